@@ -1,0 +1,1 @@
+"""The lifecycle that drives the bot, and the composition root."""
