@@ -1,0 +1,77 @@
+# `make` on a machine with python3 and nothing else sets everything up by itself.
+
+PYTHON ?= python3
+ARGS   ?=
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+UV    := .tools/bin/uv
+TOOLS := .tools/.ready
+READY := $(VENV)/.ready
+
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+           --no-emit-index-url --no-emit-find-links --no-header $(UPGRADE)
+
+# Decisions without I/O: every branch of these is tested.
+PURE := actors/classify.py,actors/commands.py,actors/machine.py,actors/marker.py,actors/numbering.py,actors/room_lifecycle.py,actors/settle.py,supervisor/lifecycle.py
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test coverage check format lock clean
+
+help: ## list what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY) ## install everything into .venv (the others do this by themselves)
+
+demo: $(READY) ## the whole story on a throw-away homeserver (ARGS=--keep leaves it running)
+	@$(BIN)/surfaces-bot demo $(ARGS)
+
+test: $(READY) ## all tests (ARGS="-k name" chooses some)
+	@rm -f .coverage .coverage.*
+	@$(BIN)/coverage run -m pytest $(ARGS)
+
+coverage: $(READY) ## what the last `make test` reached: 95 % of all, 100 % of the pure modules
+	@if ls .coverage.* >/dev/null 2>&1; then $(BIN)/coverage combine --quiet; fi
+	@$(BIN)/coverage report
+	@$(BIN)/coverage report --include='$(PURE)' --fail-under=100
+
+check: $(READY) ## style, types and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy .
+	@$(BIN)/lint-imports
+
+format: $(READY) ## put the code into shape
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+lock: $(TOOLS) ## write the lock files anew (UPGRADE=--upgrade for the latest versions)
+	@$(COMPILE) pyproject.toml --group dev --output-file requirements-dev.lock
+	@$(COMPILE) pyproject.toml --constraint requirements-dev.lock --output-file requirements.lock
+	@echo 'uv' | $(COMPILE) - --output-file requirements-tools.lock
+
+clean: ## remove the environments and everything the tools left behind
+	@rm -rf $(VENV) .tools .coverage .coverage.* htmlcov dist *.egg-info
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find actors adapter supervisor tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(TOOLS): requirements-tools.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "surfaces-bot needs Python 3.11 or later and '$(PYTHON)' is older: try 'make PYTHON=python3.12'." >&2; \
+	  exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' cannot make virtual environments: install its venv package" \
+	       "(Debian and Ubuntu: apt-get install python3-venv)." >&2; \
+	  exit 1; }
+	@echo "setting up the tools"
+	@$(PYTHON) -m venv --clear .tools
+	@.tools/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tools.lock
+	@touch $@
+
+$(READY): $(TOOLS) requirements-dev.lock pyproject.toml
+	@echo "setting up $(VENV)"
+	@test -x $(BIN)/python || $(UV) venv --quiet --python "$(PYTHON)" $(VENV)
+	@VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes requirements-dev.lock
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
