@@ -1,0 +1,132 @@
+"""A request's way to the simulated server and back: delays, faults, the session, the record."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TypeVar
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from actors.model import RoomId, UserId
+from actors.ports import (
+    CredentialsRefused,
+    HomeserverRefused,
+    HomeserverUnavailable,
+    RateLimited,
+    SessionRevoked,
+)
+from tests.simulation.events import WriteRequest
+from tests.simulation.faults import Fault, Faults
+from tests.simulation.server import SimulatedServer
+
+T = TypeVar("T")
+
+
+class Connection:
+    """One device's connection. What is done between the two halves of the way has its effect."""
+
+    def __init__(
+        self,
+        server: SimulatedServer,
+        me: UserId,
+        device_id: str,
+        faults: Faults,
+        token: str | None,
+    ) -> None:
+        self.device_id = device_id
+        self.token = token
+        self._server = server
+        self._me = me
+        self._faults = faults
+
+    async def log_in(self) -> str:
+        """Resume the session if its token is still good, else log in. Answers which it was."""
+        fault = self._faults.choose("log_in")
+        if fault is Fault.REFUSED:
+            await checkpoint()
+            raise CredentialsRefused("The homeserver refuses the password.")
+        await self._outbound(fault)
+        how = self._open_session()
+        await self._inbound(fault)
+        return how
+
+    @asynccontextmanager
+    async def request(self, method: str, room_id: RoomId | None = None) -> AsyncIterator[None]:
+        """The way there, the body at the server, and the way back."""
+        fault = self._faults.choose(method, room_id)
+        await self._outbound(fault)
+        self.check()
+        yield
+        await self._inbound(fault)
+
+    async def read(self, method: str, read: Callable[[], T], room_id: RoomId | None = None) -> T:
+        """Make a request whose effect is one synchronous call."""
+        async with self.request(method, room_id):
+            return read()
+
+    async def write(self, method: str, write: Callable[[], T], room_id: RoomId | None = None) -> T:
+        """Make a request that writes, and record it."""
+        async with self.request(method, room_id):
+            return self._recorded(method, write, room_id)
+
+    def check(self) -> None:
+        """Raise HomeserverUnavailable in an outage, SessionRevoked without a good token."""
+        if self._server.down:
+            raise HomeserverUnavailable("The homeserver is down.")
+        if not self._server.sessions.is_good(self._me, self.device_id, self.token):
+            raise SessionRevoked("M_UNKNOWN_TOKEN")
+
+    def _open_session(self) -> str:
+        if self._server.sessions.is_good(self._me, self.device_id, self.token):
+            return "resumed"
+        if self._server.refuses_credentials:
+            raise CredentialsRefused("The homeserver refuses the password.")
+        self.token = self._server.sessions.log_in(self._me, self.device_id)
+        self._server.wake()
+        return "password"
+
+    def _recorded(self, action: str, write: Callable[[], T], room_id: RoomId | None) -> T:
+        record = WriteRequest(self._server.now(), self._me, action, room_id)
+        before = self._server.position
+        try:
+            answer = write()
+        except (HomeserverRefused, RateLimited):
+            self._server.writes.append(replace(record, refused=True))
+            raise
+        added = self._server.events[before:]
+        touched = room_id if room_id or not added else added[0].room_id
+        self._server.writes.append(replace(record, room_id=touched, events=len(added)))
+        return answer
+
+    async def _travel(self) -> None:
+        await checkpoint()
+        if self._server.slow_s > 0:
+            await anyio.sleep(self._faults.rng.uniform(0, self._server.slow_s))
+        if self._server.down:
+            raise HomeserverUnavailable("The homeserver is down.")
+
+    async def _outbound(self, fault: Fault | None) -> None:
+        await self._travel()
+        match fault:
+            case Fault.REFUSE_BEFORE:
+                raise HomeserverUnavailable("Connection refused.")
+            case Fault.SERVER_ERROR:
+                raise HomeserverUnavailable("502: Bad Gateway")
+            case Fault.HANG_BEFORE:
+                await anyio.sleep_forever()
+            case Fault.RATE_LIMITED:
+                raise RateLimited(self._faults.retry_after_s)
+            case Fault.REFUSED:
+                raise HomeserverRefused(403, "M_FORBIDDEN", "Refused by chance.")
+            case Fault.REVOKED:
+                self._server.revoke_tokens(self._me)
+            case Fault.AFTER_EFFECT | Fault.HANG_AFTER | None:
+                pass
+
+    async def _inbound(self, fault: Fault | None) -> None:
+        await self._travel()
+        if fault is Fault.AFTER_EFFECT:
+            raise HomeserverUnavailable("The connection broke before the answer came.")
+        if fault is Fault.HANG_AFTER:
+            await anyio.sleep_forever()

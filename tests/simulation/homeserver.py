@@ -1,0 +1,294 @@
+"""The `Homeserver` port over the simulated server, with its delays and its failures."""
+
+from dataclasses import replace
+from typing import Final, TypeVar
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from actors.marker import marker_content
+from actors.model import (
+    MARKER_TYPE,
+    EventId,
+    InboundMessage,
+    Marker,
+    OutboundMessage,
+    RoomId,
+    RoomKind,
+    RoomSnapshot,
+    UserId,
+)
+from actors.ports import HomeserverRefused, HomeserverUnavailable, Hydration, NewRoom, SyncDelta
+from tests.simulation.connection import Connection
+from tests.simulation.events import StateEntry
+from tests.simulation.faults import Faults
+from tests.simulation.limits import RateLimit
+from tests.simulation.reading import read_snapshot
+from tests.simulation.room import SimulatedRoom, forbid
+from tests.simulation.server import SimulatedServer
+from tests.simulation.syncing import has_news, read_delta, read_gap
+
+T = TypeVar("T")
+
+OVERLAP_EVENTS: Final = 10
+"""How far a sync that repeats itself goes back at most."""
+
+
+class SimulatedHomeserver:
+    """One client of the bot account: every method of the `Homeserver` port.
+
+    Each request may be cancelled before its effect and after it, like one that times out. `token`
+    is the stored session; a client without one logs in, which ends the device's other session.
+    """
+
+    def __init__(
+        self,
+        server: SimulatedServer,
+        me: UserId,
+        device_id: str = "SURFACESBOT",
+        faults: Faults | None = None,
+        *,
+        token: str | None = None,
+    ) -> None:
+        self.server = server
+        self.faults = faults or Faults(server.rng)
+        self.connection = Connection(server, me, device_id, self.faults, token)
+        self.closed = False
+        self._me = me
+        self._read = self.connection.read
+        self._write = self.connection.write
+
+    @property
+    def me(self) -> UserId:
+        """Our own user id."""
+        return self._me
+
+    def healed(self) -> None:
+        """Turn off every fault of the server and of this client's requests."""
+        self.server.healed()
+        self.faults.healed()
+
+    # The session
+
+    async def log_in(self) -> str:
+        """Resume the session if its token is still good, else log in."""
+        return await self.connection.log_in()
+
+    async def probe(self) -> None:
+        """Ask who we are."""
+        await self._read("probe", lambda: None)
+
+    async def close(self) -> None:
+        """Remember that it was closed."""
+        self.closed = True
+        await checkpoint()
+
+    # Reading
+
+    async def hydrate(self) -> Hydration:
+        """Take the position first: what happens while the rooms are read comes again by sync."""
+        async with self.connection.request("hydrate"):
+            position = self.server.token()
+            await checkpoint()
+            return self._hydration(position)
+
+    async def sync(self, since: str, timeout_s: float) -> SyncDelta:
+        """Wait for news since a position."""
+        async with self.connection.request("sync"):
+            with anyio.move_on_after(timeout_s):
+                while not has_news(self._delta(since)):
+                    await self.server.news()
+            return self._disturbed(since, self._delta(since))
+
+    async def messages_before(
+        self, room_id: RoomId, token: str, *, stop_at: str, limit: int
+    ) -> tuple[InboundMessage, ...]:
+        """At most `limit` messages of a gap: the last ones before `token`, oldest first."""
+
+        def read() -> tuple[InboundMessage, ...]:
+            return read_gap(self._joined(room_id), token, stop_at, limit)
+
+        return await self._read("messages_before", read, room_id)
+
+    async def read_room(self, room_id: RoomId) -> RoomSnapshot:
+        """One joined room's state."""
+
+        def read() -> RoomSnapshot:
+            room = self._joined(room_id)
+            if room_id in self.server.unreadable:
+                raise HomeserverUnavailable(self.server.unreadable[room_id])
+            return read_snapshot(room, self._me)
+
+        return await self._read("read_room", read, room_id)
+
+    async def joined_rooms(self) -> frozenset[RoomId]:
+        """The rooms that we are in."""
+
+        def read() -> frozenset[RoomId]:
+            return frozenset(room.room_id for room in self.server.rooms_of(self._me, "join"))
+
+        return await self._read("joined_rooms", read)
+
+    # Writing
+
+    async def create_room(self, room: NewRoom) -> RoomId:
+        """Create a room with its marker and, for a chat, the link to its Space."""
+
+        def create() -> RoomId:
+            self._take(self.server.creation_limit)
+            return self.server.create_room(
+                self._me,
+                name=room.name,
+                is_space=room.marker.kind is RoomKind.SPACE,
+                initial_state=self._initial_state(room),
+                powers={room.marker.owner: self.server.owner_power},
+            )
+
+        return await self._write("create_room", create)
+
+    async def write_marker(self, room_id: RoomId, marker: Marker) -> None:
+        """Write our marker."""
+        await self._set_state(
+            "write_marker", room_id, (MARKER_TYPE, self._me, marker_content(marker))
+        )
+
+    async def set_name(self, room_id: RoomId, name: str) -> None:
+        """Write the room's name."""
+        await self._set_state("set_name", room_id, ("m.room.name", "", {"name": name}))
+
+    async def link(self, space_id: RoomId, room_id: RoomId) -> None:
+        """List a room in a Space."""
+        entry = ("m.space.child", str(room_id), {"via": [self.server.name]})
+        await self._set_state("link", space_id, entry)
+
+    async def join(self, room_id: RoomId) -> None:
+        """Accept an invite."""
+        await self._set_membership("join", room_id, self._me, "join")
+
+    async def leave(self, room_id: RoomId) -> None:
+        """Leave a room or reject an invite."""
+        await self._set_membership("leave", room_id, self._me, "leave")
+
+    async def invite(self, room_id: RoomId, user_id: UserId) -> None:
+        """Invite somebody, unless they are here already."""
+
+        def invite() -> None:
+            self._take(self.server.write_limit)
+            room = self._joined(room_id)
+            if room.membership(user_id) != "join":
+                self.server.set_membership(self._me, room_id, user_id, "invite")
+
+        await self._write("invite", invite, room_id)
+
+    async def forget(self, room_id: RoomId) -> None:
+        """Forget a room that we have left."""
+
+        def forget() -> None:
+            if self.server.room(room_id).membership(self._me) in {"join", "invite"}:
+                raise HomeserverRefused(400, "M_UNKNOWN", f"User {self._me} is in room {room_id}")
+            self.server.forgotten.add((room_id, self._me))
+
+        await self._write("forget", forget, room_id)
+
+    async def send(self, message: OutboundMessage) -> EventId:
+        """Send a message; a transaction id that this device has used in the room sends nothing."""
+
+        def send() -> EventId:
+            transactions = self.server.transactions
+            key = (f"{self._me}/{self.connection.device_id}", message.room_id, message.txn_id)
+            if key not in transactions:
+                self._take(self.server.write_limit)
+                msgtype = "m.notice" if message.notice else "m.text"
+                content = {"msgtype": msgtype, "body": message.body}
+                transactions[key] = self.server.send(self._me, message.room_id, content)
+            return transactions[key]
+
+        return await self._write("send", send, message.room_id)
+
+    async def set_typing(self, room_id: RoomId, *, typing: bool) -> None:
+        """Show or end the typing notice."""
+
+        def set_typing() -> None:
+            self._joined(room_id)
+            users = self.server.typing.setdefault(room_id, set())
+            (users.add if typing else users.discard)(self._me)
+
+        await self._write("set_typing", set_typing, room_id)
+
+    async def mark_read(self, room_id: RoomId, event_id: EventId) -> None:
+        """Move our read receipt."""
+
+        def mark_read() -> None:
+            self._joined(room_id)
+            self.server.receipts[room_id, self._me] = event_id
+
+        await self._write("mark_read", mark_read, room_id)
+
+    async def _set_state(self, action: str, room_id: RoomId, entry: StateEntry) -> None:
+        def write() -> None:
+            self._take(self.server.write_limit)
+            kind, key, content = entry
+            self.server.set_state(self._me, room_id, kind, content, key)
+
+        await self._write(action, write, room_id)
+
+    async def _set_membership(
+        self, action: str, room_id: RoomId, user_id: UserId, membership: str
+    ) -> None:
+        def change() -> None:
+            self._take(self.server.write_limit)
+            self.server.set_membership(self._me, room_id, user_id, membership)
+
+        await self._write(action, change, room_id)
+
+    # What the server looks up for us
+
+    def _joined(self, room_id: RoomId) -> SimulatedRoom:
+        room = self.server.rooms.get(room_id)
+        if room is None or room.membership(self._me) != "join":
+            forbid(f"User {self._me} not in room {room_id}")
+        return room
+
+    def _take(self, limit: RateLimit | None) -> None:
+        if limit is not None:
+            limit.take(self._me, self.server.now())
+
+    def _hydration(self, position: str) -> Hydration:
+        unreadable = self.server.unreadable
+        rooms = tuple(self.server.rooms_of(self._me, "join"))
+        return Hydration(
+            position=position,
+            snapshots=tuple(
+                read_snapshot(room, self._me) for room in rooms if room.room_id not in unreadable
+            ),
+            invites=self.server.invites(self._me),
+            unreadable={
+                room.room_id: unreadable[room.room_id]
+                for room in rooms
+                if room.room_id in unreadable
+            },
+        )
+
+    def _delta(self, since: str) -> SyncDelta:
+        self.connection.check()
+        return read_delta(self.server, self._me, self.server.position_of(since))
+
+    def _disturbed(self, since: str, delta: SyncDelta) -> SyncDelta:
+        """Repeat some of what was said before, or mix up the rooms, if that is asked for."""
+        rng = self.faults.rng
+        if self.faults.overlap and rng.random() < self.faults.overlap:
+            position = self.server.position_of(since)
+            earlier = max(0, position - rng.randint(1, OVERLAP_EVENTS))
+            delta = replace(
+                read_delta(self.server, self._me, earlier), next_batch=self.server.token()
+            )
+        if self.faults.shuffle:
+            delta = replace(delta, rooms=tuple(rng.sample(delta.rooms, len(delta.rooms))))
+        return delta
+
+    def _initial_state(self, room: NewRoom) -> tuple[StateEntry, ...]:
+        marker: StateEntry = (MARKER_TYPE, self._me, marker_content(room.marker))
+        if room.marker.space_id is None:
+            return (marker,)
+        via: StateEntry = ("m.space.parent", room.marker.space_id, {"via": [self.server.name]})
+        return marker, via

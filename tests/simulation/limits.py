@@ -1,0 +1,39 @@
+"""Rate limits of the simulated server, in the manner of a stock Synapse."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from actors.model import UserId
+from actors.ports import RateLimited
+
+STOCK_BURST: Final = 10
+STOCK_CREATIONS_PER_S: Final = 1 / 60
+STOCK_WRITES_PER_S: Final = 0.2
+
+
+@dataclass(slots=True)
+class RateLimit:
+    """A leaky bucket for each user: `burst` requests at once, then `per_s` a second."""
+
+    burst: int
+    per_s: float
+    _levels: dict[UserId, tuple[float, float]] = field(default_factory=dict)
+
+    def take(self, user_id: UserId, now: float) -> None:
+        """Count one request at `now` (seconds). Raises RateLimited, counting nothing."""
+        level, then = self._levels.get(user_id, (0.0, now))
+        level = max(0.0, level - (now - then) * self.per_s)
+        excess = level + 1 - self.burst
+        if excess > 1e-9:
+            raise RateLimited(excess / self.per_s)
+        self._levels[user_id] = (level + 1, now)
+
+
+def stock_creation_limit() -> RateLimit:
+    """10 room creations in a burst, then one a minute."""
+    return RateLimit(STOCK_BURST, STOCK_CREATIONS_PER_S)
+
+
+def stock_write_limit() -> RateLimit:
+    """10 joins, invites, state writes and messages together in a burst, then one in 5 s."""
+    return RateLimit(STOCK_BURST, STOCK_WRITES_PER_S)

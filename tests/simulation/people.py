@@ -1,0 +1,149 @@
+"""People who act in the simulated world, as their clients would let them."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from actors.model import MARKER_TYPE, EventId, RoomId, UserId
+from tests.simulation.events import Content, StateEntry
+from tests.simulation.room import SimulatedRoom
+from tests.simulation.server import SimulatedServer
+
+COPIED_BY_AN_UPGRADE: Final = frozenset({"m.room.name", "m.room.topic", "m.space.child"})
+"""State that an upgrade carries over, with the power levels. Custom state is not among it."""
+
+
+class Person:
+    """Somebody on the simulated server. What they do takes effect at once.
+
+    What the auth rules forbid raises HomeserverRefused. A Person with the bot's user id makes what
+    an earlier version of the bot has left behind.
+    """
+
+    def __init__(self, server: SimulatedServer, user_id: UserId) -> None:
+        self.server = server
+        self.user_id = user_id
+
+    def create_room(
+        self,
+        name: str | None = None,
+        *,
+        is_space: bool = False,
+        predecessor: RoomId | None = None,
+        version: str | None = None,
+    ) -> RoomId:
+        """Create a private room. `predecessor` claims that it replaces another one."""
+        return self.server.create_room(
+            self.user_id, name=name, is_space=is_space, predecessor=predecessor, version=version
+        )
+
+    def direct_chat_with(self, other: UserId) -> RoomId:
+        """Create a room and invite one other into it."""
+        room_id = self.create_room()
+        self.invite(room_id, other)
+        return room_id
+
+    def invite(self, room_id: RoomId, other: UserId) -> None:
+        """Invite somebody."""
+        self.server.set_membership(self.user_id, room_id, other, "invite")
+
+    def join(self, room_id: RoomId) -> None:
+        """Accept an invite."""
+        self.server.set_membership(self.user_id, room_id, self.user_id, "join")
+
+    def join_all(self) -> tuple[RoomId, ...]:
+        """Accept every invite that waits."""
+        room_ids = tuple(invite.room_id for invite in self.server.invites(self.user_id))
+        for room_id in room_ids:
+            self.join(room_id)
+        return room_ids
+
+    def leave(self, room_id: RoomId) -> None:
+        """Leave a room or reject an invite."""
+        self.server.set_membership(self.user_id, room_id, self.user_id, "leave")
+
+    def kick(self, room_id: RoomId, other: UserId) -> None:
+        """Remove somebody, or rescind their invite."""
+        self.server.set_membership(self.user_id, room_id, other, "leave")
+
+    def ban(self, room_id: RoomId, other: UserId) -> None:
+        """Remove somebody for good."""
+        self.server.set_membership(self.user_id, room_id, other, "ban")
+
+    def say(self, room_id: RoomId, text: str, *, msgtype: str = "m.text") -> EventId:
+        """Send a message."""
+        return self.server.send(self.user_id, room_id, {"msgtype": msgtype, "body": text})
+
+    def edit(self, room_id: RoomId, event_id: EventId, text: str) -> EventId:
+        """Replace a message that was sent earlier."""
+        relation = {"rel_type": "m.replace", "event_id": event_id}
+        content = {"msgtype": "m.text", "body": f"* {text}", "m.relates_to": relation}
+        return self.server.send(self.user_id, room_id, content)
+
+    def send_raw(self, room_id: RoomId, content: Content) -> EventId:
+        """Send an `m.room.message` with any content."""
+        return self.server.send(self.user_id, room_id, content)
+
+    def rename(self, room_id: RoomId, name: str) -> None:
+        """Give a room another name; an empty one removes it."""
+        content = {"name": name} if name else {}
+        self.server.set_state(self.user_id, room_id, "m.room.name", content)
+
+    def write_marker(self, room_id: RoomId, content: Content, key: str | None = None) -> None:
+        """Write an event of the marker's type, by default under our own user id."""
+        state_key = self.user_id if key is None else key
+        self.server.set_state(self.user_id, room_id, MARKER_TYPE, content, state_key)
+
+    def set_child(self, space_id: RoomId, room_id: RoomId) -> None:
+        """List a room in a Space."""
+        via = {"via": [self.server.name]}
+        self.server.set_state(self.user_id, space_id, "m.space.child", via, room_id)
+
+    def unset_child(self, space_id: RoomId, room_id: RoomId) -> None:
+        """Take a room out of a Space."""
+        self.server.set_state(self.user_id, space_id, "m.space.child", {}, room_id)
+
+    def set_parent(self, room_id: RoomId, space_id: RoomId) -> None:
+        """Say in a room that it belongs to a Space."""
+        via = {"via": [self.server.name]}
+        self.server.set_state(self.user_id, room_id, "m.space.parent", via, space_id)
+
+    def set_tombstone(self, room_id: RoomId, replacement: RoomId) -> None:
+        """Declare a room replaced."""
+        content = {"body": "This room has been replaced", "replacement_room": replacement}
+        self.server.set_state(self.user_id, room_id, "m.room.tombstone", content)
+
+    def upgrade(self, room_id: RoomId, *, version: str | None = None) -> RoomId:
+        """Replace a room by a new one that points back, and close the old one.
+
+        Nobody is invited to the replacement yet: clients do that afterwards.
+        """
+        old = self.server.room(room_id)
+        old.check_state(self.user_id, "m.room.tombstone", "")
+        replacement = self.server.create_room(
+            self.user_id,
+            is_space=old.is_space,
+            predecessor=room_id,
+            initial_state=tuple(_copied_state(old)),
+            powers=old.powers(),
+            version=version,
+        )
+        self.set_tombstone(room_id, replacement)
+        return replacement
+
+    def messages(self, room_id: RoomId) -> tuple[tuple[UserId, str], ...]:
+        """Sender and text of every message in a room."""
+        return tuple(
+            (event.sender, str(event.content.get("body", "")))
+            for event in self.server.room(room_id).timeline
+            if event.type == "m.room.message"
+        )
+
+    def replies(self, room_id: RoomId) -> tuple[str, ...]:
+        """The texts of everybody else in a room."""
+        return tuple(text for sender, text in self.messages(room_id) if sender != self.user_id)
+
+
+def _copied_state(room: SimulatedRoom) -> Iterable[StateEntry]:
+    for (kind, key), event in room.state.items():
+        if kind in COPIED_BY_AN_UPGRADE:
+            yield kind, key, event.content

@@ -1,0 +1,77 @@
+"""How a room's state and messages are read: the same rules as the product's, written anew."""
+
+from actors.marker import parse_marker
+from actors.model import MARKER_TYPE, InboundMessage, Marker, RoomId, RoomSnapshot, UserId
+from tests.simulation.events import Content, Event
+from tests.simulation.room import SimulatedRoom
+
+OTHERS_LIMIT = 5
+
+
+def read_snapshot(room: SimulatedRoom, me: UserId) -> RoomSnapshot:
+    """A joined room as `me` sees it."""
+    create = room.state["m.room.create", ""]
+    predecessor = create.content.get("predecessor")
+    marker, fault = _read_marker(room, me)
+    replacement = _text(room.content("m.room.tombstone"), "replacement_room")
+    present = room.members("join", "invite")
+    return RoomSnapshot(
+        room_id=room.room_id,
+        creator=create.sender,
+        created_ts=create.origin_server_ts,
+        room_version=room.version,
+        is_space=room.is_space,
+        predecessor=_room(_text(predecessor, "room_id") if isinstance(predecessor, dict) else None),
+        name=_text(room.content("m.room.name"), "name"),
+        marker=marker,
+        marker_fault=fault,
+        tombstoned=("m.room.tombstone", "") in room.state,
+        replacement=_room(replacement),
+        children=_links(room, "m.space.child", sender=None),
+        parents=_links(room, "m.space.parent", sender=me),
+        others=tuple(user for user in present if user != me)[:OTHERS_LIMIT],
+        member_count=len(present),
+    )
+
+
+def read_message(event: Event) -> InboundMessage | None:
+    """An `m.room.message`, or None for one that is malformed."""
+    body = event.content.get("body", "")
+    msgtype = event.content.get("msgtype", "")
+    if not isinstance(body, str) or not isinstance(msgtype, str):
+        return None
+    relation = event.content.get("m.relates_to")
+    return InboundMessage(
+        event_id=event.event_id,
+        room_id=event.room_id,
+        sender=event.sender,
+        sent_ts=event.origin_server_ts,
+        msgtype=msgtype,
+        body=body,
+        is_edit=isinstance(relation, dict) and relation.get("rel_type") == "m.replace",
+    )
+
+
+def _read_marker(room: SimulatedRoom, me: UserId) -> tuple[Marker | None, str | None]:
+    event = room.state.get((MARKER_TYPE, me))
+    if event is None or event.sender != me:
+        return None, None
+    parsed = parse_marker(event.content)
+    return (None, parsed) if isinstance(parsed, str) else (parsed, None)
+
+
+def _links(room: SimulatedRoom, kind: str, *, sender: UserId | None) -> frozenset[RoomId]:
+    return frozenset(
+        RoomId(key)
+        for (link, key), event in room.state.items()
+        if link == kind and event.content.get("via") and sender in {None, event.sender}
+    )
+
+
+def _text(content: Content, key: str) -> str | None:
+    value = content.get(key)
+    return value if isinstance(value, str) and value else None
+
+
+def _room(text: str | None) -> RoomId | None:
+    return None if text is None else RoomId(text)

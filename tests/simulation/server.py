@@ -1,0 +1,273 @@
+"""The simulated world: users, rooms, the event stream, sessions and what is wrong at the moment.
+
+Everything here is synchronous and takes effect at once; requests, their delays and their failures
+are `homeserver.py`'s. Randomness comes from the given Random, time from the running loop.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+import anyio
+
+from actors.model import EventId, Invite, RoomId, UserId
+from actors.ports import HomeserverRefused, PositionLost
+from tests.simulation.events import Content, Event, StateEntry, WriteRequest
+from tests.simulation.limits import RateLimit
+from tests.simulation.room import CREATOR_POWER, SimulatedRoom, check_state_key
+from tests.simulation.sessions import Sessions
+
+EPOCH_S: Final = 1_700_000_000
+"""What the server's clock says, in seconds since the epoch, when the loop's clock is 0."""
+
+
+def loop_time() -> float:
+    """Seconds of the running loop's clock; 0 while no loop runs, so that a world can be built."""
+    try:
+        return anyio.current_time()
+    except RuntimeError:
+        return 0.0
+
+
+class SimulatedServer:
+    """A homeserver with everything on it.
+
+    Public fields may be set at any time: `slow_s` (the longest delay of a request, each way),
+    `unreadable` (rooms whose state can't be read, with the reason), `refuses_credentials`,
+    `creation_limit` and `write_limit` (None: unlimited), `timeline_limit` (messages of a room in
+    one sync), `owner_power` (what the owner of a room created by the bot may do in it).
+    """
+
+    def __init__(
+        self,
+        rng: random.Random,
+        *,
+        name: str = "sim.test",
+        room_version: str = "12",
+        timeline_limit: int = 10,
+        clock: Callable[[], float] = loop_time,
+    ) -> None:
+        self.rng = rng
+        self.name = name
+        self.room_version = room_version
+        self.timeline_limit = timeline_limit
+        self.owner_power = 50
+        self.rooms: dict[RoomId, SimulatedRoom] = {}
+        self.events: list[Event] = []
+        self.sessions = Sessions(rng)
+        self.creations: Counter[UserId] = Counter()
+        self.writes: list[WriteRequest] = []
+        self.typing: dict[RoomId, set[UserId]] = {}
+        self.receipts: dict[tuple[RoomId, UserId], EventId] = {}
+        self.transactions: dict[tuple[str, RoomId, str], EventId] = {}
+        self.forgotten: set[tuple[RoomId, UserId]] = set()
+        self.creation_limit: RateLimit | None = None
+        self.write_limit: RateLimit | None = None
+        self.refuses_credentials = False
+        self.slow_s = 0.0
+        self.unreadable: dict[RoomId, str] = {}
+        self._rooms_of: dict[UserId, dict[RoomId, SimulatedRoom]] = {}
+        self._clock = clock
+        self._down = False
+        self._era = 1
+        self._waiters: list[anyio.Event] = []
+
+    # Time and stream positions
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return EPOCH_S + self._clock()
+
+    @property
+    def position(self) -> int:
+        """How many events there have been."""
+        return len(self.events)
+
+    def token(self, position: int | None = None) -> str:
+        """A sync token for a position, by default the present one."""
+        return f"s{self._era}_{self.position if position is None else position}"
+
+    def position_of(self, token: str) -> int:
+        """The position that a sync token stands for. Raises PositionLost."""
+        era, _, number = token.removeprefix("s").partition("_")
+        if era != str(self._era) or not number.isdecimal() or int(number) > self.position:
+            raise PositionLost(f"Unknown position {token}")
+        return int(number)
+
+    def forget_positions(self) -> None:
+        """Make every sync token issued so far unknown."""
+        self._era += 1
+        self.wake()
+
+    # What is wrong with the server
+
+    @property
+    def down(self) -> bool:
+        """Whether nobody gets an answer. People act in the world all the same."""
+        return self._down
+
+    @down.setter
+    def down(self, down: bool) -> None:
+        self._down = down
+        self.wake()
+
+    def revoke_tokens(self, user_id: UserId) -> None:
+        """End every session of a user."""
+        self.sessions.revoke(user_id)
+        self.wake()
+
+    def healed(self) -> None:
+        """End everything that is wrong. Rate limits stay: they are no fault."""
+        self.down = False
+        self.slow_s = 0.0
+        self.unreadable.clear()
+        self.refuses_credentials = False
+
+    # Waiting for news
+
+    async def news(self) -> None:
+        """Wait until an event, an outage, a revocation or a loss of positions."""
+        waiter = anyio.Event()
+        self._waiters.append(waiter)
+        try:
+            await waiter.wait()
+        finally:
+            self._waiters.remove(waiter)
+
+    def wake(self) -> None:
+        """Let everybody who waits for news look again."""
+        for waiter in self._waiters:
+            waiter.set()
+
+    # Reading
+
+    def room(self, room_id: RoomId) -> SimulatedRoom:
+        """A room. Raises HomeserverRefused (404) where there is none."""
+        room = self.rooms.get(room_id)
+        if room is None:
+            raise HomeserverRefused(404, "M_NOT_FOUND", f"No such room: {room_id}")
+        return room
+
+    def rooms_of(self, user_id: UserId, membership: str) -> Iterator[SimulatedRoom]:
+        """Rooms in which somebody has this membership, in the order of their first contact."""
+        for room in self._rooms_of.get(user_id, {}).values():
+            if room.membership(user_id) == membership:
+                yield room
+
+    def invites(self, user_id: UserId) -> tuple[Invite, ...]:
+        """The invites that wait for somebody."""
+        return tuple(
+            Invite(room.room_id, room.state["m.room.member", user_id].sender)
+            for room in self.rooms_of(user_id, "invite")
+        )
+
+    # Writing. Each raises HomeserverRefused as the auth rules say.
+
+    def create_room(
+        self,
+        creator: UserId,
+        *,
+        name: str | None = None,
+        is_space: bool = False,
+        predecessor: RoomId | None = None,
+        initial_state: Sequence[StateEntry] = (),
+        powers: Mapping[UserId, int] | None = None,
+        version: str | None = None,
+    ) -> RoomId:
+        """Create a private room and put its creator in it."""
+        for _, key, _ in initial_state:
+            check_state_key(creator, key)
+        room = SimulatedRoom(self._new_room_id(version), version or self.room_version)
+        self.rooms[room.room_id] = room
+        self.creations[creator] += 1
+        self._append(room, creator, "m.room.create", _create_content(is_space, predecessor), "")
+        self._set_member(room, creator, creator, "join")
+        users = {creator: CREATOR_POWER, **(powers or {})}
+        self._append(room, creator, "m.room.power_levels", {"users": users}, "")
+        for kind, key, content in initial_state:
+            self._append(room, creator, kind, content, key)
+        if name is not None:
+            self._append(room, creator, "m.room.name", {"name": name}, "")
+        return room.room_id
+
+    def set_state(
+        self, sender: UserId, room_id: RoomId, kind: str, content: Content, key: str = ""
+    ) -> EventId:
+        """Write a state event. The same content by the same sender adds no event."""
+        room = self.room(room_id)
+        room.check_state(sender, kind, key)
+        present = room.state.get((kind, key))
+        if present and present.sender == sender and present.content == content:
+            return present.event_id
+        return self._append(room, sender, kind, content, key)
+
+    def set_membership(
+        self, sender: UserId, room_id: RoomId, target: UserId, membership: str
+    ) -> None:
+        """Join, invite, leave, kick or ban. What is so already adds no event."""
+        room = self.room(room_id)
+        if sender == target and room.membership(target) == membership:
+            return
+        room.check_membership(sender, target, membership)
+        if room.membership(target) != membership:
+            self._set_member(room, sender, target, membership)
+
+    def send(
+        self, sender: UserId, room_id: RoomId, content: Content, kind: str = "m.room.message"
+    ) -> EventId:
+        """Send a message event."""
+        room = self.room(room_id)
+        room.check_joined(sender)
+        return self._append(room, sender, kind, content, None)
+
+    def grant(self, room_id: RoomId, user_id: UserId, power: int) -> None:
+        """Give somebody a power level, as the room's creator would."""
+        room = self.room(room_id)
+        users = {**room.powers(), user_id: power}
+        self._append(room, room.creator, "m.room.power_levels", {"users": users}, "")
+
+    def _set_member(
+        self, room: SimulatedRoom, sender: UserId, target: UserId, membership: str
+    ) -> None:
+        self._rooms_of.setdefault(target, {})[room.room_id] = room
+        self.forgotten.discard((room.room_id, target))
+        self._append(room, sender, "m.room.member", {"membership": membership}, target)
+
+    def _append(
+        self, room: SimulatedRoom, sender: UserId, kind: str, content: Content, key: str | None
+    ) -> EventId:
+        event = Event(
+            event_id=EventId(f"${self.rng.getrandbits(128):032x}"),
+            room_id=room.room_id,
+            sender=sender,
+            type=kind,
+            content=content,
+            origin_server_ts=self._next_ts(),
+            position=self.position + 1,
+            state_key=key,
+            prev_content=None if key is None else room.content(kind, key),
+        )
+        self.events.append(event)
+        room.append(event)
+        self.wake()
+        return event.event_id
+
+    def _next_ts(self) -> int:
+        # Never twice the same, so that the order of creation is never a tie by accident.
+        last = self.events[-1].origin_server_ts if self.events else 0
+        return max(round(self.now() * 1000), last + 1)
+
+    def _new_room_id(self, version: str | None) -> RoomId:
+        opaque = f"!{self.rng.getrandbits(96):024x}"
+        has_server = int(version or self.room_version) < 12
+        return RoomId(f"{opaque}:{self.name}" if has_server else opaque)
+
+
+def _create_content(is_space: bool, predecessor: RoomId | None) -> Content:  # noqa: FBT001
+    content: dict[str, object] = {}
+    if is_space:
+        content["type"] = "m.space"
+    if predecessor is not None:
+        content["predecessor"] = {"room_id": predecessor}
+    return content
