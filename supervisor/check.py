@@ -1,0 +1,99 @@
+"""What `check` can say without an account: the places to write to, the way to the homeserver."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+from supervisor.settings import LocalSettings
+
+_TIMEOUT_S: Final = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `check`. `refused` is for what no waiting can mend: the person has to."""
+
+    ok: bool
+    what: str
+    advice: str = ""
+    refused: bool = False
+
+
+def check_paths(settings: LocalSettings) -> list[Finding]:
+    """Whether the database, the journal and the store can be written to. Writes nothing."""
+    return [
+        _check_path("MATRIX_DB_PATH", settings.db_path),
+        _check_path("MATRIX_STORE_PATH", settings.store_path),
+        _check_path("MATRIX_JOURNAL_PATH", settings.journal_path),
+    ]
+
+
+def _check_path(variable: str, path: Path) -> Finding:
+    whole = path.absolute()
+    standing = next(place for place in (whole, *whole.parents) if os.path.lexists(place))
+    usable = standing == whole or standing.is_dir()
+    if usable and os.access(standing, os.W_OK):
+        return Finding(ok=True, what=f"{variable}: {path} can be written to")
+    advice = f"the bot's user may not write to {standing}" if usable else f"{standing} is a file"
+    return Finding(
+        ok=False,
+        what=f"{variable}: {path} cannot be written to",
+        advice=f"{advice}: mend that or name another place",
+        refused=True,
+    )
+
+
+async def check_homeserver(url: str) -> Finding:
+    """Whether a Matrix homeserver answers at this base URL."""
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(f"{url}/_matrix/client/versions") as response,
+        ):
+            status, body = response.status, await _json(response)
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        return _unreachable(url, _cause(error))
+    return _answered(url, status, body)
+
+
+async def _json(response: aiohttp.ClientResponse) -> object:
+    try:
+        return await response.json(content_type=None)
+    except ValueError:
+        return None
+
+
+def _answered(url: str, status: int, body: object) -> Finding:
+    versions = body.get("versions") if isinstance(body, Mapping) else None
+    if isinstance(versions, list) and versions:
+        return Finding(ok=True, what=f"{url} answers and speaks Matrix up to {versions[-1]}")
+    return Finding(
+        ok=False,
+        what=f"{url} answers with {status}, but that is not Matrix",
+        advice="MATRIX_HOMESERVER must be the URL that clients use; /.well-known/matrix/client has it",
+    )
+
+
+def _unreachable(url: str, cause: str) -> Finding:
+    return Finding(
+        ok=False,
+        what=f"{url} cannot be reached ({cause})",
+        advice="check MATRIX_HOMESERVER, and that the homeserver runs; the bot itself would wait",
+    )
+
+
+def _cause(error: Exception) -> str:
+    match error:
+        case TimeoutError():
+            return f"no answer within {_TIMEOUT_S} s"
+        case aiohttp.ClientConnectorCertificateError():
+            return f"its certificate is not good: {error.certificate_error}"
+        case aiohttp.ClientConnectorError():
+            return error.os_error.strerror or "no connection"
+        case _:
+            return str(error) or type(error).__name__

@@ -1,0 +1,123 @@
+"""What the commands print: tables, the timeline, findings. Other people's text is made harmless."""
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_PIPE_WIDTH: Final = 200
+# Joiners make one sign out of several in emoji and in Persian; they move nothing on a screen.
+_JOINERS: Final = frozenset("\u200c\u200d")
+_SECOND_MS: Final = 1000
+_UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_STYLES: Final[Mapping[str, str]] = {"ok": "", "denied": "yellow", "error": "red"}
+_BRIEF_S: Final = 10
+
+
+def harmless(text: str) -> str:
+    """The text with control and direction signs spelled out, so that it cannot steer a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(sign if _shows(sign) else _spelled(sign) for sign in text)
+
+
+def _shows(sign: str) -> bool:
+    return sign.isprintable() or sign in _JOINERS or unicodedata.category(sign) == "Zs"
+
+
+def _spelled(sign: str) -> str:
+    return sign.encode("unicode_escape").decode("ascii")
+
+
+def console(file: TextIO | None = None) -> Console:
+    """A console that takes no text for markup and does not break lines in a pipe."""
+    made = Console(file=file, markup=False, highlight=False, emoji=False)
+    if not made.is_terminal:
+        made.width = _PIPE_WIDTH
+    return made
+
+
+def duration(ms: int) -> str:
+    """A length of time as people say it, in its two greatest units."""
+    seconds = ms / _SECOND_MS
+    if seconds < _BRIEF_S:
+        return f"{seconds:.1f} s"
+    rest = round(seconds)
+    parts: list[str] = []
+    for length, unit in _UNITS:
+        count, rest = divmod(rest, length)
+        parts += [f"{count} {unit}"] if count else []
+    return " ".join(parts[:2])
+
+
+def timeline(rows: Iterable[Mapping[str, object]]) -> Table:
+    """The journal for people: when, which machine, from where to where, why, how long before."""
+    table = _table("time (UTC)", "machine", "step", "why", "after")
+    for row in rows:
+        step = f"{row['src']} → {row['dst']}"
+        after = duration(int(str(row["dwell_ms"])))
+        cells = (_moment(str(row["at"])), row["machine"], step, _why(row), after)
+        table.add_row(*map(_cell, cells), style=_STYLES.get(str(row["outcome"]), ""))
+    return table
+
+
+def _why(row: Mapping[str, object]) -> str:
+    words = f"{row['trigger']}: {row['reason']}" if row["reason"] else str(row["trigger"])
+    outcome = "" if row["outcome"] == "ok" else f"{row['outcome']}: "
+    attempt = int(str(row["attempt"]))
+    return f"{outcome}{words}{f' (attempt {attempt})' if attempt > 1 else ''}"
+
+
+def _moment(at: str) -> str:
+    try:
+        return datetime.fromisoformat(at).strftime("%Y-%m-%d %H:%M:%S")
+    except ValueError:
+        return at
+
+
+def report_tables(report: Mapping[str, object]) -> tuple[Table, ...]:
+    """A reconcile report: the counts, then a table for each list that is not empty."""
+    counts = _table("reconciled", "")
+    lists: list[Table] = []
+    for key, value in report.items():
+        if isinstance(value, list | tuple):
+            counts.add_row(_cell(_words(key)), _cell(len(value)))
+            lists += [_entries(_words(key), value)] if value else []
+        else:
+            counts.add_row(_cell(_words(key)), _cell(value))
+    return (counts, *lists)
+
+
+def _entries(title: str, entries: Sequence[object]) -> Table:
+    rows = [entry if isinstance(entry, Mapping) else {"": entry} for entry in entries]
+    columns = list(dict.fromkeys(str(key) for row in rows for key in row))
+    table = _table(*map(_words, columns))
+    table.title = title
+    for row in rows:
+        table.add_row(*(_cell(row.get(column, "")) for column in columns))
+    return table
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")
+
+
+def finding_line(*, ok: bool, what: str, advice: str) -> Text:
+    """One line of `check`."""
+    mark = Text("ok    " if ok else "WRONG ", style="green" if ok else "bold red")
+    return mark.append(harmless(f"{what}: {advice}" if advice else what), style="default")
+
+
+def _table(*headers: str) -> Table:
+    table = Table(box=None, pad_edge=False, title_justify="left", header_style="bold")
+    for header in headers:
+        table.add_column(Text(header), overflow="fold")
+    return table
+
+
+def _cell(value: object) -> Text:
+    return Text(harmless("" if value is None else str(value)))

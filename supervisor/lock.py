@@ -1,0 +1,78 @@
+"""One bot per store folder: a lock that the system drops when its holder dies, however it dies."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+from supervisor.settings import SettingsRefused
+
+LOCK_NAME: Final = "instance.lock"
+HOLDER_NAME: Final = "instance.pid"
+
+
+class InstanceLocked(Exception):
+    """Another process works on this store. Stop with exit 75; `pid` is None where it is unknown."""
+
+    def __init__(self, store_path: Path, pid: int | None) -> None:
+        who = "another process" if pid is None else f"process {pid}"
+        super().__init__(f"{who} is already running on {store_path}: stop it first")
+        self.pid = pid
+
+
+@contextmanager
+def instance_lock(store_path: Path) -> Iterator[None]:
+    """Hold the store folder, which is created if need be, with nobody else's access to it.
+
+    Raises InstanceLocked at once where somebody holds it, SettingsRefused where the folder cannot
+    be used.
+    """
+    lock = FileLock(store_path / LOCK_NAME, timeout=0, mode=0o600)
+    try:
+        store_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise InstanceLocked(store_path, _holder(store_path)) from None
+    except OSError as error:
+        raise SettingsRefused(
+            f"MATRIX_STORE_PATH: {store_path} cannot be used ({error.strerror}): "
+            "name a folder that the bot may write to"
+        ) from error
+    try:
+        _sign(store_path)
+        yield
+    finally:
+        with suppress(OSError):
+            (store_path / HOLDER_NAME).unlink(missing_ok=True)
+        lock.release()
+
+
+def _sign(store_path: Path) -> None:
+    # A note for people, so a full disk must not keep the bot from running; but what a killed
+    # holder left there has to go in any case, or the note would name the wrong process.
+    holder = store_path / HOLDER_NAME
+    with suppress(OSError):
+        holder.unlink(missing_ok=True)
+        holder.write_text(f"{os.getpid()}\n", encoding="ascii")
+
+
+def _holder(store_path: Path) -> int | None:
+    """Who signed, if they are alive: until a new holder has signed, the note is a dead one's."""
+    try:
+        pid = int((store_path / HOLDER_NAME).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+    return pid if pid > 0 and _alive(pid) else None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:  # somebody else's, so there is one
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True

@@ -1,0 +1,331 @@
+"""The environment, read once into frozen values. Nothing else in the project looks at it."""
+
+import glob
+import os
+import re
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Final, Literal, TypeAlias, TypeVar
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from actors.model import UserId
+
+DOTENV: Final = Path(".env")
+DEFAULT_DEVICE_ID: Final = "SURFACESBOT"
+
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
+_PORT: Final = re.compile(r"[0-9]{1,5}")
+_USER_ID: Final = re.compile(rf"@[^:\s\x00-\x1f\x7f]+:{_HOST}(?::[0-9]{{1,5}})?")
+_USER_ID_LIMIT: Final = 255
+_DEVICE_ID: Final = re.compile(r"[A-Za-z0-9._~=/+-]{1,128}")
+_OURS: Final = ("MATRIX_", "BOT_")
+_MAY_BE_EMPTY: Final = "STATUS_BIND"
+_LAST_PORT: Final = 65_535
+
+
+class SettingsRefused(Exception):
+    """The configuration cannot be used. `lines` has one sentence for each mistake; exit with 78."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """An address to listen on. Port 0 lets the system choose one."""
+
+    host: str
+    port: int
+
+
+def _homeserver(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        named = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        named = False
+        parts = urlsplit("")
+    if not named or re.search(r"\s", url):
+        raise ValueError("is not a URL: write it like https://matrix.example.org")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("has a user name in it: leave it out, the account is MATRIX_USER_ID")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("has more than a host: leave out what follows it, /_matrix included")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _user_id(text: str) -> UserId:
+    if not _USER_ID.fullmatch(text) or len(text.encode()) > _USER_ID_LIMIT:
+        raise ValueError("is not a Matrix user id: write it like @bot:example.org")
+    return UserId(text)
+
+
+def _device_id(text: str) -> str:
+    if not _DEVICE_ID.fullmatch(text):
+        raise ValueError("is not a device id: use up to 128 letters, digits and . _ ~ = / + -")
+    return text
+
+
+def _path(text: object) -> Path:
+    path = Path(str(text))
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("has a ~ that stands for nobody's home: write the path out") from None
+
+
+def _file(path: Path) -> Path:
+    if _mode(path, stat.S_ISDIR):
+        raise ValueError("is a folder: name a file")
+    return path
+
+
+def _folder(path: Path) -> Path:
+    if _mode(path, stat.S_ISREG):
+        raise ValueError("is a file: name a folder")
+    return path
+
+
+def _mode(path: Path, question: Callable[[int], bool]) -> bool:
+    try:
+        return question(path.stat().st_mode)
+    except OSError:  # not there yet, or not to be seen: opening it will tell
+        return False
+
+
+def _patterns(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(entry for part in value.split(",") if (entry := part.strip()))
+
+
+def _known_shape(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    for pattern in patterns:
+        whole = pattern.startswith(("@", "*", "?", "[")) and ":" in pattern
+        if not whole and pattern != "*":
+            raise ValueError(
+                f"has an entry that matches nobody, {pattern!r}: write it like @alice:example.org, "
+                "@*:example.org or *:example.org, with commas between"
+            )
+    return patterns
+
+
+def _bind(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not value:
+        return None
+    host, colon, port = value.rpartition(":")
+    right = colon and re.fullmatch(_HOST, host) and _PORT.fullmatch(port)
+    if not right or int(port) > _LAST_PORT:
+        raise ValueError("is not an address: write it like 127.0.0.1:8484, or leave it empty")
+    return Bind(host.strip("[]"), int(port))
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+LogFormat: TypeAlias = Literal["console", "json"]
+LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+_FilePath: TypeAlias = Annotated[Path, BeforeValidator(_path), AfterValidator(_file)]
+_FolderPath: TypeAlias = Annotated[Path, BeforeValidator(_path), AfterValidator(_folder)]
+_Patterns: TypeAlias = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_patterns), AfterValidator(_known_shape)
+]
+_Bind: TypeAlias = Annotated[Bind | None, NoDecode, BeforeValidator(_bind)]
+
+
+class LocalSettings(BaseSettings):
+    """What a command needs that only reads local files: no account, no homeserver.
+
+    `log_format` is None where the environment leaves it to the terminal.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=DOTENV,
+        env_file_encoding="utf-8",
+        case_sensitive=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+    )
+
+    db_path: _FilePath = Field(Path("lambda_matrix.db"), validation_alias="MATRIX_DB_PATH")
+    store_path: _FolderPath = Field(Path("matrix_store"), validation_alias="MATRIX_STORE_PATH")
+    journal_path: _FilePath = Field(
+        Path("lambda_journal.db"), validation_alias="MATRIX_JOURNAL_PATH"
+    )
+    log_format: Annotated[LogFormat | None, BeforeValidator(_lower)] = Field(
+        None, validation_alias="LOG_FORMAT"
+    )
+    log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(
+        "INFO", validation_alias="LOG_LEVEL"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_unset(cls, data: object) -> object:
+        """`MATRIX_DEVICE_ID=` means the default, as in a shell; only STATUS_BIND has an empty."""
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value != "" or key == _MAY_BE_EMPTY}
+
+    @field_validator("journal_path")
+    @classmethod
+    def _files_of_their_own(cls, path: Path, info: ValidationInfo) -> Path:
+        database = info.data.get("db_path")
+        if database is not None and path.absolute() == database.absolute():
+            raise ValueError("is the same file as MATRIX_DB_PATH: name another")
+        return path
+
+
+class Settings(LocalSettings):
+    """Everything the bot is told from outside, checked. `load_settings` makes one."""
+
+    homeserver: Annotated[str, AfterValidator(_homeserver)] = Field(
+        validation_alias="MATRIX_HOMESERVER"
+    )
+    """The homeserver's base URL, without a slash at the end."""
+    user_id: Annotated[UserId, AfterValidator(_user_id)] = Field(validation_alias="MATRIX_USER_ID")
+    access_token: SecretStr | None = Field(None, validation_alias="MATRIX_ACCESS_TOKEN")
+    password: SecretStr | None = Field(
+        None, validation_alias="MATRIX_PASSWORD", validate_default=True
+    )
+    device_id: Annotated[str, AfterValidator(_device_id)] = Field(
+        DEFAULT_DEVICE_ID, validation_alias="MATRIX_DEVICE_ID"
+    )
+    allowed_users: _Patterns = Field((), validation_alias="MATRIX_ALLOWED_USERS")
+    """Globs over user ids; none means everyone on the bot's own homeserver."""
+    locale: Literal["en", "ru"] = Field("en", validation_alias="BOT_LOCALE")
+    platform: Literal["echo"] = Field("echo", validation_alias="BOT_PLATFORM")
+    status_bind: _Bind = Field(Bind("127.0.0.1", 8484), validation_alias="STATUS_BIND")
+    """Where the status page listens; None turns it off."""
+
+    @field_validator("password")
+    @classmethod
+    def _some_credentials(cls, password: SecretStr | None, info: ValidationInfo) -> object:
+        # Declared after access_token, which is why that one can be seen here.
+        if password is None and info.data.get("access_token") is None:
+            raise ValueError("is not set, and MATRIX_ACCESS_TOKEN neither: set one of the two")
+        return password
+
+    @property
+    def server_name(self) -> str:
+        """The server part of the bot's own user id."""
+        return self.user_id.partition(":")[2]
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that no log line may show."""
+        given = (self.password, self.access_token)
+        return tuple(secret.get_secret_value() for secret in given if secret is not None)
+
+    def allows(self, user_id: str) -> bool:
+        """Whether this person may have a Space of their own here."""
+        # The escape is for a server name that is an IPv6 address: [::1] is a class in a glob.
+        patterns = self.allowed_users or (f"*:{glob.escape(self.server_name)}",)
+        return any(fnmatchcase(user_id, pattern) for pattern in patterns)
+
+
+_ADVICE: Final[Mapping[str, str]] = {
+    "MATRIX_HOMESERVER": "set it to the homeserver's URL, like https://matrix.example.org",
+    "MATRIX_USER_ID": "set it to the bot's user id, like @bot:example.org",
+}
+_Loaded = TypeVar("_Loaded", bound=LocalSettings)
+
+
+def load_settings() -> Settings:
+    """Read the environment and `.env`. Raises SettingsRefused with every mistake at once."""
+    return _load(Settings)
+
+
+def load_local_settings() -> LocalSettings:
+    """Read what needs no account. Raises SettingsRefused with every mistake at once."""
+    return _load(LocalSettings)
+
+
+def _load(kind: type[_Loaded]) -> _Loaded:
+    try:
+        return kind.model_validate({})
+    except ValidationError as error:
+        lines = tuple(_line(detail) for detail in error.errors(include_url=False))
+    except (OSError, UnicodeDecodeError) as error:
+        lines = (f"{DOTENV}: cannot be read ({_cause(error)}): mend the file or remove it",)
+    raise SettingsRefused(*lines, *hints()) from None
+
+
+def _cause(error: OSError | UnicodeDecodeError) -> str:
+    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
+
+
+def _line(detail: ErrorDetails) -> str:
+    variable = str(detail["loc"][0])
+    sentence = _SENTENCES.get(detail["type"])
+    return f"{variable}: {sentence(variable, detail) if sentence else detail['msg']}"
+
+
+def _missing(variable: str, _detail: ErrorDetails) -> str:
+    return f"is not set: {_ADVICE[variable]}"
+
+
+def _unknown_choice(_variable: str, detail: ErrorDetails) -> str:
+    return f"is {detail['input']!r}: use {detail['ctx']['expected']}"
+
+
+def _own_words(_variable: str, detail: ErrorDetails) -> str:
+    return str(detail["ctx"]["error"])
+
+
+_SENTENCES: Final[Mapping[str, Callable[[str, ErrorDetails], str]]] = {
+    "missing": _missing,
+    "literal_error": _unknown_choice,
+    "value_error": _own_words,
+}
+
+
+def hints() -> tuple[str, ...]:
+    """A line for each variable that looks like a slip of ours: unknown, and one letter or so off.
+
+    A slip in MATRIX_ALLOWED_USERS would otherwise quietly let everyone in.
+    """
+    known = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    present = _names_present()
+    lines: list[str] = []
+    for name in sorted(present - known):
+        if not name.upper().startswith(_OURS):
+            continue
+        meant = get_close_matches(name.upper(), known - present, n=1, cutoff=0.75)
+        lines += [f"{name}: is not a variable of ours: did you mean {meant[0]}?"] if meant else []
+    return tuple(lines)
+
+
+def _names_present() -> set[str]:
+    try:
+        return {*os.environ, *dotenv_values(DOTENV)}
+    except (OSError, UnicodeDecodeError):
+        return set(os.environ)
