@@ -331,6 +331,13 @@ class StateStore(Protocol):
         """Everybody who has an intent that is not done."""
         ...
 
+    async def prune(self, *, before: float) -> int:
+        """Delete settled inbox and outbox rows from before a time; answer how many.
+
+        `before` is in seconds since the epoch. What waits, is unsent or was given up stays.
+        """
+        ...
+
 
 class Journal(Protocol):
     """The record of transitions. It survives a reset."""

@@ -1,0 +1,122 @@
+"""The store and the journal on plain sqlite3, called inline: no thread, any event loop.
+
+Made for deterministic tests; the statements are the same as in real use.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, final
+
+from anyio.lowlevel import checkpoint
+
+from actors.machine import TransitionRecord
+from adapter.sqlite.errors import translated
+from adapter.sqlite.journal_rows import (
+    MAX_AGE_S,
+    MAX_ROWS,
+    JournalRow,
+    append_statement,
+    decode_rows,
+    journal_query,
+    trim_statements,
+)
+from adapter.sqlite.opening import (
+    BUSY_TIMEOUT_S,
+    JOURNAL_SCHEMA,
+    STORE_SCHEMA,
+    Schema,
+    connect,
+    prepare_connection,
+    prepare_file,
+    transaction,
+)
+from adapter.sqlite.sql_store import Clock, SqlStore
+from adapter.sqlite.statements import Query, Row, Statement, runs
+
+MEMORY: Final = ":memory:"
+
+
+class _Database:
+    """Every method is a checkpoint first and then does its whole work at once."""
+
+    def __init__(
+        self, path: Path | str, schema: Schema, *, now: float, busy_timeout_s: float
+    ) -> None:
+        self.recovery = None
+        if path != MEMORY:
+            self.recovery = prepare_file(Path(path), schema, now=now, busy_timeout_s=busy_timeout_s)
+        with translated():
+            self._connection = connect(path, busy_timeout_s)
+        prepare_connection(self._connection, schema, now=now)
+
+    async def fetch(self, query: Query) -> list[Row]:
+        await checkpoint()
+        with translated():
+            return self._connection.execute(query.sql, query.params).fetchall()
+
+    async def write(self, statements: Sequence[Statement]) -> None:
+        await checkpoint()
+        with translated(), transaction(self._connection):
+            for sql, params in runs(statements):
+                self._connection.executemany(sql, params)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@final
+class InlineStore(SqlStore):
+    """The StateStore port on a file or in memory. `close` when done."""
+
+    def __init__(
+        self,
+        path: Path | str = MEMORY,
+        *,
+        clock: Clock = time.time,
+        on_recovery: Callable[[str], object] | None = None,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+    ) -> None:
+        database = _Database(path, STORE_SCHEMA, now=clock(), busy_timeout_s=busy_timeout_s)
+        super().__init__(database, clock=clock, recovery=database.recovery)
+        self.close = database.close
+        if self.recovery is not None and on_recovery is not None:
+            on_recovery(self.recovery)
+
+
+@final
+class InlineJournal:
+    """The Journal port on a file or in memory. `close` when done."""
+
+    def __init__(
+        self,
+        path: Path | str = MEMORY,
+        *,
+        clock: Clock = time.time,
+        on_recovery: Callable[[str], object] | None = None,
+        max_rows: int = MAX_ROWS,
+        max_age_s: float = MAX_AGE_S,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+    ) -> None:
+        self._database = _Database(path, JOURNAL_SCHEMA, now=clock(), busy_timeout_s=busy_timeout_s)
+        self.recovery = self._database.recovery
+        self._clock = clock
+        self._max_rows = max_rows
+        self._max_age_s = max_age_s
+        if self.recovery is not None and on_recovery is not None:
+            on_recovery(self.recovery)
+
+    async def append(self, record: TransitionRecord) -> None:
+        """Write one record. Durable on return. Raises StoreUnavailable, StoreCorrupt."""
+        trim = trim_statements(
+            now=self._clock(), max_rows=self._max_rows, max_age_s=self._max_age_s
+        )
+        await self._database.write([append_statement(record), *trim])
+
+    async def rows(self) -> list[JournalRow]:
+        """Everything in it, oldest first: `read_journal` for one in memory."""
+        return decode_rows(await self._database.fetch(journal_query()))
+
+    def close(self) -> None:
+        """Close the journal; one in memory is gone."""
+        self._database.close()

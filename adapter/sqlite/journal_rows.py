@@ -1,0 +1,101 @@
+"""The journal's statements, and reading it from outside while a bot writes it."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from actors.machine import TransitionRecord
+from actors.ports import PortError
+from adapter.sqlite.errors import translated
+from adapter.sqlite.opening import connect
+from adapter.sqlite.statements import Query, Row, Statement
+
+MAX_ROWS: Final = 100_000
+MAX_AGE_S: Final = 90 * 24 * 3600.0
+
+
+class JournalMissing(PortError):
+    """There is no journal at this path: no bot has run with it yet, or the path is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """One transition, with the contract's fields in the contract's order.
+
+    `at` is RFC 3339 in UTC; `outcome` is `ok`, `denied` or `error`.
+    """
+
+    seq: int
+    at: str
+    boot: str
+    machine: str
+    src: str
+    trigger: str
+    dst: str
+    outcome: str
+    reason: str
+    attempt: int
+    dwell_ms: int
+
+
+_COLUMNS: Final = 'seq, at, boot, machine, src, "trigger", dst, outcome, reason, attempt, dwell_ms'
+_APPEND: Final = (
+    'INSERT INTO journal(at, boot, machine, src, "trigger", dst, outcome, reason, attempt,'
+    " dwell_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+# Numbers have no holes, so the range of numbers is the number of rows.
+_TRIM_ROWS: Final = "DELETE FROM journal WHERE seq <= (SELECT max(seq) FROM journal) - ?"
+# From the oldest up to the first that is young enough, which usually is the first one.
+_TRIM_AGE: Final = (
+    "DELETE FROM journal WHERE seq < (SELECT seq FROM journal WHERE at >= ? ORDER BY seq LIMIT 1)"
+)
+_NEWEST: Final = (
+    f"SELECT {_COLUMNS} FROM journal WHERE ?1 IS NULL OR machine = ?1"  # noqa: S608 - constants
+    " ORDER BY seq DESC LIMIT ?2"
+)
+
+
+def append_statement(record: TransitionRecord) -> Statement:
+    """Write one record."""
+    return Statement("journal", _APPEND, astuple(record))
+
+
+def trim_statements(*, now: float, max_rows: int, max_age_s: float) -> tuple[Statement, ...]:
+    """Delete what is too much or too old; the newest row stays. Costs next to nothing each time."""
+    limit = datetime.fromtimestamp(now - max_age_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return (
+        Statement("journal", _TRIM_ROWS, (max_rows,)),
+        Statement("journal", _TRIM_AGE, (limit,)),
+    )
+
+
+def journal_query(machine: str | None = None, limit: int | None = None) -> Query:
+    """Rows for `decode_rows`: of one machine or all, the newest `limit` or all."""
+    return Query(_NEWEST, (machine, -1 if limit is None else max(limit, 0)))
+
+
+def decode_rows(newest_first: Sequence[Row]) -> list[JournalRow]:
+    """The answer to `journal_query`, oldest first."""
+    return [JournalRow(*row) for row in reversed(newest_first)]
+
+
+def read_journal(
+    path: Path | str, *, machine: str | None = None, limit: int | None = None
+) -> list[JournalRow]:
+    """The journal, oldest first: of one machine or all, the newest `limit` rows or all.
+
+    Opens the file for reading only; a bot may be writing it at the same time. Blocks.
+    Raises JournalMissing, StoreUnavailable, StoreCorrupt.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise JournalMissing(f"there is no journal at {path}")
+    query = journal_query(machine, limit)
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with translated(), closing(connect(uri)) as connection:
+        if not connection.execute("SELECT 1 FROM pragma_table_info('journal')").fetchone():
+            raise JournalMissing(f"{path} holds no journal")
+        return decode_rows(connection.execute(query.sql, query.params).fetchall())

@@ -1,0 +1,271 @@
+"""Every statement on the store's tables, and how rows become values. Pure: nothing runs here."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Final, TypeAlias, assert_never
+
+import msgspec
+
+from actors.model import EventId, InboundMessage, Intent, OutboundMessage, RoomId, UserId
+from actors.ports import (
+    AcceptMessage,
+    CountAttempt,
+    DeleteRow,
+    FinishMessage,
+    JsonObject,
+    MarkSent,
+    PutIntent,
+    PutRow,
+    QueueMessage,
+    SavePosition,
+    Waiting,
+    Write,
+)
+
+Params: TypeAlias = tuple[str | int | float | None, ...]
+Row: TypeAlias = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement that writes, and the one table that it touches."""
+
+    table: str
+    sql: str
+    params: Params
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One statement that reads."""
+
+    sql: str
+    params: Params = ()
+
+
+def runs(statements: Iterable[Statement]) -> Iterator[tuple[str, list[Params]]]:
+    """The same writes in as few steps as possible: equal statements that follow one another.
+
+    Tables do not depend on one another here, so statements on different ones may change places;
+    the order within a table stays.
+    """
+    by_table = sorted(statements, key=attrgetter("table"))
+    for sql, run in groupby(by_table, key=attrgetter("sql")):
+        yield sql, [statement.params for statement in run]
+
+
+def statement_for(write: Write, *, now: float) -> Statement:
+    """The statement that carries out a write; `now` is in seconds since the epoch."""
+    match write:
+        case PutRow() | DeleteRow():
+            return _kv(write)
+        case AcceptMessage() | FinishMessage() | CountAttempt():
+            return _inbox(write, now)
+        case QueueMessage() | MarkSent():
+            return _outbox(write, now)
+        case PutIntent():
+            return _intent(write)
+        case SavePosition():
+            return Statement("meta", _SAVE_POSITION, (write.next_batch,))
+        case _:
+            assert_never(write)
+
+
+_PUT_ROW: Final = (
+    "INSERT INTO kv(key, value) VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
+)
+_DELETE_ROW: Final = "DELETE FROM kv WHERE key = ?"
+_SAVE_POSITION: Final = (
+    "INSERT INTO meta(key, value) VALUES ('position', ?)"
+    " ON CONFLICT(key) DO UPDATE SET value = excluded.value"
+)
+_ACCEPT: Final = (
+    "INSERT INTO inbox(event_id, room_id, sender, sent_ts, msgtype, body, is_edit, accepted_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(event_id) DO NOTHING"
+)
+_FINISH: Final = "UPDATE inbox SET state = ? WHERE event_id = ? AND state = 'waiting'"
+_COUNT_ATTEMPT: Final = "UPDATE inbox SET attempts = attempts + 1 WHERE event_id = ?"
+_QUEUE: Final = (
+    "INSERT INTO outbox(txn_id, room_id, body, notice, created_at) VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT(txn_id) DO NOTHING"
+)
+_MARK_SENT: Final = (
+    "UPDATE outbox SET state = ?, event_id = ? WHERE txn_id = ? AND state = 'unsent'"
+)
+_PUT_INTENT: Final = (
+    "INSERT INTO intents(nonce, owner, step, body) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT(nonce) DO UPDATE"
+    " SET owner = excluded.owner, step = excluded.step, body = excluded.body"
+)
+_PUT_NEW_INTENT: Final = (
+    "INSERT INTO intents(nonce, owner, step, body) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT(nonce) DO NOTHING"
+)
+
+
+def _kv(write: PutRow | DeleteRow) -> Statement:
+    match write:
+        case PutRow(key, value):
+            return Statement("kv", _PUT_ROW, (key, _json(value)))
+        case DeleteRow(key):
+            return Statement("kv", _DELETE_ROW, (key,))
+        case _:
+            assert_never(write)
+
+
+def _inbox(write: AcceptMessage | FinishMessage | CountAttempt, now: float) -> Statement:
+    match write:
+        case AcceptMessage(message):
+            return Statement("inbox", _ACCEPT, _inbound_params(message, now))
+        case FinishMessage(event_id, dead):
+            return Statement("inbox", _FINISH, ("dead" if dead else "done", event_id))
+        case CountAttempt(event_id):
+            return Statement("inbox", _COUNT_ATTEMPT, (event_id,))
+        case _:
+            assert_never(write)
+
+
+def _inbound_params(message: InboundMessage, now: float) -> Params:
+    return (
+        message.event_id,
+        message.room_id,
+        message.sender,
+        message.sent_ts,
+        message.msgtype,
+        message.body,
+        message.is_edit,
+        now,
+    )
+
+
+def _outbox(write: QueueMessage | MarkSent, now: float) -> Statement:
+    match write:
+        case QueueMessage(message):
+            params = (message.txn_id, message.room_id, message.body, message.notice, now)
+            return Statement("outbox", _QUEUE, params)
+        case MarkSent(txn_id, event_id):
+            state = "refused" if event_id is None else "sent"
+            return Statement("outbox", _MARK_SENT, (state, event_id, txn_id))
+        case _:
+            assert_never(write)
+
+
+def _intent(write: PutIntent) -> Statement:
+    intent = write.intent
+    sql = _PUT_NEW_INTENT if write.only_if_new else _PUT_INTENT
+    return Statement("intents", sql, (intent.nonce, intent.owner, intent.step, _json(intent)))
+
+
+def _json(value: JsonObject | Intent) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+POSITION: Final = Query("SELECT value FROM meta WHERE key = 'position'")
+WAITING_ROOMS: Final = Query(
+    "SELECT room_id FROM inbox WHERE state = 'waiting' GROUP BY room_id ORDER BY min(seq)"
+)
+UNSENT_ROOMS: Final = Query(
+    "SELECT room_id FROM outbox WHERE state = 'unsent' GROUP BY room_id ORDER BY min(seq)"
+)
+INTENT_OWNERS: Final = Query(
+    "SELECT owner FROM intents WHERE step <> 'done' GROUP BY owner ORDER BY min(seq)"
+)
+
+
+def row_query(key: str) -> Query:
+    """One value of `kv`, for `decode_json`."""
+    # As a blob, so that text which is not UTF-8 is seen as it is.
+    return Query("SELECT CAST(value AS BLOB) FROM kv WHERE key = ?", (key,))
+
+
+def rows_query(prefix: str) -> Query:
+    """Keys that start with a prefix, and their values for `decode_json`."""
+    # Keys are compared as UTF-8, where no byte is as high as 0xff.
+    return Query(
+        "SELECT key, CAST(value AS BLOB) FROM kv"
+        " WHERE key >= ?1 AND key < ?1 || CAST(x'ff' AS TEXT) ORDER BY key",
+        (prefix,),
+    )
+
+
+def waiting_query(room_id: RoomId, limit: int) -> Query:
+    """Rows for `decode_waiting`."""
+    return Query(
+        "SELECT event_id, room_id, sender, sent_ts, msgtype, body, is_edit, attempts FROM inbox"
+        " WHERE state = 'waiting' AND room_id = ? ORDER BY seq LIMIT ?",
+        (room_id, limit),
+    )
+
+
+def unsent_query(room_id: RoomId, limit: int) -> Query:
+    """Rows for `decode_outbound`."""
+    return Query(
+        "SELECT txn_id, room_id, body, notice FROM outbox"
+        " WHERE state = 'unsent' AND room_id = ? ORDER BY seq LIMIT ?",
+        (room_id, limit),
+    )
+
+
+def open_intents_query(owner: UserId) -> Query:
+    """Rows for `decode_intent`."""
+    return Query(
+        "SELECT body FROM intents WHERE step <> 'done' AND owner = ? ORDER BY seq", (owner,)
+    )
+
+
+def decode_json(value: bytes | None) -> JsonObject | None:
+    """A value of `kv`; None when it is not a JSON object. Anybody may have written it."""
+    try:
+        decoded = msgspec.json.decode(value or b"null")
+    except (ValueError, RecursionError):
+        return None
+    return decoded if isinstance(decoded, dict) else None
+
+
+def decode_waiting(row: Row) -> Waiting:
+    """A row of the inbox."""
+    event_id, room_id, sender, sent_ts, msgtype, body, is_edit, attempts = row
+    message = InboundMessage(
+        EventId(event_id), RoomId(room_id), UserId(sender), sent_ts, msgtype, body, bool(is_edit)
+    )
+    return Waiting(message, attempts)
+
+
+def decode_outbound(row: Row) -> OutboundMessage:
+    """A row of the outbox."""
+    txn_id, room_id, body, notice = row
+    return OutboundMessage(txn_id, RoomId(room_id), body, bool(notice))
+
+
+def decode_intent(row: Row) -> Intent | None:
+    """A row of the intents; None when another version wrote it in a way unknown to us."""
+    try:
+        return msgspec.json.decode(row[0], type=Intent)
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """Rows of one table that are settled for good: which they are, and how one is deleted."""
+
+    table: str
+    select: str
+    """Takes the age limit and the number of rows; a settled row never becomes unsettled again."""
+    delete: str
+
+
+PRUNINGS: Final = (
+    Pruning(
+        "inbox",
+        "SELECT seq FROM inbox WHERE state = 'done' AND accepted_at < ? LIMIT ?",
+        "DELETE FROM inbox WHERE seq = ?",
+    ),
+    Pruning(
+        "outbox",
+        "SELECT seq FROM outbox WHERE state IN ('sent', 'refused') AND created_at < ? LIMIT ?",
+        "DELETE FROM outbox WHERE seq = ?",
+    ),
+)

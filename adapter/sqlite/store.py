@@ -1,0 +1,66 @@
+"""The store for real use: aiosqlite, with one connection that writes and one that reads."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import final
+
+import aiosqlite
+import anyio.to_thread
+
+from adapter.sqlite.errors import translated
+from adapter.sqlite.group import GroupCommit, connected
+from adapter.sqlite.opening import BUSY_TIMEOUT_S, STORE_SCHEMA, SYNCHRONOUS, prepare_file
+from adapter.sqlite.sql_store import Clock, SqlStore
+from adapter.sqlite.statements import Query, Row
+
+
+class _Database:
+    """Writes go through the group; reads have a connection of their own.
+
+    So a read never sees a transaction that is still open.
+    """
+
+    def __init__(self, writer: GroupCommit, reader: aiosqlite.Connection) -> None:
+        self.write = writer.submit
+        self._reader = reader
+
+    async def fetch(self, query: Query) -> list[Row]:
+        with translated():
+            found = await self._reader.execute_fetchall(query.sql, query.params)
+        return [tuple(row) for row in found]
+
+
+@final
+class SqliteStore(SqlStore):
+    """The StateStore port on a file. Runs on asyncio; made by `open`."""
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        path: Path | str,
+        *,
+        clock: Clock = time.time,
+        on_recovery: Callable[[str], object] | None = None,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+    ) -> AsyncIterator["SqliteStore"]:
+        """Open or create the database; a damaged one is moved aside.
+
+        `on_recovery` is given the sentence that `recovery` holds. On leaving, what was submitted
+        is still committed. Raises StoreUnavailable.
+        """
+        path = Path(path)
+        recovery = await anyio.to_thread.run_sync(
+            partial(prepare_file, path, STORE_SCHEMA, now=clock(), busy_timeout_s=busy_timeout_s)
+        )
+        if recovery is not None and on_recovery is not None:
+            on_recovery(recovery)
+        async with (
+            connected(path, "PRAGMA query_only = ON", busy_timeout_s=busy_timeout_s) as reader,
+            connected(path, SYNCHRONOUS, busy_timeout_s=busy_timeout_s) as db,
+            GroupCommit.over(db) as writer,
+        ):
+            yield cls(_Database(writer, reader), clock=clock, recovery=recovery)
