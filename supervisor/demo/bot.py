@@ -1,0 +1,229 @@
+"""The bot as its operator sees it: a program with an environment, files, a log and a database."""
+
+import json
+import os
+import shutil
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeAlias
+
+import anyio
+
+from supervisor.demo.leash import LeashedProgram
+
+LogEvent: TypeAlias = dict[str, Any]
+
+RUN: Final = (sys.executable, "-m", "supervisor", "run")
+
+_LAST_WORDS: Final = 15
+
+
+class BotFailed(Exception):
+    """The bot ended, or did not do in time what was waited for. The text has its last words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One step of the bot's lifecycle, as its log tells it."""
+
+    src: str
+    trigger: str
+    dst: str
+    reason: str
+
+
+class BotProcess:
+    """`surfaces-bot run` in a folder of its own, started and ended as often as one likes.
+
+    Leaving the context ends it. `environment` adds to, or replaces, what the bot is given;
+    `command` replaces the bot.
+    """
+
+    def __init__(
+        self,
+        *,
+        homeserver_url: str,
+        user_id: str,
+        password: str,
+        folder: Path,
+        environment: dict[str, str] | None = None,
+        command: Sequence[str] = RUN,
+    ) -> None:
+        self.user_id = user_id
+        self.folder = folder
+        self.environment = {
+            "MATRIX_HOMESERVER": homeserver_url,
+            "MATRIX_USER_ID": user_id,
+            "MATRIX_PASSWORD": password,
+            "MATRIX_DB_PATH": str(self.database),
+            "MATRIX_STORE_PATH": str(self.store),
+            "MATRIX_JOURNAL_PATH": str(self.journal),
+            "STATUS_BIND": "",
+            "LOG_FORMAT": "json",
+        } | (environment or {})
+        self._command = command
+        self._program: LeashedProgram | None = None
+        self._runs = 0
+        self._read = 0
+
+    async def __aenter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._program is not None:
+            await self._program.end()
+
+    @property
+    def database(self) -> Path:
+        """The cache: what a recovery rebuilds."""
+        return self.folder / "lambda_matrix.db"
+
+    @property
+    def store(self) -> Path:
+        """The folder with the session and the instance lock."""
+        return self.folder / "matrix_store"
+
+    @property
+    def journal(self) -> Path:
+        """The record of transitions."""
+        return self.folder / "lambda_journal.db"
+
+    @property
+    def log(self) -> Path:
+        """What the latest run printed."""
+        return self.folder / f"run-{self._runs}.log"
+
+    @property
+    def pid(self) -> int:
+        """The process id of the latest run."""
+        return self._started().pid
+
+    def start(self) -> None:
+        """Start it, and read its log from the beginning."""
+        self._runs += 1
+        self._read = 0
+        self._program = LeashedProgram(
+            self._command,
+            folder=self.folder,
+            log=self.log,
+            environment=_environment_without_settings() | self.environment,
+        )
+
+    async def start_and_go_live(self, timeout_s: float = 60) -> None:
+        """Start it, and wait until its lifecycle says `live`."""
+        self.start()
+        await self.wait_for_state("live", timeout_s=timeout_s)
+
+    async def kill(self) -> None:
+        """End it with SIGKILL."""
+        await self._started().kill()
+        self._program = None
+
+    async def terminate(self, grace_s: float = 20) -> int:
+        """Ask it to stop, as an operator does, and answer its exit code."""
+        code = await self._started().end(grace_s)
+        self._program = None
+        return code
+
+    async def wait_for_exit(self, timeout_s: float = 20) -> int:
+        """Wait until it ends by itself, and answer its exit code. Raises TimeoutError."""
+        code = await self._started().wait(timeout_s)
+        self._program = None
+        return code
+
+    def keep(self) -> None:
+        """Leave it running after this process has ended."""
+        self._started().let_go()
+        self._program = None
+
+    def wipe(self, *, journal: bool = False) -> None:
+        """Delete the database, the session and the store; the journal as well if asked."""
+        for database in (self.database, self.journal) if journal else (self.database,):
+            for file in self.folder.glob(f"{database.name}*"):
+                file.unlink()
+        shutil.rmtree(self.store, ignore_errors=True)
+
+    def kv(self) -> dict[str, Any]:
+        """Answer the whole `kv` table, decoded. Empty where there is no database yet."""
+        if not self.database.exists():
+            return {}
+        with closing(sqlite3.connect(self.database)) as connection:
+            rows = connection.execute("SELECT key, value FROM kv ORDER BY key")
+            return {key: json.loads(value) for key, value in rows}
+
+    def events(self) -> list[LogEvent]:
+        """Answer what the latest run has logged so far, oldest first."""
+        return [event for _, event in self._events_from(0)]
+
+    def transitions(self) -> list[Transition]:
+        """Answer the latest run's lifecycle so far, oldest first."""
+        return [
+            Transition(event["src"], event["trigger"], event["dst"], event.get("reason", ""))
+            for event in self.events()
+            if event["event"] == "lifecycle_transition"
+        ]
+
+    async def wait_for_state(self, state: str, *, timeout_s: float = 60) -> LogEvent:
+        """Wait for the lifecycle's next arrival in a state. Raises BotFailed."""
+        return await self.wait_for_event(
+            "lifecycle_transition", lambda event: event["dst"] == state, timeout_s=timeout_s
+        )
+
+    async def wait_for_event(
+        self,
+        name: str,
+        predicate: Callable[[LogEvent], bool] = lambda _: True,
+        *,
+        timeout_s: float = 30,
+    ) -> LogEvent:
+        """Wait for an event in the log, after the one waited for last. Raises BotFailed."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            ended = self._started().exit_code()
+            for position, event in self._events_from(self._read):
+                if event["event"] == name and predicate(event):
+                    self._read = position
+                    return event
+            if ended is not None:
+                raise BotFailed(f"The bot ended with {ended} before {name}:{self._last_words()}")
+            if time.monotonic() > deadline:
+                raise BotFailed(f"No {name} within {timeout_s:g} s:{self._last_words()}")
+            await anyio.sleep(0.02)
+
+    def _started(self) -> LeashedProgram:
+        if self._program is None:
+            raise BotFailed("The bot does not run")
+        return self._program
+
+    def _events_from(self, position: int) -> list[tuple[int, LogEvent]]:
+        """The log's events from a position on, each with the position after it."""
+        found = []
+        with self.log.open("rb") as lines:
+            lines.seek(position)
+            for line in lines:
+                position += len(line)
+                if line.startswith(b"{") and line.endswith(b"}\n"):
+                    found.append((position, json.loads(line)))
+        return found
+
+    def _last_words(self) -> str:
+        lines = self.log.read_text(errors="replace").splitlines()[-_LAST_WORDS:]
+        return "".join(f"\n  {line}" for line in lines)
+
+
+def _environment_without_settings() -> dict[str, str]:
+    """Our own environment without settings that were meant for another bot."""
+    foreign = ("MATRIX_", "BOT_", "STATUS_", "LOG_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}

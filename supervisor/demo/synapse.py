@@ -1,0 +1,266 @@
+"""A real homeserver that lives in a temporary folder and leaves nothing behind."""
+
+import base64
+import hashlib
+import hmac
+import importlib.util
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import aiohttp
+import anyio
+
+from supervisor.demo.leash import LeashedProgram
+
+SERVER_NAME: Final = "localhost"
+
+_GENEROUS: Final = {"per_second": 10_000, "burst_count": 10_000}
+_GENEROUS_LIMITS: Final = {
+    "rc_message": _GENEROUS,
+    "rc_registration": _GENEROUS,
+    "rc_login": {"address": _GENEROUS, "account": _GENEROUS, "failed_attempts": _GENEROUS},
+    "rc_joins": {"local": _GENEROUS, "remote": _GENEROUS},
+    "rc_joins_per_room": _GENEROUS,
+    "rc_invites": {"per_room": _GENEROUS, "per_user": _GENEROUS, "per_issuer": _GENEROUS},
+    "rc_room_creation": _GENEROUS,
+    "rc_delayed_event_mgmt": _GENEROUS,
+    "rc_reports": _GENEROUS,
+    "rc_profile": _GENEROUS,
+}
+
+
+class SynapseMissing(Exception):
+    """Synapse is not installed beside this program. The text says how to install it."""
+
+
+class SynapseFailed(Exception):
+    """Synapse did not start, or refused an administrator's request. The text has its last words."""
+
+
+class ThrowawaySynapse:
+    """One Synapse on a free loopback port, in a folder that is removed on leaving the context.
+
+    `stock_limits` keeps Synapse's own rate limits, which are lifted otherwise. `on_progress` is
+    told, in words, how the start goes. The default room version is Synapse's own.
+    """
+
+    def __init__(
+        self,
+        *,
+        stock_limits: bool = False,
+        on_progress: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._stock_limits = stock_limits
+        self._on_progress = on_progress
+        self._secret = secrets.token_hex(16)
+        self._program: LeashedProgram | None = None
+        self._keep = False
+        self.port = 0
+        self.folder = Path()
+
+    async def __aenter__(self) -> Self:
+        _require_synapse()
+        self.folder = Path(tempfile.mkdtemp(prefix="surfaces-synapse-"))
+        try:
+            self.port = _free_port()
+            self._write_configuration()
+            await self.start()
+        except BaseException:
+            await self._leave()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self._keep:
+            await self._leave()
+
+    @property
+    def url(self) -> str:
+        """Where clients reach it."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """Its process id, and its process group's. Only while it runs."""
+        return self._running().pid
+
+    @property
+    def log(self) -> Path:
+        """What it printed: warnings and errors."""
+        return self.folder / "synapse.log"
+
+    async def start(self, timeout_s: float = 120) -> None:
+        """Start it on its port and folder, and wait until it answers. Raises SynapseFailed."""
+        self._program = LeashedProgram(
+            [sys.executable, "-m", "synapse.app.homeserver", "--config-path", "homeserver.json"],
+            folder=self.folder,
+            log=self.log,
+            environment=_plain_environment(),
+            litter=self.folder,
+        )
+        started = time.monotonic()
+        while not await self._answers():
+            elapsed_s = time.monotonic() - started
+            self._on_progress(f"Synapse is starting ({elapsed_s:.0f} s)")
+            if self._program.exit_code() is not None:
+                raise SynapseFailed(f"Synapse ended while starting:\n{self._last_words()}")
+            if elapsed_s > timeout_s:
+                raise SynapseFailed(f"Synapse is not ready after {timeout_s:g} s")
+            await anyio.sleep(0.05)
+        self._on_progress(f"Synapse answers at {self.url}")
+
+    async def stop(self) -> None:
+        """End it in order. One that does not run is left as it is."""
+        if self._program is not None:
+            await self._program.end()
+            self._program = None
+
+    async def kill(self) -> None:
+        """End it with SIGKILL."""
+        await self._running().kill()
+        self._program = None
+
+    async def restart(self) -> None:
+        """Stop it and start it again, on the same port with the same data."""
+        await self.stop()
+        await self.start()
+
+    def pause(self) -> None:
+        """Freeze it: connections are accepted and never answered."""
+        self._running().signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """End a pause."""
+        self._running().signal(signal.SIGCONT)
+
+    def keep(self) -> None:
+        """Leave it running, folder and all, after this process has ended."""
+        self._running().let_go()
+        self._keep = True
+
+    async def register(self, localpart: str, password: str, *, admin: bool = False) -> str:
+        """Make an account and answer its user id. Raises SynapseFailed when it is refused."""
+        path = f"{self.url}/_synapse/admin/v1/register"
+        async with aiohttp.ClientSession() as http:
+            async with http.get(path) as answer:
+                nonce = str((await answer.json())["nonce"])
+            request = {
+                "nonce": nonce,
+                "username": localpart,
+                "password": password,
+                "admin": admin,
+                "mac": self._mac(nonce, localpart, password, "admin" if admin else "notadmin"),
+                "inhibit_login": True,
+            }
+            async with http.post(path, json=request) as answer:
+                body = await answer.json()
+        if "user_id" not in body:
+            raise SynapseFailed(f"cannot register {localpart}: {body}")
+        return str(body["user_id"])
+
+    def _mac(self, *parts: str) -> str:
+        return hmac.new(self._secret.encode(), "\0".join(parts).encode(), hashlib.sha1).hexdigest()
+
+    def _running(self) -> LeashedProgram:
+        if self._program is None:
+            raise SynapseFailed("Synapse does not run")
+        return self._program
+
+    async def _answers(self) -> bool:
+        timeout = aiohttp.ClientTimeout(total=2)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as http,
+                http.get(f"{self.url}/_matrix/client/versions") as answer,
+            ):
+                return answer.ok
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    async def _leave(self) -> None:
+        await self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _last_words(self) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+
+    def _write_configuration(self) -> None:
+        """Write Synapse's files. JSON is YAML too, and needs no library."""
+        (self.folder / "log.json").write_text(json.dumps(_LOGGING))
+        (self.folder / "homeserver.json").write_text(json.dumps(self._configuration(), indent=1))
+        seed = base64.b64encode(os.urandom(32)).decode().rstrip("=")
+        (self.folder / "signing.key").write_text(f"ed25519 a_demo {seed}\n")
+
+    def _configuration(self) -> dict[str, object]:
+        listener = {
+            "type": "http",
+            "port": self.port,
+            "bind_addresses": ["127.0.0.1"],
+            "resources": [{"names": ["client"], "compress": False}],
+        }
+        return {
+            "server_name": SERVER_NAME,
+            "public_baseurl": f"{self.url}/",
+            "listeners": [listener],
+            "database": {"name": "sqlite3", "args": {"database": str(self.folder / "synapse.db")}},
+            "media_store_path": str(self.folder / "media"),
+            "signing_key_path": str(self.folder / "signing.key"),
+            "log_config": str(self.folder / "log.json"),
+            "registration_shared_secret": self._secret,
+            "macaroon_secret_key": self._secret,
+            "form_secret": self._secret,
+            "bcrypt_rounds": 4,
+            "report_stats": False,
+            "presence": {"enabled": False},
+            "user_directory": {"enabled": False},
+            "trusted_key_servers": [],
+            "federation_domain_whitelist": [],
+        } | ({} if self._stock_limits else _GENEROUS_LIMITS)
+
+
+_LOGGING: Final = {
+    "version": 1,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"level": "WARNING", "handlers": ["console"]},
+    "disable_existing_loggers": False,
+}
+
+
+def _require_synapse() -> None:
+    if importlib.util.find_spec("synapse") is None:
+        raise SynapseMissing(
+            "The demo needs a homeserver, and matrix-synapse is not installed beside this program: "
+            f"run `make setup`, or `{sys.executable} -m pip install matrix-synapse`."
+        )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _plain_environment() -> dict[str, str]:
+    """What a program needs to run, without what could make ours measure or configure it."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("COVERAGE", "COV_", "PYTEST", "MATRIX_", "SYNAPSE_"))
+    }
