@@ -75,7 +75,7 @@ def _answered(url: str, status: int, body: object) -> Finding:
     return Finding(
         ok=False,
         what=f"{url} answers with {status}, but that is not Matrix",
-        advice="MATRIX_HOMESERVER must be the URL that clients use; /.well-known/matrix/client has it",
+        advice="set MATRIX_HOMESERVER to the URL that /.well-known/matrix/client names",
     )
 
 

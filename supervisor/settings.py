@@ -172,19 +172,21 @@ class LocalSettings(BaseSettings):
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
-        populate_by_name=True,
+        validate_default=True,
     )
 
-    db_path: _FilePath = Field(Path("lambda_matrix.db"), validation_alias="MATRIX_DB_PATH")
-    store_path: _FolderPath = Field(Path("matrix_store"), validation_alias="MATRIX_STORE_PATH")
+    db_path: _FilePath = Field(default=Path("lambda_matrix.db"), validation_alias="MATRIX_DB_PATH")
+    store_path: _FolderPath = Field(
+        default=Path("matrix_store"), validation_alias="MATRIX_STORE_PATH"
+    )
     journal_path: _FilePath = Field(
-        Path("lambda_journal.db"), validation_alias="MATRIX_JOURNAL_PATH"
+        default=Path("lambda_journal.db"), validation_alias="MATRIX_JOURNAL_PATH"
     )
     log_format: Annotated[LogFormat | None, BeforeValidator(_lower)] = Field(
-        None, validation_alias="LOG_FORMAT"
+        default=None, validation_alias="LOG_FORMAT"
     )
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(
-        "INFO", validation_alias="LOG_LEVEL"
+        default="INFO", validation_alias="LOG_LEVEL"
     )
 
     @model_validator(mode="before")
@@ -212,18 +214,16 @@ class Settings(LocalSettings):
     )
     """The homeserver's base URL, without a slash at the end."""
     user_id: Annotated[UserId, AfterValidator(_user_id)] = Field(validation_alias="MATRIX_USER_ID")
-    access_token: SecretStr | None = Field(None, validation_alias="MATRIX_ACCESS_TOKEN")
-    password: SecretStr | None = Field(
-        None, validation_alias="MATRIX_PASSWORD", validate_default=True
-    )
+    access_token: SecretStr | None = Field(default=None, validation_alias="MATRIX_ACCESS_TOKEN")
+    password: SecretStr | None = Field(default=None, validation_alias="MATRIX_PASSWORD")
     device_id: Annotated[str, AfterValidator(_device_id)] = Field(
-        DEFAULT_DEVICE_ID, validation_alias="MATRIX_DEVICE_ID"
+        default=DEFAULT_DEVICE_ID, validation_alias="MATRIX_DEVICE_ID"
     )
-    allowed_users: _Patterns = Field((), validation_alias="MATRIX_ALLOWED_USERS")
+    allowed_users: _Patterns = Field(default=(), validation_alias="MATRIX_ALLOWED_USERS")
     """Globs over user ids; none means everyone on the bot's own homeserver."""
-    locale: Literal["en", "ru"] = Field("en", validation_alias="BOT_LOCALE")
-    platform: Literal["echo"] = Field("echo", validation_alias="BOT_PLATFORM")
-    status_bind: _Bind = Field(Bind("127.0.0.1", 8484), validation_alias="STATUS_BIND")
+    locale: Literal["en", "ru"] = Field(default="en", validation_alias="BOT_LOCALE")
+    platform: Literal["echo"] = Field(default="echo", validation_alias="BOT_PLATFORM")
+    status_bind: _Bind = Field(default=Bind("127.0.0.1", 8484), validation_alias="STATUS_BIND")
     """Where the status page listens; None turns it off."""
 
     @field_validator("password")
@@ -271,7 +271,7 @@ def load_local_settings() -> LocalSettings:
 
 def _load(kind: type[_Loaded]) -> _Loaded:
     try:
-        return kind.model_validate({})
+        return kind()
     except ValidationError as error:
         lines = tuple(_line(detail) for detail in error.errors(include_url=False))
     except (OSError, UnicodeDecodeError) as error:
@@ -284,7 +284,10 @@ def _cause(error: OSError | UnicodeDecodeError) -> str:
 
 
 def _line(detail: ErrorDetails) -> str:
-    variable = str(detail["loc"][0])
+    place = str(detail["loc"][0])
+    # A default that does not pass is reported under the field's own name.
+    field = Settings.model_fields.get(place)
+    variable = place if field is None else str(field.validation_alias)
     sentence = _SENTENCES.get(detail["type"])
     return f"{variable}: {sentence(variable, detail) if sentence else detail['msg']}"
 

@@ -1,0 +1,115 @@
+"""One bot per store folder, whatever becomes of the one that holds it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from supervisor.lock import HOLDER_NAME, LOCK_NAME, InstanceLocked, instance_lock
+from supervisor.settings import SettingsRefused
+
+HOLD = """
+import sys
+from pathlib import Path
+from supervisor.lock import instance_lock
+with instance_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def another_process_holding(store: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", HOLD, str(store)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "held\n"
+            yield holder
+        finally:
+            holder.kill()
+
+
+def refusal(store: Path) -> InstanceLocked:
+    with pytest.raises(InstanceLocked) as caught, instance_lock(store):
+        pass
+    return caught.value
+
+
+def test_the_second_is_told_who_the_first_is(tmp_path: Path) -> None:
+    with another_process_holding(tmp_path) as holder:
+        told = refusal(tmp_path)
+        assert told.pid == holder.pid
+        assert str(holder.pid) in str(told)
+
+
+def test_the_folder_is_made_for_its_owner_alone_and_left_tidy(tmp_path: Path) -> None:
+    store = tmp_path / "deep" / "store"
+    with instance_lock(store):
+        assert store.stat().st_mode & 0o777 == 0o700
+        assert (store / LOCK_NAME).exists()
+        assert (store / HOLDER_NAME).read_text(encoding="ascii") == f"{os.getpid()}\n"
+    assert not (store / HOLDER_NAME).exists()
+
+
+def test_a_killed_holder_keeps_nobody_out(tmp_path: Path) -> None:
+    with another_process_holding(tmp_path) as holder:
+        holder.send_signal(signal.SIGKILL)
+        holder.wait(timeout=10)
+    with instance_lock(tmp_path):
+        assert (tmp_path / HOLDER_NAME).read_text(encoding="ascii") == f"{os.getpid()}\n"
+
+
+def test_it_can_be_held_again_after_it_was_let_go(tmp_path: Path) -> None:
+    for _ in range(2):
+        with instance_lock(tmp_path):
+            pass
+
+
+def a_dead_process() -> str:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait(timeout=10)
+    return str(gone.pid)
+
+
+@pytest.mark.parametrize("note", ["", "nonsense", "0", "-1", "9" * 30, a_dead_process()])
+def test_a_note_that_names_no_living_process_is_not_believed(tmp_path: Path, note: str) -> None:
+    with another_process_holding(tmp_path):
+        (tmp_path / HOLDER_NAME).write_text(note, encoding="ascii")
+        told = refusal(tmp_path)
+        assert told.pid is None
+        assert "another process" in str(told)
+
+
+def test_a_holder_who_could_not_sign_is_just_somebody(tmp_path: Path) -> None:
+    with another_process_holding(tmp_path):
+        (tmp_path / HOLDER_NAME).unlink()
+        assert refusal(tmp_path).pid is None
+
+
+def test_a_note_that_cannot_be_written_does_not_keep_the_bot_from_running(tmp_path: Path) -> None:
+    (tmp_path / HOLDER_NAME).mkdir()
+    with instance_lock(tmp_path):
+        assert refusal(tmp_path).pid is None
+
+
+def test_a_folder_that_cannot_be_made_is_a_mistake_in_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsRefused) as caught, instance_lock(tmp_path / "file" / "store"):
+        pass
+    (line,) = caught.value.lines
+    assert line.startswith("MATRIX_STORE_PATH: ")
+
+
+def test_the_lock_is_let_go_when_the_work_fails(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="the work"), instance_lock(tmp_path):
+        raise RuntimeError("the work")
+    with instance_lock(tmp_path):
+        pass

@@ -1,0 +1,299 @@
+"""Settings: what is accepted, and what is said about what is not."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from supervisor.settings import (
+    Bind,
+    Settings,
+    SettingsRefused,
+    hints,
+    load_local_settings,
+    load_settings,
+)
+
+ENOUGH = {
+    "MATRIX_HOMESERVER": "https://matrix.example.org",
+    "MATRIX_USER_ID": "@bot:example.org",
+    "MATRIX_PASSWORD": "correct horse",
+}
+
+
+class Environment:
+    """The whole environment of a test: what it puts here, and a `.env` in an empty folder."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        self._monkeypatch = monkeypatch
+        self.folder = folder
+        self.put(**ENOUGH)
+
+    def put(self, **variables: str) -> None:
+        for name, value in variables.items():
+            self._monkeypatch.setenv(name, value)
+
+    def drop(self, *names: str) -> None:
+        for name in names:
+            self._monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Environment:
+    monkeypatch.chdir(tmp_path)
+    for name in {str(field.validation_alias) for field in Settings.model_fields.values()}:
+        monkeypatch.delenv(name, raising=False)
+    return Environment(monkeypatch, tmp_path)
+
+
+def refused() -> tuple[str, ...]:
+    with pytest.raises(SettingsRefused) as caught:
+        load_settings()
+    return caught.value.lines
+
+
+@pytest.mark.usefixtures("environment")
+def test_three_variables_are_enough_and_the_rest_has_the_documented_defaults() -> None:
+    loaded = load_settings()
+    assert loaded.homeserver == "https://matrix.example.org"
+    assert loaded.user_id == "@bot:example.org"
+    assert loaded.server_name == "example.org"
+    assert loaded.password is not None
+    assert loaded.password.get_secret_value() == "correct horse"
+    assert loaded.access_token is None
+    assert loaded.device_id == "SURFACESBOT"
+    assert loaded.db_path == Path("lambda_matrix.db")
+    assert loaded.store_path == Path("matrix_store")
+    assert loaded.journal_path == Path("lambda_journal.db")
+    assert (loaded.locale, loaded.platform) == ("en", "echo")
+    assert loaded.status_bind == Bind("127.0.0.1", 8484)
+    assert (loaded.log_format, loaded.log_level) == (None, "INFO")
+
+
+def test_a_dotenv_file_is_read_and_the_environment_wins(environment: Environment) -> None:
+    dotenv = "MATRIX_USER_ID=@other:example.org\nMATRIX_DEVICE_ID=FROMFILE\n"
+    (environment.folder / ".env").write_text(dotenv, encoding="utf-8")
+    loaded = load_settings()
+    assert loaded.device_id == "FROMFILE"
+    assert loaded.user_id == "@bot:example.org"
+
+
+def test_every_mistake_is_told_at_once_on_a_line_that_names_the_variable(
+    environment: Environment,
+) -> None:
+    environment.drop("MATRIX_USER_ID", "MATRIX_PASSWORD")
+    environment.put(MATRIX_HOMESERVER="example.org", BOT_LOCALE="de", STATUS_BIND="8484")
+    lines = refused()
+    assert sorted(line.partition(":")[0] for line in lines) == [
+        "BOT_LOCALE",
+        "MATRIX_HOMESERVER",
+        "MATRIX_PASSWORD",
+        "MATRIX_USER_ID",
+        "STATUS_BIND",
+    ]
+    assert all("\n" not in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("MATRIX_HOMESERVER", "example.org", "https://matrix.example.org"),
+        ("MATRIX_HOMESERVER", "localhost:8008", "is not a URL"),
+        ("MATRIX_HOMESERVER", "ftp://example.org", "is not a URL"),
+        ("MATRIX_HOMESERVER", "https://", "is not a URL"),
+        ("MATRIX_HOMESERVER", "https://exa mple.org", "is not a URL"),
+        ("MATRIX_HOMESERVER", "https://example.org:99999", "is not a URL"),
+        ("MATRIX_HOMESERVER", "https://[::1", "is not a URL"),
+        ("MATRIX_HOMESERVER", "https://example.org/_matrix/client", "/_matrix included"),
+        ("MATRIX_HOMESERVER", "https://example.org?x=1", "more than a host"),
+        ("MATRIX_HOMESERVER", "https://me:hush-hush@example.org", "leave it out"),
+        ("MATRIX_USER_ID", "bot", "@bot:example.org"),
+        ("MATRIX_USER_ID", "bot:example.org", "@bot:example.org"),
+        ("MATRIX_USER_ID", "@bot", "@bot:example.org"),
+        ("MATRIX_USER_ID", f"@{'b' * 300}:example.org", "@bot:example.org"),
+        ("MATRIX_DEVICE_ID", "my device", "is not a device id"),
+        ("MATRIX_ALLOWED_USERS", "@alice:example.org, bob", "'bob'"),
+        ("MATRIX_DB_PATH", ".", "is a folder"),
+        ("MATRIX_DB_PATH", "~nobody-of-that-name/db", "nobody's home"),
+        ("MATRIX_JOURNAL_PATH", "lambda_matrix.db", "the same file as MATRIX_DB_PATH"),
+        ("BOT_LOCALE", "de", "use 'en' or 'ru'"),
+        ("BOT_PLATFORM", "gpt", "use 'echo'"),
+        ("STATUS_BIND", "8484", "127.0.0.1:8484"),
+        ("STATUS_BIND", "127.0.0.1:99999", "127.0.0.1:8484"),
+        ("STATUS_BIND", ":8484", "127.0.0.1:8484"),
+        ("LOG_FORMAT", "xml", "use 'console' or 'json'"),
+        ("LOG_LEVEL", "loud", "'DEBUG'"),
+    ],
+)
+def test_one_wrong_value_is_one_line_that_says_what_to_do(
+    environment: Environment, variable: str, value: str, says: str
+) -> None:
+    environment.put(**{variable: value})
+    (line,) = refused()
+    assert line.startswith(f"{variable}: ")
+    assert says in line
+    assert "hush-hush" not in line
+
+
+def test_a_store_path_that_is_a_file_is_refused(environment: Environment) -> None:
+    (environment.folder / "matrix_store").touch()
+    assert refused() == ("MATRIX_STORE_PATH: is a file: name a folder",)
+
+
+def test_either_credential_is_enough_but_none_is_not(environment: Environment) -> None:
+    environment.drop("MATRIX_PASSWORD")
+    (line,) = refused()
+    assert "MATRIX_PASSWORD" in line
+    assert "MATRIX_ACCESS_TOKEN" in line
+    environment.put(MATRIX_ACCESS_TOKEN="tok")
+    assert load_settings().secrets == ("tok",)
+
+
+def test_an_empty_variable_is_an_unset_one_but_turns_the_status_page_off(
+    environment: Environment,
+) -> None:
+    environment.put(MATRIX_DEVICE_ID="", MATRIX_ALLOWED_USERS="", STATUS_BIND="", BOT_LOCALE="")
+    loaded = load_settings()
+    assert loaded.status_bind is None
+    assert loaded.device_id == "SURFACESBOT"
+    assert loaded.locale == "en"
+    assert loaded.allows("@anyone:example.org")
+
+
+def test_an_empty_password_is_a_missing_one(environment: Environment) -> None:
+    environment.put(MATRIX_PASSWORD="")
+    (line,) = refused()
+    assert line.startswith("MATRIX_PASSWORD: is not set")
+
+
+@pytest.mark.parametrize(
+    ("given_url", "kept"),
+    [
+        ("https://example.org/", "https://example.org"),
+        ("http://127.0.0.1:8008", "http://127.0.0.1:8008"),
+        ("http://[::1]:8008/", "http://[::1]:8008"),
+    ],
+)
+def test_a_slash_after_the_homeserver_is_dropped(
+    environment: Environment, given_url: str, kept: str
+) -> None:
+    environment.put(MATRIX_HOMESERVER=given_url)
+    assert load_settings().homeserver == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "bind"),
+    [("0.0.0.0:80", Bind("0.0.0.0", 80)), ("[::1]:0", Bind("::1", 0))],  # noqa: S104
+)
+def test_the_status_address_may_be_of_either_family(
+    environment: Environment, text: str, bind: Bind
+) -> None:
+    environment.put(STATUS_BIND=text)
+    assert load_settings().status_bind == bind
+
+
+def test_levels_and_formats_may_be_written_in_any_case(environment: Environment) -> None:
+    environment.put(LOG_LEVEL="debug", LOG_FORMAT="JSON")
+    loaded = load_settings()
+    assert (loaded.log_level, loaded.log_format) == ("DEBUG", "json")
+
+
+@pytest.mark.usefixtures("environment")
+def test_without_a_list_everyone_on_the_own_homeserver_is_allowed_and_nobody_else() -> None:
+    loaded = load_settings()
+    assert loaded.allows("@alice:example.org")
+    assert not loaded.allows("@alice:example.com")
+    assert not loaded.allows("@alice:evil-example.org")
+
+
+def test_the_default_list_holds_for_a_server_named_by_an_address(environment: Environment) -> None:
+    environment.put(MATRIX_USER_ID="@bot:[::1]:8448")
+    loaded = load_settings()
+    assert loaded.allows("@alice:[::1]:8448")
+    assert not loaded.allows("@alice:1:8448")
+
+
+def test_a_list_replaces_the_default_and_knows_capitals(environment: Environment) -> None:
+    environment.put(MATRIX_ALLOWED_USERS=" @alice:example.org , @*.staff:example.com,")
+    loaded = load_settings()
+    assert loaded.allows("@alice:example.org")
+    assert loaded.allows("@bob.staff:example.com")
+    assert not loaded.allows("@bob:example.org")
+    assert not loaded.allows("@Alice:example.org")
+
+
+def test_a_star_allows_everyone(environment: Environment) -> None:
+    environment.put(MATRIX_ALLOWED_USERS="*")
+    assert load_settings().allows("@who:ever.example")
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("MATRIX_ALLOWED_USER", "MATRIX_ALLOWED_USERS"),
+        ("MATRIX_HOMESERVER_URL", None),
+        ("MATRIX_TOKEN", "MATRIX_ACCESS_TOKEN"),
+        ("matrix_db_path", None),
+        ("BOT_LOCAL", "BOT_LOCALE"),
+        ("MATRIX_SOMETHING_ELSE_ENTIRELY", None),
+        ("LOG_LEVELS", None),
+    ],
+)
+def test_an_unknown_variable_close_to_an_unset_one_of_ours_gets_a_hint(
+    environment: Environment, slip: str, meant: str | None
+) -> None:
+    environment.put(**{slip: "x"})
+    told = hints()
+    if slip == "matrix_db_path":
+        meant = "MATRIX_DB_PATH"
+    assert told == (
+        () if meant is None else (f"{slip}: is not a variable of ours: did you mean {meant}?",)
+    )
+
+
+def test_a_hint_accompanies_the_refusal_that_the_slip_caused(environment: Environment) -> None:
+    environment.drop("MATRIX_HOMESERVER")
+    (environment.folder / ".env").write_text("MATRIX_HOMSERVER=https://x.org\n", encoding="utf-8")
+    missing, hint = refused()
+    assert missing.startswith("MATRIX_HOMESERVER: is not set")
+    assert hint.endswith("did you mean MATRIX_HOMESERVER?")
+
+
+def test_a_dotenv_file_that_is_not_text_is_refused_by_name(environment: Environment) -> None:
+    (environment.folder / ".env").write_bytes(b"MATRIX_USER_ID=\xff\xfe\n")
+    (line,) = refused()
+    assert line.startswith(".env: cannot be read (it is not UTF-8)")
+
+
+def test_the_journal_can_be_found_without_an_account(environment: Environment) -> None:
+    environment.drop(*ENOUGH)
+    environment.put(MATRIX_JOURNAL_PATH="~/journal.db", HOME="/home/somebody")
+    assert load_local_settings().journal_path == Path("/home/somebody/journal.db")
+
+
+@pytest.mark.usefixtures("environment")
+def test_settings_cannot_be_changed_and_do_not_show_their_secrets() -> None:
+    loaded = load_settings()
+    with pytest.raises(ValidationError):
+        loaded.locale = "ru"
+    assert "correct horse" not in f"{loaded!r} {loaded}"
+
+
+@pytest.mark.usefixtures("environment")
+@given(text=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+def test_whatever_a_variable_holds_the_answer_is_settings_or_one_line(text: str) -> None:
+    for field in Settings.model_fields.values():
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setenv(str(field.validation_alias), text)
+            assert len(lines_of_loading()) <= 1
+
+
+def lines_of_loading() -> tuple[str, ...]:
+    try:
+        load_settings()
+    except SettingsRefused as refusal:
+        return refusal.lines
+    return ()
