@@ -48,7 +48,7 @@ class Redactor:
         self, _logger: WrappedLogger, _method: str, event_dict: EventDict
     ) -> MutableMapping[str, Any]:
         """The event without secrets; what is no plain value comes out as text."""
-        return {key: self._value(key, value) for key, value in event_dict.items()}
+        return {self.text(key): self._value(key, value) for key, value in event_dict.items()}
 
     def text(self, text: str) -> str:
         """The text without secrets."""
@@ -84,7 +84,7 @@ def _in_texts(value: object, replace: _Replace, item: Callable[[object, object],
 
 def _harmless(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
     """Whatever people have put into a room's name, it must not steer the terminal."""
-    return {key: _harmless_value(key, value) for key, value in event_dict.items()}
+    return {harmless(key): _harmless_value(key, value) for key, value in event_dict.items()}
 
 
 def _harmless_value(key: object, value: object) -> object:
