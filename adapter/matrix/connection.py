@@ -1,0 +1,117 @@
+"""One request to the homeserver, in bounded time, and its answer or a port's error."""
+
+from collections.abc import Mapping
+from typing import Final, Protocol, TypeVar
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import anyio
+import msgspec
+
+from actors.ports import HomeserverUnavailable
+from adapter.matrix.errors import TRANSPORT_ERRORS, UNDECODABLE, error_for, unavailable
+
+REQUEST_TIMEOUT_S: Final = 30.0
+
+_PREFIX: Final = "/_matrix/client/v3/"
+
+A = TypeVar("A")
+
+
+class Client(Protocol):
+    """What is used of nio's AsyncClient."""
+
+    access_token: str
+
+    def restore_login(self, user_id: str, device_id: str, access_token: str) -> None:
+        """Use this session from now on."""
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        data: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 (nio's signature)
+    ) -> aiohttp.ClientResponse:
+        """Send one request, following redirects, without any retry."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+
+
+class Connection:
+    """Requests over a client, with its access token in a header and never in a URL."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @property
+    def access_token(self) -> str:
+        """The token in use; empty where there is no session."""
+        return self._client.access_token or ""
+
+    def resume(self, user_id: str, device_id: str, access_token: str) -> None:
+        """Use this session for every later request."""
+        self._client.restore_login(user_id, device_id, access_token)
+
+    def forget(self) -> None:
+        """Send no token any more."""
+        self._client.access_token = ""
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        answer: type[A],
+        body: Mapping[str, object] | None = None,
+        *,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> A:
+        """The decoded answer; `path` comes from `path_to`. Raises the port's errors."""
+        status, headers, content = await self._exchange(method, path, body, timeout_s)
+        error = error_for(status, headers, content)
+        if error is not None:
+            raise error
+        try:
+            return msgspec.json.decode(content, type=answer)
+        except UNDECODABLE as fault:
+            raise HomeserverUnavailable(
+                f"{status} with an answer that is not Matrix: {str(fault)[:100]}"
+            ) from fault
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _exchange(
+        self, method: str, path: str, body: Mapping[str, object] | None, timeout_s: float
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        data = None if body is None else msgspec.json.encode(body)
+        try:
+            with anyio.fail_after(timeout_s):
+                response = await self._client.send(
+                    method, path, data, self._headers(data), timeout=timeout_s
+                )
+                async with response:
+                    content = await response.read()
+        except TRANSPORT_ERRORS as error:
+            raise unavailable(error, timeout_s) from error
+        if response.history:
+            target = response.url.origin()
+            raise HomeserverUnavailable(f"redirected: is MATRIX_HOMESERVER {target}?")
+        return response.status, response.headers, content
+
+    def _headers(self, data: bytes | None) -> dict[str, str]:
+        headers = {} if data is None else {"Content-Type": "application/json"}
+        if self.access_token:
+            headers["Authorization"] = f"Bearer {self.access_token}"
+        return headers
+
+
+def path_to(*parts: str, **query: str | int) -> str:
+    """The path of an endpoint, each part percent-encoded."""
+    path = _PREFIX + "/".join(quote(part, safe="") for part in parts)
+    return f"{path}?{urlencode(query)}" if query else path

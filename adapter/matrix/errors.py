@@ -1,0 +1,134 @@
+"""What went wrong with a request, in the ports' family of errors. Pure; the only translation."""
+
+import ssl
+from collections.abc import Mapping
+from typing import Final
+
+import aiohttp
+import msgspec
+
+from actors.ports import (
+    CredentialsRefused,
+    HomeserverRefused,
+    HomeserverUnavailable,
+    PortError,
+    PositionLost,
+    RateLimited,
+    SessionRevoked,
+)
+
+TRANSPORT_ERRORS: Final = (aiohttp.ClientError, TimeoutError, OSError)
+"""What a request can raise before there is an answer."""
+
+UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding JSON from outside can raise."""
+
+_DEFAULT_RETRY_AFTER_S: Final = 5.0
+_REASON_LIMIT: Final = 200
+_TOO_MANY_REQUESTS: Final = 429
+_REQUEST_TIMEOUT: Final = 408
+_CONTENT_TOO_LARGE: Final = 413
+
+
+class _Problem(msgspec.Struct):
+    errcode: str = ""
+    error: str = ""
+    retry_after_ms: float | None = None
+
+
+def error_for(status: int, headers: Mapping[str, str], body: bytes) -> PortError | None:
+    """The error that an answer stands for; None for a success whose body looks like JSON.
+
+    The HTTP status decides first. A refusal without a Matrix error code comes from something in
+    front of the homeserver and says nothing about the request.
+    """
+    if status // 100 == 2:  # noqa: PLR2004 (2xx)
+        if body.lstrip()[:1] in {b"{", b"["}:
+            return None
+        return HomeserverUnavailable(f"{status} from a proxy (not Matrix)")
+    problem = _problem(body)
+    if status == _TOO_MANY_REQUESTS:
+        return RateLimited(_retry_after_s(problem, headers))
+    if status // 100 != 4 or status == _REQUEST_TIMEOUT:  # noqa: PLR2004 (4xx)
+        return HomeserverUnavailable(_unavailable_reason(status, problem))
+    if not problem.errcode and status != _CONTENT_TOO_LARGE:
+        return HomeserverUnavailable(_unavailable_reason(status, problem))
+    return _refusal(status, problem)
+
+
+def unavailable(error: Exception, timeout_s: float) -> HomeserverUnavailable:
+    """The same failure of the transport, told shortly and without the request's details."""
+    return HomeserverUnavailable(_transport_reason(error, timeout_s)[:_REASON_LIMIT])
+
+
+def _refusal(status: int, problem: _Problem) -> PortError:
+    match problem.errcode:
+        case "M_UNKNOWN_TOKEN" | "M_MISSING_TOKEN":
+            return SessionRevoked(problem.error or problem.errcode)
+        case "M_USER_DEACTIVATED":
+            return CredentialsRefused(
+                "the homeserver says that this account is deactivated: use another account"
+            )
+        case "M_USER_LOCKED":
+            return CredentialsRefused(
+                "the homeserver says that this account is locked: ask its administrator"
+            )
+        case "M_UNKNOWN_POS":
+            return PositionLost(problem.error or problem.errcode)
+        case errcode:
+            return HomeserverRefused(status, errcode or "M_TOO_LARGE", problem.error)
+
+
+def _problem(body: bytes) -> _Problem:
+    try:
+        return msgspec.json.decode(body, type=_Problem)
+    except UNDECODABLE:
+        return _Problem()
+
+
+def _retry_after_s(problem: _Problem, headers: Mapping[str, str]) -> float:
+    if problem.retry_after_ms is not None and problem.retry_after_ms >= 0:
+        return problem.retry_after_ms / 1000
+    seconds = headers.get("Retry-After", "").strip()
+    return float(seconds) if seconds.isascii() and seconds.isdigit() else _DEFAULT_RETRY_AFTER_S
+
+
+def _unavailable_reason(status: int, problem: _Problem) -> str:
+    if not problem.errcode:
+        return f"{status} from a proxy (not Matrix)"
+    return f"{status} {problem.errcode}: {problem.error}"[:_REASON_LIMIT]
+
+
+def _transport_reason(error: Exception, timeout_s: float) -> str:
+    if isinstance(error, TimeoutError):
+        return f"timed out after {timeout_s:g} s"
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    return _told(error) or _told(cause) or _system_reason(cause)
+
+
+def _told(error: Exception) -> str | None:
+    """What to call an error that is better known by its type than by its text."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            reason = f"certificate: {error.certificate_error}"
+        case ssl.SSLError():
+            reason = f"TLS: {error.reason or error}"
+        case aiohttp.ClientConnectorDNSError():
+            reason = f"cannot resolve {error.host}"
+        case ConnectionRefusedError():
+            reason = "connection refused"
+        case aiohttp.ServerDisconnectedError() | ConnectionResetError():
+            reason = "the connection was closed without an answer"
+        case aiohttp.ClientPayloadError():
+            reason = "the answer broke off"
+        case aiohttp.InvalidURL():
+            reason = "the homeserver's URL is not a URL"
+        case _:
+            return None
+    return reason
+
+
+def _system_reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

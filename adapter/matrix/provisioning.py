@@ -1,0 +1,102 @@
+"""What the bot asks a homeserver to make: rooms and their power levels. Pure."""
+
+import re
+from typing import Final
+
+from actors.marker import marker_content
+from actors.model import MARKER_TYPE, Marker, RoomId, RoomKind, UserId
+from actors.ports import NewRoom
+
+DEFAULT_ROOM_VERSION: Final = "10"
+"""What is assumed where a homeserver does not say which version it picks."""
+
+_BOT_LEVEL: Final = 100
+_OWNER_LEVEL: Final = 50
+_FIRST_VERSION_WITH_PRIVILEGED_CREATORS: Final = 12
+
+_BOT_ALONE: Final = (
+    MARKER_TYPE,
+    "m.room.encryption",
+    "m.room.history_visibility",
+    "m.room.power_levels",
+    "m.room.server_acl",
+    "m.room.tombstone",
+    "m.space.child",
+)
+
+
+def create_room_body(room: NewRoom, me: UserId, room_version: str) -> dict[str, object]:
+    """The body of `POST /createRoom`, for a server that will pick this room version.
+
+    Nobody is invited by it: a refused invite would make a room that exists look like a failure.
+    """
+    body: dict[str, object] = {
+        "preset": "private_chat",
+        "visibility": "private",
+        "name": room.name,
+        "initial_state": _initial_state(room.marker, me),
+        "power_level_content_override": power_levels(room.marker, me, room_version),
+    }
+    if room.topic:
+        body["topic"] = room.topic
+    if room.marker.kind is RoomKind.SPACE:
+        body["creation_content"] = {"type": "m.space"}
+    return body
+
+
+def power_levels(marker: Marker, me: UserId, room_version: str) -> dict[str, object]:
+    """The owner may rename and invite; what recovery relies on is the bot's alone.
+
+    Redacting is the bot's too: a redacted marker or link would be gone. People may redact their
+    own messages at any level.
+    """
+    users: dict[str, int] = {marker.owner: _OWNER_LEVEL}
+    if not creator_is_privileged(room_version):
+        users[me] = _BOT_LEVEL
+    return {
+        "users": users,
+        "users_default": 0,
+        "events": {"m.room.name": _OWNER_LEVEL} | dict.fromkeys(_BOT_ALONE, _BOT_LEVEL),
+        "events_default": _BOT_LEVEL if marker.kind is RoomKind.SPACE else 0,
+        "state_default": _OWNER_LEVEL,
+        "invite": _OWNER_LEVEL,
+        "kick": _OWNER_LEVEL,
+        "ban": _OWNER_LEVEL,
+        "redact": _BOT_LEVEL,
+    }
+
+
+def creator_is_privileged(room_version: str) -> bool:
+    """Whether creators have unlimited power, and must not be named in `power_levels.users`."""
+    if re.fullmatch(r"[0-9]{1,6}", room_version):
+        return int(room_version) >= _FIRST_VERSION_WITH_PRIVILEGED_CREATORS
+    return room_version.startswith("org.matrix.hydra.")
+
+
+def link_content(me: UserId) -> dict[str, object]:
+    """The content of an `m.space.child` that the bot sends."""
+    return {"via": [server_of(me)]}
+
+
+def server_of(user_id: UserId) -> str:
+    """The server part of a user id."""
+    return user_id.partition(":")[2]
+
+
+def _initial_state(marker: Marker, me: UserId) -> list[dict[str, object]]:
+    state: list[dict[str, object]] = [_marker_event(marker, me)]
+    if marker.kind is RoomKind.CHAT and marker.space_id is not None:
+        state.append(_parent_event(marker.space_id, me))
+    return state
+
+
+def _marker_event(marker: Marker, me: UserId) -> dict[str, object]:
+    return {"type": MARKER_TYPE, "state_key": me, "content": marker_content(marker)}
+
+
+def _parent_event(space_id: RoomId, me: UserId) -> dict[str, object]:
+    return {
+        "type": "m.space.parent",
+        "state_key": space_id,
+        "content": {"via": [server_of(me)], "canonical": True},
+    }

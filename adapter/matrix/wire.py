@@ -1,0 +1,297 @@
+"""The homeserver's JSON, decoded into the core's values. Pure.
+
+Rooms and events are decoded one by one, so that a malformed event costs that event and nothing
+else.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+
+from actors.marker import is_user_id, parse_marker
+from actors.model import (
+    MARKER_TYPE,
+    EventId,
+    InboundMessage,
+    Invite,
+    Marker,
+    RoomId,
+    RoomSnapshot,
+    UserId,
+)
+from actors.ports import RoomDelta, SyncDelta
+from adapter.matrix.bodies import Event, InvitedRoom, JoinedRoom, Membership, Summary, SyncResponse
+from adapter.matrix.errors import UNDECODABLE
+
+SNAPSHOT_TYPES: Final = (
+    "m.room.create",
+    "m.room.name",
+    "m.space.child",
+    "m.space.parent",
+    "m.room.tombstone",
+    MARKER_TYPE,
+)
+"""The state that a RoomSnapshot is made of, membership apart."""
+
+MEMBER_TYPE: Final = "m.room.member"
+MESSAGE_TYPE: Final = "m.room.message"
+
+_OTHERS_LIMIT: Final = 5
+_PRESENT: Final = ("join", "invite")
+_SNAPSHOT_TYPES: Final = frozenset(SNAPSHOT_TYPES)
+
+
+class People(NamedTuple):
+    """Who is joined or invited: everybody's number, the first others."""
+
+    member_count: int
+    others: tuple[UserId, ...]
+
+
+class Reading(NamedTuple):
+    """A room as it was read, and how many of its events could not be decoded."""
+
+    snapshot: RoomSnapshot
+    malformed: int
+
+
+_event_decoder: Final = msgspec.json.Decoder(Event)
+_joined_decoder: Final = msgspec.json.Decoder(JoinedRoom)
+_invited_decoder: Final = msgspec.json.Decoder(InvitedRoom)
+_membership_decoder: Final = msgspec.json.Decoder(Membership)
+
+_State = dict[tuple[str, str], Event]
+
+
+def reading_of_joined(room_id: RoomId, raw: msgspec.Raw, me: UserId) -> Reading:
+    """A room in the `join` section of an initial sync. Raises one of UNDECODABLE."""
+    room = _joined_decoder.decode(raw)
+    state_events, bad_state = _decoded(room.state.events)
+    timeline_events, bad_timeline = _decoded(room.timeline.events)
+    state = _state_of([*state_events, *timeline_events])
+    people = _people_of_summary(room.summary, me)
+    return Reading(_snapshot(room_id, state, people, me), bad_state + bad_timeline)
+
+
+def reading_of_state(room_id: RoomId, events: Iterable[msgspec.Raw], me: UserId) -> Reading:
+    """A room from its whole state, members included."""
+    decoded, malformed = _decoded(events)
+    state = _state_of(decoded)
+    return Reading(_snapshot(room_id, state, _people_of_members(state, me), me), malformed)
+
+
+def membership_in(events: Iterable[msgspec.Raw], user_id: UserId) -> str:
+    """Somebody's membership by a room's state; empty where it does not say."""
+    state = _state_of(_decoded(events)[0])
+    event = state.get((MEMBER_TYPE, user_id))
+    return (_text(event.content, "membership") or "") if event else ""
+
+
+def delta_of(response: SyncResponse, me: UserId) -> SyncDelta:
+    """What a live sync says, for the core."""
+    rooms: list[RoomDelta] = []
+    invites, malformed = invites_of(response, me)
+    for room_id, raw in response.rooms.join.items():
+        try:
+            room = _joined_decoder.decode(raw)
+        except UNDECODABLE:
+            malformed += 1
+            continue
+        delta, bad = _room_delta(RoomId(room_id), room, me)
+        rooms.append(delta)
+        malformed += bad
+    return SyncDelta(
+        next_batch=response.next_batch,
+        rooms=tuple(rooms),
+        invites=invites,
+        left=tuple(RoomId(room_id) for room_id in response.rooms.leave),
+        malformed=malformed,
+    )
+
+
+def invites_of(response: SyncResponse, me: UserId) -> tuple[tuple[Invite, ...], int]:
+    """The invites that wait, and how many could not be read."""
+    invites: list[Invite] = []
+    for room_id, raw in response.rooms.invite.items():
+        inviter = _inviter(raw, me)
+        if inviter is not None:
+            invites.append(Invite(RoomId(room_id), inviter))
+    return tuple(invites), len(response.rooms.invite) - len(invites)
+
+
+def messages_of(
+    room_id: RoomId, events: Iterable[msgspec.Raw], me: UserId
+) -> tuple[InboundMessage, ...]:
+    """The messages of other people among these events, in their order."""
+    return _messages(room_id, _decoded(events)[0], me)
+
+
+def _room_delta(room_id: RoomId, room: JoinedRoom, me: UserId) -> tuple[RoomDelta, int]:
+    state, bad_state = _decoded(room.state.events)
+    timeline, bad_timeline = _decoded(room.timeline.events)
+    delta = RoomDelta(
+        room_id=room_id,
+        messages=_messages(room_id, timeline, me),
+        state_changed=room.timeline.limited or any(map(_changes_state, [*state, *timeline])),
+        gap_from=room.timeline.prev_batch if room.timeline.limited else None,
+    )
+    return delta, bad_state + bad_timeline
+
+
+def _changes_state(event: Event) -> bool:
+    if event.state_key is None:
+        return False
+    return event.type in _SNAPSHOT_TYPES or (
+        event.type == MEMBER_TYPE and _changes_membership(event)
+    )
+
+
+def _changes_membership(event: Event) -> bool:
+    """Whether it is more than a new display name or picture."""
+    if event.unsigned is None:
+        return True
+    try:
+        before = _membership_decoder.decode(event.unsigned.prev_content)
+    except UNDECODABLE:
+        return True
+    return before.membership != event.content.get("membership")
+
+
+def _decoded(events: Iterable[msgspec.Raw]) -> tuple[list[Event], int]:
+    decoded: list[Event] = []
+    malformed = 0
+    for raw in events:
+        try:
+            decoded.append(_event_decoder.decode(raw))
+        except UNDECODABLE:
+            malformed += 1
+    return decoded, malformed
+
+
+def _state_of(events: Iterable[Event]) -> _State:
+    """The state after these events; the last one wins."""
+    return {(event.type, event.state_key): event for event in events if event.state_key is not None}
+
+
+def _snapshot(room_id: RoomId, state: _State, people: People, me: UserId) -> RoomSnapshot:
+    create = state.get(("m.room.create", ""))
+    origin = create.content if create else {}
+    marker, fault = _marker(state, me)
+    tombstone = state.get(("m.room.tombstone", ""))
+    return RoomSnapshot(
+        room_id=room_id,
+        creator=UserId(create.sender) if create else None,
+        created_ts=create.origin_server_ts if create else 0,
+        room_version=_text(origin, "room_version") or "1",
+        is_space=origin.get("type") == "m.space",
+        predecessor=_predecessor(origin),
+        name=_name(state),
+        marker=marker,
+        marker_fault=fault,
+        tombstoned=tombstone is not None,
+        replacement=_room_id(tombstone.content, "replacement_room") if tombstone else None,
+        children=_linked(state, "m.space.child", None),
+        parents=_linked(state, "m.space.parent", me),
+        others=people.others,
+        member_count=people.member_count,
+    )
+
+
+def _marker(state: _State, me: UserId) -> tuple[Marker | None, str | None]:
+    event = state.get((MARKER_TYPE, me))
+    if event is None or event.sender != me or not event.content:
+        return None, None
+    parsed = parse_marker(event.content)
+    return (None, parsed) if isinstance(parsed, str) else (parsed, None)
+
+
+def _name(state: _State) -> str | None:
+    event = state.get(("m.room.name", ""))
+    return _text(event.content, "name") if event else None
+
+
+def _predecessor(origin: Mapping[str, object]) -> RoomId | None:
+    predecessor = origin.get("predecessor")
+    return _room_id(predecessor, "room_id") if isinstance(predecessor, dict) else None
+
+
+def _linked(state: _State, event_type: str, sender: UserId | None) -> frozenset[RoomId]:
+    """The rooms that events of this type, by this sender if one is given, link with a `via`."""
+    return frozenset(
+        RoomId(state_key)
+        for (kind, state_key), event in state.items()
+        if kind == event_type
+        and sender in {None, event.sender}
+        and state_key.startswith("!")
+        and isinstance(via := event.content.get("via"), list)
+        and via
+    )
+
+
+def _people_of_summary(summary: Summary, me: UserId) -> People:
+    """Heroes are cut to the count: in an emptied room they are people who have left."""
+    heroes = [UserId(hero) for hero in summary.heroes or () if hero != me and is_user_id(hero)]
+    if summary.joined is None:
+        return People(1 + len(heroes), tuple(heroes[:_OTHERS_LIMIT]))
+    count = max(summary.joined + (summary.invited or 0), 1)
+    return People(count, tuple(heroes[: min(count - 1, _OTHERS_LIMIT)]))
+
+
+def _people_of_members(state: _State, me: UserId) -> People:
+    others = [
+        UserId(user_id)
+        for (kind, user_id), event in state.items()
+        if kind == MEMBER_TYPE and event.content.get("membership") in _PRESENT and user_id != me
+    ]
+    return People(1 + len(others), tuple(others[:_OTHERS_LIMIT]))
+
+
+def _messages(room_id: RoomId, events: Iterable[Event], me: UserId) -> tuple[InboundMessage, ...]:
+    return tuple(
+        InboundMessage(
+            event_id=EventId(event.event_id),
+            room_id=room_id,
+            sender=UserId(event.sender),
+            sent_ts=event.origin_server_ts,
+            msgtype=_text(event.content, "msgtype") or "",
+            body=_text(event.content, "body") or "",
+            is_edit=_is_edit(event.content),
+        )
+        for event in events
+        if _is_message(event) and event.sender != me
+    )
+
+
+def _is_message(event: Event) -> bool:
+    """Whether somebody says something; a redacted message has no content left."""
+    return bool(
+        event.type == MESSAGE_TYPE and event.state_key is None and event.event_id and event.content
+    )
+
+
+def _is_edit(content: Mapping[str, object]) -> bool:
+    relation = content.get("m.relates_to")
+    return isinstance(relation, dict) and relation.get("rel_type") == "m.replace"
+
+
+def _inviter(raw: msgspec.Raw, me: UserId) -> UserId | None:
+    try:
+        events, _ = _decoded(_invited_decoder.decode(raw).invite_state.events)
+    except UNDECODABLE:
+        return None
+    invite = _state_of(events).get((MEMBER_TYPE, me))
+    if invite is None or invite.content.get("membership") != "invite":
+        return None
+    return UserId(invite.sender) if is_user_id(invite.sender) else None
+
+
+def _text(content: Mapping[str, object], key: str) -> str | None:
+    """A string that says something, or None."""
+    value = content.get(key)
+    return value if isinstance(value, str) and value else None
+
+
+def _room_id(content: Mapping[str, object], key: str) -> RoomId | None:
+    value = _text(content, key)
+    return RoomId(value) if value is not None and value.startswith("!") else None
