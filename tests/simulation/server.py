@@ -181,7 +181,13 @@ class SimulatedServer:
         room = SimulatedRoom(self._new_room_id(version), version or self.room_version)
         self.rooms[room.room_id] = room
         self.creations[creator] += 1
-        self._append(room, creator, "m.room.create", _create_content(is_space, predecessor), "")
+        self._append(
+            room,
+            creator,
+            "m.room.create",
+            _create_content(is_space=is_space, predecessor=predecessor),
+            "",
+        )
         self._set_member(room, creator, creator, "join")
         users = {creator: CREATOR_POWER, **(powers or {})}
         self._append(room, creator, "m.room.power_levels", {"users": users}, "")
@@ -264,7 +270,7 @@ class SimulatedServer:
         return RoomId(f"{opaque}:{self.name}" if has_server else opaque)
 
 
-def _create_content(is_space: bool, predecessor: RoomId | None) -> Content:  # noqa: FBT001
+def _create_content(*, is_space: bool, predecessor: RoomId | None) -> Content:
     content: dict[str, object] = {}
     if is_space:
         content["type"] = "m.space"

@@ -1,0 +1,340 @@
+"""What the `Homeserver` port promises, as tests that run over any implementation.
+
+A test module brings the fixture `world` and inherits the classes. Nothing here knows whether the
+homeserver behind it is simulated.
+"""
+
+from dataclasses import replace
+
+import anyio
+import pytest
+
+from actors.model import MARKER_TYPE, Invite, OutboundMessage
+from actors.ports import HomeserverRefused, PositionLost, SessionRevoked
+from tests.simulation.contract_world import (
+    World,
+    bodies,
+    chat_for,
+    hear_until,
+    of_room,
+    says,
+    shared_room,
+    space_for,
+    sync_until,
+)
+
+
+@pytest.mark.anyio
+class SessionContract:
+    async def test_logging_in_again_resumes_and_a_probe_succeeds(self, world: World) -> None:
+        assert await world.homeserver.log_in()
+        await world.homeserver.probe()
+
+    async def test_a_login_of_the_same_device_revokes_the_earlier_session(
+        self, world: World
+    ) -> None:
+        await (await world.same_device()).log_in()
+        with pytest.raises(SessionRevoked):
+            await world.homeserver.probe()
+        await world.homeserver.log_in()
+        await world.homeserver.probe()
+
+    async def test_closing_never_raises(self, world: World) -> None:
+        await world.homeserver.close()
+        await world.homeserver.close()
+
+
+@pytest.mark.anyio
+class ReadingContract:
+    async def test_a_created_space_reads_as_it_was_ordered(self, world: World) -> None:
+        order = space_for(world)
+        room_id = await world.homeserver.create_room(order)
+        room = await world.homeserver.read_room(room_id)
+        assert (room.room_id, room.creator, room.is_space) == (room_id, world.homeserver.me, True)
+        assert (room.name, room.marker, room.marker_fault) == (order.name, order.marker, None)
+        assert room.created_ts > 0
+        assert not room.tombstoned
+
+    async def test_creating_invites_nobody(self, world: World) -> None:
+        room_id = await world.homeserver.create_room(space_for(world))
+        room = await world.homeserver.read_room(room_id)
+        assert (room.others, room.member_count) == ((), 1)
+
+    async def test_a_created_chat_is_no_space_and_carries_its_marker(self, world: World) -> None:
+        space_id = await world.homeserver.create_room(space_for(world))
+        order = chat_for(world, space_id)
+        room = await world.homeserver.read_room(await world.homeserver.create_room(order))
+        assert (room.is_space, room.marker, room.name) == (False, order.marker, order.name)
+
+    async def test_a_hydration_holds_every_joined_room_as_read_room_reads_it(
+        self, world: World
+    ) -> None:
+        space_id = await world.homeserver.create_room(space_for(world))
+        chat_id = await world.homeserver.create_room(chat_for(world, space_id))
+        await world.homeserver.link(space_id, chat_id)
+        hydration = await world.homeserver.hydrate()
+        assert not hydration.unreadable
+        read = {room.room_id: room for room in hydration.snapshots}
+        assert set(read) == {space_id, chat_id} == await world.homeserver.joined_rooms()
+        for room_id, room in read.items():
+            assert room == await world.homeserver.read_room(room_id)
+
+    async def test_a_linked_room_is_a_child_until_its_via_is_empty(self, world: World) -> None:
+        space_id = await world.homeserver.create_room(space_for(world))
+        chat_id = await world.homeserver.create_room(chat_for(world, space_id))
+        await world.homeserver.link(space_id, chat_id)
+        assert (await world.homeserver.read_room(space_id)).children == {chat_id}
+        await world.bot.write_state(space_id, "m.space.child", chat_id, {})
+        assert (await world.homeserver.read_room(space_id)).children == frozenset()
+
+    async def test_only_parents_that_we_sent_count(self, world: World) -> None:
+        room_id = await world.alice.create_room("Hello")
+        await world.alice.invite(room_id, world.homeserver.me)
+        await world.homeserver.join(room_id)
+        space_id = await world.homeserver.create_room(space_for(world))
+        via = {"via": ["localhost"]}
+        await world.alice.write_state(room_id, "m.space.parent", space_id, via)
+        assert (await world.homeserver.read_room(room_id)).parents == frozenset()
+        ours = await world.bot.create_room("Old")
+        await world.bot.write_state(ours, "m.space.parent", space_id, via)
+        assert (await world.homeserver.read_room(ours)).parents == {space_id}
+
+    async def test_a_rewritten_marker_and_name_are_read_back(self, world: World) -> None:
+        order = space_for(world)
+        room_id = await world.homeserver.create_room(order)
+        marker = replace(order.marker, next_chat_index=7)
+        await world.homeserver.write_marker(room_id, marker)
+        await world.homeserver.set_name(room_id, "Another name")
+        room = await world.homeserver.read_room(room_id)
+        assert (room.marker, room.name) == (marker, "Another name")
+
+    async def test_a_marker_of_somebody_else_is_none(self, world: World) -> None:
+        room_id = await shared_room(world)
+        forged = {"version": 1, "kind": "space", "owner": world.alice.user_id}
+        await world.alice.write_state(room_id, MARKER_TYPE, world.alice.user_id, forged)
+        await world.alice.write_state(room_id, MARKER_TYPE, "", forged)
+        room = await world.homeserver.read_room(room_id)
+        assert (room.marker, room.marker_fault) == (None, None)
+
+    async def test_nobody_else_can_write_under_our_key(self, world: World) -> None:
+        room_id = await shared_room(world)
+        with pytest.raises(HomeserverRefused) as caught:
+            await world.alice.write_state(room_id, MARKER_TYPE, world.homeserver.me, {})
+        assert caught.value.status == 403
+
+    async def test_an_unreadable_marker_of_ours_is_a_fault(self, world: World) -> None:
+        room_id = await world.homeserver.create_room(space_for(world))
+        await world.bot.write_state(room_id, MARKER_TYPE, world.homeserver.me, {"version": 1})
+        room = await world.homeserver.read_room(room_id)
+        assert room.marker is None
+        assert room.marker_fault
+
+    async def test_members_are_counted_joined_or_invited(self, world: World) -> None:
+        room_id = await world.homeserver.create_room(space_for(world))
+        await world.homeserver.invite(room_id, world.alice.user_id)
+        room = await world.homeserver.read_room(room_id)
+        assert (room.others, room.member_count) == ((world.alice.user_id,), 2)
+        await world.alice.leave(room_id)
+        room = await world.homeserver.read_room(room_id)
+        assert (room.others, room.member_count) == ((), 1)
+
+    async def test_a_removed_name_is_none(self, world: World) -> None:
+        room_id = await world.homeserver.create_room(space_for(world))
+        await world.bot.write_state(room_id, "m.room.name", "", {})
+        assert (await world.homeserver.read_room(room_id)).name is None
+
+    async def test_a_room_that_we_are_not_in_is_refused(self, world: World) -> None:
+        room_id = await shared_room(world)
+        await world.homeserver.leave(room_id)
+        with pytest.raises(HomeserverRefused):
+            await world.homeserver.read_room(room_id)
+
+    async def test_an_upgrade_is_seen_from_both_sides(self, world: World) -> None:
+        room_id = await shared_room(world)
+        replacement = await world.alice.upgrade(room_id)
+        with pytest.raises(HomeserverRefused):
+            await world.homeserver.join(replacement)
+        await world.alice.invite(replacement, world.homeserver.me)
+        await world.homeserver.join(replacement)
+        old = await world.homeserver.read_room(room_id)
+        assert (old.tombstoned, old.replacement) == (True, replacement)
+        new = await world.homeserver.read_room(replacement)
+        assert (new.tombstoned, new.predecessor, new.marker) == (False, room_id, None)
+
+
+@pytest.mark.anyio
+class SyncContract:
+    async def test_a_sync_goes_on_from_the_hydration(self, world: World) -> None:
+        room_id = await shared_room(world)
+        await world.alice.say(room_id, "before")
+        position = (await world.homeserver.hydrate()).position
+        sent = await world.alice.say(room_id, "after")
+        delta = await sync_until(world.homeserver, position, says("after"))
+        (message,) = of_room(delta, room_id).messages
+        assert (message.event_id, message.sender) == (sent, world.alice.user_id)
+        assert (message.msgtype, message.is_edit) == ("m.text", False)
+        assert message.sent_ts > 0
+
+    async def test_what_was_said_is_not_said_again(self, world: World) -> None:
+        room_id = await shared_room(world)
+        position = (await world.homeserver.hydrate()).position
+        await world.alice.say(room_id, "one")
+        position = (await sync_until(world.homeserver, position, says("one"))).next_batch
+        await world.alice.say(room_id, "two")
+        assert await hear_until(world.homeserver, position, room_id, "two") == ["two"]
+
+    async def test_a_waiting_sync_is_woken_by_a_message(self, world: World) -> None:
+        room_id = await shared_room(world)
+        position = (await world.homeserver.hydrate()).position
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(world.alice.say, room_id, "wake up")
+            assert await hear_until(world.homeserver, position, room_id, "wake up") == ["wake up"]
+
+    async def test_a_sync_without_news_ends_empty(self, world: World) -> None:
+        delta = await world.homeserver.sync((await world.homeserver.hydrate()).position, 0)
+        assert (delta.rooms, delta.invites, delta.left) == ((), (), ())
+        assert delta.next_batch
+
+    async def test_an_unknown_position_is_lost(self, world: World) -> None:
+        with pytest.raises(PositionLost):
+            await world.homeserver.sync("no-such-position", 0)
+
+    async def test_an_edit_is_marked_as_one(self, world: World) -> None:
+        room_id = await shared_room(world)
+        position = (await world.homeserver.hydrate()).position
+        await world.alice.edit(room_id, await world.alice.say(room_id, "helo"), "hello")
+        delta = await sync_until(world.homeserver, position, says("* hello"))
+        assert of_room(delta, room_id).messages[-1].is_edit
+
+    async def test_a_renamed_room_has_changed_state(self, world: World) -> None:
+        room_id = await shared_room(world)
+        position = (await world.homeserver.hydrate()).position
+        await world.alice.write_state(room_id, "m.room.name", "", {"name": "Renamed"})
+        delta = await sync_until(world.homeserver, position, lambda delta: bool(delta.rooms))
+        assert of_room(delta, room_id).state_changed
+        assert (await world.homeserver.read_room(room_id)).name == "Renamed"
+
+    async def test_a_plain_message_changes_no_state(self, world: World) -> None:
+        room_id = await shared_room(world)
+        position = (await world.homeserver.hydrate()).position
+        await world.alice.say(room_id, "hi")
+        delta = await sync_until(world.homeserver, position, says("hi"))
+        assert not of_room(delta, room_id).state_changed
+
+    async def test_a_limited_timeline_is_filled_from_its_gap(self, world: World) -> None:
+        room_id = await shared_room(world)
+        position = (await world.homeserver.hydrate()).position
+        texts = [f"message {number}" for number in range(60)]
+        for text in texts:
+            await world.alice.say(room_id, text)
+        delta = of_room(await world.homeserver.sync(position, 1), room_id)
+        assert delta.gap_from is not None
+        gap = await world.homeserver.messages_before(
+            room_id, delta.gap_from, stop_at=position, limit=100
+        )
+        assert [message.body for message in gap] + bodies(delta) == texts
+
+    async def test_a_gap_is_read_backwards_up_to_its_limit(self, world: World) -> None:
+        room_id = await shared_room(world)
+        position = (await world.homeserver.hydrate()).position
+        for number in range(60):
+            await world.alice.say(room_id, f"message {number}")
+        delta = of_room(await world.homeserver.sync(position, 1), room_id)
+        assert delta.gap_from is not None
+        newest = await world.homeserver.messages_before(
+            room_id, delta.gap_from, stop_at=position, limit=3
+        )
+        missing = 60 - len(delta.messages)
+        assert [message.body for message in newest] == [
+            f"message {number}" for number in range(missing - 3, missing)
+        ]
+
+    async def test_an_invite_comes_once_and_in_every_hydration(self, world: World) -> None:
+        position = (await world.homeserver.hydrate()).position
+        room_id = await world.alice.create_room("Hello")
+        await world.alice.invite(room_id, world.homeserver.me)
+        delta = await sync_until(world.homeserver, position, lambda delta: bool(delta.invites))
+        invite = Invite(room_id, world.alice.user_id)
+        assert delta.invites == (invite,)
+        assert (await world.homeserver.sync(delta.next_batch, 0)).invites == ()
+        for _ in range(2):
+            assert (await world.homeserver.hydrate()).invites == (invite,)
+
+    async def test_a_room_that_we_are_removed_from_is_left(self, world: World) -> None:
+        room_id = await shared_room(world)
+        position = (await world.homeserver.hydrate()).position
+        await world.alice.kick(room_id, world.homeserver.me)
+        delta = await sync_until(world.homeserver, position, lambda delta: bool(delta.left))
+        assert delta.left == (room_id,)
+        assert room_id not in await world.homeserver.joined_rooms()
+
+
+@pytest.mark.anyio
+class WritingContract:
+    async def test_a_repeated_transaction_is_sent_once(self, world: World) -> None:
+        room_id = await shared_room(world)
+        position = (await world.homeserver.hydrate()).position
+        message = OutboundMessage("txn-1", room_id, "once")
+        sent = await world.homeserver.send(message)
+        assert await world.homeserver.send(message) == sent
+        await world.homeserver.send(OutboundMessage("txn-2", room_id, "end"))
+        assert await hear_until(world.homeserver, position, room_id, "end") == ["once", "end"]
+
+    async def test_a_transaction_stays_repeated_after_a_new_login(self, world: World) -> None:
+        room_id = await shared_room(world)
+        message = OutboundMessage("txn-1", room_id, "once")
+        sent = await world.homeserver.send(message)
+        successor = await world.same_device()
+        await successor.log_in()
+        assert await successor.send(message) == sent
+
+    async def test_a_notice_is_sent_as_one(self, world: World) -> None:
+        room_id = await shared_room(world)
+        position = (await world.homeserver.hydrate()).position
+        await world.homeserver.send(OutboundMessage("txn-1", room_id, "note", notice=True))
+        delta = await sync_until(world.homeserver, position, says("note"))
+        message = of_room(delta, room_id).messages[-1]
+        assert (message.msgtype, message.sender) == ("m.notice", world.homeserver.me)
+
+    async def test_inviting_somebody_who_is_here_is_no_error(self, world: World) -> None:
+        room_id = await world.homeserver.create_room(space_for(world))
+        await world.homeserver.invite(room_id, world.alice.user_id)
+        await world.homeserver.invite(room_id, world.alice.user_id)
+        await world.alice.join(room_id)
+        await world.homeserver.invite(room_id, world.alice.user_id)
+        assert (await world.homeserver.read_room(room_id)).member_count == 2
+
+    async def test_leaving_rejects_an_invite(self, world: World) -> None:
+        room_id = await world.alice.create_room("Hello")
+        await world.alice.invite(room_id, world.homeserver.me)
+        await world.homeserver.leave(room_id)
+        assert (await world.homeserver.hydrate()).invites == ()
+
+    async def test_a_room_can_be_forgotten_once_it_is_left(self, world: World) -> None:
+        room_id = await shared_room(world)
+        with pytest.raises(HomeserverRefused):
+            await world.homeserver.forget(room_id)
+        await world.homeserver.leave(room_id)
+        await world.homeserver.forget(room_id)
+        assert await world.homeserver.joined_rooms() == frozenset()
+
+    async def test_a_strange_room_takes_nothing_from_us(self, world: World) -> None:
+        room_id = await world.alice.create_room("Private")
+        with pytest.raises(HomeserverRefused):
+            await world.homeserver.send(OutboundMessage("txn-1", room_id, "hi"))
+        with pytest.raises(HomeserverRefused):
+            await world.homeserver.set_name(room_id, "Ours")
+        with pytest.raises(HomeserverRefused):
+            await world.homeserver.join(room_id)
+
+    async def test_without_power_no_state_is_written(self, world: World) -> None:
+        room_id = await shared_room(world)
+        with pytest.raises(HomeserverRefused):
+            await world.homeserver.write_marker(room_id, space_for(world).marker)
+
+    async def test_typing_and_receipts_are_taken(self, world: World) -> None:
+        room_id = await shared_room(world)
+        event_id = await world.alice.say(room_id, "hi")
+        await world.homeserver.set_typing(room_id, typing=True)
+        await world.homeserver.set_typing(room_id, typing=False)
+        await world.homeserver.mark_read(room_id, event_id)

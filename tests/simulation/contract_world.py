@@ -1,0 +1,105 @@
+"""What the port's contract tests need of a homeserver, real or simulated, and how they ask it."""
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import anyio
+
+from actors.model import ChatId, EventId, Marker, Nonce, PlatformChatId, RoomId, RoomKind, UserId
+from actors.ports import Homeserver, NewRoom, RoomDelta, SyncDelta
+from tests.simulation.events import Content
+
+PATIENCE_S: Final = 20
+
+
+class Account(Protocol):
+    """Somebody who acts on the homeserver through a client of their own."""
+
+    @property
+    def user_id(self) -> UserId: ...
+    async def create_room(self, name: str) -> RoomId: ...
+    async def invite(self, room_id: RoomId, other: UserId) -> None: ...
+    async def join(self, room_id: RoomId) -> None: ...
+    async def leave(self, room_id: RoomId) -> None: ...
+    async def kick(self, room_id: RoomId, other: UserId) -> None: ...
+    async def say(self, room_id: RoomId, text: str, msgtype: str = "m.text") -> EventId: ...
+    async def edit(self, room_id: RoomId, event_id: EventId, text: str) -> None: ...
+    async def write_state(self, room_id: RoomId, kind: str, key: str, content: Content) -> None: ...
+    async def upgrade(self, room_id: RoomId) -> RoomId: ...
+
+
+class World(Protocol):
+    """A homeserver with the bot logged in, Alice, and the bot's account in another client."""
+
+    @property
+    def homeserver(self) -> Homeserver: ...
+    @property
+    def alice(self) -> Account: ...
+    @property
+    def bot(self) -> Account: ...
+    async def same_device(self) -> Homeserver:
+        """Another client for the bot's device, without a stored session; not logged in yet."""
+        ...
+
+
+def space_for(world: World, nonce: str = "n1") -> NewRoom:
+    marker = Marker(RoomKind.SPACE, world.alice.user_id, next_chat_index=1, intent=Nonce(nonce))
+    return NewRoom(marker, "Alice")
+
+
+def chat_for(world: World, space_id: RoomId, nonce: str = "n2") -> NewRoom:
+    marker = Marker(
+        RoomKind.CHAT,
+        world.alice.user_id,
+        chat_id=ChatId("C1"),
+        space_id=space_id,
+        platform_chat_id=PlatformChatId("p1"),
+        intent=Nonce(nonce),
+    )
+    return NewRoom(marker, "Chat 1")
+
+
+async def shared_room(world: World) -> RoomId:
+    """A room of Alice's in which the bot is."""
+    room_id = await world.alice.create_room("Hello")
+    await world.alice.invite(room_id, world.homeserver.me)
+    await world.homeserver.join(room_id)
+    return room_id
+
+
+async def sync_until(
+    homeserver: Homeserver, since: str, done: Callable[[SyncDelta], bool]
+) -> SyncDelta:
+    """Sync until a delta satisfies `done`, and answer that one."""
+    with anyio.fail_after(PATIENCE_S):
+        while not done(delta := await homeserver.sync(since, 1)):
+            since = delta.next_batch
+    return delta
+
+
+def says(text: str) -> Callable[[SyncDelta], bool]:
+    """Whether a delta's last message in some room is this."""
+    return lambda delta: any(
+        room.messages and room.messages[-1].body == text for room in delta.rooms
+    )
+
+
+def of_room(delta: SyncDelta, room_id: RoomId) -> RoomDelta:
+    (room,) = (room for room in delta.rooms if room.room_id == room_id)
+    return room
+
+
+def bodies(room: RoomDelta) -> list[str]:
+    return [message.body for message in room.messages]
+
+
+async def hear_until(homeserver: Homeserver, since: str, room_id: RoomId, last: str) -> list[str]:
+    """Sync until a room says `last`, and answer all that it said since."""
+    heard: list[str] = []
+    with anyio.fail_after(PATIENCE_S):
+        while not heard or heard[-1] != last:
+            delta = await homeserver.sync(since, 1)
+            since = delta.next_batch
+            for room in delta.rooms:
+                heard.extend(bodies(room) if room.room_id == room_id else ())
+    return heard
