@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
 
@@ -22,6 +23,7 @@ LogEvent: TypeAlias = dict[str, Any]
 RUN: Final = (sys.executable, "-m", "supervisor", "run")
 
 _LAST_WORDS: Final = 15
+_LINE_WIDTH: Final = 300
 
 
 class BotFailed(Exception):
@@ -175,6 +177,13 @@ class BotProcess:
             if event["event"] == "lifecycle_transition"
         ]
 
+    def last_words(self) -> str:
+        """Answer the last lines of the latest run's log, each on a new, indented line."""
+        if not self.log.exists():
+            return "\n  nothing yet"
+        lines = self.log.read_text(errors="replace").splitlines()[-_LAST_WORDS:]
+        return "".join(f"\n  {shorten(line, _LINE_WIDTH)}" for line in lines)
+
     async def wait_for_state(self, state: str, *, timeout_s: float = 60) -> LogEvent:
         """Wait for the lifecycle's next arrival in a state. Raises BotFailed."""
         return await self.wait_for_event(
@@ -197,9 +206,9 @@ class BotProcess:
                     self._read = position
                     return event
             if ended is not None:
-                raise BotFailed(f"The bot ended with {ended} before {name}:{self._last_words()}")
+                raise BotFailed(f"The bot ended with {ended} before {name}:{self.last_words()}")
             if time.monotonic() > deadline:
-                raise BotFailed(f"No {name} within {timeout_s:g} s:{self._last_words()}")
+                raise BotFailed(f"No {name} within {timeout_s:g} s:{self.last_words()}")
             await anyio.sleep(0.02)
 
     def _started(self) -> LeashedProgram:
@@ -217,10 +226,6 @@ class BotProcess:
                 if line.startswith(b"{") and line.endswith(b"}\n"):
                     found.append((position, json.loads(line)))
         return found
-
-    def _last_words(self) -> str:
-        lines = self.log.read_text(errors="replace").splitlines()[-_LAST_WORDS:]
-        return "".join(f"\n  {line}" for line in lines)
 
 
 def _environment_without_settings() -> dict[str, str]:

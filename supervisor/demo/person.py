@@ -201,6 +201,12 @@ class Person:
         """Take the first invite that the predicate accepts. Raises NothingHappened."""
         return await self._take(lambda: self._invites, predicate, timeout_s, what)
 
+    async def new_invites(self) -> list[Invite]:
+        """Take every invite that has come by now."""
+        await self._sync(0)
+        taken, self._invites = self._invites, []
+        return taken
+
     async def put_news_aside(self) -> None:
         """Put aside every event that the server has for this person by now, invites excepted."""
         await self._sync(0)

@@ -105,7 +105,7 @@ class ThrowawaySynapse:
         """What it printed: warnings and errors."""
         return self.folder / "synapse.log"
 
-    async def start(self, timeout_s: float = 120) -> None:
+    async def start(self, timeout_s: float = 60) -> None:
         """Start it on its port and folder, and wait until it answers. Raises SynapseFailed."""
         self._program = LeashedProgram(
             [sys.executable, "-m", "synapse.app.homeserver", "--config-path", "homeserver.json"],

@@ -1,0 +1,76 @@
+"""Where the story takes place, and who takes part in it."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from supervisor.demo.bot import BotProcess
+from supervisor.demo.narrator import Narrator
+from supervisor.demo.person import Person
+from supervisor.demo.synapse import ThrowawaySynapse
+
+BOT_NAME = "surfaces"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A homeserver, the bot, two people, and an administrator who counts rooms."""
+
+    synapse: ThrowawaySynapse
+    bot: BotProcess
+    alice: Person
+    bob: Person
+    admin: Person
+    password: str
+    """Everybody's."""
+
+    def keep(self) -> None:
+        """Leave homeserver and bot running after the story."""
+        self.bot.keep()
+        self.synapse.keep()
+
+
+@asynccontextmanager
+async def set_up(narrator: Narrator) -> AsyncIterator[Stage]:
+    """Start a homeserver with everybody's accounts. The bot is not started yet."""
+    password = secrets.token_hex(4)
+    async with AsyncExitStack() as stack:
+        synapse = await stack.enter_async_context(_homeserver(narrator))
+        bot_id = await synapse.register(BOT_NAME, password)
+        people = [await _person(stack, synapse, name, password) for name in ("alice", "bob")]
+        bot = BotProcess(
+            homeserver_url=synapse.url,
+            user_id=bot_id,
+            password=password,
+            folder=synapse.folder / "bot",
+        )
+        yield Stage(
+            synapse=synapse,
+            bot=await stack.enter_async_context(bot),
+            alice=people[0],
+            bob=people[1],
+            admin=await _person(stack, synapse, "admin", password, admin=True),
+            password=password,
+        )
+
+
+@asynccontextmanager
+async def _homeserver(narrator: Narrator) -> AsyncIterator[ThrowawaySynapse]:
+    async with AsyncExitStack() as stack:
+        with narrator.waiting("Synapse is starting") as status:
+            synapse = ThrowawaySynapse(on_progress=status.update)
+            await stack.enter_async_context(synapse)
+        yield synapse
+
+
+async def _person(
+    stack: AsyncExitStack,
+    synapse: ThrowawaySynapse,
+    name: str,
+    password: str,
+    *,
+    admin: bool = False,
+) -> Person:
+    await synapse.register(name, password, admin=admin)
+    return await stack.enter_async_context(Person.logged_in(synapse.url, name, password))

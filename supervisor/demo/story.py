@@ -1,0 +1,235 @@
+"""The story: people get their chats, the bot loses everything, and nobody notices."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import anyio
+
+from supervisor.console import console
+from supervisor.demo.bot import BotFailed, BotProcess
+from supervisor.demo.comparison import count, differences
+from supervisor.demo.narrator import Narrator
+from supervisor.demo.person import Invite, NothingHappened, Person, Refused
+from supervisor.demo.stage import Stage, set_up
+from supervisor.demo.synapse import SynapseFailed, SynapseMissing
+
+Kv: TypeAlias = dict[str, dict[str, Any]]
+
+ACTS_LIMIT_S: Final = 120
+RENAMED: Final = "Weekly report"
+_REPORTED: Final = {
+    "restored_user_meta": "matrix_user",
+    "restored_room_meta": "matrix_room",
+    "restored_chat_rows": "chat",
+}
+
+
+class StoryBroken(Exception):
+    """Something is not as it has to be. The text says what."""
+
+
+_FAILURES: Final = (
+    BotFailed,
+    NothingHappened,
+    Refused,
+    StoryBroken,
+    SynapseFailed,
+    SynapseMissing,
+    TimeoutError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What there was just before the loss."""
+
+    kv: Kv
+    rooms_on_server: int
+
+
+async def tell_story(*, keep: bool) -> int:
+    """Tell the whole story on a throw-away homeserver; answer the exit code, 0 or 1.
+
+    With `keep`, the homeserver and the bot run on afterwards. Otherwise nothing is left behind.
+    """
+    narrator = Narrator(console())
+    try:
+        await _tell(narrator, keep=keep)
+    except _FAILURES as error:
+        narrator.failed(str(error) or f"the story took more than {ACTS_LIMIT_S} s")
+        return 1
+    return 0
+
+
+async def _tell(narrator: Narrator, *, keep: bool) -> None:
+    narrator.chapter("A homeserver, two people and the bot")
+    async with set_up(narrator) as stage:
+        narrator.tell(f"Synapse answers at {stage.synapse.url}")
+        try:
+            with anyio.fail_after(ACTS_LIMIT_S):
+                await _act(stage, narrator)
+        except BotFailed:
+            raise
+        except _FAILURES:
+            narrator.aside(f"The bot's last words:{stage.bot.last_words()}")
+            raise
+        if keep:
+            stage.keep()
+            narrator.aside(_directions(stage))
+    narrator.ended("Everything was lost, and nothing is missing.")
+
+
+async def _act(stage: Stage, narrator: Narrator) -> None:
+    await _start(stage.bot, narrator)
+    chat = await _people_move_in(stage, narrator)
+    await _a_conversation(stage, chat, narrator)
+    memory = await _the_loss(stage, narrator)
+    await _the_recovery(stage, memory, narrator)
+    await _life_goes_on(stage, chat, memory, narrator)
+
+
+async def _start(bot: BotProcess, narrator: Narrator) -> None:
+    with narrator.waiting("the bot is starting"):
+        await bot.start_and_go_live()
+    narrator.tell(f"{bot.user_id} is live (process {bot.pid}):")
+    narrator.lifecycle(bot.transitions())
+
+
+async def _people_move_in(stage: Stage, narrator: Narrator) -> str:
+    """Both invite the bot and get more chats; answer alice's first chat room."""
+    narrator.chapter("Invites: each person gets a Space and a first chat")
+    chats = {}
+    for person in (stage.alice, stage.bob):
+        chats[person.user_id] = await _move_in(person, stage.bot, narrator)
+    narrator.chapter("!new: more chats")
+    wishes = ((stage.alice, "Holiday plans"), (stage.alice, ""), (stage.bob, "Thesis"))
+    for person, name in wishes:
+        await _new_chat(person, chats[person.user_id], stage.bot, name, narrator)
+    return chats[stage.alice.user_id]
+
+
+async def _move_in(person: Person, bot: BotProcess, narrator: Narrator) -> str:
+    door = await person.create_room(is_direct=True, invite=[bot.user_id])
+    narrator.tell(f"{person.user_id} invites {bot.user_id} to a room")
+    space = await _accept(person, bot, lambda invite: invite.is_space, "a Space")
+    chat = await _accept(person, bot, lambda invite: not invite.is_space, "a first chat")
+    narrator.tell(f"   and gets the Space “{space.name}” with the chat “{chat.name}”")
+    directions = await person.wait_for(
+        lambda event: event.room_id == door and event.sender == bot.user_id and bool(event.body),
+        what="words from the bot where it was invited",
+    )
+    narrator.tell(f"   the bot says there: {directions.body}")
+    return chat.room_id
+
+
+async def _new_chat(
+    person: Person, room: str, bot: BotProcess, name: str, narrator: Narrator
+) -> str:
+    """Order a chat and answer its room, once the bot has said that it is ready."""
+    command = f"!new {name}".strip()
+    answer = await person.ask(room, command)
+    chat = await _accept(
+        person,
+        bot,
+        lambda invite: not invite.is_space and name in ("", invite.name),
+        f"a chat after {command}",
+    )
+    narrator.tell(f"{person.user_id}: {command}")
+    narrator.tell(f"   {answer}")
+    return chat.room_id
+
+
+async def _accept(
+    person: Person, bot: BotProcess, wanted: Callable[[Invite], bool], what: str
+) -> Invite:
+    invite = await person.wait_for_invite(
+        lambda invite: invite.inviter == bot.user_id and wanted(invite), what=f"an invite to {what}"
+    )
+    await person.join(invite.room_id)
+    return invite
+
+
+async def _a_conversation(stage: Stage, room: str, narrator: Narrator) -> None:
+    narrator.chapter("A message is answered, and !rename renames")
+    await _say_and_hear(stage.alice, room, "Hello, are you there?", narrator)
+    await _say_and_hear(stage.alice, room, f"!rename {RENAMED}", narrator)
+    await stage.alice.wait_for(
+        lambda event: event.room_id == room and event.content.get("name") == RENAMED,
+        what=f"the room to be called {RENAMED}",
+    )
+    narrator.confirm(f"the room is called “{RENAMED}”")
+
+
+async def _say_and_hear(person: Person, room: str, text: str, narrator: Narrator) -> None:
+    narrator.tell(f"{person.user_id}: {text}")
+    narrator.tell(f"   the bot: {await person.ask(room, text)}")
+
+
+async def _the_loss(stage: Stage, narrator: Narrator) -> Memory:
+    narrator.chapter("The loss: SIGKILL, then no database, no session, no store")
+    rooms = await stage.admin.rooms_on_server()
+    await stage.bot.kill()
+    kv: Kv = stage.bot.kv()
+    chats = count(kv, "chat")
+    narrator.tell(f"killed; there were {count(kv, 'matrix_user')} owners with {chats} chats")
+    _require(RENAMED in {row.get("name") for row in kv.values()}, f"no chat is called {RENAMED}")
+    stage.bot.wipe()
+    _require(not stage.bot.kv(), "the database is still there")
+    narrator.tell("the files are deleted")
+    return Memory(kv, rooms)
+
+
+async def _the_recovery(stage: Stage, memory: Memory, narrator: Narrator) -> None:
+    narrator.chapter("The recovery: the bot is started again, and nothing else is done")
+    await _start(stage.bot, narrator)
+    _compare_report(stage.bot, memory.kv, narrator)
+    found = differences(memory.kv, stage.bot.kv())
+    _require(not found, "the database differs from before:\n  " + "\n  ".join(found))
+    narrator.confirm(f"all {len(memory.kv)} rows are as before: ids, names, platform chat ids")
+    rooms = await stage.admin.rooms_on_server()
+    _require(
+        rooms == memory.rooms_on_server,
+        f"there were {memory.rooms_on_server} rooms on the server, and now there are {rooms}",
+    )
+    narrator.confirm(f"the server has {rooms} rooms, as before")
+    for person in (stage.alice, stage.bob):
+        _require(not await person.new_invites(), f"{person.user_id} was invited again")
+    narrator.confirm("nobody was invited to anything")
+
+
+def _compare_report(bot: BotProcess, kv: Kv, narrator: Narrator) -> None:
+    """The bot's own report must say that it restored each row there had been."""
+    reports = [event for event in bot.events() if all(key in event for key in _REPORTED)]
+    _require(bool(reports), "the bot's log has no report of its recovery")
+    for key, kind in _REPORTED.items():
+        told, lost = reports[-1][key], count(kv, kind)
+        _require(told == lost, f"{lost} {kind} rows were lost, and the report has {key}={told}")
+        narrator.tell(f"report: {key} = {told}")
+
+
+async def _life_goes_on(stage: Stage, room: str, memory: Memory, narrator: Narrator) -> None:
+    narrator.chapter("Life goes on: the same room answers, and !new gives the next number")
+    alice = stage.alice
+    await _say_and_hear(alice, room, "Do you remember this chat?", narrator)
+    new = await _new_chat(alice, room, stage.bot, "", narrator)
+    expected = f"C{memory.kv[f'matrix_user:{alice.user_id}']['next_chat_index']}"
+    got = stage.bot.kv()[f"matrix_room:{new}"]["chat_id"]
+    _require(got == expected, f"the new chat is {got} instead of {expected}")
+    narrator.confirm(f"the new chat is {got}")
+
+
+def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - it is what the function is about
+    if not holds:
+        raise StoryBroken(otherwise)
+
+
+def _directions(stage: Stage) -> str:
+    return f"""
+Homeserver and bot keep running. Log in with any Matrix client:
+  homeserver  {stage.synapse.url}
+  people      {stage.alice.user_id}, {stage.bob.user_id} (administrator: {stage.admin.user_id})
+  password    {stage.password} (everybody's)
+  the bot     {stage.bot.user_id}, its files in {stage.bot.folder}
+To end both:
+  kill {stage.bot.pid} {stage.synapse.pid} && rm -r {stage.synapse.folder}"""
