@@ -132,6 +132,34 @@ class InvitedRoom(msgspec.Struct):
     invite_state: EventList = msgspec.field(default_factory=EventList)
 
 
+class Hero(msgspec.Struct):
+    """One of the people after whom a room without a name is called."""
+
+    user_id: str
+
+
+class WindowRoom(msgspec.Struct):
+    """A room in a sliding-sync window: joined, or an invite when it has an `invite_state`."""
+
+    required_state: list[msgspec.Raw] = []
+    invite_state: list[msgspec.Raw] | None = None
+    heroes: list[Hero] | None = None
+    joined_count: int | None = None
+    invited_count: int | None = None
+
+
+class Window(msgspec.Struct):
+    """`POST …/org.matrix.simplified_msc3575/sync`."""
+
+    rooms: dict[str, msgspec.Raw] = {}
+
+
+class Versions(msgspec.Struct):
+    """`GET /versions`."""
+
+    unstable_features: dict[str, object] = {}
+
+
 class Unsigned(msgspec.Struct):
     """What the server adds to an event."""
 

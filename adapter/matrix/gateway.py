@@ -12,6 +12,7 @@ from typing import Final, Self
 
 import anyio
 import msgspec
+import structlog
 from nio import AsyncClient, AsyncClientConfig  # type: ignore[import-untyped]
 
 from actors.marker import marker_content
@@ -43,16 +44,24 @@ from adapter.matrix.bodies import (
     Page,
     Sent,
     SyncResponse,
+    Versions,
     WhoAmI,
+    Window,
 )
 from adapter.matrix.connection import Client, Connection, path_to
 from adapter.matrix.hydrate import (
+    SLIDING_SYNC_FEATURE,
+    SLIDING_SYNC_PATH,
+    FirstReading,
     SecondReading,
     complete,
     first_reading,
+    first_reading_of_window,
     hydration_filter,
     live_filter,
     messages_filter,
+    position_filter,
+    window_request,
 )
 from adapter.matrix.login import Credentials, Login
 from adapter.matrix.provisioning import DEFAULT_ROOM_VERSION, create_room_body, link_content
@@ -70,6 +79,8 @@ _EXTRA_PAGES: Final = 20
 _READS_AT_ONCE: Final = 20
 _BAD_REQUEST: Final = 400
 _FORBIDDEN: Final = 403
+
+_log = structlog.get_logger("adapter.matrix.gateway")
 
 
 class Gateway:
@@ -145,9 +156,7 @@ class Gateway:
     async def hydrate(self) -> Hydration:
         """Read every joined room's state, and the position that goes with it."""
         joined = await self.joined_rooms()
-        path = path_to("sync", timeout=0, filter=hydration_filter(secrets.token_hex(8)))
-        response = await self._http.request("GET", path, SyncResponse, timeout_s=_HYDRATE_TIMEOUT_S)
-        first = first_reading(response, joined, self._me)
+        first = await self._first_window(joined) or await self._first_sync(joined)
         return complete(first, await self._read_again(first.read_again))
 
     async def sync(self, since: str, timeout_s: float) -> SyncDelta:
@@ -280,6 +289,30 @@ class Gateway:
             answer = await self._http.request("GET", path_to("capabilities"), Capabilities)
             self._room_version = answer.default_room_version or DEFAULT_ROOM_VERSION
         return self._room_version
+
+    async def _first_sync(self, joined: frozenset[RoomId]) -> FirstReading:
+        response = await self._initial_sync(hydration_filter(secrets.token_hex(8)))
+        return first_reading(response, joined, self._me)
+
+    async def _first_window(self, joined: frozenset[RoomId]) -> FirstReading | None:
+        """None where the homeserver has no sliding sync for us."""
+        versions = await self._http.request("GET", "/_matrix/client/versions", Versions)
+        if versions.unstable_features.get(SLIDING_SYNC_FEATURE) is not True:
+            return None
+        position = (await self._initial_sync(position_filter(secrets.token_hex(8)))).next_batch
+        body = window_request(self._me)
+        try:
+            window = await self._http.request(
+                "POST", SLIDING_SYNC_PATH, Window, body, timeout_s=_HYDRATE_TIMEOUT_S
+            )
+        except HomeserverRefused as refusal:
+            _log.warning("sliding_sync_refused", reason=str(refusal))
+            return None
+        return first_reading_of_window(window, position, joined, self._me)
+
+    async def _initial_sync(self, sync_filter: str) -> SyncResponse:
+        path = path_to("sync", timeout=0, filter=sync_filter)
+        return await self._http.request("GET", path, SyncResponse, timeout_s=_HYDRATE_TIMEOUT_S)
 
     async def _read_again(self, room_ids: Iterable[RoomId]) -> dict[RoomId, SecondReading]:
         """Read rooms one by one, some at once. A room that fails is told; a server raises."""

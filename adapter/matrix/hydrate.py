@@ -1,8 +1,10 @@
-"""How every joined room is read at once: the filters, and what becomes of the answer. Pure.
+"""How every joined room is read at once: what is asked for, and what becomes of the answer. Pure.
 
-One filtered initial `/sync` brings each room's state, who waits with an invite, and the position
-that goes with them. Its summaries count members but name them only in rooms without a name, so
-the rare rooms whose members matter are read once more, one by one.
+Where the homeserver has simplified sliding sync, one window over all rooms brings their state and
+the invites, several times faster than anything else; the position is taken before it, so that
+overlap is possible and a gap is not. Elsewhere one filtered initial `/sync` brings everything.
+Both count members but name them only in rooms without a name, so the rare rooms whose members
+matter are read once more, one by one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,18 +14,32 @@ from typing import Final, TypeAlias, assert_never
 
 import msgspec
 
-from actors.model import RoomId, RoomSnapshot, UserId
+from actors.model import MARKER_TYPE, Invite, RoomId, RoomSnapshot, UserId
 from actors.ports import HomeserverRefused, HomeserverUnavailable, Hydration
-from adapter.matrix.bodies import SyncResponse
+from adapter.matrix.bodies import SyncResponse, Window
 from adapter.matrix.errors import UNDECODABLE
 from adapter.matrix.wire import (
     MEMBER_TYPE,
     MESSAGE_TYPE,
     SNAPSHOT_TYPES,
+    Reading,
+    UnreadableInvite,
     invites_of,
     reading_of_joined,
+    reading_of_window,
 )
 
+SLIDING_SYNC_FEATURE: Final = "org.matrix.simplified_msc3575"
+SLIDING_SYNC_PATH: Final = f"/_matrix/client/unstable/{SLIDING_SYNC_FEATURE}/sync?timeout=0"
+
+_STATE_KEY: Final = {
+    "m.room.create": "",
+    "m.room.name": "",
+    "m.space.child": "*",
+    "m.space.parent": "*",
+    "m.room.tombstone": "",
+}
+_ROOMS_LIMIT: Final = 10_000_000
 _LIVE_TIMELINE_LIMIT: Final = 50
 _NOTHING: Final[Mapping[str, object]] = {"types": []}
 
@@ -43,6 +59,21 @@ def hydration_filter(nonce: str) -> str:
             "timeline": {"types": types, "limit": 0},
         }
     )
+
+
+def position_filter(nonce: str) -> str:
+    """The filter of an initial sync that is after its position alone: no room is looked at.
+
+    An empty list of rooms is what makes it cheap; the nonce is there as in `hydration_filter`.
+    """
+    return _filter({"rooms": [], "not_rooms": [f"!{nonce}:nonce.invalid"]})
+
+
+def window_request(me: UserId) -> dict[str, object]:
+    """The body of a sliding sync over every room, without any timeline."""
+    everything = {"ranges": [[0, _ROOMS_LIMIT]], "timeline_limit": 0}
+    state = [[kind, me if kind == MARKER_TYPE else _STATE_KEY[kind]] for kind in SNAPSHOT_TYPES]
+    return {"conn_id": "hydrate", "lists": {"all": {**everything, "required_state": state}}}
 
 
 def live_filter() -> str:
@@ -84,20 +115,28 @@ class FirstReading:
 
 def first_reading(response: SyncResponse, joined: Iterable[RoomId], me: UserId) -> FirstReading:
     """Decode an initial sync. A joined room that is missing or undecodable is to be read again."""
-    snapshots: dict[RoomId, RoomSnapshot] = {}
-    told = frozenset(map(RoomId, response.rooms.join))
     invites, malformed = invites_of(response, me)
-    for room_id in told:
+    gathered = _Gathered(dict.fromkeys(map(RoomId, response.rooms.join)), list(invites), malformed)
+    for room_id, raw in response.rooms.join.items():
         with suppress(*UNDECODABLE):
-            snapshots[room_id], bad = reading_of_joined(room_id, response.rooms.join[room_id], me)
-            malformed += bad
-    complete_rooms = {room_id for room_id, it in snapshots.items() if not _needs_members(it, me)}
-    untold = frozenset(joined) - told
-    return FirstReading(
-        Hydration(response.next_batch, tuple(snapshots.values()), invites, malformed=malformed),
-        read_again=(told - complete_rooms) | untold,
-        untold=untold,
-    )
+            gathered.add(reading_of_joined(RoomId(room_id), raw, me))
+    return gathered.outcome(response.next_batch, joined, me)
+
+
+def first_reading_of_window(
+    window: Window, position: str, joined: Iterable[RoomId], me: UserId
+) -> FirstReading:
+    """The same of a sliding-sync window and the position that was taken before it."""
+    gathered = _Gathered({}, [], 0)
+    for key, raw in window.rooms.items():
+        room_id = RoomId(key)
+        try:
+            gathered.add(reading_of_window(room_id, raw, me))
+        except UnreadableInvite:
+            gathered.malformed += 1
+        except UNDECODABLE:
+            gathered.rooms[room_id] = None
+    return gathered.outcome(position, joined, me)
 
 
 def complete(first: FirstReading, readings: Mapping[RoomId, SecondReading]) -> Hydration:
@@ -115,6 +154,35 @@ def complete(first: FirstReading, readings: Mapping[RoomId, SecondReading]) -> H
             case _:
                 assert_never(reading)
     return replace(first.hydration, snapshots=tuple(kept), unreadable=unreadable)
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What has been decoded so far: every room that was told of, with its snapshot if readable."""
+
+    rooms: dict[RoomId, RoomSnapshot | None]
+    invites: list[Invite]
+    malformed: int
+
+    def add(self, it: Reading | Invite) -> None:
+        match it:
+            case Reading(snapshot, malformed):
+                self.rooms[snapshot.room_id] = snapshot
+                self.malformed += malformed
+            case Invite():
+                self.invites.append(it)
+            case _:
+                assert_never(it)
+
+    def outcome(self, position: str, joined: Iterable[RoomId], me: UserId) -> FirstReading:
+        snapshots = tuple(it for it in self.rooms.values() if it is not None)
+        untold = frozenset(joined) - self.rooms.keys()
+        told_enough = {it.room_id for it in snapshots if not _needs_members(it, me)}
+        return FirstReading(
+            Hydration(position, snapshots, tuple(self.invites), malformed=self.malformed),
+            read_again=frozenset(self.rooms.keys() - told_enough) | untold,
+            untold=untold,
+        )
 
 
 def _needs_members(snapshot: RoomSnapshot, me: UserId) -> bool:

@@ -5,6 +5,7 @@ else.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import msgspec
@@ -21,7 +22,14 @@ from actors.model import (
     UserId,
 )
 from actors.ports import RoomDelta, SyncDelta
-from adapter.matrix.bodies import Event, InvitedRoom, JoinedRoom, Membership, Summary, SyncResponse
+from adapter.matrix.bodies import (
+    Event,
+    InvitedRoom,
+    JoinedRoom,
+    Membership,
+    SyncResponse,
+    WindowRoom,
+)
 from adapter.matrix.errors import UNDECODABLE
 
 SNAPSHOT_TYPES: Final = (
@@ -42,6 +50,10 @@ _PRESENT: Final = ("join", "invite")
 _SNAPSHOT_TYPES: Final = frozenset(SNAPSHOT_TYPES)
 
 
+class UnreadableInvite(Exception):
+    """An invite that does not say who invites us."""
+
+
 class People(NamedTuple):
     """Who is joined or invited: everybody's number, the first others."""
 
@@ -58,6 +70,7 @@ class Reading(NamedTuple):
 
 _event_decoder: Final = msgspec.json.Decoder(Event)
 _joined_decoder: Final = msgspec.json.Decoder(JoinedRoom)
+_window_decoder: Final = msgspec.json.Decoder(WindowRoom)
 _invited_decoder: Final = msgspec.json.Decoder(InvitedRoom)
 _membership_decoder: Final = msgspec.json.Decoder(Membership)
 
@@ -67,11 +80,20 @@ _State = dict[tuple[str, str], Event]
 def reading_of_joined(room_id: RoomId, raw: msgspec.Raw, me: UserId) -> Reading:
     """A room in the `join` section of an initial sync. Raises one of UNDECODABLE."""
     room = _joined_decoder.decode(raw)
-    state_events, bad_state = _decoded(room.state.events)
-    timeline_events, bad_timeline = _decoded(room.timeline.events)
-    state = _state_of([*state_events, *timeline_events])
-    people = _people_of_summary(room.summary, me)
-    return Reading(_snapshot(room_id, state, people, me), bad_state + bad_timeline)
+    events, malformed = _decoded([*room.state.events, *room.timeline.events])
+    people = _people_told(room.summary.heroes, room.summary.joined, room.summary.invited, me)
+    return Reading(_snapshot(room_id, _state_of(events), people, me), malformed)
+
+
+def reading_of_window(room_id: RoomId, raw: msgspec.Raw, me: UserId) -> Reading | Invite:
+    """A room in a sliding-sync window. Raises one of UNDECODABLE, or UnreadableInvite."""
+    room = _window_decoder.decode(raw)
+    if room.invite_state is not None:
+        return _invite(room_id, room.invite_state, me)
+    events, malformed = _decoded(room.required_state)
+    heroes = [hero.user_id for hero in room.heroes or ()]
+    people = _people_told(heroes, room.joined_count, room.invited_count, me)
+    return Reading(_snapshot(room_id, _state_of(events), people, me), malformed)
 
 
 def reading_of_state(room_id: RoomId, events: Iterable[msgspec.Raw], me: UserId) -> Reading:
@@ -114,9 +136,9 @@ def invites_of(response: SyncResponse, me: UserId) -> tuple[tuple[Invite, ...], 
     """The invites that wait, and how many could not be read."""
     invites: list[Invite] = []
     for room_id, raw in response.rooms.invite.items():
-        inviter = _inviter(raw, me)
-        if inviter is not None:
-            invites.append(Invite(RoomId(room_id), inviter))
+        with suppress(UnreadableInvite, *UNDECODABLE):
+            events = _invited_decoder.decode(raw).invite_state.events
+            invites.append(_invite(RoomId(room_id), events, me))
     return tuple(invites), len(response.rooms.invite) - len(invites)
 
 
@@ -229,13 +251,13 @@ def _linked(state: _State, event_type: str, sender: UserId | None) -> frozenset[
     )
 
 
-def _people_of_summary(summary: Summary, me: UserId) -> People:
+def _people_told(
+    heroes: Iterable[str] | None, joined: int | None, invited: int | None, me: UserId
+) -> People:
     """Heroes are cut to the count: in an emptied room they are people who have left."""
-    heroes = [UserId(hero) for hero in summary.heroes or () if hero != me and is_user_id(hero)]
-    if summary.joined is None:
-        return People(1 + len(heroes), tuple(heroes[:_OTHERS_LIMIT]))
-    count = max(summary.joined + (summary.invited or 0), 1)
-    return People(count, tuple(heroes[: min(count - 1, _OTHERS_LIMIT)]))
+    others = [UserId(hero) for hero in heroes or () if hero != me and is_user_id(hero)]
+    count = 1 + len(others) if joined is None else max(joined + (invited or 0), 1)
+    return People(count, tuple(others[: min(count - 1, _OTHERS_LIMIT)]))
 
 
 def _people_of_members(state: _State, me: UserId) -> People:
@@ -275,15 +297,13 @@ def _is_edit(content: Mapping[str, object]) -> bool:
     return isinstance(relation, dict) and relation.get("rel_type") == "m.replace"
 
 
-def _inviter(raw: msgspec.Raw, me: UserId) -> UserId | None:
-    try:
-        events, _ = _decoded(_invited_decoder.decode(raw).invite_state.events)
-    except UNDECODABLE:
-        return None
-    invite = _state_of(events).get((MEMBER_TYPE, me))
-    if invite is None or invite.content.get("membership") != "invite":
-        return None
-    return UserId(invite.sender) if is_user_id(invite.sender) else None
+def _invite(room_id: RoomId, events: Iterable[msgspec.Raw], me: UserId) -> Invite:
+    event = _state_of(_decoded(events)[0]).get((MEMBER_TYPE, me))
+    if event is None or event.content.get("membership") != "invite":
+        raise UnreadableInvite
+    if not is_user_id(event.sender):
+        raise UnreadableInvite
+    return Invite(room_id, UserId(event.sender))
 
 
 def _text(content: Mapping[str, object], key: str) -> str | None:
