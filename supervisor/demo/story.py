@@ -75,8 +75,8 @@ async def _tell(narrator: Narrator, *, keep: bool) -> None:
             narrator.aside(f"The bot's last words:{stage.bot.last_words()}")
             raise
         if keep:
-            stage.keep()
             narrator.aside(_directions(stage))
+            stage.keep()
     narrator.ended("Everything was lost, and nothing is missing.")
 
 
