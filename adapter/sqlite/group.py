@@ -9,6 +9,7 @@ from typing import Final
 
 import aiosqlite
 import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from actors.ports import PortError, StoreUnavailable
 from adapter.sqlite.errors import translate, translated
@@ -88,6 +89,8 @@ class GroupCommit:
 
         Raises StoreUnavailable, StoreCorrupt.
         """
+        # Who is cancelled already writes nothing, whatever the writer would be quick enough for.
+        await checkpoint_if_cancelled()
         if self._closed:
             raise StoreUnavailable("the database has been closed")
         if not statements:

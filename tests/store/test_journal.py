@@ -1,0 +1,126 @@
+"""The journal, written by every implementation and read from outside."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import anyio
+import pytest
+
+from actors.ports import StoreCorrupt
+from adapter.sqlite.inline import InlineJournal
+from adapter.sqlite.journal import JournalMissing, read_journal
+from tests.store.conftest import Journals
+from tests.store.values import record
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["inline-asyncio", "inline-trio", "aiosqlite-asyncio"])
+def implementation(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def anyio_backend(implementation: str) -> str:
+    return implementation.rpartition("-")[2]
+
+
+@pytest.fixture
+def journals(implementation: str, tmp_path: Path) -> Journals:
+    return Journals(implementation.startswith("inline"), tmp_path / "journal.db")
+
+
+async def test_a_row_has_the_records_fields_in_the_contracts_order(journals: Journals) -> None:
+    async with journals() as journal:
+        await journal.append(record(7))
+        (row,) = read_journal(journals.path)
+    assert list(asdict(row).items()) == [("seq", 1), *asdict(record(7)).items()]
+
+
+async def test_it_is_read_oldest_first_while_it_is_written(journals: Journals) -> None:
+    async with journals() as journal:
+        for number in range(3):
+            await journal.append(record(number))
+            assert [row.dwell_ms for row in read_journal(journals.path)] == list(range(number + 1))
+
+
+async def test_a_limit_means_the_newest(journals: Journals) -> None:
+    async with journals() as journal:
+        for number in range(6):
+            machine = "lifecycle" if number % 2 else "room:!r"
+            await journal.append(record(number, machine=machine))
+    assert [row.seq for row in read_journal(journals.path, limit=2)] == [5, 6]
+    assert [row.seq for row in read_journal(journals.path, machine="room:!r")] == [1, 3, 5]
+    assert [row.seq for row in read_journal(journals.path, machine="room:!r", limit=2)] == [3, 5]
+    assert read_journal(journals.path, limit=0) == []
+    assert read_journal(journals.path, machine="room:!other") == []
+
+
+async def test_concurrent_records_are_all_kept(journals: Journals) -> None:
+    async with journals() as journal, anyio.create_task_group() as group:
+        for number in range(50):
+            group.start_soon(journal.append, record(number))
+    rows = read_journal(journals.path)
+    assert {row.dwell_ms for row in rows} == set(range(50))
+    assert [row.seq for row in rows] == list(range(1, 51))
+
+
+async def test_numbers_go_on_after_a_restart(journals: Journals) -> None:
+    for number in range(3):
+        async with journals() as journal:
+            await journal.append(record(number))
+            assert journal.recovery is None
+    assert [row.seq for row in read_journal(journals.path)] == [1, 2, 3]
+
+
+async def test_it_keeps_the_newest_rows_only(journals: Journals) -> None:
+    async with journals(max_rows=5) as journal:
+        for number in range(12):
+            await journal.append(record(number))
+    assert [row.dwell_ms for row in read_journal(journals.path)] == [7, 8, 9, 10, 11]
+
+
+async def test_it_forgets_what_is_too_old(journals: Journals) -> None:
+    times = ("2027-01-15T07:00:00Z", "2027-01-15T07:59:00.5Z", "2027-01-15T08:00:00+00:00")
+    async with journals(max_age_s=60) as journal:
+        for number, at in enumerate(times):
+            await journal.append(record(number, at=at))
+            journals.clock.now += 0.25
+    assert [row.dwell_ms for row in read_journal(journals.path)] == [1, 2]
+    journals.clock.now += 100
+    async with journals(max_age_s=60) as journal:
+        await journal.append(record(3, at="2027-01-15T08:01:40Z"))
+    assert [row.seq for row in read_journal(journals.path)] == [4]
+
+
+async def test_one_in_memory_can_be_read_too() -> None:
+    journal = InlineJournal()
+    await journal.append(record(1))
+    await journal.append(record(2))
+    assert [row.dwell_ms for row in await journal.rows()] == [1, 2]
+    journal.close()
+
+
+def test_no_file_is_a_missing_journal(tmp_path: Path) -> None:
+    with pytest.raises(JournalMissing, match="there is no journal"):
+        read_journal(tmp_path / "journal.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_without_a_journal_is_a_missing_journal(tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(JournalMissing, match="holds no journal"):
+        read_journal(tmp_path / "empty.db")
+
+
+def test_a_damaged_journal_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "journal.db").write_text("rubbish" * 1000)
+    with pytest.raises(StoreCorrupt):
+        read_journal(tmp_path / "journal.db")
+
+
+async def test_a_path_with_odd_characters_can_be_read(journals: Journals) -> None:
+    journals.path = journals.path.with_name("journal?mode=rw#100%.db")
+    async with journals() as journal:
+        await journal.append(record(1))
+    assert len(read_journal(journals.path)) == 1

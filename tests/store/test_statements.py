@@ -1,0 +1,64 @@
+"""The statements themselves: what they find, and how much they walk through to find it."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.ports import PutRow, StoreCorrupt, StoreUnavailable
+from adapter.sqlite import statements as sql
+from adapter.sqlite.errors import translated
+from adapter.sqlite.opening import STORE_SCHEMA
+from adapter.sqlite.statements import Query, rows_query, statement_for
+from tests.store.values import ALICE, ROOM
+
+KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
+
+
+@given(st.sets(KEYS, max_size=20), KEYS)
+def test_a_prefix_finds_just_the_keys_that_start_so(keys: set[str], prefix: str) -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(STORE_SCHEMA.script)
+        for key in keys:
+            put = statement_for(PutRow(key, {}), now=0)
+            connection.execute(put.sql, put.params)
+        query = rows_query(prefix)
+        found = {key for key, _ in connection.execute(query.sql, query.params)}
+    assert found == {key for key in keys if key.startswith(prefix)}
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (sql.waiting_query(ROOM, 10), "inbox_waiting"),
+        (sql.WAITING_ROOMS, "inbox_waiting"),
+        (sql.unsent_query(ROOM, 10), "outbox_unsent"),
+        (sql.UNSENT_ROOMS, "outbox_unsent"),
+        (sql.open_intents_query(ALICE), "intents_open"),
+        (sql.INTENT_OWNERS, "intents_open"),
+        (sql.rows_query("chat:"), "sqlite_autoindex_kv_1"),
+    ],
+)
+def test_no_query_walks_through_what_is_settled(query: Query, index: str) -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(STORE_SCHEMA.script)
+        explained = connection.execute(f"EXPLAIN QUERY PLAN {query.sql}", query.params)
+        (first, *_) = [detail for _, _, _, detail in explained]
+    assert index in first
+
+
+def test_a_read_only_file_is_unavailable() -> None:
+    with closing(sqlite3.connect("file:x?mode=memory", uri=True)) as connection:
+        connection.execute("PRAGMA query_only = ON")
+        with pytest.raises(StoreUnavailable, match="readonly"), translated():
+            connection.execute("CREATE TABLE t(x)")
+
+
+def test_a_bug_is_not_taken_for_bad_weather() -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        with pytest.raises(sqlite3.ProgrammingError), translated():
+            connection.execute("SELECT ?", ())
+        with pytest.raises(StoreCorrupt), translated():
+            connection.execute("SELECT * FROM nowhere")

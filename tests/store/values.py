@@ -1,0 +1,50 @@
+"""Made-up messages, intents and records."""
+
+from actors.machine import Outcome, TransitionRecord
+from actors.model import (
+    EventId,
+    InboundMessage,
+    Intent,
+    IntentKind,
+    IntentStep,
+    Nonce,
+    OutboundMessage,
+    RoomId,
+    UserId,
+)
+
+ROOM = RoomId("!room:localhost")
+OTHER_ROOM = RoomId("!with-no-server-part")
+ALICE = UserId("@alice:localhost")
+BOB = UserId("@bob:localhost")
+
+
+def inbound(
+    name: str, room_id: RoomId = ROOM, *, sent_ts: int = 5, edit: bool = False
+) -> InboundMessage:
+    return InboundMessage(
+        EventId(f"${name}"), room_id, ALICE, sent_ts, "m.text", f"body of {name} ☃\0", edit
+    )
+
+
+def outbound(name: str, room_id: RoomId = ROOM, *, notice: bool = False) -> OutboundMessage:
+    return OutboundMessage(name, room_id, f"body of {name}", notice)
+
+
+def intent(name: str, owner: UserId = ALICE, step: IntentStep = IntentStep.WANTED) -> Intent:
+    return Intent(Nonce(name), owner, IntentKind.CHAT, step, reply_room=ROOM, name="Тест")
+
+
+def record(number: int, *, machine: str = "lifecycle", at: str | None = None) -> TransitionRecord:
+    return TransitionRecord(
+        at=at or f"2027-01-15T08:00:00.{number:06d}Z",
+        boot="b1",
+        machine=machine,
+        src="login",
+        trigger="logged_in",
+        dst="hydrate",
+        outcome=Outcome.OK,
+        reason=f"number {number}",
+        attempt=1,
+        dwell_ms=number,
+    )
