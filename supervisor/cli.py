@@ -251,15 +251,12 @@ def log(
     Example, what happened to the bot in the last two hours:
       surfaces-bot log --machine lifecycle --since 2h
     """
-    from adapter.sqlite.journal import JournalMissing, read_journal
-
     settings = load_local_settings()
+    from adapter.sqlite.journal import read_journal
+
     _configure(settings)
-    try:
-        rows = read_journal(settings.journal_path, machine=machine, limit=None if since else limit)
-    except JournalMissing:
-        _say(f"there is no journal at {settings.journal_path} yet: the bot writes it when it runs")
-        raise typer.Exit(ExitCode.FAILED) from None
+    newest = None if since else limit
+    rows = read_journal(settings.journal_path, machine=machine, limit=newest)
     wanted = [row for row in rows if since is None or datetime.fromisoformat(row.at) >= since]
     _print_journal([asdict(row) for row in wanted[-limit:]], as_json=as_json)
 

@@ -1,0 +1,225 @@
+"""`check`, against a small homeserver that remembers who came and went."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from actors.model import UserId
+from adapter.matrix.session import Session, SessionFile
+from supervisor.app_check import check
+from supervisor.check import Finding, check_homeserver, check_paths
+from supervisor.settings import Settings
+
+BOT = UserId("@bot:example.org")
+PASSWORD = "correct horse"
+pytestmark = pytest.mark.anyio
+
+
+class SmallHomeserver:
+    """Versions, whoami, login and logout. `devices` maps the tokens that are good to devices."""
+
+    def __init__(self) -> None:
+        self.devices: dict[str, str] = {"tok-bot": "SURFACESBOT"}
+        self.logged_in: list[str] = []
+        self.limited = False
+        self.versions: Callable[[], web.Response] = lambda: web.json_response(
+            {"versions": ["v1.1", "v1.11"]}
+        )
+        app = web.Application()
+        app.router.add_get("/_matrix/client/versions", self._versions)
+        app.router.add_get("/_matrix/client/v3/account/whoami", self._whoami)
+        app.router.add_post("/_matrix/client/v3/login", self._log_in)
+        app.router.add_post("/_matrix/client/v3/logout", self._log_out)
+        self.server = TestServer(app)
+
+    @property
+    def url(self) -> str:
+        return str(self.server.make_url("")).rstrip("/")
+
+    async def _versions(self, _request: web.Request) -> web.Response:
+        return self.versions()
+
+    def _device(self, request: web.Request) -> str | None:
+        return self.devices.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
+
+    async def _whoami(self, request: web.Request) -> web.Response:
+        device = self._device(request)
+        if device is None:
+            return web.json_response({"errcode": "M_UNKNOWN_TOKEN", "error": "?"}, status=401)
+        return web.json_response({"user_id": BOT, "device_id": device})
+
+    async def _log_in(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        if self.limited:
+            answer = {"errcode": "M_LIMIT_EXCEEDED", "error": "?", "retry_after_ms": 7000}
+            return web.json_response(answer, status=429)
+        if body["password"] != PASSWORD:
+            return web.json_response({"errcode": "M_FORBIDDEN", "error": "?"}, status=403)
+        self.logged_in.append(body["device_id"])
+        self.devices[f"tok-{len(self.logged_in)}"] = body["device_id"]
+        token = f"tok-{len(self.logged_in)}"
+        answer = {"user_id": BOT, "device_id": body["device_id"], "access_token": token}
+        return web.json_response(answer)
+
+    async def _log_out(self, request: web.Request) -> web.Response:
+        token = request.headers["Authorization"].removeprefix("Bearer ")
+        del self.devices[token]
+        return web.json_response({})
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def homeserver() -> AsyncIterator[SmallHomeserver]:
+    small = SmallHomeserver()
+    async with small.server:
+        yield small
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for field in Settings.model_fields.values():
+        monkeypatch.delenv(str(field.validation_alias), raising=False)
+    return tmp_path
+
+
+def settings_for(url: str, **more: str) -> Settings:
+    given = {"MATRIX_HOMESERVER": url, "MATRIX_USER_ID": BOT, **more}
+    return Settings.model_validate({"MATRIX_PASSWORD": PASSWORD} | given)
+
+
+def wrong(findings: list[Finding]) -> list[Finding]:
+    return [finding for finding in findings if not finding.ok]
+
+
+def files_in(folder: Path) -> list[Path]:
+    return list(folder.rglob("*"))
+
+
+async def test_all_is_well_and_nothing_is_left_behind(
+    homeserver: SmallHomeserver, here: Path
+) -> None:
+    findings = await check(settings_for(homeserver.url))
+    assert wrong(findings) == []
+    assert any("let in with the password" in finding.what for finding in findings)
+    assert any("override_ratelimit" in finding.advice for finding in findings)
+    assert homeserver.devices == {"tok-bot": "SURFACESBOT"}
+    assert files_in(here) == []
+
+
+@pytest.mark.usefixtures("here")
+async def test_a_password_login_takes_a_device_of_its_own(homeserver: SmallHomeserver) -> None:
+    for _ in range(2):
+        assert wrong(await check(settings_for(homeserver.url))) == []
+    first, second = homeserver.logged_in
+    assert "SURFACESBOT" not in {first, second}
+    assert first != second
+
+
+async def test_the_stored_session_is_used_and_kept(homeserver: SmallHomeserver, here: Path) -> None:
+    file = SessionFile(here / "matrix_store")
+    file.save(Session(homeserver.url, BOT, "SURFACESBOT", "tok-bot"))
+    before = file.path.read_bytes()
+    findings = await check(settings_for(homeserver.url))
+    assert wrong(findings) == []
+    assert any("stored session" in finding.what for finding in findings)
+    assert homeserver.logged_in == []
+    assert homeserver.devices == {"tok-bot": "SURFACESBOT"}
+    assert file.path.read_bytes() == before
+
+
+async def test_a_dead_stored_session_does_not_matter_while_the_password_is_good(
+    homeserver: SmallHomeserver, here: Path
+) -> None:
+    file = SessionFile(here / "matrix_store")
+    file.save(Session(homeserver.url, BOT, "SURFACESBOT", "tok-dead"))
+    assert wrong(await check(settings_for(homeserver.url))) == []
+    assert "tok-dead" in file.path.read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("here")
+async def test_an_access_token_is_never_logged_out(homeserver: SmallHomeserver) -> None:
+    settings = settings_for(homeserver.url, MATRIX_ACCESS_TOKEN="tok-bot", MATRIX_PASSWORD="")
+    assert wrong(await check(settings)) == []
+    assert homeserver.devices == {"tok-bot": "SURFACESBOT"}
+
+
+@pytest.mark.usefixtures("here")
+async def test_a_wrong_password_is_refused_for_good(homeserver: SmallHomeserver) -> None:
+    (finding,) = wrong(await check(settings_for(homeserver.url, MATRIX_PASSWORD="guess")))
+    assert finding.refused
+    assert "MATRIX_PASSWORD" in finding.what
+
+
+@pytest.mark.usefixtures("here")
+async def test_a_login_that_is_limited_may_be_tried_later(homeserver: SmallHomeserver) -> None:
+    homeserver.limited = True
+    (finding,) = wrong(await check(settings_for(homeserver.url)))
+    assert not finding.refused
+    assert "7 s" in finding.advice
+
+
+@pytest.mark.usefixtures("here")
+async def test_a_homeserver_that_is_away_is_said_once_and_the_login_not_tried(
+    unused_url: str,
+) -> None:
+    (finding,) = wrong(await check(settings_for(unused_url)))
+    assert "cannot be reached" in finding.what
+    assert not finding.refused
+
+
+@pytest.fixture
+async def unused_url() -> str:
+    server = TestServer(web.Application())
+    await server.start_server()
+    url = str(server.make_url("")).rstrip("/")
+    await server.close()
+    return url
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"text": "<html>502</html>", "status": 502},
+        {"text": "<html>welcome</html>"},
+        {"text": "{}"},
+        {"text": "[]"},
+        {"text": '{"versions": []}'},
+        {"body": b"\xff\xfe"},
+    ],
+)
+async def test_an_answer_that_is_not_matrix_is_told_from_one_that_is(
+    homeserver: SmallHomeserver, answer: dict[str, object]
+) -> None:
+    homeserver.versions = lambda: web.Response(**answer)  # type: ignore[arg-type]
+    finding = await check_homeserver(homeserver.url)
+    assert not finding.ok
+    assert "not Matrix" in finding.what
+
+
+async def test_a_name_that_nobody_has_is_unreachable() -> None:
+    finding = await check_homeserver("http://nobody.invalid")
+    assert not finding.ok
+    assert "cannot be reached" in finding.what
+
+
+def test_places_that_do_not_exist_yet_can_be_written_to_where_their_parent_can(here: Path) -> None:
+    settings = settings_for("https://x.org", MATRIX_DB_PATH=str(here / "new" / "deeper" / "db"))
+    assert wrong(check_paths(settings)) == []
+    assert files_in(here) == []
+
+
+def test_a_file_in_the_way_is_named(here: Path) -> None:
+    (here / "file").touch()
+    settings = settings_for("https://x.org", MATRIX_JOURNAL_PATH=str(here / "file" / "journal.db"))
+    (finding,) = wrong(check_paths(settings))
+    assert finding.what.startswith("MATRIX_JOURNAL_PATH")
+    assert f"{here / 'file'} is a file" in finding.advice
+    assert finding.refused

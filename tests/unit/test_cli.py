@@ -1,0 +1,396 @@
+"""The command line: what it prints, and the code it ends with."""
+
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+
+import anyio
+import pytest
+
+from actors.machine import Outcome, TransitionRecord
+from actors.ports import CredentialsRefused, HomeserverUnavailable
+from adapter.sqlite.journal import SqliteJournal
+from supervisor import app_check, cli, lifecycle
+from supervisor.check import Finding
+from supervisor.lock import instance_lock
+from supervisor.settings import Settings
+
+COMMANDS = ("run", "check", "demo", "reconcile", "log", "graph")
+REPORT = {
+    "joined_rooms": 3,
+    "restored_room_meta": 1,
+    "skipped_rooms": [{"room_id": "!a:x", "reason": "direct_chat"}],
+    "conflicts": [{"room_id": "!b:x", "reason": "owner_ambiguous", "name": "[red]\x1b[2J"}],
+}
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for field in Settings.model_fields.values():
+        monkeypatch.delenv(str(field.validation_alias), raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MATRIX_HOMESERVER", "https://matrix.example.org")
+    monkeypatch.setenv("MATRIX_USER_ID", "@bot:example.org")
+    monkeypatch.setenv("MATRIX_PASSWORD", "correct horse")
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    """The tests here leave the process's logging alone; what would be set is kept."""
+    wishes: list[dict[str, object]] = []
+    monkeypatch.setattr(cli, "configure_logging", lambda **wish: wishes.append(wish))
+    return wishes
+
+
+class Application(ModuleType):
+    """In the place of the composition root: remembers what it was asked, answers as told."""
+
+    def __init__(self) -> None:
+        super().__init__("supervisor.app")
+        self.answer: Callable[[], object] = lambda: 0
+        self.asked: list[object] = []
+        self.run_bot: Callable[[Settings], Awaitable[object]] = self._run_bot
+        self.reconcile_once: Callable[..., Awaitable[object]] = self._reconcile_once
+
+    async def _run_bot(self, settings: Settings) -> object:
+        self.asked.append(settings)
+        return self.answer()
+
+    async def _reconcile_once(self, _settings: Settings, *, dry_run: bool) -> object:
+        self.asked.append(dry_run)
+        return self.answer()
+
+
+@pytest.fixture
+def application(monkeypatch: pytest.MonkeyPatch) -> Application:
+    made = Application()
+    monkeypatch.setitem(sys.modules, "supervisor.app", made)
+    return made
+
+
+def ends_with(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        cli.main(arguments)
+    assert isinstance(end.value.code, int)
+    return end.value.code
+
+
+def raising(error: Exception) -> Callable[[], object]:
+    def answer() -> object:
+        raise error
+
+    return answer
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_has_an_example_to_type(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ends_with(command, "--help") == 0
+    text = capsys.readouterr().out
+    assert "Example" in text
+    assert f"  surfaces-bot {command}" in text or f"json surfaces-bot {command}" in text
+
+
+def test_the_help_lists_exactly_the_commands_and_what_to_type_first(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert ends_with("--help") == 0
+    text = capsys.readouterr().out
+    listed = re.findall(r"^  (\w+) +\S", text.partition("Commands:\n")[2], re.MULTILINE)
+    assert sorted(listed) == sorted(COMMANDS)
+    for expected in ("demo ", "check ", "run "):
+        assert f"    surfaces-bot {expected}" in text
+    assert "README" in text
+    assert ".env" in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("bogus",), ("run", "--bogus"), ("log", "--limit", "0"), ("log", "--since", "soon")],
+)
+def test_wrong_usage_ends_with_2(arguments: tuple[str, ...]) -> None:
+    assert ends_with(*arguments) == 2
+
+
+@pytest.mark.parametrize("name", ["rooms", "room:x", "lifecycle "])
+def test_a_machine_that_cannot_be_is_wrong_usage(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ends_with("log", "--machine", name) == 2
+    assert "lifecycle or room:!id" in capsys.readouterr().err
+
+
+def test_the_version_is_the_projects(capsys: pytest.CaptureFixture[str]) -> None:
+    project = tomllib.loads(Path(cli.__file__).parents[1].joinpath("pyproject.toml").read_text())
+    assert ends_with("--version") == 0
+    assert capsys.readouterr().out == f"surfaces-bot {project['project']['version']}\n"
+
+
+@pytest.mark.parametrize("command", ["run", "check", "reconcile"])
+def test_refused_settings_end_with_78_and_a_line_for_each_mistake(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ends_with(command) == 78
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert [line.split(":")[:2] for line in told.err.splitlines()] == [
+        ["surfaces-bot", " MATRIX_HOMESERVER"],
+        ["surfaces-bot", " MATRIX_USER_ID"],
+        ["surfaces-bot", " MATRIX_PASSWORD"],
+    ]
+
+
+@pytest.mark.usefixtures("configured")
+def test_run_ends_with_what_the_bot_ends_with(application: Application) -> None:
+    application.answer = lambda: 78
+    assert ends_with("run") == 78
+    application.answer = lambda: 0
+    assert ends_with("run") == 0
+    assert len(application.asked) == 2
+
+
+@pytest.mark.usefixtures("configured")
+@pytest.mark.parametrize("command", ["run", "reconcile"])
+def test_a_second_instance_ends_with_75_before_it_does_anything(
+    command: str, application: Application, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with instance_lock(here / "matrix_store"):
+        assert ends_with(command) == 75
+    assert application.asked == []
+    assert "is already running" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("configured")
+def test_a_dry_run_needs_no_lock_and_leaves_no_file(application: Application, here: Path) -> None:
+    application.answer = lambda: REPORT
+    assert ends_with("reconcile", "--dry-run") == 0
+    assert list(here.iterdir()) == []
+    with instance_lock(here / "matrix_store"):
+        assert ends_with("reconcile", "--dry-run") == 0
+    assert application.asked == [True, True]
+
+
+@pytest.mark.usefixtures("configured")
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (CredentialsRefused("check MATRIX_PASSWORD"), 78),
+        (HomeserverUnavailable("connection refused"), 1),
+        (ExceptionGroup("tasks", [ExceptionGroup("", [HomeserverUnavailable("gone")])]), 1),
+        (ExceptionGroup("tasks", [ValueError("a"), HomeserverUnavailable("b")]), 70),
+        (RuntimeError("the bot is wrong"), 70),
+    ],
+)
+def test_each_kind_of_failure_has_its_code_and_one_line(
+    application: Application,
+    error: Exception,
+    code: int,
+    capsys: pytest.CaptureFixture[str],
+    quiet: list[dict[str, object]],
+) -> None:
+    application.answer = raising(error)
+    assert ends_with("reconcile") == code
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("surfaces")]
+    assert len(said) == 1
+    assert quiet
+
+
+@pytest.mark.usefixtures("configured")
+def test_the_lock_is_free_after_a_failure(application: Application, here: Path) -> None:
+    application.answer = raising(RuntimeError("the bot is wrong"))
+    assert ends_with("run") == 70
+    with instance_lock(here / "matrix_store"):
+        pass
+
+
+@pytest.mark.usefixtures("configured")
+def test_a_bug_leaves_its_traceback_in_the_log(
+    application: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
+    application.answer = raising(RuntimeError("the bot is wrong"))
+    assert ends_with("run") == 70
+    told = capsys.readouterr()
+    assert "RuntimeError: the bot is wrong" in told.out + told.err
+    assert "this is a bug" in told.err
+
+
+@pytest.mark.usefixtures("configured")
+def test_run_logs_from_info_on_and_commands_only_what_is_wrong(
+    application: Application,
+    monkeypatch: pytest.MonkeyPatch,
+    quiet: list[dict[str, object]],
+) -> None:
+    application.answer = lambda: 0
+    ends_with("run")
+    ends_with("graph")
+    application.answer = lambda: REPORT
+    ends_with("reconcile")
+    monkeypatch.setenv("LOG_LEVEL", "debug")
+    ends_with("reconcile")
+    assert [wish["level"] for wish in quiet] == ["INFO", "WARNING", "DEBUG"]
+    assert quiet[0]["secrets"] == ("correct horse",)
+
+
+@pytest.mark.usefixtures("configured")
+def test_the_report_is_told_in_tables_and_harmlessly(
+    application: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
+    application.answer = lambda: REPORT
+    assert ends_with("reconcile") == 0
+    text = capsys.readouterr().out
+    for expected in ("joined rooms", "direct_chat", "owner_ambiguous", "!b:x", "[red]\\x1b[2J"):
+        assert expected in text
+    assert "\x1b" not in text
+
+
+@pytest.mark.usefixtures("configured")
+def test_the_report_as_json_is_the_report(
+    application: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
+    application.answer = lambda: REPORT
+    assert ends_with("reconcile", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == REPORT
+
+
+@pytest.mark.usefixtures("configured")
+@pytest.mark.parametrize(
+    ("finding", "code"),
+    [
+        (Finding(ok=True, what="all is well", advice="sleep"), 0),
+        (Finding(ok=False, what="nobody answers", advice="look"), 1),
+        (Finding(ok=False, what="no such password", refused=True), 78),
+    ],
+)
+def test_check_prints_a_line_for_each_finding_and_ends_accordingly(
+    finding: Finding,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def look(_settings: Settings) -> list[Finding]:
+        return [Finding(ok=True, what="first " * 60), finding]
+
+    monkeypatch.setattr(app_check, "check", look)
+    assert ends_with("check") == code
+    _first, second, *more = capsys.readouterr().out.splitlines()
+    assert more == []
+    assert second.startswith("ok " if finding.ok else "WRONG ")
+    assert finding.what in second
+    assert finding.advice in second
+
+
+def at(age: timedelta) -> str:
+    return (datetime.now(UTC) - age).isoformat(timespec="milliseconds")
+
+
+RECORDS = (
+    TransitionRecord(
+        at(timedelta(days=2)), "b1", "lifecycle", "login", "logged_in", "hydrate", Outcome.OK,
+        "password", 1, 1500,
+    ),
+    TransitionRecord(
+        at(timedelta(minutes=5)), "b1", "room:!a", "ready", "failed_repeatedly", "quarantined",
+        Outcome.ERROR, "\x1b[2J [bold]boom", 3, 3_725_000,
+    ),
+    TransitionRecord(
+        at(timedelta(minutes=1)), "b1", "lifecycle", "hydrate", "reconciled", "hydrate",
+        Outcome.DENIED, "", 1, 200,
+    ),
+)  # fmt: skip
+
+
+@pytest.fixture
+def journal(here: Path) -> Path:
+    path = here / "lambda_journal.db"
+
+    async def write() -> None:
+        async with SqliteJournal.open(path) as opened:
+            for record in RECORDS:
+                await opened.append(record)
+
+    anyio.run(write)
+    return path
+
+
+def rows_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, object]]:
+    assert ends_with("log", "--json", *arguments) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.usefixtures("journal")
+def test_the_log_as_json_has_the_contracts_keys_in_order(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = rows_of(capsys)
+    keys = "seq at boot machine src trigger dst outcome reason attempt dwell_ms"
+    assert " ".join(rows[0]) == keys
+    assert [row["trigger"] for row in rows] == ["logged_in", "failed_repeatedly", "reconciled"]
+
+
+@pytest.mark.usefixtures("journal")
+@pytest.mark.parametrize(
+    ("arguments", "seqs"),
+    [
+        (("--limit", "2"), [2, 3]),
+        (("--machine", "lifecycle"), [1, 3]),
+        (("--machine", "room:!a"), [2]),
+        (("--machine", "lifecycle", "--limit", "1"), [3]),
+        (("--since", "1h"), [2, 3]),
+        (("--since", "3d"), [1, 2, 3]),
+        (("--since", "150s"), [3]),
+        (("--since", "1h", "--limit", "1"), [3]),
+        (("--since", "2999-01-01"), []),
+        (("--since", "2020-01-01T00:00:00Z"), [1, 2, 3]),
+    ],
+)
+def test_the_log_can_be_narrowed(
+    arguments: tuple[str, ...], seqs: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert [row["seq"] for row in rows_of(capsys, *arguments)] == seqs
+
+
+@pytest.mark.usefixtures("journal")
+def test_the_timeline_says_where_from_where_to_why_and_how_long(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert ends_with("log") == 0
+    text = capsys.readouterr().out
+    for expected in (
+        "login → hydrate",
+        "logged_in: password",
+        "1.5 s",
+        "ready → quarantined",
+        "error: failed_repeatedly: \\x1b[2J [bold]boom (attempt 3)",
+        "1 h 2 min",
+        "denied: reconciled",
+    ):
+        assert expected in text
+    assert "\x1b" not in text
+    assert len(text.splitlines()) == 1 + len(RECORDS)
+
+
+def test_no_journal_is_said_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ends_with("log") == 1
+    assert "there is no journal at lambda_journal.db" in capsys.readouterr().err
+
+
+def test_the_graph_shows_every_row_of_both_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ends_with("graph") == 0
+    text = capsys.readouterr().out
+    assert text.count("stateDiagram-v2") == 2
+    assert text.count("```") == 4
+    for row in lifecycle.TABLE:
+        assert re.search(rf"{row.src} --> {row.dst}: .*\b{row.trigger}\b", text)
+    assert "[*] --> unchecked" in text
+    assert "stopped --> [*]" in text
