@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +43,8 @@ class JournalRow:
 
 
 _COLUMNS: Final = 'seq, at, boot, machine, src, "trigger", dst, outcome, reason, attempt, dwell_ms'
+# The record's fields have the columns' names and order; astuple would copy them deeply.
+_fields: Final = attrgetter(*(field.name for field in fields(TransitionRecord)))
 _APPEND: Final = (
     'INSERT INTO journal(at, boot, machine, src, "trigger", dst, outcome, reason, attempt,'
     " dwell_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -60,7 +63,7 @@ _NEWEST: Final = (
 
 def append_statement(record: TransitionRecord) -> Statement:
     """Write one record."""
-    return Statement("journal", _APPEND, astuple(record))
+    return Statement("journal", _APPEND, _fields(record))
 
 
 def trim_statements(*, now: float, max_rows: int, max_age_s: float) -> tuple[Statement, ...]:

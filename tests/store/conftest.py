@@ -58,9 +58,16 @@ async def sqlite_store(
 
 @asynccontextmanager
 async def inline_journal(
-    path: Path, *, clock: Clock, max_rows: int, max_age_s: float
+    path: Path,
+    *,
+    clock: Clock,
+    on_recovery: Callable[[str], object],
+    max_rows: int,
+    max_age_s: float,
 ) -> AsyncIterator[RecoverableJournal]:
-    journal = InlineJournal(path, clock=clock, max_rows=max_rows, max_age_s=max_age_s)
+    journal = InlineJournal(
+        path, clock=clock, on_recovery=on_recovery, max_rows=max_rows, max_age_s=max_age_s
+    )
     try:
         yield journal
     finally:
@@ -69,10 +76,15 @@ async def inline_journal(
 
 @asynccontextmanager
 async def sqlite_journal(
-    path: Path, *, clock: Clock, max_rows: int, max_age_s: float
+    path: Path,
+    *,
+    clock: Clock,
+    on_recovery: Callable[[str], object],
+    max_rows: int,
+    max_age_s: float,
 ) -> AsyncIterator[RecoverableJournal]:
     async with SqliteJournal.open(
-        path, clock=clock, max_rows=max_rows, max_age_s=max_age_s
+        path, clock=clock, on_recovery=on_recovery, max_rows=max_rows, max_age_s=max_age_s
     ) as journal:
         yield journal
 
@@ -106,12 +118,20 @@ class Journals:
     inline: bool
     path: Path
     clock: Clock = field(default_factory=Clock)
+    said: list[str] = field(default_factory=list)
+    """What was said at opening."""
 
     def __call__(
         self, *, max_rows: int = 1000, max_age_s: float = 1e6
     ) -> AbstractAsyncContextManager[RecoverableJournal]:
         opened = inline_journal if self.inline else sqlite_journal
-        return opened(self.path, clock=self.clock, max_rows=max_rows, max_age_s=max_age_s)
+        return opened(
+            self.path,
+            clock=self.clock,
+            on_recovery=self.said.append,
+            max_rows=max_rows,
+            max_age_s=max_age_s,
+        )
 
 
 @pytest.fixture
