@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from actors.model import EventId, RoomId, UserId
 
 Content: TypeAlias = Mapping[str, object]
 """The `content` of an event."""
+
+MALFORMED: Final[Content] = {}
+"""Stands for a content that isn't a JSON object. It is known by identity."""
 
 StateEntry: TypeAlias = tuple[str, str, Content]
 """Type, state key and content of one entry of `initial_state`."""

@@ -19,6 +19,7 @@ from actors.model import (
     UserId,
 )
 from actors.ports import HomeserverRefused, HomeserverUnavailable, Hydration, NewRoom, SyncDelta
+from adapter.matrix.provisioning import power_levels
 from tests.simulation.connection import Connection
 from tests.simulation.events import StateEntry
 from tests.simulation.faults import Faults
@@ -106,7 +107,7 @@ class SimulatedHomeserver:
         """At most `limit` messages of a gap: the last ones before `token`, oldest first."""
 
         def read() -> tuple[InboundMessage, ...]:
-            return read_gap(self._joined(room_id), token, stop_at, limit)
+            return read_gap(self._joined(room_id), self._me, token, stop_at, limit)
 
         return await self._read("messages_before", read, room_id)
 
@@ -141,7 +142,7 @@ class SimulatedHomeserver:
                 name=room.name,
                 is_space=room.marker.kind is RoomKind.SPACE,
                 initial_state=self._initial_state(room),
-                powers={room.marker.owner: self.server.owner_power},
+                power_levels=power_levels(room.marker, self._me, self.server.room_version),
             )
 
         return await self._write("create_room", create)

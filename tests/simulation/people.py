@@ -5,7 +5,7 @@ from typing import Final
 
 from actors.model import MARKER_TYPE, EventId, RoomId, UserId
 from tests.simulation.events import Content, StateEntry
-from tests.simulation.room import SimulatedRoom
+from tests.simulation.room import CREATOR_POWER, PRIVILEGED_CREATORS_SINCE, SimulatedRoom
 from tests.simulation.server import SimulatedServer
 
 COPIED_BY_AN_UPGRADE: Final = frozenset({"m.room.name", "m.room.topic", "m.space.child"})
@@ -80,7 +80,7 @@ class Person:
         return self.server.send(self.user_id, room_id, content)
 
     def send_raw(self, room_id: RoomId, content: Content) -> EventId:
-        """Send an `m.room.message` with any content."""
+        """Send an `m.room.message` with any content, MALFORMED included."""
         return self.server.send(self.user_id, room_id, content)
 
     def rename(self, room_id: RoomId, name: str) -> None:
@@ -124,11 +124,17 @@ class Person:
             is_space=old.is_space,
             predecessor=room_id,
             initial_state=tuple(_copied_state(old)),
-            powers=old.powers(),
+            power_levels=self._inherited_levels(old, version),
             version=version,
         )
         self.set_tombstone(room_id, replacement)
         return replacement
+
+    def _inherited_levels(self, old: SimulatedRoom, version: str | None) -> Content:
+        users: dict[UserId, int] = {**old.powers(), self.user_id: CREATOR_POWER}
+        if int(version or self.server.room_version) >= PRIVILEGED_CREATORS_SINCE:
+            del users[self.user_id]
+        return {**old.content("m.room.power_levels"), "users": users}
 
     def messages(self, room_id: RoomId) -> tuple[tuple[UserId, str], ...]:
         """Sender and text of every message in a room."""

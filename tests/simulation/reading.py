@@ -2,7 +2,7 @@
 
 from actors.marker import parse_marker
 from actors.model import MARKER_TYPE, InboundMessage, Marker, RoomId, RoomSnapshot, UserId
-from tests.simulation.events import Content, Event
+from tests.simulation.events import MALFORMED, Content, Event
 from tests.simulation.room import SimulatedRoom
 
 OTHERS_LIMIT = 5
@@ -36,9 +36,7 @@ def read_snapshot(room: SimulatedRoom, me: UserId) -> RoomSnapshot:
 
 def read_message(event: Event) -> InboundMessage | None:
     """An `m.room.message`, or None for one that is malformed."""
-    body = event.content.get("body", "")
-    msgtype = event.content.get("msgtype", "")
-    if not isinstance(body, str) or not isinstance(msgtype, str):
+    if event.content is MALFORMED:
         return None
     relation = event.content.get("m.relates_to")
     return InboundMessage(
@@ -46,15 +44,15 @@ def read_message(event: Event) -> InboundMessage | None:
         room_id=event.room_id,
         sender=event.sender,
         sent_ts=event.origin_server_ts,
-        msgtype=msgtype,
-        body=body,
+        msgtype=_text(event.content, "msgtype") or "",
+        body=_text(event.content, "body") or "",
         is_edit=isinstance(relation, dict) and relation.get("rel_type") == "m.replace",
     )
 
 
 def _read_marker(room: SimulatedRoom, me: UserId) -> tuple[Marker | None, str | None]:
     event = room.state.get((MARKER_TYPE, me))
-    if event is None or event.sender != me:
+    if event is None or event.sender != me or not event.content:
         return None, None
     parsed = parse_marker(event.content)
     return (None, parsed) if isinstance(parsed, str) else (parsed, None)
@@ -64,7 +62,11 @@ def _links(room: SimulatedRoom, kind: str, *, sender: UserId | None) -> frozense
     return frozenset(
         RoomId(key)
         for (link, key), event in room.state.items()
-        if link == kind and event.content.get("via") and sender in {None, event.sender}
+        if link == kind
+        and key.startswith("!")
+        and sender in {None, event.sender}
+        and isinstance(via := event.content.get("via"), list)
+        and via
     )
 
 

@@ -1,5 +1,6 @@
 """One room of the simulated server: its state, its timeline and who may do what in it."""
 
+import math
 from typing import Final, NoReturn
 
 from actors.model import RoomId, UserId
@@ -8,6 +9,19 @@ from tests.simulation.events import Content, Event
 
 CREATOR_POWER: Final = 100
 STATE_POWER: Final = 50
+PRIVILEGED_CREATORS_SINCE: Final = 12
+"""The first room version whose creators have unlimited power."""
+
+DEFAULT_POWER_LEVELS: Final = {
+    "users_default": 0,
+    "events": {"m.room.power_levels": CREATOR_POWER, "m.room.tombstone": CREATOR_POWER},
+    "events_default": 0,
+    "state_default": STATE_POWER,
+    "invite": 0,
+    "kick": STATE_POWER,
+    "ban": STATE_POWER,
+}
+"""What a private room has unless its creator says otherwise."""
 
 
 def forbid(message: str) -> NoReturn:
@@ -16,11 +30,7 @@ def forbid(message: str) -> NoReturn:
 
 
 class SimulatedRoom:
-    """State and timeline of a room.
-
-    The power rules are simplified: the creator may do everything, and so may anybody with power 50
-    or more; everybody in the room may send messages and invite.
-    """
+    """State and timeline of a room, with the auth rules that matter here."""
 
     __slots__ = ("room_id", "state", "timeline", "version")
 
@@ -65,13 +75,26 @@ class SimulatedRoom:
         )
 
     def powers(self) -> dict[UserId, int]:
-        """The power levels of those who have one."""
+        """The power levels of those who are named with one."""
         users = self.content("m.room.power_levels").get("users")
         return dict(users) if isinstance(users, dict) else {}
 
-    def power(self, user_id: UserId) -> int:
+    def power(self, user_id: UserId) -> float:
         """Somebody's power level."""
-        return CREATOR_POWER if user_id == self.creator else self.powers().get(user_id, 0)
+        if user_id == self.creator and int(self.version) >= PRIVILEGED_CREATORS_SINCE:
+            return math.inf
+        return self.powers().get(user_id, 0)
+
+    def needed(self, action: str) -> int:
+        """The power level that an entry such as `invite` or `state_default` asks for."""
+        level = self.content("m.room.power_levels").get(action)
+        return level if isinstance(level, int) else 0
+
+    def needed_for(self, kind: str, default: str) -> int:
+        """The power level that an event type asks for, or else the default entry's."""
+        events = self.content("m.room.power_levels").get("events")
+        level = events.get(kind) if isinstance(events, dict) else None
+        return level if isinstance(level, int) else self.needed(default)
 
     def check_joined(self, user_id: UserId) -> None:
         """Refuse somebody who isn't in the room."""
@@ -82,8 +105,12 @@ class SimulatedRoom:
         """Refuse a state event that the auth rules don't allow."""
         self.check_joined(sender)
         check_state_key(sender, key)
-        if self.power(sender) < STATE_POWER:
-            forbid(f"You don't have permission to post {kind} to the room.")
+        self._check_power(sender, self.needed_for(kind, "state_default"), f"to post {kind}")
+
+    def check_message(self, sender: UserId, kind: str) -> None:
+        """Refuse a message that the auth rules don't allow."""
+        self.check_joined(sender)
+        self._check_power(sender, self.needed_for(kind, "events_default"), f"to post {kind}")
 
     def check_membership(self, sender: UserId, target: UserId, membership: str) -> None:
         """Refuse a change of membership that the auth rules don't allow."""
@@ -94,7 +121,7 @@ class SimulatedRoom:
         elif membership == "leave" and sender == target:
             self._check_leave(target)
         else:
-            self._check_removal(sender)
+            self._check_removal(sender, target, "ban" if membership == "ban" else "kick")
 
     def _check_join(self, sender: UserId, target: UserId) -> None:
         allowed = {"join", "invite"}
@@ -103,6 +130,7 @@ class SimulatedRoom:
 
     def _check_invite(self, sender: UserId, target: UserId) -> None:
         self.check_joined(sender)
+        self._check_power(sender, self.needed("invite"), "to invite")
         if self.membership(target) == "ban":
             forbid(f"{target} is banned from the room")
         if self.membership(target) == "join":
@@ -112,10 +140,15 @@ class SimulatedRoom:
         if self.membership(target) in {None, "ban"}:
             forbid(f"User {target} not in room {self.room_id}")
 
-    def _check_removal(self, sender: UserId) -> None:
+    def _check_removal(self, sender: UserId, target: UserId, action: str) -> None:
         self.check_joined(sender)
-        if self.power(sender) < STATE_POWER:
-            forbid("You don't have permission to remove people.")
+        self._check_power(sender, self.needed(action), f"to {action}")
+        if self.power(sender) <= self.power(target):
+            forbid(f"You don't have permission to {action} {target}")
+
+    def _check_power(self, sender: UserId, needed: int, purpose: str) -> None:
+        if self.power(sender) < needed:
+            forbid(f"You don't have permission {purpose}")
 
 
 def check_state_key(sender: UserId, key: str) -> None:

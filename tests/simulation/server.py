@@ -6,7 +6,7 @@ are `homeserver.py`'s. Randomness comes from the given Random, time from the run
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import anyio
@@ -15,7 +15,13 @@ from actors.model import EventId, Invite, RoomId, UserId
 from actors.ports import HomeserverRefused, PositionLost
 from tests.simulation.events import Content, Event, StateEntry, WriteRequest
 from tests.simulation.limits import RateLimit
-from tests.simulation.room import CREATOR_POWER, SimulatedRoom, check_state_key
+from tests.simulation.room import (
+    CREATOR_POWER,
+    DEFAULT_POWER_LEVELS,
+    PRIVILEGED_CREATORS_SINCE,
+    SimulatedRoom,
+    check_state_key,
+)
 from tests.simulation.sessions import Sessions
 
 EPOCH_S: Final = 1_700_000_000
@@ -36,7 +42,7 @@ class SimulatedServer:
     Public fields may be set at any time: `slow_s` (the longest delay of a request, each way),
     `unreadable` (rooms whose state can't be read, with the reason), `refuses_credentials`,
     `creation_limit` and `write_limit` (None: unlimited), `timeline_limit` (messages of a room in
-    one sync), `owner_power` (what the owner of a room created by the bot may do in it).
+    one sync), `room_version` (of the rooms created from now on).
     """
 
     def __init__(
@@ -52,7 +58,6 @@ class SimulatedServer:
         self.name = name
         self.room_version = room_version
         self.timeline_limit = timeline_limit
-        self.owner_power = 50
         self.rooms: dict[RoomId, SimulatedRoom] = {}
         self.events: list[Event] = []
         self.sessions = Sessions(rng)
@@ -172,10 +177,13 @@ class SimulatedServer:
         is_space: bool = False,
         predecessor: RoomId | None = None,
         initial_state: Sequence[StateEntry] = (),
-        powers: Mapping[UserId, int] | None = None,
+        power_levels: Content | None = None,
         version: str | None = None,
     ) -> RoomId:
-        """Create a private room and put its creator in it."""
+        """Create a private room and put its creator in it.
+
+        `power_levels` overrides entries of the usual ones.
+        """
         for _, key, _ in initial_state:
             check_state_key(creator, key)
         room = SimulatedRoom(self._new_room_id(version), version or self.room_version)
@@ -189,8 +197,8 @@ class SimulatedServer:
             "",
         )
         self._set_member(room, creator, creator, "join")
-        users = {creator: CREATOR_POWER, **(powers or {})}
-        self._append(room, creator, "m.room.power_levels", {"users": users}, "")
+        levels = _default_levels(room, creator) | dict(power_levels or {})
+        self._append(room, creator, "m.room.power_levels", levels, "")
         for kind, key, content in initial_state:
             self._append(room, creator, kind, content, key)
         if name is not None:
@@ -219,19 +227,22 @@ class SimulatedServer:
         if room.membership(target) != membership:
             self._set_member(room, sender, target, membership)
 
-    def send(
-        self, sender: UserId, room_id: RoomId, content: Content, kind: str = "m.room.message"
-    ) -> EventId:
-        """Send a message event."""
+    def send(self, sender: UserId, room_id: RoomId, content: Content) -> EventId:
+        """Send an `m.room.message`."""
         room = self.room(room_id)
-        room.check_joined(sender)
-        return self._append(room, sender, kind, content, None)
+        room.check_message(sender, "m.room.message")
+        return self._append(room, sender, "m.room.message", content, None)
 
     def grant(self, room_id: RoomId, user_id: UserId, power: int) -> None:
         """Give somebody a power level, as the room's creator would."""
         room = self.room(room_id)
-        users = {**room.powers(), user_id: power}
-        self._append(room, room.creator, "m.room.power_levels", {"users": users}, "")
+        levels = room.content("m.room.power_levels")
+        changed = {**levels, "users": {**room.powers(), user_id: power}}
+        self._append(room, room.creator, "m.room.power_levels", changed, "")
+
+    def evict(self, room_id: RoomId, user_id: UserId) -> None:
+        """Take somebody out of a room, as the server's administrator can whoever they are."""
+        self._set_member(self.room(room_id), user_id, user_id, "leave")
 
     def _set_member(
         self, room: SimulatedRoom, sender: UserId, target: UserId, membership: str
@@ -268,6 +279,12 @@ class SimulatedServer:
         opaque = f"!{self.rng.getrandbits(96):024x}"
         has_server = int(version or self.room_version) < 12
         return RoomId(f"{opaque}:{self.name}" if has_server else opaque)
+
+
+def _default_levels(room: SimulatedRoom, creator: UserId) -> dict[str, object]:
+    # Creators with unlimited power must not be named.
+    privileged = int(room.version) >= PRIVILEGED_CREATORS_SINCE
+    return {**DEFAULT_POWER_LEVELS, "users": {} if privileged else {creator: CREATOR_POWER}}
 
 
 def _create_content(*, is_space: bool, predecessor: RoomId | None) -> Content:

@@ -37,7 +37,9 @@ def read_delta(server: SimulatedServer, me: UserId, since: int) -> SyncDelta:
         match room.membership(me), changes:
             case "join", _:
                 newly_joined = bool(changes) and not _was_joined(changes[0])
-                timeline = _timeline(room, events, server.timeline_limit, newly_joined=newly_joined)
+                timeline = _timeline(
+                    room, events, me, server.timeline_limit, newly_joined=newly_joined
+                )
                 rooms.append(timeline.delta)
                 malformed += timeline.malformed
             case "invite", [*_, last]:
@@ -55,13 +57,12 @@ def has_news(delta: SyncDelta) -> bool:
 
 
 def read_gap(
-    room: SimulatedRoom, token: str, stop_at: str, limit: int
+    room: SimulatedRoom, me: UserId, token: str, stop_at: str, limit: int
 ) -> tuple[InboundMessage, ...]:
-    """The last `limit` messages before `token` and after `stop_at`, oldest first."""
+    """Others' messages among the last `limit` between the two tokens, oldest first."""
     start, end = _number(stop_at), _number(token)
     gap = [event for event in _messages(room.timeline) if start < event.position < end]
-    messages = (read_message(event) for event in gap[max(0, len(gap) - limit) :])
-    return tuple(message for message in messages if message is not None)
+    return _read(gap[max(0, len(gap) - limit) :], me)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class _Timeline:
 
 
 def _timeline(
-    room: SimulatedRoom, events: list[Event], limit: int, *, newly_joined: bool
+    room: SimulatedRoom, events: list[Event], me: UserId, limit: int, *, newly_joined: bool
 ) -> _Timeline:
     # A room that was joined just now comes with its latest messages, whenever they were sent,
     # and always counts as limited.
@@ -79,20 +80,26 @@ def _timeline(
     shown = candidates[max(0, len(candidates) - limit) :]
     limited = newly_joined or len(shown) < len(candidates)
     first = shown[0].position if shown else events[-1].position + 1
-    messages = [message for event in shown if (message := read_message(event)) is not None]
+    messages, malformed = _read(shown, me)
     delta = RoomDelta(
         room_id=room.room_id,
-        messages=tuple(messages),
-        state_changed=any(
-            event.state_key is not None and event.type in SNAPSHOT_TYPES for event in events
-        ),
+        messages=messages,
+        state_changed=limited
+        or any(event.state_key is not None and event.type in SNAPSHOT_TYPES for event in events),
         gap_from=f"t_{first}" if limited else None,
     )
-    return _Timeline(delta, len(shown) - len(messages))
+    return _Timeline(delta, malformed)
 
 
 def _messages(events: Iterable[Event]) -> list[Event]:
     return [event for event in events if event.type == "m.room.message" and event.state_key is None]
+
+
+def _read(events: Iterable[Event], me: UserId) -> tuple[tuple[InboundMessage, ...], int]:
+    """The messages of other people, and how many are malformed."""
+    read = [read_message(event) for event in events if event.sender != me]
+    messages = tuple(message for message in read if message is not None)
+    return messages, len(read) - len(messages)
 
 
 def _is_own_member(event: Event, me: UserId) -> bool:

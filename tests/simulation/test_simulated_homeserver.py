@@ -1,5 +1,5 @@
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import pytest
@@ -61,6 +61,14 @@ class SimulatedAccount:
 
     async def upgrade(self, room_id: RoomId) -> RoomId:
         return await self._do(lambda: self._person.upgrade(room_id))
+
+    async def history(self, room_id: RoomId) -> list[tuple[str, str]]:
+        return await self._do(lambda: list(self._messages(room_id)))
+
+    def _messages(self, room_id: RoomId) -> Iterator[tuple[str, str]]:
+        for event in self._person.server.room(room_id).timeline:
+            if event.type == "m.room.message":
+                yield str(event.content["msgtype"]), str(event.content["body"])
 
     async def _do(self, act: Callable[[], T]) -> T:
         await checkpoint()

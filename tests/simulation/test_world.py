@@ -6,6 +6,7 @@ import pytest
 
 from actors.model import Invite, OutboundMessage, RoomId, UserId
 from actors.ports import HomeserverRefused
+from tests.simulation.events import MALFORMED
 from tests.simulation.people import Person
 from tests.simulation.server import SimulatedServer
 from tests.simulation.stage import ALICE, BOT, SPACE, Stage, simulate
@@ -35,7 +36,7 @@ def test_every_write_is_recorded_with_what_it_added() -> None:
 def test_a_malformed_message_is_counted_and_skipped() -> None:
     async def play(stage: Stage) -> None:
         position = (await stage.bot.hydrate()).position
-        stage.alice.send_raw(stage.room_id, {"msgtype": "m.text", "body": 7})
+        stage.alice.send_raw(stage.room_id, MALFORMED)
         stage.alice.say(stage.room_id, "hi")
         delta = await stage.bot.sync(position, 30)
         assert delta.malformed == 1
@@ -80,11 +81,15 @@ def test_the_owner_of_a_room_may_rename_it_and_a_guest_may_not() -> None:
 
 def test_an_upgraded_space_keeps_its_name_and_children_but_no_marker() -> None:
     async def play(stage: Stage) -> None:
+        stage.server.room_version = "10"
         space_id = await stage.bot.create_room(SPACE)
         chat_id = await stage.bot.create_room(SPACE)
         await stage.bot.link(space_id, chat_id)
         await stage.bot.invite(space_id, ALICE)
         stage.alice.join(space_id)
+        with pytest.raises(HomeserverRefused):
+            stage.alice.upgrade(space_id)
+        stage.server.grant(space_id, ALICE, 100)
         replacement = stage.alice.upgrade(space_id, version="11")
         stage.alice.invite(replacement, BOT)
         await stage.bot.join(replacement)
@@ -172,5 +177,30 @@ def test_a_gap_with_a_bad_token_is_refused() -> None:
     async def play(stage: Stage) -> None:
         with pytest.raises(HomeserverRefused, match="M_INVALID_PARAM"):
             await stage.bot.messages_before(stage.room_id, "rubbish", stop_at="s1_0", limit=5)
+
+    simulate(play)
+
+
+def test_only_the_server_can_take_the_bot_out_of_its_own_rooms() -> None:
+    async def play(stage: Stage) -> None:
+        room_id = await stage.bot.create_room(SPACE)
+        await stage.bot.invite(room_id, ALICE)
+        stage.alice.join(room_id)
+        position = (await stage.bot.hydrate()).position
+        with pytest.raises(HomeserverRefused):
+            stage.alice.kick(room_id, BOT)
+        stage.server.evict(room_id, BOT)
+        assert (await stage.bot.sync(position, 30)).left == (room_id,)
+
+    simulate(play)
+
+
+def test_nobody_but_the_bot_talks_in_a_space() -> None:
+    async def play(stage: Stage) -> None:
+        space_id = await stage.bot.create_room(SPACE)
+        await stage.bot.invite(space_id, ALICE)
+        stage.alice.join(space_id)
+        with pytest.raises(HomeserverRefused):
+            stage.alice.say(space_id, "hi")
 
     simulate(play)
