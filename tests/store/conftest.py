@@ -134,7 +134,25 @@ class Journals:
         )
 
 
+@pytest.fixture(params=["inline-asyncio", "inline-trio", "aiosqlite-asyncio"])
+def implementation(request: pytest.FixtureRequest) -> str:
+    """What it is made of, and the event loop it runs on."""
+    return str(request.param)
+
+
 @pytest.fixture
-def anyio_backend() -> str:
-    """The one for tests of what is asyncio's alone."""
-    return "asyncio"
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """The implementation's event loop; asyncio for tests of what is asyncio's alone."""
+    if "implementation" not in request.fixturenames:
+        return "asyncio"
+    return str(request.getfixturevalue("implementation")).rpartition("-")[2]
+
+
+@pytest.fixture
+def opened(implementation: str, tmp_path: Path) -> Stores:
+    return Stores(implementation.startswith("inline"), tmp_path / "cache.db")
+
+
+@pytest.fixture
+def journals(implementation: str, tmp_path: Path) -> Journals:
+    return Journals(implementation.startswith("inline"), tmp_path / "journal.db")

@@ -15,21 +15,6 @@ from tests.store.values import record
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["inline-asyncio", "inline-trio", "aiosqlite-asyncio"])
-def implementation(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def anyio_backend(implementation: str) -> str:
-    return implementation.rpartition("-")[2]
-
-
-@pytest.fixture
-def journals(implementation: str, tmp_path: Path) -> Journals:
-    return Journals(implementation.startswith("inline"), tmp_path / "journal.db")
-
-
 async def test_a_row_has_the_records_fields_in_the_contracts_order(journals: Journals) -> None:
     async with journals() as journal:
         await journal.append(record(7))

@@ -17,26 +17,6 @@ from tests.store.values import ALICE, ROOM, inbound, intent, outbound, record
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["inline-asyncio", "inline-trio", "aiosqlite-asyncio"])
-def implementation(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def anyio_backend(implementation: str) -> str:
-    return implementation.rpartition("-")[2]
-
-
-@pytest.fixture
-def opened(implementation: str, tmp_path: Path) -> Stores:
-    return Stores(implementation.startswith("inline"), tmp_path / "cache.db")
-
-
-@pytest.fixture
-def journals(implementation: str, tmp_path: Path) -> Journals:
-    return Journals(implementation.startswith("inline"), tmp_path / "journal.db")
-
-
 async def fill(opened: Stores) -> None:
     """One of everything, and a few hundred rows."""
     async with opened() as store:

@@ -1,4 +1,8 @@
-"""Made-up messages, intents and records."""
+"""Made-up messages, intents and records, and looking at a store from outside."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 from actors.machine import Outcome, TransitionRecord
 from actors.model import (
@@ -12,6 +16,7 @@ from actors.model import (
     RoomId,
     UserId,
 )
+from actors.ports import StateStore
 
 ROOM = RoomId("!room:localhost")
 OTHER_ROOM = RoomId("!with-no-server-part")
@@ -48,3 +53,15 @@ def record(number: int, *, machine: str = "lifecycle", at: str | None = None) ->
         attempt=1,
         dwell_ms=number,
     )
+
+
+def outside(path: Path, *statements: str) -> None:
+    """Another program at work on the file."""
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+async def names_waiting(store: StateStore, limit: int = 100) -> list[str]:
+    return [waiting.message.event_id for waiting in await store.waiting(ROOM, limit)]

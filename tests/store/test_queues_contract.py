@@ -1,0 +1,199 @@
+"""What every StateStore does with queues, intents and the position."""
+
+from dataclasses import replace
+
+import pytest
+
+from actors.model import EventId, IntentStep, Nonce
+from actors.ports import (
+    AcceptMessage,
+    CountAttempt,
+    FinishMessage,
+    MarkSent,
+    PutIntent,
+    QueueMessage,
+    SavePosition,
+)
+from adapter.sqlite.sql_store import PRUNE_LIMIT
+from tests.store.conftest import Stores
+from tests.store.values import (
+    ALICE,
+    BOB,
+    OTHER_ROOM,
+    ROOM,
+    inbound,
+    intent,
+    names_waiting,
+    outbound,
+    outside,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+# --- inbox
+
+
+async def test_messages_wait_in_the_order_of_their_acceptance(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([AcceptMessage(inbound(name)) for name in "cab"])
+        await store.commit([AcceptMessage(inbound("x", OTHER_ROOM))])
+        await store.commit([AcceptMessage(inbound("d", edit=True))])
+        assert await names_waiting(store) == ["$c", "$a", "$b", "$d"]
+        assert await names_waiting(store, limit=2) == ["$c", "$a"]
+        assert [waiting.message for waiting in await store.waiting(ROOM, 10)] == [
+            *map(inbound, "cab"),
+            inbound("d", edit=True),
+        ]
+
+
+async def test_a_message_is_accepted_once(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([AcceptMessage(inbound("a")), CountAttempt(EventId("$a"))])
+        await store.commit([AcceptMessage(replace(inbound("a"), body="another"))])
+        (waiting,) = await store.waiting(ROOM, 10)
+        assert (waiting.message, waiting.attempts) == (inbound("a"), 1)
+
+
+@pytest.mark.parametrize("dead", [False, True])
+async def test_a_finished_message_never_waits_again(opened: Stores, dead: bool) -> None:  # noqa: FBT001
+    async with opened() as store:
+        await store.commit([AcceptMessage(inbound("a")), AcceptMessage(inbound("b"))])
+        await store.commit([FinishMessage(EventId("$a"), dead=dead)])
+        await store.commit([AcceptMessage(inbound("a"))])
+        assert await names_waiting(store) == ["$b"]
+
+
+async def test_finishing_or_counting_an_unknown_message_is_no_error(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([FinishMessage(EventId("$no")), CountAttempt(EventId("$no"))])
+        assert await store.waiting_rooms() == ()
+
+
+async def test_rooms_with_waiting_messages_come_longest_waiting_first(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([AcceptMessage(inbound("a")), AcceptMessage(inbound("b", OTHER_ROOM))])
+        await store.commit([AcceptMessage(inbound("c"))])
+        assert await store.waiting_rooms() == (ROOM, OTHER_ROOM)
+        await store.commit([FinishMessage(EventId("$a"))])
+        assert await store.waiting_rooms() == (OTHER_ROOM, ROOM)
+        await store.commit([FinishMessage(EventId("$b")), FinishMessage(EventId("$c"))])
+        assert await store.waiting_rooms() == ()
+
+
+# --- outbox
+
+
+async def test_messages_to_send_come_in_order(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([QueueMessage(outbound(name)) for name in "ca"])
+        await store.commit([QueueMessage(outbound("b", notice=True))])
+        await store.commit([QueueMessage(outbound("x", OTHER_ROOM))])
+        expected = (outbound("c"), outbound("a"), outbound("b", notice=True))
+        assert await store.unsent(ROOM, 10) == expected
+        assert await store.unsent(ROOM, 1) == expected[:1]
+        assert await store.unsent_rooms() == (ROOM, OTHER_ROOM)
+
+
+@pytest.mark.parametrize("event_id", [EventId("$sent"), None], ids=["sent", "refused"])
+async def test_a_settled_message_is_not_sent_again(
+    opened: Stores, event_id: EventId | None
+) -> None:
+    async with opened() as store:
+        await store.commit([QueueMessage(outbound("a")), QueueMessage(outbound("b"))])
+        await store.commit([MarkSent("a", event_id), MarkSent("unknown", event_id)])
+        await store.commit([QueueMessage(outbound("a"))])
+        assert await store.unsent(ROOM, 10) == (outbound("b"),)
+        await store.commit([MarkSent("b", event_id)])
+        assert await store.unsent_rooms() == ()
+
+
+async def test_a_known_transaction_keeps_its_first_text(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([QueueMessage(outbound("a"))])
+        await store.commit([QueueMessage(replace(outbound("a"), body="another"))])
+        assert await store.unsent(ROOM, 10) == (outbound("a"),)
+
+
+# --- position and intents
+
+
+async def test_the_position_is_the_one_saved_last(opened: Stores) -> None:
+    async with opened() as store:
+        assert await store.position() is None
+        await store.commit([SavePosition("s1"), SavePosition("s2")])
+        assert await store.position() == "s2"
+
+
+async def test_intents_stay_in_the_order_of_the_promise(opened: Stores) -> None:
+    second = replace(intent("n2"), step=IntentStep.CREATING, started_at=12.5, told_queued=True)
+    async with opened() as store:
+        await store.commit([PutIntent(intent(name)) for name in ("n1", "n2", "n0")])
+        await store.commit([PutIntent(second)])
+        assert await store.open_intents(ALICE) == (intent("n1"), second, intent("n0"))
+        assert await store.open_intents(BOB) == ()
+
+
+async def test_only_if_new_leaves_a_known_intent_as_it_is(opened: Stores) -> None:
+    done = intent("n", step=IntentStep.DONE)
+    async with opened() as store:
+        await store.commit([PutIntent(intent("n"), only_if_new=True)])
+        await store.commit([PutIntent(done, only_if_new=True)])
+        assert await store.open_intents(ALICE) == (intent("n"),)
+        await store.commit([PutIntent(done)])
+        await store.commit([PutIntent(intent("n"), only_if_new=True)])
+        assert await store.open_intents(ALICE) == ()
+
+
+async def test_owners_are_those_with_an_open_intent(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit(
+            [PutIntent(intent("n1", BOB)), PutIntent(intent("n2")), PutIntent(intent("n3", BOB))]
+        )
+        assert await store.intent_owners() == (BOB, ALICE)
+        await store.commit([PutIntent(intent("n2", step=IntentStep.DONE))])
+        assert await store.intent_owners() == (BOB,)
+
+
+async def test_an_intent_that_cannot_be_read_hides_no_other(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([PutIntent(intent("n1")), PutIntent(intent("n2"))])
+        outside(opened.path, "UPDATE intents SET body = '{}' WHERE nonce = 'n1'")
+        assert [found.nonce for found in await store.open_intents(ALICE)] == [Nonce("n2")]
+
+
+# --- pruning
+
+
+async def test_pruning_deletes_what_is_settled_and_old(opened: Stores) -> None:
+    async with opened() as store:
+        for age, name in ((200.0, "old"), (100.0, "new")):
+            opened.clock.now -= age
+            for state in ("waiting", "done", "dead"):
+                await store.commit([AcceptMessage(inbound(f"{name}-{state}"))])
+            for state in ("unsent", "sent", "refused"):
+                await store.commit([QueueMessage(outbound(f"{name}-{state}"))])
+            await store.commit(
+                [
+                    FinishMessage(EventId(f"${name}-done")),
+                    FinishMessage(EventId(f"${name}-dead"), dead=True),
+                    MarkSent(f"{name}-sent", EventId("$e")),
+                    MarkSent(f"{name}-refused", None),
+                ]
+            )
+            opened.clock.now += age
+        assert await store.prune(before=opened.clock.now - 150) == 3
+        assert await store.prune(before=opened.clock.now - 150) == 0
+        # What stayed is still known; what went can be accepted anew.
+        names = ["old-done", "old-dead", "old-waiting", "new-done", "new-dead"]
+        await store.commit([AcceptMessage(inbound(name)) for name in names])
+        assert await names_waiting(store) == ["$old-waiting", "$new-waiting", "$old-done"]
+        assert [m.txn_id for m in await store.unsent(ROOM, 10)] == ["old-unsent", "new-unsent"]
+
+
+async def test_pruning_goes_on_until_all_is_deleted(opened: Stores) -> None:
+    names = [str(number) for number in range(PRUNE_LIMIT + 7)]
+    async with opened() as store:
+        await store.commit([AcceptMessage(inbound(name)) for name in names])
+        await store.commit([FinishMessage(EventId(f"${name}")) for name in names])
+        assert await store.prune(before=opened.clock.now + 1) == PRUNE_LIMIT + 7
