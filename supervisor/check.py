@@ -93,7 +93,9 @@ def _cause(error: Exception) -> str:
             return f"no answer within {_TIMEOUT_S} s"
         case aiohttp.ClientConnectorCertificateError():
             return f"its certificate is not good: {error.certificate_error}"
-        case aiohttp.ClientConnectorError():
+        case aiohttp.ClientConnectorError(os_error=OSError(errno=int(number))) if number > 0:
+            return os.strerror(number)
+        case aiohttp.ClientConnectorError():  # a name that nobody knows has no number of its own
             return error.os_error.strerror or "no connection"
         case _:
             return str(error) or type(error).__name__

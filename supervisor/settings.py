@@ -191,10 +191,8 @@ class LocalSettings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _empty_is_unset(cls, data: object) -> object:
+    def _empty_is_unset(cls, data: dict[str, object]) -> dict[str, object]:
         """`MATRIX_DEVICE_ID=` means the default, as in a shell; only STATUS_BIND has an empty."""
-        if not isinstance(data, dict):
-            return data
         return {key: value for key, value in data.items() if value != "" or key == _MAY_BE_EMPTY}
 
     @field_validator("journal_path")

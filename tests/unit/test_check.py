@@ -171,7 +171,7 @@ async def test_a_homeserver_that_is_away_is_said_once_and_the_login_not_tried(
     unused_url: str,
 ) -> None:
     (finding,) = wrong(await check(settings_for(unused_url)))
-    assert "cannot be reached" in finding.what
+    assert "cannot be reached (Connection refused)" in finding.what
     assert not finding.refused
 
 

@@ -290,6 +290,23 @@ def test_check_prints_a_line_for_each_finding_and_ends_accordingly(
     assert finding.advice in second
 
 
+@pytest.mark.parametrize(("arguments", "kept"), [((), False), (("--keep",), True)])
+def test_demo_needs_no_settings_and_ends_as_the_story_ends(
+    arguments: tuple[str, ...],
+    kept: bool,
+    monkeypatch: pytest.MonkeyPatch,  # noqa: FBT001
+) -> None:
+    asked: list[bool] = []
+
+    async def tell_story(*, keep: bool) -> int:
+        asked.append(keep)
+        return 1
+
+    monkeypatch.setattr("supervisor.demo.story.tell_story", tell_story)
+    assert ends_with("demo", *arguments) == 1
+    assert asked == [kept]
+
+
 def at(age: timedelta) -> str:
     return (datetime.now(UTC) - age).isoformat(timespec="milliseconds")
 
