@@ -290,11 +290,9 @@ def test_check_prints_a_line_for_each_finding_and_ends_accordingly(
     assert finding.advice in second
 
 
-@pytest.mark.parametrize(("arguments", "kept"), [((), False), (("--keep",), True)])
+@pytest.mark.parametrize("arguments", [(), ("--keep",)])
 def test_demo_needs_no_settings_and_ends_as_the_story_ends(
-    arguments: tuple[str, ...],
-    kept: bool,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: FBT001
+    arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[bool] = []
 
@@ -304,7 +302,7 @@ def test_demo_needs_no_settings_and_ends_as_the_story_ends(
 
     monkeypatch.setattr("supervisor.demo.story.tell_story", tell_story)
     assert ends_with("demo", *arguments) == 1
-    assert asked == [kept]
+    assert asked == [bool(arguments)]
 
 
 def at(age: timedelta) -> str:
