@@ -163,6 +163,8 @@ class IntentKind(StrEnum):
     ONBOARD = "onboard"
     """Give the owner their Space and first chat, or show them the way back into it."""
     SPACE = "space"
+    FIRST_CHAT = "first_chat"
+    """The chat that comes with a new Space."""
     CHAT = "chat"
 
 

@@ -213,9 +213,14 @@ class PutRow:
 
 @dataclass(frozen=True, slots=True)
 class DeleteRow:
-    """Remove one row of `kv`; an absent row is no error."""
+    """Remove one row of `kv`; an absent row is no error.
+
+    With `surface_ref`, only while the row still names that room: another room may have taken the
+    key meanwhile.
+    """
 
     key: str
+    surface_ref: RoomId | None = None
 
 
 @dataclass(frozen=True, slots=True)

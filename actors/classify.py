@@ -1,0 +1,233 @@
+"""What a joined room is, decided from its state. Pure.
+
+In this order: our marker; `m.room.create` of type `m.space`; a room of ours that is linked with a
+Space of ours; anything else is skipped with a reason. A name is never evidence of kind. What can't
+be decided safely is a conflict, and nothing is written for it.
+"""
+
+import uuid
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+from actors.commands import display_name
+from actors.graph import SpaceFacts, Surroundings
+from actors.model import (
+    ChatContext,
+    ChatId,
+    Marker,
+    Nonce,
+    PlatformChatId,
+    RoomId,
+    RoomKind,
+    RoomMeta,
+    RoomSnapshot,
+    UserId,
+)
+from actors.numbering import Evidence, chat_id_of
+from actors.texts import number_in_default_name
+
+_PLATFORM_CHATS: Final = uuid.UUID("5b0fd1b1-7f0a-5c3e-9d0b-6f2f0b6f8a11")
+
+
+class SkipReason(StrEnum):
+    """Why a joined room is none of ours to manage."""
+
+    DIRECT_CHAT = "direct_chat"
+    """Somebody else made it, and nobody but them and us is in it."""
+    NOT_CREATED_BY_US = "not_created_by_us"
+    UNLINKED = "unlinked"
+    """We created it, but no Space of ours is linked with it."""
+    FOREIGN_SPACE = "foreign_space"
+    """A Space that somebody else created."""
+    REPLACED = "replaced"
+    """Upgraded: its replacement carries on."""
+    LEFT = "left"
+
+
+class ConflictReason(StrEnum):
+    """Why it can't be decided safely what a room is."""
+
+    MARKER_SPACE_MISMATCH = "marker_space_mismatch"
+    """The chat's Space is not one of ours, not joined, or of another owner."""
+    MARKER_KIND_MISMATCH = "marker_kind_mismatch"
+    """The marker says Space and the room isn't one, or the other way round."""
+    MARKER_UNREADABLE = "marker_unreadable"
+    """Our own marker has a content that this version can't read."""
+    OWNER_AMBIGUOUS = "owner_ambiguous"
+    """No marker or row names the owner, and there are none or several to choose from."""
+    DUPLICATE_SPACE = "duplicate_space"
+    """Its owner has an older Space."""
+    CHAT_ID_CONTESTED = "chat_id_contested"
+    """An older room has the same chat id; this one was given the next free one."""
+    UNREADABLE = "unreadable"
+    """The homeserver would not tell the room's state."""
+    FAILED = "failed"
+    """Handling the room raised; it will be tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """A Space of ours. `high_water` is its marker's `next_chat_index`, 1 where there is none."""
+
+    owner: UserId
+    name: str
+    high_water: int
+    intent: Nonce | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A chat of ours. `chat_id` is what it claims, `evidence` why."""
+
+    owner: UserId
+    space_id: RoomId
+    name: str
+    chat_id: ChatId | None
+    evidence: Evidence
+    platform_chat_id: PlatformChatId
+    backfilled: bool
+    """Neither a marker nor a row had the platform chat id; it was derived."""
+    archived: bool
+    linked: bool
+    """Its Space lists it."""
+    intent: Nonce | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Not ours to manage."""
+
+    reason: SkipReason
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Left alone. `claims` is the chat id that stays taken, `owner` by whom."""
+
+    reason: ConflictReason
+    detail: str = ""
+    owner: UserId | None = None
+    claims: ChatId | None = None
+
+
+Verdict: TypeAlias = Space | Chat | Skipped | Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the cache holds about one room: evidence for rooms without a marker, nothing more."""
+
+    room: RoomMeta | None = None
+    chats: tuple[ChatContext, ...] = ()
+
+    def agreed_chat_id(self, owner: UserId) -> ChatId | None:
+        """The chat id on which the room's row and its only chat row agree."""
+        if self.room is None or len(self.chats) != 1:
+            return None
+        room, chat = self.room, self.chats[0]
+        agree = (
+            room.room_type is RoomKind.CHAT
+            and room.matrix_user_id == chat.user_id == owner
+            and room.chat_id == chat.chat_id
+        )
+        return chat.chat_id if agree else None
+
+
+def classify(seen: RoomSnapshot, around: Surroundings, record: Record, me: UserId) -> Verdict:
+    """Decide what a room is."""
+    if around.replaced_by is not None:
+        return Skipped(SkipReason.REPLACED)
+    if seen.marker_fault is not None:
+        return Conflict(ConflictReason.MARKER_UNREADABLE, seen.marker_fault)
+    marker = seen.marker or around.inherited
+    if marker is not None:
+        return _marked(seen, marker, around, record)
+    if seen.is_space:
+        return _unmarked_space(seen, around, me)
+    if seen.creator == me and around.linked and not seen.tombstoned:
+        return _legacy(seen, around.linked, record)
+    return Skipped(_skip_reason(seen, me))
+
+
+def platform_chat_id(
+    seen: RoomSnapshot, marker: Marker | None, record: Record
+) -> tuple[PlatformChatId, bool]:
+    """The conversation's id, and whether it had to be derived from the room id."""
+    known = (marker and marker.platform_chat_id) or (record.room and record.room.platform_chat_id)
+    if known:
+        return known, False
+    return PlatformChatId(str(uuid.uuid5(_PLATFORM_CHATS, seen.room_id))), True
+
+
+def _marked(seen: RoomSnapshot, marker: Marker, around: Surroundings, record: Record) -> Verdict:
+    if seen.is_space != (marker.kind is RoomKind.SPACE):
+        return Conflict(
+            ConflictReason.MARKER_KIND_MISMATCH, marker.kind, marker.owner, marker.chat_id
+        )
+    if marker.kind is RoomKind.SPACE:
+        return Space(marker.owner, _name(seen), marker.next_chat_index or 1, marker.intent)
+    space = around.claimed_space
+    if space is None or space.owner != marker.owner:
+        detail = "not joined" if space is None else "of another owner"
+        return Conflict(ConflictReason.MARKER_SPACE_MISMATCH, detail, marker.owner, marker.chat_id)
+    conversation, backfilled = platform_chat_id(seen, marker, record)
+    return Chat(
+        owner=marker.owner,
+        space_id=space.room_id,
+        name=_name(seen),
+        chat_id=marker.chat_id,
+        evidence=Evidence.MARKER if marker.chat_id else Evidence.NONE,
+        platform_chat_id=conversation,
+        backfilled=backfilled,
+        archived=marker.archived,
+        linked=seen.room_id in space.children,
+        intent=marker.intent,
+    )
+
+
+def _unmarked_space(seen: RoomSnapshot, around: Surroundings, me: UserId) -> Verdict:
+    if seen.creator != me:
+        return Skipped(SkipReason.FOREIGN_SPACE)
+    if seen.tombstoned:
+        return Skipped(SkipReason.REPLACED)
+    if around.own_space is None or around.own_space.owner is None:
+        return Conflict(ConflictReason.OWNER_AMBIGUOUS)
+    return Space(around.own_space.owner, _name(seen), 1)
+
+
+def _legacy(seen: RoomSnapshot, linked: tuple[SpaceFacts, ...], record: Record) -> Verdict:
+    owners = {space.owner for space in linked}
+    owner = owners.pop()
+    if owners or owner is None:
+        return Conflict(ConflictReason.OWNER_AMBIGUOUS)
+    chat_id = record.agreed_chat_id(owner)
+    evidence = Evidence.ROW
+    if chat_id is None:
+        number = number_in_default_name(seen.name or "")
+        chat_id = chat_id_of(number) if number else None
+        evidence = Evidence.NAME if number else Evidence.NONE
+    conversation, backfilled = platform_chat_id(seen, None, record)
+    return Chat(
+        owner=owner,
+        space_id=linked[0].room_id,
+        name=_name(seen),
+        chat_id=chat_id,
+        evidence=evidence,
+        platform_chat_id=conversation,
+        backfilled=backfilled,
+        archived=any(chat.is_archived for chat in record.chats) if chat_id else False,
+        linked=any(seen.room_id in space.children for space in linked),
+    )
+
+
+def _skip_reason(seen: RoomSnapshot, me: UserId) -> SkipReason:
+    if seen.tombstoned:
+        return SkipReason.REPLACED
+    if seen.creator == me:
+        return SkipReason.UNLINKED
+    return SkipReason.DIRECT_CHAT if seen.member_count <= 2 else SkipReason.NOT_CREATED_BY_US
+
+
+def _name(seen: RoomSnapshot) -> str:
+    return display_name(seen.name or "")

@@ -1,0 +1,59 @@
+"""What every actor of one bot is given."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+import anyio
+
+from actors.model import RoomId, UserId
+from actors.ports import Homeserver, Ids, Platform, StateStore
+from actors.system import ActorSystem
+from actors.texts import Texts
+
+TYPING_AFTER_S: Final = 0.2
+"""An answer that comes sooner needs no typing notice."""
+TYPING_AGAIN_S: Final = 20.0
+"""The homeserver forgets a typing notice after 30 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActorContext:
+    """The ports, the system and the settings that actors work with.
+
+    `deliver` says that a room has something in the outbox; `allows` whether a person may use the
+    bot; `wall_clock` gives seconds since the epoch.
+    """
+
+    homeserver: Homeserver
+    store: StateStore
+    platform: Platform
+    system: ActorSystem
+    texts: Texts
+    ids: Ids
+    allows: Callable[[UserId], bool]
+    deliver: Callable[[RoomId], None]
+    wall_clock: Callable[[], float]
+    platform_slots: anyio.CapacityLimiter
+    homeserver_slots: anyio.CapacityLimiter
+
+    def link_to(self, room_id: RoomId) -> str:
+        """A link that any Matrix client opens. `via` is for ids without a server part."""
+        server = self.homeserver.me.partition(":")[2]
+        return f"https://matrix.to/#/{quote(room_id, safe='!:')}?via={server}"
+
+    async def show_typing(self, room_id: RoomId, done: anyio.Event) -> None:
+        """Show a typing notice until `done`, and take it back on every way out."""
+        with anyio.move_on_after(TYPING_AFTER_S):
+            await done.wait()
+        if done.is_set():
+            return
+        try:
+            while not done.is_set():
+                await self.homeserver.set_typing(room_id, typing=True)
+                with anyio.move_on_after(TYPING_AGAIN_S):
+                    await done.wait()
+        finally:
+            with anyio.move_on_after(5, shield=True):
+                await self.homeserver.set_typing(room_id, typing=False)

@@ -1,0 +1,346 @@
+"""Carrying out what was promised to an owner: answering invites, making Spaces and chats.
+
+`POST /createRoom` is not idempotent, and a timeout says nothing. So an intent is written first, the
+room carries the intent's nonce in its marker, and after an unclear answer the joined rooms are
+searched for the nonce before anything is created again.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar, assert_never
+
+import structlog
+
+from actors.chats import ChatManager
+from actors.context import ActorContext
+from actors.messages import IntentCarriedOut, IntentsWaiting
+from actors.model import (
+    ChatContext,
+    Intent,
+    IntentKind,
+    IntentStep,
+    Marker,
+    Nonce,
+    OutboundMessage,
+    RoomId,
+    RoomKind,
+    RoomMeta,
+    UserId,
+    UserMeta,
+)
+from actors.numbering import chat_id_of, chat_number, next_index
+from actors.ports import (
+    HomeserverRefused,
+    HomeserverUnavailable,
+    NewRoom,
+    PutIntent,
+    PutRow,
+    QueueMessage,
+    RateLimited,
+    Write,
+)
+from actors.rows import PLATFORM_NAME, chat_key, from_row, room_key, to_row, user_key
+
+_log = structlog.get_logger()
+
+UNCLEAR_FOR_S: Final = 10.0
+"""How long a createRoom without an answer may still be at work on the server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """Works for one owner; only their user actor uses it, so one step is taken at a time."""
+
+    owner: UserId
+    context: ActorContext
+
+    async def carry_out(self) -> None:
+        """Take every open intent as far as it goes, oldest first; stop at one that must wait."""
+        system = self.context.system
+        while system.live:
+            intents = await self.context.store.open_intents(self.owner)
+            if not intents or not await self._advance(intents[0]):
+                return
+
+    @staticmethod
+    def adopted(intent: Intent, room_id: RoomId) -> Intent:
+        """The intent, knowing the room that it made."""
+        return replace(intent, step=IntentStep.CREATED, room_id=room_id)
+
+    async def _advance(self, intent: Intent) -> bool:
+        """One step. False: it has to wait, and a later message takes it up again."""
+        match intent.kind:
+            case IntentKind.INVITED:
+                await self._answer_invite(intent)
+                return True
+            case IntentKind.ONBOARD:
+                await self._onboard(intent)
+                return True
+            case IntentKind.SPACE | IntentKind.FIRST_CHAT | IntentKind.CHAT:
+                return await self._make(intent)
+            case _:
+                assert_never(intent.kind)
+
+    # ------------------------------------------------------------ invites and onboarding
+
+    async def _answer_invite(self, intent: Intent) -> None:
+        homeserver = self.context.homeserver
+        room_id = _given(intent.reply_room)
+        allowed = self.context.allows(self.owner)
+        try:
+            await (homeserver.join(room_id) if allowed else homeserver.leave(room_id))
+        except HomeserverRefused as refusal:
+            _log.info("invite_gone", room_id=room_id, owner=self.owner, reason=str(refusal))
+            await self._done(intent)
+            return
+        _log.info("invite_answered", room_id=room_id, owner=self.owner, joined=allowed)
+        onboarding = Intent(
+            self.context.ids.nonce(),
+            self.owner,
+            IntentKind.ONBOARD,
+            IntentStep.WANTED,
+            reply_room=room_id,
+        )
+        await self._done(intent, *([PutIntent(onboarding)] if allowed else []))
+
+    async def _onboard(self, intent: Intent) -> None:
+        """Promise a Space and a first chat; or, to whom has them already, the way back."""
+        user = await self._user()
+        chats = [chat for chat in await self._chats() if not chat.is_archived]
+        wanted = []
+        if user is None or user.space_id not in await self.context.homeserver.joined_rooms():
+            wanted.append(self._promise(IntentKind.SPACE, None))
+        if user is None or not chats:
+            wanted.append(self._promise(IntentKind.FIRST_CHAT, intent.reply_room))
+        if user is None or wanted:
+            await self._done(intent, *wanted)
+            return
+        for room_id in (user.space_id, *(chat.surface_ref for chat in chats)):
+            await self._invite(room_id)
+        body = self.context.texts.welcome_back.format(link=self.context.link_to(user.space_id))
+        await self._done(intent, *self._tell(intent, "done", body))
+
+    def _promise(self, kind: IntentKind, reply_room: RoomId | None) -> PutIntent:
+        nonce = self.context.ids.nonce()
+        return PutIntent(Intent(nonce, self.owner, kind, IntentStep.WANTED, reply_room=reply_room))
+
+    # ------------------------------------------------------------ making a room
+
+    async def _make(self, intent: Intent) -> bool:
+        match intent.step:
+            case IntentStep.WANTED:
+                await self._reserve(intent)
+            case IntentStep.CREATING:
+                return await self._create(intent)
+            case IntentStep.CREATED:
+                await self._finish(intent)
+            case IntentStep.DONE:
+                raise ValueError(intent)
+            case _:
+                assert_never(intent.step)
+        return True
+
+    async def _reserve(self, intent: Intent) -> None:
+        """Take the next chat id, here, before the server hears of it."""
+        creating = replace(intent, step=IntentStep.CREATING)
+        if intent.kind is IntentKind.SPACE:
+            await self.context.store.commit([PutIntent(creating)])
+            return
+        user = await self._user()
+        if user is None:
+            await self._give_up(intent, self.context.texts.no_space)
+            return
+        index = next_index((chat.chat_id for chat in await self._chats()), user.next_chat_index)
+        chat_id = chat_id_of(index)
+        creating = replace(
+            creating,
+            chat_id=chat_id,
+            platform_chat_id=self.context.ids.platform_chat_id(self.owner, chat_id),
+        )
+        row = to_row(replace(user, next_chat_index=index + 1))
+        await self.context.store.commit([PutIntent(creating), PutRow(user_key(self.owner), row)])
+
+    async def _create(self, intent: Intent) -> bool:
+        context, now = self.context, self.context.wall_clock()
+        if intent.started_at is not None:
+            found = await self._find(intent.nonce)
+            if found is not None:
+                _log.info("room_adopted", room_id=found, owner=self.owner, nonce=intent.nonce)
+                await self._record(intent, found)
+                return True
+            wait_s = min(intent.started_at + UNCLEAR_FOR_S - now, UNCLEAR_FOR_S)
+            if wait_s > 0:
+                context.system.tell_later(wait_s, self.owner, IntentsWaiting())
+                return False
+        try:
+            new_room = await self._new_room(intent)
+            intent = replace(intent, started_at=now)
+            await context.store.commit([PutIntent(intent)])
+            async with context.homeserver_slots:
+                room_id = await context.homeserver.create_room(new_room)
+        except RateLimited as limit:
+            await self._queue(replace(intent, started_at=None), limit.retry_after_s)
+            return False
+        except HomeserverUnavailable as error:
+            _log.warning("create_unclear", owner=self.owner, nonce=intent.nonce, error=str(error))
+            context.system.tell_later(UNCLEAR_FOR_S, self.owner, IntentsWaiting())
+            return False
+        except HomeserverRefused as refusal:
+            _log.error("create_refused", owner=self.owner, nonce=intent.nonce, error=str(refusal))
+            reason = refusal.message or refusal.errcode
+            await self._give_up(intent, context.texts.creation_refused.format(reason=reason))
+            return True
+        _log.info("room_created", room_id=room_id, owner=self.owner, kind=str(intent.kind))
+        await self._record(intent, room_id)
+        return True
+
+    async def _find(self, nonce: Nonce) -> RoomId | None:
+        """The joined room whose marker carries the nonce. Rooms with a row carry another one."""
+        homeserver, store = self.context.homeserver, self.context.store
+        for room_id in sorted(await homeserver.joined_rooms()):
+            if await store.row(room_key(room_id)) is not None:
+                continue
+            try:
+                seen = await homeserver.read_room(room_id)
+            except HomeserverRefused:
+                continue
+            if seen.marker is not None and seen.marker.intent == nonce:
+                return room_id
+        return None
+
+    async def _new_room(self, intent: Intent) -> NewRoom:
+        texts = self.context.texts
+        if intent.kind is IntentKind.SPACE:
+            chats = await self._chats()
+            user = await self._user()
+            mark = next_index((chat.chat_id for chat in chats), user.next_chat_index if user else 1)
+            return NewRoom(
+                Marker(RoomKind.SPACE, self.owner, next_chat_index=mark, intent=intent.nonce),
+                self._space_name(),
+                texts.space_topic,
+            )
+        space_id = await self._space_id()
+        await self._raise_high_water(space_id, 1 + (chat_number(intent.chat_id or "") or 0))
+        return NewRoom(
+            Marker(
+                RoomKind.CHAT,
+                self.owner,
+                chat_id=intent.chat_id,
+                space_id=space_id,
+                platform_chat_id=intent.platform_chat_id,
+                intent=intent.nonce,
+            ),
+            self._chat_name(intent),
+        )
+
+    async def _raise_high_water(self, space_id: RoomId, index: int) -> None:
+        """Before a number is used, the Space's marker says that it is taken."""
+        homeserver = self.context.homeserver
+        marker = (await homeserver.read_room(space_id)).marker
+        if marker is None:
+            marker = Marker(RoomKind.SPACE, self.owner)
+        if (marker.next_chat_index or 1) < index:
+            await homeserver.write_marker(space_id, replace(marker, next_chat_index=index))
+
+    async def _record(self, intent: Intent, room_id: RoomId) -> None:
+        """The room exists: write its rows and the intent in one transaction."""
+        created = self.adopted(intent, room_id)
+        writes: list[Write] = [PutIntent(created)]
+        if intent.kind is IntentKind.SPACE:
+            user = await self._user()
+            name = self._space_name()
+            room = RoomMeta(RoomKind.SPACE, None, name, self.owner, room_id, None)
+            index = user.next_chat_index if user else 1
+            writes.append(PutRow(user_key(self.owner), to_row(UserMeta(room_id, index))))
+        else:
+            space_id, chat_id = await self._space_id(), _given(intent.chat_id)
+            name = self._chat_name(intent)
+            room = RoomMeta(
+                RoomKind.CHAT, chat_id, name, self.owner, space_id, intent.platform_chat_id
+            )
+            chat = ChatContext(self.owner, chat_id, PLATFORM_NAME, room_id, name, False)
+            writes.append(PutRow(chat_key(self.owner, chat_id), to_row(chat)))
+        writes.append(PutRow(room_key(room_id), to_row(room)))
+        await self.context.store.commit(writes)
+
+    async def _finish(self, intent: Intent) -> None:
+        """Link, invite, and say so. Each may be repeated."""
+        room_id = _given(intent.room_id)
+        if intent.kind is not IntentKind.SPACE:
+            await self.context.homeserver.link(await self._space_id(), room_id)
+        await self._invite(room_id)
+        texts = self.context.texts
+        text = texts.welcome if intent.kind is IntentKind.FIRST_CHAT else texts.chat_created
+        body = text.format(
+            name=self._chat_name(intent),
+            chat_id=intent.chat_id or "",
+            link=self.context.link_to(room_id),
+        )
+        await self._done(intent, *self._tell(intent, "done", body))
+
+    # ------------------------------------------------------------ what they share
+
+    async def _invite(self, room_id: RoomId) -> None:
+        """An owner who can't be invited (banned, say) must not hold up everything else."""
+        try:
+            await self.context.homeserver.invite(room_id, self.owner)
+        except HomeserverRefused as refusal:
+            _log.warning("invite_refused", room_id=room_id, owner=self.owner, reason=str(refusal))
+
+    async def _queue(self, intent: Intent, wait_s: float) -> None:
+        """The server wants us to wait: tell the owner once, and come back."""
+        messages = []
+        if not intent.told_queued:
+            body = self.context.texts.creation_queued.format(wait=f"{max(1, round(wait_s))} s")
+            messages = self._tell(intent, "queued", body)
+        _log.info("creation_queued", owner=self.owner, nonce=intent.nonce, wait_s=wait_s)
+        await self._commit([PutIntent(replace(intent, told_queued=True)), *messages], intent)
+        self.context.system.tell_later(wait_s, self.owner, IntentsWaiting())
+
+    async def _give_up(self, intent: Intent, body: str) -> None:
+        await self._done(intent, *self._tell(intent, "done", body))
+
+    @staticmethod
+    def _tell(intent: Intent, occasion: str, body: str) -> list[Write]:
+        if intent.reply_room is None:
+            return []
+        txn_id = f"{intent.nonce}.{occasion}"
+        return [QueueMessage(OutboundMessage(txn_id, intent.reply_room, body, notice=True))]
+
+    async def _done(self, intent: Intent, *writes: Write) -> None:
+        done = replace(intent, step=IntentStep.DONE)
+        await self._commit([PutIntent(done), *writes], intent)
+        self.context.system.report(IntentCarriedOut(done))
+
+    async def _commit(self, writes: list[Write], intent: Intent) -> None:
+        await self.context.store.commit(writes)
+        if intent.reply_room is not None:
+            self.context.deliver(intent.reply_room)
+
+    def _chat_name(self, intent: Intent) -> str:
+        if intent.chat_id is None:
+            return ""
+        number = chat_number(intent.chat_id)
+        return intent.name or self.context.texts.chat_name.format(number=number)
+
+    async def _chats(self) -> list[ChatContext]:
+        return await ChatManager(self.context.store).list_all(self.owner)
+
+    def _space_name(self) -> str:
+        localpart = self.owner[1:].partition(":")[0]
+        return self.context.texts.space_name.format(owner=localpart)
+
+    async def _space_id(self) -> RoomId:
+        return _given(await self._user()).space_id
+
+    async def _user(self) -> UserMeta | None:
+        return from_row(await self.context.store.row(user_key(self.owner)), UserMeta)
+
+
+T = TypeVar("T")
+
+
+def _given(value: T | None) -> T:
+    """What an earlier step has put there."""
+    if value is None:
+        raise ValueError("an intent without what its step needs")
+    return value

@@ -1,0 +1,123 @@
+"""The joined rooms seen together: upgrades followed, Spaces and their owners known. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from actors.model import Marker, RoomId, RoomKind, RoomSnapshot, UserId, UserMeta
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceFacts:
+    """A Space of ours. `owner` is None where it can't be told who it belongs to."""
+
+    room_id: RoomId
+    owner: UserId | None
+    children: frozenset[RoomId]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the other joined rooms say about one room."""
+
+    inherited: Marker | None = None
+    """The marker of the room that this one replaces, where it has none of its own."""
+    replaced_by: RoomId | None = None
+    """The joined room that this one was upgraded to."""
+    own_space: SpaceFacts | None = None
+    """The room itself, where it is a Space of ours."""
+    claimed_space: SpaceFacts | None = None
+    """The Space that the room's marker names, if it is ours."""
+    linked: tuple[SpaceFacts, ...] = ()
+    """Spaces of ours that this room is linked with, in either direction."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomGraph:
+    """An index over snapshots; built once for a hydration, or for one room and its neighbours."""
+
+    me: UserId
+    rooms: Mapping[RoomId, RoomSnapshot]
+    spaces: Mapping[RoomId, SpaceFacts]
+    heirs: Mapping[RoomId, RoomId]
+    _parents: Mapping[RoomId, tuple[RoomId, ...]] = field(repr=False)
+
+    def around(self, seen: RoomSnapshot) -> Surroundings:
+        """What the graph says about a room."""
+        inherited = None if seen.marker else self.inherited_marker(seen)
+        marker = seen.marker or inherited
+        named = marker.space_id if marker else None
+        linked = {*self._parents.get(seen.room_id, ()), *seen.parents}
+        return Surroundings(
+            inherited=inherited,
+            replaced_by=self.heirs.get(seen.room_id),
+            own_space=self.spaces.get(seen.room_id),
+            claimed_space=self.spaces.get(self.latest(named)) if named else None,
+            linked=tuple(self.spaces[space] for space in sorted(linked) if space in self.spaces),
+        )
+
+    def latest(self, room_id: RoomId) -> RoomId:
+        """The room that a chain of upgrades has led to."""
+        visited = {room_id}
+        while (heir := self.heirs.get(room_id)) is not None and heir not in visited:
+            visited.add(heir)
+            room_id = heir
+        return room_id
+
+    def inherited_marker(self, seen: RoomSnapshot) -> Marker | None:
+        """The nearest marker among the rooms that this one replaces, following the chain back."""
+        visited = {seen.room_id}
+        before = self._predecessor(seen)
+        while before is not None and before.room_id not in visited:
+            if before.marker is not None:
+                return before.marker
+            visited.add(before.room_id)
+            before = self._predecessor(before)
+        return None
+
+    def _predecessor(self, seen: RoomSnapshot) -> RoomSnapshot | None:
+        """The joined room that this one replaces: both sides must say so."""
+        if seen.predecessor is None or self.heirs.get(seen.predecessor) != seen.room_id:
+            return None
+        return self.rooms.get(seen.predecessor)
+
+
+def room_graph(
+    snapshots: Iterable[RoomSnapshot], users: Mapping[UserId, UserMeta], me: UserId
+) -> RoomGraph:
+    """Index snapshots. `users` are the stored user rows: evidence for Spaces without a marker."""
+    rooms = {seen.room_id: seen for seen in snapshots}
+    heirs = {
+        seen.room_id: seen.replacement
+        for seen in rooms.values()
+        if seen.tombstoned
+        and seen.replacement in rooms
+        and rooms[seen.replacement].predecessor == seen.room_id
+    }
+    owners_of_record: dict[RoomId, list[UserId]] = {}
+    for owner, user in users.items():
+        owners_of_record.setdefault(user.space_id, []).append(owner)
+    parents: dict[RoomId, tuple[RoomId, ...]] = {}
+    graph = RoomGraph(me, rooms, spaces := {}, heirs, parents)
+    for seen in rooms.values():
+        if not seen.is_space or seen.room_id in heirs:
+            continue
+        marker = seen.marker or graph.inherited_marker(seen)
+        if not (marker or seen.marker_fault or seen.creator == me):
+            continue
+        owner = space_owner(seen, marker, owners_of_record.get(seen.room_id, ()))
+        spaces[seen.room_id] = SpaceFacts(seen.room_id, owner, seen.children)
+        for child in seen.children:
+            parents[child] = (*parents.get(child, ()), seen.room_id)
+    return graph
+
+
+def space_owner(
+    seen: RoomSnapshot, marker: Marker | None, of_record: Iterable[UserId]
+) -> UserId | None:
+    """Whose Space it is: the marker's word, else the row that names it, else the only other member."""
+    if seen.marker_fault is not None:
+        return None
+    if marker is not None:
+        return marker.owner if marker.kind is RoomKind.SPACE else None
+    candidates = tuple(of_record) or (seen.others if seen.member_count <= 2 else ())
+    return candidates[0] if len(candidates) == 1 else None

@@ -1,0 +1,145 @@
+"""Everything that actors say to each other, and what they report upwards.
+
+Messages to actors are level-triggered: `slot` says what a message replaces while it waits, so a
+mailbox never grows beyond its slots and nothing is lost when one is told twice. What must not be
+lost (a person's message, something promised) is in the store before anybody is told.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from actors.classify import Record, Verdict
+from actors.graph import Surroundings
+from actors.model import Intent, RoomId, RoomSnapshot, UserId
+from actors.settlement import Identity, RoomReport
+
+# ---------------------------------------------------------------- to a room actor
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotTaken:
+    """Reconciliation has read the room: compare, and report to the owner's actor."""
+
+    seen: RoomSnapshot
+    around: Surroundings
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitySettled:
+    """The owner's actor has decided what the cache must say: write what differs."""
+
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class RoomChanged:
+    """The room's state changed, or is not known: read it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboxWaiting:
+    """Messages of people wait in the inbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomLeft:
+    """We are not in the room any more."""
+
+
+# ---------------------------------------------------------------- to a user actor
+
+
+@dataclass(frozen=True, slots=True)
+class RoomReported:
+    """One of the owner's rooms says what it is. `in_round` waits for the others."""
+
+    report: RoomReport
+    in_round: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerComplete:
+    """All of the owner's rooms have reported: this many. `partial`: all that take part."""
+
+    reports: int
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IntentsWaiting:
+    """Something promised to the owner is to be carried out."""
+
+
+RoomMessage: TypeAlias = SnapshotTaken | IdentitySettled | RoomChanged | InboxWaiting | RoomLeft
+UserMessage: TypeAlias = RoomReported | OwnerComplete | IntentsWaiting
+Message: TypeAlias = RoomMessage | UserMessage
+Address: TypeAlias = RoomId | UserId
+
+
+def slot(message: Message) -> object:
+    """Two messages in the same slot coalesce: the later one takes the earlier one's place."""
+    if isinstance(message, RoomReported):
+        return message.report.room_id
+    return type(message)
+
+
+# ---------------------------------------------------------------- upwards
+
+
+@dataclass(frozen=True, slots=True)
+class RoomChecked:
+    """A room has said what it is; `record` is what the cache held."""
+
+    room_id: RoomId
+    verdict: Verdict
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class RoomWritten:
+    """A room's rows now say what they must. `removed` counts stale rows that were deleted."""
+
+    room_id: RoomId
+    identity: Identity
+    record: Record
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowsRemoved:
+    """A room that is not managed had rows; they are gone."""
+
+    room_id: RoomId
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerSettled:
+    """An owner's row says what it must, and their rooms have been told."""
+
+    owner: UserId
+    change: str
+    """`restored`, `repaired` or `right`."""
+    rooms: tuple[RoomId, ...]
+    conflicts: tuple[tuple[RoomId, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IntentCarriedOut:
+    """Something promised has been done."""
+
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
+class ActorCrashed:
+    """A handler raised. The message is kept; the actor is started again or set aside."""
+
+    address: Address
+    error: Exception
+
+
+Report: TypeAlias = (
+    RoomChecked | RoomWritten | RowsRemoved | OwnerSettled | IntentCarriedOut | ActorCrashed
+)

@@ -1,0 +1,49 @@
+"""Reading one room together with those rooms that say something about it."""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+from actors.graph import RoomGraph, room_graph
+from actors.model import RoomId, RoomSnapshot, UserId, UserMeta
+from actors.ports import Homeserver, HomeserverRefused, StateStore
+from actors.rows import from_row, user_key
+
+MAX_NEIGHBOURS: Final = 12
+
+
+async def graph_around(
+    seen: RoomSnapshot, homeserver: Homeserver, store: StateStore, owners: Iterable[UserId] = ()
+) -> RoomGraph:
+    """The graph of a room, its Spaces and the rooms it was upgraded from or to.
+
+    `owners` are people whose known Space may list the room. Rooms that we are not in are left out;
+    any other failure is raised: not knowing is not the same as absence.
+    """
+    users: dict[UserId, UserMeta] = {}
+    for owner in {*owners, *seen.others}:
+        user = from_row(await store.row(user_key(owner)), UserMeta)
+        if user is not None:
+            users[owner] = user
+    found = {seen.room_id: seen}
+    wanted = deque([*_named_by(seen), *(user.space_id for user in users.values())])
+    tried = {seen.room_id}
+    while wanted and len(tried) <= MAX_NEIGHBOURS:
+        room_id = wanted.popleft()
+        if room_id in tried:
+            continue
+        tried.add(room_id)
+        try:
+            neighbour = await homeserver.read_room(room_id)
+        except HomeserverRefused:
+            continue
+        found[room_id] = neighbour
+        wanted.extend(_named_by(neighbour))
+    return room_graph(found.values(), users, homeserver.me)
+
+
+def _named_by(seen: RoomSnapshot) -> list[RoomId]:
+    """Rooms that a room's state points at, apart from a Space's children."""
+    space_id = seen.marker.space_id if seen.marker else None
+    named = (space_id, seen.predecessor, seen.replacement, *sorted(seen.parents))
+    return [room_id for room_id in named if room_id]

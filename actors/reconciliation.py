@@ -1,0 +1,217 @@
+"""One round of reconciliation: rooms say what they are, owners settle, rooms write their rows.
+
+The round only counts: it tells the room actors what was read, hears of every step through the
+system's reports, and is over when each owner has settled and each of their rooms has written.
+"""
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+import anyio
+
+from actors.classify import Chat, Conflict, ConflictReason, Record, Skipped, Space, Verdict
+from actors.graph import RoomGraph, room_graph
+from actors.messages import (
+    ActorCrashed,
+    OwnerComplete,
+    OwnerSettled,
+    Report,
+    RoomChecked,
+    RoomWritten,
+    RowsRemoved,
+    SnapshotTaken,
+)
+from actors.model import ChatContext, RoomId, UserId
+from actors.ports import DeleteRow, Hydration, PortError, StateStore
+from actors.report import ReconcileReport, RoomChange, Tally
+from actors.rows import StoredRows, chat_key, read_rows, room_key, user_key
+from actors.system import ActorSystem
+
+
+class ReconcileFailed(Exception):
+    """The round could not be brought to its end; the cause says why. Hydrate and try again."""
+
+
+async def reconcile(
+    hydration: Hydration, system: ActorSystem, store: StateStore, me: UserId
+) -> ReconcileReport:
+    """Bring the whole cache in line with what was read. Writes nothing on the homeserver."""
+    stored = read_rows(await store.rows(""))
+    graph = room_graph(hydration.snapshots, stored.users, me)
+    unreadable = hydration.unreadable or {}
+    round_ = Round(stored, graph, system)
+    round_.tally.joined_rooms = len(hydration.snapshots) + len(unreadable)
+    for room_id, reason in unreadable.items():
+        round_.tally.conflict(room_id, ConflictReason.UNREADABLE, reason)
+    await round_.run(graph.rooms)
+    await _sweep(round_, store, unreadable)
+    return round_.tally.report()
+
+
+async def reconcile_some(
+    graph: RoomGraph, rooms: Collection[RoomId], system: ActorSystem, store: StateStore
+) -> ReconcileReport:
+    """Bring the rows of some rooms in line; what is known of their owners' others is kept."""
+    round_ = Round(read_rows(await store.rows("")), graph, system, partial=True)
+    round_.tally.joined_rooms = len(rooms)
+    await round_.run(rooms)
+    return round_.tally.report()
+
+
+async def _sweep(round_: "Round", store: StateStore, unreadable: Collection[RoomId]) -> None:
+    """Remove what the joined rooms don't explain: unreadable rows, owners without a Space."""
+    stored = round_.stored
+    keys = [key for key in stored.garbage if key not in round_.written]
+    keys += [
+        user_key(owner)
+        for owner, user in stored.users.items()
+        if owner not in round_.owners and user.space_id not in unreadable
+    ]
+    if keys:
+        await store.commit([DeleteRow(key) for key in keys])
+        round_.tally.removed_rows += len(keys)
+
+
+@dataclass(slots=True)
+class Round:
+    """The bookkeeping of one round. `partial` leaves rooms that don't take part as they are."""
+
+    stored: StoredRows
+    graph: RoomGraph
+    system: ActorSystem
+    partial: bool = False
+    tally: Tally = field(default_factory=Tally)
+    owners: Counter[UserId] = field(default_factory=Counter)
+    """How many rooms of each owner have reported."""
+    written: set[str] = field(default_factory=set)
+    """Keys that hold now what they must."""
+    _over: anyio.Event = field(default_factory=anyio.Event)
+    _failure: Exception | None = None
+    _unchecked: set[RoomId] = field(default_factory=set)
+    _unsettled: set[UserId] = field(default_factory=set)
+    _unwritten: set[RoomId] = field(default_factory=set)
+    _verdicts: dict[RoomId, Verdict] = field(default_factory=dict)
+
+    async def run(self, rooms: Collection[RoomId]) -> None:
+        """Tell the rooms what was read of them, and wait until all is written.
+
+        Raises StoreUnavailable, or ReconcileFailed where an owner's actor failed.
+        """
+        observe_before, self.system.observe = self.system.observe, self._hear
+        try:
+            self._unchecked = set(rooms)
+            for room_id in rooms:
+                seen = self.graph.rooms[room_id]
+                record = Record(self.stored.rooms.get(room_id), self.stored.chats.get(room_id, ()))
+                self.system.tell(room_id, SnapshotTaken(seen, self.graph.around(seen), record))
+            self._proceed()
+            await self._over.wait()
+        finally:
+            self.system.observe = observe_before
+        if isinstance(self._failure, PortError):
+            raise self._failure
+        if self._failure is not None:
+            raise ReconcileFailed(str(self._failure)) from self._failure
+
+    def _hear(self, report: Report) -> None:
+        match report:
+            case RoomChecked(room_id, verdict):
+                self._checked(room_id, verdict)
+            case OwnerSettled():
+                self._settled(report)
+            case RoomWritten():
+                self._wrote(report)
+            case RowsRemoved(_, removed):
+                self.tally.removed_rows += removed
+            case ActorCrashed(address, error):
+                self._crashed(address, error)
+            case _:
+                pass
+
+    def _checked(self, room_id: RoomId, verdict: Verdict) -> None:
+        if room_id not in self._unchecked:
+            return
+        self._verdicts[room_id] = verdict
+        match verdict:
+            case Chat(owner=owner) | Space(owner=owner):
+                self.owners[owner] += 1
+            case Conflict(reason, detail, owner):
+                self.tally.conflict(room_id, reason, detail)
+                if owner is not None:
+                    self.owners[owner] += 1
+            case Skipped(reason):
+                self.tally.skip(room_id, reason)
+        self._unchecked.discard(room_id)
+        if not self._unchecked:
+            self._unsettled = set(self.owners)
+            for owner, count in self.owners.items():
+                self.system.tell(owner, OwnerComplete(count, self.partial))
+        self._proceed()
+
+    def _settled(self, report: OwnerSettled) -> None:
+        self._unsettled.discard(report.owner)
+        self._unwritten.update(report.rooms)
+        self.written.add(user_key(report.owner))
+        if report.change == "restored":
+            self.tally.restored_user_meta += 1
+        elif report.change == "repaired":
+            self.tally.repaired_user_meta += 1
+        for room_id, reason, detail in report.conflicts:
+            self.tally.conflict(room_id, reason, detail)
+        self._proceed()
+
+    def _wrote(self, report: RoomWritten) -> None:
+        self._unwritten.discard(report.room_id)
+        tally, room, chat = self.tally, report.identity.room, report.identity.chat
+        before, key = report.record.room, room_key(report.room_id)
+        self.written.add(key)
+        changed = None
+        if before != room:
+            changed = "repaired" if before or key in self.stored.garbage else "restored"
+            tally.repaired_room_meta += changed == "repaired"
+            tally.restored_room_meta += changed == "restored"
+        if chat is not None:
+            self.written.add(chat_key(chat.user_id, chat.chat_id))
+            if chat not in report.record.chats:
+                changed = "repaired" if self._known(chat) else changed or "restored"
+                tally.repaired_chat_rows += self._known(chat)
+                tally.restored_chat_rows += not self._known(chat)
+        verdict = self._verdicts.get(report.room_id)
+        tally.backfilled_platform_chat_ids += isinstance(verdict, Chat) and verdict.backfilled
+        tally.removed_rows += report.removed
+        if changed is None and not report.removed:
+            tally.already_right += 1
+        else:
+            tally.changed[report.room_id] = RoomChange(
+                room_id=report.room_id,
+                outcome=changed or "repaired",
+                chat_id=room.chat_id,
+                owner=room.matrix_user_id,
+            )
+        self._proceed()
+
+    def _known(self, chat: ChatContext) -> bool:
+        """Whether the chat's key was taken before, rightly or not."""
+        key = chat_key(chat.user_id, chat.chat_id)
+        return key in self.stored.garbage or any(
+            (each.user_id, each.chat_id) == (chat.user_id, chat.chat_id)
+            for each in self.stored.chats_of(chat.user_id)
+        )
+
+    def _crashed(self, address: str, error: Exception) -> None:
+        """One room that fails is left out; without an owner or the store there is no round."""
+        room_id = RoomId(address)
+        if isinstance(error, PortError) or room_id not in self._unchecked | self._unwritten:
+            self._failure = error
+            self._over.set()
+            return
+        self.tally.conflict(room_id, ConflictReason.FAILED, str(error) or type(error).__name__)
+        self._unwritten.discard(room_id)
+        if room_id in self._unchecked:
+            self._checked(room_id, Conflict(ConflictReason.FAILED, str(error)))
+        self._proceed()
+
+    def _proceed(self) -> None:
+        if not (self._unchecked or self._unsettled or self._unwritten):
+            self._over.set()

@@ -1,0 +1,99 @@
+"""The report of one reconciliation: what was restored, repaired, right already, skipped, undecided."""
+
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+from actors.model import RoomId
+
+
+class RoomNote(TypedDict):
+    """One room and the reason why it is mentioned."""
+
+    room_id: str
+    reason: str
+    detail: str
+
+
+class RoomChange(TypedDict):
+    """One room whose rows were written, and how: `restored` or `repaired`."""
+
+    room_id: str
+    outcome: str
+    chat_id: str | None
+    owner: str
+
+
+class ReconcileReport(TypedDict):
+    """The contract's keys first. All but the lists are counts."""
+
+    joined_rooms: int
+    restored_user_meta: int
+    restored_room_meta: int
+    restored_chat_rows: int
+    repaired_chat_rows: int
+    backfilled_platform_chat_ids: int
+    skipped_rooms: list[RoomNote]
+    conflicts: list[RoomNote]
+    repaired_user_meta: int
+    repaired_room_meta: int
+    removed_rows: int
+    already_right: int
+    """Managed rooms whose rows needed no write."""
+    changed_rooms: list[RoomChange]
+    changes: int
+    """Rows written or removed; 0 says that nothing had to change."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """A report in the making."""
+
+    joined_rooms: int = 0
+    restored_user_meta: int = 0
+    repaired_user_meta: int = 0
+    restored_room_meta: int = 0
+    repaired_room_meta: int = 0
+    restored_chat_rows: int = 0
+    repaired_chat_rows: int = 0
+    backfilled_platform_chat_ids: int = 0
+    removed_rows: int = 0
+    already_right: int = 0
+    skipped: dict[RoomId, RoomNote] = field(default_factory=dict)
+    conflicts: dict[RoomId, RoomNote] = field(default_factory=dict)
+    changed: dict[RoomId, RoomChange] = field(default_factory=dict)
+
+    def skip(self, room_id: RoomId, reason: str, detail: str = "") -> None:
+        self.skipped[room_id] = RoomNote(room_id=room_id, reason=reason, detail=detail)
+
+    def conflict(self, room_id: RoomId, reason: str, detail: str = "") -> None:
+        self.conflicts[room_id] = RoomNote(room_id=room_id, reason=reason, detail=detail)
+
+    def report(self) -> ReconcileReport:
+        """The finished report, its lists in the order of room ids."""
+        return ReconcileReport(
+            joined_rooms=self.joined_rooms,
+            restored_user_meta=self.restored_user_meta,
+            restored_room_meta=self.restored_room_meta,
+            restored_chat_rows=self.restored_chat_rows,
+            repaired_chat_rows=self.repaired_chat_rows,
+            backfilled_platform_chat_ids=self.backfilled_platform_chat_ids,
+            skipped_rooms=[self.skipped[key] for key in sorted(self.skipped)],
+            conflicts=[self.conflicts[key] for key in sorted(self.conflicts)],
+            repaired_user_meta=self.repaired_user_meta,
+            repaired_room_meta=self.repaired_room_meta,
+            removed_rows=self.removed_rows,
+            already_right=self.already_right,
+            changed_rooms=[self.changed[key] for key in sorted(self.changed)],
+            changes=self._changes(),
+        )
+
+    def _changes(self) -> int:
+        return (
+            self.restored_user_meta
+            + self.repaired_user_meta
+            + self.restored_room_meta
+            + self.repaired_room_meta
+            + self.restored_chat_rows
+            + self.repaired_chat_rows
+            + self.removed_rows
+        )

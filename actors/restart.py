@@ -1,0 +1,38 @@
+"""When to try again, and when to stop trying. Pure: time and randomness are passed in."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from random import Random
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Exponential backoff with full jitter: uniform between 0 and a doubling cap, in seconds.
+
+    See "Exponential Backoff And Jitter" (AWS Architecture Blog). `floor_s` keeps the first tries
+    from following each other at once.
+    """
+
+    base_s: float = 1.0
+    cap_s: float = 60.0
+    floor_s: float = 1.0
+
+    def delay_s(self, attempt: int, random: Random, retry_after_s: float = 0.0) -> float:
+        """How long to wait before try number `attempt` (from 1), never less than was asked for."""
+        ceiling = min(self.cap_s, self.base_s * 2.0 ** min(attempt, 16))
+        return max(self.floor_s, retry_after_s, random.uniform(0.0, ceiling))
+
+
+@dataclass(frozen=True, slots=True)
+class CrashWindow:
+    """So many crashes within so many seconds are too many."""
+
+    limit: int = 3
+    within_s: float = 60.0
+
+    def after(self, crashes: Iterable[float], now: float) -> tuple[float, ...]:
+        """The crash times that still count, the one at `now` included."""
+        return (*(at for at in crashes if now - at < self.within_s), now)
+
+    def exceeded(self, crashes: Iterable[float]) -> bool:
+        return len(tuple(crashes)) >= self.limit

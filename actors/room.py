@@ -1,0 +1,315 @@
+"""The room actor: owns its room's row and its chat's row, repairs them, and drains the inbox."""
+
+from collections.abc import Sequence
+from typing import Final, assert_never
+
+import structlog
+
+from actors.classify import (
+    Chat,
+    Conflict,
+    Record,
+    Skipped,
+    SkipReason,
+    Space,
+    Verdict,
+    classify,
+)
+from actors.context import ActorContext
+from actors.conversation import Conversation
+from actors.graph import Surroundings
+from actors.messages import (
+    IdentitySettled,
+    InboxWaiting,
+    IntentsWaiting,
+    Message,
+    RoomChanged,
+    RoomChecked,
+    RoomLeft,
+    RoomReported,
+    RoomWritten,
+    RowsRemoved,
+    SnapshotTaken,
+)
+from actors.model import (
+    ChatContext,
+    InboundMessage,
+    Intent,
+    IntentKind,
+    IntentStep,
+    Nonce,
+    OutboundMessage,
+    RoomId,
+    RoomMeta,
+    RoomSnapshot,
+    UserMeta,
+)
+from actors.neighbourhood import graph_around
+from actors.ports import (
+    CountAttempt,
+    DeleteRow,
+    FinishMessage,
+    HomeserverRefused,
+    PlatformFailed,
+    PortError,
+    PutIntent,
+    PutRow,
+    QueueMessage,
+    Waiting,
+    Write,
+)
+from actors.room_lifecycle import RoomState, RoomTrigger
+from actors.rows import chat_key, from_row, room_key, to_row, user_key
+from actors.settlement import Identity, RoomReport
+
+_log = structlog.get_logger()
+
+INBOX_BATCH: Final = 16
+MAX_ATTEMPTS: Final = 5
+"""A message that has failed so often is set aside as dead."""
+
+
+class RoomActor:
+    """One joined room."""
+
+    def __init__(self, room_id: RoomId, context: ActorContext) -> None:
+        self._room_id = room_id
+        self._context = context
+        self._record: Record | None = None
+        """What the cache holds; None until it was read."""
+        self._verdict: Verdict | None = None
+        """What the room turned out to be; None until it was looked at in this incarnation."""
+        self._conversation = Conversation(room_id, context)
+        self._current: Waiting | None = None
+
+    async def handle(self, message: Message) -> None:
+        """Handle one message, see `actors.messages`."""
+        match message:
+            case SnapshotTaken(seen, around, record):
+                self._record = record
+                await self._check(seen, around, in_round=True)
+            case RoomChanged():
+                await self._read_again()
+            case IdentitySettled(identity):
+                await self._write(identity)
+            case InboxWaiting():
+                await self._drain_inbox()
+            case RoomLeft():
+                await self._leave()
+            case _:
+                raise TypeError(message)
+
+    async def crashed(self, error: Exception) -> None:
+        """Count a failed attempt at a message, unless the homeserver or the store was to blame."""
+        waiting, self._current = self._current, None
+        blameless = isinstance(error, PortError) and not isinstance(error, PlatformFailed)
+        if waiting is None or blameless:
+            return
+        event_id = waiting.message.event_id
+        if waiting.attempts + 1 < MAX_ATTEMPTS:
+            await self._context.store.commit([CountAttempt(event_id)])
+            return
+        _log.error("message_dead", room_id=self._room_id, event_id=event_id)
+        notice = OutboundMessage(
+            f"{event_id}.dead", self._room_id, self._context.texts.gave_up, notice=True
+        )
+        await self._context.store.commit([FinishMessage(event_id, dead=True), QueueMessage(notice)])
+        self._context.deliver(self._room_id)
+
+    # ------------------------------------------------------------ what the room is
+
+    async def _read_again(self) -> None:
+        context = self._context
+        self._record = None
+        try:
+            async with context.homeserver_slots:
+                seen = await context.homeserver.read_room(self._room_id)
+        except HomeserverRefused as refusal:
+            await self._leave(str(refusal))
+            return
+        record = await self._known()
+        owners = [record.room.matrix_user_id] if record.room else []
+        graph = await graph_around(seen, context.homeserver, context.store, owners)
+        await self._check(seen, graph.around(seen), in_round=False)
+
+    async def _check(self, seen: RoomSnapshot, around: Surroundings, *, in_round: bool) -> None:
+        context = self._context
+        record = await self._known()
+        verdict = self._verdict = classify(seen, around, record, context.homeserver.me)
+        if context.system.state_of(self._room_id) is RoomState.LEFT:
+            await context.system.fire(self._room_id, RoomTrigger.JOINED, "state could be read")
+        owner = None
+        match verdict:
+            case Chat(owner=owner) | Space(owner=owner):
+                pass
+            case Conflict(reason, detail, owner):
+                _log.warning(
+                    "room_conflict", room_id=self._room_id, reason=str(reason), detail=detail
+                )
+                await self._fire_checked(f"conflict: {reason}")
+            case Skipped(reason):
+                await self._remove_rows(reason)
+                await self._fire_checked(f"skipped: {reason}")
+            case _:
+                assert_never(verdict)
+        if owner is not None and not isinstance(verdict, Skipped):
+            report = RoomReport(self._room_id, seen.created_ts, verdict)
+            context.system.tell(owner, RoomReported(report, in_round))
+        context.system.report(RoomChecked(self._room_id, verdict, record))
+
+    async def _known(self) -> Record:
+        """What the cache holds about this room."""
+        if self._record is None:
+            store = self._context.store
+            room = from_row(await store.row(room_key(self._room_id)), RoomMeta)
+            chat = None
+            if room is not None and room.chat_id is not None:
+                key = chat_key(room.matrix_user_id, room.chat_id)
+                chat = from_row(await store.row(key), ChatContext)
+            mine = chat is not None and chat.surface_ref == self._room_id
+            self._record = Record(room, (chat,) if chat is not None and mine else ())
+        return self._record
+
+    async def _write(self, identity: Identity) -> None:
+        """Write the rows that differ, in one transaction."""
+        context = self._context
+        record = await self._known()
+        writes, removed = repairs_for(self._room_id, record, identity)
+        if writes:
+            await context.system.fire(self._room_id, RoomTrigger.DRIFT_FOUND, _drift(record))
+            await context.store.commit(writes)
+            self._record = Record(identity.room, (identity.chat,) if identity.chat else ())
+            await context.system.fire(
+                self._room_id, RoomTrigger.REPAIRED, f"{len(writes)} rows written"
+            )
+        else:
+            await self._fire_checked("in line")
+        context.system.report(RoomWritten(self._room_id, identity, record, removed))
+        context.system.tell(self._room_id, InboxWaiting())
+
+    async def _remove_rows(self, reason: SkipReason) -> None:
+        """A room that is not managed has no rows."""
+        record = await self._known()
+        writes = [
+            DeleteRow(chat_key(chat.user_id, chat.chat_id), self._room_id) for chat in record.chats
+        ]
+        if record.room is not None:
+            writes.append(DeleteRow(room_key(self._room_id)))
+        if writes:
+            _log.warning(
+                "rows_removed", room_id=self._room_id, reason=str(reason), rows=len(writes)
+            )
+            await self._context.store.commit(writes)
+            self._record = Record()
+        self._context.system.report(RowsRemoved(self._room_id, len(writes)))
+
+    async def _fire_checked(self, reason: str) -> None:
+        if self._context.system.state_of(self._room_id) is RoomState.UNCHECKED:
+            await self._context.system.fire(self._room_id, RoomTrigger.CHECKED, reason)
+
+    async def _leave(self, reason: str = "removed or left") -> None:
+        """The rows stay, and with them the number."""
+        self._verdict = Skipped(SkipReason.LEFT)
+        if self._context.system.state_of(self._room_id) is not RoomState.LEFT:
+            await self._context.system.fire(self._room_id, RoomTrigger.LEFT, reason)
+
+    # ------------------------------------------------------------ what is said in it
+
+    async def _drain_inbox(self) -> None:
+        """Handle what waits, in order, until nothing does."""
+        context = self._context
+        while context.system.live:
+            waiting = await context.store.waiting(self._room_id, INBOX_BATCH)
+            if not waiting:
+                return
+            record = await self._known()
+            if record.room is None or not record.chats:
+                if not await self._unregistered(waiting):
+                    return
+                continue
+            context.system.background(
+                context.homeserver.mark_read, self._room_id, waiting[-1].message.event_id
+            )
+            for item in waiting:
+                await self._answer(item)
+
+    async def _answer(self, waiting: Waiting) -> None:
+        """Handle one message and write what follows from it in one transaction."""
+        record = await self._known()
+        if record.room is None or not record.chats:
+            return
+        self._current = waiting
+        response = await self._conversation.respond(
+            waiting.message, Identity(record.room, record.chats[0])
+        )
+        self._current = None
+        writes: list[Write] = [FinishMessage(waiting.message.event_id), *response.writes]
+        if response.identity is not None:
+            writes += repairs_for(self._room_id, record, response.identity)[0]
+        await self._context.store.commit(writes)
+        if response.identity is not None:
+            self._record = Record(
+                response.identity.room,
+                (response.identity.chat,) if response.identity.chat else (),
+            )
+        self._context.deliver(self._room_id)
+        if response.promised is not None:
+            self._context.system.tell(*response.promised)
+
+    async def _unregistered(self, waiting: Sequence[Waiting]) -> bool:
+        """Messages in a room that the cache doesn't know as a chat. False: wait for the repair.
+
+        The room is looked at once. If it is a chat, its rows are on their way, and with them
+        another `InboxWaiting`. If it is not, nobody is spoken to here, but a person who wrote to
+        us alone and has no Space yet is given one.
+        """
+        if self._verdict is None:
+            _log.info("unregistered_room", room_id=self._room_id, messages=len(waiting))
+            await self._read_again()
+        if isinstance(self._verdict, Chat):
+            return False
+        writes: list[Write] = [FinishMessage(item.message.event_id) for item in waiting]
+        onboarding = await self._onboarding(waiting[0].message)
+        if onboarding is not None:
+            writes.append(PutIntent(onboarding, only_if_new=True))
+        await self._context.store.commit(writes)
+        if onboarding is not None:
+            self._context.system.tell(onboarding.owner, IntentsWaiting())
+        return True
+
+    async def _onboarding(self, message: InboundMessage) -> Intent | None:
+        """What a first message in a direct chat promises to its sender."""
+        context = self._context
+        if self._verdict != Skipped(SkipReason.DIRECT_CHAT) or not context.allows(message.sender):
+            return None
+        user = from_row(await context.store.row(user_key(message.sender)), UserMeta)
+        if user is not None or await context.store.open_intents(message.sender):
+            return None
+        return Intent(
+            Nonce(f"onboard.{message.event_id}"),
+            message.sender,
+            IntentKind.ONBOARD,
+            IntentStep.WANTED,
+            reply_room=self._room_id,
+        )
+
+
+def repairs_for(room_id: RoomId, record: Record, identity: Identity) -> tuple[list[Write], int]:
+    """The writes that bring a room's rows in line, and how many of them remove stale rows. Pure."""
+    writes: list[Write] = []
+    stale = 0
+    if record.room != identity.room:
+        writes.append(PutRow(room_key(room_id), to_row(identity.room)))
+    wanted = identity.chat
+    for chat in record.chats:
+        same_key = wanted and (chat.user_id, chat.chat_id) == (wanted.user_id, wanted.chat_id)
+        if not same_key:
+            writes.append(DeleteRow(chat_key(chat.user_id, chat.chat_id), room_id))
+            stale += 1
+    if wanted is not None and wanted not in record.chats:
+        writes.append(PutRow(chat_key(wanted.user_id, wanted.chat_id), to_row(wanted)))
+    return writes, stale
+
+
+def _drift(record: Record) -> str:
+    return "rows differ from the room" if record.room or record.chats else "no rows for the room"

@@ -1,0 +1,128 @@
+"""All rooms of one owner taken together: which Space, which chat id, which index is next. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from actors.classify import Chat, Conflict, ConflictReason, Space
+from actors.model import (
+    ChatContext,
+    ChatId,
+    RoomId,
+    RoomKind,
+    RoomMeta,
+    UserId,
+    UserMeta,
+)
+from actors.numbering import Claim, Evidence, next_index, settle
+from actors.rows import PLATFORM_NAME
+from actors.texts import Texts
+
+
+@dataclass(frozen=True, slots=True)
+class RoomReport:
+    """What one room of an owner turned out to be."""
+
+    room_id: RoomId
+    created_ts: int
+    verdict: Space | Chat | Conflict
+
+    @property
+    def seniority(self) -> tuple[int, RoomId]:
+        return (self.created_ts, self.room_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the cache must say about one room."""
+
+    room: RoomMeta
+    chat: ChatContext | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What the cache must say about one owner. `user` is None where they have no Space."""
+
+    user: UserMeta | None
+    identities: dict[RoomId, Identity]
+    conflicts: dict[RoomId, Conflict] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was settled before, for rooms that have nothing new to report."""
+
+    user: UserMeta | None = None
+    chats: tuple[ChatContext, ...] = ()
+
+
+def settle_owner(
+    owner: UserId, reports: Sequence[RoomReport], texts: Texts, known: Known = Known()
+) -> Settlement:
+    """Decide for all rooms that reported. Rooms in `known` keep what they have."""
+    spaces = sorted(
+        (report for report in reports if isinstance(report.verdict, Space)),
+        key=lambda report: report.seniority,
+    )
+    reported = {report.room_id for report in reports}
+    settled_before = [
+        Claim(chat.surface_ref, -1, chat.chat_id, Evidence.MARKER)
+        for chat in known.chats
+        if chat.surface_ref not in reported
+    ]
+    claims = [
+        Claim(report.room_id, report.created_ts, report.verdict.chat_id, report.verdict.evidence)
+        for report in reports
+        if isinstance(report.verdict, Chat)
+    ]
+    numbering = settle([*settled_before, *claims], _floor(reports, spaces, known))
+    space_id = _space_of(spaces, known)
+    identities = {
+        report.room_id: _identity(owner, report, numbering.chat_ids.get(report.room_id), texts)
+        for report in reports
+        if isinstance(report.verdict, Chat) or report.room_id == space_id
+    }
+    conflicts = {
+        report.room_id: Conflict(ConflictReason.DUPLICATE_SPACE, f"older: {space_id}", owner)
+        for report in spaces
+        if report.room_id != space_id
+    } | {
+        room_id: Conflict(
+            ConflictReason.CHAT_ID_CONTESTED, f"now {numbering.chat_ids[room_id]}", owner
+        )
+        for room_id in numbering.contested
+    }
+    user = UserMeta(space_id, numbering.next_chat_index) if space_id else None
+    return Settlement(user, identities, conflicts)
+
+
+def _space_of(spaces: Sequence[RoomReport], known: Known) -> RoomId | None:
+    """The Space settled before, else the one created first."""
+    if known.user is not None:
+        return known.user.space_id
+    return spaces[0].room_id if spaces else None
+
+
+def _floor(reports: Sequence[RoomReport], spaces: Sequence[RoomReport], known: Known) -> int:
+    """The high-water mark: the best of the markers', what was settled before, ids in conflict."""
+    marks = [report.verdict.high_water for report in spaces if isinstance(report.verdict, Space)]
+    if known.user is not None:
+        marks.append(known.user.next_chat_index)
+    in_conflict = (
+        report.verdict.claims
+        for report in reports
+        if isinstance(report.verdict, Conflict) and report.verdict.claims
+    )
+    return next_index(in_conflict, max(marks, default=1))
+
+
+def _identity(owner: UserId, report: RoomReport, chat_id: ChatId | None, texts: Texts) -> Identity:
+    verdict = report.verdict
+    if not isinstance(verdict, Chat) or chat_id is None:
+        name = verdict.name if isinstance(verdict, Space) else ""
+        return Identity(RoomMeta(RoomKind.SPACE, None, name, owner, report.room_id, None))
+    name = verdict.name or texts.chat_name.format(number=chat_id[1:])
+    return Identity(
+        RoomMeta(RoomKind.CHAT, chat_id, name, owner, verdict.space_id, verdict.platform_chat_id),
+        ChatContext(owner, chat_id, PLATFORM_NAME, report.room_id, name, verdict.archived),
+    )

@@ -1,0 +1,335 @@
+"""The actor system: a cell for every address, a task only while its mailbox is not empty.
+
+One handler at a time per actor; actors run side by side. A handler that raises ends its actor's
+incarnation: the message is kept, the actor is started again after a backoff, and a room that
+crashes too often is set aside and probed now and then. Nothing told here is ever awaited.
+"""
+
+import heapq
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from itertools import count
+from random import Random
+from typing import Final, Protocol, Self
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from actors.machine import Outcome
+from actors.messages import (
+    ActorCrashed,
+    Address,
+    InboxWaiting,
+    IntentsWaiting,
+    Message,
+    Report,
+    RoomChanged,
+    slot,
+)
+from actors.model import RoomId
+from actors.ports import HomeserverUnavailable, PortError, RateLimited, SessionRevoked
+from actors.restart import Backoff, CrashWindow
+from actors.room_lifecycle import ROOM_LIFECYCLE, RoomState, RoomTrigger
+from actors.transition_log import Transition, TransitionLog
+
+_log = structlog.get_logger()
+
+PASSIVATE_AFTER_S: Final = 900.0
+TICK_S: Final = 60.0
+SESSION_PAUSE_S: Final = 5.0
+
+
+class Actor(Protocol):
+    """What a cell runs: rooms and users."""
+
+    async def handle(self, message: Message) -> None:
+        """Handle one message. Raising means: not handled, start me anew and give it to me again."""
+        ...
+
+    async def crashed(self, error: Exception) -> None:
+        """The handler raised, and this incarnation is over: note what must be remembered of it."""
+        ...
+
+
+class Cell:
+    """One address: its mailbox and its state. The actor is there only while it is in use."""
+
+    __slots__ = (
+        "actor", "address", "crashes", "error", "mailbox", "probes", "resting", "since", "state",
+        "used",
+    )  # fmt: skip
+
+    def __init__(self, address: Address, now: float) -> None:
+        self.address = address
+        self.actor: Actor | None = None
+        self.mailbox: dict[object, Message] | None = None
+        self.resting: int | None = None
+        """The timer that will wake the cell; None while it may run."""
+        self.state = RoomState.UNCHECKED
+        self.since = now
+        self.used = now
+        self.crashes: tuple[float, ...] = ()
+        self.probes = 0
+        """Probes since the room was quarantined; 0 when it is not."""
+        self.error = ""
+
+
+class ActorSystem:
+    """All actors of one bot. Use it as an async context manager; `tell` works inside it."""
+
+    def __init__(
+        self,
+        spawn: Callable[[Address], Actor],
+        transitions: TransitionLog,
+        random: Random,
+        *,
+        backoff: Backoff = Backoff(),
+        quarantine: Backoff = Backoff(base_s=30.0, cap_s=900.0, floor_s=30.0),
+        window: CrashWindow = CrashWindow(),
+    ) -> None:
+        self._spawn = spawn
+        self._transitions = transitions
+        self._random = random
+        self._backoff = backoff
+        self._quarantine = quarantine
+        self._window = window
+        self._cells: dict[Address, Cell] = {}
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._timer_ids = count(1)
+        self._timer_set: anyio.Event | None = None
+        self._tasks: TaskGroup | None = None
+        self._running: set[Address] = set()
+        self._finished = anyio.Event()
+        self._stopping = False
+        self.live = False
+        """Whether people's messages may be handled. Set by whoever drives the bot."""
+        self.observe: Callable[[Report], None] = lambda _: None
+        """Told of every report, synchronously."""
+
+    async def __aenter__(self) -> Self:
+        self._tasks = await anyio.create_task_group().__aenter__()
+        self._tasks.start_soon(self._run_timers)
+        self.later(TICK_S, self._passivate)
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        tasks, self._tasks = self._tasks, None
+        if tasks is not None:
+            tasks.cancel_scope.cancel()
+            await tasks.__aexit__(None, None, None)
+
+    async def stop(self, within_s: float) -> tuple[Address, ...]:
+        """Start nothing more, and let handlers that run come to their end; who did not make it."""
+        self._stopping = True
+        with anyio.move_on_after(within_s):
+            while self._running:
+                self._finished = anyio.Event()
+                await self._finished.wait()
+        return tuple(self._running)
+
+    # ------------------------------------------------------------ telling
+
+    def tell(self, address: Address, message: Message) -> None:
+        """Leave a message in a mailbox; it takes the place of an earlier one of its slot.
+
+        Messages of people and promises are handled only while live: whoever goes live tells all
+        that wait in the store.
+        """
+        if not self.live and isinstance(message, InboxWaiting | IntentsWaiting):
+            return
+        cell = self._cells.get(address)
+        if cell is None:
+            cell = self._cells[address] = Cell(address, anyio.current_time())
+        if cell.mailbox is None:
+            cell.mailbox = {}
+        cell.mailbox[slot(message)] = message
+        self._wake(cell)
+
+    def tell_later(self, delay_s: float, address: Address, message: Message) -> None:
+        """`tell` after a while."""
+        self.later(delay_s, lambda: self.tell(address, message))
+
+    def report(self, report: Report) -> None:
+        """Pass a report upwards."""
+        self.observe(report)
+
+    # ------------------------------------------------------------ room states
+
+    def rooms(self) -> Iterator[tuple[RoomId, Cell]]:
+        """Every room's cell."""
+        for address, cell in self._cells.items():
+            if address.startswith("!"):
+                yield RoomId(address), cell
+
+    def state_of(self, room_id: RoomId) -> RoomState:
+        cell = self._cells.get(room_id)
+        return cell.state if cell else RoomState.UNCHECKED
+
+    async def fire(self, room_id: RoomId, trigger: RoomTrigger, reason: str) -> None:
+        """Move a room to its next state and write that down. Denied triggers are written as well."""
+        now = anyio.current_time()
+        cell = self._cells.get(room_id)
+        if cell is None:
+            cell = self._cells[room_id] = Cell(room_id, now)
+        src, dwell_s = cell.state, now - cell.since
+        dst = ROOM_LIFECYCLE.next(src, trigger)
+        if dst is not None:
+            cell.state, cell.since = dst, now
+        await self._transitions.write(
+            Transition(
+                machine=f"room:{room_id}",
+                src=src,
+                trigger=trigger,
+                dst=dst or src,
+                outcome=Outcome.DENIED if dst is None else Outcome.OK,
+                reason=reason,
+                attempt=max(1, cell.probes),
+                dwell_s=dwell_s,
+            )
+        )
+
+    def resume_all(self) -> None:
+        """Give every cell that rests because of the homeserver another chance now."""
+        for cell in self._cells.values():
+            if cell.resting is not None and cell.state is not RoomState.QUARANTINED:
+                cell.resting = None
+                cell.crashes = ()
+                self._wake(cell)
+
+    # ------------------------------------------------------------ running
+
+    def _wake(self, cell: Cell) -> None:
+        if self._tasks is None or self._stopping or cell.address in self._running:
+            return
+        if cell.resting is not None or not cell.mailbox:
+            return
+        self._running.add(cell.address)
+        self._tasks.start_soon(self._drain, cell)
+
+    async def _drain(self, cell: Cell) -> None:
+        try:
+            while cell.mailbox and cell.resting is None and not self._stopping:
+                key = next(iter(cell.mailbox))
+                message = cell.mailbox.pop(key)
+                if cell.actor is None:
+                    cell.actor = self._spawn(cell.address)
+                await self._handle(cell, cell.actor, message)
+        finally:
+            self._running.discard(cell.address)
+            self._finished.set()
+            cell.used = anyio.current_time()
+            if not cell.mailbox:
+                cell.mailbox = None
+
+    async def _handle(self, cell: Cell, actor: Actor, message: Message) -> None:
+        try:
+            await actor.handle(message)
+        except RateLimited as limit:
+            self._keep(cell, message)
+            self._rest(cell, limit.retry_after_s)
+        except SessionRevoked:
+            self._keep(cell, message)
+            self._rest(cell, SESSION_PAUSE_S)
+        except Exception as error:  # noqa: BLE001  the actor boundary: one room never stops others
+            await self._crashed(cell, message, error)
+        else:
+            cell.probes = 0
+
+    async def _crashed(self, cell: Cell, message: Message, error: Exception) -> None:
+        actor, cell.actor = cell.actor, None
+        cell.error = str(error) or type(error).__name__
+        self._keep(cell, message)
+        if actor is not None:
+            with suppress(PortError):
+                await actor.crashed(error)
+        self.report(ActorCrashed(cell.address, error))
+        cell.crashes = self._window.after(cell.crashes, anyio.current_time())
+        _log.warning(
+            "actor_crashed",
+            address=cell.address,
+            message=type(message).__name__,
+            error=cell.error,
+            crashes=len(cell.crashes),
+            exc_info=None if isinstance(error, PortError) else error,
+        )
+        charged = self.live or not isinstance(error, HomeserverUnavailable)
+        too_many = cell.probes > 0 or self._window.exceeded(cell.crashes)
+        if cell.address.startswith("!") and charged and too_many:
+            await self._set_aside(cell)
+        else:
+            self._rest(cell, self._backoff.delay_s(len(cell.crashes), self._random))
+
+    async def _set_aside(self, cell: Cell) -> None:
+        cell.probes += 1
+        cell.crashes = ()
+        delay_s = self._quarantine.delay_s(cell.probes, self._random)
+        self._rest(cell, delay_s)
+        reason = f"{cell.error}; next probe in {delay_s:.0f} s"
+        with suppress(PortError):
+            await self.fire(RoomId(cell.address), RoomTrigger.FAILED_REPEATEDLY, reason)
+
+    def _keep(self, cell: Cell, message: Message) -> None:
+        """Put a message back in front, unless a newer one has taken its slot."""
+        mailbox = cell.mailbox or {}
+        cell.mailbox = {slot(message): mailbox.pop(slot(message), message), **mailbox}
+
+    def _rest(self, cell: Cell, delay_s: float) -> None:
+        timer = self.later(delay_s, lambda: self._rested(cell, timer))
+        cell.resting = timer
+
+    def _rested(self, cell: Cell, timer: int) -> None:
+        if cell.resting != timer:
+            return
+        cell.resting = None
+        if cell.state is RoomState.QUARANTINED:
+            self.background(self._probe, cell)
+        else:
+            self._wake(cell)
+
+    async def _probe(self, cell: Cell) -> None:
+        room_id = RoomId(cell.address)
+        await self.fire(room_id, RoomTrigger.PROBED, f"probe {cell.probes}")
+        self.tell(room_id, RoomChanged())
+
+    def background(self, work: Callable[..., Awaitable[None]], *args: object) -> None:
+        """Run something beside the actors whose failure matters to nobody, like a read receipt."""
+        if self._tasks is not None:
+            self._tasks.start_soon(self._run_background, work, args)
+
+    async def _run_background(
+        self, work: Callable[..., Awaitable[None]], args: tuple[object, ...]
+    ) -> None:
+        try:
+            await work(*args)
+        except PortError as error:
+            _log.debug("background_failed", work=work.__qualname__, error=str(error))
+
+    # ------------------------------------------------------------ timers
+
+    def later(self, delay_s: float, action: Callable[[], None]) -> int:
+        """Run a synchronous action after a while. One task serves all timers."""
+        timer = next(self._timer_ids)
+        heapq.heappush(self._timers, (anyio.current_time() + delay_s, timer, action))
+        if self._timer_set is not None:
+            self._timer_set.set()
+        return timer
+
+    async def _run_timers(self) -> None:
+        while True:
+            self._timer_set = timer_set = anyio.Event()
+            now = anyio.current_time()
+            while self._timers and self._timers[0][0] <= now:
+                heapq.heappop(self._timers)[2]()
+            wait_s = self._timers[0][0] - now if self._timers else TICK_S
+            with anyio.move_on_after(wait_s):
+                await timer_set.wait()
+
+    def _passivate(self) -> None:
+        """Drop actors that nobody has used for a while; their rows are in the store."""
+        now = anyio.current_time()
+        for cell in self._cells.values():
+            idle = cell.address not in self._running and now - cell.used > PASSIVATE_AFTER_S
+            if idle:
+                cell.actor = None
+        self.later(TICK_S, self._passivate)

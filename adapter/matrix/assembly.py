@@ -1,0 +1,83 @@
+"""Putting actors, outbox and activities together over the ports. Knows neither nio nor a database."""
+
+import secrets
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+import anyio
+
+from actors.context import ActorContext
+from actors.messages import Address
+from actors.model import ChatId, Nonce, PlatformChatId, RoomId, UserId
+from actors.ports import Homeserver, Ids, Platform, StateStore
+from actors.room import RoomActor
+from actors.system import Actor, ActorSystem
+from actors.texts import ENGLISH, Texts
+from actors.transition_log import TransitionLog
+from actors.user import UserActor
+from adapter.matrix.activities import Activities
+from adapter.matrix.outbox import Outbox
+
+HOMESERVER_SLOTS: Final = 16
+PLATFORM_SLOTS: Final = 16
+
+
+class RandomIds:
+    """Implements `actors.ports.Ids` with the system's randomness."""
+
+    def nonce(self) -> Nonce:
+        """128 random bits."""
+        return Nonce(secrets.token_hex(16))
+
+    def platform_chat_id(self, owner: UserId, chat_id: ChatId) -> PlatformChatId:  # noqa: ARG002
+        """A random UUID."""
+        return PlatformChatId(str(uuid.uuid4()))
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """One bot, ready to be driven. Enter `system` first."""
+
+    system: ActorSystem
+    activities: Activities
+
+
+def assemble(
+    homeserver: Homeserver,
+    store: StateStore,
+    platform: Platform,
+    transitions: TransitionLog,
+    *,
+    allows: Callable[[UserId], bool],
+    texts: Texts = ENGLISH,
+    ids: Ids | None = None,
+    random: Random | None = None,
+) -> Bot:
+    """Build a bot over the ports. `allows` says who may use it."""
+    random = random or Random()  # noqa: S311  jitter needs no secrets
+
+    def spawn(address: Address) -> Actor:
+        if address.startswith("!"):
+            return RoomActor(RoomId(address), context)
+        return UserActor(UserId(address), context)
+
+    system = ActorSystem(spawn, transitions, random)
+    slots = anyio.CapacityLimiter(HOMESERVER_SLOTS)
+    outbox = Outbox(homeserver, store, system, slots, random)
+    context = ActorContext(
+        homeserver=homeserver,
+        store=store,
+        platform=platform,
+        system=system,
+        texts=texts,
+        ids=ids or RandomIds(),
+        allows=allows,
+        deliver=outbox.wake,
+        wall_clock=transitions.wall_clock,
+        platform_slots=anyio.CapacityLimiter(PLATFORM_SLOTS),
+        homeserver_slots=slots,
+    )
+    return Bot(system, Activities(homeserver, store, system, outbox))

@@ -1,0 +1,100 @@
+"""Following /sync: everything of a response goes into one transaction, only then is anybody told."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
+
+from actors.messages import InboxWaiting, IntentsWaiting, RoomChanged, RoomLeft
+from actors.model import InboundMessage, Intent, IntentKind, IntentStep, Invite, Nonce
+from actors.ports import (
+    AcceptMessage,
+    Homeserver,
+    HomeserverRefused,
+    PutIntent,
+    RoomDelta,
+    SavePosition,
+    StateStore,
+    SyncDelta,
+    Write,
+)
+from actors.system import ActorSystem
+
+_log = structlog.get_logger()
+
+POLL_S: Final = 30.0
+GAP_LIMIT: Final = 5_000
+"""Messages of one room's gap that are fetched; older ones are given up, and the log says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pump:
+    """Reads the homeserver for the actors."""
+
+    homeserver: Homeserver
+    store: StateStore
+    system: ActorSystem
+
+    async def run(self, since: str) -> None:
+        """Go on from a position until something raises: what `sync` raises, or StoreUnavailable."""
+        while True:
+            delta = await self.homeserver.sync(since, POLL_S)
+            await self.accept(delta, since)
+            since = delta.next_batch
+
+    async def accept(self, delta: SyncDelta, since: str) -> None:
+        """Make a response durable, then tell the actors."""
+        if delta.malformed:
+            _log.warning("malformed_events", count=delta.malformed)
+        rooms = [await self._without_gap(room, since) for room in delta.rooms]
+        writes: list[Write] = [
+            AcceptMessage(message)
+            for room in rooms
+            for message in room.messages
+            if worth_accepting(message)
+        ]
+        writes += [invited(invite) for invite in delta.invites]
+        await self.store.commit([*writes, SavePosition(delta.next_batch)])
+        for room in rooms:
+            if room.state_changed:
+                self.system.tell(room.room_id, RoomChanged())
+            if any(map(worth_accepting, room.messages)):
+                self.system.tell(room.room_id, InboxWaiting())
+        for invite in delta.invites:
+            self.system.tell(invite.inviter, IntentsWaiting())
+        for room_id in delta.left:
+            self.system.tell(room_id, RoomLeft())
+
+    async def _without_gap(self, room: RoomDelta, since: str) -> RoomDelta:
+        """Fetch what a limited timeline left out."""
+        if room.gap_from is None:
+            return room
+        try:
+            missing = await self.homeserver.messages_before(
+                room.room_id, room.gap_from, stop_at=since, limit=GAP_LIMIT
+            )
+        except HomeserverRefused as refusal:
+            _log.warning("gap_refused", room_id=room.room_id, reason=str(refusal))
+            return room
+        if len(missing) >= GAP_LIMIT:
+            _log.error("gap_too_long", room_id=room.room_id, limit=GAP_LIMIT)
+        return replace(room, messages=(*missing, *room.messages), gap_from=None)
+
+
+def worth_accepting(message: InboundMessage) -> bool:
+    """Notices are other bots' talk, and an edit is not a new message."""
+    return message.msgtype != "m.notice" and not message.is_edit
+
+
+def invited(invite: Invite) -> PutIntent:
+    """The promise to answer an invite; a later invite to the same room renews it."""
+    nonce = Nonce(f"invite.{invite.room_id}")
+    return PutIntent(
+        Intent(
+            nonce,
+            invite.inviter,
+            IntentKind.INVITED,
+            IntentStep.WANTED,
+            reply_room=invite.room_id,
+        )
+    )

@@ -1,0 +1,82 @@
+"""Reconciliation as Python entry points, for programs that have a client and a store of their own."""
+
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+from actors.chats import ChatManager
+from actors.machine import TransitionRecord
+from actors.model import RoomId, UserId
+from actors.neighbourhood import graph_around
+from actors.ports import Homeserver, HomeserverRefused, StateStore
+from actors.reconciliation import reconcile, reconcile_some
+from actors.report import ReconcileReport, Tally
+from actors.system import ActorSystem
+from actors.transition_log import TransitionLog
+from adapter.matrix.assembly import assemble
+from adapter.matrix.connection import Client
+from adapter.matrix.gateway import Gateway
+from adapter.platform.echo import EchoPlatform
+
+
+class _NoJournal:
+    """A single run outside the bot leaves no transitions behind."""
+
+    async def append(self, record: TransitionRecord) -> None:
+        """Forget it."""
+
+
+async def reconcile_matrix_state(
+    client: Client | Homeserver, store: StateStore, chat_mgr: ChatManager
+) -> ReconcileReport:
+    """Rebuild or repair the whole cache from the rooms that the client has joined.
+
+    `client` is a nio AsyncClient that is logged in, or a Homeserver. Nothing is written on the
+    server. A second run reports no changes. `chat_mgr` must work on `store`. Raises
+    `actors.ports.PortError`.
+    """
+    homeserver = _homeserver(client)
+    async with _actors(homeserver, store, chat_mgr) as system:
+        return await reconcile(await homeserver.hydrate(), system, store, homeserver.me)
+
+
+async def reconcile_single_room(
+    client: Client | Homeserver,
+    store: StateStore,
+    chat_mgr: ChatManager,
+    room_id: RoomId,
+    matrix_user_id: UserId,
+) -> ReconcileReport:
+    """Rebuild or repair the rows of one room, and of its Space where that is not known.
+
+    `matrix_user_id` is who is thought to own it: their Space may list the room. A room that we are
+    not in is reported as skipped (`left`).
+    """
+    homeserver = _homeserver(client)
+    try:
+        seen = await homeserver.read_room(room_id)
+    except HomeserverRefused as refusal:
+        tally = Tally()
+        tally.skip(room_id, "left", str(refusal))
+        return tally.report()
+    graph = await graph_around(seen, homeserver, store, [matrix_user_id])
+    async with _actors(homeserver, store, chat_mgr) as system:
+        return await reconcile_some(graph, {room_id, *graph.spaces}, system, store)
+
+
+def _homeserver(client: Client | Homeserver) -> Homeserver:
+    return cast("Homeserver", client) if hasattr(client, "hydrate") else Gateway.attach(client)
+
+
+@asynccontextmanager
+async def _actors(
+    homeserver: Homeserver, store: StateStore, chat_mgr: ChatManager
+) -> AsyncIterator[ActorSystem]:
+    if chat_mgr.store is not store:
+        raise ValueError("chat_mgr works on another store")
+    transitions = TransitionLog(_NoJournal(), uuid.uuid4().hex, time.time)
+    bot = assemble(homeserver, store, EchoPlatform(), transitions, allows=lambda _: False)
+    async with bot.system as system:
+        yield system

@@ -1,0 +1,136 @@
+"""The composition root: from settings to a bot that runs."""
+
+import shutil
+import signal
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import anyio
+import structlog
+from pydantic import SecretStr
+
+from actors.chats import ChatManager
+from actors.ports import PortError
+from actors.report import ReconcileReport
+from actors.texts import LOCALES
+from actors.transition_log import TransitionLog
+from adapter.matrix.assembly import Bot, assemble
+from adapter.matrix.gateway import Gateway
+from adapter.matrix.reconcile import reconcile_matrix_state
+from adapter.matrix.session import SessionFile
+from adapter.platform.echo import EchoPlatform
+from adapter.sqlite.inline import InlineStore
+from adapter.sqlite.journal import SqliteJournal
+from adapter.sqlite.store import SqliteStore
+from supervisor.lifecycle import Trigger
+from supervisor.settings import Settings
+from supervisor.supervisor import STOP_WITHIN_S, Supervisor
+
+_log = structlog.get_logger()
+
+_GOODBYE_S: Final = 10
+EXIT_STOPPED: Final = 0
+EXIT_REFUSED: Final = 78
+PLATFORMS: Final = {"echo": EchoPlatform}
+
+
+async def run_bot(settings: Settings) -> int:
+    """Run until stopped; the exit code."""
+    boot = uuid.uuid4().hex[:12]
+    structlog.contextvars.bind_contextvars(boot=boot)
+    _log.info("starting", user_id=settings.user_id, homeserver=settings.homeserver)
+    async with _bot(settings, boot) as (bot, transitions):
+        supervisor = Supervisor(bot.activities, transitions, Random())  # noqa: S311
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_stop_on_signal, supervisor)
+            last = await supervisor.run()
+            tasks.cancel_scope.cancel()
+        stuck = await bot.system.stop(STOP_WITHIN_S)
+        if stuck:
+            _log.error("stuck", actors=stuck)
+    if last.trigger is Trigger.CREDENTIALS_REFUSED:
+        _log.error("credentials_refused", reason=last.reason)
+        return EXIT_REFUSED
+    return EXIT_STOPPED
+
+
+async def reconcile_once(settings: Settings, *, dry_run: bool) -> ReconcileReport:
+    """Log in, hydrate, reconcile, log out. A dry run works on a copy and writes nothing."""
+    gateway = _gateway(settings, visiting=dry_run)
+    try:
+        await gateway.log_in()
+        if not dry_run:
+            async with SqliteStore.open(settings.db_path, on_recovery=_say_recovery) as store:
+                return await reconcile_matrix_state(gateway, store, ChatManager(store))
+        with TemporaryDirectory() as folder:
+            store = InlineStore(_copy(settings.db_path, Path(folder)))
+            return await reconcile_matrix_state(gateway, store, ChatManager(store))
+    finally:
+        with anyio.move_on_after(_GOODBYE_S, shield=True), suppress(PortError):
+            await gateway.log_out()
+        await gateway.close()
+
+
+def _copy(database: Path, folder: Path) -> Path:
+    """The database and its write-ahead log as they stand; looking at them would touch them."""
+    for suffix in ("-wal", ""):
+        source = database.with_name(database.name + suffix)
+        if source.exists():
+            shutil.copy2(source, folder)
+    return folder / database.name
+
+
+@asynccontextmanager
+async def _bot(settings: Settings, boot: str) -> AsyncIterator[tuple[Bot, TransitionLog]]:
+    gateway = _gateway(settings)
+    try:
+        async with (
+            SqliteJournal.open(settings.journal_path, on_recovery=_say_recovery) as journal,
+            SqliteStore.open(settings.db_path, on_recovery=_say_recovery) as store,
+        ):
+            transitions = TransitionLog(journal, boot, time.time)
+            bot = assemble(
+                gateway,
+                store,
+                PLATFORMS[settings.platform](),
+                transitions,
+                allows=settings.allows,
+                texts=LOCALES[settings.locale],
+            )
+            async with bot.system:
+                yield bot, transitions
+    finally:
+        await gateway.close()
+
+
+def _gateway(settings: Settings, *, visiting: bool = False) -> Gateway:
+    return Gateway(
+        settings.homeserver,
+        settings.user_id,
+        session_file=SessionFile(settings.store_path),
+        password=_revealed(settings.password),
+        access_token=_revealed(settings.access_token),
+        device_id=settings.device_id,
+        visiting=visiting,
+    )
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
+
+
+def _say_recovery(sentence: str) -> None:
+    _log.warning("file_set_aside", reason=sentence)
+
+
+async def _stop_on_signal(supervisor: Supervisor) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            _log.info("stop_requested", signal=signal.Signals(number).name)
+            supervisor.request_stop(signal.Signals(number).name)

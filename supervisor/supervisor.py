@@ -1,0 +1,224 @@
+"""Drives the bot through its lifecycle: one activity per state, one transition per activity."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Final, Protocol, assert_never
+
+import anyio
+import structlog
+
+from actors.machine import Outcome
+from actors.ports import (
+    CredentialsRefused,
+    HomeserverRefused,
+    HomeserverUnavailable,
+    PortError,
+    PositionLost,
+    RateLimited,
+    SessionRevoked,
+    StoreCorrupt,
+    StoreUnavailable,
+)
+from actors.reconciliation import ReconcileFailed
+from actors.restart import Backoff
+from actors.transition_log import Transition, TransitionLog
+from supervisor.lifecycle import LIFECYCLE, MACHINE, State, Trigger
+
+_log = structlog.get_logger()
+
+STOP_WITHIN_S: Final = 10.0
+
+
+class Activities(Protocol):
+    """What is done in each state. An activity returns why it is done, or raises a port error."""
+
+    async def log_in(self) -> str: ...
+    async def hydrate(self) -> str: ...
+    async def reconcile(self) -> str: ...
+    async def serve(self) -> None: ...
+    async def probe(self) -> None: ...
+    def forget_position(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One transition that was made."""
+
+    src: State
+    trigger: Trigger
+    dst: State
+    reason: str
+
+
+class Supervisor:
+    """The only writer of the lifecycle's state."""
+
+    def __init__(
+        self,
+        activities: Activities,
+        transitions: TransitionLog,
+        random: Random,
+        *,
+        backoff: Backoff = Backoff(),
+        on_change: Callable[[State, str], None] = lambda _state, _reason: None,
+    ) -> None:
+        self._activities = activities
+        self._transitions = transitions
+        self._random = random
+        self._backoff = backoff
+        self._on_change = on_change
+        self._state = LIFECYCLE.initial
+        self._since = anyio.current_time()
+        self._failures = 0
+        """Times in a row that the way to `live` was broken off."""
+        self._retry_after_s = 0.0
+        self._session = False
+        self._stop_reason: str | None = None
+        self._activity: anyio.CancelScope | None = None
+
+    @property
+    def state(self) -> State:
+        """Where the bot is."""
+        return self._state
+
+    def request_stop(self, reason: str) -> None:
+        """End the current activity; the next transition leads to `stopped`."""
+        self._stop_reason = self._stop_reason or reason
+        if self._activity is not None:
+            self._activity.cancel()
+
+    async def run(self) -> Step:
+        """Step until stopped; the last step says why."""
+        while True:
+            step = await self.step()
+            if step.dst is State.STOPPED:
+                return step
+
+    async def step(self) -> Step:
+        """Run the current state's activity to its end, and make the transition it asks for."""
+        trigger, reason = await self._outcome()
+        return await self._fire(trigger, reason)
+
+    async def _outcome(self) -> tuple[Trigger, str]:
+        """Run the activity; a request to stop ends it wherever it is."""
+        with anyio.CancelScope() as self._activity:
+            if self._stop_reason is not None:
+                return Trigger.STOP_REQUESTED, self._stop_reason
+            try:
+                return await self._act()
+            except (PortError, ReconcileFailed) as error:
+                return self._failed(error)
+        return Trigger.STOP_REQUESTED, self._stop_reason or "cancelled"
+
+    async def _act(self) -> tuple[Trigger, str]:
+        match self._state:
+            case State.LOGIN:
+                return Trigger.LOGGED_IN, await self._activities.log_in()
+            case State.HYDRATE:
+                return Trigger.HYDRATED, await self._activities.hydrate()
+            case State.RECONCILE:
+                return Trigger.RECONCILED, await self._activities.reconcile()
+            case State.LIVE:
+                await self._activities.serve()
+                raise RuntimeError("serve ends by raising")
+            case State.DEGRADED:
+                return await self._recover()
+            case State.STOPPED:
+                raise RuntimeError("stopped is the end")
+            case _:
+                assert_never(self._state)
+
+    def _failed(self, error: Exception) -> tuple[Trigger, str]:
+        trigger = trigger_for(error)
+        self._retry_after_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
+        if trigger is Trigger.SYNC_POSITION_LOST:
+            self._activities.forget_position()
+        return trigger, str(error) or type(error).__name__
+
+    async def _recover(self) -> tuple[Trigger, str]:
+        """Probe with a growing delay until a request has really succeeded."""
+        while True:
+            self._failures += 1
+            delay_s = self._backoff.delay_s(self._failures, self._random, self._retry_after_s)
+            _log.info("degraded", attempt=self._failures, next_attempt_in_s=round(delay_s, 1))
+            await anyio.sleep(delay_s)
+            try:
+                await self._activities.probe()
+            except SessionRevoked as revoked:
+                trigger = Trigger.SESSION_REVOKED if self._session else Trigger.LOGIN_NEEDED
+                return trigger, str(revoked)
+            except PortError as error:
+                _log.warning("probe_failed", attempt=self._failures, reason=str(error))
+                self._retry_after_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
+            else:
+                return Trigger.RECOVERED, f"attempt {self._failures} succeeded"
+
+    async def _fire(self, trigger: Trigger, reason: str) -> Step:
+        """The one place where the state changes; the journal hears of it before anything follows."""
+        src, dst = self._state, LIFECYCLE.next(self._state, trigger)
+        if dst is None:
+            await self._write(trigger, src, Outcome.DENIED, reason)
+            raise TransitionDenied(f"{trigger} in {src}: {reason}")
+        outcome = Outcome.ERROR if trigger in FAILURES else Outcome.OK
+        await self._write(trigger, dst, outcome, reason)
+        self._state, self._since = dst, anyio.current_time()
+        self._session = self._session or trigger is Trigger.LOGGED_IN
+        if dst is State.LOGIN:
+            self._session = False
+        if dst is State.LIVE:
+            self._failures = 0
+        self._on_change(dst, reason)
+        return Step(src, trigger, dst, reason)
+
+    async def _write(self, trigger: Trigger, dst: State, outcome: Outcome, reason: str) -> None:
+        transition = Transition(
+            machine=MACHINE,
+            src=self._state,
+            trigger=trigger,
+            dst=dst,
+            outcome=outcome,
+            reason=reason,
+            attempt=self._failures + 1,
+            dwell_s=anyio.current_time() - self._since,
+        )
+        try:
+            await self._transitions.write(transition)
+        except StoreUnavailable as error:
+            _log.error("journal_lost", error=str(error))
+
+
+class TransitionDenied(Exception):
+    """An activity asked for a transition that the table does not have: a bug."""
+
+
+FAILURES: Final = frozenset(
+    {
+        Trigger.HOMESERVER_LOST,
+        Trigger.STORE_LOST,
+        Trigger.ROOMS_FAILING,
+        Trigger.SESSION_REVOKED,
+        Trigger.SYNC_POSITION_LOST,
+        Trigger.CREDENTIALS_REFUSED,
+    }
+)
+"""Triggers that say that an activity failed."""
+
+
+def trigger_for(error: Exception) -> Trigger:
+    """What an activity's failure means for the lifecycle. Pure."""
+    match error:
+        case HomeserverUnavailable() | RateLimited() | HomeserverRefused():
+            return Trigger.HOMESERVER_LOST
+        case StoreUnavailable() | StoreCorrupt():
+            return Trigger.STORE_LOST
+        case SessionRevoked():
+            return Trigger.SESSION_REVOKED
+        case PositionLost():
+            return Trigger.SYNC_POSITION_LOST
+        case CredentialsRefused():
+            return Trigger.CREDENTIALS_REFUSED
+        case ReconcileFailed():
+            return Trigger.ROOMS_FAILING
+        case _:
+            raise error
