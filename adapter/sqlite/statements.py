@@ -77,6 +77,11 @@ _PUT_ROW: Final = (
     "INSERT INTO kv(key, value) VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
 )
 _DELETE_ROW: Final = "DELETE FROM kv WHERE key = ?"
+# Anybody may have written the value, and json_extract fails on what is no JSON.
+_DELETE_ROW_OF: Final = (
+    "DELETE FROM kv WHERE key = ?"
+    " AND CASE WHEN json_valid(value) THEN json_extract(value, '$.surface_ref') = ? END"
+)
 _SAVE_POSITION: Final = (
     "INSERT INTO meta(key, value) VALUES ('position', ?)"
     " ON CONFLICT(key) DO UPDATE SET value = excluded.value"
@@ -109,8 +114,10 @@ def _kv(write: PutRow | DeleteRow) -> Statement:
     match write:
         case PutRow(key, value):
             return Statement("kv", _PUT_ROW, (key, _json(value)))
-        case DeleteRow(key):
+        case DeleteRow(key, None):
             return Statement("kv", _DELETE_ROW, (key,))
+        case DeleteRow(key, surface_ref):
+            return Statement("kv", _DELETE_ROW_OF, (key, surface_ref))
         case _:
             assert_never(write)
 

@@ -20,7 +20,16 @@ from actors.ports import (
     Write,
 )
 from tests.store.conftest import Stores
-from tests.store.values import ALICE, ROOM, inbound, intent, names_waiting, outbound, outside
+from tests.store.values import (
+    ALICE,
+    OTHER_ROOM,
+    ROOM,
+    inbound,
+    intent,
+    names_waiting,
+    outbound,
+    outside,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -54,6 +63,16 @@ async def test_deleting_takes_a_row_and_an_absent_one_is_no_error(opened: Stores
         await store.commit([PutRow("k", {"v": 1})])
         await store.commit([DeleteRow("k"), DeleteRow("never there")])
         assert await store.rows("") == {}
+
+
+async def test_a_row_that_names_another_room_is_not_deleted(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([PutRow(key, {"surface_ref": ROOM}) for key in "ab"])
+        await store.commit([PutRow("c", {"v": 1}), PutRow("d", {"surface_ref": [ROOM]})])
+        outside(opened.path, "INSERT INTO kv VALUES ('e', 'not json')")
+        await store.commit([DeleteRow("a", surface_ref=OTHER_ROOM)])
+        await store.commit([DeleteRow(key, surface_ref=ROOM) for key in "bcde"])
+        assert set(await store.rows("")) == {"a", "c", "d", "e"}
 
 
 async def test_a_prefix_is_text_and_no_pattern(opened: Stores) -> None:
