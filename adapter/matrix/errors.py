@@ -112,7 +112,7 @@ def _told(error: Exception) -> str | None:
         case aiohttp.ClientConnectorCertificateError():
             reason = f"certificate: {error.certificate_error}"
         case ssl.SSLError():
-            reason = f"TLS: {error.reason or error}"
+            reason = f"TLS: {error.strerror or error}"
         case aiohttp.ClientConnectorDNSError():
             reason = f"cannot resolve {error.host}"
         case ConnectionRefusedError():

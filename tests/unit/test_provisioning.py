@@ -1,0 +1,77 @@
+"""What createRoom is asked for."""
+
+import pytest
+
+from actors.marker import marker_content
+from actors.model import MARKER_TYPE, ChatId, Marker, Nonce, RoomId, RoomKind, UserId
+from actors.ports import NewRoom
+from adapter.matrix.provisioning import (
+    create_room_body,
+    creator_is_privileged,
+    link_content,
+    power_levels,
+)
+
+ME = UserId("@bot:example.org:8448")
+ALICE = UserId("@alice:example.org")
+SPACE = RoomId("!space")
+CHAT_MARKER = Marker(RoomKind.CHAT, ALICE, chat_id=ChatId("C1"), space_id=SPACE, intent=Nonce("n1"))
+SPACE_MARKER = Marker(RoomKind.SPACE, ALICE, next_chat_index=1, intent=Nonce("n0"))
+
+
+def test_a_chat_is_private_marked_and_linked_from_its_first_moment() -> None:
+    body = create_room_body(NewRoom(CHAT_MARKER, "Chat 1", "a topic"), ME, "12")
+    assert body["preset"] == "private_chat"
+    assert body["visibility"] == "private"
+    assert (body["name"], body["topic"]) == ("Chat 1", "a topic")
+    assert body["initial_state"] == [
+        {"type": MARKER_TYPE, "state_key": ME, "content": marker_content(CHAT_MARKER)},
+        {
+            "type": "m.space.parent",
+            "state_key": SPACE,
+            "content": {"via": ["example.org:8448"], "canonical": True},
+        },
+    ]
+    assert "creation_content" not in body
+
+
+def test_a_space_is_a_space() -> None:
+    body = create_room_body(NewRoom(SPACE_MARKER, "Alice"), ME, "12")
+    assert body["creation_content"] == {"type": "m.space"}
+    assert body["initial_state"] == [
+        {"type": MARKER_TYPE, "state_key": ME, "content": marker_content(SPACE_MARKER)}
+    ]
+    assert "topic" not in body
+
+
+@pytest.mark.parametrize("marker", [CHAT_MARKER, SPACE_MARKER])
+def test_nobody_is_invited_by_the_creation(marker: Marker) -> None:
+    assert "invite" not in create_room_body(NewRoom(marker, "x"), ME, "12")
+
+
+@pytest.mark.parametrize(
+    ("version", "privileged"),
+    [
+        ("1", False),
+        ("10", False),
+        ("11", False),
+        ("12", True),
+        ("13", True),
+        ("org.matrix.hydra.11", True),
+        ("org.matrix.msc3757.11", False),
+        ("", False),
+    ],
+)
+def test_a_privileged_creator_is_not_named(version: str, privileged: bool) -> None:  # noqa: FBT001
+    assert creator_is_privileged(version) is privileged
+    users = power_levels(CHAT_MARKER, ME, version)["users"]
+    assert users == ({ALICE: 50} if privileged else {ALICE: 50, ME: 100})
+
+
+def test_people_talk_in_chats_and_not_in_the_space() -> None:
+    assert power_levels(CHAT_MARKER, ME, "12")["events_default"] == 0
+    assert power_levels(SPACE_MARKER, ME, "12")["events_default"] == 100
+
+
+def test_a_link_goes_over_our_own_server() -> None:
+    assert link_content(ME) == {"via": ["example.org:8448"]}

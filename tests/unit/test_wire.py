@@ -1,0 +1,422 @@
+"""The homeserver's JSON becomes the core's values, whatever is wrong with single events."""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.marker import marker_content
+from actors.model import MARKER_TYPE, ChatId, Invite, Marker, RoomId, RoomKind, RoomSnapshot, UserId
+from actors.ports import HomeserverRefused, HomeserverUnavailable, SyncDelta
+from adapter.matrix.bodies import SyncResponse, Window
+from adapter.matrix.hydrate import (
+    FirstReading,
+    complete,
+    first_reading,
+    first_reading_of_window,
+    hydration_filter,
+    position_filter,
+    window_request,
+)
+from adapter.matrix.wire import (
+    SNAPSHOT_TYPES,
+    Reading,
+    delta_of,
+    membership_in,
+    messages_of,
+    reading_of_joined,
+    reading_of_state,
+)
+
+Json: TypeAlias = dict[str, object]
+
+ME = UserId("@bot:example.org")
+ALICE = UserId("@alice:example.org")
+MALLORY = "@mallory:example.org"
+ROOM = RoomId("!room")
+SPACE = RoomId("!space:example.org")
+MARKER = Marker(RoomKind.CHAT, ALICE, chat_id=ChatId("C4"), space_id=SPACE)
+
+
+def raw(value: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
+
+
+def state(
+    kind: str, content: object, state_key: str = "", sender: str = ME, **fields: object
+) -> Json:
+    return {
+        "type": kind,
+        "content": content,
+        "state_key": state_key,
+        "sender": sender,
+        "event_id": "$state",
+        "origin_server_ts": 1000,
+        **fields,
+    }
+
+
+def message(body: object = "hello", sender: str = ALICE, **content: object) -> Json:
+    return {
+        "type": "m.room.message",
+        "content": {"msgtype": "m.text", "body": body, **content},
+        "sender": sender,
+        "event_id": "$message",
+        "origin_server_ts": 2000,
+    }
+
+
+CREATE = state("m.room.create", {"room_version": "12"})
+
+
+def read(*events: object) -> Reading:
+    return reading_of_state(ROOM, map(raw, events), ME)
+
+
+def snapshot(*events: object) -> RoomSnapshot:
+    return read(CREATE, *events).snapshot
+
+
+def test_a_room_is_what_its_state_says() -> None:
+    predecessor = {"room_id": "!old:example.org", "event_id": "$last"}
+    create = {"room_version": "11", "type": "m.space", "predecessor": predecessor}
+    reading = read(
+        state("m.room.create", create),
+        state("m.room.name", {"name": "Alice's chats"}),
+        state("m.space.child", {"via": ["example.org"]}, "!chat"),
+        state("m.room.tombstone", {"replacement_room": "!new"}),
+        state("m.room.member", {"membership": "join"}, ME),
+        state("m.room.member", {"membership": "invite"}, ALICE),
+        state("m.room.member", {"membership": "leave"}, MALLORY),
+    )
+    assert reading == (
+        RoomSnapshot(
+            room_id=ROOM,
+            creator=ME,
+            created_ts=1000,
+            room_version="11",
+            is_space=True,
+            predecessor=RoomId("!old:example.org"),
+            name="Alice's chats",
+            tombstoned=True,
+            replacement=RoomId("!new"),
+            children=frozenset({RoomId("!chat")}),
+            others=(ALICE,),
+            member_count=2,
+        ),
+        0,
+    )
+
+
+def test_the_creator_is_the_sender_and_nobody_the_content_names() -> None:
+    seen = read(state("m.room.create", {"creator": ME}, sender=MALLORY)).snapshot
+    assert (seen.creator, seen.room_version) == (MALLORY, "1")
+
+
+def test_our_own_marker_counts() -> None:
+    assert snapshot(state(MARKER_TYPE, marker_content(MARKER), ME)).marker == MARKER
+
+
+@pytest.mark.parametrize(
+    ("state_key", "sender"), [(ME, MALLORY), (MALLORY, ME), ("", ME), (MALLORY, MALLORY)]
+)
+def test_nobody_else_s_marker_counts(state_key: str, sender: str) -> None:
+    seen = snapshot(state(MARKER_TYPE, marker_content(MARKER), state_key, sender))
+    assert (seen.marker, seen.marker_fault) == (None, None)
+
+
+def test_a_redacted_marker_is_none() -> None:
+    seen = snapshot(state(MARKER_TYPE, {}, ME))
+    assert (seen.marker, seen.marker_fault) == (None, None)
+
+
+def test_an_unreadable_marker_is_a_fault() -> None:
+    seen = snapshot(state(MARKER_TYPE, marker_content(MARKER) | {"chat_id": "C0"}, ME))
+    assert (seen.marker, seen.marker_fault) == (None, "chat_id is not valid")
+
+
+@pytest.mark.parametrize("name", ["", None, 7, ["x"], {"a": "b"}])
+def test_a_name_that_is_no_text_is_none(name: object) -> None:
+    assert snapshot(state("m.room.name", {"name": name})).name is None
+
+
+@pytest.mark.parametrize("content", [{}, {"via": []}, {"via": "example.org"}, {"via": None}])
+def test_a_link_without_a_way_is_none(content: Mapping[str, object]) -> None:
+    seen = snapshot(
+        state("m.space.child", content, "!chat"), state("m.space.parent", content, SPACE)
+    )
+    assert (seen.children, seen.parents) == (frozenset(), frozenset())
+
+
+def test_only_a_parent_that_we_sent_counts() -> None:
+    via = {"via": ["example.org"]}
+    seen = snapshot(
+        state("m.space.parent", via, SPACE),
+        state("m.space.parent", via, "!theirs", sender=MALLORY),
+        state("m.space.child", via, "!not ours", sender=MALLORY),
+    )
+    assert seen.parents == {SPACE}
+    assert seen.children == {"!not ours"}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        7,
+        [],
+        {"type": "m.room.name"},
+        state("m.room.name", "no object"),
+        state("m.room.name", {"name": "x"}, sender=7),  # type: ignore[arg-type]
+        state("m.room.name", {"name": "x"}, origin_server_ts="yesterday"),
+    ],
+)
+def test_a_malformed_event_costs_itself_alone(bad: object) -> None:
+    reading = read(CREATE, bad, state("m.room.tombstone", {}))
+    assert reading.malformed == 1
+    assert reading.snapshot.creator == ME
+    assert reading.snapshot.tombstoned
+    assert reading.snapshot.name is None
+
+
+@pytest.mark.parametrize("content", [b"[" * 50_000, b'{"a":1e999}', b'{"a":"\xff"}'])
+def test_json_made_to_hurt_costs_itself_alone(content: bytes) -> None:
+    event = msgspec.Raw(b'{"type":"m.room.name","sender":"@m:x","content":' + content + b"}")
+    assert reading_of_state(ROOM, [raw(CREATE), event], ME).malformed == 1
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**62), 2**62) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+fields = st.sampled_from(["room_version", "type", "predecessor", "name", "via", "replacement_room"])
+
+
+@given(
+    st.lists(
+        st.builds(
+            state,
+            st.sampled_from([*SNAPSHOT_TYPES, "m.room.member"]),
+            st.dictionaries(fields, json_values) | json_values,
+            st.sampled_from(["", ME, ALICE, "!chat"]),
+        )
+    )
+)
+def test_no_content_of_any_state_stops_the_reading(events: list[Json]) -> None:
+    reading = read(CREATE, *events)
+    assert reading.malformed <= len(events)
+    assert reading.snapshot.room_id == ROOM
+
+
+def test_the_timeline_comes_after_the_state() -> None:
+    room = {
+        "state": {"events": [CREATE, state("m.room.name", {"name": "old"})]},
+        "timeline": {"events": [state("m.room.name", {"name": "new"})]},
+    }
+    assert reading_of_joined(ROOM, raw(room), ME).snapshot.name == "new"
+
+
+@pytest.mark.parametrize(
+    ("summary", "count", "others"),
+    [
+        ({}, 1, ()),
+        ({"m.joined_member_count": 1, "m.invited_member_count": 1}, 2, ()),
+        ({"m.heroes": [ALICE], "m.joined_member_count": 2}, 2, (ALICE,)),
+        ({"m.heroes": [ALICE], "m.joined_member_count": 1}, 1, ()),
+        ({"m.heroes": [ME, ALICE, "not an id"]}, 2, (ALICE,)),
+    ],
+)
+def test_a_summary_counts_who_is_there(
+    summary: Json, count: int, others: tuple[UserId, ...]
+) -> None:
+    seen = reading_of_joined(ROOM, raw({"summary": summary}), ME).snapshot
+    assert (seen.member_count, seen.others) == (count, others)
+
+
+def test_at_most_five_others_are_named() -> None:
+    members = [state("m.room.member", {"membership": "join"}, f"@u{n}:x") for n in range(9)]
+    seen = snapshot(*members)
+    assert (len(seen.others), seen.member_count) == (5, 10)
+
+
+def test_a_membership_is_looked_up() -> None:
+    events = [raw(state("m.room.member", {"membership": "leave"}, ME))]
+    assert membership_in(events, ME) == "leave"
+    assert membership_in(events, ALICE) == ""
+
+
+def decoded(body: object) -> SyncResponse:
+    return msgspec.json.decode(msgspec.json.encode(body), type=SyncResponse)
+
+
+def live(*timeline: object, **extra: object) -> SyncDelta:
+    room = {"timeline": {"events": timeline, **extra}}
+    return delta_of(decoded({"next_batch": "s2", "rooms": {"join": {ROOM: room}}}), ME)
+
+
+def test_messages_of_others_are_handed_on_in_order() -> None:
+    (room,) = live(message("one"), message("mine", sender=ME), message("two")).rooms
+    assert [it.body for it in room.messages] == ["one", "two"]
+    assert room.messages[0].sent_ts == 2000
+    assert not room.state_changed
+
+
+def test_an_edit_is_marked_as_one() -> None:
+    relation = {"rel_type": "m.replace", "event_id": "$x"}
+    content = {"msgtype": "m.text", "body": "* hello", "m.relates_to": relation}
+    edit, plain = messages_of(ROOM, map(raw, [message() | {"content": content}, message()]), ME)
+    assert (edit.is_edit, plain.is_edit) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        message() | {"content": {}},
+        message() | {"state_key": ""},
+        message() | {"event_id": ""},
+        message() | {"type": "m.reaction"},
+        message() | {"content": "text"},
+    ],
+)
+def test_what_says_nothing_is_no_message(event: Json) -> None:
+    assert messages_of(ROOM, [raw(event)], ME) == ()
+
+
+@pytest.mark.parametrize("body", [None, 7, ["x"]])
+def test_a_body_that_is_no_text_is_empty(body: object) -> None:
+    (it,) = messages_of(ROOM, [raw(message(body, msgtype=body))], ME)
+    assert (it.msgtype, it.body) == ("", "")
+
+
+@pytest.mark.parametrize("kind", SNAPSHOT_TYPES)
+def test_our_state_types_are_a_change(kind: str) -> None:
+    assert live(state(kind, {})).rooms[0].state_changed
+
+
+@pytest.mark.parametrize(
+    ("event", "changed"),
+    [
+        (state("m.room.topic", {}), False),
+        (message() | {"type": "m.room.name"}, False),
+        (state("m.room.member", {"membership": "join"}, ALICE), True),
+        (
+            state(
+                "m.room.member",
+                {"membership": "join", "displayname": "A."},
+                ALICE,
+                unsigned={"prev_content": {"membership": "join"}},
+            ),
+            False,
+        ),
+        (
+            state(
+                "m.room.member",
+                {"membership": "leave"},
+                ALICE,
+                unsigned={"prev_content": {"membership": "join"}},
+            ),
+            True,
+        ),
+        (
+            state(
+                "m.room.member", {"membership": "join"}, ALICE, unsigned={"prev_content": "what"}
+            ),
+            True,
+        ),
+    ],
+)
+def test_a_change_is_one_of_what_a_snapshot_is_made_of(event: Json, changed: bool) -> None:  # noqa: FBT001
+    assert live(event).rooms[0].state_changed is changed
+
+
+def test_a_limited_timeline_is_a_gap_and_a_change() -> None:
+    (room,) = live(limited=True, prev_batch="t1").rooms
+    assert (room.gap_from, room.state_changed) == ("t1", True)
+    assert live(prev_batch="t1").rooms[0].gap_from is None
+
+
+def test_invites_and_departures_are_told() -> None:
+    asks = state("m.room.member", {"membership": "invite"}, ME, sender=ALICE)
+    joins = state("m.room.member", {"membership": "join"}, ME, sender=ALICE)
+    rooms = {
+        "join": {"!broken": 7},
+        "invite": {
+            "!asked": {"invite_state": {"events": [asks]}},
+            "!joined": {"invite_state": {"events": [joins]}},
+            "!nobody": {"invite_state": {"events": []}},
+            "!nameless": {"invite_state": {"events": [asks | {"sender": "alice"}]}},
+            "!broken": [],
+        },
+        "leave": {"!gone": {"timeline": {}}},
+    }
+    got = delta_of(decoded({"next_batch": "s2", "rooms": rooms}), ME)
+    assert got == SyncDelta("s2", (), (Invite(RoomId("!asked"), ALICE),), (RoomId("!gone"),), 5)
+
+
+LEGACY_SPACE = {
+    "state": {"events": [state("m.room.create", {"type": "m.space"})]},
+    "summary": {"m.joined_member_count": 2},
+}
+KNOWN = {"state": {"events": [CREATE]}}
+HERS = state("m.room.member", {"membership": "invite"}, ME, sender=ALICE)
+
+
+def first_sync() -> FirstReading:
+    join = {"!legacy": LEGACY_SPACE, "!known": KNOWN, "!broken": 7}
+    invite = {"!asked": {"invite_state": {"events": [HERS]}}}
+    body = {"next_batch": "s1", "rooms": {"join": join, "invite": invite}}
+    joined = map(RoomId, ["!known", "!legacy", "!broken", "!untold"])
+    return first_reading(decoded(body), joined, ME)
+
+
+def first_window() -> FirstReading:
+    rooms = {
+        "!legacy": {"required_state": LEGACY_SPACE["state"]["events"], "joined_count": 2},  # type: ignore[index]
+        "!known": {"required_state": [CREATE], "joined_count": 1, "heroes": [{"user_id": ALICE}]},
+        "!broken": 7,
+        "!asked": {"invite_state": [HERS]},
+        "!nobody": {"invite_state": []},
+    }
+    window = msgspec.json.decode(msgspec.json.encode({"rooms": rooms}), type=Window)
+    joined = map(RoomId, ["!known", "!legacy", "!broken", "!untold"])
+    return first_reading_of_window(window, "s1", joined, ME)
+
+
+@pytest.mark.parametrize("first", [first_sync(), first_window()], ids=["sync", "window"])
+def test_what_the_first_reading_leaves_open_is_read_again(first: FirstReading) -> None:
+    assert first.read_again == {"!legacy", "!broken", "!untold"}
+    assert first.untold == {"!untold"}
+    assert first.hydration.position == "s1"
+    assert first.hydration.invites == (Invite(RoomId("!asked"), ALICE),)
+
+
+def test_an_invite_that_names_nobody_is_counted() -> None:
+    assert first_window().hydration.malformed == 1
+
+
+def test_second_readings_complete_the_first() -> None:
+    legacy = RoomSnapshot(RoomId("!legacy"), ME, 1000, is_space=True, others=(ALICE,))
+    whole = complete(
+        first_sync(),
+        {
+            RoomId("!legacy"): legacy,
+            RoomId("!broken"): HomeserverUnavailable("500 M_UNKNOWN: oh"),
+            RoomId("!untold"): HomeserverRefused(403, "M_FORBIDDEN", "left"),
+        },
+    )
+    assert {it.room_id for it in whole.snapshots} == {"!known", "!legacy"}
+    assert legacy in whole.snapshots
+    assert whole.unreadable == {"!broken": "500 M_UNKNOWN: oh"}
+
+
+def test_every_hydration_asks_with_words_of_its_own() -> None:
+    assert hydration_filter("a") != hydration_filter("b")
+    assert position_filter("a") != position_filter("b")
+
+
+def test_the_window_asks_for_our_own_marker_alone() -> None:
+    body = msgspec.json.encode(window_request(ME))
+    assert f'["{MARKER_TYPE}","{ME}"]'.encode() in body
