@@ -9,7 +9,7 @@ from actors.rows import chat_key, chats_prefix, from_row, in_order, to_row
 
 @dataclass(frozen=True, slots=True)
 class ChatManager:
-    """Reads and writes the rows `chat:{mxid}:{chat_id}`. Every method may raise StoreUnavailable."""
+    """Reads and writes the rows `chat:{mxid}:{chat_id}`. May raise StoreUnavailable."""
 
     store: StateStore
 
@@ -29,7 +29,7 @@ class ChatManager:
         known = await self.get(user_id, chat_id)
         if known is not None and known.surface_ref == surface_ref:
             return known
-        chat = ChatContext(user_id, chat_id, platform, surface_ref, name or chat_id, False)
+        chat = ChatContext(user_id, chat_id, platform, surface_ref, name or chat_id)
         await self._write(chat)
         return chat
 

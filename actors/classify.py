@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from actors.commands import display_name
 from actors.graph import SpaceFacts, Surroundings
 from actors.model import (
+    PAIR,
     ChatContext,
     ChatId,
     Marker,
@@ -226,7 +227,7 @@ def _skip_reason(seen: RoomSnapshot, me: UserId) -> SkipReason:
         return SkipReason.REPLACED
     if seen.creator == me:
         return SkipReason.UNLINKED
-    return SkipReason.DIRECT_CHAT if seen.member_count <= 2 else SkipReason.NOT_CREATED_BY_US
+    return SkipReason.DIRECT_CHAT if seen.member_count <= PAIR else SkipReason.NOT_CREATED_BY_US
 
 
 def _name(seen: RoomSnapshot) -> str:

@@ -12,25 +12,32 @@ DISPLAY_LIMIT: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Help: ...
+class Help:
+    """`!help`."""
 
 
 @dataclass(frozen=True, slots=True)
 class New:
+    """`!new [name]`."""
+
     name: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Chats: ...
+class Chats:
+    """`!chats`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rename:
+    """`!rename <name>`."""
+
     name: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Archive: ...
+class Archive:
+    """`!archive`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +55,14 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
-class Status: ...
+class Status:
+    """`!status`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
+    """`!` and a word that is no command of ours."""
+
     word: str
 
 

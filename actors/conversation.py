@@ -41,7 +41,7 @@ from actors.settlement import Identity
 CONFIRM_WITHIN_S: Final = 60.0
 TEXT_TYPES: Final = frozenset({"m.text", "m.emote"})
 BODY_LIMIT: Final = 10_000
-"""Characters in one message: a Matrix event may have 65,536 bytes, and JSON may need six for one."""
+"""Characters in one message: a Matrix event may have 65,536 bytes, JSON may need six for one."""
 
 
 @dataclass(frozen=True, slots=True)

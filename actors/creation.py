@@ -257,7 +257,7 @@ class Creation:
             room = RoomMeta(
                 RoomKind.CHAT, chat_id, name, self.owner, space_id, intent.platform_chat_id
             )
-            chat = ChatContext(self.owner, chat_id, PLATFORM_NAME, room_id, name, False)
+            chat = ChatContext(self.owner, chat_id, PLATFORM_NAME, room_id, name)
             writes.append(PutRow(chat_key(self.owner, chat_id), to_row(chat)))
         writes.append(PutRow(room_key(room_id), to_row(room)))
         await self.context.store.commit(writes)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from actors.model import Marker, RoomId, RoomKind, RoomSnapshot, UserId, UserMeta
+from actors.model import PAIR, Marker, RoomId, RoomKind, RoomSnapshot, UserId, UserMeta
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,8 @@ def room_graph(
         and rooms[seen.replacement].predecessor == seen.room_id
     }
     owners_of_record: dict[RoomId, list[UserId]] = {}
-    for owner, user in users.items():
-        owners_of_record.setdefault(user.space_id, []).append(owner)
+    for of_record, user in users.items():
+        owners_of_record.setdefault(user.space_id, []).append(of_record)
     parents: dict[RoomId, tuple[RoomId, ...]] = {}
     graph = RoomGraph(me, rooms, spaces := {}, heirs, parents)
     for seen in rooms.values():
@@ -114,10 +114,10 @@ def room_graph(
 def space_owner(
     seen: RoomSnapshot, marker: Marker | None, of_record: Iterable[UserId]
 ) -> UserId | None:
-    """Whose Space it is: the marker's word, else the row that names it, else the only other member."""
+    """Whose Space it is: the marker says, else the row naming it, else the only other member."""
     if seen.marker_fault is not None:
         return None
     if marker is not None:
         return marker.owner if marker.kind is RoomKind.SPACE else None
-    candidates = tuple(of_record) or (seen.others if seen.member_count <= 2 else ())
+    candidates = tuple(of_record) or (seen.others if seen.member_count <= PAIR else ())
     return candidates[0] if len(candidates) == 1 else None

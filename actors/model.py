@@ -24,6 +24,8 @@ Nonce = NewType("Nonce", str)
 
 MARKER_TYPE: Final = "io.surfaces.room"
 MARKER_VERSION: Final = 1
+PAIR: Final = 2
+"""Members of a room in which nobody is but one person and us."""
 
 
 class RoomKind(StrEnum):
@@ -109,7 +111,7 @@ class ChatContext:
     platform: str
     surface_ref: RoomId
     name: str
-    is_archived: bool
+    is_archived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ class IntentStep(StrEnum):
     WANTED = "wanted"
     """Decided; nothing has been done on the server."""
     CREATING = "creating"
-    """The chat id is reserved; createRoom may have been sent. Look for the nonce before repeating."""
+    """The chat id is reserved; createRoom may have been sent. Look for the nonce first."""
     CREATED = "created"
     """The room exists and is recorded; links and invites are still to be made."""
     DONE = "done"

@@ -61,7 +61,7 @@ class SessionRevoked(PortError):
 
 
 class CredentialsRefused(PortError):
-    """The homeserver will not let this account in; no waiting can help. The text says what to do."""
+    """The homeserver will not let this account in. No waiting helps; the text says what does."""
 
 
 class PositionLost(PortError):
@@ -254,7 +254,7 @@ class QueueMessage:
 
 @dataclass(frozen=True, slots=True)
 class MarkSent:
-    """The server has confirmed an outbox message; `event_id` is None when it refused it for good."""
+    """The server has confirmed an outbox message, or refused it for good (`event_id` None)."""
 
     txn_id: str
     event_id: EventId | None

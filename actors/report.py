@@ -1,4 +1,4 @@
-"""The report of one reconciliation: what was restored, repaired, right already, skipped, undecided."""
+"""The report of one reconciliation: what was restored, repaired, skipped, left undecided."""
 
 from dataclasses import dataclass, field
 from typing import TypedDict
@@ -63,9 +63,11 @@ class Tally:
     changed: dict[RoomId, RoomChange] = field(default_factory=dict)
 
     def skip(self, room_id: RoomId, reason: str, detail: str = "") -> None:
+        """Mention a room that is not managed."""
         self.skipped[room_id] = RoomNote(room_id=room_id, reason=reason, detail=detail)
 
     def conflict(self, room_id: RoomId, reason: str, detail: str = "") -> None:
+        """Mention a room that is left undecided."""
         self.conflicts[room_id] = RoomNote(room_id=room_id, reason=reason, detail=detail)
 
     def report(self) -> ReconcileReport:

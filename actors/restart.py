@@ -35,4 +35,5 @@ class CrashWindow:
         return (*(at for at in crashes if now - at < self.within_s), now)
 
     def exceeded(self, crashes: Iterable[float]) -> bool:
+        """Whether these are too many."""
         return len(tuple(crashes)) >= self.limit

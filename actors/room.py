@@ -5,16 +5,7 @@ from typing import Final, assert_never
 
 import structlog
 
-from actors.classify import (
-    Chat,
-    Conflict,
-    Record,
-    Skipped,
-    SkipReason,
-    Space,
-    Verdict,
-    classify,
-)
+from actors.classify import Chat, Conflict, Record, Skipped, SkipReason, Space, Verdict, classify
 from actors.context import ActorContext
 from actors.conversation import Conversation
 from actors.graph import Surroundings
@@ -42,6 +33,7 @@ from actors.model import (
     RoomId,
     RoomMeta,
     RoomSnapshot,
+    UserId,
     UserMeta,
 )
 from actors.neighbourhood import graph_around
@@ -138,24 +130,28 @@ class RoomActor:
         verdict = self._verdict = classify(seen, around, record, context.homeserver.me)
         if context.system.state_of(self._room_id) is RoomState.LEFT:
             await context.system.fire(self._room_id, RoomTrigger.JOINED, "state could be read")
-        owner = None
         match verdict:
-            case Chat(owner=owner) | Space(owner=owner):
-                pass
-            case Conflict(reason, detail, owner):
+            case Chat() | Space():
+                self._tell_owner(verdict.owner, verdict, seen, in_round=in_round)
+            case Conflict(reason, detail):
                 _log.warning(
                     "room_conflict", room_id=self._room_id, reason=str(reason), detail=detail
                 )
                 await self._fire_checked(f"conflict: {reason}")
+                if verdict.owner is not None:
+                    self._tell_owner(verdict.owner, verdict, seen, in_round=in_round)
             case Skipped(reason):
                 await self._remove_rows(reason)
                 await self._fire_checked(f"skipped: {reason}")
             case _:
                 assert_never(verdict)
-        if owner is not None and not isinstance(verdict, Skipped):
-            report = RoomReport(self._room_id, seen.created_ts, verdict)
-            context.system.tell(owner, RoomReported(report, in_round))
         context.system.report(RoomChecked(self._room_id, verdict, record))
+
+    def _tell_owner(
+        self, owner: UserId, verdict: Chat | Space | Conflict, seen: RoomSnapshot, *, in_round: bool
+    ) -> None:
+        report = RoomReport(self._room_id, seen.created_ts, verdict)
+        self._context.system.tell(owner, RoomReported(report, in_round))
 
     async def _known(self) -> Record:
         """What the cache holds about this room."""

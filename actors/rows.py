@@ -21,14 +21,17 @@ Meta = TypeVar("Meta", RoomMeta, UserMeta, ChatContext)
 
 
 def user_key(owner: UserId) -> str:
+    """`matrix_user:{mxid}`."""
     return f"{USER_PREFIX}{owner}"
 
 
 def room_key(room_id: RoomId) -> str:
+    """`matrix_room:{room_id}`."""
     return f"{ROOM_PREFIX}{room_id}"
 
 
 def chat_key(owner: UserId, chat_id: ChatId) -> str:
+    """`chat:{mxid}:{chat_id}`."""
     return f"{CHAT_PREFIX}{owner}:{chat_id}"
 
 

@@ -4,15 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from actors.classify import Chat, Conflict, ConflictReason, Space
-from actors.model import (
-    ChatContext,
-    ChatId,
-    RoomId,
-    RoomKind,
-    RoomMeta,
-    UserId,
-    UserMeta,
-)
+from actors.model import ChatContext, ChatId, RoomId, RoomKind, RoomMeta, UserId, UserMeta
 from actors.numbering import Claim, Evidence, next_index, settle
 from actors.rows import PLATFORM_NAME
 from actors.texts import Texts
@@ -28,6 +20,7 @@ class RoomReport:
 
     @property
     def seniority(self) -> tuple[int, RoomId]:
+        """The room created first comes first; ties by room id."""
         return (self.created_ts, self.room_id)
 
 

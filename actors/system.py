@@ -38,6 +38,9 @@ _log = structlog.get_logger()
 PASSIVATE_AFTER_S: Final = 900.0
 TICK_S: Final = 60.0
 SESSION_PAUSE_S: Final = 5.0
+RESTART: Final = Backoff()
+PROBE: Final = Backoff(base_s=30.0, cap_s=900.0, floor_s=30.0)
+WINDOW: Final = CrashWindow()
 
 
 class Actor(Protocol):
@@ -84,9 +87,9 @@ class ActorSystem:
         transitions: TransitionLog,
         random: Random,
         *,
-        backoff: Backoff = Backoff(),
-        quarantine: Backoff = Backoff(base_s=30.0, cap_s=900.0, floor_s=30.0),
-        window: CrashWindow = CrashWindow(),
+        backoff: Backoff = RESTART,
+        quarantine: Backoff = PROBE,
+        window: CrashWindow = WINDOW,
     ) -> None:
         self._spawn = spawn
         self._transitions = transitions
@@ -163,11 +166,12 @@ class ActorSystem:
                 yield RoomId(address), cell
 
     def state_of(self, room_id: RoomId) -> RoomState:
+        """The room's state; a room never heard of is unchecked."""
         cell = self._cells.get(room_id)
         return cell.state if cell else RoomState.UNCHECKED
 
     async def fire(self, room_id: RoomId, trigger: RoomTrigger, reason: str) -> None:
-        """Move a room to its next state and write that down. Denied triggers are written as well."""
+        """Move a room to its next state and write that down, denied triggers too."""
         now = anyio.current_time()
         cell = self._cells.get(room_id)
         if cell is None:

@@ -67,7 +67,7 @@ class UserActor:
     async def _settle(self, reports: list[RoomReport], known: Known | None) -> None:
         """Decide, write the owner's row, then tell the rooms.
 
-        `known` is None when all rooms of the owner have reported: then what they say is all there is.
+        `known` is None when all rooms of the owner have reported: what they say is all there is.
         """
         context = self._context
         settlement = settle_owner(self._owner, reports, context.texts, known or Known())

@@ -69,8 +69,8 @@ async def reconcile_once(settings: Settings, *, dry_run: bool) -> ReconcileRepor
             async with SqliteStore.open(settings.db_path, on_recovery=_say_recovery) as store:
                 return await reconcile_matrix_state(gateway, store, ChatManager(store))
         with TemporaryDirectory() as folder:
-            store = InlineStore(_copy(settings.db_path, Path(folder)))
-            return await reconcile_matrix_state(gateway, store, ChatManager(store))
+            copy = InlineStore(_copy(settings.db_path, Path(folder)))
+            return await reconcile_matrix_state(gateway, copy, ChatManager(copy))
     finally:
         with anyio.move_on_after(_GOODBYE_S, shield=True), suppress(PortError):
             await gateway.log_out()

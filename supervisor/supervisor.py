@@ -28,17 +28,35 @@ from supervisor.lifecycle import LIFECYCLE, MACHINE, State, Trigger
 _log = structlog.get_logger()
 
 STOP_WITHIN_S: Final = 10.0
+PROBE: Final = Backoff()
 
 
 class Activities(Protocol):
     """What is done in each state. An activity returns why it is done, or raises a port error."""
 
-    async def log_in(self) -> str: ...
-    async def hydrate(self) -> str: ...
-    async def reconcile(self) -> str: ...
-    async def serve(self) -> None: ...
-    async def probe(self) -> None: ...
-    def forget_position(self) -> None: ...
+    async def log_in(self) -> str:
+        """Get a session. Also raises CredentialsRefused."""
+        ...
+
+    async def hydrate(self) -> str:
+        """Read the joined rooms' state."""
+        ...
+
+    async def reconcile(self) -> str:
+        """Bring the cache in line with it. Also raises ReconcileFailed."""
+        ...
+
+    async def serve(self) -> None:
+        """Answer people until something raises."""
+        ...
+
+    async def probe(self) -> None:
+        """Return only after what was lost has really answered."""
+        ...
+
+    def forget_position(self) -> None:
+        """The sync position is not good any more."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +78,7 @@ class Supervisor:
         transitions: TransitionLog,
         random: Random,
         *,
-        backoff: Backoff = Backoff(),
+        backoff: Backoff = PROBE,
         on_change: Callable[[State, str], None] = lambda _state, _reason: None,
     ) -> None:
         self._activities = activities
@@ -155,7 +173,7 @@ class Supervisor:
                 return Trigger.RECOVERED, f"attempt {self._failures} succeeded"
 
     async def _fire(self, trigger: Trigger, reason: str) -> Step:
-        """The one place where the state changes; the journal hears of it before anything follows."""
+        """The one place where the state changes; the journal hears of it before all else."""
         src, dst = self._state, LIFECYCLE.next(self._state, trigger)
         if dst is None:
             await self._write(trigger, src, Outcome.DENIED, reason)

@@ -1,4 +1,4 @@
-"""Putting actors, outbox and activities together over the ports. Knows neither nio nor a database."""
+"""Putting actors, outbox and activities together over the ports; knows no nio and no database."""
 
 import secrets
 import uuid

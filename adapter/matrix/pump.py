@@ -1,4 +1,4 @@
-"""Following /sync: everything of a response goes into one transaction, only then is anybody told."""
+"""Following /sync: a response goes into one transaction, and only then is anybody told."""
 
 from dataclasses import dataclass, replace
 from typing import Final

@@ -1,4 +1,4 @@
-"""Reconciliation as Python entry points, for programs that have a client and a store of their own."""
+"""Reconciliation as Python entry points, for programs with a client and a store of their own."""
 
 import time
 import uuid
