@@ -1,0 +1,133 @@
+"""Hydrating from a homeserver that has trouble with single rooms, or with sliding sync."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeAlias
+
+import msgspec
+import pytest
+from aiohttp import web
+
+from actors.model import RoomId, UserId
+from actors.ports import CredentialsRefused, HomeserverUnavailable, Hydration, RateLimited
+from adapter.matrix.gateway import Gateway
+
+pytestmark = pytest.mark.anyio
+
+ME: Final = UserId("@bot:example.org")
+GOOD, BAD, GONE = RoomId("!good"), RoomId("!bad"), RoomId("!gone")
+
+Answer: TypeAlias = tuple[int, object]
+
+REFUSED: Answer = (403, {"errcode": "M_FORBIDDEN", "error": "not here"})
+BROKEN: Answer = (500, {"errcode": "M_UNKNOWN", "error": "Internal server error"})
+LIMITED: Answer = (429, {"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 9000})
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def state(kind: str, content: object, state_key: str = "") -> dict[str, object]:
+    return {"type": kind, "content": content, "state_key": state_key, "sender": ME}
+
+
+WHOLE = [state("m.room.create", {}), state("m.room.member", {"membership": "join"}, ME)]
+
+HEALTHY: Final[dict[str, Answer]] = {
+    "joined_rooms": (200, {"joined_rooms": [GOOD]}),
+    "versions": (200, {"unstable_features": {"org.matrix.simplified_msc3575": True}}),
+    "whoami": (200, {"user_id": ME}),
+    "/_matrix/client/v3/sync": (
+        200,
+        {"next_batch": "s1", "rooms": {"join": {GOOD: {"state": {"events": WHOLE}}}}},
+    ),
+    "simplified_msc3575/sync": (200, {"rooms": {GOOD: {"required_state": WHOLE}}}),
+}
+
+
+def serving(answers: Mapping[str, Answer]) -> Callable[[web.BaseRequest], Awaitable[web.Response]]:
+    async def handle(request: web.BaseRequest) -> web.Response:
+        status, body = next(
+            answer for ending, answer in answers.items() if request.path.endswith(ending)
+        )
+        return web.Response(status=status, body=msgspec.json.encode(body))
+
+    return handle
+
+
+async def hydrate(**changes: Answer) -> Hydration:
+    return await with_gateway(HEALTHY | changes, Gateway.hydrate)
+
+
+async def with_gateway(
+    answers: Mapping[str, Answer], act: Callable[[Gateway], Awaitable[Hydration]]
+) -> Hydration:
+    runner = web.ServerRunner(web.Server(serving(answers)))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    gateway = Gateway(site.name, ME, password="a password")
+    try:
+        return await act(gateway)
+    finally:
+        await gateway.close()
+        await runner.cleanup()
+
+
+def rooms(*room_ids: RoomId) -> Answer:
+    return (200, {"joined_rooms": room_ids})
+
+
+def room_ids(seen: Hydration) -> set[RoomId]:
+    return {it.room_id for it in seen.snapshots}
+
+
+async def test_a_refused_sliding_sync_falls_back_to_sync() -> None:
+    seen = await hydrate(**{"simplified_msc3575/sync": REFUSED})
+    assert (seen.position, room_ids(seen)) == ("s1", {GOOD})
+
+
+async def test_a_room_that_was_not_told_of_is_read_by_itself() -> None:
+    seen = await hydrate(joined_rooms=rooms(GOOD, BAD), **{"!bad/state": (200, WHOLE)})
+    assert room_ids(seen) == {GOOD, BAD}
+    assert not seen.unreadable
+
+
+async def test_a_room_that_fails_is_unreadable_and_the_others_are_there() -> None:
+    seen = await hydrate(joined_rooms=rooms(GOOD, BAD), **{"!bad/state": BROKEN})
+    assert room_ids(seen) == {GOOD}
+    assert seen.unreadable == {BAD: "500 M_UNKNOWN: Internal server error"}
+
+
+async def test_a_room_that_is_just_left_is_no_trouble() -> None:
+    seen = await hydrate(joined_rooms=rooms(GOOD, GONE), **{"!gone/state": REFUSED})
+    assert room_ids(seen) == {GOOD}
+    assert not seen.unreadable
+
+
+async def test_a_homeserver_that_fails_altogether_is_unavailable() -> None:
+    with pytest.raises(HomeserverUnavailable):
+        await hydrate(joined_rooms=rooms(GOOD, BAD), whoami=BROKEN, **{"!bad/state": BROKEN})
+
+
+async def test_a_rate_limit_ends_the_reading() -> None:
+    with pytest.raises(RateLimited) as limit:
+        await hydrate(joined_rooms=rooms(GOOD, BAD), **{"!bad/state": LIMITED})
+    assert limit.value.retry_after_s == 9
+
+
+async def log_in(gateway: Gateway) -> Hydration:
+    await gateway.log_in()
+    return await gateway.hydrate()
+
+
+async def test_a_homeserver_without_passwords_says_so() -> None:
+    unrecognized: Answer = (404, {"errcode": "M_UNRECOGNIZED", "error": "use single sign-on"})
+    with pytest.raises(CredentialsRefused, match=r"does not log .* in .* sign-on"):
+        await with_gateway(HEALTHY | {"login": unrecognized}, log_in)
+
+
+async def test_a_rate_limited_login_is_no_refusal() -> None:
+    with pytest.raises(RateLimited):
+        await with_gateway(HEALTHY | {"login": LIMITED}, log_in)
