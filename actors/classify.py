@@ -69,12 +69,16 @@ class ConflictReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """A Space of ours. `high_water` is its marker's `next_chat_index`, 1 where there is none."""
+    """A Space of ours. `high_water` is its marker's `next_chat_index`, 1 where there is none.
+
+    `replaces` are the rooms that it was upgraded from.
+    """
 
     owner: UserId
     name: str
     high_water: int
     intent: Nonce | None = None
+    replaces: frozenset[RoomId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,10 @@ class Chat:
     linked: bool
     """Its Space lists it."""
     intent: Nonce | None = None
+    replaces: frozenset[RoomId] = frozenset()
+    """The rooms that it was upgraded from."""
+    outdated_links: frozenset[RoomId] = frozenset()
+    """Those of them that its Space still lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +175,8 @@ def _marked(seen: RoomSnapshot, marker: Marker, around: Surroundings, record: Re
             ConflictReason.MARKER_KIND_MISMATCH, marker.kind, marker.owner, marker.chat_id
         )
     if marker.kind is RoomKind.SPACE:
-        return Space(marker.owner, _name(seen), marker.next_chat_index or 1, marker.intent)
+        high_water = marker.next_chat_index or 1
+        return Space(marker.owner, _name(seen), high_water, marker.intent, around.replaces)
     space = around.claimed_space
     if space is None or space.owner != marker.owner:
         detail = "not joined" if space is None else "of another owner"
@@ -184,6 +193,8 @@ def _marked(seen: RoomSnapshot, marker: Marker, around: Surroundings, record: Re
         archived=marker.archived,
         linked=seen.room_id in space.children,
         intent=marker.intent,
+        replaces=around.replaces,
+        outdated_links=around.replaces & space.children,
     )
 
 

@@ -11,6 +11,7 @@ from actors.model import RoomId, UserId
 from actors.ports import Homeserver, Ids, Platform, StateStore
 from actors.system import ActorSystem
 from actors.texts import Texts
+from actors.upkeep import Upkeep
 
 TYPING_AFTER_S: Final = 0.2
 """An answer that comes sooner needs no typing notice."""
@@ -23,7 +24,8 @@ class ActorContext:
     """The ports, the system and the settings that actors work with.
 
     `deliver` says that a room has something in the outbox; `allows` whether a person may use the
-    bot; `wall_clock` gives seconds since the epoch.
+    bot; `wall_clock` gives seconds since the epoch. `replacements` are rooms that our rooms were
+    upgraded to: an invite to one of them is not a stranger's.
     """
 
     homeserver: Homeserver
@@ -34,6 +36,8 @@ class ActorContext:
     ids: Ids
     allows: Callable[[UserId], bool]
     deliver: Callable[[RoomId], None]
+    upkeep: Upkeep
+    replacements: set[RoomId]
     wall_clock: Callable[[], float]
     platform_slots: anyio.CapacityLimiter
     homeserver_slots: anyio.CapacityLimiter

@@ -27,6 +27,7 @@ from actors.model import (
     UserId,
     UserMeta,
 )
+from actors.neighbourhood import read_if_joined
 from actors.numbering import chat_id_of, chat_number, next_index
 from actors.ports import (
     HomeserverRefused,
@@ -38,10 +39,13 @@ from actors.ports import (
     RateLimited,
     Write,
 )
+from actors.room_lifecycle import RoomState
 from actors.rows import PLATFORM_NAME, chat_key, from_row, room_key, to_row, user_key
 
 _log = structlog.get_logger()
 
+UNKNOWN_AGAIN_S: Final = 10.0
+"""How long to wait before looking again whether a room can be read."""
 UNCLEAR_FOR_S: Final = 10.0
 """How long a createRoom without an answer may still be at work on the server."""
 
@@ -85,7 +89,8 @@ class Creation:
     async def _answer_invite(self, intent: Intent) -> None:
         homeserver = self.context.homeserver
         room_id = _given(intent.reply_room)
-        allowed = self.context.allows(self.owner)
+        upgrade = room_id in self.context.replacements
+        allowed = upgrade or self.context.allows(self.owner)
         try:
             await (homeserver.join(room_id) if allowed else homeserver.leave(room_id))
         except HomeserverRefused as refusal:
@@ -100,7 +105,7 @@ class Creation:
             IntentStep.WANTED,
             reply_room=room_id,
         )
-        await self._done(intent, *([PutIntent(onboarding)] if allowed else []))
+        await self._done(intent, *([PutIntent(onboarding)] if allowed and not upgrade else []))
 
     async def _onboard(self, intent: Intent) -> None:
         """Promise a Space and a first chat; or, to whom has them already, the way back."""
@@ -128,6 +133,8 @@ class Creation:
     async def _make(self, intent: Intent) -> bool:
         match intent.step:
             case IntentStep.WANTED:
+                if await self._must_wait(intent):
+                    return False
                 await self._reserve(intent)
             case IntentStep.CREATING:
                 return await self._create(intent)
@@ -138,6 +145,24 @@ class Creation:
             case _:
                 assert_never(intent.step)
         return True
+
+    async def _must_wait(self, intent: Intent) -> bool:
+        """Whether something about the owner is not known, or not written down, yet."""
+        context = self.context
+        if context.upkeep.pending(self.owner):
+            return True
+        user = await self._user()
+        for room_id, cell in context.system.rooms():
+            if cell.state is not RoomState.QUARANTINED:
+                continue
+            room = from_row(await context.store.row(room_key(room_id)), RoomMeta)
+            whose = room.matrix_user_id if room else None
+            if whose == self.owner or (whose is None and user is None):
+                _log.warning("creation_waits", owner=self.owner, unknown_room=room_id)
+                await self._say_queued(intent, context.texts.creation_waits)
+                context.system.tell_later(UNKNOWN_AGAIN_S, self.owner, IntentsWaiting())
+                return True
+        return False
 
     async def _reserve(self, intent: Intent) -> None:
         """Take the next chat id, here, before the server hears of it."""
@@ -199,11 +224,8 @@ class Creation:
         for room_id in sorted(await homeserver.joined_rooms()):
             if await store.row(room_key(room_id)) is not None:
                 continue
-            try:
-                seen = await homeserver.read_room(room_id)
-            except HomeserverRefused:
-                continue
-            if seen.marker is not None and seen.marker.intent == nonce:
+            seen = await read_if_joined(homeserver, room_id)
+            if seen and seen.marker and seen.marker.intent == nonce:
                 return room_id
         return None
 
@@ -288,13 +310,15 @@ class Creation:
 
     async def _queue(self, intent: Intent, wait_s: float) -> None:
         """The server wants us to wait: tell the owner once, and come back."""
-        messages = []
-        if not intent.told_queued:
-            body = self.context.texts.creation_queued.format(wait=f"{max(1, round(wait_s))} s")
-            messages = self._tell(intent, "queued", body)
         _log.info("creation_queued", owner=self.owner, nonce=intent.nonce, wait_s=wait_s)
-        await self._commit([PutIntent(replace(intent, told_queued=True)), *messages], intent)
+        wait = f"{max(1, round(wait_s))} s"
+        await self._say_queued(intent, self.context.texts.creation_queued.format(wait=wait))
         self.context.system.tell_later(wait_s, self.owner, IntentsWaiting())
+
+    async def _say_queued(self, intent: Intent, body: str) -> None:
+        """Remember the intent as it is now; tell the owner, unless they were told before."""
+        messages = [] if intent.told_queued else self._tell(intent, "queued", body)
+        await self._commit([PutIntent(replace(intent, told_queued=True)), *messages], intent)
 
     async def _give_up(self, intent: Intent, body: str) -> None:
         await self._done(intent, *self._tell(intent, "done", body))

@@ -29,6 +29,8 @@ class Surroundings:
     """The Space that the room's marker names, if it is ours."""
     linked: tuple[SpaceFacts, ...] = ()
     """Spaces of ours that this room is linked with, in either direction."""
+    replaces: frozenset[RoomId] = frozenset()
+    """The joined rooms that this one was upgraded from, directly and indirectly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class RoomGraph:
 
     def around(self, seen: RoomSnapshot) -> Surroundings:
         """What the graph says about a room."""
-        inherited = None if seen.marker else self.inherited_marker(seen)
+        ancestors = self._ancestors(seen)
+        inherited = None if seen.marker else _nearest_marker(ancestors)
         marker = seen.marker or inherited
         named = marker.space_id if marker else None
         linked = {*self._parents.get(seen.room_id, ()), *seen.parents}
@@ -53,6 +56,7 @@ class RoomGraph:
             own_space=self.spaces.get(seen.room_id),
             claimed_space=self.spaces.get(self.latest(named)) if named else None,
             linked=tuple(self.spaces[space] for space in sorted(linked) if space in self.spaces),
+            replaces=frozenset(ancestor.room_id for ancestor in ancestors),
         )
 
     def latest(self, room_id: RoomId) -> RoomId:
@@ -64,21 +68,27 @@ class RoomGraph:
         return room_id
 
     def inherited_marker(self, seen: RoomSnapshot) -> Marker | None:
-        """The nearest marker among the rooms that this one replaces, following the chain back."""
-        visited = {seen.room_id}
+        """The nearest marker among the rooms that this one replaces."""
+        return _nearest_marker(self._ancestors(seen))
+
+    def _ancestors(self, seen: RoomSnapshot) -> tuple[RoomSnapshot, ...]:
+        """The rooms that this one replaces, the chain of upgrades followed back."""
+        ancestors: dict[RoomId, RoomSnapshot] = {}
         before = self._predecessor(seen)
-        while before is not None and before.room_id not in visited:
-            if before.marker is not None:
-                return before.marker
-            visited.add(before.room_id)
+        while before is not None and before.room_id not in {seen.room_id, *ancestors}:
+            ancestors[before.room_id] = before
             before = self._predecessor(before)
-        return None
+        return tuple(ancestors.values())
 
     def _predecessor(self, seen: RoomSnapshot) -> RoomSnapshot | None:
         """The joined room that this one replaces: both sides must say so."""
         if seen.predecessor is None or self.heirs.get(seen.predecessor) != seen.room_id:
             return None
         return self.rooms.get(seen.predecessor)
+
+
+def _nearest_marker(ancestors: Iterable[RoomSnapshot]) -> Marker | None:
+    return next((before.marker for before in ancestors if before.marker), None)
 
 
 def room_graph(

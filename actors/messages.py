@@ -67,12 +67,19 @@ class OwnerComplete:
 
 
 @dataclass(frozen=True, slots=True)
+class SpaceLeft:
+    """We are not in the owner's Space any more."""
+
+    space_id: RoomId
+
+
+@dataclass(frozen=True, slots=True)
 class IntentsWaiting:
     """Something promised to the owner is to be carried out."""
 
 
 RoomMessage: TypeAlias = SnapshotTaken | IdentitySettled | RoomChanged | InboxWaiting | RoomLeft
-UserMessage: TypeAlias = RoomReported | OwnerComplete | IntentsWaiting
+UserMessage: TypeAlias = RoomReported | OwnerComplete | SpaceLeft | IntentsWaiting
 Message: TypeAlias = RoomMessage | UserMessage
 Address: TypeAlias = RoomId | UserId
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from actors.graph import RoomGraph, room_graph
 from actors.model import RoomId, RoomSnapshot, UserId, UserMeta
-from actors.ports import Homeserver, HomeserverRefused, StateStore
+from actors.ports import Homeserver, HomeserverRefused, HomeserverUnavailable, StateStore
 from actors.rows import from_row, user_key
 
 MAX_NEIGHBOURS: Final = 12
@@ -33,13 +33,25 @@ async def graph_around(
         if room_id in tried:
             continue
         tried.add(room_id)
-        try:
-            neighbour = await homeserver.read_room(room_id)
-        except HomeserverRefused:
+        neighbour = await read_if_joined(homeserver, room_id)
+        if neighbour is None:
             continue
         found[room_id] = neighbour
         wanted.extend(_named_by(neighbour))
     return room_graph(found.values(), users, homeserver.me)
+
+
+async def read_if_joined(homeserver: Homeserver, room_id: RoomId) -> RoomSnapshot | None:
+    """A room's snapshot; None only when we are certainly not in it.
+
+    A refusal alone is not certain: HomeserverUnavailable is raised where we still count as joined.
+    """
+    try:
+        return await homeserver.read_room(room_id)
+    except HomeserverRefused as refusal:
+        if room_id in await homeserver.joined_rooms():
+            raise HomeserverUnavailable(f"joined, but not to be read: {refusal}") from refusal
+        return None
 
 
 def _named_by(seen: RoomSnapshot) -> list[RoomId]:

@@ -90,6 +90,8 @@ class RoomDelta:
     """Some state that a RoomSnapshot is made of has changed."""
     gap_from: str | None = None
     """The timeline was limited: messages before this token (`prev_batch`) are missing."""
+    replacement: RoomId | None = None
+    """The room was upgraded to this one just now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,10 @@ class Homeserver(Protocol):
 
     async def link(self, space_id: RoomId, room_id: RoomId) -> None:
         """List a room in a Space (`m.space.child`)."""
+        ...
+
+    async def unlink(self, space_id: RoomId, room_id: RoomId) -> None:
+        """List a room in a Space no longer."""
         ...
 
     async def join(self, room_id: RoomId) -> None: ...

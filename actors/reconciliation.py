@@ -44,6 +44,7 @@ async def reconcile(
     round_.tally.joined_rooms = len(hydration.snapshots) + len(unreadable)
     for room_id, reason in unreadable.items():
         round_.tally.conflict(room_id, ConflictReason.UNREADABLE, reason)
+        await system.set_aside(room_id, reason)
     await round_.run(graph.rooms)
     await _sweep(round_, store, unreadable)
     return round_.tally.report()

@@ -5,6 +5,7 @@ from typing import Final, assert_never
 
 import structlog
 
+from actors.chats import ChatManager
 from actors.classify import Chat, Conflict, Record, Skipped, SkipReason, Space, Verdict, classify
 from actors.context import ActorContext
 from actors.conversation import Conversation
@@ -21,6 +22,7 @@ from actors.messages import (
     RoomWritten,
     RowsRemoved,
     SnapshotTaken,
+    SpaceLeft,
 )
 from actors.model import (
     ChatContext,
@@ -28,20 +30,21 @@ from actors.model import (
     Intent,
     IntentKind,
     IntentStep,
+    Marker,
     Nonce,
     OutboundMessage,
     RoomId,
+    RoomKind,
     RoomMeta,
     RoomSnapshot,
     UserId,
     UserMeta,
 )
-from actors.neighbourhood import graph_around
+from actors.neighbourhood import graph_around, read_if_joined
 from actors.ports import (
     CountAttempt,
     DeleteRow,
     FinishMessage,
-    HomeserverRefused,
     PlatformFailed,
     PortError,
     PutIntent,
@@ -53,6 +56,7 @@ from actors.ports import (
 from actors.room_lifecycle import RoomState, RoomTrigger
 from actors.rows import chat_key, from_row, room_key, to_row, user_key
 from actors.settlement import Identity, RoomReport
+from actors.upkeep import due_for
 
 _log = structlog.get_logger()
 
@@ -71,6 +75,8 @@ class RoomActor:
         """What the cache holds; None until it was read."""
         self._verdict: Verdict | None = None
         """What the room turned out to be; None until it was looked at in this incarnation."""
+        self._marker: Marker | None = None
+        """The room's own marker when it was looked at."""
         self._conversation = Conversation(room_id, context)
         self._current: Waiting | None = None
 
@@ -113,11 +119,10 @@ class RoomActor:
     async def _read_again(self) -> None:
         context = self._context
         self._record = None
-        try:
-            async with context.homeserver_slots:
-                seen = await context.homeserver.read_room(self._room_id)
-        except HomeserverRefused as refusal:
-            await self._leave(str(refusal))
+        async with context.homeserver_slots:
+            seen = await read_if_joined(context.homeserver, self._room_id)
+        if seen is None:
+            await self._leave("we are not in the room")
             return
         record = await self._known()
         owners = [record.room.matrix_user_id] if record.room else []
@@ -128,6 +133,9 @@ class RoomActor:
         context = self._context
         record = await self._known()
         verdict = self._verdict = classify(seen, around, record, context.homeserver.me)
+        self._marker = seen.marker
+        if seen.replacement is not None:
+            context.replacements.add(seen.replacement)
         if context.system.state_of(self._room_id) is RoomState.LEFT:
             await context.system.fire(self._room_id, RoomTrigger.JOINED, "state could be read")
         match verdict:
@@ -146,6 +154,27 @@ class RoomActor:
             case _:
                 assert_never(verdict)
         context.system.report(RoomChecked(self._room_id, verdict, record))
+        if not in_round:
+            await self._tell_neighbours(seen, verdict, record)
+
+    async def _tell_neighbours(self, seen: RoomSnapshot, verdict: Verdict, record: Record) -> None:
+        """Let rooms look again that this room's change says something about."""
+        affected: set[RoomId] = set()
+        if isinstance(verdict, Chat | Space) and record.room is None:
+            affected |= verdict.replaces
+        if isinstance(verdict, Space):
+            chats = await ChatManager(self._context.store).list_all(verdict.owner)
+            listed = {chat.surface_ref for chat in chats if chat.surface_ref in seen.children}
+            ours = {
+                chat.surface_ref
+                for chat in chats
+                if self._context.system.state_of(chat.surface_ref) is not RoomState.LEFT
+            }
+            affected |= (seen.children | ours) - listed
+        if affected:
+            affected &= await self._context.homeserver.joined_rooms()
+        for room_id in sorted(affected):
+            self._context.system.tell(room_id, RoomChanged())
 
     def _tell_owner(
         self, owner: UserId, verdict: Chat | Space | Conflict, seen: RoomSnapshot, *, in_round: bool
@@ -180,11 +209,25 @@ class RoomActor:
             )
         else:
             await self._fire_checked("in line")
+        self._note_due(identity)
         context.system.report(RoomWritten(self._room_id, identity, record, removed))
         context.system.tell(self._room_id, InboxWaiting())
 
+    def _note_due(self, identity: Identity) -> None:
+        """What the room lacks on the homeserver is upkeep's business."""
+        verdict = self._verdict
+        if not isinstance(verdict, Chat | Space):
+            return
+        chat = verdict if isinstance(verdict, Chat) else None
+        due = due_for(self._room_id, identity, chat, self._marker)
+        if due is None:
+            self._context.upkeep.settled(self._room_id)
+        else:
+            self._context.upkeep.want(due)
+
     async def _remove_rows(self, reason: SkipReason) -> None:
         """A room that is not managed has no rows."""
+        self._context.upkeep.settled(self._room_id)
         record = await self._known()
         writes = [
             DeleteRow(chat_key(chat.user_id, chat.chat_id), self._room_id) for chat in record.chats
@@ -206,7 +249,11 @@ class RoomActor:
     async def _leave(self, reason: str = "removed or left") -> None:
         """The rows stay, and with them the number."""
         self._verdict = Skipped(SkipReason.LEFT)
-        if self._context.system.state_of(self._room_id) is not RoomState.LEFT:
+        self._context.upkeep.settled(self._room_id)
+        room = (await self._known()).room
+        if room is not None and room.room_type is RoomKind.SPACE:
+            self._context.system.tell(room.matrix_user_id, SpaceLeft(self._room_id))
+        if room is not None and self._context.system.state_of(self._room_id) is not RoomState.LEFT:
             await self._context.system.fire(self._room_id, RoomTrigger.LEFT, reason)
 
     # ------------------------------------------------------------ what is said in it

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from actors.classify import Chat, Conflict, ConflictReason, Space
 from actors.model import ChatContext, ChatId, RoomId, RoomKind, RoomMeta, UserId, UserMeta
-from actors.numbering import Claim, Evidence, next_index, settle
+from actors.numbering import Claim, Evidence, chat_number, next_index, settle
 from actors.rows import PLATFORM_NAME
 from actors.texts import Texts
 
@@ -30,6 +30,8 @@ class Identity:
 
     room: RoomMeta
     chat: ChatContext | None = None
+    next_chat_index: int | None = None
+    """For a Space: what its marker's high-water mark must at least be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def settle_owner(
         (report for report in reports if isinstance(report.verdict, Space)),
         key=lambda report: report.seniority,
     )
-    reported = {report.room_id for report in reports}
+    reported = {report.room_id for report in reports} | _replaced_by(reports)
     settled_before = [
         Claim(chat.surface_ref, -1, chat.chat_id, Evidence.MARKER)
         for chat in known.chats
@@ -70,11 +72,14 @@ def settle_owner(
     ]
     numbering = settle([*settled_before, *claims], _floor(reports, spaces, known))
     space_id = _space_of(spaces, known)
-    identities = {
-        report.room_id: _identity(owner, report, numbering.chat_ids.get(report.room_id), texts)
-        for report in reports
-        if isinstance(report.verdict, Chat) or report.room_id == space_id
-    }
+    identities: dict[RoomId, Identity] = {}
+    for report in reports:
+        if isinstance(report.verdict, Chat):
+            chat_id = numbering.chat_ids[report.room_id]
+            identities[report.room_id] = _chat(report.room_id, report.verdict, chat_id, texts)
+        elif isinstance(report.verdict, Space) and report.room_id == space_id:
+            index = numbering.next_chat_index
+            identities[report.room_id] = _space(report.room_id, report.verdict, index)
     conflicts = {
         report.room_id: Conflict(ConflictReason.DUPLICATE_SPACE, f"older: {space_id}", owner)
         for report in spaces
@@ -91,9 +96,21 @@ def settle_owner(
 
 def _space_of(spaces: Sequence[RoomReport], known: Known) -> RoomId | None:
     """The Space settled before, else the one created first."""
-    if known.user is not None:
-        return known.user.space_id
-    return spaces[0].room_id if spaces else None
+    before = known.user.space_id if known.user else None
+    for report in spaces:
+        if before is None or before in _replaced_by([report]):
+            return report.room_id
+    return before
+
+
+def _replaced_by(reports: Sequence[RoomReport]) -> set[RoomId]:
+    """The rooms that these were upgraded from."""
+    return {
+        room_id
+        for report in reports
+        if isinstance(report.verdict, Space | Chat)
+        for room_id in report.verdict.replaces
+    }
 
 
 def _floor(reports: Sequence[RoomReport], spaces: Sequence[RoomReport], known: Known) -> int:
@@ -109,13 +126,15 @@ def _floor(reports: Sequence[RoomReport], spaces: Sequence[RoomReport], known: K
     return next_index(in_conflict, max(marks, default=1))
 
 
-def _identity(owner: UserId, report: RoomReport, chat_id: ChatId | None, texts: Texts) -> Identity:
-    verdict = report.verdict
-    if not isinstance(verdict, Chat) or chat_id is None:
-        name = verdict.name if isinstance(verdict, Space) else ""
-        return Identity(RoomMeta(RoomKind.SPACE, None, name, owner, report.room_id, None))
-    name = verdict.name or texts.chat_name.format(number=chat_id[1:])
+def _space(room_id: RoomId, verdict: Space, next_chat_index: int) -> Identity:
+    room = RoomMeta(RoomKind.SPACE, None, verdict.name, verdict.owner, room_id, None)
+    return Identity(room, next_chat_index=next_chat_index)
+
+
+def _chat(room_id: RoomId, verdict: Chat, chat_id: ChatId, texts: Texts) -> Identity:
+    owner, space_id = verdict.owner, verdict.space_id
+    name = verdict.name or texts.chat_name.format(number=chat_number(chat_id))
     return Identity(
-        RoomMeta(RoomKind.CHAT, chat_id, name, owner, verdict.space_id, verdict.platform_chat_id),
-        ChatContext(owner, chat_id, PLATFORM_NAME, report.room_id, name, verdict.archived),
+        RoomMeta(RoomKind.CHAT, chat_id, name, owner, space_id, verdict.platform_chat_id),
+        ChatContext(owner, chat_id, PLATFORM_NAME, room_id, name, verdict.archived),
     )

@@ -264,6 +264,15 @@ class ActorSystem:
         else:
             self._rest(cell, self._backoff.delay_s(len(cell.crashes), self._random))
 
+    async def set_aside(self, room_id: RoomId, reason: str) -> None:
+        """Quarantine a room that could not even be read; it is probed like any other."""
+        cell = self._cells.get(room_id)
+        if cell is None:
+            cell = self._cells[room_id] = Cell(room_id, anyio.current_time())
+        if cell.state is not RoomState.QUARANTINED:
+            cell.error = reason
+            await self._set_aside(cell)
+
     async def _set_aside(self, cell: Cell) -> None:
         cell.probes += 1
         cell.crashes = ()

@@ -20,6 +20,7 @@ class Texts:
     welcome_back: str
     chat_created: str
     creation_queued: str
+    creation_waits: str
     creation_refused: str
     no_space: str
     chats_title: str
@@ -70,6 +71,9 @@ ENGLISH: Final = Texts(
         "The homeserver allows only so many new rooms at a time. Your chat is queued "
         "and comes in about {wait}."
     ),
+    creation_waits=(
+        "I can't read all of my rooms at the moment. Your chat comes as soon as I can."
+    ),
     creation_refused="The homeserver refused to make the room: {reason}",
     no_space="I can't find your Space any more. Invite me to a room again, and I make a new one.",
     chats_title="Your chats:",
@@ -119,6 +123,7 @@ RUSSIAN: Final = Texts(
     creation_queued=(
         "Сервер ограничивает создание комнат. Ваш чат в очереди и появится примерно через {wait}."
     ),
+    creation_waits="Сейчас я не могу прочитать все комнаты. Чат появится, как только смогу.",
     creation_refused="Сервер отказался создать комнату: {reason}",
     no_space="Я не нахожу вашего пространства. Пригласите меня ещё раз, и я создам новое.",
     chats_title="Ваши чаты:",

@@ -14,6 +14,7 @@ from actors.messages import (
     OwnerSettled,
     RoomChanged,
     RoomReported,
+    SpaceLeft,
 )
 from actors.model import IntentStep, RoomId, UserId, UserMeta
 from actors.ports import DeleteRow, PutIntent, PutRow, Write
@@ -45,6 +46,8 @@ class UserActor:
                 await self._settle([report], await self._known())
             case OwnerComplete(count, partial):
                 await self._complete(count, partial=partial)
+            case SpaceLeft(space_id):
+                await self._forget_space(space_id)
             case IntentsWaiting():
                 await Creation(self._owner, self._context).carry_out()
             case _:
@@ -58,6 +61,13 @@ class UserActor:
         if len(reports) != count:
             raise ReportsLost(f"{len(reports)} of {count} reports")
         await self._settle(reports, await self._known() if partial else None)
+
+    async def _forget_space(self, space_id: RoomId) -> None:
+        """Without a Space there is no row; the next invite makes a new one."""
+        user = from_row(await self._context.store.row(user_key(self._owner)), UserMeta)
+        if user is not None and user.space_id == space_id:
+            _log.warning("space_lost", owner=self._owner, space_id=space_id)
+            await self._context.store.commit([DeleteRow(user_key(self._owner))])
 
     async def _known(self) -> Known:
         store = self._context.store
@@ -90,9 +100,22 @@ class UserActor:
                 reason=str(conflict.reason),
                 detail=conflict.detail,
             )
+        if known is not None:
+            self._ask_others(settlement, known)
         for room_id, identity in settlement.identities.items():
             context.system.tell(room_id, IdentitySettled(identity))
         context.system.report(_settled(self._owner, change, settlement))
+
+    def _ask_others(self, settlement: Settlement, known: Known) -> None:
+        """What was settled for some rooms may change what is right for the others."""
+        before, now = known.user, settlement.user
+        if before is None or now is None or before == now:
+            return
+        if before.space_id != now.space_id:
+            for chat in known.chats:
+                self._context.system.tell(chat.surface_ref, RoomChanged())
+        elif now.space_id not in settlement.identities:
+            self._context.system.tell(now.space_id, RoomChanged())
 
     def _ask_spaces(self, reports: list[RoomReport]) -> None:
         """The owner's Space is not known here: let it report as well."""

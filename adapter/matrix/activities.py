@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 import structlog
 
 from actors.messages import InboxWaiting, IntentsWaiting
+from actors.model import RoomId
 from actors.ports import Homeserver, Hydration, SavePosition, StateStore
 from actors.reconciliation import reconcile
 from actors.report import ReconcileReport
 from actors.system import ActorSystem
+from actors.upkeep import Upkeep
 from adapter.matrix.outbox import Outbox
 from adapter.matrix.pump import Pump, invited
 
@@ -23,6 +25,8 @@ class Activities:
     store: StateStore
     system: ActorSystem
     outbox: Outbox
+    upkeep: Upkeep
+    replacements: set[RoomId]
     report: ReconcileReport | None = None
     """The last reconciliation's."""
     _hydration: Hydration | None = field(default=None, init=False)
@@ -64,10 +68,11 @@ class Activities:
         position = await self.store.position()
         if position is None:
             raise RuntimeError("serve comes after reconcile")
+        pump = Pump(self.homeserver, self.store, self.system, self.replacements)
         self.system.live = True
         try:
             await self._tell_all_that_wait()
-            await Pump(self.homeserver, self.store, self.system).run(position)
+            await pump.run(position)
         finally:
             self.system.live = False
 
@@ -88,3 +93,4 @@ class Activities:
             self.system.tell(owner, IntentsWaiting())
         for room_id in await self.store.unsent_rooms():
             self.outbox.wake(room_id)
+        self.upkeep.start()

@@ -17,6 +17,7 @@ from actors.room import RoomActor
 from actors.system import Actor, ActorSystem
 from actors.texts import ENGLISH, Texts
 from actors.transition_log import TransitionLog
+from actors.upkeep import Upkeep
 from actors.user import UserActor
 from adapter.matrix.activities import Activities
 from adapter.matrix.outbox import Outbox
@@ -66,6 +67,8 @@ def assemble(
 
     system = ActorSystem(spawn, transitions, random)
     slots = anyio.CapacityLimiter(HOMESERVER_SLOTS)
+    upkeep = Upkeep(homeserver, system)
+    replacements: set[RoomId] = set()
     outbox = Outbox(homeserver, store, system, slots, random)
     context = ActorContext(
         homeserver=homeserver,
@@ -76,8 +79,10 @@ def assemble(
         ids=ids or RandomIds(),
         allows=allows,
         deliver=outbox.wake,
+        upkeep=upkeep,
+        replacements=replacements,
         wall_clock=transitions.wall_clock,
         platform_slots=anyio.CapacityLimiter(PLATFORM_SLOTS),
         homeserver_slots=slots,
     )
-    return Bot(system, Activities(homeserver, store, system, outbox))
+    return Bot(system, Activities(homeserver, store, system, outbox, upkeep, replacements))

@@ -224,6 +224,10 @@ class Gateway:
         """List a room in a Space (`m.space.child`)."""
         await self._put_state(space_id, "m.space.child", room_id, link_content(self._me))
 
+    async def unlink(self, space_id: RoomId, room_id: RoomId) -> None:
+        """List a room in a Space no longer."""
+        await self._put_state(space_id, "m.space.child", room_id, {})
+
     async def join(self, room_id: RoomId) -> None:
         """Join a room that we are invited to."""
         await self._post(room_id, "join", {})

@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 
 from actors.messages import InboxWaiting, IntentsWaiting, RoomChanged, RoomLeft
-from actors.model import InboundMessage, Intent, IntentKind, IntentStep, Invite, Nonce
+from actors.model import InboundMessage, Intent, IntentKind, IntentStep, Invite, Nonce, RoomId
 from actors.ports import (
     AcceptMessage,
     Homeserver,
@@ -34,6 +34,8 @@ class Pump:
     homeserver: Homeserver
     store: StateStore
     system: ActorSystem
+    replacements: set[RoomId]
+    """Gets the rooms that ours were upgraded to, before anybody looks at an invite to one."""
 
     async def run(self, since: str) -> None:
         """Go on from a position until something raises: what `sync` raises, or StoreUnavailable."""
@@ -55,6 +57,7 @@ class Pump:
         ]
         writes += [invited(invite) for invite in delta.invites]
         await self.store.commit([*writes, SavePosition(delta.next_batch)])
+        self.replacements.update(room.replacement for room in rooms if room.replacement)
         for room in rooms:
             if room.state_changed:
                 self.system.tell(room.room_id, RoomChanged())

@@ -157,6 +157,7 @@ def _room_delta(room_id: RoomId, room: JoinedRoom, me: UserId) -> tuple[RoomDelt
         messages=_messages(room_id, timeline, me),
         state_changed=room.timeline.limited or any(map(_changes_state, [*state, *timeline])),
         gap_from=room.timeline.prev_batch if room.timeline.limited else None,
+        replacement=_replacement(_state_of([*state, *timeline])),
     )
     return delta, bad_state + bad_timeline
 
@@ -200,7 +201,6 @@ def _snapshot(room_id: RoomId, state: _State, people: People, me: UserId) -> Roo
     create = state.get(("m.room.create", ""))
     origin = create.content if create else {}
     marker, fault = _marker(state, me)
-    tombstone = state.get(("m.room.tombstone", ""))
     return RoomSnapshot(
         room_id=room_id,
         creator=UserId(create.sender) if create else None,
@@ -211,8 +211,8 @@ def _snapshot(room_id: RoomId, state: _State, people: People, me: UserId) -> Roo
         name=_name(state),
         marker=marker,
         marker_fault=fault,
-        tombstoned=tombstone is not None,
-        replacement=_room_id(tombstone.content, "replacement_room") if tombstone else None,
+        tombstoned=("m.room.tombstone", "") in state,
+        replacement=_replacement(state),
         children=_linked(state, "m.space.child", None),
         parents=_linked(state, "m.space.parent", me),
         others=people.others,
@@ -231,6 +231,11 @@ def _marker(state: _State, me: UserId) -> tuple[Marker | None, str | None]:
 def _name(state: _State) -> str | None:
     event = state.get(("m.room.name", ""))
     return _text(event.content, "name") if event else None
+
+
+def _replacement(state: _State) -> RoomId | None:
+    tombstone = state.get(("m.room.tombstone", ""))
+    return _room_id(tombstone.content, "replacement_room") if tombstone else None
 
 
 def _predecessor(origin: Mapping[str, object]) -> RoomId | None:

@@ -162,6 +162,10 @@ class SimulatedHomeserver:
         entry = ("m.space.child", str(room_id), {"via": [self.server.name]})
         await self._set_state("link", space_id, entry)
 
+    async def unlink(self, space_id: RoomId, room_id: RoomId) -> None:
+        """List a room in a Space no longer."""
+        await self._set_state("unlink", space_id, ("m.space.child", str(room_id), {}))
+
     async def join(self, room_id: RoomId) -> None:
         """Accept an invite."""
         await self._set_membership("join", room_id, self._me, "join")

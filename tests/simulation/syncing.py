@@ -7,7 +7,7 @@ from typing import Final
 from actors.model import MARKER_TYPE, InboundMessage, Invite, RoomId, UserId
 from actors.ports import HomeserverRefused, RoomDelta, SyncDelta
 from tests.simulation.events import Event
-from tests.simulation.reading import read_message
+from tests.simulation.reading import read_message, read_snapshot
 from tests.simulation.room import SimulatedRoom
 from tests.simulation.server import SimulatedServer
 
@@ -87,6 +87,9 @@ def _timeline(
         state_changed=limited
         or any(event.state_key is not None and event.type in SNAPSHOT_TYPES for event in events),
         gap_from=f"t_{first}" if limited else None,
+        replacement=read_snapshot(room, me).replacement
+        if any(event.type == "m.room.tombstone" for event in events)
+        else None,
     )
     return _Timeline(delta, malformed)
 

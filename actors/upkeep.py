@@ -1,0 +1,135 @@
+"""Writing what recovery may not: markers and links on the homeserver. Unhurried, one at a time.
+
+It reads before it writes, waits as long as the server asks, and stops when the server is lost: a
+later start of the bot finds the same things due again.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+import structlog
+
+from actors.classify import Chat
+from actors.messages import IntentsWaiting
+from actors.model import Marker, RoomId, RoomKind, UserId
+from actors.ports import Homeserver, HomeserverRefused, RateLimited
+from actors.settlement import Identity
+from actors.system import ActorSystem
+
+_log = structlog.get_logger()
+
+_NOTHING: Final[frozenset[RoomId]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What one room lacks on the homeserver.
+
+    `marker` is to be written where the room has another; the room is to be listed in `link_to`,
+    and the rooms in `unlink` no longer.
+    """
+
+    room_id: RoomId
+    owner: UserId
+    marker: Marker | None
+    link_to: RoomId | None = None
+    unlink: frozenset[RoomId] = _NOTHING
+
+
+def due_for(
+    room_id: RoomId, identity: Identity, verdict: Chat | None, marker: Marker | None
+) -> Due | None:
+    """What a settled room lacks, given its own marker; None when nothing does. Pure."""
+    wanted = marker_for(identity, marker)
+    link_to, unlink = None, _NOTHING
+    if verdict is not None:
+        link_to = None if verdict.linked else verdict.space_id
+        unlink = verdict.outdated_links
+    if wanted == marker and link_to is None and not unlink:
+        return None
+    owner = identity.room.matrix_user_id
+    return Due(room_id, owner, None if wanted == marker else wanted, link_to, unlink)
+
+
+def marker_for(identity: Identity, marker: Marker | None) -> Marker:
+    """The marker that says what was settled. A high-water mark never sinks."""
+    room, chat = identity.room, identity.chat
+    intent = marker.intent if marker else None
+    if chat is None:
+        mark = max(identity.next_chat_index or 1, (marker and marker.next_chat_index) or 1)
+        return Marker(RoomKind.SPACE, room.matrix_user_id, next_chat_index=mark, intent=intent)
+    return Marker(
+        RoomKind.CHAT,
+        room.matrix_user_id,
+        chat_id=chat.chat_id,
+        space_id=room.space_id,
+        platform_chat_id=room.platform_chat_id,
+        archived=chat.is_archived,
+        intent=intent,
+    )
+
+
+class Upkeep:
+    """What is due, and the one worker that does it while the bot is live."""
+
+    def __init__(self, homeserver: Homeserver, system: ActorSystem) -> None:
+        self._homeserver = homeserver
+        self._system = system
+        self._due: dict[RoomId, Due] = {}
+        self._working = False
+
+    def want(self, due: Due) -> None:
+        """Note what a room lacks; a later note takes an earlier one's place."""
+        self._due[due.room_id] = due
+        self.start()
+
+    def settled(self, room_id: RoomId) -> None:
+        """The room lacks nothing, or is not ours to keep any more."""
+        self._due.pop(room_id, None)
+
+    def pending(self, owner: UserId) -> bool:
+        """Whether something of this owner is still due: no new number may be given out before."""
+        return any(due.owner == owner for due in self._due.values())
+
+    def start(self) -> None:
+        """Let the worker go on, if the bot is live."""
+        if self._due and self._system.live and not self._working:
+            self._working = True
+            self._system.background(self._work)
+
+    async def _work(self) -> None:
+        try:
+            while self._due and self._system.live:
+                due = next(iter(self._due.values()))
+                try:
+                    await self._do(due)
+                except RateLimited as limit:
+                    await anyio.sleep(limit.retry_after_s)
+                    continue
+                except HomeserverRefused as refusal:
+                    _log.warning("upkeep_refused", room_id=due.room_id, reason=str(refusal))
+                self._done(due)
+        finally:
+            self._working = False
+
+    async def _do(self, due: Due) -> None:
+        homeserver = self._homeserver
+        if due.marker is not None:
+            seen = await homeserver.read_room(due.room_id)
+            if seen.marker != due.marker and seen.marker_fault is None:
+                await homeserver.write_marker(due.room_id, due.marker)
+                _log.info("marker_written", room_id=due.room_id, owner=due.owner)
+        if due.link_to is not None:
+            space = await homeserver.read_room(due.link_to)
+            if due.room_id not in space.children:
+                await homeserver.link(due.link_to, due.room_id)
+                _log.info("room_linked", room_id=due.room_id, space_id=due.link_to)
+            for outdated in sorted(due.unlink & space.children):
+                await homeserver.unlink(due.link_to, outdated)
+
+    def _done(self, due: Due) -> None:
+        if self._due.get(due.room_id) == due:
+            del self._due[due.room_id]
+        if not self.pending(due.owner):
+            self._system.tell(due.owner, IntentsWaiting())
