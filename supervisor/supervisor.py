@@ -149,6 +149,9 @@ class Supervisor:
 
     def _failed(self, error: Exception) -> tuple[Trigger, str]:
         trigger = trigger_for(error)
+        if trigger is Trigger.CREDENTIALS_REFUSED and self._state is not State.LOGIN:
+            # An account that is locked while we run: whether there is a way in, the login finds out.
+            trigger = Trigger.SESSION_REVOKED
         self._retry_after_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
         if trigger is Trigger.SYNC_POSITION_LOST:
             self._activities.forget_position()
@@ -163,7 +166,7 @@ class Supervisor:
             await anyio.sleep(delay_s)
             try:
                 await self._activities.probe()
-            except SessionRevoked as revoked:
+            except (SessionRevoked, CredentialsRefused) as revoked:
                 trigger = Trigger.SESSION_REVOKED if self._session else Trigger.LOGIN_NEEDED
                 return trigger, str(revoked)
             except PortError as error:

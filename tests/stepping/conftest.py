@@ -1,0 +1,22 @@
+"""Every test runs on asyncio and on trio; no clock but a virtual one, no chance but a seeded one."""
+
+from collections.abc import Iterator
+
+import pytest
+from trio.testing import MockClock
+
+from tests.simulation.seeding import seeded_trio
+from tests.simulation.virtual_clock import VirtualClockLoop
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> Iterator[None]:
+    with seeded_trio(1):
+        yield
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, object]]:
+    if request.param == "trio":
+        return "trio", {"clock": MockClock(autojump_threshold=0)}
+    return "asyncio", {"loop_factory": VirtualClockLoop}

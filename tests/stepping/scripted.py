@@ -1,0 +1,113 @@
+"""A supervisor whose activities do what a test has planned, and who did what in which order."""
+
+from collections import defaultdict, deque
+from random import Random
+from typing import Final
+
+import anyio
+
+from actors.machine import TransitionRecord
+from actors.ports import HomeserverUnavailable, PortError
+from actors.transition_log import TransitionLog
+from supervisor.lifecycle import State
+from supervisor.supervisor import Step, Supervisor
+
+BOOT: Final = "boot-1"
+WALL_CLOCK_S: Final = 1_700_000_000.25
+LONG_S: Final = 3600.0
+"""Virtual seconds after which something that should have ended counts as hanging."""
+
+
+class ScriptedActivities:
+    """Implements `supervisor.supervisor.Activities`.
+
+    What is not planned succeeds at once, and `serve` goes on until something ends it.
+    """
+
+    def __init__(self, happened: list[str]) -> None:
+        self.takes_s: dict[str, float] = {}
+        """How long an activity takes, by its name."""
+        self._happened = happened
+        self._planned: defaultdict[str, deque[Exception]] = defaultdict(deque)
+
+    def plan(self, activity: str, *errors: Exception) -> None:
+        """Let the next runs of an activity fail, one with each of the errors."""
+        self._planned[activity].extend(errors)
+
+    async def log_in(self) -> str:
+        return await self._do("log_in")
+
+    async def hydrate(self) -> str:
+        return await self._do("hydrate")
+
+    async def reconcile(self) -> str:
+        return await self._do("reconcile")
+
+    async def serve(self) -> None:
+        await self._do("serve")
+        await anyio.sleep_forever()
+
+    async def probe(self) -> None:
+        await self._do("probe")
+
+    def forget_position(self) -> None:
+        self._happened.append("forget_position")
+
+    async def _do(self, activity: str) -> str:
+        self._happened.append(activity)
+        await anyio.sleep(self.takes_s.get(activity, 0.0))
+        if self._planned[activity]:
+            raise self._planned[activity].popleft()
+        return f"{activity} done"
+
+
+class RecordingJournal:
+    """Implements `actors.ports.Journal`; with `fault` nothing can be written."""
+
+    def __init__(self, happened: list[str]) -> None:
+        self.records: list[TransitionRecord] = []
+        self.fault: PortError | None = None
+        self._happened = happened
+
+    async def append(self, record: TransitionRecord) -> None:
+        await anyio.lowlevel.checkpoint()
+        if self.fault is not None:
+            raise self.fault
+        self.records.append(record)
+        self._happened.append(f"journal: {record.trigger}")
+
+
+class Drive:
+    """A supervisor over scripted activities. Made inside an event loop."""
+
+    def __init__(self, activities: type[ScriptedActivities] = ScriptedActivities) -> None:
+        self.happened: list[str] = []
+        """Activities and journal rows, in the order in which they came."""
+        self.changes: list[tuple[State, str]] = []
+        """What `on_change` was told."""
+        self.activities = activities(self.happened)
+        self.journal = RecordingJournal(self.happened)
+        self.supervisor = Supervisor(
+            self.activities,
+            TransitionLog(self.journal, BOOT, lambda: WALL_CLOCK_S),
+            Random(1),  # noqa: S311 - no secret
+            on_change=lambda state, reason: self.changes.append((state, reason)),
+        )
+
+    async def step(self) -> Step:
+        """One step of the supervisor."""
+        with anyio.fail_after(LONG_S):
+            return await self.supervisor.step()
+
+    async def walk(self, *states: State) -> None:
+        """Step through these states, one after the other."""
+        for state in states:
+            assert (await self.step()).dst is state
+
+    async def go_to(self, state: State) -> None:
+        """Step, by the shortest way, until the supervisor is there."""
+        if state is State.DEGRADED:
+            self.activities.plan("serve", HomeserverUnavailable("gone"))
+        while self.supervisor.state is not state:
+            await self.step()
+        self.happened.clear()
