@@ -279,8 +279,7 @@ class ActorSystem:
         delay_s = self._quarantine.delay_s(cell.probes, self._random)
         self._rest(cell, delay_s)
         reason = f"{cell.error}; next probe in {delay_s:.0f} s"
-        with suppress(PortError):
-            await self.fire(RoomId(cell.address), RoomTrigger.FAILED_REPEATEDLY, reason)
+        await self.fire(RoomId(cell.address), RoomTrigger.FAILED_REPEATEDLY, reason)
 
     def _keep(self, cell: Cell, message: Message) -> None:
         """Put a message back in front, unless a newer one has taken its slot."""

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from actors.machine import Outcome, TransitionRecord
-from actors.ports import Journal
+from actors.ports import Journal, PortError
 
 _log = structlog.get_logger()
 
@@ -32,14 +32,17 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class TransitionLog:
-    """Writes transitions of all machines. `wall_clock` gives seconds since the epoch."""
+    """Writes transitions of all machines. `wall_clock` gives seconds since the epoch.
+
+    A journal that fails costs its rows and stops nobody: the log has them all the same.
+    """
 
     journal: Journal
     boot: str
     wall_clock: Callable[[], float]
 
     async def write(self, transition: Transition) -> None:
-        """Durable on return. May raise StoreUnavailable."""
+        """Log it and journal it, durably where the journal works."""
         dwell_ms = round(transition.dwell_s * 1000)
         kind = transition.machine.partition(":")[0]
         level = "debug" if transition.trigger in ROUTINE else "info"
@@ -55,17 +58,19 @@ class TransitionLog:
             dwell_ms=dwell_ms,
         )
         at = datetime.fromtimestamp(self.wall_clock(), UTC).isoformat(timespec="milliseconds")
-        await self.journal.append(
-            TransitionRecord(
-                at=at.replace("+00:00", "Z"),
-                boot=self.boot,
-                machine=transition.machine,
-                src=transition.src,
-                trigger=transition.trigger,
-                dst=transition.dst,
-                outcome=transition.outcome,
-                reason=transition.reason,
-                attempt=transition.attempt,
-                dwell_ms=dwell_ms,
-            )
+        record = TransitionRecord(
+            at=at.replace("+00:00", "Z"),
+            boot=self.boot,
+            machine=transition.machine,
+            src=transition.src,
+            trigger=transition.trigger,
+            dst=transition.dst,
+            outcome=transition.outcome,
+            reason=transition.reason,
+            attempt=transition.attempt,
+            dwell_ms=dwell_ms,
         )
+        try:
+            await self.journal.append(record)
+        except PortError as error:
+            _log.error("journal_lost", machine=transition.machine, error=str(error))

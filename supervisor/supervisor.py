@@ -150,7 +150,7 @@ class Supervisor:
     def _failed(self, error: Exception) -> tuple[Trigger, str]:
         trigger = trigger_for(error)
         if trigger is Trigger.CREDENTIALS_REFUSED and self._state is not State.LOGIN:
-            # An account that is locked while we run: whether there is a way in, the login finds out.
+            # An account that is locked while we run: the login finds out if there is a way in.
             trigger = Trigger.SESSION_REVOKED
         self._retry_after_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
         if trigger is Trigger.SYNC_POSITION_LOST:
@@ -193,20 +193,18 @@ class Supervisor:
         return Step(src, trigger, dst, reason)
 
     async def _write(self, trigger: Trigger, dst: State, outcome: Outcome, reason: str) -> None:
-        transition = Transition(
-            machine=MACHINE,
-            src=self._state,
-            trigger=trigger,
-            dst=dst,
-            outcome=outcome,
-            reason=reason,
-            attempt=self._failures + 1,
-            dwell_s=anyio.current_time() - self._since,
+        await self._transitions.write(
+            Transition(
+                machine=MACHINE,
+                src=self._state,
+                trigger=trigger,
+                dst=dst,
+                outcome=outcome,
+                reason=reason,
+                attempt=self._failures + 1,
+                dwell_s=anyio.current_time() - self._since,
+            )
         )
-        try:
-            await self._transitions.write(transition)
-        except StoreUnavailable as error:
-            _log.error("journal_lost", error=str(error))
 
 
 class TransitionDenied(Exception):

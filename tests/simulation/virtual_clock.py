@@ -5,6 +5,8 @@ import selectors
 from collections.abc import Callable
 from typing import Final
 
+from typing_extensions import override
+
 DAY_S: Final = 86_400.0
 """asyncio never waits longer than this at once, so it stands for "no timer at all"."""
 
@@ -20,6 +22,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         self._now_s = 0.0
         super().__init__(_JumpingSelector(self._jump))
 
+    @override
     def time(self) -> float:
         """Seconds of the virtual clock."""
         return self._now_s
@@ -35,6 +38,7 @@ class _JumpingSelector(selectors.SelectSelector):
         super().__init__()
         self._jump = jump
 
+    @override
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """What is ready now; when nothing is, the timeout is over at once."""
         ready = super().select(0)

@@ -1,4 +1,4 @@
-"""Every test runs on asyncio and on trio; no clock but a virtual one, no chance but a seeded one."""
+"""Every test runs on asyncio and on trio, each on a virtual clock and with a fixed seed."""
 
 from collections.abc import Iterator
 

@@ -1,6 +1,7 @@
 """A supervisor whose activities do what a test has planned, and who did what in which order."""
 
 from collections import defaultdict, deque
+from collections.abc import Callable
 from random import Random
 from typing import Final
 
@@ -18,6 +19,10 @@ LONG_S: Final = 3600.0
 """Virtual seconds after which something that should have ended counts as hanging."""
 
 
+def _nothing() -> None:
+    pass
+
+
 class ScriptedActivities:
     """Implements `supervisor.supervisor.Activities`.
 
@@ -27,6 +32,10 @@ class ScriptedActivities:
     def __init__(self, happened: list[str]) -> None:
         self.takes_s: dict[str, float] = {}
         """How long an activity takes, by its name."""
+        self.when_asked: Callable[[], object] = _nothing
+        """Called when an activity begins, `forget_position` apart."""
+        self.serve_ends = False
+        """Let `serve` return, as it never should."""
         self._happened = happened
         self._planned: defaultdict[str, deque[Exception]] = defaultdict(deque)
 
@@ -45,7 +54,8 @@ class ScriptedActivities:
 
     async def serve(self) -> None:
         await self._do("serve")
-        await anyio.sleep_forever()
+        if not self.serve_ends:
+            await anyio.sleep_forever()
 
     async def probe(self) -> None:
         await self._do("probe")
@@ -55,6 +65,7 @@ class ScriptedActivities:
 
     async def _do(self, activity: str) -> str:
         self._happened.append(activity)
+        self.when_asked()
         await anyio.sleep(self.takes_s.get(activity, 0.0))
         if self._planned[activity]:
             raise self._planned[activity].popleft()
@@ -67,9 +78,11 @@ class RecordingJournal:
     def __init__(self, happened: list[str]) -> None:
         self.records: list[TransitionRecord] = []
         self.fault: PortError | None = None
+        self.when_asked: Callable[[], object] = _nothing
         self._happened = happened
 
     async def append(self, record: TransitionRecord) -> None:
+        self.when_asked()
         await anyio.lowlevel.checkpoint()
         if self.fault is not None:
             raise self.fault
@@ -80,12 +93,12 @@ class RecordingJournal:
 class Drive:
     """A supervisor over scripted activities. Made inside an event loop."""
 
-    def __init__(self, activities: type[ScriptedActivities] = ScriptedActivities) -> None:
+    def __init__(self) -> None:
         self.happened: list[str] = []
         """Activities and journal rows, in the order in which they came."""
         self.changes: list[tuple[State, str]] = []
         """What `on_change` was told."""
-        self.activities = activities(self.happened)
+        self.activities = ScriptedActivities(self.happened)
         self.journal = RecordingJournal(self.happened)
         self.supervisor = Supervisor(
             self.activities,

@@ -17,7 +17,7 @@ from actors.ports import (
 from actors.reconciliation import ReconcileFailed
 from supervisor.lifecycle import State, Trigger
 from supervisor.supervisor import Step, TransitionDenied
-from tests.stepping.scripted import Drive, ScriptedActivities
+from tests.stepping.scripted import Drive
 
 pytestmark = pytest.mark.anyio
 
@@ -213,11 +213,8 @@ async def test_nothing_follows_the_end() -> None:
 
 
 async def test_a_serve_that_ends_without_a_reason_is_a_bug() -> None:
-    class Idle(ScriptedActivities):
-        async def serve(self) -> None:
-            await super().log_in()
-
-    drive = Drive(activities=Idle)
+    drive = Drive()
+    drive.activities.serve_ends = True
     await drive.walk(HYDRATE, RECONCILE, LIVE)
     with pytest.raises(RuntimeError, match="serve ends by raising"):
         await drive.step()

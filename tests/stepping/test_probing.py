@@ -1,0 +1,68 @@
+"""How long a degraded bot waits before it asks again."""
+
+from itertools import pairwise
+
+import anyio
+import pytest
+
+from actors.ports import HomeserverUnavailable, RateLimited
+from supervisor.lifecycle import State
+from tests.stepping.scripted import Drive
+
+pytestmark = pytest.mark.anyio
+
+
+async def waits_between_probes(drive: Drive, failures: int) -> list[float]:
+    """Let the probe fail so many times; the virtual seconds before each one."""
+    asked = [anyio.current_time()]
+    drive.activities.plan("probe", *[HomeserverUnavailable("gone")] * failures)
+    drive.activities.when_asked = lambda: asked.append(anyio.current_time())
+    await drive.step()
+    return [later - earlier for earlier, later in pairwise(asked)]
+
+
+async def test_the_waits_between_probes_grow_with_jitter_between_a_second_and_a_minute() -> None:
+    drive = Drive()
+    await drive.go_to(State.DEGRADED)
+    waits = await waits_between_probes(drive, 40)
+    assert len(waits) == 41
+    assert all(1.0 <= wait <= 60.0001 for wait in waits)
+    assert all(wait <= 2.0**attempt + 0.0001 for attempt, wait in enumerate(waits, start=1))
+    assert max(waits[:3]) < 8.0001
+    assert max(waits[10:]) > 30
+    assert len({round(wait, 3) for wait in waits[10:]}) > 20
+
+
+async def test_a_rate_limit_is_waited_for_before_the_first_probe() -> None:
+    drive = Drive()
+    await drive.go_to(State.LIVE)
+    drive.activities.plan("serve", RateLimited(90))
+    await drive.step()
+    assert await waits_between_probes(drive, 0) == pytest.approx([90])
+
+
+async def test_a_rate_limited_probe_is_repeated_when_the_server_said_and_not_before() -> None:
+    drive = Drive()
+    await drive.go_to(State.DEGRADED)
+    drive.activities.plan("probe", RateLimited(120))
+    first, second, third = await waits_between_probes(drive, 1)
+    assert first < 3
+    assert second == pytest.approx(120)
+    assert third < 9
+
+
+async def test_the_wait_keeps_growing_until_the_bot_is_live_again() -> None:
+    drive = Drive()
+    drive.activities.plan("reconcile", *[HomeserverUnavailable("flapping")] * 3)
+    while drive.supervisor.state is not State.LIVE:
+        await drive.step()
+    drive.activities.plan("serve", HomeserverUnavailable("flapping"))
+    await drive.walk(State.DEGRADED, State.HYDRATE)
+    recoveries = [row for row in drive.journal.records if row.trigger == "recovered"]
+    assert [row.attempt for row in recoveries] == [2, 3, 4, 2]
+    assert [row.reason for row in recoveries] == [
+        "attempt 1 succeeded",
+        "attempt 2 succeeded",
+        "attempt 3 succeeded",
+        "attempt 1 succeeded",
+    ]

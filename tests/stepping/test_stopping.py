@@ -1,0 +1,93 @@
+"""A request to stop ends whatever the supervisor does, and nothing comes after it."""
+
+import anyio
+import pytest
+
+from actors.ports import HomeserverUnavailable
+from supervisor.lifecycle import State, Trigger
+from supervisor.supervisor import Step
+from tests.stepping.scripted import LONG_S, Drive
+
+pytestmark = pytest.mark.anyio
+
+ACTIVITIES = {
+    State.LOGIN: "log_in",
+    State.HYDRATE: "hydrate",
+    State.RECONCILE: "reconcile",
+    State.LIVE: "serve",
+    State.DEGRADED: "probe",
+}
+each_state = pytest.mark.parametrize("state", list(ACTIVITIES))
+
+
+@each_state
+async def test_a_stop_ends_the_activity_of_each_state(state: State) -> None:
+    drive = Drive()
+    await drive.go_to(state)
+    drive.activities.takes_s[ACTIVITIES[state]] = LONG_S
+    steps: list[Step] = []
+
+    async def run() -> None:
+        steps.append(await drive.supervisor.run())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        await anyio.sleep(LONG_S / 2)
+        drive.supervisor.request_stop("SIGTERM")
+    assert steps == [Step(state, Trigger.STOP_REQUESTED, State.STOPPED, "SIGTERM")]
+    assert drive.happened == [ACTIVITIES[state], "journal: stop_requested"]
+
+
+@each_state
+async def test_a_stop_between_two_steps_starts_nothing_more(state: State) -> None:
+    drive = Drive()
+    await drive.go_to(state)
+    drive.supervisor.request_stop("SIGINT")
+    step = await drive.supervisor.step()
+    assert step == Step(state, Trigger.STOP_REQUESTED, State.STOPPED, "SIGINT")
+    assert drive.happened == ["journal: stop_requested"]
+
+
+async def test_a_stop_while_waiting_for_the_next_probe_does_not_wait_for_it() -> None:
+    drive = Drive()
+    await drive.go_to(State.DEGRADED)
+    started = anyio.current_time()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(drive.supervisor.run)
+        await anyio.sleep(0.5)
+        drive.supervisor.request_stop("SIGTERM")
+    assert drive.supervisor.state is State.STOPPED
+    assert drive.happened == ["journal: stop_requested"]
+    assert anyio.current_time() - started == pytest.approx(0.5)
+
+
+async def test_a_stop_while_the_journal_is_written_ends_the_next_step() -> None:
+    drive = Drive()
+    drive.journal.when_asked = lambda: drive.supervisor.request_stop("SIGTERM")
+    assert (await drive.step()).dst is State.HYDRATE
+    assert (await drive.step()).dst is State.STOPPED
+    assert drive.happened == ["log_in", "journal: logged_in", "journal: stop_requested"]
+
+
+async def test_the_first_reason_to_stop_is_kept() -> None:
+    drive = Drive()
+    drive.supervisor.request_stop("SIGTERM")
+    drive.supervisor.request_stop("SIGINT")
+    assert (await drive.supervisor.run()).reason == "SIGTERM"
+
+
+async def test_an_activity_that_fails_while_it_is_stopped_is_stopped_all_the_same() -> None:
+    drive = Drive()
+    drive.activities.plan("log_in", HomeserverUnavailable("gone"))
+    drive.activities.when_asked = lambda: drive.supervisor.request_stop("SIGTERM")
+    await drive.walk(State.STOPPED)
+
+
+async def test_a_cancelled_supervisor_makes_no_transition() -> None:
+    drive = Drive()
+    drive.activities.takes_s["log_in"] = LONG_S
+    with anyio.move_on_after(1) as scope:
+        await drive.supervisor.run()
+    assert scope.cancelled_caught
+    assert drive.supervisor.state is State.LOGIN
+    assert drive.journal.records == []
