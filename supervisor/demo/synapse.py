@@ -52,16 +52,19 @@ class ThrowawaySynapse:
     """One Synapse on a free loopback port, in a folder that is removed on leaving the context.
 
     `stock_limits` keeps Synapse's own rate limits, which are lifted otherwise. `on_progress` is
-    told, in words, how the start goes. The default room version is Synapse's own.
+    told, in words, how the start goes. `default_room_version` is that of rooms that are created
+    without one; None leaves it to Synapse.
     """
 
     def __init__(
         self,
         *,
         stock_limits: bool = False,
+        default_room_version: str | None = None,
         on_progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._stock_limits = stock_limits
+        self._default_room_version = default_room_version
         self._on_progress = on_progress
         self._secret = secrets.token_hex(16)
         self._program: LeashedProgram | None = None
@@ -231,7 +234,9 @@ class ThrowawaySynapse:
             "user_directory": {"enabled": False},
             "trusted_key_servers": [],
             "federation_domain_whitelist": [],
-        } | ({} if self._stock_limits else _GENEROUS_LIMITS)
+            **({} if self._stock_limits else _GENEROUS_LIMITS),
+            **_given(default_room_version=self._default_room_version),
+        }
 
 
 _LOGGING: Final = {
@@ -241,6 +246,11 @@ _LOGGING: Final = {
     "root": {"level": "WARNING", "handlers": ["console"]},
     "disable_existing_loggers": False,
 }
+
+
+def _given(**options: object) -> dict[str, object]:
+    """The options that are not None: for the others Synapse's own default holds."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _require_synapse() -> None:
