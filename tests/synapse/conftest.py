@@ -4,18 +4,25 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import pytest
 
 from supervisor.demo.bot import BotProcess
 from supervisor.demo.person import Person
 from supervisor.demo.synapse import ThrowawaySynapse
+from tests.synapse.home import Home, move_in
 
 PASSWORD = "a password for one test"
 
 MakePerson: TypeAlias = Callable[[str], Awaitable[Person]]
 """Registers somebody, whose user id begins with the given word, and logs them in."""
+
+
+class MakeBot(Protocol):
+    """Registers a bot account, and makes a bot in a folder of its own, not started yet."""
+
+    async def __call__(self, *, homeserver_url: str = "", **environment: str) -> BotProcess: ...
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +37,18 @@ async def synapse() -> AsyncIterator[ThrowawaySynapse]:
         yield homeserver
 
 
+@pytest.fixture(scope="session", params=["12", "10"], ids="rooms of version {}".format)
+async def synapse_of_each_version(
+    request: pytest.FixtureRequest, synapse: ThrowawaySynapse
+) -> AsyncIterator[ThrowawaySynapse]:
+    """Twice the same test: with rooms of Synapse's default version, and of an older one."""
+    if request.param == "12":
+        yield synapse
+        return
+    async with ThrowawaySynapse(default_room_version=request.param) as homeserver:
+        yield homeserver
+
+
 @pytest.fixture
 async def own_synapse() -> AsyncIterator[ThrowawaySynapse]:
     async with ThrowawaySynapse() as homeserver:
@@ -41,10 +60,7 @@ async def make_person(synapse: ThrowawaySynapse) -> AsyncIterator[MakePerson]:
     async with AsyncExitStack() as people:
 
         async def make(name: str) -> Person:
-            localpart = unique(name)
-            await synapse.register(localpart, PASSWORD)
-            login = Person.logged_in(synapse.url, localpart, PASSWORD)
-            return await people.enter_async_context(login)
+            return await newcomer(people, synapse, name)
 
         yield make
 
@@ -59,14 +75,72 @@ async def bob(make_person: MakePerson) -> Person:
     return await make_person("bob")
 
 
+@pytest.fixture(scope="session")
+async def admin(synapse: ThrowawaySynapse) -> AsyncIterator[Person]:
+    """An administrator of the shared homeserver, who can count its rooms."""
+    async with AsyncExitStack() as stack:
+        yield await newcomer(stack, synapse, "admin", admin=True)
+
+
 @pytest.fixture
-async def bot(synapse: ThrowawaySynapse, tmp_path: Path) -> AsyncIterator[BotProcess]:
+async def make_bot(synapse: ThrowawaySynapse, tmp_path: Path) -> AsyncIterator[MakeBot]:
+    async with AsyncExitStack() as bots:
+
+        async def make(*, homeserver_url: str = "", **environment: str) -> BotProcess:
+            user_id = await synapse.register(unique("bot"), PASSWORD)
+            made = BotProcess(
+                homeserver_url=homeserver_url or synapse.url,
+                user_id=user_id,
+                password=PASSWORD,
+                folder=tmp_path / user_id[1:].partition(":")[0],
+                environment=environment,
+            )
+            return await bots.enter_async_context(made)
+
+        yield make
+
+
+@pytest.fixture
+async def bot(make_bot: MakeBot) -> BotProcess:
     """A bot with an account of its own, not started yet."""
+    return await make_bot()
+
+
+@pytest.fixture(scope="session")
+async def live_bot(
+    synapse: ThrowawaySynapse, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[BotProcess]:
+    """A bot that runs as long as the tests do, for those that only talk to it."""
     user_id = await synapse.register(unique("bot"), PASSWORD)
+    folder = tmp_path_factory.mktemp("live") / "bot"
     async with BotProcess(
-        homeserver_url=synapse.url, user_id=user_id, password=PASSWORD, folder=tmp_path / "bot"
+        homeserver_url=synapse.url, user_id=user_id, password=PASSWORD, folder=folder
     ) as process:
+        await process.start_and_go_live()
         yield process
+
+
+@pytest.fixture
+async def home(alice: Person, live_bot: BotProcess) -> Home:
+    """Alice's, with the bot that all share."""
+    return await move_in(alice, live_bot)
+
+
+@pytest.fixture(scope="session")
+async def commons(synapse: ThrowawaySynapse, live_bot: BotProcess) -> AsyncIterator[Home]:
+    """A home that many tests share: they leave it with the one chat, open and named Chat 1."""
+    async with AsyncExitStack() as stack:
+        yield await move_in(await newcomer(stack, synapse, "commons"), live_bot)
+
+
+async def newcomer(
+    stack: AsyncExitStack, homeserver: ThrowawaySynapse, name: str, *, admin: bool = False
+) -> Person:
+    """Register somebody, and log them in until the stack is left."""
+    localpart = unique(name)
+    await homeserver.register(localpart, PASSWORD, admin=admin)
+    login = Person.logged_in(homeserver.url, localpart, PASSWORD)
+    return await stack.enter_async_context(login)
 
 
 def unique(name: str) -> str:
