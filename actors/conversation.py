@@ -35,10 +35,11 @@ from actors.model import (
     RoomId,
 )
 from actors.numbering import chat_number
-from actors.ports import HomeserverRefused, PutIntent, QueueMessage, Write
+from actors.ports import HomeserverRefused, PlatformFailed, PutIntent, QueueMessage, Write
 from actors.settlement import Identity
 
 CONFIRM_WITHIN_S: Final = 60.0
+PLATFORM_TIMEOUT_S: Final = 120.0
 TEXT_TYPES: Final = frozenset({"m.text", "m.emote"})
 BODY_LIMIT: Final = 10_000
 """Characters in one message: a Matrix event may have 65,536 bytes, JSON may need six for one."""
@@ -91,9 +92,12 @@ class Conversation:
         self.context.system.background(self.context.show_typing, self.room_id, done)
         try:
             async with self.context.platform_slots:
-                reply = await self.context.platform.reply(
-                    conversation, message.body, message.event_id
-                )
+                with anyio.fail_after(PLATFORM_TIMEOUT_S):
+                    reply = await self.context.platform.reply(
+                        conversation, message.body, message.event_id
+                    )
+        except TimeoutError as error:
+            raise PlatformFailed(f"no answer within {PLATFORM_TIMEOUT_S:g} s") from error
         finally:
             done.set()
         return self._say(message, reply, notice=False)

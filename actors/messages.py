@@ -147,6 +147,20 @@ class ActorCrashed:
     error: Exception
 
 
+@dataclass(frozen=True, slots=True)
+class RoomsFailing:
+    """Many rooms fail the same way at once: it is not the rooms. None of them is charged."""
+
+    rooms: int
+    reason: str
+
+
 Report: TypeAlias = (
-    RoomChecked | RoomWritten | RowsRemoved | OwnerSettled | IntentCarriedOut | ActorCrashed
+    RoomChecked
+    | RoomWritten
+    | RowsRemoved
+    | OwnerSettled
+    | IntentCarriedOut
+    | ActorCrashed
+    | RoomsFailing
 )

@@ -252,6 +252,27 @@ class CountAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryMessage:
+    """Let an inbox message that was given up wait again, with no attempts counted."""
+
+    event_id: EventId
+
+
+@dataclass(frozen=True, slots=True)
+class DropInbox:
+    """Finish whatever waits in a room: we are not in it any more."""
+
+    room_id: RoomId
+
+
+@dataclass(frozen=True, slots=True)
+class DropOutbox:
+    """Give up whatever is still to be sent to a room."""
+
+    room_id: RoomId
+
+
+@dataclass(frozen=True, slots=True)
 class QueueMessage:
     """Put a message into the outbox, unsent. A known transaction id is ignored."""
 
@@ -287,7 +308,10 @@ Write: TypeAlias = (
     | AcceptMessage
     | FinishMessage
     | CountAttempt
+    | RetryMessage
+    | DropInbox
     | QueueMessage
+    | DropOutbox
     | MarkSent
     | SavePosition
     | PutIntent
@@ -327,6 +351,10 @@ class StateStore(Protocol):
         ...
 
     async def waiting_rooms(self) -> tuple[RoomId, ...]: ...
+
+    async def waiting_count(self) -> int:
+        """How many inbox messages wait, in all rooms."""
+        ...
 
     async def unsent(self, room_id: RoomId, limit: int) -> tuple[OutboundMessage, ...]:
         """Outbox messages of a room that are not confirmed, in order."""

@@ -1,6 +1,6 @@
 """When to try again, and when to stop trying. Pure: time and randomness are passed in."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from random import Random
 
@@ -37,3 +37,21 @@ class CrashWindow:
     def exceeded(self, crashes: Iterable[float]) -> bool:
         """Whether these are too many."""
         return len(tuple(crashes)) >= self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class CorrelationBreaker:
+    """When many rooms fail the same way at once, it is not the rooms.
+
+    Trips when more than `share` of the active rooms, and at least `at_least` of them, have failed
+    with the same kind of error within `within_s` seconds.
+    """
+
+    share: float = 1 / 3
+    at_least: int = 5
+    within_s: float = 30.0
+
+    def trips(self, failures: Iterable[tuple[float, Hashable]], active: int, now: float) -> bool:
+        """`failures` are the times and rooms of one kind of error."""
+        rooms = {room for at, room in failures if now - at <= self.within_s}
+        return len(rooms) >= self.at_least and len(rooms) > self.share * active

@@ -44,6 +44,8 @@ from actors.neighbourhood import graph_around, read_if_joined
 from actors.ports import (
     CountAttempt,
     DeleteRow,
+    DropInbox,
+    DropOutbox,
     FinishMessage,
     PlatformFailed,
     PortError,
@@ -247,9 +249,10 @@ class RoomActor:
             await self._context.system.fire(self._room_id, RoomTrigger.CHECKED, reason)
 
     async def _leave(self, reason: str = "removed or left") -> None:
-        """The rows stay, and with them the number."""
+        """The rows stay, and with them the number. What was queued is not for a later member."""
         self._verdict = Skipped(SkipReason.LEFT)
         self._context.upkeep.settled(self._room_id)
+        await self._context.store.commit([DropInbox(self._room_id), DropOutbox(self._room_id)])
         room = (await self._known()).room
         if room is not None and room.room_type is RoomKind.SPACE:
             self._context.system.tell(room.matrix_user_id, SpaceLeft(self._room_id))

@@ -6,8 +6,8 @@ crashes too often is set aside and probed now and then. Nothing told here is eve
 """
 
 import heapq
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
 from itertools import count
 from random import Random
 from typing import Final, Protocol, Self
@@ -25,11 +25,18 @@ from actors.messages import (
     Message,
     Report,
     RoomChanged,
+    RoomsFailing,
     slot,
 )
 from actors.model import RoomId
-from actors.ports import HomeserverUnavailable, PortError, RateLimited, SessionRevoked
-from actors.restart import Backoff, CrashWindow
+from actors.ports import (
+    HomeserverUnavailable,
+    PlatformFailed,
+    PortError,
+    RateLimited,
+    SessionRevoked,
+)
+from actors.restart import Backoff, CorrelationBreaker, CrashWindow
 from actors.room_lifecycle import ROOM_LIFECYCLE, RoomState, RoomTrigger
 from actors.transition_log import Transition, TransitionLog
 
@@ -41,6 +48,11 @@ SESSION_PAUSE_S: Final = 5.0
 RESTART: Final = Backoff()
 PROBE: Final = Backoff(base_s=30.0, cap_s=900.0, floor_s=30.0)
 WINDOW: Final = CrashWindow()
+BREAKER: Final = CorrelationBreaker()
+
+
+class RoomsFail(Exception):
+    """Many rooms fail the same way at once; raised by whoever drives the bot when it hears so."""
 
 
 class Actor(Protocol):
@@ -75,7 +87,7 @@ class Cell:
         self.crashes: tuple[float, ...] = ()
         self.probes = 0
         """Probes since the room was quarantined; 0 when it is not."""
-        self.error = ""
+        self.error: Exception | None = None
 
 
 class ActorSystem:
@@ -90,6 +102,7 @@ class ActorSystem:
         backoff: Backoff = RESTART,
         quarantine: Backoff = PROBE,
         window: CrashWindow = WINDOW,
+        breaker: CorrelationBreaker = BREAKER,
     ) -> None:
         self._spawn = spawn
         self._transitions = transitions
@@ -97,6 +110,8 @@ class ActorSystem:
         self._backoff = backoff
         self._quarantine = quarantine
         self._window = window
+        self._breaker = breaker
+        self._failures: deque[tuple[float, type[Exception], Address]] = deque(maxlen=1000)
         self._cells: dict[Address, Cell] = {}
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_ids = count(1)
@@ -196,10 +211,15 @@ class ActorSystem:
     def resume_all(self) -> None:
         """Give every cell that rests because of the homeserver another chance now."""
         for cell in self._cells.values():
-            if cell.resting is not None and cell.state is not RoomState.QUARANTINED:
+            if cell.resting is None:
+                continue
+            if cell.state is not RoomState.QUARANTINED:
                 cell.resting = None
                 cell.crashes = ()
                 self._wake(cell)
+            elif isinstance(cell.error, HomeserverUnavailable):
+                cell.resting = None
+                self.background(self._probe, cell)
 
     # ------------------------------------------------------------ running
 
@@ -242,27 +262,55 @@ class ActorSystem:
 
     async def _crashed(self, cell: Cell, message: Message, error: Exception) -> None:
         actor, cell.actor = cell.actor, None
-        cell.error = str(error) or type(error).__name__
+        cell.error = error
         self._keep(cell, message)
-        if actor is not None:
-            with suppress(PortError):
-                await actor.crashed(error)
-        self.report(ActorCrashed(cell.address, error))
         cell.crashes = self._window.after(cell.crashes, anyio.current_time())
         _log.warning(
             "actor_crashed",
             address=cell.address,
             message=type(message).__name__,
-            error=cell.error,
+            error=_why(error),
             crashes=len(cell.crashes),
             exc_info=None if isinstance(error, PortError) else error,
         )
-        charged = self.live or not isinstance(error, HomeserverUnavailable)
-        too_many = cell.probes > 0 or self._window.exceeded(cell.crashes)
-        if cell.address.startswith("!") and charged and too_many:
+        self.report(ActorCrashed(cell.address, error))
+        if self._correlated(cell, error):
+            self._rest(cell, self._backoff.delay_s(len(cell.crashes), self._random))
+            return
+        if actor is not None:
+            await self._beside(actor.crashed, (error,))
+        if self._charged(cell, error):
             await self._set_aside(cell)
         else:
             self._rest(cell, self._backoff.delay_s(len(cell.crashes), self._random))
+
+    def _charged(self, cell: Cell, error: Exception) -> bool:
+        """Whether this crash is one too many for the room."""
+        if not cell.address.startswith("!") or isinstance(error, PlatformFailed):
+            return False
+        if isinstance(error, HomeserverUnavailable) and not self.live:
+            return False
+        return cell.probes > 0 or self._window.exceeded(cell.crashes)
+
+    def _correlated(self, cell: Cell, error: Exception) -> bool:
+        """Whether many rooms fail the same way now; then nobody is charged."""
+        if not self.live or not cell.address.startswith("!"):
+            return False
+        now, kind = anyio.current_time(), type(error)
+        self._failures.append((now, kind, cell.address))
+        same = [(at, address) for at, what, address in self._failures if what is kind]
+        if len(same) < self._breaker.at_least:
+            return False
+        active = sum(
+            address in self._running or now - other.used <= self._breaker.within_s
+            for address, other in self.rooms()
+        )
+        if not self._breaker.trips(same, active, now):
+            return False
+        for _, address in same:
+            self._cells[address].crashes = ()
+        self.report(RoomsFailing(len({address for _, address in same}), _why(error)))
+        return True
 
     async def set_aside(self, room_id: RoomId, reason: str) -> None:
         """Quarantine a room that could not even be read; it is probed like any other."""
@@ -270,7 +318,7 @@ class ActorSystem:
         if cell is None:
             cell = self._cells[room_id] = Cell(room_id, anyio.current_time())
         if cell.state is not RoomState.QUARANTINED:
-            cell.error = reason
+            cell.error = HomeserverUnavailable(reason)
             await self._set_aside(cell)
 
     async def _set_aside(self, cell: Cell) -> None:
@@ -307,15 +355,15 @@ class ActorSystem:
     def background(self, work: Callable[..., Awaitable[None]], *args: object) -> None:
         """Run something beside the actors whose failure matters to nobody, like a read receipt."""
         if self._tasks is not None:
-            self._tasks.start_soon(self._run_background, work, args)
+            self._tasks.start_soon(self._beside, work, args)
 
-    async def _run_background(
-        self, work: Callable[..., Awaitable[None]], args: tuple[object, ...]
-    ) -> None:
+    async def _beside(self, work: Callable[..., Awaitable[None]], args: tuple[object, ...]) -> None:
         try:
             await work(*args)
         except PortError as error:
             _log.debug("background_failed", work=work.__qualname__, error=str(error))
+        except Exception:  # the same boundary: what runs beside the actors stops none of them
+            _log.exception("background_crashed", work=work.__qualname__)
 
     # ------------------------------------------------------------ timers
 
@@ -345,3 +393,7 @@ class ActorSystem:
             if idle:
                 cell.actor = None
         self.later(TICK_S, self._passivate)
+
+
+def _why(error: Exception) -> str:
+    return str(error) or type(error).__name__

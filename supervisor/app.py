@@ -30,7 +30,7 @@ from adapter.sqlite.journal import SqliteJournal
 from adapter.sqlite.store import SqliteStore
 from supervisor.lifecycle import Trigger
 from supervisor.settings import Settings
-from supervisor.supervisor import STOP_WITHIN_S, Supervisor
+from supervisor.supervisor import STOP_WITHIN_S, Step, Supervisor
 
 _log = structlog.get_logger()
 
@@ -41,7 +41,16 @@ PLATFORMS: Final = {"echo": EchoPlatform}
 
 
 async def run_bot(settings: Settings) -> int:
-    """Run until stopped; the exit code."""
+    """Run until stopped; the exit code. Damaged files are set aside and begun anew on the way."""
+    while (last := await _run_once(settings)).start_again:
+        _log.warning("starting_again", reason=last.reason)
+    if last.trigger is Trigger.CREDENTIALS_REFUSED:
+        _log.error("credentials_refused", reason=last.reason)
+        return EXIT_REFUSED
+    return EXIT_STOPPED
+
+
+async def _run_once(settings: Settings) -> Step:
     boot = uuid.uuid4().hex[:12]
     structlog.contextvars.bind_contextvars(boot=boot)
     _log.info("starting", user_id=settings.user_id, homeserver=settings.homeserver)
@@ -54,10 +63,7 @@ async def run_bot(settings: Settings) -> int:
         stuck = await bot.system.stop(STOP_WITHIN_S)
         if stuck:
             _log.error("stuck", actors=stuck)
-    if last.trigger is Trigger.CREDENTIALS_REFUSED:
-        _log.error("credentials_refused", reason=last.reason)
-        return EXIT_REFUSED
-    return EXIT_STOPPED
+    return last
 
 
 async def reconcile_once(settings: Settings, *, dry_run: bool) -> ReconcileReport:

@@ -21,7 +21,8 @@ from actors.ports import (
     StoreUnavailable,
 )
 from actors.reconciliation import ReconcileFailed
-from actors.restart import Backoff
+from actors.restart import Backoff, CrashWindow
+from actors.system import RoomsFail
 from actors.transition_log import Transition, TransitionLog
 from supervisor.lifecycle import LIFECYCLE, MACHINE, State, Trigger
 
@@ -29,6 +30,10 @@ _log = structlog.get_logger()
 
 STOP_WITHIN_S: Final = 10.0
 PROBE: Final = Backoff()
+HEALTHY_AFTER_S: Final = 60.0
+"""So long live, and the next loss is waited for as if it were the first."""
+STORM: Final = CrashWindow(limit=3, within_s=300.0)
+"""So many revoked sessions mean that two programs take turns."""
 
 
 class Activities(Protocol):
@@ -47,7 +52,7 @@ class Activities(Protocol):
         ...
 
     async def serve(self) -> None:
-        """Answer people until something raises."""
+        """Answer people until something raises. Also raises RoomsFail."""
         ...
 
     async def probe(self) -> None:
@@ -67,6 +72,8 @@ class Step:
     trigger: Trigger
     dst: State
     reason: str
+    start_again: bool = False
+    """Stopped only to open damaged files anew."""
 
 
 class Supervisor:
@@ -89,7 +96,11 @@ class Supervisor:
         self._state = LIFECYCLE.initial
         self._since = anyio.current_time()
         self._failures = 0
-        """Times in a row that the way to `live` was broken off."""
+        """Times in a row that the bot was lost without having been live for a while."""
+        self._cause: Trigger | None = None
+        """Why the bot is degraded."""
+        self._revocations: tuple[float, ...] = ()
+        self._start_again = False
         self._retry_after_s = 0.0
         self._session = False
         self._stop_reason: str | None = None
@@ -125,14 +136,14 @@ class Supervisor:
                 return Trigger.STOP_REQUESTED, self._stop_reason
             try:
                 return await self._act()
-            except (PortError, ReconcileFailed) as error:
+            except (PortError, ReconcileFailed, RoomsFail) as error:
                 return self._failed(error)
         return Trigger.STOP_REQUESTED, self._stop_reason or "cancelled"
 
     async def _act(self) -> tuple[Trigger, str]:
         match self._state:
             case State.LOGIN:
-                return Trigger.LOGGED_IN, await self._activities.log_in()
+                return await self._log_in()
             case State.HYDRATE:
                 return Trigger.HYDRATED, await self._activities.hydrate()
             case State.RECONCILE:
@@ -146,6 +157,15 @@ class Supervisor:
                 raise RuntimeError("stopped is the end")
             case _:
                 assert_never(self._state)
+
+    async def _log_in(self) -> tuple[Trigger, str]:
+        if STORM.exceeded(self._revocations):
+            self._revocations = ()
+            return Trigger.HOMESERVER_LOST, (
+                f"the session was revoked {STORM.limit} times within {STORM.within_s / 60:g} min: "
+                "another program seems to use this account and device id"
+            )
+        return Trigger.LOGGED_IN, await self._activities.log_in()
 
     def _failed(self, error: Exception) -> tuple[Trigger, str]:
         trigger = trigger_for(error)
@@ -163,17 +183,27 @@ class Supervisor:
             self._failures += 1
             delay_s = self._backoff.delay_s(self._failures, self._random, self._retry_after_s)
             _log.info("degraded", attempt=self._failures, next_attempt_in_s=round(delay_s, 1))
-            await anyio.sleep(delay_s)
             try:
+                await self._wait(delay_s)
                 await self._activities.probe()
+            except StoreCorrupt as error:
+                self._start_again = True
+                return Trigger.STOP_REQUESTED, f"{error}; starting again with a new file"
             except (SessionRevoked, CredentialsRefused) as revoked:
                 trigger = Trigger.SESSION_REVOKED if self._session else Trigger.LOGIN_NEEDED
                 return trigger, str(revoked)
-            except PortError as error:
+            except (PortError, RoomsFail) as error:
                 _log.warning("probe_failed", attempt=self._failures, reason=str(error))
                 self._retry_after_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
             else:
                 return Trigger.RECOVERED, f"attempt {self._failures} succeeded"
+
+    async def _wait(self, delay_s: float) -> None:
+        """Let time pass; where only some rooms fail, the others are served meanwhile."""
+        with anyio.move_on_after(delay_s):
+            if self._cause is Trigger.ROOMS_FAILING:
+                await self._activities.serve()
+            await anyio.sleep(delay_s)
 
     async def _fire(self, trigger: Trigger, reason: str) -> Step:
         """The one place where the state changes; the journal hears of it before all else."""
@@ -183,14 +213,23 @@ class Supervisor:
             raise TransitionDenied(f"{trigger} in {src}: {reason}")
         outcome = Outcome.ERROR if trigger in FAILURES else Outcome.OK
         await self._write(trigger, dst, outcome, reason)
+        self._remember(trigger)
         self._state, self._since = dst, anyio.current_time()
-        self._session = self._session or trigger is Trigger.LOGGED_IN
-        if dst is State.LOGIN:
-            self._session = False
-        if dst is State.LIVE:
-            self._failures = 0
         self._on_change(dst, reason)
-        return Step(src, trigger, dst, reason)
+        return Step(src, trigger, dst, reason, self._start_again)
+
+    def _remember(self, trigger: Trigger) -> None:
+        """What later decisions need to know of a transition that is being made."""
+        now = anyio.current_time()
+        if self._state is State.LIVE and now - self._since >= HEALTHY_AFTER_S:
+            self._failures = 0
+        if self._state is not State.DEGRADED:
+            self._cause = trigger
+        if trigger is Trigger.LOGGED_IN:
+            self._session = True
+        elif trigger is Trigger.SESSION_REVOKED:
+            self._session = False
+            self._revocations = STORM.after(self._revocations, now)
 
     async def _write(self, trigger: Trigger, dst: State, outcome: Outcome, reason: str) -> None:
         await self._transitions.write(
@@ -237,7 +276,7 @@ def trigger_for(error: Exception) -> Trigger:
             return Trigger.SYNC_POSITION_LOST
         case CredentialsRefused():
             return Trigger.CREDENTIALS_REFUSED
-        case ReconcileFailed():
+        case ReconcileFailed() | RoomsFail():
             return Trigger.ROOMS_FAILING
         case _:
             raise error

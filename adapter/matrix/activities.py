@@ -1,20 +1,26 @@
 """What the bot does in each state of its lifecycle, over the ports."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
+import anyio
 import structlog
 
-from actors.messages import InboxWaiting, IntentsWaiting
+from actors.messages import InboxWaiting, IntentsWaiting, Report, RoomsFailing
 from actors.model import RoomId
-from actors.ports import Homeserver, Hydration, SavePosition, StateStore
+from actors.ports import DeleteRow, Homeserver, Hydration, SavePosition, StateStore
 from actors.reconciliation import reconcile
 from actors.report import ReconcileReport
-from actors.system import ActorSystem
+from actors.system import ActorSystem, RoomsFail
 from actors.upkeep import Upkeep
 from adapter.matrix.outbox import Outbox
 from adapter.matrix.pump import Pump, invited
 
 _log = structlog.get_logger()
+
+PRUNE_EVERY_S: Final = 3600.0
+KEEP_S: Final = 7 * 86_400.0
 
 
 @dataclass(slots=True)
@@ -27,11 +33,15 @@ class Activities:
     outbox: Outbox
     upkeep: Upkeep
     replacements: set[RoomId]
+    wall_clock: Callable[[], float]
     report: ReconcileReport | None = None
     """The last reconciliation's."""
     _hydration: Hydration | None = field(default=None, init=False)
     _resume: bool = field(default=True, init=False)
     """Whether the stored position is still good."""
+    _serving: anyio.CancelScope | None = field(default=None, init=False)
+    _failing: RoomsFailing | None = field(default=None, init=False)
+    _pruned_at: float = field(default=-PRUNE_EVERY_S, init=False)
 
     async def log_in(self) -> str:
         """Get a session."""
@@ -70,11 +80,23 @@ class Activities:
             raise RuntimeError("serve comes after reconcile")
         pump = Pump(self.homeserver, self.store, self.system, self.replacements)
         self.system.live = True
+        self.system.observe = self._hear
+        self.system.resume_all()
         try:
-            await self._tell_all_that_wait()
-            await pump.run(position)
+            with anyio.CancelScope() as self._serving:
+                await self._tell_all_that_wait()
+                await pump.run(position, idle=self._tell_all_that_wait)
         finally:
             self.system.live = False
+        failing = self._failing
+        raise RoomsFail(
+            f"{failing.rooms} rooms fail the same way: {failing.reason}" if failing else ""
+        )
+
+    def _hear(self, report: Report) -> None:
+        if isinstance(report, RoomsFailing) and self._serving is not None:
+            self._failing = report
+            self._serving.cancel()
 
     def forget_position(self) -> None:
         """The server does not know the stored position any more."""
@@ -83,10 +105,12 @@ class Activities:
     async def probe(self) -> None:
         """Return only when the homeserver and the store really answer."""
         await self.homeserver.probe()
-        await self.store.commit([])
+        position = await self.store.position()
+        await self.store.commit([SavePosition(position)] if position else [DeleteRow("probe")])
 
     async def _tell_all_that_wait(self) -> None:
-        self.system.resume_all()
+        """Nothing that waits in the store depends on somebody having been told in time."""
+        await self._prune()
         for room_id in await self.store.waiting_rooms():
             self.system.tell(room_id, InboxWaiting())
         for owner in await self.store.intent_owners():
@@ -94,3 +118,10 @@ class Activities:
         for room_id in await self.store.unsent_rooms():
             self.outbox.wake(room_id)
         self.upkeep.start()
+
+    async def _prune(self) -> None:
+        """What is settled for good is kept for a week, and no longer."""
+        now = anyio.current_time()
+        if now - self._pruned_at >= PRUNE_EVERY_S:
+            self._pruned_at = now
+            await self.store.prune(before=self.wall_clock() - KEEP_S)

@@ -85,4 +85,7 @@ def assemble(
         platform_slots=anyio.CapacityLimiter(PLATFORM_SLOTS),
         homeserver_slots=slots,
     )
-    return Bot(system, Activities(homeserver, store, system, outbox, upkeep, replacements))
+    return Bot(
+        system,
+        Activities(homeserver, store, system, outbox, upkeep, replacements, transitions.wall_clock),
+    )

@@ -1,8 +1,10 @@
 """Following /sync: a response goes into one transaction, and only then is anybody told."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+import anyio
 import structlog
 
 from actors.messages import InboxWaiting, IntentsWaiting, RoomChanged, RoomLeft
@@ -23,6 +25,8 @@ from actors.system import ActorSystem
 _log = structlog.get_logger()
 
 POLL_S: Final = 30.0
+INBOX_LIMIT: Final = 1_000
+CATCH_UP_S: Final = 0.5
 GAP_LIMIT: Final = 5_000
 """Messages of one room's gap that are fetched; older ones are given up, and the log says so."""
 
@@ -37,12 +41,27 @@ class Pump:
     replacements: set[RoomId]
     """Gets the rooms that ours were upgraded to, before anybody looks at an invite to one."""
 
-    async def run(self, since: str) -> None:
-        """Go on from a position until something raises: what `sync` raises, or StoreUnavailable."""
+    async def run(self, since: str, idle: Callable[[], Awaitable[None]]) -> None:
+        """Go on from a position until something raises: what `sync` raises, or StoreUnavailable.
+
+        `idle` is awaited whenever the server had nothing to say.
+        """
         while True:
             delta = await self.homeserver.sync(since, POLL_S)
             await self.accept(delta, since)
             since = delta.next_batch
+            if not (delta.rooms or delta.invites or delta.left):
+                await idle()
+            await self._let_actors_catch_up()
+
+    async def _let_actors_catch_up(self) -> None:
+        """Read no further while more messages wait than may."""
+        said = False
+        while await self.store.waiting_count() > INBOX_LIMIT:
+            if not said:
+                _log.warning("reading_paused", limit=INBOX_LIMIT)
+            said = True
+            await anyio.sleep(CATCH_UP_S)
 
     async def accept(self, delta: SyncDelta, since: str) -> None:
         """Make a response durable, then tell the actors."""

@@ -72,6 +72,10 @@ class SqlStore:
             RoomId(room_id) for (room_id,) in await self._database.fetch(sql.WAITING_ROOMS)
         )
 
+    async def waiting_count(self) -> int:
+        """How many inbox messages wait, in all rooms."""
+        return int((await self._database.fetch(sql.WAITING_COUNT))[0][0])
+
     async def unsent(self, room_id: RoomId, limit: int) -> tuple[OutboundMessage, ...]:
         """Outbox messages of a room that are not confirmed, in order."""
         found = await self._database.fetch(sql.unsent_query(room_id, limit))

@@ -13,12 +13,15 @@ from actors.ports import (
     AcceptMessage,
     CountAttempt,
     DeleteRow,
+    DropInbox,
+    DropOutbox,
     FinishMessage,
     JsonObject,
     MarkSent,
     PutIntent,
     PutRow,
     QueueMessage,
+    RetryMessage,
     SavePosition,
     Waiting,
     Write,
@@ -61,9 +64,9 @@ def statement_for(write: Write, *, now: float) -> Statement:
     match write:
         case PutRow() | DeleteRow():
             return _kv(write)
-        case AcceptMessage() | FinishMessage() | CountAttempt():
+        case AcceptMessage() | FinishMessage() | CountAttempt() | RetryMessage() | DropInbox():
             return _inbox(write, now)
-        case QueueMessage() | MarkSent():
+        case QueueMessage() | MarkSent() | DropOutbox():
             return _outbox(write, now)
         case PutIntent():
             return _intent(write)
@@ -92,6 +95,11 @@ _ACCEPT: Final = (
 )
 _FINISH: Final = "UPDATE inbox SET state = ? WHERE event_id = ? AND state = 'waiting'"
 _COUNT_ATTEMPT: Final = "UPDATE inbox SET attempts = attempts + 1 WHERE event_id = ?"
+_RETRY: Final = (
+    "UPDATE inbox SET state = 'waiting', attempts = 0 WHERE event_id = ? AND state = 'dead'"
+)
+_DROP_INBOX: Final = "UPDATE inbox SET state = 'done' WHERE room_id = ? AND state = 'waiting'"
+_DROP_OUTBOX: Final = "UPDATE outbox SET state = 'refused' WHERE room_id = ? AND state = 'unsent'"
 _QUEUE: Final = (
     "INSERT INTO outbox(txn_id, room_id, body, notice, created_at) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT(txn_id) DO NOTHING"
@@ -122,7 +130,9 @@ def _kv(write: PutRow | DeleteRow) -> Statement:
             assert_never(write)
 
 
-def _inbox(write: AcceptMessage | FinishMessage | CountAttempt, now: float) -> Statement:
+def _inbox(
+    write: AcceptMessage | FinishMessage | CountAttempt | RetryMessage | DropInbox, now: float
+) -> Statement:
     match write:
         case AcceptMessage(message):
             return Statement("inbox", _ACCEPT, _inbound_params(message, now))
@@ -130,6 +140,10 @@ def _inbox(write: AcceptMessage | FinishMessage | CountAttempt, now: float) -> S
             return Statement("inbox", _FINISH, ("dead" if dead else "done", event_id))
         case CountAttempt(event_id):
             return Statement("inbox", _COUNT_ATTEMPT, (event_id,))
+        case RetryMessage(event_id):
+            return Statement("inbox", _RETRY, (event_id,))
+        case DropInbox(room_id):
+            return Statement("inbox", _DROP_INBOX, (room_id,))
         case _:
             assert_never(write)
 
@@ -147,7 +161,7 @@ def _inbound_params(message: InboundMessage, now: float) -> Params:
     )
 
 
-def _outbox(write: QueueMessage | MarkSent, now: float) -> Statement:
+def _outbox(write: QueueMessage | MarkSent | DropOutbox, now: float) -> Statement:
     match write:
         case QueueMessage(message):
             params = (message.txn_id, message.room_id, message.body, message.notice, now)
@@ -155,6 +169,8 @@ def _outbox(write: QueueMessage | MarkSent, now: float) -> Statement:
         case MarkSent(txn_id, event_id):
             state = "refused" if event_id is None else "sent"
             return Statement("outbox", _MARK_SENT, (state, event_id, txn_id))
+        case DropOutbox(room_id):
+            return Statement("outbox", _DROP_OUTBOX, (room_id,))
         case _:
             assert_never(write)
 
@@ -170,6 +186,7 @@ def _json(value: JsonObject | Intent) -> str:
 
 
 POSITION: Final = Query("SELECT value FROM meta WHERE key = 'position'")
+WAITING_COUNT: Final = Query("SELECT count(*) FROM inbox WHERE state = 'waiting'")
 WAITING_ROOMS: Final = Query(
     "SELECT room_id FROM inbox WHERE state = 'waiting' GROUP BY room_id ORDER BY min(seq)"
 )
