@@ -1,0 +1,124 @@
+"""What is said in a chat room, and what comes back."""
+
+import pytest
+
+from supervisor.demo.person import Person
+from tests.synapse.home import Home, hear, history, words_of
+
+pytestmark = pytest.mark.anyio
+
+IMAGE = {"msgtype": "m.image", "body": "cat.png", "url": "mxc://localhost/cat"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["hello", "two\nlines", "   indented", "Привет, 世界 🍵", "<b>&amp;</b>", "\u202eturned"],
+)
+async def test_text_comes_back_as_it_was(commons: Home, text: str) -> None:
+    assert await commons.ask(text) == text
+
+
+async def test_a_long_answer_comes_in_pieces(commons: Home) -> None:
+    text = "".join(f"{n:05}" for n in range(5000))
+    first = await commons.ask(text)
+    pieces = [first, *[await hear(commons.owner, commons.bot, commons.chat) for _ in range(2)]]
+    assert "".join(pieces) == text
+
+
+async def test_the_answer_is_text_and_a_commands_answer_a_notice(commons: Home) -> None:
+    await commons.ask("hello")
+    await commons.ask("!help")
+    events = await history(commons.owner, commons.chat)
+    answers = [event for event in events if event.sender == commons.bot.user_id and event.body]
+    assert [event.content["msgtype"] for event in answers[-2:]] == ["m.text", "m.notice"]
+
+
+async def test_answers_come_in_the_order_of_the_messages(home: Home) -> None:
+    texts = [f"number {n}" for n in range(12)]
+    for text in texts:
+        await home.owner.say(home.chat, text)
+    await home.owner.wait_for(
+        lambda event: event.sender == home.bot.user_id and event.body == texts[-1],
+        what="the last answer",
+    )
+    assert await words_of(home.owner, home.chat, home.bot.user_id) == texts
+
+
+async def test_a_message_is_shown_as_read(commons: Home) -> None:
+    sent = await commons.owner.say(commons.chat, "read me")
+    await commons.owner.wait_for(
+        lambda event: (
+            event.type == "m.receipt"
+            and commons.bot.user_id in event.content.get(sent, {}).get("m.read", {})
+        ),
+        what="a read receipt",
+    )
+    await hear(commons.owner, commons.bot, commons.chat)
+
+
+@pytest.mark.parametrize("msgtype", ["m.image", "m.location", "org.example.unheard.of"])
+async def test_what_is_no_text_gets_a_polite_line(commons: Home, msgtype: str) -> None:
+    assert await answer_to(commons, IMAGE | {"msgtype": msgtype}) == "I can only read text so far."
+
+
+@pytest.mark.parametrize("body", ["waves", "!help"])
+async def test_an_emote_is_text_but_never_a_command(commons: Home, body: str) -> None:
+    assert await answer_to(commons, {"msgtype": "m.emote", "body": body}) == body
+
+
+async def test_what_needs_no_answer_gets_none(commons: Home) -> None:
+    alice, room = commons.owner, commons.chat
+    await commons.ask("before")
+    sent = await alice.say(room, "mistyped")
+    await hear(alice, commons.bot, room)
+    new = {"msgtype": "m.text", "body": "corrected"}
+    relation = {"rel_type": "m.replace", "event_id": sent}
+    edit = {**new, "body": "* corrected", "m.new_content": new, "m.relates_to": relation}
+    await alice.send(room, "m.room.message", {"msgtype": "m.notice", "body": "!help"})
+    await alice.send(room, "m.room.message", edit)
+    await alice.send(room, "m.room.message", {"msgtype": "m.text", "body": " \n"})
+    await alice.send(room, "m.reaction", {"m.relates_to": {"rel_type": "m.annotation"}})
+    await alice.send(room, "org.example.other", {"msgtype": "m.text", "body": "!help"})
+    assert await commons.ask("after") == "after"
+    said = await words_of(alice, room, commons.bot.user_id)
+    assert said[-3:] == ["before", "mistyped", "after"]
+
+
+async def test_a_guest_is_answered_but_commands_are_the_owners(home: Home, bob: Person) -> None:
+    await home.owner.invite(home.chat, bob.user_id)
+    await bob.join(home.chat)
+    assert await bob.ask(home.chat, "hello from bob") == "hello from bob"
+    for command in ("!rename Mine", "!new", "!archive", "!yes", "!dance"):
+        answer = await bob.ask(home.chat, command)
+        assert home.owner.user_id in answer
+        assert "Only" in answer
+    assert await bob.new_invites() == []
+    assert await home.owner.name_of(home.chat) == "Chat 1"
+    assert home.bot.kv()[f"matrix_user:{home.owner.user_id}"]["next_chat_index"] == 2
+
+
+async def test_a_guests_yes_does_not_answer_the_owners_question(home: Home, bob: Person) -> None:
+    await home.owner.invite(home.chat, bob.user_id)
+    await bob.join(home.chat)
+    await home.ask("!archive")
+    await bob.ask(home.chat, "!yes")
+    assert home.chat_row("C1")["is_archived"] is False
+
+
+async def test_people_among_themselves_are_let_be(home: Home, bob: Person) -> None:
+    """A group with the bot among them is no direct chat and no chat of the bot's."""
+    group = await home.owner.create_room(name="Group", invite=[home.bot.user_id, bob.user_id])
+    await bob.join(group)
+    directions = await hear(home.owner, home.bot, group)
+    for words in ("!new", "hello?"):
+        await bob.say(group, words)
+    assert await home.ask("said after that") == "said after that"
+    assert await words_of(bob, group, home.bot.user_id) == [directions]
+    assert await bob.new_invites() == []
+
+
+async def answer_to(home: Home, content: dict[str, object]) -> str:
+    """Send a message of any content to the first chat, and answer what comes back."""
+    await home.owner.put_news_aside()
+    await home.owner.send(home.chat, "m.room.message", content)
+    return await hear(home.owner, home.bot, home.chat)
