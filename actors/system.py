@@ -360,10 +360,13 @@ class ActorSystem:
     async def _beside(self, work: Callable[..., Awaitable[None]], args: tuple[object, ...]) -> None:
         try:
             await work(*args)
-        except PortError as error:
-            _log.debug("background_failed", work=work.__qualname__, error=str(error))
-        except Exception:  # the same boundary: what runs beside the actors stops none of them
-            _log.exception("background_crashed", work=work.__qualname__)
+        except Exception as error:  # noqa: BLE001  the boundary again: it stops none of the actors
+            _log.warning(
+                "background_failed",
+                work=work.__qualname__,
+                error=_why(error),
+                exc_info=None if isinstance(error, PortError) else error,
+            )
 
     # ------------------------------------------------------------ timers
 
