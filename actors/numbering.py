@@ -63,8 +63,10 @@ def settle(claims: Sequence[Claim], high_water: int) -> Numbering:
     """Give every room of one owner its chat id.
 
     A claim is kept by the best evidence, then by the room created first. Whoever is left takes
-    the next free numbers in the order of creation. No number below `high_water`, and none up to
-    the highest one claimed, is ever given out anew.
+    the next free numbers in the order of creation, those whose marker claims another room's id
+    last: until the marker is rewritten they lose anew in each run, and must get the same number
+    when the others' is on record. No number below `high_water`, and none up to the highest one
+    claimed, is ever given out anew.
     """
     holders: dict[ChatId, Claim] = {}
     losers: list[Claim] = []
@@ -75,7 +77,9 @@ def settle(claims: Sequence[Claim], high_water: int) -> Numbering:
             holders[claim.chat_id] = claim
     index = next_index((claim.chat_id for claim in claims if claim.chat_id), high_water)
     chat_ids = {claim.room_id: chat_id for chat_id, claim in holders.items()}
-    for claim in sorted(losers, key=lambda claim: claim.seniority):
+    for claim in sorted(
+        losers, key=lambda loser: (loser.evidence is Evidence.MARKER, loser.seniority)
+    ):
         chat_ids[claim.room_id] = chat_id_of(index)
         index += 1
     contested = frozenset(loser.room_id for loser in losers if loser.evidence is Evidence.MARKER)

@@ -1,0 +1,116 @@
+"""Chat ids: what is one, who keeps a contested one, and which number comes next."""
+
+import pytest
+
+from actors.model import ChatId, RoomId
+from actors.numbering import (
+    MAX_CHAT_NUMBER,
+    Claim,
+    Evidence,
+    Numbering,
+    chat_id_of,
+    chat_number,
+    next_index,
+    settle,
+)
+
+
+def claim(
+    room: str, chat_id: str | None, *, at: int = 0, evidence: Evidence = Evidence.MARKER
+) -> Claim:
+    return Claim(RoomId(room), at, ChatId(chat_id) if chat_id else None, evidence)
+
+
+def legacy(room: str, *, at: int = 0) -> Claim:
+    return claim(room, None, at=at, evidence=Evidence.NONE)
+
+
+def again(claims: list[Claim], settled: Numbering) -> list[Claim]:
+    """The same rooms in the next run: rooms without a marker have rows by now."""
+    return [
+        each
+        if each.evidence is Evidence.MARKER
+        else Claim(each.room_id, each.created_ts, settled.chat_ids[each.room_id], Evidence.ROW)
+        for each in claims
+    ]
+
+
+@pytest.mark.parametrize("number", [1, 9, 10, MAX_CHAT_NUMBER])
+def test_a_chat_id_is_the_letter_c_and_a_number(number: int) -> None:
+    assert chat_id_of(number) == f"C{number}"
+    assert chat_number(chat_id_of(number)) == number
+
+
+@pytest.mark.parametrize(
+    "text", ["", "C", "C0", "C01", "C-1", "c4", "C4 ", "C4\n", "C٤", "C99999999999", "C1000000"]
+)
+def test_everything_else_is_no_chat_id(text: str) -> None:
+    assert chat_number(text) is None
+
+
+def test_an_uncontested_claim_is_kept() -> None:
+    assert settle([claim("!a", "C3")], 1) == Numbering({RoomId("!a"): ChatId("C3")}, 4, frozenset())
+
+
+def test_of_two_markers_the_room_created_first_keeps_the_id() -> None:
+    settled = settle([claim("!b", "C1", at=1), claim("!a", "C1", at=2)], 1)
+    assert settled.chat_ids == {"!b": "C1", "!a": "C2"}
+    assert settled.contested == {"!a"}
+
+
+def test_rooms_created_in_the_same_millisecond_are_told_apart_by_their_ids() -> None:
+    settled = settle([claim("!b", "C1"), claim("!a", "C1")], 1)
+    assert settled.chat_ids == {"!a": "C1", "!b": "C2"}
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        (Evidence.MARKER, Evidence.ROW),
+        (Evidence.ROW, Evidence.NAME),
+        (Evidence.MARKER, Evidence.NAME),
+    ],
+)
+def test_better_evidence_beats_an_older_room(better: Evidence, worse: Evidence) -> None:
+    settled = settle(
+        [claim("!old", "C1", at=1, evidence=worse), claim("!new", "C1", at=2, evidence=better)], 1
+    )
+    assert settled.chat_ids == {"!new": "C1", "!old": "C2"}
+    assert not settled.contested
+
+
+def test_rooms_without_a_claim_are_numbered_in_the_order_of_their_creation() -> None:
+    settled = settle([legacy("!a", at=3), legacy("!b", at=1), legacy("!c", at=2)], 1)
+    assert settled.chat_ids == {"!b": "C1", "!c": "C2", "!a": "C3"}
+    assert settled.next_chat_index == 4
+
+
+def test_a_gap_is_never_filled() -> None:
+    settled = settle([claim("!a", "C5"), legacy("!b")], 1)
+    assert settled.chat_ids == {"!a": "C5", "!b": "C6"}
+
+
+def test_nothing_below_the_high_water_mark_is_given_out() -> None:
+    settled = settle([claim("!a", "C2"), legacy("!b")], 9)
+    assert settled.chat_ids == {"!a": "C2", "!b": "C9"}
+    assert settled.next_chat_index == 10
+
+
+def test_an_owner_without_rooms_begins_at_the_high_water_mark() -> None:
+    assert settle([], 4) == Numbering({}, 4, frozenset())
+
+
+def test_a_room_that_lost_its_id_gets_the_same_other_one_in_every_run() -> None:
+    claims = [claim("!a", "C1", at=1), claim("!b", "C1", at=2), legacy("!c", at=3)]
+    first = settle(claims, 1)
+    assert settle(again(claims, first), 1) == first
+
+
+def test_the_next_index_is_above_every_id_and_not_below_the_mark() -> None:
+    assert next_index([], 0) == 1
+    assert next_index([ChatId("C2"), ChatId("C10")], 1) == 11
+    assert next_index([ChatId("C2")], 7) == 7
+
+
+def test_what_is_no_chat_id_takes_no_number() -> None:
+    assert next_index([ChatId("rubbish")], 1) == 1
