@@ -97,6 +97,7 @@ class Creation:
             _log.info("invite_gone", room_id=room_id, owner=self.owner, reason=str(refusal))
             await self._done(intent)
             return
+        self.context.replacements.discard(room_id)
         _log.info("invite_answered", room_id=room_id, owner=self.owner, joined=allowed)
         onboarding = Intent(
             self.context.ids.nonce(),

@@ -1,7 +1,7 @@
 """Reading one room together with those rooms that say something about it."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from actors.graph import RoomGraph, room_graph
@@ -13,22 +13,26 @@ MAX_NEIGHBOURS: Final = 12
 
 
 async def graph_around(
-    seen: RoomSnapshot, homeserver: Homeserver, store: StateStore, owners: Iterable[UserId] = ()
+    seen: Collection[RoomSnapshot],
+    homeserver: Homeserver,
+    store: StateStore,
+    owners: Iterable[UserId] = (),
 ) -> RoomGraph:
-    """The graph of a room, its Spaces and the rooms it was upgraded from or to.
+    """The graph of some rooms, their Spaces and the rooms they were upgraded from or to.
 
-    `owners` are people whose known Space may list the room. Rooms that we are not in are left out;
-    any other failure is raised: not knowing is not the same as absence.
+    `owners` are people whose known Space may list one of them. Rooms that we are not in are left
+    out; any other failure is raised: not knowing is not the same as absence.
     """
     users: dict[UserId, UserMeta] = {}
-    for owner in {*owners, *seen.others}:
+    for owner in {*owners, *(other for each in seen for other in each.others)}:
         user = from_row(await store.row(user_key(owner)), UserMeta)
         if user is not None:
             users[owner] = user
-    found = {seen.room_id: seen}
-    wanted = deque([*_named_by(seen), *(user.space_id for user in users.values())])
-    tried = {seen.room_id}
-    while wanted and len(tried) <= MAX_NEIGHBOURS:
+    found = {each.room_id: each for each in seen}
+    wanted = deque(room_id for each in seen for room_id in _named_by(each))
+    wanted.extend(user.space_id for user in users.values())
+    tried = set(found)
+    while wanted and len(tried) <= MAX_NEIGHBOURS * len(seen):
         room_id = wanted.popleft()
         if room_id in tried:
             continue

@@ -23,9 +23,9 @@ from actors.messages import (
     SnapshotTaken,
 )
 from actors.model import ChatContext, RoomId, UserId
-from actors.ports import DeleteRow, Hydration, PortError, StateStore
+from actors.ports import DeleteRow, Hydration, JsonObject, PortError, StateStore
 from actors.report import ReconcileReport, RoomChange, Tally
-from actors.rows import StoredRows, chat_key, read_rows, room_key, user_key
+from actors.rows import StoredRows, chat_key, chats_prefix, read_rows, room_key, user_key
 from actors.system import ActorSystem
 
 
@@ -54,10 +54,22 @@ async def reconcile_some(
     graph: RoomGraph, rooms: Collection[RoomId], system: ActorSystem, store: StateStore
 ) -> ReconcileReport:
     """Bring the rows of some rooms in line; what is known of their owners' others is kept."""
-    round_ = Round(read_rows(await store.rows("")), graph, system, partial=True)
+    round_ = Round(await _rows_about(rooms, store), graph, system, partial=True)
     round_.tally.joined_rooms = len(rooms)
     await round_.run(rooms)
     return round_.tally.report()
+
+
+async def _rows_about(rooms: Collection[RoomId], store: StateStore) -> StoredRows:
+    """The rows of some rooms and of their owners, without a walk through all others."""
+    found: dict[str, JsonObject | None] = {}
+    for room_id in rooms:
+        row = await store.row(room_key(room_id))
+        if row is not None:
+            found[room_key(room_id)] = row
+    for owner in {room.matrix_user_id for room in read_rows(found).rooms.values()}:
+        found |= await store.rows(chats_prefix(owner))
+    return read_rows(found)
 
 
 async def _sweep(round_: "Round", store: StateStore, unreadable: Collection[RoomId]) -> None:

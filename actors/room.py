@@ -128,7 +128,7 @@ class RoomActor:
             return
         record = await self._known()
         owners = [record.room.matrix_user_id] if record.room else []
-        graph = await graph_around(seen, context.homeserver, context.store, owners)
+        graph = await graph_around([seen], context.homeserver, context.store, owners)
         await self._check(seen, graph.around(seen), in_round=False)
 
     async def _check(self, seen: RoomSnapshot, around: Surroundings, *, in_round: bool) -> None:
@@ -136,7 +136,7 @@ class RoomActor:
         record = await self._known()
         verdict = self._verdict = classify(seen, around, record, context.homeserver.me)
         self._marker = seen.marker
-        if seen.replacement is not None:
+        if seen.replacement is not None and around.replaced_by is None:
             context.replacements.add(seen.replacement)
         if context.system.state_of(self._room_id) is RoomState.LEFT:
             await context.system.fire(self._room_id, RoomTrigger.JOINED, "state could be read")

@@ -172,6 +172,10 @@ class ActorSystem:
         """Pass a report upwards."""
         self.observe(report)
 
+    def has_mail(self) -> bool:
+        """Whether any actor has something left to handle."""
+        return any(cell.mailbox for cell in self._cells.values())
+
     # ------------------------------------------------------------ room states
 
     def rooms(self) -> Iterator[tuple[RoomId, Cell]]:

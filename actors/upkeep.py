@@ -92,6 +92,11 @@ class Upkeep:
         """Whether something of this owner is still due: no new number may be given out before."""
         return any(due.owner == owner for due in self._due.values())
 
+    @property
+    def busy(self) -> bool:
+        """Whether anything is still due."""
+        return bool(self._due)
+
     def start(self) -> None:
         """Let the worker go on, if the bot is live."""
         if self._due and self._system.live and not self._working:

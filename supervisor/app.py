@@ -28,6 +28,7 @@ from adapter.platform.echo import EchoPlatform
 from adapter.sqlite.inline import InlineStore
 from adapter.sqlite.journal import SqliteJournal
 from adapter.sqlite.store import SqliteStore
+from adapter.sqlite.untouched import break_seal, seal
 from supervisor.lifecycle import Trigger
 from supervisor.settings import Settings
 from supervisor.supervisor import STOP_WITHIN_S, Step, Supervisor
@@ -54,7 +55,10 @@ async def _run_once(settings: Settings) -> Step:
     boot = uuid.uuid4().hex[:12]
     structlog.contextvars.bind_contextvars(boot=boot)
     _log.info("starting", user_id=settings.user_id, homeserver=settings.homeserver)
+    untouched = break_seal(settings.db_path, settings.store_path, settings.user_id)
+    clean = False
     async with _bot(settings, boot) as (bot, transitions):
+        bot.activities.trusted = untouched
         supervisor = Supervisor(bot.activities, transitions, Random())  # noqa: S311
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_stop_on_signal, supervisor)
@@ -63,6 +67,9 @@ async def _run_once(settings: Settings) -> Step:
         stuck = await bot.system.stop(STOP_WITHIN_S)
         if stuck:
             _log.error("stuck", actors=stuck)
+        clean = bot.activities.nothing_open() and not stuck
+    if clean:
+        seal(settings.db_path, settings.store_path, settings.user_id)
     return last
 
 

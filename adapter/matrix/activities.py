@@ -8,10 +8,20 @@ import anyio
 import structlog
 
 from actors.messages import InboxWaiting, IntentsWaiting, Report, RoomsFailing
-from actors.model import RoomId
-from actors.ports import DeleteRow, Homeserver, Hydration, SavePosition, StateStore
-from actors.reconciliation import reconcile
+from actors.model import RoomId, RoomSnapshot
+from actors.neighbourhood import graph_around, read_if_joined
+from actors.ports import (
+    DeleteRow,
+    Homeserver,
+    Hydration,
+    PositionLost,
+    SavePosition,
+    StateStore,
+    SyncDelta,
+)
+from actors.reconciliation import reconcile, reconcile_some
 from actors.report import ReconcileReport
+from actors.room_lifecycle import RoomState
 from actors.system import ActorSystem, RoomsFail
 from actors.upkeep import Upkeep
 from adapter.matrix.outbox import Outbox
@@ -21,6 +31,17 @@ _log = structlog.get_logger()
 
 PRUNE_EVERY_S: Final = 3600.0
 KEEP_S: Final = 7 * 86_400.0
+MAX_CHANGED: Final = 50
+"""When more rooms than this have changed, reading all of them at once is quicker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What happened since a position, and the rooms whose state it changed, read anew."""
+
+    since: str
+    news: SyncDelta
+    rooms: dict[RoomId, RoomSnapshot]
 
 
 @dataclass(slots=True)
@@ -34,9 +55,12 @@ class Activities:
     upkeep: Upkeep
     replacements: set[RoomId]
     wall_clock: Callable[[], float]
+    trusted: bool = False
+    """Whether the rows are known to say what the homeserver said at the stored position."""
     report: ReconcileReport | None = None
     """The last reconciliation's."""
     _hydration: Hydration | None = field(default=None, init=False)
+    _delta: Delta | None = field(default=None, init=False)
     _resume: bool = field(default=True, init=False)
     """Whether the stored position is still good."""
     _serving: anyio.CancelScope | None = field(default=None, init=False)
@@ -48,14 +72,51 @@ class Activities:
         return f"logged in by {await self.homeserver.log_in()}"
 
     async def hydrate(self) -> str:
-        """Read every joined room's state."""
+        """Read the joined rooms' state: of those that changed, or else of all."""
+        self._delta = await self._changed_rooms()
+        if self._delta is not None:
+            return f"{len(self._delta.rooms)} rooms changed since the stored position"
         self._hydration = hydration = await self.homeserver.hydrate()
         if hydration.malformed:
             _log.warning("malformed_events", count=hydration.malformed)
         return f"{len(hydration.snapshots)} rooms"
 
+    async def _changed_rooms(self) -> Delta | None:
+        """What happened since the stored position; None where that is not enough to know."""
+        position = await self.store.position()
+        if position is None or not (self.trusted and self._resume):
+            return None
+        try:
+            news = await self.homeserver.sync(position, 0)
+        except PositionLost as error:
+            _log.warning("sync_position_lost", reason=str(error))
+            self._resume = False
+            return None
+        rooms = [room.room_id for room in news.rooms if room.state_changed]
+        if len(rooms) > MAX_CHANGED:
+            return None
+        seen = [await read_if_joined(self.homeserver, room_id) for room_id in rooms]
+        return Delta(position, news, {each.room_id: each for each in seen if each is not None})
+
     async def reconcile(self) -> str:
-        """Bring the cache in line, and settle from where /sync goes on.
+        """Bring the cache in line with what was read."""
+        if self._delta is not None:
+            delta, self._delta = self._delta, None
+            return await self._reconcile_changed(delta)
+        return await self._reconcile_all()
+
+    async def _reconcile_changed(self, delta: Delta) -> str:
+        """Accept what happened since the stored position; nothing of it is handled before live."""
+        if delta.rooms:
+            graph = await graph_around(delta.rooms.values(), self.homeserver, self.store)
+            report = await reconcile_some(graph, delta.rooms, self.system, self.store)
+            self.report = report
+            _log.info("reconciled", **report)
+        await self._pump().accept(delta.news, delta.since, delta.rooms)
+        return f"{len(delta.rooms)} changed rooms looked at"
+
+    async def _reconcile_all(self) -> str:
+        """Bring the whole cache in line, and settle from where /sync goes on.
 
         Where there is no position to resume from, the one that came with the snapshot is taken:
         messages from before it are not seen, invites that wait are.
@@ -71,6 +132,7 @@ class Activities:
             invites = [invited(invite) for invite in hydration.invites]
             await self.store.commit([*invites, SavePosition(hydration.position)])
             self._resume = True
+        self.trusted = True
         return f"{report['changes']} changes, {len(report['conflicts'])} conflicts"
 
     async def serve(self) -> None:
@@ -78,7 +140,7 @@ class Activities:
         position = await self.store.position()
         if position is None:
             raise RuntimeError("serve comes after reconcile")
-        pump = Pump(self.homeserver, self.store, self.system, self.replacements)
+        pump = self._pump()
         self.system.live = True
         self.system.observe = self._hear
         self.system.resume_all()
@@ -97,6 +159,16 @@ class Activities:
         if isinstance(report, RoomsFailing) and self._serving is not None:
             self._failing = report
             self._serving.cancel()
+
+    def nothing_open(self) -> bool:
+        """Whether all that is known of the rooms is in the store and on the homeserver."""
+        if self.upkeep.busy or self.replacements or self.system.has_mail():
+            return False
+        quarantined = any(cell.state is RoomState.QUARANTINED for _, cell in self.system.rooms())
+        return self.trusted and not quarantined
+
+    def _pump(self) -> Pump:
+        return Pump(self.homeserver, self.store, self.system, self.replacements)
 
     def forget_position(self) -> None:
         """The server does not know the stored position any more."""

@@ -1,6 +1,6 @@
 """Following /sync: a response goes into one transaction, and only then is anybody told."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -63,8 +63,10 @@ class Pump:
             said = True
             await anyio.sleep(CATCH_UP_S)
 
-    async def accept(self, delta: SyncDelta, since: str) -> None:
-        """Make a response durable, then tell the actors."""
+    async def accept(
+        self, delta: SyncDelta, since: str, looked_at: Collection[RoomId] = ()
+    ) -> None:
+        """Make a response durable, then tell the actors; rooms `looked_at` need no second look."""
         if delta.malformed:
             _log.warning("malformed_events", count=delta.malformed)
         rooms = [await self._without_gap(room, since) for room in delta.rooms]
@@ -78,7 +80,7 @@ class Pump:
         await self.store.commit([*writes, SavePosition(delta.next_batch)])
         self.replacements.update(room.replacement for room in rooms if room.replacement)
         for room in rooms:
-            if room.state_changed:
+            if room.state_changed and room.room_id not in looked_at:
                 self.system.tell(room.room_id, RoomChanged())
             if any(map(worth_accepting, room.messages)):
                 self.system.tell(room.room_id, InboxWaiting())

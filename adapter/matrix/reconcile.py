@@ -61,7 +61,7 @@ async def reconcile_single_room(
         tally = Tally()
         tally.skip(room_id, "left", str(refusal))
         return tally.report()
-    graph = await graph_around(seen, homeserver, store, [matrix_user_id])
+    graph = await graph_around([seen], homeserver, store, [matrix_user_id])
     async with _actors(homeserver, store, chat_mgr) as system:
         return await reconcile_some(graph, {room_id, *graph.spaces}, system, store)
 
