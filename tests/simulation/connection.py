@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TypeVar
+from typing import Final, NoReturn, TypeVar
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -22,6 +22,21 @@ from tests.simulation.server import SimulatedServer
 
 T = TypeVar("T")
 
+HANG_S: Final = 30.0
+"""How long a request without an answer is waited for, as the gateway does."""
+LATE_S: Final = 8.0
+"""The longest time by which a request outlives the client that gave it up."""
+
+
+class Gate:
+    """What every request passes on its way out and on its way back. This one lets all pass."""
+
+    async def before(self, method: str) -> None:
+        """Pass a request that has not begun."""
+
+    async def after(self, method: str) -> None:
+        """Pass the answer of a request that succeeded."""
+
 
 class Connection:
     """One device's connection. What is done between the two halves of the way has its effect."""
@@ -33,15 +48,18 @@ class Connection:
         device_id: str,
         faults: Faults,
         token: str | None,
+        gate: Gate,
     ) -> None:
         self.device_id = device_id
         self.token = token
         self._server = server
         self._me = me
         self._faults = faults
+        self._gate = gate
 
     async def log_in(self) -> str:
         """Resume the session if its token is still good, else log in. Answers which it was."""
+        await self._gate.before("log_in")
         fault = self._faults.choose("log_in")
         if fault is Fault.REFUSED:
             await checkpoint()
@@ -49,16 +67,21 @@ class Connection:
         await self._outbound(fault)
         how = self._open_session()
         await self._inbound(fault)
+        await self._gate.after("log_in")
         return how
 
     @asynccontextmanager
-    async def request(self, method: str, room_id: RoomId | None = None) -> AsyncIterator[None]:
+    async def request(
+        self, method: str, room_id: RoomId | None = None
+    ) -> AsyncIterator[Fault | None]:
         """The way there, the body at the server, and the way back."""
+        await self._gate.before(method)
         fault = self._faults.choose(method, room_id)
         await self._outbound(fault)
         self.check()
-        yield
+        yield fault
         await self._inbound(fault)
+        await self._gate.after(method)
 
     async def read(self, method: str, read: Callable[[], T], room_id: RoomId | None = None) -> T:
         """Make a request whose effect is one synchronous call."""
@@ -67,7 +90,11 @@ class Connection:
 
     async def write(self, method: str, write: Callable[[], T], room_id: RoomId | None = None) -> T:
         """Make a request that writes, and record it."""
-        async with self.request(method, room_id):
+        async with self.request(method, room_id) as fault:
+            if fault is Fault.LATE:
+                delay_s = self._faults.rng.uniform(0, LATE_S)
+                self._server.later(delay_s, lambda: self._recorded(method, write, room_id))
+                raise HomeserverUnavailable("The connection broke before anything was done.")
             return self._recorded(method, write, room_id)
 
     def check(self) -> None:
@@ -114,14 +141,14 @@ class Connection:
             case Fault.SERVER_ERROR:
                 raise HomeserverUnavailable("502: Bad Gateway")
             case Fault.HANG_BEFORE:
-                await anyio.sleep_forever()
+                await _hang()
             case Fault.RATE_LIMITED:
                 raise RateLimited(self._faults.retry_after_s)
             case Fault.REFUSED:
                 raise HomeserverRefused(403, "M_FORBIDDEN", "Refused by chance.")
             case Fault.REVOKED:
                 self._server.revoke_tokens(self._me)
-            case Fault.AFTER_EFFECT | Fault.HANG_AFTER | None:
+            case Fault.AFTER_EFFECT | Fault.HANG_AFTER | Fault.LATE | None:
                 pass
 
     async def _inbound(self, fault: Fault | None) -> None:
@@ -129,4 +156,9 @@ class Connection:
         if fault is Fault.AFTER_EFFECT:
             raise HomeserverUnavailable("The connection broke before the answer came.")
         if fault is Fault.HANG_AFTER:
-            await anyio.sleep_forever()
+            await _hang()
+
+
+async def _hang() -> NoReturn:
+    await anyio.sleep(HANG_S)
+    raise HomeserverUnavailable(f"No answer within {HANG_S:g} s.")

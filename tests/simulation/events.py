@@ -21,7 +21,7 @@ class Event:
     """One event as it stands in a room, `position` being its place in the server's stream.
 
     `state_key` is None for a message. `prev_content` is the content of the state event that this
-    one replaced.
+    one replaced, `txn_id` the transaction id of a message that a client gave one.
     """
 
     event_id: EventId
@@ -33,6 +33,7 @@ class Event:
     position: int
     state_key: str | None = None
     prev_content: Content | None = None
+    txn_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

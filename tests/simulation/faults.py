@@ -19,9 +19,11 @@ class Fault(StrEnum):
     AFTER_EFFECT = "after_effect"
     """HomeserverUnavailable; it was done all the same."""
     HANG_BEFORE = "hang_before"
-    """Never returns until it is cancelled; nothing was done."""
+    """No answer, HomeserverUnavailable after 30 s; nothing was done."""
     HANG_AFTER = "hang_after"
-    """Never returns until it is cancelled; it was done all the same."""
+    """No answer, HomeserverUnavailable after 30 s; it was done all the same."""
+    LATE = "late"
+    """HomeserverUnavailable; it is done some seconds later. Reads fail with nothing done."""
     SERVER_ERROR = "server_error"
     """A 5xx: HomeserverUnavailable; nothing was done."""
     RATE_LIMITED = "rate_limited"
@@ -32,8 +34,13 @@ class Fault(StrEnum):
     """SessionRevoked, now and until the next `log_in`; nothing was done."""
 
 
-NEVER_REFUSED_BY_CHANCE: Final = frozenset({"log_in", "probe", "hydrate", "sync", "joined_rooms"})
-"""Requests that no sane homeserver answers with a 4xx, so that only a plan may do it."""
+NEVER_REFUSED_BY_CHANCE: Final = frozenset({
+    "log_in", "probe", "hydrate", "sync", "joined_rooms", "messages_before", "join", "leave", "send",
+})  # fmt: skip
+"""Requests that a sane homeserver does not answer with a 4xx, so that only a plan may do it."""
+
+NEVER_LATE_BY_CHANCE: Final = frozenset({"write_marker", "set_name", "unlink", "leave", "forget"})
+"""Requests that would undo a later one of their kind."""
 
 
 @dataclass(slots=True)
@@ -116,4 +123,6 @@ class Faults:
 def _is_insane(method: str, fault: Fault) -> bool:
     if method == "log_in" and fault is Fault.REVOKED:
         return True
+    if fault is Fault.LATE:
+        return method in NEVER_LATE_BY_CHANCE
     return fault is Fault.REFUSED and method in NEVER_REFUSED_BY_CHANCE

@@ -20,7 +20,7 @@ from actors.model import (
 )
 from actors.ports import HomeserverRefused, HomeserverUnavailable, Hydration, NewRoom, SyncDelta
 from adapter.matrix.provisioning import power_levels
-from tests.simulation.connection import Connection
+from tests.simulation.connection import Connection, Gate
 from tests.simulation.events import StateEntry
 from tests.simulation.faults import Faults
 from tests.simulation.limits import RateLimit
@@ -50,10 +50,13 @@ class SimulatedHomeserver:
         faults: Faults | None = None,
         *,
         token: str | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.server = server
         self.faults = faults or Faults(server.rng)
-        self.connection = Connection(server, me, device_id, self.faults, token)
+        self.connection = Connection(
+            server, me, device_id, self.faults, token, gate or Gate()
+        )
         self.closed = False
         self._me = me
         self._read = self.connection.read
@@ -205,7 +208,9 @@ class SimulatedHomeserver:
                 self._take(self.server.write_limit)
                 msgtype = "m.notice" if message.notice else "m.text"
                 content = {"msgtype": msgtype, "body": message.body}
-                transactions[key] = self.server.send(self._me, message.room_id, content)
+                transactions[key] = self.server.send(
+                    self._me, message.room_id, content, message.txn_id
+                )
             return transactions[key]
 
         return await self._write("send", send, message.room_id)

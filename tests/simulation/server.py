@@ -4,15 +4,17 @@ Everything here is synchronous and takes effect at once; requests, their delays 
 are `homeserver.py`'s. Randomness comes from the given Random, time from the running loop.
 """
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Final
 
 import anyio
 
 from actors.model import EventId, Invite, RoomId, UserId
-from actors.ports import HomeserverRefused, PositionLost
+from actors.ports import HomeserverRefused, PositionLost, RateLimited
 from tests.simulation.events import Content, Event, StateEntry, WriteRequest
 from tests.simulation.limits import RateLimit
 from tests.simulation.room import (
@@ -42,7 +44,7 @@ class SimulatedServer:
     Public fields may be set at any time: `slow_s` (the longest delay of a request, each way),
     `unreadable` (rooms whose state can't be read, with the reason), `refuses_credentials`,
     `creation_limit` and `write_limit` (None: unlimited), `timeline_limit` (messages of a room in
-    one sync), `room_version` (of the rooms created from now on).
+    one sync), `room_version` (of the rooms created from now on), `on_event` (told of every event).
     """
 
     def __init__(
@@ -72,6 +74,8 @@ class SimulatedServer:
         self.refuses_credentials = False
         self.slow_s = 0.0
         self.unreadable: dict[RoomId, str] = {}
+        self.on_event: Callable[[Event], None] = lambda _: None
+        self._postponed: list[tuple[float, Callable[[], object]]] = []
         self._rooms_of: dict[UserId, dict[RoomId, SimulatedRoom]] = {}
         self._clock = clock
         self._down = False
@@ -128,6 +132,26 @@ class SimulatedServer:
         self.slow_s = 0.0
         self.unreadable.clear()
         self.refuses_credentials = False
+
+    # What is done later
+
+    def later(self, delay_s: float, action: Callable[[], object]) -> None:
+        """Let `run_postponed` do something after a while."""
+        self._postponed.append((self._clock() + delay_s, action))
+        self.wake()
+
+    async def run_postponed(self) -> None:
+        """Do what was postponed when its time has come, for ever; what is refused is dropped."""
+        while True:
+            now = self._clock()
+            due = [action for at, action in self._postponed if at <= now]
+            self._postponed = [(at, action) for at, action in self._postponed if at > now]
+            for action in due:
+                with suppress(HomeserverRefused, RateLimited):
+                    action()
+            wait_s = min((at for at, _ in self._postponed), default=math.inf) - now
+            with anyio.move_on_after(wait_s):
+                await self.news()
 
     # Waiting for news
 
@@ -227,11 +251,13 @@ class SimulatedServer:
         if room.membership(target) != membership:
             self._set_member(room, sender, target, membership)
 
-    def send(self, sender: UserId, room_id: RoomId, content: Content) -> EventId:
+    def send(
+        self, sender: UserId, room_id: RoomId, content: Content, txn_id: str | None = None
+    ) -> EventId:
         """Send an `m.room.message`."""
         room = self.room(room_id)
         room.check_message(sender, "m.room.message")
-        return self._append(room, sender, "m.room.message", content, None)
+        return self._append(room, sender, "m.room.message", content, None, txn_id)
 
     def grant(self, room_id: RoomId, user_id: UserId, power: int) -> None:
         """Give somebody a power level, as the room's creator would."""
@@ -252,7 +278,13 @@ class SimulatedServer:
         self._append(room, sender, "m.room.member", {"membership": membership}, target)
 
     def _append(
-        self, room: SimulatedRoom, sender: UserId, kind: str, content: Content, key: str | None
+        self,
+        room: SimulatedRoom,
+        sender: UserId,
+        kind: str,
+        content: Content,
+        key: str | None,
+        txn_id: str | None = None,
     ) -> EventId:
         event = Event(
             event_id=EventId(f"${self.rng.getrandbits(128):032x}"),
@@ -264,9 +296,11 @@ class SimulatedServer:
             position=self.position + 1,
             state_key=key,
             prev_content=None if key is None else room.content(kind, key),
+            txn_id=txn_id,
         )
         self.events.append(event)
         room.append(event)
+        self.on_event(event)
         self.wake()
         return event.event_id
 

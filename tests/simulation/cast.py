@@ -1,0 +1,195 @@
+"""People who do what people do, at random."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from random import Random
+from typing import Final
+
+from actors.model import MARKER_TYPE, RoomId, UserId
+from actors.ports import HomeserverRefused
+from tests.simulation.events import MALFORMED
+from tests.simulation.people import Person
+from tests.simulation.platform import POISON
+from tests.simulation.process import BOT
+from tests.simulation.room import SimulatedRoom
+from tests.simulation.server import SimulatedServer
+from tests.simulation.story import Story
+
+NAMES: Final = ("alice", "bob", "carol", "dave")
+COMMANDS: Final = (
+    "!help", "!new", "!new q{n}q", "!new q{n}q", "!chats", "!rename q{n}q", "!rename q{n}q",
+    "!rename", "!archive", "!archive", "!yes", "!yes", "!no", "!open C1", "!open C2", "!open q{n}q",
+    "!status", "!q{n}q",
+)  # fmt: skip
+BURST: Final = 15
+
+
+class Cast:
+    """Everybody but the bot. `act` lets one of them do one thing."""
+
+    def __init__(self, server: SimulatedServer, rng: Random, people: int, story: Story) -> None:
+        self.people = [Person(server, UserId(f"@{name}:sim.test")) for name in NAMES[:people]]
+        self.stranger = Person(server, UserId("@mallory:sim.test"))
+        self._server = server
+        self._rng = rng
+        self._story = story
+        self._said = 0
+        self._acts: dict[Callable[[Person], None], int] = {
+            self._knock: 2,
+            self._talk: 10,
+            self._talk_at_length: 3,
+            self._command: 8,
+            self._say_something_odd: 3,
+            self._rename: 2,
+            self._leave: 1,
+            self._bring_a_friend: 1,
+            self._remove_the_bot: 1,
+            self._bring_the_bot_back: 2,
+            self._upgrade: 1,
+            self._forge: 1,
+        }
+
+    def act(self) -> None:
+        """Let somebody do something. What the server forbids them does not happen."""
+        person = self._rng.choice(self.people)
+        if self._rng.random() < 0.9:  # noqa: PLR2004
+            person.join_all()
+        if not self.chats_of(person) and self._rng.random() < 0.5:  # noqa: PLR2004
+            self._knock(person)
+            return
+        act = self._rng.choices(list(self._acts), list(self._acts.values()))[0]
+        with suppress(HomeserverRefused):
+            act(person)
+
+    def settle_down(self) -> None:
+        """Everybody accepts what they were invited to; who has no chat asks for one."""
+        for person in self.people:
+            person.join_all()
+            if not self.chats_of(person):
+                self._knock(person)
+
+    def say_goodbye(self) -> None:
+        """Everybody writes once more in each of their chats."""
+        for person in self.people:
+            for room_id in self.chats_of(person):
+                self._say(person, room_id, "goodbye {q}")
+
+    def chats_of(self, person: Person) -> list[RoomId]:
+        """Chats that a person is in and the bot as well."""
+        return [room.room_id for room in self._chat_rooms() if _both_in(room, person)]
+
+    # ------------------------------------------------------------ what they do
+
+    def _knock(self, person: Person) -> None:
+        if self._rng.random() < 0.1:  # noqa: PLR2004
+            self.stranger.direct_chat_with(BOT)
+        room_id = person.direct_chat_with(BOT)
+        self._tell(person, f"invites the bot to {room_id}")
+
+    def _talk(self, person: Person) -> None:
+        self._say(person, self._a_chat(person), "hello {q}")
+
+    def _talk_at_length(self, person: Person) -> None:
+        room_id = self._a_chat(person)
+        for _ in range(self._rng.randint(2, BURST)):
+            self._say(person, room_id, "and {q}")
+
+    def _command(self, person: Person) -> None:
+        self._said += 1
+        text = self._rng.choice(COMMANDS).format(n=self._said)
+        room_id = self._a_chat(person)
+        person.say(room_id, text)
+        self._tell(person, f"writes {text!r} in {room_id}")
+
+    def _say_something_odd(self, person: Person) -> None:
+        room_id = self._a_chat(person)
+        match self._rng.randrange(6):
+            case 0:
+                self._say(person, room_id, f"{POISON} {{q}}")
+            case 1:
+                self._say(person, room_id, "picture {q}", msgtype="m.image")
+            case 2:
+                self._say(person, room_id, "notice {q}", msgtype="m.notice")
+            case 3:
+                person.send_raw(room_id, MALFORMED)
+            case 4:
+                last = self._server.room(room_id).timeline[-1]
+                person.edit(room_id, last.event_id, "edited")
+            case _:
+                self._say(person, room_id, " ")
+
+    def _rename(self, person: Person) -> None:
+        self._said += 1
+        room_id = self._a_chat(person)
+        person.rename(room_id, f"q{self._said}q")
+        self._tell(person, f"renames {room_id}")
+
+    def _leave(self, person: Person) -> None:
+        room_id = self._a_chat(person)
+        person.leave(room_id)
+        self._tell(person, f"leaves {room_id}")
+
+    def _bring_a_friend(self, person: Person) -> None:
+        room_id = self._a_chat(person)
+        friend = self._rng.choice(self.people)
+        person.invite(room_id, friend.user_id)
+        self._tell(person, f"invites {friend.user_id} to {room_id}")
+
+    def _remove_the_bot(self, person: Person) -> None:
+        room_id = self._a_chat(person)
+        self._server.evict(room_id, BOT)
+        self._tell(person, f"has the bot removed from {room_id}")
+
+    def _bring_the_bot_back(self, person: Person) -> None:
+        for room in self._chat_rooms():
+            if room.membership(BOT) == "leave" and room.membership(person.user_id) == "join":
+                person.invite(room.room_id, BOT)
+                self._tell(person, f"invites the bot to {room.room_id} again")
+
+    def _upgrade(self, person: Person) -> None:
+        room_id = self._a_chat(person)
+        self._server.grant(room_id, person.user_id, 100)
+        replacement = person.upgrade(room_id)
+        self._server.grant(replacement, BOT, 100)
+        person.invite(replacement, BOT)
+        self._tell(person, f"upgrades {room_id} to {replacement}")
+
+    def _forge(self, person: Person) -> None:
+        room_id = self._a_chat(person)
+        person.write_marker(room_id, {"version": 1, "kind": "chat", "owner": person.user_id})
+
+    # ------------------------------------------------------------ how they do it
+
+    def _say(
+        self, person: Person, room_id: RoomId, text: str, *, msgtype: str = "m.text"
+    ) -> None:
+        self._said += 1
+        body = text.format(q=f"q{self._said}q")
+        event_id = person.say(room_id, body, msgtype=msgtype)
+        self._tell(person, f"writes {body!r} in {room_id} ({event_id})")
+
+    def _a_chat(self, person: Person) -> RoomId:
+        chats = self.chats_of(person)
+        if not chats:
+            raise HomeserverRefused(404, "M_NOT_FOUND", "no chat yet")
+        return self._rng.choice(chats)
+
+    def _chat_rooms(self) -> list[SimulatedRoom]:
+        """Rooms with our marker of a chat, or that replace one, not replaced themselves."""
+        chats: list[SimulatedRoom] = []
+        known: set[RoomId] = set()
+        for room in self._server.rooms.values():
+            before = room.content("m.room.create").get("predecessor")
+            inherits = isinstance(before, dict) and before.get("room_id") in known
+            if room.content(MARKER_TYPE, BOT).get("kind") == "chat" or inherits:
+                known.add(room.room_id)
+                if ("m.room.tombstone", "") not in room.state:
+                    chats.append(room)
+        return chats
+
+    def _tell(self, person: Person, what: str) -> None:
+        self._story.tell(person.user_id.partition(":")[0], what)
+
+
+def _both_in(room: SimulatedRoom, person: Person) -> bool:
+    return room.membership(person.user_id) == room.membership(BOT) == "join"

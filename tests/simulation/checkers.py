@@ -1,0 +1,202 @@
+"""What must hold at every moment of a simulation. Each checker is told of what it watches."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import anyio
+
+from actors.machine import Outcome, Table, TransitionRecord
+from actors.messages import Address
+from actors.model import MARKER_TYPE, EventId, PlatformChatId, RoomId, UserId
+from actors.ports import PositionLost
+from actors.room_lifecycle import ROOM_LIFECYCLE, RoomState, RoomTrigger
+from supervisor.lifecycle import LIFECYCLE, MACHINE, State, Trigger
+from tests.simulation.events import Event
+from tests.simulation.server import SimulatedServer
+from tests.simulation.story import Story
+
+WRITES: Final = frozenset({
+    "create_room", "write_marker", "set_name", "link", "unlink", "join", "leave", "forget",
+    "invite", "send",
+})  # fmt: skip
+"""Requests that change something on the homeserver which anybody sees for good."""
+
+ONCE: Final = (
+    re.compile(r"You said .*\bq\d+q\b.*"),
+    re.compile(r"I don't know the command !q\d+q\..*"),
+    re.compile(r"This chat is now called q\d+q\."),
+    re.compile(r"q\d+q \(C\d+\) is ready.*"),
+)
+"""Texts of ours that follow from one message of a person, who says nothing twice."""
+
+
+def answered_by(event: Event) -> EventId | None:
+    """The message that one of our messages answers, as its transaction id says."""
+    txn_id = (event.txn_id or "").removeprefix("new.")
+    return EventId(txn_id.partition(".")[0]) if txn_id.startswith("$") else None
+
+
+class Checkers:
+    """Collects violations; `broken` is set with the first one."""
+
+    def __init__(self, server: SimulatedServer, me: UserId, story: Story) -> None:
+        self.violations: list[str] = []
+        self.broken = anyio.Event()
+        self.state: Callable[[], State | None] = lambda: None
+        """What the supervisor says its state is; None while there is none."""
+        self.answers: defaultdict[EventId, list[Event]] = defaultdict(list)
+        """Our answers in the rooms' timelines, by the message that they answer."""
+        self.excused_until = 0
+        """Messages up to this position of the stream may have been lost with the database."""
+        self.journal: dict[str, str] = {}
+        """The state of every machine in this run, replayed from the journal."""
+        self._server = server
+        self._me = me
+        self._story = story
+        self._boot = ""
+        self._busy: set[Address] = set()
+        self._loss_expected = False
+        self._said: dict[str, EventId] = {}
+        self._last_answered: defaultdict[RoomId, int] = defaultdict(int)
+        self._positions: dict[EventId, int] = {}
+        self._chat_ids: dict[tuple[str, str], RoomId] = {}
+        self._intents: dict[str, RoomId] = {}
+        self._conversations: dict[RoomId, PlatformChatId] = {}
+
+    def violated(self, what: str) -> None:
+        """Something happened that must not."""
+        self._story.tell("VIOLATION", what)
+        self.violations.append(what)
+        self.broken.set()
+
+    # ------------------------------------------------------------ the process
+
+    def booted(self, boot: str) -> None:
+        """Another run of the process begins."""
+        self._boot = boot
+        self._busy.clear()
+        self.journal.clear()
+
+    @contextmanager
+    def handling(self, boot: str, address: Address) -> Iterator[None]:
+        """One handler of one actor, from its beginning to its end."""
+        if boot == self._boot and address in self._busy:
+            self.violated(f"two handlers at once in {address}")
+        self._busy.add(address)
+        try:
+            yield
+        finally:
+            if boot == self._boot:
+                self._busy.discard(address)
+
+    def request_started(self, method: str) -> None:
+        """The bot begins a request."""
+        if method in WRITES and self.state() not in {State.LIVE, State.STOPPED}:
+            self.violated(f"{method} while {self.state()}")
+
+    def asked(self, chat: PlatformChatId, key: EventId) -> None:
+        """The platform is asked to answer a message: a room keeps its conversation."""
+        room_id = self._server.events[self._positions[key] - 1].room_id
+        if self._conversations.setdefault(room_id, chat) != chat:
+            self.violated(f"{room_id} talks in {chat}, not in {self._conversations[room_id]}")
+
+    def journaled(self, record: TransitionRecord) -> None:
+        """A transition was written: it continues that machine's last one, as its table says."""
+        self._story.tell(
+            "journal",
+            f"{record.machine}: {record.src} --{record.trigger}--> {record.dst}"
+            f" {record.outcome} ({record.reason})",
+        )
+        is_room = record.machine != MACHINE
+        before = self.journal.get(record.machine, RoomState.UNCHECKED if is_room else State.LOGIN)
+        self.journal[record.machine] = record.dst
+        if record.src != before:
+            self.violated(f"journal: {record.machine} was {before}, not {record.src}")
+        follows = (
+            _next(ROOM_LIFECYCLE, RoomState(record.src), RoomTrigger(record.trigger))
+            if is_room
+            else _next(LIFECYCLE, State(record.src), Trigger(record.trigger))
+        )
+        denied = record.outcome is Outcome.DENIED
+        if (denied, record.dst) != (follows is None, follows or record.src):
+            self.violated(f"journal: no such transition: {record}")
+
+    # ------------------------------------------------------------ losses
+
+    def expect_loss(self) -> None:
+        """From here to the next position that is saved, messages may be missed."""
+        self._loss_expected = True
+
+    def position_saved(self, token: str) -> None:
+        """The position in the stream from which the bot goes on."""
+        if self._loss_expected:
+            try:
+                self.excused_until = self._server.position_of(token)
+            except PositionLost:
+                return
+            self._loss_expected = False
+
+    # ------------------------------------------------------------ the rooms
+
+    def seen(self, event: Event) -> None:
+        """Something happened in a room."""
+        self._positions[event.event_id] = event.position
+        if event.sender != self._me:
+            return
+        if event.type == "m.room.message":
+            self._sent(event)
+        elif event.type == MARKER_TYPE:
+            self._marked(event)
+
+    def _sent(self, event: Event) -> None:
+        body = str(event.content.get("body"))
+        if any(once.fullmatch(body) for once in ONCE):
+            if body in self._said:
+                self.violated(f"said twice: {body}")
+            self._said[body] = event.event_id
+        message = answered_by(event)
+        if message is None:
+            return
+        self.answers[message].append(event)
+        if (event.txn_id or "").startswith("new."):
+            return
+        if len(self.answers[message]) > 1:
+            self.violated(f"answered twice: {message}")
+        position = self._positions[message]
+        if position < self._last_answered[event.room_id]:
+            self.violated(f"answered out of order: {message} in {event.room_id}")
+        self._last_answered[event.room_id] = position
+
+    def _marked(self, event: Event) -> None:
+        owner, chat_id = str(event.content.get("owner")), event.content.get("chat_id")
+        if chat_id is not None:
+            self._claim((owner, str(chat_id)), event.room_id)
+        intent = event.content.get("intent")
+        before = self._server.room(event.room_id).content("m.room.create").get("predecessor")
+        if intent is None or before is not None:
+            return
+        if self._intents.setdefault(str(intent), event.room_id) != event.room_id:
+            self.violated(f"two rooms for the intent {intent}")
+
+    def _claim(self, key: tuple[str, str], room_id: RoomId) -> None:
+        holder = self._chat_ids.setdefault(key, room_id)
+        if holder != room_id and not self._replaces(room_id, holder):
+            self.violated(f"{key[1]} of {key[0]} given out twice: {holder}, {room_id}")
+        self._chat_ids[key] = room_id
+
+    def _replaces(self, room_id: RoomId, earlier: RoomId) -> bool:
+        predecessor = self._server.room(room_id).content("m.room.create").get("predecessor")
+        return isinstance(predecessor, dict) and predecessor.get("room_id") == earlier
+
+
+def _next(
+    table: Table[RoomState, RoomTrigger] | Table[State, Trigger],
+    state: RoomState | State,
+    trigger: RoomTrigger | Trigger,
+) -> str | None:
+    return next(
+        (row.dst for row in table.rows if (row.src, row.trigger) == (state, trigger)), None
+    )

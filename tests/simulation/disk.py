@@ -1,0 +1,108 @@
+"""What survives the death of a process: its database, its journal, its session."""
+
+import random
+from collections.abc import Sequence
+from typing import Final
+
+from actors.machine import TransitionRecord
+from actors.ports import StoreUnavailable
+from adapter.sqlite.inline import MEMORY, InlineJournal, InlineStore, _Database
+from adapter.sqlite.opening import STORE_SCHEMA
+from adapter.sqlite.sql_store import Clock, SqlStore
+from adapter.sqlite.statements import Query, Row, Statement
+from tests.simulation.checkers import Checkers
+from tests.simulation.connection import Gate
+
+GARBAGE: Final = ("", "null", "[]", "{}", '{"space_id": 7}', "\x00", '{"chat_id": "C1"')
+
+DAMAGED: Final = 0.5
+"""The part of the rows that `damage_rows` touches."""
+
+
+class Disk:
+    """The bot's files, in memory. `fails` is the probability that using the database fails."""
+
+    def __init__(self, rng: random.Random, clock: Clock) -> None:
+        self.fails = 0.0
+        self.rng = rng
+        self.clock = clock
+        self.token: str | None = None
+        self.journal = InlineJournal(MEMORY, clock=clock)
+        self.database = self._new_database()
+
+    def lose_database(self) -> None:
+        """Somebody deleted the file."""
+        self.database.close()
+        self.database = self._new_database()
+
+    async def damage_rows(self) -> int:
+        """Somebody edited the cache: rows deleted, garbled, or put in each other's place."""
+        rows = await self.database.fetch(Query("SELECT key, value FROM kv ORDER BY key"))
+        statements = []
+        for key, _ in rows:
+            value = self.rng.choice((*GARBAGE, self.rng.choice(rows)[1], None, None))
+            if self.rng.random() < DAMAGED:
+                statements.append(
+                    Statement("kv", "DELETE FROM kv WHERE key = ?", (key,))
+                    if value is None
+                    else Statement("kv", "UPDATE kv SET value = ? WHERE key = ?", (value, key))
+                )
+        await self.database.write(statements)
+        return len(statements)
+
+    def store(self) -> SqlStore:
+        """The database without anything in the way, for whoever looks on."""
+        return SqlStore(self.database, clock=self.clock)
+
+    def _new_database(self) -> _Database:
+        return _Database(MEMORY, STORE_SCHEMA, now=self.clock(), busy_timeout_s=0)
+
+
+def empty_store(clock: Clock) -> InlineStore:
+    """A database to rebuild the cache in, beside the bot's own."""
+    return InlineStore(MEMORY, clock=clock)
+
+
+class ReachedDatabase:
+    """The database as one run of the process reaches it: it may fail, and the process may die."""
+
+    def __init__(self, disk: Disk, gate: Gate, checkers: Checkers) -> None:
+        self._disk = disk
+        self._gate = gate
+        self._checkers = checkers
+        self._database = disk.database
+
+    async def fetch(self, query: Query) -> list[Row]:
+        """Read."""
+        self._fail_perhaps()
+        return await self._database.fetch(query)
+
+    async def write(self, statements: Sequence[Statement]) -> None:
+        """Write all of it, or nothing."""
+        await self._gate.before("commit")
+        self._fail_perhaps()
+        await self._database.write(statements)
+        for statement in statements:
+            if statement.table == "meta":
+                self._checkers.position_saved(str(statement.params[0]))
+        await self._gate.after("commit")
+
+    def _fail_perhaps(self) -> None:
+        if self._disk.fails and self._disk.rng.random() < self._disk.fails:
+            raise StoreUnavailable("database is locked")
+
+
+class ReachedJournal:
+    """The Journal port of one run of the process."""
+
+    def __init__(self, disk: Disk, gate: Gate, checkers: Checkers) -> None:
+        self._journal = disk.journal
+        self._gate = gate
+        self._checkers = checkers
+
+    async def append(self, record: TransitionRecord) -> None:
+        """Write one record."""
+        await self._gate.before("journal")
+        await self._journal.append(record)
+        self._checkers.journaled(record)
+        await self._gate.after("journal")

@@ -1,0 +1,175 @@
+"""What must hold once everything is well again and the bot has had time to catch up."""
+
+from collections import Counter
+
+from actors.chats import ChatManager
+from actors.model import MARKER_TYPE, RoomId
+from adapter.matrix.reconcile import reconcile_matrix_state
+from tests.simulation.cast import Cast
+from tests.simulation.checkers import Checkers
+from tests.simulation.disk import empty_store
+from tests.simulation.events import MALFORMED, Event
+from tests.simulation.homeserver import SimulatedHomeserver
+from tests.simulation.process import BOT, Process
+from tests.simulation.room import SimulatedRoom
+from tests.simulation.server import SimulatedServer
+from supervisor.lifecycle import MACHINE, State
+
+FAMILIES = ("matrix_user:", "matrix_room:", "chat:")
+
+
+class Ending:
+    """Looks at the server, the disk and the process from outside."""
+
+    def __init__(
+        self, server: SimulatedServer, process: Process, cast: Cast, checkers: Checkers
+    ) -> None:
+        self._server = server
+        self._process = process
+        self._cast = cast
+        self._checkers = checkers
+
+    async def unfinished(self) -> list[str]:
+        """What the bot still has to do; empty when it is at rest."""
+        supervisor, bot = self._process.supervisor, self._process.bot
+        if supervisor is None or bot is None or supervisor.state is not State.LIVE:
+            return [f"the bot is {supervisor.state if supervisor else 'not running'}"]
+        store = self._process.disk.store()
+        left = [f"inbox of {room_id}" for room_id in await store.waiting_rooms()]
+        left += [f"outbox of {room_id}" for room_id in await store.unsent_rooms()]
+        left += [f"intents of {owner}" for owner in await store.intent_owners()]
+        left += [
+            f"{room_id} is {cell.state}"
+            for room_id, cell in bot.system.rooms()
+            if cell.state in {"quarantined", "repairing"} or cell.mailbox
+        ]
+        left += [f"upkeep of {room_id}" for room_id in bot.activities.upkeep._due]
+        if await store.position() != self._server.token():
+            left.append("the stream")
+        return left
+
+    async def check(self) -> None:
+        """Check everything that need not hold before the end."""
+        self._check_answers()
+        self._check_spaces()
+        self._check_invites()
+        self._check_journal()
+        await self._check_intents()
+        await self._check_rows()
+
+    def _check_answers(self) -> None:
+        for event in self._server.events:
+            if not self._is_for_us(event):
+                continue
+            answers = self._checkers.answers[event.event_id]
+            if not answers:
+                self._violated(f"never answered: {event.event_id} {event.content} {event.room_id}")
+
+    def _is_for_us(self, event: Event) -> bool:
+        """Whether this is a message that must have been answered."""
+        if event.type != "m.room.message" or event.state_key is not None or event.sender == BOT:
+            return False
+        if event.content is MALFORMED or not _expects_an_answer(event):
+            return False
+        room = self._server.rooms[event.room_id]
+        return (
+            event.position > self._checkers.excused_until
+            and self._is_served(room)
+            and event.position > _joined_at(room)
+        )
+
+    def _is_served(self, room: SimulatedRoom) -> bool:
+        """A chat that the bot is in, of a Space that it is in, not replaced."""
+        if room.membership(BOT) != "join" or ("m.room.tombstone", "") in room.state:
+            return False
+        marker = room.content(MARKER_TYPE, BOT)
+        if marker.get("kind") != "chat":
+            return False
+        space = self._server.rooms.get(RoomId(str(marker.get("space_id"))))
+        return space is not None and space.membership(BOT) == "join"
+
+    def _check_spaces(self) -> None:
+        owners = Counter(
+            str(room.content(MARKER_TYPE, BOT).get("owner"))
+            for room in self._server.rooms_of(BOT, "join")
+            if room.content(MARKER_TYPE, BOT).get("kind") == "space"
+        )
+        for owner, count in owners.items():
+            if count != 1:
+                self._violated(f"{owner} has {count} Spaces")
+        for person in self._cast.people:
+            if owners[person.user_id] != 1 or not self._cast.chats_of(person):
+                self._violated(f"{person.user_id} has no Space or no chat")
+
+    def _check_invites(self) -> None:
+        for invite in self._server.invites(BOT):
+            self._violated(f"invite to {invite.room_id} by {invite.inviter} not answered")
+        for room in self._server.rooms_of(BOT, "join"):
+            if room.creator == self._cast.stranger.user_id:
+                self._violated(f"joined a stranger's room {room.room_id}")
+
+    def _check_journal(self) -> None:
+        bot, supervisor = self._process.bot, self._process.supervisor
+        if bot is None or supervisor is None:
+            return
+        actual: dict[str, str] = {
+            f"room:{room_id}": cell.state for room_id, cell in bot.system.rooms()
+        }
+        actual[MACHINE] = supervisor.state
+        replayed = self._checkers.journal
+        for machine, state in sorted(actual.items()):
+            if replayed.get(machine, "unchecked") != state:
+                self._violated(f"{machine} is {state}, the journal says {replayed.get(machine)}")
+
+    async def _check_intents(self) -> None:
+        """Each room that we made carries out one intent, each intent made one room."""
+        ours = [
+            room
+            for room in self._server.rooms.values()
+            if room.creator == BOT and room.content(MARKER_TYPE, BOT)
+        ]
+        nonces = Counter(str(room.content(MARKER_TYPE, BOT).get("intent")) for room in ours)
+        for nonce, count in nonces.items():
+            if count > 1:
+                self._violated(f"{count} rooms for the intent {nonce}")
+        if len(ours) != self._server.creations[BOT]:
+            self._violated(f"{self._server.creations[BOT]} rooms made, {len(ours)} with a marker")
+
+    async def _check_rows(self) -> None:
+        """The cache says what a rebuild from nothing says, of the rooms that we are in."""
+        rebuilt = empty_store(self._server.now)
+        visitor = SimulatedHomeserver(self._server, BOT, token=self._process.disk.token)
+        before = len(self._server.writes)
+        await reconcile_matrix_state(visitor, rebuilt, ChatManager(rebuilt))
+        if len(self._server.writes) != before:
+            self._violated("a rebuild wrote something on the server")
+        joined = {room.room_id for room in self._server.rooms_of(BOT, "join")}
+        stored = await self._process.disk.store().rows("")
+        expected = await rebuilt.rows("")
+        for key in sorted(stored.keys() | expected.keys()):
+            row, wanted = stored.get(key), expected.get(key)
+            about = key.removeprefix("matrix_room:")
+            if key.startswith("chat:") and row is not None and wanted is None:
+                about = str(row.get("surface_ref"))
+            if wanted is None and about.startswith("!") and about not in joined:
+                continue
+            if row != wanted:
+                self._violated(f"{key} is {row}, a rebuild says {wanted}")
+        rebuilt.close()
+
+    def _violated(self, what: str) -> None:
+        self._checkers.violated(what)
+
+
+def _expects_an_answer(event: Event) -> bool:
+    content = event.content
+    relation = content.get("m.relates_to")
+    if isinstance(relation, dict) and relation.get("rel_type") == "m.replace":
+        return False
+    msgtype = content.get("msgtype")
+    return msgtype != "m.notice" and (msgtype != "m.text" or bool(str(content["body"]).strip()))
+
+
+def _joined_at(room: SimulatedRoom) -> int:
+    """The position at which the bot was in the room for good."""
+    return room.state["m.room.member", BOT].position

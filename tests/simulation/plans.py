@@ -1,0 +1,59 @@
+"""What one seed stands for: who is there, how much happens, and how much goes wrong."""
+
+from dataclasses import dataclass
+from random import Random
+
+from tests.simulation.faults import Fault
+from tests.simulation.limits import RateLimit, stock_creation_limit, stock_write_limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Times are in virtual seconds, chances between 0 and 1."""
+
+    people: int
+    acts: int
+    """How often somebody does something."""
+    gap_s: float
+    """The mean time between two acts."""
+    storms: float
+    """The chance that something breaks at an act, see `weather.py`."""
+    fault_rates: dict[Fault, float]
+    overlap: float
+    shuffle: bool
+    slow_s: float
+    dies_within: int | None
+    """A run of the process dies within so many requests and commits; None: by accidents only."""
+    database_fails: float
+    platform_fails: float
+    platform_hangs: float
+    platform_slow_s: float
+    creation_limit: RateLimit | None
+    write_limit: RateLimit | None
+    timeline_limit: int
+    room_version: str
+
+
+def plan_for(rng: Random) -> Plan:
+    """Draw a plan. Each kind of trouble is absent from about half of all plans."""
+    return Plan(
+        people=rng.choice((1, 1, 2, 3)),
+        acts=rng.randint(5, 40),
+        gap_s=rng.choice((0.2, 2.0, 15.0)),
+        storms=rng.choice((0.0, 0.1, 0.3)),
+        fault_rates={
+            fault: rng.choice((0.01, 0.05)) for fault in Fault if rng.random() < 0.3  # noqa: PLR2004
+        },
+        overlap=rng.choice((0.0, 0.3)),
+        shuffle=rng.random() < 0.5,  # noqa: PLR2004
+        slow_s=rng.choice((0.0, 0.0, 0.3, 4.0)),
+        dies_within=rng.choice((None, 30, 120, 400)),
+        database_fails=rng.choice((0.0, 0.0, 0.01)),
+        platform_fails=rng.choice((0.0, 0.2)),
+        platform_hangs=rng.choice((0.0, 0.0, 0.1)),
+        platform_slow_s=rng.choice((0.0, 1.0, 20.0)),
+        creation_limit=rng.choice((None, None, stock_creation_limit())),
+        write_limit=rng.choice((None, None, stock_write_limit())),
+        timeline_limit=rng.choice((1, 3, 10)),
+        room_version=rng.choice(("10", "12")),
+    )

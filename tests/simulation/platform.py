@@ -1,0 +1,65 @@
+"""A chat platform that fails, hangs and is poisoned now and then."""
+
+import random
+from collections.abc import Callable
+from typing import Final
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from actors.model import EventId, PlatformChatId
+from actors.ports import PlatformFailed
+from tests.simulation.connection import Gate
+
+POISON: Final = "poison"
+"""A text with this word makes the platform raise what it never should, every time."""
+
+
+class SimulatedPlatform:
+    """Implements `actors.ports.Platform`. It outlives the bot's process, as platforms do.
+
+    `fails` and `hangs` are the probabilities that a call does so; `slow_s` is the longest delay.
+    `on_asked` is told of every call.
+    """
+
+    def __init__(self, rng: random.Random) -> None:
+        self.fails = 0.0
+        self.hangs = 0.0
+        self.slow_s = 0.0
+        self.on_asked: Callable[[PlatformChatId, EventId], None] = lambda _chat, _key: None
+        self._rng = rng
+
+    def healed(self) -> None:
+        """Fail no more; poison stays poison."""
+        self.fails = self.hangs = self.slow_s = 0.0
+
+    async def reply(
+        self, chat: PlatformChatId, text: str, idempotency_key: EventId, gate: Gate
+    ) -> str:
+        """Say back what was said."""
+        await gate.before("reply")
+        self.on_asked(chat, idempotency_key)
+        await checkpoint()
+        draw = self._rng.random()
+        if draw < self.fails:
+            raise PlatformFailed("The platform has no time.")
+        if draw < self.fails + self.hangs:
+            await anyio.sleep_forever()
+        if self.slow_s:
+            await anyio.sleep(self._rng.uniform(0, self.slow_s))
+        if POISON in text:
+            raise ValueError(text)
+        await gate.after("reply")
+        return f"You said {text}."
+
+
+class PlatformLine:
+    """The platform as one run of the process reaches it."""
+
+    def __init__(self, platform: SimulatedPlatform, gate: Gate) -> None:
+        self._platform = platform
+        self._gate = gate
+
+    async def reply(self, chat: PlatformChatId, text: str, idempotency_key: EventId) -> str:
+        """Answer one message."""
+        return await self._platform.reply(chat, text, idempotency_key, self._gate)

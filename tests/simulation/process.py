@@ -1,0 +1,204 @@
+"""The bot's process: it is started, dies at any moment, and is started again over what is left."""
+
+from random import Random
+from typing import Final
+
+import anyio
+
+from actors.messages import Address, Message
+from actors.model import ChatId, Nonce, PlatformChatId, UserId
+from actors.system import Actor
+from actors.transition_log import TransitionLog
+from adapter.matrix.assembly import Bot, assemble
+from adapter.sqlite.sql_store import SqlStore
+from supervisor.supervisor import STOP_WITHIN_S, Supervisor
+from tests.simulation.checkers import Checkers
+from tests.simulation.connection import Gate
+from tests.simulation.disk import Disk, ReachedDatabase, ReachedJournal
+from tests.simulation.faults import Faults
+from tests.simulation.homeserver import SimulatedHomeserver
+from tests.simulation.platform import PlatformLine, SimulatedPlatform
+from tests.simulation.server import SimulatedServer
+from tests.simulation.story import Story
+
+BOT: Final = UserId("@bot:sim.test")
+STRANGER: Final = "@mallory:"
+"""Who may not use the bot."""
+
+
+class SeededIds:
+    """Implements `actors.ports.Ids`."""
+
+    def __init__(self, rng: Random) -> None:
+        self._rng = rng
+
+    def nonce(self) -> Nonce:
+        """64 bits of the seed's randomness."""
+        return Nonce(f"n{self._rng.getrandbits(64):016x}")
+
+    def platform_chat_id(self, owner: UserId, chat_id: ChatId) -> PlatformChatId:
+        """The same."""
+        return PlatformChatId(f"p{self._rng.getrandbits(64):016x}")
+
+
+class Life(Gate):
+    """One run of the process. From the moment of its death nothing of it reaches the outside.
+
+    It dies by itself at the `dies_at`-th passage of something that goes out or comes back.
+    """
+
+    def __init__(self, checkers: Checkers, dies_at: int | None) -> None:
+        self.scope = anyio.CancelScope()
+        self.dead = False
+        self.ending = anyio.Event()
+        """It has died, or was asked to stop, or has ended by itself."""
+        self._checkers = checkers
+        self._left = dies_at
+
+    def die(self) -> None:
+        """Be killed."""
+        self.dead = True
+        self.ending.set()
+        self.scope.cancel()
+
+    async def before(self, method: str) -> None:
+        """Let a request out."""
+        await self._pass()
+        self._checkers.request_started(method)
+
+    async def after(self, method: str) -> None:
+        """Let an answer in."""
+        await self._pass()
+
+    async def _pass(self) -> None:
+        if self._left is not None:
+            self._left -= 1
+            if self._left <= 0:
+                self.die()
+        if self.dead:
+            await anyio.sleep_forever()
+
+
+class WatchedActor:
+    """An actor whose handlers are watched."""
+
+    def __init__(self, actor: Actor, address: Address, boot: str, checkers: Checkers) -> None:
+        self._actor = actor
+        self._address = address
+        self._boot = boot
+        self._checkers = checkers
+
+    async def handle(self, message: Message) -> None:
+        """Handle one message."""
+        with self._checkers.handling(self._boot, self._address):
+            await self._actor.handle(message)
+
+    async def crashed(self, error: Exception) -> None:
+        """The handler raised."""
+        await self._actor.crashed(error)
+
+
+class Process:
+    """Runs the bot, one life after the other, over the same disk."""
+
+    def __init__(
+        self,
+        server: SimulatedServer,
+        disk: Disk,
+        platform: SimulatedPlatform,
+        faults: Faults,
+        checkers: Checkers,
+        story: Story,
+        rng: Random,
+    ) -> None:
+        self.disk = disk
+        self.life: Life | None = None
+        self.supervisor: Supervisor | None = None
+        self.bot: Bot | None = None
+        self._server = server
+        self._platform = platform
+        self._faults = faults
+        self._checkers = checkers
+        self._story = story
+        self._rng = rng
+        self._ids = SeededIds(rng)
+        self._boots = 0
+        checkers.state = lambda: self.supervisor.state if self.supervisor else None
+
+    def new_life(self, dies_at: int | None = None) -> Life:
+        """A run of the process that is about to begin."""
+        self.life = Life(self._checkers, dies_at)
+        return self.life
+
+    def kill(self) -> None:
+        """Kill the run of the process, if there is one."""
+        if self.life is not None:
+            self.life.die()
+
+    def stop(self) -> None:
+        """Ask the run of the process to stop, if there is one."""
+        if self.life is not None and self.supervisor is not None:
+            self.supervisor.request_stop("SIGTERM")
+            self.life.ending.set()
+
+    async def run(self, life: Life) -> None:
+        """Run the bot until it is stopped or dies."""
+        self._boots += 1
+        boot = f"boot{self._boots}"
+        self._story.tell("process", f"{boot} begins")
+        self._checkers.booted(boot)
+        try:
+            with life.scope:
+                await self._live(life, boot)
+        except Exception as error:  # noqa: BLE001  a bug, whatever it is
+            self._checkers.violated(f"the process ended with {flat(error)}")
+        self._story.tell("process", f"{boot} {'died' if life.dead else 'ended'}")
+        life.ending.set()
+        if self.life is life:
+            self.life = self.supervisor = self.bot = None
+
+    async def _live(self, life: Life, boot: str) -> None:
+        disk, checkers = self.disk, self._checkers
+        homeserver = RememberedSession(
+            self._server, BOT, faults=self._faults, token=disk.token, gate=life
+        )
+        homeserver.disk = disk
+        transitions = TransitionLog(ReachedJournal(disk, life, checkers), boot, self._server.now)
+        random = Random(self._rng.getrandbits(64))
+        bot = assemble(
+            homeserver,
+            SqlStore(ReachedDatabase(disk, life, checkers), clock=self._server.now),
+            PlatformLine(self._platform, life),
+            transitions,
+            allows=lambda user_id: not user_id.startswith(STRANGER),
+            ids=self._ids,
+            random=random,
+        )
+        spawn = bot.system._spawn
+        bot.system._spawn = lambda address: WatchedActor(spawn(address), address, boot, checkers)
+        async with bot.system:
+            self.bot = bot
+            self.supervisor = Supervisor(bot.activities, transitions, random)
+            await self.supervisor.run()
+            stuck = await bot.system.stop(STOP_WITHIN_S)
+            if stuck:
+                self._story.tell("process", f"stuck: {stuck}")
+
+
+class RememberedSession(SimulatedHomeserver):
+    """The homeserver as a process reaches it that keeps its session on a disk."""
+
+    disk: Disk
+
+    async def log_in(self) -> str:
+        """Resume the session if its token is still good, else log in."""
+        how = await super().log_in()
+        self.disk.token = self.connection.token
+        return how
+
+
+def flat(error: BaseException) -> str:
+    """An error in a line, groups taken apart."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(flat(each) for each in error.exceptions)
+    return repr(error)

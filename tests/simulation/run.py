@@ -1,0 +1,161 @@
+"""Play one seed: `python -m tests.simulation.run SEED` tells the whole story of it."""
+
+import sys
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+import anyio
+
+from tests.simulation.cast import Cast
+from tests.simulation.checkers import Checkers
+from tests.simulation.connection import LATE_S
+from tests.simulation.disk import Disk
+from tests.simulation.endings import Ending
+from tests.simulation.faults import Faults
+from tests.simulation.plans import Plan, plan_for
+from tests.simulation.platform import SimulatedPlatform
+from tests.simulation.process import BOT, Life, Process
+from tests.simulation.seeding import run_simulation
+from tests.simulation.server import SimulatedServer
+from tests.simulation.story import Story
+from tests.simulation.weather import Weather
+
+REST_WITHIN_S: Final = 2 * 3600.0
+"""Virtual seconds within which the bot must come to rest once everything is well."""
+END_WITHIN_S: Final = 60.0
+"""Virtual seconds within which a process that is killed or stopped must have ended."""
+LOOK_EVERY_S: Final = 5.0
+AWAY_S: Final = 20.0
+"""The longest time between the death of a process and the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a seed."""
+
+    seed: int
+    violations: tuple[str, ...]
+    story: str
+    virtual_s: float
+
+
+def play(seed: int) -> Outcome:
+    """Play a seed to its end, or to the first violation."""
+
+    async def body(_: Random) -> Outcome:
+        simulation = Simulation(seed)
+        with simulation.story.hears_the_log():
+            await simulation.run()
+        return Outcome(
+            seed,
+            tuple(simulation.checkers.violations),
+            simulation.story.text(),
+            anyio.current_time(),
+        )
+
+    return run_simulation(body, seed)
+
+
+class Simulation:
+    """One world with the bot in it. Each part draws from its own randomness."""
+
+    def __init__(self, seed: int) -> None:
+        def rng(part: str) -> Random:
+            return Random(f"{seed}/{part}")  # noqa: S311 - no secret
+
+        plan: Plan = plan_for(rng("plan"))
+        self.story = Story()
+        self._plan = plan
+        self._rng = rng("simulation")
+        self._server = SimulatedServer(
+            rng("server"), room_version=plan.room_version, timeline_limit=plan.timeline_limit
+        )
+        faults, platform = Faults(rng("faults")), SimulatedPlatform(rng("platform"))
+        disk = Disk(rng("disk"), self._server.now)
+        self.checkers = Checkers(self._server, BOT, self.story)
+        self._server.on_event = self.checkers.seen
+        platform.on_asked = self.checkers.asked
+        self._process = Process(
+            self._server, disk, platform, faults, self.checkers, self.story, rng("process")
+        )
+        self._cast = Cast(self._server, rng("cast"), plan.people, self.story)
+        self._weather = Weather(
+            plan, self._server, faults, platform, self._process, self.checkers,
+            rng("weather"), self.story,
+        )  # fmt: skip
+        self._ending = Ending(self._server, self._process, self._cast, self.checkers)
+
+    async def run(self) -> None:
+        """Play until the end, or until something is violated."""
+        self.story.tell("plan", repr(self._plan))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._server.run_postponed)
+            tasks.start_soon(self._keep_running)
+            tasks.start_soon(self._play, tasks.cancel_scope)
+            await self.checkers.broken.wait()
+            tasks.cancel_scope.cancel()
+
+    async def _play(self, scope: anyio.CancelScope) -> None:
+        for _ in range(self._plan.acts):
+            await anyio.sleep(self._rng.expovariate(1 / self._plan.gap_s))
+            self._cast.act()
+            self._weather.change()
+        self._weather.clear_up()
+        await self._rest("the storms")
+        self._cast.settle_down()
+        await self._rest("settling down")
+        self._cast.settle_down()
+        self._cast.say_goodbye()
+        await self._rest("the goodbyes")
+        self._process.stop()
+        await anyio.sleep(END_WITHIN_S)
+        await self._rest("the last start")
+        await self._ending.check()
+        scope.cancel()
+
+    async def _rest(self, after: str) -> None:
+        """Wait until the bot has nothing left to do."""
+        deadline_s = anyio.current_time() + REST_WITHIN_S
+        await anyio.sleep(LOOK_EVERY_S)
+        while left := await self._ending.unfinished():
+            if anyio.current_time() > deadline_s:
+                self.checkers.violated(f"no rest after {after}: {'; '.join(left)}")
+                await anyio.sleep_forever()
+            await anyio.sleep(LOOK_EVERY_S)
+        self.story.tell("rest", f"after {after}")
+
+    async def _keep_running(self) -> None:
+        """Start the bot again whenever it has died or was stopped."""
+        async with anyio.create_task_group() as tasks:
+            while True:
+                life = self._process.new_life(self._weather.dies_at())
+                ended = anyio.Event()
+                tasks.start_soon(self._run, life, ended)
+                await life.ending.wait()
+                with anyio.move_on_after(END_WITHIN_S) as waiting:
+                    await ended.wait()
+                if waiting.cancelled_caught:
+                    self.checkers.violated("the process did not end in time")
+                lost = await self._weather.damage_disk()
+                pause_s = self._rng.uniform(0, AWAY_S) if self._weather.stormy else 0.0
+                await anyio.sleep(pause_s + (LATE_S if lost else 0.0))
+
+    async def _run(self, life: Life, ended: anyio.Event) -> None:
+        await self._process.run(life)
+        ended.set()
+
+
+def main(arguments: list[str]) -> int:
+    """Play the seeds given on the command line, and tell their stories."""
+    broken = 0
+    for seed in map(int, arguments):
+        outcome = play(seed)
+        sys.stdout.write(f"{outcome.story}\n")
+        sys.stdout.write(f"seed {seed}: {'; '.join(outcome.violations) or 'all is well'}\n")
+        broken += bool(outcome.violations)
+    return min(broken, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,120 @@
+"""What breaks around the bot, at random, and how all of it is mended."""
+
+from collections.abc import Callable
+from random import Random
+
+from tests.simulation.checkers import Checkers
+from tests.simulation.faults import Faults
+from tests.simulation.plans import Plan
+from tests.simulation.platform import SimulatedPlatform
+from tests.simulation.process import BOT, Process
+from tests.simulation.server import SimulatedServer
+from tests.simulation.story import Story
+
+
+class Weather:
+    """`change` breaks or mends one thing; `clear_up` mends everything for good."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        server: SimulatedServer,
+        faults: Faults,
+        platform: SimulatedPlatform,
+        process: Process,
+        checkers: Checkers,
+        rng: Random,
+        story: Story,
+    ) -> None:
+        self.stormy = True
+        self._plan = plan
+        self._server = server
+        self._faults = faults
+        self._platform = platform
+        self._process = process
+        self._checkers = checkers
+        self._rng = rng
+        self._story = story
+        self._begin()
+
+    def _begin(self) -> None:
+        plan = self._plan
+        self._faults.rates = dict(plan.fault_rates)
+        self._faults.overlap = plan.overlap
+        self._faults.shuffle = plan.shuffle
+        self._server.slow_s = plan.slow_s
+        self._server.creation_limit = plan.creation_limit
+        self._server.write_limit = plan.write_limit
+        self._process.disk.fails = plan.database_fails
+        self._platform.fails = plan.platform_fails
+        self._platform.hangs = plan.platform_hangs
+        self._platform.slow_s = plan.platform_slow_s
+
+    def dies_at(self) -> int | None:
+        """When the next run of the process dies."""
+        within = self._plan.dies_within if self.stormy else None
+        return self._rng.randint(1, within) if within else None
+
+    def change(self) -> None:
+        """Perhaps break something, or mend what is broken."""
+        if self._rng.random() >= self._plan.storms:
+            return
+        breakages: list[Callable[[], object]] = [
+            self._outage, self._outage, self._revoke, self._forget_positions, self._blind,
+            self._process.kill, self._process.kill, self._process.stop, self._mend, self._mend,
+        ]  # fmt: skip
+        breakage = self._rng.choice(breakages)
+        self._story.tell("weather", breakage.__name__.strip("_"))
+        breakage()
+
+    async def damage_disk(self) -> bool:
+        """Perhaps lose or damage some files while no process runs; whether the database is lost."""
+        disk = self._process.disk
+        if not self.stormy or self._rng.random() >= self._plan.storms:
+            return False
+        match self._rng.randrange(4):
+            case 0:
+                self._lose_database()
+                return True
+            case 1:
+                self._story.tell("weather", "the session is lost")
+                disk.token = None
+            case 2:
+                self._lose_database()
+                disk.token = None
+                return True
+            case _:
+                self._story.tell("weather", f"{await disk.damage_rows()} rows are damaged")
+        return False
+
+    def clear_up(self) -> None:
+        """Mend everything; nothing breaks any more."""
+        self._story.tell("weather", "everything is well from here on")
+        self.stormy = False
+        self._mend()
+        self._faults.healed()
+        self._platform.healed()
+        self._process.disk.fails = 0.0
+
+    def _lose_database(self) -> None:
+        self._story.tell("weather", "the database is lost")
+        self._process.disk.lose_database()
+        self._checkers.expect_loss()
+
+    def _mend(self) -> None:
+        self._server.healed()
+
+    def _outage(self) -> None:
+        self._server.down = True
+
+    def _revoke(self) -> None:
+        self._server.revoke_tokens(BOT)
+
+    def _forget_positions(self) -> None:
+        self._checkers.expect_loss()
+        self._server.forget_positions()
+
+    def _blind(self) -> None:
+        rooms = [room.room_id for room in self._server.rooms_of(BOT, "join")]
+        if rooms:
+            self._server.unreadable[self._rng.choice(rooms)] = "500: cannot be read"
