@@ -1,5 +1,7 @@
 """The `Homeserver` port over the simulated server, with its delays and its failures."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -181,10 +183,10 @@ class SimulatedHomeserver:
         """Invite somebody, unless they are here already."""
 
         def invite() -> None:
-            self._take(self.server.write_limit)
             room = self._joined(room_id)
-            if room.membership(user_id) != "join":
-                self.server.set_membership(self._me, room_id, user_id, "invite")
+            with self._limited():
+                if room.membership(user_id) != "join":
+                    self.server.set_membership(self._me, room_id, user_id, "invite")
 
         await self._write("invite", invite, room_id)
 
@@ -236,9 +238,9 @@ class SimulatedHomeserver:
 
     async def _set_state(self, action: str, room_id: RoomId, entry: StateEntry) -> None:
         def write() -> None:
-            self._take(self.server.write_limit)
             kind, key, content = entry
-            self.server.set_state(self._me, room_id, kind, content, key)
+            with self._limited():
+                self.server.set_state(self._me, room_id, kind, content, key)
 
         await self._write(action, write, room_id)
 
@@ -246,8 +248,8 @@ class SimulatedHomeserver:
         self, action: str, room_id: RoomId, user_id: UserId, membership: str
     ) -> None:
         def change() -> None:
-            self._take(self.server.write_limit)
-            self.server.set_membership(self._me, room_id, user_id, membership)
+            with self._limited():
+                self.server.set_membership(self._me, room_id, user_id, membership)
 
         await self._write(action, change, room_id)
 
@@ -262,6 +264,15 @@ class SimulatedHomeserver:
     def _take(self, limit: RateLimit | None) -> None:
         if limit is not None:
             limit.take(self._me, self.server.now())
+
+    @contextmanager
+    def _limited(self) -> Iterator[None]:
+        """Count a write, unless it changes nothing: what is so already costs nothing."""
+        limit, before = self.server.write_limit, self.server.position
+        self._take(limit)
+        yield
+        if limit is not None and self.server.position == before:
+            limit.give_back(self._me)
 
     def _hydration(self, position: str) -> Hydration:
         unreadable = self.server.unreadable

@@ -28,6 +28,11 @@ class RateLimit:
             raise RateLimited(excess / self.per_s)
         self._levels[user_id] = (level + 1, now)
 
+    def give_back(self, user_id: UserId) -> None:
+        """Uncount a request that turned out to change nothing."""
+        level, then = self._levels[user_id]
+        self._levels[user_id] = (level - 1, then)
+
 
 def stock_creation_limit() -> RateLimit:
     """10 room creations in a burst, then one a minute."""
