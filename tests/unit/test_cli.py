@@ -15,8 +15,9 @@ import pytest
 from actors.machine import Outcome, TransitionRecord
 from actors.ports import CredentialsRefused, HomeserverUnavailable
 from adapter.sqlite.journal import SqliteJournal
-from supervisor import app_check, cli, lifecycle
+from supervisor import app_check, cli, invocation, lifecycle
 from supervisor.check import Finding
+from supervisor.commands import demo
 from supervisor.lock import instance_lock
 from supervisor.settings import Settings
 
@@ -48,7 +49,8 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> None:
 def quiet(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     """The tests here leave the process's logging alone; what would be set is kept."""
     wishes: list[dict[str, object]] = []
-    monkeypatch.setattr(cli, "configure_logging", lambda **wish: wishes.append(wish))
+    for module in (cli, demo, invocation):
+        monkeypatch.setattr(module, "configure_logging", lambda **wish: wishes.append(wish))
     return wishes
 
 

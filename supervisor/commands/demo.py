@@ -1,0 +1,34 @@
+"""`demo`: the whole story on a throw-away homeserver."""
+
+# ruff: noqa: PLC0415, D301 - see commands/run.py
+
+from functools import partial
+from typing import Annotated
+
+import anyio
+import typer
+
+from supervisor.logging import configure_logging
+
+
+def demo(
+    *,
+    keep: Annotated[
+        bool,
+        typer.Option("--keep", help="Leave homeserver and bot running, and say how to log in."),
+    ] = False,
+) -> None:
+    """Tell the whole story on a throw-away homeserver, in a few minutes.
+
+    People invite the bot and chat; the bot is killed and all its files are deleted; it starts
+    again, and everything is compared with before. Needs no settings and touches none of your
+    files. Ends with 1 when anything differs.
+
+    \b
+    Example, to look around afterwards with any Matrix client:
+      surfaces-bot demo --keep
+    """
+    from supervisor.demo.story import tell_story
+
+    configure_logging(log_format="console", level="WARNING")
+    raise typer.Exit(anyio.run(partial(tell_story, keep=keep)))

@@ -1,0 +1,45 @@
+"""`reconcile`: one round of bringing the database in line."""
+
+# ruff: noqa: PLC0415, D301 - see commands/run.py
+
+import json
+from contextlib import nullcontext
+from functools import partial
+from typing import Annotated
+
+import anyio
+import typer
+
+from supervisor.console import console, report_tables
+from supervisor.invocation import AsJson, configure
+from supervisor.lock import instance_lock
+from supervisor.settings import load_settings
+
+
+def reconcile(
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write nothing, anywhere; list what would change.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the database in line with the rooms on the homeserver once, and print the report.
+
+    The bot does this itself whenever it starts; the command is for looking. Without --dry-run the
+    bot must be stopped.
+
+    \b
+    Example, safe while the bot is running:
+      surfaces-bot reconcile --dry-run
+    """
+    settings = load_settings()
+    from supervisor.app import reconcile_once
+
+    configure(settings)
+    with nullcontext() if dry_run else instance_lock(settings.store_path):
+        report = anyio.run(partial(reconcile_once, settings, dry_run=dry_run))
+    if as_json:
+        typer.echo(json.dumps(report))
+        return
+    for table in report_tables(report):
+        console().print(table)

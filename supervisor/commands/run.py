@@ -1,0 +1,32 @@
+"""`run`: the bot itself."""
+
+# The Matrix client and everything behind it is loaded only when it is needed, so that `--help`
+# answers at once. In help texts \b keeps the lines that follow as they are.
+# ruff: noqa: PLC0415, D301
+
+import anyio
+import typer
+
+from supervisor.invocation import configure
+from supervisor.lock import instance_lock
+from supervisor.settings import load_settings
+
+
+def run() -> None:
+    """Run the bot, until SIGTERM or SIGINT.
+
+    It logs in, reads every room it is in, brings its database in line with them, and then serves.
+    A homeserver that is away is waited for. Files that are lost or damaged are rebuilt: starting
+    again is always enough.
+
+    \b
+    Example, with the log as JSON lines:
+      LOG_FORMAT=json surfaces-bot run
+    """
+    settings = load_settings()
+    from supervisor.app import run_bot
+
+    configure(settings, level="INFO")
+    with instance_lock(settings.store_path):
+        code = anyio.run(run_bot, settings)
+    raise typer.Exit(code)
