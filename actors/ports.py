@@ -362,6 +362,10 @@ class StateStore(Protocol):
 
     async def unsent_rooms(self) -> tuple[RoomId, ...]: ...
 
+    async def unsent_count(self) -> int:
+        """How many outbox messages are not confirmed, in all rooms."""
+        ...
+
     async def open_intents(self, owner: UserId) -> tuple[Intent, ...]:
         """An owner's intents that are not done, oldest first."""
         ...

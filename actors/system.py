@@ -28,6 +28,7 @@ from actors.messages import (
     RoomsFailing,
     slot,
 )
+from actors.meter import Meter
 from actors.model import RoomId
 from actors.ports import (
     HomeserverUnavailable,
@@ -71,8 +72,8 @@ class Cell:
     """One address: its mailbox and its state. The actor is there only while it is in use."""
 
     __slots__ = (
-        "actor", "address", "crashes", "error", "mailbox", "probes", "resting", "since", "state",
-        "used",
+        "actor", "address", "crashes", "error", "mailbox", "probes", "resting", "rests_until",
+        "since", "state", "used",
     )  # fmt: skip
 
     def __init__(self, address: Address, now: float) -> None:
@@ -81,6 +82,7 @@ class Cell:
         self.mailbox: dict[object, Message] | None = None
         self.resting: int | None = None
         """The timer that will wake the cell; None while it may run."""
+        self.rests_until = now
         self.state = RoomState.UNCHECKED
         self.since = now
         self.used = now
@@ -103,7 +105,9 @@ class ActorSystem:
         quarantine: Backoff = PROBE,
         window: CrashWindow = WINDOW,
         breaker: CorrelationBreaker = BREAKER,
+        meter: Meter | None = None,
     ) -> None:
+        self.meter = meter or Meter()
         self._spawn = spawn
         self._transitions = transitions
         self._random = random
@@ -252,7 +256,7 @@ class ActorSystem:
 
     async def _handle(self, cell: Cell, actor: Actor, message: Message) -> None:
         try:
-            await actor.handle(message)
+            await self._timed(actor, message)
         except RateLimited as limit:
             self._keep(cell, message)
             self._rest(cell, limit.retry_after_s)
@@ -264,9 +268,17 @@ class ActorSystem:
         else:
             cell.probes = 0
 
+    async def _timed(self, actor: Actor, message: Message) -> None:
+        began = anyio.current_time()
+        try:
+            await actor.handle(message)
+        finally:
+            self.meter.handling.add(anyio.current_time() - began)
+
     async def _crashed(self, cell: Cell, message: Message, error: Exception) -> None:
         actor, cell.actor = cell.actor, None
         cell.error = error
+        self.meter.crashes += 1
         self._keep(cell, message)
         cell.crashes = self._window.after(cell.crashes, anyio.current_time())
         _log.warning(
@@ -341,6 +353,7 @@ class ActorSystem:
     def _rest(self, cell: Cell, delay_s: float) -> None:
         timer = self.later(delay_s, lambda: self._rested(cell, timer))
         cell.resting = timer
+        cell.rests_until = anyio.current_time() + delay_s
 
     def _rested(self, cell: Cell, timer: int) -> None:
         if cell.resting != timer:
