@@ -14,7 +14,7 @@ from supervisor.console import console, timeline
 from supervisor.invocation import AsJson, configure
 from supervisor.settings import load_local_settings
 
-_KEYS: Final = (
+JOURNAL_KEYS: Final = (
     "seq",
     "at",
     "boot",
@@ -85,4 +85,4 @@ def _print_journal(rows: list[dict[str, object]], *, as_json: bool) -> None:
         console().print(timeline(rows))
         return
     for row in rows:
-        typer.echo(json.dumps({key: row[key] for key in _KEYS}))
+        typer.echo(json.dumps({key: row[key] for key in JOURNAL_KEYS}))
