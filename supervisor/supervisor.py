@@ -95,6 +95,8 @@ class Supervisor:
         self._on_change = on_change
         self._state = LIFECYCLE.initial
         self._since = anyio.current_time()
+        self._reason = ""
+        self._next_attempt_at: float | None = None
         self._failures = 0
         """Times in a row that the bot was lost without having been live for a while."""
         self._cause: Trigger | None = None
@@ -110,6 +112,34 @@ class Supervisor:
     def state(self) -> State:
         """Where the bot is."""
         return self._state
+
+    @property
+    def since(self) -> float:
+        """When it got there, in anyio's time."""
+        return self._since
+
+    @property
+    def reason(self) -> str:
+        """Why it is there; empty before the first transition."""
+        return self._reason
+
+    @property
+    def cause(self) -> Trigger | None:
+        """What was lost; None unless degraded."""
+        return self._cause if self._state is State.DEGRADED else None
+
+    @property
+    def failures(self) -> int:
+        """Attempts in a row to come back that did not lead to staying live."""
+        return self._failures
+
+    @property
+    def next_attempt_at(self) -> float | None:
+        """When the next attempt to recover begins, in anyio's time; None unless degraded.
+
+        In the past while an attempt is being made.
+        """
+        return self._next_attempt_at
 
     def request_stop(self, reason: str) -> None:
         """End the current activity; the next transition leads to `stopped`."""
@@ -182,6 +212,7 @@ class Supervisor:
         while True:
             self._failures += 1
             delay_s = self._backoff.delay_s(self._failures, self._random, self._retry_after_s)
+            self._next_attempt_at = anyio.current_time() + delay_s
             _log.info("degraded", attempt=self._failures, next_attempt_in_s=round(delay_s, 1))
             try:
                 await self._wait(delay_s)
@@ -215,6 +246,7 @@ class Supervisor:
         await self._write(trigger, dst, outcome, reason)
         self._remember(trigger)
         self._state, self._since = dst, anyio.current_time()
+        self._reason, self._next_attempt_at = reason, None
         self._on_change(dst, reason)
         return Step(src, trigger, dst, reason, self._start_again)
 

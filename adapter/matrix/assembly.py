@@ -11,6 +11,7 @@ import anyio
 
 from actors.context import ActorContext
 from actors.messages import Address
+from actors.meter import Meter
 from actors.model import ChatId, Nonce, PlatformChatId, RoomId, UserId
 from actors.ports import Homeserver, Ids, Platform, StateStore
 from actors.room import RoomActor
@@ -56,8 +57,9 @@ def assemble(
     texts: Texts = ENGLISH,
     ids: Ids | None = None,
     random: Random | None = None,
+    meter: Meter | None = None,
 ) -> Bot:
-    """Build a bot over the ports. `allows` says who may use it."""
+    """Build a bot over the ports. `allows` says who may use it; `meter` counts what it does."""
     random = random or Random()  # noqa: S311  jitter needs no secrets
 
     def spawn(address: Address) -> Actor:
@@ -65,7 +67,7 @@ def assemble(
             return RoomActor(RoomId(address), context)
         return UserActor(UserId(address), context)
 
-    system = ActorSystem(spawn, transitions, random)
+    system = ActorSystem(spawn, transitions, random, meter=meter)
     slots = anyio.CapacityLimiter(HOMESERVER_SLOTS)
     upkeep = Upkeep(homeserver, system)
     replacements: set[RoomId] = set()

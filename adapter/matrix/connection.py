@@ -8,12 +8,15 @@ import aiohttp
 import anyio
 import msgspec
 
-from actors.ports import HomeserverUnavailable
+from actors.meter import Meter
+from actors.ports import HomeserverUnavailable, PortError
 from adapter.matrix.errors import TRANSPORT_ERRORS, UNDECODABLE, error_for, unavailable
 
 REQUEST_TIMEOUT_S: Final = 30.0
 
 _PREFIX: Final = "/_matrix/client/v3/"
+_WAITING: Final = f"{_PREFIX}sync"
+"""Requests that take as long as there is no news."""
 
 A = TypeVar("A")
 
@@ -45,8 +48,9 @@ class Client(Protocol):
 class Connection:
     """Requests over a client, with its access token in a header and never in a URL."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, meter: Meter | None = None) -> None:
         self._client = client
+        self._meter = meter or Meter()
 
     @property
     def access_token(self) -> str:
@@ -71,6 +75,31 @@ class Connection:
         timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> A:
         """The decoded answer; `path` comes from `path_to`. Raises the port's errors."""
+        meter, began = self._meter, anyio.current_time()
+        try:
+            decoded = await self._answer(method, path, answer, body, timeout_s)
+        except PortError as error:
+            meter.answers[type(error).__name__] += 1
+            raise
+        else:
+            meter.answers["ok"] += 1
+            return decoded
+        finally:
+            if not path.startswith(_WAITING):
+                meter.requests.add(anyio.current_time() - began)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        answer: type[A],
+        body: Mapping[str, object] | None,
+        timeout_s: float,
+    ) -> A:
         status, headers, content = await self._exchange(method, path, body, timeout_s)
         error = error_for(status, headers, content)
         if error is not None:
@@ -81,10 +110,6 @@ class Connection:
             raise HomeserverUnavailable(
                 f"{status} with an answer that is not Matrix: {str(fault)[:100]}"
             ) from fault
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()
 
     async def _exchange(
         self, method: str, path: str, body: Mapping[str, object] | None, timeout_s: float

@@ -16,6 +16,7 @@ import structlog
 from nio import AsyncClient, AsyncClientConfig  # type: ignore[import-untyped]
 
 from actors.marker import marker_content
+from actors.meter import Meter
 from actors.model import (
     MARKER_TYPE,
     EventId,
@@ -102,6 +103,7 @@ class Gateway:
         device_id: str = DEFAULT_DEVICE_ID,
         visiting: bool = False,
         client: AsyncClient | None = None,
+        meter: Meter | None = None,
     ) -> None:
         logging.getLogger("nio").setLevel(logging.CRITICAL)
         credentials = Credentials(
@@ -115,7 +117,7 @@ class Gateway:
         )
         self._me = user_id
         self._owns_client = client is None
-        self._http = Connection(client or _new_client(credentials))
+        self._http = Connection(client or _new_client(credentials), meter)
         self._login = Login(self._http, credentials)
         self._room_version: str | None = None
 

@@ -47,6 +47,7 @@ class Pump:
         `idle` is awaited whenever the server had nothing to say.
         """
         while True:
+            self.system.meter.beat()
             delta = await self.homeserver.sync(since, POLL_S)
             await self.accept(delta, since)
             since = delta.next_batch
@@ -61,6 +62,7 @@ class Pump:
             if not said:
                 _log.warning("reading_paused", limit=INBOX_LIMIT)
             said = True
+            self.system.meter.beat()
             await anyio.sleep(CATCH_UP_S)
 
     async def accept(
@@ -93,6 +95,7 @@ class Pump:
         """Fetch what a limited timeline left out."""
         if room.gap_from is None:
             return room
+        self.system.meter.beat()
         try:
             missing = await self.homeserver.messages_before(
                 room.room_id, room.gap_from, stop_at=since, limit=GAP_LIMIT

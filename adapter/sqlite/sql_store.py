@@ -86,6 +86,10 @@ class SqlStore:
         found = await self._database.fetch(sql.UNSENT_ROOMS)
         return tuple(RoomId(room_id) for (room_id,) in found)
 
+    async def unsent_count(self) -> int:
+        """How many outbox messages are not confirmed, in all rooms."""
+        return int((await self._database.fetch(sql.UNSENT_COUNT))[0][0])
+
     async def open_intents(self, owner: UserId) -> tuple[Intent, ...]:
         """An owner's intents that are not done, oldest first. An unreadable one is left out."""
         found = await self._database.fetch(sql.open_intents_query(owner))

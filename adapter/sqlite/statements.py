@@ -190,6 +190,7 @@ WAITING_COUNT: Final = Query("SELECT count(*) FROM inbox WHERE state = 'waiting'
 WAITING_ROOMS: Final = Query(
     "SELECT room_id FROM inbox WHERE state = 'waiting' GROUP BY room_id ORDER BY min(seq)"
 )
+UNSENT_COUNT: Final = Query("SELECT count(*) FROM outbox WHERE state = 'unsent'")
 UNSENT_ROOMS: Final = Query(
     "SELECT room_id FROM outbox WHERE state = 'unsent' GROUP BY room_id ORDER BY min(seq)"
 )

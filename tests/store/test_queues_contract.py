@@ -64,6 +64,15 @@ async def test_a_finished_message_never_waits_again(opened: Stores, dead: bool) 
         assert await names_waiting(store) == ["$b"]
 
 
+async def test_what_waits_and_what_is_unsent_is_counted_in_all_rooms(opened: Stores) -> None:
+    async with opened() as store:
+        assert (await store.waiting_count(), await store.unsent_count()) == (0, 0)
+        await store.commit([AcceptMessage(inbound("a")), AcceptMessage(inbound("b", OTHER_ROOM))])
+        await store.commit([QueueMessage(outbound(name)) for name in "cde"])
+        await store.commit([FinishMessage(EventId("$a")), MarkSent(outbound("c").txn_id, None)])
+        assert (await store.waiting_count(), await store.unsent_count()) == (1, 2)
+
+
 async def test_finishing_or_counting_an_unknown_message_is_no_error(opened: Stores) -> None:
     async with opened() as store:
         await store.commit([FinishMessage(EventId("$no")), CountAttempt(EventId("$no"))])
