@@ -1,5 +1,6 @@
 """One bot per store folder: a lock that the system drops when its holder dies, however it dies."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,8 @@ from supervisor.settings import SettingsRefused
 
 LOCK_NAME: Final = "instance.lock"
 HOLDER_NAME: Final = "instance.pid"
+_GRACE_S: Final = 0.2
+"""Somebody who only looks holds the lock for an instant: that must keep nobody out."""
 
 
 class InstanceLocked(Exception):
@@ -27,10 +30,10 @@ class InstanceLocked(Exception):
 def instance_lock(store_path: Path) -> Iterator[None]:
     """Hold the store folder, which is created if need be, with nobody else's access to it.
 
-    Raises InstanceLocked at once where somebody holds it, SettingsRefused where the folder cannot
+    Raises InstanceLocked where somebody holds it, SettingsRefused where the folder cannot
     be used.
     """
-    lock = FileLock(store_path / LOCK_NAME, timeout=0, mode=0o600)
+    lock = FileLock(store_path / LOCK_NAME, timeout=_GRACE_S, mode=0o600)
     try:
         store_path.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire()
@@ -48,6 +51,21 @@ def instance_lock(store_path: Path) -> Iterator[None]:
         with suppress(OSError):
             (store_path / HOLDER_NAME).unlink(missing_ok=True)
         lock.release()
+
+
+def is_running(store_path: Path) -> bool:
+    """Whether somebody holds the store folder now. Writes nothing."""
+    try:
+        descriptor = os.open(store_path / LOCK_NAME, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _sign(store_path: Path) -> None:

@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from supervisor.lock import HOLDER_NAME, LOCK_NAME, InstanceLocked, instance_lock
+from supervisor.lock import HOLDER_NAME, LOCK_NAME, InstanceLocked, instance_lock, is_running
 from supervisor.settings import SettingsRefused
 
 HOLD = """
@@ -65,6 +66,37 @@ def test_a_killed_holder_keeps_nobody_out(tmp_path: Path) -> None:
         holder.wait(timeout=10)
     with instance_lock(tmp_path):
         assert (tmp_path / HOLDER_NAME).read_text(encoding="ascii") == f"{os.getpid()}\n"
+
+
+def test_looking_finds_out_without_writing(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    assert not is_running(store)
+    assert not store.exists()
+    with another_process_holding(store):
+        assert is_running(store)
+    with instance_lock(store):
+        assert is_running(store)
+    assert not is_running(store)
+
+
+def test_somebody_who_looks_keeps_nobody_out(tmp_path: Path) -> None:
+    looking, stop = threading.Event(), threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            is_running(tmp_path)
+            looking.set()
+
+    onlooker = threading.Thread(target=look)
+    onlooker.start()
+    try:
+        for _ in range(20):
+            with instance_lock(tmp_path):
+                looking.clear()
+                assert looking.wait(10)
+    finally:
+        stop.set()
+        onlooker.join()
 
 
 def test_it_can_be_held_again_after_it_was_let_go(tmp_path: Path) -> None:
