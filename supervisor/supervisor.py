@@ -101,6 +101,8 @@ class Supervisor:
         """Times in a row that the bot was lost without having been live for a while."""
         self._cause: Trigger | None = None
         """Why the bot is degraded."""
+        self._serves_meanwhile = False
+        """While degraded: only some rooms fail, and the others were reconciled."""
         self._revocations: tuple[float, ...] = ()
         self._start_again = False
         self._retry_after_s = 0.0
@@ -231,10 +233,18 @@ class Supervisor:
 
     async def _wait(self, delay_s: float) -> None:
         """Let time pass; where only some rooms fail, the others are served meanwhile."""
-        with anyio.move_on_after(delay_s):
-            if self._cause is Trigger.ROOMS_FAILING:
-                await self._activities.serve()
-            await anyio.sleep(delay_s)
+        with anyio.move_on_after(delay_s) as scope:
+            if self._serves_meanwhile:
+                try:
+                    await self._activities.serve()
+                except (SessionRevoked, CredentialsRefused, StoreCorrupt):
+                    raise
+                except (PortError, RoomsFail) as error:
+                    trigger, reason = self._failed(error)
+                    _log.warning("served_no_longer", trigger=str(trigger), reason=reason)
+                    not_before = anyio.current_time() + self._retry_after_s
+                    scope.deadline = self._next_attempt_at = max(scope.deadline, not_before)
+            await anyio.sleep_forever()
 
     async def _fire(self, trigger: Trigger, reason: str) -> Step:
         """The one place where the state changes; the journal hears of it before all else."""
@@ -257,6 +267,7 @@ class Supervisor:
             self._failures = 0
         if self._state is not State.DEGRADED:
             self._cause = trigger
+        self._serves_meanwhile = self._state is State.LIVE and trigger is Trigger.ROOMS_FAILING
         if trigger is Trigger.LOGGED_IN:
             self._session = True
         elif trigger is Trigger.SESSION_REVOKED:

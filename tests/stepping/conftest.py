@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from trio.testing import MockClock
 
 from tests.simulation.seeding import seeded_trio
@@ -13,6 +14,18 @@ from tests.simulation.virtual_clock import VirtualClockLoop
 def _seeded() -> Iterator[None]:
     with seeded_trio(1):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _plain_log() -> Iterator[None]:
+    """The log as short lines: drawing a traceback with its variables takes half a second."""
+    before = structlog.get_config()
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=False, exception_formatter=structlog.dev.plain_traceback
+    )
+    structlog.configure(processors=[structlog.processors.add_log_level, renderer])
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(params=["asyncio", "trio"])

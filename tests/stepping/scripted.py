@@ -81,13 +81,13 @@ class RecordingJournal:
         self.when_asked: Callable[[], object] = _nothing
         self._happened = happened
 
-    async def append(self, record: TransitionRecord) -> None:
+    async def append(self, *records: TransitionRecord) -> None:
         self.when_asked()
         await anyio.lowlevel.checkpoint()
         if self.fault is not None:
             raise self.fault
-        self.records.append(record)
-        self._happened.append(f"journal: {record.trigger}")
+        self.records += records
+        self._happened += [f"journal: {record.trigger}" for record in records]
 
 
 class Drive:

@@ -51,18 +51,25 @@ async def test_a_rate_limited_probe_is_repeated_when_the_server_said_and_not_bef
     assert third < 9
 
 
-async def test_the_wait_keeps_growing_until_the_bot_is_live_again() -> None:
+async def attempts_after_serving_for(seconds: float) -> list[int]:
+    """The attempts of the recoveries from three losses on the way to live, and from one after."""
     drive = Drive()
+    drive.activities.takes_s["serve"] = seconds
     drive.activities.plan("reconcile", *[HomeserverUnavailable("flapping")] * 3)
     while drive.supervisor.state is not State.LIVE:
         await drive.step()
     drive.activities.plan("serve", HomeserverUnavailable("flapping"))
     await drive.walk(State.DEGRADED, State.HYDRATE)
     recoveries = [row for row in drive.journal.records if row.trigger == "recovered"]
-    assert [row.attempt for row in recoveries] == [2, 3, 4, 2]
-    assert [row.reason for row in recoveries] == [
-        "attempt 1 succeeded",
-        "attempt 2 succeeded",
-        "attempt 3 succeeded",
-        "attempt 1 succeeded",
+    assert [f"attempt {row.attempt - 1} succeeded" for row in recoveries] == [
+        row.reason for row in recoveries
     ]
+    return [row.attempt - 1 for row in recoveries]
+
+
+async def test_the_wait_keeps_growing_while_the_bot_is_lost_again_and_again() -> None:
+    assert await attempts_after_serving_for(59.0) == [1, 2, 3, 4]
+
+
+async def test_after_a_minute_live_a_loss_is_waited_for_as_if_it_were_the_first() -> None:
+    assert await attempts_after_serving_for(60.0) == [1, 2, 3, 1]

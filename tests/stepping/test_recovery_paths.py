@@ -1,5 +1,6 @@
 """The ways back to `live`, one test each."""
 
+import anyio
 import pytest
 
 from actors.ports import (
@@ -15,6 +16,7 @@ from actors.ports import (
     StoreUnavailable,
 )
 from actors.reconciliation import ReconcileFailed
+from actors.system import RoomsFail
 from supervisor.lifecycle import State, Trigger
 from supervisor.supervisor import Step, TransitionDenied
 from tests.stepping.scripted import Drive
@@ -128,6 +130,103 @@ async def test_a_reconciliation_that_fails_is_begun_anew_after_a_while() -> None
     await drive.walk(HYDRATE, RECONCILE, LIVE)
 
 
+async def test_while_rooms_fail_together_the_others_are_served() -> (
+    None
+):
+    drive = Drive()
+    await drive.go_to(LIVE)
+    drive.activities.plan("serve", RoomsFail("7 rooms fail the same way"))
+    step = await drive.step()
+    assert step == Step(LIVE, Trigger.ROOMS_FAILING, DEGRADED, "7 rooms fail the same way")
+    drive.happened.clear()
+    await drive.walk(HYDRATE)
+    assert drive.happened == ["serve", "probe", "journal: recovered"]
+    await drive.walk(RECONCILE, LIVE)
+
+
+async def test_what_was_never_reconciled_is_not_served_meanwhile() -> None:
+    drive = Drive()
+    await drive.go_to(RECONCILE)
+    drive.activities.plan("reconcile", ReconcileFailed("an owner's actor failed"))
+    await drive.walk(DEGRADED, HYDRATE)
+    assert "serve" not in drive.happened
+
+
+@pytest.mark.parametrize(
+    "error", [HomeserverUnavailable("gone"), RoomsFail("again"), StoreUnavailable("locked")]
+)
+async def test_a_loss_while_some_rooms_fail_is_probed_no_sooner(error: Exception) -> None:
+    drive = Drive()
+    await drive.go_to(LIVE)
+    drive.activities.plan("serve", RoomsFail("7 rooms"), *[error] * 9)
+    drive.activities.plan("probe", *[HomeserverUnavailable("gone")] * 8)
+    await drive.walk(DEGRADED)
+    drive.happened.clear()
+    times: list[float] = []
+    drive.activities.when_asked = lambda: times.append(anyio.current_time())
+    await drive.walk(HYDRATE)
+    assert drive.happened == [*["serve", "probe"] * 9, "journal: recovered"]
+    assert all(
+        probed - served >= 1.0 for served, probed in zip(times[::2], times[1::2], strict=True)
+    )
+
+
+async def test_a_rate_limit_while_some_rooms_fail_is_waited_for() -> None:
+    drive = Drive()
+    await drive.go_to(LIVE)
+    drive.activities.plan("serve", RoomsFail("7 rooms"), RateLimited(90))
+    await drive.walk(DEGRADED)
+    started = anyio.current_time()
+    await drive.walk(HYDRATE)
+    assert anyio.current_time() - started == pytest.approx(90)
+
+
+async def test_a_position_lost_while_some_rooms_fail_is_forgotten() -> None:
+    drive = Drive()
+    await drive.go_to(LIVE)
+    drive.activities.plan("serve", RoomsFail("7 rooms"), PositionLost("unknown"))
+    await drive.walk(DEGRADED)
+    drive.happened.clear()
+    await drive.walk(HYDRATE)
+    assert drive.happened == ["serve", "forget_position", "probe", "journal: recovered"]
+
+
+@pytest.mark.parametrize("error", [SessionRevoked("logged out"), CredentialsRefused("locked")])
+async def test_a_session_revoked_while_some_rooms_fail_leads_to_the_login(error: Exception) -> None:
+    drive = Drive()
+    await drive.go_to(LIVE)
+    drive.activities.plan("serve", RoomsFail("7 rooms"), error)
+    await drive.walk(DEGRADED)
+    assert await drive.step() == Step(DEGRADED, Trigger.SESSION_REVOKED, LOGIN, str(error))
+
+
+async def test_a_session_revoked_again_and_again_is_somebody_elses_and_waited_for() -> None:
+    drive = Drive()
+    await drive.go_to(LIVE)
+    for _ in range(2):
+        drive.activities.plan("serve", SessionRevoked("logged out"))
+        await drive.walk(LOGIN, HYDRATE, RECONCILE, LIVE)
+    drive.activities.plan("serve", SessionRevoked("logged out"))
+    await drive.walk(LOGIN)
+    step = await drive.step()
+    assert (step.trigger, step.dst) == (Trigger.HOMESERVER_LOST, DEGRADED)
+    assert step.reason == (
+        "the session was revoked 3 times within 5 min: "
+        "another program seems to use this account and device id"
+    )
+    drive.activities.plan("probe", SessionRevoked("logged out"))
+    await drive.walk(LOGIN, HYDRATE, RECONCILE, LIVE)
+
+
+async def test_sessions_revoked_far_apart_are_no_storm() -> None:
+    drive = Drive()
+    await drive.go_to(LIVE)
+    for _ in range(5):
+        await anyio.sleep(200)
+        drive.activities.plan("serve", SessionRevoked("logged out"))
+        await drive.walk(LOGIN, HYDRATE, RECONCILE, LIVE)
+
+
 async def test_credentials_refused_stop_with_the_step_that_says_why() -> None:
     drive = Drive()
     drive.activities.plan("log_in", CredentialsRefused("check MATRIX_PASSWORD"))
@@ -162,7 +261,7 @@ async def test_whatever_keeps_the_homeserver_from_answering_counts_as_its_loss(
     assert await drive.step() == Step(state, Trigger.HOMESERVER_LOST, DEGRADED, str(error))
 
 
-@pytest.mark.parametrize("error", [*LOST, StoreUnavailable("locked"), StoreCorrupt("malformed")])
+@pytest.mark.parametrize("error", [*LOST, StoreUnavailable("locked")])
 async def test_a_probe_that_fails_stays_degraded(error: PortError) -> None:
     drive = Drive()
     await drive.go_to(DEGRADED)
@@ -177,6 +276,23 @@ async def test_a_damaged_database_counts_as_a_lost_store(state: State) -> None:
     await drive.go_to(state)
     drive.activities.plan(ACTIVITY[state], StoreCorrupt("malformed"))
     assert await drive.step() == Step(state, Trigger.STORE_LOST, DEGRADED, "malformed")
+
+
+async def test_a_database_that_is_still_damaged_is_begun_anew_by_starting_again() -> None:
+    drive = Drive()
+    await drive.go_to(LIVE)
+    drive.activities.plan("serve", StoreCorrupt("malformed"))
+    drive.activities.plan("probe", StoreCorrupt("malformed"))
+    await drive.walk(DEGRADED)
+    step = await drive.step()
+    assert (step.trigger, step.dst, step.start_again) == (Trigger.STOP_REQUESTED, STOPPED, True)
+
+
+async def test_an_ordinary_stop_starts_nothing_again() -> None:
+    drive = Drive()
+    await drive.go_to(LIVE)
+    drive.supervisor.request_stop("SIGTERM")
+    assert not (await drive.step()).start_again
 
 
 async def test_an_error_without_a_text_is_named() -> None:
