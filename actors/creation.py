@@ -62,7 +62,7 @@ class Creation:
         system = self.context.system
         while system.live:
             intents = await self.context.store.open_intents(self.owner)
-            if not intents or not await self._advance(intents[0]):
+            if not intents or not await self._advance(min(intents, key=_turn)):
                 return
 
     @staticmethod
@@ -109,19 +109,22 @@ class Creation:
         await self._done(intent, *([PutIntent(onboarding)] if allowed and not upgrade else []))
 
     async def _onboard(self, intent: Intent) -> None:
-        """Promise a Space and a first chat; or, to whom has them already, the way back."""
+        """Show the way back into the Space and the chats; promise what there is not."""
         user = await self._user()
         chats = [chat for chat in await self._chats() if not chat.is_archived]
         wanted = []
         if user is None or user.space_id not in await self.context.homeserver.joined_rooms():
             wanted.append(self._promise(IntentKind.SPACE, None))
+        else:
+            await self._invite(user.space_id)
         if user is None or not chats:
             wanted.append(self._promise(IntentKind.FIRST_CHAT, intent.reply_room))
+        else:
+            for chat in chats:
+                await self._invite(chat.surface_ref)
         if user is None or wanted:
             await self._done(intent, *wanted)
             return
-        for room_id in (user.space_id, *(chat.surface_ref for chat in chats)):
-            await self._invite(room_id)
         body = self.context.texts.welcome_back.format(link=self.context.link_to(user.space_id))
         await self._done(intent, *self._tell(intent, "done", body))
 
@@ -359,6 +362,22 @@ class Creation:
 
     async def _user(self) -> UserMeta | None:
         return from_row(await self.context.store.row(user_key(self.owner)), UserMeta)
+
+
+def _turn(intent: Intent) -> int:
+    """Whose turn comes first, among equals the oldest's.
+
+    A Space that was promised is made before anybody looks whether there is one.
+    """
+    match intent.kind:
+        case IntentKind.INVITED:
+            return 0
+        case IntentKind.SPACE | IntentKind.FIRST_CHAT:
+            return 1
+        case IntentKind.ONBOARD | IntentKind.CHAT:
+            return 2
+        case _:
+            assert_never(intent.kind)
 
 
 T = TypeVar("T")

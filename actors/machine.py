@@ -1,10 +1,12 @@
 """A state machine that is one table, over the synchronous `transitions.Machine`.
 
 The machine decides; whoever fires it acts. It has no callbacks and no registered models: a model
-costs kilobytes and `add_model` is quadratic, while firing an unregistered one costs microseconds.
+costs kilobytes and `add_model` is quadratic. It is asked about every pair once, when the table is
+made, so that ten thousand rooms fire at the price of a look-up.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -68,7 +70,7 @@ class Table(Generic[S, T]):
         self.rows = tuple(rows)
         self.initial = initial
         states: Iterable[S] = type(initial)
-        self._machine = Machine(
+        machine = Machine(
             model=None,
             states=[str(state) for state in states],
             transitions=[
@@ -78,16 +80,15 @@ class Table(Generic[S, T]):
             initial=None,
             auto_transitions=False,
         )
-        self._by_name = {str(state): state for state in states}
+        by_name = {str(state): state for state in states}
+        self._next: dict[tuple[S, str], S] = {}
+        for state in states:
+            for name, event in machine.events.items():
+                model = _Model(str(state))
+                with suppress(MachineError):
+                    event.trigger(model)
+                    self._next[state, name] = by_name[model.state]
 
     def next(self, state: S, trigger: T) -> S | None:
         """The state that follows, or None when the table denies the trigger."""
-        event = self._machine.events.get(str(trigger))
-        if event is None:
-            return None
-        model = _Model(str(state))
-        try:
-            event.trigger(model)
-        except MachineError:
-            return None
-        return self._by_name[model.state]
+        return self._next.get((state, trigger))

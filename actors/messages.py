@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 from actors.classify import Record, Verdict
 from actors.graph import Surroundings
-from actors.model import Intent, RoomId, RoomSnapshot, UserId
+from actors.model import Intent, RoomId, RoomSnapshot, UserId, UserMeta
+from actors.ports import Write
 from actors.settlement import Identity, RoomReport
 
 # ---------------------------------------------------------------- to a room actor
@@ -27,9 +28,13 @@ class SnapshotTaken:
 
 @dataclass(frozen=True, slots=True)
 class IdentitySettled:
-    """The owner's actor has decided what the cache must say: write what differs."""
+    """The owner's actor has decided what the cache must say: write what differs.
+
+    `in_round` hands the writes to the round, which commits those of all rooms at once.
+    """
 
     identity: Identity
+    in_round: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +65,15 @@ class RoomReported:
 
 @dataclass(frozen=True, slots=True)
 class OwnerComplete:
-    """All of the owner's rooms have reported: this many. `partial`: all that take part."""
+    """All of the owner's rooms have reported: this many. `partial`: all that take part.
+
+    `stored` is the owner's row as it stands, `intents` are those that are not done.
+    """
 
     reports: int
-    partial: bool = False
+    partial: bool
+    stored: UserMeta | None
+    intents: tuple[Intent, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,29 +115,33 @@ class RoomChecked:
 
 @dataclass(frozen=True, slots=True)
 class RoomWritten:
-    """A room's rows now say what they must. `removed` counts stale rows that were deleted."""
+    """What a room's rows must say, and the writes that bring them there, if any.
+
+    `record` is what the cache held before; `removed` counts stale rows among the writes.
+    """
 
     room_id: RoomId
     identity: Identity
     record: Record
+    writes: tuple[Write, ...]
     removed: int
 
 
 @dataclass(frozen=True, slots=True)
 class RowsRemoved:
-    """A room that is not managed had rows; they are gone."""
+    """A room that is not managed had rows; they are to go."""
 
     room_id: RoomId
-    removed: int
+    writes: tuple[Write, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class OwnerSettled:
-    """An owner's row says what it must, and their rooms have been told."""
+    """What an owner's row must say, and the writes for it; their rooms have been told."""
 
     owner: UserId
-    change: str
-    """`restored`, `repaired` or `right`."""
+    user: UserMeta | None
+    writes: tuple[Write, ...]
     rooms: tuple[RoomId, ...]
     conflicts: tuple[tuple[RoomId, str, str], ...]
 

@@ -385,8 +385,8 @@ class StateStore(Protocol):
 class Journal(Protocol):
     """The record of transitions. It survives a reset."""
 
-    async def append(self, record: TransitionRecord) -> None:
-        """Durable on return. May raise StoreUnavailable."""
+    async def append(self, *records: TransitionRecord) -> None:
+        """Add records in their order. Durable on return. May raise StoreUnavailable."""
         ...
 
 

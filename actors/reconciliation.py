@@ -1,11 +1,12 @@
 """One round of reconciliation: rooms say what they are, owners settle, rooms write their rows.
 
 The round only counts: it tells the room actors what was read, hears of every step through the
-system's reports, and is over when each owner has settled and each of their rooms has written.
+system's reports, and is over when each owner has settled and each of their rooms has said what to
+write. Then everything is written in one transaction.
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import anyio
@@ -22,9 +23,10 @@ from actors.messages import (
     RowsRemoved,
     SnapshotTaken,
 )
-from actors.model import ChatContext, RoomId, UserId
-from actors.ports import DeleteRow, Hydration, JsonObject, PortError, StateStore
+from actors.model import Intent, RoomId, UserId
+from actors.ports import DeleteRow, Hydration, JsonObject, PortError, StateStore, Write
 from actors.report import ReconcileReport, RoomChange, Tally
+from actors.room_lifecycle import RoomTrigger
 from actors.rows import StoredRows, chat_key, chats_prefix, read_rows, room_key, user_key
 from actors.system import ActorSystem
 
@@ -40,13 +42,14 @@ async def reconcile(
     stored = read_rows(await store.rows(""))
     graph = room_graph(hydration.snapshots, stored.users, me)
     unreadable = hydration.unreadable or {}
-    round_ = Round(stored, graph, system)
+    round_ = Round(store, stored, graph, system, intents=await _open_intents(store))
     round_.tally.joined_rooms = len(hydration.snapshots) + len(unreadable)
     for room_id, reason in unreadable.items():
         round_.tally.conflict(room_id, ConflictReason.UNREADABLE, reason)
-        await system.set_aside(room_id, reason)
+        system.set_aside(room_id, reason)
     await round_.run(graph.rooms)
-    await _sweep(round_, store, unreadable)
+    round_.sweep(unreadable)
+    await round_.commit()
     return round_.tally.report()
 
 
@@ -54,51 +57,53 @@ async def reconcile_some(
     graph: RoomGraph, rooms: Collection[RoomId], system: ActorSystem, store: StateStore
 ) -> ReconcileReport:
     """Bring the rows of some rooms in line; what is known of their owners' others is kept."""
-    round_ = Round(await _rows_about(rooms, store), graph, system, partial=True)
+    stored, intents = await _rows_about(rooms, graph, store), await _open_intents(store)
+    round_ = Round(store, stored, graph, system, intents=intents, partial=True)
     round_.tally.joined_rooms = len(rooms)
     await round_.run(rooms)
+    await round_.commit()
     return round_.tally.report()
 
 
-async def _rows_about(rooms: Collection[RoomId], store: StateStore) -> StoredRows:
+async def _rows_about(rooms: Collection[RoomId], graph: RoomGraph, store: StateStore) -> StoredRows:
     """The rows of some rooms and of their owners, without a walk through all others."""
     found: dict[str, JsonObject | None] = {}
     for room_id in rooms:
         row = await store.row(room_key(room_id))
         if row is not None:
             found[room_key(room_id)] = row
-    for owner in {room.matrix_user_id for room in read_rows(found).rooms.values()}:
+    owners = {room.matrix_user_id for room in read_rows(found).rooms.values()}
+    for owner in owners | {space.owner for space in graph.spaces.values() if space.owner}:
+        row = await store.row(user_key(owner))
+        if row is not None:
+            found[user_key(owner)] = row
         found |= await store.rows(chats_prefix(owner))
     return read_rows(found)
 
 
-async def _sweep(round_: "Round", store: StateStore, unreadable: Collection[RoomId]) -> None:
-    """Remove what the joined rooms don't explain: unreadable rows, owners without a Space."""
-    stored = round_.stored
-    keys = [key for key in stored.garbage if key not in round_.written]
-    keys += [
-        user_key(owner)
-        for owner, user in stored.users.items()
-        if owner not in round_.owners and user.space_id not in unreadable
-    ]
-    if keys:
-        await store.commit([DeleteRow(key) for key in keys])
-        round_.tally.removed_rows += len(keys)
+async def _open_intents(store: StateStore) -> dict[UserId, tuple[Intent, ...]]:
+    return {owner: await store.open_intents(owner) for owner in await store.intent_owners()}
 
 
 @dataclass(slots=True)
 class Round:
     """The bookkeeping of one round. `partial` leaves rooms that don't take part as they are."""
 
+    store: StateStore
     stored: StoredRows
     graph: RoomGraph
     system: ActorSystem
+    intents: Mapping[UserId, tuple[Intent, ...]]
     partial: bool = False
     tally: Tally = field(default_factory=Tally)
     owners: Counter[UserId] = field(default_factory=Counter)
     """How many rooms of each owner have reported."""
     written: set[str] = field(default_factory=set)
     """Keys that hold now what they must."""
+    _writes: list[Write] = field(default_factory=list)
+    _repaired: dict[RoomId, int] = field(default_factory=dict)
+    _keys: set[str] = field(default_factory=set)
+    """Keys of chat rows that were there before, right or wrong."""
     _over: anyio.Event = field(default_factory=anyio.Event)
     _failure: Exception | None = None
     _unchecked: set[RoomId] = field(default_factory=set)
@@ -107,10 +112,13 @@ class Round:
     _verdicts: dict[RoomId, Verdict] = field(default_factory=dict)
 
     async def run(self, rooms: Collection[RoomId]) -> None:
-        """Tell the rooms what was read of them, and wait until all is written.
+        """Tell the rooms what was read of them, and wait until all have said what to write.
 
         Raises StoreUnavailable, or ReconcileFailed where an owner's actor failed.
         """
+        self._keys = set(self.stored.garbage)
+        for chats in self.stored.chats.values():
+            self._keys.update(chat_key(chat.user_id, chat.chat_id) for chat in chats)
         observe_before, self.system.observe = self.system.observe, self._hear
         try:
             self._unchecked = set(rooms)
@@ -127,6 +135,24 @@ class Round:
         if self._failure is not None:
             raise ReconcileFailed(str(self._failure)) from self._failure
 
+    def sweep(self, unreadable: Collection[RoomId]) -> None:
+        """Remove what the joined rooms don't explain: garbage, and owners without a Space."""
+        keys = [key for key in self.stored.garbage if key not in self.written]
+        keys += [
+            user_key(owner)
+            for owner, user in self.stored.users.items()
+            if owner not in self.owners and user.space_id not in unreadable
+        ]
+        self._writes += [DeleteRow(key) for key in keys]
+        self.tally.removed_rows += len(keys)
+
+    async def commit(self) -> None:
+        """Write everything, in one transaction, and say so for each room."""
+        if self._writes:
+            await self.store.commit(self._writes)
+        for room_id, rows in self._repaired.items():
+            self.system.fire(room_id, RoomTrigger.REPAIRED, f"{rows} rows written")
+
     def _hear(self, report: Report) -> None:
         match report:
             case RoomChecked(room_id, verdict):
@@ -135,8 +161,9 @@ class Round:
                 self._settled(report)
             case RoomWritten():
                 self._wrote(report)
-            case RowsRemoved(_, removed):
-                self.tally.removed_rows += removed
+            case RowsRemoved(_, writes):
+                self._writes += writes
+                self.tally.removed_rows += len(writes)
             case ActorCrashed(address, error):
                 self._crashed(address, error)
             case _:
@@ -159,37 +186,45 @@ class Round:
         if not self._unchecked:
             self._unsettled = set(self.owners)
             for owner, count in self.owners.items():
-                self.system.tell(owner, OwnerComplete(count, self.partial))
+                stored, intents = self.stored.users.get(owner), self.intents.get(owner, ())
+                self.system.tell(owner, OwnerComplete(count, self.partial, stored, intents))
         self._proceed()
 
     def _settled(self, report: OwnerSettled) -> None:
         self._unsettled.discard(report.owner)
         self._unwritten.update(report.rooms)
-        self.written.add(user_key(report.owner))
-        if report.change == "restored":
-            self.tally.restored_user_meta += 1
-        elif report.change == "repaired":
-            self.tally.repaired_user_meta += 1
+        self._writes += report.writes
+        key = user_key(report.owner)
+        self.written.add(key)
+        before = self.stored.users.get(report.owner)
+        if report.user is not None and report.user != before:
+            known = before is not None or key in self._keys
+            self.tally.repaired_user_meta += known
+            self.tally.restored_user_meta += not known
         for room_id, reason, detail in report.conflicts:
             self.tally.conflict(room_id, reason, detail)
         self._proceed()
 
     def _wrote(self, report: RoomWritten) -> None:
         self._unwritten.discard(report.room_id)
+        if report.writes:
+            self._writes += report.writes
+            self._repaired[report.room_id] = len(report.writes)
         tally, room, chat = self.tally, report.identity.room, report.identity.chat
         before, key = report.record.room, room_key(report.room_id)
         self.written.add(key)
         changed = None
         if before != room:
-            changed = "repaired" if before or key in self.stored.garbage else "restored"
+            changed = "repaired" if before or key in self._keys else "restored"
             tally.repaired_room_meta += changed == "repaired"
             tally.restored_room_meta += changed == "restored"
         if chat is not None:
             self.written.add(chat_key(chat.user_id, chat.chat_id))
             if chat not in report.record.chats:
-                changed = "repaired" if self._known(chat) else changed or "restored"
-                tally.repaired_chat_rows += self._known(chat)
-                tally.restored_chat_rows += not self._known(chat)
+                known = chat_key(chat.user_id, chat.chat_id) in self._keys
+                changed = "repaired" if known else changed or "restored"
+                tally.repaired_chat_rows += known
+                tally.restored_chat_rows += not known
         verdict = self._verdicts.get(report.room_id)
         tally.backfilled_platform_chat_ids += isinstance(verdict, Chat) and verdict.backfilled
         tally.removed_rows += report.removed
@@ -203,14 +238,6 @@ class Round:
                 owner=room.matrix_user_id,
             )
         self._proceed()
-
-    def _known(self, chat: ChatContext) -> bool:
-        """Whether the chat's key was taken before, rightly or not."""
-        key = chat_key(chat.user_id, chat.chat_id)
-        return key in self.stored.garbage or any(
-            (each.user_id, each.chat_id) == (chat.user_id, chat.chat_id)
-            for each in self.stored.chats_of(chat.user_id)
-        )
 
     def _crashed(self, address: str, error: Exception) -> None:
         """One room that fails is left out; without an owner or the store there is no round."""

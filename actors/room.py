@@ -52,6 +52,7 @@ from actors.ports import (
     PutIntent,
     PutRow,
     QueueMessage,
+    StoreUnavailable,
     Waiting,
     Write,
 )
@@ -90,8 +91,8 @@ class RoomActor:
                 await self._check(seen, around, in_round=True)
             case RoomChanged():
                 await self._read_again()
-            case IdentitySettled(identity):
-                await self._write(identity)
+            case IdentitySettled(identity, in_round):
+                await self._write(identity, in_round=in_round)
             case InboxWaiting():
                 await self._drain_inbox()
             case RoomLeft():
@@ -139,7 +140,7 @@ class RoomActor:
         if seen.replacement is not None and around.replaced_by is None:
             context.replacements.add(seen.replacement)
         if context.system.state_of(self._room_id) is RoomState.LEFT:
-            await context.system.fire(self._room_id, RoomTrigger.JOINED, "state could be read")
+            context.system.fire(self._room_id, RoomTrigger.JOINED, "state could be read")
         match verdict:
             case Chat() | Space():
                 self._tell_owner(verdict.owner, verdict, seen, in_round=in_round)
@@ -147,12 +148,12 @@ class RoomActor:
                 _log.warning(
                     "room_conflict", room_id=self._room_id, reason=str(reason), detail=detail
                 )
-                await self._fire_checked(f"conflict: {reason}")
+                self._fire_checked(f"conflict: {reason}")
                 if verdict.owner is not None:
                     self._tell_owner(verdict.owner, verdict, seen, in_round=in_round)
             case Skipped(reason):
-                await self._remove_rows(reason)
-                await self._fire_checked(f"skipped: {reason}")
+                await self._remove_rows(reason, in_round=in_round)
+                self._fire_checked(f"skipped: {reason}")
             case _:
                 assert_never(verdict)
         context.system.report(RoomChecked(self._room_id, verdict, record))
@@ -197,23 +198,31 @@ class RoomActor:
             self._record = Record(room, (chat,) if chat is not None and mine else ())
         return self._record
 
-    async def _write(self, identity: Identity) -> None:
-        """Write the rows that differ, in one transaction."""
+    async def _write(self, identity: Identity, *, in_round: bool) -> None:
+        """Write the rows that differ: in one transaction, or in the round's."""
         context = self._context
         record = await self._known()
         writes, removed = repairs_for(self._room_id, record, identity)
         if writes:
-            await context.system.fire(self._room_id, RoomTrigger.DRIFT_FOUND, _drift(record))
-            await context.store.commit(writes)
+            context.system.fire(self._room_id, RoomTrigger.DRIFT_FOUND, _drift(record))
             self._record = Record(identity.room, (identity.chat,) if identity.chat else ())
-            await context.system.fire(
-                self._room_id, RoomTrigger.REPAIRED, f"{len(writes)} rows written"
-            )
+            if not in_round:
+                await self._commit_repairs(writes)
         else:
-            await self._fire_checked("in line")
+            self._fire_checked("in line")
         self._note_due(identity)
-        context.system.report(RoomWritten(self._room_id, identity, record, removed))
+        report = RoomWritten(self._room_id, identity, record, tuple(writes), removed)
+        context.system.report(report)
         context.system.tell(self._room_id, InboxWaiting())
+
+    async def _commit_repairs(self, writes: Sequence[Write]) -> None:
+        try:
+            await self._context.store.commit(writes)
+        except StoreUnavailable:
+            self._record = None
+            raise
+        reason = f"{len(writes)} rows written"
+        self._context.system.fire(self._room_id, RoomTrigger.REPAIRED, reason)
 
     def _note_due(self, identity: Identity) -> None:
         """What the room lacks on the homeserver is upkeep's business."""
@@ -227,7 +236,7 @@ class RoomActor:
         else:
             self._context.upkeep.want(due)
 
-    async def _remove_rows(self, reason: SkipReason) -> None:
+    async def _remove_rows(self, reason: SkipReason, *, in_round: bool) -> None:
         """A room that is not managed has no rows."""
         self._context.upkeep.settled(self._room_id)
         record = await self._known()
@@ -240,13 +249,14 @@ class RoomActor:
             _log.warning(
                 "rows_removed", room_id=self._room_id, reason=str(reason), rows=len(writes)
             )
-            await self._context.store.commit(writes)
             self._record = Record()
-        self._context.system.report(RowsRemoved(self._room_id, len(writes)))
+            if not in_round:
+                await self._context.store.commit(writes)
+        self._context.system.report(RowsRemoved(self._room_id, tuple(writes)))
 
-    async def _fire_checked(self, reason: str) -> None:
+    def _fire_checked(self, reason: str) -> None:
         if self._context.system.state_of(self._room_id) is RoomState.UNCHECKED:
-            await self._context.system.fire(self._room_id, RoomTrigger.CHECKED, reason)
+            self._context.system.fire(self._room_id, RoomTrigger.CHECKED, reason)
 
     async def _leave(self, reason: str = "removed or left") -> None:
         """The rows stay, and with them the number. What was queued is not for a later member."""
@@ -257,7 +267,7 @@ class RoomActor:
         if room is not None and room.room_type is RoomKind.SPACE:
             self._context.system.tell(room.matrix_user_id, SpaceLeft(self._room_id))
         if room is not None and self._context.system.state_of(self._room_id) is not RoomState.LEFT:
-            await self._context.system.fire(self._room_id, RoomTrigger.LEFT, reason)
+            self._context.system.fire(self._room_id, RoomTrigger.LEFT, reason)
 
     # ------------------------------------------------------------ what is said in it
 
@@ -307,7 +317,7 @@ class RoomActor:
 
         The room is looked at once. If it is a chat, its rows are on their way, and with them
         another `InboxWaiting`. If it is not, nobody is spoken to here, but a person who wrote to
-        us alone and has no Space yet is given one.
+        us alone and is not at home yet is shown the way, or given a Space.
         """
         if self._verdict is None:
             _log.info("unregistered_room", room_id=self._room_id, messages=len(waiting))
@@ -328,8 +338,7 @@ class RoomActor:
         context = self._context
         if self._verdict != Skipped(SkipReason.DIRECT_CHAT) or not context.allows(message.sender):
             return None
-        user = from_row(await context.store.row(user_key(message.sender)), UserMeta)
-        if user is not None or await context.store.open_intents(message.sender):
+        if await context.store.open_intents(message.sender) or await self._at_home(message.sender):
             return None
         return Intent(
             Nonce(f"onboard.{message.event_id}"),
@@ -338,6 +347,22 @@ class RoomActor:
             IntentStep.WANTED,
             reply_room=self._room_id,
         )
+
+    async def _at_home(self, owner: UserId) -> bool:
+        """Whether somebody has a Space and a chat, and has come or been invited to both."""
+        store = self._context.store
+        user = from_row(await store.row(user_key(owner)), UserMeta)
+        if user is None or not await self._houses(user.space_id, owner):
+            return False
+        chats = await ChatManager(store).list_active(owner)
+        return any([await self._houses(chat.surface_ref, owner) for chat in chats])
+
+    async def _houses(self, room_id: RoomId, owner: UserId) -> bool:
+        """Whether somebody is in a room or invited; of a full one, it is believed."""
+        seen = await read_if_joined(self._context.homeserver, room_id)
+        if seen is None:
+            return False
+        return owner in seen.others or seen.member_count > 1 + len(seen.others)
 
 
 def repairs_for(room_id: RoomId, record: Record, identity: Identity) -> tuple[list[Write], int]:

@@ -26,6 +26,7 @@ from actors.messages import (
     Report,
     RoomChanged,
     RoomsFailing,
+    SnapshotTaken,
     slot,
 )
 from actors.meter import Meter
@@ -105,9 +106,11 @@ class ActorSystem:
         quarantine: Backoff = PROBE,
         window: CrashWindow = WINDOW,
         breaker: CorrelationBreaker = BREAKER,
+        clock: Callable[[], float] = anyio.current_time,
         meter: Meter | None = None,
     ) -> None:
         self.meter = meter or Meter()
+        self._clock = clock
         self._spawn = spawn
         self._transitions = transitions
         self._random = random
@@ -124,6 +127,9 @@ class ActorSystem:
         self._running: set[Address] = set()
         self._finished = anyio.Event()
         self._stopping = False
+        self._ready: deque[Cell] = deque()
+        """Cells with mail, in the order in which it came; they count as running."""
+        self._standing_by = False
         self.live = False
         """Whether people's messages may be handled. Set by whoever drives the bot."""
         self.observe: Callable[[Report], None] = lambda _: None
@@ -160,12 +166,14 @@ class ActorSystem:
         """
         if not self.live and isinstance(message, InboxWaiting | IntentsWaiting):
             return
-        cell = self._cells.get(address)
-        if cell is None:
-            cell = self._cells[address] = Cell(address, anyio.current_time())
+        cell = self._cell(address)
         if cell.mailbox is None:
             cell.mailbox = {}
+        if isinstance(message, SnapshotTaken):
+            cell.mailbox.pop(slot(RoomChanged()), None)  # the snapshot has what changed before it
         cell.mailbox[slot(message)] = message
+        if cell.resting is not None and not self.live:
+            self._rested(cell, cell.resting)  # a round of reconciliation waits for every answer
         self._wake(cell)
 
     def tell_later(self, delay_s: float, address: Address, message: Message) -> None:
@@ -180,6 +188,12 @@ class ActorSystem:
         """Whether any actor has something left to handle."""
         return any(cell.mailbox for cell in self._cells.values())
 
+    def _cell(self, address: Address) -> Cell:
+        cell = self._cells.get(address)
+        if cell is None:
+            cell = self._cells[address] = Cell(address, self._clock())
+        return cell
+
     # ------------------------------------------------------------ room states
 
     def rooms(self) -> Iterator[tuple[RoomId, Cell]]:
@@ -193,17 +207,15 @@ class ActorSystem:
         cell = self._cells.get(room_id)
         return cell.state if cell else RoomState.UNCHECKED
 
-    async def fire(self, room_id: RoomId, trigger: RoomTrigger, reason: str) -> None:
-        """Move a room to its next state and write that down, denied triggers too."""
-        now = anyio.current_time()
-        cell = self._cells.get(room_id)
-        if cell is None:
-            cell = self._cells[room_id] = Cell(room_id, now)
+    def fire(self, room_id: RoomId, trigger: RoomTrigger, reason: str) -> None:
+        """Move a room to its next state and note that for the journal, denied triggers too."""
+        now = self._clock()
+        cell = self._cell(room_id)
         src, dwell_s = cell.state, now - cell.since
         dst = ROOM_LIFECYCLE.next(src, trigger)
         if dst is not None:
             cell.state, cell.since = dst, now
-        await self._transitions.write(
+        must_flush = self._transitions.note(
             Transition(
                 machine=f"room:{room_id}",
                 src=src,
@@ -215,6 +227,8 @@ class ActorSystem:
                 dwell_s=dwell_s,
             )
         )
+        if must_flush:
+            self.background(self._transitions.flush)
 
     def resume_all(self) -> None:
         """Give every cell that rests because of the homeserver another chance now."""
@@ -227,7 +241,7 @@ class ActorSystem:
                 self._wake(cell)
             elif isinstance(cell.error, HomeserverUnavailable):
                 cell.resting = None
-                self.background(self._probe, cell)
+                self._probe(cell)
 
     # ------------------------------------------------------------ running
 
@@ -237,7 +251,25 @@ class ActorSystem:
         if cell.resting is not None or not cell.mailbox:
             return
         self._running.add(cell.address)
-        self._tasks.start_soon(self._drain, cell)
+        self._ready.append(cell)
+        self._call_runner()
+
+    def _call_runner(self) -> None:
+        """Have one runner stand by while there is work.
+
+        It comes to it only when the runner before it waits for something, so a handler that waits
+        holds up nobody, and handlers that never wait share one task.
+        """
+        if self._ready and not self._standing_by and self._tasks is not None:
+            self._standing_by = True
+            self._tasks.start_soon(self._run_ready)
+
+    async def _run_ready(self) -> None:
+        self._standing_by = False
+        while self._ready:
+            cell = self._ready.popleft()
+            self._call_runner()
+            await self._drain(cell)
 
     async def _drain(self, cell: Cell) -> None:
         try:
@@ -250,7 +282,7 @@ class ActorSystem:
         finally:
             self._running.discard(cell.address)
             self._finished.set()
-            cell.used = anyio.current_time()
+            cell.used = self._clock()
             if not cell.mailbox:
                 cell.mailbox = None
 
@@ -269,18 +301,18 @@ class ActorSystem:
             cell.probes = 0
 
     async def _timed(self, actor: Actor, message: Message) -> None:
-        began = anyio.current_time()
+        began = self._clock()
         try:
             await actor.handle(message)
         finally:
-            self.meter.handling.add(anyio.current_time() - began)
+            self.meter.handling.add(self._clock() - began)
 
     async def _crashed(self, cell: Cell, message: Message, error: Exception) -> None:
         actor, cell.actor = cell.actor, None
         cell.error = error
         self.meter.crashes += 1
         self._keep(cell, message)
-        cell.crashes = self._window.after(cell.crashes, anyio.current_time())
+        cell.crashes = self._window.after(cell.crashes, self._clock())
         _log.warning(
             "actor_crashed",
             address=cell.address,
@@ -296,7 +328,7 @@ class ActorSystem:
         if actor is not None:
             await self._beside(actor.crashed, (error,))
         if self._charged(cell, error):
-            await self._set_aside(cell)
+            self._set_aside(cell)
         else:
             self._rest(cell, self._backoff.delay_s(len(cell.crashes), self._random))
 
@@ -312,7 +344,7 @@ class ActorSystem:
         """Whether many rooms fail the same way now; then nobody is charged."""
         if not self.live or not cell.address.startswith("!"):
             return False
-        now, kind = anyio.current_time(), type(error)
+        now, kind = self._clock(), type(error)
         self._failures.append((now, kind, cell.address))
         same = [(at, address) for at, what, address in self._failures if what is kind]
         if len(same) < self._breaker.at_least:
@@ -328,22 +360,20 @@ class ActorSystem:
         self.report(RoomsFailing(len({address for _, address in same}), _why(error)))
         return True
 
-    async def set_aside(self, room_id: RoomId, reason: str) -> None:
+    def set_aside(self, room_id: RoomId, reason: str) -> None:
         """Quarantine a room that could not even be read; it is probed like any other."""
-        cell = self._cells.get(room_id)
-        if cell is None:
-            cell = self._cells[room_id] = Cell(room_id, anyio.current_time())
+        cell = self._cell(room_id)
         if cell.state is not RoomState.QUARANTINED:
             cell.error = HomeserverUnavailable(reason)
-            await self._set_aside(cell)
+            self._set_aside(cell)
 
-    async def _set_aside(self, cell: Cell) -> None:
+    def _set_aside(self, cell: Cell) -> None:
         cell.probes += 1
         cell.crashes = ()
         delay_s = self._quarantine.delay_s(cell.probes, self._random)
         self._rest(cell, delay_s)
         reason = f"{cell.error}; next probe in {delay_s:.0f} s"
-        await self.fire(RoomId(cell.address), RoomTrigger.FAILED_REPEATEDLY, reason)
+        self.fire(RoomId(cell.address), RoomTrigger.FAILED_REPEATEDLY, reason)
 
     def _keep(self, cell: Cell, message: Message) -> None:
         """Put a message back in front, unless a newer one has taken its slot."""
@@ -353,20 +383,20 @@ class ActorSystem:
     def _rest(self, cell: Cell, delay_s: float) -> None:
         timer = self.later(delay_s, lambda: self._rested(cell, timer))
         cell.resting = timer
-        cell.rests_until = anyio.current_time() + delay_s
+        cell.rests_until = self._clock() + delay_s
 
     def _rested(self, cell: Cell, timer: int) -> None:
         if cell.resting != timer:
             return
         cell.resting = None
         if cell.state is RoomState.QUARANTINED:
-            self.background(self._probe, cell)
+            self._probe(cell)
         else:
             self._wake(cell)
 
-    async def _probe(self, cell: Cell) -> None:
+    def _probe(self, cell: Cell) -> None:
         room_id = RoomId(cell.address)
-        await self.fire(room_id, RoomTrigger.PROBED, f"probe {cell.probes}")
+        self.fire(room_id, RoomTrigger.PROBED, f"probe {cell.probes}")
         self.tell(room_id, RoomChanged())
 
     def background(self, work: Callable[..., Awaitable[None]], *args: object) -> None:
@@ -390,7 +420,7 @@ class ActorSystem:
     def later(self, delay_s: float, action: Callable[[], None]) -> int:
         """Run a synchronous action after a while. One task serves all timers."""
         timer = next(self._timer_ids)
-        heapq.heappush(self._timers, (anyio.current_time() + delay_s, timer, action))
+        heapq.heappush(self._timers, (self._clock() + delay_s, timer, action))
         if self._timer_set is not None:
             self._timer_set.set()
         return timer
@@ -398,7 +428,7 @@ class ActorSystem:
     async def _run_timers(self) -> None:
         while True:
             self._timer_set = timer_set = anyio.Event()
-            now = anyio.current_time()
+            now = self._clock()
             while self._timers and self._timers[0][0] <= now:
                 heapq.heappop(self._timers)[2]()
             wait_s = self._timers[0][0] - now if self._timers else TICK_S
@@ -407,7 +437,7 @@ class ActorSystem:
 
     def _passivate(self) -> None:
         """Drop actors that nobody has used for a while; their rows are in the store."""
-        now = anyio.current_time()
+        now = self._clock()
         for cell in self._cells.values():
             idle = cell.address not in self._running and now - cell.used > PASSIVATE_AFTER_S
             if idle:

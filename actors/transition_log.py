@@ -30,47 +30,62 @@ class Transition:
     dwell_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
 class TransitionLog:
-    """Writes transitions of all machines. `wall_clock` gives seconds since the epoch.
+    """Writes transitions of all machines. `wall_clock` gives seconds since the epoch."""
 
-    A journal that fails costs its rows and stops nobody: the log has them all the same.
-    """
-
-    journal: Journal
-    boot: str
-    wall_clock: Callable[[], float]
+    def __init__(self, journal: Journal, boot: str, wall_clock: Callable[[], float]) -> None:
+        self.boot = boot
+        self.wall_clock = wall_clock
+        self._journal = journal
+        self._noted: list[TransitionRecord] = []
 
     async def write(self, transition: Transition) -> None:
-        """Log it and journal it, durably where the journal works."""
+        """Log it and journal it, durably where the journal works; what was noted goes first."""
+        self.note(transition)
+        await self.flush()
+
+    def note(self, transition: Transition) -> bool:
+        """Log it at once and journal it with the next `flush`. Whether somebody must call that."""
         dwell_ms = round(transition.dwell_s * 1000)
-        kind = transition.machine.partition(":")[0]
-        level = "debug" if transition.trigger in ROUTINE else "info"
-        getattr(_log, level)(
-            f"{kind}_transition",
+        log = _log.debug if transition.trigger in ROUTINE else _log.info
+        log(
+            f"{transition.machine.partition(':')[0]}_transition",
             machine=transition.machine,
             src=transition.src,
             trigger=transition.trigger,
             dst=transition.dst,
-            outcome=str(transition.outcome),
+            outcome=transition.outcome.value,
             reason=transition.reason,
             attempt=transition.attempt,
             dwell_ms=dwell_ms,
         )
-        at = datetime.fromtimestamp(self.wall_clock(), UTC).isoformat(timespec="milliseconds")
-        record = TransitionRecord(
-            at=at.replace("+00:00", "Z"),
-            boot=self.boot,
-            machine=transition.machine,
-            src=transition.src,
-            trigger=transition.trigger,
-            dst=transition.dst,
-            outcome=transition.outcome,
-            reason=transition.reason,
-            attempt=transition.attempt,
-            dwell_ms=dwell_ms,
+        self._noted.append(
+            TransitionRecord(
+                at=_rfc3339(self.wall_clock()),
+                boot=self.boot,
+                machine=transition.machine,
+                src=transition.src,
+                trigger=transition.trigger,
+                dst=transition.dst,
+                outcome=transition.outcome,
+                reason=transition.reason,
+                attempt=transition.attempt,
+                dwell_ms=dwell_ms,
+            )
         )
+        return len(self._noted) == 1
+
+    async def flush(self) -> None:
+        """Make what was noted durable. A journal that fails costs its rows and stops nobody."""
+        noted, self._noted = self._noted, []
+        if not noted:
+            return
         try:
-            await self.journal.append(record)
+            await self._journal.append(*noted)
         except PortError as error:
-            _log.error("journal_lost", machine=transition.machine, error=str(error))
+            _log.error("journal_lost", rows=len(noted), error=str(error))
+
+
+def _rfc3339(seconds: float) -> str:
+    at = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return at.replace("+00:00", "Z")

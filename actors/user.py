@@ -1,5 +1,7 @@
 """The user actor: owns its owner's row, settles the ids of their rooms, creates chats for them."""
 
+from collections.abc import Sequence
+
 import structlog
 
 from actors.chats import ChatManager
@@ -16,7 +18,7 @@ from actors.messages import (
     RoomReported,
     SpaceLeft,
 )
-from actors.model import IntentStep, RoomId, UserId, UserMeta
+from actors.model import Intent, IntentStep, RoomId, UserId, UserMeta
 from actors.ports import DeleteRow, PutIntent, PutRow, Write
 from actors.rows import from_row, to_row, user_key
 from actors.settlement import Known, RoomReport, Settlement, settle_owner
@@ -43,9 +45,9 @@ class UserActor:
             case RoomReported(report, in_round=True):
                 self._reports[report.room_id] = report
             case RoomReported(report):
-                await self._settle([report], await self._known())
-            case OwnerComplete(count, partial):
-                await self._complete(count, partial=partial)
+                await self._settle_one(report)
+            case OwnerComplete():
+                await self._complete(message)
             case SpaceLeft(space_id):
                 await self._forget_space(space_id)
             case IntentsWaiting():
@@ -56,11 +58,26 @@ class UserActor:
     async def crashed(self, error: Exception) -> None:
         """Nothing to remember: what was promised is in the store."""
 
-    async def _complete(self, count: int, *, partial: bool) -> None:
+    async def _complete(self, complete: OwnerComplete) -> None:
         reports, self._reports = list(self._reports.values()), {}
-        if len(reports) != count:
-            raise ReportsLost(f"{len(reports)} of {count} reports")
-        await self._settle(reports, await self._known() if partial else None)
+        if len(reports) != complete.reports:
+            raise ReportsLost(f"{len(reports)} of {complete.reports} reports")
+        known = await self._known() if complete.partial else None
+        settlement = settle_owner(self._owner, reports, self._context.texts, known or Known())
+        stored = known.user if known else complete.stored
+        writes = _writes_for(self._owner, settlement, stored, partial=complete.partial)
+        writes += _adoptions(reports, complete.intents)
+        self._announce(settlement, reports, known, writes, in_round=True)
+
+    async def _settle_one(self, report: RoomReport) -> None:
+        """One room says something new outside a round."""
+        store, known = self._context.store, await self._known()
+        settlement = settle_owner(self._owner, [report], self._context.texts, known)
+        writes = _writes_for(self._owner, settlement, known.user, partial=True)
+        writes += _adoptions([report], await store.open_intents(self._owner))
+        if writes:
+            await store.commit(writes)
+        self._announce(settlement, [report], known, writes, in_round=False)
 
     async def _forget_space(self, space_id: RoomId) -> None:
         """Without a Space there is no row; the next invite makes a new one."""
@@ -74,25 +91,16 @@ class UserActor:
         user = from_row(await store.row(user_key(self._owner)), UserMeta)
         return Known(user, tuple(await ChatManager(store).list_all(self._owner)))
 
-    async def _settle(self, reports: list[RoomReport], known: Known | None) -> None:
-        """Decide, write the owner's row, then tell the rooms.
-
-        `known` is None when all rooms of the owner have reported: what they say is all there is.
-        """
-        context = self._context
-        settlement = settle_owner(self._owner, reports, context.texts, known or Known())
-        stored = await context.store.row(user_key(self._owner))
-        wanted = to_row(settlement.user) if settlement.user else None
-        writes: list[Write] = await self._adoptions(reports)
-        change = "right" if stored == wanted else "repaired" if stored else "restored"
-        if wanted is None and known is not None:
-            change = "right"
-            self._ask_spaces(reports)
-        elif stored != wanted:
-            key = user_key(self._owner)
-            writes.append(PutRow(key, wanted) if wanted else DeleteRow(key))
-        if writes:
-            await context.store.commit(writes)
+    def _announce(
+        self,
+        settlement: Settlement,
+        reports: list[RoomReport],
+        known: Known | None,
+        writes: list[Write],
+        *,
+        in_round: bool,
+    ) -> None:
+        """Tell the rooms, and whoever drives a round."""
         for room_id, conflict in settlement.conflicts.items():
             _log.warning(
                 "room_conflict",
@@ -102,9 +110,11 @@ class UserActor:
             )
         if known is not None:
             self._ask_others(settlement, known)
+            if settlement.user is None:
+                self._ask_spaces(reports)
         for room_id, identity in settlement.identities.items():
-            context.system.tell(room_id, IdentitySettled(identity))
-        context.system.report(_settled(self._owner, change, settlement))
+            self._context.system.tell(room_id, IdentitySettled(identity, in_round))
+        self._context.system.report(_settled(self._owner, settlement, writes))
 
     def _ask_others(self, settlement: Settlement, known: Known) -> None:
         """What was settled for some rooms may change what is right for the others."""
@@ -123,27 +133,36 @@ class UserActor:
             if isinstance(report.verdict, Chat):
                 self._context.system.tell(report.verdict.space_id, RoomChanged())
 
-    async def _adoptions(self, reports: list[RoomReport]) -> list[Write]:
-        """Rooms that carry the nonce of an open intent are what that intent was to create."""
-        nonces = {
-            report.verdict.intent: report.room_id
-            for report in reports
-            if isinstance(report.verdict, Chat | Space) and report.verdict.intent
-        }
-        if not nonces:
-            return []
-        intents = await self._context.store.open_intents(self._owner)
-        return [
-            PutIntent(Creation.adopted(intent, nonces[intent.nonce]))
-            for intent in intents
-            if intent.step is IntentStep.CREATING and intent.nonce in nonces
-        ]
+
+def _writes_for(
+    owner: UserId, settlement: Settlement, stored: UserMeta | None, *, partial: bool
+) -> list[Write]:
+    """The write that brings the owner's row in line, if any. Some rooms alone never remove it."""
+    if settlement.user == stored or (partial and settlement.user is None):
+        return []
+    key = user_key(owner)
+    return [PutRow(key, to_row(settlement.user)) if settlement.user else DeleteRow(key)]
 
 
-def _settled(owner: UserId, change: str, settlement: Settlement) -> OwnerSettled:
+def _adoptions(reports: Sequence[RoomReport], intents: Sequence[Intent]) -> list[Write]:
+    """Rooms that carry the nonce of an open intent are what that intent was to create."""
+    nonces = {
+        report.verdict.intent: report.room_id
+        for report in reports
+        if isinstance(report.verdict, Chat | Space)
+    }
+    return [
+        PutIntent(Creation.adopted(intent, nonces[intent.nonce]))
+        for intent in intents
+        if intent.step is IntentStep.CREATING and intent.nonce in nonces
+    ]
+
+
+def _settled(owner: UserId, settlement: Settlement, writes: list[Write]) -> OwnerSettled:
     return OwnerSettled(
         owner,
-        change,
+        settlement.user,
+        tuple(writes),
         tuple(settlement.identities),
         tuple(
             (room_id, str(conflict.reason), conflict.detail)

@@ -67,6 +67,7 @@ async def _run_once(settings: Settings) -> Step:
         stuck = await bot.system.stop(STOP_WITHIN_S)
         if stuck:
             _log.error("stuck", actors=stuck)
+        await transitions.flush()
         clean = bot.activities.nothing_open() and not stuck
     if clean:
         seal(settings.db_path, settings.store_path, settings.user_id)

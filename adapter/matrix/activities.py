@@ -124,6 +124,7 @@ class Activities:
         if self._hydration is None:
             raise RuntimeError("reconcile comes after hydrate")
         hydration, self._hydration = self._hydration, None
+        self.trusted = False
         me = self.homeserver.me
         self.report = report = await reconcile(hydration, self.system, self.store, me)
         _log.info("reconciled", **report)

@@ -24,8 +24,8 @@ from adapter.platform.echo import EchoPlatform
 class _NoJournal:
     """A single run outside the bot leaves no transitions behind."""
 
-    async def append(self, record: TransitionRecord) -> None:
-        """Forget it."""
+    async def append(self, *records: TransitionRecord) -> None:
+        """Forget them."""
 
 
 async def reconcile_matrix_state(

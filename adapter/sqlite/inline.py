@@ -106,12 +106,12 @@ class InlineJournal:
         if self.recovery is not None and on_recovery is not None:
             on_recovery(self.recovery)
 
-    async def append(self, record: TransitionRecord) -> None:
-        """Write one record. Durable on return. Raises StoreUnavailable, StoreCorrupt."""
+    async def append(self, *records: TransitionRecord) -> None:
+        """Write records in order. Durable on return. Raises StoreUnavailable, StoreCorrupt."""
         trim = trim_statements(
             now=self._clock(), max_rows=self._max_rows, max_age_s=self._max_age_s
         )
-        await self._database.write([append_statement(record), *trim])
+        await self._database.write([*map(append_statement, records), *trim])
 
     async def rows(self) -> list[JournalRow]:
         """Everything in it, oldest first: `read_journal` for one in memory."""

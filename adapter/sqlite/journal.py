@@ -68,6 +68,6 @@ class SqliteJournal:
         ):
             yield cls(writer, recovery=recovery)
 
-    async def append(self, record: TransitionRecord) -> None:
-        """Write one record. Durable on return. Raises StoreUnavailable, StoreCorrupt."""
-        await self._writer.submit([append_statement(record)])
+    async def append(self, *records: TransitionRecord) -> None:
+        """Write records in order. Durable on return. Raises StoreUnavailable, StoreCorrupt."""
+        await self._writer.submit([append_statement(record) for record in records])

@@ -56,7 +56,8 @@ _TRIM_AGE: Final = (
     "DELETE FROM journal WHERE seq < (SELECT seq FROM journal WHERE at >= ? ORDER BY seq LIMIT 1)"
 )
 _NEWEST: Final = (
-    f"SELECT {_COLUMNS} FROM journal WHERE ?1 IS NULL OR machine = ?1"  # noqa: S608 - constants
+    f"SELECT {_COLUMNS} FROM journal"  # noqa: S608 - constants
+    " WHERE (?1 IS NULL OR machine = ?1) AND seq > ?3"
     " ORDER BY seq DESC LIMIT ?2"
 )
 
@@ -75,9 +76,11 @@ def trim_statements(*, now: float, max_rows: int, max_age_s: float) -> tuple[Sta
     )
 
 
-def journal_query(machine: str | None = None, limit: int | None = None) -> Query:
+def journal_query(
+    machine: str | None = None, limit: int | None = None, after_seq: int = 0
+) -> Query:
     """Rows for `decode_rows`: of one machine or all, the newest `limit` or all."""
-    return Query(_NEWEST, (machine, -1 if limit is None else max(limit, 0)))
+    return Query(_NEWEST, (machine, -1 if limit is None else max(limit, 0), after_seq))
 
 
 def decode_rows(newest_first: Sequence[Row]) -> list[JournalRow]:
@@ -86,17 +89,18 @@ def decode_rows(newest_first: Sequence[Row]) -> list[JournalRow]:
 
 
 def read_journal(
-    path: Path | str, *, machine: str | None = None, limit: int | None = None
+    path: Path | str, *, machine: str | None = None, limit: int | None = None, after_seq: int = 0
 ) -> list[JournalRow]:
     """The journal, oldest first: of one machine or all, the newest `limit` rows or all.
 
+    With `after_seq`, only rows with a higher number.
     Opens the file for reading only; a bot may be writing it at the same time. Blocks.
     Raises JournalMissing, StoreUnavailable, StoreCorrupt.
     """
     path = Path(path)
     if not path.is_file():
         raise JournalMissing(f"there is no journal at {path}")
-    query = journal_query(machine, limit)
+    query = journal_query(machine, limit, after_seq)
     uri = f"{path.absolute().as_uri()}?mode=ro"
     with translated(), closing(connect(uri)) as connection:
         if not connection.execute("SELECT 1 FROM pragma_table_info('journal')").fetchone():

@@ -32,7 +32,7 @@ class RecoverableStore(StateStore, Protocol):
 class RecoverableJournal(Protocol):
     recovery: str | None
 
-    async def append(self, record: TransitionRecord) -> None: ...
+    async def append(self, *records: TransitionRecord) -> None: ...
 
 
 @asynccontextmanager
