@@ -1,0 +1,112 @@
+"""What a person typed, as a command or as text; and names made harmless."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.commands import (
+    DISPLAY_LIMIT,
+    NAME_LIMIT,
+    Answer,
+    Archive,
+    Chats,
+    Command,
+    Help,
+    New,
+    Open,
+    Rename,
+    Status,
+    Unknown,
+    clean_name,
+    display_name,
+    parse,
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "command"),
+    [
+        ("!help", Help()),
+        ("!new", New(None)),
+        ("!new Trip to Riga", New("Trip to Riga")),
+        ("!chats", Chats()),
+        ("!rename Trip", Rename("Trip")),
+        ("!rename", Rename(None)),
+        ("!archive", Archive()),
+        ("!yes", Answer(yes=True)),
+        ("!no", Answer(yes=False)),
+        ("!open C2", Open("C2")),
+        ("!open c2", Open("C2")),
+        ("!open", Open(None)),
+        ("!status", Status()),
+    ],
+)
+def test_each_command_is_understood(body: str, command: Command) -> None:
+    assert parse(body) == command
+
+
+@pytest.mark.parametrize("body", ["!HELP", "  !help  ", "!help\n", "!help me please", "!Help"])
+def test_case_space_and_what_follows_do_not_matter(body: str) -> None:
+    assert parse(body) == Help()
+
+
+@pytest.mark.parametrize("body", ["", "hello", "!", "! help", "!!help", "!1", "!?", "say !help"])
+def test_everything_else_is_text(body: str) -> None:
+    assert parse(body) is None
+
+
+def test_an_unknown_word_is_named_in_small_letters() -> None:
+    assert parse("!Frobnicate now") == Unknown("frobnicate")
+    assert parse("!привет") == Unknown("привет")
+
+
+def test_an_endless_word_is_cut() -> None:
+    assert parse("!" + "x" * 10_000) == Unknown("x" * NAME_LIMIT)
+
+
+def test_a_name_on_several_lines_becomes_one_line() -> None:
+    assert parse("!rename Trip\nto\tRiga ") == Rename("Trip to Riga")
+
+
+@pytest.mark.parametrize("blank", ["\u200b", "\u202e", " \n ", "\ufeff\u2060"])
+def test_a_name_of_nothing_visible_is_no_name(blank: str) -> None:
+    assert parse(f"!new {blank}") == New(None)
+
+
+def test_marks_that_turn_the_writing_direction_are_taken_out() -> None:
+    assert clean_name("Chat \u202e1\u202c\u2067x\u2069") == "Chat 1 x"
+
+
+def test_emoji_and_markup_stay_as_they_are() -> None:
+    family = "👩\u200d👧 <b>Chat</b> & co"
+    assert clean_name(family) == family
+
+
+def test_half_of_a_surrogate_pair_is_taken_out() -> None:
+    assert clean_name("a\ud800b") == "a b"
+
+
+def test_a_room_name_of_10_kb_is_cut() -> None:
+    assert display_name("x" * 10_240) == "x" * DISPLAY_LIMIT
+
+
+def test_a_cut_name_does_not_end_in_a_space() -> None:
+    name = "x" * (DISPLAY_LIMIT - 1) + " and more"
+    assert display_name(name) == "x" * (DISPLAY_LIMIT - 1)
+
+
+@given(st.text())
+def test_any_name_becomes_a_printable_line_that_stays_the_same(text: str) -> None:
+    name = display_name(text)
+    assert display_name(name) == name
+    assert len(name) <= DISPLAY_LIMIT
+    assert len(name.splitlines()) <= 1
+    name.encode()
+
+
+@given(st.text())
+def test_any_body_is_a_command_or_text(text: str) -> None:
+    parse(text)
+    parsed = parse(f"!rename {text}")
+    assert isinstance(parsed, Rename)
+    assert parsed.name == (clean_name(text) or None)
