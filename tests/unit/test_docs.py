@@ -1,0 +1,250 @@
+"""What the documents say is what the code does, wherever the two can be compared."""
+
+import re
+from dataclasses import fields
+from importlib import import_module
+from operator import attrgetter
+from pathlib import Path
+from typing import Final
+
+import pytest
+import typer
+from pydantic_core import PydanticUndefined
+
+from actors import room_lifecycle
+from actors.classify import ConflictReason, SkipReason
+from actors.commands import Unknown, parse
+from actors.report import ReconcileReport
+from actors.room_lifecycle import RoomState, RoomTrigger
+from actors.texts import ENGLISH
+from adapter.sqlite.journal import JournalRow
+from supervisor import lifecycle
+from supervisor.cli import app
+from supervisor.graph import mermaid
+from supervisor.invocation import ExitCode
+from supervisor.lifecycle import State, Trigger
+from supervisor.settings import Bind, Settings
+
+ROOT: Final = Path(__file__).parents[2]
+DOCUMENTS: Final = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")),
+)
+VARIABLES: Final = {
+    str(field.validation_alias): field.default for field in Settings.model_fields.values()
+}
+COMMANDS: Final = typer.main.get_group(app).commands
+OPTIONS: Final = {
+    name: {option for it in command.params for option in it.opts if option.startswith("--")}
+    for name, command in COMMANDS.items()
+}
+DECISION_LINES: Final = 8
+LOGGED_AS: Final = {"lifecycle_transition", "room_transition"}
+"""Log events whose names are put together."""
+
+
+def text(document: str) -> str:
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+def section(document: str, heading: str) -> str:
+    """What stands below a heading, up to the next one of its level or a higher one."""
+    level = heading.partition(" ")[0]
+    body = text(document).split(f"\n{heading}\n", 1)[1]
+    return re.split(rf"^#{{1,{len(level)}}} ", body, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def rows(body: str) -> list[list[str]]:
+    """The cells of all tables in a text, head lines left out."""
+    lines = [line for line in body.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    rules = [at for at, row in enumerate(cells) if set("".join(row)) <= {"-"}]
+    return [row for at, row in enumerate(cells) if not {at, at + 1} & set(rules)]
+
+
+def first_codes(body: str) -> list[str]:
+    """What the first column has in code font."""
+    return [code for row in rows(body) for code in re.findall(r"`([^`]+)`", row[0])]
+
+
+def plain(name: str) -> str:
+    """A heading as it stands in a link to it."""
+    return re.sub(r"[^\w\- ]", "", name.lower()).replace(" ", "-")
+
+
+def anchors(document: str) -> set[str]:
+    return {
+        plain(line.lstrip("# ")) for line in text(document).splitlines() if line.startswith("#")
+    }
+
+
+@pytest.mark.parametrize(
+    "diagram",
+    [
+        mermaid(lifecycle.TABLE, State.LOGIN, "The bot"),
+        mermaid(room_lifecycle.TABLE, RoomState.UNCHECKED, "A room"),
+    ],
+    ids=["the bot", "a room"],
+)
+def test_the_diagrams_are_those_that_the_tables_print(diagram: str) -> None:
+    assert f"```mermaid\n{diagram}\n```\n" in text("docs/architecture.md")
+
+
+def test_every_state_is_explained() -> None:
+    explained = re.findall(r"^- `(\w+)`:", text("docs/architecture.md"), re.MULTILINE)
+    assert explained == [*State, *RoomState]
+
+
+def test_every_trigger_is_explained() -> None:
+    explained = first_codes(section("docs/operating.md", "## How to read a transition"))
+    assert explained == [*Trigger, *RoomTrigger]
+
+
+def test_the_readme_lists_the_variables_that_are_read() -> None:
+    listed = first_codes(section("README.md", "## Configuration"))
+    assert sorted(listed) == sorted(VARIABLES)
+
+
+def test_the_example_environment_has_the_same_variables() -> None:
+    named = re.findall(r"^(?:# )?([A-Z_]+)=", text(".env.example"), re.MULTILINE)
+    assert sorted(named) == sorted(VARIABLES)
+
+
+def shown(default: object) -> str:
+    """A default as it is written in an environment."""
+    match default:
+        case Bind(host, port):
+            return f"{host}:{port}"
+        case None | ():
+            return ""
+        case _:
+            return "" if default is PydanticUndefined else str(default)
+
+
+def test_the_readme_has_the_defaults() -> None:
+    listed = {
+        row[0].strip("`"): row[1].strip("`")
+        for row in rows(section("README.md", "## Configuration"))
+    }
+    assert listed == {name: shown(default) for name, default in VARIABLES.items()}
+
+
+def test_the_example_environment_shows_the_defaults() -> None:
+    commented = re.findall(r"^# ([A-Z_]+)=(.*)$", text(".env.example"), re.MULTILINE)
+    assert dict(commented) == {name: shown(VARIABLES[name]) for name, _ in commented}
+
+
+def test_the_readme_lists_the_commands_of_the_shell_and_their_options() -> None:
+    listed = {
+        row[0].strip("`").removeprefix("surfaces-bot "): set(re.findall(r"--[a-z-]+", row[1]))
+        for row in rows(section("README.md", "## Commands in the shell"))
+    }
+    assert listed == OPTIONS
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_command_that_is_named_exists(document: str) -> None:
+    for name, rest in re.findall(r"surfaces-bot ([a-z]+)([^`\n]*)", text(document)):
+        assert name in OPTIONS
+        assert set(re.findall(r" (--[a-z-]+)", rest)) <= OPTIONS[name]
+
+
+def test_the_readme_lists_the_commands_of_a_chat() -> None:
+    listed = {
+        code.split()[0] for code in first_codes(section("README.md", "## Commands in a chat"))
+    }
+    assert not [word for word in listed if isinstance(parse(word), Unknown | None)]
+    assert listed == {*re.findall(r"^![a-z]+", ENGLISH.help, re.MULTILINE), "!yes", "!no"}
+
+
+def test_the_readme_lists_the_exit_codes() -> None:
+    assert [row[0] for row in rows(section("README.md", "## Exit codes"))] == [
+        str(int(code)) for code in ExitCode
+    ]
+
+
+def test_every_reason_code_is_explained_once() -> None:
+    explained = first_codes(section("docs/rooms.md", "## Reasons"))
+    assert [code for code in explained if code != "{}"] == [*SkipReason, *ConflictReason]
+
+
+def test_the_decision_names_every_reason_that_comes_from_a_room_alone() -> None:
+    """The others come from several rooms, from a failure, or from having left."""
+    decided = set(
+        re.findall(r"`(\w+)` \|$", section("docs/rooms.md", "## The decision"), re.MULTILINE)
+    )
+    others = {
+        SkipReason.LEFT,
+        ConflictReason.DUPLICATE_SPACE,
+        ConflictReason.CHAT_ID_CONTESTED,
+        ConflictReason.UNREADABLE,
+        ConflictReason.FAILED,
+    }
+    assert decided == {*SkipReason, *ConflictReason} - others
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        (row[1], row[2].strip("`"))
+        for row in rows(section("docs/runtime-semantics.md", "## Bounds"))
+    ],
+)
+def test_a_bound_is_what_the_code_has(value: str, place: str) -> None:
+    module = re.match(r"[a-z_.]+(?=\.[A-Z])", place)
+    assert module is not None
+    name = place.removeprefix(f"{module[0]}.")
+    assert float(value.split(maxsplit=1)[0]) == attrgetter(name)(import_module(module[0]))
+
+
+def test_the_report_and_the_journal_have_the_fields_that_are_promised() -> None:
+    promised = section("docs/architecture.md", "## What other programs may rely on")
+    report = promised[promised.index("**The report**") : promised.index("**Python entry points**")]
+    assert set(ReconcileReport.__annotations__) <= set(re.findall(r"`(\w+)`", report))
+    journal = promised[promised.index("**The journal**") : promised.index("**The report**")]
+    keys = [field.name for field in fields(JournalRow)]
+    assert [name for name in re.findall(r"`(\w+)`", journal) if name in keys] == keys
+
+
+def test_the_log_events_that_are_named_are_logged() -> None:
+    sources = "".join(
+        path.read_text(encoding="utf-8")
+        for package in ("actors", "adapter", "supervisor")
+        for path in (ROOT / package).rglob("*.py")
+    )
+    named = first_codes(section("docs/operating.md", "## Log events worth an alert"))
+    assert len(named) > 1
+    assert not [name for name in named if name not in LOGGED_AS and f'"{name}"' not in sources]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_leads_somewhere(document: str) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", text(document)):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        place = (ROOT / document).parent / path if path else ROOT / document
+        assert place.is_file(), target
+        assert not anchor or anchor in anchors(str(place.resolve().relative_to(ROOT))), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_file_that_is_named_exists(document: str) -> None:
+    named = re.findall(r"`((?:actors|adapter|docs|supervisor|tests)/[\w./-]*)`", text(document))
+    assert not [path for path in named if not (ROOT / path).exists()]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_thing_to_make_is_in_the_makefile(document: str) -> None:
+    targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"(?:^ {4}|`)make ([a-z]+)", text(document), re.MULTILINE)) <= targets
+
+
+def test_the_decisions_are_numbered_dated_and_short() -> None:
+    decisions = text("docs/decisions.md").split("\n## ")[1:]
+    for number, decision in enumerate(decisions, start=1):
+        title, *body = decision.strip().splitlines()
+        assert re.fullmatch(rf"{number}\. .+ \(\d{{4}}-\d{{2}}-\d{{2}}\)", title)
+        assert 1 <= len(body) <= DECISION_LINES
