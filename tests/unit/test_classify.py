@@ -1,0 +1,438 @@
+"""What a joined room is, decided from its state and that of the rooms around it.
+
+Every reason to skip a room or to leave it undecided has a test that is named after it: here, or in
+test_settlement.py (`duplicate_space`, `chat_id_contested`), or in test_reconcile.py where it takes
+more than state to tell (`left`, `unreadable`, `failed`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+import pytest
+
+from actors.classify import (
+    Chat,
+    Conflict,
+    ConflictReason,
+    Record,
+    Skipped,
+    SkipReason,
+    Space,
+    Verdict,
+    classify,
+)
+from actors.graph import room_graph
+from actors.model import (
+    ChatContext,
+    ChatId,
+    Marker,
+    Nonce,
+    PlatformChatId,
+    RoomId,
+    RoomKind,
+    RoomMeta,
+    RoomSnapshot,
+    UserId,
+    UserMeta,
+)
+from actors.numbering import Evidence
+from actors.texts import LOCALES
+
+ME = UserId("@bot:example.org")
+ALICE, BOB = UserId("@alice:example.org"), UserId("@bob:example.org")
+SPACE_ID, ROOM_ID, NEW_ID = RoomId("!space"), RoomId("!room"), RoomId("!new")
+
+SPACE_MARKER = Marker(RoomKind.SPACE, ALICE, next_chat_index=5)
+CHAT_MARKER = Marker(
+    RoomKind.CHAT,
+    ALICE,
+    chat_id=ChatId("C4"),
+    space_id=SPACE_ID,
+    platform_chat_id=PlatformChatId("p-4"),
+)
+
+SPACE = RoomSnapshot(
+    SPACE_ID,
+    ME,
+    1,
+    is_space=True,
+    name="Chats of alice",
+    marker=SPACE_MARKER,
+    children=frozenset({ROOM_ID}),
+    others=(ALICE,),
+    member_count=2,
+)
+ROOM = RoomSnapshot(
+    ROOM_ID, ME, 2, name="Trip", marker=CHAT_MARKER, others=(ALICE,), member_count=2
+)
+LEGACY_SPACE = replace(SPACE, marker=None)
+LEGACY_ROOM = replace(ROOM, marker=None)
+
+CHAT: Final = Chat(
+    owner=ALICE,
+    space_id=SPACE_ID,
+    name="Trip",
+    chat_id=ChatId("C4"),
+    evidence=Evidence.MARKER,
+    platform_chat_id=PlatformChatId("p-4"),
+    backfilled=False,
+    archived=False,
+    linked=True,
+)
+DERIVED: Final = "1c066e84-5757-52e7-be20-31d60a0e8946"
+"""What belongs to `!room` for ever."""
+NO_ROWS: Final = Record()
+
+
+def verdict_on(
+    seen: RoomSnapshot,
+    *others: RoomSnapshot,
+    users: Mapping[UserId, UserMeta] | None = None,
+    record: Record = NO_ROWS,
+) -> Verdict:
+    graph = room_graph([seen, *others], users or {}, ME)
+    return classify(seen, graph.around(seen), record, ME)
+
+
+def chat_verdict(seen: RoomSnapshot, *others: RoomSnapshot, record: Record = NO_ROWS) -> Chat:
+    verdict = verdict_on(seen, *others, record=record)
+    assert isinstance(verdict, Chat)
+    return verdict
+
+
+def conflict(reason: ConflictReason, detail: str = "", *, named: Marker | None = None) -> Conflict:
+    if named is None:
+        return Conflict(reason, detail)
+    taken = int(named.chat_id[1:]) if named.chat_id else 0
+    return Conflict(reason, detail, named.owner, max(taken + 1, named.next_chat_index or 1))
+
+
+def record(
+    chat_id: str = "C7",
+    *,
+    owner: UserId = ALICE,
+    room_says: str | None = None,
+    archived: bool = False,
+    conversation: str | None = "p-7",
+) -> Record:
+    room = RoomMeta(
+        RoomKind.CHAT,
+        ChatId(room_says or chat_id),
+        "Trip",
+        owner,
+        SPACE_ID,
+        PlatformChatId(conversation) if conversation is not None else None,
+    )
+    return Record(room, (ChatContext(owner, ChatId(chat_id), "matrix", ROOM_ID, "", archived),))
+
+
+# ---------------------------------------------------------------- rooms with a marker
+
+
+def test_a_marked_chat_is_what_its_marker_says() -> None:
+    assert verdict_on(ROOM, SPACE) == CHAT
+
+
+def test_a_marked_space_is_its_owners_and_has_a_high_water_mark() -> None:
+    assert verdict_on(SPACE) == Space(ALICE, "Chats of alice", 5)
+
+
+def test_a_marked_space_without_a_high_water_mark_begins_at_one() -> None:
+    seen = replace(SPACE, marker=replace(SPACE_MARKER, next_chat_index=None))
+    assert verdict_on(seen) == Space(ALICE, "Chats of alice", 1)
+
+
+def test_a_marker_outweighs_who_is_in_the_room_and_who_created_it() -> None:
+    seen = replace(ROOM, creator=BOB, others=(BOB,), name="Chat 9")
+    assert verdict_on(seen, SPACE) == replace(CHAT, name="Chat 9")
+
+
+def test_a_marker_outweighs_the_rows() -> None:
+    assert verdict_on(ROOM, SPACE, record=record(owner=BOB)) == CHAT
+
+
+def test_a_chat_that_its_space_does_not_list_is_still_a_chat() -> None:
+    assert verdict_on(ROOM, replace(SPACE, children=frozenset())) == replace(CHAT, linked=False)
+
+
+def test_an_archived_chat_stays_archived() -> None:
+    seen = replace(ROOM, marker=replace(CHAT_MARKER, archived=True))
+    assert chat_verdict(seen, SPACE).archived
+
+
+def test_the_nonce_of_the_creation_is_passed_on() -> None:
+    nonce = Nonce("n-1")
+    chat = replace(ROOM, marker=replace(CHAT_MARKER, intent=nonce))
+    space = replace(SPACE, marker=replace(SPACE_MARKER, intent=nonce))
+    assert chat_verdict(chat, SPACE).intent == nonce
+    assert verdict_on(space) == Space(ALICE, "Chats of alice", 5, nonce)
+
+
+def test_a_marker_without_a_chat_id_is_no_evidence_for_one() -> None:
+    found = chat_verdict(replace(ROOM, marker=replace(CHAT_MARKER, chat_id=None)), SPACE)
+    assert (found.chat_id, found.evidence) == (None, Evidence.NONE)
+
+
+def test_a_room_where_the_bot_is_alone_is_still_a_chat() -> None:
+    assert verdict_on(replace(ROOM, others=(), member_count=1), SPACE) == CHAT
+
+
+def test_300_members_do_not_change_whose_chat_it_is() -> None:
+    seen = replace(ROOM, others=(BOB,), member_count=300)
+    assert verdict_on(seen, SPACE) == CHAT
+
+
+def test_a_closed_room_whose_replacement_we_are_not_in_is_still_a_chat() -> None:
+    assert verdict_on(replace(ROOM, tombstoned=True, replacement=NEW_ID), SPACE) == CHAT
+
+
+# ---------------------------------------------------------------- conversation ids
+
+
+def test_a_conversation_id_is_taken_from_the_marker_before_the_row() -> None:
+    assert chat_verdict(ROOM, SPACE, record=record()).platform_chat_id == "p-4"
+
+
+def test_a_conversation_id_is_taken_from_the_row_where_the_marker_has_none() -> None:
+    seen = replace(ROOM, marker=replace(CHAT_MARKER, platform_chat_id=None))
+    found = chat_verdict(seen, SPACE, record=record())
+    assert (found.platform_chat_id, found.backfilled) == ("p-7", False)
+
+
+@pytest.mark.parametrize("rows", [NO_ROWS, record(conversation=None), record(conversation="")])
+def test_a_conversation_id_that_nobody_knows_is_derived_from_the_room_id(rows: Record) -> None:
+    seen = replace(ROOM, marker=replace(CHAT_MARKER, platform_chat_id=None))
+    found = chat_verdict(seen, SPACE, record=rows)
+    other = chat_verdict(replace(seen, room_id=NEW_ID), SPACE)
+    assert (found.platform_chat_id, found.backfilled) == (DERIVED, True)
+    assert other.platform_chat_id != DERIVED
+
+
+# ---------------------------------------------------------------- conflicts
+
+
+@pytest.mark.parametrize("detail", ["owner is not a user id", "chat_id is not valid"])
+def test_marker_unreadable_is_our_own_marker_that_this_version_cannot_read(detail: str) -> None:
+    seen = replace(ROOM, marker=None, marker_fault=detail)
+    assert verdict_on(seen, SPACE) == conflict(ConflictReason.MARKER_UNREADABLE, detail)
+
+
+def test_marker_kind_mismatch_is_a_space_marked_as_a_chat() -> None:
+    seen = replace(SPACE, marker=CHAT_MARKER)
+    expected = conflict(ConflictReason.MARKER_KIND_MISMATCH, "chat", named=CHAT_MARKER)
+    assert verdict_on(seen) == expected
+
+
+def test_marker_kind_mismatch_is_a_room_marked_as_a_space() -> None:
+    seen = replace(ROOM, marker=SPACE_MARKER)
+    expected = conflict(ConflictReason.MARKER_KIND_MISMATCH, "space", named=SPACE_MARKER)
+    assert verdict_on(seen, SPACE) == expected
+
+
+def test_marker_space_mismatch_is_a_chat_whose_space_is_gone() -> None:
+    expected = conflict(ConflictReason.MARKER_SPACE_MISMATCH, "not joined", named=CHAT_MARKER)
+    assert verdict_on(ROOM) == expected
+
+
+def test_marker_space_mismatch_is_a_chat_in_the_space_of_another_owner() -> None:
+    theirs = replace(SPACE, marker=replace(SPACE_MARKER, owner=BOB))
+    expected = conflict(ConflictReason.MARKER_SPACE_MISMATCH, "of another owner", named=CHAT_MARKER)
+    assert verdict_on(ROOM, theirs) == expected
+
+
+def test_marker_space_mismatch_is_a_chat_in_a_space_that_is_not_ours() -> None:
+    foreign = replace(SPACE, creator=BOB, marker=None)
+    expected = conflict(ConflictReason.MARKER_SPACE_MISMATCH, "not joined", named=CHAT_MARKER)
+    assert verdict_on(ROOM, foreign) == expected
+
+
+def test_marker_space_mismatch_is_a_chat_in_what_is_no_space() -> None:
+    expected = conflict(ConflictReason.MARKER_SPACE_MISMATCH, "not joined", named=CHAT_MARKER)
+    assert verdict_on(ROOM, replace(SPACE, is_space=False)) == expected
+
+
+def test_owner_ambiguous_is_a_legacy_space_with_several_other_members() -> None:
+    seen = replace(LEGACY_SPACE, others=(ALICE, BOB), member_count=3)
+    assert verdict_on(seen) == conflict(ConflictReason.OWNER_AMBIGUOUS)
+
+
+def test_owner_ambiguous_is_a_legacy_space_in_which_the_bot_is_alone() -> None:
+    seen = replace(LEGACY_SPACE, others=(), member_count=1)
+    assert verdict_on(seen) == conflict(ConflictReason.OWNER_AMBIGUOUS)
+
+
+def test_owner_ambiguous_is_a_legacy_space_that_several_rows_name() -> None:
+    users = {ALICE: UserMeta(SPACE_ID, 1), BOB: UserMeta(SPACE_ID, 1)}
+    assert verdict_on(LEGACY_SPACE, users=users) == conflict(ConflictReason.OWNER_AMBIGUOUS)
+
+
+def test_owner_ambiguous_is_a_legacy_chat_in_a_space_of_nobody() -> None:
+    space = replace(LEGACY_SPACE, others=(), member_count=1)
+    assert verdict_on(LEGACY_ROOM, space) == conflict(ConflictReason.OWNER_AMBIGUOUS)
+
+
+def test_owner_ambiguous_is_a_legacy_chat_in_the_spaces_of_two_owners() -> None:
+    other = replace(SPACE, room_id=NEW_ID, marker=replace(SPACE_MARKER, owner=BOB))
+    assert verdict_on(LEGACY_ROOM, SPACE, other) == conflict(ConflictReason.OWNER_AMBIGUOUS)
+
+
+# ---------------------------------------------------------------- Spaces without a marker
+
+
+def test_a_legacy_space_is_its_only_other_members() -> None:
+    assert verdict_on(LEGACY_SPACE) == Space(ALICE, "Chats of alice", 1)
+
+
+def test_a_legacy_space_is_the_owners_of_record_and_not_its_only_members() -> None:
+    seen = replace(LEGACY_SPACE, others=(BOB,))
+    users = {ALICE: UserMeta(SPACE_ID, 1)}
+    assert verdict_on(seen, users=users) == Space(ALICE, "Chats of alice", 1)
+
+
+def test_a_row_that_names_another_space_is_no_evidence() -> None:
+    users = {BOB: UserMeta(NEW_ID, 1)}
+    assert verdict_on(LEGACY_SPACE, users=users) == Space(ALICE, "Chats of alice", 1)
+
+
+# ---------------------------------------------------------------- chats without a marker
+
+
+@pytest.mark.parametrize(
+    ("in_space", "in_room"),
+    [
+        (frozenset({ROOM_ID}), frozenset()),
+        (frozenset(), frozenset({SPACE_ID})),
+        (frozenset({ROOM_ID}), frozenset({SPACE_ID})),
+    ],
+    ids=["child", "parent", "both"],
+)
+def test_a_room_of_ours_that_is_linked_with_a_space_of_ours_is_a_legacy_chat(
+    in_space: frozenset[RoomId], in_room: frozenset[RoomId]
+) -> None:
+    seen = replace(LEGACY_ROOM, parents=in_room)
+    found = chat_verdict(seen, replace(SPACE, children=in_space))
+    assert (found.owner, found.space_id, found.linked) == (ALICE, SPACE_ID, bool(in_space))
+    assert (found.platform_chat_id, found.backfilled) == (DERIVED, True)
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_a_legacy_chat_is_numbered_by_one_of_our_own_default_names(locale: str) -> None:
+    name = LOCALES[locale].chat_name.format(number=4)
+    found = chat_verdict(replace(LEGACY_ROOM, name=name), SPACE)
+    assert (found.chat_id, found.evidence) == ("C4", Evidence.NAME)
+
+
+@pytest.mark.parametrize(
+    "name", [None, "Trip", "Chat 0", "chat 4", "<b>Chat 4</b>", "Chat\n4", "Chat 4" + "x" * 10_240]
+)
+def test_a_legacy_chat_of_any_other_name_claims_no_number(name: str | None) -> None:
+    found = chat_verdict(replace(LEGACY_ROOM, name=name), SPACE)
+    assert (found.chat_id, found.evidence) == (None, Evidence.NONE)
+
+
+def test_rows_that_agree_outweigh_the_name_of_a_legacy_chat() -> None:
+    found = chat_verdict(replace(LEGACY_ROOM, name="Chat 4"), SPACE, record=record(archived=True))
+    assert (found.chat_id, found.evidence, found.archived) == ("C7", Evidence.ROW, True)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        record(room_says="C8"),
+        record(owner=BOB),
+        Record(record().room, ()),
+        Record(None, record().chats),
+        Record(record().room, record().chats * 2),
+    ],
+    ids=["ids differ", "another owner", "no chat row", "no room row", "two chat rows"],
+)
+def test_rows_that_do_not_agree_are_no_evidence(rows: Record) -> None:
+    found = chat_verdict(LEGACY_ROOM, SPACE, record=rows)
+    assert (found.chat_id, found.evidence) == (None, Evidence.NONE)
+
+
+def test_a_legacy_chat_in_two_spaces_of_one_owner_belongs_to_the_one_of_the_smaller_id() -> None:
+    other = replace(SPACE, room_id=NEW_ID)
+    assert chat_verdict(LEGACY_ROOM, SPACE, other).space_id == NEW_ID
+
+
+# ---------------------------------------------------------------- skipped
+
+
+def test_direct_chat_is_a_room_of_somebody_elses_with_them_alone() -> None:
+    seen = replace(LEGACY_ROOM, creator=ALICE)
+    assert verdict_on(seen) == Skipped(SkipReason.DIRECT_CHAT)
+
+
+def test_direct_chat_is_also_one_that_the_other_has_left() -> None:
+    seen = replace(LEGACY_ROOM, creator=ALICE, others=(), member_count=1)
+    assert verdict_on(seen) == Skipped(SkipReason.DIRECT_CHAT)
+
+
+def test_not_created_by_us_is_a_room_with_several_people() -> None:
+    seen = replace(LEGACY_ROOM, creator=ALICE, others=(ALICE, BOB), member_count=3)
+    assert verdict_on(seen) == Skipped(SkipReason.NOT_CREATED_BY_US)
+
+
+def test_not_created_by_us_is_a_room_that_somebody_else_has_put_into_a_space_of_ours() -> None:
+    seen = replace(LEGACY_ROOM, creator=BOB, member_count=3)
+    assert verdict_on(seen, SPACE) == Skipped(SkipReason.NOT_CREATED_BY_US)
+
+
+def test_unlinked_is_a_room_of_ours_in_no_space() -> None:
+    space = replace(SPACE, children=frozenset())
+    assert verdict_on(LEGACY_ROOM, space) == Skipped(SkipReason.UNLINKED)
+
+
+def test_unlinked_is_a_room_of_ours_in_a_space_of_somebody_elses() -> None:
+    foreign = replace(LEGACY_SPACE, creator=BOB)
+    assert verdict_on(LEGACY_ROOM, foreign) == Skipped(SkipReason.UNLINKED)
+
+
+def test_unlinked_is_a_room_of_ours_with_a_default_name_and_nothing_else() -> None:
+    assert verdict_on(replace(LEGACY_ROOM, name="Chat 4")) == Skipped(SkipReason.UNLINKED)
+
+
+def test_foreign_space_is_a_space_that_somebody_else_created() -> None:
+    seen = replace(LEGACY_SPACE, creator=ALICE)
+    assert verdict_on(seen) == Skipped(SkipReason.FOREIGN_SPACE)
+
+
+def test_replaced_is_a_chat_whose_replacement_we_are_in() -> None:
+    old = replace(ROOM, tombstoned=True, replacement=NEW_ID)
+    new = RoomSnapshot(NEW_ID, ALICE, 3, predecessor=ROOM_ID)
+    assert verdict_on(old, new, SPACE) == Skipped(SkipReason.REPLACED)
+
+
+@pytest.mark.parametrize("seen", [LEGACY_ROOM, LEGACY_SPACE, replace(LEGACY_ROOM, creator=BOB)])
+def test_replaced_is_a_closed_room_without_a_marker(seen: RoomSnapshot) -> None:
+    closed = replace(seen, tombstoned=True, replacement=NEW_ID)
+    assert verdict_on(closed, SPACE) == Skipped(SkipReason.REPLACED)
+
+
+# ---------------------------------------------------------------- upgrades
+
+
+def test_a_replacement_without_a_marker_inherits_the_whole_identity() -> None:
+    old = replace(ROOM, tombstoned=True, replacement=NEW_ID)
+    new = RoomSnapshot(NEW_ID, ALICE, 3, room_version="12", predecessor=ROOM_ID, name="Trip")
+    assert verdict_on(new, old, SPACE) == replace(
+        CHAT,
+        linked=False,
+        replaces=frozenset({ROOM_ID}),
+        outdated_links=frozenset({ROOM_ID}),
+    )
+
+
+def test_a_chat_follows_its_space_to_the_replacement() -> None:
+    old = replace(SPACE, tombstoned=True, replacement=NEW_ID)
+    new = replace(SPACE, room_id=NEW_ID, marker=None, creator=ALICE, predecessor=SPACE_ID)
+    assert verdict_on(ROOM, old, new) == replace(CHAT, space_id=NEW_ID)
+    assert verdict_on(new, old) == Space(ALICE, "Chats of alice", 5, replaces=frozenset({SPACE_ID}))
+
+
+def test_a_room_that_only_claims_to_replace_a_chat_inherits_nothing() -> None:
+    claimant = RoomSnapshot(NEW_ID, BOB, 3, predecessor=ROOM_ID, others=(BOB,), member_count=2)
+    assert verdict_on(claimant, ROOM, SPACE) == Skipped(SkipReason.DIRECT_CHAT)
+    assert verdict_on(ROOM, claimant, SPACE) == CHAT
