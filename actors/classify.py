@@ -25,7 +25,7 @@ from actors.model import (
     RoomSnapshot,
     UserId,
 )
-from actors.numbering import Evidence, chat_id_of
+from actors.numbering import Evidence, chat_id_of, next_index
 from actors.texts import number_in_default_name
 
 _PLATFORM_CHATS: Final = uuid.UUID("5b0fd1b1-7f0a-5c3e-9d0b-6f2f0b6f8a11")
@@ -112,12 +112,12 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Left alone. `claims` is the chat id that stays taken, `owner` by whom."""
+    """Left alone. No index below `floor` may be given out to `owner`: the marker says so."""
 
     reason: ConflictReason
     detail: str = ""
     owner: UserId | None = None
-    claims: ChatId | None = None
+    floor: int = 1
 
 
 Verdict: TypeAlias = Space | Chat | Skipped | Conflict
@@ -171,16 +171,14 @@ def platform_chat_id(
 
 def _marked(seen: RoomSnapshot, marker: Marker, around: Surroundings, record: Record) -> Verdict:
     if seen.is_space != (marker.kind is RoomKind.SPACE):
-        return Conflict(
-            ConflictReason.MARKER_KIND_MISMATCH, marker.kind, marker.owner, marker.chat_id
-        )
+        return _undecided(ConflictReason.MARKER_KIND_MISMATCH, marker.kind, marker)
     if marker.kind is RoomKind.SPACE:
         high_water = marker.next_chat_index or 1
         return Space(marker.owner, _name(seen), high_water, marker.intent, around.replaces)
     space = around.claimed_space
     if space is None or space.owner != marker.owner:
         detail = "not joined" if space is None else "of another owner"
-        return Conflict(ConflictReason.MARKER_SPACE_MISMATCH, detail, marker.owner, marker.chat_id)
+        return _undecided(ConflictReason.MARKER_SPACE_MISMATCH, detail, marker)
     conversation, backfilled = platform_chat_id(seen, marker, record)
     return Chat(
         owner=marker.owner,
@@ -196,6 +194,12 @@ def _marked(seen: RoomSnapshot, marker: Marker, around: Surroundings, record: Re
         replaces=around.replaces,
         outdated_links=around.replaces & space.children,
     )
+
+
+def _undecided(reason: ConflictReason, detail: str, marker: Marker) -> Conflict:
+    """Nothing is believed of the marker but whose it is and which numbers are taken."""
+    claimed = [marker.chat_id] if marker.chat_id else []
+    return Conflict(reason, detail, marker.owner, next_index(claimed, marker.next_chat_index or 1))
 
 
 def _unmarked_space(seen: RoomSnapshot, around: Surroundings, me: UserId) -> Verdict:

@@ -195,7 +195,8 @@ class Round:
         self._unwritten.update(report.rooms)
         self._writes += report.writes
         key = user_key(report.owner)
-        self.written.add(key)
+        if report.user is not None:
+            self.written.add(key)
         before = self.stored.users.get(report.owner)
         if report.user is not None and report.user != before:
             known = before is not None or key in self._keys

@@ -287,7 +287,8 @@ class RoomActor:
                 context.homeserver.mark_read, self._room_id, waiting[-1].message.event_id
             )
             for item in waiting:
-                await self._answer(item)
+                if context.system.live:
+                    await self._answer(item)
 
     async def _answer(self, waiting: Waiting) -> None:
         """Handle one message and write what follows from it in one transaction."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from actors.classify import Chat, Conflict, ConflictReason, Space
 from actors.model import ChatContext, ChatId, RoomId, RoomKind, RoomMeta, UserId, UserMeta
-from actors.numbering import Claim, Evidence, chat_number, next_index, settle
+from actors.numbering import Claim, Evidence, chat_number, settle
 from actors.rows import PLATFORM_NAME
 from actors.texts import Texts
 
@@ -118,12 +118,8 @@ def _floor(reports: Sequence[RoomReport], spaces: Sequence[RoomReport], known: K
     marks = [report.verdict.high_water for report in spaces if isinstance(report.verdict, Space)]
     if known.user is not None:
         marks.append(known.user.next_chat_index)
-    in_conflict = (
-        report.verdict.claims
-        for report in reports
-        if isinstance(report.verdict, Conflict) and report.verdict.claims
-    )
-    return next_index(in_conflict, max(marks, default=1))
+    marks += [report.verdict.floor for report in reports if isinstance(report.verdict, Conflict)]
+    return max(marks, default=1)
 
 
 def _space(room_id: RoomId, verdict: Space, next_chat_index: int) -> Identity:

@@ -150,6 +150,7 @@ class ActorSystem:
     async def stop(self, within_s: float) -> tuple[Address, ...]:
         """Start nothing more, and let handlers that run come to their end; who did not make it."""
         self._stopping = True
+        self.live = False
         with anyio.move_on_after(within_s):
             while self._running:
                 self._finished = anyio.Event()
