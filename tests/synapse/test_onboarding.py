@@ -17,12 +17,15 @@ pytestmark = pytest.mark.anyio
 SOMETHING = {"algorithm": "m.megolm.v1.aes-sha2", "via": ["localhost"], "replacement_room": "!r"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["10", "12"], ids="rooms of version {}".format)
 async def fresh(
-    synapse_of_each_version: ThrowawaySynapse, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    synapse: ThrowawaySynapse,
+    synapse_of_version_10: ThrowawaySynapse,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Home]:
     """Somebody who has just moved in. Only looked at, never changed."""
-    homeserver = synapse_of_each_version
+    homeserver = synapse_of_version_10 if request.param == "10" else synapse
     async with AsyncExitStack() as stack:
         bot = BotProcess(
             homeserver_url=homeserver.url,
@@ -103,7 +106,7 @@ class TestWhatAnInviteBrings:
     async def test_the_rooms_are_of_the_homeservers_version(
         self, fresh: Home, request: pytest.FixtureRequest
     ) -> None:
-        version = request.node.callspec.params["synapse_of_each_version"]
+        version = request.node.callspec.params["fresh"]
         for room in (fresh.space, fresh.chat):
             create = await fresh.owner.state_of(room, "m.room.create")
             assert create is not None
