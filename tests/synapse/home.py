@@ -68,22 +68,23 @@ async def knock(person: Person, bot: BotProcess) -> str:
     )
 
 
-async def accept(person: Person, bot: BotProcess, *, is_space: bool) -> str:
+async def accept(person: Person, bot: BotProcess, *, is_space: bool, timeout_s: float = 20) -> str:
     """Join the next room that the bot invites to, and answer its id."""
 
     def is_wanted(invite: Invite) -> bool:
         return invite.inviter == bot.user_id and invite.is_space == is_space
 
     what = "an invite to a Space" if is_space else "an invite to a chat"
-    invite = await person.wait_for_invite(is_wanted, what=what)
+    invite = await person.wait_for_invite(is_wanted, timeout_s=timeout_s, what=what)
     await person.join(invite.room_id)
     return invite.room_id
 
 
-async def hear(person: Person, bot: BotProcess, room_id: str) -> str:
+async def hear(person: Person, bot: BotProcess, room_id: str, *, timeout_s: float = 20) -> str:
     """Wait for the bot's next words in a room."""
     event = await person.wait_for(
         lambda event: event.room_id == room_id and event.sender == bot.user_id and bool(event.body),
+        timeout_s=timeout_s,
         what="words from the bot",
     )
     return event.body
