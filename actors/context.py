@@ -1,13 +1,13 @@
 """What every actor of one bot is given."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote
 
 import anyio
 
-from actors.model import RoomId, UserId
+from actors.model import EventId, RoomId, UserId
 from actors.ports import Homeserver, Ids, Platform, StateStore
 from actors.system import ActorSystem
 from actors.texts import Texts
@@ -19,13 +19,32 @@ TYPING_AGAIN_S: Final = 20.0
 """The homeserver forgets a typing notice after 30 s."""
 
 
+@dataclass(slots=True)
+class Question:
+    """Something that waits for a yes or a no, `until` a time of anyio's clock.
+
+    The first answer closes it. The same answer is taken again, however late: its handling may have
+    to be repeated.
+    """
+
+    until: float
+    answer: EventId | None = None
+
+    def takes(self, answer: EventId, now: float) -> bool:
+        """Whether this message answers the question."""
+        if self.answer is None and now <= self.until:
+            self.answer = answer
+        return self.answer == answer
+
+
 @dataclass(frozen=True, slots=True)
 class ActorContext:
     """The ports, the system and the settings that actors work with.
 
     `deliver` says that a room has something in the outbox; `allows` whether a person may use the
     bot; `wall_clock` gives seconds since the epoch. `replacements` are rooms that our rooms were
-    upgraded to: an invite to one of them is not a stranger's.
+    upgraded to: an invite to one of them is not a stranger's. `questions` are those that
+    rooms have asked last; they outlive a room actor that crashes over the answer.
     """
 
     homeserver: Homeserver
@@ -41,6 +60,7 @@ class ActorContext:
     wall_clock: Callable[[], float]
     platform_slots: anyio.CapacityLimiter
     homeserver_slots: anyio.CapacityLimiter
+    questions: dict[RoomId, Question] = field(default_factory=dict)
 
     def link_to(self, room_id: RoomId) -> str:
         """A link that any Matrix client opens. `via` is for ids without a server part."""

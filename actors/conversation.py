@@ -1,7 +1,7 @@
 """What a chat room answers to a message: commands here, everything else from the platform."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 import anyio
@@ -21,7 +21,7 @@ from actors.commands import (
     Unknown,
     parse,
 )
-from actors.context import ActorContext
+from actors.context import ActorContext, Question
 from actors.messages import Address, IntentsWaiting, Message
 from actors.model import (
     ChatContext,
@@ -57,13 +57,12 @@ class Response:
     promised: tuple[Address, Message] | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Conversation:
-    """One chat room's side of the talk. Remembers only a question that waits for a yes or a no."""
+    """One chat room's side of the talk. Remembers nothing by itself."""
 
     room_id: RoomId
     context: ActorContext
-    _confirm_until: float = field(default=0.0, init=False)
 
     async def respond(self, message: InboundMessage, identity: Identity) -> Response:
         """Answer one message. Raises PlatformFailed and what the homeserver raises.
@@ -186,20 +185,20 @@ class Conversation:
             return self._say(
                 message, texts.already_archived.format(name=chat.name, chat_id=chat.chat_id)
             )
-        self._confirm_until = anyio.current_time() + CONFIRM_WITHIN_S
+        question = Question(anyio.current_time() + CONFIRM_WITHIN_S)
+        self.context.questions[self.room_id] = question
         return self._say(
             message, texts.archive_confirm.format(name=chat.name, chat_id=chat.chat_id)
         )
 
     async def _confirm(self, message: InboundMessage, identity: Identity, *, yes: bool) -> Response:
         texts, chat = self.context.texts, _chat(identity)
-        if anyio.current_time() > self._confirm_until:
+        question = self.context.questions.get(self.room_id)
+        if question is None or not question.takes(message.event_id, anyio.current_time()):
             return self._say(message, texts.nothing_to_confirm)
         if not yes:
-            self._confirm_until = 0.0
             return self._say(message, texts.archive_kept)
         await self._mark_archived(self.room_id, archived=True)
-        self._confirm_until = 0.0
         text = texts.archived.format(name=chat.name, chat_id=chat.chat_id)
         archived = replace(identity, chat=replace(chat, is_archived=True))
         return replace(self._say(message, text), identity=archived)

@@ -1,0 +1,223 @@
+"""The whole bot over a simulated homeserver: everything real but the server and the clock."""
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+import anyio
+from anyio.abc import TaskGroup
+
+from actors.messages import Address
+from actors.model import ChatId, EventId, Nonce, PlatformChatId, RoomId, UserId
+from actors.ports import JsonObject, Platform
+from actors.rows import user_key
+from actors.texts import ENGLISH, Texts
+from actors.transition_log import TransitionLog
+from adapter.matrix.assembly import Bot, assemble
+from adapter.sqlite.inline import InlineStore
+from supervisor.lifecycle import State
+from supervisor.supervisor import Step, Supervisor
+from tests.simulation.homeserver import SimulatedHomeserver
+from tests.simulation.people import Person
+from tests.simulation.server import SimulatedServer
+from tests.stepping.scripted import LONG_S, RecordingJournal
+
+BOT: Final = UserId("@bot:sim.test")
+ALICE: Final = UserId("@alice:sim.test")
+BOB: Final = UserId("@bob:sim.test")
+MALLORY: Final = UserId("@mallory:sim.test")
+
+
+async def quiet(seconds: float = 1.0) -> None:
+    """Let everything happen that can happen within a virtual second."""
+    await anyio.sleep(seconds)
+
+
+class ScriptedPlatform:
+    """Implements `actors.ports.Platform`: answers with what it was told, unless planned else."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[PlatformChatId, str, EventId]] = []
+        self.takes_s = 0.0
+        self.errors: dict[str, deque[Exception]] = {}
+
+    def fail(self, text: str, *errors: Exception) -> None:
+        """Let the next answers to a text fail, one with each of the errors."""
+        self.errors.setdefault(text, deque()).extend(errors)
+
+    async def reply(self, chat: PlatformChatId, text: str, idempotency_key: EventId) -> str:
+        """`You said: …`."""
+        self.asked.append((chat, text, idempotency_key))
+        await anyio.sleep(self.takes_s)
+        if self.errors.get(text):
+            raise self.errors[text].popleft()
+        return f"You said: {text}"
+
+
+class SeededIds:
+    """Implements `actors.ports.Ids`."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+
+    def nonce(self) -> Nonce:
+        """Never the same twice."""
+        return Nonce(f"{self._random.getrandbits(64):016x}")
+
+    def platform_chat_id(self, owner: UserId, chat_id: ChatId) -> PlatformChatId:
+        """Says nothing about the chat, as a platform's own ids."""
+        return PlatformChatId(f"conversation-{self._random.getrandbits(64):016x}")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where an owner's things are: the direct chat with the bot, their Space, their first chat."""
+
+    direct: RoomId
+    space: RoomId
+    chat: RoomId
+
+
+class World:
+    """What outlives one run of the bot: the server, its people, and the bot's files."""
+
+    def __init__(self) -> None:
+        self.random = Random(1)  # noqa: S311 - no secret
+        self.server = SimulatedServer(self.random)
+        self.alice = Person(self.server, ALICE)
+        self.bob = Person(self.server, BOB)
+        self.mallory = Person(self.server, MALLORY)
+        self.store = InlineStore(clock=self.server.now)
+        self.journal = RecordingJournal([])
+        self.token: str | None = None
+        self.boots = 0
+
+    def go_down(self) -> None:
+        """From now on nobody gets an answer from the server."""
+        self.server.down = True
+
+    def come_back(self) -> None:
+        """The server answers again."""
+        self.server.down = False
+
+    def lose_store(self) -> None:
+        """Begin with an empty database, as after a loss of the file."""
+        self.store.close()
+        self.store = InlineStore(clock=self.server.now)
+
+    async def rows(self) -> dict[str, JsonObject | None]:
+        """The cache."""
+        return await self.store.rows("")
+
+    def creations(self) -> int:
+        """How many rooms the bot has created on the server."""
+        return self.server.creations[BOT]
+
+    def writes(self) -> list[tuple[str, RoomId | None]]:
+        """What the bot has asked the server to change, and where."""
+        return [(write.action, write.room_id) for write in self.server.writes]
+
+    @asynccontextmanager
+    async def boot(
+        self,
+        *,
+        platform: Platform | None = None,
+        texts: Texts = ENGLISH,
+        allows: Callable[[UserId], bool] = lambda user: user != MALLORY,
+    ) -> AsyncIterator["Run"]:
+        """One run of the bot. Leaving it is a kill: whatever runs is cancelled where it is."""
+        self.boots += 1
+        homeserver = SimulatedHomeserver(self.server, BOT, token=self.token)
+        transitions = TransitionLog(self.journal, f"boot-{self.boots}", self.server.now)
+        bot = assemble(
+            homeserver,
+            self.store,
+            platform or ScriptedPlatform(),
+            transitions,
+            allows=allows,
+            texts=texts,
+            ids=SeededIds(self.random),
+            random=self.random,
+        )
+        supervisor = Supervisor(bot.activities, transitions, self.random)
+        try:
+            async with bot.system, anyio.create_task_group() as tasks:
+                yield Run(self, bot, supervisor, homeserver, tasks)
+                tasks.cancel_scope.cancel()
+        finally:
+            self.token = homeserver.connection.token
+
+    @asynccontextmanager
+    async def live(
+        self, *, platform: Platform | None = None, texts: Texts = ENGLISH
+    ) -> AsyncIterator["Run"]:
+        """A run that is live, and left to itself."""
+        async with self.boot(platform=platform, texts=texts) as run:
+            await run.go_live()
+            run.let_run()
+            yield run
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the bot, driven a step at a time or left to itself."""
+
+    world: World
+    bot: Bot
+    supervisor: Supervisor
+    homeserver: SimulatedHomeserver
+    _tasks: TaskGroup
+
+    def state(self) -> State:
+        """Where the bot is."""
+        return self.supervisor.state
+
+    async def step(self) -> Step:
+        """One step of the supervisor."""
+        with anyio.fail_after(LONG_S):
+            return await self.supervisor.step()
+
+    async def step_while(self, act: Callable[[], object]) -> Step:
+        """One step, during which something happens after everything has become quiet."""
+
+        async def act_later() -> None:
+            await quiet()
+            act()
+
+        self._tasks.start_soon(act_later)
+        return await self.step()
+
+    async def go_live(self) -> None:
+        """Step until live."""
+        while self.state() is not State.LIVE:
+            await self.step()
+
+    def let_run(self) -> None:
+        """Let the supervisor go on by itself."""
+        self._tasks.start_soon(self.supervisor.run)
+
+    async def stop(self) -> tuple[Address, ...]:
+        """End it as SIGTERM does; the actors that did not come to their end."""
+        self.supervisor.request_stop("SIGTERM")
+        await quiet(0.001)
+        return await self.bot.system.stop(10)
+
+    async def settle_in(self, person: Person) -> Home:
+        """Let a person invite the bot, be onboarded and accept the invites."""
+        direct = person.direct_chat_with(BOT)
+        await quiet()
+        person.join_all()
+        await quiet()
+        return await self.home_of(person, direct)
+
+    async def home_of(self, person: Person, direct: RoomId) -> Home:
+        """Look a person's Space and first chat up in the cache."""
+        user = await self.world.store.row(user_key(person.user_id))
+        chats = await self.world.store.rows(f"chat:{person.user_id}:C1")
+        (chat,) = chats.values()
+        assert user is not None
+        assert chat is not None
+        return Home(direct, RoomId(str(user["space_id"])), RoomId(str(chat["surface_ref"])))
