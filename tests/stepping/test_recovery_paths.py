@@ -130,9 +130,7 @@ async def test_a_reconciliation_that_fails_is_begun_anew_after_a_while() -> None
     await drive.walk(HYDRATE, RECONCILE, LIVE)
 
 
-async def test_while_rooms_fail_together_the_others_are_served() -> (
-    None
-):
+async def test_while_rooms_fail_together_the_others_are_served() -> None:
     drive = Drive()
     await drive.go_to(LIVE)
     drive.activities.plan("serve", RoomsFail("7 rooms fail the same way"))

@@ -1,0 +1,233 @@
+"""Mailboxes and tasks: who is given what, when, and how many at a time."""
+
+import anyio
+import pytest
+import structlog
+
+from actors.classify import Conflict, ConflictReason
+from actors.messages import (
+    InboxWaiting,
+    IntentsWaiting,
+    Message,
+    OwnerComplete,
+    RoomChanged,
+    RoomLeft,
+    RoomReported,
+)
+from actors.model import RoomId, UserId
+from actors.ports import HomeserverUnavailable
+from actors.settlement import RoomReport
+from tests.stepping.actors import actor_stage, pass_time
+
+pytestmark = pytest.mark.anyio
+
+ROOM, OTHER_ROOM = RoomId("!room:sim.test"), RoomId("!other:sim.test")
+ALICE = UserId("@alice:sim.test")
+
+
+def reported(room_id: str, detail: str = "") -> RoomReported:
+    conflict = Conflict(ConflictReason.FAILED, detail)
+    return RoomReported(RoomReport(RoomId(room_id), 0, conflict), in_round=True)
+
+
+async def test_an_actor_handles_one_message_at_a_time() -> None:
+    async with actor_stage() as stage:
+        stage.takes_s = 1.0
+        for message in (RoomChanged(), InboxWaiting(), RoomLeft()):
+            stage.system.tell(ROOM, message)
+        await pass_time(10)
+        assert len(stage.finished) == 3
+        assert stage.busiest[ROOM] == 1
+        assert stage.times == pytest.approx([0.0, 1.0, 2.0])
+
+
+async def test_actors_run_side_by_side() -> None:
+    async with actor_stage() as stage:
+        stage.takes_s = 1.0
+        rooms = [RoomId(f"!{number}:sim.test") for number in range(20)]
+        for room_id in rooms:
+            stage.system.tell(room_id, RoomChanged())
+        await pass_time(1.5)
+        assert len(stage.finished) == 20
+        assert stage.most_at_once == 20
+
+
+async def test_messages_are_handled_in_the_order_in_which_they_were_told() -> None:
+    async with actor_stage() as stage:
+        messages: list[Message] = [reported(f"!{number}") for number in range(30)]
+        messages += [OwnerComplete(30, partial=False, stored=None, intents=()), IntentsWaiting()]
+        for message in messages:
+            stage.system.tell(ALICE, message)
+        await pass_time()
+        assert stage.messages(ALICE) == messages
+
+
+async def test_signals_that_wait_coalesce_and_keep_their_place() -> None:
+    async with actor_stage() as stage:
+        for _ in range(1000):
+            stage.system.tell(ROOM, RoomChanged())
+            stage.system.tell(ROOM, InboxWaiting())
+        await pass_time()
+        assert stage.messages(ROOM) == [RoomChanged(), InboxWaiting()]
+
+
+async def test_the_latest_report_of_a_room_takes_the_place_of_an_earlier_one() -> None:
+    async with actor_stage() as stage:
+        stage.system.tell(ALICE, reported("!a", "old"))
+        stage.system.tell(ALICE, reported("!b"))
+        stage.system.tell(ALICE, reported("!a", "new"))
+        await pass_time()
+        assert stage.messages(ALICE) == [reported("!a", "new"), reported("!b")]
+
+
+async def test_a_signal_that_comes_while_its_like_is_handled_is_handled_afterwards() -> None:
+    async with actor_stage() as stage:
+        stage.takes_s = 1.0
+        stage.system.tell(ROOM, RoomChanged())
+        await pass_time(0.5)
+        stage.system.tell(ROOM, RoomChanged())
+        await pass_time(5)
+        assert stage.messages(ROOM) == [RoomChanged(), RoomChanged()]
+        assert stage.busiest[ROOM] == 1
+
+
+async def test_what_people_said_or_were_promised_is_not_handled_before_the_bot_is_live() -> None:
+    async with actor_stage() as stage:
+        stage.system.live = False
+        stage.system.tell(ROOM, InboxWaiting())
+        stage.system.tell(ALICE, IntentsWaiting())
+        stage.system.tell(ROOM, RoomChanged())
+        await pass_time()
+        assert stage.handled == [(ROOM, RoomChanged())]
+
+
+async def test_a_message_can_be_told_later() -> None:
+    async with actor_stage() as stage:
+        stage.system.tell_later(5.0, ROOM, RoomChanged())
+        stage.system.tell_later(2.0, OTHER_ROOM, RoomChanged())
+        await pass_time(4.999)
+        assert [address for address, _ in stage.handled] == [OTHER_ROOM]
+        await pass_time(0.002)
+        assert [address for address, _ in stage.handled] == [OTHER_ROOM, ROOM]
+        assert stage.times == pytest.approx([2.0, 5.0])
+
+
+async def test_an_idle_actor_is_dropped_after_fifteen_minutes() -> None:
+    async with actor_stage() as stage:
+        stage.system.tell(ROOM, RoomChanged())
+        await pass_time(14 * 60)
+        stage.system.tell(ROOM, RoomChanged())
+        await pass_time(14 * 60)
+        stage.system.tell(ROOM, RoomChanged())
+        await pass_time(17 * 60)
+        assert stage.spawned == [ROOM]
+        stage.system.tell(ROOM, RoomChanged())
+        await pass_time()
+        assert stage.spawned == [ROOM, ROOM]
+        assert len(stage.finished) == 4
+
+
+async def test_an_actor_that_is_dropped_while_it_rests_keeps_its_messages() -> None:
+    async with actor_stage() as stage:
+        stage.fail(ROOM, HomeserverUnavailable("gone"))
+        stage.system.tell(ROOM, RoomChanged())
+        await pass_time()
+        (cell,) = [cell for _, cell in stage.system.rooms()]
+        assert cell.mailbox == {RoomChanged: RoomChanged()}
+        await pass_time(3600)
+        assert stage.finished == [(ROOM, RoomChanged())]
+        assert cell.mailbox is None
+
+
+async def test_a_long_handler_is_not_dropped_under_way() -> None:
+    async with actor_stage() as stage:
+        stage.takes_s = 3600.0
+        stage.system.tell(ROOM, RoomChanged())
+        await pass_time(1800)
+        stage.system.tell(ROOM, InboxWaiting())
+        await pass_time(2 * 3600)
+        assert len(stage.finished) == 2
+        assert stage.spawned == [ROOM]
+
+
+# ------------------------------------------------------------ stopping
+
+
+async def test_stopping_lets_a_running_handler_end_and_starts_no_other() -> None:
+    async with actor_stage() as stage:
+        stage.takes_s = 3.0
+        stage.system.tell(ROOM, RoomChanged())
+        stage.system.tell(ROOM, InboxWaiting())
+        await pass_time(1)
+        assert await stage.system.stop(10) == ()
+        assert anyio.current_time() == pytest.approx(3.0)
+        stage.system.tell(OTHER_ROOM, RoomChanged())
+        await pass_time(60)
+        assert stage.finished == [(ROOM, RoomChanged())]
+
+
+async def test_stopping_names_who_is_stuck_and_waits_no_longer_than_it_may() -> None:
+    async with actor_stage() as stage:
+        stage.takes_s = 3600.0
+        stage.system.tell(ROOM, RoomChanged())
+        await pass_time(1)
+        stage.takes_s = 2.0
+        stage.system.tell(OTHER_ROOM, RoomChanged())
+        await pass_time(1)
+        assert await stage.system.stop(10) == (ROOM,)
+        assert anyio.current_time() == pytest.approx(12.0)
+        assert stage.finished == [(OTHER_ROOM, RoomChanged())]
+
+
+async def test_stopping_with_nobody_busy_is_over_at_once() -> None:
+    async with actor_stage() as stage:
+        stage.system.tell(ROOM, RoomChanged())
+        await pass_time()
+        stopped_at = anyio.current_time()
+        assert await stage.system.stop(10) == ()
+        assert anyio.current_time() == stopped_at
+
+
+async def test_leaving_the_system_ends_handlers_wherever_they_are() -> None:
+    async with actor_stage() as stage:
+        stage.takes_s = 3600.0
+        stage.system.tell(ROOM, RoomChanged())
+        await pass_time(1)
+    assert anyio.current_time() == pytest.approx(1.0)
+    assert stage.finished == []
+    stage.system.tell(ROOM, RoomChanged())
+    await pass_time(1)
+    assert len(stage.handled) == 1
+
+
+# ------------------------------------------------------------ background work
+
+
+async def test_background_work_runs_beside_the_actors() -> None:
+    async with actor_stage() as stage:
+        done: list[str] = []
+
+        async def work(name: str) -> None:
+            await anyio.sleep(1)
+            done.append(name)
+
+        stage.system.background(work, "receipt")
+        assert done == []
+        await pass_time(2)
+        assert done == ["receipt"]
+
+
+@pytest.mark.parametrize("error", [HomeserverUnavailable("gone"), ValueError("a bug")])
+async def test_background_work_that_fails_harms_nobody(error: Exception) -> None:
+    async with actor_stage() as stage:
+
+        async def work() -> None:
+            raise error
+
+        with structlog.testing.capture_logs() as logs:
+            stage.system.background(work)
+            stage.system.tell(ROOM, RoomChanged())
+            await pass_time(1)
+        assert stage.finished == [(ROOM, RoomChanged())]
+        (line,) = [entry for entry in logs if entry["event"] == "background_failed"]
+        assert line["error"] == str(error)

@@ -1,0 +1,311 @@
+"""What is said in a chat room, and what comes back."""
+
+import pytest
+
+from actors.model import EventId
+from actors.ports import PlatformFailed
+from tests.simulation.events import MALFORMED
+from tests.simulation.faults import Fault
+from tests.stepping.harness import ALICE, BOB, BOT, ScriptedPlatform, World, quiet
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_text_is_answered_by_the_platform_once_and_in_order() -> None:
+    world = World()
+    platform = ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        events = [world.alice.say(home.chat, f"message {number}") for number in range(25)]
+        await quiet(10)
+        assert world.alice.replies(home.chat) == tuple(
+            f"You said: message {number}" for number in range(25)
+        )
+        assert [key for _, _, key in platform.asked] == events
+        assert len({chat for chat, _, _ in platform.asked}) == 1
+
+
+async def test_rooms_are_answered_side_by_side() -> None:
+    world = World()
+    platform = ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        of_alice = await run.settle_in(world.alice)
+        of_bob = await run.settle_in(world.bob)
+        platform.takes_s = 10.0
+        world.alice.say(of_alice.chat, "hello")
+        world.bob.say(of_bob.chat, "hello")
+        await quiet(11)
+        assert world.alice.replies(of_alice.chat) == ("You said: hello",)
+        assert world.bob.replies(of_bob.chat) == ("You said: hello",)
+        assert len({chat for chat, _, _ in platform.asked}) == 2
+
+
+async def test_a_message_is_marked_read_and_typing_is_shown_while_the_platform_works() -> None:
+    world = World()
+    platform = ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        platform.takes_s = 45.0
+        event_id = world.alice.say(home.chat, "think about it")
+        await quiet(10)
+        assert world.server.receipts[home.chat, BOT] == event_id
+        assert world.server.typing[home.chat] == {BOT}
+        await quiet(40)
+        assert world.server.typing[home.chat] == set()
+        assert world.alice.replies(home.chat) == ("You said: think about it",)
+
+
+async def test_an_answer_that_comes_at_once_shows_no_typing() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        world.alice.say(home.chat, "quick")
+        await quiet()
+        assert home.chat not in world.server.typing
+
+
+async def test_notices_edits_and_empty_texts_are_not_answered() -> None:
+    world = World()
+    platform = ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        event_id = world.alice.say(home.chat, "helo")
+        world.alice.edit(home.chat, event_id, "hello")
+        world.alice.say(home.chat, "beep", msgtype="m.notice")
+        world.alice.say(home.chat, "   ")
+        await quiet()
+        assert [text for _, text, _ in platform.asked] == ["helo"]
+        assert world.alice.replies(home.chat) == ("You said: helo",)
+
+
+async def test_what_is_not_text_gets_a_polite_line() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        world.alice.say(home.chat, "cat.jpg", msgtype="m.image")
+        await quiet()
+        assert world.alice.replies(home.chat) == ("I can only read text so far.",)
+
+
+async def test_an_emote_goes_to_the_platform_even_when_it_looks_like_a_command() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        world.alice.say(home.chat, "!help", msgtype="m.emote")
+        await quiet()
+        assert world.alice.replies(home.chat) == ("You said: !help",)
+
+
+async def test_a_malformed_event_changes_nothing() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        rows, writes = await world.rows(), len(world.writes())
+        world.alice.send_raw(home.chat, MALFORMED)
+        await quiet()
+        assert await world.rows() == rows
+        assert len(world.writes()) == writes
+        world.alice.say(home.chat, "still there?")
+        await quiet()
+        assert world.alice.replies(home.chat) == ("You said: still there?",)
+
+
+async def test_a_guest_may_talk_and_may_not_command() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        world.alice.invite(home.chat, BOB)
+        world.bob.join(home.chat)
+        world.bob.say(home.chat, "hello")
+        world.bob.say(home.chat, "!archive")
+        await quiet()
+        assert [text for sender, text in world.bob.messages(home.chat) if sender == BOT] == [
+            "You said: hello",
+            f"Only {ALICE} can use commands in this chat.",
+        ]
+
+
+# ------------------------------------------------------------ when something fails on the way
+
+
+async def test_a_platform_that_fails_is_asked_again_under_the_same_key() -> None:
+    world = World()
+    platform = ScriptedPlatform()
+    platform.fail("hard", PlatformFailed("overloaded"), PlatformFailed("overloaded"))
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        event_id = world.alice.say(home.chat, "hard")
+        world.alice.say(home.chat, "easy")
+        await quiet(60)
+        assert [key for _, text, key in platform.asked if text == "hard"] == [event_id] * 3
+        assert world.alice.replies(home.chat) == ("You said: hard", "You said: easy")
+
+
+async def test_a_message_that_failed_five_times_is_dead_and_its_sender_told_once() -> None:
+    world = World()
+    platform = ScriptedPlatform()
+    platform.fail("poison", *[PlatformFailed("no")] * 50)
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        world.alice.say(home.chat, "poison")
+        world.alice.say(home.chat, "and this?")
+        await quiet(600)
+        assert [text for _, text, _ in platform.asked] == [*["poison"] * 5, "and this?"]
+        gave_up, answer = world.alice.replies(home.chat)
+        assert gave_up.startswith("I could not answer this message")
+        assert answer == "You said: and this?"
+
+
+async def test_a_bug_on_the_way_of_one_message_kills_that_message_alone() -> None:
+    world = World()
+    platform = ScriptedPlatform()
+    platform.fail("poison", *[ValueError("a bug")] * 50)
+    async with world.live(platform=platform) as run:
+        of_alice = await run.settle_in(world.alice)
+        of_bob = await run.settle_in(world.bob)
+        world.alice.say(of_alice.chat, "poison")
+        world.alice.say(of_alice.chat, "and this?")
+        world.bob.say(of_bob.chat, "hello")
+        await quiet(10)
+        assert world.bob.replies(of_bob.chat) == ("You said: hello",)
+        await quiet(600)
+        assert [text for _, text, _ in platform.asked].count("poison") == 5
+        assert len(world.alice.replies(of_alice.chat)) == 2
+        assert world.alice.replies(of_alice.chat)[1] == "You said: and this?"
+
+
+async def test_a_send_whose_answer_was_lost_is_sent_once() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("send", Fault.AFTER_EFFECT, times=3)
+        world.alice.say(home.chat, "one")
+        world.alice.say(home.chat, "two")
+        await quiet(60)
+        assert world.alice.replies(home.chat) == ("You said: one", "You said: two")
+
+
+async def test_a_rate_limited_send_waits_and_keeps_the_order() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("send", Fault.RATE_LIMITED, times=2)
+        world.alice.say(home.chat, "one")
+        world.alice.say(home.chat, "two")
+        await quiet(4)
+        assert world.alice.replies(home.chat) == ()
+        await quiet(20)
+        assert world.alice.replies(home.chat) == ("You said: one", "You said: two")
+
+
+async def test_a_send_that_is_refused_for_good_holds_up_no_other() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("send", Fault.REFUSED)
+        world.alice.say(home.chat, "one")
+        world.alice.say(home.chat, "two")
+        await quiet(20)
+        assert world.alice.replies(home.chat) == ("You said: two",)
+
+
+async def test_a_long_answer_comes_in_pieces_that_each_fit_an_event() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        world.alice.say(home.chat, "x" * 25_000)
+        await quiet()
+        pieces = world.alice.replies(home.chat)
+        assert [len(piece) for piece in pieces] == [10_000, 10_000, 5_010]
+        assert "".join(pieces) == "You said: " + "x" * 25_000
+
+
+# ------------------------------------------------------------ across a restart
+
+
+async def test_what_was_said_while_the_bot_was_down_is_answered_once() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    world.alice.say(home.chat, "are you there?")
+    async with world.live():
+        await quiet()
+    async with world.live():
+        await quiet()
+        assert world.alice.replies(home.chat) == ("You said: are you there?",)
+
+
+async def test_more_than_a_sync_shows_is_fetched_and_answered_in_order() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    for number in range(35):
+        world.alice.say(home.chat, str(number))
+    async with world.live():
+        await quiet(10)
+        assert world.alice.replies(home.chat) == tuple(
+            f"You said: {number}" for number in range(35)
+        )
+
+
+@pytest.mark.parametrize("killed_after_s", [number / 20 for number in range(1, 40, 5)])
+async def test_a_kill_at_any_instant_loses_no_answer_and_gives_none_twice(
+    killed_after_s: float,
+) -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    world.server.slow_s = 0.2
+    async with world.live() as run:
+        for number in range(3):
+            world.alice.say(home.chat, str(number))
+        await quiet(killed_after_s)
+    async with world.live():
+        await quiet(30)
+        assert world.alice.replies(home.chat) == ("You said: 0", "You said: 1", "You said: 2")
+        assert await world.store.waiting_rooms() == ()
+        assert await world.store.unsent_rooms() == ()
+
+
+async def test_a_stop_lets_the_answer_under_way_be_finished() -> None:
+    world = World()
+    platform = ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        platform.takes_s = 5.0
+        world.alice.say(home.chat, "one")
+        world.alice.say(home.chat, "two")
+        await quiet()
+        assert await run.stop() == ()
+    assert [text for _, text, _ in platform.asked] == ["one"]
+    async with world.live(platform=platform):
+        await quiet(30)
+        assert [text for _, text, _ in platform.asked] == ["one", "two"]
+        assert world.alice.replies(home.chat) == ("You said: one", "You said: two")
+
+
+async def test_a_stop_names_the_room_whose_platform_hangs() -> None:
+    world = World()
+    platform = ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        platform.takes_s = 3000.0
+        world.alice.say(home.chat, "one")
+        await quiet()
+        assert await run.stop() == (home.chat,)
+
+
+async def test_after_a_loss_of_the_store_old_messages_are_not_answered_again() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        asked: EventId = world.alice.say(home.chat, "hello")
+        await quiet()
+    world.lose_store()
+    platform = ScriptedPlatform()
+    async with world.live(platform=platform):
+        await quiet(60)
+        assert asked not in {key for _, _, key in platform.asked}
+        world.alice.say(home.chat, "and now?")
+        await quiet()
+        assert world.alice.replies(home.chat) == ("You said: hello", "You said: and now?")

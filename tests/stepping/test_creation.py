@@ -1,0 +1,226 @@
+"""Making rooms when the answer is unclear, the server wants us to wait, or we are killed."""
+
+import pytest
+
+from actors.chats import ChatManager
+from actors.model import ChatId, RoomId
+from tests.simulation.faults import Fault
+from tests.simulation.limits import RateLimit, stock_creation_limit
+from tests.simulation.reading import read_snapshot
+from tests.stepping.harness import ALICE, BOT, World, quiet
+
+pytestmark = pytest.mark.anyio
+
+
+async def chat_ids(world: World) -> list[ChatId]:
+    return [chat.chat_id for chat in await ChatManager(world.store).list_all(ALICE)]
+
+
+async def nothing_is_owed(world: World) -> bool:
+    return await world.store.intent_owners() == ()
+
+
+def spaces(world: World) -> list[RoomId]:
+    return [room.room_id for room in world.server.rooms_of(BOT, "join") if room.is_space]
+
+
+@pytest.mark.parametrize("fault", [Fault.AFTER_EFFECT, Fault.HANG_AFTER])
+async def test_a_room_that_was_created_without_an_answer_is_adopted_by_its_nonce(
+    fault: Fault,
+) -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("create_room", fault)
+        world.alice.say(home.chat, "!new Holidays")
+        await quiet(5)
+    async with world.live():
+        await quiet(60)
+        assert world.creations() == 3
+        assert await chat_ids(world) == ["C1", "C2"]
+        assert await nothing_is_owed(world)
+        assert len(world.alice.replies(home.chat)) == 1
+
+
+@pytest.mark.parametrize("fault", [Fault.REFUSE_BEFORE, Fault.SERVER_ERROR])
+async def test_a_room_that_was_certainly_not_created_is_created_again(fault: Fault) -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("create_room", fault)
+        world.alice.say(home.chat, "!new Holidays")
+        await quiet(5)
+        assert world.creations() == 2
+        await quiet(60)
+        assert world.creations() == 3
+        assert await chat_ids(world) == ["C1", "C2"]
+        assert len(world.alice.replies(home.chat)) == 1
+
+
+async def test_an_unclear_answer_while_onboarding_makes_no_second_space() -> None:
+    world = World()
+    async with world.live() as run:
+        run.homeserver.faults.next("create_room", Fault.AFTER_EFFECT, times=2)
+        direct = world.alice.direct_chat_with(BOT)
+        await quiet(60)
+        assert world.creations() == 2
+        assert len(spaces(world)) == 1
+        assert len(world.alice.replies(direct)) == 1
+        assert len(world.server.invites(ALICE)) == 2
+
+
+async def test_a_refused_creation_is_told_and_given_up() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("create_room", Fault.REFUSED)
+        world.alice.say(home.chat, "!new Holidays")
+        world.alice.say(home.chat, "!new Garden")
+        await quiet(60)
+        refused, made = world.alice.replies(home.chat)
+        assert refused == "The homeserver refused to make the room: Refused by chance."
+        assert made.startswith("Garden (C3) is ready")
+        assert await nothing_is_owed(world)
+
+
+async def test_a_rate_limited_creation_is_told_once_and_carried_out() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        world.server.creation_limit = RateLimit(burst=1, per_s=1 / 60)
+        world.alice.say(home.chat, "!new one")
+        world.alice.say(home.chat, "!new two")
+        await quiet(5)
+        made, queued = world.alice.replies(home.chat)
+        assert made.startswith("one (C2) is ready")
+        assert queued.startswith("The homeserver allows only so many new rooms at a time.")
+        await quiet(120)
+        assert [text[:12] for text in world.alice.replies(home.chat)[2:]] == ["two (C3) is "]
+        assert await nothing_is_owed(world)
+
+
+async def test_a_stock_rate_limit_is_lived_with_across_restarts() -> None:
+    world = World()
+    world.server.creation_limit = stock_creation_limit()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        for number in range(2, 14):
+            world.alice.say(home.chat, f"!new {number}")
+        await quiet(30)
+        assert world.creations() == 10
+    async with world.live():
+        await quiet(45)
+    async with world.live():
+        await quiet(600)
+        assert await chat_ids(world) == [f"C{number}" for number in range(1, 14)]
+        queued = [text for text in world.alice.replies(home.chat) if "queued" in text]
+        assert len(queued) == 4
+        assert world.creations() == 14
+
+
+async def test_while_a_creation_waits_the_owners_chats_are_answered() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        world.server.creation_limit = RateLimit(burst=1, per_s=1 / 3600)
+        world.alice.say(home.chat, "!new one")
+        world.alice.say(home.chat, "!new two")
+        await quiet()
+        world.alice.say(home.chat, "hello")
+        await quiet()
+        assert world.alice.replies(home.chat)[-1] == "You said: hello"
+
+
+async def test_one_owners_wait_is_not_anothers() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("create_room", Fault.RATE_LIMITED)
+        run.homeserver.faults.retry_after_s = 600.0
+        world.alice.say(home.chat, "!new Holidays")
+        await quiet()
+        of_bob = await run.settle_in(world.bob)
+        assert world.server.room(of_bob.chat).membership(world.bob.user_id) == "join"
+
+
+async def test_nothing_is_created_while_the_bot_is_degraded() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        world.server.down = True
+        world.alice.say(home.chat, "!new Holidays")
+        await quiet(600)
+        assert world.creations() == 2
+        world.server.down = False
+        await quiet(120)
+        assert world.creations() == 3
+
+
+KILLS = [number / 10 for number in range(1, 52, 5)]
+
+
+@pytest.mark.parametrize("killed_after_s", KILLS)
+async def test_a_kill_at_any_instant_of_onboarding_makes_no_second_space(
+    killed_after_s: float,
+) -> None:
+    world = World()
+    world.server.slow_s = 0.4
+    async with world.live():
+        direct = world.alice.direct_chat_with(BOT)
+        await quiet(killed_after_s)
+    async with world.live() as run:
+        await quiet(60)
+        assert world.creations() == 2
+        assert len(spaces(world)) == 1
+        assert len(world.server.invites(ALICE)) == 2
+        assert len(world.alice.replies(direct)) == 1
+        world.alice.join_all()
+        await quiet(5)
+        home = await run.home_of(world.alice, direct)
+        assert read_snapshot(world.server.room(home.space), BOT).children == {home.chat}
+        assert await nothing_is_owed(world)
+
+
+@pytest.mark.parametrize("killed_after_s", KILLS)
+async def test_a_kill_at_any_instant_of_new_makes_one_chat(killed_after_s: float) -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    world.server.slow_s = 0.4
+    async with world.live():
+        world.alice.say(home.chat, "!new Holidays")
+        await quiet(killed_after_s)
+    async with world.live():
+        await quiet(60)
+        assert world.creations() == 3
+        assert await chat_ids(world) == ["C1", "C2"]
+        assert len(world.alice.replies(home.chat)) == 1
+        space = read_snapshot(world.server.room(home.space), BOT)
+        assert len(space.children) == 2
+        assert space.marker is not None
+        assert space.marker.next_chat_index == 3
+
+
+@pytest.mark.parametrize("killed_after_s", KILLS[::3])
+async def test_a_kill_and_a_loss_of_the_store_give_no_number_out_twice(
+    killed_after_s: float,
+) -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    world.server.slow_s = 0.4
+    async with world.live():
+        world.alice.say(home.chat, "!new Holidays")
+        await quiet(killed_after_s)
+    world.lose_store()
+    async with world.live():
+        await quiet(60)
+        world.alice.say(home.chat, "!new Garden")
+        await quiet(60)
+        ids = [
+            snapshot.marker.chat_id
+            for room in world.server.rooms_of(BOT, "join")
+            if (snapshot := read_snapshot(room, BOT)).marker and not snapshot.is_space
+        ]
+        assert len(ids) == len(set(ids))
+        assert set(await chat_ids(world)) == set(ids)
