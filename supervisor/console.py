@@ -1,8 +1,7 @@
-"""What the commands print: tables, the timeline, findings. Other people's text is made harmless."""
+"""What the commands print: tables, findings. Other people's text is made harmless."""
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Final, TextIO
 
 from rich.console import Console
@@ -14,7 +13,6 @@ _PIPE_WIDTH: Final = 200
 _JOINERS: Final = frozenset("\u200c\u200d")
 _SECOND_MS: Final = 1000
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-_STYLES: Final[Mapping[str, str]] = {"ok": "", "denied": "yellow", "error": "red"}
 _BRIEF_S: Final = 10
 
 
@@ -52,31 +50,6 @@ def duration(ms: int) -> str:
         count, rest = divmod(rest, length)
         parts += [f"{count} {unit}"] if count else []
     return " ".join(parts[:2])
-
-
-def timeline(rows: Iterable[Mapping[str, object]]) -> Table:
-    """The journal for people: when, which machine, from where to where, why, how long before."""
-    table = _table("time (UTC)", "machine", "step", "why", "after")
-    for row in rows:
-        step = f"{row['src']} → {row['dst']}"
-        after = duration(int(str(row["dwell_ms"])))
-        cells = (_moment(str(row["at"])), row["machine"], step, _why(row), after)
-        table.add_row(*map(_cell, cells), style=_STYLES.get(str(row["outcome"]), ""))
-    return table
-
-
-def _why(row: Mapping[str, object]) -> str:
-    words = f"{row['trigger']}: {row['reason']}" if row["reason"] else str(row["trigger"])
-    outcome = "" if row["outcome"] == "ok" else f"{row['outcome']}: "
-    attempt = int(str(row["attempt"]))
-    return f"{outcome}{words}{f' (attempt {attempt})' if attempt > 1 else ''}"
-
-
-def _moment(at: str) -> str:
-    try:
-        return datetime.fromisoformat(at).strftime("%Y-%m-%d %H:%M:%S")
-    except ValueError:
-        return at
 
 
 def report_tables(report: Mapping[str, object]) -> tuple[Table, ...]:

@@ -4,6 +4,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -66,6 +67,20 @@ def is_running(store_path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def running_since(store_path: Path) -> datetime | None:
+    """When the process that holds the store folder began; None where nobody holds it.
+
+    A holder who could not sign is thought to have begun with the epoch. Writes nothing.
+    """
+    if not is_running(store_path):
+        return None
+    try:
+        signed = (store_path / HOLDER_NAME).stat().st_mtime
+    except OSError:
+        signed = 0.0
+    return datetime.fromtimestamp(signed, UTC)
 
 
 def _sign(store_path: Path) -> None:

@@ -2,24 +2,70 @@
 
 # ruff: noqa: PLC0415, D301 - see commands/run.py
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
 import typer
 
+from actors import room_lifecycle
+from supervisor import lifecycle
+from supervisor.entry import Entry
 from supervisor.graph import mermaid
+from supervisor.invocation import configure
+from supervisor.lifecycle import MACHINE, State
+from supervisor.lock import is_running
+from supervisor.settings import LocalSettings, load_local_settings
 
 
-def graph() -> None:
+def graph(
+    *,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Without what is going on now, for documents.")
+    ] = False,
+) -> None:
     """Print the state machines of the bot and of a room as Mermaid diagrams, in Markdown.
 
-    They are drawn from the tables that the bot runs on.
+    They are drawn from the tables that the bot runs on. Where the bot and its rooms are now, as
+    the journal tells it, is marked.
 
     \b
     Example:
       surfaces-bot graph > states.md
     """
-    from actors import room_lifecycle
-    from supervisor import lifecycle
-
-    bot = mermaid(lifecycle.TABLE, lifecycle.State.LOGIN, "The bot")
-    room = mermaid(room_lifecycle.TABLE, room_lifecycle.RoomState.UNCHECKED, "A room")
-    for diagram in (bot, room):
+    settings = None if plain else load_local_settings()
+    bot, rooms = _now(settings) if settings else ({}, {})
+    for diagram in (
+        mermaid(lifecycle.TABLE, State.LOGIN, "The bot", bot),
+        mermaid(room_lifecycle.TABLE, room_lifecycle.RoomState.UNCHECKED, "A room", rooms),
+    ):
         typer.echo(f"```mermaid\n{diagram}\n```\n")
+
+
+def _now(settings: LocalSettings) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """The remarks on the states of the bot and of its rooms; none without a journal."""
+    from adapter.sqlite.journal import JournalMissing, read_journal
+
+    configure(settings)
+    try:
+        rows = read_journal(settings.journal_path)
+    except JournalMissing:
+        return {}, {}
+    if not is_running(settings.store_path):
+        return {State.STOPPED: "now"}, {}
+    return _bot_in(rows), _rooms_in(rows)
+
+
+def _bot_in(rows: Sequence[Entry]) -> Mapping[str, str]:
+    states = [row.dst for row in rows if row.machine == MACHINE]
+    return {states[-1]: "now"} if states else {}
+
+
+def _rooms_in(rows: Sequence[Entry]) -> Mapping[str, str]:
+    states = {
+        row.machine: row.dst for row in rows if row.machine != MACHINE and row.boot == rows[-1].boot
+    }
+    return {
+        state: "1 room" if count == 1 else f"{count} rooms"
+        for state, count in Counter(states.values()).items()
+    }

@@ -4,15 +4,23 @@
 
 import json
 import re
-from dataclasses import asdict
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from rich.console import Console
 
-from supervisor.console import console, timeline
+from supervisor.console import console, harmless
+from supervisor.diagnosis import diagnosis
+from supervisor.entry import Entry
 from supervisor.invocation import AsJson, configure
+from supervisor.lock import running_since
 from supervisor.settings import load_local_settings
+from supervisor.timeline import Timeline
 
 JOURNAL_KEYS: Final = (
     "seq",
@@ -27,6 +35,7 @@ JOURNAL_KEYS: Final = (
     "attempt",
     "dwell_ms",
 )
+_POLL_S: Final = 0.3
 _SPANS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -58,31 +67,81 @@ def log(
         ),
     ] = None,
     limit: Annotated[
-        int, typer.Option(min=1, metavar="N", help="At most the newest so many.")
+        int, typer.Option(min=1, metavar="N", help="At most the newest so many lines.")
     ] = 100,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with new ones as they come, until Ctrl-C.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the journal: every change of state, oldest first, with its reason.
 
-    It may be read while the bot is running. `after` is the time spent in the state before.
+    `after` is the time spent in the state before. What several rooms do alike makes one line;
+    --machine and --json tell each apart. What all of it comes to stands at the end. The journal
+    may be read while the bot is running, and it survives a reset.
 
     \b
-    Example, what happened to the bot in the last two hours:
+    Examples, what happened in the last two hours, and one room's whole story:
       surfaces-bot log --machine lifecycle --since 2h
+      surfaces-bot log --machine 'room:!abc:example.org'
     """
     settings = load_local_settings()
     from adapter.sqlite.journal import read_journal
 
     configure(settings)
-    newest = None if since else limit
-    rows = read_journal(settings.journal_path, machine=machine, limit=newest)
-    wanted = [row for row in rows if since is None or datetime.fromisoformat(row.at) >= since]
-    _print_journal([asdict(row) for row in wanted[-limit:]], as_json=as_json)
-
-
-def _print_journal(rows: list[dict[str, object]], *, as_json: bool) -> None:
+    whole = read_journal(settings.journal_path)
+    show = _json_lines if as_json else _timeline(console())
+    show([row for row in whole if _is_wanted(row, machine, since)], limit)
     if not as_json:
-        console().print(timeline(rows))
-        return
-    for row in rows:
-        typer.echo(json.dumps({key: row[key] for key in JOURNAL_KEYS}))
+        _conclude(whole, running_since(settings.store_path))
+    if follow:
+        with suppress(KeyboardInterrupt):
+            for row in _news(settings.journal_path, whole[-1].seq if whole else 0):
+                if _is_wanted(row, machine, since):
+                    show([row], 1)
+
+
+def _is_wanted(row: Entry, machine: str | None, since: datetime | None) -> bool:
+    return (machine is None or row.machine == machine) and (
+        since is None or datetime.fromisoformat(row.at) >= since
+    )
+
+
+def _json_lines(rows: Sequence[Entry], limit: int) -> None:
+    for row in rows[-limit:]:
+        typer.echo(json.dumps({key: getattr(row, key) for key in JOURNAL_KEYS}))
+
+
+def _timeline(out: Console) -> Callable[[Sequence[Entry], int], None]:
+    timeline = Timeline(out.width)
+    out.print(timeline.heading())
+
+    def show(rows: Sequence[Entry], limit: int) -> None:
+        for line in timeline.lines(rows, limit):
+            out.print(line)
+
+    return show
+
+
+def _conclude(whole: Sequence[Entry], started: datetime | None) -> None:
+    told = diagnosis(whole, datetime.now(UTC), started=started)
+    if told is not None:
+        out = console()
+        out.print()
+        for line in told.splitlines():
+            out.print(harmless(line), style="bold")
+
+
+def _news(path: Path, last: int) -> Iterator[Entry]:
+    """New rows, for ever. A journal that was begun anew is read from its beginning."""
+    from adapter.sqlite.journal import JournalMissing, read_journal
+
+    while True:
+        time.sleep(_POLL_S)
+        with suppress(JournalMissing):  # it is being moved aside, and comes again
+            newest = read_journal(path, limit=1)
+            if newest and newest[-1].seq < last:
+                last = 0
+            for row in read_journal(path, after_seq=last):
+                yield row
+                last = row.seq

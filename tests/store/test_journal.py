@@ -37,6 +37,9 @@ async def test_a_limit_means_the_newest(journals: Journals) -> None:
     assert [row.seq for row in read_journal(journals.path, limit=2)] == [5, 6]
     assert [row.seq for row in read_journal(journals.path, machine="room:!r")] == [1, 3, 5]
     assert [row.seq for row in read_journal(journals.path, machine="room:!r", limit=2)] == [3, 5]
+    assert [row.seq for row in read_journal(journals.path, after_seq=4)] == [5, 6]
+    assert [row.seq for row in read_journal(journals.path, after_seq=4, limit=1)] == [6]
+    assert [row.seq for row in read_journal(journals.path, machine="room:!r", after_seq=4)] == [5]
     assert read_journal(journals.path, limit=0) == []
     assert read_journal(journals.path, machine="room:!other") == []
 

@@ -235,7 +235,7 @@ def test_run_logs_from_info_on_and_commands_only_what_is_wrong(
 ) -> None:
     application.answer = lambda: 0
     ends_with("run")
-    ends_with("graph")
+    ends_with("graph", "--plain")
     application.answer = lambda: REPORT
     ends_with("reconcile")
     monkeypatch.setenv("LOG_LEVEL", "debug")
@@ -388,13 +388,15 @@ def test_the_timeline_says_where_from_where_to_why_and_how_long(
         "logged_in: password",
         "1.5 s",
         "ready → quarantined",
-        "error: failed_repeatedly: \\x1b[2J [bold]boom (attempt 3)",
+        "room:!a failed_repeatedly: \\x1b[2J [bold]boom (attempt 3)",
         "1 h 2 min",
         "denied: reconciled",
     ):
         assert expected in text
     assert "\x1b" not in text
-    assert len(text.splitlines()) == 1 + len(RECORDS)
+    *lines, blank, _diagnosis, _bug = text.splitlines()
+    assert len(lines) == 1 + len(RECORDS)
+    assert blank == ""
 
 
 def test_no_journal_is_said_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
@@ -411,3 +413,19 @@ def test_the_graph_shows_every_row_of_both_tables(capsys: pytest.CaptureFixture[
         assert re.search(rf"{row.src} --> {row.dst}: .*\b{row.trigger}\b", text)
     assert "[*] --> unchecked" in text
     assert "stopped --> [*]" in text
+
+
+@pytest.mark.usefixtures("journal")
+def test_the_graph_marks_where_the_bot_and_its_rooms_are(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ends_with("graph") == 0
+    assert "stopped: stopped (now)" in capsys.readouterr().out
+    with instance_lock(here / "matrix_store"):
+        assert ends_with("graph") == 0
+        bot, room = capsys.readouterr().out.split("title: A room")
+        assert ends_with("graph", "--plain") == 0
+        assert "classDef" not in capsys.readouterr().out
+    assert "    hydrate: hydrate (now)\n" in bot
+    assert "    class hydrate now\n" in bot
+    assert "    quarantined: quarantined (1 room)\n" in room

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor.console import console, duration, harmless, report_tables, timeline
+from supervisor.console import console, duration, harmless, report_tables
 
 
 @pytest.mark.parametrize("text", ["", "Chat 1", "Чат 1", "a\u00a0b", "👩‍💻 работа", "東京"])
@@ -72,10 +72,3 @@ def test_entries_of_a_list_may_have_different_fields() -> None:
     text = printed(*report_tables({"skipped_rooms": entries}))
     for expected in ("room id", "reason", "owner", "!a", "!b", "@o:x"):
         assert expected in text
-
-
-def test_a_time_that_cannot_be_read_is_shown_as_it_is() -> None:
-    row = dict.fromkeys(("machine", "src", "dst", "trigger", "reason", "outcome"), "x")
-    assert "yesterday" in printed(
-        timeline([{**row, "at": "yesterday", "dwell_ms": 1, "attempt": 1}])
-    )

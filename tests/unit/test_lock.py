@@ -7,11 +7,19 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from supervisor.lock import HOLDER_NAME, LOCK_NAME, InstanceLocked, instance_lock, is_running
+from supervisor.lock import (
+    HOLDER_NAME,
+    LOCK_NAME,
+    InstanceLocked,
+    instance_lock,
+    is_running,
+    running_since,
+)
 from supervisor.settings import SettingsRefused
 
 HOLD = """
@@ -77,6 +85,17 @@ def test_looking_finds_out_without_writing(tmp_path: Path) -> None:
     with instance_lock(store):
         assert is_running(store)
     assert not is_running(store)
+
+
+def test_a_holder_has_held_since_it_signed(tmp_path: Path) -> None:
+    assert running_since(tmp_path) is None
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    with instance_lock(tmp_path):
+        since = running_since(tmp_path)
+        assert since is not None
+        assert before < since <= datetime.now(UTC)
+        (tmp_path / HOLDER_NAME).unlink()
+        assert running_since(tmp_path) == datetime.fromtimestamp(0, UTC)
 
 
 def test_somebody_who_looks_keeps_nobody_out(tmp_path: Path) -> None:

@@ -1,0 +1,168 @@
+"""What the journal comes to, in sentences."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from actors.machine import Outcome, TransitionRecord
+from supervisor.diagnosis import RESET, diagnosis
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+A_DAY = NOW - timedelta(days=1)
+ROOM = "room:!a:example.org"
+BOOT = "boot-1"
+
+
+def step(
+    ago: timedelta,
+    src: str,
+    trigger: str,
+    dst: str,
+    reason: str = "",
+    *,
+    machine: str = "lifecycle",
+    outcome: Outcome = Outcome.OK,
+    boot: str = BOOT,
+) -> TransitionRecord:
+    at = (NOW - ago).isoformat(timespec="milliseconds")
+    return TransitionRecord(at, boot, machine, src, trigger, dst, outcome, reason, 1, 0)
+
+
+def minutes(count: float) -> timedelta:
+    return timedelta(minutes=count)
+
+
+LIVE = step(minutes(182), "reconcile", "reconciled", "live", "0 changes, 0 conflicts")
+LOST = step(minutes(3), "live", "homeserver_lost", "degraded", "502 from a proxy (not Matrix)")
+QUARANTINED = step(minutes(5), "ready", "failed_repeatedly", "quarantined", "boom", machine=ROOM)
+
+
+def told(*rows: TransitionRecord, started: datetime | None = A_DAY) -> list[str]:
+    text = diagnosis(rows, NOW, started=started)
+    assert text is not None
+    return text.splitlines()
+
+
+@pytest.mark.parametrize("rows", [(), (QUARANTINED,)])
+def test_without_a_lifecycle_there_is_nothing_to_say(rows: tuple[TransitionRecord, ...]) -> None:
+    assert diagnosis(rows, NOW, started=A_DAY) is None
+
+
+def test_a_bot_that_is_well_is_live_since_some_time() -> None:
+    assert told(LIVE) == ["live for 3 h 2 min, since 2026-11-20 08:58:00 UTC."]
+
+
+def test_a_degraded_bot_says_for_how_long_why_and_what_next() -> None:
+    (line,) = told(LIVE, LOST)
+    assert line == (
+        "degraded for 3 min: homeserver_lost: 502 from a proxy (not Matrix). `surfaces-bot check` "
+        "asks the same homeserver. It tries again by itself, at least once a minute, and goes on "
+        "with hydrate."
+    )
+
+
+@pytest.mark.parametrize(
+    ("trigger", "advice"),
+    [("store_lost", "MATRIX_DB_PATH"), ("rooms_failing", "other rooms are served")],
+)
+def test_each_way_to_be_degraded_has_its_advice(trigger: str, advice: str) -> None:
+    (line,) = told(LIVE, replace(LOST, trigger=trigger, reason=""))
+    assert f"{trigger}. " in line
+    assert advice in line
+
+
+@pytest.mark.parametrize(
+    ("state", "doing"),
+    [
+        ("login", "logging in for 2 min."),
+        ("hydrate", "reading its rooms for 2 min."),
+        ("reconcile", "bringing its database in line for 2 min."),
+    ],
+)
+def test_a_bot_on_its_way_says_what_it_is_doing(state: str, doing: str) -> None:
+    assert told(step(minutes(2), "degraded", "recovered", state)) == [doing]
+
+
+def test_what_the_run_before_did_is_not_taken_for_the_state_of_this_one() -> None:
+    started = NOW - timedelta(seconds=20)
+    expected = ["starting for 20 s: it has not logged in yet."]
+    assert told(LIVE, QUARANTINED, started=started)[:1] == expected
+    stopped = step(minutes(1), "live", "stop_requested", "stopped", "SIGTERM")
+    assert told(LIVE, stopped, started=started) == expected
+
+
+@pytest.mark.parametrize(
+    ("trigger", "reason", "expected"),
+    [
+        ("stop_requested", "SIGTERM", "stopped 5 min ago, as asked (SIGTERM)."),
+        (
+            "credentials_refused",
+            "check MATRIX_PASSWORD",
+            "stopped 5 min ago: check MATRIX_PASSWORD. Waiting does not help.",
+        ),
+        (RESET, "x", "reset 5 min ago; the next run takes what the homeserver says."),
+    ],
+)
+def test_a_stopped_bot_says_who_wanted_it(trigger: str, reason: str, expected: str) -> None:
+    end = step(minutes(5), "live", trigger, "stopped", reason)
+    assert told(LIVE, QUARANTINED, end, started=None) == [expected]
+
+
+def test_a_run_that_was_cut_off_is_told_apart_from_one_that_goes_on() -> None:
+    (line,) = told(LIVE, QUARANTINED, started=None)
+    assert line == (
+        "not running: the last run was cut off while live, after 2026-11-20 08:58:00 UTC. "
+        "Start it again; there is nothing to clean up."
+    )
+
+
+def test_a_bot_that_is_lost_again_and_again_says_so_even_while_it_is_live() -> None:
+    long_ago = step(minutes(61), "live", "homeserver_lost", "degraded")
+    store = replace(LOST, trigger="store_lost")
+    back = step(minutes(2), "reconcile", "reconciled", "live")
+    assert told(long_ago, LOST, LOST, store, back) == [
+        "live for 2 min, since 2026-11-20 11:58:00 UTC.",
+        "degraded 3 times within the hour (homeserver_lost 2, store_lost 1).",
+    ]
+
+
+def test_two_programs_that_take_turns_on_one_device_are_recognised() -> None:
+    revoked = [step(minutes(ago), "live", "session_revoked", "login") for ago in (11, 3, 2, 1)]
+    assert len(told(*revoked[:3])) == 1
+    assert told(*revoked)[1].startswith("the session was revoked 3 times within 10 min: another")
+
+
+def test_a_bot_that_is_started_again_and_again_says_so() -> None:
+    starts = [
+        step(minutes(ago), "login", "logged_in", "hydrate", boot=f"boot-{ago}")
+        for ago in (20, 3, 2, 1)
+    ]
+    resets = step(minutes(1), "stopped", RESET, "stopped", boot="reset")
+    assert len(told(*starts[:3], resets)) == 1
+    assert told(*starts)[1].startswith("started 3 times within 10 min")
+
+
+def test_quarantined_rooms_are_named_as_long_as_they_are() -> None:
+    assert told(LIVE, QUARANTINED)[1:] == [
+        "1 room is quarantined, and tried again from time to time; the others go on:",
+        "  room:!a:example.org for 5 min: boom",
+    ]
+    probed = step(minutes(1), "quarantined", "probed", "unchecked", machine=ROOM)
+    assert len(told(LIVE, QUARANTINED, probed)) == 1
+    assert len(told(LIVE, replace(QUARANTINED, boot="an older one"))) == 1
+
+
+def test_of_many_quarantined_rooms_some_are_named() -> None:
+    rooms = [replace(QUARANTINED, machine=f"room:!{number}") for number in range(7)]
+    _live, heading, *named, more = told(LIVE, *rooms)
+    assert heading.startswith("7 rooms are quarantined")
+    assert len(named) == 5
+    assert more == "  and 2 more"
+
+
+def test_a_denied_trigger_is_a_bug_and_moves_nothing() -> None:
+    denied = step(minutes(1), "live", "hydrated", "live", outcome=Outcome.DENIED)
+    live, bug = told(LIVE, denied)
+    assert live.startswith("live for 3 h")
+    assert bug == "a bug: hydrated came while live (lifecycle). Please report it."
