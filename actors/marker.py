@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
+from typing import Final, TypeVar, assert_never
 
 from actors.model import (
     MARKER_VERSION,
@@ -62,6 +62,8 @@ def _kind_content(marker: Marker) -> dict[str, object]:
             }
         case RoomKind.SPACE:
             return {"next_chat_index": marker.next_chat_index}
+        case _:
+            assert_never(marker.kind)
 
 
 def _parsed(content: Mapping[str, object]) -> Marker:
