@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 from actors.chats import ChatManager
+from actors.classify import SkipReason
 from actors.machine import TransitionRecord
 from actors.model import RoomId, UserId
-from actors.neighbourhood import graph_around
-from actors.ports import Homeserver, HomeserverRefused, StateStore
+from actors.neighbourhood import graph_around, read_if_joined
+from actors.ports import Homeserver, StateStore
 from actors.reconciliation import reconcile, reconcile_some
 from actors.report import ReconcileReport, Tally
 from actors.system import ActorSystem
@@ -55,11 +56,10 @@ async def reconcile_single_room(
     not in is reported as skipped (`left`).
     """
     homeserver = _homeserver(client)
-    try:
-        seen = await homeserver.read_room(room_id)
-    except HomeserverRefused as refusal:
+    seen = await read_if_joined(homeserver, room_id)
+    if seen is None:
         tally = Tally()
-        tally.skip(room_id, "left", str(refusal))
+        tally.skip(room_id, SkipReason.LEFT)
         return tally.report()
     graph = await graph_around([seen], homeserver, store, [matrix_user_id])
     async with _actors(homeserver, store, chat_mgr) as system:
