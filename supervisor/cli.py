@@ -16,6 +16,7 @@ from actors.ports import CredentialsRefused, PortError
 from supervisor.commands.check import check
 from supervisor.commands.demo import demo
 from supervisor.commands.graph import graph
+from supervisor.commands.inbox import inbox
 from supervisor.commands.log import log
 from supervisor.commands.reconcile import reconcile
 from supervisor.commands.run import run
@@ -71,6 +72,7 @@ def program(
 app.command(short_help="Run the bot.")(run)
 app.command(short_help="Say what is wrong with settings, files, homeserver, login.")(check)
 app.command(short_help="Show every change of state, with its reason.")(log)
+app.command(short_help="Show messages that wait, and those that were given up.")(inbox)
 app.command(short_help="Bring the database in line with the rooms, once.")(reconcile)
 app.command(short_help="Print the state machines as Mermaid diagrams.")(graph)
 app.command(short_help="Watch the whole story on a throw-away homeserver.")(demo)

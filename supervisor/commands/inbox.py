@@ -1,0 +1,116 @@
+"""`inbox`: messages that wait, and messages that were given up."""
+
+# ruff: noqa: PLC0415, D301 - see commands/run.py
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from actors.model import EventId
+from supervisor.console import console, duration, harmless
+from supervisor.invocation import PROGRAM, AsJson, ExitCode, configure
+from supervisor.lock import is_running
+from supervisor.settings import LocalSettings, load_local_settings
+
+if TYPE_CHECKING:
+    from adapter.sqlite.queues import InboxRow
+
+
+def _event_id(text: str) -> EventId:
+    if not text.startswith("$"):
+        raise typer.BadParameter(
+            "an event id begins with $: put it in single quotes, or the shell takes it for a "
+            "variable"
+        )
+    return EventId(text)
+
+
+def inbox(
+    *,
+    dead: Annotated[bool, typer.Option("--dead", help="Only those that were given up.")] = False,
+    retry: Annotated[
+        EventId | None,
+        typer.Option(
+            parser=_event_id, metavar="EVENT", help="Let one that was given up wait again."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the messages that wait to be answered, and those that were given up.
+
+    A message that has made its room fail five times is dead: it is set aside, its owner is told,
+    and the room goes on. What people wrote is never shown. It may be used while the bot is
+    running.
+
+    \b
+    Example, to try a dead one again, its id in single quotes:
+      surfaces-bot inbox --retry '$abc'
+    """
+    settings = load_local_settings()
+    configure(settings)
+    if retry is not None:
+        raise typer.Exit(_retry(settings, retry))
+    from adapter.sqlite.queues import read_inbox
+
+    rows = [row for row in read_inbox(settings.db_path) if row.state == "dead" or not dead]
+    if as_json:
+        for row in rows:
+            typer.echo(json.dumps(asdict(row)))
+        return
+    _show(rows, dead=dead, running=is_running(settings.store_path))
+
+
+def _retry(settings: LocalSettings, event_id: EventId) -> ExitCode:
+    from adapter.sqlite.queues import retry
+
+    shown = harmless(event_id)
+    match retry(settings.db_path, event_id):
+        case "dead":
+            when = "within a minute" if is_running(settings.store_path) else "when it runs"
+            typer.echo(f"{shown} waits again: the bot takes it up {when}")
+            return ExitCode.OK
+        case "waiting":
+            typer.echo(f"{shown} waits already")
+            return ExitCode.OK
+        case "done":
+            typer.echo(f"{PROGRAM}: {shown} was handled: there is nothing to try again", err=True)
+            return ExitCode.FAILED
+        case None:
+            listed = f"`{PROGRAM} inbox --dead` lists the dead ones"
+            typer.echo(f"{PROGRAM}: there is no message {shown}: {listed}", err=True)
+            return ExitCode.FAILED
+
+
+def _show(rows: Sequence["InboxRow"], *, dead: bool, running: bool) -> None:
+    out = console()
+    if not rows:
+        out.print("no message is dead" if dead else "no message waits, and none is dead")
+        return
+    out.print(_table(rows, datetime.now(UTC)))
+    count = Counter(row.state for row in rows)
+    counts = f"{count['waiting']} waiting, {count['dead']} dead"
+    idle = count["waiting"] and not running
+    out.print()
+    out.print(f"{counts}; the bot is not running" if idle else counts)
+    if count["dead"]:
+        out.print(f"to try a dead one again: {PROGRAM} inbox --retry '$…'")
+
+
+def _table(rows: Sequence["InboxRow"], now: datetime) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("state", "since", "tries"):
+        table.add_column(heading)
+    table.add_column("sender, room, event", overflow="fold")
+    for row in rows:
+        age_ms = max(0, round((now.timestamp() - row.accepted_at) * 1000))
+        whose = "\n".join(map(harmless, (row.sender, row.room_id, row.event_id)))
+        style = "red" if row.state == "dead" else ""
+        table.add_row(row.state, duration(age_ms), str(row.attempts), Text(whose), style=style)
+    return table
