@@ -344,6 +344,10 @@ class StateStore(Protocol):
         """The rows whose key starts so, by key. None for a value that is not a JSON object."""
         ...
 
+    async def keys(self, prefix: str) -> tuple[str, ...]:
+        """The keys that start so, in order, whatever their rows say."""
+        ...
+
     async def position(self) -> str | None: ...
 
     async def waiting(self, room_id: RoomId, limit: int) -> tuple[Waiting, ...]:

@@ -93,6 +93,11 @@ class Upkeep:
         return any(due.owner == owner for due in self._due.values())
 
     @property
+    def due_count(self) -> int:
+        """How many rooms lack something."""
+        return len(self._due)
+
+    @property
     def busy(self) -> bool:
         """Whether anything is still due."""
         return bool(self._due)

@@ -1,21 +1,25 @@
 """The composition root: from settings to a bot that runs."""
 
+import os
 import shutil
 import signal
 import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import Final
 
 import anyio
+import anyio.to_thread
 import structlog
 from pydantic import SecretStr
 
 from actors.chats import ChatManager
+from actors.meter import Meter
 from actors.ports import PortError
 from actors.report import ReconcileReport
 from actors.texts import LOCALES
@@ -26,11 +30,15 @@ from adapter.matrix.reconcile import reconcile_matrix_state
 from adapter.matrix.session import SessionFile
 from adapter.platform.echo import EchoPlatform
 from adapter.sqlite.inline import InlineStore
-from adapter.sqlite.journal import SqliteJournal
+from adapter.sqlite.journal import SqliteJournal, read_journal
 from adapter.sqlite.store import SqliteStore
 from adapter.sqlite.untouched import break_seal, seal
-from supervisor.lifecycle import Trigger
+from supervisor.app_status import Observer
+from supervisor.lifecycle import MACHINE, Trigger
+from supervisor.notify import ServiceManager
 from supervisor.settings import Settings
+from supervisor.status.history import STEPS, History, TappedJournal
+from supervisor.status.server import status_server
 from supervisor.supervisor import STOP_WITHIN_S, Step, Supervisor
 
 _log = structlog.get_logger()
@@ -43,25 +51,41 @@ PLATFORMS: Final = {"echo": EchoPlatform}
 
 async def run_bot(settings: Settings) -> int:
     """Run until stopped; the exit code. Damaged files are set aside and begun anew on the way."""
-    while (last := await _run_once(settings)).start_again:
-        _log.warning("starting_again", reason=last.reason)
+    observer = Observer(settings)
+    manager = ServiceManager.from_environment(os.environ)
+    async with (
+        status_server(settings.status_bind, observer),
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(manager.feed, observer.is_stuck)
+        while (last := await _run_once(settings, observer, manager)).start_again:
+            _log.warning("starting_again", reason=last.reason)
+        tasks.cancel_scope.cancel()
     if last.trigger is Trigger.CREDENTIALS_REFUSED:
         _log.error("credentials_refused", reason=last.reason)
         return EXIT_REFUSED
     return EXIT_STOPPED
 
 
-async def _run_once(settings: Settings) -> Step:
+async def _run_once(settings: Settings, observer: Observer, manager: ServiceManager) -> Step:
     boot = uuid.uuid4().hex[:12]
     structlog.contextvars.bind_contextvars(boot=boot)
     _log.info("starting", user_id=settings.user_id, homeserver=settings.homeserver)
     untouched = break_seal(settings.db_path, settings.store_path, settings.user_id)
     clean = False
-    async with _bot(settings, boot) as (bot, transitions):
+    async with _bot(settings, boot, observer) as (bot, transitions):
         bot.activities.trusted = untouched
-        supervisor = Supervisor(bot.activities, transitions, Random())  # noqa: S311
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_stop_on_signal, supervisor)
+        supervisor = Supervisor(
+            bot.activities,
+            transitions,
+            Random(),  # noqa: S311
+            on_change=manager.changed,
+        )
+        async with (
+            observer.watching(boot, bot, supervisor),
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(_stop_on_signal, supervisor, manager)
             last = await supervisor.run()
             tasks.cancel_scope.cancel()
         stuck = await bot.system.stop(STOP_WITHIN_S)
@@ -101,14 +125,17 @@ def _copy(database: Path, folder: Path) -> Path:
 
 
 @asynccontextmanager
-async def _bot(settings: Settings, boot: str) -> AsyncIterator[tuple[Bot, TransitionLog]]:
-    gateway = _gateway(settings)
+async def _bot(
+    settings: Settings, boot: str, observer: Observer
+) -> AsyncIterator[tuple[Bot, TransitionLog]]:
+    gateway = _gateway(settings, meter=observer.meter)
     try:
         async with (
             SqliteJournal.open(settings.journal_path, on_recovery=_say_recovery) as journal,
             SqliteStore.open(settings.db_path, on_recovery=_say_recovery) as store,
         ):
-            transitions = TransitionLog(journal, boot, time.time)
+            await _recall(observer.history, settings.journal_path)
+            transitions = TransitionLog(TappedJournal(journal, observer.history), boot, time.time)
             bot = assemble(
                 gateway,
                 store,
@@ -116,6 +143,7 @@ async def _bot(settings: Settings, boot: str) -> AsyncIterator[tuple[Bot, Transi
                 transitions,
                 allows=settings.allows,
                 texts=LOCALES[settings.locale],
+                meter=observer.meter,
             )
             async with bot.system:
                 yield bot, transitions
@@ -123,7 +151,14 @@ async def _bot(settings: Settings, boot: str) -> AsyncIterator[tuple[Bot, Transi
         await gateway.close()
 
 
-def _gateway(settings: Settings, *, visiting: bool = False) -> Gateway:
+async def _recall(history: History, journal_path: Path) -> None:
+    """Let the status page begin where the journal is."""
+    read = partial(read_journal, journal_path, machine=MACHINE, limit=STEPS)
+    with suppress(PortError):
+        history.remember(await anyio.to_thread.run_sync(read))
+
+
+def _gateway(settings: Settings, *, visiting: bool = False, meter: Meter | None = None) -> Gateway:
     return Gateway(
         settings.homeserver,
         settings.user_id,
@@ -132,6 +167,7 @@ def _gateway(settings: Settings, *, visiting: bool = False) -> Gateway:
         access_token=_revealed(settings.access_token),
         device_id=settings.device_id,
         visiting=visiting,
+        meter=meter,
     )
 
 
@@ -143,8 +179,9 @@ def _say_recovery(sentence: str) -> None:
     _log.warning("file_set_aside", reason=sentence)
 
 
-async def _stop_on_signal(supervisor: Supervisor) -> None:
+async def _stop_on_signal(supervisor: Supervisor, manager: ServiceManager) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for number in signals:
             _log.info("stop_requested", signal=signal.Signals(number).name)
+            manager.stopping(signal.Signals(number).name)
             supervisor.request_stop(signal.Signals(number).name)

@@ -56,6 +56,10 @@ class SqlStore:
         found = await self._database.fetch(sql.rows_query(prefix))
         return {key: sql.decode_json(value) for key, value in found}
 
+    async def keys(self, prefix: str) -> tuple[str, ...]:
+        """The keys that start so, in order, whatever their rows say."""
+        return tuple(key for (key,) in await self._database.fetch(sql.keys_query(prefix)))
+
     async def position(self) -> str | None:
         """The sync position that was saved last."""
         found = await self._database.fetch(sql.POSITION)

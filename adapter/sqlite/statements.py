@@ -205,14 +205,18 @@ def row_query(key: str) -> Query:
     return Query("SELECT CAST(value AS BLOB) FROM kv WHERE key = ?", (key,))
 
 
+# Keys are compared as UTF-8, where no byte is as high as 0xff.
+_WITH_PREFIX: Final = " FROM kv WHERE key >= ?1 AND key < ?1 || CAST(x'ff' AS TEXT) ORDER BY key"
+
+
 def rows_query(prefix: str) -> Query:
     """Keys that start with a prefix, and their values for `decode_json`."""
-    # Keys are compared as UTF-8, where no byte is as high as 0xff.
-    return Query(
-        "SELECT key, CAST(value AS BLOB) FROM kv"
-        " WHERE key >= ?1 AND key < ?1 || CAST(x'ff' AS TEXT) ORDER BY key",
-        (prefix,),
-    )
+    return Query(f"SELECT key, CAST(value AS BLOB){_WITH_PREFIX}", (prefix,))  # noqa: S608
+
+
+def keys_query(prefix: str) -> Query:
+    """Keys that start with a prefix."""
+    return Query(f"SELECT key{_WITH_PREFIX}", (prefix,))  # noqa: S608
 
 
 def waiting_query(room_id: RoomId, limit: int) -> Query:

@@ -75,6 +75,14 @@ async def test_a_row_that_names_another_room_is_not_deleted(opened: Stores) -> N
         assert set(await store.rows("")) == {"a", "c", "d", "e"}
 
 
+async def test_keys_are_found_in_order_whatever_their_rows_say(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([PutRow(key, {"n": 1}) for key in ("b:2", "a:1", "b:1", "c")])
+        assert await store.keys("b:") == ("b:1", "b:2")
+        assert await store.keys("") == ("a:1", "b:1", "b:2", "c")
+        assert await store.keys("d") == ()
+
+
 async def test_a_prefix_is_text_and_no_pattern(opened: Stores) -> None:
     keys = ["chat:%", "chat:%x", "chat:_", "chat:a", "CHAT:%", "chat", "chat:%\U0010ffff"]
     async with opened() as store:

@@ -1,0 +1,84 @@
+"""What the snapshot takes from the database, read seldom and never waited for."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+import anyio
+
+from actors.model import RoomId, RoomMeta, UserId, UserMeta
+from actors.ports import PortError, StateStore
+from actors.rows import ROOM_PREFIX, USER_PREFIX, from_row, room_key, user_key
+from supervisor.status.snapshot import LISTED, Owner
+
+FRESH_S: Final = 15.0
+"""Rows are read again after so long; counts of what waits each time."""
+WITHIN_S: Final = 2.0
+"""A database that takes longer to answer is not waited for."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What the cache says. `rooms` have a row; `owners` are the first of `owners_total`."""
+
+    owners: tuple[Owner, ...]
+    owners_total: int
+    rooms: frozenset[RoomId]
+
+
+@dataclass(slots=True)
+class CacheView:
+    """A store, looked at from outside."""
+
+    store: StateStore
+    _rows: Rows | None = field(default=None, init=False)
+    _read_at: float = field(default=0.0, init=False)
+    _metas: dict[RoomId, RoomMeta | None] = field(default_factory=dict, init=False)
+
+    async def inbox_waiting(self) -> int | None:
+        """How many messages wait to be handled; None where that can't be read now."""
+        return await _or_none(self.store.waiting_count)
+
+    async def outbox_unsent(self) -> int | None:
+        """How many messages wait to be delivered; None where that can't be read now."""
+        return await _or_none(self.store.unsent_count)
+
+    async def rows(self) -> Rows | None:
+        """Owners and rooms, somewhat old; None where they can't be read now."""
+        now = anyio.current_time()
+        if self._rows is None or now - self._read_at >= FRESH_S:
+            self._rows, self._read_at = await _or_none(self._read), now
+            self._metas.clear()
+        return self._rows
+
+    async def meta(self, room_id: RoomId) -> RoomMeta | None:
+        """A room's row, somewhat old; None where there is none that can be read."""
+        if room_id not in self._metas:
+
+            async def read() -> RoomMeta | None:
+                return from_row(await self.store.row(room_key(room_id)), RoomMeta)
+
+            self._metas[room_id] = await _or_none(read)
+        return self._metas[room_id]
+
+    async def _read(self) -> Rows:
+        users = [UserId(key[len(USER_PREFIX) :]) for key in await self.store.keys(USER_PREFIX)]
+        rooms = await self.store.keys(ROOM_PREFIX)
+        owners: list[Owner] = []
+        for user_id in users[:LISTED]:
+            meta = from_row(await self.store.row(user_key(user_id)), UserMeta)
+            if meta is not None:
+                chats = max(0, meta.next_chat_index - 1)
+                owners.append(Owner(user_id=user_id, space_id=meta.space_id, chats=chats))
+        room_ids = frozenset(RoomId(key[len(ROOM_PREFIX) :]) for key in rooms)
+        return Rows(tuple(owners), len(users), room_ids)
+
+
+async def _or_none(read: Callable[[], Awaitable[_T]]) -> _T | None:
+    try:
+        with anyio.fail_after(WITHIN_S):
+            return await read()
+    except (PortError, TimeoutError):
+        return None

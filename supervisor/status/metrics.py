@@ -1,0 +1,136 @@
+"""Metrics in Prometheus' text form, made when they are asked for. Names are a contract."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final, TypeAlias
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+from typing_extensions import override
+
+from actors.meter import Histogram, Meter
+from actors.room_lifecycle import RoomTrigger
+from supervisor.lifecycle import State
+from supervisor.status.history import History
+from supervisor.status.snapshot import Snapshot
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_PREFIX: Final = "surfaces_bot"
+_Labelled: TypeAlias = Iterable[tuple[tuple[str, ...], float]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BotCollector(Collector):
+    """Everything that is measured of one bot, as metric families."""
+
+    snapshot: Snapshot
+    meter: Meter
+    history: History
+
+    @override
+    def collect(self) -> Iterator[Metric]:
+        """The families, in the order in which they are printed."""
+        yield from self._lifecycle()
+        yield from self._rooms()
+        yield from self._queues()
+        yield from self._work()
+
+    def _lifecycle(self) -> Iterator[Metric]:
+        seen = self.snapshot
+        info = InfoMetricFamily(_PREFIX, "The bot that runs.")
+        info.add_metric((), {"version": seen.version, "user_id": seen.user_id, "boot": seen.boot})
+        yield info
+        yield _gauge(
+            "state",
+            "1 for the state that the bot is in.",
+            ("state",),
+            (((state.value,), float(state == seen.lifecycle.state)) for state in State),
+        )
+        yield _counter(
+            "transitions",
+            "Transitions since the process started.",
+            ("machine", "src", "trigger", "dst", "outcome"),
+            sorted(self.history.counts.items()),
+        )
+        yield _single("recovery_attempts", "Attempts in a row to recover.", seen.lifecycle.failures)
+
+    def _rooms(self) -> Iterator[Metric]:
+        seen, total = self.snapshot, self.history.total
+        counts = (((state,), count) for state, count in seen.rooms.items())
+        yield _gauge("rooms", "Rooms by state.", ("state",), counts)
+        yield _single("owners", "People with a Space.", seen.owners_total)
+        repairs = total("room", RoomTrigger.REPAIRED)
+        yield _counter("room_repairs", "Repairs of a room's rows.", (), [((), repairs)])
+        quarantines = total("room", RoomTrigger.FAILED_REPEATEDLY)
+        yield _counter("quarantines", "Rooms that were set aside.", (), [((), quarantines)])
+        crashes = self.meter.crashes
+        yield _counter("actor_crashes", "Handlers that raised.", (), [((), crashes)])
+
+    def _queues(self) -> Iterator[Metric]:
+        seen = self.snapshot
+        yield _single("inbox_waiting", "Messages to be handled.", seen.inbox_waiting)
+        yield _single("outbox_unsent", "Messages to be delivered.", seen.outbox_unsent)
+        yield _single("upkeep_due", "Rooms that lack a marker or a link.", seen.upkeep_due)
+        conflicts = None if seen.reconciled is None else seen.reconciled.conflicts_total
+        yield _single("conflicts", "Rooms left undecided by the last reconciliation.", conflicts)
+
+    def _work(self) -> Iterator[Metric]:
+        meter = self.meter
+        yield _histogram("handling", "What actors take for a message.", meter.handling)
+        yield _histogram(
+            "homeserver_request",
+            "What the homeserver takes for an answer; /sync is left out.",
+            meter.requests,
+        )
+        outcomes = (((_snake(name),), count) for name, count in sorted(meter.answers.items()))
+        yield _counter("homeserver_requests", "Requests to the homeserver.", ("outcome",), outcomes)
+        limits = meter.answers["RateLimited"]
+        yield _counter("rate_limits", "Answers that told the bot to wait.", (), [((), limits)])
+
+
+def exposition(snapshot: Snapshot, meter: Meter, history: History) -> bytes:
+    """The whole text: the bot's metrics, then the process's."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(BotCollector(snapshot, meter, history))
+    ProcessCollector(registry=registry)
+    return generate_latest(registry)
+
+
+def _single(name: str, text: str, value: float | None) -> Metric:
+    """One number; a family without a sample where it is not known."""
+    return _gauge(name, text, (), [] if value is None else [((), value)])
+
+
+def _gauge(name: str, text: str, labels: tuple[str, ...], values: _Labelled) -> Metric:
+    family = GaugeMetricFamily(f"{_PREFIX}_{name}", text, labels=labels)
+    for label_values, value in values:
+        family.add_metric(label_values, value)
+    return family
+
+
+def _counter(name: str, text: str, labels: tuple[str, ...], values: _Labelled) -> Metric:
+    family = CounterMetricFamily(f"{_PREFIX}_{name}", text, labels=labels)
+    for label_values, value in values:
+        family.add_metric(label_values, value)
+    return family
+
+
+def _histogram(name: str, text: str, histogram: Histogram) -> Metric:
+    bounds = (*map(str, histogram.bounds_s), "+Inf")
+    family = HistogramMetricFamily(f"{_PREFIX}_{name}_seconds", text)
+    buckets = list(zip(bounds, map(float, accumulate(histogram.counts)), strict=True))
+    family.add_metric((), buckets, sum_value=histogram.sum_s)
+    return family
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()

@@ -1,0 +1,239 @@
+// Keeps the page up to date. Whatever others have named or written goes in as text, never as markup.
+
+import { drawBar, drawTimeline, lifecycleLabel, markState } from "./pictures.js";
+import { count, duration, moment, ticking, until, words } from "./words.js";
+
+const SILENCE_MS = 35_000;
+const AGAIN_MS = 3_000;
+const byId = (id) => document.getElementById(id);
+
+let seen = null; // the newest snapshot
+let ahead = 0; // milliseconds that the bot's clock is ahead of ours
+let stream = null;
+let heard = 0;
+let lost = false;
+
+const now = () => Date.now() + ahead;
+const seconds = (at) => (now() - Date.parse(at)) / 1000;
+
+/** Write only what differs, so that nothing is announced or selected away for nothing. */
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function cell(content, { header = false, className = "" } = {}) {
+  const element = document.createElement(header ? "th" : "td");
+  if (header) element.scope = "row";
+  if (className) element.className = className;
+  element.append(content ?? "");
+  return element;
+}
+
+function two(main, side) {
+  const box = document.createElement("div");
+  const small = document.createElement("small");
+  small.textContent = side;
+  small.dir = "auto";
+  const first = document.createElement("bdi");
+  first.textContent = main;
+  box.append(first, small);
+  return box;
+}
+
+function times(probes) {
+  if (probes <= 0) return "not probed yet";
+  return probes === 1 ? "probed once" : `probed ${count(probes)} times`;
+}
+
+/** A cell whose text is a time to come or gone; `tick` keeps it so. */
+function clock(at, kind) {
+  const element = document.createElement("time");
+  element.dateTime = at;
+  element.title = new Date(at).toLocaleString();
+  element.dataset.kind = kind;
+  return element;
+}
+
+const drawn = new WeakMap();
+
+/** Fill a table's body, unless it says the same already: a reader's place in it is kept. */
+function fill(body, rows, toCells) {
+  const content = JSON.stringify(rows);
+  if (drawn.get(body) === content) return;
+  drawn.set(body, content);
+  body.replaceChildren(...rows.map((row) => {
+    const element = document.createElement("tr");
+    element.append(...toCells(row));
+    return element;
+  }));
+}
+
+function more(element, listed, total) {
+  element.hidden = total <= listed;
+  write(element, `${count(total - listed)} more are not listed here.`);
+}
+
+function showNow() {
+  const { lifecycle } = seen;
+  document.body.dataset.state = lifecycle.state;
+  document.title = `${lifecycle.state} · ${seen.user_id}`;
+  write(byId("user-id"), seen.user_id);
+  write(byId("homeserver"), seen.homeserver.replace(/^https?:\/\//, ""));
+  write(byId("state"), lifecycle.state);
+  write(byId("reason"), lifecycle.cause ? `${words(lifecycle.cause)}: ${lifecycle.reason}` : lifecycle.reason);
+  markState(byId("lifecycle"), lifecycle.state, lifecycleLabel(lifecycle));
+}
+
+function showFigures() {
+  const total = Object.values(seen.rooms).reduce((sum, each) => sum + each, 0);
+  const figures = [
+    ["Owners", seen.owners_total],
+    ["Rooms", total],
+    ["Quarantined", seen.rooms.quarantined],
+    ["To be handled", seen.inbox_waiting],
+    ["To be sent", seen.outbox_unsent],
+    ["Upkeep due", seen.upkeep_due],
+  ];
+  const list = byId("figures");
+  const content = JSON.stringify(figures);
+  if (drawn.get(list) === content) return;
+  drawn.set(list, content);
+  list.replaceChildren(...figures.map(([name, value]) => {
+    const box = document.createElement("div");
+    const term = document.createElement("dt");
+    const figure = document.createElement("dd");
+    term.textContent = name;
+    figure.textContent = count(value);
+    if (name === "Quarantined" && value) box.className = "attention";
+    if (value === null) box.className = "unknown";
+    box.append(term, figure);
+    return box;
+  }));
+}
+
+function showTimeline() {
+  const span = Number(document.querySelector("input[name=span]:checked").value);
+  drawTimeline(byId("timeline"), seen.lifecycle, span, now());
+  fill(byId("steps"), seen.lifecycle.steps.toReversed(), (step) => [
+    cell(moment(step.at), { header: true, className: "time" }),
+    cell(step.src),
+    cell(step.outcome === "denied" ? "denied" : step.dst),
+    cell(two(words(step.trigger), step.reason)),
+    cell(duration(step.dwell_ms / 1000), { className: "number" }),
+  ]);
+}
+
+function showRooms() {
+  drawBar(byId("rooms-bar"), seen.rooms);
+  fill(byId("rooms"), Object.entries(seen.rooms), ([state, number]) => {
+    const swatch = document.createElement("span");
+    swatch.className = `swatch ${state}`;
+    const name = document.createDocumentFragment();
+    name.append(swatch, state);
+    return [cell(name, { header: true }), cell(count(number), { className: "number" })];
+  });
+  const rooms = seen.quarantined;
+  byId("quarantine").hidden = rooms.length === 0;
+  byId("no-quarantine").hidden = rooms.length > 0;
+  fill(byId("quarantined"), rooms, (room) => [
+    cell(two(room.name ?? "not known", `${room.chat_id ? `${room.chat_id} · ` : ""}${room.room_id}`), { header: true }),
+    cell(room.owner ?? "not known", { className: "id" }),
+    cell(two(room.reason, times(room.probes - 1))),
+    cell(clock(room.since, "ago")),
+    cell(clock(room.next_probe_at, "until")),
+  ]);
+  more(byId("quarantine-more"), rooms.length, seen.rooms.quarantined);
+}
+
+function showReconciled() {
+  const report = seen.reconciled;
+  const rows = report ? Object.entries({ ...report.counts, skipped_rooms: report.skipped, conflicts: report.conflicts_total }) : [];
+  fill(byId("reconciled"), rows, ([name, value]) => [
+    cell(words(name), { header: true }), cell(count(value), { className: "number" }),
+  ]);
+  const at = report ? (report.at ? `${moment(report.at)}, with what it found and wrote:` : "With what it found and wrote:") : "Not yet.";
+  write(byId("reconciled-at"), at);
+  const conflicts = report ? report.conflicts : [];
+  byId("conflicts").hidden = conflicts.length === 0;
+  byId("no-conflicts").hidden = conflicts.length > 0;
+  write(byId("no-conflicts"), report ? "None: the last reconciliation could decide everything." : "Not known before the first reconciliation.");
+  fill(byId("conflicting"), conflicts, (note) => [
+    cell(note.room_id, { header: true, className: "id" }), cell(words(note.reason)), cell(two(note.detail, "")),
+  ]);
+  more(byId("conflicts-more"), conflicts.length, report ? report.conflicts_total : 0);
+}
+
+function showOwners() {
+  const total = seen.owners_total;
+  const line = total === null ? "The database cannot be read now." : total === 0 ? "Nobody has a Space yet."
+    : `${count(total)} ${total === 1 ? "person has" : "people have"} a Space.`;
+  const cut = total > seen.owners.length ? ` The first ${count(seen.owners.length)} are listed.` : "";
+  write(byId("owners-line"), line + cut);
+  byId("owners-details").hidden = seen.owners.length === 0;
+  fill(byId("owners"), seen.owners, (owner) => [
+    cell(owner.user_id, { header: true, className: "id" }),
+    cell(count(owner.chats), { className: "number" }),
+    cell(owner.space_id, { className: "id" }),
+  ]);
+}
+
+/** What changes with time alone. */
+function tick() {
+  if (!seen) return;
+  const { lifecycle } = seen;
+  write(byId("since"), `since ${moment(lifecycle.since, now())}, for ${ticking(seconds(lifecycle.since))}`);
+  const next = byId("next");
+  next.hidden = lifecycle.next_attempt_at === null;
+  if (!next.hidden) {
+    const when = until(lifecycle.next_attempt_at, now());
+    write(next, `Attempt ${count(lifecycle.failures)} to recover: ${when}.`);
+  }
+  for (const element of document.querySelectorAll("time[data-kind]")) {
+    const at = element.dateTime;
+    write(element, element.dataset.kind === "ago" ? `${ticking(seconds(at))} ago` : until(at, now()));
+  }
+  write(byId("process"), `version ${seen.version} · process ${seen.pid} · boot ${seen.boot || "…"} · up ${ticking(seconds(seen.started_at))}`);
+}
+
+function show(snapshot) {
+  seen = snapshot;
+  ahead = Date.parse(seen.taken_at) - Date.now();
+  showNow();
+  showFigures();
+  showTimeline();
+  showRooms();
+  showReconciled();
+  showOwners();
+  tick();
+}
+
+function setLost(isLost) {
+  if (lost === isLost && !byId("connection").hidden === isLost) return;
+  lost = isLost;
+  const line = byId("connection");
+  document.body.classList.toggle("lost", lost);
+  line.hidden = !lost;
+  write(line, lost ? `The bot does not answer${seen ? ` since ${moment(heard)}` : ""}. What is shown may be old; trying again.` : "");
+}
+
+function listen() {
+  stream?.close();
+  stream = new EventSource("events");
+  const alive = () => { heard = Date.now(); setLost(false); };
+  stream.onopen = alive;
+  stream.addEventListener("alive", alive);
+  stream.onmessage = (event) => { alive(); show(JSON.parse(event.data)); };
+  stream.onerror = () => {
+    setLost(true);
+    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, AGAIN_MS);
+  };
+}
+
+for (const radio of document.querySelectorAll("input[name=span]")) {
+  radio.addEventListener("change", () => seen && showTimeline());
+}
+new ResizeObserver(() => seen && showTimeline()).observe(byId("timeline").parentElement);
+setInterval(tick, 1000);
+setInterval(() => seen && !lost && showTimeline(), 10_000);
+setInterval(() => { if (!lost && heard && Date.now() - heard > SILENCE_MS) { setLost(true); listen(); } }, 5_000);
+listen();

@@ -1,0 +1,47 @@
+// Numbers and times as people say them. Nothing here touches the page.
+
+const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const TIME = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const NUMBER = new Intl.NumberFormat("en-GB");
+
+/** A length of time in its two greatest units. */
+export function duration(seconds) {
+  if (seconds < 10) return `${Math.max(0, seconds).toFixed(1)} s`;
+  let rest = Math.round(seconds);
+  const parts = [];
+  for (const [length, unit] of UNITS) {
+    const count = Math.floor(rest / length);
+    rest %= length;
+    if (count) parts.push(`${count} ${unit}`);
+  }
+  return parts.slice(0, 2).join(" ");
+}
+
+/** The same in whole units, for what counts up or down before one's eyes. */
+export function ticking(seconds) {
+  return seconds < 10 ? `${Math.max(0, Math.floor(seconds))} s` : duration(Math.floor(seconds));
+}
+
+/** A moment, with its day unless that is today. */
+export function moment(at, now = Date.now()) {
+  const when = new Date(at);
+  const today = DATE.format(when) === DATE.format(new Date(now));
+  return today ? TIME.format(when) : `${DATE.format(when)} ${TIME.format(when)}`;
+}
+
+/** How a moment in the future is to be waited for. */
+export function until(at, now) {
+  const seconds = (Date.parse(at) - now) / 1000;
+  return seconds <= 0 ? "now" : `in ${ticking(seconds)}`;
+}
+
+/** A count, or what stands for one that is not known. */
+export function count(value) {
+  return value === null ? "unknown" : NUMBER.format(value);
+}
+
+/** `homeserver_lost` as words. */
+export function words(name) {
+  return name.replaceAll("_", " ");
+}

@@ -1,0 +1,240 @@
+"""The status server: read-only HTTP for people, probes, metrics and the `status` command."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from ipaddress import ip_address
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+import anyio
+import msgspec
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from supervisor.settings import Bind
+from supervisor.status.metrics import CONTENT_TYPE
+from supervisor.status.snapshot import Snapshot, encode
+
+_log = structlog.get_logger()
+
+SAMPLE_S: Final = 1.0
+"""The page hears of news this often, at most."""
+KEEP_ALIVE_S: Final = 15.0
+"""A page that hears nothing for longer takes the bot for gone; twice this, to be exact."""
+LISTENERS: Final = 32
+"""Pages that are kept up to date at once; more are told to come back."""
+_GOODBYE_S: Final = 1.0
+
+_PAGE: Final = {
+    "/": ("index.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+    "/pictures.js": ("pictures.js", "text/javascript"),
+    "/words.js": ("words.js", "text/javascript"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+HEADERS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""Nothing from elsewhere, no script but our own files, no text that becomes markup."""
+
+
+class Observed(Protocol):
+    """The bot, as the server looks at it. Nothing here raises or waits for long."""
+
+    async def snapshot(self) -> Snapshot:
+        """What can be said of it now; at most a second old."""
+        ...
+
+    def readiness(self) -> tuple[bool, str]:
+        """Whether it serves people, and in a sentence why not."""
+        ...
+
+    async def metrics(self) -> bytes:
+        """Prometheus' text."""
+        ...
+
+
+@asynccontextmanager
+async def status_server(bind: Bind | None, observed: Observed) -> AsyncIterator[str | None]:
+    """Serve while the context is open; its URL, or None where there is none.
+
+    An address that cannot be had is said in the log; it never keeps the bot from running.
+    """
+    if bind is None:
+        yield None
+        return
+    closing = anyio.Event()
+    runner = web.AppRunner(
+        application(observed, bind, closing), access_log=None, shutdown_timeout=_GOODBYE_S
+    )
+    await runner.setup()
+    try:
+        yield await _listen(runner, bind)
+    finally:
+        closing.set()
+        with anyio.CancelScope(shield=True):
+            await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, bind: Bind) -> str | None:
+    site = web.TCPSite(runner, bind.host, bind.port)
+    try:
+        await site.start()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        _log.warning("status_page_unavailable", bind=f"{bind.host}:{bind.port}", reason=reason)
+        return None
+    host, port = runner.addresses[0][:2]
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    _log.info("status_page", url=url)
+    if not _is_loopback(bind.host):
+        _log.warning("status_page_open", url=url, reason="whoever reaches it can read it")
+    return url
+
+
+def application(observed: Observed, bind: Bind, closing: anyio.Event) -> web.Application:
+    """The routes, behind the checks that hold for all of them."""
+    app = web.Application(middlewares=[_host_checked(bind), _hardened])
+    for path, (name, content_type) in _PAGE.items():
+        app.router.add_get(path, _file(name, content_type))
+    app.router.add_get("/status.json", _status(observed))
+    app.router.add_get("/events", _Events(observed, closing).stream, allow_head=False)
+    app.router.add_get("/healthz", _healthz)
+    app.router.add_get("/readyz", _readyz(observed))
+    app.router.add_get("/metrics", _metrics(observed))
+    return app
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _host_checked(bind: Bind) -> Middleware:
+    """A page elsewhere can make its own name resolve to our address; it cannot hide that name.
+
+    Any port will do, for the sake of tunnels. Bound to the world, our names are not known to us.
+    """
+    names = (
+        {"localhost", "127.0.0.1", "::1", bind.host.lower()} if _is_loopback(bind.host) else None
+    )
+
+    @web.middleware
+    async def checked(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if names is not None and _name_in(request.headers.get("Host", "")) not in names:
+            raise web.HTTPForbidden(text="This page answers to localhost only.\n")
+        return await handler(request)
+
+    return checked
+
+
+def _name_in(host: str) -> str | None:
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
+
+
+@web.middleware
+async def _hardened(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        response = await handler(request)
+    except web.HTTPException as refusal:
+        refusal.headers.update(HEADERS)
+        raise
+    if not response.prepared:
+        response.headers.update(HEADERS)
+    return response
+
+
+def _file(name: str, content_type: str) -> Handler:
+    content = (files(__package__) / "page" / name).read_bytes()
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=content, content_type=content_type, charset="utf-8")
+
+    return answer
+
+
+def _status(observed: Observed) -> Handler:
+    async def answer(_: web.Request) -> web.Response:
+        body = encode(await observed.snapshot())
+        return web.Response(body=body, content_type="application/json")
+
+    return answer
+
+
+async def _healthz(_: web.Request) -> web.Response:
+    """The process is alive, which is all that this says."""
+    return web.json_response({"alive": True})
+
+
+def _readyz(observed: Observed) -> Handler:
+    async def answer(_: web.Request) -> web.Response:
+        ready, reason = observed.readiness()
+        body = msgspec.json.encode({"ready": ready, "reason": reason})
+        status = 200 if ready else 503
+        return web.Response(status=status, body=body, content_type="application/json")
+
+    return answer
+
+
+def _metrics(observed: Observed) -> Handler:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=await observed.metrics(), headers={"Content-Type": CONTENT_TYPE})
+
+    return answer
+
+
+class _Events:
+    """Server-sent events: a snapshot at once, and another whenever something has changed."""
+
+    def __init__(self, observed: Observed, closing: anyio.Event) -> None:
+        self._observed = observed
+        self._closing = closing
+        self._listeners = 0
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        if self._listeners >= LISTENERS:
+            raise web.HTTPServiceUnavailable(text="Too many pages are open.\n")
+        response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        self._listeners += 1
+        try:
+            await self._feed(response)
+        except ConnectionError:  # the page was closed
+            pass
+        finally:
+            self._listeners -= 1
+        return response
+
+    async def _feed(self, response: web.StreamResponse) -> None:
+        said: Snapshot | None = None
+        said_at = 0.0
+        while True:
+            seen = await self._observed.snapshot()
+            if said is None or not seen.says_the_same_as(said):
+                await response.write(b"data: " + encode(seen) + b"\n\n")
+                said, said_at = seen, anyio.current_time()
+            elif anyio.current_time() - said_at >= KEEP_ALIVE_S:
+                await response.write(b"event: alive\ndata\n\n")
+                said_at = anyio.current_time()
+            if self._closing.is_set():
+                return
+            with anyio.move_on_after(SAMPLE_S):
+                await self._closing.wait()

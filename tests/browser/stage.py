@@ -1,0 +1,183 @@
+"""A bot that says what a test wants it to say, behind the real status server."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from supervisor.settings import Bind
+from supervisor.status.server import status_server
+from supervisor.status.snapshot import (
+    Lifecycle,
+    Note,
+    Owner,
+    Quarantined,
+    Reconciled,
+    Snapshot,
+    Step,
+    rfc3339,
+)
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)><script>alert(2)</script>\"'&lt;b&gt;{{7*7}}\u202egnp.exe\x00"
+)
+WAYS = ("login", "hydrate", "reconcile", "live")
+
+
+def now_s() -> float:
+    """Seconds since the epoch."""
+    return datetime.now(UTC).timestamp()
+
+
+def step(at_s: float, src: str, trigger: str, dst: str, reason: str, dwell_s: float) -> Step:
+    """A step of the lifecycle."""
+    return Step(
+        at=rfc3339(at_s),
+        boot="b00t",
+        src=src,
+        trigger=trigger,
+        dst=dst,
+        outcome="error" if dst == "degraded" else "ok",
+        reason=reason,
+        attempt=1,
+        dwell_ms=round(dwell_s * 1000),
+    )
+
+
+def a_life(now: float) -> tuple[Step, ...]:
+    """A start, an outage of four minutes, and the way back."""
+    t = now - 2700
+    return (
+        step(t, "login", "logged_in", "hydrate", "logged in by stored session", 0.2),
+        step(t + 9, "hydrate", "hydrated", "reconcile", "1250 rooms", 9),
+        step(t + 11, "reconcile", "reconciled", "live", "3 changes, 1 conflicts", 2),
+        step(t + 1200, "live", "homeserver_lost", "degraded", "502 Bad Gateway", 1189),
+        step(t + 1440, "degraded", "recovered", "hydrate", "attempt 7 succeeded", 240),
+        step(t + 1441, "hydrate", "hydrated", "reconcile", "2 rooms changed", 1),
+        step(t + 1441.5, "reconcile", "reconciled", "live", "0 changes, 1 conflicts", 0.5),
+    )
+
+
+def live() -> Snapshot:
+    """A bot that serves, with something of everything."""
+    now = now_s()
+    steps = a_life(now)
+    return Snapshot(
+        version="0.1.0",
+        user_id="@surfaces:example.org",
+        homeserver="https://matrix.example.org",
+        boot="3f9c1a7e20bd",
+        pid=4711,
+        started_at=rfc3339(now - 2701),
+        taken_at=rfc3339(now),
+        lifecycle=Lifecycle(
+            state="live", since=steps[-1].at, reason="0 changes, 1 conflicts", steps=steps
+        ),
+        rooms={"unchecked": 2, "repairing": 1, "ready": 1243, "quarantined": 2, "left": 4},
+        owners=tuple(
+            Owner(user_id=f"@{name}:example.org", space_id=f"!space-{name}:example.org", chats=n)
+            for n, name in enumerate(("alice", "bob", "carol"), start=3)
+        ),
+        owners_total=250,
+        quarantined=(
+            quarantined("!Jq1wXkP2:example.org", "Tax questions", now),
+            quarantined("!hostile:example.org", HOSTILE, now),
+        ),
+        inbox_waiting=3,
+        outbox_unsent=1,
+        upkeep_due=12,
+        reconciled=Reconciled(
+            at=steps[-1].at,
+            counts={
+                "joined_rooms": 1252,
+                "restored_chat_rows": 2,
+                "repaired_chat_rows": 1,
+                "already_right": 1240,
+                "changes": 3,
+            },
+            skipped=7,
+            conflicts=(Note(room_id="!c:example.org", reason="owner_ambiguous", detail=HOSTILE),),
+            conflicts_total=1,
+        ),
+    )
+
+
+def quarantined(room_id: str, name: str, now: float) -> Quarantined:
+    """A room that is set aside."""
+    return Quarantined(
+        room_id=room_id,
+        reason="the platform answered with something that is no text",
+        since=rfc3339(now - 95),
+        probes=2,
+        next_probe_at=rfc3339(now + 75),
+        name=name,
+        chat_id="C4",
+        owner="@alice:example.org",
+    )
+
+
+def degraded() -> Snapshot:
+    """A bot whose homeserver is away."""
+    now = now_s()
+    lost = step(now - 180, "live", "homeserver_lost", "degraded", "connection refused", 1100)
+    return replace(
+        live(),
+        lifecycle=Lifecycle(
+            state="degraded",
+            since=lost.at,
+            reason="connection refused",
+            cause="homeserver_lost",
+            failures=4,
+            next_attempt_at=rfc3339(now + 21),
+            steps=(*a_life(now), lost),
+        ),
+    )
+
+
+def young() -> Snapshot:
+    """A bot that has just been started for the first time."""
+    now = now_s()
+    return replace(
+        live(),
+        lifecycle=Lifecycle(state="login", since=rfc3339(now), reason="opening the files"),
+        rooms=dict.fromkeys(live().rooms, 0),
+        owners=(),
+        owners_total=None,
+        quarantined=(),
+        inbox_waiting=None,
+        outbox_unsent=None,
+        upkeep_due=0,
+        reconciled=None,
+    )
+
+
+@dataclass(slots=True)
+class Puppet:
+    """Implements `supervisor.status.server.Observed`."""
+
+    says: Snapshot = field(default_factory=live)
+    url: str = ""
+
+    def change(self, **changes: Any) -> None:
+        """From now on say something else."""
+        self.says = replace(self.says, **changes)
+
+    async def snapshot(self) -> Snapshot:
+        return replace(self.says, taken_at=rfc3339(now_s()))
+
+    def readiness(self) -> tuple[bool, str]:
+        return self.says.lifecycle.state == "live", self.says.lifecycle.reason
+
+    async def metrics(self) -> bytes:
+        return b"surfaces_bot_up 1\n"
+
+
+@asynccontextmanager
+async def on_stage(says: Snapshot | None = None, port: int = 0) -> AsyncIterator[Puppet]:
+    """A puppet that is served on loopback."""
+    puppet = Puppet(says or live())
+    async with status_server(Bind("127.0.0.1", port), puppet) as url:
+        assert url is not None
+        puppet.url = url
+        yield puppet
