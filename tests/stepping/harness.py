@@ -10,10 +10,11 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup
 
-from actors.messages import Address
+from actors.messages import Address, Message
 from actors.model import ChatId, EventId, Nonce, PlatformChatId, RoomId, UserId
 from actors.ports import JsonObject, Platform
 from actors.rows import user_key
+from actors.system import Actor
 from actors.texts import ENGLISH, Texts
 from actors.transition_log import TransitionLog
 from adapter.matrix.assembly import Bot, assemble
@@ -70,6 +71,25 @@ class SeededIds:
     def platform_chat_id(self, owner: UserId, chat_id: ChatId) -> PlatformChatId:
         """Says nothing about the chat, as a platform's own ids."""
         return PlatformChatId(f"conversation-{self._random.getrandbits(64):016x}")
+
+
+@dataclass(frozen=True, slots=True)
+class CrashingActor:
+    """An actor that raises what is planned before it does anything with a kind of message."""
+
+    actor: Actor
+    over: type[Message]
+    planned: deque[Exception]
+
+    async def handle(self, message: Message) -> None:
+        """Raise, or let the actor handle it."""
+        if self.planned and isinstance(message, self.over):
+            raise self.planned.popleft()
+        await self.actor.handle(message)
+
+    async def crashed(self, error: Exception) -> None:
+        """Tell the actor."""
+        await self.actor.crashed(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +218,16 @@ class Run:
     def let_run(self) -> None:
         """Let the supervisor go on by itself."""
         self._tasks.start_soon(self.supervisor.run)
+
+    def let_crash(self, address: Address, over: type[Message], *errors: Exception) -> None:
+        """Let the next handlers of an actor raise that are given such a message."""
+        planned, spawn = deque(errors), self.bot.system._spawn
+
+        def spawn_crashing(asked: Address) -> Actor:
+            actor = spawn(asked)
+            return CrashingActor(actor, over, planned) if asked == address else actor
+
+        self.bot.system._spawn = spawn_crashing
 
     async def stop(self) -> tuple[Address, ...]:
         """End it as SIGTERM does; the actors that did not come to their end."""

@@ -4,6 +4,7 @@ import pytest
 
 from actors.model import EventId
 from actors.ports import PlatformFailed
+from adapter.matrix import pump
 from tests.simulation.events import MALFORMED
 from tests.simulation.faults import Fault
 from tests.stepping.harness import ALICE, BOB, BOT, ScriptedPlatform, World, quiet
@@ -246,6 +247,41 @@ async def test_more_than_a_sync_shows_is_fetched_and_answered_in_order() -> None
         assert world.alice.replies(home.chat) == tuple(
             f"You said: {number}" for number in range(35)
         )
+
+
+async def test_a_gap_that_may_not_be_read_costs_what_was_in_it_and_nothing_else() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    for number in range(12):
+        world.alice.say(home.chat, str(number))
+    async with world.boot() as run:
+        run.homeserver.faults.next("messages_before", Fault.REFUSED)
+        await run.go_live()
+        run.let_run()
+        await quiet(10)
+        assert run.homeserver.faults.planned == 0
+        assert world.alice.replies(home.chat) == tuple(
+            f"You said: {number}" for number in range(2, 12)
+        )
+
+
+async def test_reading_pauses_while_too_much_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pump, "INBOX_LIMIT", 3)
+    world = World()
+    platform = ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        platform.takes_s = 10.0
+        for number in range(6):
+            world.alice.say(home.chat, str(number))
+        await quiet()
+        position = await world.store.position()
+        world.alice.say(home.chat, "6")
+        await quiet(5)
+        assert await world.store.position() == position
+        await quiet(100)
+        assert world.alice.replies(home.chat) == tuple(f"You said: {number}" for number in range(7))
 
 
 @pytest.mark.parametrize("killed_after_s", [number / 20 for number in range(1, 40, 5)])

@@ -210,3 +210,18 @@ async def test_a_bot_that_speaks_russian_names_things_in_russian() -> None:
         assert read_snapshot(world.server.room(home.chat), BOT).name == "Чат 1"
         (hello,) = world.alice.replies(RoomId(home.direct))
         assert hello.startswith("Здравствуйте!")
+
+
+async def test_an_owner_whose_space_the_bot_was_removed_from_gets_another_by_an_invite() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        world.server.evict(home.space, BOT)
+        await quiet()
+        assert await world.store.row(user_key(ALICE)) is None
+        second = await run.settle_in(world.alice)
+        assert second.space != home.space
+        assert (await world.store.row(user_key(ALICE))) == {
+            "space_id": second.space,
+            "next_chat_index": 3,
+        }
