@@ -21,6 +21,7 @@ from actors.transition_log import TransitionLog
 from actors.upkeep import Upkeep
 from actors.user import UserActor
 from adapter.matrix.activities import Activities
+from adapter.matrix.live_only import LiveOnly
 from adapter.matrix.outbox import Outbox
 
 HOMESERVER_SLOTS: Final = 16
@@ -69,11 +70,12 @@ def assemble(
 
     system = ActorSystem(spawn, transitions, random, meter=meter)
     slots = anyio.CapacityLimiter(HOMESERVER_SLOTS)
-    upkeep = Upkeep(homeserver, system)
+    guarded = LiveOnly(homeserver, system)
+    upkeep = Upkeep(guarded, system)
     replacements: set[RoomId] = set()
-    outbox = Outbox(homeserver, store, system, slots, random)
+    outbox = Outbox(guarded, store, system, slots, random)
     context = ActorContext(
-        homeserver=homeserver,
+        homeserver=guarded,
         store=store,
         platform=platform,
         system=system,

@@ -1,0 +1,132 @@
+"""The homeserver as the actors have it: nothing is begun that writes unless the bot is live.
+
+A handler may still be at work when the bot leaves `live`. What it has sent is on its way; what it
+would send next waits, so that recovery creates nothing.
+"""
+
+from typing import final
+
+from actors.model import (
+    EventId,
+    InboundMessage,
+    Marker,
+    OutboundMessage,
+    RoomId,
+    RoomSnapshot,
+    UserId,
+)
+from actors.ports import Homeserver, HomeserverUnavailable, Hydration, NewRoom, SyncDelta
+from actors.system import ActorSystem
+
+
+class NotLive(HomeserverUnavailable):
+    """The bot is not live. Nothing was sent; it is done again once the bot is live."""
+
+
+@final
+class LiveOnly:
+    """Implements `actors.ports.Homeserver` over another one.
+
+    Reading, typing notices and read receipts are let through always.
+    """
+
+    def __init__(self, homeserver: Homeserver, system: ActorSystem) -> None:
+        self._homeserver = homeserver
+        self._system = system
+
+    @property
+    def me(self) -> UserId:
+        """Our own user id."""
+        return self._homeserver.me
+
+    @property
+    def _live(self) -> Homeserver:
+        if not self._system.live:
+            raise NotLive("the bot is not live")
+        return self._homeserver
+
+    # What is let through always
+
+    async def log_in(self) -> str:
+        """Get a session."""
+        return await self._homeserver.log_in()
+
+    async def probe(self) -> None:
+        """Ask who we are."""
+        await self._homeserver.probe()
+
+    async def hydrate(self) -> Hydration:
+        """Read every joined room's state."""
+        return await self._homeserver.hydrate()
+
+    async def sync(self, since: str, timeout_s: float) -> SyncDelta:
+        """Wait for news."""
+        return await self._homeserver.sync(since, timeout_s)
+
+    async def messages_before(
+        self, room_id: RoomId, token: str, *, stop_at: str, limit: int
+    ) -> tuple[InboundMessage, ...]:
+        """Read the messages of a gap."""
+        return await self._homeserver.messages_before(room_id, token, stop_at=stop_at, limit=limit)
+
+    async def read_room(self, room_id: RoomId) -> RoomSnapshot:
+        """Read one room's state."""
+        return await self._homeserver.read_room(room_id)
+
+    async def joined_rooms(self) -> frozenset[RoomId]:
+        """The rooms that we are in."""
+        return await self._homeserver.joined_rooms()
+
+    async def set_typing(self, room_id: RoomId, *, typing: bool) -> None:
+        """Show a typing notice, or end it."""
+        await self._homeserver.set_typing(room_id, typing=typing)
+
+    async def mark_read(self, room_id: RoomId, event_id: EventId) -> None:
+        """Move the read receipt."""
+        await self._homeserver.mark_read(room_id, event_id)
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self._homeserver.close()
+
+    # What is done only while live
+
+    async def create_room(self, room: NewRoom) -> RoomId:
+        """Create a room."""
+        return await self._live.create_room(room)
+
+    async def write_marker(self, room_id: RoomId, marker: Marker) -> None:
+        """Write our marker."""
+        await self._live.write_marker(room_id, marker)
+
+    async def set_name(self, room_id: RoomId, name: str) -> None:
+        """Name a room."""
+        await self._live.set_name(room_id, name)
+
+    async def link(self, space_id: RoomId, room_id: RoomId) -> None:
+        """List a room in a Space."""
+        await self._live.link(space_id, room_id)
+
+    async def unlink(self, space_id: RoomId, room_id: RoomId) -> None:
+        """List a room in a Space no longer."""
+        await self._live.unlink(space_id, room_id)
+
+    async def join(self, room_id: RoomId) -> None:
+        """Join a room."""
+        await self._live.join(room_id)
+
+    async def leave(self, room_id: RoomId) -> None:
+        """Leave a room."""
+        await self._live.leave(room_id)
+
+    async def forget(self, room_id: RoomId) -> None:
+        """Forget a room."""
+        await self._live.forget(room_id)
+
+    async def invite(self, room_id: RoomId, user_id: UserId) -> None:
+        """Invite somebody."""
+        await self._live.invite(room_id, user_id)
+
+    async def send(self, message: OutboundMessage) -> EventId:
+        """Send a message."""
+        return await self._live.send(message)
