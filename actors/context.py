@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import anyio
 
-from actors.model import EventId, RoomId, UserId
+from actors.model import EventId, Nonce, RoomId, UserId
 from actors.ports import Homeserver, Ids, Platform, StateStore
 from actors.system import ActorSystem
 from actors.texts import Texts
@@ -43,8 +43,9 @@ class ActorContext:
 
     `deliver` says that a room has something in the outbox; `allows` whether a person may use the
     bot; `wall_clock` gives seconds since the epoch. `replacements` are rooms that our rooms were
-    upgraded to: an invite to one of them is not a stranger's. `questions` are those that
-    rooms have asked last; they outlive a room actor that crashes over the answer.
+    upgraded to: an invite to one of them is not a stranger's. `questions` are those that rooms
+    have asked last; they outlive a room actor that crashes over the answer. `creating` are
+    creations under way: the homeserver tells of a new room before all of its state is there.
     """
 
     homeserver: Homeserver
@@ -61,6 +62,7 @@ class ActorContext:
     platform_slots: anyio.CapacityLimiter
     homeserver_slots: anyio.CapacityLimiter
     questions: dict[RoomId, Question] = field(default_factory=dict)
+    creating: set[Nonce] = field(default_factory=set)
 
     def link_to(self, room_id: RoomId) -> str:
         """A link that any Matrix client opens. `via` is for ids without a server part."""

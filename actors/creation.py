@@ -12,7 +12,7 @@ import structlog
 
 from actors.chats import ChatManager
 from actors.context import ActorContext
-from actors.messages import IntentCarriedOut, IntentsWaiting
+from actors.messages import IntentCarriedOut, IntentsWaiting, RoomChanged
 from actors.model import (
     ChatContext,
     Intent,
@@ -89,16 +89,17 @@ class Creation:
     async def _answer_invite(self, intent: Intent) -> None:
         homeserver = self.context.homeserver
         room_id = _given(intent.reply_room)
-        upgrade = room_id in self.context.replacements
-        allowed = upgrade or self.context.allows(self.owner)
+        allowed = room_id in self.context.replacements or self.context.allows(self.owner)
         try:
             await (homeserver.join(room_id) if allowed else homeserver.leave(room_id))
         except HomeserverRefused as refusal:
             _log.info("invite_gone", room_id=room_id, owner=self.owner, reason=str(refusal))
             await self._done(intent)
             return
-        self.context.replacements.discard(room_id)
         _log.info("invite_answered", room_id=room_id, owner=self.owner, joined=allowed)
+        if not allowed or await self._one_of_ours(room_id):
+            await self._done(intent)
+            return
         onboarding = Intent(
             self.context.ids.nonce(),
             self.owner,
@@ -106,7 +107,20 @@ class Creation:
             IntentStep.WANTED,
             reply_room=room_id,
         )
-        await self._done(intent, *([PutIntent(onboarding)] if allowed and not upgrade else []))
+        await self._done(intent, PutIntent(onboarding))
+
+    async def _one_of_ours(self, room_id: RoomId) -> bool:
+        """Whether the room just joined is managed already: left before, or the heir of one.
+
+        Such an invite asks us back in; it is not the wish for a Space.
+        """
+        seen = await read_if_joined(self.context.homeserver, room_id)
+        marked = seen is not None and (seen.marker or seen.marker_fault)
+        if marked or room_id in self.context.replacements:
+            self.context.replacements.discard(room_id)
+            self.context.system.tell(room_id, RoomChanged())
+            return True
+        return False
 
     async def _onboard(self, intent: Intent) -> None:
         """Show the way back into the Space and the chats; promise what there is not."""
@@ -204,8 +218,7 @@ class Creation:
             new_room = await self._new_room(intent)
             intent = replace(intent, started_at=now)
             await context.store.commit([PutIntent(intent)])
-            async with context.homeserver_slots:
-                room_id = await context.homeserver.create_room(new_room)
+            room_id = await self._create_room(new_room, intent.nonce)
         except RateLimited as limit:
             await self._queue(replace(intent, started_at=None), limit.retry_after_s)
             return False
@@ -221,6 +234,14 @@ class Creation:
         _log.info("room_created", room_id=room_id, owner=self.owner, kind=str(intent.kind))
         await self._record(intent, room_id)
         return True
+
+    async def _create_room(self, new_room: NewRoom, nonce: Nonce) -> RoomId:
+        async with self.context.homeserver_slots:
+            self.context.creating.add(nonce)
+            try:
+                return await self.context.homeserver.create_room(new_room)
+            finally:
+                self.context.creating.discard(nonce)
 
     async def _find(self, nonce: Nonce) -> RoomId | None:
         """The joined room whose marker carries the nonce. Rooms with a row carry another one."""
@@ -315,8 +336,7 @@ class Creation:
     async def _queue(self, intent: Intent, wait_s: float) -> None:
         """The server wants us to wait: tell the owner once, and come back."""
         _log.info("creation_queued", owner=self.owner, nonce=intent.nonce, wait_s=wait_s)
-        wait = f"{max(1, round(wait_s))} s"
-        await self._say_queued(intent, self.context.texts.creation_queued.format(wait=wait))
+        await self._say_queued(intent, self.context.texts.creation_queued)
         self.context.system.tell_later(wait_s, self.owner, IntentsWaiting())
 
     async def _say_queued(self, intent: Intent, body: str) -> None:

@@ -57,20 +57,19 @@ class RoomLeft:
 
 @dataclass(frozen=True, slots=True)
 class RoomReported:
-    """One of the owner's rooms says what it is. `in_round` waits for the others."""
+    """One of the owner's rooms says what it is, outside a round."""
 
     report: RoomReport
-    in_round: bool
 
 
 @dataclass(frozen=True, slots=True)
 class OwnerComplete:
-    """All of the owner's rooms have reported: this many. `partial`: all that take part.
+    """All of the owner's rooms have reported. `partial`: all of those that take part.
 
     `stored` is the owner's row as it stands, `intents` are those that are not done.
     """
 
-    reports: int
+    reports: tuple[RoomReport, ...]
     partial: bool
     stored: UserMeta | None
     intents: tuple[Intent, ...]
@@ -106,11 +105,11 @@ def slot(message: Message) -> object:
 
 @dataclass(frozen=True, slots=True)
 class RoomChecked:
-    """A room has said what it is; `record` is what the cache held."""
+    """A room has said what it is."""
 
     room_id: RoomId
+    created_ts: int
     verdict: Verdict
-    record: Record
 
 
 @dataclass(frozen=True, slots=True)

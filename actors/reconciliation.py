@@ -5,19 +5,19 @@ system's reports, and is over when each owner has settled and each of their room
 write. Then everything is written in one transaction.
 """
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import anyio
 
-from actors.classify import Chat, Conflict, ConflictReason, Record, Skipped, Space, Verdict
+from actors.classify import Chat, Conflict, ConflictReason, Record, Skipped, Verdict
 from actors.graph import RoomGraph, room_graph
 from actors.messages import (
     ActorCrashed,
     OwnerComplete,
     OwnerSettled,
     Report,
+    RoomChanged,
     RoomChecked,
     RoomWritten,
     RowsRemoved,
@@ -28,6 +28,7 @@ from actors.ports import DeleteRow, Hydration, JsonObject, PortError, StateStore
 from actors.report import ReconcileReport, RoomChange, Tally
 from actors.room_lifecycle import RoomTrigger
 from actors.rows import StoredRows, chat_key, chats_prefix, read_rows, room_key, user_key
+from actors.settlement import RoomReport
 from actors.system import ActorSystem
 
 
@@ -96,8 +97,8 @@ class Round:
     intents: Mapping[UserId, tuple[Intent, ...]]
     partial: bool = False
     tally: Tally = field(default_factory=Tally)
-    owners: Counter[UserId] = field(default_factory=Counter)
-    """How many rooms of each owner have reported."""
+    owners: dict[UserId, list[RoomReport]] = field(default_factory=dict)
+    """What the rooms of each owner have said."""
     written: set[str] = field(default_factory=set)
     """Keys that hold now what they must."""
     _writes: list[Write] = field(default_factory=list)
@@ -155,8 +156,8 @@ class Round:
 
     def _hear(self, report: Report) -> None:
         match report:
-            case RoomChecked(room_id, verdict):
-                self._checked(room_id, verdict)
+            case RoomChecked(room_id, created_ts, verdict):
+                self._checked(room_id, created_ts, verdict)
             case OwnerSettled():
                 self._settled(report)
             case RoomWritten():
@@ -169,28 +170,33 @@ class Round:
             case _:
                 pass
 
-    def _checked(self, room_id: RoomId, verdict: Verdict) -> None:
+    def _checked(self, room_id: RoomId, created_ts: int, verdict: Verdict) -> None:
         if room_id not in self._unchecked:
             return
         self._verdicts[room_id] = verdict
         match verdict:
-            case Chat(owner=owner) | Space(owner=owner):
-                self.owners[owner] += 1
-            case Conflict(reason, detail, owner):
-                self.tally.conflict(room_id, reason, detail)
-                if owner is not None:
-                    self.owners[owner] += 1
             case Skipped(reason):
                 self.tally.skip(room_id, reason)
+            case Conflict(reason, detail):
+                self.tally.conflict(room_id, reason, detail)
+            case _:
+                pass
+        if not isinstance(verdict, Skipped) and verdict.owner is not None:
+            report = RoomReport(room_id, created_ts, verdict)
+            self.owners.setdefault(verdict.owner, []).append(report)
         self._unchecked.discard(room_id)
         if not self._unchecked:
             self._unsettled = set(self.owners)
-            for owner, count in self.owners.items():
+            for owner, reports in self.owners.items():
                 stored, intents = self.stored.users.get(owner), self.intents.get(owner, ())
-                self.system.tell(owner, OwnerComplete(count, self.partial, stored, intents))
+                self.system.tell(
+                    owner, OwnerComplete(tuple(reports), self.partial, stored, intents)
+                )
         self._proceed()
 
     def _settled(self, report: OwnerSettled) -> None:
+        if report.owner not in self._unsettled:
+            return
         self._unsettled.discard(report.owner)
         self._unwritten.update(report.rooms)
         self._writes += report.writes
@@ -207,6 +213,8 @@ class Round:
         self._proceed()
 
     def _wrote(self, report: RoomWritten) -> None:
+        if report.room_id not in self._unwritten:
+            return
         self._unwritten.discard(report.room_id)
         if report.writes:
             self._writes += report.writes
@@ -241,16 +249,17 @@ class Round:
         self._proceed()
 
     def _crashed(self, address: str, error: Exception) -> None:
-        """One room that fails is left out; without an owner or the store there is no round."""
+        """A room that fails is left to itself; without an owner or the store there is no round."""
         room_id = RoomId(address)
         if isinstance(error, PortError) or room_id not in self._unchecked | self._unwritten:
             self._failure = error
             self._over.set()
             return
         self.tally.conflict(room_id, ConflictReason.FAILED, str(error) or type(error).__name__)
+        self.system.tell(room_id, RoomChanged())
         self._unwritten.discard(room_id)
         if room_id in self._unchecked:
-            self._checked(room_id, Conflict(ConflictReason.FAILED, str(error)))
+            self._checked(room_id, 0, Conflict(ConflictReason.FAILED, str(error)))
         self._proceed()
 
     def _proceed(self) -> None:

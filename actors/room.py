@@ -64,6 +64,8 @@ from actors.upkeep import due_for
 _log = structlog.get_logger()
 
 INBOX_BATCH: Final = 16
+LOOK_AGAIN_S: Final = 1.0
+"""How long to leave a room alone that is perhaps still being created."""
 MAX_ATTEMPTS: Final = 5
 """A message that has failed so often is set aside as dead."""
 
@@ -128,6 +130,10 @@ class RoomActor:
             await self._leave("we are not in the room")
             return
         record = await self._known()
+        unfinished = seen.marker is None and record.room is None and context.creating
+        if unfinished and seen.creator == context.homeserver.me:
+            context.system.tell_later(LOOK_AGAIN_S, self._room_id, RoomChanged())
+            return
         owners = [record.room.matrix_user_id] if record.room else []
         graph = await graph_around([seen], context.homeserver, context.store, owners)
         await self._check(seen, graph.around(seen), in_round=False)
@@ -143,21 +149,20 @@ class RoomActor:
             context.system.fire(self._room_id, RoomTrigger.JOINED, "state could be read")
         match verdict:
             case Chat() | Space():
-                self._tell_owner(verdict.owner, verdict, seen, in_round=in_round)
+                pass
             case Conflict(reason, detail):
                 _log.warning(
                     "room_conflict", room_id=self._room_id, reason=str(reason), detail=detail
                 )
                 self._fire_checked(f"conflict: {reason}")
-                if verdict.owner is not None:
-                    self._tell_owner(verdict.owner, verdict, seen, in_round=in_round)
             case Skipped(reason):
                 await self._remove_rows(reason, in_round=in_round)
                 self._fire_checked(f"skipped: {reason}")
             case _:
                 assert_never(verdict)
-        context.system.report(RoomChecked(self._room_id, verdict, record))
+        context.system.report(RoomChecked(self._room_id, seen.created_ts, verdict))
         if not in_round:
+            self._tell_owner(seen, verdict)
             await self._tell_neighbours(seen, verdict, record)
 
     async def _tell_neighbours(self, seen: RoomSnapshot, verdict: Verdict, record: Record) -> None:
@@ -179,11 +184,11 @@ class RoomActor:
         for room_id in sorted(affected):
             self._context.system.tell(room_id, RoomChanged())
 
-    def _tell_owner(
-        self, owner: UserId, verdict: Chat | Space | Conflict, seen: RoomSnapshot, *, in_round: bool
-    ) -> None:
+    def _tell_owner(self, seen: RoomSnapshot, verdict: Verdict) -> None:
+        if isinstance(verdict, Skipped) or verdict.owner is None:
+            return
         report = RoomReport(self._room_id, seen.created_ts, verdict)
-        self._context.system.tell(owner, RoomReported(report, in_round))
+        self._context.system.tell(verdict.owner, RoomReported(report))
 
     async def _known(self) -> Record:
         """What the cache holds about this room."""

@@ -68,8 +68,8 @@ ENGLISH: Final = Texts(
     welcome_back="Welcome back! Your chats are in your Space, and you are invited to it: {link}",
     chat_created="{name} ({chat_id}) is ready, and you are invited to it: {link}",
     creation_queued=(
-        "The homeserver allows only so many new rooms at a time. Your chat is queued "
-        "and comes in about {wait}."
+        "The homeserver allows only so many new rooms at a time. Your chat is queued, "
+        "and comes by itself in a minute or a few."
     ),
     creation_waits=(
         "I can't read all of my rooms at the moment. Your chat comes as soon as I can."
@@ -121,7 +121,7 @@ RUSSIAN: Final = Texts(
     welcome_back="С возвращением! Ваши чаты в вашем пространстве, приглашение отправлено: {link}",
     chat_created="{name} ({chat_id}) готов, приглашение отправлено: {link}",
     creation_queued=(
-        "Сервер ограничивает создание комнат. Ваш чат в очереди и появится примерно через {wait}."
+        "Сервер ограничивает создание комнат. Ваш чат в очереди и появится сам через минуту-другую."
     ),
     creation_waits="Сейчас я не могу прочитать все комнаты. Чат появится, как только смогу.",
     creation_refused="Сервер отказался создать комнату: {reason}",

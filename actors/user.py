@@ -26,24 +26,16 @@ from actors.settlement import Known, RoomReport, Settlement, settle_owner
 _log = structlog.get_logger()
 
 
-class ReportsLost(Exception):
-    """Some reports of a round are missing: this incarnation began after they came."""
-
-
 class UserActor:
     """One owner."""
 
     def __init__(self, owner: UserId, context: ActorContext) -> None:
         self._owner = owner
         self._context = context
-        self._reports: dict[RoomId, RoomReport] = {}
-        """What the rooms have said in the current round."""
 
     async def handle(self, message: Message) -> None:
         """Handle one message, see `actors.messages`."""
         match message:
-            case RoomReported(report, in_round=True):
-                self._reports[report.room_id] = report
             case RoomReported(report):
                 await self._settle_one(report)
             case OwnerComplete():
@@ -59,9 +51,7 @@ class UserActor:
         """Nothing to remember: what was promised is in the store."""
 
     async def _complete(self, complete: OwnerComplete) -> None:
-        reports, self._reports = list(self._reports.values()), {}
-        if len(reports) != complete.reports:
-            raise ReportsLost(f"{len(reports)} of {complete.reports} reports")
+        reports = complete.reports
         known = await self._known() if complete.partial else None
         settlement = settle_owner(self._owner, reports, self._context.texts, known or Known())
         stored = known.user if known else complete.stored
@@ -94,7 +84,7 @@ class UserActor:
     def _announce(
         self,
         settlement: Settlement,
-        reports: list[RoomReport],
+        reports: Sequence[RoomReport],
         known: Known | None,
         writes: list[Write],
         *,
@@ -127,7 +117,7 @@ class UserActor:
         elif now.space_id not in settlement.identities:
             self._context.system.tell(now.space_id, RoomChanged())
 
-    def _ask_spaces(self, reports: list[RoomReport]) -> None:
+    def _ask_spaces(self, reports: Sequence[RoomReport]) -> None:
         """The owner's Space is not known here: let it report as well."""
         for report in reports:
             if isinstance(report.verdict, Chat):

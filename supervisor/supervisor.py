@@ -51,8 +51,8 @@ class Activities(Protocol):
         """Bring the cache in line with it. Also raises ReconcileFailed."""
         ...
 
-    async def serve(self) -> None:
-        """Answer people until something raises. Also raises RoomsFail."""
+    async def serve(self, *, degraded: bool = False) -> None:
+        """Answer people until something raises. Also raises RoomsFail, unless `degraded`."""
         ...
 
     async def probe(self) -> None:
@@ -236,7 +236,7 @@ class Supervisor:
         with anyio.move_on_after(delay_s) as scope:
             if self._serves_meanwhile:
                 try:
-                    await self._activities.serve()
+                    await self._activities.serve(degraded=True)
                 except (SessionRevoked, CredentialsRefused, StoreCorrupt):
                     raise
                 except (PortError, RoomsFail) as error:

@@ -136,15 +136,19 @@ class Activities:
         self.trusted = True
         return f"{report['changes']} changes, {len(report['conflicts'])} conflicts"
 
-    async def serve(self) -> None:
-        """Answer people until something raises."""
+    async def serve(self, *, degraded: bool = False) -> None:
+        """Answer people until something raises.
+
+        `degraded` leaves rooms that rest alone, and does not mind that many of them fail.
+        """
         position = await self.store.position()
         if position is None:
             raise RuntimeError("serve comes after reconcile")
         pump = self._pump()
         self.system.live = True
-        self.system.observe = self._hear
-        self.system.resume_all()
+        if not degraded:
+            self.system.observe = self._hear
+            self.system.resume_all()
         try:
             with anyio.CancelScope() as self._serving:
                 await self._tell_all_that_wait()

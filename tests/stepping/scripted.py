@@ -52,7 +52,7 @@ class ScriptedActivities:
     async def reconcile(self) -> str:
         return await self._do("reconcile")
 
-    async def serve(self) -> None:
+    async def serve(self, *, degraded: bool = False) -> None:
         await self._do("serve")
         if not self.serve_ends:
             await anyio.sleep_forever()

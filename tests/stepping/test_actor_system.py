@@ -27,7 +27,7 @@ ALICE = UserId("@alice:sim.test")
 
 def reported(room_id: str, detail: str = "") -> RoomReported:
     conflict = Conflict(ConflictReason.FAILED, detail)
-    return RoomReported(RoomReport(RoomId(room_id), 0, conflict), in_round=True)
+    return RoomReported(RoomReport(RoomId(room_id), 0, conflict))
 
 
 async def test_an_actor_handles_one_message_at_a_time() -> None:
@@ -55,7 +55,7 @@ async def test_actors_run_side_by_side() -> None:
 async def test_messages_are_handled_in_the_order_in_which_they_were_told() -> None:
     async with actor_stage() as stage:
         messages: list[Message] = [reported(f"!{number}") for number in range(30)]
-        messages += [OwnerComplete(30, partial=False, stored=None, intents=()), IntentsWaiting()]
+        messages += [OwnerComplete((), partial=False, stored=None, intents=()), IntentsWaiting()]
         for message in messages:
             stage.system.tell(ALICE, message)
         await pass_time()

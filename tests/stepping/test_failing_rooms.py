@@ -3,12 +3,20 @@
 import pytest
 
 from actors.chats import ChatManager
-from actors.messages import InboxWaiting, RoomChanged, RoomsFailing
+from actors.messages import (
+    IdentitySettled,
+    InboxWaiting,
+    Message,
+    OwnerComplete,
+    RoomChanged,
+    RoomsFailing,
+    SnapshotTaken,
+)
 from actors.model import RoomId
-from actors.ports import HomeserverUnavailable, PlatformFailed, StoreUnavailable
+from actors.ports import DeleteRow, HomeserverUnavailable, PlatformFailed, StoreUnavailable
 from actors.room_lifecycle import RoomState
 from actors.texts import ENGLISH
-from supervisor.lifecycle import MACHINE, State
+from supervisor.lifecycle import MACHINE, State, Trigger
 from tests.simulation.faults import Fault
 from tests.stepping.actors import ActorStage, actor_stage, pass_time
 from tests.stepping.harness import ALICE, Home, Run, World, quiet
@@ -109,7 +117,6 @@ async def test_many_rooms_that_fail_degrade_the_bot_until_they_recover() -> None
         assert all(cell.state is not RoomState.QUARANTINED for _, cell in run.bot.system.rooms())
 
 
-@pytest.mark.xfail(reason="serving begins with waking the failing rooms, which ends it", strict=True)
 async def test_while_many_rooms_fail_the_others_are_answered() -> None:
     world = World()
     async with world.live() as run:
@@ -138,6 +145,56 @@ async def test_a_room_that_cannot_be_read_at_the_start_holds_up_no_other() -> No
         world.server.unreadable.clear()
         await quiet(120)
         assert world.alice.replies(of_alice.chat) == ("You said: and I?",)
+        assert await world.rows() == rows
+
+
+@pytest.mark.parametrize("message", [SnapshotTaken, IdentitySettled])
+async def test_a_room_that_fails_in_a_round_is_left_out_and_repaired_later(
+    message: type[Message],
+) -> None:
+    world = World()
+    async with world.live() as run:
+        of_alice, of_bob = await run.settle_in(world.alice), await run.settle_in(world.bob)
+    rows = await world.rows()
+    world.lose_store()
+    async with world.boot() as run:
+        run.let_crash(of_alice.chat, message, ValueError("a bug"))
+        await run.go_live()
+        report = run.bot.activities.report
+        assert report is not None
+        assert report["conflicts"] == [
+            {"room_id": of_alice.chat, "reason": "failed", "detail": "a bug"}
+        ]
+        run.let_run()
+        await quiet(0.1)
+        world.bob.say(of_bob.chat, "hello")
+        world.alice.say(of_alice.chat, "and I?")
+        await quiet(60)
+        assert world.bob.replies(of_bob.chat) == ("You said: hello",)
+        assert world.alice.replies(of_alice.chat) == ("You said: and I?",)
+        assert await world.rows() == rows
+
+
+@pytest.mark.parametrize("message", [OwnerComplete])
+async def test_a_round_in_which_an_owners_actor_fails_is_begun_anew(message: type[Message]) -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        rows = await world.rows()
+        await world.store.commit([DeleteRow(key) for key in rows])
+    async with world.boot() as run:
+        run.let_crash(ALICE, message, ValueError("a bug"))
+        step = await run.step()
+        while step.dst is not State.DEGRADED:
+            step = await run.step()
+        assert (step.trigger, step.reason) == (Trigger.ROOMS_FAILING, "a bug")
+        world.alice.say(home.chat, "hello")
+        for state in (State.HYDRATE, State.RECONCILE, State.LIVE):
+            assert (await run.step()).dst is state
+        assert world.alice.replies(home.chat) == ()
+        run.let_run()
+        await quiet(60)
+        assert world.alice.replies(home.chat) == ("You said: hello",)
         assert await world.rows() == rows
 
 
