@@ -1,7 +1,6 @@
 """The composition root: from settings to a bot that runs."""
 
 import os
-import shutil
 import signal
 import time
 import uuid
@@ -16,23 +15,21 @@ from typing import Final
 import anyio
 import anyio.to_thread
 import structlog
-from pydantic import SecretStr
 
 from actors.chats import ChatManager
-from actors.meter import Meter
 from actors.ports import PortError
 from actors.report import ReconcileReport
 from actors.texts import LOCALES
 from actors.transition_log import TransitionLog
 from adapter.matrix.assembly import Bot, assemble
-from adapter.matrix.gateway import Gateway
 from adapter.matrix.reconcile import reconcile_matrix_state
-from adapter.matrix.session import SessionFile
 from adapter.platform.echo import EchoPlatform
 from adapter.sqlite.inline import InlineStore
 from adapter.sqlite.journal import SqliteJournal, read_journal
+from adapter.sqlite.opening import copy_database
 from adapter.sqlite.store import SqliteStore
 from adapter.sqlite.untouched import break_seal, seal
+from supervisor.app_gateway import gateway_for, open_gateway
 from supervisor.app_status import Observer
 from supervisor.lifecycle import MACHINE, Trigger
 from supervisor.notify import ServiceManager
@@ -43,7 +40,6 @@ from supervisor.supervisor import STOP_WITHIN_S, Step, Supervisor
 
 _log = structlog.get_logger()
 
-_GOODBYE_S: Final = 10
 EXIT_STOPPED: Final = 0
 EXIT_REFUSED: Final = 78
 PLATFORMS: Final = {"echo": EchoPlatform}
@@ -100,35 +96,21 @@ async def _run_once(settings: Settings, observer: Observer, manager: ServiceMana
 
 async def reconcile_once(settings: Settings, *, dry_run: bool) -> ReconcileReport:
     """Log in, hydrate, reconcile, log out. A dry run works on a copy and writes nothing."""
-    gateway = _gateway(settings, visiting=dry_run)
-    try:
+    async with open_gateway(settings, visiting=dry_run) as gateway:
         await gateway.log_in()
         if not dry_run:
             async with SqliteStore.open(settings.db_path, on_recovery=_say_recovery) as store:
                 return await reconcile_matrix_state(gateway, store, ChatManager(store))
         with TemporaryDirectory() as folder:
-            copy = InlineStore(_copy(settings.db_path, Path(folder)))
+            copy = InlineStore(copy_database(settings.db_path, Path(folder)))
             return await reconcile_matrix_state(gateway, copy, ChatManager(copy))
-    finally:
-        with anyio.move_on_after(_GOODBYE_S, shield=True), suppress(PortError):
-            await gateway.log_out()
-        await gateway.close()
-
-
-def _copy(database: Path, folder: Path) -> Path:
-    """The database and its write-ahead log as they stand; looking at them would touch them."""
-    for suffix in ("-wal", ""):
-        source = database.with_name(database.name + suffix)
-        if source.exists():
-            shutil.copy2(source, folder)
-    return folder / database.name
 
 
 @asynccontextmanager
 async def _bot(
     settings: Settings, boot: str, observer: Observer
 ) -> AsyncIterator[tuple[Bot, TransitionLog]]:
-    gateway = _gateway(settings, meter=observer.meter)
+    gateway = gateway_for(settings, meter=observer.meter)
     try:
         async with (
             SqliteJournal.open(settings.journal_path, on_recovery=_say_recovery) as journal,
@@ -156,23 +138,6 @@ async def _recall(history: History, journal_path: Path) -> None:
     read = partial(read_journal, journal_path, machine=MACHINE, limit=STEPS)
     with suppress(PortError):
         history.remember(await anyio.to_thread.run_sync(read))
-
-
-def _gateway(settings: Settings, *, visiting: bool = False, meter: Meter | None = None) -> Gateway:
-    return Gateway(
-        settings.homeserver,
-        settings.user_id,
-        session_file=SessionFile(settings.store_path),
-        password=_revealed(settings.password),
-        access_token=_revealed(settings.access_token),
-        device_id=settings.device_id,
-        visiting=visiting,
-        meter=meter,
-    )
-
-
-def _revealed(secret: SecretStr | None) -> str | None:
-    return secret.get_secret_value() if secret else None
 
 
 def _say_recovery(sentence: str) -> None:

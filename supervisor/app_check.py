@@ -2,17 +2,10 @@
 
 from urllib.parse import quote
 
-import anyio
-import structlog
-
 from actors.ports import CredentialsRefused, PortError, RateLimited
-from adapter.matrix.gateway import Gateway
-from adapter.matrix.session import SessionFile
+from supervisor.app_gateway import open_gateway
 from supervisor.check import Finding, check_homeserver, check_paths
 from supervisor.settings import Settings
-
-_GOODBYE_S = 10
-_log = structlog.get_logger("supervisor.app_check")
 
 
 async def check(settings: Settings) -> list[Finding]:
@@ -27,40 +20,15 @@ async def check(settings: Settings) -> list[Finding]:
 
 
 async def _check_account(settings: Settings) -> list[Finding]:
-    gateway = _visitor(settings)
-    try:
-        how = await gateway.log_in()
-    except PortError as error:
-        return [_not_let_in(settings, error)]
-    else:
-        return [
-            Finding(ok=True, what=f"{settings.user_id} is let in with the {how}"),
-            _about_rate_limits(settings),
-        ]
-    finally:
-        await _leave(gateway)
-
-
-def _visitor(settings: Settings) -> Gateway:
-    password, access_token = settings.password, settings.access_token
-    return Gateway(
-        settings.homeserver,
-        settings.user_id,
-        session_file=SessionFile(settings.store_path),
-        password=password.get_secret_value() if password else None,
-        access_token=access_token.get_secret_value() if access_token else None,
-        device_id=settings.device_id,
-        visiting=True,
-    )
-
-
-async def _leave(gateway: Gateway) -> None:
-    with anyio.move_on_after(_GOODBYE_S, shield=True):
+    async with open_gateway(settings, visiting=True) as gateway:
         try:
-            await gateway.log_out()
+            how = await gateway.log_in()
         except PortError as error:
-            _log.warning("visit_not_ended", reason=str(error))
-        await gateway.close()
+            return [_not_let_in(settings, error)]
+    return [
+        Finding(ok=True, what=f"{settings.user_id} is let in with the {how}"),
+        _about_rate_limits(settings),
+    ]
 
 
 def _not_let_in(settings: Settings, error: PortError) -> Finding:

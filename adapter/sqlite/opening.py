@@ -4,6 +4,7 @@ A damaged file is moved aside and begun anew; tables of another schema version a
 aside. Nothing is ever deleted but what the homeserver can give back.
 """
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -95,6 +96,20 @@ def _prepare(path: Path, schema: Schema, now: float, busy_timeout_s: float) -> s
         if fault != "ok":
             raise StoreCorrupt(fault)
         return prepare_connection(connection, schema, now=now)
+
+
+def copy_database(path: Path, folder: Path) -> Path:
+    """Copy a database with its write-ahead log as they stand, and answer where the copy is.
+
+    For whoever must leave the database alone: even looking at it would touch its files. Where
+    there is none, there is no copy either. Raises StoreUnavailable.
+    """
+    with translated():
+        for suffix in ("-wal", ""):
+            source = path.with_name(path.name + suffix)
+            if source.exists():
+                shutil.copy2(source, folder)
+    return folder / path.name
 
 
 def connect(path: Path | str, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Connection:

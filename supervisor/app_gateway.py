@@ -1,0 +1,53 @@
+"""The way to the homeserver that the settings name: for the bot, and for those who only look."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import anyio
+import structlog
+from pydantic import SecretStr
+
+from actors.meter import Meter
+from actors.ports import PortError
+from adapter.matrix.gateway import Gateway
+from adapter.matrix.session import SessionFile
+from supervisor.settings import Settings
+
+_GOODBYE_S: Final = 10
+_log = structlog.get_logger()
+
+
+def gateway_for(
+    settings: Settings, *, visiting: bool = False, meter: Meter | None = None
+) -> Gateway:
+    """A gateway that is not logged in yet. A visitor never disturbs a bot that runs."""
+    return Gateway(
+        settings.homeserver,
+        settings.user_id,
+        session_file=SessionFile(settings.store_path),
+        password=_revealed(settings.password),
+        access_token=_revealed(settings.access_token),
+        device_id=settings.device_id,
+        visiting=visiting,
+        meter=meter,
+    )
+
+
+@asynccontextmanager
+async def open_gateway(settings: Settings, *, visiting: bool) -> AsyncIterator[Gateway]:
+    """A gateway for one piece of work, not logged in yet; logged out again and closed after it."""
+    gateway = gateway_for(settings, visiting=visiting)
+    try:
+        yield gateway
+    finally:
+        with anyio.move_on_after(_GOODBYE_S, shield=True):
+            try:
+                await gateway.log_out()
+            except PortError as error:
+                _log.warning("visit_not_ended", reason=str(error))
+            await gateway.close()
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
