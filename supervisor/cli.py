@@ -20,6 +20,7 @@ from supervisor.commands.inbox import inbox
 from supervisor.commands.log import log
 from supervisor.commands.reconcile import reconcile
 from supervisor.commands.run import run
+from supervisor.commands.status import status
 from supervisor.console import harmless
 from supervisor.invocation import PROGRAM, ExitCode
 from supervisor.lock import InstanceLocked
@@ -71,6 +72,7 @@ def program(
 
 app.command(short_help="Run the bot.")(run)
 app.command(short_help="Say what is wrong with settings, files, homeserver, login.")(check)
+app.command(short_help="Say what the running bot is doing.")(status)
 app.command(short_help="Show every change of state, with its reason.")(log)
 app.command(short_help="Show messages that wait, and those that were given up.")(inbox)
 app.command(short_help="Bring the database in line with the rooms, once.")(reconcile)

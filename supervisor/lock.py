@@ -39,7 +39,7 @@ def instance_lock(store_path: Path) -> Iterator[None]:
         store_path.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        raise InstanceLocked(store_path, _holder(store_path)) from None
+        raise InstanceLocked(store_path, holder(store_path)) from None
     except OSError as error:
         raise SettingsRefused(
             f"MATRIX_STORE_PATH: {store_path} cannot be used ({error.strerror}): "
@@ -92,8 +92,11 @@ def _sign(store_path: Path) -> None:
         holder.write_text(f"{os.getpid()}\n", encoding="ascii")
 
 
-def _holder(store_path: Path) -> int | None:
-    """Who signed, if they are alive: until a new holder has signed, the note is a dead one's."""
+def holder(store_path: Path) -> int | None:
+    """The process that signed, if it is alive; None where nobody did or it is gone.
+
+    Until a new holder has signed, the note is a dead one's. Writes nothing.
+    """
     try:
         pid = int((store_path / HOLDER_NAME).read_text(encoding="ascii"))
     except (OSError, ValueError):

@@ -182,6 +182,8 @@ class LocalSettings(BaseSettings):
     journal_path: _FilePath = Field(
         default=Path("lambda_journal.db"), validation_alias="MATRIX_JOURNAL_PATH"
     )
+    status_bind: _Bind = Field(default=Bind("127.0.0.1", 8484), validation_alias="STATUS_BIND")
+    """Where the status page listens; None turns it off."""
     log_format: Annotated[LogFormat | None, BeforeValidator(_lower)] = Field(
         default=None, validation_alias="LOG_FORMAT"
     )
@@ -221,8 +223,6 @@ class Settings(LocalSettings):
     """Globs over user ids; none means everyone on the bot's own homeserver."""
     locale: Literal["en", "ru"] = Field(default="en", validation_alias="BOT_LOCALE")
     platform: Literal["echo"] = Field(default="echo", validation_alias="BOT_PLATFORM")
-    status_bind: _Bind = Field(default=Bind("127.0.0.1", 8484), validation_alias="STATUS_BIND")
-    """Where the status page listens; None turns it off."""
 
     @field_validator("password")
     @classmethod

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from supervisor.settings import Bind
 from supervisor.status.server import status_server
@@ -30,7 +29,9 @@ def now_s() -> float:
     return datetime.now(UTC).timestamp()
 
 
-def step(at_s: float, src: str, trigger: str, dst: str, reason: str, dwell_s: float) -> Step:
+def step(  # noqa: PLR0917 - a row of a table
+    at_s: float, src: str, trigger: str, dst: str, reason: str, dwell_s: float
+) -> Step:
     """A step of the lifecycle."""
     return Step(
         at=rfc3339(at_s),
@@ -158,10 +159,6 @@ class Puppet:
 
     says: Snapshot = field(default_factory=live)
     url: str = ""
-
-    def change(self, **changes: Any) -> None:
-        """From now on say something else."""
-        self.says = replace(self.says, **changes)
 
     async def snapshot(self) -> Snapshot:
         return replace(self.says, taken_at=rfc3339(now_s()))

@@ -46,38 +46,41 @@ async def test_a_beat_is_remembered_with_its_time() -> None:
 class FailsOnce:
     """Implements `actors.system.Actor`; the first message of all raises."""
 
-    def __init__(self, handled: list[Message], done: anyio.Event) -> None:
+    def __init__(
+        self, handled: list[Message], crashed: anyio.Event, handled_again: anyio.Event
+    ) -> None:
         self._handled = handled
-        self._done = done
+        self._crashed = crashed
+        self._handled_again = handled_again
 
     async def handle(self, message: Message) -> None:
         self._handled.append(message)
         if len(self._handled) == 1:
             raise ValueError("no")
-        self._done.set()
+        self._handled_again.set()
 
     async def crashed(self, error: Exception) -> None:
-        pass
+        self._crashed.set()
 
 
 async def test_every_handling_is_measured_and_a_crash_is_counted() -> None:
     handled: list[Message] = []
-    done = anyio.Event()
+    crashed, handled_again = anyio.Event(), anyio.Event()
 
     def spawn(_: object) -> Actor:
-        return FailsOnce(handled, done)
+        return FailsOnce(handled, crashed, handled_again)
 
     meter = Meter()
     log = TransitionLog(RecordingJournal([]), BOOT, lambda: 0.0)
     async with ActorSystem(spawn, log, Random(1), meter=meter) as system:  # noqa: S311
         system.tell(ROOM, RoomChanged())
-        while not handled:
-            await anyio.sleep(0.001)
-        rests_until = {room: cell.rests_until for room, cell in system.rooms()}[ROOM]
-        assert rests_until > anyio.current_time()
-        system.resume_all()
         with anyio.fail_after(10):
-            await done.wait()
+            await crashed.wait()
+            await anyio.lowlevel.checkpoint()
+            rests_until = {room: cell.rests_until for room, cell in system.rooms()}[ROOM]
+            assert rests_until > anyio.current_time()
+            system.resume_all()
+            await handled_again.wait()
         await system.stop(10)
     assert meter.crashes == 1
     assert sum(meter.handling.counts) == 2

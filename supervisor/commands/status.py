@@ -1,0 +1,110 @@
+"""`status`: what the running bot is doing."""
+
+# ruff: noqa: PLC0415, D301 - see commands/run.py
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import typer
+
+from supervisor.console import console, harmless
+from supervisor.diagnosis import diagnosis
+from supervisor.invocation import AsJson, configure
+from supervisor.lifecycle import MACHINE
+from supervisor.lock import holder, running_since
+from supervisor.settings import LocalSettings, load_local_settings
+from supervisor.status.asking import ask, url_of
+from supervisor.status.snapshot import NotASnapshot, Snapshot
+from supervisor.status.summary import summary
+
+if TYPE_CHECKING:
+    from adapter.sqlite.journal import JournalRow
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What `--json` prints. `snapshot` is the running bot's own; `page` is where it came from."""
+
+    running: bool
+    page: str | None
+    snapshot: Snapshot | None
+    last_transition: "JournalRow | None"
+
+
+def status(*, as_json: AsJson = False) -> None:
+    """Say what the bot is doing: its state and why, its rooms, what waits, what is wrong.
+
+    It asks the running bot at STATUS_BIND. Where nothing answers it says whether a bot is
+    running at all, and what the journal knows last. It ends with 0 either way.
+
+    \b
+    Example, for a program:
+      surfaces-bot status --json
+    """
+    settings = load_local_settings()
+    configure(settings)
+    snapshot, hint = _asked(settings)
+    if as_json:
+        typer.echo(msgspec.json.encode(_answer(settings, snapshot)))
+        return
+    lines = _from_page(settings, snapshot) if snapshot else _from_files(settings, hint)
+    out = console()
+    for number, line in enumerate(lines):
+        out.print(harmless(line), style="bold" if number == 0 else None, soft_wrap=True)
+
+
+def _asked(settings: LocalSettings) -> tuple[Snapshot | None, str]:
+    """What the bot of this store folder says, or why it is not known."""
+    bind = settings.status_bind
+    if bind is None or bind.port == 0:
+        return None, "STATUS_BIND gives no fixed address to ask"
+    try:
+        snapshot = ask(bind)
+    except NotASnapshot as error:
+        return None, f"something else answers at {url_of(bind)} ({error})"
+    if snapshot is None:
+        return None, f"nothing answers at {url_of(bind)}"
+    ours = holder(settings.store_path)
+    if ours is not None and ours != snapshot.pid:
+        return None, f"another bot, {snapshot.user_id}, answers at {url_of(bind)}"
+    return snapshot, ""
+
+
+def _answer(settings: LocalSettings, snapshot: Snapshot | None) -> Answer:
+    running = snapshot is not None or running_since(settings.store_path) is not None
+    bind = settings.status_bind
+    page = url_of(bind) if snapshot and bind else None
+    lifecycle = [row for row in _journal(settings) if row.machine == MACHINE]
+    return Answer(running, page, snapshot, lifecycle[-1] if lifecycle else None)
+
+
+def _from_page(settings: LocalSettings, snapshot: Snapshot) -> list[str]:
+    bind = settings.status_bind
+    page = url_of(bind) if bind else ""
+    lines = list(summary(snapshot, page, datetime.now(UTC)))
+    if running_since(settings.store_path) is None:
+        lines += ["", f"It works on another store folder than {settings.store_path}."]
+    return lines
+
+
+def _from_files(settings: LocalSettings, hint: str) -> list[str]:
+    started = running_since(settings.store_path)
+    if started is None:
+        lines = [f"no bot is running on {settings.store_path}"]
+    else:
+        pid = holder(settings.store_path)
+        process = f" (process {pid})" if pid else ""
+        lines = [f"a bot is running on {settings.store_path}{process}, but {hint}"]
+    told = diagnosis(_journal(settings), datetime.now(UTC), started=started)
+    return [*lines, *(told.splitlines() if told else ["The journal is empty."])]
+
+
+def _journal(settings: LocalSettings) -> list["JournalRow"]:
+    from adapter.sqlite.journal import JournalMissing, read_journal
+
+    try:
+        return read_journal(settings.journal_path)
+    except JournalMissing:
+        return []

@@ -1,0 +1,106 @@
+"""A snapshot in words, for a terminal. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from supervisor.console import duration
+from supervisor.status.snapshot import Note, Quarantined, Snapshot
+
+LISTED: Final = 10
+"""Rooms that are told one by one; the page has more of them."""
+_LABEL: Final = 12
+
+
+def summary(seen: Snapshot, page: str, now: datetime) -> Iterator[str]:
+    """Line by line: what the bot does and why, then its figures, then what is wrong."""
+    yield from _lifecycle(seen, now)
+    yield ""
+    yield _line("bot", f"{seen.user_id} on {seen.homeserver}")
+    up = _since(seen.started_at, now)
+    yield _line("process", f"{seen.pid}, up {up}, version {seen.version}, boot {seen.boot or '…'}")
+    yield _line("page", page)
+    yield _line("rooms", _rooms(seen))
+    yield _line("owners", _count(seen.owners_total))
+    inbox, outbox = _count(seen.inbox_waiting), _count(seen.outbox_unsent)
+    yield _line("waiting", f"{inbox} to be handled, {outbox} to be sent, {seen.upkeep_due} upkeep")
+    yield _line("reconciled", _reconciled(seen, now))
+    yield from _section("quarantined", seen.rooms.get("quarantined", 0), _set_aside(seen, now))
+    conflicts = seen.reconciled.conflicts if seen.reconciled else ()
+    total = seen.reconciled.conflicts_total if seen.reconciled else 0
+    yield from _section("conflicts", total, map(_conflict, conflicts))
+
+
+def _lifecycle(seen: Snapshot, now: datetime) -> Iterator[str]:
+    lifecycle = seen.lifecycle
+    cause = f"{lifecycle.cause}: " if lifecycle.cause else ""
+    why = f": {cause}{lifecycle.reason}" if lifecycle.reason else ""
+    yield f"{lifecycle.state} for {_since(lifecycle.since, now)}{why}"
+    if lifecycle.next_attempt_at is not None:
+        yield f"attempt {lifecycle.failures} to recover {_until(lifecycle.next_attempt_at, now)}"
+
+
+def _rooms(seen: Snapshot) -> str:
+    parts = ", ".join(f"{count:,} {state}" for state, count in seen.rooms.items() if count)
+    return f"{sum(seen.rooms.values()):,}{f': {parts}' if parts else ''}"
+
+
+def _reconciled(seen: Snapshot, now: datetime) -> str:
+    report = seen.reconciled
+    if report is None:
+        return "not yet"
+    when = f"{_since(report.at, now)} ago: " if report.at else ""
+    changes = report.counts.get("changes", 0)
+    return f"{when}{changes} changes, {report.skipped} skipped, {report.conflicts_total} conflicts"
+
+
+def _section(title: str, total: int, entries: Iterator[tuple[str, str]]) -> Iterator[str]:
+    if not total:
+        return
+    yield ""
+    yield f"{title} ({total:,})"
+    listed = 0
+    for (first, second), _ in zip(entries, range(LISTED), strict=False):
+        yield f"  {first}"
+        yield f"    {second}"
+        listed += 1
+    if total > listed:
+        yield f"  and {total - listed:,} more, see the page"
+
+
+def _set_aside(seen: Snapshot, now: datetime) -> Iterator[tuple[str, str]]:
+    for room in seen.quarantined:
+        when = f"for {_since(room.since, now)}, next probe {_until(room.next_probe_at, now)}"
+        yield f"{room.room_id}  {_who(room)}".rstrip(), f"{room.reason} ({when})"
+
+
+def _who(room: Quarantined) -> str:
+    if room.owner is None:
+        return ""
+    name = f"“{room.name}”, " if room.name else ""
+    return f"{name}{room.chat_id or 'Space'} of {room.owner}"
+
+
+def _conflict(note: Note) -> tuple[str, str]:
+    return note.room_id, f"{note.reason}: {note.detail}" if note.detail else note.reason
+
+
+def _line(label: str, text: str) -> str:
+    return f"{label:<{_LABEL}}{text}"
+
+
+def _count(value: int | None) -> str:
+    return "unknown" if value is None else f"{value:,}"
+
+
+def _since(at: str, now: datetime) -> str:
+    return duration(max(0, _ms(at, now)))
+
+
+def _until(at: str, now: datetime) -> str:
+    left_ms = -_ms(at, now)
+    return "now" if left_ms <= 0 else f"in {duration(left_ms)}"
+
+
+def _ms(at: str, now: datetime) -> int:
+    return round((now - datetime.fromisoformat(at)).total_seconds() * 1000)
