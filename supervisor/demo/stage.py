@@ -1,9 +1,10 @@
 """Where the story takes place, and who takes part in it."""
 
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from supervisor.demo.bot import BotProcess
 from supervisor.demo.narrator import Narrator
@@ -29,6 +30,10 @@ class Stage:
         """Leave homeserver and bot running after the story."""
         self.bot.keep()
         self.synapse.keep()
+
+
+SetUp: TypeAlias = Callable[[Narrator], AbstractAsyncContextManager[Stage]]
+"""Makes a stage, and clears it away unless it is to be kept."""
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from supervisor.demo.bot import BotFailed, BotProcess
 from supervisor.demo.comparison import count, differences
 from supervisor.demo.narrator import Narrator
 from supervisor.demo.person import Invite, NothingHappened, Person, Refused
-from supervisor.demo.stage import Stage, set_up
+from supervisor.demo.stage import SetUp, Stage, set_up
 from supervisor.demo.synapse import SynapseFailed, SynapseMissing
 
 Kv: TypeAlias = dict[str, dict[str, Any]]
@@ -48,21 +48,22 @@ class Memory:
     rooms_on_server: int
 
 
-async def tell_story(*, keep: bool) -> int:
+async def tell_story(*, keep: bool, set_up: SetUp = set_up) -> int:
     """Tell the whole story on a throw-away homeserver; answer the exit code, 0 or 1.
 
     With `keep`, the homeserver and the bot run on afterwards. Otherwise nothing is left behind.
+    `set_up` makes the stage that it is told on.
     """
     narrator = Narrator(console())
     try:
-        await _tell(narrator, keep=keep)
+        await _tell(narrator, set_up, keep=keep)
     except _FAILURES as error:
         narrator.failed(str(error) or f"the story took more than {ACTS_LIMIT_S} s")
         return 1
     return 0
 
 
-async def _tell(narrator: Narrator, *, keep: bool) -> None:
+async def _tell(narrator: Narrator, set_up: SetUp, *, keep: bool) -> None:
     narrator.chapter("A homeserver, two people and the bot")
     async with set_up(narrator) as stage:
         narrator.tell(f"Synapse answers at {stage.synapse.url}")
@@ -232,4 +233,4 @@ Homeserver and bot keep running. Log in with any Matrix client:
   password    {stage.password} (everybody's)
   the bot     {stage.bot.user_id}, its files in {stage.bot.folder}
 To end both:
-  kill {stage.bot.pid} {stage.synapse.pid} && rm -r {stage.synapse.folder}"""
+  kill {stage.bot.pid} {stage.synapse.pid} && sleep 3 && rm -r {stage.synapse.folder}"""
