@@ -186,7 +186,8 @@ def about(cache: Cache, rooms: set[RoomId]) -> Cache:
 
 def rooms_in(cache: Cache) -> set[RoomId]:
     """Every room that a room's or a chat's row is about."""
-    return {RoomId(room) for key, value in cache.items() if (room := _room_of(key, value))}
+    found = (_room_of(key, value) for key, value in cache.items())
+    return {RoomId(room_id) for room_id in found if room_id is not None}
 
 
 def _room_of(key: str, value: str) -> str | None:

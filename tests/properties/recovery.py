@@ -1,18 +1,19 @@
 """One reconciliation over a simulated server, and what it left behind."""
 
 import sqlite3
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeAlias
 
 import anyio
 from typing_extensions import override
 
 from actors.chats import ChatManager
 from actors.classify import ConflictReason
-from actors.model import RoomId
+from actors.model import RoomId, UserId
 from actors.ports import Hydration
 from actors.report import ReconcileReport
-from adapter.matrix.reconcile import reconcile_matrix_state
+from adapter.matrix.reconcile import reconcile_matrix_state, reconcile_single_room
 from adapter.sqlite.inline import InlineStore
 from tests.properties.building import Built
 from tests.properties.damage import Cache
@@ -20,6 +21,8 @@ from tests.properties.worlds import BOT
 from tests.simulation.homeserver import SimulatedHomeserver
 
 BACKENDS: Final = ("asyncio", "trio")
+
+Reconciling: TypeAlias = Callable[[SimulatedHomeserver, InlineStore], Awaitable[ReconcileReport]]
 
 
 class Backwards(SimulatedHomeserver):
@@ -62,19 +65,33 @@ def recover(
 ) -> Recovery:
     """Reconcile twice, beginning with this cache."""
 
-    async def run() -> Recovery:
-        client = homeserver(built.server, BOT)
-        await client.log_in()
-        store = InlineStore()
-        try:
-            kv: sqlite3.Connection = vars(store._database)["_connection"]
-            kv.executemany("INSERT INTO kv(key, value) VALUES (?, ?)", cache.items())
-            report = await reconcile_matrix_state(client, store, ChatManager(store))
-            rows = dict(kv.execute("SELECT key, value FROM kv"))
-            before = kv.total_changes
-            again = await reconcile_matrix_state(client, store, ChatManager(store))
-            return Recovery(report, rows, again, kv.total_changes - before)
-        finally:
-            store.close()
+    async def once(client: SimulatedHomeserver, store: InlineStore) -> ReconcileReport:
+        return await reconcile_matrix_state(client, store, ChatManager(store))
 
-    return anyio.run(run, backend=backend)
+    return anyio.run(_twice, once, homeserver(built.server, BOT), cache, backend=backend)
+
+
+def repair(
+    built: Built, cache: Cache, room_id: RoomId, owner: UserId, *, backend: str = "trio"
+) -> Recovery:
+    """Repair one room twice, beginning with this cache."""
+
+    async def once(client: SimulatedHomeserver, store: InlineStore) -> ReconcileReport:
+        return await reconcile_single_room(client, store, ChatManager(store), room_id, owner)
+
+    return anyio.run(_twice, once, SimulatedHomeserver(built.server, BOT), cache, backend=backend)
+
+
+async def _twice(once: Reconciling, client: SimulatedHomeserver, cache: Cache) -> Recovery:
+    await client.log_in()
+    store = InlineStore()
+    try:
+        kv: sqlite3.Connection = vars(store._database)["_connection"]
+        kv.executemany("INSERT INTO kv(key, value) VALUES (?, ?)", cache.items())
+        report = await once(client, store)
+        rows = dict(kv.execute("SELECT key, value FROM kv"))
+        before = kv.total_changes
+        again = await once(client, store)
+        return Recovery(report, rows, again, kv.total_changes - before)
+    finally:
+        store.close()

@@ -3,10 +3,7 @@
 An example costs about 10 ms. More of them: `pytest tests/properties --hypothesis-profile=thorough`.
 """
 
-from collections.abc import Iterator
-
 import pytest
-import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,18 +13,6 @@ from tests.properties.building import Built, build
 from tests.properties.damage import Cache, Damager, about, decoded, read_cache, rooms_in
 from tests.properties.recovery import BACKENDS, Backwards, Recovery, recover
 from tests.properties.worlds import World, worlds
-
-
-@pytest.fixture(autouse=True, scope="module")
-def no_logs() -> Iterator[None]:
-    """Thousands of rooms in conflict would be warned of."""
-    structlog.configure(processors=[_drop])
-    yield
-    structlog.reset_defaults()
-
-
-def _drop(*_: object) -> str:
-    raise structlog.DropEvent
 
 
 def left_alone(built: Built, recovery: Recovery, cache: Cache) -> Cache:
