@@ -20,9 +20,11 @@ from actors.machine import Outcome
 from actors.messages import (
     ActorCrashed,
     Address,
+    IdentitySettled,
     InboxWaiting,
     IntentsWaiting,
     Message,
+    OwnerComplete,
     Report,
     RoomChanged,
     RoomsFailing,
@@ -32,6 +34,7 @@ from actors.messages import (
 from actors.meter import Meter
 from actors.model import RoomId
 from actors.ports import (
+    CredentialsRefused,
     HomeserverUnavailable,
     PlatformFailed,
     PortError,
@@ -51,6 +54,8 @@ RESTART: Final = Backoff()
 PROBE: Final = Backoff(base_s=30.0, cap_s=900.0, floor_s=30.0)
 WINDOW: Final = CrashWindow()
 BREAKER: Final = CorrelationBreaker()
+OF_A_ROUND: Final = (SnapshotTaken, IdentitySettled, OwnerComplete)
+"""Messages that are handled without waiting for anything."""
 
 
 class RoomsFail(Exception):
@@ -126,6 +131,8 @@ class ActorSystem:
         self._tasks: TaskGroup | None = None
         self._running: set[Address] = set()
         self._finished = anyio.Event()
+        self._scopes: dict[Address, anyio.CancelScope] = {}
+        """Of handlers that may be interrupted."""
         self._stopping = False
         self._ready: deque[Cell] = deque()
         """Cells with mail, in the order in which it came; they count as running."""
@@ -231,6 +238,15 @@ class ActorSystem:
         if must_flush:
             self.background(self._transitions.flush)
 
+    def interrupt(self) -> None:
+        """End every handler that waits for something; its message is kept and handled anew.
+
+        Called when a round is to begin: what handlers wait for belongs to a time that is over,
+        and the round must wait for nobody.
+        """
+        for scope in self._scopes.values():
+            scope.cancel()
+
     def resume_all(self) -> None:
         """Give every cell that rests because of the homeserver another chance now."""
         for cell in self._cells.values():
@@ -289,17 +305,31 @@ class ActorSystem:
 
     async def _handle(self, cell: Cell, actor: Actor, message: Message) -> None:
         try:
-            await self._timed(actor, message)
+            if isinstance(message, OF_A_ROUND):
+                await self._timed(actor, message)
+            else:
+                await self._interruptible(cell, actor, message)
         except RateLimited as limit:
             self._keep(cell, message)
             self._rest(cell, limit.retry_after_s)
-        except SessionRevoked:
+        except (SessionRevoked, CredentialsRefused):
             self._keep(cell, message)
             self._rest(cell, SESSION_PAUSE_S)
         except Exception as error:  # noqa: BLE001  the actor boundary: one room never stops others
             await self._crashed(cell, message, error)
         else:
             cell.probes = 0
+
+    async def _interruptible(self, cell: Cell, actor: Actor, message: Message) -> None:
+        with anyio.CancelScope() as scope:
+            self._scopes[cell.address] = scope
+            try:
+                await self._timed(actor, message)
+            finally:
+                del self._scopes[cell.address]
+        if scope.cancelled_caught:
+            cell.actor = None
+            self._keep(cell, message)
 
     async def _timed(self, actor: Actor, message: Message) -> None:
         began = self._clock()

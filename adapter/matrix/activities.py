@@ -73,13 +73,27 @@ class Activities:
 
     async def hydrate(self) -> str:
         """Read the joined rooms' state: of those that changed, or else of all."""
+        self.system.interrupt()
         self._delta = await self._changed_rooms()
         if self._delta is not None:
             return f"{len(self._delta.rooms)} rooms changed since the stored position"
         self._hydration = hydration = await self.homeserver.hydrate()
         if hydration.malformed:
             _log.warning("malformed_events", count=hydration.malformed)
+        await self._start_from(hydration)
         return f"{len(hydration.snapshots)} rooms"
+
+    async def _start_from(self, hydration: Hydration) -> None:
+        """Where there is no position to go on from, take the one that came with the snapshot.
+
+        Messages from before it are not seen, invites that wait are.
+        """
+        if self._resume and await self.store.position() is not None:
+            return
+        _log.warning("started_from_now", position_lost=not self._resume)
+        invites = [invited(invite) for invite in hydration.invites]
+        await self.store.commit([*invites, SavePosition(hydration.position)])
+        self._resume = True
 
     async def _changed_rooms(self) -> Delta | None:
         """What happened since the stored position; None where that is not enough to know."""
@@ -116,11 +130,7 @@ class Activities:
         return f"{len(delta.rooms)} changed rooms looked at"
 
     async def _reconcile_all(self) -> str:
-        """Bring the whole cache in line, and settle from where /sync goes on.
-
-        Where there is no position to resume from, the one that came with the snapshot is taken:
-        messages from before it are not seen, invites that wait are.
-        """
+        """Bring the whole cache in line."""
         if self._hydration is None:
             raise RuntimeError("reconcile comes after hydrate")
         hydration, self._hydration = self._hydration, None
@@ -128,11 +138,6 @@ class Activities:
         me = self.homeserver.me
         self.report = report = await reconcile(hydration, self.system, self.store, me)
         _log.info("reconciled", **report)
-        if not self._resume or await self.store.position() is None:
-            _log.warning("started_from_now", position_lost=not self._resume)
-            invites = [invited(invite) for invite in hydration.invites]
-            await self.store.commit([*invites, SavePosition(hydration.position)])
-            self._resume = True
         self.trusted = True
         return f"{report['changes']} changes, {len(report['conflicts'])} conflicts"
 
