@@ -8,6 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from actors.messages import OwnerComplete
 from actors.ports import StoreUnavailable
 from actors.room_lifecycle import RoomState
 from actors.rows import room_key
@@ -314,3 +315,38 @@ async def test_a_room_set_aside_because_of_an_outage_is_back_after_it() -> None:
         row = await world.store.row(room_key(home.chat))
         assert row is not None
         assert row["display_name"] == "Garden"
+
+
+async def test_a_platform_that_is_slow_to_answer_does_not_hold_up_a_reconciliation() -> None:
+    world, platform = World(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        platform.takes_s = 100.0
+        world.alice.say(home.chat, "think about it")
+        await quiet(1)
+        world.go_down()
+        await quiet(20)
+        assert run.state() is State.DEGRADED
+        world.come_back()
+        platform.takes_s = 0.0
+        await quiet(30)
+        assert run.state() is State.LIVE
+        assert world.alice.replies(home.chat)[-1] == "You said: think about it"
+        assert len(world.alice.replies(home.chat)) == 1
+
+
+async def test_messages_from_between_two_first_looks_are_not_skipped() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    world.lose_store()
+    async with world.boot() as run:
+        assert (await run.step()).dst is State.HYDRATE
+        assert (await run.step()).dst is State.RECONCILE
+        run.let_crash(ALICE, OwnerComplete, ValueError("a bug"))
+        world.alice.say(home.chat, "in between")
+        assert (await run.step()).dst is State.DEGRADED
+        await run.go_live()
+        run.let_run()
+        await quiet(10)
+        assert world.alice.replies(home.chat)[-1] == "You said: in between"
