@@ -39,7 +39,6 @@ from actors.ports import (
     RateLimited,
     Write,
 )
-from actors.room_lifecycle import RoomState
 from actors.rows import PLATFORM_NAME, chat_key, from_row, room_key, to_row, user_key
 
 _log = structlog.get_logger()
@@ -125,22 +124,34 @@ class Creation:
     async def _onboard(self, intent: Intent) -> None:
         """Show the way back into the Space and the chats; promise what there is not."""
         user = await self._user()
-        chats = [chat for chat in await self._chats() if not chat.is_archived]
+        has_space, chats = await self._present()
         wanted = []
-        if user is None or user.space_id not in await self.context.homeserver.joined_rooms():
+        if user is None or not has_space:
             wanted.append(self._promise(IntentKind.SPACE, None))
         else:
             await self._invite(user.space_id)
-        if user is None or not chats:
+        for chat in chats:
+            await self._invite(chat.surface_ref)
+        if not chats:
             wanted.append(self._promise(IntentKind.FIRST_CHAT, intent.reply_room))
-        else:
-            for chat in chats:
-                await self._invite(chat.surface_ref)
         if user is None or wanted:
             await self._done(intent, *wanted)
             return
         body = self.context.texts.welcome_back.format(link=self.context.link_to(user.space_id))
         await self._done(intent, *self._tell(intent, "done", body))
+
+    async def _present(self) -> tuple[bool, list[ChatContext]]:
+        """Whether we are in the owner's Space, and in which open chats of it we are."""
+        user, joined = await self._user(), await self.context.homeserver.joined_rooms()
+        if user is None or user.space_id not in joined:
+            return False, []
+        chats = []
+        for chat in await self._chats():
+            room = from_row(await self.context.store.row(room_key(chat.surface_ref)), RoomMeta)
+            ours = room is not None and room.space_id == user.space_id
+            if ours and not chat.is_archived and chat.surface_ref in joined:
+                chats.append(chat)
+        return True, chats
 
     def _promise(self, kind: IntentKind, reply_room: RoomId | None) -> PutIntent:
         nonce = self.context.ids.nonce()
@@ -153,7 +164,8 @@ class Creation:
             case IntentStep.WANTED:
                 if await self._must_wait(intent):
                     return False
-                await self._reserve(intent)
+                if not await self._found_meanwhile(intent):
+                    await self._reserve(intent)
             case IntentStep.CREATING:
                 return await self._create(intent)
             case IntentStep.CREATED:
@@ -164,6 +176,18 @@ class Creation:
                 assert_never(intent.step)
         return True
 
+    async def _found_meanwhile(self, intent: Intent) -> bool:
+        """Whether what was promised is there after all, in a room that could not be read before."""
+        has_space, chats = await self._present()
+        if intent.kind is IntentKind.SPACE and has_space:
+            await self._done(intent)
+        elif intent.kind is IntentKind.FIRST_CHAT and chats:
+            way_back = replace(intent, kind=IntentKind.ONBOARD)
+            await self.context.store.commit([PutIntent(way_back)])
+        else:
+            return False
+        return True
+
     async def _must_wait(self, intent: Intent) -> bool:
         """Whether something about the owner is not known, or not written down, yet."""
         context = self.context
@@ -171,7 +195,7 @@ class Creation:
             return True
         user = await self._user()
         for room_id, cell in context.system.rooms():
-            if cell.state is not RoomState.QUARANTINED:
+            if not cell.probes:
                 continue
             room = from_row(await context.store.row(room_key(room_id)), RoomMeta)
             whose = room.matrix_user_id if room else None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from actors.classify import Chat, Conflict, ConflictReason, Record, Skipped, Verdict
+from actors.classify import Chat, Conflict, ConflictReason, Record, Skipped, Space, Verdict
 from actors.graph import RoomGraph, room_graph
 from actors.messages import (
     ActorCrashed,
@@ -24,7 +24,15 @@ from actors.messages import (
     SnapshotTaken,
 )
 from actors.model import Intent, RoomId, UserId
-from actors.ports import DeleteRow, Hydration, JsonObject, PortError, StateStore, Write
+from actors.ports import (
+    DeleteRow,
+    Hydration,
+    JsonObject,
+    PlatformFailed,
+    PortError,
+    StateStore,
+    Write,
+)
 from actors.report import ReconcileReport, RoomChange, Tally
 from actors.room_lifecycle import RoomTrigger
 from actors.rows import StoredRows, chat_key, chats_prefix, read_rows, room_key, user_key
@@ -44,6 +52,7 @@ async def reconcile(
     graph = room_graph(hydration.snapshots, stored.users, me)
     unreadable = hydration.unreadable or {}
     round_ = Round(store, stored, graph, system, intents=await _open_intents(store))
+    round_.unreadable = bool(unreadable)
     round_.tally.joined_rooms = len(hydration.snapshots) + len(unreadable)
     for room_id, reason in unreadable.items():
         round_.tally.conflict(room_id, ConflictReason.UNREADABLE, reason)
@@ -96,6 +105,8 @@ class Round:
     system: ActorSystem
     intents: Mapping[UserId, tuple[Intent, ...]]
     partial: bool = False
+    unreadable: bool = False
+    """Some joined rooms could not be read: an owner's Space may be among them."""
     tally: Tally = field(default_factory=Tally)
     owners: dict[UserId, list[RoomReport]] = field(default_factory=dict)
     """What the rooms of each owner have said."""
@@ -189,9 +200,8 @@ class Round:
             self._unsettled = set(self.owners)
             for owner, reports in self.owners.items():
                 stored, intents = self.stored.users.get(owner), self.intents.get(owner, ())
-                self.system.tell(
-                    owner, OwnerComplete(tuple(reports), self.partial, stored, intents)
-                )
+                partial = self.partial or (self.unreadable and not _has_space(reports))
+                self.system.tell(owner, OwnerComplete(tuple(reports), partial, stored, intents))
         self._proceed()
 
     def _settled(self, report: OwnerSettled) -> None:
@@ -251,6 +261,8 @@ class Round:
     def _crashed(self, address: str, error: Exception) -> None:
         """A room that fails is left to itself; without an owner or the store there is no round."""
         room_id = RoomId(address)
+        if isinstance(error, PlatformFailed):
+            return  # a handler that was still at work; it has nothing to do with the round
         if isinstance(error, PortError) or room_id not in self._unchecked | self._unwritten:
             self._failure = error
             self._over.set()
@@ -265,3 +277,7 @@ class Round:
     def _proceed(self) -> None:
         if not (self._unchecked or self._unsettled or self._unwritten):
             self._over.set()
+
+
+def _has_space(reports: Collection[RoomReport]) -> bool:
+    return any(isinstance(report.verdict, Space) for report in reports)

@@ -1,0 +1,99 @@
+"""Stories that seeded simulations have told first: things interrupted at the wrong moment."""
+
+import pytest
+
+from actors.model import RoomId
+from actors.ports import PlatformFailed
+from actors.rows import user_key
+from supervisor.lifecycle import State
+from tests.simulation.reading import read_snapshot
+from tests.stepping.harness import ALICE, BOT, ScriptedPlatform, World, quiet
+
+pytestmark = pytest.mark.anyio
+
+UNREADABLE = "500: cannot be read"
+
+
+def spaces(world: World) -> list[RoomId]:
+    return [room.room_id for room in world.server.rooms_of(BOT, "join") if room.is_space]
+
+
+def chat_ids(world: World) -> list[str]:
+    markers = (read_snapshot(room, BOT).marker for room in world.server.rooms_of(BOT, "join"))
+    return sorted(marker.chat_id for marker in markers if marker and marker.chat_id)
+
+
+async def test_many_invites_before_the_first_space_make_one_space() -> None:
+    world = World()
+    rooms = [world.alice.direct_chat_with(BOT) for _ in range(3)]
+    async with world.live():
+        await quiet()
+        assert len(spaces(world)) == 1
+        assert chat_ids(world) == ["C1"]
+        assert [len(world.alice.replies(room_id)) for room_id in rooms] == [1, 1, 1]
+
+
+async def test_whose_only_chat_has_lost_the_bot_is_given_another_one() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        world.server.evict(home.chat, BOT)
+        await quiet()
+        world.alice.direct_chat_with(BOT)
+        await quiet()
+        assert chat_ids(world) == ["C2"]
+        assert len(spaces(world)) == 1
+
+
+async def test_an_owner_keeps_the_row_of_a_space_that_cannot_be_read() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    world.server.unreadable[home.space] = UNREADABLE
+    before = await world.store.row(user_key(ALICE))
+    async with world.live():
+        assert await world.store.row(user_key(ALICE)) == before
+
+
+async def test_no_second_space_while_the_first_one_is_being_probed() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    world.lose_store()
+    world.server.unreadable[home.space] = UNREADABLE
+    world.server.slow_s = 3
+    world.alice.direct_chat_with(BOT)
+    async with world.live():
+        await quiet(600)
+        assert spaces(world) == [home.space]
+
+
+async def test_a_space_that_can_be_read_again_is_not_made_again() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    world.lose_store()
+    world.server.unreadable[home.space] = UNREADABLE
+    direct = world.alice.direct_chat_with(BOT)
+    async with world.live():
+        await quiet(60)
+        world.server.healed()
+        await quiet(3600)
+        assert spaces(world) == [home.space]
+        assert chat_ids(world) == ["C1"]
+        assert "Welcome back!" in world.alice.replies(direct)[-1]
+
+
+async def test_a_platform_that_fails_during_reconciliation_does_not_end_the_process() -> None:
+    world = World()
+    platform = ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        platform.takes_s = 5
+        platform.fail("hello", PlatformFailed("no time"))
+        world.alice.say(home.chat, "hello")
+        await quiet()
+        world.server.forget_positions()
+        await quiet(60)
+        assert run.state() is State.LIVE
+        assert world.alice.replies(home.chat) == ("You said: hello",)
