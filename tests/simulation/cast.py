@@ -52,9 +52,9 @@ class Cast:
     def act(self) -> None:
         """Let somebody do something. What the server forbids them does not happen."""
         person = self._rng.choice(self.people)
-        if self._rng.random() < 0.9:  # noqa: PLR2004
+        if self._rng.random() < 0.9:
             person.join_all()
-        if not self.chats_of(person) and self._rng.random() < 0.5:  # noqa: PLR2004
+        if not self.chats_of(person) and self._rng.random() < 0.5:
             self._knock(person)
             return
         act = self._rng.choices(list(self._acts), list(self._acts.values()))[0]
@@ -62,10 +62,10 @@ class Cast:
             act(person)
 
     def settle_down(self) -> None:
-        """Everybody accepts what they were invited to; who has no chat asks for one."""
+        """Everybody accepts their invites; who has no chat of their own asks for one."""
         for person in self.people:
             person.join_all()
-            if not self.chats_of(person):
+            if not self.has_chat(person):
                 self._knock(person)
 
     def say_goodbye(self) -> None:
@@ -78,10 +78,18 @@ class Cast:
         """Chats that a person is in and the bot as well."""
         return [room.room_id for room in self._chat_rooms() if _both_in(room, person)]
 
+    def has_chat(self, person: Person) -> bool:
+        """Whether the bot and a person are in a chat that is the person's own."""
+        return any(
+            room.content(MARKER_TYPE, BOT).get("owner") == person.user_id
+            for room in self._server.rooms_of(BOT, "join")
+            if room.content(MARKER_TYPE, BOT).get("kind") == "chat" and _both_in(room, person)
+        )
+
     # ------------------------------------------------------------ what they do
 
     def _knock(self, person: Person) -> None:
-        if self._rng.random() < 0.1:  # noqa: PLR2004
+        if self._rng.random() < 0.1:
             self.stranger.direct_chat_with(BOT)
         room_id = person.direct_chat_with(BOT)
         self._tell(person, f"invites the bot to {room_id}")
@@ -160,9 +168,7 @@ class Cast:
 
     # ------------------------------------------------------------ how they do it
 
-    def _say(
-        self, person: Person, room_id: RoomId, text: str, *, msgtype: str = "m.text"
-    ) -> None:
+    def _say(self, person: Person, room_id: RoomId, text: str, *, msgtype: str = "m.text") -> None:
         self._said += 1
         body = text.format(q=f"q{self._said}q")
         event_id = person.say(room_id, body, msgtype=msgtype)

@@ -57,6 +57,8 @@ class Checkers:
         self._me = me
         self._story = story
         self._boot = ""
+        self._why: Trigger | None = None
+        """What led to the present state of the lifecycle."""
         self._busy: set[Address] = set()
         self._loss_expected = False
         self._said: dict[str, EventId] = {}
@@ -77,6 +79,7 @@ class Checkers:
     def booted(self, boot: str) -> None:
         """Another run of the process begins."""
         self._boot = boot
+        self._why = None
         self._busy.clear()
         self.journal.clear()
 
@@ -94,8 +97,14 @@ class Checkers:
 
     def request_started(self, method: str) -> None:
         """The bot begins a request."""
-        if method in WRITES and self.state() not in {State.LIVE, State.STOPPED}:
-            self.violated(f"{method} while {self.state()}")
+        if method in WRITES and not self._may_write(method):
+            self.violated(f"{method} while {self.state()} ({self._why})")
+
+    def _may_write(self, method: str) -> bool:
+        """Only `live` may write; while some rooms fail the others are served, without creating."""
+        state = self.state()
+        served = state is State.DEGRADED and self._why is Trigger.ROOMS_FAILING
+        return state is State.LIVE or (served and method != "create_room")
 
     def asked(self, chat: PlatformChatId, key: EventId) -> None:
         """The platform is asked to answer a message: a room keeps its conversation."""
@@ -113,6 +122,8 @@ class Checkers:
         is_room = record.machine != MACHINE
         before = self.journal.get(record.machine, RoomState.UNCHECKED if is_room else State.LOGIN)
         self.journal[record.machine] = record.dst
+        if not is_room:
+            self._why = Trigger(record.trigger)
         if record.src != before:
             self.violated(f"journal: {record.machine} was {before}, not {record.src}")
         follows = (
@@ -188,8 +199,12 @@ class Checkers:
         self._chat_ids[key] = room_id
 
     def _replaces(self, room_id: RoomId, earlier: RoomId) -> bool:
-        predecessor = self._server.room(room_id).content("m.room.create").get("predecessor")
-        return isinstance(predecessor, dict) and predecessor.get("room_id") == earlier
+        """Whether a room was upgraded from another one, directly or not."""
+        before = self._server.room(room_id).content("m.room.create").get("predecessor")
+        if not isinstance(before, dict):
+            return False
+        predecessor = RoomId(before["room_id"])
+        return predecessor == earlier or self._replaces(predecessor, earlier)
 
 
 def _next(
@@ -197,6 +212,4 @@ def _next(
     state: RoomState | State,
     trigger: RoomTrigger | Trigger,
 ) -> str | None:
-    return next(
-        (row.dst for row in table.rows if (row.src, row.trigger) == (state, trigger)), None
-    )
+    return next((row.dst for row in table.rows if (row.src, row.trigger) == (state, trigger)), None)

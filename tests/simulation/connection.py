@@ -46,6 +46,7 @@ class Connection:
         server: SimulatedServer,
         me: UserId,
         device_id: str,
+        *,
         faults: Faults,
         token: str | None,
         gate: Gate,

@@ -100,9 +100,10 @@ class ReachedJournal:
         self._gate = gate
         self._checkers = checkers
 
-    async def append(self, record: TransitionRecord) -> None:
-        """Write one record."""
+    async def append(self, *records: TransitionRecord) -> None:
+        """Write records."""
         await self._gate.before("journal")
-        await self._journal.append(record)
-        self._checkers.journaled(record)
+        await self._journal.append(*records)
+        for record in records:
+            self._checkers.journaled(record)
         await self._gate.after("journal")

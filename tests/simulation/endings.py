@@ -5,6 +5,7 @@ from collections import Counter
 from actors.chats import ChatManager
 from actors.model import MARKER_TYPE, RoomId
 from adapter.matrix.reconcile import reconcile_matrix_state
+from supervisor.lifecycle import MACHINE, State
 from tests.simulation.cast import Cast
 from tests.simulation.checkers import Checkers
 from tests.simulation.disk import empty_store
@@ -13,7 +14,6 @@ from tests.simulation.homeserver import SimulatedHomeserver
 from tests.simulation.process import BOT, Process
 from tests.simulation.room import SimulatedRoom
 from tests.simulation.server import SimulatedServer
-from supervisor.lifecycle import MACHINE, State
 
 FAMILIES = ("matrix_user:", "matrix_room:", "chat:")
 
@@ -98,8 +98,10 @@ class Ending:
             if count != 1:
                 self._violated(f"{owner} has {count} Spaces")
         for person in self._cast.people:
-            if owners[person.user_id] != 1 or not self._cast.chats_of(person):
-                self._violated(f"{person.user_id} has no Space or no chat")
+            if not owners[person.user_id]:
+                self._violated(f"{person.user_id} has no Space")
+            if not self._cast.has_chat(person):
+                self._violated(f"{person.user_id} has no chat")
 
     def _check_invites(self) -> None:
         for invite in self._server.invites(BOT):

@@ -35,7 +35,8 @@ class Fault(StrEnum):
 
 
 NEVER_REFUSED_BY_CHANCE: Final = frozenset({
-    "log_in", "probe", "hydrate", "sync", "joined_rooms", "messages_before", "join", "leave", "send",
+    "log_in", "probe", "hydrate", "sync", "joined_rooms", "messages_before", "join", "leave",
+    "send",
 })  # fmt: skip
 """Requests that a sane homeserver does not answer with a 4xx, so that only a plan may do it."""
 

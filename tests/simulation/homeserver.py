@@ -34,7 +34,7 @@ from tests.simulation.syncing import has_news, read_delta, read_gap
 T = TypeVar("T")
 
 OVERLAP_EVENTS: Final = 10
-"""How far a sync that repeats itself goes back at most."""
+"""How far a sync that repeats itself goes back at most, and never to before the last hydrate."""
 
 
 class SimulatedHomeserver:
@@ -57,9 +57,10 @@ class SimulatedHomeserver:
         self.server = server
         self.faults = faults or Faults(server.rng)
         self.connection = Connection(
-            server, me, device_id, self.faults, token, gate or Gate()
+            server, me, device_id, faults=self.faults, token=token, gate=gate or Gate()
         )
         self.closed = False
+        self._hydrated_at = 0
         self._me = me
         self._read = self.connection.read
         self._write = self.connection.write
@@ -95,6 +96,7 @@ class SimulatedHomeserver:
         """Take the position first: what happens while the rooms are read comes again by sync."""
         async with self.connection.request("hydrate"):
             position = self.server.token()
+            self._hydrated_at = self.server.position
             await checkpoint()
             return self._hydration(position)
 
@@ -299,7 +301,8 @@ class SimulatedHomeserver:
         rng = self.faults.rng
         if self.faults.overlap and rng.random() < self.faults.overlap:
             position = self.server.position_of(since)
-            earlier = max(0, position - rng.randint(1, OVERLAP_EVENTS))
+            earlier = max(self._hydrated_at, position - rng.randint(1, OVERLAP_EVENTS))
+            earlier = min(earlier, position)
             delta = replace(
                 read_delta(self.server, self._me, earlier), next_batch=self.server.token()
             )

@@ -41,11 +41,9 @@ def plan_for(rng: Random) -> Plan:
         acts=rng.randint(5, 40),
         gap_s=rng.choice((0.2, 2.0, 15.0)),
         storms=rng.choice((0.0, 0.1, 0.3)),
-        fault_rates={
-            fault: rng.choice((0.01, 0.05)) for fault in Fault if rng.random() < 0.3  # noqa: PLR2004
-        },
+        fault_rates={fault: rng.choice((0.01, 0.05)) for fault in Fault if rng.random() < 0.3},
         overlap=rng.choice((0.0, 0.3)),
-        shuffle=rng.random() < 0.5,  # noqa: PLR2004
+        shuffle=rng.random() < 0.5,
         slow_s=rng.choice((0.0, 0.0, 0.3, 4.0)),
         dies_within=rng.choice((None, 30, 120, 400)),
         database_fails=rng.choice((0.0, 0.0, 0.01)),

@@ -4,6 +4,7 @@ from random import Random
 from typing import Final
 
 import anyio
+from typing_extensions import override
 
 from actors.messages import Address, Message
 from actors.model import ChatId, Nonce, PlatformChatId, UserId
@@ -61,11 +62,13 @@ class Life(Gate):
         self.ending.set()
         self.scope.cancel()
 
+    @override
     async def before(self, method: str) -> None:
         """Let a request out."""
         await self._pass()
         self._checkers.request_started(method)
 
+    @override
     async def after(self, method: str) -> None:
         """Let an answer in."""
         await self._pass()
@@ -103,6 +106,7 @@ class Process:
 
     def __init__(
         self,
+        *,
         server: SimulatedServer,
         disk: Disk,
         platform: SimulatedPlatform,
@@ -164,7 +168,7 @@ class Process:
         )
         homeserver.disk = disk
         transitions = TransitionLog(ReachedJournal(disk, life, checkers), boot, self._server.now)
-        random = Random(self._rng.getrandbits(64))
+        random = Random(self._rng.getrandbits(64))  # noqa: S311 - no secret
         bot = assemble(
             homeserver,
             SqlStore(ReachedDatabase(disk, life, checkers), clock=self._server.now),
@@ -190,6 +194,7 @@ class RememberedSession(SimulatedHomeserver):
 
     disk: Disk
 
+    @override
     async def log_in(self) -> str:
         """Resume the session if its token is still good, else log in."""
         how = await super().log_in()

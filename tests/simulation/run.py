@@ -13,7 +13,7 @@ from tests.simulation.connection import LATE_S
 from tests.simulation.disk import Disk
 from tests.simulation.endings import Ending
 from tests.simulation.faults import Faults
-from tests.simulation.plans import Plan, plan_for
+from tests.simulation.plans import plan_for
 from tests.simulation.platform import SimulatedPlatform
 from tests.simulation.process import BOT, Life, Process
 from tests.simulation.seeding import run_simulation
@@ -64,7 +64,7 @@ class Simulation:
         def rng(part: str) -> Random:
             return Random(f"{seed}/{part}")  # noqa: S311 - no secret
 
-        plan: Plan = plan_for(rng("plan"))
+        plan = plan_for(rng("plan"))
         self.story = Story()
         self._plan = plan
         self._rng = rng("simulation")
@@ -77,13 +77,25 @@ class Simulation:
         self._server.on_event = self.checkers.seen
         platform.on_asked = self.checkers.asked
         self._process = Process(
-            self._server, disk, platform, faults, self.checkers, self.story, rng("process")
+            server=self._server,
+            disk=disk,
+            platform=platform,
+            faults=faults,
+            checkers=self.checkers,
+            story=self.story,
+            rng=rng("process"),
         )
         self._cast = Cast(self._server, rng("cast"), plan.people, self.story)
         self._weather = Weather(
-            plan, self._server, faults, platform, self._process, self.checkers,
-            rng("weather"), self.story,
-        )  # fmt: skip
+            plan=plan,
+            server=self._server,
+            faults=faults,
+            platform=platform,
+            process=self._process,
+            checkers=self.checkers,
+            rng=rng("weather"),
+            story=self.story,
+        )
         self._ending = Ending(self._server, self._process, self._cast, self.checkers)
 
     async def run(self) -> None:

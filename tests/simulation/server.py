@@ -257,7 +257,7 @@ class SimulatedServer:
         """Send an `m.room.message`."""
         room = self.room(room_id)
         room.check_message(sender, "m.room.message")
-        return self._append(room, sender, "m.room.message", content, None, txn_id)
+        return self._append(room, sender, "m.room.message", content, None, txn_id=txn_id)
 
     def grant(self, room_id: RoomId, user_id: UserId, power: int) -> None:
         """Give somebody a power level, as the room's creator would."""
@@ -284,6 +284,7 @@ class SimulatedServer:
         kind: str,
         content: Content,
         key: str | None,
+        *,
         txn_id: str | None = None,
     ) -> EventId:
         event = Event(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import anyio
 import pytest
 
-from actors.model import OutboundMessage
+from actors.model import OutboundMessage, UserId
 from actors.ports import (
     CredentialsRefused,
     HomeserverRefused,
@@ -46,13 +46,28 @@ def test_a_planned_fault_raises_its_error_and_has_its_effect(
 
 
 @pytest.mark.parametrize(("fault", "created"), [(Fault.HANG_BEFORE, 0), (Fault.HANG_AFTER, 1)])
-def test_a_hanging_request_ends_only_by_cancellation(fault: Fault, created: int) -> None:
+def test_a_hanging_request_is_given_up_after_half_a_minute(fault: Fault, created: int) -> None:
     async def play(stage: Stage) -> None:
         stage.faults.next("create_room", fault)
-        with anyio.move_on_after(3600) as scope:
+        with pytest.raises(HomeserverUnavailable):
             await stage.bot.create_room(SPACE)
-        assert scope.cancelled_caught
+        assert anyio.current_time() == 30
         assert stage.server.creations[BOT] == created
+
+    simulate(play)
+
+
+def test_a_late_request_is_carried_out_after_it_was_given_up() -> None:
+    async def play(stage: Stage) -> None:
+        stage.faults.next("create_room", Fault.LATE)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(stage.server.run_postponed)
+            with pytest.raises(HomeserverUnavailable):
+                await stage.bot.create_room(SPACE)
+            assert stage.server.creations[BOT] == 0
+            await anyio.sleep(10)
+            assert stage.server.creations[BOT] == 1
+            tasks.cancel_scope.cancel()
 
     simulate(play)
 
@@ -93,7 +108,7 @@ def test_chance_brings_every_fault_and_healing_ends_them_all() -> None:
         for number in range(200):
             with anyio.move_on_after(60):
                 try:
-                    await stage.bot.send(OutboundMessage(f"t{number}", stage.room_id, "hi"))
+                    await stage.bot.invite(stage.room_id, UserId(f"@guest{number}:sim.test"))
                 except SessionRevoked:
                     stage.bot.connection.token = stage.server.sessions.log_in(BOT, "SURFACESBOT")
                 except PortError:

@@ -17,6 +17,7 @@ class Weather:
 
     def __init__(
         self,
+        *,
         plan: Plan,
         server: SimulatedServer,
         faults: Faults,
