@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 
 from actors.model import ChatContext, ChatId, RoomId, UserId
-from actors.ports import PutRow, StateStore
+from actors.ports import StateStore
 from actors.rows import chat_key, chats_prefix, from_row, in_order, to_row
+from actors.writes import PutRow
 
 
 @dataclass(frozen=True, slots=True)

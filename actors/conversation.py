@@ -35,8 +35,9 @@ from actors.model import (
     RoomId,
 )
 from actors.numbering import chat_number
-from actors.ports import HomeserverRefused, PlatformFailed, PutIntent, QueueMessage, Write
+from actors.ports import HomeserverRefused, PlatformFailed
 from actors.settlement import Identity
+from actors.writes import PutIntent, QueueMessage, Write
 
 CONFIRM_WITHIN_S: Final = 60.0
 PLATFORM_TIMEOUT_S: Final = 120.0

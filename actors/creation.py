@@ -29,17 +29,9 @@ from actors.model import (
 )
 from actors.neighbourhood import read_if_joined
 from actors.numbering import chat_id_of, chat_number, next_index
-from actors.ports import (
-    HomeserverRefused,
-    HomeserverUnavailable,
-    NewRoom,
-    PutIntent,
-    PutRow,
-    QueueMessage,
-    RateLimited,
-    Write,
-)
+from actors.ports import HomeserverRefused, HomeserverUnavailable, NewRoom, RateLimited
 from actors.rows import PLATFORM_NAME, chat_key, from_row, room_key, to_row, user_key
+from actors.writes import PutIntent, PutRow, QueueMessage, Write
 
 _log = structlog.get_logger()
 

@@ -11,8 +11,8 @@ from typing import TypeAlias
 from actors.classify import Record, Verdict
 from actors.graph import Surroundings
 from actors.model import Intent, RoomId, RoomSnapshot, UserId, UserMeta
-from actors.ports import Write
 from actors.settlement import Identity, RoomReport
+from actors.writes import Write
 
 # ---------------------------------------------------------------- to a room actor
 

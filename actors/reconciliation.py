@@ -24,20 +24,13 @@ from actors.messages import (
     SnapshotTaken,
 )
 from actors.model import Intent, RoomId, UserId
-from actors.ports import (
-    DeleteRow,
-    Hydration,
-    JsonObject,
-    PlatformFailed,
-    PortError,
-    StateStore,
-    Write,
-)
+from actors.ports import Hydration, PlatformFailed, PortError, StateStore
 from actors.report import ReconcileReport, RoomChange, Tally
 from actors.room_lifecycle import RoomTrigger
 from actors.rows import StoredRows, chat_key, chats_prefix, read_rows, room_key, user_key
 from actors.settlement import RoomReport
 from actors.system import ActorSystem
+from actors.writes import DeleteRow, JsonObject, Write
 
 
 class ReconcileFailed(Exception):

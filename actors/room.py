@@ -41,25 +41,22 @@ from actors.model import (
     UserMeta,
 )
 from actors.neighbourhood import graph_around, read_if_joined
-from actors.ports import (
+from actors.ports import PlatformFailed, PortError, StoreUnavailable, Waiting
+from actors.room_lifecycle import RoomState, RoomTrigger
+from actors.rows import chat_key, from_row, room_key, to_row, user_key
+from actors.settlement import Identity, RoomReport
+from actors.upkeep import due_for
+from actors.writes import (
     CountAttempt,
     DeleteRow,
     DropInbox,
     DropOutbox,
     FinishMessage,
-    PlatformFailed,
-    PortError,
     PutIntent,
     PutRow,
     QueueMessage,
-    StoreUnavailable,
-    Waiting,
     Write,
 )
-from actors.room_lifecycle import RoomState, RoomTrigger
-from actors.rows import chat_key, from_row, room_key, to_row, user_key
-from actors.settlement import Identity, RoomReport
-from actors.upkeep import due_for
 
 _log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from actors.model import ChatContext, ChatId, RoomId, RoomMeta, UserId, UserMeta
-from actors.ports import JsonObject
+from actors.writes import JsonObject
 
 PLATFORM_NAME: Final = "matrix"
 USER_PREFIX: Final = "matrix_user:"

@@ -5,17 +5,16 @@ incarnation: the message is kept, the actor is started again after a backoff, an
 crashes too often is set aside and probed now and then. Nothing told here is ever awaited.
 """
 
-import heapq
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from itertools import count
 from random import Random
-from typing import Final, Protocol, Self
+from typing import Final, Self
 
 import anyio
 import structlog
 from anyio.abc import TaskGroup
 
+from actors.cell import Actor, Cell
 from actors.machine import Outcome
 from actors.messages import (
     ActorCrashed,
@@ -43,6 +42,7 @@ from actors.ports import (
 )
 from actors.restart import Backoff, CorrelationBreaker, CrashWindow
 from actors.room_lifecycle import ROOM_LIFECYCLE, RoomState, RoomTrigger
+from actors.timers import Timers
 from actors.transition_log import Transition, TransitionLog
 
 _log = structlog.get_logger()
@@ -60,42 +60,6 @@ OF_A_ROUND: Final = (SnapshotTaken, IdentitySettled, OwnerComplete)
 
 class RoomsFail(Exception):
     """Many rooms fail the same way at once; raised by whoever drives the bot when it hears so."""
-
-
-class Actor(Protocol):
-    """What a cell runs: rooms and users."""
-
-    async def handle(self, message: Message) -> None:
-        """Handle one message. Raising means: not handled, start me anew and give it to me again."""
-        ...
-
-    async def crashed(self, error: Exception) -> None:
-        """The handler raised, and this incarnation is over: note what must be remembered of it."""
-        ...
-
-
-class Cell:
-    """One address: its mailbox and its state. The actor is there only while it is in use."""
-
-    __slots__ = (
-        "actor", "address", "crashes", "error", "mailbox", "probes", "resting", "rests_until",
-        "since", "state", "used",
-    )  # fmt: skip
-
-    def __init__(self, address: Address, now: float) -> None:
-        self.address = address
-        self.actor: Actor | None = None
-        self.mailbox: dict[object, Message] | None = None
-        self.resting: int | None = None
-        """The timer that will wake the cell; None while it may run."""
-        self.rests_until = now
-        self.state = RoomState.UNCHECKED
-        self.since = now
-        self.used = now
-        self.crashes: tuple[float, ...] = ()
-        self.probes = 0
-        """Probes since the room was quarantined; 0 when it is not."""
-        self.error: Exception | None = None
 
 
 class ActorSystem:
@@ -125,9 +89,7 @@ class ActorSystem:
         self._breaker = breaker
         self._failures: deque[tuple[float, type[Exception], Address]] = deque(maxlen=1000)
         self._cells: dict[Address, Cell] = {}
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
-        self._timer_ids = count(1)
-        self._timer_set: anyio.Event | None = None
+        self._timers = Timers(clock)
         self._tasks: TaskGroup | None = None
         self._running: set[Address] = set()
         self._finished = anyio.Event()
@@ -144,8 +106,8 @@ class ActorSystem:
 
     async def __aenter__(self) -> Self:
         self._tasks = await anyio.create_task_group().__aenter__()
-        self._tasks.start_soon(self._run_timers)
-        self.later(TICK_S, self._passivate)
+        self._tasks.start_soon(self._timers.run)
+        self._timers.later(TICK_S, self._passivate)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -186,7 +148,7 @@ class ActorSystem:
 
     def tell_later(self, delay_s: float, address: Address, message: Message) -> None:
         """`tell` after a while."""
-        self.later(delay_s, lambda: self.tell(address, message))
+        self._timers.later(delay_s, lambda: self.tell(address, message))
 
     def report(self, report: Report) -> None:
         """Pass a report upwards."""
@@ -310,10 +272,10 @@ class ActorSystem:
             else:
                 await self._interruptible(cell, actor, message)
         except RateLimited as limit:
-            self._keep(cell, message)
+            cell.keep(message)
             self._rest(cell, limit.retry_after_s)
         except (SessionRevoked, CredentialsRefused):
-            self._keep(cell, message)
+            cell.keep(message)
             self._rest(cell, SESSION_PAUSE_S)
         except Exception as error:  # noqa: BLE001  the actor boundary: one room never stops others
             await self._crashed(cell, message, error)
@@ -329,7 +291,7 @@ class ActorSystem:
                 del self._scopes[cell.address]
         if scope.cancelled_caught:
             cell.actor = None
-            self._keep(cell, message)
+            cell.keep(message)
 
     async def _timed(self, actor: Actor, message: Message) -> None:
         began = self._clock()
@@ -342,7 +304,7 @@ class ActorSystem:
         actor, cell.actor = cell.actor, None
         cell.error = error
         self.meter.crashes += 1
-        self._keep(cell, message)
+        cell.keep(message)
         cell.crashes = self._window.after(cell.crashes, self._clock())
         _log.warning(
             "actor_crashed",
@@ -406,13 +368,8 @@ class ActorSystem:
         reason = f"{cell.error}; next probe in {delay_s:.0f} s"
         self.fire(RoomId(cell.address), RoomTrigger.FAILED_REPEATEDLY, reason)
 
-    def _keep(self, cell: Cell, message: Message) -> None:
-        """Put a message back in front, unless a newer one has taken its slot."""
-        mailbox = cell.mailbox or {}
-        cell.mailbox = {slot(message): mailbox.pop(slot(message), message), **mailbox}
-
     def _rest(self, cell: Cell, delay_s: float) -> None:
-        timer = self.later(delay_s, lambda: self._rested(cell, timer))
+        timer = self._timers.later(delay_s, lambda: self._rested(cell, timer))
         cell.resting = timer
         cell.rests_until = self._clock() + delay_s
 
@@ -446,26 +403,6 @@ class ActorSystem:
                 exc_info=None if isinstance(error, PortError) else error,
             )
 
-    # ------------------------------------------------------------ timers
-
-    def later(self, delay_s: float, action: Callable[[], None]) -> int:
-        """Run a synchronous action after a while. One task serves all timers."""
-        timer = next(self._timer_ids)
-        heapq.heappush(self._timers, (self._clock() + delay_s, timer, action))
-        if self._timer_set is not None:
-            self._timer_set.set()
-        return timer
-
-    async def _run_timers(self) -> None:
-        while True:
-            self._timer_set = timer_set = anyio.Event()
-            now = self._clock()
-            while self._timers and self._timers[0][0] <= now:
-                heapq.heappop(self._timers)[2]()
-            wait_s = self._timers[0][0] - now if self._timers else TICK_S
-            with anyio.move_on_after(wait_s):
-                await timer_set.wait()
-
     def _passivate(self) -> None:
         """Drop actors that nobody has used for a while; their rows are in the store."""
         now = self._clock()
@@ -473,7 +410,7 @@ class ActorSystem:
             idle = cell.address not in self._running and now - cell.used > PASSIVATE_AFTER_S
             if idle:
                 cell.actor = None
-        self.later(TICK_S, self._passivate)
+        self._timers.later(TICK_S, self._passivate)
 
 
 def _why(error: Exception) -> str:

@@ -19,9 +19,9 @@ from actors.messages import (
     SpaceLeft,
 )
 from actors.model import Intent, IntentStep, RoomId, UserId, UserMeta
-from actors.ports import DeleteRow, PutIntent, PutRow, Write
 from actors.rows import from_row, to_row, user_key
 from actors.settlement import Known, RoomReport, Settlement, settle_owner
+from actors.writes import DeleteRow, PutIntent, PutRow, Write
 
 _log = structlog.get_logger()
 

@@ -10,11 +10,11 @@ from typing import Final
 
 import anyio
 
+from actors.cell import Cell
 from actors.meter import Meter
 from actors.model import RoomId
 from actors.report import ReconcileReport
 from actors.room_lifecycle import RoomState
-from actors.system import Cell
 from adapter.matrix.assembly import Bot
 from supervisor.lifecycle import State, Trigger
 from supervisor.progress import is_stuck

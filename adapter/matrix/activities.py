@@ -10,20 +10,13 @@ import structlog
 from actors.messages import InboxWaiting, IntentsWaiting, Report, RoomsFailing
 from actors.model import RoomId, RoomSnapshot
 from actors.neighbourhood import graph_around, read_if_joined
-from actors.ports import (
-    DeleteRow,
-    Homeserver,
-    Hydration,
-    PositionLost,
-    SavePosition,
-    StateStore,
-    SyncDelta,
-)
+from actors.ports import Homeserver, Hydration, PositionLost, StateStore, SyncDelta
 from actors.reconciliation import reconcile, reconcile_some
 from actors.report import ReconcileReport
 from actors.room_lifecycle import RoomState
 from actors.system import ActorSystem, RoomsFail
 from actors.upkeep import Upkeep
+from actors.writes import DeleteRow, SavePosition
 from adapter.matrix.outbox import Outbox
 from adapter.matrix.pump import Pump, invited
 

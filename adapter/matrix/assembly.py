@@ -9,13 +9,14 @@ from typing import Final
 
 import anyio
 
+from actors.cell import Actor
 from actors.context import ActorContext
 from actors.messages import Address
 from actors.meter import Meter
 from actors.model import ChatId, Nonce, PlatformChatId, RoomId, UserId
 from actors.ports import Homeserver, Ids, Platform, StateStore
 from actors.room import RoomActor
-from actors.system import Actor, ActorSystem
+from actors.system import ActorSystem
 from actors.texts import ENGLISH, Texts
 from actors.transition_log import TransitionLog
 from actors.upkeep import Upkeep

@@ -13,12 +13,12 @@ from actors.ports import (
     Homeserver,
     HomeserverRefused,
     HomeserverUnavailable,
-    MarkSent,
     RateLimited,
     StateStore,
 )
 from actors.restart import Backoff
 from actors.system import ActorSystem
+from actors.writes import MarkSent
 
 _log = structlog.get_logger()
 

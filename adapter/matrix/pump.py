@@ -9,18 +9,9 @@ import structlog
 
 from actors.messages import InboxWaiting, IntentsWaiting, RoomChanged, RoomLeft
 from actors.model import InboundMessage, Intent, IntentKind, IntentStep, Invite, Nonce, RoomId
-from actors.ports import (
-    AcceptMessage,
-    Homeserver,
-    HomeserverRefused,
-    PutIntent,
-    RoomDelta,
-    SavePosition,
-    StateStore,
-    SyncDelta,
-    Write,
-)
+from actors.ports import Homeserver, HomeserverRefused, RoomDelta, StateStore, SyncDelta
 from actors.system import ActorSystem
+from actors.writes import AcceptMessage, PutIntent, SavePosition, Write
 
 _log = structlog.get_logger()
 

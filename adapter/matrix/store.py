@@ -1,6 +1,7 @@
 """What the cache knows of rooms and users, as plain dicts: for programs beside the bot."""
 
-from actors.ports import JsonObject, PutRow, StateStore
+from actors.ports import StateStore
+from actors.writes import JsonObject, PutRow
 
 
 async def get_room_meta(store: StateStore, room_id: str) -> JsonObject | None:

@@ -8,7 +8,8 @@ from sqlite3 import Connection
 from typing import Final, Literal, TypeAlias
 
 from actors.model import EventId, RoomId, UserId
-from actors.ports import PortError, RetryMessage
+from actors.ports import PortError
+from actors.writes import RetryMessage
 from adapter.sqlite.errors import translated
 from adapter.sqlite.opening import connect
 from adapter.sqlite.statements import statement_for

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeAlias
 
 from actors.model import Intent, OutboundMessage, RoomId, UserId
-from actors.ports import JsonObject, Waiting, Write
+from actors.ports import Waiting
+from actors.writes import JsonObject, Write
 from adapter.sqlite import statements as sql
 from adapter.sqlite.statements import Query, Row, Statement
 

@@ -9,7 +9,8 @@ from typing import Any, Final, TypeAlias, assert_never
 import msgspec
 
 from actors.model import EventId, InboundMessage, Intent, OutboundMessage, RoomId, UserId
-from actors.ports import (
+from actors.ports import Waiting
+from actors.writes import (
     AcceptMessage,
     CountAttempt,
     DeleteRow,
@@ -23,7 +24,6 @@ from actors.ports import (
     QueueMessage,
     RetryMessage,
     SavePosition,
-    Waiting,
     Write,
 )
 
@@ -211,12 +211,12 @@ _WITH_PREFIX: Final = " FROM kv WHERE key >= ?1 AND key < ?1 || CAST(x'ff' AS TE
 
 def rows_query(prefix: str) -> Query:
     """Keys that start with a prefix, and their values for `decode_json`."""
-    return Query(f"SELECT key, CAST(value AS BLOB){_WITH_PREFIX}", (prefix,))  # noqa: S608
+    return Query(f"SELECT key, CAST(value AS BLOB){_WITH_PREFIX}", (prefix,))
 
 
 def keys_query(prefix: str) -> Query:
     """Keys that start with a prefix."""
-    return Query(f"SELECT key{_WITH_PREFIX}", (prefix,))  # noqa: S608
+    return Query(f"SELECT key{_WITH_PREFIX}", (prefix,))
 
 
 def waiting_query(room_id: RoomId, limit: int) -> Query:

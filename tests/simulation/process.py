@@ -6,9 +6,9 @@ from typing import Final
 import anyio
 from typing_extensions import override
 
+from actors.cell import Actor
 from actors.messages import Address, Message
 from actors.model import ChatId, Nonce, PlatformChatId, UserId
-from actors.system import Actor
 from actors.transition_log import TransitionLog
 from adapter.matrix.assembly import Bot, assemble
 from adapter.sqlite.sql_store import SqlStore

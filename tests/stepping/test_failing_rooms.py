@@ -13,9 +13,10 @@ from actors.messages import (
     SnapshotTaken,
 )
 from actors.model import RoomId
-from actors.ports import DeleteRow, HomeserverUnavailable, PlatformFailed, StoreUnavailable
+from actors.ports import HomeserverUnavailable, PlatformFailed, StoreUnavailable
 from actors.room_lifecycle import RoomState
 from actors.texts import ENGLISH
+from actors.writes import DeleteRow
 from supervisor.lifecycle import MACHINE, State, Trigger
 from tests.simulation.faults import Fault
 from tests.stepping.actors import ActorStage, actor_stage, pass_time

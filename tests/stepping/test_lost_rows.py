@@ -3,8 +3,8 @@
 import pytest
 
 from actors.model import ChatId, RoomId
-from actors.ports import DeleteRow, PutRow
 from actors.rows import chat_key, room_key, user_key
+from actors.writes import DeleteRow, PutRow
 from tests.simulation.people import Person
 from tests.stepping.harness import ALICE, BOT, Home, Run, World, quiet
 

@@ -4,7 +4,7 @@ import sys
 
 import anyio
 
-from actors.ports import AcceptMessage, PutRow
+from actors.writes import AcceptMessage, PutRow
 from adapter.sqlite.journal import SqliteJournal
 from adapter.sqlite.store import SqliteStore
 from tests.store.values import inbound, record

@@ -8,7 +8,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from actors.ports import PutRow, StoreUnavailable
+from actors.ports import StoreUnavailable
+from actors.writes import PutRow
 from adapter.sqlite.group import GroupCommit, connected
 from adapter.sqlite.opening import STORE_SCHEMA, prepare_file
 from adapter.sqlite.statements import Statement, runs, statement_for

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.ports import AcceptMessage, PutIntent, PutRow, QueueMessage, SavePosition
+from actors.writes import AcceptMessage, PutIntent, PutRow, QueueMessage, SavePosition
 from adapter.sqlite.journal import read_journal
 from adapter.sqlite.opening import STORE_SCHEMA
 from tests.store.conftest import Journals, Stores

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from actors.model import EventId, IntentStep, Nonce
-from actors.ports import (
+from actors.writes import (
     AcceptMessage,
     CountAttempt,
     FinishMessage,

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ports import PutRow, StoreCorrupt, StoreUnavailable
+from actors.ports import StoreCorrupt, StoreUnavailable
+from actors.writes import PutRow
 from adapter.sqlite import statements as sql
 from adapter.sqlite.errors import translated
 from adapter.sqlite.opening import STORE_SCHEMA

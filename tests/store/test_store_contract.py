@@ -7,16 +7,14 @@ from contextlib import closing
 import anyio
 import pytest
 
-from actors.ports import (
+from actors.ports import StateStore, StoreCorrupt, StoreUnavailable
+from actors.writes import (
     AcceptMessage,
     DeleteRow,
     PutIntent,
     PutRow,
     QueueMessage,
     SavePosition,
-    StateStore,
-    StoreCorrupt,
-    StoreUnavailable,
     Write,
 )
 from tests.store.conftest import Stores

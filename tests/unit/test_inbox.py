@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from actors.model import EventId, InboundMessage, RoomId, UserId
-from actors.ports import AcceptMessage, CountAttempt, FinishMessage, Write
+from actors.writes import AcceptMessage, CountAttempt, FinishMessage, Write
 from adapter.sqlite.inline import InlineStore
 from supervisor import cli, invocation
 from supervisor.lock import instance_lock

@@ -6,11 +6,12 @@ import anyio
 import pytest
 from aiohttp import web
 
+from actors.cell import Actor
 from actors.messages import Message, RoomChanged
 from actors.meter import Histogram, Meter
 from actors.model import RoomId, UserId
 from actors.ports import HomeserverRefused, RateLimited
-from actors.system import Actor, ActorSystem
+from actors.system import ActorSystem
 from actors.transition_log import TransitionLog
 from adapter.matrix.gateway import Gateway
 from tests.stepping.scripted import BOOT, RecordingJournal

@@ -11,8 +11,9 @@ from typing_extensions import override
 from actors.chats import ChatManager
 from actors.marker import marker_content
 from actors.model import MARKER_TYPE, ChatId, Marker, PlatformChatId, RoomId, RoomKind, UserId
-from actors.ports import HomeserverUnavailable, Hydration, JsonObject, PutRow
+from actors.ports import HomeserverUnavailable, Hydration
 from actors.report import ReconcileReport, RoomNote
+from actors.writes import JsonObject, PutRow
 from adapter.matrix.reconcile import reconcile_matrix_state, reconcile_single_room
 from adapter.sqlite.inline import InlineStore
 from tests.simulation.faults import Fault

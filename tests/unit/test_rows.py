@@ -14,7 +14,6 @@ from actors.model import (
     UserId,
     UserMeta,
 )
-from actors.ports import JsonObject
 from actors.rows import (
     StoredRows,
     chat_key,
@@ -26,6 +25,7 @@ from actors.rows import (
     to_row,
     user_key,
 )
+from actors.writes import JsonObject
 
 ALICE, BOB = UserId("@alice:example.org"), UserId("@bob:example.org")
 ROOM, SPACE = RoomId("!room"), RoomId("!space:example.org")

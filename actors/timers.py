@@ -1,0 +1,40 @@
+"""Things to do after a while. One task serves them all, however many there are."""
+
+import heapq
+from collections.abc import Callable
+from itertools import count
+from typing import Final
+
+import anyio
+
+IDLE_S: Final = 3600.0
+"""How long to sleep where nothing is set."""
+
+
+class Timers:
+    """Synchronous actions by the time at which they are due. `clock` is in seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = count(1)
+        self._set: anyio.Event | None = None
+
+    def later(self, delay_s: float, action: Callable[[], None]) -> int:
+        """Run an action after a while; the number tells this timer from others."""
+        number = next(self._numbers)
+        heapq.heappush(self._heap, (self._clock() + delay_s, number, action))
+        if self._set is not None:
+            self._set.set()
+        return number
+
+    async def run(self) -> None:
+        """Serve the timers until cancelled."""
+        while True:
+            self._set = timer_set = anyio.Event()
+            now = self._clock()
+            while self._heap and self._heap[0][0] <= now:
+                heapq.heappop(self._heap)[2]()
+            wait_s = self._heap[0][0] - now if self._heap else IDLE_S
+            with anyio.move_on_after(wait_s):
+                await timer_set.wait()
