@@ -19,6 +19,7 @@ from supervisor.commands.graph import graph
 from supervisor.commands.inbox import inbox
 from supervisor.commands.log import log
 from supervisor.commands.reconcile import reconcile
+from supervisor.commands.reset import reset
 from supervisor.commands.run import run
 from supervisor.commands.status import status
 from supervisor.console import harmless
@@ -76,6 +77,7 @@ app.command(short_help="Say what the running bot is doing.")(status)
 app.command(short_help="Show every change of state, with its reason.")(log)
 app.command(short_help="Show messages that wait, and those that were given up.")(inbox)
 app.command(short_help="Bring the database in line with the rooms, once.")(reconcile)
+app.command(short_help="Begin anew: remove files and, if told so, leave rooms.")(reset)
 app.command(short_help="Print the state machines as Mermaid diagrams.")(graph)
 app.command(short_help="Watch the whole story on a throw-away homeserver.")(demo)
 

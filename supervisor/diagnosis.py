@@ -8,11 +8,7 @@ from typing import Final
 from actors.room_lifecycle import RoomState
 from supervisor.console import duration
 from supervisor.entry import Entry
-from supervisor.lifecycle import MACHINE, State, Trigger
-
-RESET: Final = "reset"
-"""The trigger of the row that a reset leaves in the journal. It is no trigger of the lifecycle's
-table: nothing runs during a reset, so the state is `stopped` before and after."""
+from supervisor.lifecycle import MACHINE, RESET, State, Trigger
 
 _LATELY: Final = timedelta(hours=1)
 _STORM_WITHIN: Final = timedelta(minutes=10)

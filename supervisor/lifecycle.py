@@ -82,3 +82,6 @@ TABLE: Final = (
 
 LIFECYCLE: Final = Table(TABLE, initial=State.LOGIN)
 MACHINE: Final = "lifecycle"
+RESET: Final = "reset"
+"""The trigger of the row that a reset leaves in the journal, under this machine. The table does not
+have it: nothing runs during a reset, so the state is `stopped` before and after it."""

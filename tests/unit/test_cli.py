@@ -21,7 +21,7 @@ from supervisor.commands import demo
 from supervisor.lock import instance_lock
 from supervisor.settings import Settings
 
-COMMANDS = ("run", "check", "demo", "reconcile", "log", "status", "inbox", "graph")
+COMMANDS = ("run", "check", "demo", "reconcile", "log", "status", "inbox", "reset", "graph")
 REPORT = {
     "joined_rooms": 3,
     "restored_room_meta": 1,

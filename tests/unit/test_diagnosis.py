@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from actors.machine import Outcome, TransitionRecord
-from supervisor.diagnosis import RESET, diagnosis
+from supervisor.diagnosis import diagnosis
+from supervisor.lifecycle import RESET
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 A_DAY = NOW - timedelta(days=1)

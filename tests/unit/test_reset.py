@@ -1,0 +1,347 @@
+"""`surfaces-bot reset`: which files go, which stay, and when it does nothing at all."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from io import StringIO
+from pathlib import Path
+
+import anyio
+import pytest
+from typing_extensions import override
+
+from actors.model import EventId, InboundMessage, OutboundMessage, RoomId, UserId
+from actors.ports import HomeserverUnavailable
+from actors.writes import AcceptMessage, QueueMessage, Write
+from adapter.matrix.reset import Departed, Departure, Progress
+from adapter.sqlite.inline import InlineStore
+from adapter.sqlite.journal import read_journal
+from supervisor import app_reset, cli, invocation
+from supervisor.lock import instance_lock
+from supervisor.settings import Settings
+
+CHAT, SPACE, DOOR = RoomId("!chat:x"), RoomId("!space:x"), RoomId("!door:x")
+DEPARTURE = Departure(
+    leave={CHAT: "@alice:x: C1", SPACE: "@alice:x: Space"},
+    forget=(RoomId("!gone:x"),),
+    alone={DOOR: "direct_chat"},
+)
+SERVER = ("--mode", "server-leave-forget")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for field in Settings.model_fields.values():
+        monkeypatch.delenv(str(field.validation_alias), raising=False)
+    monkeypatch.setattr(invocation, "configure_logging", lambda **_: None)
+    return tmp_path
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MATRIX_HOMESERVER", "https://matrix.example.org")
+    monkeypatch.setenv("MATRIX_USER_ID", "@bot:example.org")
+    monkeypatch.setenv("MATRIX_PASSWORD", "correct horse")
+
+
+class Terminal(StringIO):
+    """Somebody at a keyboard, who types this."""
+
+    @override
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def types(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    return lambda line: monkeypatch.setattr(sys, "stdin", Terminal(line))
+
+
+@pytest.fixture
+def files(here: Path) -> set[str]:
+    """What a bot that ran here has left, with a message in each queue."""
+    store = InlineStore(here / "lambda_matrix.db")
+    message = InboundMessage(EventId("$e"), CHAT, UserId("@alice:x"), 0, "m.text", "hi")
+    writes: list[Write] = [
+        AcceptMessage(message),
+        QueueMessage(OutboundMessage("t", CHAT, "hello")),
+    ]
+    anyio.run(partial(store.commit, writes))
+    store.close()
+    folder = here / "matrix_store"
+    with instance_lock(folder):
+        pass
+    made = (
+        here / "lambda_matrix.db-wal",
+        here / "lambda_matrix.db-shm",
+        here / "lambda_matrix.db.corrupt-20260101T000000Z",
+        here / "notes.txt",
+        folder / "session.json",
+        folder / "session.json.4711",
+        folder / "session.json.bak",
+        folder / "untouched.json",
+        folder / "unfinished-reset.jsonl",
+    )
+    for path in made:
+        path.write_text("")
+    return names(here)
+
+
+def names(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def ends_with(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        cli.main(("reset", *arguments))
+    assert isinstance(end.value.code, int)
+    return end.value.code
+
+
+class TestLocalOnly:
+    def test_it_removes_exactly_what_it_names(
+        self, here: Path, files: set[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert ends_with("--yes") == 0
+        gone = files - names(here)
+        assert gone == {
+            "lambda_matrix.db",
+            "lambda_matrix.db-wal",
+            "lambda_matrix.db-shm",
+            "matrix_store/session.json",
+            "matrix_store/session.json.4711",
+            "matrix_store/untouched.json",
+            "matrix_store/unfinished-reset.jsonl",
+        }
+        listed = capsys.readouterr().out.partition("To be kept:")[0]
+        assert {line.split()[-1] for line in listed.splitlines()[1:] if line} == gone
+
+    def test_it_says_what_stays_and_what_is_lost(
+        self, files: set[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert files
+        assert ends_with("--yes") == 0
+        text = capsys.readouterr().out
+        kept = text.partition("To be kept:")[2].splitlines()
+        assert "  set aside    lambda_matrix.db.corrupt-20260101T000000Z" in kept
+        assert "1 message without an answer yet, 1 answer not sent yet" in text
+        assert text.endswith(
+            "Nothing on the homeserver has changed. The next run rebuilds the database from the "
+            "rooms.\n"
+        )
+
+    def test_a_dry_run_names_the_same_and_touches_nothing(
+        self, here: Path, files: set[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        before = {path: path.stat() for path in here.rglob("*")}
+        assert ends_with("--dry-run") == 0
+        assert {path: path.stat() for path in here.rglob("*")} == before
+        assert names(here) == files
+        dry = capsys.readouterr().out
+        assert dry.endswith("This was a dry run: nothing was changed.\n")
+        ends_with("--yes")
+        plan = dry.partition("This was")[0]
+        assert capsys.readouterr().out.startswith(plan.partition("To be kept:")[0])
+
+    @pytest.mark.usefixtures("files")
+    def test_a_dry_run_beside_a_running_bot_says_that_there_is_one(
+        self, here: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with instance_lock(here / "matrix_store"):
+            assert ends_with("--dry-run") == 0
+        assert "A bot is running: stop it before." in capsys.readouterr().out
+
+    @pytest.mark.usefixtures("files")
+    def test_databases_that_were_set_aside_go_only_if_told_so(self, here: Path) -> None:
+        assert ends_with("--yes", "--set-aside") == 0
+        assert not list(here.glob("*.corrupt-*"))
+
+    @pytest.mark.usefixtures("files")
+    def test_the_journal_stays_and_gets_one_row(self, here: Path) -> None:
+        assert ends_with("--yes") == 0
+        (row,) = read_journal(here / "lambda_journal.db")
+        assert (row.machine, row.src, row.trigger, row.dst) == (
+            "lifecycle",
+            "stopped",
+            "reset",
+            "stopped",
+        )
+        assert row.reason.startswith("local-only: no room was left; removed lambda_matrix.db-wal, ")
+
+    def test_a_second_run_finds_nothing_to_remove(
+        self, here: Path, files: set[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert files
+        ends_with("--yes")
+        left = names(here)
+        capsys.readouterr()
+        assert ends_with("--yes") == 0
+        assert "no file: there is none" in capsys.readouterr().out
+        assert names(here) == left
+
+    @pytest.mark.usefixtures("files")
+    def test_it_refuses_while_a_bot_is_running(
+        self, here: Path, files: set[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with instance_lock(here / "matrix_store"):
+            assert ends_with("--yes") == 75
+        assert names(here) == files
+        assert "is already running" in capsys.readouterr().err
+
+    def test_without_a_terminal_and_without_yes_it_does_nothing(
+        self, here: Path, files: set[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert ends_with() == 2
+        assert names(here) == files
+        told = "there is no terminal to ask on: add --yes, or --dry-run to look first"
+        assert capsys.readouterr().err == f"surfaces-bot: {told}\n"
+
+    def test_somebody_who_says_no_keeps_everything(
+        self, here: Path, files: set[str], types: Callable[[str], None]
+    ) -> None:
+        types("n\n")
+        assert ends_with() == 1
+        assert names(here) == files
+
+    def test_somebody_who_says_yes_is_obeyed(
+        self, here: Path, files: set[str], types: Callable[[str], None]
+    ) -> None:
+        types("y\n")
+        assert ends_with() == 0
+        assert "lambda_matrix.db" in files - names(here)
+
+    def test_a_file_that_cannot_be_removed_is_named(
+        self, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(path: Path, **_: object) -> None:
+            raise PermissionError(13, "Permission denied", str(path))
+
+        (here / "lambda_matrix.db").touch()
+        monkeypatch.setattr(Path, "unlink", refuse)
+        assert ends_with("--yes") == 1
+        told = capsys.readouterr().err
+        assert "lambda_matrix.db cannot be removed (Permission denied)" in told
+
+    def test_a_journal_that_cannot_be_written_does_not_stop_it(
+        self, here: Path, files: set[str]
+    ) -> None:
+        (here / "lambda_journal.db").write_text("rubbish" * 1000)
+        assert ends_with("--yes") == 0
+        assert "lambda_matrix.db" in files - names(here)
+
+
+class Rooms:
+    """In the place of what talks to the homeserver: answers as told, remembers the deed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.departed: Departed | BaseException = Departed(left=2, forgotten=3)
+        self.asked: list[Departure] = []
+        monkeypatch.setattr(app_reset, "_departure", self._departure)
+        monkeypatch.setattr(app_reset, "depart", self._depart)
+
+    async def _departure(self, *_: object) -> Departure:
+        return DEPARTURE
+
+    async def _depart(
+        self, _settings: Settings, departure: Departure, tell: Callable[[Progress], None]
+    ) -> Departed:
+        self.asked.append(departure)
+        tell(Progress(1, 3, waits_s=5.0))
+        tell(Progress(3, 3))
+        if isinstance(self.departed, BaseException):
+            raise self.departed
+        return self.departed
+
+
+@pytest.fixture
+def rooms(monkeypatch: pytest.MonkeyPatch) -> Rooms:
+    return Rooms(monkeypatch)
+
+
+@pytest.mark.usefixtures("configured")
+class TestServerLeaveForget:
+    def test_a_dry_run_lists_the_rooms_and_leaves_none(
+        self, rooms: Rooms, files: set[str], here: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert ends_with(*SERVER, "--dry-run") == 0
+        assert rooms.asked == []
+        assert names(here) == files
+        assert [line.rstrip() for line in capsys.readouterr().out.splitlines()][:10] == [
+            "To be left and forgotten:",
+            "  !chat:x   @alice:x: C1",
+            "  !space:x  @alice:x: Space",
+            "",
+            "To be forgotten; an unfinished reset has left them:",
+            "  !gone:x",
+            "",
+            "Rooms to be left alone:",
+            "  !door:x  direct_chat",
+            "",
+        ]
+
+    @pytest.mark.usefixtures("files")
+    def test_rooms_go_first_then_files_and_it_says_what_is_left_to_do(
+        self, rooms: Rooms, here: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert ends_with(*SERVER, "--yes") == 0
+        assert rooms.asked == [DEPARTURE]
+        assert "matrix_store/session.json" not in names(here)
+        text = capsys.readouterr().out
+        assert "Left 2 rooms, forgot 3; removed lambda_matrix.db-wal, " in text
+        assert "still exist for everybody else" in text
+        assert "deleted" not in text
+        (row,) = read_journal(here / "lambda_journal.db")
+        assert row.reason.startswith("server-leave-forget: left 2 rooms, forgot 3; removed lambda")
+
+    def test_a_room_that_is_not_let_go_keeps_the_files(
+        self, rooms: Rooms, files: set[str], here: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        rooms.departed = Departed(left=1, forgotten=2, still_in={SPACE: "403 M_FORBIDDEN: no"})
+        assert ends_with(*SERVER, "--yes") == 1
+        assert names(here) == files
+        told = capsys.readouterr()
+        assert "!space:x  403 M_FORBIDDEN: no" in told.out
+        assert "not finished: the same command takes it up where it stopped" in told.err
+
+    @pytest.mark.usefixtures("files")
+    def test_a_room_that_is_not_forgotten_is_told_and_the_rest_is_done(
+        self, rooms: Rooms, here: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        rooms.departed = Departed(left=2, forgotten=2, remembered={SPACE: "500"})
+        assert ends_with(*SERVER, "--yes") == 0
+        assert "left, but could not be forgotten" in capsys.readouterr().out
+        assert "lambda_matrix.db" not in names(here)
+
+    @pytest.mark.parametrize("end", [HomeserverUnavailable("502"), KeyboardInterrupt()])
+    def test_cut_off_it_says_how_to_go_on(
+        self,
+        end: BaseException,
+        rooms: Rooms,
+        files: set[str],
+        here: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        rooms.departed = end
+        assert ends_with(*SERVER, "--yes") == 1
+        assert names(here) == files
+        told = "surfaces-bot: not finished: the same command takes it up where it stopped"
+        assert told in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("rooms")
+def test_leaving_rooms_takes_all_settings_and_local_files_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert ends_with(*SERVER, "--yes") == 78
+    assert "MATRIX_HOMESERVER" in capsys.readouterr().err
+    assert ends_with("--yes") == 0
+
+
+def test_the_module_of_the_adapter_is_the_same_command(here: Path) -> None:
+    command = [sys.executable, "-m", "adapter.matrix.reset", "--dry-run"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("This was a dry run: nothing was changed.\n")
+    assert names(here) == set()
