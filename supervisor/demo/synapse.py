@@ -13,7 +13,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -26,10 +26,12 @@ from supervisor.demo.leash import LeashedProgram
 SERVER_NAME: Final = "localhost"
 
 _GENEROUS: Final = {"per_second": 10_000, "burst_count": 10_000}
-_GENEROUS_LIMITS: Final = {
-    "rc_message": _GENEROUS,
+_NO_LIMITS_AT_THE_DOOR: Final = {
     "rc_registration": _GENEROUS,
     "rc_login": {"address": _GENEROUS, "account": _GENEROUS, "failed_attempts": _GENEROUS},
+}
+_NO_LIMITS_INSIDE: Final = {
+    "rc_message": _GENEROUS,
     "rc_joins": {"local": _GENEROUS, "remote": _GENEROUS},
     "rc_joins_per_room": _GENEROUS,
     "rc_invites": {"per_room": _GENEROUS, "per_user": _GENEROUS, "per_issuer": _GENEROUS},
@@ -51,9 +53,10 @@ class SynapseFailed(Exception):
 class ThrowawaySynapse:
     """One Synapse on a free loopback port, in a folder that is removed on leaving the context.
 
-    `stock_limits` keeps Synapse's own rate limits, which are lifted otherwise. `on_progress` is
-    told, in words, how the start goes. `default_room_version` is that of rooms that are created
-    without one; None leaves it to Synapse.
+    `stock_limits` keeps Synapse's own rate limits, which are lifted otherwise; but anybody may
+    register and log in as often as they like. `on_progress` is told, in words, how the start goes.
+    `default_room_version` is that of rooms that are created without one; None leaves it to Synapse.
+    `settings` are further ones of Synapse's own, and come last.
     """
 
     def __init__(
@@ -61,10 +64,12 @@ class ThrowawaySynapse:
         *,
         stock_limits: bool = False,
         default_room_version: str | None = None,
+        settings: Mapping[str, object] | None = None,
         on_progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._stock_limits = stock_limits
         self._default_room_version = default_room_version
+        self._settings = settings or {}
         self._on_progress = on_progress
         self._secret = secrets.token_hex(16)
         self._program: LeashedProgram | None = None
@@ -234,8 +239,10 @@ class ThrowawaySynapse:
             "user_directory": {"enabled": False},
             "trusted_key_servers": [],
             "federation_domain_whitelist": [],
-            **({} if self._stock_limits else _GENEROUS_LIMITS),
+            **_NO_LIMITS_AT_THE_DOOR,
+            **({} if self._stock_limits else _NO_LIMITS_INSIDE),
             **_given(default_room_version=self._default_room_version),
+            **self._settings,
         }
 
 
