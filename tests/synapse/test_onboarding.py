@@ -212,11 +212,15 @@ async def test_a_message_in_a_direct_chat_brings_a_space_too(
     assert await alice.ask(chat, "here?") == "here?"
 
 
-async def test_an_invite_that_came_while_the_bot_was_away_is_answered_when_it_starts(
-    bot: BotProcess, alice: Person
+async def test_invites_that_came_while_the_bot_was_away_make_one_space(
+    bot: BotProcess, alice: Person, admin: Person
 ) -> None:
-    door = await knock(alice, bot)
+    before = await admin.rooms_on_server()
+    doors = [await knock(alice, bot) for _ in range(2)]
     await bot.start_and_go_live()
     await accept(alice, bot, is_space=True)
     chat = await accept(alice, bot, is_space=False)
-    assert chat in await hear(alice, bot, door)
+    for door in doors:
+        await hear(alice, bot, door)
+    assert await alice.ask(chat, "here?") == "here?"
+    assert await admin.rooms_on_server() == before + 4
