@@ -220,7 +220,7 @@ async def manager(folder: Path) -> AsyncIterator[Manager]:
     made = Manager(str(folder / "notify"))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
         datagrams.bind(made.address)
-        datagrams.setblocking(False)
+        datagrams.settimeout(0)
 
         async def hear() -> None:
             while True:

@@ -1,0 +1,349 @@
+"""The status page in a real browser: what a person sees, hears and can do there."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
+
+import pytest
+from playwright.async_api import Browser, ViewportSize
+
+from supervisor.lifecycle import State
+from supervisor.status.snapshot import Snapshot, rfc3339
+from tests.browser.conftest import Visit
+from tests.browser.scripts import CONTRASTS, FOCUSED, READY
+from tests.browser.stage import HOSTILE, Puppet, degraded, live, now_s, on_stage, young
+
+pytestmark = pytest.mark.anyio
+
+PHONE: ViewportSize = {"width": 360, "height": 740}
+DESK: ViewportSize = {"width": 1180, "height": 900}
+
+
+# --- what is seen
+
+
+async def test_the_state_and_its_reason_are_the_first_thing_to_read(
+    visit: Visit, puppet: Puppet
+) -> None:
+    await visit.open(puppet)
+    assert await visit.text("#state") == "live"
+    assert await visit.text("#reason") == "0 changes, 1 conflicts"
+    assert "for 20 min" in await visit.text("#since")
+    assert await visit.page.title() == "live · @surfaces:example.org"
+    assert await visit.text("#figures") == (
+        "Owners\n250\nRooms\n1,252\nQuarantined\n2\nTo be handled\n3\nTo be sent\n1\nUpkeep due\n12"
+    )
+    assert visit.complaints == []
+
+
+async def test_a_degraded_bot_says_what_is_missing_and_counts_down(
+    visit: Visit, puppet: Puppet
+) -> None:
+    puppet.says = degraded()
+    await visit.open(puppet)
+    assert await visit.text("#state") == "degraded"
+    assert await visit.text("#reason") == "homeserver lost: connection refused"
+    first = await visit.text("#next")
+    assert first.startswith("Attempt 4 to recover: in 2")
+    await visit.page.locator("#next").filter(has_not_text=first).wait_for()
+
+
+@pytest.mark.parametrize("state", list(State))
+async def test_the_picture_marks_the_state_and_says_it_in_words(
+    state: State, visit: Visit, puppet: Puppet
+) -> None:
+    lifecycle = replace(puppet.says.lifecycle, state=str(state))
+    puppet.says = replace(puppet.says, lifecycle=lifecycle)
+    await visit.open(puppet)
+    marked = visit.page.locator("#lifecycle .node.current")
+    assert await marked.evaluate_all("nodes => nodes.map(n => n.dataset.state)") == [str(state)]
+    label = await visit.page.locator("#lifecycle").get_attribute("aria-label")
+    assert label is not None
+    assert f"The bot is in {state}" in label
+
+
+async def test_the_timeline_draws_each_stay_in_its_lane(visit: Visit, puppet: Puppet) -> None:
+    await visit.open(puppet)
+    stays = await visit.page.locator("#timeline .stay").evaluate_all(
+        """rects => rects.map(r => ({
+             state: r.classList[1], y: +r.getAttribute("y"),
+             from: +r.getAttribute("x"), to: +r.getAttribute("x") + +r.getAttribute("width") }))"""
+    )
+    assert [stay["state"] for stay in stays] == [
+        "login",
+        "hydrate",
+        "reconcile",
+        "live",
+        "degraded",
+        "hydrate",
+        "reconcile",
+        "live",
+    ]
+    lanes = {stay["state"]: stay["y"] for stay in stays}
+    assert len(set(lanes.values())) == 5
+    assert all(stay["to"] - stay["from"] >= 3 for stay in stays)
+    outage, last = stays[4], stays[7]
+    assert stays[3]["to"] == pytest.approx(outage["from"], abs=0.5)
+    assert last["to"] > max(stay["to"] for stay in stays[:7])
+    label = await visit.page.locator("#timeline").get_attribute("aria-label")
+    assert label is not None
+    assert "degraded 4 min" in label
+
+
+async def test_another_span_of_time_can_be_chosen(visit: Visit, puppet: Puppet) -> None:
+    await visit.open(puppet)
+    await visit.page.get_by_role("radio", name="15 min").check()
+    assert await visit.page.locator("#timeline .stay").count() == 1
+    await visit.page.get_by_role("radio", name="week").check()
+    assert await visit.page.locator("#timeline .stay").count() == 8
+
+
+async def test_the_transitions_are_a_table_with_the_newest_first(
+    visit: Visit, puppet: Puppet
+) -> None:
+    await visit.open(puppet)
+    await visit.page.get_by_text("Transitions, newest first").click()
+    rows = visit.page.locator("#steps tr")
+    assert await rows.count() == 7
+    cells = await rows.first.locator("th, td").all_inner_texts()
+    assert cells[1:] == ["reconcile", "live", "reconciled\n0 changes, 1 conflicts", "0.5 s"]
+
+
+async def test_a_quarantined_room_is_named_with_its_reason_and_next_probe(
+    visit: Visit, puppet: Puppet
+) -> None:
+    await visit.open(puppet)
+    row = visit.page.locator("#quarantined tr").first
+    text = await row.inner_text()
+    for expected in (
+        "Tax questions",
+        "C4 · !Jq1wXkP2:example.org",
+        "@alice:example.org",
+        "the platform answered with something that is no text",
+        "probed once",
+        "1 min 3",
+        "ago",
+        "in 1 min 1",
+    ):
+        assert expected in text
+
+
+async def test_the_last_reconciliation_is_told_with_its_conflicts(
+    visit: Visit, puppet: Puppet
+) -> None:
+    await visit.open(puppet)
+    assert "joined rooms\t1,252" in await visit.text("#reconciled")
+    assert "owner ambiguous" in await visit.text("#conflicting")
+
+
+async def test_a_bot_that_was_just_started_says_what_is_not_known_yet(
+    visit: Visit, puppet: Puppet
+) -> None:
+    puppet.says = young()
+    await visit.open(puppet)
+    assert await visit.text("#reason") == "opening the files"
+    assert "To be handled\nunknown" in await visit.text("#figures")
+    assert await visit.text("#reconciled-at") == "Not yet."
+    assert not await visit.page.locator("#quarantine").is_visible()
+    assert visit.complaints == []
+
+
+async def test_of_many_rooms_some_are_listed_and_the_rest_is_counted(
+    visit: Visit, puppet: Puppet
+) -> None:
+    puppet.says = replace(puppet.says, rooms={**puppet.says.rooms, "quarantined": 5000})
+    await visit.open(puppet)
+    assert await visit.text("#quarantine-more") == "4,998 more are not listed here."
+
+
+# --- what happens by itself
+
+
+async def test_a_change_is_shown_without_a_reload(visit: Visit, puppet: Puppet) -> None:
+    await visit.open(puppet)
+    puppet.says = degraded()
+    await visit.wait_for_text("#state", "degraded")
+    assert await visit.page.title() == "degraded · @surfaces:example.org"
+    puppet.says = live()
+    await visit.wait_for_text("#state", "live")
+    assert sum(url.endswith("/") for url in visit.requests) == 1
+
+
+async def test_a_reader_keeps_their_place_while_other_things_change(
+    visit: Visit, puppet: Puppet
+) -> None:
+    await visit.open(puppet)
+    await visit.page.get_by_text("Who they are").click()
+    region = visit.page.get_by_role("region", name="Owners").last
+    await region.focus()
+    await visit.page.locator("#owners tr").first.evaluate("row => { row.dataset.kept = 'yes' }")
+    puppet.says = replace(puppet.says, inbox_waiting=77)
+    await visit.wait_for_text("#figures", "77")
+    assert await visit.page.locator("#owners tr[data-kept]").count() == 1
+    assert await region.evaluate("element => element === document.activeElement")
+
+
+async def test_a_bot_that_is_gone_is_said_to_be_gone_and_found_again(visit: Visit) -> None:
+    async with on_stage() as puppet:
+        port = int(puppet.url.rstrip("/").rpartition(":")[2])
+        await visit.open(puppet)
+        assert not await visit.page.locator("#connection").is_visible()
+    await visit.page.locator("#connection").wait_for(state="visible", timeout=15_000)
+    assert "The bot does not answer" in await visit.text("#connection")
+    assert await visit.text("#state") == "live"
+    async with on_stage(degraded(), port):
+        await visit.wait_for_text("#state", "degraded")
+        await visit.page.locator("#connection").wait_for(state="hidden", timeout=15_000)
+
+
+# --- what strangers write
+
+
+async def test_a_hostile_name_is_only_text(visit: Visit, puppet: Puppet) -> None:
+    puppet.says = replace(
+        puppet.says,
+        user_id=HOSTILE,
+        lifecycle=replace(puppet.says.lifecycle, state=HOSTILE, reason=HOSTILE, cause=HOSTILE),
+        rooms={HOSTILE: 3, **puppet.says.rooms},
+        owners=tuple(replace(owner, user_id=HOSTILE) for owner in puppet.says.owners),
+    )
+    await visit.open(puppet)
+    for selector in ("#reason", "#state", "#user-id", "#quarantined", "#conflicting"):
+        assert "<img src=x onerror=alert(1)>" in await visit.text(selector)
+    assert await visit.page.locator("main img, main script, main b").count() == 0
+    assert visit.complaints == []
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        'document.body.innerHTML = "<img src=x onerror=alert(1)>"',
+        'document.createElement("img").setAttribute("onerror", "alert(1)")',
+        'document.createElement("script").src = "data:,alert(1)"',
+        'document.write("<script>alert(1)</script>")',
+    ],
+)
+async def test_even_our_own_code_could_not_make_markup_of_text(
+    attempt: str, visit: Visit, puppet: Puppet
+) -> None:
+    await visit.open(puppet)
+    refused = await visit.page.evaluate(
+        f'() => {{ try {{ {attempt}; return "" }} catch (error) {{ return error.name }} }}'
+    )
+    assert refused == "TypeError"
+
+
+async def test_nothing_is_asked_of_anybody_else(visit: Visit, puppet: Puppet) -> None:
+    await visit.open(puppet)
+    assert visit.requests
+    assert all(url.startswith(puppet.url) for url in visit.requests)
+
+
+# --- for everybody
+
+
+async def test_it_can_be_used_with_the_keyboard_alone(visit: Visit, puppet: Puppet) -> None:
+    await visit.open(puppet)
+    press = visit.page.keyboard.press
+    reached: list[str] = []
+    for _ in range(14):
+        await press("Tab")
+        reached.append(await visit.page.evaluate(FOCUSED))
+    assert reached[:3] == ["Skip to the state of the bot", "3600", "Transitions, newest first"]
+    assert reached[3:7] == ["quarantine-title", "conflicts-title", "Who they are", "status.json"]
+
+
+async def test_skipping_leads_to_the_state(visit: Visit, puppet: Puppet) -> None:
+    await visit.open(puppet)
+    await visit.page.keyboard.press("Tab")
+    await visit.page.keyboard.press("Enter")
+    assert await visit.page.evaluate("document.activeElement.id") == "main"
+
+
+async def test_the_span_is_chosen_with_the_arrow_keys(visit: Visit, puppet: Puppet) -> None:
+    await visit.open(puppet)
+    await visit.page.get_by_role("radio", name="hour").focus()
+    await visit.page.keyboard.press("ArrowLeft")
+    assert await visit.page.get_by_role("radio", name="15 min").is_checked()
+    assert await visit.page.locator("#timeline .stay").count() == 1
+
+
+async def test_a_screen_reader_finds_its_way(visit: Visit, puppet: Puppet) -> None:
+    await visit.open(puppet)
+    tree = await visit.page.locator("body").aria_snapshot()
+    for expected in (
+        "- banner",
+        "- main",
+        "- contentinfo",
+        '- heading "The bot now" [level=1]',
+        '- heading "Lifecycle" [level=2]',
+        '- region "Quarantined rooms"',
+        '- columnheader "Next probe"',
+        '- rowheader "ready"',
+        '- group "Time shown"',
+        '- radio "hour" [checked]',
+        '- img "The way to live leads through login, hydrate and reconcile.',
+    ):
+        assert expected in tree, tree
+    sentence = visit.page.locator("#sentence")
+    assert await sentence.get_attribute("aria-live") == "polite"
+    assert await sentence.locator("#since").count() == 0
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("says", [live, degraded, young])
+async def test_everything_can_be_read_in_every_light_and_on_every_width(
+    says: Callable[[], Snapshot],
+    scheme: Literal["light", "dark"],
+    viewport: ViewportSize,
+    browser: Browser,
+) -> None:
+    async with (
+        on_stage(says()) as puppet,
+        await browser.new_context(
+            viewport=viewport, color_scheme=scheme, reduced_motion="reduce"
+        ) as context,
+    ):
+        page = await context.new_page()
+        await page.goto(puppet.url)
+        await page.locator(READY).wait_for()
+        for summary in await page.locator("summary:visible").all():
+            await summary.click()
+        assert await page.evaluate(CONTRASTS) == []
+        width, shown = await page.evaluate(
+            "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+        )
+        assert width == shown
+        ground = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert ground == {"light": "rgb(244, 245, 247)", "dark": "rgb(14, 17, 22)"}[scheme]
+
+
+async def test_whoever_wants_no_motion_sees_none(browser: Browser, puppet: Puppet) -> None:
+    async with await browser.new_context(reduced_motion="reduce") as context:
+        page = await context.new_page()
+        await page.goto(puppet.url)
+        await page.locator(READY).wait_for()
+        assert await page.evaluate("document.getAnimations().length") == 0
+
+
+async def test_without_javascript_it_says_where_else_to_look(
+    browser: Browser, puppet: Puppet
+) -> None:
+    async with await browser.new_context(java_script_enabled=False) as context:
+        page = await context.new_page()
+        await page.goto(puppet.url)
+        assert "surfaces-bot status" in await page.locator("noscript").inner_text()
+
+
+async def test_a_clock_that_is_wrong_here_makes_no_wrong_durations(
+    browser: Browser, puppet: Puppet
+) -> None:
+    since = rfc3339(now_s() - 125)
+    puppet.says = replace(puppet.says, lifecycle=replace(puppet.says.lifecycle, since=since))
+    async with await browser.new_context() as context:
+        page = await context.new_page()
+        await page.clock.install(time=now_s() - 86_400)
+        await page.goto(puppet.url)
+        await page.locator(READY).wait_for()
+        assert "for 2 min" in await page.locator("#since").inner_text()

@@ -1,0 +1,165 @@
+"""Metrics: their names, and that Prometheus can read them."""
+
+from dataclasses import replace
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from actors.machine import Outcome, TransitionRecord
+from actors.meter import Meter
+from actors.ports import StoreUnavailable
+from supervisor.lifecycle import State
+from supervisor.status.history import STEPS, History, TappedJournal
+from supervisor.status.metrics import exposition
+from supervisor.status.snapshot import Snapshot
+from tests.browser.stage import degraded, live
+from tests.stepping.scripted import RecordingJournal
+
+NAMES = {
+    "surfaces_bot_info",
+    "surfaces_bot_state",
+    "surfaces_bot_transitions",
+    "surfaces_bot_recovery_attempts",
+    "surfaces_bot_rooms",
+    "surfaces_bot_owners",
+    "surfaces_bot_room_repairs",
+    "surfaces_bot_quarantines",
+    "surfaces_bot_actor_crashes",
+    "surfaces_bot_inbox_waiting",
+    "surfaces_bot_outbox_unsent",
+    "surfaces_bot_upkeep_due",
+    "surfaces_bot_conflicts",
+    "surfaces_bot_handling_seconds",
+    "surfaces_bot_homeserver_request_seconds",
+    "surfaces_bot_homeserver_requests",
+    "surfaces_bot_rate_limits",
+}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def record(machine: str, src: str, trigger: str, dst: str, outcome: Outcome) -> TransitionRecord:
+    return TransitionRecord(
+        at="2026-01-02T03:04:05.678Z",
+        boot="b",
+        machine=machine,
+        src=src,
+        trigger=trigger,
+        dst=dst,
+        outcome=outcome,
+        reason="",
+        attempt=1,
+        dwell_ms=5,
+    )
+
+
+def measured(
+    snapshot: Snapshot, meter: Meter | None = None, history: History | None = None
+) -> dict[tuple[str, str], float]:
+    """Every sample by its name and its labels' values, in the order of the labels' names."""
+    text = exposition(snapshot, meter or Meter(), history or History()).decode()
+    return {
+        (sample.name, ",".join(dict(sorted(sample.labels.items())).values())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_exactly_these_families_are_measured_beside_the_process() -> None:
+    text = exposition(live(), Meter(), History()).decode()
+    names = {family.name for family in text_string_to_metric_families(text)}
+    assert {name for name in names if not name.startswith("process_")} == NAMES
+
+
+def test_the_state_is_1_for_one_state_only() -> None:
+    states = {
+        label: value
+        for (name, label), value in measured(degraded()).items()
+        if name == "surfaces_bot_state"
+    }
+    assert states == {str(state): float(state is State.DEGRADED) for state in State}
+
+
+def test_what_the_snapshot_counts_is_measured() -> None:
+    found = measured(live())
+    assert found["surfaces_bot_rooms", "ready"] == 1243
+    assert found["surfaces_bot_owners", ""] == 250
+    assert found["surfaces_bot_inbox_waiting", ""] == 3
+    assert found["surfaces_bot_outbox_unsent", ""] == 1
+    assert found["surfaces_bot_upkeep_due", ""] == 12
+    assert found["surfaces_bot_conflicts", ""] == 1
+
+
+def test_what_is_not_known_has_no_sample() -> None:
+    found = measured(replace(live(), owners_total=None, reconciled=None))
+    assert ("surfaces_bot_owners", "") not in found
+    assert ("surfaces_bot_conflicts", "") not in found
+
+
+def test_what_the_meter_counts_is_measured() -> None:
+    meter = Meter()
+    for seconds in (0.001, 0.2, 99.0):
+        meter.handling.add(seconds)
+    meter.answers.update(ok=5, RateLimited=2, HomeserverUnavailable=1)
+    meter.crashes = 4
+    found = measured(live(), meter)
+    assert found["surfaces_bot_handling_seconds_bucket", "0.005"] == 1
+    assert found["surfaces_bot_handling_seconds_bucket", "0.25"] == 2
+    assert found["surfaces_bot_handling_seconds_bucket", "30.0"] == 2
+    assert found["surfaces_bot_handling_seconds_bucket", "+Inf"] == 3
+    assert found["surfaces_bot_handling_seconds_count", ""] == 3
+    assert found["surfaces_bot_handling_seconds_sum", ""] == pytest.approx(99.201)
+    assert found["surfaces_bot_homeserver_requests_total", "homeserver_unavailable"] == 1
+    assert found["surfaces_bot_homeserver_requests_total", "ok"] == 5
+    assert found["surfaces_bot_rate_limits_total", ""] == 2
+    assert found["surfaces_bot_actor_crashes_total", ""] == 4
+
+
+def test_transitions_are_counted_by_kind_and_rooms_together() -> None:
+    history = History()
+    for room in ("!a", "!b"):
+        history.note(record(f"room:{room}", "repairing", "repaired", "ready", Outcome.OK))
+    history.note(record("room:!a", "ready", "repaired", "ready", Outcome.DENIED))
+    history.note(record("room:!a", "ready", "failed_repeatedly", "quarantined", Outcome.OK))
+    history.note(record("lifecycle", "live", "store_lost", "degraded", Outcome.ERROR))
+    found = measured(live(), history=history)
+    assert found["surfaces_bot_transitions_total", "ready,room,ok,repairing,repaired"] == 2
+    assert found["surfaces_bot_transitions_total", "degraded,lifecycle,error,live,store_lost"] == 1
+    assert found["surfaces_bot_room_repairs_total", ""] == 2
+    assert found["surfaces_bot_quarantines_total", ""] == 1
+
+
+@pytest.mark.anyio
+async def test_a_tapped_journal_writes_and_remembers_the_lifecycle_only() -> None:
+    journal, history = RecordingJournal([]), History()
+    tapped = TappedJournal(journal, history)
+    life = record("lifecycle", "login", "logged_in", "hydrate", Outcome.OK)
+    room = record("room:!a", "unchecked", "checked", "ready", Outcome.OK)
+    await tapped.append(life)
+    await tapped.append(room, life)
+    assert journal.records == [life, room, life]
+    assert [step.trigger for step in history.steps] == ["logged_in", "logged_in"]
+
+
+@pytest.mark.anyio
+async def test_what_the_journal_could_not_keep_is_counted_all_the_same() -> None:
+    journal, history = RecordingJournal([]), History()
+    journal.fault = StoreUnavailable("disk full")
+    with pytest.raises(StoreUnavailable):
+        await TappedJournal(journal, history).append(
+            record("lifecycle", "login", "logged_in", "hydrate", Outcome.OK)
+        )
+    assert history.counts.total() == 1
+
+
+def test_a_history_begins_with_the_newest_of_what_the_journal_has() -> None:
+    history = History()
+    many = [record("lifecycle", "a", str(n), "b", Outcome.OK) for n in range(STEPS + 3)]
+    history.remember(many)
+    assert [step.trigger for step in history.steps] == [str(n) for n in range(3, STEPS + 3)]
+    assert history.counts.total() == 0
+    history.remember(many[:1])
+    assert len(history.steps) == 1

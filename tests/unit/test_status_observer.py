@@ -1,0 +1,242 @@
+"""The running bot, looked at from outside: the whole bot over a simulated homeserver."""
+
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from actors.model import RoomId
+from actors.ports import StoreUnavailable
+from actors.writes import PutRow
+from adapter.sqlite.inline import InlineStore
+from supervisor import app_status
+from supervisor.app_status import Observer
+from supervisor.lifecycle import State
+from supervisor.progress import PATIENCE_S
+from supervisor.settings import Settings
+from supervisor.status import cache
+from supervisor.status.metrics import exposition
+from supervisor.status.snapshot import LISTED, Snapshot, rfc3339
+from tests.simulation.people import Person
+from tests.simulation.virtual_clock import VirtualClockLoop
+from tests.stepping.harness import ALICE, BOT, Run, ScriptedPlatform, World, quiet
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    return "asyncio", {"loop_factory": VirtualClockLoop}
+
+
+def observer_in(world: World) -> Observer:
+    """An observer whose clock is the world's."""
+    settings = Settings.model_validate(
+        {
+            "MATRIX_HOMESERVER": "https://sim.test",
+            "MATRIX_USER_ID": BOT,
+            "MATRIX_ACCESS_TOKEN": "token",
+        }
+    )
+    return Observer(settings, wall_clock=world.server.now)
+
+
+async def look(observer: Observer) -> Snapshot:
+    """Look anew, not at what was seen a moment ago."""
+    await quiet(cache.FRESH_S)
+    return await observer.snapshot()
+
+
+async def test_before_there_is_a_bot_it_opens_its_files() -> None:
+    observer = observer_in(World())
+    seen = await observer.snapshot()
+    assert (seen.lifecycle.state, seen.lifecycle.reason) == ("login", "opening the files")
+    assert (seen.owners_total, seen.inbox_waiting) == (None, None)
+    ready, why = observer.readiness()
+    assert not ready
+    assert why.endswith("opening the files")
+
+
+async def test_what_it_does_its_owners_and_its_rooms_are_seen() -> None:
+    world = World()
+    observer = observer_in(world)
+    async with world.live() as run, observer.watching("boot", run.bot, run.supervisor):
+        for record in world.journal.records:
+            observer.history.note(record)
+        home = await run.settle_in(world.alice)
+        seen = await look(observer)
+        assert (seen.user_id, seen.homeserver, seen.boot) == (BOT, "https://sim.test", "boot")
+        assert (seen.lifecycle.state, seen.lifecycle.cause) == ("live", None)
+        assert seen.lifecycle.reason == "0 changes, 0 conflicts"
+        assert [step.dst for step in seen.lifecycle.steps] == ["hydrate", "reconcile", "live"]
+        (owner,) = seen.owners
+        assert (owner.user_id, owner.space_id, owner.chats) == (ALICE, home.space, 1)
+        assert (seen.owners_total, seen.rooms["ready"]) == (1, 3)
+        assert (seen.inbox_waiting, seen.outbox_unsent, seen.upkeep_due) == (0, 0, 0)
+        assert seen.reconciled is not None
+        assert seen.reconciled.at == seen.lifecycle.steps[-1].at
+        assert seen.reconciled.counts["joined_rooms"] == 0
+        assert observer.readiness()[0]
+
+
+async def test_a_known_room_that_nobody_has_looked_at_yet_is_unchecked() -> None:
+    world = World()
+    async with world.live() as run:
+        await run.settle_in(world.alice)
+    observer = observer_in(world)
+    async with world.boot() as run, observer.watching("boot", run.bot, run.supervisor):
+        assert (await look(observer)).rooms["unchecked"] == 2
+
+
+async def test_a_quarantined_room_is_shown_with_its_name_reason_and_next_probe() -> None:
+    world, platform = World(), ScriptedPlatform()
+    observer = observer_in(world)
+    async with (
+        world.live(platform=platform) as run,
+        observer.watching("boot", run.bot, run.supervisor),
+    ):
+        home = await run.settle_in(world.alice)
+        await fail_in(world.alice, home.chat, platform)
+        seen = await observer.snapshot()
+        (room,) = seen.quarantined
+        assert (room.room_id, room.name, room.chat_id) == (home.chat, "Chat 1", "C1")
+        assert (room.owner, room.reason, room.probes) == (ALICE, "a bug", 1)
+        assert room.since < rfc3339(world.server.now()) < room.next_probe_at
+        assert seen.rooms["quarantined"] == 1
+
+
+async def fail_in(person: Person, room_id: RoomId, platform: ScriptedPlatform) -> None:
+    """Let a room crash until it is set aside."""
+    platform.fail("poison", *[ValueError("a bug")] * 3)
+    person.say(room_id, "poison")
+    await quiet(15)
+
+
+async def test_an_outage_is_shown_with_its_cause_and_the_next_attempt() -> None:
+    world = World()
+    observer = observer_in(world)
+    async with world.live() as run, observer.watching("boot", run.bot, run.supervisor):
+        world.go_down()
+        await quiet(100)
+        seen = await observer.snapshot()
+        assert (seen.lifecycle.state, seen.lifecycle.cause) == ("degraded", "homeserver_lost")
+        assert seen.lifecycle.failures > 1
+        assert seen.lifecycle.next_attempt_at is not None
+        ready, why = observer.readiness()
+        assert not ready
+        assert seen.lifecycle.reason in why
+        world.come_back()
+        await quiet(100)
+        assert (await observer.snapshot()).lifecycle.next_attempt_at is None
+        assert observer.readiness()[0]
+
+
+async def test_a_database_that_cannot_be_read_makes_numbers_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    observer = observer_in(world)
+    async with world.live() as run, observer.watching("boot", run.bot, run.supervisor):
+
+        async def fail(*_: object) -> None:
+            raise StoreUnavailable("locked")
+
+        for method in ("waiting_count", "unsent_count", "keys"):
+            monkeypatch.setattr(InlineStore, method, fail)
+        seen = await look(observer)
+        assert (seen.inbox_waiting, seen.outbox_unsent, seen.owners_total) == (None, None, None)
+        text = exposition(seen, observer.meter, observer.history)
+        assert b"\nsurfaces_bot_inbox_waiting " not in text
+        monkeypatch.undo()
+
+
+async def test_it_looks_at_most_once_a_second() -> None:
+    world = World()
+    observer = observer_in(world)
+    async with world.live() as run, observer.watching("boot", run.bot, run.supervisor):
+        first = await observer.snapshot()
+        await quiet(app_status.FRESH_S / 2)
+        assert await observer.snapshot() is first
+        await quiet(app_status.FRESH_S)
+        assert await observer.snapshot() is not first
+
+
+async def test_after_the_end_the_closed_files_are_left_alone() -> None:
+    world = World()
+    observer = observer_in(world)
+    async with world.live() as run:
+        async with observer.watching("boot", run.bot, run.supervisor):
+            await run.settle_in(world.alice)
+            before = await look(observer)
+            await run.stop()
+        world.store.close()
+        after = await look(observer)
+        assert after.lifecycle.state == "stopped"
+        assert (after.rooms, after.owners) == (before.rooms, before.owners)
+
+
+async def test_many_owners_are_counted_and_the_first_are_listed() -> None:
+    world = World()
+    observer = observer_in(world)
+    async with world.live() as run, observer.watching("boot", run.bot, run.supervisor):
+        await many_rows(world, LISTED + 5)
+        seen = await look(observer)
+        assert (len(seen.owners), seen.owners_total) == (LISTED, LISTED + 5)
+
+
+async def many_rows(world: World, count: int) -> None:
+    """So many owners in the cache."""
+    row = {"space_id": "!s", "next_chat_index": 3}
+    names = (f"matrix_user:@u{number:04}:sim.test" for number in range(count))
+    await world.store.commit([PutRow(name, dict(row)) for name in names])
+
+
+# --- whether it gets on
+
+
+async def test_a_bot_that_serves_gets_on_for_ever() -> None:
+    world = World()
+    observer = observer_in(world)
+    async with world.live() as run, observer_of(observer, run):
+        for _ in range(20):
+            await quiet(PATIENCE_S[State.LIVE] / 4)
+            assert not observer.is_stuck()
+
+
+async def test_a_bot_that_waits_for_its_homeserver_gets_on_for_ever() -> None:
+    world = World()
+    observer = observer_in(world)
+    async with world.live() as run, observer_of(observer, run):
+        world.go_down()
+        for _ in range(20):
+            await quiet(PATIENCE_S[State.DEGRADED] / 4)
+            assert not observer.is_stuck()
+
+
+async def test_a_bot_that_does_not_come_to_its_next_sync_is_stuck(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    observer = observer_in(world)
+    async with world.live() as run, observer_of(observer, run):
+
+        async def hang(*_: object) -> int:
+            await quiet(1e6)
+            return 0
+
+        monkeypatch.setattr(InlineStore, "waiting_count", hang)
+        await quiet(PATIENCE_S[State.LIVE] + 60)
+        assert observer.is_stuck()
+        monkeypatch.undo()
+
+
+async def test_a_bot_whose_files_never_open_is_stuck() -> None:
+    observer = observer_in(World())
+    assert not observer.is_stuck()
+    await quiet(PATIENCE_S[State.LOGIN] + 1)
+    assert observer.is_stuck()
+
+
+def observer_of(observer: Observer, run: Run) -> AbstractAsyncContextManager[None]:
+    """Watch a run, and listen to its meter."""
+    observer.meter = run.bot.system.meter
+    return observer.watching("boot", run.bot, run.supervisor)

@@ -1,0 +1,141 @@
+"""A snapshot in words, line by line."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from supervisor.status.snapshot import Lifecycle, Note, Quarantined, Reconciled, Snapshot
+from supervisor.status.summary import LISTED, summary
+
+NOW = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
+LIVE = Snapshot(
+    version="0.1.0",
+    user_id="@bot:example.org",
+    homeserver="https://example.org",
+    boot="3f9c1a7e20bd",
+    pid=4711,
+    started_at="2026-01-02T11:00:00.000Z",
+    taken_at="2026-01-02T12:00:00.000Z",
+    lifecycle=Lifecycle(state="live", since="2026-01-02T11:00:08.500Z", reason="3 changes"),
+    rooms={"unchecked": 0, "repairing": 0, "ready": 10_002, "quarantined": 0, "left": 4},
+    owners_total=2001,
+    inbox_waiting=3,
+    outbox_unsent=1,
+    upkeep_due=12,
+    reconciled=Reconciled(
+        at="2026-01-02T11:00:08.500Z",
+        counts={"changes": 3},
+        skipped=7,
+        conflicts=(),
+        conflicts_total=0,
+    ),
+)
+
+
+def told(seen: Snapshot) -> str:
+    return "\n".join(summary(seen, "http://127.0.0.1:8484/", NOW))
+
+
+def test_a_bot_that_is_well_is_told_in_a_few_lines() -> None:
+    assert (
+        told(LIVE)
+        == """\
+live for 59 min 52 s: 3 changes
+
+bot         @bot:example.org on https://example.org
+process     4711, up 1 h, version 0.1.0, boot 3f9c1a7e20bd
+page        http://127.0.0.1:8484/
+rooms       10,006: 10,002 ready, 4 left
+owners      2,001
+waiting     3 to be handled, 1 to be sent, 12 upkeep
+reconciled  59 min 52 s ago: 3 changes, 7 skipped, 0 conflicts"""
+    )
+
+
+def test_a_lost_bot_says_what_is_missing_and_when_it_tries_again() -> None:
+    lifecycle = Lifecycle(
+        state="degraded",
+        since="2026-01-02T11:57:00Z",
+        reason="502 Bad Gateway",
+        cause="homeserver_lost",
+        failures=4,
+        next_attempt_at="2026-01-02T12:00:20Z",
+    )
+    lost = replace(LIVE, lifecycle=lifecycle)
+    assert told(lost).splitlines()[:2] == [
+        "degraded for 3 min: homeserver_lost: 502 Bad Gateway",
+        "attempt 4 to recover in 20 s",
+    ]
+    now = replace(lost, lifecycle=replace(lifecycle, next_attempt_at="2026-01-02T11:59:59Z"))
+    assert told(now).splitlines()[1] == "attempt 4 to recover now"
+
+
+def test_what_is_not_known_is_said_to_be_unknown() -> None:
+    young = replace(
+        LIVE,
+        boot="",
+        rooms=dict.fromkeys(LIVE.rooms, 0),
+        owners_total=None,
+        inbox_waiting=None,
+        reconciled=None,
+    )
+    assert told(young).splitlines()[5:] == [
+        "rooms       0",
+        "owners      unknown",
+        "waiting     unknown to be handled, 1 to be sent, 12 upkeep",
+        "reconciled  not yet",
+    ]
+
+
+def test_rooms_that_fail_and_conflicts_are_told_one_by_one() -> None:
+    room = Quarantined(
+        room_id="!a:example.org",
+        reason="a bug",
+        since="2026-01-02T11:59:00Z",
+        probes=1,
+        next_probe_at="2026-01-02T12:00:30Z",
+        name="Taxes",
+        chat_id="C4",
+        owner="@alice:example.org",
+    )
+    unknown = replace(room, room_id="!b:example.org", name=None, owner=None)
+    report = Reconciled(
+        at=None,
+        counts={},
+        skipped=0,
+        conflicts=(
+            Note(room_id="!c:example.org", reason="owner_ambiguous", detail="a, b"),
+            Note(room_id="!d:example.org", reason="failed", detail=""),
+        ),
+        conflicts_total=2,
+    )
+    seen = replace(
+        LIVE,
+        rooms={**LIVE.rooms, "quarantined": 2},
+        quarantined=(room, unknown),
+        reconciled=report,
+    )
+    assert (
+        told(seen).partition("reconciled  ")[2]
+        == """\
+0 changes, 0 skipped, 2 conflicts
+
+quarantined (2)
+  !a:example.org  “Taxes”, C4 of @alice:example.org
+    a bug (for 1 min, next probe in 30 s)
+  !b:example.org
+    a bug (for 1 min, next probe in 30 s)
+
+conflicts (2)
+  !c:example.org
+    owner_ambiguous: a, b
+  !d:example.org
+    failed"""
+    )
+
+
+def test_a_long_list_is_cut_and_the_rest_is_counted() -> None:
+    notes = tuple(Note(room_id=f"!{n}", reason="failed", detail="") for n in range(100))
+    report = Reconciled(at=None, counts={}, skipped=0, conflicts=notes, conflicts_total=5000)
+    lines = told(replace(LIVE, reconciled=report)).splitlines()
+    assert lines[-1] == f"  and {5000 - LISTED:,} more, see the page"
+    assert lines[-2 * LISTED - 2] == "conflicts (5,000)"
