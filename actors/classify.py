@@ -25,7 +25,7 @@ from actors.model import (
     RoomSnapshot,
     UserId,
 )
-from actors.numbering import Evidence, chat_id_of, next_index
+from actors.numbering import Evidence, chat_id_of, chat_number, next_index
 from actors.texts import number_in_default_name
 
 _PLATFORM_CHATS: Final = uuid.UUID("5b0fd1b1-7f0a-5c3e-9d0b-6f2f0b6f8a11")
@@ -62,7 +62,7 @@ class ConflictReason(StrEnum):
     CHAT_ID_CONTESTED = "chat_id_contested"
     """An older room has the same chat id; this one was given the next free one."""
     UNREADABLE = "unreadable"
-    """The homeserver would not tell the room's state."""
+    """The homeserver would not tell the room's state, or its Space's."""
     FAILED = "failed"
     """Handling the room raised; it will be tried again."""
 
@@ -131,7 +131,7 @@ class Record:
     chats: tuple[ChatContext, ...] = ()
 
     def agreed_chat_id(self, owner: UserId) -> ChatId | None:
-        """The chat id on which the room's row and its only chat row agree."""
+        """The chat id, if it is one, on which the room's row and its only chat row agree."""
         if self.room is None or len(self.chats) != 1:
             return None
         room, chat = self.room, self.chats[0]
@@ -139,6 +139,7 @@ class Record:
             room.room_type is RoomKind.CHAT
             and room.matrix_user_id == chat.user_id == owner
             and room.chat_id == chat.chat_id
+            and chat_number(chat.chat_id) is not None
         )
         return chat.chat_id if agree else None
 
@@ -156,6 +157,8 @@ def classify(seen: RoomSnapshot, around: Surroundings, record: Record, me: UserI
         return _unmarked_space(seen, around, me)
     if seen.creator == me and around.linked and not seen.tombstoned:
         return _legacy(seen, around.linked, record)
+    if record.room is not None and record.room.space_id in around.unreadable:
+        return Conflict(ConflictReason.UNREADABLE, f"its Space {record.room.space_id}")
     return Skipped(_skip_reason(seen, me))
 
 
@@ -176,6 +179,8 @@ def _marked(seen: RoomSnapshot, marker: Marker, around: Surroundings, record: Re
         high_water = marker.next_chat_index or 1
         return Space(marker.owner, _name(seen), high_water, marker.intent, around.replaces)
     space = around.claimed_space
+    if space is None and marker.space_id in around.unreadable:
+        return _undecided(ConflictReason.UNREADABLE, f"its Space {marker.space_id}", marker)
     if space is None or space.owner != marker.owner:
         detail = "not joined" if space is None else "of another owner"
         return _undecided(ConflictReason.MARKER_SPACE_MISMATCH, detail, marker)

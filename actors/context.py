@@ -46,6 +46,7 @@ class ActorContext:
     upgraded to: an invite to one of them is not a stranger's. `questions` are those that rooms
     have asked last; they outlive a room actor that crashes over the answer. `creating` are
     creations under way: the homeserver tells of a new room before all of its state is there.
+    `taken` is for owners without a Space: the first index that none of their rooms has used.
     """
 
     homeserver: Homeserver
@@ -63,6 +64,7 @@ class ActorContext:
     homeserver_slots: anyio.CapacityLimiter
     questions: dict[RoomId, Question] = field(default_factory=dict)
     creating: set[Nonce] = field(default_factory=set)
+    taken: dict[UserId, int] = field(default_factory=dict)
 
     def link_to(self, room_id: RoomId) -> str:
         """A link that any Matrix client opens. `via` is for ids without a server part."""

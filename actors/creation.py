@@ -28,7 +28,7 @@ from actors.model import (
     UserMeta,
 )
 from actors.neighbourhood import read_if_joined
-from actors.numbering import chat_id_of, chat_number, next_index
+from actors.numbering import MAX_CHAT_NUMBER, chat_id_of, chat_number, next_index
 from actors.ports import HomeserverRefused, HomeserverUnavailable, NewRoom, RateLimited
 from actors.rows import PLATFORM_NAME, chat_key, from_row, room_key, to_row, user_key
 from actors.writes import PutIntent, PutRow, QueueMessage, Write
@@ -119,7 +119,7 @@ class Creation:
         has_space, chats = await self._present()
         wanted = []
         if user is None or not has_space:
-            wanted.append(self._promise(IntentKind.SPACE, None))
+            wanted.append(self._promise(IntentKind.SPACE, intent.reply_room))
         else:
             await self._invite(user.space_id)
         for chat in chats:
@@ -208,7 +208,10 @@ class Creation:
         if user is None:
             await self._give_up(intent, self.context.texts.no_space)
             return
-        index = next_index((chat.chat_id for chat in await self._chats()), user.next_chat_index)
+        index = await self._next_index()
+        if index > MAX_CHAT_NUMBER:
+            await self._give_up(intent, self.context.texts.no_more_chats)
+            return
         chat_id = chat_id_of(index)
         creating = replace(
             creating,
@@ -273,9 +276,7 @@ class Creation:
     async def _new_room(self, intent: Intent) -> NewRoom:
         texts = self.context.texts
         if intent.kind is IntentKind.SPACE:
-            chats = await self._chats()
-            user = await self._user()
-            mark = next_index((chat.chat_id for chat in chats), user.next_chat_index if user else 1)
+            mark = await self._next_index()
             return NewRoom(
                 Marker(RoomKind.SPACE, self.owner, next_chat_index=mark, intent=intent.nonce),
                 self._space_name(),
@@ -295,6 +296,12 @@ class Creation:
             self._chat_name(intent),
         )
 
+    async def _next_index(self) -> int:
+        """Above every number that the owner's rooms use, with a Space or without."""
+        user, chats = await self._user(), await self._chats()
+        floor = user.next_chat_index if user else self.context.taken.get(self.owner, 1)
+        return next_index((chat.chat_id for chat in chats), floor)
+
     async def _raise_high_water(self, space_id: RoomId, index: int) -> None:
         """Before a number is used, the Space's marker says that it is taken."""
         homeserver = self.context.homeserver
@@ -309,11 +316,10 @@ class Creation:
         created = self.adopted(intent, room_id)
         writes: list[Write] = [PutIntent(created)]
         if intent.kind is IntentKind.SPACE:
-            user = await self._user()
             name = self._space_name()
             room = RoomMeta(RoomKind.SPACE, None, name, self.owner, room_id, None)
-            index = user.next_chat_index if user else 1
-            writes.append(PutRow(user_key(self.owner), to_row(UserMeta(room_id, index))))
+            user = UserMeta(room_id, await self._next_index())
+            writes.append(PutRow(user_key(self.owner), to_row(user)))
         else:
             space_id, chat_id = await self._space_id(), _given(intent.chat_id)
             name = self._chat_name(intent)
@@ -328,8 +334,11 @@ class Creation:
     async def _finish(self, intent: Intent) -> None:
         """Link, invite, and say so. Each may be repeated."""
         room_id = _given(intent.room_id)
-        if intent.kind is not IntentKind.SPACE:
-            await self.context.homeserver.link(await self._space_id(), room_id)
+        if intent.kind is IntentKind.SPACE:
+            await self._invite(room_id)
+            await self._done(intent)
+            return
+        await self.context.homeserver.link(await self._space_id(), room_id)
         await self._invite(room_id)
         texts = self.context.texts
         text = texts.welcome if intent.kind is IntentKind.FIRST_CHAT else texts.chat_created

@@ -31,6 +31,8 @@ class Surroundings:
     """Spaces of ours that this room is linked with, in either direction."""
     replaces: frozenset[RoomId] = frozenset()
     """The joined rooms that this one was upgraded from, directly and indirectly."""
+    unreadable: frozenset[RoomId] = frozenset()
+    """Joined rooms that nothing is known of now; any of them may be this one's Space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class RoomGraph:
     rooms: Mapping[RoomId, RoomSnapshot]
     spaces: Mapping[RoomId, SpaceFacts]
     heirs: Mapping[RoomId, RoomId]
+    unreadable: frozenset[RoomId]
     _parents: Mapping[RoomId, tuple[RoomId, ...]] = field(repr=False)
 
     def around(self, seen: RoomSnapshot) -> Surroundings:
@@ -57,6 +60,7 @@ class RoomGraph:
             claimed_space=self.spaces.get(self.latest(named)) if named else None,
             linked=tuple(self.spaces[space] for space in sorted(linked) if space in self.spaces),
             replaces=frozenset(ancestor.room_id for ancestor in ancestors),
+            unreadable=self.unreadable,
         )
 
     def latest(self, room_id: RoomId) -> RoomId:
@@ -92,7 +96,10 @@ def _nearest_marker(ancestors: Iterable[RoomSnapshot]) -> Marker | None:
 
 
 def room_graph(
-    snapshots: Iterable[RoomSnapshot], users: Mapping[UserId, UserMeta], me: UserId
+    snapshots: Iterable[RoomSnapshot],
+    users: Mapping[UserId, UserMeta],
+    me: UserId,
+    unreadable: Iterable[RoomId] = (),
 ) -> RoomGraph:
     """Index snapshots. `users` are the stored user rows: evidence for Spaces without a marker."""
     rooms = {seen.room_id: seen for seen in snapshots}
@@ -107,7 +114,7 @@ def room_graph(
     for of_record, user in users.items():
         owners_of_record.setdefault(user.space_id, []).append(of_record)
     parents: dict[RoomId, tuple[RoomId, ...]] = {}
-    graph = RoomGraph(me, rooms, spaces := {}, heirs, parents)
+    graph = RoomGraph(me, rooms, spaces := {}, heirs, frozenset(unreadable), parents)
     for seen in rooms.values():
         if not seen.is_space or seen.room_id in heirs:
             continue

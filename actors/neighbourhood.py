@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from actors.graph import RoomGraph, room_graph
-from actors.model import RoomId, RoomSnapshot, UserId, UserMeta
+from actors.model import RoomId, RoomMeta, RoomSnapshot, UserId, UserMeta
 from actors.ports import Homeserver, HomeserverRefused, HomeserverUnavailable, StateStore
-from actors.rows import from_row, user_key
+from actors.rows import from_row, room_key, user_key
 
 MAX_NEIGHBOURS: Final = 12
 
@@ -31,6 +31,10 @@ async def graph_around(
     found = {each.room_id: each for each in seen}
     wanted = deque(room_id for each in seen for room_id in _named_by(each))
     wanted.extend(user.space_id for user in users.values())
+    for each in seen:
+        room = from_row(await store.row(room_key(each.room_id)), RoomMeta)
+        if room is not None:
+            wanted.append(room.space_id)
     tried = set(found)
     while wanted and len(tried) <= MAX_NEIGHBOURS * len(seen):
         room_id = wanted.popleft()

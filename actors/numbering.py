@@ -52,11 +52,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Numbering:
-    """Who has which id, and which index is next. `contested` rooms had to take another id."""
+    """Who has which id, and which index is next."""
 
     chat_ids: dict[RoomId, ChatId]
     next_chat_index: int
-    contested: frozenset[RoomId]
 
 
 def settle(claims: Sequence[Claim], high_water: int) -> Numbering:
@@ -82,8 +81,7 @@ def settle(claims: Sequence[Claim], high_water: int) -> Numbering:
     ):
         chat_ids[claim.room_id] = chat_id_of(index)
         index += 1
-    contested = frozenset(loser.room_id for loser in losers if loser.evidence is Evidence.MARKER)
-    return Numbering(chat_ids, index, contested)
+    return Numbering(chat_ids, index)
 
 
 def next_index(chat_ids: Iterable[ChatId], high_water: int) -> int:

@@ -42,10 +42,9 @@ async def reconcile(
 ) -> ReconcileReport:
     """Bring the whole cache in line with what was read. Writes nothing on the homeserver."""
     stored = read_rows(await store.rows(""))
-    graph = room_graph(hydration.snapshots, stored.users, me)
     unreadable = hydration.unreadable or {}
+    graph = room_graph(hydration.snapshots, stored.users, me, unreadable)
     round_ = Round(store, stored, graph, system, intents=await _open_intents(store))
-    round_.unreadable = bool(unreadable)
     round_.tally.joined_rooms = len(hydration.snapshots) + len(unreadable)
     for room_id, reason in unreadable.items():
         round_.tally.conflict(room_id, ConflictReason.UNREADABLE, reason)
@@ -98,8 +97,6 @@ class Round:
     system: ActorSystem
     intents: Mapping[UserId, tuple[Intent, ...]]
     partial: bool = False
-    unreadable: bool = False
-    """Some joined rooms could not be read: an owner's Space may be among them."""
     tally: Tally = field(default_factory=Tally)
     owners: dict[UserId, list[RoomReport]] = field(default_factory=dict)
     """What the rooms of each owner have said."""
@@ -193,9 +190,15 @@ class Round:
             self._unsettled = set(self.owners)
             for owner, reports in self.owners.items():
                 stored, intents = self.stored.users.get(owner), self.intents.get(owner, ())
-                partial = self.partial or (self.unreadable and not _has_space(reports))
+                partial = self.partial or self._partly_unreadable(owner, reports)
                 self.system.tell(owner, OwnerComplete(tuple(reports), partial, stored, intents))
         self._proceed()
+
+    def _partly_unreadable(self, owner: UserId, reports: Collection[RoomReport]) -> bool:
+        """Whether a room of the owner's could not be read: what is known of it must hold."""
+        unreadable, rooms = self.graph.unreadable, self.stored.rooms
+        known = {rooms[room_id].matrix_user_id for room_id in unreadable & rooms.keys()}
+        return owner in known or bool(unreadable and not _has_space(reports))
 
     def _settled(self, report: OwnerSettled) -> None:
         if report.owner not in self._unsettled:

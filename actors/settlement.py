@@ -1,11 +1,11 @@
 """All rooms of one owner taken together: which Space, which chat id, which index is next. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from actors.classify import Chat, Conflict, ConflictReason, Space
 from actors.model import ChatContext, ChatId, RoomId, RoomKind, RoomMeta, UserId, UserMeta
-from actors.numbering import Claim, Evidence, chat_number, settle
+from actors.numbering import Claim, Evidence, Numbering, chat_number, next_index, settle
 from actors.rows import PLATFORM_NAME
 from actors.texts import Texts
 
@@ -36,19 +36,28 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What the cache must say about one owner. `user` is None where they have no Space."""
+    """What the cache must say about one owner. `user` is None where they have no Space.
+
+    `next_chat_index` is the user's, and known without one.
+    """
 
     user: UserMeta | None
+    next_chat_index: int
     identities: dict[RoomId, Identity]
     conflicts: dict[RoomId, Conflict] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What was settled before, for rooms that have nothing new to report."""
+    """What was settled before, for rooms that have nothing new to report.
+
+    `chats` are those whose room's row says the same; `doubtful` are the other ones: their numbers
+    are taken, but they are no evidence of whose they are.
+    """
 
     user: UserMeta | None = None
     chats: tuple[ChatContext, ...] = ()
+    doubtful: tuple[ChatContext, ...] = ()
 
 
 def settle_owner(
@@ -65,8 +74,10 @@ def settle_owner(
         for chat in known.chats
         if chat.surface_ref not in reported
     ]
+    held = {claim.chat_id for claim in settled_before}
+    own = {chat.surface_ref: chat.chat_id for chat in known.chats}
     claims = [
-        Claim(report.room_id, report.created_ts, report.verdict.chat_id, report.verdict.evidence)
+        _claim(report, report.verdict, held, own.get(report.room_id))
         for report in reports
         if isinstance(report.verdict, Chat)
     ]
@@ -88,10 +99,31 @@ def settle_owner(
         room_id: Conflict(
             ConflictReason.CHAT_ID_CONTESTED, f"now {numbering.chat_ids[room_id]}", owner
         )
-        for room_id in numbering.contested
+        for room_id in _contested(reports, numbering)
     }
     user = UserMeta(space_id, numbering.next_chat_index) if space_id else None
-    return Settlement(user, identities, conflicts)
+    return Settlement(user, numbering.next_chat_index, identities, conflicts)
+
+
+def _claim(
+    report: RoomReport, verdict: Chat, held: Collection[ChatId | None], own: ChatId | None
+) -> Claim:
+    """What a room claims; or the id it was given before, where another room has what it claims."""
+    lost = own is not None and verdict.chat_id in held
+    return Claim(
+        report.room_id, report.created_ts, own if lost else verdict.chat_id, verdict.evidence
+    )
+
+
+def _contested(reports: Sequence[RoomReport], numbering: Numbering) -> list[RoomId]:
+    """Rooms whose marker says another id than the one that they have now."""
+    return [
+        report.room_id
+        for report in reports
+        if isinstance(report.verdict, Chat)
+        and report.verdict.evidence is Evidence.MARKER
+        and report.verdict.chat_id != numbering.chat_ids[report.room_id]
+    ]
 
 
 def _space_of(spaces: Sequence[RoomReport], known: Known) -> RoomId | None:
@@ -118,6 +150,7 @@ def _floor(reports: Sequence[RoomReport], spaces: Sequence[RoomReport], known: K
     marks = [report.verdict.high_water for report in spaces if isinstance(report.verdict, Space)]
     if known.user is not None:
         marks.append(known.user.next_chat_index)
+    marks.append(next_index((chat.chat_id for chat in known.doubtful), 1))
     marks += [report.verdict.floor for report in reports if isinstance(report.verdict, Conflict)]
     return max(marks, default=1)
 

@@ -23,6 +23,7 @@ class Texts:
     creation_waits: str
     creation_refused: str
     no_space: str
+    no_more_chats: str
     chats_title: str
     chats_line: str
     chats_line_archived: str
@@ -76,6 +77,7 @@ ENGLISH: Final = Texts(
     ),
     creation_refused="The homeserver refused to make the room: {reason}",
     no_space="I can't find your Space any more. Invite me to a room again, and I make a new one.",
+    no_more_chats="You have had as many chats as can be numbered. Please reopen one of them.",
     chats_title="Your chats:",
     chats_line="{chat_id}: {name}",
     chats_line_archived="{chat_id}: {name} (archived)",
@@ -126,6 +128,7 @@ RUSSIAN: Final = Texts(
     creation_waits="Сейчас я не могу прочитать все комнаты. Чат появится, как только смогу.",
     creation_refused="Сервер отказался создать комнату: {reason}",
     no_space="Я не нахожу вашего пространства. Пригласите меня ещё раз, и я создам новое.",
+    no_more_chats="Номера для чатов закончились. Откройте, пожалуйста, один из прежних.",
     chats_title="Ваши чаты:",
     chats_line="{chat_id}: {name}",
     chats_line_archived="{chat_id}: {name} (в архиве)",
@@ -152,7 +155,7 @@ RUSSIAN: Final = Texts(
 LOCALES: Final = {"en": ENGLISH, "ru": RUSSIAN}
 
 _DEFAULT_NAMES: Final = tuple(
-    re.compile(re.escape(texts.chat_name).replace(r"\{number\}", "([1-9][0-9]{0,5})"))
+    re.compile(re.escape(texts.chat_name).replace(r"\{number\}", "([1-9][0-9]{0,3})"))
     for texts in LOCALES.values()
 )
 

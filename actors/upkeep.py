@@ -13,11 +13,14 @@ import structlog
 from actors.classify import Chat
 from actors.messages import IntentsWaiting
 from actors.model import Marker, RoomId, RoomKind, UserId
-from actors.ports import Homeserver, HomeserverRefused, RateLimited
+from actors.ports import Homeserver, HomeserverRefused, HomeserverUnavailable, RateLimited
 from actors.settlement import Identity
 from actors.system import ActorSystem
 
 _log = structlog.get_logger()
+
+AGAIN_S: Final = 5.0
+"""The wait after the homeserver gave no answer: it may fail for a moment without being lost."""
 
 _NOTHING: Final[frozenset[RoomId]] = frozenset()
 
@@ -117,6 +120,10 @@ class Upkeep:
                 except RateLimited as limit:
                     await anyio.sleep(limit.retry_after_s)
                     continue
+                except HomeserverUnavailable as error:
+                    _log.info("upkeep_waits", room_id=due.room_id, reason=str(error))
+                    self._system.later(AGAIN_S, self.start)
+                    return
                 except HomeserverRefused as refusal:
                     _log.warning("upkeep_refused", room_id=due.room_id, reason=str(refusal))
                 self._done(due)

@@ -18,8 +18,8 @@ from actors.messages import (
     RoomReported,
     SpaceLeft,
 )
-from actors.model import Intent, IntentStep, RoomId, UserId, UserMeta
-from actors.rows import from_row, to_row, user_key
+from actors.model import ChatContext, Intent, IntentStep, RoomId, RoomMeta, UserId, UserMeta
+from actors.rows import from_row, room_key, to_row, user_key
 from actors.settlement import Known, RoomReport, Settlement, settle_owner
 from actors.writes import DeleteRow, PutIntent, PutRow, Write
 
@@ -79,7 +79,13 @@ class UserActor:
     async def _known(self) -> Known:
         store = self._context.store
         user = from_row(await store.row(user_key(self._owner)), UserMeta)
-        return Known(user, tuple(await ChatManager(store).list_all(self._owner)))
+        chats: list[ChatContext] = []
+        doubtful: list[ChatContext] = []
+        for chat in await ChatManager(store).list_all(self._owner):
+            room = from_row(await store.row(room_key(chat.surface_ref)), RoomMeta)
+            agree = room and (room.matrix_user_id, room.chat_id) == (self._owner, chat.chat_id)
+            (chats if agree else doubtful).append(chat)
+        return Known(user, tuple(chats), tuple(doubtful))
 
     def _announce(
         self,
@@ -91,6 +97,10 @@ class UserActor:
         in_round: bool,
     ) -> None:
         """Tell the rooms, and whoever drives a round."""
+        if settlement.user is None:
+            self._context.taken[self._owner] = settlement.next_chat_index
+        else:
+            self._context.taken.pop(self._owner, None)
         for room_id, conflict in settlement.conflicts.items():
             _log.warning(
                 "room_conflict",

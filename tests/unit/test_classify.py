@@ -436,3 +436,9 @@ def test_a_room_that_only_claims_to_replace_a_chat_inherits_nothing() -> None:
     claimant = RoomSnapshot(NEW_ID, BOB, 3, predecessor=ROOM_ID, others=(BOB,), member_count=2)
     assert verdict_on(claimant, ROOM, SPACE) == Skipped(SkipReason.DIRECT_CHAT)
     assert verdict_on(ROOM, claimant, SPACE) == CHAT
+
+
+@pytest.mark.parametrize("chat_id", ["C-1", "c4", "C99999999999", "", "rubbish"])
+def test_rows_that_agree_on_what_is_no_chat_id_are_no_evidence(chat_id: str) -> None:
+    found = chat_verdict(LEGACY_ROOM, SPACE, record=record(chat_id))
+    assert (found.chat_id, found.evidence) == (None, Evidence.NONE)

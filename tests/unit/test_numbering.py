@@ -49,13 +49,12 @@ def test_everything_else_is_no_chat_id(text: str) -> None:
 
 
 def test_an_uncontested_claim_is_kept() -> None:
-    assert settle([claim("!a", "C3")], 1) == Numbering({RoomId("!a"): ChatId("C3")}, 4, frozenset())
+    assert settle([claim("!a", "C3")], 1) == Numbering({RoomId("!a"): ChatId("C3")}, 4)
 
 
 def test_of_two_markers_the_room_created_first_keeps_the_id() -> None:
     settled = settle([claim("!b", "C1", at=1), claim("!a", "C1", at=2)], 1)
     assert settled.chat_ids == {"!b": "C1", "!a": "C2"}
-    assert settled.contested == {"!a"}
 
 
 def test_rooms_created_in_the_same_millisecond_are_told_apart_by_their_ids() -> None:
@@ -76,7 +75,6 @@ def test_better_evidence_beats_an_older_room(better: Evidence, worse: Evidence) 
         [claim("!old", "C1", at=1, evidence=worse), claim("!new", "C1", at=2, evidence=better)], 1
     )
     assert settled.chat_ids == {"!new": "C1", "!old": "C2"}
-    assert not settled.contested
 
 
 def test_rooms_without_a_claim_are_numbered_in_the_order_of_their_creation() -> None:
@@ -97,7 +95,7 @@ def test_nothing_below_the_high_water_mark_is_given_out() -> None:
 
 
 def test_an_owner_without_rooms_begins_at_the_high_water_mark() -> None:
-    assert settle([], 4) == Numbering({}, 4, frozenset())
+    assert settle([], 4) == Numbering({}, 4)
 
 
 def test_a_room_that_lost_its_id_gets_the_same_other_one_in_every_run() -> None:

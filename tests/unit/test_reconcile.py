@@ -408,3 +408,56 @@ async def test_a_store_that_is_not_the_chat_managers_is_refused(stage: Stage) ->
     with pytest.raises(ValueError, match="another store"):
         await reconcile_matrix_state(client, stage.store, ChatManager(other))
     other.close()
+
+
+async def test_a_space_that_cannot_be_read_costs_its_owner_no_row(stage: Stage) -> None:
+    space_id = stage.space()
+    stage.chat(space_id, 1)
+    await stage.reconcile()
+    before = await stage.rows()
+    stage.server.unreadable[space_id] = "500"
+    await stage.reconcile()
+    assert await stage.rows() == before
+
+
+async def test_a_space_that_cannot_be_read_costs_its_legacy_chats_no_row(stage: Stage) -> None:
+    space_id = stage.space()
+    stage.chat(space_id, None)
+    await stage.reconcile()
+    before = await stage.rows()
+    stage.server.unreadable[space_id] = "500"
+    await stage.reconcile()
+    assert await stage.rows() == before
+
+
+async def test_a_number_stays_taken_while_its_room_cannot_be_read(stage: Stage) -> None:
+    space_id = stage.space()
+    last = stage.chat(space_id, 5)
+    await stage.reconcile()
+    before = await stage.rows()
+    stage.server.unreadable[last] = "500"
+    await stage.reconcile()
+    assert await stage.rows() == before
+
+
+async def test_a_second_space_takes_no_ones_place_that_cannot_be_read(stage: Stage) -> None:
+    first = stage.space()
+    stage.space()
+    await stage.reconcile()
+    before = await stage.rows()
+    stage.server.unreadable[first] = "500"
+    await stage.reconcile()
+    assert await stage.rows() == before
+
+
+async def test_a_chat_row_that_names_another_room_is_rebuilt_from_its_room_alone(
+    stage: Stage,
+) -> None:
+    room_id = stage.chat(stage.space(), 1)
+    await stage.reconcile()
+    before = await stage.rows()
+    key = f"chat:{ALICE}:C1"
+    await stage.store.commit([PutRow(key, {**(before[key] or {}), "surface_ref": "!wrong"})])
+    report = await stage.repair(room_id)
+    assert report["repaired_chat_rows"] == 1
+    assert await stage.rows() == before

@@ -208,3 +208,11 @@ def test_a_space_that_reports_again_stays() -> None:
 def test_the_first_space_of_an_owner_without_one_is_theirs() -> None:
     found = settled(space(), known=Known(None, (row("!a", "C1"),)))
     assert found.user == UserMeta(SPACE_ID, 2)
+
+
+def test_a_contested_chat_that_reports_alone_keeps_the_id_it_was_given() -> None:
+    known = Known(UserMeta(SPACE_ID, 3), (row("!a", "C1"), row("!b", "C2")))
+    found = settled(chat("!b", "C1"), known=known)
+    assert chat_ids(found) == {"!b": "C2"}
+    assert reasons(found) == {"!b": "chat_id_contested"}
+    assert found.user == known.user

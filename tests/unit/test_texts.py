@@ -24,7 +24,7 @@ def test_the_help_names_every_command(locale: str) -> None:
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-@pytest.mark.parametrize("number", [1, 4, 10, 999_999])
+@pytest.mark.parametrize("number", [1, 4, 10, 9_999])
 def test_a_default_name_gives_its_number_back(locale: str, number: int) -> None:
     assert number_in_default_name(LOCALES[locale].chat_name.format(number=number)) == number
 
