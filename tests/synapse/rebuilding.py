@@ -73,7 +73,7 @@ async def run_reconcile(bot: BotProcess, *arguments: str, **environment: str) ->
     """Run `surfaces-bot reconcile --json` with the bot's settings, and answer its report."""
     done = await anyio.run_process(
         [sys.executable, "-m", "supervisor", "reconcile", "--json", *arguments],
-        env=_without_settings() | bot.environment | {"LOG_LEVEL": "WARNING"} | environment,
+        env=without_settings() | bot.environment | {"LOG_LEVEL": "WARNING"} | environment,
         cwd=bot.folder,
         check=False,
     )
@@ -104,5 +104,6 @@ def rows_of(database: Path) -> dict[str, Any]:
         return {key: json.loads(value) for key, value in rows}
 
 
-def _without_settings() -> dict[str, str]:
+def without_settings() -> dict[str, str]:
+    """Answer our own environment without settings that were meant for another bot."""
     return {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
