@@ -6,10 +6,11 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeAlias
 
 import typer
 from rich.console import Console
@@ -19,7 +20,7 @@ from supervisor.diagnosis import diagnosis
 from supervisor.entry import Entry
 from supervisor.invocation import AsJson, configure
 from supervisor.lock import running_since
-from supervisor.settings import load_local_settings
+from supervisor.settings import LocalSettings, load_local_settings
 from supervisor.timeline import Timeline
 
 JOURNAL_KEYS: Final = (
@@ -35,6 +36,9 @@ JOURNAL_KEYS: Final = (
     "attempt",
     "dwell_ms",
 )
+_Show: TypeAlias = Callable[[Sequence[Entry], int], None]
+"""Prints rows, oldest first: at most the newest so many lines."""
+
 _POLL_S: Final = 0.3
 _SPANS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -86,22 +90,35 @@ def log(
       surfaces-bot log --machine 'room:!abc:example.org'
     """
     settings = load_local_settings()
+    configure(settings)
+    is_wanted = partial(_is_wanted, machine=machine, since=since)
+    with suppress(KeyboardInterrupt) if follow else nullcontext():
+        show = _json_lines if as_json else _timeline(console())
+        last = _show_all(settings, is_wanted, show, limit, conclude=not as_json)
+        for row in _news(settings.journal_path, last) if follow else ():
+            if is_wanted(row):
+                show([row], 1)
+
+
+def _show_all(
+    settings: LocalSettings,
+    is_wanted: Callable[[Entry], bool],
+    show: _Show,
+    limit: int,
+    *,
+    conclude: bool,
+) -> int:
+    """Show what there is; the number of the last row, shown or not."""
     from adapter.sqlite.journal import read_journal
 
-    configure(settings)
-    whole = read_journal(settings.journal_path)
-    show = _json_lines if as_json else _timeline(console())
-    show([row for row in whole if _is_wanted(row, machine, since)], limit)
-    if not as_json:
-        _conclude(whole, running_since(settings.store_path))
-    if follow:
-        with suppress(KeyboardInterrupt):
-            for row in _news(settings.journal_path, whole[-1].seq if whole else 0):
-                if _is_wanted(row, machine, since):
-                    show([row], 1)
+    rows = read_journal(settings.journal_path)
+    show([row for row in rows if is_wanted(row)], limit)
+    if conclude:
+        _conclude(rows, running_since(settings.store_path))
+    return rows[-1].seq if rows else 0
 
 
-def _is_wanted(row: Entry, machine: str | None, since: datetime | None) -> bool:
+def _is_wanted(row: Entry, *, machine: str | None, since: datetime | None) -> bool:
     return (machine is None or row.machine == machine) and (
         since is None or datetime.fromisoformat(row.at) >= since
     )
@@ -112,7 +129,7 @@ def _json_lines(rows: Sequence[Entry], limit: int) -> None:
         typer.echo(json.dumps({key: getattr(row, key) for key in JOURNAL_KEYS}))
 
 
-def _timeline(out: Console) -> Callable[[Sequence[Entry], int], None]:
+def _timeline(out: Console) -> _Show:
     timeline = Timeline(out.width)
     out.print(timeline.heading())
 
