@@ -20,7 +20,7 @@ from supervisor.diagnosis import diagnosis
 from supervisor.entry import Entry
 from supervisor.invocation import AsJson, configure
 from supervisor.lock import running_since
-from supervisor.settings import LocalSettings, load_local_settings
+from supervisor.settings import load_local_settings
 from supervisor.timeline import Timeline
 
 JOURNAL_KEYS: Final = (
@@ -90,32 +90,20 @@ def log(
       surfaces-bot log --machine 'room:!abc:example.org'
     """
     settings = load_local_settings()
+    from adapter.sqlite.journal import read_journal
+
     configure(settings)
     is_wanted = partial(_is_wanted, machine=machine, since=since)
     with suppress(KeyboardInterrupt) if follow else nullcontext():
+        whole = read_journal(settings.journal_path)
         show = _json_lines if as_json else _timeline(console())
-        last = _show_all(settings, is_wanted, show, limit, conclude=not as_json)
+        show([row for row in whole if is_wanted(row)], limit)
+        if not as_json:
+            _conclude(whole, running_since(settings.store_path))
+        last = whole[-1].seq if whole else 0
         for row in _news(settings.journal_path, last) if follow else ():
             if is_wanted(row):
                 show([row], 1)
-
-
-def _show_all(
-    settings: LocalSettings,
-    is_wanted: Callable[[Entry], bool],
-    show: _Show,
-    limit: int,
-    *,
-    conclude: bool,
-) -> int:
-    """Show what there is; the number of the last row, shown or not."""
-    from adapter.sqlite.journal import read_journal
-
-    rows = read_journal(settings.journal_path)
-    show([row for row in rows if is_wanted(row)], limit)
-    if conclude:
-        _conclude(rows, running_since(settings.store_path))
-    return rows[-1].seq if rows else 0
 
 
 def _is_wanted(row: Entry, *, machine: str | None, since: datetime | None) -> bool:

@@ -401,7 +401,9 @@ def test_the_timeline_says_where_from_where_to_why_and_how_long(
 
 def test_no_journal_is_said_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert ends_with("log") == 1
-    assert "there is no journal at lambda_journal.db" in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "there is no journal at lambda_journal.db" in told.err
 
 
 def test_the_graph_shows_every_row_of_both_tables(capsys: pytest.CaptureFixture[str]) -> None:
