@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+import anyio
 import structlog
 
 from actors.machine import Outcome, TransitionRecord
@@ -38,6 +39,7 @@ class TransitionLog:
         self.wall_clock = wall_clock
         self._journal = journal
         self._noted: list[TransitionRecord] = []
+        self._writing = anyio.Lock()
 
     async def write(self, transition: Transition) -> None:
         """Log it and journal it, durably where the journal works; what was noted goes first."""
@@ -76,14 +78,18 @@ class TransitionLog:
         return len(self._noted) == 1
 
     async def flush(self) -> None:
-        """Make what was noted durable. A journal that fails costs its rows and stops nobody."""
-        noted, self._noted = self._noted, []
-        if not noted:
-            return
-        try:
-            await self._journal.append(*noted)
-        except PortError as error:
-            _log.error("journal_lost", rows=len(noted), error=str(error))
+        """Make what was noted durable, in the order in which it was noted.
+
+        A journal that fails costs its rows and stops nobody.
+        """
+        async with self._writing:
+            noted, self._noted = self._noted, []
+            if not noted:
+                return
+            try:
+                await self._journal.append(*noted)
+            except PortError as error:
+                _log.error("journal_lost", rows=len(noted), error=str(error))
 
 
 def _rfc3339(seconds: float) -> str:

@@ -1,0 +1,35 @@
+"""Transitions that are noted while others are being written."""
+
+import anyio
+import pytest
+
+from actors.machine import Outcome, TransitionRecord
+from actors.transition_log import Transition, TransitionLog
+
+pytestmark = pytest.mark.anyio
+
+
+class SlowJournal:
+    """Implements `actors.ports.Journal`: the first rows take the longest."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+        self._takes_s = 10.0
+
+    async def append(self, *records: TransitionRecord) -> None:
+        takes_s, self._takes_s = self._takes_s, self._takes_s / 2
+        await anyio.sleep(takes_s)
+        self.reasons += [record.reason for record in records]
+
+
+async def test_rows_are_written_in_the_order_in_which_they_were_noted() -> None:
+    journal = SlowJournal()
+    log = TransitionLog(journal, "boot-1", lambda: 0.0)
+    async with anyio.create_task_group() as tasks:
+        for number in range(4):
+            log.note(
+                Transition("room:!a", "unchecked", "checked", "ready", Outcome.OK, f"{number}")
+            )
+            tasks.start_soon(log.flush)
+            await anyio.sleep(1)
+    assert journal.reasons == ["0", "1", "2", "3"]
