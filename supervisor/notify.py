@@ -63,7 +63,7 @@ class ServiceManager:
         while True:
             stuck = is_stuck()
             if stuck and not said:
-                _log.error("stuck", watchdog_s=self.watchdog_s)
+                _log.error("no_progress", watchdog_s=self.watchdog_s)
             said = stuck
             if not stuck:
                 self._give_sign()

@@ -1,7 +1,7 @@
 """What is asked of the page itself, in its own language."""
 
 READY = "body[data-state]"
-"""The page has heard of the bot. A selector: the policy forbids to poll conditions in JavaScript."""
+"""The page has heard of the bot. A selector: the policy forbids polling JavaScript."""
 
 FOCUSED = """() => {
   const at = document.activeElement;

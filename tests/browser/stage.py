@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+import anyio
+
 from supervisor.settings import Bind
 from supervisor.status.server import status_server
 from supervisor.status.snapshot import (
@@ -178,3 +180,12 @@ async def on_stage(says: Snapshot | None = None, port: int = 0) -> AsyncIterator
         assert url is not None
         puppet.url = url
         yield puppet
+
+
+async def _show() -> None:
+    async with on_stage(port=8484):
+        await anyio.sleep_forever()
+
+
+if __name__ == "__main__":
+    anyio.run(_show)

@@ -319,6 +319,22 @@ async def test_everything_can_be_read_in_every_light_and_on_every_width(
         assert ground == {"light": "rgb(244, 245, 247)", "dark": "rgb(14, 17, 22)"}[scheme]
 
 
+async def test_on_a_phone_a_table_is_still_one_to_a_screen_reader(
+    browser: Browser, puppet: Puppet
+) -> None:
+    async with await browser.new_context(viewport=PHONE) as context:
+        page = await context.new_page()
+        await page.goto(puppet.url)
+        await page.locator(READY).wait_for()
+        tree = await page.locator("#quarantine").aria_snapshot()
+        assert '- columnheader "Next probe"' in tree
+        assert '- rowheader "Tax questions C4' in tree
+        cell = page.locator("#quarantined td").last
+        assert await cell.evaluate("cell => getComputedStyle(cell, '::before').content") == (
+            '"Next probe"'
+        )
+
+
 async def test_whoever_wants_no_motion_sees_none(browser: Browser, puppet: Puppet) -> None:
     async with await browser.new_context(reduced_motion="reduce") as context:
         page = await context.new_page()

@@ -24,6 +24,7 @@ function write(element, text) {
 function cell(content, { header = false, className = "" } = {}) {
   const element = document.createElement(header ? "th" : "td");
   if (header) element.scope = "row";
+  element.setAttribute("role", header ? "rowheader" : "cell");
   if (className) element.className = className;
   element.append(content ?? "");
   return element;
@@ -61,9 +62,13 @@ function fill(body, rows, toCells) {
   const content = JSON.stringify(rows);
   if (drawn.get(body) === content) return;
   drawn.set(body, content);
+  const labels = [...body.closest("table").tHead.rows[0].cells].map((each) => each.textContent);
   body.replaceChildren(...rows.map((row) => {
     const element = document.createElement("tr");
-    element.append(...toCells(row));
+    element.setAttribute("role", "row");
+    const cells = toCells(row);
+    cells.forEach((each, index) => { each.dataset.label = labels[index]; });
+    element.append(...cells);
     return element;
   }));
 }

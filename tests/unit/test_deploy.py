@@ -1,0 +1,119 @@
+"""What is in deploy/ fits the program: metrics that exist, files that exist, a unit that loads."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.meter import Meter
+from supervisor.invocation import ExitCode
+from supervisor.lifecycle import State
+from supervisor.notify import FEED_S, STARTUP_MARGIN_S
+from supervisor.status.history import History
+from supervisor.status.metrics import exposition
+from supervisor.supervisor import STOP_WITHIN_S
+from tests.browser.stage import live
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+UNIT = (DEPLOY / "surfaces-bot.service").read_text()
+SUFFIXES = {"s": 1, "min": 60}
+
+
+def families() -> set[str]:
+    """The names that /metrics has, those of histograms' and counters' samples included."""
+    text = exposition(live(), Meter(), History()).decode()
+    return set(re.findall(r"^# TYPE (\w+) \w+$", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", ["alerts.yml", "grafana-dashboard.json"])
+def test_only_metrics_that_exist_are_asked_for(name: str) -> None:
+    text = (DEPLOY / name).read_text()
+    asked = {
+        re.sub(r"_(bucket|count|sum)$", "", found)
+        for found in re.findall(r"\b(?:surfaces_bot|process)_\w+", text)
+    }
+    assert asked
+    assert asked <= families()
+
+
+@pytest.mark.parametrize("name", ["alerts.yml", "grafana-dashboard.json"])
+def test_only_states_that_exist_are_asked_for(name: str) -> None:
+    text = (DEPLOY / name).read_text().replace('\\"', '"')
+    states = re.findall(r'surfaces_bot_state\{[^}]*state="(\w+)"', text)
+    assert states
+    assert set(states) <= set(State)
+
+
+def test_every_panel_of_the_dashboard_is_in_its_place() -> None:
+    dashboard: dict[str, Any] = json.loads((DEPLOY / "grafana-dashboard.json").read_text())
+    taken: set[tuple[int, int]] = set()
+    for panel in dashboard["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (place["x"] + dx, place["y"] + dy)
+            for dx in range(place["w"])
+            for dy in range(place["h"])
+        }
+        assert not taken & cells, panel["title"]
+        assert place["x"] + place["w"] <= 24
+        assert all(target["expr"] for target in panel["targets"])
+        taken |= cells
+
+
+def test_every_alert_says_what_to_do() -> None:
+    text = (DEPLOY / "alerts.yml").read_text()
+    alerts = text.split("- alert: ")[1:]
+    assert len(alerts) >= 10
+    for alert in alerts:
+        assert re.search(r"^ +summary: \S", alert, re.MULTILINE)
+        assert re.search(r"^ +action: \S", alert, re.MULTILINE)
+        assert re.search(r"severity: (critical|warning|info) ", alert)
+
+
+def seconds(setting: str) -> float:
+    """A time in the unit."""
+    found = re.search(rf"^{setting}=(\d+)(s|min)$", UNIT, re.MULTILINE)
+    assert found is not None
+    return float(found[1]) * SUFFIXES[found[2]]
+
+
+def test_the_units_times_leave_room_for_what_the_program_takes() -> None:
+    assert seconds("WatchdogSec") >= 2 * FEED_S
+    assert seconds("TimeoutStartSec") >= 2 * FEED_S
+    assert STARTUP_MARGIN_S >= 2 * FEED_S
+    assert seconds("TimeoutStopSec") > 2 * STOP_WITHIN_S
+
+
+def test_what_waiting_does_not_mend_is_not_tried_again() -> None:
+    found = re.search(r"^RestartPreventExitStatus=(.*)$", UNIT, re.MULTILINE)
+    assert found is not None
+    assert set(map(int, found[1].split())) == {ExitCode.USAGE, ExitCode.REFUSED}
+
+
+def test_systemd_takes_the_unit_as_it_is(tmp_path: Path) -> None:
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("no systemd-analyze on this machine")
+    unit = tmp_path / "surfaces-bot.service"
+    program = re.search(r"^ExecStart=(\S+)", UNIT, re.MULTILINE)
+    assert program is not None
+    unit.write_text(UNIT.replace(program[1], sys.executable))
+    done = subprocess.run(
+        (analyze, "verify", str(unit)), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_the_container_is_made_of_files_that_exist() -> None:
+    text = (DEPLOY / "Containerfile").read_text()
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE)
+    names = [name for line in copied for name in line.split()]
+    assert names
+    assert all((ROOT / name).exists() for name in names)
+    assert text.count("--require-hashes") == 2
