@@ -67,6 +67,11 @@ class Plan:
     unsent: int
     departure: Departure | None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.files.remove and not (self.departure and self.departure.rooms)
+
 
 async def look(settings: LocalSettings, *, set_aside: bool) -> Plan:
     """Make a plan; with the whole Settings also for the rooms. Writes nothing, anywhere.

@@ -98,6 +98,9 @@ def _reset(
         busy = " A bot is running: stop it before." if is_running(settings.store_path) else ""
         console().print(f"This was a dry run: nothing was changed.{busy}")
         return
+    if plan.is_empty:
+        console().print("There is nothing to do.")
+        return
     if not yes and not typer.confirm("Go on?"):
         console().print("Nothing was changed.")
         raise typer.Exit(ExitCode.FAILED)
@@ -107,8 +110,9 @@ def _reset(
     # Looked at again: what a departure has left to do is in a file of its own.
     files = app_reset.local_files(settings, set_aside=set_aside)
     app_reset.remove(files)
-    said = f"{said}; removed {', '.join(map(str, files.remove)) or 'no file'}"
-    anyio.run(app_reset.note, settings, f"{mode}: {said}")
+    names = ", ".join(path.name for path in files.remove)
+    anyio.run(app_reset.note, settings, f"{mode}: {said}; removed {names or 'no file'}")
+    said = f"{said}; removed {_count(len(files.remove), 'file')}"
     _show_end(said, _AFTER_LOCAL if plan.departure is None else _AFTER_SERVER)
 
 

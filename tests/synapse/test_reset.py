@@ -134,7 +134,7 @@ async def test_managed_rooms_are_left_and_forgotten_and_foreign_ones_are_not(
     assert await estate.joined() == estate.foreign
     assert await estate.left_but_remembered() == set()
     assert {request.room_id for request in estate.proxy.writes} == estate.managed
-    assert "Left 6 rooms, forgot 6; removed " in said
+    assert "Left 6 rooms, forgot 6; removed 4 files." in said
     assert not estate.bot.database.exists()
     assert {path.name for path in estate.bot.store.iterdir()} == {"instance.lock"}
 

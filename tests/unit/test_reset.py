@@ -178,8 +178,9 @@ class TestLocalOnly:
         left = names(here)
         capsys.readouterr()
         assert ends_with("--yes") == 0
-        assert "no file: there is none" in capsys.readouterr().out
+        assert capsys.readouterr().out.endswith("There is nothing to do.\n")
         assert names(here) == left
+        assert len(read_journal(here / "lambda_journal.db")) == 1
 
     @pytest.mark.usefixtures("files")
     def test_it_refuses_while_a_bot_is_running(
@@ -289,7 +290,7 @@ class TestServerLeaveForget:
         assert rooms.asked == [DEPARTURE]
         assert "matrix_store/session.json" not in names(here)
         text = capsys.readouterr().out
-        assert "Left 2 rooms, forgot 3; removed lambda_matrix.db-wal, " in text
+        assert "Left 2 rooms, forgot 3; removed 7 files.\n" in text
         assert "still exist for everybody else" in text
         assert "deleted" not in text
         (row,) = read_journal(here / "lambda_journal.db")
