@@ -1,5 +1,7 @@
 """What is said in a chat room, and what comes back."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from supervisor.demo.person import Person
@@ -117,8 +119,8 @@ async def test_people_among_themselves_are_let_be(home: Home, bob: Person) -> No
     assert await bob.new_invites() == []
 
 
-async def answer_to(home: Home, content: dict[str, object]) -> str:
+async def answer_to(home: Home, content: Mapping[str, object]) -> str:
     """Send a message of any content to the first chat, and answer what comes back."""
     await home.owner.put_news_aside()
-    await home.owner.send(home.chat, "m.room.message", content)
+    await home.owner.send(home.chat, "m.room.message", dict(content))
     return await hear(home.owner, home.bot, home.chat)
