@@ -17,7 +17,7 @@ PURE := actors/classify.py,actors/commands.py,actors/graph.py,actors/machine.py,
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test coverage check format lock clean
+.PHONY: help setup demo test coverage check bench profile format lock clean
 
 help: ## list what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,12 @@ check: $(READY) ## style, types and the direction of imports
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .
 	@$(BIN)/lint-imports
+
+bench: $(READY) ## time it beside other ways on a throw-away homeserver (ROOMS, ROUNDS, ONLY)
+	@$(BIN)/python -m benchmarks
+
+profile: $(READY) ## where the bot's own time goes, starting and answering (ROOMS)
+	@$(BIN)/python -m benchmarks.profiling
 
 format: $(READY) ## put the code into shape
 	@$(BIN)/ruff check --fix-only --quiet .

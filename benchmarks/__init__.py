@@ -1,0 +1,1 @@
+"""What the bot costs beside the homeserver: every way measured side by side, in one run."""

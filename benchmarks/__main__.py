@@ -1,0 +1,169 @@
+"""`python -m benchmarks`: measure, print, and write the JSON and the plot.
+
+By the environment: ROOMS (600), ROUNDS (5), MESSAGES of each kind a round (50), ONLY (some of
+`cold far warm echo cells`), OUT (docs).
+"""
+
+import json
+import os
+import platform
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Self
+
+import anyio
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from benchmarks.course import COLD_STARTERS, ECHOES, SCENARIOS, Course
+from benchmarks.delay import delayed
+from benchmarks.plot import plot
+from benchmarks.results import Judgement, Results, judgements
+from benchmarks.showing import ratio_cells, rich_table, tables, target_cells
+from benchmarks.topology import homeserver_with
+
+ROUND_TRIP_S: Final = 0.020
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be measured."""
+
+    rooms: int
+    rounds: int
+    messages: int
+    only: tuple[str, ...]
+    out: Path
+
+    @classmethod
+    def given(cls) -> Self:
+        """From the environment."""
+        return cls(
+            rooms=int(os.environ.get("ROOMS") or 600),
+            rounds=int(os.environ.get("ROUNDS") or 5),
+            messages=int(os.environ.get("MESSAGES") or 50),
+            only=tuple((os.environ.get("ONLY") or "").split()) or (*SCENARIOS, "cells"),
+            out=Path(os.environ.get("OUT") or "docs"),
+        )
+
+    @property
+    def scenarios(self) -> list[str]:
+        """Those that need a homeserver, in their order."""
+        return [each for each in SCENARIOS if each in self.only]
+
+    @property
+    def runs(self) -> int:
+        """How many runs of contestants that will be."""
+        times = {"cold": len(COLD_STARTERS), "far": len(COLD_STARTERS), "warm": 2}
+        each = sum(times.get(scenario, len(ECHOES)) for scenario in self.scenarios)
+        return 2 + self.rounds * each + ("cells" in self.only)
+
+
+@dataclass(slots=True)
+class Shown:
+    """Progress on a terminal; a line for each step elsewhere."""
+
+    console: Console
+    progress: Progress
+    _tasks: dict[str, TaskID] = field(default_factory=dict, init=False)
+
+    def building(self, what: str, done: int, total: int) -> None:
+        """The topology grows."""
+        task = self._task(f"building {what}", total)
+        self.progress.update(task, completed=done)
+
+    def run(self, what: str, total: int) -> None:
+        """Another run of a contestant begins."""
+        task = self._task("measuring", total)
+        self.progress.update(task, advance=1, what=what)
+        if not self.console.is_terminal:
+            self.console.print(what)
+
+    def _task(self, name: str, total: int) -> TaskID:
+        if name not in self._tasks:
+            self._tasks[name] = self.progress.add_task(name, total=total, what="")
+        return self._tasks[name]
+
+
+async def measure(wish: Wish, shown: Shown) -> tuple[Results, int]:
+    """Measure everything; the results, and how many rooms the bot was in."""
+    results = Results()
+    async with (
+        homeserver_with(wish.rooms, shown.building) as (synapse, topology),
+        delayed(synapse.url, ROUND_TRIP_S) as far_url,
+    ):
+        course = Course(
+            synapse.url,
+            far_url,
+            topology,
+            synapse.folder / "runs",
+            wish.messages,
+            results,
+            say=lambda what: shown.run(what, wish.runs),
+        )
+        await course.prepare()
+        for number in range(wish.rounds):
+            await course.round(number, wish.scenarios)
+        if "cells" in wish.only:
+            await course.cells()
+        return results, topology.rooms_of("bot")
+
+
+def machine() -> str:
+    """What it was measured on."""
+    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python " + (
+        platform.python_version()
+    )
+
+
+def write(wish: Wish, results: Results, judged: list[Judgement], rooms: int) -> None:
+    """The JSON and the plot."""
+    wish.out.mkdir(parents=True, exist_ok=True)
+    about = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "rooms": rooms,
+        "rounds": wish.rounds,
+        "messages": wish.messages,
+        "targets": [
+            {
+                "target": each.target.sentence,
+                "limit": each.limit,
+                "measured": round(each.ratio, 3),
+                "verdict": each.verdict,
+            }
+            for each in judged
+        ],
+        "results": results.as_json(),
+    }
+    (wish.out / "performance.json").write_text(json.dumps(about, indent=1) + "\n")
+    caption = f"{rooms} rooms, medians of {wish.rounds} rounds on {machine()}; dots are samples"
+    (wish.out / "performance.svg").write_text(plot(results, caption))
+
+
+def main() -> None:
+    """Measure and tell."""
+    wish, console = Wish.given(), Console()
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} {task.fields[what]}"),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    with progress:
+        results, rooms = anyio.run(measure, wish, Shown(console, progress))
+    judged = list(judgements(results, rooms))
+    for title, cells in tables(results):
+        console.print(rich_table(title, cells))
+    if results.contestants("cold start"):
+        console.print(rich_table("ratios of medians", ratio_cells(results)))
+    console.print(rich_table(f"targets at {rooms} rooms", target_cells(judged)))
+    write(wish, results, judged, rooms)
+    console.print(f"written: {wish.out / 'performance.json'}, {wish.out / 'performance.svg'}")
+
+
+if __name__ == "__main__":
+    main()

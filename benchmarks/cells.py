@@ -1,0 +1,105 @@
+"""What a room costs that nothing happens in: 100,000 of them, without a server.
+
+The actors and the store are the real ones; the homeserver is never asked, and time is virtual, so
+that a quarter of an hour's rest takes no time. Prints one JSON object.
+"""
+
+import gc
+import json
+import time
+import tracemalloc
+from collections.abc import Callable
+from typing import Final, cast
+
+import structlog
+import trio
+import trio.testing
+
+from actors.messages import InboxWaiting
+from actors.model import ChatContext, ChatId, PlatformChatId, RoomId, RoomKind, RoomMeta, UserId
+from actors.ports import Homeserver
+from actors.rows import chat_key, room_key, to_row
+from actors.system import PASSIVATE_AFTER_S, TICK_S
+from actors.transition_log import TransitionLog
+from actors.writes import PutRow
+from adapter.matrix.assembly import Bot, assemble
+from adapter.platform.echo import EchoPlatform
+from adapter.sqlite.inline import InlineJournal, InlineStore
+
+ROOMS: Final = 100_000
+ACTIVATED: Final = 2_000
+_OWNER: Final = UserId("@owner:localhost")
+_SPACE: Final = RoomId("!space")
+
+
+class _Nobody:
+    """A homeserver that nobody asks."""
+
+    me = UserId("@bot:localhost")
+
+
+def _memory_bytes() -> int:
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
+
+
+def _room(number: int) -> RoomId:
+    return RoomId(f"!room-{number:06}-of-a-usual-length-of-an-id")
+
+
+def _rows(number: int) -> list[PutRow]:
+    room_id, chat_id = _room(number), ChatId(f"C{number + 1}")
+    conversation = PlatformChatId(f"platform-{number}")
+    meta = RoomMeta(RoomKind.CHAT, chat_id, "Chat", _OWNER, _SPACE, conversation)
+    chat = ChatContext(_OWNER, chat_id, "matrix", room_id, "Chat")
+    return [
+        PutRow(room_key(room_id), to_row(meta)),
+        PutRow(chat_key(_OWNER, chat_id), to_row(chat)),
+    ]
+
+
+async def _told(bot: Bot, count: int) -> float:
+    """Seconds until so many rooms have looked into their inbox."""
+    began = time.perf_counter()
+    for number in range(count):
+        bot.system.tell(_room(number), InboxWaiting())
+    while bot.system.has_mail():
+        await trio.lowlevel.checkpoint()
+    return time.perf_counter() - began
+
+
+async def measure() -> dict[str, float]:
+    """Bytes of a room, idle and in use; microseconds until a message to it is handled."""
+    store = InlineStore()
+    await store.commit([row for number in range(ACTIVATED) for row in _rows(number)])
+    transitions = TransitionLog(InlineJournal(), "benchmark", time.time)
+    homeserver = cast("Homeserver", _Nobody())
+    bot = assemble(homeserver, store, EchoPlatform(), transitions, allows=lambda _: True)
+    async with bot.system as system:
+        system.live = True
+        tracemalloc.start()
+        before = _memory_bytes()
+        await _told(bot, ROOMS)
+        awake = _memory_bytes()
+        await trio.sleep(PASSIVATE_AFTER_S + 2 * TICK_S)
+        idle = _memory_bytes()
+        tracemalloc.stop()
+        cold_s = await _told(bot, ACTIVATED)
+        warm_s = await _told(bot, ACTIVATED)
+    return {
+        "awake_bytes": (awake - before) / ROOMS,
+        "idle_bytes": (idle - before) / ROOMS,
+        "activation_us": cold_s / ACTIVATED * 1e6,
+        "wake_us": warm_s / ACTIVATED * 1e6,
+    }
+
+
+def main(show: Callable[[str], None] = print) -> None:
+    """Measure and print."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    show(json.dumps(trio.run(measure, clock=clock)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""The least that a program can do: one request after the other, decode, write, and nothing more.
+
+Started cold it takes the position, then one sliding-sync window, and writes the rows in one
+transaction. As an echo it loops over /sync and answers. It asks as the bot asks, with the bot's
+filters, and keeps no promise: nothing is checked, nothing is durable, and no failure is survived.
+"""
+
+import asyncio
+import os
+import sys
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from actors.model import MARKER_TYPE, UserId
+from adapter.matrix.hydrate import SLIDING_SYNC_PATH, live_filter, position_filter, window_request
+from benchmarks.contestants import Task
+from benchmarks.rows import PUT, new_database, rows_of
+from benchmarks.stopwatch import Stopwatch
+
+_CLIENT = "/_matrix/client/v3"
+_POLL_MS = 30_000
+
+
+class _Content(msgspec.Struct):
+    name: str = ""
+    msgtype: str = ""
+    body: str = ""
+
+
+class _Event(msgspec.Struct):
+    type: str
+    sender: str
+    content: msgspec.Raw
+    event_id: str = ""
+
+
+class _WindowRoom(msgspec.Struct):
+    required_state: list[_Event] = []
+
+
+class _Window(msgspec.Struct):
+    rooms: dict[str, _WindowRoom] = {}
+
+
+class _Timeline(msgspec.Struct):
+    events: list[_Event] = []
+
+
+class _Joined(msgspec.Struct):
+    timeline: _Timeline = msgspec.field(default_factory=_Timeline)
+
+
+class _Rooms(msgspec.Struct):
+    join: dict[str, _Joined] = {}
+
+
+class _Sync(msgspec.Struct):
+    next_batch: str
+    rooms: _Rooms = msgspec.field(default_factory=_Rooms)
+
+
+class Client:
+    """One account and its requests."""
+
+    def __init__(self, http: aiohttp.ClientSession, task: Task) -> None:
+        self._http = http
+        self._task = task
+        self._headers: dict[str, str] = {}
+
+    async def log_in(self) -> None:
+        """Get a session on a new device."""
+        body = {
+            "type": "m.login.password",
+            "identifier": {"type": "m.id.user", "user": self._task.user_id},
+            "password": self._task.password,
+        }
+        answer = await self._request("POST", f"{_CLIENT}/login", body)
+        token = msgspec.json.decode(answer)["access_token"]
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    async def position(self) -> str:
+        """Where /sync goes on from now."""
+        return (await self._sync(timeout=0, filter=position_filter(os.urandom(8).hex()))).next_batch
+
+    async def window(self) -> _Window:
+        """The state of every room."""
+        body = window_request(UserId(self._task.user_id))
+        answer = await self._request("POST", SLIDING_SYNC_PATH, body)
+        return msgspec.json.decode(answer, type=_Window)
+
+    async def echo(self, since: str) -> None:
+        """Answer what people say, for ever."""
+        sync_filter = live_filter()
+        sending: set[asyncio.Task[None]] = set()
+        while True:
+            news = await self._sync(since=since, timeout=_POLL_MS, filter=sync_filter)
+            since = news.next_batch
+            for room_id, room in news.rooms.join.items():
+                said = [each for each in room.timeline.events if self._is_said(each)]
+                if said:
+                    task = asyncio.create_task(self._answer(room_id, said))
+                    sending.add(task)
+                    task.add_done_callback(sending.discard)
+
+    def _is_said(self, event: _Event) -> bool:
+        return event.type == "m.room.message" and event.sender != self._task.user_id
+
+    async def _answer(self, room_id: str, said: list[_Event]) -> None:
+        for event in said:
+            body = msgspec.json.decode(event.content, type=_Content).body
+            path = f"rooms/{quote(room_id, safe='')}/send/m.room.message/{quote(event.event_id)}"
+            await self._request("PUT", f"{_CLIENT}/{path}", {"msgtype": "m.text", "body": body})
+
+    async def _sync(self, **query: str | int) -> _Sync:
+        answer = await self._request("GET", f"{_CLIENT}/sync?{urlencode(query)}")
+        return msgspec.json.decode(answer, type=_Sync)
+
+    async def _request(self, method: str, path: str, body: object = None) -> bytes:
+        url = URL(f"{self._task.homeserver}{path}", encoded=True)
+        data = None if body is None else msgspec.json.encode(body)
+        async with self._http.request(method, url, data=data, headers=self._headers) as response:
+            response.raise_for_status()
+            return await response.read()
+
+
+def _rows(window: _Window) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for room_id, room in window.rooms.items():
+        state = {event.type: event.content for event in room.required_state}
+        marker: dict[str, Any] = msgspec.json.decode(state[MARKER_TYPE])
+        name = msgspec.json.decode(state["m.room.name"], type=_Content).name
+        rows += rows_of(room_id, name, marker)
+    return rows
+
+
+async def _cold(client: Client, task: Task, stopwatch: Stopwatch) -> None:
+    database = new_database(task.database)
+    await client.log_in()
+    await client.position()
+    rows = _rows(await client.window())
+    database.execute("BEGIN IMMEDIATE")
+    database.executemany(PUT, rows)
+    database.execute("COMMIT")
+    stopwatch.ready()
+    database.close()
+
+
+async def _echo(client: Client, stopwatch: Stopwatch) -> None:
+    await client.log_in()
+    position = await client.position()
+    stopwatch.ready()
+    await client.echo(position)
+
+
+async def run(what: str) -> None:
+    """Be a bare `cold` start or a bare `echo`."""
+    stopwatch, task = Stopwatch(), Task.given()
+    timeout = aiohttp.ClientTimeout(total=None)
+    async with aiohttp.ClientSession(timeout=timeout) as http:
+        client = Client(http, task)
+        await (_cold(client, task, stopwatch) if what == "cold" else _echo(client, stopwatch))
+
+
+if __name__ == "__main__":
+    asyncio.run(run(sys.argv[1]))

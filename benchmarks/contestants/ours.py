@@ -1,0 +1,68 @@
+"""The bot itself, by its own command line, with a stopwatch on its log.
+
+Its work begins with `starting`, and it is ready when its lifecycle says `live`. With
+`STOP_WHEN_READY` it is then asked to stop. With `PROFILE_START` or `PROFILE_LIVE`, a path, what it
+does before or after that moment is profiled.
+"""
+
+import cProfile
+import logging
+import os
+import signal
+
+from typing_extensions import override
+
+from benchmarks.stopwatch import Stopwatch
+from supervisor.cli import main
+
+STOP_WHEN_READY = "BENCHMARK_STOP_WHEN_READY"
+PROFILE_START = "BENCHMARK_PROFILE_START"
+PROFILE_LIVE = "BENCHMARK_PROFILE_LIVE"
+
+
+class _Listener(logging.Handler):
+    """Hears of the lifecycle as every log handler does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._profile = cProfile.Profile()
+        self._stopwatch = Stopwatch()
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        event = record.msg
+        match event if isinstance(event, dict) else {}:
+            case {"event": "starting"}:
+                self._starting()
+            case {"event": "lifecycle_transition", "dst": "live"}:
+                self._live()
+            case {"event": "stop_requested"} if PROFILE_LIVE in os.environ:
+                self._profile.disable()
+                self._profile.dump_stats(os.environ[PROFILE_LIVE])
+            case _:
+                pass
+
+    def _starting(self) -> None:
+        self._stopwatch = Stopwatch()
+        if PROFILE_START in os.environ:
+            self._profile.enable()
+
+    def _live(self) -> None:
+        if PROFILE_START in os.environ:
+            self._profile.disable()
+            self._profile.dump_stats(os.environ[PROFILE_START])
+        self._stopwatch.ready()
+        if STOP_WHEN_READY in os.environ:
+            os.kill(os.getpid(), signal.SIGTERM)
+        if PROFILE_LIVE in os.environ:
+            self._profile.enable()
+
+
+def run() -> None:
+    """Run the bot until it is stopped."""
+    logging.getLogger().addHandler(_Listener())
+    main(["run"])
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,50 @@
+"""A wire that is longer than loopback: TCP passed on unchanged, later. It slows nothing down."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
+
+_CHUNK = 1 << 18
+
+
+@asynccontextmanager
+async def delayed(url: str, round_trip_s: float) -> AsyncIterator[str]:
+    """A URL behind which the same server is, half the round trip away in each direction."""
+    target = urlsplit(url)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(target.hostname, target.port)
+        async with asyncio.TaskGroup() as ways:
+            ways.create_task(_pass_on(reader, far_writer, round_trip_s / 2))
+            ways.create_task(_pass_on(far_reader, writer, round_trip_s / 2))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=_CHUNK)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def _pass_on(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_s: float
+) -> None:
+    """What comes in goes out after the delay, however much is on its way meanwhile."""
+    loop = asyncio.get_running_loop()
+    under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+
+    async def deliver() -> None:
+        while True:
+            due, data = await under_way.get()
+            await asyncio.sleep(due - loop.time())
+            if not data:
+                return
+            writer.write(data)
+            await writer.drain()
+
+    delivery = asyncio.create_task(deliver())
+    with suppress(ConnectionError):
+        while data := await reader.read(_CHUNK):
+            under_way.put_nowait((loop.time() + delay_s, data))
+    under_way.put_nowait((loop.time() + delay_s, b""))
+    with suppress(ConnectionError):
+        await delivery
+    writer.close()

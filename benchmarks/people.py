@@ -1,0 +1,130 @@
+"""People who say something and take the time until it is answered: raw HTTP, the same for all."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlencode
+
+import anyio
+import msgspec
+
+from benchmarks.topology import PASSWORD, Home
+from supervisor.demo.person import Person
+
+_PATIENCE_S: Final = 120
+_FILTER: Final = msgspec.json.encode(
+    {
+        "room": {
+            "timeline": {"types": ["m.room.message"]},
+            "state": {"types": []},
+            "ephemeral": {"types": []},
+            "account_data": {"types": []},
+        },
+        "presence": {"types": []},
+        "account_data": {"types": []},
+    }
+).decode()
+
+
+class AnsweredTwice(Exception):
+    """One message has got two answers."""
+
+
+@dataclass(slots=True)
+class Listener:
+    """One owner, who reads along all the time."""
+
+    person: Person
+    home: Home
+    _answers: dict[str, asyncio.Future[float]] = field(default_factory=dict)
+
+    async def ask(self, room_id: str, text: str) -> float:
+        """Say something nobody has said yet, and answer how many seconds the answer took."""
+        answered: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self._answers[text] = answered
+        began = time.perf_counter()
+        await self.person.say(room_id, text)
+        with anyio.fail_after(_PATIENCE_S):
+            return await answered - began
+
+    async def listen(self) -> None:
+        """Follow /sync, for ever."""
+        since = ""
+        while True:
+            query = {"timeout": 30_000 if since else 0, "filter": _FILTER}
+            if since:
+                query["since"] = since
+            news = await self.person.request("GET", f"/sync?{urlencode(query)}")
+            now = time.perf_counter()
+            if since:
+                self._hear(news, now)
+            since = news["next_batch"]
+
+    def _hear(self, news: dict[str, dict[str, dict[str, dict[str, object]]]], now: float) -> None:
+        for room in news.get("rooms", {}).get("join", {}).values():
+            for event in msgspec.convert(room, _Room).timeline.events:
+                answered = self._answers.get(event.content.body)
+                if event.sender == self.person.user_id or answered is None:
+                    continue
+                if answered.done():
+                    raise AnsweredTwice(event.content.body)
+                answered.set_result(now)
+
+
+class _Content(msgspec.Struct):
+    body: str = ""
+
+
+class _Event(msgspec.Struct):
+    sender: str
+    content: _Content
+
+
+class _Timeline(msgspec.Struct):
+    events: list[_Event] = []
+
+
+class _Room(msgspec.Struct):
+    timeline: _Timeline = msgspec.field(default_factory=_Timeline)
+
+
+@asynccontextmanager
+async def listeners(url: str, homes: Sequence[Home]) -> AsyncIterator[list[Listener]]:
+    """The owners of these homes, logged in and listening."""
+    async with AsyncExitStack() as stack:
+        everybody = [
+            Listener(
+                await stack.enter_async_context(Person.logged_in(url, home.owner, PASSWORD)), home
+            )
+            for home in homes
+        ]
+        async with anyio.create_task_group() as tasks:
+            for each in everybody:
+                tasks.start_soon(each.listen)
+            yield everybody
+            tasks.cancel_scope.cancel()
+
+
+async def converse(listener: Listener, texts: Sequence[str]) -> list[float]:
+    """One message after the other in one room; the latencies in seconds."""
+    room_id = listener.home.chats[0]
+    return [await listener.ask(room_id, text) for text in texts]
+
+
+async def crowd(everybody: Sequence[Listener], texts: Sequence[str]) -> float:
+    """Everybody talks in all their chats at once, in each without a pause; messages a second."""
+    rooms = [(each, chat) for each in everybody for chat in each.home.chats]
+    began = time.perf_counter()
+
+    async def talk(listener: Listener, chat: str, mine: Sequence[str]) -> None:
+        async with anyio.create_task_group() as asking:
+            for text in mine:
+                asking.start_soon(listener.ask, chat, text)
+
+    async with anyio.create_task_group() as talking:
+        for number, (listener, chat) in enumerate(rooms):
+            talking.start_soon(talk, listener, chat, texts[number :: len(rooms)])
+    return len(texts) / (time.perf_counter() - began)

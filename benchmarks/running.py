@@ -1,0 +1,116 @@
+"""Starting the contestants and reading what they say of themselves."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import anyio
+
+from benchmarks import results
+from benchmarks.stopwatch import READY_PATH, Ready
+from benchmarks.topology import PASSWORD
+from supervisor.demo.leash import LeashedProgram
+
+_READY_WITHIN_S: Final = 900
+_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+_LAST_WORDS: Final = 15
+
+
+class ContestantFailed(Exception):
+    """A contestant ended before it was ready. The text has its last words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A program that is measured, as `python -m` starts it."""
+
+    name: str
+    command: tuple[str, ...]
+
+
+OURS: Final = Contestant(results.OURS, ("benchmarks.contestants.ours",))
+BARE_COLD: Final = Contestant(results.BARE, ("benchmarks.contestants.bare", "cold"))
+NAIVE: Final = Contestant(results.NAIVE, ("benchmarks.contestants.nio_client", "naive"))
+FULL: Final = Contestant(results.FULL, ("benchmarks.contestants.nio_client", "full"))
+BARE_ECHO: Final = Contestant(results.BARE, ("benchmarks.contestants.bare", "echo"))
+NIO_ECHO: Final = Contestant(results.NIO, ("benchmarks.contestants.nio_client", "echo"))
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A contestant that is ready."""
+
+    ready: Ready
+    start_s: float
+    """From the start of its process until it was ready."""
+    pid: int
+
+    def cpu_s(self) -> float:
+        """The CPU seconds that it has used by now, to a hundredth."""
+        # After the name, which is in parentheses, come the state and eleven more fields.
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+
+
+@asynccontextmanager
+async def started(
+    contestant: Contestant,
+    *,
+    url: str,
+    account: str,
+    folder: Path,
+    device: str = "BENCHMARK",
+    environment: Mapping[str, str] | None = None,
+) -> AsyncIterator[Started]:
+    """Run one in a folder, wait until it is ready, and end it in order on leaving."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ready_path, log = folder / "ready.json", folder / "contestant.log"
+    ready_path.unlink(missing_ok=True)
+    began = time.time()
+    program = LeashedProgram(
+        [sys.executable, "-m", *contestant.command],
+        folder=Path.cwd(),
+        log=log,
+        environment={
+            **_plain_environment(),
+            "MATRIX_HOMESERVER": url,
+            "MATRIX_USER_ID": f"@{account}:localhost",
+            "MATRIX_PASSWORD": PASSWORD,
+            "MATRIX_DEVICE_ID": device,
+            "MATRIX_DB_PATH": str(folder / "lambda_matrix.db"),
+            "MATRIX_STORE_PATH": str(folder / "matrix_store"),
+            "MATRIX_JOURNAL_PATH": str(folder / "lambda_journal.db"),
+            "STATUS_BIND": "",
+            "LOG_FORMAT": "json",
+            READY_PATH: str(ready_path),
+            **(environment or {}),
+        },
+    )
+    try:
+        ready = await _ready(program, ready_path, log)
+        yield Started(ready, ready.ready_at - began, program.pid)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await program.end()
+
+
+async def _ready(program: LeashedProgram, path: Path, log: Path) -> Ready:
+    with anyio.fail_after(_READY_WITHIN_S):
+        while not path.exists():
+            if program.exit_code() not in {None, 0}:
+                words = "\n".join(log.read_text(errors="replace").splitlines()[-_LAST_WORDS:])
+                raise ContestantFailed(words)
+            await anyio.sleep(0.02)
+    return Ready(**json.loads(path.read_text()))
+
+
+def _plain_environment() -> dict[str, str]:
+    """Without settings for another bot, and with compiled modules, as in real use."""
+    ours = ("MATRIX_", "BOT_", "STATUS_", "LOG_", "COVERAGE", "COV_", "PYTEST", "PYTHONDONT")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}

@@ -1,0 +1,123 @@
+"""How results look: tables for the terminal and for the documents."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rich.table import Table
+
+from benchmarks.results import (
+    CELLS,
+    COLD,
+    ECHO,
+    FAR,
+    OURS,
+    WARM,
+    WARM_QUARTER,
+    Judgement,
+    Results,
+    Side,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A metric as it is shown: a percentile, else the median."""
+
+    title: str
+    metric: str
+    factor: float = 1.0
+    digits: int = 2
+    share: float | None = None
+
+
+_STARTING: Final = (
+    Column("wall, s", "wall_s"),
+    Column("with Python's start, s", "process_s"),
+    Column("CPU, s", "cpu_s"),
+    Column("CPU without imports, s", "work_cpu_s", digits=3),
+    Column("peak, MiB", "peak_mib", digits=0),
+)
+_SPEAKING: Final = (
+    Column("p50, ms", "latency_s", 1000, 0, share=0.5),
+    Column("p99, ms", "latency_s", 1000, 0, share=0.99),
+    Column("messages/s", "messages_per_s", digits=1),
+    Column("CPU, ms a message", "cpu_ms_one", digits=1),
+    Column("CPU, ms a message in a crowd", "cpu_ms_many", digits=1),
+)
+_RESTING: Final = (
+    Column("idle, bytes", "idle_bytes", digits=0),
+    Column("in use, bytes", "awake_bytes", digits=0),
+    Column("activation, µs", "activation_us", digits=0),
+    Column("message to one in use, µs", "wake_us", digits=0),
+)
+_SHOWN: Final = (
+    (COLD, _STARTING),
+    (FAR, _STARTING),
+    (WARM_QUARTER, _STARTING),
+    (WARM, _STARTING),
+    (ECHO, _SPEAKING),
+    (CELLS, _RESTING),
+)
+
+Cells = list[list[str]]
+"""Rows of a table, the heading first."""
+
+
+def tables(results: Results) -> list[tuple[str, Cells]]:
+    """A table for each scenario that was measured, with its title."""
+    return [
+        (scenario, _rows(results, scenario, columns))
+        for scenario, columns in _SHOWN
+        if results.contestants(scenario)
+    ]
+
+
+def _rows(results: Results, scenario: str, columns: Sequence[Column]) -> Cells:
+    contestants = [who for who in results.contestants(scenario) if who != "limit"]
+    return [
+        ["", *(column.title for column in columns)],
+        *([who, *(_cell(results, scenario, who, it) for it in columns)] for who in contestants),
+    ]
+
+
+def _cell(results: Results, scenario: str, contestant: str, column: Column) -> str:
+    value = Side(scenario, contestant, column.metric, column.share).value(results)
+    return "" if value is None else f"{value * column.factor:.{column.digits}f}"
+
+
+def target_cells(judged: Sequence[Judgement]) -> Cells:
+    """The targets beside what was measured."""
+    return [
+        ["target", "limit", "measured", ""],
+        *([it.target.sentence, it.limit, f"{it.ratio:.2f}", it.verdict] for it in judged),
+    ]
+
+
+def ratio_cells(results: Results) -> Cells:
+    """How much longer the others take to start cold than the bot does."""
+    shown = [scenario for scenario in (COLD, FAR) if results.median(scenario, OURS, "wall_s")]
+    rows = [["times the bot's wall time", *shown]]
+    for who in results.contestants(COLD):
+        row = [who]
+        for scenario in shown:
+            ours, theirs = (results.median(scenario, it, "wall_s") for it in (OURS, who))
+            row.append(f"{theirs / ours:.2f}" if ours and theirs else "")
+        rows.append(row)
+    return rows
+
+
+def rich_table(title: str, cells: Cells) -> Table:
+    """For the terminal."""
+    table = Table(title=title, title_justify="left")
+    for number, heading in enumerate(cells[0]):
+        table.add_column(heading, justify="right" if number else "left")
+    for row in cells[1:]:
+        table.add_row(*row)
+    return table
+
+
+def markdown(cells: Cells) -> str:
+    """For a document."""
+    rule = ["---", *("---:" for _ in cells[0][1:])]
+    return "".join(f"| {' | '.join(row)} |\n" for row in (cells[0], rule, *cells[1:]))
