@@ -20,7 +20,7 @@ from actors.system import ActorSystem
 _log = structlog.get_logger()
 
 AGAIN_S: Final = 5.0
-"""The wait after the homeserver gave no answer: it may fail for a moment without being lost."""
+"""The wait after a request without an answer: the homeserver may not be lost for all that."""
 
 _NOTHING: Final[frozenset[RoomId]] = frozenset()
 
@@ -122,8 +122,9 @@ class Upkeep:
                     continue
                 except HomeserverUnavailable as error:
                     _log.info("upkeep_waits", room_id=due.room_id, reason=str(error))
-                    self._system.later(AGAIN_S, self.start)
-                    return
+                    await anyio.sleep(AGAIN_S)
+                    self._put_last(due)
+                    continue
                 except HomeserverRefused as refusal:
                     _log.warning("upkeep_refused", room_id=due.room_id, reason=str(refusal))
                 self._done(due)
@@ -144,6 +145,11 @@ class Upkeep:
                 _log.info("room_linked", room_id=due.room_id, space_id=due.link_to)
             for outdated in sorted(due.unlink & space.children):
                 await homeserver.unlink(due.link_to, outdated)
+
+    def _put_last(self, due: Due) -> None:
+        """A room that fails holds up no other one."""
+        if due.room_id in self._due:
+            self._due[due.room_id] = self._due.pop(due.room_id)
 
     def _done(self, due: Due) -> None:
         if self._due.get(due.room_id) == due:
