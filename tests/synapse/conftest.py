@@ -12,6 +12,7 @@ from supervisor.demo.bot import BotProcess
 from supervisor.demo.person import Person
 from supervisor.demo.synapse import ThrowawaySynapse
 from tests.synapse.home import Home, move_in
+from tests.synapse.proxy import FaultProxy
 
 PASSWORD = "a password for one test"
 
@@ -93,6 +94,13 @@ async def make_bot(synapse: ThrowawaySynapse, tmp_path: Path) -> AsyncIterator[M
             return await bots.enter_async_context(made)
 
         yield make
+
+
+@pytest.fixture
+async def proxy(synapse: ThrowawaySynapse) -> AsyncIterator[FaultProxy]:
+    """The shared homeserver, failing on demand: for a bot with the proxy's `homeserver_url`."""
+    async with FaultProxy(synapse.url) as between:
+        yield between
 
 
 @pytest.fixture

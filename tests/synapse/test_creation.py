@@ -1,0 +1,263 @@
+"""Rooms are created once: whatever the homeserver answers, however often people ask."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import anyio
+import pytest
+
+from supervisor.demo.bot import BotProcess
+from supervisor.demo.person import Person
+from supervisor.demo.synapse import ThrowawaySynapse
+from tests.synapse.conftest import PASSWORD, MakeBot, MakePerson, newcomer, unique
+from tests.synapse.home import MARKER, Home, accept, hear, knock, move_in, words_of
+from tests.synapse.proxy import FaultProxy, bad_gateway, drop_after, refused
+from tests.synapse.rebuilding import Rooms, rooms_of_owners
+
+pytestmark = pytest.mark.anyio
+
+CREATE = "POST createRoom"
+QUEUED = "The homeserver allows only so many new rooms"
+
+
+@pytest.fixture
+async def proxied(make_bot: MakeBot, proxy: FaultProxy) -> BotProcess:
+    """A bot behind the proxy, not started yet."""
+    return await make_bot(homeserver_url=proxy.url)
+
+
+async def rooms_of(homeserver: ThrowawaySynapse, bot: BotProcess, owner: Person) -> Rooms:
+    """What an owner has with the bot, by the markers in the rooms."""
+    localpart = bot.user_id[1:].partition(":")[0]
+    async with Person.logged_in(homeserver.url, localpart, PASSWORD) as account:
+        return (await rooms_of_owners(account)).get(owner.user_id, Rooms())
+
+
+def one_of_each(*chat_ids: str) -> dict[str, int]:
+    return dict.fromkeys(chat_ids, 1)
+
+
+def counted(rooms: Rooms) -> dict[str, int]:
+    return {chat_id: len(of_id) for chat_id, of_id in rooms.chats.items()}
+
+
+# ---------------------------------------------------------------- asked more than once
+
+
+async def test_two_invites_at_once_make_one_space(
+    synapse: ThrowawaySynapse, alice: Person, live_bot: BotProcess
+) -> None:
+    doors = [await knock(alice, live_bot) for _ in range(2)]
+    await accept(alice, live_bot, is_space=True)
+    await accept(alice, live_bot, is_space=False)
+    for door in doors:
+        await hear(alice, live_bot, door)
+    rooms = await rooms_of(synapse, live_bot, alice)
+    assert (len(rooms.spaces), counted(rooms)) == (1, one_of_each("C1"))
+
+
+async def test_new_from_two_rooms_at_once_makes_a_chat_each(
+    synapse: ThrowawaySynapse, home: Home
+) -> None:
+    alice, second = home.owner, await home.new_chat()
+    await hear(alice, home.bot, home.chat)
+    async with anyio.create_task_group() as at_once:
+        for room in (home.chat, second, home.chat):
+            at_once.start_soon(alice.say, room, "!new")
+    told = {await hear(alice, home.bot, room) for room in (home.chat, second, home.chat)}
+    assert {text.partition(" is ready")[0] for text in told} == {
+        f"Chat {number} (C{number})" for number in (3, 4, 5)
+    }
+    rooms = await rooms_of(synapse, home.bot, alice)
+    assert counted(rooms) == one_of_each("C1", "C2", "C3", "C4", "C5")
+    assert len(rooms.spaces) == 1
+
+
+async def test_a_second_invite_after_the_loss_of_the_database_makes_nothing(
+    synapse: ThrowawaySynapse, bot: BotProcess, alice: Person
+) -> None:
+    await bot.start_and_go_live()
+    await move_in(alice, bot)
+    await bot.kill()
+    bot.wipe()
+    await bot.start_and_go_live()
+    assert (await hear(alice, bot, await knock(alice, bot))).startswith("Welcome back!")
+    rooms = await rooms_of(synapse, bot, alice)
+    assert (len(rooms.spaces), counted(rooms)) == (1, one_of_each("C1"))
+
+
+@pytest.mark.parametrize("files_lost", [False, True])
+async def test_an_invite_that_came_while_the_bot_was_down_is_honoured_once(
+    synapse: ThrowawaySynapse, bot: BotProcess, alice: Person, bob: Person, *, files_lost: bool
+) -> None:
+    await bot.start_and_go_live()
+    await move_in(alice, bot)
+    await bot.kill()
+    doors = {alice: await knock(alice, bot), bob: await knock(bob, bot)}
+    if files_lost:
+        bot.wipe()
+    await bot.start_and_go_live()
+    greetings = {person: await hear(person, bot, door) for person, door in doors.items()}
+    assert greetings[alice].startswith("Welcome back!")
+    assert greetings[bob].startswith("Hello!")
+    assert await bot.terminate() == 0
+    await bot.start_and_go_live()
+    for person, door in doors.items():
+        assert await words_of(person, door, bot.user_id) == [greetings[person]]
+        rooms = await rooms_of(synapse, bot, person)
+        assert (len(rooms.spaces), counted(rooms)) == (1, one_of_each("C1"))
+
+
+# ---------------------------------------------------------------- answered badly
+
+
+async def test_a_room_whose_creation_was_never_answered_is_adopted(
+    synapse: ThrowawaySynapse,
+    proxied: BotProcess,
+    proxy: FaultProxy,
+    make_person: MakePerson,
+) -> None:
+    await proxied.start_and_go_live()
+    owners = [await make_person("owner") for _ in range(3)]
+    lost = proxy.when(CREATE, drop_after, times=len(owners))
+    doors = [await knock(owner, proxied) for owner in owners]
+    for owner, door in zip(owners, doors, strict=True):
+        await hear(owner, proxied, door, timeout_s=40)
+        rooms = await rooms_of(synapse, proxied, owner)
+        assert (len(rooms.spaces), counted(rooms)) == (1, one_of_each("C1"))
+    assert lost.hits == len(owners)
+    creations = [write for write in proxy.writes if write.name == CREATE]
+    assert len(creations) == 2 * len(owners)
+
+
+async def test_a_refused_creation_is_told_and_holds_up_nothing(
+    proxied: BotProcess, proxy: FaultProxy, alice: Person
+) -> None:
+    await proxied.start_and_go_live()
+    home = await move_in(alice, proxied)
+    proxy.when(CREATE, refused(), times=1)
+    assert "refused by a test" in await alice.ask(home.chat, "!new")
+    chat = await home.new_chat()
+    assert (await hear(alice, proxied, home.chat)).startswith("Chat 3 (C3) is ready")
+    assert proxied.kv()[f"chat:{alice.user_id}:C3"]["surface_ref"] == chat
+
+
+async def test_what_upkeep_could_not_write_at_first_holds_up_no_new_chat(
+    synapse: ThrowawaySynapse, proxied: BotProcess, proxy: FaultProxy, alice: Person
+) -> None:
+    _, chat = await legacy_home(synapse, proxied, alice)
+    proxy.when(f"PUT rooms/*/state/{MARKER}/*", bad_gateway, times=1)
+    await proxied.start_and_go_live()
+    assert (await alice.ask(chat, "!new", timeout_s=40)).startswith("Chat 5 (C5) is ready")
+
+
+# ---------------------------------------------------------------- what is not known
+
+
+async def test_nothing_is_created_for_an_owner_whose_space_may_be_the_unreadable_room(
+    synapse: ThrowawaySynapse, proxied: BotProcess, proxy: FaultProxy, alice: Person
+) -> None:
+    space, _ = await legacy_home(synapse, proxied, alice)
+    proxy.when("POST *_msc3575/sync", refused(404, "M_UNRECOGNIZED"))
+    proxy.when("GET rooms/*/state", bad_gateway, matches=lambda request: request.room_id == space)
+    await proxied.start_and_go_live()
+    door = await knock(alice, proxied)
+    assert "can't read all of my rooms" in await hear(alice, proxied, door)
+    assert [write for write in proxy.writes if write.name == CREATE] == []
+    assert await proxied.terminate() == 0
+    proxy.heal()
+    await proxied.start_and_go_live()
+    assert space in await hear(alice, proxied, door)
+    rooms = await rooms_of(synapse, proxied, alice)
+    assert (rooms.spaces, counted(rooms)) == ([space], one_of_each("C4"))
+
+
+async def test_no_number_is_given_out_twice_though_the_space_and_all_files_are_gone(
+    synapse: ThrowawaySynapse, bot: BotProcess, alice: Person
+) -> None:
+    await bot.start_and_go_live()
+    home = await move_in(alice, bot)
+    await home.new_chat()
+    await bot.terminate()
+    bot.wipe()
+    localpart = bot.user_id[1:].partition(":")[0]
+    async with Person.logged_in(synapse.url, localpart, PASSWORD) as account:
+        await account.leave(home.space)
+    await bot.start_and_go_live()
+    door = await knock(alice, bot)
+    assert "Chat 3 (C3)" in await hear(alice, bot, door)
+    rooms = await rooms_of(synapse, bot, alice)
+    assert counted(rooms) == one_of_each("C1", "C2", "C3")
+
+
+async def legacy_home(
+    homeserver: ThrowawaySynapse, bot: BotProcess, owner: Person
+) -> tuple[str, str]:
+    """A Space and its chat C4 as an earlier program made them; the owner is in both."""
+    localpart = bot.user_id[1:].partition(":")[0]
+    async with Person.logged_in(homeserver.url, localpart, PASSWORD) as account:
+        invite = [owner.user_id]
+        space = await account.create_room(
+            name="Chats", creation_content={"type": "m.space"}, invite=invite
+        )
+        chat = await account.create_room(name="Chat 4", invite=invite)
+        await account.set_state(space, "m.space.child", {"via": ["localhost"]}, chat)
+    for room in (space, chat):
+        await owner.join(room)
+    await owner.new_invites()
+    return space, chat
+
+
+# ---------------------------------------------------------------- rate limits
+
+
+@pytest.fixture
+async def strict_synapse() -> AsyncIterator[ThrowawaySynapse]:
+    """Stock limits, but the wait for a room is 4 s instead of a minute, after 2 instead of 10."""
+    settings = {
+        "rc_room_creation": {"per_second": 0.25, "burst_count": 2},
+        "rc_message": {"per_second": 1, "burst_count": 10},
+    }
+    async with ThrowawaySynapse(stock_limits=True, settings=settings) as homeserver:
+        yield homeserver
+
+
+async def test_under_rate_limits_everybody_is_told_and_gets_one_space_and_one_chat(
+    strict_synapse: ThrowawaySynapse, tmp_path: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        user_id = await strict_synapse.register(unique("bot"), PASSWORD)
+        bot = await stack.enter_async_context(
+            BotProcess(
+                homeserver_url=strict_synapse.url,
+                user_id=user_id,
+                password=PASSWORD,
+                folder=tmp_path / "bot",
+            )
+        )
+        owners = [await newcomer(stack, strict_synapse, "owner") for _ in range(4)]
+        await bot.start_and_go_live()
+        doors = {owner: await knock(owner, bot) for owner in owners}
+        await bot.wait_for_event("creation_queued")
+        await bot.kill()
+        await bot.start_and_go_live()
+        for owner, door in doors.items():
+            await accept(owner, bot, is_space=True, timeout_s=60)
+            await accept(owner, bot, is_space=False, timeout_s=60)
+            while not (await hear(owner, bot, door)).startswith("Hello!"):
+                pass
+            *waits, _ = await words_of(owner, door, user_id)
+            assert all(text.startswith(QUEUED) for text in waits)
+            assert len(waits) <= 2, "one for the Space, one for the chat"
+            assert bool(waits) == (owner.user_id in queued_in(bot))
+            rooms = await rooms_of(strict_synapse, bot, owner)
+            assert (len(rooms.spaces), counted(rooms)) == (1, one_of_each("C1"))
+
+
+def queued_in(bot: BotProcess) -> set[str]:
+    """The owners who had to wait, by all logs of a bot."""
+    lines = [line for log in bot.folder.glob("run-*.log") for line in log.read_text().splitlines()]
+    events = [json.loads(line) for line in lines if line.startswith("{")]
+    return {event["owner"] for event in events if event["event"] == "creation_queued"}
