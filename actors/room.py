@@ -91,7 +91,9 @@ class RoomActor:
             case RoomChanged():
                 await self._read_again()
             case IdentitySettled(identity, in_round):
-                await self._write(identity, in_round=in_round)
+                # What was settled before the room was replaced, or left, comes too late.
+                if in_round or not isinstance(self._verdict, Skipped):
+                    await self._write(identity, in_round=in_round)
             case InboxWaiting():
                 await self._drain_inbox()
             case RoomLeft():

@@ -2,9 +2,11 @@
 
 import pytest
 
-from actors.model import RoomId
+from actors.messages import IdentitySettled
+from actors.model import RoomId, RoomMeta
 from actors.ports import PlatformFailed
-from actors.rows import user_key
+from actors.rows import from_row, room_key, user_key
+from actors.settlement import Identity
 from supervisor.lifecycle import State
 from tests.simulation.reading import read_snapshot
 from tests.stepping.harness import ALICE, BOT, ScriptedPlatform, World, quiet
@@ -97,3 +99,21 @@ async def test_a_platform_that_fails_during_reconciliation_does_not_end_the_proc
         await quiet(60)
         assert run.state() is State.LIVE
         assert world.alice.replies(home.chat) == ("You said: hello",)
+
+
+async def test_what_was_settled_for_a_room_before_it_was_replaced_comes_too_late() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        room = from_row(await world.store.row(room_key(home.chat)), RoomMeta)
+        assert room is not None
+        world.server.grant(home.chat, ALICE, 100)
+        replacement = world.alice.upgrade(home.chat)
+        world.alice.invite(replacement, BOT)
+        await quiet()
+        rows = await world.rows()
+        assert room_key(replacement) in rows
+        assert room_key(home.chat) not in rows
+        run.bot.system.tell(home.chat, IdentitySettled(Identity(room), in_round=False))
+        await quiet()
+        assert await world.rows() == rows
