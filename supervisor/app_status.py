@@ -1,5 +1,6 @@
 """The running bot as the status server and the service manager look at it."""
 
+import math
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -83,8 +84,8 @@ class Observer:
         finally:
             watched.is_open = False
             with anyio.move_on_after(CLOSE_WITHIN_S, shield=True):
-                async with self._one_at_a_time:
-                    pass  # whoever was looking has looked
+                async with self._one_at_a_time:  # whoever was looking has looked
+                    self._seen_at = -math.inf
 
     # ------------------------------------------------------------ what the server asks
 

@@ -1,4 +1,4 @@
-"""What the snapshot takes from the database, read seldom and never waited for."""
+"""What the snapshot takes from the database: at little cost, and not waited for for long."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -11,8 +11,10 @@ from actors.ports import PortError, StateStore
 from actors.rows import ROOM_PREFIX, USER_PREFIX, from_row, room_key, user_key
 from supervisor.status.snapshot import LISTED, Owner
 
-FRESH_S: Final = 15.0
-"""Rows are read again after so long; counts of what waits each time."""
+FRESH_S: Final = 1.0
+"""Rows are read again after so long at the soonest; counts of what waits each time."""
+SHARE: Final = 0.01
+"""Reading rows may take this share of the time: ten thousand of them are read seldom."""
 WITHIN_S: Final = 2.0
 """A database that takes longer to answer is not waited for."""
 
@@ -34,7 +36,7 @@ class CacheView:
 
     store: StateStore
     _rows: Rows | None = field(default=None, init=False)
-    _read_at: float = field(default=0.0, init=False)
+    _fresh_until: float = field(default=0.0, init=False)
     _metas: dict[RoomId, RoomMeta | None] = field(default_factory=dict, init=False)
 
     async def inbox_waiting(self) -> int | None:
@@ -47,10 +49,12 @@ class CacheView:
 
     async def rows(self) -> Rows | None:
         """Owners and rooms, somewhat old; None where they can't be read now."""
-        now = anyio.current_time()
-        if self._rows is None or now - self._read_at >= FRESH_S:
-            self._rows, self._read_at = await _or_none(self._read), now
+        began = anyio.current_time()
+        if began >= self._fresh_until:
+            self._rows = await _or_none(self._read)
             self._metas.clear()
+            now = anyio.current_time()
+            self._fresh_until = now + max(FRESH_S, (now - began) / SHARE)
         return self._rows
 
     async def meta(self, room_id: RoomId) -> RoomMeta | None:

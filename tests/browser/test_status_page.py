@@ -189,11 +189,30 @@ async def test_a_bot_that_is_gone_is_said_to_be_gone_and_found_again(visit: Visi
         await visit.open(puppet)
         assert not await visit.page.locator("#connection").is_visible()
     await visit.page.locator("#connection").wait_for(state="visible", timeout=15_000)
-    assert "The bot does not answer" in await visit.text("#connection")
+    assert "The bot has not answered since" in await visit.text("#connection")
     assert await visit.text("#state") == "live"
     async with on_stage(degraded(), port):
         await visit.wait_for_text("#state", "degraded")
         await visit.page.locator("#connection").wait_for(state="hidden", timeout=15_000)
+
+
+async def test_a_bot_that_was_stopped_says_so_with_its_last_word(visit: Visit) -> None:
+    async with on_stage() as puppet:
+        await visit.open(puppet)
+        lifecycle = replace(puppet.says.lifecycle, state="stopped", reason="SIGTERM")
+        puppet.says = replace(puppet.says, lifecycle=lifecycle)
+    await visit.wait_for_text("#connection", "The bot has stopped")
+    assert (await visit.text("#state"), await visit.text("#reason")) == ("stopped", "SIGTERM")
+
+
+async def test_of_a_report_only_what_happened_is_told(visit: Visit, puppet: Puppet) -> None:
+    report = puppet.says.reconciled
+    assert report is not None
+    counts = {"joined_rooms": 0, "restored_chat_rows": 0, "removed_rows": 4, "changes": 0}
+    puppet.says = replace(puppet.says, reconciled=replace(report, counts=counts))
+    await visit.open(puppet)
+    names = await visit.page.locator("#reconciled th").all_inner_texts()
+    assert names == ["joined rooms", "removed rows", "changes", "skipped rooms", "conflicts"]
 
 
 # --- what strangers write

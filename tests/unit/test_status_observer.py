@@ -42,7 +42,7 @@ def observer_in(world: World) -> Observer:
 
 async def look(observer: Observer) -> Snapshot:
     """Look anew, not at what was seen a moment ago."""
-    await quiet(cache.FRESH_S)
+    await quiet(app_status.FRESH_S + cache.FRESH_S)
     return await observer.snapshot()
 
 
@@ -169,9 +169,28 @@ async def test_after_the_end_the_closed_files_are_left_alone() -> None:
             before = await look(observer)
             await run.stop()
         world.store.close()
-        after = await look(observer)
+        after = await observer.snapshot()
         assert after.lifecycle.state == "stopped"
         assert (after.rooms, after.owners) == (before.rooms, before.owners)
+
+
+async def test_a_database_that_takes_long_is_read_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    observer = observer_in(world)
+    async with world.live() as run, observer.watching("boot", run.bot, run.supervisor):
+        asked: list[object] = []
+        keys = InlineStore.keys
+
+        async def slow_keys(store: InlineStore, prefix: str) -> tuple[str, ...]:
+            asked.append(prefix)
+            await quiet(0.1)
+            return await keys(store, prefix)
+
+        monkeypatch.setattr(InlineStore, "keys", slow_keys)
+        for _ in range(100):
+            await look(observer)
+        assert len(asked) == 2 * 200 // 20
+        monkeypatch.undo()
 
 
 async def test_many_owners_are_counted_and_the_first_are_listed() -> None:

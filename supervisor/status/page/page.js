@@ -5,6 +5,7 @@ import { count, duration, moment, ticking, until, words } from "./words.js";
 
 const SILENCE_MS = 35_000;
 const AGAIN_MS = 3_000;
+const ALWAYS_TOLD = new Set(["joined_rooms", "already_right", "changes", "skipped_rooms", "conflicts"]);
 const byId = (id) => document.getElementById(id);
 
 let seen = null; // the newest snapshot
@@ -152,8 +153,8 @@ function showRooms() {
 
 function showReconciled() {
   const report = seen.reconciled;
-  const rows = report ? Object.entries({ ...report.counts, skipped_rooms: report.skipped, conflicts: report.conflicts_total }) : [];
-  fill(byId("reconciled"), rows, ([name, value]) => [
+  const told = report ? Object.entries({ ...report.counts, skipped_rooms: report.skipped, conflicts: report.conflicts_total }) : [];
+  fill(byId("reconciled"), told.filter(([name, value]) => value || ALWAYS_TOLD.has(name)), ([name, value]) => [
     cell(words(name), { header: true }), cell(count(value), { className: "number" }),
   ]);
   const at = report ? (report.at ? `${moment(report.at)}, with what it found and wrote:` : "With what it found and wrote:") : "Not yet.";
@@ -212,13 +213,19 @@ function show(snapshot) {
   tick();
 }
 
+function whatIsLost() {
+  if (!seen) return "The bot does not answer. Trying again.";
+  if (seen.lifecycle.state === "stopped") return "The bot has stopped, and this is how it was. The page goes on when it is started again.";
+  return `The bot has not answered since ${moment(heard)}. What is shown may be old; trying again.`;
+}
+
 function setLost(isLost) {
   if (lost === isLost && !byId("connection").hidden === isLost) return;
   lost = isLost;
   const line = byId("connection");
   document.body.classList.toggle("lost", lost);
   line.hidden = !lost;
-  write(line, lost ? `The bot does not answer${seen ? ` since ${moment(heard)}` : ""}. What is shown may be old; trying again.` : "");
+  write(line, lost ? whatIsLost() : "");
 }
 
 function listen() {
