@@ -29,10 +29,10 @@ from adapter.sqlite.opening import (
     connect,
     prepare_connection,
     prepare_file,
-    transaction,
 )
 from adapter.sqlite.sql_store import Clock, SqlStore
-from adapter.sqlite.statements import Query, Row, Statement, runs
+from adapter.sqlite.statements import Query, Row, Statement
+from adapter.sqlite.transactions import write_all
 
 MEMORY: Final = ":memory:"
 
@@ -57,9 +57,8 @@ class _Database:
 
     async def write(self, statements: Sequence[Statement]) -> None:
         await checkpoint()
-        with translated(), transaction(self._connection):
-            for sql, params in runs(statements):
-                self._connection.executemany(sql, params)
+        with translated():
+            write_all(self._connection, statements)
 
     def close(self) -> None:
         self._connection.close()
