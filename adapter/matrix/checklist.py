@@ -38,9 +38,9 @@ class Checklist:
         try:
             head, *done = self.path.read_bytes().splitlines()
             plan = msgspec.json.decode(head, type=_Head)
-        except (FileNotFoundError, ValueError):
+        except FileNotFoundError:
             return ()
-        except (OSError, *UNDECODABLE) as error:
+        except (OSError, ValueError, *UNDECODABLE) as error:
             _log.warning("checklist_ignored", path=str(self.path), reason=str(error))
             return ()
         if (plan.homeserver, plan.user_id) != (self._homeserver, self._user_id):

@@ -21,7 +21,6 @@ _UNSETTLED: Final = (
     " WHERE state <> 'done' ORDER BY seq"
 )
 _STATE: Final = "SELECT state FROM inbox WHERE event_id = ?"
-_UNSENT: Final = "SELECT count(*) FROM outbox WHERE state = 'unsent'"
 
 
 class DatabaseMissing(PortError):
@@ -48,16 +47,10 @@ class InboxRow:
 def read_inbox(path: Path) -> list[InboxRow]:
     """What is not settled, in the order of its acceptance. Opens the file for reading only.
 
-    Raises DatabaseMissing, StoreUnavailable, StoreCorrupt; so do the others here.
+    Raises DatabaseMissing, StoreUnavailable, StoreCorrupt; so does `retry`.
     """
     with _opened(path, "ro") as connection:
         return [InboxRow(*row) for row in connection.execute(_UNSETTLED)]
-
-
-def count_unsent(path: Path) -> int:
-    """How many messages are still to be sent. Opens the file for reading only."""
-    with _opened(path, "ro") as connection:
-        return int(connection.execute(_UNSENT).fetchone()[0])
 
 
 def retry(path: Path, event_id: EventId) -> InboxState | None:

@@ -301,6 +301,11 @@ class TestChecklist:
         todo.path.write_bytes(content)
         assert todo.left_over() == ()
 
+    def test_a_folder_in_its_place_is_as_good_as_none(self, tmp_path: Path) -> None:
+        todo = checklist(tmp_path)
+        todo.path.mkdir()
+        assert todo.left_over() == ()
+
     def test_another_accounts_is_not_ours(self, tmp_path: Path) -> None:
         checklist(tmp_path).begin(self.ROOMS)
         assert checklist(tmp_path, ALICE).left_over() == ()
