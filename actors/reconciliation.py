@@ -153,7 +153,7 @@ class Round:
         if self._writes:
             await self.store.commit(self._writes)
         for room_id, rows in self._repaired.items():
-            self.system.fire(room_id, RoomTrigger.REPAIRED, f"{rows} rows written")
+            self.system.fire(room_id, RoomTrigger.REPAIRED, f"rows written: {rows}")
 
     def _hear(self, report: Report) -> None:
         match report:

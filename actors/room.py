@@ -225,7 +225,7 @@ class RoomActor:
         except StoreUnavailable:
             self._record = None
             raise
-        reason = f"{len(writes)} rows written"
+        reason = f"rows written: {len(writes)}"
         self._context.system.fire(self._room_id, RoomTrigger.REPAIRED, reason)
 
     def _note_due(self, identity: Identity) -> None:

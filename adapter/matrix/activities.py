@@ -150,7 +150,7 @@ class Activities:
         try:
             with anyio.CancelScope() as self._serving:
                 await self._tell_all_that_wait()
-                await pump.run(position, idle=self._tell_all_that_wait)
+                await pump.run(position, regularly=self._tell_all_that_wait)
         finally:
             self.system.live = False
         failing = self._failing

@@ -32,19 +32,22 @@ class Pump:
     replacements: set[RoomId]
     """Gets the rooms that ours were upgraded to, before anybody looks at an invite to one."""
 
-    async def run(self, since: str, idle: Callable[[], Awaitable[None]]) -> None:
+    async def run(self, since: str, regularly: Callable[[], Awaitable[None]]) -> None:
         """Go on from a position until something raises: what `sync` raises, or StoreUnavailable.
 
-        `idle` is awaited whenever the server had nothing to say.
+        `regularly` is awaited every half minute or so, however much the server has to say.
         """
+        last = anyio.current_time()
         while True:
             self.system.meter.beat()
             delta = await self.homeserver.sync(since, POLL_S)
             await self.accept(delta, since)
             since = delta.next_batch
-            if not (delta.rooms or delta.invites or delta.left):
-                await idle()
-            await self._let_actors_catch_up()
+            if anyio.current_time() - last >= POLL_S:
+                last = anyio.current_time()
+                await regularly()
+            if any(room.messages for room in delta.rooms):
+                await self._let_actors_catch_up()
 
     async def _let_actors_catch_up(self) -> None:
         """Read no further while more messages wait than may."""

@@ -2,8 +2,9 @@
 
 import pytest
 
-from actors.model import EventId
+from actors.model import EventId, InboundMessage
 from actors.ports import PlatformFailed
+from actors.writes import AcceptMessage
 from adapter.matrix import pump
 from tests.simulation.events import MALFORMED
 from tests.simulation.faults import Fault
@@ -345,3 +346,17 @@ async def test_after_a_loss_of_the_store_old_messages_are_not_answered_again() -
         world.alice.say(home.chat, "and now?")
         await quiet()
         assert world.alice.replies(home.chat) == ("You said: hello", "You said: and now?")
+
+
+async def test_what_waits_untold_is_found_however_busy_the_homeserver_is() -> None:
+    world = World()
+    async with world.live() as run:
+        of_alice, of_bob = await run.settle_in(world.alice), await run.settle_in(world.bob)
+        waiting = InboundMessage(
+            EventId("$untold"), of_alice.chat, ALICE, 0, msgtype="m.text", body="anybody?"
+        )
+        await world.store.commit([AcceptMessage(waiting)])
+        for number in range(20):
+            world.bob.say(of_bob.chat, str(number))
+            await quiet(5)
+        assert world.alice.replies(of_alice.chat) == ("You said: anybody?",)
