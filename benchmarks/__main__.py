@@ -55,7 +55,7 @@ class Wish:
     @property
     def runs(self) -> int:
         """How many runs of contestants that will be."""
-        times = {"cold": len(COLD_STARTERS), "far": len(COLD_STARTERS), "warm": 2}
+        times = {"cold": len(COLD_STARTERS), "far": len(COLD_STARTERS), "warm": 4}
         each = sum(times.get(scenario, len(ECHOES)) for scenario in self.scenarios)
         return 2 + self.rounds * each + ("cells" in self.only)
 

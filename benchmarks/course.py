@@ -28,7 +28,7 @@ from benchmarks.running import (
     started,
 )
 from benchmarks.running import OURS as BOT
-from benchmarks.topology import Topology
+from benchmarks.topology import ACCOUNTS, Topology
 
 COLD_STARTERS: Final = (BOT, BARE_COLD, NAIVE, FULL)
 ECHOES: Final = (BOT, BARE_ECHO, NIO_ECHO)
@@ -58,9 +58,9 @@ class Course:
     _runs: int = field(default=0, init=False)
 
     async def prepare(self) -> None:
-        """Have the bot started once for each account: the homeserver is warm, and so are these."""
-        for account in ("quarter", "bot"):
-            await self._warm(account, scenario=None)
+        """Have the bot started once for each account, so that the homeserver is warm."""
+        for account in ACCOUNTS:
+            await self._start(account, self._new_folder())
 
     async def round(self, number: int, scenarios: Sequence[str]) -> None:
         """Every contestant once."""
@@ -100,21 +100,30 @@ class Course:
             self._compare(contestant, folder)
 
     async def _warm_restarts(self) -> None:
-        await self._warm("quarter", scenario=WARM_QUARTER)
-        await self._warm("bot", scenario=WARM)
+        await self._warm_restart(WARM_QUARTER, "quarter")
+        await self._warm_restart(WARM, "bot")
 
-    async def _warm(self, account: str, scenario: str | None) -> None:
-        self.say(scenario or f"preparing a restart of {account}")
+    async def _warm_restart(self, scenario: str, account: str) -> None:
+        """Start anew, so that nothing of the rounds before is left to catch up with; start again.
+
+        Only the second start counts.
+        """
+        folder = self._new_folder()
+        await self._start(account, folder)
+        self._note_start(scenario, BOT, await self._start(account, folder))
+
+    async def _start(self, account: str, folder: Path) -> Started:
+        """Start the bot, and stop it in order as soon as it is live."""
+        self.say(f"{account} starts")
         async with started(
             BOT,
             url=self.url,
             account=account,
-            folder=self.folder / f"warm-{account}",
+            folder=folder,
             device="WARM",
             environment=_ONCE,
         ) as it:
-            if scenario is not None:
-                self._note_start(scenario, BOT, it)
+            return it
 
     def _note_start(self, scenario: str, contestant: Contestant, it: Started) -> None:
         ready = it.ready
