@@ -2,6 +2,7 @@
 
 from contextlib import AbstractAsyncContextManager
 
+import anyio
 import pytest
 
 from actors.model import RoomId
@@ -238,11 +239,10 @@ async def test_a_bot_that_does_not_come_to_its_next_sync_is_stuck(
     observer = observer_in(world)
     async with world.live() as run, observer_of(observer, run):
 
-        async def hang(*_: object) -> int:
-            await quiet(1e6)
-            return 0
+        async def hang(*_: object) -> None:
+            await anyio.sleep_forever()
 
-        monkeypatch.setattr(InlineStore, "waiting_count", hang)
+        monkeypatch.setattr(InlineStore, "commit", hang)
         await quiet(PATIENCE_S[State.LIVE] + 60)
         assert observer.is_stuck()
         monkeypatch.undo()
