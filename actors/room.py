@@ -225,6 +225,7 @@ class RoomActor:
         except StoreUnavailable:
             self._record = None
             raise
+        _log.info("room_repaired", room_id=self._room_id, writes=len(writes))
         reason = f"rows written: {len(writes)}"
         self._context.system.fire(self._room_id, RoomTrigger.REPAIRED, reason)
 

@@ -13,8 +13,11 @@ from actors.ports import Journal, PortError
 
 _log = structlog.get_logger()
 
-ROUTINE: Final = frozenset({"checked"})
-"""Triggers that every room fires at every start; they are logged at debug level."""
+ROUTINE: Final = frozenset({"checked", "drift_found", "repaired"})
+"""Triggers that thousands of rooms may fire at one start.
+
+They are logged at debug level; the journal has them, and the report of the reconciliation.
+"""
 
 
 @dataclass(frozen=True, slots=True)

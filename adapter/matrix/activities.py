@@ -24,6 +24,7 @@ _log = structlog.get_logger()
 
 PRUNE_EVERY_S: Final = 3600.0
 KEEP_S: Final = 7 * 86_400.0
+ROOMS_WRITTEN: Final = "changed_rooms"
 MAX_CHANGED: Final = 50
 """When more rooms than this have changed, reading all of them at once is quicker."""
 
@@ -118,7 +119,7 @@ class Activities:
             graph = await graph_around(delta.rooms.values(), self.homeserver, self.store)
             report = await reconcile_some(graph, delta.rooms, self.system, self.store)
             self.report = report
-            _log.info("reconciled", **report)
+            _say(report)
         await self._pump().accept(delta.news, delta.since, delta.rooms)
         return f"{len(delta.rooms)} changed rooms looked at"
 
@@ -130,7 +131,7 @@ class Activities:
         self.trusted = False
         me = self.homeserver.me
         self.report = report = await reconcile(hydration, self.system, self.store, me)
-        _log.info("reconciled", **report)
+        _say(report)
         self.trusted = True
         return f"{report['changes']} changes, {len(report['conflicts'])} conflicts"
 
@@ -200,3 +201,8 @@ class Activities:
         if now - self._pruned_at >= PRUNE_EVERY_S:
             self._pruned_at = now
             await self.store.prune(before=self.wall_clock() - KEEP_S)
+
+
+def _say(report: ReconcileReport) -> None:
+    """The report, once. The rooms that were written stand one by one in the journal."""
+    _log.info("reconciled", **{key: value for key, value in report.items() if key != ROOMS_WRITTEN})
