@@ -49,9 +49,15 @@ class Creation:
     context: ActorContext
 
     async def carry_out(self) -> None:
-        """Take every open intent as far as it goes, oldest first; stop at one that must wait."""
+        """Take every open intent as far as it goes, oldest first; stop at one that must wait.
+
+        What rooms say meanwhile is settled first: it may be the very room that was to be made.
+        """
         system = self.context.system
         while system.live:
+            if system.has_mail_for(self.owner):
+                system.tell(self.owner, IntentsWaiting())
+                return
             intents = await self.context.store.open_intents(self.owner)
             if not intents or not await self._advance(min(intents, key=_turn)):
                 return

@@ -158,6 +158,11 @@ class ActorSystem:
         """Whether any actor has something left to handle."""
         return any(cell.mailbox for cell in self._cells.values())
 
+    def has_mail_for(self, address: Address) -> bool:
+        """Whether an actor has something left to handle."""
+        cell = self._cells.get(address)
+        return cell is not None and bool(cell.mailbox)
+
     def _cell(self, address: Address) -> Cell:
         cell = self._cells.get(address)
         if cell is None:

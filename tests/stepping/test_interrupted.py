@@ -2,11 +2,13 @@
 
 import pytest
 
-from actors.messages import IdentitySettled
-from actors.model import RoomId, RoomMeta
+from actors.classify import Space
+from actors.messages import IdentitySettled, IntentsWaiting, RoomReported
+from actors.model import Intent, IntentKind, IntentStep, Nonce, RoomId, RoomMeta
 from actors.ports import PlatformFailed
 from actors.rows import from_row, room_key, user_key
-from actors.settlement import Identity
+from actors.settlement import Identity, RoomReport
+from actors.writes import DeleteRow, PutIntent
 from supervisor.lifecycle import State
 from tests.simulation.reading import read_snapshot
 from tests.stepping.harness import ALICE, BOT, ScriptedPlatform, World, quiet
@@ -117,3 +119,17 @@ async def test_what_was_settled_for_a_room_before_it_was_replaced_comes_too_late
         run.bot.system.tell(home.chat, IdentitySettled(Identity(room), in_round=False))
         await quiet()
         assert await world.rows() == rows
+
+
+async def test_what_a_room_has_just_said_is_settled_before_anything_is_made() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        wanted = Intent(Nonce("n1"), ALICE, IntentKind.SPACE, IntentStep.WANTED)
+        await world.store.commit([DeleteRow(user_key(ALICE)), PutIntent(wanted)])
+        report = RoomReport(home.space, 1, Space(ALICE, "Chats of alice", 2))
+        run.bot.system.tell(ALICE, IntentsWaiting())
+        run.bot.system.tell(ALICE, RoomReported(report))
+        await quiet()
+        assert spaces(world) == [home.space]
+        assert await world.store.open_intents(ALICE) == ()
