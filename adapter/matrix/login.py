@@ -142,5 +142,9 @@ class Login:
     def _refusal(self, error: HomeserverRefused) -> str:
         me = self._credentials.user_id
         if error.status == _FORBIDDEN:
-            return f"the homeserver refuses the password of {me}: check MATRIX_PASSWORD"
+            # A deactivated account has no password any more, and Synapse says no more than this.
+            return (
+                f"the homeserver refuses the password of {me}: check MATRIX_PASSWORD, "
+                "and that the account is not deactivated"
+            )
         return f"the homeserver does not log {me} in with a password: {error}"
