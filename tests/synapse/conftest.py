@@ -1,14 +1,14 @@
 """A real Synapse for all tests here, and for each test its own bot account and people."""
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import pytest
 
-from supervisor.demo.bot import BotProcess
+from supervisor.demo.bot import RUN, BotProcess
 from supervisor.demo.person import Person
 from supervisor.demo.synapse import ThrowawaySynapse
 from tests.synapse.home import Home, move_in
@@ -23,7 +23,9 @@ MakePerson: TypeAlias = Callable[[str], Awaitable[Person]]
 class MakeBot(Protocol):
     """Registers a bot account, and makes a bot in a folder of its own, not started yet."""
 
-    async def __call__(self, *, homeserver_url: str = "", **environment: str) -> BotProcess: ...
+    async def __call__(
+        self, *, homeserver_url: str = "", command: Sequence[str] = RUN, **environment: str
+    ) -> BotProcess: ...
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +84,9 @@ async def admin(synapse: ThrowawaySynapse) -> AsyncIterator[Person]:
 async def make_bot(synapse: ThrowawaySynapse, tmp_path: Path) -> AsyncIterator[MakeBot]:
     async with AsyncExitStack() as bots:
 
-        async def make(*, homeserver_url: str = "", **environment: str) -> BotProcess:
+        async def make(
+            *, homeserver_url: str = "", command: Sequence[str] = RUN, **environment: str
+        ) -> BotProcess:
             user_id = await synapse.register(unique("bot"), PASSWORD)
             made = BotProcess(
                 homeserver_url=homeserver_url or synapse.url,
@@ -90,6 +94,7 @@ async def make_bot(synapse: ThrowawaySynapse, tmp_path: Path) -> AsyncIterator[M
                 password=PASSWORD,
                 folder=tmp_path / user_id[1:].partition(":")[0],
                 environment=environment,
+                command=command,
             )
             return await bots.enter_async_context(made)
 

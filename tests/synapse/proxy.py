@@ -10,6 +10,7 @@ the place of every id, state key and transaction id. Patterns are those of `fnma
 """
 
 import json
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -99,11 +100,13 @@ class Rule:
 class FaultProxy:
     """Passes everything on to a homeserver but what a rule takes; the newest rule comes first.
 
-    `forwarded` is every request that has reached the homeserver, in order.
+    `forwarded` is every request that has reached the homeserver, in order. With `tls`, the bot
+    has to speak HTTPS to it.
     """
 
-    def __init__(self, homeserver_url: str) -> None:
+    def __init__(self, homeserver_url: str, tls: ssl.SSLContext | None = None) -> None:
         self._homeserver_url = homeserver_url
+        self._tls = tls
         self._rules: list[Rule] = []
         app = web.Application(client_max_size=1 << 24)
         app.router.add_route("*", "/{path:.*}", self._handle)
@@ -116,9 +119,10 @@ class FaultProxy:
         timeout = aiohttp.ClientTimeout(total=None)
         self._http = aiohttp.ClientSession(timeout=timeout, auto_decompress=False)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls)
         await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        scheme = "https" if self._tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._runner.addresses[0][1]}"
         return self
 
     async def __aexit__(
