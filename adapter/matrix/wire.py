@@ -44,8 +44,11 @@ SNAPSHOT_TYPES: Final = (
 
 MEMBER_TYPE: Final = "m.room.member"
 MESSAGE_TYPE: Final = "m.room.message"
+REDACTION_TYPE: Final = "m.room.redaction"
+"""Empties another event, perhaps one of the state, which is told of in no other way."""
 
 _OTHERS_LIMIT: Final = 5
+_GONE: Final = ("leave", "ban")
 _PRESENT: Final = ("join", "invite")
 _SNAPSHOT_TYPES: Final = frozenset(SNAPSHOT_TYPES)
 
@@ -154,7 +157,7 @@ def _room_delta(room_id: RoomId, room: JoinedRoom, me: UserId) -> tuple[RoomDelt
     timeline, bad_timeline = _decoded(room.timeline.events)
     delta = RoomDelta(
         room_id=room_id,
-        messages=_messages(room_id, timeline, me),
+        messages=_messages(room_id, _since_we_left(timeline, me), me),
         state_changed=room.timeline.limited or any(map(_changes_state, [*state, *timeline])),
         gap_from=room.timeline.prev_batch if room.timeline.limited else None,
         replacement=_replacement(_state_of([*state, *timeline])),
@@ -162,9 +165,20 @@ def _room_delta(room_id: RoomId, room: JoinedRoom, me: UserId) -> tuple[RoomDelt
     return delta, bad_state + bad_timeline
 
 
+def _since_we_left(timeline: list[Event], me: UserId) -> list[Event]:
+    """A room that was joined again shows its past, which has been dealt with, or was given up."""
+    departures = [index for index, event in enumerate(timeline) if _is_departure(event, me)]
+    return timeline[departures[-1] + 1 :] if departures else timeline
+
+
+def _is_departure(event: Event, me: UserId) -> bool:
+    ours = (event.type, event.state_key) == (MEMBER_TYPE, me)
+    return ours and event.content.get("membership") in _GONE
+
+
 def _changes_state(event: Event) -> bool:
     if event.state_key is None:
-        return False
+        return event.type == REDACTION_TYPE
     return event.type in _SNAPSHOT_TYPES or (
         event.type == MEMBER_TYPE and _changes_membership(event)
     )

@@ -264,6 +264,16 @@ def test_messages_of_others_are_handed_on_in_order() -> None:
     assert not room.state_changed
 
 
+@pytest.mark.parametrize("membership", ["leave", "ban"])
+def test_what_was_said_before_we_last_left_is_not_handed_on(membership: str) -> None:
+    leaves = state("m.room.member", {"membership": membership}, ME, sender=ALICE)
+    joins = state("m.room.member", {"membership": "join"}, ME, sender=ME)
+    (room,) = live(message("old"), leaves, message("between"), joins, message("new")).rooms
+    assert [it.body for it in room.messages] == ["between", "new"]
+    other = state("m.room.member", {"membership": membership}, ALICE, sender=ALICE)
+    assert len(live(message("one"), other, joins, message("two")).rooms[0].messages) == 2
+
+
 def test_an_edit_is_marked_as_one() -> None:
     relation = {"rel_type": "m.replace", "event_id": "$x"}
     content = {"msgtype": "m.text", "body": "* hello", "m.relates_to": relation}
@@ -301,6 +311,7 @@ def test_our_state_types_are_a_change(kind: str) -> None:
     [
         (state("m.room.topic", {}), False),
         (message() | {"type": "m.room.name"}, False),
+        (message() | {"type": "m.room.redaction"}, True),
         (state("m.room.member", {"membership": "join"}, ALICE), True),
         (
             state(
@@ -388,7 +399,7 @@ def first_window() -> FirstReading:
 @pytest.mark.parametrize("first", [first_sync(), first_window()], ids=["sync", "window"])
 def test_what_the_first_reading_leaves_open_is_read_again(first: FirstReading) -> None:
     assert first.read_again == {"!legacy", "!broken", "!untold"}
-    assert first.untold == {"!untold"}
+    assert first.doubtful == {"!untold"}
     assert first.hydration.position == "s1"
     assert first.hydration.invites == (Invite(RoomId("!asked"), ALICE),)
 
