@@ -21,6 +21,7 @@ from adapter.matrix.errors import UNDECODABLE
 from adapter.matrix.wire import (
     MEMBER_TYPE,
     MESSAGE_TYPE,
+    REDACTION_TYPE,
     SNAPSHOT_TYPES,
     Reading,
     UnreadableInvite,
@@ -87,7 +88,7 @@ def live_filter() -> str:
         {
             "state": {"types": types},
             "timeline": {
-                "types": [MESSAGE_TYPE, MEMBER_TYPE, *types],
+                "types": [MESSAGE_TYPE, MEMBER_TYPE, REDACTION_TYPE, *types],
                 "limit": _LIVE_TIMELINE_LIMIT,
             },
         }
@@ -109,12 +110,13 @@ class FirstReading:
 
     hydration: Hydration
     read_again: frozenset[RoomId]
-    untold: frozenset[RoomId]
-    """Those of them that it did not mention at all."""
+    doubtful: frozenset[RoomId]
+    """Those of them that we may not be in: we have just left or joined them, or were removed. A
+    sliding-sync window shows rooms that we were removed from like any other."""
 
 
 def first_reading(response: SyncResponse, joined: Iterable[RoomId], me: UserId) -> FirstReading:
-    """Decode an initial sync. A joined room that is missing or undecodable is to be read again."""
+    """Decode an initial sync. A room that is missing or undecodable is to be read again."""
     invites, malformed = invites_of(response, me)
     gathered = _Gathered(dict.fromkeys(map(RoomId, response.rooms.join)), list(invites), malformed)
     for room_id, raw in response.rooms.join.items():
@@ -140,14 +142,14 @@ def first_reading_of_window(
 
 
 def complete(first: FirstReading, readings: Mapping[RoomId, SecondReading]) -> Hydration:
-    """Put the second readings in. An untold room that refuses us is one that we have just left."""
+    """Put the second readings in. A doubtful room that refuses us is one that we are not in."""
     kept = [it for it in first.hydration.snapshots if it.room_id not in readings]
     unreadable: dict[RoomId, str] = {}
     for room_id, reading in readings.items():
         match reading:
             case RoomSnapshot():
                 kept.append(reading)
-            case HomeserverRefused() if room_id in first.untold:
+            case HomeserverRefused() if room_id in first.doubtful:
                 pass
             case HomeserverRefused() | HomeserverUnavailable():
                 unreadable[room_id] = str(reading)
@@ -175,13 +177,15 @@ class _Gathered:
                 assert_never(it)
 
     def outcome(self, position: str, joined: Iterable[RoomId], me: UserId) -> FirstReading:
-        snapshots = tuple(it for it in self.rooms.values() if it is not None)
-        untold = frozenset(joined) - self.rooms.keys()
+        doubtful = frozenset(joined) ^ self.rooms.keys()
+        snapshots = tuple(
+            it for it in self.rooms.values() if it is not None and it.room_id not in doubtful
+        )
         told_enough = {it.room_id for it in snapshots if not _needs_members(it, me)}
         return FirstReading(
             Hydration(position, snapshots, tuple(self.invites), malformed=self.malformed),
-            read_again=frozenset(self.rooms.keys() - told_enough) | untold,
-            untold=untold,
+            read_again=frozenset(self.rooms.keys() - told_enough) | doubtful,
+            doubtful=doubtful,
         )
 
 

@@ -33,6 +33,7 @@ def state(kind: str, content: object, state_key: str = "") -> dict[str, object]:
 
 
 WHOLE = [state("m.room.create", {}), state("m.room.member", {"membership": "join"}, ME)]
+REMOVED = [WHOLE[0], state("m.room.member", {"membership": "leave"}, ME)]
 
 HEALTHY: Final[dict[str, Answer]] = {
     "joined_rooms": (200, {"joined_rooms": [GOOD]}),
@@ -104,6 +105,21 @@ async def test_a_room_that_is_just_left_is_no_trouble() -> None:
     seen = await hydrate(joined_rooms=rooms(GOOD, GONE), **{"!gone/state": REFUSED})
     assert room_ids(seen) == {GOOD}
     assert not seen.unreadable
+
+
+@pytest.mark.parametrize("answer", [REFUSED, (200, REMOVED)], ids=["refused", "as it was"])
+async def test_a_room_that_we_were_removed_from_is_none_of_ours(answer: Answer) -> None:
+    """A sliding-sync window shows it, and its state can be read as it was then."""
+    window: Answer = (200, {"rooms": {it: {"required_state": WHOLE} for it in (GOOD, GONE)}})
+    seen = await hydrate(**{"simplified_msc3575/sync": window, "!gone/state": answer})
+    assert room_ids(seen) == {GOOD}
+    assert not seen.unreadable
+
+
+async def test_a_room_that_we_have_joined_meanwhile_is_there() -> None:
+    window: Answer = (200, {"rooms": {it: {"required_state": WHOLE} for it in (GOOD, GONE)}})
+    seen = await hydrate(**{"simplified_msc3575/sync": window, "!gone/state": (200, WHOLE)})
+    assert room_ids(seen) == {GOOD, GONE}
 
 
 async def test_a_homeserver_that_fails_altogether_is_unavailable() -> None:
