@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import settings
 
 # A slow machine is no defect, and a failing example must be repeatable from the output alone.
@@ -10,3 +11,12 @@ settings.register_profile("surfaces", deadline=None, print_blob=True)
 settings.register_profile("ci", parent=settings.get_profile("surfaces"), derandomize=True)
 settings.register_profile("thorough", parent=settings.get_profile("surfaces"), max_examples=2000)
 settings.load_profile("ci" if os.environ.get("CI") else "surfaces")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that share a real homeserver last.
+
+    What they share keeps an event loop with the real clock until the end, and anyio runs every
+    later test in that one, whichever loop and clock it asked for.
+    """
+    items.sort(key=lambda item: item.path.parent.name == "synapse")

@@ -18,15 +18,9 @@ from supervisor.status import cache
 from supervisor.status.metrics import exposition
 from supervisor.status.snapshot import LISTED, Snapshot, rfc3339
 from tests.simulation.people import Person
-from tests.simulation.virtual_clock import VirtualClockLoop
 from tests.stepping.harness import ALICE, BOT, Run, ScriptedPlatform, World, quiet
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, object]]:
-    return "asyncio", {"loop_factory": VirtualClockLoop}
 
 
 def observer_in(world: World) -> Observer:
