@@ -17,11 +17,13 @@ async def graph_around(
     homeserver: Homeserver,
     store: StateStore,
     owners: Iterable[UserId] = (),
+    spaces: Iterable[RoomId] = (),
 ) -> RoomGraph:
     """The graph of some rooms, their Spaces and the rooms they were upgraded from or to.
 
-    `owners` are people whose known Space may list one of them. Rooms that we are not in are left
-    out; any other failure is raised: not knowing is not the same as absence.
+    `owners` are people whose known Space may list one of them, `spaces` are other Spaces that may.
+    Rooms that we are not in are left out; any other failure is raised: not knowing is not the same
+    as absence.
     """
     users: dict[UserId, UserMeta] = {}
     for owner in {*owners, *(other for each in seen for other in each.others)}:
@@ -29,7 +31,7 @@ async def graph_around(
         if user is not None:
             users[owner] = user
     found = {each.room_id: each for each in seen}
-    wanted = deque(room_id for each in seen for room_id in _named_by(each))
+    wanted = deque([*spaces, *(room_id for each in seen for room_id in _named_by(each))])
     wanted.extend(user.space_id for user in users.values())
     for each in seen:
         room = from_row(await store.row(room_key(each.room_id)), RoomMeta)

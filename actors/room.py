@@ -134,7 +134,8 @@ class RoomActor:
             context.system.tell_later(LOOK_AGAIN_S, self._room_id, RoomChanged())
             return
         owners = [record.room.matrix_user_id] if record.room else []
-        graph = await graph_around([seen], context.homeserver, context.store, owners)
+        spaces = sorted(context.listed_in.get(self._room_id, ()))
+        graph = await graph_around([seen], context.homeserver, context.store, owners, spaces)
         await self._check(seen, graph.around(seen), in_round=False)
 
     async def _check(self, seen: RoomSnapshot, around: Surroundings, *, in_round: bool) -> None:
@@ -178,6 +179,8 @@ class RoomActor:
                 if self._context.system.state_of(chat.surface_ref) is not RoomState.LEFT
             }
             affected |= (seen.children | ours) - listed
+            for room_id in seen.children - listed:
+                self._context.listed_in.setdefault(room_id, set()).add(seen.room_id)
         if affected:
             affected &= await self._context.homeserver.joined_rooms()
         for room_id in sorted(affected):

@@ -120,7 +120,9 @@ class Activities:
             report = await reconcile_some(graph, delta.rooms, self.system, self.store)
             self.report = report
             _say(report)
-        await self._pump().accept(delta.news, delta.since, delta.rooms)
+        # A Space that has changed still has to tell the rooms that it lists now, or no longer.
+        chats = [room_id for room_id, seen in delta.rooms.items() if not seen.is_space]
+        await self._pump().accept(delta.news, delta.since, chats)
         return f"{len(delta.rooms)} changed rooms looked at"
 
     async def _reconcile_all(self) -> str:
