@@ -13,12 +13,6 @@ from typing import Any, Final, TypeAlias
 import anyio
 import pytest
 
-from actors.chats import ChatManager
-from actors.model import UserId
-from actors.report import ReconcileReport
-from adapter.matrix.gateway import Gateway
-from adapter.matrix.reconcile import reconcile_matrix_state
-from adapter.sqlite.store import SqliteStore
 from supervisor.demo.bot import BotProcess
 from supervisor.demo.comparison import differences
 from supervisor.demo.person import Json, Person
@@ -26,12 +20,18 @@ from supervisor.demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, newcomer, unique
 from tests.synapse.home import MARKER
 from tests.synapse.proxy import FaultProxy, Request
-from tests.synapse.rebuilding import content_of, listed_in, rebuilt, rows_of, run_reconcile
+from tests.synapse.rebuilding import (
+    Reconciler,
+    Rows,
+    content_of,
+    listed_in,
+    rebuilt,
+    rows_of,
+    run_reconcile,
+)
 from tests.synapse.topology import Topology, build
 
 pytestmark = pytest.mark.anyio
-
-Rows: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,27 +238,11 @@ FILE_DAMAGED: Final[dict[str, Callable[[Path], object]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Reconciler:
-    """Reconciles any database with the rooms, by the entry point for other programs."""
-
-    gateway: Gateway
-
-    async def __call__(self, database: Path) -> ReconcileReport:
-        async with SqliteStore.open(database, on_recovery=lambda _: None) as store:
-            return await reconcile_matrix_state(self.gateway, store, ChatManager(store))
-
-
 @pytest.fixture(scope="module")
 async def reconcile(stage: Stage) -> AsyncIterator[Reconciler]:
-    gateway = Gateway(
-        stage.proxy.url, UserId(stage.bot.user_id), password=PASSWORD, device_id="RECONCILER"
-    )
-    try:
-        await gateway.log_in()
-        yield Reconciler(gateway)
-    finally:
-        await gateway.close()
+    login = Reconciler.logged_in(stage.proxy.url, stage.bot.user_id, PASSWORD)
+    async with login as reconciler:
+        yield reconciler
 
 
 @pytest.mark.parametrize("damage", ROWS_DAMAGED)
