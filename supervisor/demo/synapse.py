@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -24,6 +25,9 @@ import anyio
 from supervisor.demo.leash import LeashedProgram
 
 SERVER_NAME: Final = "localhost"
+
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108  only as the parent of a folder made by mkdtemp
+_ROOM_ENOUGH: Final = 2 * 1024**3
 
 _GENEROUS: Final = {"per_second": 10_000, "burst_count": 10_000}
 _NO_LIMITS_AT_THE_DOOR: Final = {
@@ -53,6 +57,8 @@ class SynapseFailed(Exception):
 class ThrowawaySynapse:
     """One Synapse on a free loopback port, in a folder that is removed on leaving the context.
 
+    The folder is in memory where there is room: Synapse waits for the disk most of its time.
+
     `stock_limits` keeps Synapse's own rate limits, which are lifted otherwise; but anybody may
     register and log in as often as they like. `on_progress` is told, in words, how the start goes.
     `default_room_version` is that of rooms that are created without one; None leaves it to Synapse.
@@ -79,7 +85,7 @@ class ThrowawaySynapse:
 
     async def __aenter__(self) -> Self:
         _require_synapse()
-        self.folder = Path(tempfile.mkdtemp(prefix="surfaces-synapse-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="surfaces-synapse-", dir=_roomy_memory()))
         try:
             self.port = _free_port()
             self._write_configuration()
@@ -266,6 +272,14 @@ def _require_synapse() -> None:
             "The demo needs a homeserver, and matrix-synapse is not installed beside this program: "
             f"run `make setup`, or `{sys.executable} -m pip install matrix-synapse`."
         )
+
+
+def _roomy_memory() -> Path | None:
+    """A folder in memory, if the system has one with room enough; None is the usual one."""
+    with suppress(OSError):
+        if shutil.disk_usage(_MEMORY).free >= _ROOM_ENOUGH and os.access(_MEMORY, os.W_OK):
+            return _MEMORY
+    return None
 
 
 def _free_port() -> int:
