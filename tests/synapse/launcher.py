@@ -13,12 +13,14 @@ from typing import Any, Final
 from typing_extensions import override
 
 import adapter.matrix.gateway as gateway_module
+import adapter.matrix.outbox as outbox_module
 import adapter.matrix.pump as pump_module
 import supervisor.app as app_module
 import supervisor.supervisor as supervisor_module
 from actors.model import EventId, PlatformChatId
 from actors.ports import PlatformFailed
 from actors.restart import Backoff
+from actors.system import ActorSystem
 from adapter.matrix.connection import Connection
 from adapter.platform.echo import EchoPlatform
 from adapter.sqlite.group import GroupCommit, _Batch
@@ -29,6 +31,7 @@ from supervisor.supervisor import Supervisor
 ANTIDOTE: Final = Path("antidote")
 READ_ONLY: Final = Path("read-only")
 WAIT_S: Final = 2.0
+SHORT: Final = Backoff(base_s=0.1, cap_s=1.0, floor_s=0.1)
 
 
 def make_impatient() -> None:
@@ -37,6 +40,7 @@ def make_impatient() -> None:
         (pump_module, "POLL_S", WAIT_S / 2),
         (gateway_module, "_SYNC_GRACE_S", WAIT_S / 2),
         (supervisor_module, "HEALTHY_AFTER_S", 0.0),
+        (outbox_module, "Backoff", lambda: SHORT),
     ]
     for module, name, bound in bounds:
         if not hasattr(module, name):
@@ -44,7 +48,8 @@ def make_impatient() -> None:
         setattr(module, name, bound)
     defaults: list[tuple[Any, str, object]] = [
         (Connection.request, "timeout_s", WAIT_S),
-        (Supervisor.__init__, "backoff", Backoff(floor_s=0.1, base_s=0.1, cap_s=1.0)),
+        (Supervisor.__init__, "backoff", SHORT),
+        (ActorSystem.__init__, "backoff", SHORT),
         (vars(SqliteStore)["open"].__wrapped__.__wrapped__, "busy_timeout_s", WAIT_S / 2),
     ]
     for function, name, default in defaults:

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 import aiohttp
@@ -22,15 +22,20 @@ from tests.synapse.home import hear, move_in
 
 SEED: Final = int(os.environ.get("SEED", "1"))
 KILLS: Final = int(os.environ.get("KILLS", "25"))
-"""How often a process is killed in the longest test of each kind."""
+"""How often the bot is killed in all; Synapse is stopped once for each six times."""
+KILLS_IN_A_STRETCH: Final = 25
+STRETCHES: Final = range(max(1, KILLS // KILLS_IN_A_STRETCH))
+"""What takes long is done in several tests."""
 
 _RETRY_S: Final = 0.2
+_LOOK_AGAIN_S: Final = 0.2
+_MESSAGES: Final = '{"types": ["m.room.message"]}'
 _SERVER_ERROR: Final = 500
 
 
-def seeded() -> Random:
+def seeded(stretch: int = 0) -> Random:
     """What decides when things happen; the same for every run with the same `SEED`."""
-    return Random(SEED)  # noqa: S311
+    return Random(SEED + stretch)  # noqa: S311
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +74,9 @@ class Chatroom:
     async def wait_for_the_end(self, what: str, timeout_s: float = 90) -> None:
         """Say a last word and hear it back: what came before it has been answered then."""
         text = await self.say(self.owner, what)
-        await self.owner.wait_for(
-            lambda event: (event.sender, event.body) == (self.bot.user_id, text),
-            timeout_s=timeout_s,
-            what=f"the answer to {text!r}",
-        )
+        with anyio.fail_after(timeout_s):
+            while await newest(self.owner, self.room_id) != Said(self.bot.user_id, text, "m.text"):
+                await anyio.sleep(_LOOK_AGAIN_S)
 
     async def check(self) -> None:
         """Each text that is no command was answered once, in order. Raises AssertionError."""
@@ -93,6 +96,10 @@ class Company:
 
     rooms: Sequence[Chatroom]
     random: Random = field(default_factory=seeded)
+
+    @property
+    def bot(self) -> BotProcess:
+        return self.rooms[0].bot
 
     @asynccontextmanager
     async def talking(self, pause_s: float) -> AsyncIterator[None]:
@@ -145,8 +152,9 @@ async def gather(stack: AsyncExitStack, homeserver: ThrowawaySynapse, bot: BotPr
     )
 
 
-async def settle(company: Company, bot: BotProcess) -> None:
+async def settle(company: Company) -> None:
     """Let the bot catch up, and start it once more: then nothing may be left to be said."""
+    bot = company.bot
     await company.fall_silent()
     assert await bot.terminate() == 0
     await bot.start_and_go_live()
@@ -177,16 +185,30 @@ async def insist(person: Person, room_id: str, text: str) -> None:
 
 async def timeline(person: Person, room_id: str) -> list[Said]:
     """Every message of a room, oldest first, as the server tells it now."""
-    found: list[dict[str, Any]] = []
-    path = f"/rooms/{quote(room_id, safe='')}/messages?dir=b&limit=500"
-    page = await person.request("GET", path)
-    while page["chunk"]:
-        found += page["chunk"]
-        if "end" not in page:
-            break
-        page = await person.request("GET", f"{path}&from={quote(page['end'], safe='')}")
-    return [
+    found: list[Said] = []
+    position: str | None = ""
+    while position is not None:
+        page, position = await _page(person, room_id, 500, position)
+        found += page
+    return found[::-1]
+
+
+async def newest(person: Person, room_id: str) -> Said | None:
+    """A room's last message."""
+    page, _ = await _page(person, room_id, 1)
+    return page[0] if page else None
+
+
+async def _page(
+    person: Person, room_id: str, limit: int, position: str = ""
+) -> tuple[list[Said], str | None]:
+    """Messages, newest first, and the position to go on from."""
+    query = f"dir=b&limit={limit}&filter={quote(_MESSAGES)}"
+    if position:
+        query += f"&from={quote(position, safe='')}"
+    page = await person.request("GET", f"/rooms/{quote(room_id, safe='')}/messages?{query}")
+    said = [
         Said(event["sender"], event["content"]["body"], event["content"]["msgtype"])
-        for event in reversed(found)
-        if event["type"] == "m.room.message"
+        for event in page["chunk"]
     ]
+    return said, page.get("end")

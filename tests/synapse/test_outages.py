@@ -1,6 +1,6 @@
 """The homeserver, or the way to it, fails in every way: the bot says so, and comes back by itself.
 
-Bots here are impatient, see `launcher.py`. `KILLS` says how often Synapse is stopped, `SEED` when.
+Bots here are impatient, see `launcher.py`; `talk.py` says what `KILLS` and `SEED` do.
 """
 
 import json
@@ -36,7 +36,7 @@ from tests.synapse.proxy import (
     hang,
     rate_limited,
 )
-from tests.synapse.talk import KILLS, Company, gather, launched, seeded, settle
+from tests.synapse.talk import STRETCHES, Company, gather, launched, seeded, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -46,10 +46,11 @@ UNKNOWN_TOKEN: Final = {"errcode": "M_UNKNOWN_TOKEN", "error": "Token expired"}
 # ---------------------------------------------------------------- Synapse stops and starts
 
 
+@pytest.mark.parametrize("stretch", STRETCHES)
 async def test_synapse_is_frozen_and_killed_at_any_moment(
-    own_synapse: ThrowawaySynapse, tmp_path: Path
+    own_synapse: ThrowawaySynapse, tmp_path: Path, stretch: int
 ) -> None:
-    random, outages = seeded(), max(4, KILLS // 6)
+    random, outages = seeded(stretch), 4
     async with AsyncExitStack() as stack:
         bot = BotProcess(
             homeserver_url=own_synapse.url,
@@ -71,7 +72,7 @@ async def test_synapse_is_frozen_and_killed_at_any_moment(
                 else:
                     await own_synapse.kill()
                     await own_synapse.start()
-        await settle(company, bot)
+        await settle(company)
         rows = await journal(bot)
         assert await bot.terminate() == 0
     assert replayed(rows) == State.LIVE
