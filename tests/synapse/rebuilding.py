@@ -75,10 +75,9 @@ def listed_in(state: Iterable[Json]) -> list[str]:
 
 async def run_reconcile(bot: BotProcess, **environment: str) -> Json:
     """Run `surfaces-bot reconcile --json` with the bot's settings, and answer its report."""
-    done = await surfaces_bot(bot, "reconcile", "--json", **environment)
+    done = await surfaces_bot(bot, "reconcile", "--json", environment=environment)
     assert done.code == 0, done.err
-    report: Json = done.json
-    return report
+    return done.report
 
 
 async def rebuilt(bot: BotProcess, folder: Path) -> Rows:
