@@ -44,11 +44,11 @@ async def surfaces_bot(
         done = await anyio.run_process(
             [sys.executable, "-m", "supervisor", *arguments],
             cwd=bot.folder,
-            env=_plain_environment() | given,
+            env=plain_environment() | given,
             check=False,
         )
     return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-def _plain_environment() -> dict[str, str]:
+def plain_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}

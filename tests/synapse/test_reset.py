@@ -18,8 +18,8 @@ from supervisor.demo.person import Json, Person
 from supervisor.demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, MakeBot, MakePerson
 from tests.synapse.home import Home, move_in
+from tests.synapse.program import plain_environment
 from tests.synapse.proxy import FaultProxy, after, before, rate_limited, refused
-from tests.synapse.rebuilding import without_settings
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +44,7 @@ class Estate:
         """Begin `surfaces-bot reset` with the bot's settings."""
         return await anyio.open_process(
             [sys.executable, "-m", "supervisor", "reset", *arguments],
-            env=without_settings() | self.bot.environment | {"LOG_LEVEL": "WARNING"},
+            env=plain_environment() | self.bot.environment | {"LOG_LEVEL": "WARNING"},
             cwd=self.bot.folder,
         )
 
