@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from actors.messages import Address, Message, slot
+from actors.messages import Address, InboxWaiting, Message, slot
 from actors.room_lifecycle import RoomState
 
 
@@ -42,6 +42,11 @@ class Cell:
         self.error: Exception | None = None
 
     def keep(self, message: Message) -> None:
-        """Put a message back in front, unless a newer one has taken its slot."""
+        """Put a message back in front, unless a newer one has taken its slot.
+
+        What people said goes to the back: what has happened to the room meanwhile comes first.
+        """
         mailbox = self.mailbox or {}
-        self.mailbox = {slot(message): mailbox.pop(slot(message), message), **mailbox}
+        kept = {slot(message): mailbox.pop(slot(message), message)}
+        behind = isinstance(message, InboxWaiting)
+        self.mailbox = {**mailbox, **kept} if behind else {**kept, **mailbox}

@@ -26,6 +26,7 @@ from actors.messages import (
 )
 from actors.model import (
     ChatContext,
+    EventId,
     InboundMessage,
     Intent,
     IntentKind,
@@ -81,6 +82,8 @@ class RoomActor:
         """The room's own marker when it was looked at."""
         self._conversation = Conversation(room_id, context)
         self._current: Waiting | None = None
+        self._shown: EventId | None = None
+        """The message that was shown as read last."""
 
     async def handle(self, message: Message) -> None:
         """Handle one message, see `actors.messages`."""
@@ -280,23 +283,28 @@ class RoomActor:
     # ------------------------------------------------------------ what is said in it
 
     async def _drain_inbox(self) -> None:
-        """Handle what waits, in order, until nothing does."""
+        """Handle the first message that waits, and come back for the next one.
+
+        One at a time, so that what happens to the room meanwhile is not kept waiting by many.
+        """
         context = self._context
-        while context.system.live:
-            waiting = await context.store.waiting(self._room_id, INBOX_BATCH)
-            if not waiting:
-                return
-            record = await self._known()
-            if record.room is None or not record.chats:
-                if not await self._unregistered(waiting):
-                    return
-                continue
-            context.system.background(
-                context.homeserver.mark_read, self._room_id, waiting[-1].message.event_id
-            )
-            for item in waiting:
-                if context.system.live:
-                    await self._answer(item)
+        waiting = await context.store.waiting(self._room_id, INBOX_BATCH)
+        if not waiting or not context.system.live:
+            return
+        record = await self._known()
+        if record.room is not None and record.chats:
+            self._show_as_read(waiting)
+            await self._answer(waiting[0])
+        elif not await self._unregistered(waiting):
+            return
+        context.system.tell(self._room_id, InboxWaiting())
+
+    def _show_as_read(self, waiting: Sequence[Waiting]) -> None:
+        """One receipt for all that is waiting now: the newest one's."""
+        if self._shown not in {item.message.event_id for item in waiting}:
+            self._shown = waiting[-1].message.event_id
+            mark_read = self._context.homeserver.mark_read
+            self._context.system.background(mark_read, self._room_id, self._shown)
 
     async def _answer(self, waiting: Waiting) -> None:
         """Handle one message and write what follows from it in one transaction."""

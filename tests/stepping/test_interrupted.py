@@ -133,3 +133,32 @@ async def test_what_a_room_has_just_said_is_settled_before_anything_is_made() ->
         await quiet()
         assert spaces(world) == [home.space]
         assert await world.store.open_intents(ALICE) == ()
+
+
+async def test_what_waits_behind_a_poisoned_message_is_dropped_when_the_bot_leaves() -> None:
+    world, platform = World(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        platform.fail("poison", *[PlatformFailed("never")] * 20)
+        for text in ("poison", "!new", "anybody?"):
+            world.alice.say(home.chat, text)
+        await quiet()
+        world.server.evict(home.chat, BOT)
+        await quiet(600)
+        assert chat_ids(world) == []
+        assert [text for _, text, _ in platform.asked if text == "anybody?"] == []
+        assert await world.store.waiting_count() == 0
+
+
+async def test_what_waits_behind_a_slow_answer_is_dropped_when_the_bot_leaves() -> None:
+    world, platform = World(), ScriptedPlatform()
+    platform.takes_s = 20
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        for text in ("think", "!new", "anybody?"):
+            world.alice.say(home.chat, text)
+        await quiet()
+        world.server.evict(home.chat, BOT)
+        await quiet(600)
+        assert chat_ids(world) == []
+        assert [text for _, text, _ in platform.asked] == ["think"]
