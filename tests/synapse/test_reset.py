@@ -1,6 +1,7 @@
 """`reset` on a real homeserver: out of the bot's rooms and no others, even when it is cut off."""
 
 import json
+import re
 import sys
 import uuid
 from collections.abc import AsyncIterator
@@ -134,7 +135,8 @@ async def test_managed_rooms_are_left_and_forgotten_and_foreign_ones_are_not(
     assert await estate.joined() == estate.foreign
     assert await estate.left_but_remembered() == set()
     assert {request.room_id for request in estate.proxy.writes} == estate.managed
-    assert "Left 6 rooms, forgot 6; removed 4 files." in said
+    # The note of an orderly shutdown is there only if nothing was left to do just then.
+    assert re.search(r"Left 6 rooms, forgot 6; removed [34] files\.", said), said
     assert not estate.bot.database.exists()
     assert {path.name for path in estate.bot.store.iterdir()} == {"instance.lock"}
 
