@@ -17,7 +17,7 @@ PURE := actors/classify.py,actors/commands.py,actors/graph.py,actors/machine.py,
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test coverage check bench profile format lock clean
+.PHONY: help setup demo test soak mutants coverage check bench profile format lock clean
 
 help: ## list what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,12 @@ demo: $(READY) ## the whole story on a throw-away homeserver (ARGS=--keep leaves
 test: $(READY) ## all tests (ARGS="-k name" chooses some)
 	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest $(ARGS)
+
+soak: $(READY) ## thousands of seeded simulations on all cores (SEEDS=2000)
+	@$(BIN)/python -m tests.simulation.soak
+
+mutants: $(READY) ## plant deliberate bugs: the simulation must catch each (docs/mutations.md)
+	@$(BIN)/python -m tests.simulation.mutate
 
 coverage: $(READY) ## what the last `make test` reached: 95 % of all, 100 % of the pure modules
 	@if ls .coverage.* >/dev/null 2>&1; then $(BIN)/coverage combine --quiet; fi

@@ -40,7 +40,7 @@ class Cast:
             self._talk_at_length: 3,
             self._command: 8,
             self._say_something_odd: 3,
-            self._rename: 2,
+            self._rename: 4,
             self._leave: 1,
             self._bring_a_friend: 1,
             self._remove_the_bot: 1,
@@ -145,6 +145,8 @@ class Cast:
 
     def _remove_the_bot(self, person: Person) -> None:
         room_id = self._a_chat(person)
+        if "predecessor" in self._server.room(room_id).content("m.room.create"):
+            return  # whether the room before it is a chat again, nobody has decided
         self._server.evict(room_id, BOT)
         self._tell(person, f"has the bot removed from {room_id}")
 

@@ -131,6 +131,8 @@ class Checkers:
             if is_room
             else _next(LIFECYCLE, State(record.src), Trigger(record.trigger))
         )
+        if record.dst == State.LIVE and record.src != State.RECONCILE:
+            self.violated(f"journal: {record.src} straight to live")
         denied = record.outcome is Outcome.DENIED
         if (denied, record.dst) != (follows is None, follows or record.src):
             self.violated(f"journal: no such transition: {record}")
@@ -189,8 +191,17 @@ class Checkers:
         before = self._server.room(event.room_id).content("m.room.create").get("predecessor")
         if intent is None or before is not None:
             return
+        if chat_id is not None and event.prev_content == {}:
+            self._check_high_water(event, str(chat_id))
         if self._intents.setdefault(str(intent), event.room_id) != event.room_id:
             self.violated(f"two rooms for the intent {intent}")
+
+    def _check_high_water(self, event: Event, chat_id: str) -> None:
+        """Before a number is used, the Space's marker says that it is taken."""
+        space = self._server.room(RoomId(str(event.content.get("space_id"))))
+        mark = space.content(MARKER_TYPE, self._me).get("next_chat_index")
+        if not isinstance(mark, int) or mark <= int(chat_id.removeprefix("C")):
+            self.violated(f"{chat_id} is used in {event.room_id}, the Space says {mark} is next")
 
     def _claim(self, key: tuple[str, str], room_id: RoomId) -> None:
         holder = self._chat_ids.setdefault(key, room_id)

@@ -66,8 +66,9 @@ class Connection:
             await checkpoint()
             raise CredentialsRefused("The homeserver refuses the password.")
         await self._outbound(fault)
-        how = self._open_session()
+        how, token = self._open_session()
         await self._inbound(fault)
+        self.token = token
         await self._gate.after("log_in")
         return how
 
@@ -105,14 +106,15 @@ class Connection:
         if not self._server.sessions.is_good(self._me, self.device_id, self.token):
             raise SessionRevoked("M_UNKNOWN_TOKEN")
 
-    def _open_session(self) -> str:
+    def _open_session(self) -> tuple[str, str | None]:
+        """How the session comes about, and its token: the client learns it from the answer."""
         if self._server.sessions.is_good(self._me, self.device_id, self.token):
-            return "resumed"
+            return "resumed", self.token
         if self._server.refuses_credentials:
             raise CredentialsRefused("The homeserver refuses the password.")
-        self.token = self._server.sessions.log_in(self._me, self.device_id)
+        token = self._server.sessions.log_in(self._me, self.device_id)
         self._server.wake()
-        return "password"
+        return "password", token
 
     def _recorded(self, action: str, write: Callable[[], T], room_id: RoomId | None) -> T:
         record = WriteRequest(self._server.now(), self._me, action, room_id)

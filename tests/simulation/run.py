@@ -120,6 +120,7 @@ class Simulation:
         self._cast.settle_down()
         self._cast.say_goodbye()
         await self._rest("the goodbyes")
+        await self._ending.check()
         self._process.stop()
         await anyio.sleep(END_WITHIN_S)
         await self._rest("the last start")

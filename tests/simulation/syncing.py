@@ -75,8 +75,8 @@ def _timeline(
     room: SimulatedRoom, events: list[Event], me: UserId, limit: int, *, newly_joined: bool
 ) -> _Timeline:
     # A room that was joined just now comes with its latest messages, whenever they were sent,
-    # and always counts as limited.
-    candidates = _messages(room.timeline if newly_joined else events)
+    # and always counts as limited. What was said before we last left is not handed on.
+    candidates = _messages(_since_left(room, me) if newly_joined else events)
     shown = candidates[max(0, len(candidates) - limit) :]
     limited = newly_joined or len(shown) < len(candidates)
     first = shown[0].position if shown else events[-1].position + 1
@@ -92,6 +92,15 @@ def _timeline(
         else None,
     )
     return _Timeline(delta, malformed)
+
+
+def _since_left(room: SimulatedRoom, me: UserId) -> list[Event]:
+    departures = [
+        event.position
+        for event in room.timeline
+        if _is_own_member(event, me) and event.content.get("membership") in {"leave", "ban"}
+    ]
+    return [event for event in room.timeline if event.position > max(departures, default=0)]
 
 
 def _messages(events: Iterable[Event]) -> list[Event]:

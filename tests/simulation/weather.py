@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from random import Random
+from typing import Final
 
 from tests.simulation.checkers import Checkers
 from tests.simulation.faults import Faults
@@ -10,6 +11,9 @@ from tests.simulation.platform import SimulatedPlatform
 from tests.simulation.process import BOT, Process
 from tests.simulation.server import SimulatedServer
 from tests.simulation.story import Story
+
+BLIND_AFTER_LOSS: Final = 0.4
+"""How often a room can't be read just when it is needed most."""
 
 
 class Weather:
@@ -71,7 +75,7 @@ class Weather:
     async def damage_disk(self) -> bool:
         """Perhaps lose or damage some files while no process runs; whether the database is lost."""
         disk = self._process.disk
-        if not self.stormy or self._rng.random() >= self._plan.storms:
+        if not self.stormy or self._rng.random() >= 2 * self._plan.storms:
             return False
         match self._rng.randrange(4):
             case 0:
@@ -101,6 +105,8 @@ class Weather:
         self._story.tell("weather", "the database is lost")
         self._process.disk.lose_database()
         self._checkers.expect_loss()
+        if self._rng.random() < BLIND_AFTER_LOSS:
+            self._blind()
 
     def _mend(self) -> None:
         self._server.healed()
@@ -116,6 +122,10 @@ class Weather:
         self._server.forget_positions()
 
     def _blind(self) -> None:
-        rooms = [room.room_id for room in self._server.rooms_of(BOT, "join")]
-        if rooms:
-            self._server.unreadable[self._rng.choice(rooms)] = "500: cannot be read"
+        """One room can't be read, most likely one of ours."""
+        rooms = list(self._server.rooms_of(BOT, "join"))
+        ours = [room for room in rooms if room.creator == BOT]
+        chosen = self._rng.choice((rooms, ours, ours))
+        if chosen:
+            room_id = self._rng.choice(chosen).room_id
+            self._server.unreadable[room_id] = "500: cannot be read"

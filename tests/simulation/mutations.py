@@ -1,0 +1,148 @@
+"""Deliberate bugs, each a small change of the product's text. `docs/mutations.md` explains them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """In `path`, `before` stands exactly once and is replaced by `after`."""
+
+    name: str
+    path: str
+    before: str
+    after: str
+
+
+MUTATIONS: Final = (
+    Mutation(
+        "no_platform_timeout",
+        "actors/conversation.py",
+        "with anyio.fail_after(PLATFORM_TIMEOUT_S):",
+        "with anyio.fail_after(None):",
+    ),
+    Mutation(
+        "create_again_without_looking",
+        "actors/creation.py",
+        "            found = await self._find(intent.nonce)\n",
+        "            found = None\n",
+    ),
+    Mutation(
+        "create_before_the_intent_is_written",
+        "actors/creation.py",
+        "            await context.store.commit([PutIntent(intent)])\n            room_id =",
+        "            room_id =",
+    ),
+    Mutation(
+        "position_saved_before_the_inbox",
+        "adapter/matrix/pump.py",
+        "        await self.store.commit([*writes, SavePosition(delta.next_batch)])\n",
+        "        await self.store.commit([SavePosition(delta.next_batch)])\n"
+        "        await self.store.commit(writes)\n",
+    ),
+    Mutation(
+        "invites_not_remembered",
+        "adapter/matrix/pump.py",
+        "        writes += [invited(invite) for invite in delta.invites]\n",
+        "",
+    ),
+    Mutation(
+        "gaps_not_filled",
+        "adapter/matrix/pump.py",
+        "        if room.gap_from is None:\n            return room\n        self",
+        "        if room.gap_from is None or since:\n            return room\n        self",
+    ),
+    Mutation(
+        "quarantine_never_probes",
+        "actors/system.py",
+        "        if cell.state is RoomState.QUARANTINED:\n            self._probe(cell)\n",
+        "        if cell.state is RoomState.QUARANTINED:\n            pass\n",
+    ),
+    Mutation(
+        "two_handlers_at_once",
+        "actors/system.py",
+        " or self._stopping or cell.address in self._running:",
+        " or self._stopping:",
+    ),
+    Mutation(
+        "message_done_before_it_is_handled",
+        "actors/room.py",
+        "        self._current = waiting\n",
+        "        self._current = waiting\n"
+        "        await self._context.store.commit([FinishMessage(waiting.message.event_id)])\n",
+    ),
+    Mutation(
+        "poison_never_set_aside",
+        "actors/room.py",
+        "MAX_ATTEMPTS: Final = 5\n",
+        "MAX_ATTEMPTS: Final = 10**9\n",
+    ),
+    Mutation(
+        "transaction_ids_at_random",
+        "adapter/matrix/outbox.py",
+        "event_id = await self._homeserver.send(message)",
+        "event_id = await self._homeserver.send(\n"
+        "                        OutboundMessage(\n"
+        '                            f"{message.txn_id}.{self._random.random()}",\n'
+        "                            message.room_id, message.body, message.notice,\n"
+        "                        )\n"
+        "                    )",
+    ),
+    Mutation(
+        "replies_sent_in_any_order",
+        "adapter/matrix/outbox.py",
+        "        for message in batch:\n",
+        "        for message in reversed(batch):\n",
+    ),
+    Mutation(
+        "failed_sends_given_up",
+        "adapter/matrix/outbox.py",
+        "            except HomeserverUnavailable as error:\n",
+        "            except HomeserverUnavailable as error:\n"
+        "                await self._store.commit([MarkSent(message.txn_id, None)])\n",
+    ),
+    Mutation(
+        "next_index_from_the_counter_alone",
+        "actors/settlement.py",
+        "    marks = [report.verdict.high_water for report in spaces"
+        " if isinstance(report.verdict, Space)]\n",
+        "    marks = []\n",
+    ),
+    Mutation(
+        "high_water_not_written_first",
+        "actors/creation.py",
+        "        if (marker.next_chat_index or 1) < index:\n",
+        "        if (marker.next_chat_index or 1) < 1:\n",
+    ),
+    Mutation(
+        "recovery_writes",
+        "adapter/matrix/live_only.py",
+        "        if not self._system.live:\n",
+        "        if self._system is None:\n",
+    ),
+    Mutation(
+        "straight_back_to_live",
+        "supervisor/lifecycle.py",
+        "Trigger.RECOVERED,            State.HYDRATE)",
+        "Trigger.RECOVERED,            State.LIVE)",
+    ),
+    Mutation(
+        "unreadable_means_absent",
+        "actors/reconciliation.py",
+        "    unreadable = hydration.unreadable or {}\n",
+        "    unreadable: dict[RoomId, str] = {}\n",
+    ),
+    Mutation(
+        "rate_limited_sends_given_up",
+        "adapter/matrix/outbox.py",
+        "            except RateLimited as limit:\n",
+        "            except RateLimited as limit:\n"
+        "                await self._store.commit([MarkSent(message.txn_id, None)])\n",
+    ),
+    Mutation(
+        "creates_while_rooms_are_unreadable",
+        "actors/creation.py",
+        "            if not cell.probes:\n",
+        "            if cell:\n",
+    ),
+)

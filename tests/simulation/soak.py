@@ -1,0 +1,86 @@
+"""Plays many seeds on all cores: `python -m tests.simulation.soak` (SEEDS=2000 by default)."""
+
+import argparse
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from tests.simulation.run import Outcome, play
+
+DEFAULT_SEEDS: Final = 2000
+SAY_EVERY_S: Final = 5.0
+
+
+def main(arguments: list[str]) -> int:
+    """Play the seeds, say how it goes, and sum up."""
+    options = _options(arguments)
+    seeds = range(options.first, options.first + options.seeds)
+    began = time.monotonic()
+    broken: list[Outcome] = []
+    virtual_s, played = 0.0, 0
+    for outcome in _said(_played(seeds, options.jobs), len(seeds)):
+        played += 1
+        virtual_s += outcome.virtual_s
+        if outcome.violations:
+            broken.append(outcome)
+            sys.stdout.write(f"{described(outcome)}\n")
+            if options.until_broken:
+                break
+    took_s = time.monotonic() - began
+    sys.stdout.write(
+        f"{played} seeds, {len(broken)} broken, {virtual_s / 3600:.0f} virtual hours"
+        f" in {took_s:.0f} s\n"
+    )
+    return int(bool(broken))
+
+
+def described(outcome: Outcome) -> str:
+    """What was violated, and the command that plays it again."""
+    return (
+        f"seed {outcome.seed}: {'; '.join(outcome.violations)}\n"
+        f"    replay it with: python -m tests.simulation.run {outcome.seed}"
+    )
+
+
+def survived(seed: int) -> Outcome:
+    """Play a seed; an error that ends the simulation is a violation as well."""
+    try:
+        outcome = play(seed)
+    except Exception as error:  # noqa: BLE001  whatever it is, the other seeds are played
+        return Outcome(seed, (f"the simulation ended with {error!r}",), "", 0.0)
+    return Outcome(seed, outcome.violations, "", outcome.virtual_s)
+
+
+def _played(seeds: Iterable[int], jobs: int) -> Iterator[Outcome]:
+    if jobs == 1:
+        yield from map(survived, seeds)
+        return
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        yield from pool.imap_unordered(survived, seeds, chunksize=4)
+
+
+def _said(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:
+    """Say now and then how far it has come."""
+    said = time.monotonic()
+    for number, outcome in enumerate(outcomes, 1):
+        yield outcome
+        if time.monotonic() - said > SAY_EVERY_S:
+            said = time.monotonic()
+            sys.stdout.write(f"{number} of {total}\n")
+            sys.stdout.flush()
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.soak", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=int(os.environ.get("SEEDS", DEFAULT_SEEDS)))
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--until-broken", action="store_true", help="stop at the first broken seed")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

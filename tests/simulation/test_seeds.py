@@ -1,0 +1,56 @@
+"""A few hundred seeds of the whole simulation; `make soak` plays thousands."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.mutate import planted
+from tests.simulation.mutations import MUTATIONS
+from tests.simulation.run import play
+from tests.simulation.soak import described
+
+ROOT = Path(__file__).parents[2]
+BLOCK = 20
+BLOCKS = 10
+
+
+@pytest.mark.parametrize("first", range(0, BLOCK * BLOCKS, BLOCK))
+def test_every_seed_of_a_block_ends_well(first: int) -> None:
+    broken = [outcome for seed in range(first, first + BLOCK) if (outcome := play(seed)).violations]
+    assert not broken, "\n".join(map(described, broken))
+
+
+def story_in_another_process(seed: int, hash_seed: int) -> str:
+    return subprocess.run(
+        [sys.executable, "-m", "tests.simulation.run", str(seed)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=60,
+    ).stdout
+
+
+@pytest.mark.parametrize("seed", [1, 122])
+def test_a_seed_tells_the_same_story_in_separate_processes(seed: int) -> None:
+    here = f"{play(seed).story}\nseed {seed}: all is well\n"
+    assert "lifecycle: reconcile --reconciled--> live" in here
+    assert story_in_another_process(seed, hash_seed=1) == here
+    assert story_in_another_process(seed, hash_seed=2) == here
+
+
+def test_every_deliberate_bug_is_explained_and_still_fits() -> None:
+    explained = (ROOT / "docs" / "mutations.md").read_text(encoding="utf-8")
+    for mutation in MUTATIONS:
+        text = (ROOT / mutation.path).read_text(encoding="utf-8")
+        assert planted(mutation, text) != text
+        assert f"| `{mutation.name}` |" in explained
+    assert explained.count("\n| `") == len(MUTATIONS) >= 10
+
+
+def test_different_seeds_tell_different_stories() -> None:
+    assert len({play(seed).story for seed in range(5)}) == 5
