@@ -129,6 +129,7 @@ class RoomActor:
         async with context.homeserver_slots:
             seen = await read_if_joined(context.homeserver, self._room_id)
         if seen is None:
+            await context.store.commit([DropInbox(self._room_id), DropOutbox(self._room_id)])
             await self._leave("we are not in the room")
             return
         record = await self._known()
@@ -270,10 +271,12 @@ class RoomActor:
             self._context.system.fire(self._room_id, RoomTrigger.CHECKED, reason)
 
     async def _leave(self, reason: str = "removed or left") -> None:
-        """The rows stay, and with them the number. What was queued is not for a later member."""
+        """The rows stay, and with them the number.
+
+        What was queued is dropped already: by now there may be something new, if we are back.
+        """
         self._verdict = Skipped(SkipReason.LEFT)
         self._context.upkeep.settled(self._room_id)
-        await self._context.store.commit([DropInbox(self._room_id), DropOutbox(self._room_id)])
         room = (await self._known()).room
         if room is not None and room.room_type is RoomKind.SPACE:
             self._context.system.tell(room.matrix_user_id, SpaceLeft(self._room_id))

@@ -11,7 +11,7 @@ from actors.messages import InboxWaiting, IntentsWaiting, RoomChanged, RoomLeft
 from actors.model import InboundMessage, Intent, IntentKind, IntentStep, Invite, Nonce, RoomId
 from actors.ports import Homeserver, HomeserverRefused, RoomDelta, StateStore, SyncDelta
 from actors.system import ActorSystem
-from actors.writes import AcceptMessage, PutIntent, SavePosition, Write
+from actors.writes import AcceptMessage, DropInbox, DropOutbox, PutIntent, SavePosition, Write
 
 _log = structlog.get_logger()
 
@@ -66,7 +66,8 @@ class Pump:
         if delta.malformed:
             _log.warning("malformed_events", count=delta.malformed)
         rooms = [await self._without_gap(room, since) for room in delta.rooms]
-        writes: list[Write] = [
+        writes: list[Write] = [dropped for room_id in delta.left for dropped in goodbye(room_id)]
+        writes += [
             AcceptMessage(message)
             for room in rooms
             for message in room.messages
@@ -105,6 +106,11 @@ class Pump:
 def worth_accepting(message: InboundMessage) -> bool:
     """Notices are other bots' talk, and an edit is not a new message."""
     return message.msgtype != "m.notice" and not message.is_edit
+
+
+def goodbye(room_id: RoomId) -> tuple[Write, ...]:
+    """What was queued for a room that we are not in any more is not for a later member."""
+    return DropInbox(room_id), DropOutbox(room_id)
 
 
 def invited(invite: Invite) -> PutIntent:

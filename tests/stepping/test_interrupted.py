@@ -162,3 +162,21 @@ async def test_what_waits_behind_a_slow_answer_is_dropped_when_the_bot_leaves() 
         await quiet(600)
         assert chat_ids(world) == []
         assert [text for _, text, _ in platform.asked] == ["think"]
+
+
+async def test_what_is_said_once_the_bot_is_back_outlives_a_late_goodbye() -> None:
+    world, platform = World(), ScriptedPlatform()
+    platform.takes_s = 20
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        for text in ("think", "dropped"):
+            world.alice.say(home.chat, text)
+        await quiet()
+        world.server.evict(home.chat, BOT)
+        await quiet()
+        world.alice.invite(home.chat, BOT)
+        await quiet()
+        world.alice.say(home.chat, "back again")
+        await quiet(600)
+        assert [text for _, text, _ in platform.asked] == ["think", "back again"]
+        assert world.alice.replies(home.chat)[-1] == "You said: back again"
