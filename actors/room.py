@@ -6,7 +6,17 @@ from typing import Final, assert_never
 import structlog
 
 from actors.chats import ChatManager
-from actors.classify import Chat, Conflict, Record, Skipped, SkipReason, Space, Verdict, classify
+from actors.classify import (
+    Chat,
+    Conflict,
+    ConflictReason,
+    Record,
+    Skipped,
+    SkipReason,
+    Space,
+    Verdict,
+    classify,
+)
 from actors.context import ActorContext
 from actors.conversation import Conversation
 from actors.graph import Surroundings
@@ -336,13 +346,14 @@ class RoomActor:
         """Messages in a room that the cache doesn't know as a chat. False: wait for the repair.
 
         The room is looked at once. If it is a chat, its rows are on their way, and with them
-        another `InboxWaiting`. If it is not, nobody is spoken to here, but a person who wrote to
-        us alone and is not at home yet is shown the way, or given a Space.
+        another `InboxWaiting`; if its Space can't be read, they come when it can. If it is not,
+        nobody is spoken to here, but a person who wrote to us alone and is not at home yet is
+        shown the way, or given a Space.
         """
         if self._verdict is None:
             _log.info("unregistered_room", room_id=self._room_id, messages=len(waiting))
             await self._read_again()
-        if isinstance(self._verdict, Chat):
+        if isinstance(self._verdict, Chat) or _is_undecided(self._verdict):
             return False
         writes: list[Write] = [FinishMessage(item.message.event_id) for item in waiting]
         onboarding = await self._onboarding(waiting[0].message)
@@ -400,6 +411,10 @@ def repairs_for(room_id: RoomId, record: Record, identity: Identity) -> tuple[li
     if wanted is not None and wanted not in record.chats:
         writes.append(PutRow(chat_key(wanted.user_id, wanted.chat_id), to_row(wanted)))
     return writes, stale
+
+
+def _is_undecided(verdict: Verdict | None) -> bool:
+    return isinstance(verdict, Conflict) and verdict.reason is ConflictReason.UNREADABLE
 
 
 def _drift(record: Record) -> str:

@@ -4,9 +4,9 @@ import pytest
 
 from actors.classify import Space
 from actors.messages import IdentitySettled, IntentsWaiting, RoomReported
-from actors.model import Intent, IntentKind, IntentStep, Nonce, RoomId, RoomMeta
+from actors.model import ChatId, Intent, IntentKind, IntentStep, Nonce, RoomId, RoomMeta
 from actors.ports import PlatformFailed
-from actors.rows import from_row, room_key, user_key
+from actors.rows import chat_key, from_row, room_key, user_key
 from actors.settlement import Identity, RoomReport
 from actors.writes import DeleteRow, PutIntent
 from supervisor.lifecycle import State
@@ -180,3 +180,20 @@ async def test_what_is_said_once_the_bot_is_back_outlives_a_late_goodbye() -> No
         await quiet(600)
         assert [text for _, text, _ in platform.asked] == ["think", "back again"]
         assert world.alice.replies(home.chat)[-1] == "You said: back again"
+
+
+async def test_messages_wait_for_a_space_that_cannot_be_read() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    await world.store.commit(
+        [DeleteRow(room_key(home.chat)), DeleteRow(chat_key(ALICE, ChatId("C1")))]
+    )
+    world.server.unreadable[home.space] = UNREADABLE
+    world.alice.say(home.chat, "hello")
+    async with world.live():
+        await quiet(60)
+        assert world.alice.replies(home.chat) == ()
+        world.server.healed()
+        await quiet(600)
+        assert world.alice.replies(home.chat) == ("You said: hello",)
