@@ -1,7 +1,7 @@
 """Every message is answered exactly once, in order: whoever is killed, whatever is cut off or lost.
 
-What counts is what the rooms' timelines say to somebody who reads them over HTTP. `KILLS=200` in the
-environment kills the bot so often, and `SEED=7` at other moments.
+What counts is what the rooms' timelines say to somebody who reads them over HTTP. With `KILLS=200`
+in the environment the bot is killed so often, with `SEED=7` at other moments.
 """
 
 import shutil
