@@ -70,7 +70,7 @@ Command: TypeAlias = Help | New | Chats | Rename | Archive | Answer | Open | Sta
 
 _COMMAND: Final = re.compile(r"!([^\W\d_]\w*)(?:\s+(.*))?", re.DOTALL)
 _UNPRINTABLE: Final = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]+"
+    "[\x00-\x1f\xad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u3164\uffa0\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]+"
 )
 
 

@@ -267,6 +267,10 @@ class StateStore(Protocol):
         """Everybody who has an intent that is not done."""
         ...
 
+    async def verify(self) -> None:
+        """Return while what is written is really kept. Also raises StoreCorrupt."""
+        ...
+
     async def prune(self, *, before: float) -> int:
         """Delete settled inbox and outbox rows from before a time; answer how many.
 

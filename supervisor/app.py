@@ -4,20 +4,20 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
 import structlog
 
 from actors.chats import ChatManager
-from actors.ports import PortError
+from actors.ports import PortError, StoreUnavailable
 from actors.report import ReconcileReport
 from actors.texts import LOCALES
 from actors.transition_log import TransitionLog
@@ -39,6 +39,8 @@ from supervisor.status.server import status_server
 from supervisor.supervisor import STOP_WITHIN_S, Step, Supervisor
 
 _log = structlog.get_logger()
+
+OpenedT_co = TypeVar("OpenedT_co", covariant=True)
 
 EXIT_STOPPED: Final = 0
 EXIT_REFUSED: Final = 78
@@ -69,7 +71,7 @@ async def _run_once(settings: Settings, observer: Observer, manager: ServiceMana
     _log.info("starting", user_id=settings.user_id, homeserver=settings.homeserver)
     untouched = break_seal(settings.db_path, settings.store_path, settings.user_id)
     clean = False
-    async with _bot(settings, boot, observer) as (bot, transitions):
+    async with _bot(settings, boot, observer) as (bot, transitions, store):
         bot.activities.trusted = untouched
         supervisor = Supervisor(
             bot.activities,
@@ -88,7 +90,7 @@ async def _run_once(settings: Settings, observer: Observer, manager: ServiceMana
         if stuck:
             _log.error("stuck", actors=stuck)
         await transitions.flush()
-        clean = bot.activities.nothing_open() and not stuck
+        clean = bot.activities.nothing_open() and not stuck and await store.undisturbed()
     if clean:
         seal(settings.db_path, settings.store_path, settings.user_id)
     return last
@@ -109,13 +111,14 @@ async def reconcile_once(settings: Settings, *, dry_run: bool) -> ReconcileRepor
 @asynccontextmanager
 async def _bot(
     settings: Settings, boot: str, observer: Observer
-) -> AsyncIterator[tuple[Bot, TransitionLog]]:
+) -> AsyncIterator[tuple[Bot, TransitionLog, SqliteStore]]:
     gateway = gateway_for(settings, meter=observer.meter)
     try:
-        async with (
-            SqliteJournal.open(settings.journal_path, on_recovery=_say_recovery) as journal,
-            SqliteStore.open(settings.db_path, on_recovery=_say_recovery) as store,
-        ):
+        async with AsyncExitStack() as stack:
+            journal = await _opened(
+                stack, "MATRIX_JOURNAL_PATH", settings.journal_path, SqliteJournal.open
+            )
+            store = await _opened(stack, "MATRIX_DB_PATH", settings.db_path, SqliteStore.open)
             await _recall(observer.history, settings.journal_path)
             transitions = TransitionLog(TappedJournal(journal, observer.history), boot, time.time)
             bot = assemble(
@@ -128,9 +131,27 @@ async def _bot(
                 meter=observer.meter,
             )
             async with bot.system:
-                yield bot, transitions
+                yield bot, transitions, store
     finally:
         await gateway.close()
+
+
+class _Opens(Protocol[OpenedT_co]):
+    def __call__(
+        self, path: Path, /, *, on_recovery: Callable[[str], object] | None
+    ) -> AbstractAsyncContextManager[OpenedT_co]: ...
+
+
+async def _opened(
+    stack: AsyncExitStack, variable: str, path: Path, opens: _Opens[OpenedT_co]
+) -> OpenedT_co:
+    """Open a file for as long as the stack; a failure says which file it was and what to do."""
+    try:
+        return await stack.enter_async_context(opens(path, on_recovery=_say_recovery))
+    except (StoreUnavailable, OSError) as error:
+        raise StoreUnavailable(
+            f"{variable}: {path} cannot be opened ({error}): mend that or name another place"
+        ) from error
 
 
 async def _recall(history: History, journal_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Final
 
 import aiohttp
@@ -24,7 +25,7 @@ class Finding:
 
 
 def check_paths(settings: LocalSettings) -> list[Finding]:
-    """Whether the database, the journal and the store can be written to. Writes nothing."""
+    """Whether the database, the journal and the store can be written to. Leaves nothing behind."""
     return [
         _check_path("MATRIX_DB_PATH", settings.db_path),
         _check_path("MATRIX_STORE_PATH", settings.store_path),
@@ -36,7 +37,7 @@ def _check_path(variable: str, path: Path) -> Finding:
     whole = path.absolute()
     standing = next(place for place in (whole, *whole.parents) if os.path.lexists(place))
     usable = standing == whole or standing.is_dir()
-    if usable and os.access(standing, os.W_OK):
+    if usable and _can_write(standing):
         return Finding(ok=True, what=f"{variable}: {path} can be written to")
     advice = f"the bot's user may not write to {standing}" if usable else f"{standing} is a file"
     return Finding(
@@ -45,6 +46,18 @@ def _check_path(variable: str, path: Path) -> Finding:
         advice=f"{advice}: mend that or name another place",
         refused=True,
     )
+
+
+def _can_write(standing: Path) -> bool:
+    """Whether a file or folder takes what is written, tried with a file that has no name."""
+    folder = standing if standing.is_dir() else standing.parent
+    if not os.access(standing, os.W_OK) or not (standing.is_dir() or standing.is_file()):
+        return False
+    try:
+        with TemporaryFile(dir=folder) as file:
+            return file.write(b"0") == 1
+    except OSError:
+        return False
 
 
 async def check_homeserver(url: str) -> Finding:

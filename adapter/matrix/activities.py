@@ -188,6 +188,7 @@ class Activities:
 
     async def _tell_all_that_wait(self) -> None:
         """Nothing that waits in the store depends on somebody having been told in time."""
+        await self.store.verify()
         await self._prune()
         for room_id in await self.store.waiting_rooms():
             self.system.tell(room_id, InboxWaiting())

@@ -2,10 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
+from anyio.lowlevel import checkpoint
+
 from actors.model import Intent, OutboundMessage, RoomId, UserId
-from actors.ports import Waiting
+from actors.ports import StoreCorrupt, Waiting
 from actors.writes import JsonObject, Write
 from adapter.sqlite import statements as sql
 from adapter.sqlite.statements import Query, Row, Statement
@@ -29,6 +32,14 @@ class Database(Protocol):
         ...
 
 
+def inode_of(file: Path | None) -> int | None:
+    """What tells a file from another one of the same name; None where there is none."""
+    try:
+        return file.stat().st_ino if file is not None else None
+    except OSError:
+        return None
+
+
 class SqlStore:
     """The StateStore port over a database.
 
@@ -36,11 +47,28 @@ class SqlStore:
     """
 
     def __init__(
-        self, database: Database, *, clock: Clock = time.time, recovery: str | None = None
+        self,
+        database: Database,
+        *,
+        clock: Clock = time.time,
+        recovery: str | None = None,
+        file: Path | None = None,
     ) -> None:
+        self._file = file
+        self._inode = inode_of(file)
         self._database = database
         self._clock = clock
         self.recovery = recovery
+
+    async def verify(self) -> None:
+        """Return while the file is the one that was opened.
+
+        Raises StoreCorrupt when it was deleted or another one was put in its place: what is
+        written then goes nowhere.
+        """
+        await checkpoint()
+        if inode_of(self._file) != self._inode:
+            raise StoreCorrupt("the database file was deleted or replaced while the bot ran")
 
     async def commit(self, writes: Sequence[Write]) -> None:
         """Carry out all the writes, in order, or none. Durable on return."""

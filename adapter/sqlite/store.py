@@ -13,7 +13,7 @@ import anyio.to_thread
 from adapter.sqlite.errors import translated
 from adapter.sqlite.group import GroupCommit, connected
 from adapter.sqlite.opening import BUSY_TIMEOUT_S, STORE_SCHEMA, SYNCHRONOUS, prepare_file
-from adapter.sqlite.sql_store import Clock, SqlStore
+from adapter.sqlite.sql_store import Clock, SqlStore, inode_of
 from adapter.sqlite.statements import Query, Row
 
 
@@ -36,6 +36,9 @@ class _Database:
 @final
 class SqliteStore(SqlStore):
     """The StateStore port on a file. Runs on asyncio; made by `open`."""
+
+    _writer: aiosqlite.Connection
+    _version: int
 
     @classmethod
     @asynccontextmanager
@@ -63,4 +66,21 @@ class SqliteStore(SqlStore):
             connected(path, SYNCHRONOUS, busy_timeout_s=busy_timeout_s) as db,
             GroupCommit.over(db) as writer,
         ):
-            yield cls(_Database(writer, reader), clock=clock, recovery=recovery)
+            store = cls(_Database(writer, reader), clock=clock, recovery=recovery, file=path)
+            store._version = await _data_version(db)
+            store._writer = db
+            yield store
+
+    async def undisturbed(self) -> bool:
+        """Whether nobody but us has written to the database, and it is still the file we opened."""
+        return (
+            inode_of(self._file) == self._inode
+            and await _data_version(self._writer) == self._version
+        )
+
+
+async def _data_version(db: aiosqlite.Connection) -> int:
+    """A number that changes when another connection commits (SQLite, `PRAGMA data_version`)."""
+    with translated():
+        ((version,),) = await db.execute_fetchall("PRAGMA data_version")
+    return int(version)

@@ -1,7 +1,8 @@
 """Whether a database is just as an orderly shutdown left it.
 
 Only then may its rows be trusted without looking at every room again. A kill, an edit from outside
-or another file in its place all show, and cost nothing but a full look.
+or another file in its place all show, and cost nothing but a full look: what happened while the bot
+was away shows here, what happened while it ran in `SqliteStore.undisturbed`.
 """
 
 import contextlib
