@@ -23,7 +23,7 @@ from supervisor.demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, MakeBot, newcomer, unique
 from tests.synapse.home import accept, hear, knock, move_in, words_of
 from tests.synapse.proxy import FaultProxy, after, before
-from tests.synapse.rebuilding import Rooms, rebuilt, rooms_of_owners
+from tests.synapse.rebuilding import Reconciler, Rooms, rooms_of_owners
 
 pytestmark = pytest.mark.anyio
 
@@ -40,6 +40,7 @@ NEW_CHAT: Final = (MARK, CREATE, LINK, INVITE, SEND)
 STORIES: Final = {"onboarding": ONBOARDING, "new": NEW_CHAT}
 
 LANES: Final = 3
+LANES_OF_LOSSES: Final = 2
 PATIENCE_S: Final = 60.0
 
 
@@ -137,8 +138,10 @@ class Lane:
             outcome.rooms = rooms.get(outcome.owner, Rooms())
         self.rooms_created = await rooms_created_by(self.admin, self.bot.user_id)
         self.intents_done = rooms_promised(self.bot.database)
-        rows = await rebuilt(self.bot, self.bot.folder / "rebuilt")
-        self.drift = differences(rows, self.bot.kv())
+        login = Reconciler.logged_in(self.homeserver.url, self.bot.user_id, PASSWORD)
+        async with login as reconciler:
+            rebuilt, _ = await reconciler.rebuild()
+        self.drift = differences(rebuilt, self.bot.kv())
 
     async def _run_point(self, point: Point, outcome: Outcome) -> None:
         owner = await newcomer(self.people, self.homeserver, "owner")
@@ -227,15 +230,15 @@ async def lanes(
 ) -> AsyncIterator[list[Lane]]:
     """Every kill of a group, done."""
     group: Group = request.param
-    points = POINTS[group]
+    points, lanes = POINTS[group], LANES_OF_LOSSES if group.files_lost else LANES
     async with AsyncExitStack() as stack:
         made = [
             await make_lane(stack, synapse, admin, tmp_path_factory.mktemp("lane"))
-            for _ in range(LANES)
+            for _ in range(lanes)
         ]
         async with anyio.create_task_group() as side_by_side:
             for first, lane in enumerate(made):
-                side_by_side.start_soon(lane.run, points[first::LANES])
+                side_by_side.start_soon(lane.run, points[first::lanes])
         yield made
 
 
