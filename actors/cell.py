@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from actors.messages import Address, InboxWaiting, Message, slot
+from actors.messages import Address, InboxWaiting, IntentsWaiting, Message, slot
 from actors.room_lifecycle import RoomState
 
 
@@ -44,9 +44,9 @@ class Cell:
     def keep(self, message: Message) -> None:
         """Put a message back in front, unless a newer one has taken its slot.
 
-        What people said goes to the back: what has happened to the room meanwhile comes first.
+        What people said and were promised goes to the back: what has happened meanwhile comes first.
         """
         mailbox = self.mailbox or {}
         kept = {slot(message): mailbox.pop(slot(message), message)}
-        behind = isinstance(message, InboxWaiting)
+        behind = isinstance(message, InboxWaiting | IntentsWaiting)
         self.mailbox = {**mailbox, **kept} if behind else {**kept, **mailbox}

@@ -153,6 +153,8 @@ def classify(seen: RoomSnapshot, around: Surroundings, record: Record, me: UserI
     marker = seen.marker or around.inherited
     if marker is not None:
         return _marked(seen, marker, around, record)
+    if seen.predecessor in around.unreadable:
+        return Conflict(ConflictReason.UNREADABLE, f"the room before it, {seen.predecessor}")
     if seen.is_space:
         return _unmarked_space(seen, around, me)
     if seen.creator == me and around.linked and not seen.tombstoned:

@@ -248,6 +248,8 @@ class Creation:
             await self._queue(replace(intent, started_at=None), limit.retry_after_s)
             return False
         except HomeserverUnavailable as error:
+            if intent.started_at is None:  # nothing has been created yet: no need to wait
+                raise
             _log.warning("create_unclear", owner=self.owner, nonce=intent.nonce, error=str(error))
             context.system.tell_later(UNCLEAR_FOR_S, self.owner, IntentsWaiting())
             return False

@@ -161,6 +161,7 @@ class RoomActor:
             context.replacements.add(seen.replacement)
         if context.system.state_of(self._room_id) is RoomState.LEFT:
             context.system.fire(self._room_id, RoomTrigger.JOINED, "state could be read")
+        first_look = context.system.state_of(self._room_id) is RoomState.UNCHECKED
         match verdict:
             case Chat() | Space():
                 pass
@@ -177,13 +178,17 @@ class RoomActor:
         context.system.report(RoomChecked(self._room_id, seen.created_ts, verdict))
         if not in_round:
             self._tell_owner(seen, verdict)
-            await self._tell_neighbours(seen, verdict, record)
+            await self._tell_neighbours(seen, verdict, record, first_look=first_look)
 
-    async def _tell_neighbours(self, seen: RoomSnapshot, verdict: Verdict, record: Record) -> None:
+    async def _tell_neighbours(
+        self, seen: RoomSnapshot, verdict: Verdict, record: Record, *, first_look: bool
+    ) -> None:
         """Let rooms look again that this room's change says something about."""
         affected: set[RoomId] = set()
         if isinstance(verdict, Chat | Space) and record.room is None:
             affected |= verdict.replaces
+        if verdict == Skipped(SkipReason.REPLACED) and seen.replacement and first_look:
+            affected.add(seen.replacement)
         if isinstance(verdict, Space):
             chats = await ChatManager(self._context.store).list_all(verdict.owner)
             listed = {chat.surface_ref for chat in chats if chat.surface_ref in seen.children}

@@ -16,7 +16,7 @@ from actors.report import ReconcileReport
 from actors.room_lifecycle import RoomState
 from actors.system import ActorSystem, RoomsFail
 from actors.upkeep import Upkeep
-from actors.writes import DeleteRow, SavePosition
+from actors.writes import DeleteRow, PutRow, SavePosition
 from adapter.matrix.outbox import Outbox
 from adapter.matrix.pump import Pump, invited
 
@@ -182,9 +182,9 @@ class Activities:
 
     async def probe(self) -> None:
         """Return only when the homeserver and the store really answer."""
+        await self.store.verify()
         await self.homeserver.probe()
-        position = await self.store.position()
-        await self.store.commit([SavePosition(position)] if position else [DeleteRow("probe")])
+        await self.store.commit([PutRow("probe", {"at": self.wall_clock()}), DeleteRow("probe")])
 
     async def _tell_all_that_wait(self) -> None:
         """Nothing that waits in the store depends on somebody having been told in time."""

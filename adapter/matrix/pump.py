@@ -16,6 +16,7 @@ from actors.writes import AcceptMessage, DropInbox, DropOutbox, PutIntent, SaveP
 _log = structlog.get_logger()
 
 POLL_S: Final = 30.0
+REGULARLY_S: Final = 20.0
 INBOX_LIMIT: Final = 1_000
 CATCH_UP_S: Final = 0.5
 GAP_LIMIT: Final = 5_000
@@ -35,7 +36,7 @@ class Pump:
     async def run(self, since: str, regularly: Callable[[], Awaitable[None]]) -> None:
         """Go on from a position until something raises: what `sync` raises, or StoreUnavailable.
 
-        `regularly` is awaited every half minute or so, however much the server has to say.
+        `regularly` is awaited about every half minute, however much the server has to say.
         """
         last = anyio.current_time()
         while True:
@@ -43,7 +44,7 @@ class Pump:
             delta = await self.homeserver.sync(since, POLL_S)
             await self.accept(delta, since)
             since = delta.next_batch
-            if anyio.current_time() - last >= POLL_S:
+            if anyio.current_time() - last >= REGULARLY_S:
                 last = anyio.current_time()
                 await regularly()
             if any(room.messages for room in delta.rooms):
