@@ -44,7 +44,7 @@ class Cell:
     def keep(self, message: Message) -> None:
         """Put a message back in front, unless a newer one has taken its slot.
 
-        What people said and were promised goes to the back: what has happened meanwhile comes first.
+        What people said or were promised goes to the back: what has happened comes first.
         """
         mailbox = self.mailbox or {}
         kept = {slot(message): mailbox.pop(slot(message), message)}
