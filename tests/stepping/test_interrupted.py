@@ -197,3 +197,21 @@ async def test_messages_wait_for_a_space_that_cannot_be_read() -> None:
         world.server.healed()
         await quiet(600)
         assert world.alice.replies(home.chat) == ("You said: hello",)
+
+
+async def test_messages_wait_for_the_predecessor_that_says_whose_chat_it_is() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        world.server.grant(home.chat, ALICE, 100)
+        replacement = world.alice.upgrade(home.chat)
+        world.alice.invite(replacement, BOT)
+        await quiet()
+    world.server.unreadable[home.chat] = UNREADABLE
+    world.lose_store()
+    async with world.live():
+        world.alice.say(replacement, "hello")
+        await quiet(60)
+        world.server.healed()
+        await quiet(600)
+        assert world.alice.replies(replacement) == ("You said: hello",)

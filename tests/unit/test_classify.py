@@ -442,3 +442,13 @@ def test_a_room_that_only_claims_to_replace_a_chat_inherits_nothing() -> None:
 def test_rows_that_agree_on_what_is_no_chat_id_are_no_evidence(chat_id: str) -> None:
     found = chat_verdict(LEGACY_ROOM, SPACE, record=record(chat_id))
     assert (found.chat_id, found.evidence) == (None, Evidence.NONE)
+
+
+def test_unreadable_is_a_room_whose_predecessor_cannot_be_read() -> None:
+    heir = replace(LEGACY_ROOM, room_id=NEW_ID, creator=ALICE, predecessor=ROOM_ID)
+    around = room_graph([SPACE, heir], {}, ME, [ROOM_ID]).around(heir)
+    expected = Conflict(ConflictReason.UNREADABLE, "the room before it, !room")
+    assert classify(heir, around, Record(), ME) == expected
+    marked = replace(heir, marker=CHAT_MARKER)
+    around = room_graph([SPACE, marked], {}, ME, [ROOM_ID]).around(marked)
+    assert isinstance(classify(marked, around, Record(), ME), Chat)
