@@ -13,12 +13,22 @@ from supervisor.demo.person import Person
 from supervisor.demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, MakeBot, MakePerson, newcomer, unique
 from tests.synapse.home import MARKER, Home, accept, hear, knock, move_in, words_of
-from tests.synapse.proxy import FaultProxy, bad_gateway, drop_after, refused
+from tests.synapse.proxy import (
+    Fault,
+    FaultProxy,
+    bad_gateway,
+    drop_after,
+    drop_before,
+    rate_limited,
+    refused,
+)
 from tests.synapse.rebuilding import Rooms, rooms_of_owners
 
 pytestmark = pytest.mark.anyio
 
 CREATE = "POST createRoom"
+ONBOARDING = ("POST rooms/*/join", "POST rooms/*/invite", "PUT rooms/*/send/*")
+NEW_CHAT = (f"PUT rooms/*/state/{MARKER}/*", "PUT rooms/*/state/m.space.child/*")
 QUEUED = "The homeserver allows only so many new rooms"
 
 
@@ -130,6 +140,34 @@ async def test_a_room_whose_creation_was_never_answered_is_adopted(
     assert lost.hits == len(owners)
     creations = [write for write in proxy.writes if write.name == CREATE]
     assert len(creations) == 2 * len(owners)
+
+
+async def test_every_write_but_a_creation_may_fail_and_all_is_done_once(
+    synapse: ThrowawaySynapse, make_bot: MakeBot, make_person: MakePerson
+) -> None:
+    async def live_with(fault: Fault) -> None:
+        async with FaultProxy(synapse.url) as proxy:
+            bot, owner = await make_bot(homeserver_url=proxy.url), await make_person("owner")
+            await bot.start_and_go_live()
+            rules = [proxy.when(name, fault, times=1) for name in ONBOARDING]
+            home = await move_in(owner, bot)
+            rules += [proxy.when(name, fault, times=1) for name in NEW_CHAT]
+            await home.new_chat()
+            await hear(owner, bot, home.chat)
+            assert [rule.hits for rule in rules] == [1] * len(rules)
+            await must_be_at_home(home)
+
+    async def must_be_at_home(home: Home) -> None:
+        for room, beginning in ((home.door, "Hello!"), (home.chat, "Chat 2 (C2) is ready")):
+            *waits, last = await words_of(home.owner, room, home.bot.user_id)
+            assert last.startswith(beginning)
+            assert all(text.startswith(QUEUED) for text in waits)
+        rooms = await rooms_of(synapse, home.bot, home.owner)
+        assert (len(rooms.spaces), counted(rooms)) == (1, one_of_each("C1", "C2"))
+
+    async with anyio.create_task_group() as side_by_side:
+        for fault in (drop_before, drop_after, bad_gateway, rate_limited(300)):
+            side_by_side.start_soon(live_with, fault)
 
 
 async def test_a_refused_creation_is_told_and_holds_up_nothing(
