@@ -74,6 +74,8 @@ _log = structlog.get_logger()
 INBOX_BATCH: Final = 16
 LOOK_AGAIN_S: Final = 1.0
 """How long to leave a room alone that is perhaps still being created."""
+UNDECIDED_FOR_S: Final = 30.0
+"""When a room looks again whether those can be read that say what it is."""
 MAX_ATTEMPTS: Final = 5
 """A message that has failed so often is set aside as dead."""
 
@@ -161,7 +163,6 @@ class RoomActor:
             context.replacements.add(seen.replacement)
         if context.system.state_of(self._room_id) is RoomState.LEFT:
             context.system.fire(self._room_id, RoomTrigger.JOINED, "state could be read")
-        first_look = context.system.state_of(self._room_id) is RoomState.UNCHECKED
         match verdict:
             case Chat() | Space():
                 pass
@@ -170,6 +171,8 @@ class RoomActor:
                     "room_conflict", room_id=self._room_id, reason=str(reason), detail=detail
                 )
                 self._fire_checked(f"conflict: {reason}")
+                if reason is ConflictReason.UNREADABLE:
+                    context.system.tell_later(UNDECIDED_FOR_S, self._room_id, RoomChanged())
             case Skipped(reason):
                 await self._remove_rows(reason, in_round=in_round)
                 self._fire_checked(f"skipped: {reason}")
@@ -178,17 +181,13 @@ class RoomActor:
         context.system.report(RoomChecked(self._room_id, seen.created_ts, verdict))
         if not in_round:
             self._tell_owner(seen, verdict)
-            await self._tell_neighbours(seen, verdict, record, first_look=first_look)
+            await self._tell_neighbours(seen, verdict, record)
 
-    async def _tell_neighbours(
-        self, seen: RoomSnapshot, verdict: Verdict, record: Record, *, first_look: bool
-    ) -> None:
+    async def _tell_neighbours(self, seen: RoomSnapshot, verdict: Verdict, record: Record) -> None:
         """Let rooms look again that this room's change says something about."""
         affected: set[RoomId] = set()
         if isinstance(verdict, Chat | Space) and record.room is None:
             affected |= verdict.replaces
-        if verdict == Skipped(SkipReason.REPLACED) and seen.replacement and first_look:
-            affected.add(seen.replacement)
         if isinstance(verdict, Space):
             chats = await ChatManager(self._context.store).list_all(verdict.owner)
             listed = {chat.surface_ref for chat in chats if chat.surface_ref in seen.children}

@@ -141,6 +141,8 @@ class ActorSystem:
             cell.mailbox = {}
         if isinstance(message, SnapshotTaken):
             cell.mailbox.pop(slot(RoomChanged()), None)  # the snapshot has what changed before it
+        if isinstance(message, RoomChanged):
+            _drop_outdated(cell.mailbox)
         cell.mailbox[slot(message)] = message
         if cell.resting is not None and not self.live:
             self._rested(cell, cell.resting)  # a round of reconciliation waits for every answer
@@ -420,3 +422,10 @@ class ActorSystem:
 
 def _why(error: Exception) -> str:
     return str(error) or type(error).__name__
+
+
+def _drop_outdated(mailbox: dict[object, Message]) -> None:
+    """What was settled for a room that is looked at again will be settled again."""
+    settled = mailbox.get(IdentitySettled)
+    if isinstance(settled, IdentitySettled) and not settled.in_round:
+        del mailbox[IdentitySettled]

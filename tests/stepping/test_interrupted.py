@@ -27,6 +27,14 @@ def chat_ids(world: World) -> list[str]:
     return sorted(marker.chat_id for marker in markers if marker and marker.chat_id)
 
 
+def upgrade(world: World, room_id: RoomId) -> RoomId:
+    """Let Alice upgrade a room and invite the bot, which has no power in the new one."""
+    world.server.grant(room_id, ALICE, 100)
+    replacement = world.alice.upgrade(room_id)
+    world.alice.invite(replacement, BOT)
+    return replacement
+
+
 async def test_many_invites_before_the_first_space_make_one_space() -> None:
     world = World()
     rooms = [world.alice.direct_chat_with(BOT) for _ in range(3)]
@@ -109,9 +117,7 @@ async def test_what_was_settled_for_a_room_before_it_was_replaced_comes_too_late
         home = await run.settle_in(world.alice)
         room = from_row(await world.store.row(room_key(home.chat)), RoomMeta)
         assert room is not None
-        world.server.grant(home.chat, ALICE, 100)
-        replacement = world.alice.upgrade(home.chat)
-        world.alice.invite(replacement, BOT)
+        replacement = upgrade(world, home.chat)
         await quiet()
         rows = await world.rows()
         assert room_key(replacement) in rows
@@ -199,19 +205,35 @@ async def test_messages_wait_for_a_space_that_cannot_be_read() -> None:
         assert world.alice.replies(home.chat) == ("You said: hello",)
 
 
-async def test_messages_wait_for_the_predecessor_that_says_whose_chat_it_is() -> None:
+@pytest.mark.parametrize("missing", ["chat", "space"])
+async def test_messages_wait_for_the_rooms_that_say_whose_replacement_it_is(missing: str) -> None:
     world = World()
     async with world.live() as run:
         home = await run.settle_in(world.alice)
-        world.server.grant(home.chat, ALICE, 100)
-        replacement = world.alice.upgrade(home.chat)
-        world.alice.invite(replacement, BOT)
+        replacement = upgrade(world, home.chat)
         await quiet()
-    world.server.unreadable[home.chat] = UNREADABLE
+    world.server.unreadable[getattr(home, missing)] = UNREADABLE
     world.lose_store()
     async with world.live():
         world.alice.say(replacement, "hello")
         await quiet(60)
+        assert world.alice.replies(replacement) == ()
         world.server.healed()
-        await quiet(600)
+        await quiet(1800)
         assert world.alice.replies(replacement) == ("You said: hello",)
+
+
+async def test_what_was_settled_while_a_room_was_busy_does_not_undo_its_upgrade() -> None:
+    world = World()
+    platform = ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        platform.takes_s = 60
+        world.alice.rename(home.chat, "Trip")
+        world.alice.say(home.chat, "hello")
+        await quiet()
+        replacement = upgrade(world, home.chat)
+        await quiet(120)
+        chat = await world.store.row(chat_key(ALICE, ChatId("C1")))
+        assert chat is not None
+        assert chat["surface_ref"] == replacement
