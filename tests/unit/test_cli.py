@@ -311,20 +311,22 @@ def at(age: timedelta) -> str:
     return (datetime.now(UTC) - age).isoformat(timespec="milliseconds")
 
 
-RECORDS = (
-    TransitionRecord(
-        at(timedelta(days=2)), "b1", "lifecycle", "login", "logged_in", "hydrate", Outcome.OK,
-        "password", 1, 1500,
-    ),
-    TransitionRecord(
-        at(timedelta(minutes=5)), "b1", "room:!a", "ready", "failed_repeatedly", "quarantined",
-        Outcome.ERROR, "\x1b[2J [bold]boom", 3, 3_725_000,
-    ),
-    TransitionRecord(
-        at(timedelta(minutes=1)), "b1", "lifecycle", "hydrate", "reconciled", "hydrate",
-        Outcome.DENIED, "", 1, 200,
-    ),
-)  # fmt: skip
+def records() -> tuple[TransitionRecord, ...]:
+    """What the journal has, as old as it is when asked."""
+    return (
+        TransitionRecord(
+            at(timedelta(days=2)), "b1", "lifecycle", "login", "logged_in", "hydrate", Outcome.OK,
+            "password", 1, 1500,
+        ),
+        TransitionRecord(
+            at(timedelta(minutes=5)), "b1", "room:!a", "ready", "failed_repeatedly", "quarantined",
+            Outcome.ERROR, "\x1b[2J [bold]boom", 3, 3_725_000,
+        ),
+        TransitionRecord(
+            at(timedelta(minutes=1)), "b1", "lifecycle", "hydrate", "reconciled", "hydrate",
+            Outcome.DENIED, "", 1, 200,
+        ),
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -333,7 +335,7 @@ def journal(here: Path) -> Path:
 
     async def write() -> None:
         async with SqliteJournal.open(path) as opened:
-            for record in RECORDS:
+            for record in records():
                 await opened.append(record)
 
     anyio.run(write)
