@@ -397,7 +397,7 @@ def test_the_timeline_says_where_from_where_to_why_and_how_long(
         assert expected in text
     assert "\x1b" not in text
     *lines, blank, _diagnosis, _bug = text.splitlines()
-    assert len(lines) == 1 + len(RECORDS)
+    assert len(lines) == 1 + len(records())
     assert blank == ""
 
 
