@@ -6,7 +6,7 @@ lost (a person's message, something promised) is in the store before anybody is 
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from actors.classify import Record, Verdict
 from actors.graph import Surroundings
@@ -93,10 +93,16 @@ Message: TypeAlias = RoomMessage | UserMessage
 Address: TypeAlias = RoomId | UserId
 
 
+OUTSIDE_A_ROUND: Final = (IdentitySettled, "outside a round")
+"""The slot of what was settled outside a round: it must not take the place of a round's."""
+
+
 def slot(message: Message) -> object:
     """Two messages in the same slot coalesce: the later one takes the earlier one's place."""
     if isinstance(message, RoomReported):
         return message.report.room_id
+    if isinstance(message, IdentitySettled) and not message.in_round:
+        return OUTSIDE_A_ROUND
     return type(message)
 
 

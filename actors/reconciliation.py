@@ -58,11 +58,15 @@ async def reconcile(
 async def reconcile_some(
     graph: RoomGraph, rooms: Collection[RoomId], system: ActorSystem, store: StateStore
 ) -> ReconcileReport:
-    """Bring the rows of some rooms in line; what is known of their owners' others is kept."""
-    stored, intents = await _rows_about(rooms, graph, store), await _open_intents(store)
+    """Bring the rows of some rooms in line; what is known of their owners' others is kept.
+
+    The rooms that they replace take part as well.
+    """
+    taking_part = {*rooms, *(before for before, heir in graph.heirs.items() if heir in rooms)}
+    stored, intents = await _rows_about(taking_part, graph, store), await _open_intents(store)
     round_ = Round(store, stored, graph, system, intents=intents, partial=True)
     round_.tally.joined_rooms = len(rooms)
-    await round_.run(rooms)
+    await round_.run(taking_part)
     await round_.commit()
     return round_.tally.report()
 

@@ -178,8 +178,9 @@ class RoomActor:
                 self._fire_checked(f"skipped: {reason}")
             case _:
                 assert_never(verdict)
-        context.system.report(RoomChecked(self._room_id, seen.created_ts, verdict))
-        if not in_round:
+        if in_round:
+            context.system.report(RoomChecked(self._room_id, seen.created_ts, verdict))
+        else:
             self._tell_owner(seen, verdict)
             await self._tell_neighbours(seen, verdict, record)
 
@@ -236,8 +237,9 @@ class RoomActor:
         else:
             self._fire_checked("in line")
         self._note_due(identity)
-        report = RoomWritten(self._room_id, identity, record, tuple(writes), removed)
-        context.system.report(report)
+        if in_round:
+            report = RoomWritten(self._room_id, identity, record, tuple(writes), removed)
+            context.system.report(report)
         context.system.tell(self._room_id, InboxWaiting())
 
     async def _commit_repairs(self, writes: Sequence[Write]) -> None:
@@ -278,7 +280,8 @@ class RoomActor:
             self._record = Record()
             if not in_round:
                 await self._context.store.commit(writes)
-        self._context.system.report(RowsRemoved(self._room_id, tuple(writes)))
+        if in_round:
+            self._context.system.report(RowsRemoved(self._room_id, tuple(writes)))
 
     def _fire_checked(self, reason: str) -> None:
         if self._context.system.state_of(self._room_id) is RoomState.UNCHECKED:

@@ -17,6 +17,7 @@ from anyio.abc import TaskGroup
 from actors.cell import Actor, Cell
 from actors.machine import Outcome
 from actors.messages import (
+    OUTSIDE_A_ROUND,
     ActorCrashed,
     Address,
     IdentitySettled,
@@ -141,8 +142,8 @@ class ActorSystem:
             cell.mailbox = {}
         if isinstance(message, SnapshotTaken):
             cell.mailbox.pop(slot(RoomChanged()), None)  # the snapshot has what changed before it
-        if isinstance(message, RoomChanged):
-            _drop_outdated(cell.mailbox)
+        if isinstance(message, RoomChanged | SnapshotTaken):
+            cell.mailbox.pop(OUTSIDE_A_ROUND, None)  # it will be settled again
         cell.mailbox[slot(message)] = message
         if cell.resting is not None and not self.live:
             self._rested(cell, cell.resting)  # a round of reconciliation waits for every answer
@@ -422,10 +423,3 @@ class ActorSystem:
 
 def _why(error: Exception) -> str:
     return str(error) or type(error).__name__
-
-
-def _drop_outdated(mailbox: dict[object, Message]) -> None:
-    """What was settled for a room that is looked at again will be settled again."""
-    settled = mailbox.get(IdentitySettled)
-    if isinstance(settled, IdentitySettled) and not settled.in_round:
-        del mailbox[IdentitySettled]

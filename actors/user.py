@@ -114,7 +114,8 @@ class UserActor:
                 self._ask_spaces(reports)
         for room_id, identity in settlement.identities.items():
             self._context.system.tell(room_id, IdentitySettled(identity, in_round))
-        self._context.system.report(_settled(self._owner, settlement, writes))
+        if in_round:
+            self._context.system.report(_settled(self._owner, settlement, writes))
 
     def _ask_others(self, settlement: Settlement, known: Known) -> None:
         """What was settled for some rooms may change what is right for the others."""

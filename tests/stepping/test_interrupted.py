@@ -1,15 +1,21 @@
 """Stories that seeded simulations have told first: things interrupted at the wrong moment."""
 
+from dataclasses import replace
+
 import pytest
 
+from actors.chats import ChatManager
 from actors.classify import Space
-from actors.messages import IdentitySettled, IntentsWaiting, RoomReported
+from actors.messages import IdentitySettled, IntentsWaiting, Report, RoomChanged, RoomReported, slot
 from actors.model import ChatId, Intent, IntentKind, IntentStep, Nonce, RoomId, RoomMeta
 from actors.ports import PlatformFailed
 from actors.rows import chat_key, from_row, room_key, user_key
 from actors.settlement import Identity, RoomReport
 from actors.writes import DeleteRow, PutIntent
+from adapter.matrix.reconcile import reconcile_single_room
 from supervisor.lifecycle import State
+from tests.simulation.homeserver import SimulatedHomeserver
+from tests.simulation.people import Person
 from tests.simulation.reading import read_snapshot
 from tests.stepping.harness import ALICE, BOT, ScriptedPlatform, World, quiet
 
@@ -237,3 +243,40 @@ async def test_what_was_settled_while_a_room_was_busy_does_not_undo_its_upgrade(
         chat = await world.store.row(chat_key(ALICE, ChatId("C1")))
         assert chat is not None
         assert chat["surface_ref"] == replacement
+
+
+async def test_what_is_settled_outside_a_round_is_nothing_to_a_round() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        room = from_row(await world.store.row(room_key(home.chat)), RoomMeta)
+        assert room is not None
+        heard: list[Report] = []
+        system = run.bot.system
+        system.observe = heard.append
+        settled = IdentitySettled(Identity(room), in_round=False)
+        system.tell(home.chat, settled)
+        await quiet()
+        system.tell(home.chat, RoomChanged())
+        system.tell(home.direct, RoomChanged())
+        system.tell(ALICE, RoomReported(RoomReport(home.space, 1, Space(ALICE, "Chats", 2))))
+        await quiet()
+        assert heard == []
+        assert slot(settled) != slot(replace(settled, in_round=True))
+
+
+async def test_a_replacement_that_is_looked_at_alone_takes_over_from_the_room_before_it() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    replacement = upgrade(world, home.chat)
+    Person(world.server, BOT).join(replacement)
+    client = SimulatedHomeserver(world.server, BOT, token=world.token)
+    await reconcile_single_room(client, world.store, ChatManager(world.store), replacement, ALICE)
+    rows = await world.rows()
+    assert room_key(home.chat) not in rows
+    assert room_key(replacement) in rows
+    again = await reconcile_single_room(
+        client, world.store, ChatManager(world.store), replacement, ALICE
+    )
+    assert again["changes"] == 0
