@@ -46,9 +46,10 @@ class ChatManager:
 
     async def list_all(self, user_id: UserId) -> list[ChatContext]:
         """Every chat of an owner by number, archived ones too."""
+        # @a:x is how @a:x:8448 begins: the key alone does not say whose chat it is.
         rows = await self.store.rows(chats_prefix(user_id))
         chats = (from_row(row, ChatContext) for row in rows.values())
-        return in_order(chat for chat in chats if chat is not None)
+        return in_order(chat for chat in chats if chat is not None and chat.user_id == user_id)
 
     async def list_active(self, user_id: UserId) -> list[ChatContext]:
         """The chats of an owner that are not archived, by number."""

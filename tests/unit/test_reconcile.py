@@ -461,3 +461,12 @@ async def test_a_chat_row_that_names_another_room_is_rebuilt_from_its_room_alone
     report = await stage.repair(room_id)
     assert report["repaired_chat_rows"] == 1
     assert await stage.rows() == before
+
+
+async def test_a_server_name_that_begins_like_another_shares_no_chats(stage: Stage) -> None:
+    chats = ChatManager(stage.store)
+    with_port = UserId(f"{ALICE}:8448")
+    await chats.get_or_create(with_port, ChatId("C7"), "matrix", RoomId("!a"), "secret")
+    await chats.get_or_create(ALICE, ChatId("C1"), "matrix", RoomId("!b"), "mine")
+    assert [chat.name for chat in await chats.list_all(ALICE)] == ["mine"]
+    assert [chat.name for chat in await chats.list_active(with_port)] == ["secret"]
