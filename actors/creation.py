@@ -340,13 +340,13 @@ class Creation:
         await self.context.store.commit(writes)
 
     async def _finish(self, intent: Intent) -> None:
-        """Link, invite, and say so. Each may be repeated."""
+        """Link, invite, and say so. Each may be repeated; what is done is not done again."""
         room_id = _given(intent.room_id)
         if intent.kind is IntentKind.SPACE:
             await self._invite(room_id)
             await self._done(intent)
             return
-        await self.context.homeserver.link(await self._space_id(), room_id)
+        await self._link(await self._space_id(), room_id)
         await self._invite(room_id)
         texts = self.context.texts
         text = texts.welcome if intent.kind is IntentKind.FIRST_CHAT else texts.chat_created
@@ -359,8 +359,17 @@ class Creation:
 
     # ------------------------------------------------------------ what they share
 
+    async def _link(self, space_id: RoomId, room_id: RoomId) -> None:
+        """Every write counts where the homeserver limits them, and reading costs nothing."""
+        space = await read_if_joined(self.context.homeserver, space_id)
+        if space is None or room_id not in space.children:
+            await self.context.homeserver.link(space_id, room_id)
+
     async def _invite(self, room_id: RoomId) -> None:
         """An owner who can't be invited (banned, say) must not hold up everything else."""
+        seen = await read_if_joined(self.context.homeserver, room_id)
+        if seen is not None and self.owner in seen.others:
+            return
         try:
             await self.context.homeserver.invite(room_id, self.owner)
         except HomeserverRefused as refusal:
