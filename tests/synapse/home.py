@@ -30,10 +30,10 @@ class Home:
         """Say something in the first chat, and answer what comes back."""
         return await self.owner.ask(self.chat, text)
 
-    async def new_chat(self, command: str = "!new") -> str:
+    async def new_chat(self, command: str = "!new", *, timeout_s: float = 20) -> str:
         """Order a chat, join its room, and answer its id."""
         await self.owner.say(self.chat, command)
-        return await accept(self.owner, self.bot, is_space=False)
+        return await accept(self.owner, self.bot, is_space=False, timeout_s=timeout_s)
 
     def row(self, room_id: str) -> dict[str, Any]:
         """The bot's own row of a room."""
@@ -52,12 +52,12 @@ class Home:
         return content
 
 
-async def move_in(person: Person, bot: BotProcess) -> Home:
+async def move_in(person: Person, bot: BotProcess, *, timeout_s: float = 20) -> Home:
     """Invite the bot to a direct chat, and accept what it offers."""
     door = await knock(person, bot)
-    space = await accept(person, bot, is_space=True)
-    chat = await accept(person, bot, is_space=False)
-    greeting = await hear(person, bot, door)
+    space = await accept(person, bot, is_space=True, timeout_s=timeout_s)
+    chat = await accept(person, bot, is_space=False, timeout_s=timeout_s)
+    greeting = await hear(person, bot, door, timeout_s=timeout_s)
     return Home(person, bot, door, space, chat, greeting)
 
 
