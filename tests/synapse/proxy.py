@@ -206,12 +206,6 @@ async def hang(_request: Request, _forward: Forward) -> None:
     await anyio.sleep_forever()
 
 
-async def hang_after(_request: Request, forward: Forward) -> None:
-    """Never answer, though the homeserver has done what it was asked for."""
-    await forward()
-    await anyio.sleep_forever()
-
-
 def delayed(delay_s: float) -> Fault:
     """Let the request wait before it reaches the homeserver."""
 

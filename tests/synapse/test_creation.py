@@ -17,6 +17,7 @@ from tests.synapse.proxy import (
     Fault,
     FaultProxy,
     bad_gateway,
+    delayed,
     drop_after,
     drop_before,
     rate_limited,
@@ -56,16 +57,21 @@ def counted(rooms: Rooms) -> dict[str, int]:
 # ---------------------------------------------------------------- asked more than once
 
 
-async def test_two_invites_at_once_make_one_space(
-    synapse: ThrowawaySynapse, alice: Person, live_bot: BotProcess
+async def test_two_invites_while_the_first_room_is_being_made_make_one_space(
+    synapse: ThrowawaySynapse, proxied: BotProcess, proxy: FaultProxy, alice: Person
 ) -> None:
-    doors = [await knock(alice, live_bot) for _ in range(2)]
-    await accept(alice, live_bot, is_space=True)
-    await accept(alice, live_bot, is_space=False)
+    await proxied.start_and_go_live()
+    slow = proxy.when(CREATE, delayed(1.0))
+    doors = [await knock(alice, proxied)]
+    await slow.hit.wait()
+    doors += [await knock(alice, proxied) for _ in range(2)]
+    await accept(alice, proxied, is_space=True)
+    await accept(alice, proxied, is_space=False)
     for door in doors:
-        await hear(alice, live_bot, door)
-    rooms = await rooms_of(synapse, live_bot, alice)
+        await hear(alice, proxied, door)
+    rooms = await rooms_of(synapse, proxied, alice)
     assert (len(rooms.spaces), counted(rooms)) == (1, one_of_each("C1"))
+    assert slow.hits == 2
 
 
 async def test_new_from_two_rooms_at_once_makes_a_chat_each(
