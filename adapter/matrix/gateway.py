@@ -6,9 +6,10 @@ loop, its store and its room objects stay unused, since they hide outages and lo
 
 import logging
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Final, Self
+from functools import partial
+from typing import Final, Self, TypeVar
 
 import anyio
 import msgspec
@@ -49,7 +50,7 @@ from adapter.matrix.bodies import (
     WhoAmI,
     Window,
 )
-from adapter.matrix.connection import Client, Connection, path_to
+from adapter.matrix.connection import REQUEST_TIMEOUT_S, Client, Connection, path_to
 from adapter.matrix.hydrate import (
     SLIDING_SYNC_FEATURE,
     SLIDING_SYNC_PATH,
@@ -65,6 +66,7 @@ from adapter.matrix.hydrate import (
     window_request,
 )
 from adapter.matrix.login import Credentials, Login
+from adapter.matrix.pacing import Pace
 from adapter.matrix.provisioning import DEFAULT_ROOM_VERSION, create_room_body, link_content
 from adapter.matrix.session import SessionFile
 from adapter.matrix.wire import delta_of, membership_in, messages_of, reading_of_state
@@ -82,6 +84,8 @@ _BAD_REQUEST: Final = 400
 _FORBIDDEN: Final = 403
 
 _log = structlog.get_logger("adapter.matrix.gateway")
+
+A = TypeVar("A")
 
 
 class Gateway:
@@ -120,6 +124,7 @@ class Gateway:
         self._http = Connection(client or _new_client(credentials), meter)
         self._login = Login(self._http, credentials)
         self._room_version: str | None = None
+        self._pace = Pace()
 
     @classmethod
     def attach(cls, client: AsyncClient) -> Self:
@@ -206,9 +211,8 @@ class Gateway:
         version = await self._default_room_version()
         body = create_room_body(room, self._me, version)
         try:
-            answer = await self._http.request(
-                "POST", path_to("createRoom"), Created, body, timeout_s=_CREATE_TIMEOUT_S
-            )
+            path = path_to("createRoom")
+            answer = await self._write("POST", path, Created, body, timeout_s=_CREATE_TIMEOUT_S)
         except HomeserverRefused:
             self._room_version = None
             raise
@@ -254,7 +258,7 @@ class Gateway:
         """Send a message. Repeating its transaction id sends nothing more."""
         path = path_to("rooms", message.room_id, "send", "m.room.message", message.txn_id)
         content = {"msgtype": "m.notice" if message.notice else "m.text", "body": message.body}
-        return EventId((await self._http.request("PUT", path, Sent, content)).event_id)
+        return EventId((await self._write("PUT", path, Sent, content)).event_id)
 
     async def set_typing(self, room_id: RoomId, *, typing: bool) -> None:
         """Show, for half a minute at most, that we are writing; or stop showing it."""
@@ -269,13 +273,27 @@ class Gateway:
         await self._http.request("POST", path, Acknowledged, {})
 
     async def _post(self, room_id: RoomId, action: str, body: dict[str, object]) -> None:
-        await self._http.request("POST", path_to("rooms", room_id, action), Acknowledged, body)
+        await self._write("POST", path_to("rooms", room_id, action), Acknowledged, body)
 
     async def _put_state(
         self, room_id: RoomId, event_type: str, state_key: str, content: dict[str, object]
     ) -> None:
         path = path_to("rooms", room_id, "state", event_type, state_key)
-        await self._http.request("PUT", path, Sent, content)
+        await self._write("PUT", path, Sent, content)
+
+    async def _write(
+        self,
+        method: str,
+        path: str,
+        answer: type[A],
+        body: Mapping[str, object],
+        *,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> A:
+        """A request of those that share the account's rate limit."""
+        return await self._pace.keep(
+            partial(self._http.request, method, path, answer, body, timeout_s=timeout_s)
+        )
 
     async def _page(self, room_id: RoomId, token: str, stop_at: str) -> Page:
         query = {"dir": "b", "from": token, "to": stop_at, "filter": messages_filter()}

@@ -1,0 +1,98 @@
+"""Requests that share a rate limit, on a virtual clock."""
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+import pytest
+from trio.testing import MockClock
+
+from actors.ports import RateLimited
+from adapter.matrix.pacing import Pace
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    return "trio", {"clock": MockClock(autojump_threshold=0)}
+
+
+class Bucket:
+    """A homeserver's limit: some requests at once, then one in `interval_s` seconds."""
+
+    def __init__(self, burst: int, interval_s: float) -> None:
+        self._interval_s = interval_s
+        self._full_at = anyio.current_time()
+        self._burst = burst
+        self.passed: list[float] = []
+        self.refused: list[float] = []
+
+    async def request(self) -> None:
+        now = anyio.current_time()
+        full_at = max(self._full_at, now) + self._interval_s
+        wait_s = full_at - now - self._burst * self._interval_s
+        if wait_s > 0:
+            self.refused.append(now)
+            raise RateLimited(wait_s)
+        self._full_at = full_at
+        self.passed.append(now)
+
+
+async def insist(pace: Pace, request: Callable[[], Awaitable[None]]) -> None:
+    """What every caller does: come again when it was told to."""
+    while True:
+        try:
+            await pace.keep(request)
+        except RateLimited as limit:
+            await anyio.sleep(limit.retry_after_s)
+        else:
+            return
+
+
+async def test_without_a_limit_nothing_waits() -> None:
+    pace, bucket = Pace(), Bucket(burst=100, interval_s=5)
+    began = anyio.current_time()
+    async with anyio.create_task_group() as callers:
+        for _ in range(100):
+            callers.start_soon(insist, pace, bucket.request)
+    assert anyio.current_time() == began
+
+
+async def test_under_a_limit_everybody_passes_and_hardly_anybody_is_refused() -> None:
+    pace, bucket = Pace(), Bucket(burst=10, interval_s=5)
+    began = anyio.current_time()
+    async with anyio.create_task_group() as callers:
+        for _ in range(50):
+            callers.start_soon(insist, pace, bucket.request)
+    assert len(bucket.passed) == 50
+    assert bucket.passed[-1] - bucket.passed[0] < 40 * 5 * 1.5
+    assert len([at for at in bucket.refused if at > began]) <= 7, "but those at once"
+
+
+async def test_a_long_limit_is_one_requests_own() -> None:
+    pace = Pace()
+
+    async def refused() -> None:
+        raise RateLimited(300)
+
+    async def passes() -> None:
+        pass
+
+    began = anyio.current_time()
+    with pytest.raises(RateLimited) as limit:
+        await pace.keep(refused)
+    assert limit.value.retry_after_s == 300
+    await pace.keep(passes)
+    assert anyio.current_time() == began
+
+
+async def test_after_a_calm_while_requests_are_side_by_side_again() -> None:
+    pace, bucket = Pace(), Bucket(burst=3, interval_s=5)
+    for _ in range(4):
+        await insist(pace, bucket.request)
+    await anyio.sleep(60)
+    began = anyio.current_time()
+    async with anyio.create_task_group() as callers:
+        for _ in range(3):
+            callers.start_soon(insist, pace, bucket.request)
+    assert anyio.current_time() == began
