@@ -30,28 +30,42 @@ class Pace:
         self._calm_at = 0.0
 
     async def keep(self, request: Callable[[], Awaitable[A]]) -> A:
-        """Make a request when its turn comes. Raises RateLimited, too, where that is too late."""
-        await self._turn()
+        """Make a request when its turn comes. Raises RateLimited, too, where that is too late.
+
+        Whose turn came a little early, because the distance was too short, does not lose it.
+        """
+        had_turn = await self._turn()
         try:
             return await request()
         except RateLimited as limit:
-            if limit.retry_after_s <= SHARED_UP_TO_S:
-                self._slow_down(limit.retry_after_s)
-            raise
+            if limit.retry_after_s > SHARED_UP_TO_S:
+                raise
+            self._slow_down(limit.retry_after_s, had_turn=had_turn)
+            if not had_turn or limit.retry_after_s > WAIT_UP_TO_S:
+                raise
+            await anyio.sleep(limit.retry_after_s)
+        return await request()
 
-    async def _turn(self) -> None:
+    async def _turn(self) -> bool:
+        """Wait for a turn; False: there are none at the moment, everybody may go."""
         now = anyio.current_time()
         if now >= self._calm_at:
-            return
+            return False
         wait_s = max(0.0, self._next_at - now)
         if wait_s > WAIT_UP_TO_S:
             raise RateLimited(wait_s)
         self._next_at = now + wait_s + self._distance_s
         await anyio.sleep(wait_s)
+        return True
 
-    def _slow_down(self, retry_after_s: float) -> None:
+    def _slow_down(self, retry_after_s: float, *, had_turn: bool) -> None:
         now = anyio.current_time()
-        free_at = now + retry_after_s
-        self._distance_s = max(retry_after_s, self._distance_s if now < self._calm_at else 0.0)
-        self._next_at = max(self._next_at, free_at)
-        self._calm_at = free_at + CALM_S
+        if had_turn:
+            self._distance_s = min(self._distance_s + retry_after_s, SHARED_UP_TO_S)
+            after_us = now + retry_after_s + self._distance_s
+            self._next_at = max(self._next_at + retry_after_s, after_us)
+        else:
+            known_s = self._distance_s if now < self._calm_at else 0.0
+            self._distance_s = max(retry_after_s, known_s)
+            self._next_at = max(self._next_at, now + retry_after_s)
+        self._calm_at = now + retry_after_s + CALM_S

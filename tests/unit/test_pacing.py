@@ -69,6 +69,18 @@ async def test_under_a_limit_everybody_passes_and_hardly_anybody_is_refused() ->
     assert len([at for at in bucket.refused if at > began]) <= 7, "but those at once"
 
 
+async def test_whose_turn_came_too_early_does_not_lose_it() -> None:
+    """The first refusal came late in an interval, and so the distance is too short."""
+    pace, bucket = Pace(), Bucket(burst=1, interval_s=5)
+    await insist(pace, bucket.request)
+    await anyio.sleep(3)
+    refused_before = 1
+    for _ in range(4):
+        await insist(pace, bucket.request)
+    assert bucket.passed == [0, 5, 10, 15, 20]
+    assert len(bucket.refused) == refused_before + 1
+
+
 async def test_a_long_limit_is_one_requests_own() -> None:
     pace = Pace()
 
