@@ -20,7 +20,7 @@ from supervisor.diagnosis import diagnosis
 from supervisor.entry import Entry
 from supervisor.invocation import AsJson, configure
 from supervisor.lock import running_since
-from supervisor.settings import load_local_settings
+from supervisor.settings import LocalSettings, load_local_settings
 from supervisor.timeline import Timeline
 
 JOURNAL_KEYS: Final = (
@@ -58,6 +58,13 @@ def _since(text: str) -> datetime:
         raise typer.BadParameter("use 30s, 10m, 2h, 3d, or a date like 2026-01-31T12:00") from None
 
 
+def _limit(given: str | int) -> int:
+    """What was typed, or the default."""
+    if not re.fullmatch(r"0*[1-9][0-9]{0,8}", str(given)):
+        raise typer.BadParameter("use a number from 1 on")
+    return int(given)
+
+
 def log(
     *,
     machine: Annotated[
@@ -71,7 +78,7 @@ def log(
         ),
     ] = None,
     limit: Annotated[
-        int, typer.Option(min=1, metavar="N", help="At most the newest so many lines.")
+        int, typer.Option(parser=_limit, metavar="N", help="At most the newest so many lines.")
     ] = 100,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with new ones as they come, until Ctrl-C.")
@@ -90,20 +97,31 @@ def log(
       surfaces-bot log --machine 'room:!abc:example.org'
     """
     settings = load_local_settings()
-    from adapter.sqlite.journal import read_journal
-
     configure(settings)
     is_wanted = partial(_is_wanted, machine=machine, since=since)
     with suppress(KeyboardInterrupt) if follow else nullcontext():
-        whole = read_journal(settings.journal_path)
-        show = _json_lines if as_json else _timeline(console())
-        show([row for row in whole if is_wanted(row)], limit)
-        if not as_json:
-            _conclude(whole, running_since(settings.store_path))
-        last = whole[-1].seq if whole else 0
-        for row in _news(settings.journal_path, last) if follow else ():
-            if is_wanted(row):
-                show([row], 1)
+        _tell(settings, is_wanted, limit, follow=follow, as_json=as_json)
+
+
+def _tell(
+    settings: LocalSettings,
+    is_wanted: Callable[[Entry], bool],
+    limit: int,
+    *,
+    follow: bool,
+    as_json: bool,
+) -> None:
+    from adapter.sqlite.journal import read_journal
+
+    whole = read_journal(settings.journal_path)
+    show = _json_lines if as_json else _timeline(console())
+    show([row for row in whole if is_wanted(row)], limit)
+    if not as_json:
+        _conclude(whole, running_since(settings.store_path))
+    last = whole[-1].seq if whole else 0
+    for row in _news(settings.journal_path, last) if follow else ():
+        if is_wanted(row):
+            show([row], 1)
 
 
 def _is_wanted(row: Entry, *, machine: str | None, since: datetime | None) -> bool:

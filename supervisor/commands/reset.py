@@ -34,6 +34,13 @@ class Mode(StrEnum):
     SERVER_LEAVE_FORGET = "server-leave-forget"
 
 
+def _mode(text: str) -> Mode:
+    try:
+        return Mode(text)
+    except ValueError:
+        raise typer.BadParameter(f"use {' or '.join(Mode)}") from None
+
+
 _AFTER_LOCAL: Final = (
     "Nothing on the homeserver has changed. The next run rebuilds the database from the rooms.",
 )
@@ -50,7 +57,9 @@ _AGAIN: Final = "not finished: the same command takes it up where it stopped"
 
 def reset(
     *,
-    mode: Annotated[Mode, typer.Option(help="How far to go.")] = Mode.LOCAL_ONLY,
+    mode: Annotated[
+        Mode, typer.Option(parser=_mode, metavar="|".join(Mode), help="How far to go.")
+    ] = Mode.LOCAL_ONLY,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write nothing, anywhere; say what would be done.")
     ] = False,

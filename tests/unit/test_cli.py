@@ -125,6 +125,24 @@ def test_wrong_usage_ends_with_2(arguments: tuple[str, ...]) -> None:
     assert ends_with(*arguments) == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        (("log", "--limit", "0"), "use a number from 1 on"),
+        (("log", "--limit", "ten"), "use a number from 1 on"),
+        (("log", "--since", "soon"), "use 30s, 10m, 2h, 3d, or a date like 2026-01-31T12:00"),
+        (("reset", "--mode", "foo"), "use local-only or server-leave-forget"),
+        (("inbox", "--retry", "abc"), "an event id begins with $: put it in single quotes"),
+    ],
+)
+def test_wrong_usage_is_told_in_words_of_our_own(
+    arguments: tuple[str, ...], advice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ends_with(*arguments) == 2
+    option = arguments[1]
+    assert f"Error: Invalid value for '{option}': {advice}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["rooms", "room:x", "lifecycle "])
 def test_a_machine_that_cannot_be_is_wrong_usage(
     name: str, capsys: pytest.CaptureFixture[str]
