@@ -1,5 +1,6 @@
 """What `check` finds out with the account: a visit that leaves a running bot alone."""
 
+from collections.abc import Callable
 from urllib.parse import quote
 
 from actors.ports import CredentialsRefused, PortError, RateLimited
@@ -8,15 +9,18 @@ from supervisor.check import Finding, check_homeserver, check_paths
 from supervisor.settings import Settings
 
 
-async def check(settings: Settings) -> list[Finding]:
-    """Everything that can be said before the bot runs. Writes nothing, changes nothing."""
+async def check(settings: Settings, tell: Callable[[Finding], None]) -> None:
+    """Tell everything that can be said before the bot runs, as soon as it is known.
+
+    Writes nothing, changes nothing.
+    """
+    tell(Finding(ok=True, what="the settings are complete"))
+    for finding in check_paths(settings):
+        tell(finding)
     server = await check_homeserver(settings.homeserver)
-    return [
-        Finding(ok=True, what="the settings are complete"),
-        *check_paths(settings),
-        server,
-        *(await _check_account(settings) if server.ok else ()),
-    ]
+    tell(server)
+    for finding in await _check_account(settings) if server.ok else ():
+        tell(finding)
 
 
 async def _check_account(settings: Settings) -> list[Finding]:

@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from actors.model import UserId
-from actors.ports import CredentialsRefused, HomeserverRefused, SessionRevoked
+from actors.ports import CredentialsRefused, HomeserverRefused, PortError, SessionRevoked
 from adapter.matrix.bodies import Acknowledged, LoggedIn, WhoAmI
 from adapter.matrix.connection import Connection, path_to
 from adapter.matrix.session import Session, SessionFile
@@ -99,17 +99,13 @@ class Login:
         return "there is no session to resume: set MATRIX_PASSWORD or MATRIX_ACCESS_TOKEN"
 
     async def _log_in_by_password(self, password: str) -> None:
-        visiting = self._credentials.visiting
-        device_id = f"VISIT{secrets.token_hex(5)}" if visiting else self._credentials.device_id
+        me, visiting = self._credentials.user_id, self._credentials.visiting
+        device_id = _visitors_device() if visiting else self._credentials.device_id
         self._connection.forget()
         try:
-            answer = await self._connection.request(
-                "POST", path_to("login"), LoggedIn, self._password_login(password, device_id)
-            )
+            answer = await self._password_login(me, password, device_id)
         except HomeserverRefused as error:
-            raise CredentialsRefused(self._refusal(error)) from error
-        self._connection.resume(answer.user_id, answer.device_id, answer.access_token)
-        self._unsaved = True
+            raise CredentialsRefused(await self._refusal(error, password)) from error
         if answer.user_id != self._credentials.user_id:
             await self.log_out()
             raise CredentialsRefused(
@@ -130,21 +126,48 @@ class Login:
         file.save(session)
         self._unsaved = False
 
-    def _password_login(self, password: str, device_id: str) -> dict[str, object]:
-        return {
+    async def _password_login(self, user: str, password: str, device_id: str) -> LoggedIn:
+        body = {
             "type": "m.login.password",
-            "identifier": {"type": "m.id.user", "user": self._credentials.user_id},
+            "identifier": {"type": "m.id.user", "user": user},
             "password": password,
             "device_id": device_id,
             "initial_device_display_name": _DEVICE_NAME,
         }
+        answer = await self._connection.request("POST", path_to("login"), LoggedIn, body)
+        self._connection.resume(answer.user_id, answer.device_id, answer.access_token)
+        self._unsaved = True
+        return answer
 
-    def _refusal(self, error: HomeserverRefused) -> str:
+    async def _refusal(self, error: HomeserverRefused, password: str) -> str:
         me = self._credentials.user_id
-        if error.status == _FORBIDDEN:
-            # A deactivated account has no password any more, and Synapse says no more than this.
+        if error.status != _FORBIDDEN:
+            return f"the homeserver does not log {me} in with a password: {error}"
+        known = await self._known_as(password)
+        if known not in {None, me}:
             return (
-                f"the homeserver refuses the password of {me}: check MATRIX_PASSWORD, "
-                "and that the account is not deactivated"
+                f"the homeserver does not let {me} in, but {known} with the same password: "
+                "correct MATRIX_USER_ID"
             )
-        return f"the homeserver does not log {me} in with a password: {error}"
+        # A deactivated account has no password any more, and Synapse says no more than this.
+        return (
+            f"the homeserver refuses the password of {me}: check MATRIX_PASSWORD and "
+            "MATRIX_USER_ID, and that the account is not deactivated"
+        )
+
+    async def _known_as(self, password: str) -> str | None:
+        """Who logs in by the name alone: the homeserver adds its own server part.
+
+        None where nobody does.
+        """
+        name = self._credentials.user_id[1:].partition(":")[0]
+        try:
+            answer = await self._password_login(name, password, _visitors_device())
+            await self.log_out()
+        except PortError:
+            return None
+        return answer.user_id
+
+
+def _visitors_device() -> str:
+    return f"VISIT{secrets.token_hex(5)}"

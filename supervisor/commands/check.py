@@ -2,12 +2,17 @@
 
 # ruff: noqa: PLC0415, D301 - see commands/run.py
 
+from typing import TYPE_CHECKING
+
 import anyio
 import typer
 
-from supervisor.console import console, finding_line
+from supervisor.console import console, finding_line, harmless
 from supervisor.invocation import ExitCode, configure
 from supervisor.settings import load_settings
+
+if TYPE_CHECKING:
+    from supervisor.check import Finding
 
 
 def check() -> None:
@@ -25,12 +30,17 @@ def check() -> None:
     from supervisor.app_check import check as look
 
     configure(settings)
-    findings = anyio.run(look, settings)
-    for line in findings:
-        console().print(
-            finding_line(ok=line.ok, what=line.what, advice=line.advice), soft_wrap=True
-        )
-    if any(line.refused for line in findings):
+    findings: list[Finding] = []
+    out = console()
+
+    def tell(finding: "Finding") -> None:
+        findings.append(finding)
+        line = finding_line(ok=finding.ok, what=finding.what, advice=finding.advice)
+        out.print(line, soft_wrap=True)
+
+    with out.status(f"asking {harmless(settings.homeserver)}"):  # a terminal alone shows it
+        anyio.run(look, settings, tell)
+    if any(finding.refused for finding in findings):
         raise typer.Exit(ExitCode.REFUSED)
-    if not all(line.ok for line in findings):
+    if not all(finding.ok for finding in findings):
         raise typer.Exit(ExitCode.FAILED)

@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestServer
 
 from actors.model import UserId
 from adapter.matrix.session import Session, SessionFile
-from supervisor.app_check import check
+from supervisor import app_check
 from supervisor.check import Finding, check_homeserver, check_paths
 from supervisor.settings import Settings
 
@@ -25,6 +25,7 @@ class SmallHomeserver:
         self.devices: dict[str, str] = {"tok-bot": "SURFACESBOT"}
         self.logged_in: list[str] = []
         self.limited = False
+        self.on_login: Callable[[], object] = lambda: None
         self.versions: Callable[[], web.Response] = lambda: web.json_response(
             {"versions": ["v1.1", "v1.11"]}
         )
@@ -53,10 +54,12 @@ class SmallHomeserver:
 
     async def _log_in(self, request: web.Request) -> web.Response:
         body = await request.json()
+        self.on_login()
         if self.limited:
             answer = {"errcode": "M_LIMIT_EXCEEDED", "error": "?", "retry_after_ms": 7000}
             return web.json_response(answer, status=429)
-        if body["password"] != PASSWORD:
+        user = body["identifier"]["user"]
+        if body["password"] != PASSWORD or user not in {BOT, "bot"}:
             return web.json_response({"errcode": "M_FORBIDDEN", "error": "?"}, status=403)
         self.logged_in.append(body["device_id"])
         self.devices[f"tok-{len(self.logged_in)}"] = body["device_id"]
@@ -95,6 +98,12 @@ def settings_for(url: str, **more: str) -> Settings:
     return Settings.model_validate({"MATRIX_PASSWORD": PASSWORD} | given)
 
 
+async def check(settings: Settings) -> list[Finding]:
+    findings: list[Finding] = []
+    await app_check.check(settings, findings.append)
+    return findings
+
+
 def wrong(findings: list[Finding]) -> list[Finding]:
     return [finding for finding in findings if not finding.ok]
 
@@ -112,6 +121,24 @@ async def test_all_is_well_and_nothing_is_left_behind(
     assert any("override_ratelimit" in finding.advice for finding in findings)
     assert homeserver.devices == {"tok-bot": "SURFACESBOT"}
     assert files_in(here) == []
+
+
+@pytest.mark.usefixtures("here")
+async def test_each_thing_is_told_before_the_homeserver_is_asked_for_the_next(
+    homeserver: SmallHomeserver,
+) -> None:
+    told: list[Finding] = []
+    told_by_then: list[int] = []
+    answer = homeserver.versions
+
+    def versions() -> web.Response:
+        told_by_then.append(len(told))
+        return answer()
+
+    homeserver.versions = versions
+    homeserver.on_login = lambda: told_by_then.append(len(told))
+    await app_check.check(settings_for(homeserver.url), told.append)
+    assert told_by_then == [4, 5]
 
 
 @pytest.mark.usefixtures("here")
@@ -156,6 +183,21 @@ async def test_a_wrong_password_is_refused_for_good(homeserver: SmallHomeserver)
     (finding,) = wrong(await check(settings_for(homeserver.url, MATRIX_PASSWORD="guess")))
     assert finding.refused
     assert "MATRIX_PASSWORD" in finding.what
+
+
+@pytest.mark.usefixtures("here")
+async def test_a_wrong_server_part_is_told_from_a_wrong_password(
+    homeserver: SmallHomeserver,
+) -> None:
+    settings = settings_for(homeserver.url, MATRIX_USER_ID="@bot:elsewhere.org")
+    (finding,) = wrong(await check(settings))
+    assert finding.refused
+    assert finding.what == (
+        "the homeserver does not let @bot:elsewhere.org in, but @bot:example.org with the same "
+        "password: correct MATRIX_USER_ID"
+    )
+    assert homeserver.devices == {"tok-bot": "SURFACESBOT"}
+    assert "SURFACESBOT" not in homeserver.logged_in
 
 
 @pytest.mark.usefixtures("here")

@@ -298,8 +298,9 @@ def test_check_prints_a_line_for_each_finding_and_ends_accordingly(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    async def look(_settings: Settings) -> list[Finding]:
-        return [Finding(ok=True, what="first " * 60), finding]
+    async def look(_settings: Settings, tell: Callable[[Finding], None]) -> None:
+        tell(Finding(ok=True, what="first " * 60))
+        tell(finding)
 
     monkeypatch.setattr(app_check, "check", look)
     assert ends_with("check") == code
@@ -308,6 +309,22 @@ def test_check_prints_a_line_for_each_finding_and_ends_accordingly(
     assert second.startswith("ok " if finding.ok else "WRONG ")
     assert finding.what in second
     assert finding.advice in second
+
+
+@pytest.mark.usefixtures("configured")
+def test_check_prints_each_line_as_soon_as_it_is_known(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said: list[str] = []
+
+    async def look(_settings: Settings, tell: Callable[[Finding], None]) -> None:
+        for what in ("one", "two"):
+            tell(Finding(ok=True, what=what))
+            said.append(capsys.readouterr().out)
+
+    monkeypatch.setattr(app_check, "check", look)
+    assert ends_with("check") == 0
+    assert said == ["ok    one\n", "ok    two\n"]
 
 
 @pytest.mark.parametrize("arguments", [(), ("--keep",)])
