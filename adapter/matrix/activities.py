@@ -147,6 +147,7 @@ class Activities:
             raise RuntimeError("serve comes after reconcile")
         pump = self._pump()
         self.system.live = True
+        self.outbox.hurry()
         if not degraded:
             self.system.observe = self._hear
             self.system.resume_all()

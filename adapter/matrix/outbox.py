@@ -44,6 +44,16 @@ class Outbox:
         self._backoff = Backoff()
         self._sending: dict[RoomId, bool] = {}
         """Rooms with a sender; True when something was queued since it last looked."""
+        self._answered = anyio.Event()
+        """The homeserver answers again; a new one for those who find that it does not."""
+        self._resting = 0
+        """Senders that have found so."""
+
+    def hurry(self) -> None:
+        """The homeserver answers: who waits because it did not tries again."""
+        if self._resting:
+            self._answered.set()
+            self._answered = anyio.Event()
 
     def wake(self, room_id: RoomId) -> None:
         """Something of this room has been committed to the outbox."""
@@ -60,26 +70,38 @@ class Outbox:
                 batch = await self._store.unsent(room_id, BATCH)
                 if not batch and not self._sending[room_id]:
                     return
-                wait_s = await self._send_batch(batch, failures)
-                failures = failures + 1 if wait_s else 0
-                await anyio.sleep(wait_s)
+                failures = 0 if await self._send_batch(batch, failures) else failures + 1
         finally:
             del self._sending[room_id]
 
-    async def _send_batch(self, batch: tuple[OutboundMessage, ...], failures: int) -> float:
-        """Send until the first failure; the seconds to wait after it, 0 when there was none."""
+    async def _send_batch(self, batch: tuple[OutboundMessage, ...], failures: int) -> bool:
+        """Send until the first failure, and wait after it. Whether there was none."""
         for message in batch:
             try:
                 async with self._slots:
                     event_id = await self._homeserver.send(message)
             except RateLimited as limit:
-                return limit.retry_after_s
+                await anyio.sleep(limit.retry_after_s)
+                return False
             except HomeserverUnavailable as error:
                 _log.info("send_failed", room_id=message.room_id, error=str(error))
-                return self._backoff.delay_s(failures + 1, self._random)
+                await self._rest(self._backoff.delay_s(failures + 1, self._random))
+                return False
             except HomeserverRefused as refusal:
                 _log.warning("send_refused", room_id=message.room_id, reason=str(refusal))
                 await self._store.commit([MarkSent(message.txn_id, None)])
             else:
                 await self._store.commit([MarkSent(message.txn_id, event_id)])
-        return 0.0
+                self.hurry()
+        return True
+
+    async def _rest(self, wait_s: float) -> None:
+        """Wait; but once the homeserver has answered, no longer than after a first failure."""
+        answered = self._answered
+        self._resting += 1
+        try:
+            await anyio.sleep(min(wait_s, self._backoff.floor_s))
+            with anyio.move_on_after(wait_s - self._backoff.floor_s):
+                await answered.wait()
+        finally:
+            self._resting -= 1
