@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
 
+import structlog
+
 from actors.chats import ChatManager
 from actors.classify import SkipReason
 from actors.machine import TransitionRecord
@@ -38,6 +40,7 @@ async def reconcile_matrix_state(
     server. A second run reports no changes. `chat_mgr` must work on `store`. Raises
     `actors.ports.PortError`.
     """
+    _leave_stdout_alone()
     homeserver = _homeserver(client)
     async with _actors(homeserver, store, chat_mgr) as system:
         return await reconcile(await homeserver.hydrate(), system, store, homeserver.me)
@@ -55,6 +58,7 @@ async def reconcile_single_room(
     `matrix_user_id` is who is thought to own it: their Space may list the room. A room that we are
     not in is reported as skipped (`left`).
     """
+    _leave_stdout_alone()
     homeserver = _homeserver(client)
     seen = await read_if_joined(homeserver, room_id)
     if seen is None:
@@ -64,6 +68,24 @@ async def reconcile_single_room(
     graph = await graph_around([seen], homeserver, store, [matrix_user_id])
     async with _actors(homeserver, store, chat_mgr) as system:
         return await reconcile_some(graph, {room_id, *graph.spaces}, system, store)
+
+
+def _leave_stdout_alone() -> None:
+    """Log through the standard library, unless the program has set structlog up.
+
+    By default structlog prints everything to stdout, and that is the program's.
+    """
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
 
 
 def _homeserver(client: Client | Homeserver) -> Homeserver:
