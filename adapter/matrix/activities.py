@@ -84,10 +84,20 @@ class Activities:
         """
         if self._resume and await self.store.position() is not None:
             return
-        _log.warning("started_from_now", position_lost=not self._resume)
+        self._say_from_now(hydration)
         invites = [invited(invite) for invite in hydration.invites]
         await self.store.commit([*invites, SavePosition(hydration.position)])
         self._resume = True
+
+    def _say_from_now(self, hydration: Hydration) -> None:
+        """A bot that has no rooms of its own yet cannot have missed anything in them."""
+        me = self.homeserver.me
+        if not self._resume:
+            _log.warning("started_from_now", reason="the homeserver knows the position no more")
+        elif any(seen.marker or seen.creator == me for seen in hydration.snapshots):
+            _log.warning("started_from_now", reason="the database has no position")
+        else:
+            _log.info("started_from_now", reason="first start")
 
     async def _changed_rooms(self) -> Delta | None:
         """What happened since the stored position; None where that is not enough to know."""

@@ -1,12 +1,13 @@
 """The whole bot on its way through the lifecycle: outages, revoked sessions, lost positions."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from actors.messages import OwnerComplete
 from actors.ports import StoreUnavailable
@@ -255,6 +256,38 @@ async def test_an_outbox_that_could_not_be_read_for_a_moment_is_sent_all_the_sam
         assert world.alice.replies(home.chat) == ("You said: one",)
         assert await world.store.unsent_rooms() == ()
         world.store.close()
+
+
+# ------------------------------------------------------------ the position
+
+
+def said_of_the_position(logs: Sequence[Mapping[str, object]]) -> list[tuple[object, object]]:
+    return [
+        (event["log_level"], event["reason"])
+        for event in logs
+        if event["event"] == "started_from_now"
+    ]
+
+
+async def test_only_a_position_that_was_lost_is_worth_a_warning() -> None:
+    world = World()
+    world.alice.direct_chat_with(BOT)
+    with capture_logs() as logs:
+        async with world.live():
+            await quiet()
+    assert said_of_the_position(logs) == [("info", "first start")]
+    with capture_logs() as logs:
+        async with world.live():
+            world.server.forget_positions()
+            await quiet()
+    assert said_of_the_position(logs) == [
+        ("warning", "the homeserver knows the position no more"),
+    ]
+    world.lose_store()
+    with capture_logs() as logs:
+        async with world.live():
+            await quiet()
+    assert said_of_the_position(logs) == [("warning", "the database has no position")]
 
 
 # ------------------------------------------------------------ rooms that fail
