@@ -222,9 +222,8 @@ class Conversation:
             return replace(self._say(message, text), identity=opened)
         await self.context.homeserver.invite(chat.surface_ref, owner)
         link = self.context.link_to(chat.surface_ref)
-        return self._say(
-            message, texts.opened.format(name=chat.name, chat_id=chat.chat_id, link=link)
-        )
+        text = texts.opened_again if chat.is_archived else texts.opened
+        return self._say(message, text.format(name=chat.name, chat_id=chat.chat_id, link=link))
 
     async def _status(self, identity: Identity) -> str:
         chat = _chat(identity)

@@ -38,6 +38,7 @@ class Texts:
     open_needs_id: str
     no_such_chat: str
     opened: str
+    opened_again: str
     opened_here: str
     status: str
     chat_is_archived: str
@@ -92,6 +93,7 @@ ENGLISH: Final = Texts(
     open_needs_id="Tell me which chat, like this: !open C2. !chats lists them.",
     no_such_chat="You have no chat {ref}. !chats lists those you have.",
     opened="You are invited to {name} ({chat_id}): {link}",
+    opened_again="{name} ({chat_id}) is open again: {link}",
     opened_here="{name} ({chat_id}) is open again.",
     status="This is {name} ({chat_id}). Chats: {active} active, {archived} archived.",
     chat_is_archived="This chat is archived. !open {chat_id} brings it back, !new starts another.",
@@ -145,6 +147,7 @@ RUSSIAN: Final = Texts(
     open_needs_id="Напишите, какой чат, например: !open C2. Список: !chats.",
     no_such_chat="У вас нет чата {ref}. Список: !chats.",
     opened="Вы приглашены в {name} ({chat_id}): {link}",
+    opened_again="{name} ({chat_id}) снова открыт: {link}",
     opened_here="{name} ({chat_id}) снова открыт.",
     status="Это {name} ({chat_id}). Чатов: {active} активных, {archived} в архиве.",
     chat_is_archived="Этот чат в архиве. !open {chat_id} вернёт его, !new начнёт новый.",

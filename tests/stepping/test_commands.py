@@ -214,7 +214,8 @@ async def test_open_brings_an_archived_chat_back() -> None:
             await ask(world, room_id, "!yes")
         assert await ask(world, home.chat, "!open C1") == "Chat 1 (C1) is open again."
         assert await ask(world, home.chat, "hello") == "You said: hello"
-        await ask(world, home.chat, "!open C2")
+        answer = await ask(world, home.chat, "!open C2")
+        assert answer.startswith(f"Holidays (C2) is open again: https://matrix.to/#/{second}")
         await quiet()
         assert await ask(world, second, "hello") == "You said: hello"
 
