@@ -219,8 +219,10 @@ class StateStore(Protocol):
     """The rebuildable cache, and the queues beside it. Every method may raise StoreUnavailable."""
 
     async def commit(self, writes: Sequence[Write]) -> None:
-        """Carry out all the writes, in order, or none. Durable on return.
+        """Carry out all the writes, in order, or none.
 
+        On return a kill takes none of them back. A loss of power may, the newest first and the
+        position with them; but never an intent, nor anything that was committed before it.
         A cancelled caller's writes are either wholly in or wholly out.
         """
         ...
@@ -283,7 +285,7 @@ class Journal(Protocol):
     """The record of transitions. It survives a reset."""
 
     async def append(self, *records: TransitionRecord) -> None:
-        """Add records in their order. Durable on return. May raise StoreUnavailable."""
+        """Add records in their order; a kill loses none of them. May raise StoreUnavailable."""
         ...
 
 

@@ -106,7 +106,7 @@ class InlineJournal:
             on_recovery(self.recovery)
 
     async def append(self, *records: TransitionRecord) -> None:
-        """Write records in order. Durable on return. Raises StoreUnavailable, StoreCorrupt."""
+        """Write records in order, safe from a kill. Raises StoreUnavailable, StoreCorrupt."""
         trim = trim_statements(
             now=self._clock(), max_rows=self._max_rows, max_age_s=self._max_age_s
         )

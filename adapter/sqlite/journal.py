@@ -20,7 +20,7 @@ from adapter.sqlite.journal_rows import (
     read_journal,
     trim_statements,
 )
-from adapter.sqlite.opening import BUSY_TIMEOUT_S, JOURNAL_SCHEMA, SYNCHRONOUS, prepare_file
+from adapter.sqlite.opening import BUSY_TIMEOUT_S, JOURNAL_SCHEMA, prepare_file
 from adapter.sqlite.sql_store import Clock
 
 __all__ = ["JournalMissing", "JournalRow", "SqliteJournal", "read_journal"]
@@ -58,7 +58,7 @@ class SqliteJournal:
             on_recovery(recovery)
 
         async with (
-            connected(path, SYNCHRONOUS, busy_timeout_s=busy_timeout_s) as db,
+            connected(path, busy_timeout_s=busy_timeout_s) as db,
             GroupCommit.over(
                 db,
                 epilogue=lambda: trim_statements(
@@ -69,5 +69,5 @@ class SqliteJournal:
             yield cls(writer, recovery=recovery)
 
     async def append(self, *records: TransitionRecord) -> None:
-        """Write records in order. Durable on return. Raises StoreUnavailable, StoreCorrupt."""
+        """Write records in order, safe from a kill. Raises StoreUnavailable, StoreCorrupt."""
         await self._writer.submit([append_statement(record) for record in records])

@@ -4,6 +4,7 @@ A damaged file is moved aside and begun anew; tables of another schema version a
 aside. Nothing is ever deleted but what the homeserver can give back.
 """
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -20,10 +21,6 @@ from adapter.sqlite.errors import translated
 
 BUSY_TIMEOUT_S: Final = 5.0
 """How long a statement waits for another process's lock before StoreUnavailable."""
-
-SYNCHRONOUS: Final = "PRAGMA synchronous = FULL"
-"""NORMAL would survive a kill, but in WAL mode a loss of power takes back the latest commits, and
-the port says "durable on return". FULL costs one fsync a commit, which a group shares."""
 
 _COMPANIONS: Final = ("", "-wal", "-shm")
 
@@ -64,7 +61,6 @@ def prepare_file(
     """
     with translated():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
     try:
         return _prepare(path, schema, now, busy_timeout_s)
     except StoreCorrupt as fault:
@@ -90,12 +86,42 @@ def prepare_connection(connection: sqlite3.Connection, schema: Schema, *, now: f
 
 
 def _prepare(path: Path, schema: Schema, now: float, busy_timeout_s: float) -> str | None:
+    with translated():
+        path.touch(mode=0o600)
+        new = _is_new(path)
+    if new:
+        return _make(path, schema, now, busy_timeout_s)
     with translated(), closing(connect(path, busy_timeout_s)) as connection:
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
         fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if fault != "ok":
             raise StoreCorrupt(fault)
         return prepare_connection(connection, schema, now=now)
+
+
+def _is_new(path: Path) -> bool:
+    """Whether nothing was ever written, a write-ahead log without its file included."""
+    return not path.stat().st_size and not path.with_name(f"{path.name}-wal").exists()
+
+
+def _make(path: Path, schema: Schema, now: float, busy_timeout_s: float) -> str | None:
+    """Fill a new file, which brings it to the disk once, as a whole, and not step by step."""
+    with translated(), closing(connect(path, busy_timeout_s)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        sentence = prepare_connection(connection, schema, now=now)
+    with translated():
+        for each in (path, path.parent):
+            _bring_to_disk(each)
+    return sentence
+
+
+def _bring_to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def copy_database(path: Path, folder: Path) -> Path:

@@ -28,7 +28,7 @@ class Database(Protocol):
         ...
 
     async def write(self, statements: Sequence[Statement]) -> None:
-        """Run them all in one transaction, or none. Durable on return."""
+        """Run them all in one transaction, or none; as durable as the port says."""
         ...
 
 
@@ -71,7 +71,7 @@ class SqlStore:
             raise StoreCorrupt("the database file was deleted or replaced while the bot ran")
 
     async def commit(self, writes: Sequence[Write]) -> None:
-        """Carry out all the writes, in order, or none. Durable on return."""
+        """Carry out all the writes, in order, or none; as durable as the port says."""
         now = self._clock()
         await self._database.write([sql.statement_for(write, now=now) for write in writes])
 

@@ -30,6 +30,10 @@ from actors.writes import (
 Params: TypeAlias = tuple[str | int | float | None, ...]
 Row: TypeAlias = tuple[Any, ...]
 
+PROMISES: Final = "intents"
+"""The table whose rows must be on the disk before anybody acts on them: what is done for them on
+the homeserver can't be done a second time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:

@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from adapter.sqlite.errors import translated
 from adapter.sqlite.group import GroupCommit, connected
-from adapter.sqlite.opening import BUSY_TIMEOUT_S, STORE_SCHEMA, SYNCHRONOUS, prepare_file
+from adapter.sqlite.opening import BUSY_TIMEOUT_S, STORE_SCHEMA, prepare_file
 from adapter.sqlite.sql_store import Clock, SqlStore, inode_of
 from adapter.sqlite.statements import Query, Row
 
@@ -63,7 +63,7 @@ class SqliteStore(SqlStore):
             on_recovery(recovery)
         async with (
             connected(path, "PRAGMA query_only = ON", busy_timeout_s=busy_timeout_s) as reader,
-            connected(path, SYNCHRONOUS, busy_timeout_s=busy_timeout_s) as db,
+            connected(path, busy_timeout_s=busy_timeout_s) as db,
             GroupCommit.over(db) as writer,
         ):
             store = cls(_Database(writer, reader), clock=clock, recovery=recovery, file=path)

@@ -2,13 +2,21 @@
 
 import sqlite3
 from collections.abc import Sequence
+from typing import Final
 
 from adapter.sqlite.opening import transaction
-from adapter.sqlite.statements import Statement, runs
+from adapter.sqlite.statements import PROMISES, Statement, runs
+
+_WAIT_FOR_THE_DISK: Final = "PRAGMA synchronous = FULL"
+_WAIT_FOR_NOTHING: Final = "PRAGMA synchronous = NORMAL"
+"""A loss of power may take the latest commits back, always the newest first: the homeserver tells
+again what they said, since the position goes back with them."""
 
 
 def write_all(connection: sqlite3.Connection, statements: Sequence[Statement]) -> None:
-    """Run them all, or none; durable on return as far as the connection is set to be."""
+    """Run them all, or none. On return a kill loses none of them; a loss of power, no promise."""
+    promised = any(statement.table == PROMISES for statement in statements)
+    connection.execute(_WAIT_FOR_THE_DISK if promised else _WAIT_FOR_NOTHING)
     with transaction(connection):
         for sql, params in runs(statements):
             connection.executemany(sql, params)

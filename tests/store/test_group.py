@@ -9,10 +9,11 @@ import anyio
 import pytest
 
 from actors.ports import StoreUnavailable
-from actors.writes import PutRow
+from actors.writes import PutIntent, PutRow
 from adapter.sqlite.group import GroupCommit, connected
 from adapter.sqlite.opening import STORE_SCHEMA, prepare_file
 from adapter.sqlite.statements import Statement, runs, statement_for
+from tests.store.values import intent
 
 pytestmark = pytest.mark.anyio
 
@@ -65,6 +66,15 @@ async def test_commits_that_come_during_a_transaction_share_the_next_one(tmp_pat
             other.execute("ROLLBACK")
     assert trace.count("COMMIT") == 2
     assert len(keys(path)) == 51
+
+
+async def test_only_a_promise_waits_for_the_disk(tmp_path: Path) -> None:
+    promise = statement_for(PutIntent(intent("n")), now=0)
+    async with traced(tmp_path / "cache.db") as (group, trace):
+        for statements in ([put("a")], [put("b"), promise], [put("c")]):
+            await group.submit(statements)
+    settings = [said for said in trace if said.startswith("PRAGMA")]
+    assert settings == [f"PRAGMA synchronous = {level}" for level in ("NORMAL", "FULL", "NORMAL")]
 
 
 async def test_a_caller_cancelled_under_way_leaves_no_transaction_open(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ async def test_a_damaged_file_is_moved_aside_and_begun_anew(
     aside = opened.path.with_name("cache.db.corrupt-20270115T080000Z")
     assert aside.name in opened.said[0]
     assert aside.read_bytes() == damaged
+    assert opened.path.stat().st_mode & 0o777 == 0o600
 
 
 async def test_a_second_damaged_file_does_not_replace_the_first(opened: Stores) -> None:
