@@ -24,6 +24,7 @@ from actors.commands import (
 from actors.context import ActorContext, Question
 from actors.messages import Address, IntentsWaiting, Message
 from actors.model import (
+    ENCRYPTED_TYPE,
     ChatContext,
     ChatId,
     InboundMessage,
@@ -71,6 +72,8 @@ class Conversation:
         May be repeated for the same message: every step of it is idempotent.
         """
         texts, chat = self.context.texts, _chat(identity)
+        if message.msgtype == ENCRYPTED_TYPE:
+            return self._say_once("encrypted", texts.encrypted)
         if message.msgtype not in TEXT_TYPES:
             return self._say(message, texts.not_text)
         command = parse(message.body) if message.msgtype == "m.text" else None
@@ -259,6 +262,11 @@ class Conversation:
                 for part, text in enumerate(pieces(body))
             ]
         )
+
+    def _say_once(self, occasion: str, body: str) -> Response:
+        """Say something once in this room: the transaction id is always the same."""
+        txn_id = f"{occasion}.{self.room_id}"
+        return Response([QueueMessage(OutboundMessage(txn_id, self.room_id, body, notice=True))])
 
 
 def pieces(body: str) -> list[str]:

@@ -24,6 +24,9 @@ Nonce = NewType("Nonce", str)
 
 MARKER_TYPE: Final = "io.surfaces.room"
 MARKER_VERSION: Final = 1
+ENCRYPTED_TYPE: Final = "m.room.encrypted"
+"""The type of a message that only the people in the room can read."""
+
 PAIR: Final = 2
 """Members of a room in which nobody is but one person and us."""
 
@@ -116,7 +119,10 @@ class ChatContext:
 
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
-    """One `m.room.message` that the homeserver told us about. `body` is empty when it has none."""
+    """One thing that somebody said. `body` is empty when it has none.
+
+    `msgtype` is that of an `m.room.message`, and the event's type of anything else.
+    """
 
     event_id: EventId
     room_id: RoomId

@@ -16,6 +16,7 @@ class Texts:
     unknown_command: str
     owner_only: str
     not_text: str
+    encrypted: str
     welcome: str
     welcome_back: str
     chat_created: str
@@ -63,6 +64,11 @@ ENGLISH: Final = Texts(
     unknown_command="I don't know the command !{word}. Write !help for the list.",
     owner_only="Only {owner} can use commands in this chat.",
     not_text="I can only read text so far.",
+    encrypted=(
+        "I can't read encrypted messages, and encryption can't be turned off again in a room. "
+        "Please go on in another of your chats. If you have none, remove me from this room and "
+        "invite me again."
+    ),
     welcome=(
         "Hello! I made a Space for you with a first chat, {name} ({chat_id}), "
         "and invited you to both: {link}"
@@ -118,6 +124,11 @@ RUSSIAN: Final = Texts(
     unknown_command="Я не знаю команды !{word}. Список: !help.",
     owner_only="Команды в этом чате доступны только {owner}.",
     not_text="Пока я умею читать только текст.",
+    encrypted=(
+        "Я не умею читать зашифрованные сообщения, а отключить шифрование в комнате нельзя. "
+        "Продолжим, пожалуйста, в другом чате. Если другого нет, удалите меня из этой комнаты "
+        "и пригласите снова."
+    ),
     welcome=(
         "Здравствуйте! Я создал для вас пространство с первым чатом, {name} ({chat_id}), "
         "и пригласил вас в оба: {link}"

@@ -20,7 +20,7 @@ from adapter.matrix.bodies import SyncResponse, Window
 from adapter.matrix.errors import UNDECODABLE
 from adapter.matrix.wire import (
     MEMBER_TYPE,
-    MESSAGE_TYPE,
+    MESSAGE_TYPES,
     REDACTION_TYPE,
     SNAPSHOT_TYPES,
     Reading,
@@ -88,7 +88,7 @@ def live_filter() -> str:
         {
             "state": {"types": types},
             "timeline": {
-                "types": [MESSAGE_TYPE, MEMBER_TYPE, REDACTION_TYPE, *types],
+                "types": [*MESSAGE_TYPES, MEMBER_TYPE, REDACTION_TYPE, *types],
                 "limit": _LIVE_TIMELINE_LIMIT,
             },
         }
@@ -97,7 +97,7 @@ def live_filter() -> str:
 
 def messages_filter() -> str:
     """The filter of a gap: messages and nothing else."""
-    return msgspec.json.encode({"types": [MESSAGE_TYPE]}).decode()
+    return msgspec.json.encode({"types": MESSAGE_TYPES}).decode()
 
 
 SecondReading: TypeAlias = RoomSnapshot | HomeserverRefused | HomeserverUnavailable

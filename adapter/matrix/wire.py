@@ -12,6 +12,7 @@ import msgspec
 
 from actors.marker import is_user_id, parse_marker
 from actors.model import (
+    ENCRYPTED_TYPE,
     MARKER_TYPE,
     EventId,
     InboundMessage,
@@ -44,6 +45,15 @@ SNAPSHOT_TYPES: Final = (
 
 MEMBER_TYPE: Final = "m.room.member"
 MESSAGE_TYPE: Final = "m.room.message"
+MESSAGE_TYPES: Final = (
+    MESSAGE_TYPE,
+    ENCRYPTED_TYPE,
+    "m.sticker",
+    "m.poll.start",
+    "org.matrix.msc3381.poll.start",
+)
+"""What people say, also that which can't be answered: they are to hear that it can't."""
+
 REDACTION_TYPE: Final = "m.room.redaction"
 """Empties another event, perhaps one of the state, which is told of in no other way."""
 
@@ -295,7 +305,7 @@ def _messages(room_id: RoomId, events: Iterable[Event], me: UserId) -> tuple[Inb
             room_id=room_id,
             sender=UserId(event.sender),
             sent_ts=event.origin_server_ts,
-            msgtype=_text(event.content, "msgtype") or "",
+            msgtype=_msgtype(event),
             body=_text(event.content, "body") or "",
             is_edit=_is_edit(event.content),
         )
@@ -307,8 +317,12 @@ def _messages(room_id: RoomId, events: Iterable[Event], me: UserId) -> tuple[Inb
 def _is_message(event: Event) -> bool:
     """Whether somebody says something; a redacted message has no content left."""
     return bool(
-        event.type == MESSAGE_TYPE and event.state_key is None and event.event_id and event.content
+        event.type in MESSAGE_TYPES and event.state_key is None and event.event_id and event.content
     )
+
+
+def _msgtype(event: Event) -> str:
+    return (_text(event.content, "msgtype") or "") if event.type == MESSAGE_TYPE else event.type
 
 
 def _is_edit(content: Mapping[str, object]) -> bool:

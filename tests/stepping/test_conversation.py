@@ -89,6 +89,22 @@ async def test_what_is_not_text_gets_a_polite_line() -> None:
         assert world.alice.replies(home.chat) == ("I can only read text so far.",)
 
 
+async def test_what_is_encrypted_gets_a_line_that_says_so_once_a_room() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        for _ in range(3):
+            world.alice.say(home.chat, "", msgtype="m.room.encrypted")
+            await quiet()
+        (line,) = world.alice.replies(home.chat)
+        assert line.startswith("I can't read encrypted messages")
+        assert await world.store.waiting_count() == 0
+    async with world.live():
+        world.alice.say(home.chat, "", msgtype="m.room.encrypted")
+        await quiet()
+        assert len(world.alice.replies(home.chat)) == 1
+
+
 async def test_an_emote_goes_to_the_platform_even_when_it_looks_like_a_command() -> None:
     world = World()
     async with world.live() as run:

@@ -63,6 +63,22 @@ async def test_what_is_no_text_gets_a_polite_line(commons: Home, msgtype: str) -
     assert await answer_to(commons, IMAGE | {"msgtype": msgtype}) == "I can only read text so far."
 
 
+async def test_a_sticker_gets_a_polite_line(commons: Home) -> None:
+    sticker = {"body": "a cat", "url": "mxc://localhost/cat", "info": {}}
+    answer = await answer_to(commons, sticker, kind="m.sticker")
+    assert answer == "I can only read text so far."
+
+
+async def test_an_encrypted_message_is_said_to_be_unreadable_once(home: Home) -> None:
+    secret = {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "AwgA", "session_id": "x"}
+    line = await answer_to(home, secret, kind="m.room.encrypted")
+    assert line.startswith("I can't read encrypted messages")
+    await home.owner.send(home.chat, "m.room.encrypted", secret)
+    assert await home.ask("in the clear") == "in the clear"
+    words = await words_of(home.owner, home.chat, home.bot.user_id)
+    assert words == [line, "in the clear"]
+
+
 @pytest.mark.parametrize("body", ["waves", "!help"])
 async def test_an_emote_is_text_but_never_a_command(commons: Home, body: str) -> None:
     assert await answer_to(commons, {"msgtype": "m.emote", "body": body}) == body
@@ -119,8 +135,8 @@ async def test_people_among_themselves_are_let_be(home: Home, bob: Person) -> No
     assert await bob.new_invites() == []
 
 
-async def answer_to(home: Home, content: Mapping[str, object]) -> str:
+async def answer_to(home: Home, content: Mapping[str, object], kind: str = "m.room.message") -> str:
     """Send a message of any content to the first chat, and answer what comes back."""
     await home.owner.put_news_aside()
-    await home.owner.send(home.chat, "m.room.message", dict(content))
+    await home.owner.send(home.chat, kind, dict(content))
     return await hear(home.owner, home.bot, home.chat)

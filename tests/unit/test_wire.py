@@ -1,5 +1,6 @@
 """The homeserver's JSON becomes the core's values, whatever is wrong with single events."""
 
+import json
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -18,6 +19,8 @@ from adapter.matrix.hydrate import (
     first_reading,
     first_reading_of_window,
     hydration_filter,
+    live_filter,
+    messages_filter,
     position_filter,
     window_request,
 )
@@ -272,6 +275,15 @@ def test_what_was_said_before_we_last_left_is_not_handed_on(membership: str) -> 
     assert [it.body for it in room.messages] == ["between", "new"]
     other = state("m.room.member", {"membership": membership}, ALICE, sender=ALICE)
     assert len(live(message("one"), other, joins, message("two")).rooms[0].messages) == 2
+
+
+@pytest.mark.parametrize("kind", ["m.room.encrypted", "m.sticker", "m.poll.start"])
+def test_what_is_said_in_other_ways_is_handed_on_with_its_type(kind: str) -> None:
+    said = message() | {"type": kind, "content": {"body": "a cat", "msgtype": "m.text"}}
+    (it,) = messages_of(ROOM, [raw(said)], ME)
+    assert (it.msgtype, it.body) == (kind, "a cat")
+    for ask in (json.loads(live_filter())["room"]["timeline"], json.loads(messages_filter())):
+        assert kind in ask["types"]
 
 
 def test_an_edit_is_marked_as_one() -> None:
