@@ -61,10 +61,21 @@ class ConflictReason(StrEnum):
     """Its owner has an older Space."""
     CHAT_ID_CONTESTED = "chat_id_contested"
     """An older room has the same chat id; this one was given the next free one."""
+    NUMBERS_EXHAUSTED = "numbers_exhausted"
+    """It has no number, and its owner has used the last one."""
     UNREADABLE = "unreadable"
     """The homeserver would not tell the room's state, or its Space's."""
     FAILED = "failed"
     """Handling the room raised; it will be tried again."""
+
+
+_UNDECIDED: Final = (
+    ConflictReason.MARKER_KIND_MISMATCH,
+    ConflictReason.MARKER_UNREADABLE,
+    ConflictReason.OWNER_AMBIGUOUS,
+    ConflictReason.UNREADABLE,
+)
+"""What leaves open whose Space or chat a room is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +175,25 @@ def classify(seen: RoomSnapshot, around: Surroundings, record: Record, me: UserI
     return Skipped(_skip_reason(seen, me))
 
 
+def concerned(verdict: Verdict, seen: RoomSnapshot, record: Record) -> frozenset[UserId]:
+    """Whose an undecided room may be: for them nothing is made that it may already be."""
+    if not isinstance(verdict, Conflict) or verdict.reason not in _UNDECIDED:
+        return frozenset()
+    named = (verdict.owner, seen.perhaps_of, record.room and record.room.matrix_user_id)
+    return frozenset(owner for owner in (*named, *seen.others) if owner)
+
+
 def platform_chat_id(
     seen: RoomSnapshot, marker: Marker | None, record: Record
 ) -> tuple[PlatformChatId, bool]:
     """The conversation's id, and whether it had to be derived from the room id."""
     known = (marker and marker.platform_chat_id) or (record.room and record.room.platform_chat_id)
-    if known:
-        return known, False
-    return PlatformChatId(str(uuid.uuid5(_PLATFORM_CHATS, seen.room_id))), True
+    return (known, False) if known else (derived_platform_chat_id(seen.room_id), True)
+
+
+def derived_platform_chat_id(room_id: RoomId) -> PlatformChatId:
+    """The conversation's id where nobody has written one down: the same in every rebuild."""
+    return PlatformChatId(str(uuid.uuid5(_PLATFORM_CHATS, room_id)))
 
 
 def _marked(seen: RoomSnapshot, marker: Marker, around: Surroundings, record: Record) -> Verdict:

@@ -47,7 +47,8 @@ class ActorContext:
     have asked last; they outlive a room actor that crashes over the answer. `creating` are
     creations under way: the homeserver tells of a new room before all of its state is there.
     `taken` is for owners without a Space: the first index that none of their rooms has used.
-    `listed_in` are the Spaces that list a room which is no chat of their owner's yet.
+    `listed_in` are the Spaces that list a room which is no chat of their owner's yet. `undecided`
+    are rooms in conflict, and whose they may be.
     """
 
     homeserver: Homeserver
@@ -67,6 +68,7 @@ class ActorContext:
     creating: set[Nonce] = field(default_factory=set)
     taken: dict[UserId, int] = field(default_factory=dict)
     listed_in: dict[RoomId, set[RoomId]] = field(default_factory=dict)
+    undecided: dict[RoomId, frozenset[UserId]] = field(default_factory=dict)
 
     def link_to(self, room_id: RoomId) -> str:
         """A link that any Matrix client opens. `via` is for ids without a server part."""

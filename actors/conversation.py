@@ -7,6 +7,7 @@ from typing import Final, assert_never
 import anyio
 
 from actors.chats import ChatManager
+from actors.classify import derived_platform_chat_id
 from actors.commands import (
     NAME_LIMIT,
     Answer,
@@ -88,9 +89,8 @@ class Conversation:
         return await self._converse(message, identity)
 
     async def _converse(self, message: InboundMessage, identity: Identity) -> Response:
-        conversation = identity.room.platform_chat_id
-        if conversation is None:
-            raise ValueError(identity)
+        known = identity.room.platform_chat_id
+        conversation = known or derived_platform_chat_id(self.room_id)
         done = anyio.Event()
         self.context.system.background(self.context.show_typing, self.room_id, done)
         try:

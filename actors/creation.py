@@ -165,6 +165,8 @@ class Creation:
                 if not await self._found_meanwhile(intent):
                     await self._reserve(intent)
             case IntentStep.CREATING:
+                if intent.started_at is None and await self._must_wait(intent):
+                    return False
                 return await self._create(intent)
             case IntentStep.CREATED:
                 await self._finish(intent)
@@ -191,18 +193,29 @@ class Creation:
         context = self.context
         if context.upkeep.pending(self.owner):
             return True
+        unknown = await self._unknown_room()
+        if unknown is None:
+            return False
+        if not intent.told_queued:
+            _log.warning("creation_waits", owner=self.owner, unknown_room=unknown)
+        await self._say_queued(intent, context.texts.creation_waits)
+        context.system.tell_later(UNKNOWN_AGAIN_S, self.owner, IntentsWaiting())
+        return True
+
+    async def _unknown_room(self) -> RoomId | None:
+        """A room that can't be read or decided now, and may be what is to be made."""
         user = await self._user()
-        for room_id, cell in context.system.rooms():
+        for room_id, owners in self.context.undecided.items():
+            if self.owner in owners and (user is None or user.space_id == room_id):
+                return room_id
+        for room_id, cell in self.context.system.rooms():
             if not cell.probes:
                 continue
-            room = from_row(await context.store.row(room_key(room_id)), RoomMeta)
+            room = from_row(await self.context.store.row(room_key(room_id)), RoomMeta)
             whose = room.matrix_user_id if room else None
             if whose == self.owner or (whose is None and user is None):
-                _log.warning("creation_waits", owner=self.owner, unknown_room=room_id)
-                await self._say_queued(intent, context.texts.creation_waits)
-                context.system.tell_later(UNKNOWN_AGAIN_S, self.owner, IntentsWaiting())
-                return True
-        return False
+                return room_id
+        return None
 
     async def _reserve(self, intent: Intent) -> None:
         """Take the next chat id, here, before the server hears of it."""
@@ -313,9 +326,10 @@ class Creation:
     async def _raise_high_water(self, space_id: RoomId, index: int) -> None:
         """Before a number is used, the Space's marker says that it is taken."""
         homeserver = self.context.homeserver
-        marker = (await homeserver.read_room(space_id)).marker
-        if marker is None:
-            marker = Marker(RoomKind.SPACE, self.owner)
+        space = await homeserver.read_room(space_id)
+        if space.marker_fault is not None:
+            raise HomeserverUnavailable(f"the Space's marker can't be read: {space.marker_fault}")
+        marker = space.marker or Marker(RoomKind.SPACE, self.owner)
         if (marker.next_chat_index or 1) < index:
             await homeserver.write_marker(space_id, replace(marker, next_chat_index=index))
 

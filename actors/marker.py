@@ -44,6 +44,12 @@ def marker_content(marker: Marker) -> dict[str, object]:
     return {key: value for key, value in content.items() if value is not None}
 
 
+def owner_named(content: Mapping[str, object]) -> UserId | None:
+    """Whom a content names as the owner, whatever else is wrong with it."""
+    owner = content.get("owner")
+    return UserId(owner) if isinstance(owner, str) and is_user_id(owner) else None
+
+
 def is_user_id(value: object) -> bool:
     """Whether this is a string shaped like `@local:server`."""
     return (
@@ -100,10 +106,10 @@ def _space(content: Mapping[str, object]) -> Marker:
 
 
 def _owner(content: Mapping[str, object]) -> UserId:
-    owner = content.get("owner")
-    if not isinstance(owner, str) or not is_user_id(owner):
+    owner = owner_named(content)
+    if owner is None:
         raise _Fault("owner is not a user id")
-    return UserId(owner)
+    return owner
 
 
 def _required(content: Mapping[str, object], key: str, read: Callable[[object], Z | None]) -> Z:

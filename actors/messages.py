@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from actors.classify import Record, Verdict
 from actors.graph import Surroundings
-from actors.model import Intent, RoomId, RoomSnapshot, UserId, UserMeta
+from actors.model import ChatContext, Intent, RoomId, RoomSnapshot, UserId, UserMeta
 from actors.settlement import Identity, RoomReport
 from actors.writes import Write
 
@@ -66,13 +66,15 @@ class RoomReported:
 class OwnerComplete:
     """All of the owner's rooms have reported. `partial`: all of those that take part.
 
-    `stored` is the owner's row as it stands, `intents` are those that are not done.
+    `stored` is the owner's row as it stands, `intents` are those that are not done, `undecided` are
+    the chats of rooms that we are not in or that are in conflict.
     """
 
     reports: tuple[RoomReport, ...]
     partial: bool
     stored: UserMeta | None
     intents: tuple[Intent, ...]
+    undecided: tuple[ChatContext, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

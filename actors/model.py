@@ -61,8 +61,9 @@ class RoomSnapshot:
     """What a joined room's state says, as far as it matters here.
 
     `marker` is filled only from an event whose state key and sender are both the bot itself;
-    `marker_fault` says why such an event could not be read. `children` are `m.space.child` links
-    with a non-empty `via`; `parents` are `m.space.parent` links that the bot itself sent.
+    `marker_fault` says why such an event could not be read, `perhaps_of` whom it names all the
+    same. `children` are `m.space.child` links with a non-empty `via`; `parents` are
+    `m.space.parent` links that the bot itself sent.
     `others` are joined or invited people other than the bot, at most the first five;
     `member_count` counts everybody joined or invited, the bot included.
     """
@@ -77,6 +78,7 @@ class RoomSnapshot:
     name: str | None = None
     marker: Marker | None = None
     marker_fault: str | None = None
+    perhaps_of: UserId | None = None
     tombstoned: bool = False
     replacement: RoomId | None = None
     children: frozenset[RoomId] = frozenset()

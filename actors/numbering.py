@@ -55,7 +55,9 @@ class Numbering:
     """Who has which id, and which index is next."""
 
     chat_ids: dict[RoomId, ChatId]
+    """A room that no number was left for is not among them."""
     next_chat_index: int
+    """One more than `MAX_CHAT_NUMBER` when all are used."""
 
 
 def settle(claims: Sequence[Claim], high_water: int) -> Numbering:
@@ -79,8 +81,9 @@ def settle(claims: Sequence[Claim], high_water: int) -> Numbering:
     for claim in sorted(
         losers, key=lambda loser: (loser.evidence is Evidence.MARKER, loser.seniority)
     ):
-        chat_ids[claim.room_id] = chat_id_of(index)
-        index += 1
+        if index <= MAX_CHAT_NUMBER:
+            chat_ids[claim.room_id] = chat_id_of(index)
+            index += 1
     return Numbering(chat_ids, index)
 
 

@@ -23,7 +23,7 @@ from actors.messages import (
     RowsRemoved,
     SnapshotTaken,
 )
-from actors.model import Intent, RoomId, UserId
+from actors.model import ChatContext, Intent, RoomId, UserId
 from actors.ports import Hydration, PlatformFailed, PortError, StateStore
 from actors.report import ReconcileReport, RoomChange, Tally
 from actors.room_lifecycle import RoomTrigger
@@ -191,12 +191,28 @@ class Round:
             self.owners.setdefault(verdict.owner, []).append(report)
         self._unchecked.discard(room_id)
         if not self._unchecked:
-            self._unsettled = set(self.owners)
-            for owner, reports in self.owners.items():
-                stored, intents = self.stored.users.get(owner), self.intents.get(owner, ())
-                partial = self.partial or self._partly_unreadable(owner, reports)
-                self.system.tell(owner, OwnerComplete(tuple(reports), partial, stored, intents))
+            self._ask_owners()
         self._proceed()
+
+    def _ask_owners(self) -> None:
+        self._unsettled = set(self.owners)
+        undecided = self._undecided()
+        for owner, reports in self.owners.items():
+            stored, intents = self.stored.users.get(owner), self.intents.get(owner, ())
+            partial = self.partial or self._partly_unreadable(owner, reports)
+            of_owner = tuple(undecided.get(owner, ()))
+            complete = OwnerComplete(tuple(reports), partial, stored, intents, of_owner)
+            self.system.tell(owner, complete)
+
+    def _undecided(self) -> dict[UserId, list[ChatContext]]:
+        """Chats whose rows agree, of rooms that we are not in or that are in conflict."""
+        found: dict[UserId, list[ChatContext]] = {}
+        for room_id, chats in self.stored.chats.items():
+            verdict, owner = self._verdicts.get(room_id), chats[0].user_id
+            record = Record(self.stored.rooms.get(room_id), chats)
+            if (verdict is None or isinstance(verdict, Conflict)) and record.agreed_chat_id(owner):
+                found.setdefault(owner, []).append(chats[0])
+        return found
 
     def _partly_unreadable(self, owner: UserId, reports: Collection[RoomReport]) -> bool:
         """Whether a room of the owner's could not be read: what is known of it must hold."""
@@ -218,6 +234,7 @@ class Round:
             known = before is not None or key in self._keys
             self.tally.repaired_user_meta += known
             self.tally.restored_user_meta += not known
+        self.tally.removed_rows += sum(isinstance(write, DeleteRow) for write in report.writes)
         for room_id, reason, detail in report.conflicts:
             self.tally.conflict(room_id, reason, detail)
         self._proceed()

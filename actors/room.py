@@ -16,6 +16,7 @@ from actors.classify import (
     Space,
     Verdict,
     classify,
+    concerned,
 )
 from actors.context import ActorContext
 from actors.conversation import Conversation
@@ -159,6 +160,7 @@ class RoomActor:
         record = await self._known()
         verdict = self._verdict = classify(seen, around, record, context.homeserver.me)
         self._marker = seen.marker
+        self._note_undecided(concerned(verdict, seen, record))
         if seen.replacement is not None and around.replaced_by is None:
             context.replacements.add(seen.replacement)
         if context.system.state_of(self._room_id) is RoomState.LEFT:
@@ -183,6 +185,15 @@ class RoomActor:
         else:
             self._tell_owner(seen, verdict)
             await self._tell_neighbours(seen, verdict, record)
+
+    def _note_undecided(self, owners: frozenset[UserId]) -> None:
+        """Whoever this room may belong to; once it is decided, what waited for that goes on."""
+        undecided = self._context.undecided
+        before = undecided.pop(self._room_id, frozenset())
+        if owners:
+            undecided[self._room_id] = owners
+        for owner in sorted(before - owners):
+            self._context.system.tell(owner, IntentsWaiting())
 
     async def _tell_neighbours(self, seen: RoomSnapshot, verdict: Verdict, record: Record) -> None:
         """Let rooms look again that this room's change says something about."""
@@ -293,6 +304,7 @@ class RoomActor:
         What was queued is dropped already: by now there may be something new, if we are back.
         """
         self._verdict = Skipped(SkipReason.LEFT)
+        self._note_undecided(frozenset())
         self._context.upkeep.settled(self._room_id)
         room = (await self._known()).room
         if room is not None and room.room_type is RoomKind.SPACE:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from actors.classify import Chat, Conflict, ConflictReason, Space
 from actors.model import ChatContext, ChatId, RoomId, RoomKind, RoomMeta, UserId, UserMeta
-from actors.numbering import Claim, Evidence, Numbering, chat_number, next_index, settle
+from actors.numbering import Claim, Evidence, chat_number, next_index, settle
 from actors.rows import PLATFORM_NAME
 from actors.texts import Texts
 
@@ -52,12 +52,14 @@ class Known:
     """What was settled before, for rooms that have nothing new to report.
 
     `chats` are those whose room's row says the same; `doubtful` are the other ones: their numbers
-    are taken, but they are no evidence of whose they are.
+    are taken, but they are no evidence of whose they are. `undecided` are those of rooms that we
+    are not in, or that are in conflict: they keep their numbers unless a marker says otherwise.
     """
 
     user: UserMeta | None = None
     chats: tuple[ChatContext, ...] = ()
     doubtful: tuple[ChatContext, ...] = ()
+    undecided: tuple[ChatContext, ...] = ()
 
 
 def settle_owner(
@@ -81,26 +83,27 @@ def settle_owner(
         for report in reports
         if isinstance(report.verdict, Chat)
     ]
-    numbering = settle([*settled_before, *claims], _floor(reports, spaces, known))
+    kept = _kept(known, claims, max(_marks(spaces), default=1))
+    numbering = settle([*settled_before, *kept, *claims], _floor(reports, spaces, known))
     space_id = _space_of(spaces, known)
     identities: dict[RoomId, Identity] = {}
+    conflicts: dict[RoomId, Conflict] = {}
     for report in reports:
-        if isinstance(report.verdict, Chat):
-            chat_id = numbering.chat_ids[report.room_id]
-            identities[report.room_id] = _chat(report.room_id, report.verdict, chat_id, texts)
-        elif isinstance(report.verdict, Space) and report.room_id == space_id:
-            index = numbering.next_chat_index
-            identities[report.room_id] = _space(report.room_id, report.verdict, index)
-    conflicts = {
-        report.room_id: Conflict(ConflictReason.DUPLICATE_SPACE, f"older: {space_id}", owner)
-        for report in spaces
-        if report.room_id != space_id
-    } | {
-        room_id: Conflict(
-            ConflictReason.CHAT_ID_CONTESTED, f"now {numbering.chat_ids[room_id]}", owner
-        )
-        for room_id in _contested(reports, numbering)
-    }
+        room_id, verdict = report.room_id, report.verdict
+        if isinstance(verdict, Chat):
+            chat_id = numbering.chat_ids.get(room_id)
+            if chat_id is None:
+                conflicts[room_id] = Conflict(ConflictReason.NUMBERS_EXHAUSTED, "", owner)
+                continue
+            identities[room_id] = _chat(room_id, verdict, chat_id, texts)
+            if verdict.evidence is Evidence.MARKER and verdict.chat_id != chat_id:
+                reason, detail = ConflictReason.CHAT_ID_CONTESTED, f"now {chat_id}"
+                conflicts[room_id] = Conflict(reason, detail, owner)
+        elif isinstance(verdict, Space) and room_id == space_id:
+            identities[room_id] = _space(room_id, verdict, numbering.next_chat_index)
+        elif isinstance(verdict, Space):
+            reason, detail = ConflictReason.DUPLICATE_SPACE, f"older: {space_id}"
+            conflicts[room_id] = Conflict(reason, detail, owner)
     user = UserMeta(space_id, numbering.next_chat_index) if space_id else None
     return Settlement(user, numbering.next_chat_index, identities, conflicts)
 
@@ -115,15 +118,22 @@ def _claim(
     )
 
 
-def _contested(reports: Sequence[RoomReport], numbering: Numbering) -> list[RoomId]:
-    """Rooms whose marker says another id than the one that they have now."""
+def _kept(known: Known, claims: Sequence[Claim], high_water: int) -> list[Claim]:
+    """The numbers of undecided rooms that no marker contradicts.
+
+    One beyond a Space's high-water mark was never given out: the mark is raised first.
+    """
+    marked = {claim.chat_id for claim in claims if claim.evidence is Evidence.MARKER}
     return [
-        report.room_id
-        for report in reports
-        if isinstance(report.verdict, Chat)
-        and report.verdict.evidence is Evidence.MARKER
-        and report.verdict.chat_id != numbering.chat_ids[report.room_id]
+        Claim(chat.surface_ref, -1, chat.chat_id, Evidence.ROW)
+        for chat in known.undecided
+        if chat.chat_id not in marked
+        and (high_water == 1 or next_index([chat.chat_id], 1) <= high_water)
     ]
+
+
+def _marks(spaces: Sequence[RoomReport]) -> list[int]:
+    return [report.verdict.high_water for report in spaces if isinstance(report.verdict, Space)]
 
 
 def _space_of(spaces: Sequence[RoomReport], known: Known) -> RoomId | None:
@@ -147,7 +157,7 @@ def _replaced_by(reports: Sequence[RoomReport]) -> set[RoomId]:
 
 def _floor(reports: Sequence[RoomReport], spaces: Sequence[RoomReport], known: Known) -> int:
     """The high-water mark: the best of the markers', what was settled before, ids in conflict."""
-    marks = [report.verdict.high_water for report in spaces if isinstance(report.verdict, Space)]
+    marks = _marks(spaces)
     if known.user is not None:
         marks.append(known.user.next_chat_index)
     marks.append(next_index((chat.chat_id for chat in known.doubtful), 1))

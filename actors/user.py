@@ -53,7 +53,8 @@ class UserActor:
     async def _complete(self, complete: OwnerComplete) -> None:
         reports = complete.reports
         known = await self._known() if complete.partial else None
-        settlement = settle_owner(self._owner, reports, self._context.texts, known or Known())
+        evidence = known or Known(undecided=complete.undecided)
+        settlement = settle_owner(self._owner, reports, self._context.texts, evidence)
         stored = known.user if known else complete.stored
         writes = _writes_for(self._owner, settlement, stored, partial=complete.partial)
         writes += _adoptions(reports, complete.intents)

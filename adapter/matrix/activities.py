@@ -8,7 +8,7 @@ import anyio
 import structlog
 
 from actors.messages import InboxWaiting, IntentsWaiting, Report, RoomsFailing
-from actors.model import RoomId, RoomSnapshot
+from actors.model import RoomId, RoomSnapshot, UserId
 from actors.neighbourhood import graph_around, read_if_joined
 from actors.ports import Homeserver, Hydration, PositionLost, StateStore, SyncDelta
 from actors.reconciliation import reconcile, reconcile_some
@@ -48,6 +48,7 @@ class Activities:
     outbox: Outbox
     upkeep: Upkeep
     replacements: set[RoomId]
+    undecided: dict[RoomId, frozenset[UserId]]
     wall_clock: Callable[[], float]
     trusted: bool = False
     """Whether the rows are known to say what the homeserver said at the stored position."""
@@ -141,6 +142,7 @@ class Activities:
             raise RuntimeError("reconcile comes after hydrate")
         hydration, self._hydration = self._hydration, None
         self.trusted = False
+        self.undecided.clear()
         me = self.homeserver.me
         self.report = report = await reconcile(hydration, self.system, self.store, me)
         _say(report)
@@ -179,7 +181,7 @@ class Activities:
 
     def nothing_open(self) -> bool:
         """Whether all that is known of the rooms is in the store and on the homeserver."""
-        if self.upkeep.busy or self.replacements or self.system.has_mail():
+        if self.upkeep.busy or self.replacements or self.undecided or self.system.has_mail():
             return False
         quarantined = any(cell.state is RoomState.QUARANTINED for _, cell in self.system.rooms())
         return self.trusted and not quarantined

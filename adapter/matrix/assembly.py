@@ -90,7 +90,14 @@ def assemble(
         platform_slots=anyio.CapacityLimiter(PLATFORM_SLOTS),
         homeserver_slots=slots,
     )
-    return Bot(
-        system,
-        Activities(homeserver, store, system, outbox, upkeep, replacements, transitions.wall_clock),
+    activities = Activities(
+        homeserver=homeserver,
+        store=store,
+        system=system,
+        outbox=outbox,
+        upkeep=upkeep,
+        replacements=replacements,
+        undecided=context.undecided,
+        wall_clock=transitions.wall_clock,
     )
+    return Bot(system, activities)

@@ -190,17 +190,12 @@ class _Gathered:
 
 
 def _needs_members(snapshot: RoomSnapshot, me: UserId) -> bool:
-    """Whether only its members tell whose Space of ours it is; or it seems to be nothing at all."""
+    """Whether only its members tell whose room of ours it is; or it seems to be nothing at all."""
     if snapshot.creator is None:
         return True
-    unmarked = snapshot.marker is None and snapshot.marker_fault is None
-    return (
-        unmarked
-        and snapshot.is_space
-        and snapshot.creator == me
-        and not snapshot.others
-        and snapshot.member_count > 1
-    )
+    unmarked_space = snapshot.is_space and snapshot.creator == me and snapshot.marker is None
+    nobodys = unmarked_space or snapshot.marker_fault is not None
+    return nobodys and not snapshot.others and snapshot.member_count > 1
 
 
 def _filter(room: dict[str, object]) -> str:

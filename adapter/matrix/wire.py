@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from actors.marker import is_user_id, parse_marker
+from actors.marker import is_user_id, owner_named, parse_marker
 from actors.model import (
     ENCRYPTED_TYPE,
     MARKER_TYPE,
@@ -224,7 +224,7 @@ def _state_of(events: Iterable[Event]) -> _State:
 def _snapshot(room_id: RoomId, state: _State, people: People, me: UserId) -> RoomSnapshot:
     create = state.get(("m.room.create", ""))
     origin = create.content if create else {}
-    marker, fault = _marker(state, me)
+    marker, fault, perhaps_of = _marker(state, me)
     return RoomSnapshot(
         room_id=room_id,
         creator=UserId(create.sender) if create else None,
@@ -235,6 +235,7 @@ def _snapshot(room_id: RoomId, state: _State, people: People, me: UserId) -> Roo
         name=_name(state),
         marker=marker,
         marker_fault=fault,
+        perhaps_of=perhaps_of,
         tombstoned=("m.room.tombstone", "") in state,
         replacement=_replacement(state),
         children=_linked(state, "m.space.child", None),
@@ -244,12 +245,15 @@ def _snapshot(room_id: RoomId, state: _State, people: People, me: UserId) -> Roo
     )
 
 
-def _marker(state: _State, me: UserId) -> tuple[Marker | None, str | None]:
+def _marker(state: _State, me: UserId) -> tuple[Marker | None, str | None, UserId | None]:
+    """The marker; or why it can't be read, and whom it names."""
     event = state.get((MARKER_TYPE, me))
     if event is None or event.sender != me or not event.content:
-        return None, None
+        return None, None, None
     parsed = parse_marker(event.content)
-    return (None, parsed) if isinstance(parsed, str) else (parsed, None)
+    if isinstance(parsed, str):
+        return None, parsed, owner_named(event.content)
+    return parsed, None, None
 
 
 def _name(state: _State) -> str | None:

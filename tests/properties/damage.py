@@ -2,7 +2,8 @@
 
 Left out is only what the design takes as evidence, because nothing on the server contradicts it:
 for a room without a marker, rows that agree with each other on another number, its archiving, and
-a user's row that names its Space; for a room whose conversation id nobody wrote down, such an id.
+a user's row that names its Space; for a room whose conversation id nobody wrote down, such an id;
+for a room that the bot is not in, or that can't be decided, rows that agree with each other.
 """
 
 import json
@@ -132,7 +133,8 @@ class Damager:
 
     def _archived_or_agreed(self, cache: Cache) -> Iterator[ChatContext]:
         found, right = read_cache(cache), read_cache(self.right)
-        for room_id in self._unmarked:
+        unmanaged = {room_id for room_id in found.chats if room_key(room_id) not in self.right}
+        for room_id in self._unmarked | unmanaged:
             room, chats = found.rooms.get(room_id), found.chats.get(room_id, ())
             agree = len(chats) == 1 and room is not None and room.chat_id == chats[0].chat_id
             for chat in chats:

@@ -12,15 +12,16 @@ from actors.messages import (
     RoomsFailing,
     SnapshotTaken,
 )
-from actors.model import RoomId
+from actors.model import MARKER_TYPE, RoomId
 from actors.ports import HomeserverUnavailable, PlatformFailed, StoreUnavailable
 from actors.room_lifecycle import RoomState
 from actors.texts import ENGLISH
 from actors.writes import DeleteRow
 from supervisor.lifecycle import MACHINE, State, Trigger
 from tests.simulation.faults import Fault
+from tests.simulation.people import Person
 from tests.stepping.actors import ActorStage, actor_stage, pass_time
-from tests.stepping.harness import ALICE, Home, Run, World, quiet
+from tests.stepping.harness import ALICE, BOT, Home, Run, World, quiet
 
 pytestmark = pytest.mark.anyio
 
@@ -274,3 +275,48 @@ async def test_an_error_that_a_room_met_before_an_outage_is_no_reason_to_wait_af
         await pass_time()
         assert stage.system.state_of(room_id) is RoomState.UNCHECKED
         assert stage.finished == [(room_id, RoomChanged())]
+
+
+@pytest.mark.parametrize("lost", ["nothing", "all rows"])
+async def test_an_owner_whose_space_cannot_be_decided_gets_no_other_one(lost: str) -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        bot, rows = Person(world.server, BOT), await world.rows()
+        marker = world.server.room(home.space).content(MARKER_TYPE, BOT)
+    if lost == "all rows":
+        world.lose_store()
+    bot.write_marker(home.space, {**marker, "version": 2})
+    async with world.live():
+        direct = world.alice.direct_chat_with(BOT)
+        world.bob.direct_chat_with(BOT)
+        await quiet(60)
+        assert world.alice.replies(direct) == (ENGLISH.creation_waits,)
+        assert world.creations() == 2 + 2
+    async with world.live() as run:
+        await quiet(60)
+        assert world.creations() == 2 + 2
+        assert not run.bot.activities.nothing_open()
+        bot.write_marker(home.space, marker)
+        await quiet(60)
+        assert world.creations() == 2 + 2
+        assert world.alice.replies(direct)[-1].startswith("Welcome back!")
+    of_alice = {key: row for key, row in (await world.rows()).items() if key in rows}
+    assert of_alice == rows
+
+
+async def test_a_marker_that_cannot_be_read_is_not_written_over() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        marker = world.server.room(home.space).content(MARKER_TYPE, BOT)
+        newer = {**marker, "version": 2}
+        Person(world.server, BOT).write_marker(home.space, newer)
+        world.alice.say(home.chat, "!new Garden")
+        await quiet(60)
+        assert world.server.room(home.space).content(MARKER_TYPE, BOT) == newer
+        assert world.creations() == 2
+        assert world.alice.replies(home.chat)[-1] == ENGLISH.creation_waits
+        world.alice.say(home.chat, "hello")
+        await quiet()
+        assert world.alice.replies(home.chat)[-1] == "You said: hello"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from actors.model import ChatId, RoomId
-from actors.rows import chat_key, room_key, user_key
-from actors.writes import DeleteRow, PutRow
+from actors.model import ChatContext, ChatId, RoomId, RoomKind, RoomMeta
+from actors.rows import chat_key, room_key, to_row, user_key
+from actors.writes import DeleteRow, PutRow, Write
 from tests.simulation.people import Person
 from tests.stepping.harness import ALICE, BOT, Home, Run, World, quiet
 
@@ -199,3 +199,58 @@ async def test_a_chat_that_was_upgraded_goes_on_in_its_replacement() -> None:
         await quiet()
         assert world.alice.replies(replacement) == ("You said: hello",)
         assert world.creations() == 2
+
+
+def earlier_chats(world: World, *names: str) -> tuple[RoomId, ...]:
+    """A Space of Alice's and chats of these names, all without markers."""
+    earlier = Person(world.server, BOT)
+    space = earlier.create_room("Alice's chats", is_space=True)
+    rooms = tuple(earlier.create_room(name) for name in names)
+    for room_id in (space, *rooms):
+        earlier.invite(room_id, ALICE)
+        world.alice.join(room_id)
+        if room_id != space:
+            earlier.set_child(space, room_id)
+    return rooms
+
+
+def rows_of_an_earlier_chat(room_id: RoomId, chat_id: ChatId) -> list[Write]:
+    """What an earlier bot's database says about a chat."""
+    room = RoomMeta(RoomKind.CHAT, chat_id, "Trip", ALICE, RoomId("!its-space"), None)
+    chat = ChatContext(ALICE, chat_id, "matrix", room_id, "Trip")
+    return [
+        PutRow(room_key(room_id), to_row(room)),
+        PutRow(chat_key(ALICE, chat_id), to_row(chat)),
+    ]
+
+
+async def test_a_chat_that_was_left_before_there_were_markers_keeps_its_number() -> None:
+    world = World()
+    (kept,) = earlier_chats(world, "Recipes")
+    await world.store.commit(rows_of_an_earlier_chat(RoomId("!gone"), ChatId("C1")))
+    async with world.live():
+        await quiet(5)
+        row = await world.store.row(chat_key(ALICE, ChatId("C2")))
+        assert row is not None
+        assert row["surface_ref"] == kept
+        world.alice.say(kept, "!new Garden")
+        await quiet(5)
+        assert world.alice.replies(kept)[-1].startswith("Garden (C3) is ready")
+
+
+async def test_a_chat_whose_marker_cannot_be_read_keeps_its_number_and_answers() -> None:
+    world = World()
+    newer, other = earlier_chats(world, "Trip", "Chat 2")
+    Person(world.server, BOT).write_marker(newer, {"version": 2})
+    await world.store.commit(rows_of_an_earlier_chat(newer, ChatId("C2")))
+    async with world.live():
+        await quiet(5)
+        rows = await world.store.rows("chat:")
+        refs = {key: row["surface_ref"] for key, row in rows.items() if row is not None}
+        assert refs == {
+            chat_key(ALICE, ChatId("C2")): newer,
+            chat_key(ALICE, ChatId("C3")): other,
+        }
+        world.alice.say(newer, "hello")
+        await quiet()
+        assert world.alice.replies(newer) == ("You said: hello",)

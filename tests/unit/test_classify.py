@@ -1,8 +1,8 @@
 """What a joined room is, decided from its state and that of the rooms around it.
 
 Every reason to skip a room or to leave it undecided has a test that is named after it: here, or in
-test_settlement.py (`duplicate_space`, `chat_id_contested`), or in test_reconcile.py where it takes
-more than state to tell (`left`, `unreadable`, `failed`).
+test_settlement.py (`duplicate_space`, `chat_id_contested`, `numbers_exhausted`), or in
+test_reconcile.py where it takes more than state to tell (`left`, `unreadable`, `failed`).
 """
 
 from collections.abc import Mapping
@@ -21,6 +21,7 @@ from actors.classify import (
     Space,
     Verdict,
     classify,
+    concerned,
 )
 from actors.graph import room_graph
 from actors.model import (
@@ -452,3 +453,26 @@ def test_unreadable_is_a_room_whose_predecessor_cannot_be_read() -> None:
     marked = replace(heir, marker=CHAT_MARKER)
     around = room_graph([SPACE, marked], {}, ME, [ROOM_ID]).around(marked)
     assert isinstance(classify(marked, around, Record(), ME), Chat)
+
+
+# ---------------------------------------------------------------- whose an undecided room may be
+
+
+def test_an_undecided_room_may_be_anybodys_who_is_named_or_in_it() -> None:
+    carol = UserId("@carol:example.org")
+    seen = replace(SPACE, marker=None, marker_fault="unknown version", perhaps_of=ALICE)
+    record = Record(RoomMeta(RoomKind.SPACE, None, "", BOB, SPACE_ID, None))
+    verdict = Conflict(ConflictReason.MARKER_UNREADABLE, "unknown version")
+    assert concerned(verdict, replace(seen, others=(carol,)), record) == {ALICE, BOB, carol}
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        CHAT,
+        Skipped(SkipReason.UNLINKED),
+        Conflict(ConflictReason.MARKER_SPACE_MISMATCH, "not joined", ALICE),
+    ],
+)
+def test_a_room_that_is_decided_keeps_nobody_waiting(verdict: Verdict) -> None:
+    assert concerned(verdict, ROOM, Record()) == frozenset()

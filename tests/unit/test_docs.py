@@ -179,6 +179,7 @@ def test_the_decision_names_every_reason_that_comes_from_a_room_alone() -> None:
         SkipReason.LEFT,
         ConflictReason.DUPLICATE_SPACE,
         ConflictReason.CHAT_ID_CONTESTED,
+        ConflictReason.NUMBERS_EXHAUSTED,
         ConflictReason.UNREADABLE,
         ConflictReason.FAILED,
     }

@@ -98,6 +98,11 @@ def test_an_owner_without_rooms_begins_at_the_high_water_mark() -> None:
     assert settle([], 4) == Numbering({}, 4)
 
 
+def test_when_all_numbers_are_used_a_room_gets_none() -> None:
+    settled = settle([claim("!a", f"C{MAX_CHAT_NUMBER}"), legacy("!b"), legacy("!c")], 1)
+    assert settled == Numbering({RoomId("!a"): chat_id_of(MAX_CHAT_NUMBER)}, MAX_CHAT_NUMBER + 1)
+
+
 def test_a_room_that_lost_its_id_gets_the_same_other_one_in_every_run() -> None:
     claims = [claim("!a", "C1", at=1), claim("!b", "C1", at=2), legacy("!c", at=3)]
     first = settle(claims, 1)

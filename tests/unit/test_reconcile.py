@@ -13,6 +13,7 @@ from actors.marker import marker_content
 from actors.model import MARKER_TYPE, ChatId, Marker, PlatformChatId, RoomId, RoomKind, UserId
 from actors.ports import HomeserverUnavailable, Hydration
 from actors.report import ReconcileReport, RoomNote
+from actors.rows import user_key
 from actors.writes import JsonObject, PutRow
 from adapter.matrix.reconcile import reconcile_matrix_state, reconcile_single_room
 from adapter.sqlite.inline import InlineStore
@@ -470,3 +471,13 @@ async def test_a_server_name_that_begins_like_another_shares_no_chats(stage: Sta
     await chats.get_or_create(ALICE, ChatId("C1"), "matrix", RoomId("!b"), "mine")
     assert [chat.name for chat in await chats.list_all(ALICE)] == ["mine"]
     assert [chat.name for chat in await chats.list_active(with_port)] == ["secret"]
+
+
+async def test_the_row_of_an_owner_who_has_no_space_any_more_is_counted(stage: Stage) -> None:
+    space_id = stage.space()
+    stage.chat(space_id, 1)
+    await stage.reconcile()
+    stage.bot.leave(space_id)
+    report = await stage.reconcile()
+    assert user_key(ALICE) not in await stage.rows()
+    assert (report["removed_rows"], report["changes"]) == (1, 1)

@@ -15,7 +15,7 @@ from actors.model import (
     UserId,
     UserMeta,
 )
-from actors.numbering import Evidence
+from actors.numbering import MAX_CHAT_NUMBER, Evidence
 from actors.settlement import Identity, Known, RoomReport, Settlement, settle_owner
 from actors.texts import ENGLISH, RUSSIAN, Texts
 
@@ -153,6 +153,50 @@ def test_chat_id_contested_is_the_younger_of_two_chats_with_the_same_marker() ->
 
 def test_a_number_given_to_a_legacy_chat_is_no_conflict() -> None:
     assert not reasons(settled(space(), chat("!a", None), chat("!b", None)))
+
+
+@pytest.mark.parametrize("claimed", [None, f"C{MAX_CHAT_NUMBER}"])
+def test_numbers_exhausted(claimed: str | None) -> None:
+    last = chat("!last", f"C{MAX_CHAT_NUMBER}", at=2)
+    found = settled(space(), last, chat("!late", claimed, at=3))
+    assert chat_ids(found) == {"!last": f"C{MAX_CHAT_NUMBER}"}
+    assert reasons(found) == {"!late": "numbers_exhausted"}
+    assert found.user == UserMeta(SPACE_ID, MAX_CHAT_NUMBER + 1)
+
+
+# ---------------------------------------------------------------- rows of undecided rooms
+
+
+UNDECIDED = Known(undecided=(row("!gone", "C2"),))
+
+
+def named(room: str, number: int) -> RoomReport:
+    report = chat(room, f"C{number}")
+    assert isinstance(report.verdict, Chat)
+    return replace(report, verdict=replace(report.verdict, evidence=Evidence.NAME))
+
+
+def test_the_number_of_an_undecided_room_is_not_given_out_again() -> None:
+    found = settled(space(), chat("!a", "C1"), chat("!b", None), known=UNDECIDED)
+    assert chat_ids(found) == {"!a": "C1", "!b": "C3"}
+    assert found.user == UserMeta(SPACE_ID, 4)
+
+
+def test_the_number_of_an_undecided_room_is_not_taken_by_a_name() -> None:
+    found = settled(space(high_water=9), named("!b", 2), known=UNDECIDED)
+    assert chat_ids(found) == {"!b": "C9"}
+
+
+def test_a_marker_says_more_than_the_rows_of_an_undecided_room() -> None:
+    found = settled(space(), chat("!b", "C2"), known=UNDECIDED)
+    assert chat_ids(found) == {"!b": "C2"}
+    assert found.user == UserMeta(SPACE_ID, 3)
+    assert not found.conflicts
+
+
+def test_rows_beyond_the_high_water_mark_are_no_evidence() -> None:
+    found = settled(space(high_water=2), chat("!a", "C1"), known=UNDECIDED)
+    assert found.user == UserMeta(SPACE_ID, 2)
 
 
 # ---------------------------------------------------------------- some rooms alone
