@@ -24,6 +24,7 @@ from actors.model import (
     RoomId,
     RoomKind,
     RoomMeta,
+    RoomSnapshot,
     UserId,
     UserMeta,
 )
@@ -94,7 +95,8 @@ class Creation:
             await self._done(intent)
             return
         _log.info("invite_answered", room_id=room_id, owner=self.owner, joined=allowed)
-        if not allowed or await self._one_of_ours(room_id):
+        seen = await read_if_joined(homeserver, room_id) if allowed else None
+        if not allowed or self._one_of_ours(room_id, seen):
             await self._done(intent)
             return
         onboarding = Intent(
@@ -102,16 +104,15 @@ class Creation:
             self.owner,
             IntentKind.ONBOARD,
             IntentStep.WANTED,
-            reply_room=room_id,
+            reply_room=None if seen is not None and seen.is_space else room_id,
         )
         await self._done(intent, PutIntent(onboarding))
 
-    async def _one_of_ours(self, room_id: RoomId) -> bool:
+    def _one_of_ours(self, room_id: RoomId, seen: RoomSnapshot | None) -> bool:
         """Whether the room just joined is managed already: left before, or the heir of one.
 
         Such an invite asks us back in; it is not the wish for a Space.
         """
-        seen = await read_if_joined(self.context.homeserver, room_id)
         marked = seen is not None and (seen.marker or seen.marker_fault)
         if marked or room_id in self.context.replacements:
             self.context.replacements.discard(room_id)
@@ -364,6 +365,8 @@ class Creation:
         await self._invite(room_id)
         texts = self.context.texts
         text = texts.welcome if intent.kind is IntentKind.FIRST_CHAT else texts.chat_created
+        if intent.reply_room is None:  # promised in a Space, where nobody reads what is said
+            intent, text = replace(intent, reply_room=room_id), texts.welcome_here
         body = text.format(
             name=self._chat_name(intent),
             chat_id=intent.chat_id or "",

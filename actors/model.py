@@ -182,7 +182,8 @@ class IntentKind(StrEnum):
 class Intent:
     """Something promised to an owner that takes several requests, kept until it is done.
 
-    `reply_room` is where the owner asked; `name` is the name they asked for.
+    `reply_room` is where the owner asked, None where nobody reads what is said; `name` is the name
+    they asked for.
     `started_at` is the time (seconds since the epoch) of the last createRoom attempt.
     """
 

@@ -18,6 +18,7 @@ class Texts:
     not_text: str
     encrypted: str
     welcome: str
+    welcome_here: str
     welcome_back: str
     chat_created: str
     creation_queued: str
@@ -72,6 +73,10 @@ ENGLISH: Final = Texts(
     welcome=(
         "Hello! I made a Space for you with a first chat, {name} ({chat_id}), "
         "and invited you to both: {link}"
+    ),
+    welcome_here=(
+        "Hello! This is your first chat, {name} ({chat_id}), in a Space that I made for you. "
+        "Write, and I answer here; !help lists what else I can do."
     ),
     welcome_back="Welcome back! Your chats are in your Space, and you are invited to it: {link}",
     chat_created="{name} ({chat_id}) is ready, and you are invited to it: {link}",
@@ -132,6 +137,10 @@ RUSSIAN: Final = Texts(
     welcome=(
         "Здравствуйте! Я создал для вас пространство с первым чатом, {name} ({chat_id}), "
         "и пригласил вас в оба: {link}"
+    ),
+    welcome_here=(
+        "Здравствуйте! Это ваш первый чат, {name} ({chat_id}), в пространстве, которое я для вас "
+        "создал. Пишите, и я отвечу здесь; что я ещё умею, скажет !help."
     ),
     welcome_back="С возвращением! Ваши чаты в вашем пространстве, приглашение отправлено: {link}",
     chat_created="{name} ({chat_id}) готов, приглашение отправлено: {link}",

@@ -177,6 +177,24 @@ async def test_a_message_in_a_room_with_others_makes_nothing() -> None:
         assert world.bob.replies(room) == ()
 
 
+async def test_who_invites_the_bot_to_a_space_is_greeted_in_the_first_chat() -> None:
+    world = World()
+    async with world.live() as run:
+        garden = world.alice.create_room("Garden club", is_space=True)
+        world.alice.invite(garden, BOT)
+        await quiet()
+        world.alice.join_all()
+        home = await run.home_of(world.alice, garden)
+        (hello,) = world.alice.replies(home.chat)
+        assert hello.startswith("Hello! This is your first chat, Chat 1 (C1)")
+        world.alice.leave(home.chat)
+        world.alice.invite(world.alice.create_room("Pond club", is_space=True), BOT)
+        await quiet()
+        assert [invite.room_id for invite in world.server.invites(ALICE)] == [home.chat]
+        elsewhere = world.server.rooms.keys() - {home.chat}
+        assert all(world.alice.replies(room_id) == () for room_id in elsewhere)
+
+
 async def test_an_invite_that_is_taken_back_is_forgotten() -> None:
     world = World()
     direct = world.alice.direct_chat_with(BOT)
