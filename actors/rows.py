@@ -76,12 +76,18 @@ class StoredRows:
 
 
 def read_rows(rows: Mapping[str, JsonObject | None]) -> StoredRows:
-    """Sort what the store holds; rows of other families are ignored."""
+    """Sort what the store holds; rows of other families are ignored.
+
+    So are keys with U+FFFD, which is what the store reads where a key's bytes are no text: no such
+    row can be named, to remove it or else.
+    """
     users: dict[UserId, UserMeta] = {}
     rooms: dict[RoomId, RoomMeta] = {}
     chats: dict[RoomId, tuple[ChatContext, ...]] = {}
     garbage: list[str] = []
     for key, row in rows.items():
+        if "\ufffd" in key:
+            continue
         if key.startswith(USER_PREFIX):
             user = from_row(row, UserMeta)
             if user:

@@ -78,11 +78,21 @@ def prepare_connection(connection: sqlite3.Connection, schema: Schema, *, now: f
     with translated():
         found = _existing(connection, schema)
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        triggers = _drop_triggers(connection)
         if version == schema.version and found == _expected(schema):
-            return None
+            return f"triggers removed: {', '.join(triggers)}" if triggers else None
         plan = _plan(found, schema, rebuild=version != schema.version, stamp=_stamp(now))
         _migrate(connection, schema, plan)
         return plan.sentence(version, schema) if found else None
+
+
+def _drop_triggers(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """There are none of ours, and another one can undo whatever is written."""
+    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    for (name,) in found:
+        quoted = str(name).replace('"', '""')
+        connection.execute(f'DROP TRIGGER "{quoted}"')
+    return tuple(str(name) for (name,) in found)
 
 
 def _prepare(path: Path, schema: Schema, now: float, busy_timeout_s: float) -> str | None:

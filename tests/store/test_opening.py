@@ -175,6 +175,21 @@ async def test_a_kv_that_is_not_a_table_is_damage(opened: Stores) -> None:
     assert "was damaged" in opened.said[0]
 
 
+async def test_a_trigger_that_somebody_else_has_made_is_removed(opened: Stores) -> None:
+    await fill(opened)
+    with closing(sqlite3.connect(opened.path)) as database, database:
+        database.execute(
+            """CREATE TRIGGER "an ""odd"" one" BEFORE INSERT ON kv
+            BEGIN SELECT RAISE(ABORT, 'no'); END"""
+        )
+    async with opened() as store:
+        await store.commit([PutRow("k", {"n": 1})])
+        assert await store.row("k") == {"n": 1}
+    assert opened.said == ['triggers removed: an "odd" one']
+    async with opened() as store:
+        assert store.recovery is None
+
+
 def test_the_kv_table_has_the_shape_that_others_rely_on() -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript(STORE_SCHEMA.script)

@@ -129,6 +129,10 @@ def test_what_is_no_row_or_stands_at_another_key_is_garbage(
     assert read_rows({key: row}) == StoredRows({}, {}, {}, (key,))
 
 
+def test_a_key_that_is_no_text_is_passed_over() -> None:
+    assert read_rows({"chat:@alice\ufffd": to_row(CHAT)}) == StoredRows({}, {}, {}, ())
+
+
 def test_chats_are_listed_by_their_numbers() -> None:
     chats = [ChatContext(ALICE, ChatId(f"C{n}"), "matrix", ROOM, "") for n in (10, 2, 1)]
     assert [chat.chat_id for chat in in_order(chats)] == ["C1", "C2", "C10"]
