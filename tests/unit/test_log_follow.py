@@ -54,8 +54,6 @@ def following(journal: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]
         text=True,
         env=environment,
         cwd=journal.parent,
-        # Where the tests run in the background, Ctrl-C is ignored, and programs inherit that.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as process:
         try:
             yield process
