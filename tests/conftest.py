@@ -1,6 +1,7 @@
 """What holds for every test."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -11,6 +12,11 @@ settings.register_profile("surfaces", deadline=None, print_blob=True)
 settings.register_profile("ci", parent=settings.get_profile("surfaces"), derandomize=True)
 settings.register_profile("thorough", parent=settings.get_profile("surfaces"), max_examples=2000)
 settings.load_profile("ci" if os.environ.get("CI") else "surfaces")
+
+# A shell has the programs that it starts in the background ignore Ctrl-C, and those that the tests
+# start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
