@@ -87,9 +87,20 @@ class RoomDelta:
     state_changed: bool = False
     """Some state that a RoomSnapshot is made of has changed."""
     gap_from: str | None = None
-    """The timeline was limited: messages before this token (`prev_batch`) are missing."""
+    """Messages before this token are missing: the timeline was limited, or shows that we left."""
     replacement: RoomId | None = None
     """The room was upgraded to this one just now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What a limited timeline left out: messages, oldest first, since we were last out of the room.
+
+    `rejoined`: that was within the gap; what was queued for the room before that is void.
+    """
+
+    messages: tuple[InboundMessage, ...] = ()
+    rejoined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +169,8 @@ class Homeserver(Protocol):
 
     async def messages_before(
         self, room_id: RoomId, token: str, *, stop_at: str, limit: int
-    ) -> tuple[InboundMessage, ...]:
-        """At most `limit` messages of a gap, oldest first: backwards from `token` to `stop_at`."""
+    ) -> Gap:
+        """At most `limit` messages of a gap: backwards from `token` to `stop_at`."""
         ...
 
     async def read_room(self, room_id: RoomId) -> RoomSnapshot:

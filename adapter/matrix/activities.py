@@ -86,7 +86,7 @@ class Activities:
         if self._resume and await self.store.position() is not None:
             return
         self._say_from_now(hydration)
-        invites = [invited(invite) for invite in hydration.invites]
+        invites = [write for invite in hydration.invites for write in invited(invite)]
         await self.store.commit([*invites, SavePosition(hydration.position)])
         self._resume = True
 
@@ -165,6 +165,8 @@ class Activities:
             self.system.resume_all()
         try:
             with anyio.CancelScope() as self._serving:
+                # What has happened since may void what waits.
+                position = await pump.catch_up(position)
                 await self._tell_all_that_wait()
                 await pump.run(position, regularly=self._tell_all_that_wait)
         finally:

@@ -29,6 +29,7 @@ from actors.model import (
     UserId,
 )
 from actors.ports import (
+    Gap,
     HomeserverRefused,
     HomeserverUnavailable,
     Hydration,
@@ -181,16 +182,18 @@ class Gateway:
 
     async def messages_before(
         self, room_id: RoomId, token: str, *, stop_at: str, limit: int
-    ) -> tuple[InboundMessage, ...]:
-        """At most `limit` messages of a gap, oldest first: backwards from `token` to `stop_at`."""
+    ) -> Gap:
+        """At most `limit` messages of a gap: backwards from `token` to `stop_at`."""
         newest_first: list[InboundMessage] = []
+        departed = False
         for _ in range(limit // _PAGE_SIZE + _EXTRA_PAGES):
             page = await self._page(room_id, token, stop_at)
-            newest_first += messages_of(room_id, page.chunk, self._me)
-            if page.end is None or page.end == token or len(newest_first) >= limit:
+            messages, departed = messages_of(room_id, page.chunk, self._me)
+            newest_first += messages
+            if departed or page.end in {None, token} or len(newest_first) >= limit:
                 break
             token = page.end
-        return tuple(reversed(newest_first[:limit]))
+        return Gap(tuple(reversed(newest_first[:limit])), rejoined=departed)
 
     async def read_room(self, room_id: RoomId) -> RoomSnapshot:
         """One joined room's whole state. HomeserverRefused when we are not (or no longer) in it."""

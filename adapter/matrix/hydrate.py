@@ -96,8 +96,8 @@ def live_filter() -> str:
 
 
 def messages_filter() -> str:
-    """The filter of a gap: messages and nothing else."""
-    return msgspec.json.encode({"types": MESSAGE_TYPES}).decode()
+    """The filter of a gap: messages, and who came and went meanwhile."""
+    return msgspec.json.encode({"types": [*MESSAGE_TYPES, MEMBER_TYPE]}).decode()
 
 
 SecondReading: TypeAlias = RoomSnapshot | HomeserverRefused | HomeserverUnavailable

@@ -6,16 +6,8 @@ would send next waits, so that recovery creates nothing.
 
 from typing import final
 
-from actors.model import (
-    EventId,
-    InboundMessage,
-    Marker,
-    OutboundMessage,
-    RoomId,
-    RoomSnapshot,
-    UserId,
-)
-from actors.ports import Homeserver, HomeserverUnavailable, Hydration, NewRoom, SyncDelta
+from actors.model import EventId, Marker, OutboundMessage, RoomId, RoomSnapshot, UserId
+from actors.ports import Gap, Homeserver, HomeserverUnavailable, Hydration, NewRoom, SyncDelta
 from actors.system import ActorSystem
 
 
@@ -65,7 +57,7 @@ class LiveOnly:
 
     async def messages_before(
         self, room_id: RoomId, token: str, *, stop_at: str, limit: int
-    ) -> tuple[InboundMessage, ...]:
+    ) -> Gap:
         """Read the messages of a gap."""
         return await self._homeserver.messages_before(room_id, token, stop_at=stop_at, limit=limit)
 

@@ -50,6 +50,12 @@ class Pump:
             if any(room.messages for room in delta.rooms):
                 await self._let_actors_catch_up()
 
+    async def catch_up(self, since: str) -> str:
+        """Accept what has happened since a position, without waiting; the position after it."""
+        delta = await self.homeserver.sync(since, 0)
+        await self.accept(delta, since)
+        return delta.next_batch
+
     async def _let_actors_catch_up(self) -> None:
         """Read no further while more messages wait than may."""
         said = False
@@ -66,15 +72,19 @@ class Pump:
         """Make a response durable, then tell the actors; rooms `looked_at` need no second look."""
         if delta.malformed:
             _log.warning("malformed_events", count=delta.malformed)
-        rooms = [await self._without_gap(room, since) for room in delta.rooms]
-        writes: list[Write] = [dropped for room_id in delta.left for dropped in goodbye(room_id)]
+        filled = [await self._without_gap(room, since) for room in delta.rooms]
+        rooms = [room for room, _ in filled]
+        returned = [room.room_id for room, rejoined in filled if rejoined]
+        writes: list[Write] = [
+            dropped for room_id in (*delta.left, *returned) for dropped in goodbye(room_id)
+        ]
         writes += [
             AcceptMessage(message)
             for room in rooms
             for message in room.messages
             if worth_accepting(message)
         ]
-        writes += [invited(invite) for invite in delta.invites]
+        writes += [write for invite in delta.invites for write in invited(invite)]
         await self.store.commit([*writes, SavePosition(delta.next_batch)])
         self.replacements.update(room.replacement for room in rooms if room.replacement)
         for room in rooms:
@@ -87,21 +97,22 @@ class Pump:
         for room_id in delta.left:
             self.system.tell(room_id, RoomLeft())
 
-    async def _without_gap(self, room: RoomDelta, since: str) -> RoomDelta:
-        """Fetch what a limited timeline left out."""
+    async def _without_gap(self, room: RoomDelta, since: str) -> tuple[RoomDelta, bool]:
+        """Fetch what a limited timeline left out; whether we left and joined again meanwhile."""
         if room.gap_from is None:
-            return room
+            return room, False
         self.system.meter.beat()
         try:
-            missing = await self.homeserver.messages_before(
+            gap = await self.homeserver.messages_before(
                 room.room_id, room.gap_from, stop_at=since, limit=GAP_LIMIT
             )
         except HomeserverRefused as refusal:
             _log.warning("gap_refused", room_id=room.room_id, reason=str(refusal))
-            return room
-        if len(missing) >= GAP_LIMIT:
+            return room, False
+        if len(gap.messages) >= GAP_LIMIT:
             _log.error("gap_too_long", room_id=room.room_id, limit=GAP_LIMIT)
-        return replace(room, messages=(*missing, *room.messages), gap_from=None)
+        messages = (*gap.messages, *room.messages)
+        return replace(room, messages=messages, gap_from=None), gap.rejoined
 
 
 def worth_accepting(message: InboundMessage) -> bool:
@@ -114,15 +125,16 @@ def goodbye(room_id: RoomId) -> tuple[Write, ...]:
     return DropInbox(room_id), DropOutbox(room_id)
 
 
-def invited(invite: Invite) -> PutIntent:
-    """The promise to answer an invite; a later invite to the same room renews it."""
-    nonce = Nonce(f"invite.{invite.room_id}")
-    return PutIntent(
-        Intent(
-            nonce,
-            invite.inviter,
-            IntentKind.INVITED,
-            IntentStep.WANTED,
-            reply_room=invite.room_id,
-        )
+def invited(invite: Invite) -> tuple[Write, ...]:
+    """The promise to answer an invite; a later invite to the same room renews it.
+
+    Who is invited is not in the room, or not any more.
+    """
+    intent = Intent(
+        Nonce(f"invite.{invite.room_id}"),
+        invite.inviter,
+        IntentKind.INVITED,
+        IntentStep.WANTED,
+        reply_room=invite.room_id,
     )
+    return (*goodbye(invite.room_id), PutIntent(intent))

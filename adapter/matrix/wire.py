@@ -133,7 +133,7 @@ def delta_of(response: SyncResponse, me: UserId) -> SyncDelta:
         except UNDECODABLE:
             malformed += 1
             continue
-        delta, bad = _room_delta(RoomId(room_id), room, me)
+        delta, bad = _room_delta(RoomId(room_id), room, me, response.next_batch)
         rooms.append(delta)
         malformed += bad
     return SyncDelta(
@@ -156,29 +156,37 @@ def invites_of(response: SyncResponse, me: UserId) -> tuple[tuple[Invite, ...], 
 
 
 def messages_of(
-    room_id: RoomId, events: Iterable[msgspec.Raw], me: UserId
-) -> tuple[InboundMessage, ...]:
-    """The messages of other people among these events, in their order."""
-    return _messages(room_id, _decoded(events)[0], me)
+    room_id: RoomId, newest_first: Iterable[msgspec.Raw], me: UserId
+) -> tuple[tuple[InboundMessage, ...], bool]:
+    """The messages of other people since we last left, in this order, and whether we did."""
+    events = _decoded(newest_first)[0]
+    departures = (index for index, event in enumerate(events) if _is_departure(event, me))
+    left_at = next(departures, None)
+    return _messages(room_id, events[:left_at], me), left_at is not None
 
 
-def _room_delta(room_id: RoomId, room: JoinedRoom, me: UserId) -> tuple[RoomDelta, int]:
+def _room_delta(
+    room_id: RoomId, room: JoinedRoom, me: UserId, next_batch: str
+) -> tuple[RoomDelta, int]:
+    """What a room says. One that was joined again shows its past, which has been dealt with.
+
+    How far that goes is not told, so all since the position before is a gap then.
+    """
     state, bad_state = _decoded(room.state.events)
     timeline, bad_timeline = _decoded(room.timeline.events)
+    departed = any(_is_departure(event, me) for event in timeline)
     delta = RoomDelta(
         room_id=room_id,
-        messages=_messages(room_id, _since_we_left(timeline, me), me),
+        messages=() if departed else _messages(room_id, timeline, me),
         state_changed=room.timeline.limited or any(map(_changes_state, [*state, *timeline])),
-        gap_from=room.timeline.prev_batch if room.timeline.limited else None,
+        gap_from=next_batch if departed else _gap_from(room),
         replacement=_replacement(_state_of([*state, *timeline])),
     )
     return delta, bad_state + bad_timeline
 
 
-def _since_we_left(timeline: list[Event], me: UserId) -> list[Event]:
-    """A room that was joined again shows its past, which has been dealt with, or was given up."""
-    departures = [index for index, event in enumerate(timeline) if _is_departure(event, me)]
-    return timeline[departures[-1] + 1 :] if departures else timeline
+def _gap_from(room: JoinedRoom) -> str | None:
+    return room.timeline.prev_batch if room.timeline.limited else None
 
 
 def _is_departure(event: Event, me: UserId) -> bool:

@@ -15,6 +15,8 @@ from tests.simulation.contract_world import (
     World,
     bodies,
     chat_for,
+    come_back,
+    gap_since,
     hear_until,
     of_room,
     says,
@@ -254,7 +256,8 @@ class SyncContract:
         gap = await world.homeserver.messages_before(
             room_id, delta.gap_from, stop_at=position, limit=100
         )
-        assert [message.body for message in gap] + bodies(delta) == texts
+        assert [message.body for message in gap.messages] + bodies(delta) == texts
+        assert not gap.rejoined
 
     async def test_a_gap_is_read_backwards_up_to_its_limit(self, world: World) -> None:
         room_id = await shared_room(world)
@@ -267,9 +270,40 @@ class SyncContract:
             room_id, delta.gap_from, stop_at=position, limit=3
         )
         missing = 60 - len(delta.messages)
-        assert [message.body for message in newest] == [
+        assert [message.body for message in newest.messages] == [
             f"message {number}" for number in range(missing - 3, missing)
         ]
+
+    async def test_who_left_and_came_back_hears_what_was_said_since(self, world: World) -> None:
+        room_id = await shared_room(world)
+        position = (await world.homeserver.hydrate()).position
+        await world.alice.say(room_id, "before")
+        await come_back(world, room_id, "meanwhile")
+        gap = await gap_since(world, position, room_id)
+        assert [message.body for message in gap.messages] == ["meanwhile", "after"]
+        assert gap.rejoined
+
+    async def test_a_departure_behind_more_than_a_sync_tells_is_found(self, world: World) -> None:
+        room_id = await shared_room(world)
+        position = (await world.homeserver.hydrate()).position
+        await world.alice.say(room_id, "before")
+        texts = [f"message {number}" for number in range(60)]
+        await come_back(world, room_id, *texts)
+        delta = of_room(await world.homeserver.sync(position, 1), room_id)
+        gap = await gap_since(world, position, room_id)
+        told = [message.body for message in gap.messages] + bodies(delta)
+        assert told == [*texts, "after"]
+        assert gap.rejoined
+
+    async def test_a_departure_that_was_told_before_is_not_told_again(self, world: World) -> None:
+        room_id = await shared_room(world)
+        position = (await world.homeserver.hydrate()).position
+        await world.bot.leave(room_id)
+        delta = await sync_until(world.homeserver, position, lambda delta: bool(delta.left))
+        await come_back(world, room_id)
+        gap = await gap_since(world, delta.next_batch, room_id)
+        assert [message.body for message in gap.messages] == ["after"]
+        assert not gap.rejoined
 
     async def test_an_invite_comes_once_and_in_every_hydration(self, world: World) -> None:
         position = (await world.homeserver.hydrate()).position

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 import anyio
 
 from actors.model import ChatId, EventId, Marker, Nonce, PlatformChatId, RoomId, RoomKind, UserId
-from actors.ports import Homeserver, NewRoom, RoomDelta, SyncDelta
+from actors.ports import Gap, Homeserver, NewRoom, RoomDelta, SyncDelta
 from tests.simulation.events import Content
 
 PATIENCE_S: Final = 20
@@ -68,6 +68,26 @@ async def shared_room(world: World) -> RoomId:
     await world.alice.invite(room_id, world.homeserver.me)
     await world.homeserver.join(room_id)
     return room_id
+
+
+async def come_back(world: World, room_id: RoomId, *meanwhile: str) -> None:
+    """Leave a room, if we are in it, and join it again, by another client."""
+    if room_id in await world.homeserver.joined_rooms():
+        await world.bot.leave(room_id)
+    for text in meanwhile:
+        await world.alice.say(room_id, text)
+    await world.alice.invite(room_id, world.bot.user_id)
+    await world.bot.join(room_id)
+    await world.alice.say(room_id, "after")
+
+
+async def gap_since(world: World, position: str, room_id: RoomId) -> Gap:
+    """What a sync leaves out that tells of a room's coming back."""
+    delta = of_room(await world.homeserver.sync(position, 1), room_id)
+    assert delta.gap_from is not None
+    return await world.homeserver.messages_before(
+        room_id, delta.gap_from, stop_at=position, limit=100
+    )
 
 
 async def sync_until(

@@ -12,7 +12,6 @@ from actors.marker import marker_content
 from actors.model import (
     MARKER_TYPE,
     EventId,
-    InboundMessage,
     Marker,
     OutboundMessage,
     RoomId,
@@ -20,7 +19,14 @@ from actors.model import (
     RoomSnapshot,
     UserId,
 )
-from actors.ports import HomeserverRefused, HomeserverUnavailable, Hydration, NewRoom, SyncDelta
+from actors.ports import (
+    Gap,
+    HomeserverRefused,
+    HomeserverUnavailable,
+    Hydration,
+    NewRoom,
+    SyncDelta,
+)
 from adapter.matrix.provisioning import power_levels
 from tests.simulation.connection import Connection, Gate
 from tests.simulation.events import StateEntry
@@ -110,10 +116,10 @@ class SimulatedHomeserver:
 
     async def messages_before(
         self, room_id: RoomId, token: str, *, stop_at: str, limit: int
-    ) -> tuple[InboundMessage, ...]:
-        """At most `limit` messages of a gap: the last ones before `token`, oldest first."""
+    ) -> Gap:
+        """At most `limit` messages of a gap: the last ones before `token`."""
 
-        def read() -> tuple[InboundMessage, ...]:
+        def read() -> Gap:
             return read_gap(self._joined(room_id), self._me, token, stop_at, limit)
 
         return await self._read("messages_before", read, room_id)

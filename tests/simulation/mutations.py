@@ -43,14 +43,14 @@ MUTATIONS: Final = (
     Mutation(
         "invites_not_remembered",
         "adapter/matrix/pump.py",
-        "        writes += [invited(invite) for invite in delta.invites]\n",
+        "        writes += [write for invite in delta.invites for write in invited(invite)]\n",
         "",
     ),
     Mutation(
         "gaps_not_filled",
         "adapter/matrix/pump.py",
-        "        if room.gap_from is None:\n            return room\n        self",
-        "        if room.gap_from is None or since:\n            return room\n        self",
+        "        if room.gap_from is None:\n            return room, False\n        self",
+        "        if room.gap_from is None or since:\n            return room, False\n        self",
     ),
     Mutation(
         "quarantine_never_probes",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from actors.model import MARKER_TYPE, InboundMessage, Invite, RoomId, UserId
-from actors.ports import HomeserverRefused, RoomDelta, SyncDelta
+from actors.ports import Gap, HomeserverRefused, RoomDelta, SyncDelta
 from tests.simulation.events import Event
 from tests.simulation.reading import read_message, read_snapshot
 from tests.simulation.room import SimulatedRoom
@@ -56,13 +56,14 @@ def has_news(delta: SyncDelta) -> bool:
     return bool(delta.rooms or delta.invites or delta.left or delta.malformed)
 
 
-def read_gap(
-    room: SimulatedRoom, me: UserId, token: str, stop_at: str, limit: int
-) -> tuple[InboundMessage, ...]:
-    """Others' messages among the last `limit` between the two tokens, oldest first."""
+def read_gap(room: SimulatedRoom, me: UserId, token: str, stop_at: str, limit: int) -> Gap:
+    """Others' messages among the last `limit` between the two tokens, since we last left."""
     start, end = _number(stop_at), _number(token)
-    gap = [event for event in _messages(room.timeline) if start < event.position < end]
-    return _read(gap[max(0, len(gap) - limit) :], me)[0]
+    between = [event for event in room.timeline if start < event.position < end]
+    since_left = _since_left(between, me)
+    gap = _messages(since_left)
+    messages, _ = _read(gap[max(0, len(gap) - limit) :], me)
+    return Gap(messages, rejoined=len(since_left) < len(between))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,12 @@ def _timeline(
     room: SimulatedRoom, events: list[Event], me: UserId, limit: int, *, newly_joined: bool
 ) -> _Timeline:
     # A room that was joined just now comes with its latest messages, whenever they were sent,
-    # and always counts as limited. What was said before we last left is not handed on.
-    candidates = _messages(_since_left(room, me) if newly_joined else events)
-    shown = candidates[max(0, len(candidates) - limit) :]
-    limited = newly_joined or len(shown) < len(candidates)
+    # and always counts as limited. Where we left meanwhile, all since the position is a gap.
+    told = room.timeline if newly_joined else events
+    departed = len(_since_left(told, me)) < len(told)
+    candidates = _messages(told)
+    shown = [] if departed else candidates[max(0, len(candidates) - limit) :]
+    limited = newly_joined or departed or len(shown) < len(candidates)
     first = shown[0].position if shown else events[-1].position + 1
     messages, malformed = _read(shown, me)
     delta = RoomDelta(
@@ -94,13 +97,13 @@ def _timeline(
     return _Timeline(delta, malformed)
 
 
-def _since_left(room: SimulatedRoom, me: UserId) -> list[Event]:
+def _since_left(timeline: list[Event], me: UserId) -> list[Event]:
     departures = [
         event.position
-        for event in room.timeline
+        for event in timeline
         if _is_own_member(event, me) and event.content.get("membership") in {"leave", "ban"}
     ]
-    return [event for event in room.timeline if event.position > max(departures, default=0)]
+    return [event for event in timeline if event.position > max(departures, default=0)]
 
 
 def _messages(events: Iterable[Event]) -> list[Event]:

@@ -115,6 +115,20 @@ async def joined_chat(gateway: Gateway, person: Person) -> RoomId:
     return room_id
 
 
+async def come_back(gateway: Gateway, person: Person, room_id: RoomId) -> None:
+    await person.invite(room_id, gateway.me)
+    await gateway.join(room_id)
+    await person.say(room_id, "after")
+
+
+async def said_since(gateway: Gateway, since: str, room_id: RoomId) -> tuple[list[str], bool]:
+    """What a sync and the gap before it tell of a room, and whether we left it and came back."""
+    (room,) = (await gateway.sync(since, 10)).rooms
+    assert room.gap_from is not None
+    gap = await gateway.messages_before(room_id, room.gap_from, stop_at=since, limit=1000)
+    return [it.body for it in (*gap.messages, *room.messages)], gap.rejoined
+
+
 class TestLoggingIn:
     async def test_a_stored_session_is_used_again(self, account: Account) -> None:
         assert await account.stored().log_in() == "password"
@@ -427,10 +441,36 @@ class TestSyncing:
         (room,) = (await gateway.sync(since, 10)).rooms
         assert room.gap_from is not None
         missed = await gateway.messages_before(room_id, room.gap_from, stop_at=since, limit=1000)
-        bodies = [it.body for it in (*missed, *room.messages)]
+        bodies = [it.body for it in (*missed.messages, *room.messages)]
         assert bodies == [str(number) for number in range(170)]
         newest = await gateway.messages_before(room_id, room.gap_from, stop_at=since, limit=3)
-        assert newest == missed[-3:]
+        assert newest.messages == missed.messages[-3:]
+
+    @pytest.mark.parametrize("meanwhile", [1, 120])
+    async def test_who_left_and_came_back_hears_what_was_said_since(
+        self, gateway: Gateway, alice: Person, meanwhile: int
+    ) -> None:
+        room_id = await joined_chat(gateway, alice)
+        since = (await gateway.hydrate()).position
+        await alice.say(room_id, "before")
+        await gateway.leave(room_id)
+        texts = [str(number) for number in range(meanwhile)]
+        for text in texts:
+            await alice.say(room_id, text)
+        await come_back(gateway, alice, room_id)
+        assert await said_since(gateway, since, room_id) == ([*texts, "after"], True)
+
+    async def test_a_departure_that_was_told_before_is_not_told_again(
+        self, gateway: Gateway, alice: Person
+    ) -> None:
+        room_id = await joined_chat(gateway, alice)
+        since = (await gateway.hydrate()).position
+        await alice.say(room_id, "before")
+        await gateway.leave(room_id)
+        gone = await gateway.sync(since, 10)
+        assert gone.left == (room_id,)
+        await come_back(gateway, alice, room_id)
+        assert await said_since(gateway, gone.next_batch, room_id) == (["after"], False)
 
     async def test_invites_joins_and_kicks_come_down(self, gateway: Gateway, alice: Person) -> None:
         since = (await gateway.hydrate()).position

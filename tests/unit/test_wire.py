@@ -268,19 +268,30 @@ def test_messages_of_others_are_handed_on_in_order() -> None:
 
 
 @pytest.mark.parametrize("membership", ["leave", "ban"])
-def test_what_was_said_before_we_last_left_is_not_handed_on(membership: str) -> None:
+def test_a_timeline_that_shows_that_we_left_is_a_gap_as_a_whole(membership: str) -> None:
     leaves = state("m.room.member", {"membership": membership}, ME, sender=ALICE)
     joins = state("m.room.member", {"membership": "join"}, ME, sender=ME)
-    (room,) = live(message("old"), leaves, message("between"), joins, message("new")).rooms
-    assert [it.body for it in room.messages] == ["between", "new"]
+    (room,) = live(message("old"), leaves, joins, message("new"), prev_batch="t7").rooms
+    assert (room.messages, room.gap_from, room.state_changed) == ((), "s2", True)
     other = state("m.room.member", {"membership": membership}, ALICE, sender=ALICE)
-    assert len(live(message("one"), other, joins, message("two")).rooms[0].messages) == 2
+    (room,) = live(message("one"), other, joins, message("two")).rooms
+    assert (len(room.messages), room.gap_from) == (2, None)
+
+
+@pytest.mark.parametrize("membership", ["leave", "ban"])
+def test_a_page_ends_where_we_left(membership: str) -> None:
+    leaves = state("m.room.member", {"membership": membership}, ME, sender=ALICE)
+    joins = state("m.room.member", {"membership": "join"}, ME, sender=ME)
+    page = [message("new"), joins, message("between"), leaves, message("old"), leaves]
+    messages, departed = messages_of(ROOM, map(raw, page), ME)
+    assert ([it.body for it in messages], departed) == (["new", "between"], True)
+    assert not messages_of(ROOM, map(raw, page[:3]), ME)[1]
 
 
 @pytest.mark.parametrize("kind", ["m.room.encrypted", "m.sticker", "m.poll.start"])
 def test_what_is_said_in_other_ways_is_handed_on_with_its_type(kind: str) -> None:
     said = message() | {"type": kind, "content": {"body": "a cat", "msgtype": "m.text"}}
-    (it,) = messages_of(ROOM, [raw(said)], ME)
+    ((it,), _) = messages_of(ROOM, [raw(said)], ME)
     assert (it.msgtype, it.body) == (kind, "a cat")
     for ask in (json.loads(live_filter())["room"]["timeline"], json.loads(messages_filter())):
         assert kind in ask["types"]
@@ -289,7 +300,7 @@ def test_what_is_said_in_other_ways_is_handed_on_with_its_type(kind: str) -> Non
 def test_an_edit_is_marked_as_one() -> None:
     relation = {"rel_type": "m.replace", "event_id": "$x"}
     content = {"msgtype": "m.text", "body": "* hello", "m.relates_to": relation}
-    edit, plain = messages_of(ROOM, map(raw, [message() | {"content": content}, message()]), ME)
+    edit, plain = messages_of(ROOM, map(raw, [message() | {"content": content}, message()]), ME)[0]
     assert (edit.is_edit, plain.is_edit) == (True, False)
 
 
@@ -304,12 +315,12 @@ def test_an_edit_is_marked_as_one() -> None:
     ],
 )
 def test_what_says_nothing_is_no_message(event: Json) -> None:
-    assert messages_of(ROOM, [raw(event)], ME) == ()
+    assert messages_of(ROOM, [raw(event)], ME) == ((), False)
 
 
 @pytest.mark.parametrize("body", [None, 7, ["x"]])
 def test_a_body_that_is_no_text_is_empty(body: object) -> None:
-    (it,) = messages_of(ROOM, [raw(message(body, msgtype=body))], ME)
+    ((it,), _) = messages_of(ROOM, [raw(message(body, msgtype=body))], ME)
     assert (it.msgtype, it.body) == ("", "")
 
 

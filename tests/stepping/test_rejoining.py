@@ -1,0 +1,83 @@
+"""What is queued for a room is void once the bot has been out of it, however it came back."""
+
+from collections.abc import Callable
+
+import pytest
+
+from actors.model import RoomId
+from tests.simulation.faults import Fault
+from tests.stepping.harness import BOT, ScriptedPlatform, World, quiet
+
+pytestmark = pytest.mark.anyio
+
+
+def by_an_invite(world: World, room_id: RoomId) -> None:
+    world.server.evict(room_id, BOT)
+    world.alice.invite(room_id, BOT)
+
+
+def by_somebody_elses_doing(world: World, room_id: RoomId) -> None:
+    by_an_invite(world, room_id)
+    world.server.set_membership(BOT, room_id, BOT, "join")
+
+
+@pytest.fixture(params=[by_an_invite, by_somebody_elses_doing])
+def comes_back(request: pytest.FixtureRequest) -> Callable[[World, RoomId], None]:
+    """How the bot comes back to a room that it is taken out of, all between two syncs."""
+    way: Callable[[World, RoomId], None] = request.param
+    return way
+
+
+async def test_while_the_bot_is_live(comes_back: Callable[[World, RoomId], None]) -> None:
+    world, platform = World(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("send", Fault.SERVER_ERROR, room_id=home.chat, times=9)
+        world.alice.say(home.chat, "before")
+        await quiet(0.1)
+        comes_back(world, home.chat)
+        await quiet()
+        run.homeserver.faults.healed()
+        await quiet(60)
+        world.alice.say(home.chat, "after")
+        await quiet()
+        assert world.alice.replies(home.chat) == ("You said: after",)
+
+
+async def test_while_the_bot_is_down(comes_back: Callable[[World, RoomId], None]) -> None:
+    world, platform = World(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("send", Fault.SERVER_ERROR, room_id=home.chat, times=9)
+        world.alice.say(home.chat, "never sent")
+        await quiet()
+        platform.takes_s = 600
+        world.alice.say(home.chat, "never asked again")
+        await quiet()
+    comes_back(world, home.chat)
+    world.alice.say(home.chat, "after")
+    async with world.live():
+        await quiet()
+        assert await world.store.waiting_count() == await world.store.unsent_count() == 0
+        world.alice.say(home.chat, "and now")
+        await quiet()
+        assert world.alice.replies(home.chat)[-1] == "You said: and now"
+        replies = world.alice.replies(home.chat)
+        assert not [reply for reply in replies if "never" in reply]
+
+
+async def test_what_was_promised_on_the_way_back_is_kept() -> None:
+    """The departure still shows when the room comes back, and has been dealt with before."""
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        told = len(world.alice.replies(home.direct))
+        world.server.evict(home.direct, BOT)
+        await quiet()
+        run.homeserver.faults.next("send", Fault.SERVER_ERROR, room_id=home.direct, times=99)
+        run.homeserver.faults.next("sync", Fault.HANG_BEFORE)
+        world.alice.invite(home.direct, BOT)
+        await quiet(120)
+        run.homeserver.faults.healed()
+        await quiet(60)
+        assert len(world.alice.replies(home.direct)) == told + 1
