@@ -143,18 +143,20 @@ class Observer:
         cache, activities = watched.cache, watched.bot.activities
         rows = await cache.rows()
         inbox, outbox = await cache.inbox_waiting(), await cache.outbox_unsent()
-        counts, set_aside = _count(watched.bot, rows.rooms if rows else frozenset())
+        known = rows.rooms if rows else frozenset()
+        counts, set_aside = _count(watched.bot, known)
         listed = [await self._quarantined(each, cell, cache) for each, cell in set_aside[:LISTED]]
         return replace(
             bare,
             rooms=counts,
+            unchanged=_unchanged(watched.bot, known),
             owners=rows.owners if rows else (),
             owners_total=rows.owners_total if rows else None,
             quarantined=tuple(listed),
             inbox_waiting=inbox,
             outbox_unsent=outbox,
             upkeep_due=activities.upkeep.due_count,
-            reconciled=self._reconciled(activities.report),
+            reconciled=self._reconciled(activities.report, partly=activities.partly),
         )
 
     def _lifecycle(self) -> Lifecycle:
@@ -186,7 +188,7 @@ class Observer:
             owner=meta.matrix_user_id if meta else None,
         )
 
-    def _reconciled(self, report: ReconcileReport | None) -> Reconciled | None:
+    def _reconciled(self, report: ReconcileReport | None, *, partly: bool) -> Reconciled | None:
         if report is None:
             return None
         steps = self.history.steps
@@ -198,6 +200,7 @@ class Observer:
             skipped=len(report["skipped_rooms"]),
             conflicts=tuple(Note(**conflict) for conflict in conflicts[:LISTED]),
             conflicts_total=len(conflicts),
+            partly=partly,
         )
 
     def _at(self, time_s: float) -> str:
@@ -216,3 +219,15 @@ def _count(bot: Bot, known: frozenset[RoomId]) -> tuple[dict[str, int], list[tup
             set_aside.append((room_id, cell))
     counts[RoomState.UNCHECKED] += len(unheard_of)
     return counts, set_aside
+
+
+def _unchanged(bot: Bot, known: frozenset[RoomId]) -> int:
+    """Rooms that nothing in this run has made the bot look at, because nothing had to."""
+    if not bot.activities.trusted:
+        return 0
+    looked_at = {
+        room_id
+        for room_id, cell in bot.system.rooms()
+        if cell.state is not RoomState.UNCHECKED or cell.probes
+    }
+    return len(known - looked_at)

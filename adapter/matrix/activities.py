@@ -12,7 +12,7 @@ from actors.model import RoomId, RoomSnapshot, UserId
 from actors.neighbourhood import graph_around, read_if_joined
 from actors.ports import Homeserver, Hydration, PositionLost, StateStore, SyncDelta
 from actors.reconciliation import reconcile, reconcile_some
-from actors.report import ReconcileReport
+from actors.report import ReconcileReport, Tally
 from actors.room_lifecycle import RoomState
 from actors.system import ActorSystem, RoomsFail
 from actors.upkeep import Upkeep
@@ -54,6 +54,8 @@ class Activities:
     """Whether the rows are known to say what the homeserver said at the stored position."""
     report: ReconcileReport | None = None
     """The last reconciliation's."""
+    partly: bool = False
+    """Whether that one looked only at the rooms that had changed: the others are as they were."""
     _hydration: Hydration | None = field(default=None, init=False)
     _delta: Delta | None = field(default=None, init=False)
     _resume: bool = field(default=True, init=False)
@@ -126,15 +128,18 @@ class Activities:
 
     async def _reconcile_changed(self, delta: Delta) -> str:
         """Accept what happened since the stored position; nothing of it is handled before live."""
+        report = Tally().report()
         if delta.rooms:
             graph = await graph_around(delta.rooms.values(), self.homeserver, self.store)
             report = await reconcile_some(graph, delta.rooms, self.system, self.store)
-            self.report = report
             _say(report)
+        self.report, self.partly = report, True
         # A Space that has changed still has to tell the rooms that it lists now, or no longer.
         chats = [room_id for room_id, seen in delta.rooms.items() if not seen.is_space]
         await self._pump().accept(delta.news, delta.since, chats)
-        return f"{len(delta.rooms)} changed rooms looked at"
+        if not delta.rooms:
+            return "no room has changed"
+        return f"{len(delta.rooms)} changed rooms: {_outcome(report)}"
 
     async def _reconcile_all(self) -> str:
         """Bring the whole cache in line."""
@@ -144,10 +149,11 @@ class Activities:
         self.trusted = False
         self.undecided.clear()
         me = self.homeserver.me
-        self.report = report = await reconcile(hydration, self.system, self.store, me)
+        report = await reconcile(hydration, self.system, self.store, me)
+        self.report, self.partly = report, False
         _say(report)
         self.trusted = True
-        return f"{report['changes']} changes, {len(report['conflicts'])} conflicts"
+        return _outcome(report)
 
     async def serve(self, *, degraded: bool = False) -> None:
         """Answer people until something raises.
@@ -219,6 +225,10 @@ class Activities:
         if now - self._pruned_at >= PRUNE_EVERY_S:
             self._pruned_at = now
             await self.store.prune(before=self.wall_clock() - KEEP_S)
+
+
+def _outcome(report: ReconcileReport) -> str:
+    return f"{report['changes']} changes, {len(report['conflicts'])} conflicts"
 
 
 def _say(report: ReconcileReport) -> None:

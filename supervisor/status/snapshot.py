@@ -81,13 +81,17 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled:
-    """The last reconciliation: when, its counts in the report's words, and what it could not do."""
+    """The last reconciliation: when, its counts in the report's words, and what it could not do.
+
+    `partly`: it looked only at the rooms that had changed, and knew the others to be as they were.
+    """
 
     at: str | None
     counts: dict[str, int]
     skipped: int
     conflicts: tuple[Note, ...]
     conflicts_total: int
+    partly: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +108,8 @@ class Snapshot:
     lifecycle: Lifecycle
     rooms: dict[str, int]
     """How many rooms are in each state, every state included."""
+    unchanged: int = 0
+    """How many of the unchecked ones need no look: nothing has changed since they had one."""
     owners: tuple[Owner, ...] = ()
     owners_total: int | None = None
     quarantined: tuple[Quarantined, ...] = ()

@@ -41,7 +41,9 @@ def _lifecycle(seen: Snapshot, now: datetime) -> Iterator[str]:
 
 
 def _rooms(seen: Snapshot) -> str:
-    parts = ", ".join(f"{count:,} {state}" for state, count in seen.rooms.items() if count)
+    rooms = {**seen.rooms, "unchanged": seen.unchanged}
+    rooms["unchecked"] = rooms.get("unchecked", 0) - seen.unchanged
+    parts = ", ".join(f"{count:,} {state}" for state, count in rooms.items() if count)
     return f"{sum(seen.rooms.values()):,}{f': {parts}' if parts else ''}"
 
 
@@ -50,7 +52,11 @@ def _reconciled(seen: Snapshot, now: datetime) -> str:
     if report is None:
         return "not yet"
     when = f"{_since(report.at, now)} ago: " if report.at else ""
-    changes = report.counts.get("changes", 0)
+    changes, looked_at = report.counts.get("changes", 0), report.counts.get("joined_rooms", 0)
+    if report.partly and not looked_at:
+        return f"{when}no room had changed"
+    if report.partly:
+        when += f"of {looked_at:,} that had changed: "
     return f"{when}{changes} changes, {report.skipped} skipped, {report.conflicts_total} conflicts"
 
 

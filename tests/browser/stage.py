@@ -155,6 +155,27 @@ def young() -> Snapshot:
     )
 
 
+def warm() -> Snapshot:
+    """A bot that was stopped in order, and found nothing changed when it was started again."""
+    seen = live()
+    nothing = Reconciled(
+        at=seen.lifecycle.since,
+        counts=dict.fromkeys(("joined_rooms", "already_right", "changes"), 0),
+        skipped=0,
+        conflicts=(),
+        conflicts_total=0,
+        partly=True,
+    )
+    return replace(
+        seen,
+        lifecycle=replace(seen.lifecycle, reason="no room has changed"),
+        rooms={**dict.fromkeys(seen.rooms, 0), "unchecked": 1250, "ready": 2},
+        unchanged=1250,
+        quarantined=(),
+        reconciled=nothing,
+    )
+
+
 @dataclass(slots=True)
 class Puppet:
     """Implements `supervisor.status.server.Observed`."""

@@ -11,7 +11,7 @@ from supervisor.lifecycle import State
 from supervisor.status.snapshot import Snapshot, rfc3339
 from tests.browser.conftest import Visit
 from tests.browser.scripts import CONTRASTS, FOCUSED, READY
-from tests.browser.stage import HOSTILE, Puppet, degraded, live, now_s, on_stage, young
+from tests.browser.stage import HOSTILE, Puppet, degraded, live, now_s, on_stage, warm, young
 
 pytestmark = pytest.mark.anyio
 
@@ -213,6 +213,24 @@ async def test_of_a_report_only_what_happened_is_told(visit: Visit, puppet: Pupp
     await visit.open(puppet)
     names = await visit.page.locator("#reconciled th").all_inner_texts()
     assert names == ["joined rooms", "removed rows", "changes", "skipped rooms", "conflicts"]
+
+
+async def test_after_a_start_that_found_nothing_changed_nothing_looks_wrong(
+    visit: Visit, puppet: Puppet
+) -> None:
+    puppet.says = warm()
+    await visit.open(puppet)
+    rooms = await visit.text("#rooms")
+    assert "unchanged\t1,250" in rooms
+    assert "unchecked\t0" in rooms
+    assert "no room had changed" in await visit.text("#reconciled-at")
+    assert await visit.page.locator("#reconciled tr").count() == 0
+    assert "among the rooms that had changed" in await visit.text("#no-conflicts")
+    report = warm().reconciled
+    assert report is not None
+    report = replace(report, counts={"joined_rooms": 3, "changes": 1})
+    puppet.says = replace(puppet.says, reconciled=report)
+    await visit.wait_for_text("#reconciled", "changed rooms")
 
 
 # --- what strangers write

@@ -82,6 +82,44 @@ async def test_a_known_room_that_nobody_has_looked_at_yet_is_unchecked() -> None
         assert (await look(observer)).rooms["unchecked"] == 2
 
 
+async def test_a_room_that_has_not_changed_since_an_orderly_stop_needs_no_look() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    observer = observer_in(world)
+    world.alice.rename(home.chat, "Garden")
+    async with world.boot() as run, observer.watching("boot", run.bot, run.supervisor):
+        run.bot.activities.trusted = True
+        await run.go_live()
+        run.let_run()
+        seen = await look(observer)
+        assert (seen.rooms["unchecked"], seen.rooms["ready"], seen.unchanged) == (1, 1, 1)
+        assert seen.reconciled is not None
+        assert seen.reconciled.partly
+        assert seen.reconciled.counts["joined_rooms"] == 1
+        world.alice.rename(home.space, "Gardens")
+        seen = await look(observer)
+        assert (seen.rooms["unchecked"], seen.unchanged) == (0, 0)
+
+
+async def test_a_start_after_which_nothing_has_changed_is_reconciled_all_the_same() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    observer = observer_in(world)
+    async with world.boot() as run, observer.watching("boot", run.bot, run.supervisor):
+        run.bot.activities.trusted = True
+        await run.go_live()
+        run.let_run()
+        seen = await look(observer)
+        assert seen.lifecycle.reason == "no room has changed"
+        assert seen.reconciled is not None
+        assert seen.reconciled.partly
+        assert (seen.rooms["unchecked"], seen.unchanged) == (2, 2)
+        world.alice.say(home.chat, "hello")
+        assert (await look(observer)).unchanged == 2
+
+
 async def test_a_quarantined_room_is_shown_with_its_name_reason_and_next_probe() -> None:
     world, platform = World(), ScriptedPlatform()
     observer = observer_in(world)

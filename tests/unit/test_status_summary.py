@@ -51,6 +51,19 @@ reconciled  59 min 52 s ago: 3 changes, 7 skipped, 0 conflicts"""
     )
 
 
+def test_rooms_that_need_no_look_are_no_worry() -> None:
+    at = "2026-01-02T11:59:50Z"
+    nothing = Reconciled(at=at, counts={}, skipped=0, conflicts=(), conflicts_total=0, partly=True)
+    rooms = {**LIVE.rooms, "unchecked": 10_000, "ready": 2}
+    warm = replace(LIVE, rooms=rooms, unchanged=10_000, reconciled=nothing)
+    assert "rooms       10,006: 2 ready, 4 left, 10,000 unchanged\n" in told(warm)
+    assert told(warm).endswith("reconciled  10 s ago: no room had changed")
+    some = replace(nothing, counts={"joined_rooms": 2, "changes": 1})
+    assert told(replace(warm, reconciled=some)).endswith(
+        "reconciled  10 s ago: of 2 that had changed: 1 changes, 0 skipped, 0 conflicts"
+    )
+
+
 def test_a_lost_bot_says_what_is_missing_and_when_it_tries_again() -> None:
     lifecycle = Lifecycle(
         state="degraded",

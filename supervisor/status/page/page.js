@@ -129,9 +129,16 @@ function showTimeline() {
   ]);
 }
 
+/** Rooms by state; those that need no look are told from those that wait for one. */
+function roomsByState() {
+  const { unchecked, ...others } = seen.rooms;
+  return { unchecked: unchecked - seen.unchanged, ...others, unchanged: seen.unchanged };
+}
+
 function showRooms() {
-  drawBar(byId("rooms-bar"), seen.rooms);
-  fill(byId("rooms"), Object.entries(seen.rooms), ([state, number]) => {
+  const states = roomsByState();
+  drawBar(byId("rooms-bar"), states);
+  fill(byId("rooms"), Object.entries(states), ([state, number]) => {
     const swatch = document.createElement("span");
     swatch.className = `swatch ${state}`;
     const name = document.createDocumentFragment();
@@ -151,18 +158,31 @@ function showRooms() {
   more(byId("quarantine-more"), rooms.length, seen.rooms.quarantined);
 }
 
+function reconciledAt(report) {
+  if (!report) return "Not yet.";
+  const when = report.at ? `${moment(report.at)}: ` : "";
+  if (report.partly && !report.counts.joined_rooms) return `${when}no room had changed, so none was looked at.`;
+  if (report.partly) return `${when}what it found and wrote in the rooms that had changed.`;
+  return `${when}what it found and wrote.`;
+}
+
+function whyNoConflicts(report) {
+  if (!report) return "Not known before the first reconciliation.";
+  if (report.partly) return "None among the rooms that had changed: the last reconciliation looked at no others.";
+  return "None: the last reconciliation could decide everything.";
+}
+
 function showReconciled() {
   const report = seen.reconciled;
-  const told = report ? Object.entries({ ...report.counts, skipped_rooms: report.skipped, conflicts: report.conflicts_total }) : [];
+  const told = report && !(report.partly && !report.counts.joined_rooms) ? Object.entries({ ...report.counts, skipped_rooms: report.skipped, conflicts: report.conflicts_total }) : [];
   fill(byId("reconciled"), told.filter(([name, value]) => value || ALWAYS_TOLD.has(name)), ([name, value]) => [
-    cell(words(name), { header: true }), cell(count(value), { className: "number" }),
+    cell(report.partly && name === "joined_rooms" ? "changed rooms" : words(name), { header: true }), cell(count(value), { className: "number" }),
   ]);
-  const at = report ? (report.at ? `${moment(report.at)}, with what it found and wrote:` : "With what it found and wrote:") : "Not yet.";
-  write(byId("reconciled-at"), at);
+  write(byId("reconciled-at"), reconciledAt(report));
   const conflicts = report ? report.conflicts : [];
   byId("conflicts").hidden = conflicts.length === 0;
   byId("no-conflicts").hidden = conflicts.length > 0;
-  write(byId("no-conflicts"), report ? "None: the last reconciliation could decide everything." : "Not known before the first reconciliation.");
+  write(byId("no-conflicts"), whyNoConflicts(report));
   fill(byId("conflicting"), conflicts, (note) => [
     cell(note.room_id, { header: true, className: "id" }), cell(words(note.reason)), cell(two(note.detail, "")),
   ]);
