@@ -73,12 +73,13 @@ class Activities:
         self.system.interrupt()
         self._delta = await self._changed_rooms()
         if self._delta is not None:
-            return f"{len(self._delta.rooms)} rooms changed since the stored position"
+            changed = _count(len(self._delta.rooms), "room")
+            return f"{changed} changed since the stored position"
         self._hydration = hydration = await self.homeserver.hydrate()
         if hydration.malformed:
             _log.warning("malformed_events", count=hydration.malformed)
         await self._start_from(hydration)
-        return f"{len(hydration.snapshots)} rooms"
+        return _count(len(hydration.snapshots), "room")
 
     async def _start_from(self, hydration: Hydration) -> None:
         """Where there is no position to go on from, take the one that came with the snapshot.
@@ -139,7 +140,7 @@ class Activities:
         await self._pump().accept(delta.news, delta.since, chats)
         if not delta.rooms:
             return "no room has changed"
-        return f"{len(delta.rooms)} changed rooms: {_outcome(report)}"
+        return f"{_count(len(delta.rooms), 'changed room')}: {_outcome(report)}"
 
     async def _reconcile_all(self) -> str:
         """Bring the whole cache in line."""
@@ -228,7 +229,12 @@ class Activities:
 
 
 def _outcome(report: ReconcileReport) -> str:
-    return f"{report['changes']} changes, {len(report['conflicts'])} conflicts"
+    changes, conflicts = report["changes"], len(report["conflicts"])
+    return f"{_count(changes, 'change')}, {_count(conflicts, 'conflict')}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _say(report: ReconcileReport) -> None:

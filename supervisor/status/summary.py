@@ -57,7 +57,8 @@ def _reconciled(seen: Snapshot, now: datetime) -> str:
         return f"{when}no room had changed"
     if report.partly:
         when += f"of {looked_at:,} that had changed: "
-    return f"{when}{changes} changes, {report.skipped} skipped, {report.conflicts_total} conflicts"
+    changed, undecided = _of(changes, "change"), _of(report.conflicts_total, "conflict")
+    return f"{when}{changed}, {report.skipped:,} skipped, {undecided}"
 
 
 def _section(title: str, total: int, entries: Iterator[tuple[str, str]]) -> Iterator[str]:
@@ -97,6 +98,10 @@ def _line(label: str, text: str) -> str:
 
 def _count(value: int | None) -> str:
     return "unknown" if value is None else f"{value:,}"
+
+
+def _of(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _since(at: str, now: datetime) -> str:

@@ -54,11 +54,11 @@ def a_life(now: float) -> tuple[Step, ...]:
     return (
         step(t, "login", "logged_in", "hydrate", "logged in by stored session", 0.2),
         step(t + 9, "hydrate", "hydrated", "reconcile", "1250 rooms", 9),
-        step(t + 11, "reconcile", "reconciled", "live", "3 changes, 1 conflicts", 2),
+        step(t + 11, "reconcile", "reconciled", "live", "3 changes, 1 conflict", 2),
         step(t + 1200, "live", "homeserver_lost", "degraded", "502 Bad Gateway", 1189),
         step(t + 1440, "degraded", "recovered", "hydrate", "attempt 7 succeeded", 240),
         step(t + 1441, "hydrate", "hydrated", "reconcile", "2 rooms changed", 1),
-        step(t + 1441.5, "reconcile", "reconciled", "live", "0 changes, 1 conflicts", 0.5),
+        step(t + 1441.5, "reconcile", "reconciled", "live", "0 changes, 1 conflict", 0.5),
     )
 
 
@@ -75,7 +75,7 @@ def live() -> Snapshot:
         started_at=rfc3339(now - 2701),
         taken_at=rfc3339(now),
         lifecycle=Lifecycle(
-            state="live", since=steps[-1].at, reason="0 changes, 1 conflicts", steps=steps
+            state="live", since=steps[-1].at, reason="0 changes, 1 conflict", steps=steps
         ),
         rooms={"unchecked": 2, "repairing": 1, "ready": 1243, "quarantined": 2, "left": 4},
         owners=tuple(

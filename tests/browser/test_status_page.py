@@ -27,7 +27,7 @@ async def test_the_state_and_its_reason_are_the_first_thing_to_read(
 ) -> None:
     await visit.open(puppet)
     assert await visit.text("#state") == "live"
-    assert await visit.text("#reason") == "0 changes, 1 conflicts"
+    assert await visit.text("#reason") == "0 changes, 1 conflict"
     assert "for 20 min" in await visit.text("#since")
     assert await visit.page.title() == "live · @surfaces:example.org"
     assert await visit.text("#figures") == (
@@ -106,7 +106,7 @@ async def test_the_transitions_are_a_table_with_the_newest_first(
     rows = visit.page.locator("#steps tr")
     assert await rows.count() == 7
     cells = await rows.first.locator("th, td").all_inner_texts()
-    assert cells[1:] == ["reconcile", "live", "reconciled\n0 changes, 1 conflicts", "0.5 s"]
+    assert cells[1:] == ["reconcile", "live", "reconciled\n0 changes, 1 conflict", "0.5 s"]
 
 
 async def test_a_quarantined_room_is_named_with_its_reason_and_next_probe(

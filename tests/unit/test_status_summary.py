@@ -60,7 +60,7 @@ def test_rooms_that_need_no_look_are_no_worry() -> None:
     assert told(warm).endswith("reconciled  10 s ago: no room had changed")
     some = replace(nothing, counts={"joined_rooms": 2, "changes": 1})
     assert told(replace(warm, reconciled=some)).endswith(
-        "reconciled  10 s ago: of 2 that had changed: 1 changes, 0 skipped, 0 conflicts"
+        "reconciled  10 s ago: of 2 that had changed: 1 change, 0 skipped, 0 conflicts"
     )
 
 

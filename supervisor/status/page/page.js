@@ -162,8 +162,8 @@ function reconciledAt(report) {
   if (!report) return "Not yet.";
   const when = report.at ? `${moment(report.at)}: ` : "";
   if (report.partly && !report.counts.joined_rooms) return `${when}no room had changed, so none was looked at.`;
-  if (report.partly) return `${when}what it found and wrote in the rooms that had changed.`;
-  return `${when}what it found and wrote.`;
+  if (report.partly) return `${when}what it found and wrote in the rooms that had changed:`;
+  return `${when}what it found and wrote:`;
 }
 
 function whyNoConflicts(report) {
