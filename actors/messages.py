@@ -185,3 +185,6 @@ Report: TypeAlias = (
     | ActorCrashed
     | RoomsFailing
 )
+
+ANSWERS: Final = (RoomChecked, RoomWritten, RowsRemoved, OwnerSettled)
+"""Reports that a round of reconciliation has asked for."""

@@ -47,6 +47,8 @@ class Meter:
     """Requests to the homeserver by outcome: `ok`, or the name of the port's error."""
     crashes: int = 0
     """Handlers that raised; each is followed by a restart or a quarantine."""
+    dead_letters: int = 0
+    """Answers that came when nobody waited for them any more."""
     beat_at: float = 0.0
     """When serving last got on, in anyio's time."""
 

@@ -7,8 +7,7 @@ write. Then everything is written in one transaction.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-
-import anyio
+from typing import Final
 
 from actors.classify import Chat, Conflict, ConflictReason, Record, Skipped, Space, Verdict
 from actors.graph import RoomGraph, room_graph
@@ -31,6 +30,9 @@ from actors.rows import StoredRows, chat_key, chats_prefix, read_rows, room_key,
 from actors.settlement import RoomReport
 from actors.system import ActorSystem
 from actors.writes import DeleteRow, JsonObject, Write
+
+ROUND_WITHIN_S: Final = 120.0
+"""For all answers of a round. Nobody in it waits for anything, so this is long."""
 
 
 class ReconcileFailed(Exception):
@@ -110,7 +112,6 @@ class Round:
     _repaired: dict[RoomId, int] = field(default_factory=dict)
     _keys: set[str] = field(default_factory=set)
     """Keys of chat rows that were there before, right or wrong."""
-    _over: anyio.Event = field(default_factory=anyio.Event)
     _failure: Exception | None = None
     _unchecked: set[RoomId] = field(default_factory=set)
     _unsettled: set[UserId] = field(default_factory=set)
@@ -125,21 +126,27 @@ class Round:
         self._keys = set(self.stored.garbage)
         for chats in self.stored.chats.values():
             self._keys.update(chat_key(chat.user_id, chat.chat_id) for chat in chats)
-        observe_before, self.system.observe = self.system.observe, self._hear
-        try:
-            self._unchecked = set(rooms)
-            for room_id in rooms:
-                seen = self.graph.rooms[room_id]
-                record = Record(self.stored.rooms.get(room_id), self.stored.chats.get(room_id, ()))
-                self.system.tell(room_id, SnapshotTaken(seen, self.graph.around(seen), record))
-            self._proceed()
-            await self._over.wait()
-        finally:
-            self.system.observe = observe_before
+        self._unchecked = set(rooms)
+        if rooms:
+            await self._ask(rooms)
         if isinstance(self._failure, PortError):
             raise self._failure
         if self._failure is not None:
             raise ReconcileFailed(str(self._failure)) from self._failure
+
+    async def _ask(self, rooms: Collection[RoomId]) -> None:
+        snapshots = ((room_id, self._snapshot(room_id)) for room_id in rooms)
+        try:
+            await self.system.ask(snapshots, self._hear, ROUND_WITHIN_S)
+        except TimeoutError as error:
+            silent = sorted({*self._unchecked, *self._unsettled, *self._unwritten})
+            some = ", ".join(silent[:3])
+            raise ReconcileFailed(f"no answer within {ROUND_WITHIN_S:g} s: {some}") from error
+
+    def _snapshot(self, room_id: RoomId) -> SnapshotTaken:
+        seen = self.graph.rooms[room_id]
+        record = Record(self.stored.rooms.get(room_id), self.stored.chats.get(room_id, ()))
+        return SnapshotTaken(seen, self.graph.around(seen), record)
 
     def sweep(self, unreadable: Collection[RoomId]) -> None:
         """Remove what the joined rooms don't explain: garbage, and owners without a Space."""
@@ -159,7 +166,8 @@ class Round:
         for room_id, rows in self._repaired.items():
             self.system.fire(room_id, RoomTrigger.REPAIRED, f"rows written: {rows}")
 
-    def _hear(self, report: Report) -> None:
+    def _hear(self, report: Report) -> bool:
+        """Take a report in. True: all is said, or the round has failed."""
         match report:
             case RoomChecked(room_id, created_ts, verdict):
                 self._checked(room_id, created_ts, verdict)
@@ -174,6 +182,8 @@ class Round:
                 self._crashed(address, error)
             case _:
                 pass
+        waiting = self._unchecked or self._unsettled or self._unwritten
+        return self._failure is not None or not waiting
 
     def _checked(self, room_id: RoomId, created_ts: int, verdict: Verdict) -> None:
         if room_id not in self._unchecked:
@@ -192,7 +202,6 @@ class Round:
         self._unchecked.discard(room_id)
         if not self._unchecked:
             self._ask_owners()
-        self._proceed()
 
     def _ask_owners(self) -> None:
         self._unsettled = set(self.owners)
@@ -237,7 +246,6 @@ class Round:
         self.tally.removed_rows += sum(isinstance(write, DeleteRow) for write in report.writes)
         for room_id, reason, detail in report.conflicts:
             self.tally.conflict(room_id, reason, detail)
-        self._proceed()
 
     def _wrote(self, report: RoomWritten) -> None:
         if report.room_id not in self._unwritten:
@@ -273,7 +281,6 @@ class Round:
                 chat_id=room.chat_id,
                 owner=room.matrix_user_id,
             )
-        self._proceed()
 
     def _crashed(self, address: str, error: Exception) -> None:
         """A room that fails is left to itself; without an owner or the store there is no round."""
@@ -282,18 +289,12 @@ class Round:
             return  # a handler that was still at work; it has nothing to do with the round
         if isinstance(error, PortError) or room_id not in self._unchecked | self._unwritten:
             self._failure = error
-            self._over.set()
             return
         self.tally.conflict(room_id, ConflictReason.FAILED, str(error) or type(error).__name__)
         self.system.tell(room_id, RoomChanged())
         self._unwritten.discard(room_id)
         if room_id in self._unchecked:
             self._checked(room_id, 0, Conflict(ConflictReason.FAILED, str(error)))
-        self._proceed()
-
-    def _proceed(self) -> None:
-        if not (self._unchecked or self._unsettled or self._unwritten):
-            self._over.set()
 
 
 def _has_space(reports: Collection[RoomReport]) -> bool:

@@ -6,7 +6,7 @@ crashes too often is set aside and probed now and then. Nothing told here is eve
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from random import Random
 from typing import Final, Self
 
@@ -17,6 +17,7 @@ from anyio.abc import TaskGroup
 from actors.cell import Actor, Cell
 from actors.machine import Outcome
 from actors.messages import (
+    ANSWERS,
     OUTSIDE_A_ROUND,
     ActorCrashed,
     Address,
@@ -103,7 +104,9 @@ class ActorSystem:
         self.live = False
         """Whether people's messages may be handled. Set by whoever drives the bot."""
         self.observe: Callable[[Report], None] = lambda _: None
-        """Told of every report, synchronously."""
+        """Told of every report that nobody waits for, synchronously."""
+        self._listener: Callable[[Report], None] | None = None
+        """Whoever asks now."""
 
     async def __aenter__(self) -> Self:
         self._tasks = await anyio.create_task_group().__aenter__()
@@ -153,8 +156,38 @@ class ActorSystem:
         """`tell` after a while."""
         self._timers.later(delay_s, lambda: self.tell(address, message))
 
+    async def ask(
+        self,
+        letters: Iterable[tuple[Address, Message]],
+        hear: Callable[[Report], bool],
+        within_s: float,
+    ) -> None:
+        """Tell actors something, and pass on all reports until `hear` has what it asked for.
+
+        One asks at a time. Raises TimeoutError; an answer that comes when nobody asks any more is a
+        dead letter: counted, and no error.
+        """
+        over = anyio.Event()
+
+        def listen(report: Report) -> None:
+            if hear(report):
+                over.set()
+
+        self._listener = listen
+        try:
+            with anyio.fail_after(within_s):
+                for address, message in letters:
+                    self.tell(address, message)
+                await over.wait()
+        finally:
+            self._listener = None
+
     def report(self, report: Report) -> None:
         """Pass a report upwards."""
+        if self._listener is not None:
+            self._listener(report)
+            return
+        self.meter.dead_letters += isinstance(report, ANSWERS)
         self.observe(report)
 
     def has_mail(self) -> bool:

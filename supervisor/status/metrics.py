@@ -74,6 +74,8 @@ class BotCollector(Collector):
         yield _counter("quarantines", "Rooms that were set aside.", (), [((), quarantines)])
         crashes = self.meter.crashes
         yield _counter("actor_crashes", "Handlers that raised.", (), [((), crashes)])
+        late = self.meter.dead_letters
+        yield _counter("dead_letters", "Answers that nobody waited for.", (), [((), late)])
 
     def _queues(self) -> Iterator[Metric]:
         seen = self.snapshot

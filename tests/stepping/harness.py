@@ -76,16 +76,22 @@ class SeededIds:
 
 @dataclass(frozen=True, slots=True)
 class CrashingActor:
-    """An actor that raises what is planned before it does anything with a kind of message."""
+    """An actor that raises what is planned before it does anything with a kind of message.
+
+    For a number it does nothing for so many seconds.
+    """
 
     actor: Actor
     over: type[Message]
-    planned: deque[Exception]
+    planned: deque[Exception | float]
 
     async def handle(self, message: Message) -> None:
-        """Raise, or let the actor handle it."""
+        """Raise or rest, or let the actor handle it."""
         if self.planned and isinstance(message, self.over):
-            raise self.planned.popleft()
+            planned = self.planned.popleft()
+            if isinstance(planned, Exception):
+                raise planned
+            await anyio.sleep(planned)
         await self.actor.handle(message)
 
     async def crashed(self, error: Exception) -> None:
@@ -220,8 +226,8 @@ class Run:
         """Let the supervisor go on by itself."""
         self._tasks.start_soon(self.supervisor.run)
 
-    def let_crash(self, address: Address, over: type[Message], *errors: Exception) -> None:
-        """Let the next handlers of an actor raise that are given such a message."""
+    def let_crash(self, address: Address, over: type[Message], *errors: Exception | float) -> None:
+        """Let the next handlers of an actor raise, or rest, that are given such a message."""
         planned, spawn = deque(errors), self.bot.system._spawn
 
         def spawn_crashing(asked: Address) -> Actor:

@@ -4,13 +4,16 @@ import anyio
 import pytest
 import structlog
 
-from actors.classify import Conflict, ConflictReason
+from actors.classify import Conflict, ConflictReason, Skipped, SkipReason
 from actors.messages import (
+    ActorCrashed,
     InboxWaiting,
     IntentsWaiting,
     Message,
     OwnerComplete,
+    Report,
     RoomChanged,
+    RoomChecked,
     RoomLeft,
     RoomReported,
 )
@@ -60,6 +63,39 @@ async def test_messages_are_handled_in_the_order_in_which_they_were_told() -> No
             stage.system.tell(ALICE, message)
         await pass_time()
         assert stage.messages(ALICE) == messages
+
+
+CHECKED = [RoomChecked(RoomId(f"!{number}"), 0, Skipped(SkipReason.UNLINKED)) for number in (1, 2)]
+
+
+async def test_whoever_asks_hears_every_report_until_there_is_an_answer() -> None:
+    heard: list[Report] = []
+
+    def hear(report: Report) -> bool:
+        heard.append(report)
+        return report == CHECKED[1]
+
+    async with actor_stage() as stage, anyio.create_task_group() as tasks:
+        tasks.start_soon(stage.system.ask, [(ROOM, RoomChanged())], hear, 10.0)
+        await pass_time()
+        assert stage.messages(ROOM) == [RoomChanged()]
+        for report in CHECKED:
+            stage.system.report(report)
+        await pass_time()
+        stage.system.report(ActorCrashed(ROOM, ValueError()))
+        assert heard == CHECKED
+        assert len(stage.reports) == 1
+        assert stage.system.meter.dead_letters == 0
+
+
+async def test_an_answer_that_comes_too_late_is_a_dead_letter() -> None:
+    async with actor_stage() as stage:
+        asked_at = anyio.current_time()
+        with pytest.raises(TimeoutError):
+            await stage.system.ask([(ROOM, RoomChanged())], lambda _: True, 10.0)
+        assert anyio.current_time() == pytest.approx(asked_at + 10)
+        stage.system.report(CHECKED[0])
+        assert stage.system.meter.dead_letters == 1
 
 
 async def test_signals_that_wait_coalesce_and_keep_their_place() -> None:

@@ -14,6 +14,7 @@ from actors.messages import (
 )
 from actors.model import MARKER_TYPE, RoomId
 from actors.ports import HomeserverUnavailable, PlatformFailed, StoreUnavailable
+from actors.reconciliation import ROUND_WITHIN_S
 from actors.room_lifecycle import RoomState
 from actors.texts import ENGLISH
 from actors.writes import DeleteRow
@@ -198,6 +199,26 @@ async def test_a_round_in_which_an_owners_actor_fails_is_begun_anew(message: typ
         await quiet(60)
         assert world.alice.replies(home.chat) == ("You said: hello",)
         assert await world.rows() == rows
+
+
+async def test_a_round_in_which_a_room_never_answers_is_begun_anew() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        rows = await world.rows()
+        await world.store.commit([DeleteRow(key) for key in rows])
+    async with world.boot() as run:
+        run.let_crash(home.chat, SnapshotTaken, ROUND_WITHIN_S + 1)
+        step = await run.step()
+        while step.dst is not State.DEGRADED:
+            step = await run.step()
+        assert step.trigger is Trigger.ROOMS_FAILING
+        assert step.reason == f"no answer within 120 s: {home.chat}"
+        run.let_run()
+        await quiet(60)
+        assert run.state() is State.LIVE
+        assert await world.rows() == rows
+        assert run.bot.system.meter.dead_letters == 1
 
 
 async def test_an_owner_with_a_room_that_cannot_be_read_gets_no_new_one_before_it_can() -> None:

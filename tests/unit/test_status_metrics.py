@@ -25,6 +25,7 @@ NAMES = {
     "surfaces_bot_room_repairs",
     "surfaces_bot_quarantines",
     "surfaces_bot_actor_crashes",
+    "surfaces_bot_dead_letters",
     "surfaces_bot_inbox_waiting",
     "surfaces_bot_outbox_unsent",
     "surfaces_bot_upkeep_due",
@@ -105,6 +106,7 @@ def test_what_the_meter_counts_is_measured() -> None:
         meter.handling.add(seconds)
     meter.answers.update(ok=5, RateLimited=2, HomeserverUnavailable=1)
     meter.crashes = 4
+    meter.dead_letters = 2
     found = measured(live(), meter)
     assert found["surfaces_bot_handling_seconds_bucket", "0.005"] == 1
     assert found["surfaces_bot_handling_seconds_bucket", "0.25"] == 2
@@ -116,6 +118,7 @@ def test_what_the_meter_counts_is_measured() -> None:
     assert found["surfaces_bot_homeserver_requests_total", "ok"] == 5
     assert found["surfaces_bot_rate_limits_total", ""] == 2
     assert found["surfaces_bot_actor_crashes_total", ""] == 4
+    assert found["surfaces_bot_dead_letters_total", ""] == 2
 
 
 def test_transitions_are_counted_by_kind_and_rooms_together() -> None:
