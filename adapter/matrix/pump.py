@@ -1,5 +1,6 @@
 """Following /sync: a response goes into one transaction, and only then is anybody told."""
 
+import math
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final
@@ -39,6 +40,7 @@ class Pump:
         `regularly` is awaited about every half minute, however much the server has to say.
         """
         last = anyio.current_time()
+        await self._let_actors_catch_up(regularly)
         while True:
             self.system.meter.beat()
             delta = await self.homeserver.sync(since, POLL_S)
@@ -47,8 +49,8 @@ class Pump:
             if anyio.current_time() - last >= REGULARLY_S:
                 last = anyio.current_time()
                 await regularly()
-            if any(room.messages for room in delta.rooms):
-                await self._let_actors_catch_up()
+            if any(room.messages or room.gap_from for room in delta.rooms):
+                await self._let_actors_catch_up(regularly)
 
     async def catch_up(self, since: str) -> str:
         """Accept what has happened since a position, without waiting; the position after it."""
@@ -56,13 +58,19 @@ class Pump:
         await self.accept(delta, since)
         return delta.next_batch
 
-    async def _let_actors_catch_up(self) -> None:
-        """Read no further while more messages wait than may."""
-        said = False
+    async def _let_actors_catch_up(self, regularly: Callable[[], Awaitable[None]]) -> None:
+        """Read no further while more messages wait than may.
+
+        The homeserver is probed meanwhile: without a session the actors never catch up, and only
+        who reads hears of that.
+        """
+        said_at = -math.inf
         while await self.store.waiting_count() > INBOX_LIMIT:
-            if not said:
+            if anyio.current_time() - said_at >= REGULARLY_S:
                 _log.warning("reading_paused", limit=INBOX_LIMIT)
-            said = True
+                said_at = anyio.current_time()
+                await self.homeserver.probe()
+                await regularly()
             self.system.meter.beat()
             await anyio.sleep(CATCH_UP_S)
 

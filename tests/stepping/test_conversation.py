@@ -301,6 +301,47 @@ async def test_reading_pauses_while_too_much_waits(monkeypatch: pytest.MonkeyPat
         assert world.alice.replies(home.chat) == tuple(f"You said: {number}" for number in range(7))
 
 
+async def test_reading_does_not_even_begin_while_too_much_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pump, "INBOX_LIMIT", 3)
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    for number in range(6):
+        world.alice.say(home.chat, str(number))
+    platform = ScriptedPlatform()
+    platform.takes_s = 10.0
+    async with world.live(platform=platform) as run:
+        await quiet()
+    world.alice.say(home.chat, "6")
+    async with world.live(platform=platform) as run:
+        run.bot.activities.trusted = False
+        position = await world.store.position()
+        await quiet(5)
+        assert await world.store.position() == position
+        await quiet(100)
+        assert len(world.alice.replies(home.chat)) == 7
+
+
+async def test_a_session_that_ends_while_reading_pauses_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pump, "INBOX_LIMIT", 3)
+    world = World()
+    platform = ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        platform.takes_s = 10.0
+        world.alice.say(home.chat, "hello")
+        for number in range(5):
+            world.alice.say(home.chat, f"!rename {number}")
+        await quiet()
+        world.server.revoke_tokens(BOT)
+        await quiet(200)
+        assert len(world.alice.replies(home.chat)) == 6
+
+
 @pytest.mark.parametrize("killed_after_s", [number / 20 for number in range(1, 40, 5)])
 async def test_a_kill_at_any_instant_loses_no_answer_and_gives_none_twice(
     killed_after_s: float,
