@@ -1,15 +1,17 @@
 """The journal for real use, on aiosqlite; its rows and its reader are in `journal_rows`."""
 
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import final
 
+import anyio
 import anyio.to_thread
 
 from actors.machine import TransitionRecord
+from actors.ports import StoreCorrupt
 from adapter.sqlite.group import GroupCommit, connected
 from adapter.sqlite.journal_rows import (
     MAX_AGE_S,
@@ -21,18 +23,38 @@ from adapter.sqlite.journal_rows import (
     trim_statements,
 )
 from adapter.sqlite.opening import BUSY_TIMEOUT_S, JOURNAL_SCHEMA, prepare_file
-from adapter.sqlite.sql_store import Clock
+from adapter.sqlite.sql_store import Clock, inode_of
+from adapter.sqlite.statements import Statement
 
 __all__ = ["JournalMissing", "JournalRow", "SqliteJournal", "read_journal"]
 
 
 @final
 class SqliteJournal:
-    """The Journal port on a file. Runs on asyncio; made by `open`."""
+    """The Journal port on a file. Runs on asyncio; made by `open`.
 
-    def __init__(self, writer: GroupCommit, *, recovery: str | None = None) -> None:
-        self._writer = writer
-        self.recovery = recovery
+    A file that is deleted, replaced or damaged meanwhile is opened anew.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        on_recovery: Callable[[str], object],
+        trim: Callable[[], Sequence[Statement]],
+        busy_timeout_s: float,
+    ) -> None:
+        self._path = path
+        self._clock = clock
+        self._on_recovery = on_recovery
+        self._trim = trim
+        self._busy_timeout_s = busy_timeout_s
+        self._opening = anyio.Lock()
+        self._opened = AsyncExitStack()
+        self._inode: int | None = None
+        """The file that is open; None where none is."""
+        self._writer: GroupCommit
+        self.recovery: str | None = None
 
     @classmethod
     @asynccontextmanager
@@ -50,24 +72,62 @@ class SqliteJournal:
 
         `on_recovery` is given the sentence that `recovery` holds. Raises StoreUnavailable.
         """
-        path = Path(path)
-        recovery = await anyio.to_thread.run_sync(
-            partial(prepare_file, path, JOURNAL_SCHEMA, now=clock(), busy_timeout_s=busy_timeout_s)
-        )
-        if recovery is not None and on_recovery is not None:
-            on_recovery(recovery)
 
-        async with (
-            connected(path, busy_timeout_s=busy_timeout_s) as db,
-            GroupCommit.over(
-                db,
-                epilogue=lambda: trim_statements(
-                    now=clock(), max_rows=max_rows, max_age_s=max_age_s
-                ),
-            ) as writer,
-        ):
-            yield cls(writer, recovery=recovery)
+        def trim() -> Sequence[Statement]:
+            return trim_statements(now=clock(), max_rows=max_rows, max_age_s=max_age_s)
+
+        journal = cls(Path(path), clock, on_recovery or _say_nothing, trim, busy_timeout_s)
+        try:
+            await journal._open()
+            yield journal
+        finally:
+            await journal._opened.aclose()
 
     async def append(self, *records: TransitionRecord) -> None:
         """Write records in order, safe from a kill. Raises StoreUnavailable, StoreCorrupt."""
-        await self._writer.submit([append_statement(record) for record in records])
+        if not self._is_open():
+            await self._open_anew()
+        try:
+            await self._writer.submit([append_statement(record) for record in records])
+        except StoreCorrupt:
+            self._inode = None
+            raise
+
+    def _is_open(self) -> bool:
+        return self._inode is not None and self._inode == inode_of(self._path)
+
+    async def _open_anew(self) -> None:
+        async with self._opening:
+            if self._is_open():
+                return
+            if self._inode is not None:
+                fate = "was deleted or replaced while the bot ran; what is there is used"
+                self._on_recovery(f"{self._path.name} {fate}")
+            self._inode = None
+            await self._opened.aclose()
+            await self._open()
+
+    async def _open(self) -> None:
+        prepare = partial(
+            prepare_file,
+            self._path,
+            JOURNAL_SCHEMA,
+            now=self._clock(),
+            busy_timeout_s=self._busy_timeout_s,
+        )
+        self.recovery = await anyio.to_thread.run_sync(prepare)
+        if self.recovery is not None:
+            self._on_recovery(self.recovery)
+        async with AsyncExitStack() as stack:
+            db = await stack.enter_async_context(
+                connected(self._path, busy_timeout_s=self._busy_timeout_s)
+            )
+            self._writer = await stack.enter_async_context(
+                GroupCommit.over(db, epilogue=self._trim)
+            )
+            self._opened = stack.pop_all()
+        self._inode = inode_of(self._path)
+
+
+def _say_nothing(_sentence: str) -> None:
+    pass

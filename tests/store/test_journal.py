@@ -6,9 +6,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from actors.ports import StoreCorrupt
+from actors.ports import StoreCorrupt, StoreUnavailable
 from adapter.sqlite.inline import InlineJournal
-from adapter.sqlite.journal import JournalMissing, read_journal
+from adapter.sqlite.journal import JournalMissing, SqliteJournal, read_journal
 from tests.store.conftest import Journals
 from tests.store.values import record
 
@@ -79,6 +79,50 @@ async def test_it_forgets_what_is_too_old(journals: Journals) -> None:
     async with journals(max_age_s=60) as journal:
         await journal.append(record(3, at="2027-01-15T08:01:40Z"))
     assert [row.seq for row in read_journal(journals.path)] == [4]
+
+
+@pytest.mark.parametrize("companions", [True, False])
+async def test_one_that_is_deleted_while_it_is_written_is_begun_anew(
+    tmp_path: Path,
+    companions: bool,  # noqa: FBT001
+) -> None:
+    path, said = tmp_path / "journal.db", list[str]()
+    async with SqliteJournal.open(path, on_recovery=said.append) as journal:
+        await journal.append(record(1))
+        for ending in ("", "-wal", "-shm") if companions else ("",):
+            path.with_name(path.name + ending).unlink()
+        async with anyio.create_task_group() as tasks:
+            for number in (2, 3, 4):
+                tasks.start_soon(journal.append, record(number))
+        assert {row.dwell_ms for row in read_journal(path)} == {2, 3, 4}
+    assert said == ["journal.db was deleted or replaced while the bot ran; what is there is used"]
+    assert len(read_journal(path)) == 3
+
+
+async def test_one_that_cannot_be_begun_anew_is_tried_again(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    async with SqliteJournal.open(path) as journal:
+        path.unlink()
+        path.mkdir()
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                await journal.append(record(1))
+        path.rmdir()
+        await journal.append(record(2))
+        assert [row.dwell_ms for row in read_journal(path)] == [2]
+
+
+async def test_one_that_is_damaged_while_it_is_written_is_begun_anew(tmp_path: Path) -> None:
+    path, said = tmp_path / "journal.db", list[str]()
+    async with SqliteJournal.open(path, on_recovery=said.append) as journal:
+        with path.open("r+b") as file:
+            file.write(b"rubbish" * 2000)
+        path.with_name("journal.db-wal").write_bytes(b"")
+        with pytest.raises(StoreCorrupt):
+            await journal.append(record(1))
+        await journal.append(record(7))
+        assert [row.dwell_ms for row in read_journal(path)] == [7]
+    assert "begun anew" in said[0]
 
 
 async def test_one_in_memory_can_be_read_too() -> None:
