@@ -32,8 +32,9 @@ from adapter.sqlite.untouched import break_seal, seal
 from supervisor.app_gateway import gateway_for, open_gateway
 from supervisor.app_status import Observer
 from supervisor.lifecycle import MACHINE, Trigger
+from supervisor.lock import InstanceLock, InstanceLocked
 from supervisor.notify import ServiceManager
-from supervisor.settings import Settings
+from supervisor.settings import Settings, SettingsRefused
 from supervisor.status.history import STEPS, History, TappedJournal
 from supervisor.status.server import status_server
 from supervisor.supervisor import STOP_WITHIN_S, Step, Supervisor
@@ -44,11 +45,15 @@ OpenedT_co = TypeVar("OpenedT_co", covariant=True)
 
 EXIT_STOPPED: Final = 0
 EXIT_REFUSED: Final = 78
+LOOK_AT_LOCK_S: Final = 5.0
 PLATFORMS: Final = {"echo": EchoPlatform}
 
 
-async def run_bot(settings: Settings) -> int:
-    """Run until stopped; the exit code. Damaged files are set aside and begun anew on the way."""
+async def run_bot(settings: Settings, lock: InstanceLock) -> int:
+    """Run until stopped; the exit code. Damaged files are set aside and begun anew on the way.
+
+    Raises InstanceLocked when another process has taken the store folder over.
+    """
     observer = Observer(settings)
     manager = ServiceManager.from_environment(os.environ)
     async with (
@@ -56,16 +61,20 @@ async def run_bot(settings: Settings) -> int:
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(manager.feed, observer.is_stuck)
-        while (last := await _run_once(settings, observer, manager)).start_again:
+        while (last := await _run_once(settings, lock, observer, manager)).start_again:
             _log.warning("starting_again", reason=last.reason)
         tasks.cancel_scope.cancel()
+    if lock.lost is not None:
+        raise lock.lost
     if last.trigger is Trigger.CREDENTIALS_REFUSED:
         _log.error("credentials_refused", reason=last.reason)
         return EXIT_REFUSED
     return EXIT_STOPPED
 
 
-async def _run_once(settings: Settings, observer: Observer, manager: ServiceManager) -> Step:
+async def _run_once(
+    settings: Settings, lock: InstanceLock, observer: Observer, manager: ServiceManager
+) -> Step:
     boot = uuid.uuid4().hex[:12]
     structlog.contextvars.bind_contextvars(boot=boot)
     _log.info("starting", user_id=settings.user_id, homeserver=settings.homeserver)
@@ -84,6 +93,7 @@ async def _run_once(settings: Settings, observer: Observer, manager: ServiceMana
             anyio.create_task_group() as tasks,
         ):
             tasks.start_soon(_stop_on_signal, supervisor, manager)
+            tasks.start_soon(_keep, lock, supervisor)
             last = await supervisor.run()
             tasks.cancel_scope.cancel()
         stuck = await bot.system.stop(STOP_WITHIN_S)
@@ -171,3 +181,17 @@ async def _stop_on_signal(supervisor: Supervisor, manager: ServiceManager) -> No
             _log.info("stop_requested", signal=signal.Signals(number).name)
             manager.stopping(signal.Signals(number).name)
             supervisor.request_stop(signal.Signals(number).name)
+
+
+async def _keep(lock: InstanceLock, supervisor: Supervisor) -> None:
+    """Hold the store folder, deleted or not, and stop where somebody else has taken it over."""
+    while lock.lost is None:
+        await anyio.sleep(LOOK_AT_LOCK_S)
+        try:
+            if lock.keep():
+                _log.warning("instance_lock_taken_anew", reason="its file had been deleted")
+        except SettingsRefused as error:
+            _log.warning("instance_lock_missing", reason=str(error))
+        except InstanceLocked as error:
+            _log.error("instance_lock_lost", reason=str(error))
+            supervisor.request_stop(str(error))

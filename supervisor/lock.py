@@ -27,13 +27,57 @@ class InstanceLocked(Exception):
         self.pid = pid
 
 
+class InstanceLock:
+    """The lock of a store folder while it is held. Made by `instance_lock`."""
+
+    def __init__(self, store_path: Path) -> None:
+        self._store_path = store_path
+        self._lock = _acquired(store_path)
+        self._file = _identity(store_path)
+        self.lost: InstanceLocked | None = None
+        """Somebody else holds the folder."""
+
+    def keep(self) -> bool:
+        """Take the lock anew where its file was deleted: that let others in. Whether it was so.
+
+        Raises as `instance_lock` does; where somebody else has it by now, it is `lost`.
+        """
+        if self._file is not None and self._file == _identity(self._store_path):
+            return False
+        try:
+            fresh = _acquired(self._store_path)
+        except InstanceLocked as locked:
+            self.lost = locked
+            raise
+        self._lock.release()
+        self._lock, self._file = fresh, _identity(self._store_path)
+        _sign(self._store_path)
+        return True
+
+    def release(self) -> None:
+        """Let others in."""
+        if self.lost is None:
+            with suppress(OSError):
+                (self._store_path / HOLDER_NAME).unlink(missing_ok=True)
+        self._lock.release()
+
+
 @contextmanager
-def instance_lock(store_path: Path) -> Iterator[None]:
+def instance_lock(store_path: Path) -> Iterator[InstanceLock]:
     """Hold the store folder, which is created if need be, with nobody else's access to it.
 
     Raises InstanceLocked where somebody holds it, SettingsRefused where the folder cannot
     be used.
     """
+    lock = InstanceLock(store_path)
+    try:
+        _sign(store_path)
+        yield lock
+    finally:
+        lock.release()
+
+
+def _acquired(store_path: Path) -> FileLock:
     lock = FileLock(store_path / LOCK_NAME, timeout=_GRACE_S, mode=0o600)
     try:
         store_path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -45,13 +89,16 @@ def instance_lock(store_path: Path) -> Iterator[None]:
             f"MATRIX_STORE_PATH: {store_path} cannot be used ({error.strerror}): "
             "name a folder that the bot may write to"
         ) from error
+    return lock
+
+
+def _identity(store_path: Path) -> tuple[int, int] | None:
+    """What tells the lock's file from another one of the same name; None where there is none."""
     try:
-        _sign(store_path)
-        yield
-    finally:
-        with suppress(OSError):
-            (store_path / HOLDER_NAME).unlink(missing_ok=True)
-        lock.release()
+        found = (store_path / LOCK_NAME).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def is_running(store_path: Path) -> bool:

@@ -27,6 +27,6 @@ def run() -> None:
     from supervisor.app import run_bot
 
     configure(settings, level="INFO")
-    with instance_lock(settings.store_path):
-        code = anyio.run(run_bot, settings)
+    with instance_lock(settings.store_path) as lock:
+        code = anyio.run(run_bot, settings, lock)
     raise typer.Exit(code)

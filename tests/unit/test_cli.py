@@ -18,7 +18,7 @@ from adapter.sqlite.journal import SqliteJournal
 from supervisor import app_check, cli, invocation, lifecycle
 from supervisor.check import Finding
 from supervisor.commands import demo
-from supervisor.lock import instance_lock
+from supervisor.lock import InstanceLock, instance_lock
 from supervisor.settings import Settings
 
 COMMANDS = ("run", "check", "demo", "reconcile", "log", "status", "inbox", "reset", "graph")
@@ -61,10 +61,10 @@ class Application(ModuleType):
         super().__init__("supervisor.app")
         self.answer: Callable[[], object] = lambda: 0
         self.asked: list[object] = []
-        self.run_bot: Callable[[Settings], Awaitable[object]] = self._run_bot
+        self.run_bot: Callable[[Settings, InstanceLock], Awaitable[object]] = self._run_bot
         self.reconcile_once: Callable[..., Awaitable[object]] = self._reconcile_once
 
-    async def _run_bot(self, settings: Settings) -> object:
+    async def _run_bot(self, settings: Settings, _lock: InstanceLock) -> object:
         self.asked.append(settings)
         return self.answer()
 
