@@ -1,18 +1,16 @@
-"""Carrying out what was promised to an owner: answering invites, making Spaces and chats.
+"""Carrying out what was promised to an owner: their Space, their chats.
 
 `POST /createRoom` is not idempotent, and a timeout says nothing. So an intent is written first, the
 room carries the intent's nonce in its marker, and after an unclear answer the joined rooms are
 searched for the nonce before anything is created again.
 """
 
-from dataclasses import dataclass, replace
-from typing import Final, TypeVar, assert_never
+from dataclasses import replace
+from typing import Final, assert_never
 
 import structlog
 
-from actors.chats import ChatManager
-from actors.context import ActorContext
-from actors.messages import IntentCarriedOut, IntentsWaiting, RoomChanged
+from actors.messages import IntentsWaiting
 from actors.model import (
     ChatContext,
     Intent,
@@ -20,19 +18,18 @@ from actors.model import (
     IntentStep,
     Marker,
     Nonce,
-    OutboundMessage,
     RoomId,
     RoomKind,
     RoomMeta,
-    RoomSnapshot,
-    UserId,
     UserMeta,
 )
 from actors.neighbourhood import read_if_joined
 from actors.numbering import MAX_CHAT_NUMBER, chat_id_of, chat_number, next_index
+from actors.onboarding import Onboarding
+from actors.owner_work import OwnerWork, given
 from actors.ports import HomeserverRefused, HomeserverUnavailable, NewRoom, RateLimited
 from actors.rows import PLATFORM_NAME, chat_key, from_row, room_key, to_row, user_key
-from actors.writes import PutIntent, PutRow, QueueMessage, Write
+from actors.writes import PutIntent, PutRow, Write
 
 _log = structlog.get_logger()
 
@@ -42,12 +39,10 @@ UNCLEAR_FOR_S: Final = 10.0
 """How long a createRoom without an answer may still be at work on the server."""
 
 
-@dataclass(frozen=True, slots=True)
-class Creation:
+class Creation(OwnerWork):
     """Works for one owner; only their user actor uses it, so one step is taken at a time."""
 
-    owner: UserId
-    context: ActorContext
+    __slots__ = ()
 
     async def carry_out(self) -> None:
         """Take every open intent as far as it goes, oldest first; stop at one that must wait.
@@ -72,89 +67,15 @@ class Creation:
         """One step. False: it has to wait, and a later message takes it up again."""
         match intent.kind:
             case IntentKind.INVITED:
-                await self._answer_invite(intent)
+                await Onboarding(self.owner, self.context).answer_invite(intent)
                 return True
             case IntentKind.ONBOARD:
-                await self._onboard(intent)
+                await Onboarding(self.owner, self.context).onboard(intent)
                 return True
             case IntentKind.SPACE | IntentKind.FIRST_CHAT | IntentKind.CHAT:
                 return await self._make(intent)
             case _:
                 assert_never(intent.kind)
-
-    # ------------------------------------------------------------ invites and onboarding
-
-    async def _answer_invite(self, intent: Intent) -> None:
-        homeserver = self.context.homeserver
-        room_id = _given(intent.reply_room)
-        allowed = room_id in self.context.replacements or self.context.allows(self.owner)
-        try:
-            await (homeserver.join(room_id) if allowed else homeserver.leave(room_id))
-        except HomeserverRefused as refusal:
-            _log.info("invite_gone", room_id=room_id, owner=self.owner, reason=str(refusal))
-            await self._done(intent)
-            return
-        _log.info("invite_answered", room_id=room_id, owner=self.owner, joined=allowed)
-        seen = await read_if_joined(homeserver, room_id) if allowed else None
-        if not allowed or self._one_of_ours(room_id, seen):
-            await self._done(intent)
-            return
-        onboarding = Intent(
-            self.context.ids.nonce(),
-            self.owner,
-            IntentKind.ONBOARD,
-            IntentStep.WANTED,
-            reply_room=None if seen is not None and seen.is_space else room_id,
-        )
-        await self._done(intent, PutIntent(onboarding))
-
-    def _one_of_ours(self, room_id: RoomId, seen: RoomSnapshot | None) -> bool:
-        """Whether the room just joined is managed already: left before, or the heir of one.
-
-        Such an invite asks us back in; it is not the wish for a Space.
-        """
-        marked = seen is not None and (seen.marker or seen.marker_fault)
-        if marked or room_id in self.context.replacements:
-            self.context.replacements.discard(room_id)
-            self.context.system.tell(room_id, RoomChanged())
-            return True
-        return False
-
-    async def _onboard(self, intent: Intent) -> None:
-        """Show the way back into the Space and the chats; promise what there is not."""
-        user = await self._user()
-        has_space, chats = await self._present()
-        wanted = []
-        if user is None or not has_space:
-            wanted.append(self._promise(IntentKind.SPACE, intent.reply_room))
-        else:
-            await self._invite(user.space_id)
-        for chat in chats:
-            await self._invite(chat.surface_ref)
-        if not chats:
-            wanted.append(self._promise(IntentKind.FIRST_CHAT, intent.reply_room))
-        if user is None or wanted:
-            await self._done(intent, *wanted)
-            return
-        body = self.context.texts.welcome_back.format(link=self.context.link_to(user.space_id))
-        await self._done(intent, *self._tell(intent, "done", body))
-
-    async def _present(self) -> tuple[bool, list[ChatContext]]:
-        """Whether we are in the owner's Space, and in which open chats of it we are."""
-        user, joined = await self._user(), await self.context.homeserver.joined_rooms()
-        if user is None or user.space_id not in joined:
-            return False, []
-        chats = []
-        for chat in await self._chats():
-            room = from_row(await self.context.store.row(room_key(chat.surface_ref)), RoomMeta)
-            ours = room is not None and room.space_id == user.space_id
-            if ours and not chat.is_archived and chat.surface_ref in joined:
-                chats.append(chat)
-        return True, chats
-
-    def _promise(self, kind: IntentKind, reply_room: RoomId | None) -> PutIntent:
-        nonce = self.context.ids.nonce()
-        return PutIntent(Intent(nonce, self.owner, kind, IntentStep.WANTED, reply_room=reply_room))
 
     # ------------------------------------------------------------ making a room
 
@@ -344,7 +265,7 @@ class Creation:
             user = UserMeta(room_id, await self._next_index())
             writes.append(PutRow(user_key(self.owner), to_row(user)))
         else:
-            space_id, chat_id = await self._space_id(), _given(intent.chat_id)
+            space_id, chat_id = await self._space_id(), given(intent.chat_id)
             name = self._chat_name(intent)
             room = RoomMeta(
                 RoomKind.CHAT, chat_id, name, self.owner, space_id, intent.platform_chat_id
@@ -356,7 +277,7 @@ class Creation:
 
     async def _finish(self, intent: Intent) -> None:
         """Link, invite, and say so. Each may be repeated; what is done is not done again."""
-        room_id = _given(intent.room_id)
+        room_id = given(intent.room_id)
         if intent.kind is IntentKind.SPACE:
             await self._invite(room_id)
             await self._done(intent)
@@ -382,46 +303,11 @@ class Creation:
         if space is None or room_id not in space.children:
             await self.context.homeserver.link(space_id, room_id)
 
-    async def _invite(self, room_id: RoomId) -> None:
-        """An owner who can't be invited (banned, say) must not hold up everything else."""
-        seen = await read_if_joined(self.context.homeserver, room_id)
-        if seen is not None and self.owner in seen.others:
-            return
-        try:
-            await self.context.homeserver.invite(room_id, self.owner)
-        except HomeserverRefused as refusal:
-            _log.warning("invite_refused", room_id=room_id, owner=self.owner, reason=str(refusal))
-
     async def _queue(self, intent: Intent, wait_s: float) -> None:
         """The server wants us to wait: tell the owner once, and come back."""
         _log.info("creation_queued", owner=self.owner, nonce=intent.nonce, wait_s=wait_s)
         await self._say_queued(intent, self.context.texts.creation_queued)
         self.context.system.tell_later(wait_s, self.owner, IntentsWaiting())
-
-    async def _say_queued(self, intent: Intent, body: str) -> None:
-        """Remember the intent as it is now; tell the owner, unless they were told before."""
-        messages = [] if intent.told_queued else self._tell(intent, "queued", body)
-        await self._commit([PutIntent(replace(intent, told_queued=True)), *messages], intent)
-
-    async def _give_up(self, intent: Intent, body: str) -> None:
-        await self._done(intent, *self._tell(intent, "done", body))
-
-    @staticmethod
-    def _tell(intent: Intent, occasion: str, body: str) -> list[Write]:
-        if intent.reply_room is None:
-            return []
-        txn_id = f"{intent.nonce}.{occasion}"
-        return [QueueMessage(OutboundMessage(txn_id, intent.reply_room, body, notice=True))]
-
-    async def _done(self, intent: Intent, *writes: Write) -> None:
-        done = replace(intent, step=IntentStep.DONE)
-        await self._commit([PutIntent(done), *writes], intent)
-        self.context.system.report(IntentCarriedOut(done))
-
-    async def _commit(self, writes: list[Write], intent: Intent) -> None:
-        await self.context.store.commit(writes)
-        if intent.reply_room is not None:
-            self.context.deliver(intent.reply_room)
 
     def _chat_name(self, intent: Intent) -> str:
         if intent.chat_id is None:
@@ -429,18 +315,12 @@ class Creation:
         number = chat_number(intent.chat_id)
         return intent.name or self.context.texts.chat_name.format(number=number)
 
-    async def _chats(self) -> list[ChatContext]:
-        return await ChatManager(self.context.store).list_all(self.owner)
-
     def _space_name(self) -> str:
         localpart = self.owner[1:].partition(":")[0]
         return self.context.texts.space_name.format(owner=localpart)
 
     async def _space_id(self) -> RoomId:
-        return _given(await self._user()).space_id
-
-    async def _user(self) -> UserMeta | None:
-        return from_row(await self.context.store.row(user_key(self.owner)), UserMeta)
+        return given(await self._user()).space_id
 
 
 def _turn(intent: Intent) -> int:
@@ -457,13 +337,3 @@ def _turn(intent: Intent) -> int:
             return 2
         case _:
             assert_never(intent.kind)
-
-
-T = TypeVar("T")
-
-
-def _given(value: T | None) -> T:
-    """What an earlier step has put there."""
-    if value is None:
-        raise ValueError("an intent without what its step needs")
-    return value
