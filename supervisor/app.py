@@ -5,7 +5,13 @@ import signal
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+    suppress,
+)
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -36,7 +42,6 @@ from supervisor.lock import InstanceLock, InstanceLocked
 from supervisor.notify import ServiceManager
 from supervisor.settings import Settings, SettingsRefused
 from supervisor.status.history import STEPS, History, TappedJournal
-from supervisor.status.server import status_server
 from supervisor.supervisor import STOP_WITHIN_S, Step, Supervisor
 
 _log = structlog.get_logger()
@@ -56,10 +61,7 @@ async def run_bot(settings: Settings, lock: InstanceLock) -> int:
     """
     observer = Observer(settings)
     manager = ServiceManager.from_environment(os.environ)
-    async with (
-        status_server(settings.status_bind, observer),
-        anyio.create_task_group() as tasks,
-    ):
+    async with _status_page(settings, observer), anyio.create_task_group() as tasks:
         tasks.start_soon(manager.feed, observer.is_stuck)
         while (last := await _run_once(settings, lock, observer, manager)).start_again:
             _log.warning("starting_again", reason=last.reason)
@@ -70,6 +72,15 @@ async def run_bot(settings: Settings, lock: InstanceLock) -> int:
         _log.error("credentials_refused", reason=last.reason)
         return EXIT_REFUSED
     return EXIT_STOPPED
+
+
+def _status_page(settings: Settings, observer: Observer) -> AbstractAsyncContextManager[object]:
+    if settings.status_bind is None:
+        return nullcontext()
+    # Loaded only where there is a page.
+    from supervisor.status.server import status_server  # noqa: PLC0415
+
+    return status_server(settings.status_bind, observer)
 
 
 async def _run_once(

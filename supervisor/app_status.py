@@ -22,7 +22,6 @@ from supervisor.progress import is_stuck
 from supervisor.settings import Settings
 from supervisor.status.cache import CacheView
 from supervisor.status.history import History
-from supervisor.status.metrics import exposition
 from supervisor.status.snapshot import (
     LISTED,
     PROGRAM,
@@ -105,6 +104,9 @@ class Observer:
 
     async def metrics(self) -> bytes:
         """Prometheus' text."""
+        # Loaded only where somebody asks for it.
+        from supervisor.status.metrics import exposition  # noqa: PLC0415
+
         return exposition(await self.snapshot(), self.meter, self.history)
 
     def is_stuck(self) -> bool:

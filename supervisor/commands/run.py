@@ -8,6 +8,7 @@ import anyio
 import typer
 
 from supervisor.invocation import configure
+from supervisor.loading import loading
 from supervisor.lock import instance_lock
 from supervisor.settings import load_settings
 
@@ -24,7 +25,8 @@ def run() -> None:
       LOG_FORMAT=json surfaces-bot run
     """
     settings = load_settings()
-    from supervisor.app import run_bot
+    with loading():
+        from supervisor.app import run_bot
 
     configure(settings, level="INFO")
     with instance_lock(settings.store_path) as lock:

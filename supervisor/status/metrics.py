@@ -23,7 +23,6 @@ from supervisor.lifecycle import State
 from supervisor.status.history import History
 from supervisor.status.snapshot import Snapshot
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _PREFIX: Final = "surfaces_bot"
 _Labelled: TypeAlias = Iterable[tuple[tuple[str, ...], float]]
 

@@ -14,7 +14,6 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from supervisor.settings import Bind
-from supervisor.status.metrics import CONTENT_TYPE
 from supervisor.status.snapshot import Snapshot, encode
 
 _log = structlog.get_logger()
@@ -26,6 +25,7 @@ KEEP_ALIVE_S: Final = 15.0
 LISTENERS: Final = 32
 """Pages that are kept up to date at once; more are told to come back."""
 _GOODBYE_S: Final = 1.0
+_METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _PAGE: Final = {
     "/": ("index.html", "text/html"),
@@ -68,14 +68,11 @@ class Observed(Protocol):
 
 
 @asynccontextmanager
-async def status_server(bind: Bind | None, observed: Observed) -> AsyncIterator[str | None]:
-    """Serve while the context is open; its URL, or None where there is none.
+async def status_server(bind: Bind, observed: Observed) -> AsyncIterator[str | None]:
+    """Serve while the context is open; its URL, or None where the address cannot be had.
 
-    An address that cannot be had is said in the log; it never keeps the bot from running.
+    That is said in the log; it never keeps the bot from running.
     """
-    if bind is None:
-        yield None
-        return
     closing = anyio.Event()
     runner = web.AppRunner(
         application(observed, bind, closing), access_log=None, shutdown_timeout=_GOODBYE_S
@@ -196,7 +193,7 @@ def _readyz(observed: Observed) -> Handler:
 
 def _metrics(observed: Observed) -> Handler:
     async def answer(_: web.Request) -> web.Response:
-        return web.Response(body=await observed.metrics(), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=await observed.metrics(), headers={"Content-Type": _METRICS_TYPE})
 
     return answer
 

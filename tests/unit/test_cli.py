@@ -15,7 +15,7 @@ import pytest
 from actors.machine import Outcome, TransitionRecord
 from actors.ports import CredentialsRefused, HomeserverUnavailable
 from adapter.sqlite.journal import SqliteJournal
-from supervisor import app_check, cli, invocation, lifecycle
+from supervisor import app_check, cli, invocation, lifecycle, program
 from supervisor.check import Finding
 from supervisor.commands import demo
 from supervisor.lock import InstanceLock, instance_lock
@@ -49,7 +49,7 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> None:
 def quiet(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     """The tests here leave the process's logging alone; what would be set is kept."""
     wishes: list[dict[str, object]] = []
-    for module in (cli, demo, invocation):
+    for module in (demo, invocation, program):
         monkeypatch.setattr(module, "configure_logging", lambda **wish: wishes.append(wish))
     return wishes
 

@@ -19,10 +19,10 @@ from actors.room_lifecycle import RoomState, RoomTrigger
 from actors.texts import ENGLISH
 from adapter.sqlite.journal import JournalRow
 from supervisor import lifecycle
-from supervisor.cli import app
 from supervisor.graph import mermaid
 from supervisor.invocation import ExitCode
 from supervisor.lifecycle import State, Trigger
+from supervisor.program import app
 from supervisor.settings import Bind, Settings
 
 ROOT: Final = Path(__file__).parents[2]

@@ -11,10 +11,10 @@ from typing import Final
 import pytest
 import typer
 
-from supervisor import cli
+from supervisor import cli, program
 
 FOLDER: Final = Path(__file__).parent / "snapshots"
-COMMANDS: Final = tuple(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
+COMMANDS: Final = tuple(typer.main.get_command(program.app).commands)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

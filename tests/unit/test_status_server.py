@@ -121,11 +121,6 @@ async def test_a_taken_port_is_said_and_costs_only_the_page() -> None:
     assert "in use" in event["reason"]
 
 
-async def test_no_address_no_page() -> None:
-    async with status_server(None, Puppet()) as url:
-        assert url is None
-
-
 async def test_readiness_is_503_with_the_reason_unless_live(http: aiohttp.ClientSession) -> None:
     async with on_stage() as puppet:
         async with http.get(f"{puppet.url}readyz") as answer:
