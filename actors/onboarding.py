@@ -2,11 +2,24 @@
 
 import structlog
 
+from actors.chats import ChatManager
+from actors.context import ActorContext
 from actors.messages import RoomChanged
-from actors.model import Intent, IntentKind, IntentStep, RoomId, RoomSnapshot
+from actors.model import (
+    InboundMessage,
+    Intent,
+    IntentKind,
+    IntentStep,
+    Nonce,
+    RoomId,
+    RoomSnapshot,
+    UserId,
+    UserMeta,
+)
 from actors.neighbourhood import read_if_joined
 from actors.owner_work import OwnerWork, given
 from actors.ports import HomeserverRefused
+from actors.rows import from_row, user_key
 from actors.writes import PutIntent
 
 _log = structlog.get_logger()
@@ -72,3 +85,32 @@ class Onboarding(OwnerWork):
             return
         body = self.context.texts.welcome_back.format(link=self.context.link_to(user.space_id))
         await self._done(intent, *self._tell(intent, "done", body))
+
+
+async def onboarding_of(message: InboundMessage, context: ActorContext) -> Intent | None:
+    """What a first message in a direct chat promises to its sender, if anything."""
+    sender = message.sender
+    if not context.allows(sender) or await context.store.open_intents(sender):
+        return None
+    if await _at_home(sender, context):
+        return None
+    nonce = Nonce(f"onboard.{message.event_id}")
+    kind, step = IntentKind.ONBOARD, IntentStep.WANTED
+    return Intent(nonce, sender, kind, step, reply_room=message.room_id)
+
+
+async def _at_home(owner: UserId, context: ActorContext) -> bool:
+    """Whether somebody has a Space and a chat, and has come or been invited to both."""
+    user = from_row(await context.store.row(user_key(owner)), UserMeta)
+    if user is None or not await _houses(user.space_id, owner, context):
+        return False
+    chats = await ChatManager(context.store).list_active(owner)
+    return any([await _houses(chat.surface_ref, owner, context) for chat in chats])
+
+
+async def _houses(room_id: RoomId, owner: UserId, context: ActorContext) -> bool:
+    """Whether somebody is in a room or invited; of a full one, it is believed."""
+    seen = await read_if_joined(context.homeserver, room_id)
+    if seen is None:
+        return False
+    return owner in seen.others or seen.member_count > 1 + len(seen.others)

@@ -38,24 +38,19 @@ from actors.messages import (
 from actors.model import (
     ChatContext,
     EventId,
-    InboundMessage,
-    Intent,
-    IntentKind,
-    IntentStep,
     Marker,
-    Nonce,
     OutboundMessage,
     RoomId,
     RoomKind,
     RoomMeta,
     RoomSnapshot,
     UserId,
-    UserMeta,
 )
 from actors.neighbourhood import graph_around, read_if_joined
+from actors.onboarding import onboarding_of
 from actors.ports import PlatformFailed, PortError, StoreUnavailable, Waiting
 from actors.room_lifecycle import RoomState, RoomTrigger
-from actors.rows import chat_key, from_row, room_key, to_row, user_key
+from actors.rows import chat_key, from_row, room_key, to_row
 from actors.settlement import Identity, RoomReport
 from actors.upkeep import due_for
 from actors.writes import (
@@ -375,44 +370,15 @@ class RoomActor:
         if isinstance(self._verdict, Chat) or _is_undecided(self._verdict):
             return False
         writes: list[Write] = [FinishMessage(item.message.event_id) for item in waiting]
-        onboarding = await self._onboarding(waiting[0].message)
+        onboarding = None
+        if self._verdict == Skipped(SkipReason.DIRECT_CHAT):
+            onboarding = await onboarding_of(waiting[0].message, self._context)
         if onboarding is not None:
             writes.append(PutIntent(onboarding, only_if_new=True))
         await self._context.store.commit(writes)
         if onboarding is not None:
             self._context.system.tell(onboarding.owner, IntentsWaiting())
         return True
-
-    async def _onboarding(self, message: InboundMessage) -> Intent | None:
-        """What a first message in a direct chat promises to its sender."""
-        context = self._context
-        if self._verdict != Skipped(SkipReason.DIRECT_CHAT) or not context.allows(message.sender):
-            return None
-        if await context.store.open_intents(message.sender) or await self._at_home(message.sender):
-            return None
-        return Intent(
-            Nonce(f"onboard.{message.event_id}"),
-            message.sender,
-            IntentKind.ONBOARD,
-            IntentStep.WANTED,
-            reply_room=self._room_id,
-        )
-
-    async def _at_home(self, owner: UserId) -> bool:
-        """Whether somebody has a Space and a chat, and has come or been invited to both."""
-        store = self._context.store
-        user = from_row(await store.row(user_key(owner)), UserMeta)
-        if user is None or not await self._houses(user.space_id, owner):
-            return False
-        chats = await ChatManager(store).list_active(owner)
-        return any([await self._houses(chat.surface_ref, owner) for chat in chats])
-
-    async def _houses(self, room_id: RoomId, owner: UserId) -> bool:
-        """Whether somebody is in a room or invited; of a full one, it is believed."""
-        seen = await read_if_joined(self._context.homeserver, room_id)
-        if seen is None:
-            return False
-        return owner in seen.others or seen.member_count > 1 + len(seen.others)
 
 
 def repairs_for(room_id: RoomId, record: Record, identity: Identity) -> tuple[list[Write], int]:
