@@ -50,6 +50,7 @@ def _about_rate_limits(settings: Settings) -> Finding:
     path = f"/_synapse/admin/v1/users/{quote(settings.user_id, safe='@:')}/override_ratelimit"
     return Finding(
         ok=True,
+        note=True,
         what="whether this account is rate limited cannot be seen from here",
         advice=f"a Synapse admin can lift the limits: POST {path} "
         'with {"messages_per_second": 0, "burst_count": 0}',

@@ -16,12 +16,16 @@ _TIMEOUT_S: Final = 15
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of `check`. `refused` is for what no waiting can mend: the person has to."""
+    """One line of `check`. `refused` is for what no waiting can mend: the person has to.
+
+    `note`: it is neither right nor wrong, but worth knowing.
+    """
 
     ok: bool
     what: str
     advice: str = ""
     refused: bool = False
+    note: bool = False
 
 
 def check_paths(settings: LocalSettings) -> list[Finding]:

@@ -14,6 +14,8 @@ _JOINERS: Final = frozenset("\u200c\u200d")
 _SECOND_MS: Final = 1000
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _BRIEF_S: Final = 10
+_MARKS: Final = {"ok": "green", "note": "yellow", "WRONG": "bold red"}
+_ALWAYS_TOLD: Final = frozenset({"joined_rooms", "already_right", "changes"})
 
 
 def harmless(text: str) -> str:
@@ -53,25 +55,26 @@ def duration(ms: int) -> str:
 
 
 def report_tables(report: Mapping[str, object]) -> tuple[Table, ...]:
-    """A reconcile report: the counts, then a table for each list that is not empty."""
+    """A reconcile report: what has happened, then a table for each list that is not empty."""
     counts = _table("reconciled", "")
     lists: list[Table] = []
     for key, value in report.items():
-        if isinstance(value, list | tuple):
-            counts.add_row(_cell(_words(key)), _cell(len(value)))
-            lists += [_entries(_words(key), value)] if value else []
-        else:
-            counts.add_row(_cell(_words(key)), _cell(value))
+        entries = value if isinstance(value, list | tuple) else None
+        number = value if entries is None else len(entries)
+        if number or entries is not None or key in _ALWAYS_TOLD:
+            counts.add_row(_cell(_words(key)), _cell(number))
+        if entries:
+            lists.append(_entries(_words(key), entries))
     return (counts, *lists)
 
 
 def _entries(title: str, entries: Sequence[object]) -> Table:
     rows = [entry if isinstance(entry, Mapping) else {"": entry} for entry in entries]
-    columns = list(dict.fromkeys(str(key) for row in rows for key in row))
-    table = _table(*map(_words, columns))
+    keys = dict.fromkeys(key for row in rows for key, value in row.items() if value or not key)
+    table = _table(*(_words(str(key)) for key in keys))
     table.title = title
     for row in rows:
-        table.add_row(*(_cell(row.get(column, "")) for column in columns))
+        table.add_row(*(_cell(row.get(key, "")) for key in keys))
     return table
 
 
@@ -79,10 +82,17 @@ def _words(key: str) -> str:
     return key.replace("_", " ")
 
 
-def finding_line(*, ok: bool, what: str, advice: str) -> Text:
-    """One line of `check`."""
-    mark = Text("ok    " if ok else "WRONG ", style="green" if ok else "bold red")
-    return mark.append(harmless(f"{what}: {advice}" if advice else what), style="default")
+def print_marked(out: Console, mark: str, text: str) -> None:
+    """A line that begins with `ok`, `note` or `WRONG`. A terminal breaks it between words."""
+    begin = Text(f"{mark:<5}", style=_MARKS[mark])
+    if not out.is_terminal:
+        out.print(begin.append(f" {harmless(text)}", style="default"), soft_wrap=True)
+        return
+    line = Table.grid(padding=(0, 1, 0, 0))
+    line.add_column()
+    line.add_column(overflow="fold")
+    line.add_row(begin, harmless(text))
+    out.print(line)
 
 
 def _table(*headers: str) -> Table:

@@ -98,11 +98,14 @@ def _revocations(lifecycle: Iterable[Entry], now: datetime) -> Iterator[str]:
 
 
 def _starts(lifecycle: Iterable[Entry], now: datetime) -> Iterator[str]:
-    boots = {row.boot for row in _within(lifecycle, now, _STORM_WITHIN) if row.trigger != RESET}
+    """A bot that ends by itself. Starts after an orderly stop are somebody's wish."""
+    recent = [row for row in _within(lifecycle, now, _STORM_WITHIN) if row.trigger != RESET]
+    stopped = {row.boot for row in recent if row.trigger == Trigger.STOP_REQUESTED}
+    boots = {row.boot for row in recent} - stopped
     if len(boots) >= _STORM:
         yield (
-            f"started {len(boots)} times within 10 min: what it logged last, and its exit code, "
-            "say why it ends."
+            f"started {len(boots)} times within 10 min, and nobody had stopped it: what it logged "
+            "last, and its exit code, say why it ends."
         )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 import typer
 
-from supervisor.console import console, finding_line, harmless
+from supervisor.console import console, harmless, print_marked
 from supervisor.invocation import ExitCode, configure
 from supervisor.settings import load_settings
 
@@ -35,8 +35,9 @@ def check() -> None:
 
     def tell(finding: "Finding") -> None:
         findings.append(finding)
-        line = finding_line(ok=finding.ok, what=finding.what, advice=finding.advice)
-        out.print(line, soft_wrap=True)
+        mark = "note" if finding.note else "ok" if finding.ok else "WRONG"
+        what, advice = finding.what, finding.advice
+        print_marked(out, mark, f"{what}: {advice}" if advice else what)
 
     with out.status(f"asking {harmless(settings.homeserver)}"):  # a terminal alone shows it
         anyio.run(look, settings, tell)

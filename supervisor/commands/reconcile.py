@@ -41,5 +41,9 @@ def reconcile(
     if as_json:
         typer.echo(json.dumps(report))
         return
+    out = console()
     for table in report_tables(report):
-        console().print(table)
+        out.print(table)
+        out.print()
+    if dry_run:
+        out.print("This was a dry run: nothing was changed.")

@@ -52,7 +52,9 @@ def status(*, as_json: AsJson = False) -> None:
     lines = _from_page(settings, snapshot) if snapshot else _from_files(settings, hint)
     out = console()
     for number, line in enumerate(lines):
-        out.print(harmless(line), style="bold" if number == 0 else None, soft_wrap=True)
+        out.print(
+            harmless(line), style="bold" if number == 0 else None, soft_wrap=not out.is_terminal
+        )
 
 
 def _asked(settings: LocalSettings) -> tuple[Snapshot | None, str]:

@@ -6,8 +6,9 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
-from supervisor.console import console, duration, harmless, report_tables
+from supervisor.console import console, duration, harmless, print_marked, report_tables
 
 
 @pytest.mark.parametrize("text", ["", "Chat 1", "Чат 1", "a\u00a0b", "👩‍💻 работа", "東京"])
@@ -65,6 +66,31 @@ def test_a_report_shows_lists_it_has_never_heard_of() -> None:
     assert "would write" in text
     assert "chat:@a:x:C1" in text
     assert "conflicts" in text
+
+
+def test_of_the_counts_only_those_of_something_are_told() -> None:
+    report = {"joined_rooms": 0, "restored_chat_rows": 0, "removed_rows": 4, "changes": 0}
+    told = [line.split("  ")[0] for line in printed(*report_tables(report)).splitlines()]
+    assert told == ["reconciled", "joined rooms", "removed rows", "changes"]
+
+
+def test_a_column_in_which_nothing_stands_is_left_out() -> None:
+    text = printed(*report_tables({"skipped_rooms": [{"room_id": "!a", "detail": ""}]}))
+    assert "room id" in text
+    assert "detail" not in text
+
+
+def test_a_marked_line_is_one_line_in_a_pipe_and_broken_between_words_on_a_terminal() -> None:
+    text = "the homeserver does not let you in: " * 4
+    pipe, terminal = io.StringIO(), io.StringIO()
+    print_marked(console(pipe), "WRONG", text)
+    assert pipe.getvalue() == f"WRONG {text}\n"
+    narrow = Console(file=terminal, width=40, force_terminal=True, color_system=None)
+    print_marked(narrow, "WRONG", text)
+    first, *others = terminal.getvalue().splitlines()
+    assert first.startswith("WRONG the homeserver")
+    assert all(line.startswith("      ") and not line[6:].startswith(" ") for line in others)
+    assert " ".join(terminal.getvalue().split()) == f"WRONG {text.strip()}"
 
 
 def test_entries_of_a_list_may_have_different_fields() -> None:

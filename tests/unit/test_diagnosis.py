@@ -141,7 +141,9 @@ def test_a_bot_that_is_started_again_and_again_says_so() -> None:
     ]
     resets = step(minutes(1), "stopped", RESET, "stopped", boot="reset")
     assert len(told(*starts[:3], resets)) == 1
-    assert told(*starts)[1].startswith("started 3 times within 10 min")
+    assert told(*starts)[1].startswith("started 3 times within 10 min, and nobody had stopped it")
+    wanted = step(minutes(2.5), "live", "stop_requested", "stopped", "SIGTERM", boot="boot-3")
+    assert len(told(*starts[:2], wanted, *starts[2:])) == 1
 
 
 def test_quarantined_rooms_are_named_as_long_as_they_are() -> None:
