@@ -148,7 +148,9 @@ def _rendering(shape: LogFormat, out: TextIO) -> list[Processor]:
     plain = structlog.dev.plain_traceback
     return [
         _harmless,
-        structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=plain),
+        structlog.dev.ConsoleRenderer(
+            colors=out.isatty(), exception_formatter=plain, sort_keys=False
+        ),
     ]
 
 

@@ -171,6 +171,12 @@ def test_the_console_shows_other_peoples_text_without_obeying_it(key: str) -> No
     assert all(sign in line for sign in ("x1b[2Jb", "fake line", "u202ec"))
 
 
+def test_the_console_keeps_the_order_in_which_things_are_told() -> None:
+    stream = configured("console")
+    structlog.get_logger().info("lifecycle_transition", src="login", dst="hydrate", because="x")
+    assert "src=login dst=hydrate because=x" in stream.getvalue()
+
+
 def test_the_console_shows_a_traceback_on_lines_of_its_own() -> None:
     stream = configured("console")
     try:
