@@ -210,7 +210,10 @@ class Observer:
 
 
 def _count(bot: Bot, known: frozenset[RoomId]) -> tuple[dict[str, int], list[tuple[RoomId, Cell]]]:
-    """Rooms by state, and those in quarantine; a known room without a cell is unchecked."""
+    """Rooms by state, and those in quarantine.
+
+    A known room without a cell is unchecked, or left where all that we are in have been looked at.
+    """
     counts = {state.value: 0 for state in RoomState}
     set_aside: list[tuple[RoomId, Cell]] = []
     unheard_of = set(known)
@@ -219,13 +222,15 @@ def _count(bot: Bot, known: frozenset[RoomId]) -> tuple[dict[str, int], list[tup
         unheard_of.discard(room_id)
         if cell.state is RoomState.QUARANTINED:
             set_aside.append((room_id, cell))
-    counts[RoomState.UNCHECKED] += len(unheard_of)
+    activities = bot.activities
+    all_read = activities.trusted and activities.report is not None and not activities.partly
+    counts[RoomState.LEFT if all_read else RoomState.UNCHECKED] += len(unheard_of)
     return counts, set_aside
 
 
 def _unchanged(bot: Bot, known: frozenset[RoomId]) -> int:
     """Rooms that nothing in this run has made the bot look at, because nothing had to."""
-    if not bot.activities.trusted:
+    if not (bot.activities.trusted and bot.activities.partly):
         return 0
     looked_at = {
         room_id

@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import structlog
 import typer
 
-from actors.ports import CredentialsRefused, PortError
+from actors.ports import CredentialsRefused, HomeserverUnavailable, PortError
 from supervisor.commands.check import check
 from supervisor.commands.demo import demo
 from supervisor.commands.graph import graph
@@ -106,6 +106,9 @@ def _explain(error: Exception) -> ExitCode:
         case InstanceLocked() as locked:
             _say(str(locked))
             return ExitCode.LOCKED
+        case HomeserverUnavailable() as away:
+            _say(f"the homeserver cannot be used now ({away}): `{PROGRAM} check` looks closer")
+            return ExitCode.FAILED
         case PortError() as failed:
             _say(str(failed) or type(failed).__name__)
             return ExitCode.FAILED

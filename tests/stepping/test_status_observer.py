@@ -79,7 +79,20 @@ async def test_a_known_room_that_nobody_has_looked_at_yet_is_unchecked() -> None
         await run.settle_in(world.alice)
     observer = observer_in(world)
     async with world.boot() as run, observer.watching("boot", run.bot, run.supervisor):
-        assert (await look(observer)).rooms["unchecked"] == 2
+        run.bot.activities.trusted = True
+        seen = await look(observer)
+        assert (seen.rooms["unchecked"], seen.unchanged) == (2, 0)
+
+
+async def test_a_known_room_that_the_bot_is_not_in_is_left_once_all_others_were_read() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    world.server.evict(home.chat, BOT)
+    observer = observer_in(world)
+    async with world.live() as run, observer.watching("boot", run.bot, run.supervisor):
+        seen = await look(observer)
+        assert (seen.rooms["unchecked"], seen.unchanged, seen.rooms["left"]) == (0, 0, 1)
 
 
 async def test_a_room_that_has_not_changed_since_an_orderly_stop_needs_no_look() -> None:

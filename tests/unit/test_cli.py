@@ -227,6 +227,18 @@ def test_each_kind_of_failure_has_its_code_and_one_line(
 
 
 @pytest.mark.usefixtures("configured")
+def test_a_homeserver_that_is_away_is_named_as_what_is_away(
+    application: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
+    application.answer = raising(HomeserverUnavailable("timed out after 30 s"))
+    assert ends_with("reconcile", "--dry-run") == 1
+    assert capsys.readouterr().err == (
+        "surfaces-bot: the homeserver cannot be used now (timed out after 30 s): "
+        "`surfaces-bot check` looks closer\n"
+    )
+
+
+@pytest.mark.usefixtures("configured")
 def test_the_lock_is_free_after_a_failure(application: Application, here: Path) -> None:
     application.answer = raising(RuntimeError("the bot is wrong"))
     assert ends_with("run") == 70
