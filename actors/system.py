@@ -44,6 +44,7 @@ from actors.ports import (
 )
 from actors.restart import Backoff, CorrelationBreaker, CrashWindow
 from actors.room_lifecycle import ROOM_LIFECYCLE, RoomState, RoomTrigger
+from actors.runners import Runners
 from actors.timers import Timers
 from actors.transition_log import Transition, TransitionLog
 
@@ -93,14 +94,10 @@ class ActorSystem:
         self._cells: dict[Address, Cell] = {}
         self._timers = Timers(clock)
         self._tasks: TaskGroup | None = None
-        self._running: set[Address] = set()
-        self._finished = anyio.Event()
+        self._runners = Runners(self._drain)
         self._scopes: dict[Address, anyio.CancelScope] = {}
         """Of handlers that may be interrupted."""
         self._stopping = False
-        self._ready: deque[Cell] = deque()
-        """Cells with mail, in the order in which it came; they count as running."""
-        self._standing_by = False
         self.live = False
         """Whether people's messages may be handled. Set by whoever drives the bot."""
         self.observe: Callable[[Report], None] = lambda _: None
@@ -110,12 +107,14 @@ class ActorSystem:
 
     async def __aenter__(self) -> Self:
         self._tasks = await anyio.create_task_group().__aenter__()
+        self._runners.start(self._tasks)
         self._tasks.start_soon(self._timers.run)
         self._timers.later(TICK_S, self._passivate)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         tasks, self._tasks = self._tasks, None
+        self._runners.end()
         if tasks is not None:
             tasks.cancel_scope.cancel()
             await tasks.__aexit__(None, None, None)
@@ -125,10 +124,8 @@ class ActorSystem:
         self._stopping = True
         self.live = False
         with anyio.move_on_after(within_s):
-            while self._running:
-                self._finished = anyio.Event()
-                await self._finished.wait()
-        return tuple(self._running)
+            await self._runners.all_done()
+        return tuple(self._runners.busy)
 
     # ------------------------------------------------------------ telling
 
@@ -266,30 +263,8 @@ class ActorSystem:
     # ------------------------------------------------------------ running
 
     def _wake(self, cell: Cell) -> None:
-        if self._tasks is None or self._stopping or cell.address in self._running:
-            return
-        if cell.resting is not None or not cell.mailbox:
-            return
-        self._running.add(cell.address)
-        self._ready.append(cell)
-        self._call_runner()
-
-    def _call_runner(self) -> None:
-        """Have one runner stand by while there is work.
-
-        It comes to it only when the runner before it waits for something, so a handler that waits
-        holds up nobody, and handlers that never wait share one task.
-        """
-        if self._ready and not self._standing_by and self._tasks is not None:
-            self._standing_by = True
-            self._tasks.start_soon(self._run_ready)
-
-    async def _run_ready(self) -> None:
-        self._standing_by = False
-        while self._ready:
-            cell = self._ready.popleft()
-            self._call_runner()
-            await self._drain(cell)
+        if cell.mailbox and cell.resting is None and not self._stopping:
+            self._runners.wake(cell)
 
     async def _drain(self, cell: Cell) -> None:
         try:
@@ -300,8 +275,6 @@ class ActorSystem:
                     cell.actor = self._spawn(cell.address)
                 await self._handle(cell, cell.actor, message)
         finally:
-            self._running.discard(cell.address)
-            self._finished.set()
             cell.used = self._clock()
             if not cell.mailbox:
                 cell.mailbox = None
@@ -384,7 +357,7 @@ class ActorSystem:
         if len(same) < self._breaker.at_least:
             return False
         active = sum(
-            address in self._running or now - other.used <= self._breaker.within_s
+            address in self._runners.busy or now - other.used <= self._breaker.within_s
             for address, other in self.rooms()
         )
         if not self._breaker.trips(same, active, now):
@@ -448,7 +421,7 @@ class ActorSystem:
         """Drop actors that nobody has used for a while; their rows are in the store."""
         now = self._clock()
         for cell in self._cells.values():
-            idle = cell.address not in self._running and now - cell.used > PASSIVATE_AFTER_S
+            idle = cell.address not in self._runners.busy and now - cell.used > PASSIVATE_AFTER_S
             if idle:
                 cell.actor = None
         self._timers.later(TICK_S, self._passivate)

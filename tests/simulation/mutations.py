@@ -60,9 +60,9 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "two_handlers_at_once",
-        "actors/system.py",
-        " or self._stopping or cell.address in self._running:",
-        " or self._stopping:",
+        "actors/runners.py",
+        " or cell.address in self.busy:",
+        ":",
     ),
     Mutation(
         "message_done_before_it_is_handled",
