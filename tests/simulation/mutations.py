@@ -104,8 +104,7 @@ MUTATIONS: Final = (
     Mutation(
         "next_index_from_the_counter_alone",
         "actors/settlement.py",
-        "    marks = [report.verdict.high_water for report in spaces"
-        " if isinstance(report.verdict, Space)]\n",
+        "    marks = _marks(spaces)\n",
         "    marks = []\n",
     ),
     Mutation(
