@@ -47,7 +47,7 @@ _AFTER_LOCAL: Final = (
 _AFTER_SERVER: Final = (
     "The rooms still exist for everybody else in them. What is left to do, in a Matrix client:",
     "- Each owner leaves the old Space and its chats, and forgets them.",
-    "- To begin anew, an owner invites the bot to a new room: old direct chats are of no use now.",
+    "- To begin anew, an owner invites the bot to a room, or writes to it in an old direct chat.",
     "- An administrator may remove an old room for everybody. On Synapse:",
     "  DELETE /_synapse/admin/v2/rooms/{room id}",
 )

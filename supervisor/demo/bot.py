@@ -146,7 +146,11 @@ class BotProcess:
         return code
 
     def keep(self) -> None:
-        """Leave it running after this process has ended."""
+        """Leave it running after this process has ended, and let commands in its folder find it."""
+        lines = [f"{name}={value}\n" for name, value in self.environment.items()]
+        dotenv = self.folder / ".env"
+        dotenv.touch(mode=0o600)
+        dotenv.write_text("".join(lines), encoding="utf-8")
         self._started().let_go()
         self._program = None
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from supervisor.demo.bot import BotProcess
 from supervisor.demo.narrator import Narrator
 from supervisor.demo.person import Person
-from supervisor.demo.synapse import ThrowawaySynapse
+from supervisor.demo.synapse import ThrowawaySynapse, free_port
 
 BOT_NAME = "surfaces"
 
@@ -49,6 +49,7 @@ async def set_up(narrator: Narrator) -> AsyncIterator[Stage]:
             user_id=bot_id,
             password=password,
             folder=synapse.folder / "bot",
+            environment={"STATUS_BIND": f"127.0.0.1:{free_port()}"},
         )
         yield Stage(
             synapse=synapse,

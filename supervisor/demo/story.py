@@ -231,6 +231,9 @@ Homeserver and bot keep running. Log in with any Matrix client:
   homeserver  {stage.synapse.url}
   people      {stage.alice.user_id}, {stage.bob.user_id} (administrator: {stage.admin.user_id})
   password    {stage.password} (everybody's)
-  the bot     {stage.bot.user_id}, its files in {stage.bot.folder}
+  the bot     {stage.bot.user_id}
+  its page    http://{stage.bot.environment["STATUS_BIND"]}/
+The bot's own view, and every other command:
+  cd {stage.bot.folder} && surfaces-bot status
 To end both:
   kill {stage.bot.pid} {stage.synapse.pid} && sleep 3 && rm -r {stage.synapse.folder}"""

@@ -87,7 +87,7 @@ class ThrowawaySynapse:
         _require_synapse()
         self.folder = Path(tempfile.mkdtemp(prefix="surfaces-synapse-", dir=_roomy_memory()))
         try:
-            self.port = _free_port()
+            self.port = free_port()
             self._write_configuration()
             await self.start()
         except BaseException:
@@ -282,7 +282,8 @@ def _roomy_memory() -> Path | None:
     return None
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

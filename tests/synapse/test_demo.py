@@ -59,8 +59,14 @@ async def test_kept_it_says_how_to_log_in_and_how_to_end_both(here: Path, tempor
 async def visit(told: str) -> None:
     """Log in as printed, and find the bot answering."""
     url, password = f"http://127.0.0.1:{port_in(told)}", said(r"password +(\S+)", told)
-    bot = said(r"the bot +(@\S+?),", told)
+    bot = said(r"the bot +(@\S+)", told)
     assert said(r"homeserver +(\S+)", told) == url
+    status = await anyio.run_process(
+        [sys.executable, "-m", "supervisor", "status"],
+        cwd=said(r"cd (\S+) &&", told),
+    )
+    assert status.stdout.startswith(b"live for ")
+    assert said(r"its page +(\S+)", told).encode() in status.stdout
     async with Person.logged_in(url, "alice", password) as alice:
         assert len(await alice.joined_rooms()) == 6
         door = await alice.create_room(is_direct=True, invite=[bot])
