@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, assert_never
 
+import anyio
 import structlog
 
 from actors.chats import ChatManager
@@ -70,6 +71,8 @@ _log = structlog.get_logger()
 INBOX_BATCH: Final = 16
 LOOK_AGAIN_S: Final = 1.0
 """How long to leave a room alone that is perhaps still being created."""
+READ_AFTER_S: Final = 0.2
+"""How long a message has waited when it is shown as read, and with it those that came meanwhile."""
 UNDECIDED_FOR_S: Final = 30.0
 """When a room looks again whether those can be read that say what it is."""
 MAX_ATTEMPTS: Final = 5
@@ -91,7 +94,8 @@ class RoomActor:
         self._conversation = Conversation(room_id, context)
         self._current: Waiting | None = None
         self._shown: EventId | None = None
-        """The message that was shown as read last."""
+        """The message that was shown as read last, or will be in a moment."""
+        self._receipt_to_come = False
 
     async def handle(self, message: Message) -> None:
         """Handle one message, see `actors.messages`."""
@@ -329,9 +333,17 @@ class RoomActor:
     def _show_as_read(self, waiting: Sequence[Waiting]) -> None:
         """One receipt for all that is waiting now: the newest one's."""
         if self._shown not in {item.message.event_id for item in waiting}:
-            self._shown = waiting[-1].message.event_id
-            mark_read = self._context.homeserver.mark_read
-            self._context.system.background(mark_read, self._room_id, self._shown)
+            to_come, self._shown = self._receipt_to_come, waiting[-1].message.event_id
+            self._receipt_to_come = True
+            if not to_come:
+                self._context.system.background(self._mark_read)
+
+    async def _mark_read(self) -> None:
+        """Not at once: an answer that comes at once goes first."""
+        await anyio.sleep(READ_AFTER_S)
+        self._receipt_to_come = False
+        if self._shown is not None:
+            await self._context.homeserver.mark_read(self._room_id, self._shown)
 
     async def _answer(self, waiting: Waiting) -> None:
         """Handle one message and write what follows from it in one transaction."""

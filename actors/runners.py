@@ -47,7 +47,6 @@ class Runners:
     async def all_done(self) -> None:
         """Wait until nobody is busy."""
         while self.busy:
-            self._finished = anyio.Event()
             await self._finished.wait()
 
     def _call(self) -> None:
@@ -65,3 +64,4 @@ class Runners:
             finally:
                 self.busy.discard(cell.address)
                 self._finished.set()
+                self._finished = anyio.Event()

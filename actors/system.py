@@ -124,8 +124,12 @@ class ActorSystem:
         self._stopping = True
         self.live = False
         with anyio.move_on_after(within_s):
-            await self._runners.all_done()
+            await self.handled()
         return tuple(self._runners.busy)
+
+    async def handled(self) -> None:
+        """Return as soon as no handler runs."""
+        await self._runners.all_done()
 
     # ------------------------------------------------------------ telling
 

@@ -196,7 +196,7 @@ class Activities:
         return self.trusted and not quarantined
 
     def _pump(self) -> Pump:
-        return Pump(self.homeserver, self.store, self.system, self.replacements)
+        return Pump(self.homeserver, self.store, self.system, self.outbox, self.replacements)
 
     def forget_position(self) -> None:
         """The server does not know the stored position any more."""

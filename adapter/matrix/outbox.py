@@ -48,6 +48,8 @@ class Outbox:
         """The homeserver answers again; a new one for those who find that it does not."""
         self._resting = 0
         """Senders that have found so."""
+        self._ended = anyio.Event()
+        """A sender has come to its end; a new one for those who wait for the next."""
 
     def hurry(self) -> None:
         """The homeserver answers: who waits because it did not tries again."""
@@ -62,6 +64,11 @@ class Outbox:
         if not known:
             self._system.background(self._send_all, room_id)
 
+    async def delivered(self) -> None:
+        """Return as soon as there is nothing to send."""
+        while self._sending:
+            await self._ended.wait()
+
     async def _send_all(self, room_id: RoomId) -> None:
         try:
             failures = 0
@@ -73,6 +80,8 @@ class Outbox:
                 failures = 0 if await self._send_batch(batch, failures) else failures + 1
         finally:
             del self._sending[room_id]
+            self._ended.set()
+            self._ended = anyio.Event()
 
     async def _send_batch(self, batch: tuple[OutboundMessage, ...], failures: int) -> bool:
         """Send until the first failure, and wait after it. Whether there was none."""

@@ -13,6 +13,7 @@ from actors.model import InboundMessage, Intent, IntentKind, IntentStep, Invite,
 from actors.ports import Homeserver, HomeserverRefused, RoomDelta, StateStore, SyncDelta
 from actors.system import ActorSystem
 from actors.writes import AcceptMessage, DropInbox, DropOutbox, PutIntent, SavePosition, Write
+from adapter.matrix.outbox import Outbox
 
 _log = structlog.get_logger()
 
@@ -20,6 +21,9 @@ POLL_S: Final = 30.0
 REGULARLY_S: Final = 20.0
 INBOX_LIMIT: Final = 1_000
 CATCH_UP_S: Final = 0.5
+ANSWERS_FIRST_S: Final = 0.05
+"""So long, at most, reading waits for the answers to what was read last. A homeserver that is asked
+for news as well meanwhile looks for those before it takes the answers."""
 GAP_LIMIT: Final = 5_000
 """Messages of one room's gap that are fetched; older ones are given up, and the log says so."""
 
@@ -31,6 +35,7 @@ class Pump:
     homeserver: Homeserver
     store: StateStore
     system: ActorSystem
+    outbox: Outbox
     replacements: set[RoomId]
     """Gets the rooms that ours were upgraded to, before anybody looks at an invite to one."""
 
@@ -50,6 +55,7 @@ class Pump:
                 last = anyio.current_time()
                 await regularly()
             if any(room.messages or room.gap_from for room in delta.rooms):
+                await self._let_answers_out()
                 await self._let_actors_catch_up(regularly)
 
     async def catch_up(self, since: str) -> str:
@@ -57,6 +63,12 @@ class Pump:
         delta = await self.homeserver.sync(since, 0)
         await self.accept(delta, since)
         return delta.next_batch
+
+    async def _let_answers_out(self) -> None:
+        """Give answers that come at once the right of way."""
+        with anyio.move_on_after(ANSWERS_FIRST_S):
+            await self.system.handled()
+            await self.outbox.delivered()
 
     async def _let_actors_catch_up(self, regularly: Callable[[], Awaitable[None]]) -> None:
         """Read no further while more messages wait than may.

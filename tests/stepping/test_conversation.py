@@ -1,11 +1,13 @@
 """What is said in a chat room, and what comes back."""
 
 import pytest
+from typing_extensions import override
 
 from actors.model import EventId, InboundMessage
 from actors.ports import PlatformFailed
 from actors.writes import AcceptMessage
 from adapter.matrix import pump
+from tests.simulation.connection import Gate
 from tests.simulation.events import MALFORMED
 from tests.simulation.faults import Fault
 from tests.stepping.harness import ALICE, BOB, BOT, ScriptedPlatform, World, quiet
@@ -55,6 +57,57 @@ async def test_a_message_is_marked_read_and_typing_is_shown_while_the_platform_w
         await quiet(40)
         assert world.server.typing[home.chat] == set()
         assert world.alice.replies(home.chat) == ("You said: think about it",)
+
+
+class Asked(Gate):
+    """Remembers what the homeserver was asked for, in order."""
+
+    def __init__(self) -> None:
+        self.methods: list[str] = []
+
+    @override
+    async def before(self, method: str) -> None:
+        self.methods.append(method)
+
+
+async def test_an_answer_that_comes_at_once_goes_before_everything_else() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        await quiet()
+        run.homeserver.connection._gate = asked = Asked()
+        world.alice.say(home.chat, "quick")
+        await quiet()
+        assert asked.methods == ["send", "sync", "sync", "mark_read"]
+
+
+async def test_an_answer_that_takes_its_time_does_not_keep_others_waiting() -> None:
+    world = World()
+    platform = ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        of_alice = await run.settle_in(world.alice)
+        of_bob = await run.settle_in(world.bob)
+        platform.takes_s = 10.0
+        world.alice.say(of_alice.chat, "think about it")
+        await quiet(2 * pump.ANSWERS_FIRST_S)
+        world.bob.say(of_bob.chat, "!status")
+        await quiet()
+        assert "You said: think about it" not in world.alice.replies(of_alice.chat)
+        assert world.bob.replies(of_bob.chat)
+
+
+async def test_messages_that_come_together_are_shown_as_read_by_one_receipt() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        await quiet()
+        run.homeserver.connection._gate = asked = Asked()
+        for number in range(10):
+            last = world.alice.say(home.chat, f"message {number}")
+            await quiet(0.01)
+        await quiet()
+        assert world.server.receipts[home.chat, BOT] == last
+        assert asked.methods.count("mark_read") == 1
 
 
 async def test_an_answer_that_comes_at_once_shows_no_typing() -> None:
