@@ -24,6 +24,8 @@ Nonce = NewType("Nonce", str)
 
 MARKER_TYPE: Final = "io.surfaces.room"
 MARKER_VERSION: Final = 1
+INSTANCE_TYPE: Final = "io.surfaces.instance"
+"""The type of the account data in which a process that is live says so."""
 ENCRYPTED_TYPE: Final = "m.room.encrypted"
 """The type of a message that only the people in the room can read."""
 
@@ -36,6 +38,14 @@ class RoomKind(StrEnum):
 
     CHAT = "chat"
     SPACE = "space"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One run of a process that uses the bot's account; `where` says to people which one."""
+
+    boot: str
+    where: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from actors.model import (
     ChatId,
     EventId,
     InboundMessage,
+    Instance,
     Intent,
     Invite,
     Marker,
@@ -113,6 +114,8 @@ class SyncDelta:
     left: tuple[RoomId, ...] = ()
     malformed: int = 0
     """Events that could not be decoded and were skipped."""
+    instance: Instance | None = None
+    """Who announced itself last, if anybody has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +211,10 @@ class Homeserver(Protocol):
         ...
 
     async def send(self, message: OutboundMessage) -> EventId: ...
+
+    async def announce(self, instance: Instance) -> None:
+        """Tell everybody who uses our account that we do, see `SyncDelta.instance`."""
+        ...
 
     async def set_typing(self, room_id: RoomId, *, typing: bool) -> None: ...
 

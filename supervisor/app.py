@@ -15,6 +15,7 @@ from contextlib import (
 from functools import partial
 from pathlib import Path
 from random import Random
+from socket import gethostname
 from tempfile import TemporaryDirectory
 from typing import Final, Protocol, TypeVar
 
@@ -150,6 +151,7 @@ async def _bot(
                 allows=settings.allows,
                 texts=LOCALES[settings.locale],
                 meter=observer.meter,
+                where=f"process {os.getpid()} on {gethostname()}",
             )
             async with bot.system:
                 yield bot, transitions, store

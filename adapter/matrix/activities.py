@@ -17,6 +17,7 @@ from actors.room_lifecycle import RoomState
 from actors.system import ActorSystem, RoomsFail
 from actors.upkeep import Upkeep
 from actors.writes import DeleteRow, PutRow, SavePosition
+from adapter.matrix.instances import Instances
 from adapter.matrix.outbox import Outbox
 from adapter.matrix.pump import Pump, invited
 
@@ -47,6 +48,7 @@ class Activities:
     system: ActorSystem
     outbox: Outbox
     upkeep: Upkeep
+    instances: Instances
     replacements: set[RoomId]
     undecided: dict[RoomId, frozenset[UserId]]
     wall_clock: Callable[[], float]
@@ -196,7 +198,14 @@ class Activities:
         return self.trusted and not quarantined
 
     def _pump(self) -> Pump:
-        return Pump(self.homeserver, self.store, self.system, self.outbox, self.replacements)
+        return Pump(
+            self.homeserver,
+            self.store,
+            self.system,
+            self.outbox,
+            self.instances,
+            self.replacements,
+        )
 
     def forget_position(self) -> None:
         """The server does not know the stored position any more."""
@@ -212,6 +221,7 @@ class Activities:
         """Nothing that waits in the store depends on somebody having been told in time."""
         await self.store.verify()
         await self._prune()
+        self.system.background(self.instances.announce)
         for room_id in await self.store.waiting_rooms():
             self.system.tell(room_id, InboxWaiting())
         for owner in await self.store.intent_owners():

@@ -13,7 +13,7 @@ from actors.cell import Actor
 from actors.context import ActorContext
 from actors.messages import Address
 from actors.meter import Meter
-from actors.model import ChatId, Nonce, PlatformChatId, RoomId, UserId
+from actors.model import ChatId, Instance, Nonce, PlatformChatId, RoomId, UserId
 from actors.ports import Homeserver, Ids, Platform, StateStore
 from actors.room import RoomActor
 from actors.system import ActorSystem
@@ -22,6 +22,7 @@ from actors.transition_log import TransitionLog
 from actors.upkeep import Upkeep
 from actors.user import UserActor
 from adapter.matrix.activities import Activities
+from adapter.matrix.instances import Instances
 from adapter.matrix.live_only import LiveOnly
 from adapter.matrix.outbox import Outbox
 
@@ -60,8 +61,12 @@ def assemble(
     ids: Ids | None = None,
     random: Random | None = None,
     meter: Meter | None = None,
+    where: str = "",
 ) -> Bot:
-    """Build a bot over the ports. `allows` says who may use it; `meter` counts what it does."""
+    """Build a bot over the ports. `allows` says who may use it; `meter` counts what it does.
+
+    `where` says to people which process this is.
+    """
     random = random or Random()  # noqa: S311  jitter needs no secrets
 
     def spawn(address: Address) -> Actor:
@@ -96,6 +101,7 @@ def assemble(
         system=system,
         outbox=outbox,
         upkeep=upkeep,
+        instances=Instances(guarded, Instance(transitions.boot, where)),
         replacements=replacements,
         undecided=context.undecided,
         wall_clock=transitions.wall_clock,

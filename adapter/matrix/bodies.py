@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from actors.model import Instance
+
 _EMPTY: Final = msgspec.Raw(b"{}")
 
 
@@ -89,17 +91,24 @@ class Rooms(msgspec.Struct):
     leave: dict[str, msgspec.Raw] = {}
 
 
+class EventList(msgspec.Struct):
+    """A section that has nothing but events."""
+
+    events: list[msgspec.Raw] = []
+
+
 class SyncResponse(msgspec.Struct):
     """`GET /sync`."""
 
     next_batch: str
     rooms: Rooms = msgspec.field(default_factory=Rooms)
+    account_data: EventList = msgspec.field(default_factory=EventList)
 
 
-class EventList(msgspec.Struct):
-    """A section that has nothing but events."""
+class InstanceData(msgspec.Struct):
+    """Account data of the type that we ask for."""
 
-    events: list[msgspec.Raw] = []
+    content: Instance
 
 
 class Timeline(msgspec.Struct):

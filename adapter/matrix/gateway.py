@@ -8,6 +8,7 @@ import logging
 import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 from typing import Final, Self, TypeVar
 
@@ -19,9 +20,11 @@ from nio import AsyncClient, AsyncClientConfig  # type: ignore[import-untyped]
 from actors.marker import marker_content
 from actors.meter import Meter
 from actors.model import (
+    INSTANCE_TYPE,
     MARKER_TYPE,
     EventId,
     InboundMessage,
+    Instance,
     Marker,
     OutboundMessage,
     RoomId,
@@ -262,6 +265,11 @@ class Gateway:
         path = path_to("rooms", message.room_id, "send", "m.room.message", message.txn_id)
         content = {"msgtype": "m.notice" if message.notice else "m.text", "body": message.body}
         return EventId((await self._write("PUT", path, Sent, content)).event_id)
+
+    async def announce(self, instance: Instance) -> None:
+        """Tell everybody who uses our account that we do."""
+        path = path_to("user", self._me, "account_data", INSTANCE_TYPE)
+        await self._http.request("PUT", path, Acknowledged, asdict(instance))
 
     async def set_typing(self, room_id: RoomId, *, typing: bool) -> None:
         """Show, for half a minute at most, that we are writing; or stop showing it."""

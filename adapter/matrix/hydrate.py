@@ -14,7 +14,7 @@ from typing import Final, TypeAlias, assert_never
 
 import msgspec
 
-from actors.model import MARKER_TYPE, Invite, RoomId, RoomSnapshot, UserId
+from actors.model import INSTANCE_TYPE, MARKER_TYPE, Invite, RoomId, RoomSnapshot, UserId
 from actors.ports import HomeserverRefused, HomeserverUnavailable, Hydration
 from adapter.matrix.bodies import SyncResponse, Window
 from adapter.matrix.errors import UNDECODABLE
@@ -91,7 +91,8 @@ def live_filter() -> str:
                 "types": [*MESSAGE_TYPES, MEMBER_TYPE, REDACTION_TYPE, *types],
                 "limit": _LIVE_TIMELINE_LIMIT,
             },
-        }
+        },
+        account_data={"types": [INSTANCE_TYPE]},
     )
 
 
@@ -198,11 +199,11 @@ def _needs_members(snapshot: RoomSnapshot, me: UserId) -> bool:
     return nobodys and not snapshot.others and snapshot.member_count > 1
 
 
-def _filter(room: dict[str, object]) -> str:
+def _filter(room: dict[str, object], account_data: Mapping[str, object] = _NOTHING) -> str:
     return msgspec.json.encode(
         {
             "room": {**room, "ephemeral": _NOTHING, "account_data": _NOTHING},
             "presence": _NOTHING,
-            "account_data": _NOTHING,
+            "account_data": account_data,
         }
     ).decode()

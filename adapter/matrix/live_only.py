@@ -6,7 +6,7 @@ would send next waits, so that recovery creates nothing.
 
 from typing import final
 
-from actors.model import EventId, Marker, OutboundMessage, RoomId, RoomSnapshot, UserId
+from actors.model import EventId, Instance, Marker, OutboundMessage, RoomId, RoomSnapshot, UserId
 from actors.ports import Gap, Homeserver, HomeserverUnavailable, Hydration, NewRoom, SyncDelta
 from actors.system import ActorSystem
 
@@ -122,3 +122,7 @@ class LiveOnly:
     async def send(self, message: OutboundMessage) -> EventId:
         """Send a message."""
         return await self._live.send(message)
+
+    async def announce(self, instance: Instance) -> None:
+        """Tell everybody who uses our account that we do."""
+        await self._live.announce(instance)

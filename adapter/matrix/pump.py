@@ -13,6 +13,7 @@ from actors.model import InboundMessage, Intent, IntentKind, IntentStep, Invite,
 from actors.ports import Homeserver, HomeserverRefused, RoomDelta, StateStore, SyncDelta
 from actors.system import ActorSystem
 from actors.writes import AcceptMessage, DropInbox, DropOutbox, PutIntent, SavePosition, Write
+from adapter.matrix.instances import Instances
 from adapter.matrix.outbox import Outbox
 
 _log = structlog.get_logger()
@@ -36,6 +37,7 @@ class Pump:
     store: StateStore
     system: ActorSystem
     outbox: Outbox
+    instances: Instances
     replacements: set[RoomId]
     """Gets the rooms that ours were upgraded to, before anybody looks at an invite to one."""
 
@@ -51,6 +53,8 @@ class Pump:
             delta = await self.homeserver.sync(since, POLL_S)
             await self.accept(delta, since)
             since = delta.next_batch
+            if delta.instance is not None:
+                self.system.background(self.instances.announce)
             if anyio.current_time() - last >= REGULARLY_S:
                 last = anyio.current_time()
                 await regularly()
@@ -106,6 +110,8 @@ class Pump:
         ]
         writes += [write for invite in delta.invites for write in invited(invite)]
         await self.store.commit([*writes, SavePosition(delta.next_batch)])
+        if delta.instance is not None:
+            self.instances.heard(delta.instance)
         self.replacements.update(room.replacement for room in rooms if room.replacement)
         for room in rooms:
             if room.state_changed and room.room_id not in looked_at:

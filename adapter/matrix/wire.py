@@ -16,6 +16,7 @@ from actors.model import (
     MARKER_TYPE,
     EventId,
     InboundMessage,
+    Instance,
     Invite,
     Marker,
     RoomId,
@@ -25,6 +26,7 @@ from actors.model import (
 from actors.ports import RoomDelta, SyncDelta
 from adapter.matrix.bodies import (
     Event,
+    InstanceData,
     InvitedRoom,
     JoinedRoom,
     Membership,
@@ -87,6 +89,8 @@ _window_decoder: Final = msgspec.json.Decoder(WindowRoom)
 _invited_decoder: Final = msgspec.json.Decoder(InvitedRoom)
 _membership_decoder: Final = msgspec.json.Decoder(Membership)
 
+_instance_decoder: Final = msgspec.json.Decoder(InstanceData)
+
 _State = dict[tuple[str, str], Event]
 
 
@@ -142,6 +146,7 @@ def delta_of(response: SyncResponse, me: UserId) -> SyncDelta:
         invites=invites,
         left=tuple(RoomId(room_id) for room_id in response.rooms.leave),
         malformed=malformed,
+        instance=_instance(response.account_data.events),
     )
 
 
@@ -153,6 +158,15 @@ def invites_of(response: SyncResponse, me: UserId) -> tuple[tuple[Invite, ...], 
             events = _invited_decoder.decode(raw).invite_state.events
             invites.append(_invite(RoomId(room_id), events, me))
     return tuple(invites), len(response.rooms.invite) - len(invites)
+
+
+def _instance(account_data: Iterable[msgspec.Raw]) -> Instance | None:
+    """Who announced itself last; what was written by another version says nothing."""
+    found: Instance | None = None
+    for raw in account_data:
+        with suppress(*UNDECODABLE):
+            found = _instance_decoder.decode(raw).content
+    return found
 
 
 def messages_of(

@@ -12,6 +12,7 @@ from actors.marker import marker_content
 from actors.model import (
     MARKER_TYPE,
     EventId,
+    Instance,
     Marker,
     OutboundMessage,
     RoomId,
@@ -225,6 +226,10 @@ class SimulatedHomeserver:
 
         return await self._write("send", send, message.room_id)
 
+    async def announce(self, instance: Instance) -> None:
+        """Write into the account's data that we use it."""
+        await self._read("announce", lambda: self.server.announce(self._me, instance))
+
     async def set_typing(self, room_id: RoomId, *, typing: bool) -> None:
         """Show or end the typing notice."""
 
@@ -300,7 +305,8 @@ class SimulatedHomeserver:
 
     def _delta(self, since: str) -> SyncDelta:
         self.connection.check()
-        return read_delta(self.server, self._me, self.server.position_of(since))
+        instance = self.server.announced_since(since, self._me)
+        return read_delta(self.server, self._me, self.server.position_of(since), instance)
 
     def _disturbed(self, since: str, delta: SyncDelta) -> SyncDelta:
         """Repeat some of what was said before, or mix up the rooms, if that is asked for."""
@@ -310,7 +316,8 @@ class SimulatedHomeserver:
             earlier = max(self._hydrated_at, position - rng.randint(1, OVERLAP_EVENTS))
             earlier = min(earlier, position)
             delta = replace(
-                read_delta(self.server, self._me, earlier), next_batch=self.server.token()
+                read_delta(self.server, self._me, earlier, delta.instance),
+                next_batch=self.server.token(),
             )
         if self.faults.shuffle:
             delta = replace(delta, rooms=tuple(rng.sample(delta.rooms, len(delta.rooms))))

@@ -13,7 +13,7 @@ from typing import Final
 
 import anyio
 
-from actors.model import EventId, Invite, RoomId, UserId
+from actors.model import EventId, Instance, Invite, RoomId, UserId
 from actors.ports import HomeserverRefused, PositionLost, RateLimited
 from tests.simulation.events import Content, Event, StateEntry, WriteRequest
 from tests.simulation.limits import RateLimit
@@ -65,6 +65,7 @@ class SimulatedServer:
         self.sessions = Sessions(rng)
         self.creations: Counter[UserId] = Counter()
         self.writes: list[WriteRequest] = []
+        self.announced: list[tuple[UserId, Instance]] = []
         self.typing: dict[RoomId, set[UserId]] = {}
         self.receipts: dict[tuple[RoomId, UserId], EventId] = {}
         self.transactions: dict[tuple[str, RoomId, str], EventId] = {}
@@ -95,14 +96,27 @@ class SimulatedServer:
 
     def token(self, position: int | None = None) -> str:
         """A sync token for a position, by default the present one."""
-        return f"s{self._era}_{self.position if position is None else position}"
+        events = self.position if position is None else position
+        return f"s{self._era}_{events}~{len(self.announced)}"
 
     def position_of(self, token: str) -> int:
         """The position that a sync token stands for. Raises PositionLost."""
-        era, _, number = token.removeprefix("s").partition("_")
+        era, _, numbers = token.removeprefix("s").partition("_")
+        number = numbers.partition("~")[0]
         if era != str(self._era) or not number.isdecimal() or int(number) > self.position:
             raise PositionLost(f"Unknown position {token}")
         return int(number)
+
+    def announced_since(self, token: str, user_id: UserId) -> Instance | None:
+        """Who has announced itself last for an account, if anybody has since a sync token."""
+        number = token.partition("~")[2] or "0"
+        of_account = [it for account, it in self.announced[int(number) :] if account == user_id]
+        return of_account[-1] if of_account else None
+
+    def announce(self, user_id: UserId, instance: Instance) -> None:
+        """Write into an account's data who uses it."""
+        self.announced.append((user_id, instance))
+        self.wake()
 
     def forget_positions(self) -> None:
         """Make every sync token issued so far unknown."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from actors.model import MARKER_TYPE, InboundMessage, Invite, RoomId, UserId
+from actors.model import MARKER_TYPE, InboundMessage, Instance, Invite, RoomId, UserId
 from actors.ports import Gap, HomeserverRefused, RoomDelta, SyncDelta
 from tests.simulation.events import Event
 from tests.simulation.reading import read_message, read_snapshot
@@ -22,8 +22,10 @@ SNAPSHOT_TYPES: Final = frozenset({
 })  # fmt: skip
 
 
-def read_delta(server: SimulatedServer, me: UserId, since: int) -> SyncDelta:
-    """What happened after a position in the rooms of `me`."""
+def read_delta(
+    server: SimulatedServer, me: UserId, since: int, instance: Instance | None = None
+) -> SyncDelta:
+    """What happened after a position in the rooms of `me`; `instance` announced itself."""
     by_room: dict[RoomId, list[Event]] = {}
     for event in server.events[since:]:
         by_room.setdefault(event.room_id, []).append(event)
@@ -48,12 +50,14 @@ def read_delta(server: SimulatedServer, me: UserId, since: int) -> SyncDelta:
                 left.append(room_id)
             case _:
                 pass
-    return SyncDelta(server.token(), tuple(rooms), tuple(invites), tuple(left), malformed)
+    return SyncDelta(server.token(), tuple(rooms), tuple(invites), tuple(left), malformed, instance)
 
 
 def has_news(delta: SyncDelta) -> bool:
     """Whether a sync that waits should answer with this."""
-    return bool(delta.rooms or delta.invites or delta.left or delta.malformed)
+    return bool(
+        delta.rooms or delta.invites or delta.left or delta.malformed or delta.instance is not None
+    )
 
 
 def read_gap(room: SimulatedRoom, me: UserId, token: str, stop_at: str, limit: int) -> Gap:
@@ -127,7 +131,7 @@ def _was_joined(change: Event) -> bool:
 
 
 def _number(token: str) -> int:
-    _, _, number = token.partition("_")
+    number = token.partition("_")[2].partition("~")[0]
     if not number.isdecimal():
         raise HomeserverRefused(400, "M_INVALID_PARAM", f"Bad token {token}")
     return int(number)

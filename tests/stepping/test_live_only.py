@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.model import Marker, OutboundMessage, RoomKind
+from actors.model import Instance, Marker, OutboundMessage, RoomKind
 from actors.ports import NewRoom
 from adapter.matrix.live_only import LiveOnly, NotLive
 from tests.stepping.harness import ALICE, BOT, World, quiet
@@ -28,10 +28,12 @@ async def test_nothing_is_begun_that_writes_while_the_bot_is_not_live() -> None:
             lambda: homeserver.forget(room_id),
             lambda: homeserver.invite(room_id, ALICE),
             lambda: homeserver.send(OutboundMessage("t1", room_id, "hi")),
+            lambda: homeserver.announce(Instance("boot-1", "here")),
         ):
             with pytest.raises(NotLive):
                 await write()
         assert world.writes() == []
+        assert world.server.announced == []
         await run.go_live()
         run.let_run()
         await quiet()

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from supervisor.demo.bot import BotProcess
+from supervisor.demo.person import Person
 from tests.synapse.conftest import PASSWORD
+from tests.synapse.home import move_in, words_of
 
 pytestmark = pytest.mark.anyio
 
@@ -38,3 +40,24 @@ async def test_when_the_locks_folder_is_deleted_the_first_of_two_gives_way(
         await second.wait_for_state("live")
         assert await second.terminate() == 0
     assert bot.transitions()[-1].reason == lost["reason"]
+
+
+async def test_two_on_one_account_answer_once_and_report_each_other(
+    bot: BotProcess, alice: Person, tmp_path: Path
+) -> None:
+    await bot.start_and_go_live()
+    home = await move_in(alice, bot)
+    async with another(bot, tmp_path / "second") as second:
+        await second.start_and_go_live()
+        for one, its_other in ((bot, second), (second, bot)):
+            told = await one.wait_for_event("second_instance")
+            assert f"process {its_other.pid} " in told["where"]
+        texts = [f"message {number}" for number in range(20)]
+        for text in texts:
+            await home.owner.say(home.chat, text)
+        await home.owner.wait_for(
+            lambda event: event.sender == bot.user_id and event.body == texts[-1]
+        )
+        assert await second.terminate() == 0
+    assert await home.ask("the last one") == "the last one"
+    assert await words_of(alice, home.chat, bot.user_id) == [*texts, "the last one"]

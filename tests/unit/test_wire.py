@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.marker import marker_content
-from actors.model import MARKER_TYPE, ChatId, Invite, Marker, RoomId, RoomKind, RoomSnapshot, UserId
+from actors.model import (
+    MARKER_TYPE,
+    ChatId,
+    Instance,
+    Invite,
+    Marker,
+    RoomId,
+    RoomKind,
+    RoomSnapshot,
+    UserId,
+)
 from actors.ports import HomeserverRefused, HomeserverUnavailable, SyncDelta
 from adapter.matrix.bodies import SyncResponse, Window
 from adapter.matrix.hydrate import (
@@ -295,6 +305,24 @@ def test_what_is_said_in_other_ways_is_handed_on_with_its_type(kind: str) -> Non
     assert (it.msgtype, it.body) == (kind, "a cat")
     for ask in (json.loads(live_filter())["room"]["timeline"], json.loads(messages_filter())):
         assert kind in ask["types"]
+
+
+def instance_told(*contents: object) -> Instance | None:
+    events = [{"type": "io.surfaces.instance", "content": content} for content in contents]
+    told = {"next_batch": "s2", "account_data": {"events": events}}
+    return delta_of(decoded(told), ME).instance
+
+
+def test_who_announced_itself_last_is_told() -> None:
+    assert instance_told() is None
+    one, two = ({"boot": name, "where": f"at {name}"} for name in ("b1", "b2"))
+    assert instance_told(one, two) == Instance("b2", "at b2")
+    assert json.loads(live_filter())["account_data"] == {"types": ["io.surfaces.instance"]}
+
+
+@pytest.mark.parametrize("content", [{}, {"boot": "b1"}, {"boot": 1, "where": "x"}, None, "text"])
+def test_an_announcement_that_says_nothing_is_none(content: object) -> None:
+    assert instance_told(content) is None
 
 
 def test_an_edit_is_marked_as_one() -> None:
