@@ -1,11 +1,12 @@
 """All rooms of one owner taken together: which Space, which chat id, which index is next. Pure."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import assert_never
 
 from actors.classify import Chat, Conflict, ConflictReason, Space
 from actors.model import ChatContext, ChatId, RoomId, RoomKind, RoomMeta, UserId, UserMeta
-from actors.numbering import Claim, Evidence, chat_number, next_index, settle
+from actors.numbering import Claim, Evidence, Numbering, chat_number, next_index, settle
 from actors.rows import PLATFORM_NAME
 from actors.texts import Texts
 
@@ -89,23 +90,46 @@ def settle_owner(
     identities: dict[RoomId, Identity] = {}
     conflicts: dict[RoomId, Conflict] = {}
     for report in reports:
-        room_id, verdict = report.room_id, report.verdict
-        if isinstance(verdict, Chat):
-            chat_id = numbering.chat_ids.get(room_id)
-            if chat_id is None:
-                conflicts[room_id] = Conflict(ConflictReason.NUMBERS_EXHAUSTED, "", owner)
-                continue
-            identities[room_id] = _chat(room_id, verdict, chat_id, texts)
-            if verdict.evidence is Evidence.MARKER and verdict.chat_id != chat_id:
-                reason, detail = ConflictReason.CHAT_ID_CONTESTED, f"now {chat_id}"
-                conflicts[room_id] = Conflict(reason, detail, owner)
-        elif isinstance(verdict, Space) and room_id == space_id:
-            identities[room_id] = _space(room_id, verdict, numbering.next_chat_index)
-        elif isinstance(verdict, Space):
-            reason, detail = ConflictReason.DUPLICATE_SPACE, f"older: {space_id}"
-            conflicts[room_id] = Conflict(reason, detail, owner)
+        outcome = _outcome(report, numbering, space_id, texts)
+        if isinstance(outcome, Identity):
+            identities[report.room_id] = outcome
+        conflict = outcome if isinstance(outcome, Conflict) else _contested(report, numbering)
+        if conflict is not None:
+            conflicts[report.room_id] = replace(conflict, owner=owner)
     user = UserMeta(space_id, numbering.next_chat_index) if space_id else None
     return Settlement(user, numbering.next_chat_index, identities, conflicts)
+
+
+def _outcome(
+    report: RoomReport, numbering: Numbering, space_id: RoomId | None, texts: Texts
+) -> Identity | Conflict | None:
+    """What one room is among all rooms of its owner; None for one that was in conflict before."""
+    room_id, verdict = report.room_id, report.verdict
+    match verdict:
+        case Chat():
+            chat_id = numbering.chat_ids.get(room_id)
+            if chat_id is None:
+                return Conflict(ConflictReason.NUMBERS_EXHAUSTED)
+            return _chat(room_id, verdict, chat_id, texts)
+        case Space() if room_id == space_id:
+            return _space(room_id, verdict, numbering.next_chat_index)
+        case Space():
+            return Conflict(ConflictReason.DUPLICATE_SPACE, f"older: {space_id}")
+        case Conflict():
+            return None
+        case _:
+            assert_never(verdict)
+
+
+def _contested(report: RoomReport, numbering: Numbering) -> Conflict | None:
+    """Says of a chat whose marker has another number that this one goes before it."""
+    verdict = report.verdict
+    if not isinstance(verdict, Chat) or verdict.evidence is not Evidence.MARKER:
+        return None
+    chat_id = numbering.chat_ids[report.room_id]
+    if chat_id == verdict.chat_id:
+        return None
+    return Conflict(ConflictReason.CHAT_ID_CONTESTED, f"now {chat_id}")
 
 
 def _claim(
