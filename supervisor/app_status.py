@@ -143,6 +143,7 @@ class Observer:
 
     async def _filled(self, bare: Snapshot, watched: _Watched) -> Snapshot:
         cache, activities = watched.cache, watched.bot.activities
+        other = activities.instances.other()
         rows = await cache.rows()
         inbox, outbox = await cache.inbox_waiting(), await cache.outbox_unsent()
         known = rows.rooms if rows else frozenset()
@@ -159,6 +160,7 @@ class Observer:
             outbox_unsent=outbox,
             upkeep_due=activities.upkeep.due_count,
             reconciled=self._reconciled(activities.report, partly=activities.partly),
+            second_instance=other.where or other.boot if other else None,
         )
 
     def _lifecycle(self) -> Lifecycle:

@@ -60,6 +60,8 @@ class BotCollector(Collector):
             ("machine", "src", "trigger", "dst", "outcome"),
             sorted(self.history.counts.items()),
         )
+        second = int(seen.second_instance is not None)
+        yield _single("second_instance", "1 if another process uses the account.", second)
         yield _single("recovery_attempts", "Attempts in a row to recover.", seen.lifecycle.failures)
 
     def _rooms(self) -> Iterator[Metric]:

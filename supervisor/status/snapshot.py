@@ -117,6 +117,8 @@ class Snapshot:
     outbox_unsent: int | None = None
     upkeep_due: int = 0
     reconciled: Reconciled | None = None
+    second_instance: str | None = None
+    """Another process that uses the same account, in words."""
     program: str = PROGRAM
 
     def says_the_same_as(self, other: "Snapshot") -> bool:

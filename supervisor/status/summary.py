@@ -15,6 +15,8 @@ _LABEL: Final = 12
 def summary(seen: Snapshot, page: str, now: datetime) -> Iterator[str]:
     """Line by line: what the bot does and why, then its figures, then what is wrong."""
     yield from _lifecycle(seen, now)
+    if seen.second_instance is not None:
+        yield f"another process uses this account, {seen.second_instance}: stop one of the two"
     yield ""
     yield _line("bot", f"{seen.user_id} on {seen.homeserver}")
     up = _since(seen.started_at, now)

@@ -48,6 +48,19 @@ async def test_a_degraded_bot_says_what_is_missing_and_counts_down(
     await visit.page.locator("#next").filter(has_not_text=first).wait_for()
 
 
+async def test_a_second_process_on_the_account_is_told_above_all(
+    visit: Visit, puppet: Puppet
+) -> None:
+    await visit.open(puppet)
+    line = visit.page.locator("#second-instance")
+    await line.wait_for(state="hidden")
+    puppet.says = replace(puppet.says, second_instance=HOSTILE)
+    await line.wait_for(state="visible")
+    assert HOSTILE[:12] in await visit.text("#second-instance")
+    puppet.says = replace(puppet.says, second_instance=None)
+    await line.wait_for(state="hidden")
+
+
 @pytest.mark.parametrize("state", list(State))
 async def test_the_picture_marks_the_state_and_says_it_in_words(
     state: State, visit: Visit, puppet: Puppet

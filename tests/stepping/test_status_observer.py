@@ -5,9 +5,10 @@ from contextlib import AbstractAsyncContextManager
 import anyio
 import pytest
 
-from actors.model import RoomId
+from actors.model import Instance, RoomId
 from actors.ports import StoreUnavailable
 from actors.writes import PutRow
+from adapter.matrix.instances import GONE_AFTER_S
 from adapter.sqlite.inline import InlineStore
 from supervisor import app_status
 from supervisor.app_status import Observer
@@ -304,3 +305,14 @@ def observer_of(observer: Observer, run: Run) -> AbstractAsyncContextManager[Non
     """Watch a run, and listen to its meter."""
     observer.meter = run.bot.system.meter
     return observer.watching("boot", run.bot, run.supervisor)
+
+
+async def test_a_second_process_on_the_account_is_seen_until_it_is_gone() -> None:
+    world = World()
+    observer = observer_in(world)
+    async with world.live() as run, observer.watching("boot", run.bot, run.supervisor):
+        assert (await look(observer)).second_instance is None
+        world.server.announce(BOT, Instance("boot-7", "process 7 on myhost"))
+        assert (await look(observer)).second_instance == "process 7 on myhost"
+        await quiet(GONE_AFTER_S)
+        assert (await look(observer)).second_instance is None

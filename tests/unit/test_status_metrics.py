@@ -19,6 +19,7 @@ NAMES = {
     "surfaces_bot_info",
     "surfaces_bot_state",
     "surfaces_bot_transitions",
+    "surfaces_bot_second_instance",
     "surfaces_bot_recovery_attempts",
     "surfaces_bot_rooms",
     "surfaces_bot_owners",
@@ -92,6 +93,12 @@ def test_what_the_snapshot_counts_is_measured() -> None:
     assert found["surfaces_bot_outbox_unsent", ""] == 1
     assert found["surfaces_bot_upkeep_due", ""] == 12
     assert found["surfaces_bot_conflicts", ""] == 1
+
+
+def test_a_second_instance_is_measured() -> None:
+    assert measured(live())["surfaces_bot_second_instance", ""] == 0
+    found = measured(replace(live(), second_instance="process 7 on myhost"))
+    assert found["surfaces_bot_second_instance", ""] == 1
 
 
 def test_what_is_not_known_has_no_sample() -> None:

@@ -51,6 +51,14 @@ reconciled  59 min 52 s ago: 3 changes, 7 skipped, 0 conflicts"""
     )
 
 
+def test_a_second_process_is_told_right_below_the_state() -> None:
+    lines = told(replace(LIVE, second_instance="process 7 on myhost")).splitlines()
+    assert lines[1] == (
+        "another process uses this account, process 7 on myhost: stop one of the two"
+    )
+    assert len(lines) == len(told(LIVE).splitlines()) + 1
+
+
 def test_rooms_that_need_no_look_are_no_worry() -> None:
     at = "2026-01-02T11:59:50Z"
     nothing = Reconciled(at=at, counts={}, skipped=0, conflicts=(), conflicts_total=0, partly=True)

@@ -87,6 +87,9 @@ function showNow() {
   write(byId("homeserver"), seen.homeserver.replace(/^https?:\/\//, ""));
   write(byId("state"), lifecycle.state);
   write(byId("reason"), lifecycle.cause ? `${words(lifecycle.cause)}: ${lifecycle.reason}` : lifecycle.reason);
+  const second = byId("second-instance");
+  second.hidden = seen.second_instance === null;
+  write(second, second.hidden ? "" : `Another process uses this account, ${seen.second_instance}. Stop one of the two.`);
   markState(byId("lifecycle"), lifecycle.state, lifecycleLabel(lifecycle));
 }
 
