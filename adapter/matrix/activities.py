@@ -136,7 +136,7 @@ class Activities:
             graph = await graph_around(delta.rooms.values(), self.homeserver, self.store)
             report = await reconcile_some(graph, delta.rooms, self.system, self.store)
             _say(report)
-        self.report, self.partly = report, True
+        self.report, self.partly = _with_earlier_conflicts(report, self.report, delta), True
         # A Space that has changed still has to tell the rooms that it lists now, or no longer.
         chats = [room_id for room_id, seen in delta.rooms.items() if not seen.is_space]
         await self._pump().accept(delta.news, delta.since, chats)
@@ -236,6 +236,18 @@ class Activities:
         if now - self._pruned_at >= PRUNE_EVERY_S:
             self._pruned_at = now
             await self.store.prune(before=self.wall_clock() - KEEP_S)
+
+
+def _with_earlier_conflicts(
+    report: ReconcileReport, before: ReconcileReport | None, delta: Delta
+) -> ReconcileReport:
+    """What was undecided before still is, in rooms that were not looked at again."""
+    settled = {*delta.rooms, *delta.news.left}
+    earlier = before["conflicts"] if before else []
+    whole = report.copy()
+    whole["conflicts"] = [note for note in earlier if note["room_id"] not in settled]
+    whole["conflicts"] += report["conflicts"]
+    return whole
 
 
 def _outcome(report: ReconcileReport) -> str:

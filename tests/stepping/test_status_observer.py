@@ -134,6 +134,26 @@ async def test_a_start_after_which_nothing_has_changed_is_reconciled_all_the_sam
         assert (await look(observer)).unchanged == 2
 
 
+async def test_a_conflict_is_not_forgotten_over_an_outage() -> None:
+    world = World()
+    bot = Person(world.server, BOT)
+    nobodys = bot.create_room("Chats", is_space=True)
+    bot.create_room("More chats", is_space=True)
+    observer = observer_in(world)
+    async with world.live() as run, observer.watching("boot", run.bot, run.supervisor):
+        before = (await look(observer)).reconciled
+        assert before is not None
+        assert before.conflicts_total == 2
+        world.go_down()
+        await quiet(50)
+        bot.leave(nobodys)
+        world.come_back()
+        await quiet(100)
+        after = (await look(observer)).reconciled
+        assert after is not None
+        assert (after.partly, after.conflicts_total) == (True, 1)
+
+
 async def test_a_quarantined_room_is_shown_with_its_name_reason_and_next_probe() -> None:
     world, platform = World(), ScriptedPlatform()
     observer = observer_in(world)
