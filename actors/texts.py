@@ -67,8 +67,7 @@ ENGLISH: Final = Texts(
     not_text="I can only read text so far.",
     encrypted=(
         "I can't read encrypted messages, and encryption can't be turned off again in a room. "
-        "Please go on in another of your chats. If you have none, remove me from this room and "
-        "invite me again."
+        "Please go on in another of your chats: those that I make are never encrypted."
     ),
     welcome=(
         "Hello! I made a Space for you with a first chat, {name} ({chat_id}), "
@@ -131,8 +130,7 @@ RUSSIAN: Final = Texts(
     not_text="Пока я умею читать только текст.",
     encrypted=(
         "Я не умею читать зашифрованные сообщения, а отключить шифрование в комнате нельзя. "
-        "Продолжим, пожалуйста, в другом чате. Если другого нет, удалите меня из этой комнаты "
-        "и пригласите снова."
+        "Продолжим, пожалуйста, в другом чате: те, что создаю я, не шифруются."
     ),
     welcome=(
         "Здравствуйте! Я создал для вас пространство с первым чатом, {name} ({chat_id}), "
