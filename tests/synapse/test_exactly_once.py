@@ -220,3 +220,26 @@ async def test_what_waits_when_the_bot_leaves_is_dropped(
             await anyio.sleep(0.1)
     await room.owner.say(room.room_id, "welcome back")
     assert await hear(room.owner, bot, room.room_id) == "welcome back"
+
+
+async def test_what_waits_is_dropped_when_the_bot_is_out_and_back_before_it_looks(
+    synapse: ThrowawaySynapse, far_company: tuple[Company, FaultProxy]
+) -> None:
+    company, proxy = far_company
+    room, bot = company.rooms[2], company.bot
+    await room.wait_for_the_end("before the kill")
+    blocked = proxy.when("PUT rooms/*/send/*", bad_gateway)
+    await room.owner.say(room.room_id, "never sent")
+    with anyio.fail_after(20):
+        await blocked.hit.wait()
+    await bot.kill()
+    proxy.heal()
+    localpart = bot.user_id[1:].partition(":")[0]
+    async with Person.logged_in(synapse.url, localpart, PASSWORD) as account:
+        await account.leave(room.room_id)
+        await room.owner.invite(room.room_id, bot.user_id)
+        await account.join(room.room_id)
+    await room.owner.put_news_aside()
+    await room.owner.say(room.room_id, "welcome back")
+    await bot.start_and_go_live()
+    assert await hear(room.owner, bot, room.room_id) == "welcome back"
