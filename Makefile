@@ -66,7 +66,8 @@ lock: $(TOOLS) ## write the lock files anew (UPGRADE=--upgrade for the latest ve
 clean: ## remove the environments and everything the tools left behind
 	@rm -rf $(VENV) .tools .coverage .coverage.* htmlcov dist *.egg-info
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	@find actors adapter supervisor tests -name __pycache__ -prune -exec rm -rf {} +
+	@rm -rf benchmarks/.cache
+	@find actors adapter supervisor tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(TOOLS): requirements-tools.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -73,6 +73,7 @@ from adapter.matrix.login import Credentials, Login
 from adapter.matrix.pacing import Pace
 from adapter.matrix.provisioning import DEFAULT_ROOM_VERSION, create_room_body, link_content
 from adapter.matrix.session import SessionFile
+from adapter.matrix.together import together
 from adapter.matrix.wire import delta_of, membership_in, messages_of, reading_of_state
 
 DEFAULT_DEVICE_ID: Final = "SURFACESBOT"
@@ -166,8 +167,9 @@ class Gateway:
 
     async def hydrate(self) -> Hydration:
         """Read every joined room's state, and the position that goes with it."""
-        joined = await self.joined_rooms()
-        first = await self._first_window(joined) or await self._first_sync(joined)
+        joined, slides = await together(self.joined_rooms, self._has_sliding_sync)
+        first = await self._first_window(joined) if slides else None
+        first = first or await self._first_sync(joined)
         return complete(first, await self._read_again(first.read_again))
 
     async def sync(self, since: str, timeout_s: float) -> SyncDelta:
@@ -329,11 +331,12 @@ class Gateway:
         response = await self._initial_sync(hydration_filter(secrets.token_hex(8)))
         return first_reading(response, joined, self._me)
 
-    async def _first_window(self, joined: frozenset[RoomId]) -> FirstReading | None:
-        """None where the homeserver has no sliding sync for us."""
+    async def _has_sliding_sync(self) -> bool:
         versions = await self._http.request("GET", "/_matrix/client/versions", Versions)
-        if versions.unstable_features.get(SLIDING_SYNC_FEATURE) is not True:
-            return None
+        return versions.unstable_features.get(SLIDING_SYNC_FEATURE) is True
+
+    async def _first_window(self, joined: frozenset[RoomId]) -> FirstReading | None:
+        """None where the homeserver has no sliding sync for us after all."""
         position = (await self._initial_sync(position_filter(secrets.token_hex(8)))).next_batch
         body = window_request(self._me)
         try:

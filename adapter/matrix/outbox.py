@@ -8,7 +8,7 @@ from random import Random
 import anyio
 import structlog
 
-from actors.model import OutboundMessage, RoomId
+from actors.model import EventId, OutboundMessage, RoomId
 from actors.ports import (
     Homeserver,
     HomeserverRefused,
@@ -48,8 +48,10 @@ class Outbox:
         """The homeserver answers again; a new one for those who find that it does not."""
         self._resting = 0
         """Senders that have found so."""
-        self._ended = anyio.Event()
-        """A sender has come to its end; a new one for those who wait for the next."""
+        self._behind: set[RoomId] = set()
+        """Rooms with something queued, since when nothing has been tried there."""
+        self._caught_up = anyio.Event()
+        """There is none left; a new one for those who wait for the next time."""
 
     def hurry(self) -> None:
         """The homeserver answers: who waits because it did not tries again."""
@@ -60,14 +62,21 @@ class Outbox:
     def wake(self, room_id: RoomId) -> None:
         """Something of this room has been committed to the outbox."""
         known = room_id in self._sending
+        self._behind.add(room_id)
         self._sending[room_id] = True
         if not known:
             self._system.background(self._send_all, room_id)
 
-    async def delivered(self) -> None:
-        """Return as soon as there is nothing to send."""
-        while self._sending:
-            await self._ended.wait()
+    async def tried(self) -> None:
+        """Return as soon as something was sent, or tried, in each room that was woken."""
+        while self._behind:
+            await self._caught_up.wait()
+
+    def _has_tried(self, room_id: RoomId) -> None:
+        self._behind.discard(room_id)
+        if not self._behind:
+            self._caught_up.set()
+            self._caught_up = anyio.Event()
 
     async def _send_all(self, room_id: RoomId) -> None:
         try:
@@ -80,15 +89,13 @@ class Outbox:
                 failures = 0 if await self._send_batch(batch, failures) else failures + 1
         finally:
             del self._sending[room_id]
-            self._ended.set()
-            self._ended = anyio.Event()
+            self._has_tried(room_id)
 
     async def _send_batch(self, batch: tuple[OutboundMessage, ...], failures: int) -> bool:
         """Send until the first failure, and wait after it. Whether there was none."""
         for message in batch:
             try:
-                async with self._slots:
-                    event_id = await self._homeserver.send(message)
+                event_id = await self._send(message)
             except RateLimited as limit:
                 await anyio.sleep(limit.retry_after_s)
                 return False
@@ -103,6 +110,13 @@ class Outbox:
                 await self._store.commit([MarkSent(message.txn_id, event_id)])
                 self.hurry()
         return True
+
+    async def _send(self, message: OutboundMessage) -> EventId:
+        try:
+            async with self._slots:
+                return await self._homeserver.send(message)
+        finally:
+            self._has_tried(message.room_id)
 
     async def _rest(self, wait_s: float) -> None:
         """Wait; but once the homeserver has answered, no longer than after a first failure."""

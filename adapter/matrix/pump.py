@@ -72,7 +72,7 @@ class Pump:
         """Give answers that come at once the right of way."""
         with anyio.move_on_after(ANSWERS_FIRST_S):
             await self.system.handled()
-            await self.outbox.delivered()
+            await self.outbox.tried()
 
     async def _let_actors_catch_up(self, regularly: Callable[[], Awaitable[None]]) -> None:
         """Read no further while more messages wait than may.
