@@ -75,7 +75,7 @@ class Activities:
         self.system.interrupt()
         self._delta = await self._changed_rooms()
         if self._delta is not None:
-            changed = _count(len(self._delta.rooms), "room")
+            changed = _count(len(self._delta.rooms), "room") if self._delta.rooms else "no room"
             return f"{changed} changed since the stored position"
         self._hydration = hydration = await self.homeserver.hydrate()
         if hydration.malformed:
