@@ -5,7 +5,7 @@ from contextlib import suppress
 from random import Random
 from typing import Final
 
-from actors.model import MARKER_TYPE, RoomId, UserId
+from actors.model import MARKER_TYPE, MARKER_VERSION, RoomId, UserId
 from actors.ports import HomeserverRefused
 from tests.simulation.events import MALFORMED
 from tests.simulation.people import Person
@@ -34,6 +34,9 @@ class Cast:
         self._rng = rng
         self._story = story
         self._said = 0
+        self.inherited: dict[RoomId, UserId] = {}
+        """Rooms from before markers, and whose they are."""
+        self._banned: list[tuple[RoomId, UserId]] = []
         self._acts: dict[Callable[[Person], None], int] = {
             self._knock: 2,
             self._talk: 10,
@@ -43,9 +46,11 @@ class Cast:
             self._rename: 4,
             self._leave: 1,
             self._bring_a_friend: 1,
+            self._ban: 1,
             self._remove_the_bot: 1,
             self._bring_the_bot_back: 2,
             self._upgrade: 1,
+            self._upgrade_space: 1,
             self._forge: 1,
         }
 
@@ -63,9 +68,12 @@ class Cast:
 
     def settle_down(self) -> None:
         """Everybody accepts their invites; who has no chat of their own asks for one."""
+        for room_id, user_id in self._banned:
+            self._server.evict(room_id, user_id)
+        self._banned.clear()
         for person in self.people:
             person.join_all()
-            if not self.has_chat(person):
+            if not self.has_chat(person) or not self.has_space(person):
                 self._knock(person)
 
     def say_goodbye(self) -> None:
@@ -81,10 +89,28 @@ class Cast:
     def has_chat(self, person: Person) -> bool:
         """Whether the bot and a person are in a chat that is the person's own."""
         return any(
-            room.content(MARKER_TYPE, BOT).get("owner") == person.user_id
+            self._owner_of(room) == person.user_id
             for room in self._server.rooms_of(BOT, "join")
-            if room.content(MARKER_TYPE, BOT).get("kind") == "chat" and _both_in(room, person)
+            if not room.is_space and _both_in(room, person)
         )
+
+    def has_space(self, person: Person) -> bool:
+        """Whether the bot is in a person's Space."""
+        return self._space_of(person) is not None
+
+    def _spaces_can_be_read(self) -> bool:
+        """Whether no Space is marked by another version."""
+        versions = [
+            room.content(MARKER_TYPE, BOT).get("version")
+            for room in self._server.rooms.values()
+            if room.is_space
+        ]
+        return set(versions) <= {None, MARKER_VERSION}
+
+    def _owner_of(self, room: SimulatedRoom) -> object:
+        """Whose a room of ours is; None for any other one."""
+        owner = room.content(MARKER_TYPE, BOT).get("owner")
+        return owner or self.inherited.get(room.room_id)
 
     # ------------------------------------------------------------ what they do
 
@@ -146,18 +172,40 @@ class Cast:
     def _remove_the_bot(self, person: Person) -> None:
         room_id = self._a_chat(person)
         if "predecessor" in self._server.room(room_id).content("m.room.create"):
-            return  # whether the room before it is a chat again, nobody has decided
-        self._server.evict(room_id, BOT)
-        self._tell(person, f"has the bot removed from {room_id}")
+            return  # whether the room before it counts again, nobody has decided
+        membership = self._rng.choice(("leave", "leave", "ban"))
+        self._server.evict(room_id, BOT, membership)
+        self._tell(person, f"has the bot removed from {room_id}: {membership}")
 
     def _bring_the_bot_back(self, person: Person) -> None:
         for room in self._chat_rooms():
-            if room.membership(BOT) == "leave" and room.membership(person.user_id) == "join":
+            gone = room.membership(BOT) in {"leave", "ban"}
+            if gone and room.membership(person.user_id) == "join":
+                self._server.evict(room.room_id, BOT)
                 person.invite(room.room_id, BOT)
                 self._tell(person, f"invites the bot to {room.room_id} again")
 
+    def _ban(self, person: Person) -> None:
+        """Somebody may not come back to a chat until everybody settles down."""
+        room_id = self._a_chat(person)
+        if self._owner_of(self._server.room(room_id)) == person.user_id:
+            return
+        self._server.evict(room_id, person.user_id, "ban")
+        self._banned.append((room_id, person.user_id))
+        self._tell(person, f"is banned from {room_id}")
+
     def _upgrade(self, person: Person) -> None:
         room_id = self._a_chat(person)
+        if self._spaces_can_be_read():
+            self._replace(person, room_id)
+
+    def _upgrade_space(self, person: Person) -> None:
+        space = self._space_of(person)
+        marked = space is not None and space.content(MARKER_TYPE, BOT)
+        if space is not None and marked and space.membership(person.user_id) == "join":
+            self._replace(person, space.room_id)
+
+    def _replace(self, person: Person, room_id: RoomId) -> None:
         self._server.grant(room_id, person.user_id, 100)
         replacement = person.upgrade(room_id)
         self._server.grant(replacement, BOT, 100)
@@ -194,6 +242,24 @@ class Cast:
                 if ("m.room.tombstone", "") not in room.state:
                     chats.append(room)
         return chats
+
+    def _space_of(self, person: Person) -> SimulatedRoom | None:
+        """A person's Space that the bot is in."""
+        for room in self._spaces():
+            if self._owner_of(room) == person.user_id and room.membership(BOT) == "join":
+                return room
+        return None
+
+    def _spaces(self) -> list[SimulatedRoom]:
+        """Spaces of ours, not replaced, and with a marker of this version or none."""
+        return [
+            room
+            for room in self._server.rooms.values()
+            if room.is_space
+            and self._owner_of(room) is not None
+            and room.content(MARKER_TYPE, BOT).get("version", MARKER_VERSION) == MARKER_VERSION
+            and ("m.room.tombstone", "") not in room.state
+        ]
 
     def _tell(self, person: Person, what: str) -> None:
         self._story.tell(person.user_id.partition(":")[0], what)

@@ -1,7 +1,7 @@
 """What must hold at every moment of a simulation. Each checker is told of what it watches."""
 
 import re
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -10,10 +10,12 @@ import anyio
 
 from actors.machine import Outcome, Table, TransitionRecord
 from actors.messages import Address
-from actors.model import MARKER_TYPE, EventId, PlatformChatId, RoomId, UserId
+from actors.model import MARKER_TYPE, ChatId, EventId, PlatformChatId, RoomId, UserId
 from actors.ports import PositionLost
 from actors.room_lifecycle import ROOM_LIFECYCLE, RoomState, RoomTrigger
+from adapter.matrix import pump
 from supervisor.lifecycle import LIFECYCLE, MACHINE, State, Trigger
+from supervisor.supervisor import Step
 from tests.simulation.events import Event
 from tests.simulation.server import SimulatedServer
 from tests.simulation.story import Story
@@ -23,6 +25,13 @@ WRITES: Final = frozenset({
     "invite", "send",
 })  # fmt: skip
 """Requests that change something on the homeserver which anybody sees for good."""
+
+SESSION: Final = frozenset({"log_in", "probe", "hydrate", "sync"})
+"""Requests by which the bot goes on."""
+
+LOGINS: Final = 20
+LOGINS_WITHIN_S: Final = 60.0
+"""One run of the process logs in by password no more often than so."""
 
 ONCE: Final = (
     re.compile(r"You said .*\bq\d+q\b.*"),
@@ -51,6 +60,8 @@ class Checkers:
         """Our answers in the rooms' timelines, by the message that they answer."""
         self.excused_until = 0
         """Messages up to this position of the stream may have been lost with the database."""
+        self.mended: dict[RoomId, int] = {}
+        """The Spaces that another version has marked, and the positions at which that ended."""
         self.journal: dict[str, str] = {}
         """The state of every machine in this run, replayed from the journal."""
         self._server = server
@@ -67,6 +78,13 @@ class Checkers:
         self._chat_ids: dict[tuple[str, str], RoomId] = {}
         self._intents: dict[str, RoomId] = {}
         self._conversations: dict[RoomId, PlatformChatId] = {}
+        self.waiting: Callable[[], int] = lambda: 0
+        """How many messages wait in the inbox."""
+        self._expected: dict[RoomId, ChatId] = {}
+        self._credentials_refused = False
+        self._may_read = False
+        """Going live reads once, however much waits."""
+        self._logins: deque[float] = deque()
 
     def violated(self, what: str) -> None:
         """Something happened that must not."""
@@ -80,6 +98,8 @@ class Checkers:
         """Another run of the process begins."""
         self._boot = boot
         self._why = None
+        self._credentials_refused = False
+        self._logins.clear()
         self._busy.clear()
         self.journal.clear()
 
@@ -97,8 +117,35 @@ class Checkers:
 
     def request_started(self, method: str) -> None:
         """The bot begins a request."""
+        if method in SESSION and self._credentials_refused:
+            self.violated(f"{method} after the credentials were refused")
+        if method == "sync" and self.state() is State.LIVE:
+            if not self._may_read and self.waiting() > pump.INBOX_LIMIT:
+                self.violated(f"reads on while {self.waiting()} messages wait")
+            self._may_read = False
         if method in WRITES and not self._may_write(method):
             self.violated(f"{method} while {self.state()} ({self._why})")
+
+    def refused(self) -> None:
+        """The homeserver has refused the account: no waiting helps."""
+        self._credentials_refused = True
+
+    def logged_in(self, how: str) -> None:
+        """There is a session, a new one or the stored one."""
+        now = anyio.current_time()
+        if how == "password":
+            self._logins.append(now)
+        while self._logins and now - self._logins[0] > LOGINS_WITHIN_S:
+            self._logins.popleft()
+        if len(self._logins) > LOGINS:
+            self.violated(f"{len(self._logins)} logins within {LOGINS_WITHIN_S:g} s")
+
+    def stopped(self, last: Step, *, asked: bool) -> None:
+        """The supervisor has come to its end: as it was asked to, or because of a refusal."""
+        self._story.tell("process", f"stops: {last.trigger} ({last.reason})")
+        refused = last.trigger is Trigger.CREDENTIALS_REFUSED
+        if not (self._credentials_refused if refused else asked):
+            self.violated(f"the process ended by itself: {last.trigger} ({last.reason})")
 
     def _may_write(self, method: str) -> bool:
         """Only `live` may write; while some rooms fail the others are served, without creating."""
@@ -112,10 +159,13 @@ class Checkers:
         if self._conversations.setdefault(room_id, chat) != chat:
             self.violated(f"{room_id} talks in {chat}, not in {self._conversations[room_id]}")
 
-    def journaled(self, record: TransitionRecord) -> None:
-        """A transition was written: it continues that machine's last one, as its table says."""
+    def journaled(self, record: TransitionRecord, *, lost: bool) -> None:
+        """A transition was written, or `lost` while it could not be.
+
+        It continues that machine's last one, as its table says.
+        """
         self._story.tell(
-            "journal",
+            "lost row" if lost else "journal",
             f"{record.machine}: {record.src} --{record.trigger}--> {record.dst}"
             f" {record.outcome} ({record.reason})",
         )
@@ -124,6 +174,7 @@ class Checkers:
         self.journal[record.machine] = record.dst
         if not is_room:
             self._why = Trigger(record.trigger)
+            self._may_read = record.dst == State.LIVE
         if record.src != before:
             self.violated(f"journal: {record.machine} was {before}, not {record.src}")
         follows = (
@@ -142,6 +193,14 @@ class Checkers:
     def expect_loss(self) -> None:
         """From here to the next position that is saved, messages may be missed."""
         self._loss_expected = True
+
+    def expect_chat_id(self, room_id: RoomId, chat_id: ChatId) -> None:
+        """A room without a marker has a number all the same, in its rows or its name."""
+        self._expected[room_id] = chat_id
+
+    def expect_any_chat_id(self) -> None:
+        """The rows that say numbers are damaged or gone."""
+        self._expected.clear()
 
     def position_saved(self, token: str) -> None:
         """The position in the stream from which the bot goes on."""
@@ -187,13 +246,17 @@ class Checkers:
         owner, chat_id = str(event.content.get("owner")), event.content.get("chat_id")
         if chat_id is not None:
             self._claim((owner, str(chat_id)), event.room_id)
+            expected = self._expected.pop(event.room_id, chat_id)
+            if chat_id != expected:
+                self.violated(f"{event.room_id} was {expected} and is {chat_id} now")
         intent = event.content.get("intent")
         before = self._server.room(event.room_id).content("m.room.create").get("predecessor")
         if intent is None or before is not None:
             return
         if chat_id is not None and event.prev_content == {}:
             self._check_high_water(event, str(chat_id))
-        if self._intents.setdefault(str(intent), event.room_id) != event.room_id:
+        made = self._intents.setdefault(str(intent), event.room_id)
+        if made != event.room_id and self._server.room(made).membership(self._me) == "join":
             self.violated(f"two rooms for the intent {intent}")
 
     def _check_high_water(self, event: Event, chat_id: str) -> None:
@@ -205,7 +268,8 @@ class Checkers:
 
     def _claim(self, key: tuple[str, str], room_id: RoomId) -> None:
         holder = self._chat_ids.setdefault(key, room_id)
-        if holder != room_id and not self._replaces(room_id, holder):
+        replaces = self._replaces(room_id, holder) or self._replaces(holder, room_id)
+        if holder != room_id and not replaces:
             self.violated(f"{key[1]} of {key[0]} given out twice: {holder}, {room_id}")
         self._chat_ids[key] = room_id
 

@@ -9,7 +9,7 @@ from actors.ports import StoreUnavailable
 from adapter.sqlite.inline import MEMORY, InlineJournal, InlineStore, _Database
 from adapter.sqlite.opening import STORE_SCHEMA
 from adapter.sqlite.sql_store import Clock, SqlStore
-from adapter.sqlite.statements import Query, Row, Statement
+from adapter.sqlite.statements import WAITING_COUNT, Query, Row, Statement
 from tests.simulation.checkers import Checkers
 from tests.simulation.connection import Gate
 
@@ -20,10 +20,14 @@ DAMAGED: Final = 0.5
 
 
 class Disk:
-    """The bot's files, in memory. `fails` is the probability that using the database fails."""
+    """The bot's files, in memory. `fails` is the probability that using the database fails.
+
+    With `journal_fails` the journal can't be written.
+    """
 
     def __init__(self, rng: random.Random, clock: Clock) -> None:
         self.fails = 0.0
+        self.journal_fails = False
         self.rng = rng
         self.clock = clock
         self.token: str | None = None
@@ -49,6 +53,11 @@ class Disk:
                 )
         await self.database.write(statements)
         return len(statements)
+
+    def waiting(self) -> int:
+        """How many messages wait in the inbox at this moment."""
+        (count,) = self.database._connection.execute(WAITING_COUNT.sql).fetchone()
+        return int(count)
 
     def store(self) -> SqlStore:
         """The database without anything in the way, for whoever looks on."""
@@ -96,6 +105,7 @@ class ReachedJournal:
     """The Journal port of one run of the process."""
 
     def __init__(self, disk: Disk, gate: Gate, checkers: Checkers) -> None:
+        self._disk = disk
         self._journal = disk.journal
         self._gate = gate
         self._checkers = checkers
@@ -103,7 +113,11 @@ class ReachedJournal:
     async def append(self, *records: TransitionRecord) -> None:
         """Write records."""
         await self._gate.before("journal")
-        await self._journal.append(*records)
+        lost = self._disk.journal_fails
+        if not lost:
+            await self._journal.append(*records)
         for record in records:
-            self._checkers.journaled(record)
+            self._checkers.journaled(record, lost=lost)
+        if lost:
+            raise StoreUnavailable("database or disk is full")
         await self._gate.after("journal")

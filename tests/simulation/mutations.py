@@ -144,4 +144,58 @@ MUTATIONS: Final = (
         "            if not cell.probes:\n",
         "            if cell:\n",
     ),
+    Mutation(
+        "a_lost_journal_ends_the_process",
+        "actors/transition_log.py",
+        '                _log.error("journal_lost", rows=len(noted), error=str(error))\n',
+        "                raise RuntimeError from error\n",
+    ),
+    Mutation(
+        "refused_credentials_tried_again",
+        "supervisor/lifecycle.py",
+        "Trigger.CREDENTIALS_REFUSED,  State.STOPPED)",
+        "Trigger.CREDENTIALS_REFUSED,  State.DEGRADED)",
+    ),
+    Mutation(
+        "sessions_taken_back_at_once",
+        "supervisor/supervisor.py",
+        "STORM: Final = CrashWindow(limit=3, within_s=300.0)",
+        "STORM: Final = CrashWindow(limit=10**9, within_s=300.0)",
+    ),
+    Mutation(
+        "reading_never_pauses",
+        "adapter/matrix/pump.py",
+        "        while await self.store.waiting_count() > INBOX_LIMIT:\n",
+        "        while await self.store.waiting_count() > 10**9:\n",
+    ),
+    Mutation(
+        "what_waits_is_pruned",
+        "adapter/sqlite/statements.py",
+        "\"SELECT seq FROM inbox WHERE state = 'done' AND accepted_at < ? LIMIT ?\"",
+        "\"SELECT seq FROM inbox WHERE state <> 'dead' AND accepted_at < ? LIMIT ?\"",
+    ),
+    Mutation(
+        "nothing_is_pruned",
+        "adapter/matrix/activities.py",
+        "        if now - self._pruned_at >= PRUNE_EVERY_S:\n",
+        "        if now < self._pruned_at:\n",
+    ),
+    Mutation(
+        "rows_are_no_evidence",
+        "actors/classify.py",
+        "    chat_id = record.agreed_chat_id(owner)\n",
+        "    chat_id = None\n",
+    ),
+    Mutation(
+        "upgrades_of_spaces_not_followed",
+        "actors/graph.py",
+        "self.spaces.get(self.latest(named)) if named else None",
+        "self.spaces.get(named) if named else None",
+    ),
+    Mutation(
+        "creates_for_owners_of_undecided_spaces",
+        "actors/creation.py",
+        "            if self.owner in owners and (user is None or user.space_id == room_id):\n",
+        "            if not owners:\n",
+    ),
 )

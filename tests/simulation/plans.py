@@ -1,8 +1,11 @@
 """What one seed stands for: who is there, how much happens, and how much goes wrong."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
 
+from adapter.matrix import pump
 from tests.simulation.faults import Fault
 from tests.simulation.limits import RateLimit, stock_creation_limit, stock_write_limit
 
@@ -32,6 +35,20 @@ class Plan:
     write_limit: RateLimit | None
     timeline_limit: int
     room_version: str
+    inbox_limit: int
+    legacy: int
+    """How many chats the first person has from a bot that knew no markers."""
+    legacy_rows: bool
+    """Whether that bot's database is there as well."""
+
+    @contextmanager
+    def in_force(self) -> Iterator[None]:
+        """Set what the product has as constants."""
+        before, pump.INBOX_LIMIT = pump.INBOX_LIMIT, self.inbox_limit  # type: ignore[misc]
+        try:
+            yield
+        finally:
+            pump.INBOX_LIMIT = before  # type: ignore[misc]
 
 
 def plan_for(rng: Random) -> Plan:
@@ -54,4 +71,7 @@ def plan_for(rng: Random) -> Plan:
         write_limit=rng.choice((None, None, stock_write_limit())),
         timeline_limit=rng.choice((1, 3, 10)),
         room_version=rng.choice(("10", "12")),
+        inbox_limit=rng.choice((pump.INBOX_LIMIT, pump.INBOX_LIMIT, 2, 5)),
+        legacy=rng.choice((0, 0, 0, 1, 4)),
+        legacy_rows=rng.random() < 0.5,
     )

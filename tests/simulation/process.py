@@ -9,6 +9,7 @@ from typing_extensions import override
 from actors.cell import Actor
 from actors.messages import Address, Message
 from actors.model import ChatId, Nonce, PlatformChatId, UserId
+from actors.ports import CredentialsRefused
 from actors.transition_log import TransitionLog
 from adapter.matrix.assembly import Bot, assemble
 from adapter.sqlite.sql_store import SqlStore
@@ -53,6 +54,7 @@ class Life(Gate):
         self.dead = False
         self.ending = anyio.Event()
         """It has died, or was asked to stop, or has ended by itself."""
+        self.asked_to_stop = False
         self._checkers = checkers
         self._left = dies_at
 
@@ -143,6 +145,7 @@ class Process:
         """Ask the run of the process to stop, if there is one."""
         if self.life is not None and self.supervisor is not None:
             self.supervisor.request_stop("SIGTERM")
+            self.life.asked_to_stop = True
             self.life.ending.set()
 
     async def run(self, life: Life) -> None:
@@ -167,6 +170,7 @@ class Process:
             self._server, BOT, faults=self._faults, token=disk.token, gate=life
         )
         homeserver.disk = disk
+        homeserver.checkers = checkers
         transitions = TransitionLog(ReachedJournal(disk, life, checkers), boot, self._server.now)
         random = Random(self._rng.getrandbits(64))  # noqa: S311 - no secret
         bot = assemble(
@@ -183,7 +187,8 @@ class Process:
         async with bot.system:
             self.bot = bot
             self.supervisor = Supervisor(bot.activities, transitions, random)
-            await self.supervisor.run()
+            last = await self.supervisor.run()
+            checkers.stopped(last, asked=life.asked_to_stop)
             stuck = await bot.system.stop(STOP_WITHIN_S)
             if stuck:
                 self._story.tell("process", f"stuck: {stuck}")
@@ -193,11 +198,17 @@ class RememberedSession(SimulatedHomeserver):
     """The homeserver as a process reaches it that keeps its session on a disk."""
 
     disk: Disk
+    checkers: Checkers
 
     @override
     async def log_in(self) -> str:
         """Resume the session if its token is still good, else log in."""
-        how = await super().log_in()
+        try:
+            how = await super().log_in()
+        except CredentialsRefused:
+            self.checkers.refused()
+            raise
+        self.checkers.logged_in(how)
         self.disk.token = self.connection.token
         return how
 

@@ -1,4 +1,7 @@
-"""Play one seed: `python -m tests.simulation.run SEED` tells the whole story of it."""
+"""Play one seed: `python -m tests.simulation.run SEED` tells the whole story of it.
+
+`asyncio:SEED` plays it on asyncio instead of trio.
+"""
 
 import sys
 from dataclasses import dataclass
@@ -7,16 +10,18 @@ from typing import Final
 
 import anyio
 
+from actors.room import UNDECIDED_FOR_S
 from tests.simulation.cast import Cast
 from tests.simulation.checkers import Checkers
 from tests.simulation.connection import LATE_S
 from tests.simulation.disk import Disk
 from tests.simulation.endings import Ending
 from tests.simulation.faults import Faults
+from tests.simulation.past import Past
 from tests.simulation.plans import plan_for
 from tests.simulation.platform import SimulatedPlatform
 from tests.simulation.process import BOT, Life, Process
-from tests.simulation.seeding import run_simulation
+from tests.simulation.seeding import Backend, run_simulation
 from tests.simulation.server import SimulatedServer
 from tests.simulation.story import Story
 from tests.simulation.weather import Weather
@@ -26,6 +31,8 @@ REST_WITHIN_S: Final = 2 * 3600.0
 END_WITHIN_S: Final = 60.0
 """Virtual seconds within which a process that is killed or stopped must have ended."""
 LOOK_EVERY_S: Final = 5.0
+CALM_FOR_S: Final = UNDECIDED_FOR_S + LOOK_EVERY_S
+"""For so long there must be nothing to do: what is undecided looks again by itself."""
 AWAY_S: Final = 20.0
 """The longest time between the death of a process and the next one."""
 
@@ -38,23 +45,30 @@ class Outcome:
     violations: tuple[str, ...]
     story: str
     virtual_s: float
+    backend: Backend = "trio"
+
+    @property
+    def name(self) -> str:
+        """What plays it again, given to this module."""
+        return str(self.seed) if self.backend == "trio" else f"{self.backend}:{self.seed}"
 
 
-def play(seed: int) -> Outcome:
+def play(seed: int, backend: Backend = "trio") -> Outcome:
     """Play a seed to its end, or to the first violation."""
 
     async def body(_: Random) -> Outcome:
         simulation = Simulation(seed)
-        with simulation.story.hears_the_log():
+        with simulation.story.hears_the_log(), simulation.plan.in_force():
             await simulation.run()
         return Outcome(
             seed,
             tuple(simulation.checkers.violations),
             simulation.story.text(),
             anyio.current_time(),
+            backend,
         )
 
-    return run_simulation(body, seed)
+    return run_simulation(body, seed, backend)
 
 
 class Simulation:
@@ -64,9 +78,8 @@ class Simulation:
         def rng(part: str) -> Random:
             return Random(f"{seed}/{part}")  # noqa: S311 - no secret
 
-        plan = plan_for(rng("plan"))
+        self.plan = plan = plan_for(rng("plan"))
         self.story = Story()
-        self._plan = plan
         self._rng = rng("simulation")
         self._server = SimulatedServer(
             rng("server"), room_version=plan.room_version, timeline_limit=plan.timeline_limit
@@ -74,6 +87,7 @@ class Simulation:
         faults, platform = Faults(rng("faults")), SimulatedPlatform(rng("platform"))
         disk = Disk(rng("disk"), self._server.now)
         self.checkers = Checkers(self._server, BOT, self.story)
+        self.checkers.waiting = disk.waiting
         self._server.on_event = self.checkers.seen
         platform.on_asked = self.checkers.asked
         self._process = Process(
@@ -86,6 +100,7 @@ class Simulation:
             rng=rng("process"),
         )
         self._cast = Cast(self._server, rng("cast"), plan.people, self.story)
+        self._past = Past(self._server, disk, rng("past"), self.checkers, self.story)
         self._weather = Weather(
             plan=plan,
             server=self._server,
@@ -100,7 +115,11 @@ class Simulation:
 
     async def run(self) -> None:
         """Play until the end, or until something is violated."""
-        self.story.tell("plan", repr(self._plan))
+        self.story.tell("plan", repr(self.plan))
+        first = self._cast.people[0]
+        self._cast.inherited = await self._past.happen(
+            first, self.plan.legacy, rows=self.plan.legacy_rows
+        )
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._server.run_postponed)
             tasks.start_soon(self._keep_running)
@@ -109,8 +128,8 @@ class Simulation:
             tasks.cancel_scope.cancel()
 
     async def _play(self, scope: anyio.CancelScope) -> None:
-        for _ in range(self._plan.acts):
-            await anyio.sleep(self._rng.expovariate(1 / self._plan.gap_s))
+        for _ in range(self.plan.acts):
+            await anyio.sleep(self._rng.expovariate(1 / self.plan.gap_s))
             self._cast.act()
             self._weather.change()
         self._weather.clear_up()
@@ -125,17 +144,20 @@ class Simulation:
         await anyio.sleep(END_WITHIN_S)
         await self._rest("the last start")
         await self._ending.check()
+        await self._ending.check_pruned()
         scope.cancel()
 
     async def _rest(self, after: str) -> None:
-        """Wait until the bot has nothing left to do."""
+        """Wait until the bot has nothing left to do, and finds nothing more by itself."""
         deadline_s = anyio.current_time() + REST_WITHIN_S
-        await anyio.sleep(LOOK_EVERY_S)
-        while left := await self._ending.unfinished():
-            if anyio.current_time() > deadline_s:
+        calm_since = anyio.current_time()
+        while anyio.current_time() - calm_since < CALM_FOR_S:
+            await anyio.sleep(LOOK_EVERY_S)
+            if left := await self._ending.unfinished():
+                calm_since = anyio.current_time()
+            if left and anyio.current_time() > deadline_s:
                 self.checkers.violated(f"no rest after {after}: {'; '.join(left)}")
                 await anyio.sleep_forever()
-            await anyio.sleep(LOOK_EVERY_S)
         self.story.tell("rest", f"after {after}")
 
     async def _keep_running(self) -> None:
@@ -162,10 +184,11 @@ class Simulation:
 def main(arguments: list[str]) -> int:
     """Play the seeds given on the command line, and tell their stories."""
     broken = 0
-    for seed in map(int, arguments):
-        outcome = play(seed)
+    for argument in arguments:
+        before, _, seed = argument.rpartition(":")
+        outcome = play(int(seed), "asyncio" if before == "asyncio" else "trio")
         sys.stdout.write(f"{outcome.story}\n")
-        sys.stdout.write(f"seed {seed}: {'; '.join(outcome.violations) or 'all is well'}\n")
+        sys.stdout.write(f"seed {outcome.name}: {'; '.join(outcome.violations) or 'all is well'}\n")
         broken += bool(outcome.violations)
     return min(broken, 1)
 

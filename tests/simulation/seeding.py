@@ -1,4 +1,4 @@
-"""Simulations that replay exactly: trio's scheduler seeded, its clock virtual.
+"""Simulations that replay exactly: the clock virtual, and trio's scheduler seeded.
 
 trio offers no public way to seed its scheduler. The two private names that it takes are used here
 and nowhere else, and a test fails when they stop to work.
@@ -7,13 +7,18 @@ and nowhere else, and a test fails when they stop to work.
 import random
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
+import anyio
 import trio
 from trio._core import _run
 from trio.testing import MockClock
 
+from tests.simulation.virtual_clock import VirtualClockLoop
+
 T = TypeVar("T")
+
+Backend: TypeAlias = Literal["trio", "asyncio"]
 
 _FLAG = "_ALLOW_DETERMINISTIC_SCHEDULING"
 
@@ -33,15 +38,21 @@ def seeded_trio(seed: int) -> Iterator[None]:
         scheduler.setstate(state)
 
 
-def run_simulation(body: Callable[[random.Random], Awaitable[T]], seed: int) -> T:
-    """Run `body` on trio with a virtual clock; it gets the Random from which all else is drawn.
+def run_simulation(
+    body: Callable[[random.Random], Awaitable[T]], seed: int, backend: Backend = "trio"
+) -> T:
+    """Run `body` on a virtual clock; it gets the Random from which all else is drawn.
 
-    The clock starts at 0 and jumps whenever every task waits. An error carries the seed in a note.
+    The clock starts at 0 and jumps whenever every task waits. asyncio runs tasks in the order in
+    which they became ready, whatever the seed. An error carries the seed in a note.
     """
-    clock = MockClock(autojump_threshold=0)
-    with seeded_trio(seed):
-        try:
-            return trio.run(body, random.Random(seed), clock=clock)  # noqa: S311 - no secret
-        except BaseException as error:
-            error.add_note(f"simulation seed: {seed}")
-            raise
+    rng = random.Random(seed)  # noqa: S311 - no secret
+    try:
+        if backend == "asyncio":
+            options = {"loop_factory": VirtualClockLoop}
+            return anyio.run(body, rng, backend="asyncio", backend_options=options)
+        with seeded_trio(seed):
+            return trio.run(body, rng, clock=MockClock(autojump_threshold=0))
+    except BaseException as error:
+        error.add_note(f"simulation seed: {seed}")
+        raise

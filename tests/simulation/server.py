@@ -79,6 +79,7 @@ class SimulatedServer:
         self._postponed: list[tuple[float, Callable[[], object]]] = []
         self._rooms_of: dict[UserId, dict[RoomId, SimulatedRoom]] = {}
         self._clock = clock
+        self._skipped_s = 0.0
         self._down = False
         self._era = 1
         self._waiters: list[anyio.Event] = []
@@ -87,7 +88,11 @@ class SimulatedServer:
 
     def now(self) -> float:
         """Seconds since the epoch."""
-        return EPOCH_S + self._clock()
+        return EPOCH_S + self._skipped_s + self._clock()
+
+    def skip(self, seconds: float) -> None:
+        """Move every clock on, as if nobody had done anything for so long."""
+        self._skipped_s += seconds
 
     @property
     def position(self) -> int:
@@ -280,9 +285,12 @@ class SimulatedServer:
         changed = {**levels, "users": {**room.powers(), user_id: power}}
         self._append(room, room.creator, "m.room.power_levels", changed, "")
 
-    def evict(self, room_id: RoomId, user_id: UserId) -> None:
-        """Take somebody out of a room, as the server's administrator can whoever they are."""
-        self._set_member(self.room(room_id), user_id, user_id, "leave")
+    def evict(self, room_id: RoomId, user_id: UserId, membership: str = "leave") -> None:
+        """Take somebody out of a room, as the server's administrator can whoever they are.
+
+        With `ban` for good; another time without, and they may be invited again.
+        """
+        self._set_member(self.room(room_id), user_id, user_id, membership)
 
     def _set_member(
         self, room: SimulatedRoom, sender: UserId, target: UserId, membership: str

@@ -10,7 +10,8 @@ import pytest
 from tests.simulation.mutate import planted
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.run import play
-from tests.simulation.soak import described
+from tests.simulation.seeding import Backend
+from tests.simulation.soak import backend_of, described
 
 ROOT = Path(__file__).parents[2]
 BLOCK = 20
@@ -19,13 +20,20 @@ BLOCKS = 10
 
 @pytest.mark.parametrize("first", range(0, BLOCK * BLOCKS, BLOCK))
 def test_every_seed_of_a_block_ends_well(first: int) -> None:
-    broken = [outcome for seed in range(first, first + BLOCK) if (outcome := play(seed)).violations]
+    outcomes = [play(seed, backend_of(seed)) for seed in range(first, first + BLOCK)]
+    broken = [outcome for outcome in outcomes if outcome.violations]
     assert not broken, "\n".join(map(described, broken))
 
 
-def story_in_another_process(seed: int, hash_seed: int) -> str:
+def test_a_share_of_the_seeds_is_played_on_asyncio() -> None:
+    played = [backend_of(seed) for seed in range(BLOCK * BLOCKS)]
+    assert played.count("asyncio") >= 20
+    assert played.count("trio") >= 150
+
+
+def story_in_another_process(name: str, hash_seed: int) -> str:
     return subprocess.run(
-        [sys.executable, "-m", "tests.simulation.run", str(seed)],
+        [sys.executable, "-m", "tests.simulation.run", name],
         cwd=ROOT,
         env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},
         capture_output=True,
@@ -35,12 +43,16 @@ def story_in_another_process(seed: int, hash_seed: int) -> str:
     ).stdout
 
 
-@pytest.mark.parametrize("seed", [1, 122])
-def test_a_seed_tells_the_same_story_in_separate_processes(seed: int) -> None:
-    here = f"{play(seed).story}\nseed {seed}: all is well\n"
+@pytest.mark.parametrize(
+    ("seed", "backend", "hash_seed"), [(1, "trio", 1), (122, "trio", 2), (8, "asyncio", 3)]
+)
+def test_a_seed_tells_the_same_story_in_separate_processes(
+    seed: int, backend: Backend, hash_seed: int
+) -> None:
+    outcome = play(seed, backend)
+    here = f"{outcome.story}\nseed {outcome.name}: all is well\n"
     assert "lifecycle: reconcile --reconciled--> live" in here
-    assert story_in_another_process(seed, hash_seed=1) == here
-    assert story_in_another_process(seed, hash_seed=2) == here
+    assert story_in_another_process(outcome.name, hash_seed) == here
 
 
 def test_every_deliberate_bug_is_explained_and_still_fits() -> None:
