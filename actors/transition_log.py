@@ -43,6 +43,8 @@ class TransitionLog:
         self._journal = journal
         self._noted: list[TransitionRecord] = []
         self._writing = anyio.Lock()
+        # Bound once, as logging was set up before: thousands of rooms may tell at one start.
+        self._log = structlog.get_logger().bind()
 
     async def write(self, transition: Transition) -> None:
         """Log it and journal it, durably where the journal works; what was noted goes first."""
@@ -52,7 +54,7 @@ class TransitionLog:
     def note(self, transition: Transition) -> bool:
         """Log it at once and journal it with the next `flush`. Whether somebody must call that."""
         dwell_ms = round(transition.dwell_s * 1000)
-        log = _log.debug if transition.trigger in ROUTINE else _log.info
+        log = self._log.debug if transition.trigger in ROUTINE else self._log.info
         log(
             f"{transition.machine.partition(':')[0]}_transition",
             machine=transition.machine,
