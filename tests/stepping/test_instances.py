@@ -25,7 +25,8 @@ def other(run: Run) -> str | None:
 @asynccontextmanager
 async def beside(world: World, run: Run) -> AsyncIterator[Run]:
     """Another process with other files and the same session."""
-    world.store, world.token = InlineStore(clock=world.server.now), run.homeserver.connection.token
+    world.store = InlineStore(clock=world.server.now)
+    world.token = run.homeserver.connection.token
     async with world.live() as second:
         yield second
 
@@ -37,6 +38,20 @@ async def test_two_processes_notice_each_other_at_once() -> None:
         assert other(first) is None
         async with beside(world, first) as second:
             await quiet()
+            assert (other(first), other(second)) == ("boot-2", "boot-1")
+
+
+async def test_two_that_start_at_the_same_moment_notice_each_other_in_minutes() -> None:
+    world = World()
+    async with world.boot() as first:
+        await first.go_live()
+        world.store = InlineStore(clock=world.server.now)
+        world.token = first.homeserver.connection.token
+        async with world.boot() as second:
+            await second.go_live()
+            first.let_run()
+            second.let_run()
+            await quiet(RENEW_S + 60)
             assert (other(first), other(second)) == ("boot-2", "boot-1")
 
 
