@@ -1,5 +1,6 @@
 """The composition root: from settings to a bot that runs."""
 
+import asyncio
 import os
 import signal
 import time
@@ -152,6 +153,7 @@ async def _bot(
                 texts=LOCALES[settings.locale],
                 meter=observer.meter,
                 where=f"process {os.getpid()} on {gethostname()}",
+                clock=asyncio.get_running_loop().time,
             )
             async with bot.system:
                 yield bot, transitions, store
