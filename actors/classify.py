@@ -56,7 +56,7 @@ class ConflictReason(StrEnum):
     MARKER_UNREADABLE = "marker_unreadable"
     """Our own marker has a content that this version can't read."""
     OWNER_AMBIGUOUS = "owner_ambiguous"
-    """No marker or row names the owner, and there are none or several to choose from."""
+    """No marker or row names the Space's owner, and there are none or several to choose from."""
     DUPLICATE_SPACE = "duplicate_space"
     """Its owner has an older Space."""
     CHAT_ID_CONTESTED = "chat_id_contested"
@@ -175,12 +175,24 @@ def classify(seen: RoomSnapshot, around: Surroundings, record: Record, me: UserI
     return Skipped(_skip_reason(seen, me))
 
 
-def concerned(verdict: Verdict, seen: RoomSnapshot, record: Record) -> frozenset[UserId]:
-    """Whose an undecided room may be: for them nothing is made that it may already be."""
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """Whose an undecided room may be: for them nothing is made that it may already be.
+
+    `complete` says that everybody in the room is among them.
+    """
+
+    owners: frozenset[UserId]
+    complete: bool
+
+
+def concern_of(verdict: Verdict, seen: RoomSnapshot, record: Record) -> Concern | None:
+    """Whom it concerns that this room is undecided; None when it is decided."""
     if not isinstance(verdict, Conflict) or verdict.reason not in _UNDECIDED:
-        return frozenset()
+        return None
     named = (verdict.owner, seen.perhaps_of, record.room and record.room.matrix_user_id)
-    return frozenset(owner for owner in (*named, *seen.others) if owner)
+    owners = frozenset(owner for owner in (*named, *seen.others) if owner)
+    return Concern(owners, complete=seen.member_count <= 1 + len(seen.others))
 
 
 def platform_chat_id(
@@ -205,6 +217,9 @@ def _marked(seen: RoomSnapshot, marker: Marker, around: Surroundings, record: Re
     space = around.claimed_space
     if space is None and marker.space_id in around.unreadable:
         return _undecided(ConflictReason.UNREADABLE, f"its Space {marker.space_id}", marker)
+    if space is not None and space.owner is None:
+        detail = f"of its Space {space.room_id}"
+        return _undecided(ConflictReason.OWNER_AMBIGUOUS, detail, marker)
     if space is None or space.owner != marker.owner:
         detail = "not joined" if space is None else "of another owner"
         return _undecided(ConflictReason.MARKER_SPACE_MISMATCH, detail, marker)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import anyio
 
+from actors.classify import Concern
 from actors.model import EventId, Nonce, RoomId, UserId
 from actors.ports import Homeserver, Ids, Platform, StateStore
 from actors.system import ActorSystem
@@ -48,7 +49,7 @@ class ActorContext:
     creations under way: the homeserver tells of a new room before all of its state is there.
     `taken` is for owners without a Space: the first index that none of their rooms has used.
     `listed_in` are the Spaces that list a room which is no chat of their owner's yet. `undecided`
-    are rooms in conflict, and whose they may be.
+    are rooms in conflict, and what is known of whose they may be.
     """
 
     homeserver: Homeserver
@@ -68,7 +69,7 @@ class ActorContext:
     creating: set[Nonce] = field(default_factory=set)
     taken: dict[UserId, int] = field(default_factory=dict)
     listed_in: dict[RoomId, set[RoomId]] = field(default_factory=dict)
-    undecided: dict[RoomId, frozenset[UserId]] = field(default_factory=dict)
+    undecided: dict[RoomId, Concern] = field(default_factory=dict)
 
     def link_to(self, room_id: RoomId) -> str:
         """A link that any Matrix client opens. `via` is for ids without a server part."""

@@ -10,6 +10,7 @@ from typing import Final, assert_never
 
 import structlog
 
+from actors.classify import Concern
 from actors.messages import IntentsWaiting
 from actors.model import (
     ChatContext,
@@ -35,8 +36,9 @@ _log = structlog.get_logger()
 
 UNKNOWN_AGAIN_S: Final = 10.0
 """How long to wait before looking again whether a room can be read."""
-UNCLEAR_FOR_S: Final = 10.0
-"""How long a createRoom without an answer may still be at work on the server."""
+UNCLEAR_FOR_S: Final = 60.0
+"""How long a createRoom without an answer may still be at work on the server. A room that it makes
+meanwhile comes with the next sync, and is adopted then."""
 
 
 class Creation(OwnerWork):
@@ -127,8 +129,10 @@ class Creation(OwnerWork):
     async def _unknown_room(self) -> RoomId | None:
         """A room that can't be read or decided now, and may be what is to be made."""
         user = await self._user()
-        for room_id, owners in self.context.undecided.items():
-            if self.owner in owners and (user is None or user.space_id == room_id):
+        for room_id in tuple(self.context.undecided):
+            if user is None and await self._may_be_theirs(room_id):
+                return room_id
+            if user is not None and user.space_id == room_id:
                 return room_id
         for room_id, cell in self.context.system.rooms():
             if not cell.probes:
@@ -138,6 +142,18 @@ class Creation(OwnerWork):
             if whose == self.owner or (whose is None and user is None):
                 return room_id
         return None
+
+    async def _may_be_theirs(self, room_id: RoomId) -> bool:
+        """Whether the owner is named by an undecided room, or in it; it is read for that, once."""
+        undecided = self.context.undecided
+        concern = undecided.get(room_id)
+        if concern is None or self.owner in concern.owners or concern.complete:
+            return concern is not None and self.owner in concern.owners
+        seen = await read_if_joined(self.context.homeserver, room_id)
+        owners = concern.owners.union(seen.others if seen else ())
+        if undecided.get(room_id) == concern:
+            undecided[room_id] = Concern(owners, complete=True)
+        return self.owner in owners
 
     async def _reserve(self, intent: Intent) -> None:
         """Take the next chat id, here, before the server hears of it."""

@@ -74,7 +74,8 @@ class RoomSnapshot:
     `marker_fault` says why such an event could not be read, `perhaps_of` whom it names all the
     same. `children` are `m.space.child` links with a non-empty `via`; `parents` are
     `m.space.parent` links that the bot itself sent.
-    `others` are joined or invited people other than the bot, at most the first five;
+    `others` are joined or invited people other than the bot, as far as they were told: all up to a
+    thousand of a room that was read alone, at most five of one that was read with the others;
     `member_count` counts everybody joined or invited, the bot included.
     """
 

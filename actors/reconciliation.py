@@ -157,10 +157,11 @@ class Round:
             if owner not in self.owners and user.space_id not in unreadable
         ]
         self._writes += [DeleteRow(key) for key in keys]
-        self.tally.removed_rows += len(keys)
 
     async def commit(self) -> None:
         """Write everything, in one transaction, and say so for each room."""
+        removed = {write.key for write in self._writes if isinstance(write, DeleteRow)}
+        self.tally.removed_rows = len(removed - self.written)
         if self._writes:
             await self.store.commit(self._writes)
         for room_id, rows in self._repaired.items():
@@ -177,7 +178,6 @@ class Round:
                 self._wrote(report)
             case RowsRemoved(_, writes):
                 self._writes += writes
-                self.tally.removed_rows += len(writes)
             case ActorCrashed(address, error):
                 self._crashed(address, error)
             case _:
@@ -243,7 +243,6 @@ class Round:
             known = before is not None or key in self._keys
             self.tally.repaired_user_meta += known
             self.tally.restored_user_meta += not known
-        self.tally.removed_rows += sum(isinstance(write, DeleteRow) for write in report.writes)
         for room_id, reason, detail in report.conflicts:
             self.tally.conflict(room_id, reason, detail)
 
@@ -271,7 +270,6 @@ class Round:
                 tally.restored_chat_rows += not known
         verdict = self._verdicts.get(report.room_id)
         tally.backfilled_platform_chat_ids += isinstance(verdict, Chat) and verdict.backfilled
-        tally.removed_rows += report.removed
         if changed is None and not report.removed:
             tally.already_right += 1
         else:

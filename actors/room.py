@@ -9,6 +9,7 @@ import structlog
 from actors.chats import ChatManager
 from actors.classify import (
     Chat,
+    Concern,
     Conflict,
     ConflictReason,
     Record,
@@ -17,7 +18,7 @@ from actors.classify import (
     Space,
     Verdict,
     classify,
-    concerned,
+    concern_of,
 )
 from actors.context import ActorContext
 from actors.conversation import Conversation
@@ -45,7 +46,6 @@ from actors.model import (
     RoomKind,
     RoomMeta,
     RoomSnapshot,
-    UserId,
 )
 from actors.neighbourhood import graph_around, read_if_joined
 from actors.onboarding import onboarding_of
@@ -159,7 +159,7 @@ class RoomActor:
         record = await self._known()
         verdict = self._verdict = classify(seen, around, record, context.homeserver.me)
         self._marker = seen.marker
-        self._note_undecided(concerned(verdict, seen, record))
+        self._note_undecided(concern_of(verdict, seen, record))
         if seen.replacement is not None and around.replaced_by is None:
             context.replacements.add(seen.replacement)
         if context.system.state_of(self._room_id) is RoomState.LEFT:
@@ -185,13 +185,13 @@ class RoomActor:
             self._tell_owner(seen, verdict)
             await self._tell_neighbours(seen, verdict, record)
 
-    def _note_undecided(self, owners: frozenset[UserId]) -> None:
-        """Whoever this room may belong to; once it is decided, what waited for that goes on."""
+    def _note_undecided(self, concern: Concern | None) -> None:
+        """Whose this room may be; once it is decided, what waited for that goes on."""
         undecided = self._context.undecided
-        before = undecided.pop(self._room_id, frozenset())
-        if owners:
-            undecided[self._room_id] = owners
-        for owner in sorted(before - owners):
+        before = undecided.pop(self._room_id, None)
+        if concern is not None:
+            undecided[self._room_id] = concern
+        for owner in sorted(before.owners if before and concern is None else ()):
             self._context.system.tell(owner, IntentsWaiting())
 
     async def _tell_neighbours(self, seen: RoomSnapshot, verdict: Verdict, record: Record) -> None:
@@ -303,7 +303,7 @@ class RoomActor:
         What was queued is dropped already: by now there may be something new, if we are back.
         """
         self._verdict = Skipped(SkipReason.LEFT)
-        self._note_undecided(frozenset())
+        self._note_undecided(None)
         self._context.upkeep.settled(self._room_id)
         room = (await self._known()).room
         if room is not None and room.room_type is RoomKind.SPACE:

@@ -7,8 +7,9 @@ from typing import Final
 import anyio
 import structlog
 
+from actors.classify import Concern
 from actors.messages import InboxWaiting, IntentsWaiting, Report, RoomsFailing
-from actors.model import RoomId, RoomSnapshot, UserId
+from actors.model import RoomId, RoomSnapshot
 from actors.neighbourhood import graph_around, read_if_joined
 from actors.ports import Homeserver, Hydration, PositionLost, StateStore, SyncDelta
 from actors.reconciliation import reconcile, reconcile_some
@@ -50,7 +51,7 @@ class Activities:
     upkeep: Upkeep
     instances: Instances
     replacements: set[RoomId]
-    undecided: dict[RoomId, frozenset[UserId]]
+    undecided: dict[RoomId, Concern]
     wall_clock: Callable[[], float]
     trusted: bool = False
     """Whether the rows are known to say what the homeserver said at the stored position."""

@@ -170,7 +170,10 @@ class Gateway:
         joined, slides = await together(self.joined_rooms, self._has_sliding_sync)
         first = await self._first_window(joined) if slides else None
         first = first or await self._first_sync(joined)
-        return complete(first, await self._read_again(first.read_again))
+        readings = await self._read_again(first.read_again)
+        if any(isinstance(reading, HomeserverRefused) for reading in readings.values()):
+            joined = await self.joined_rooms()
+        return complete(first, readings, joined)
 
     async def sync(self, since: str, timeout_s: float) -> SyncDelta:
         """Wait up to `timeout_s` seconds for news since a position. Also raises PositionLost."""

@@ -7,7 +7,7 @@ Both count members but name them only in rooms without a name, so the rare rooms
 matter are read once more, one by one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, assert_never
@@ -111,9 +111,8 @@ class FirstReading:
 
     hydration: Hydration
     read_again: frozenset[RoomId]
-    doubtful: frozenset[RoomId]
-    """Those of them that we may not be in: we have just left or joined them, or were removed. A
-    sliding-sync window shows rooms that we were removed from like any other."""
+    """Those that we may not be in are among them: we have just left or joined them, or were
+    removed. A sliding-sync window shows rooms that we were removed from like any other."""
 
 
 def first_reading(response: SyncResponse, joined: Iterable[RoomId], me: UserId) -> FirstReading:
@@ -142,15 +141,17 @@ def first_reading_of_window(
     return gathered.outcome(position, joined, me)
 
 
-def complete(first: FirstReading, readings: Mapping[RoomId, SecondReading]) -> Hydration:
-    """Put the second readings in. A doubtful room that refuses us is one that we are not in."""
+def complete(
+    first: FirstReading, readings: Mapping[RoomId, SecondReading], joined: Collection[RoomId]
+) -> Hydration:
+    """Put the second readings in. `joined` was asked for after them: a refusal alone is no sign."""
     kept = [it for it in first.hydration.snapshots if it.room_id not in readings]
     unreadable: dict[RoomId, str] = {}
     for room_id, reading in readings.items():
         match reading:
             case RoomSnapshot():
                 kept.append(reading)
-            case HomeserverRefused() if room_id in first.doubtful:
+            case HomeserverRefused() if room_id not in joined:
                 pass
             case HomeserverRefused() | HomeserverUnavailable():
                 unreadable[room_id] = str(reading)
@@ -186,7 +187,6 @@ class _Gathered:
         return FirstReading(
             Hydration(position, snapshots, tuple(self.invites), malformed=self.malformed),
             read_again=frozenset(self.rooms.keys() - told_enough) | doubtful,
-            doubtful=doubtful,
         )
 
 

@@ -59,7 +59,7 @@ MESSAGE_TYPES: Final = (
 REDACTION_TYPE: Final = "m.room.redaction"
 """Empties another event, perhaps one of the state, which is told of in no other way."""
 
-_OTHERS_LIMIT: Final = 5
+_OTHERS_LIMIT: Final = 1000
 _GONE: Final = ("leave", "ban")
 _PRESENT: Final = ("join", "invite")
 _SNAPSHOT_TYPES: Final = frozenset(SNAPSHOT_TYPES)

@@ -26,6 +26,8 @@ HANG_S: Final = 30.0
 """How long a request without an answer is waited for, as the gateway does."""
 LATE_S: Final = 8.0
 """The longest time by which a request outlives the client that gave it up."""
+LATE_CREATION_S: Final = 50.0
+"""The same for createRoom, which asks a lot of a homeserver."""
 
 
 class Gate:
@@ -94,7 +96,8 @@ class Connection:
         """Make a request that writes, and record it."""
         async with self.request(method, room_id) as fault:
             if fault is Fault.LATE:
-                delay_s = self._faults.rng.uniform(0, LATE_S)
+                at_most_s = LATE_CREATION_S if method == "create_room" else LATE_S
+                delay_s = self._faults.rng.uniform(0, at_most_s)
                 self._server.later(delay_s, lambda: self._recorded(method, write, room_id))
                 raise HomeserverUnavailable("The connection broke before anything was done.")
             return self._recorded(method, write, room_id)

@@ -33,7 +33,7 @@ from tests.simulation.connection import Connection, Gate
 from tests.simulation.events import StateEntry
 from tests.simulation.faults import Faults
 from tests.simulation.limits import RateLimit
-from tests.simulation.reading import read_snapshot
+from tests.simulation.reading import read_snapshot, told_snapshot
 from tests.simulation.room import SimulatedRoom, forbid
 from tests.simulation.server import SimulatedServer
 from tests.simulation.syncing import has_news, read_delta, read_gap
@@ -293,7 +293,7 @@ class SimulatedHomeserver:
         return Hydration(
             position=position,
             snapshots=tuple(
-                read_snapshot(room, self._me) for room in rooms if room.room_id not in unreadable
+                told_snapshot(room, self._me) for room in rooms if room.room_id not in unreadable
             ),
             invites=self.server.invites(self._me),
             unreadable={

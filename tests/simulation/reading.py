@@ -1,18 +1,31 @@
 """How a room's state and messages are read: the same rules as the product's, written anew."""
 
-from actors.marker import parse_marker
+from dataclasses import replace
+
+from actors.marker import owner_named, parse_marker
 from actors.model import MARKER_TYPE, InboundMessage, Marker, RoomId, RoomSnapshot, UserId
 from tests.simulation.events import MALFORMED, Content, Event
 from tests.simulation.room import SimulatedRoom
 
-OTHERS_LIMIT = 5
+HEROES = 5
+
+
+def told_snapshot(room: SimulatedRoom, me: UserId) -> RoomSnapshot:
+    """A joined room as it is read with all others: of a named one it is not told who is in it.
+
+    The product reads the members of a Space of its own that has no marker, and so does this.
+    """
+    seen = read_snapshot(room, me)
+    if seen.is_space and seen.creator == me and seen.marker is None:
+        return seen
+    return replace(seen, others=() if seen.name else seen.others[:HEROES])
 
 
 def read_snapshot(room: SimulatedRoom, me: UserId) -> RoomSnapshot:
     """A joined room as `me` sees it."""
     create = room.state["m.room.create", ""]
     predecessor = create.content.get("predecessor")
-    marker, fault = _read_marker(room, me)
+    marker, fault, perhaps_of = _read_marker(room, me)
     replacement = _text(room.content("m.room.tombstone"), "replacement_room")
     present = room.members("join", "invite")
     return RoomSnapshot(
@@ -25,11 +38,12 @@ def read_snapshot(room: SimulatedRoom, me: UserId) -> RoomSnapshot:
         name=_text(room.content("m.room.name"), "name"),
         marker=marker,
         marker_fault=fault,
+        perhaps_of=perhaps_of,
         tombstoned=("m.room.tombstone", "") in room.state,
         replacement=_room(replacement),
         children=_links(room, "m.space.child", sender=None),
         parents=_links(room, "m.space.parent", sender=me),
-        others=tuple(user for user in present if user != me)[:OTHERS_LIMIT],
+        others=tuple(user for user in present if user != me),
         member_count=len(present),
     )
 
@@ -50,12 +64,16 @@ def read_message(event: Event) -> InboundMessage | None:
     )
 
 
-def _read_marker(room: SimulatedRoom, me: UserId) -> tuple[Marker | None, str | None]:
+def _read_marker(
+    room: SimulatedRoom, me: UserId
+) -> tuple[Marker | None, str | None, UserId | None]:
     event = room.state.get((MARKER_TYPE, me))
     if event is None or event.sender != me or not event.content:
-        return None, None
+        return None, None, None
     parsed = parse_marker(event.content)
-    return (None, parsed) if isinstance(parsed, str) else (parsed, None)
+    if isinstance(parsed, str):
+        return None, parsed, owner_named(event.content)
+    return parsed, None, None
 
 
 def _links(room: SimulatedRoom, kind: str, *, sender: UserId | None) -> frozenset[RoomId]:

@@ -15,6 +15,7 @@ from actors.ports import (
     RateLimited,
     SessionRevoked,
 )
+from tests.simulation.connection import LATE_CREATION_S
 from tests.simulation.faults import Fault
 from tests.simulation.limits import stock_creation_limit, stock_write_limit
 from tests.simulation.stage import BOT, SPACE, Stage, simulate
@@ -65,7 +66,7 @@ def test_a_late_request_is_carried_out_after_it_was_given_up() -> None:
             with pytest.raises(HomeserverUnavailable):
                 await stage.bot.create_room(SPACE)
             assert stage.server.creations[BOT] == 0
-            await anyio.sleep(10)
+            await anyio.sleep(LATE_CREATION_S)
             assert stage.server.creations[BOT] == 1
             tasks.cancel_scope.cancel()
 

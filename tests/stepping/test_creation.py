@@ -1,9 +1,11 @@
 """Making rooms when the answer is unclear, the server wants us to wait, or we are killed."""
 
+import anyio
 import pytest
 
 from actors.chats import ChatManager
 from actors.model import ChatId, RoomId
+from tests.simulation.connection import LATE_CREATION_S, LATE_S
 from tests.simulation.faults import Fault
 from tests.simulation.limits import RateLimit, stock_creation_limit
 from tests.simulation.reading import read_snapshot
@@ -35,7 +37,7 @@ async def test_a_room_that_was_created_without_an_answer_is_adopted_by_its_nonce
         world.alice.say(home.chat, "!new Holidays")
         await quiet(5)
     async with world.live():
-        await quiet(60)
+        await quiet(90)
         assert world.creations() == 3
         assert await chat_ids(world) == ["C1", "C2"]
         assert await nothing_is_owed(world)
@@ -51,10 +53,29 @@ async def test_a_room_that_was_certainly_not_created_is_created_again(fault: Fau
         world.alice.say(home.chat, "!new Holidays")
         await quiet(5)
         assert world.creations() == 2
-        await quiet(60)
+        await quiet(90)
         assert world.creations() == 3
         assert await chat_ids(world) == ["C1", "C2"]
         assert len(world.alice.replies(home.chat)) == 1
+
+
+async def test_a_room_that_the_homeserver_makes_long_after_its_answer_is_adopted() -> None:
+    world = World()
+    async with world.live() as run, anyio.create_task_group() as tasks:
+        tasks.start_soon(world.server.run_postponed)
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("create_room", Fault.LATE)
+        world.alice.say(home.chat, "!new Holidays")
+        await quiet(LATE_S)
+        assert world.creations() == 2
+        await quiet(LATE_CREATION_S)
+        assert world.creations() == 3
+        assert await nothing_is_owed(world)
+        await quiet(90)
+        assert world.creations() == 3
+        assert await chat_ids(world) == ["C1", "C2"]
+        assert len(world.alice.replies(home.chat)) == 1
+        tasks.cancel_scope.cancel()
 
 
 async def test_an_unclear_answer_while_onboarding_makes_no_second_space() -> None:
@@ -169,7 +190,7 @@ async def test_a_kill_at_any_instant_of_onboarding_makes_no_second_space(
         direct = world.alice.direct_chat_with(BOT)
         await quiet(killed_after_s)
     async with world.live() as run:
-        await quiet(60)
+        await quiet(90)
         assert world.creations() == 2
         assert len(spaces(world)) == 1
         assert len(world.server.invites(ALICE)) == 2
@@ -191,7 +212,7 @@ async def test_a_kill_at_any_instant_of_new_makes_one_chat(killed_after_s: float
         world.alice.say(home.chat, "!new Holidays")
         await quiet(killed_after_s)
     async with world.live():
-        await quiet(60)
+        await quiet(90)
         assert world.creations() == 3
         assert await chat_ids(world) == ["C1", "C2"]
         assert len(world.alice.replies(home.chat)) == 1
@@ -214,9 +235,9 @@ async def test_a_kill_and_a_loss_of_the_store_give_no_number_out_twice(
         await quiet(killed_after_s)
     world.lose_store()
     async with world.live():
-        await quiet(60)
+        await quiet(90)
         world.alice.say(home.chat, "!new Garden")
-        await quiet(60)
+        await quiet(90)
         ids = [
             snapshot.marker.chat_id
             for room in world.server.rooms_of(BOT, "join")

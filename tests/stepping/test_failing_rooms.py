@@ -1,5 +1,7 @@
 """Rooms that fail: one by one, together, or because they cannot be read."""
 
+from dataclasses import dataclass
+
 import pytest
 
 from actors.chats import ChatManager
@@ -12,13 +14,14 @@ from actors.messages import (
     RoomsFailing,
     SnapshotTaken,
 )
-from actors.model import MARKER_TYPE, RoomId
+from actors.model import MARKER_TYPE, RoomId, UserId
 from actors.ports import HomeserverUnavailable, PlatformFailed, StoreUnavailable
 from actors.reconciliation import ROUND_WITHIN_S
 from actors.room_lifecycle import RoomState
 from actors.texts import ENGLISH
 from actors.writes import DeleteRow
 from supervisor.lifecycle import MACHINE, State, Trigger
+from tests.simulation.events import Content
 from tests.simulation.faults import Fault
 from tests.simulation.people import Person
 from tests.stepping.actors import ActorStage, actor_stage, pass_time
@@ -341,3 +344,49 @@ async def test_a_marker_that_cannot_be_read_is_not_written_over() -> None:
         world.alice.say(home.chat, "hello")
         await quiet()
         assert world.alice.replies(home.chat)[-1] == "You said: hello"
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """How a Space of Alice's came to be one that nobody can say whose it is."""
+
+    marker: Content
+    crowd: int = 0
+    left: bool = False
+    chat_marked: bool = True
+
+
+UNDECIDED = {
+    "no marker, Alice is one of many": Undecided({}, crowd=8, chat_marked=False),
+    "a marker that names nobody, Alice is one of many": Undecided({"version": 2}, crowd=8),
+    "a marker that names nobody, Alice has left": Undecided({"version": 2}, left=True),
+    "no marker, Alice is in the chat alone": Undecided({}, left=True, chat_marked=False),
+}
+
+
+@pytest.mark.parametrize("case", UNDECIDED.values(), ids=UNDECIDED)
+async def test_whoever_an_undecided_space_may_belong_to_gets_no_other_one(case: Undecided) -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    bot = Person(world.server, BOT)
+    for number in range(case.crowd):
+        other = Person(world.server, UserId(f"@{number}:sim.test"))
+        bot.invite(home.space, other.user_id)
+        other.join(home.space)
+    if case.crowd:
+        world.alice.leave(home.space)
+        bot.invite(home.space, ALICE)
+        world.alice.join(home.space)
+    if case.left:
+        world.alice.leave(home.space)
+    bot.write_marker(home.space, case.marker)
+    if not case.chat_marked:
+        bot.write_marker(home.chat, {})
+    world.lose_store()
+    async with world.live():
+        direct = world.alice.direct_chat_with(BOT)
+        world.bob.direct_chat_with(BOT)
+        await quiet(60)
+        assert world.alice.replies(direct) == (ENGLISH.creation_waits,)
+        assert world.creations() == 2 + 2

@@ -1,6 +1,7 @@
 """The bot itself, but for what a test needs otherwise; run as a script with these words.
 
 `impatient`   waits shortly for the homeserver, and forgets an outage as soon as it is over
+`hasty`       repeats a createRoom without an answer within seconds
 `poisoned`    has a platform that fails on every message with "poison" in it, until there is a file
               `antidote`
 `read-only`   has a database that can't be written as long as there is a file `read-only`
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 from typing_extensions import override
 
+import actors.creation as creation_module
 import adapter.matrix.gateway as gateway_module
 import adapter.matrix.outbox as outbox_module
 import adapter.matrix.pump as pump_module
@@ -58,6 +60,11 @@ def make_impatient() -> None:
         function.__kwdefaults__[name] = default
 
 
+def make_hasty() -> None:
+    """Wait for a createRoom without an answer no longer than Synapse needs for one here."""
+    creation_module.UNCLEAR_FOR_S = 5 * WAIT_S  # type: ignore[misc]
+
+
 class PoisonedPlatform(EchoPlatform):
     """Echoes what it can stomach."""
 
@@ -83,6 +90,8 @@ if __name__ == "__main__":
     words = set(sys.argv[1:])
     if "impatient" in words:
         make_impatient()
+    if "hasty" in words:
+        make_hasty()
     if "poisoned" in words:
         app_module.PLATFORMS["echo"] = PoisonedPlatform
     if "read-only" in words:

@@ -24,6 +24,7 @@ from tests.synapse.proxy import (
     refused,
 )
 from tests.synapse.rebuilding import Rooms, rooms_of_owners
+from tests.synapse.talk import launched
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +37,7 @@ QUEUED = "The homeserver allows only so many new rooms"
 @pytest.fixture
 async def proxied(make_bot: MakeBot, proxy: FaultProxy) -> BotProcess:
     """A bot behind the proxy, not started yet."""
-    return await make_bot(homeserver_url=proxy.url)
+    return await make_bot(homeserver_url=proxy.url, command=launched("hasty"))
 
 
 async def rooms_of(homeserver: ThrowawaySynapse, bot: BotProcess, owner: Person) -> Rooms:
@@ -153,7 +154,10 @@ async def test_every_write_but_a_creation_may_fail_and_all_is_done_once(
 ) -> None:
     async def live_with(fault: Fault) -> None:
         async with FaultProxy(synapse.url) as proxy:
-            bot, owner = await make_bot(homeserver_url=proxy.url), await make_person("owner")
+            bot, owner = (
+                await make_bot(homeserver_url=proxy.url, command=launched("hasty")),
+                await make_person("owner"),
+            )
             await bot.start_and_go_live()
             rules = [proxy.when(name, fault, times=1) for name in ONBOARDING]
             home = await move_in(owner, bot, timeout_s=60)

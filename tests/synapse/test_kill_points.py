@@ -24,6 +24,7 @@ from tests.synapse.conftest import PASSWORD, MakeBot, newcomer, unique
 from tests.synapse.home import accept, hear, knock, move_in, words_of
 from tests.synapse.proxy import FaultProxy, after, before
 from tests.synapse.rebuilding import Reconciler, Rooms, rooms_of_owners
+from tests.synapse.talk import launched
 
 pytestmark = pytest.mark.anyio
 
@@ -280,7 +281,7 @@ async def test_the_writes_of_onboarding_and_of_new_are_these(
     synapse: ThrowawaySynapse, make_bot: MakeBot, alice: Person
 ) -> None:
     async with FaultProxy(synapse.url) as proxy:
-        bot = await make_bot(homeserver_url=proxy.url)
+        bot = await make_bot(homeserver_url=proxy.url, command=launched("hasty"))
         await bot.start_and_go_live()
         home = await move_in(alice, bot)
         assert steps(proxy) == list(ONBOARDING)

@@ -13,6 +13,7 @@ import pytest
 
 from actors.classify import (
     Chat,
+    Concern,
     Conflict,
     ConflictReason,
     Record,
@@ -21,7 +22,7 @@ from actors.classify import (
     Space,
     Verdict,
     classify,
-    concerned,
+    concern_of,
 )
 from actors.graph import room_graph
 from actors.model import (
@@ -463,7 +464,13 @@ def test_an_undecided_room_may_be_anybodys_who_is_named_or_in_it() -> None:
     seen = replace(SPACE, marker=None, marker_fault="unknown version", perhaps_of=ALICE)
     record = Record(RoomMeta(RoomKind.SPACE, None, "", BOB, SPACE_ID, None))
     verdict = Conflict(ConflictReason.MARKER_UNREADABLE, "unknown version")
-    assert concerned(verdict, replace(seen, others=(carol,)), record) == {ALICE, BOB, carol}
+    assert concern_of(verdict, replace(seen, others=(carol,)), record) == Concern(
+        frozenset({ALICE, BOB, carol}), complete=True
+    )
+    crowd = replace(seen, others=(carol,), member_count=9)
+    assert concern_of(verdict, crowd, record) == Concern(
+        frozenset({ALICE, BOB, carol}), complete=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -475,4 +482,4 @@ def test_an_undecided_room_may_be_anybodys_who_is_named_or_in_it() -> None:
     ],
 )
 def test_a_room_that_is_decided_keeps_nobody_waiting(verdict: Verdict) -> None:
-    assert concerned(verdict, ROOM, Record()) == frozenset()
+    assert concern_of(verdict, ROOM, Record()) is None

@@ -1,6 +1,6 @@
 """Hydrating from a homeserver that has trouble with single rooms, or with sliding sync."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 import msgspec
@@ -17,6 +17,8 @@ ME: Final = UserId("@bot:example.org")
 GOOD, BAD, GONE = RoomId("!good"), RoomId("!bad"), RoomId("!gone")
 
 Answer: TypeAlias = tuple[int, object]
+Answers: TypeAlias = Answer | Iterator[Answer]
+"""The same one every time, or one after the other."""
 
 REFUSED: Answer = (403, {"errcode": "M_FORBIDDEN", "error": "not here"})
 BROKEN: Answer = (500, {"errcode": "M_UNKNOWN", "error": "Internal server error"})
@@ -47,22 +49,21 @@ HEALTHY: Final[dict[str, Answer]] = {
 }
 
 
-def serving(answers: Mapping[str, Answer]) -> Callable[[web.BaseRequest], Awaitable[web.Response]]:
+def serving(answers: Mapping[str, Answers]) -> Callable[[web.BaseRequest], Awaitable[web.Response]]:
     async def handle(request: web.BaseRequest) -> web.Response:
-        status, body = next(
-            answer for ending, answer in answers.items() if request.path.endswith(ending)
-        )
+        answer = next(it for ending, it in answers.items() if request.path.endswith(ending))
+        status, body = next(answer) if isinstance(answer, Iterator) else answer
         return web.Response(status=status, body=msgspec.json.encode(body))
 
     return handle
 
 
-async def hydrate(**changes: Answer) -> Hydration:
+async def hydrate(**changes: Answers) -> Hydration:
     return await with_gateway(HEALTHY | changes, Gateway.hydrate)
 
 
 async def with_gateway(
-    answers: Mapping[str, Answer], act: Callable[[Gateway], Awaitable[Hydration]]
+    answers: Mapping[str, Answers], act: Callable[[Gateway], Awaitable[Hydration]]
 ) -> Hydration:
     runner = web.ServerRunner(web.Server(serving(answers)))
     await runner.setup()
@@ -102,9 +103,16 @@ async def test_a_room_that_fails_is_unreadable_and_the_others_are_there() -> Non
 
 
 async def test_a_room_that_is_just_left_is_no_trouble() -> None:
-    seen = await hydrate(joined_rooms=rooms(GOOD, GONE), **{"!gone/state": REFUSED})
+    joined = iter([rooms(GOOD, GONE), rooms(GOOD)])
+    seen = await hydrate(joined_rooms=joined, **{"!gone/state": REFUSED})
     assert room_ids(seen) == {GOOD}
     assert not seen.unreadable
+
+
+async def test_a_room_that_refuses_us_although_we_are_in_it_is_unreadable() -> None:
+    seen = await hydrate(joined_rooms=rooms(GOOD, BAD), **{"!bad/state": REFUSED})
+    assert room_ids(seen) == {GOOD}
+    assert seen.unreadable == {BAD: "403 M_FORBIDDEN: not here"}
 
 
 @pytest.mark.parametrize("answer", [REFUSED, (200, REMOVED)], ids=["refused", "as it was"])
