@@ -1,0 +1,189 @@
+"""Every sentence of docs/runtime-semantics.md has a test that proves it."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+TESTS: Final = ROOT / "tests"
+NUMBERED: Final = re.compile(r"^(\d+)\. (.*(?:\n {3,}.*)*)", re.MULTILINE)
+SENTENCE_END: Final = re.compile(r"\.(?=\s|$)")
+
+# The tests of each guarantee, at least one for each of its sentences and in their order. The
+# simulation proves most of them once more, under every kind of trouble at once.
+PROOFS: Final = {
+    1: (
+        "what_a_sync_brings_is_one_transaction",
+        "nobody_is_told_before_it_is_written",
+        "a_message_that_comes_again_is_ignored",
+    ),
+    2: ("a_gap_is_filled_in_order", "more_than_a_sync_shows_is_fetched_and_answered_in_order"),
+    3: (
+        "text_is_answered_by_the_platform_once_and_in_order",
+        "messages_wait_in_the_order_of_their_acceptance",
+        "rooms_are_answered_side_by_side",
+    ),
+    4: (
+        "a_commit_is_wholly_in_or_wholly_out",
+        "a_kill_at_any_instant_loses_no_answer_and_gives_none_twice",
+    ),
+    5: (
+        "a_rate_limited_send_waits_and_keeps_the_order",
+        "a_send_whose_answer_was_lost_is_sent_once",
+        "a_transaction_is_carried_out_once",
+        "a_sender_waits_no_longer_once_another_room_was_answered",
+        "a_sender_waits_no_longer_once_the_bot_is_live_again",
+    ),
+    6: (
+        "a_platform_that_fails_is_asked_again_under_the_same_key",
+        "text_is_answered_by_the_platform_once_and_in_order",
+    ),
+    7: (
+        "what_people_said_or_were_promised_is_not_handled_before_the_bot_is_live",
+        "what_was_said_while_the_bot_was_down_is_answered_once",
+        "reading_pauses_while_too_much_waits",
+        "while_too_much_waits_a_start_reads_once_and_no_further",
+    ),
+    8: (
+        "our_own_messages_are_not_heard",
+        "notices_edits_and_empty_texts_are_not_answered",
+        "a_message_in_a_room_with_others_makes_nothing",
+        "what_waits_when_the_bot_leaves_is_dropped",
+        "what_waits_is_dropped_when_the_bot_is_out_and_back_before_it_looks",
+    ),
+    9: (
+        "a_message_that_failed_five_times_is_dead_and_its_sender_told_once",
+        "an_outage_in_the_middle_of_an_answer_loses_nothing",
+        "a_database_that_cannot_be_written_is_waited_for",
+    ),
+    10: (
+        "after_a_loss_of_the_store_old_messages_are_not_answered_again",
+        "an_invite_that_waited_for_the_bot_is_answered",
+    ),
+    11: (
+        "a_loss_of_the_store_between_two_boots_gives_identical_rows",
+        "a_round_is_written_in_one_transaction",
+        "recovery_writes_nothing_on_the_server",
+    ),
+    12: (
+        "any_damaged_cache_ends_in_the_rows_of_a_full_rebuild",
+        "rows_that_agree_outweigh_the_name_of_a_legacy_chat",
+        "a_second_run_reports_no_changes_and_writes_nothing",
+    ),
+    13: (
+        "no_chat_id_is_shared_or_given_out_again",
+        "a_kill_and_a_loss_of_the_store_give_no_number_out_twice",
+    ),
+    14: ("a_chat_whose_space_is_gone_is_left_alone_and_keeps_its_number",),
+    15: (
+        "a_database_that_nobody_touched_since_the_shutdown_is_known_again",
+        "a_database_written_since_the_shutdown_is_not_trusted",
+        "the_bot_walks_through_an_outage_and_back_to_live",
+    ),
+    16: (
+        "going_live_writes_what_is_missing_once",
+        "what_upkeep_could_not_write_at_first_holds_up_no_new_chat",
+    ),
+    17: (
+        "a_kill_at_any_instant_of_onboarding_makes_no_second_space",
+        "a_room_that_was_created_without_an_answer_is_adopted_by_its_nonce",
+    ),
+    18: (
+        "a_room_that_was_created_without_an_answer_is_adopted_by_its_nonce",
+        "a_room_that_was_certainly_not_created_is_created_again",
+    ),
+    19: (
+        "two_invites_at_once_make_one_space",
+        "an_owner_with_a_room_that_cannot_be_read_gets_no_new_one_before_it_can",
+    ),
+    20: ("a_rate_limited_creation_is_told_once_and_carried_out",),
+    21: (
+        "the_state_changes_only_after_the_journal_has_it",
+        "every_transition_is_journaled_before_the_next_activity",
+        "rows_are_written_in_the_order_in_which_they_were_noted",
+        "a_journal_that_cannot_be_written_stops_nothing",
+    ),
+    22: (
+        "the_way_back_from_degraded_never_leads_straight_to_live",
+        "a_probe_that_fails_stays_degraded",
+    ),
+    23: (
+        "a_homeserver_that_is_not_there_at_the_start_is_waited_for",
+        "refused_credentials_stop_the_bot",
+        "a_lock_that_somebody_else_has_taken_meanwhile_is_lost_for_good",
+        "what_no_activity_may_raise_is_a_bug_and_ends_the_process",
+        "a_database_that_is_still_damaged_is_begun_anew_by_starting_again",
+        "one_that_is_deleted_while_it_is_written_is_begun_anew",
+    ),
+    24: (
+        "a_revoked_session_is_logged_in_again_under_the_same_device",
+        "a_session_revoked_again_and_again_is_somebody_elses_and_waited_for",
+    ),
+    25: (
+        "a_homeserver_that_hangs_is_given_up_in_time",
+        "stopping_names_who_is_stuck_and_waits_no_longer_than_it_may",
+        "an_answer_that_comes_too_late_is_a_dead_letter",
+    ),
+    26: (
+        "an_actor_handles_one_message_at_a_time",
+        "signals_that_wait_coalesce_and_keep_their_place",
+    ),
+    27: (
+        "a_crashed_actor_is_started_anew_and_given_its_message_again",
+        "three_crashes_within_a_minute_set_a_room_aside",
+        "a_quarantined_room_is_probed_and_a_success_makes_it_ready_to_be_checked",
+        "a_platform_that_raises_anything_costs_its_room_a_while_and_its_message_alone",
+    ),
+    28: (
+        "many_rooms_that_fail_the_same_way_are_reported_and_none_is_charged",
+        "while_many_rooms_fail_the_others_are_answered",
+    ),
+    29: (
+        "waiting_for_the_server_is_no_crash",
+        "a_platform_that_fails_sets_no_room_aside",
+    ),
+    30: (
+        "a_kill_loses_nothing_that_was_acknowledged",
+        "only_a_promise_waits_for_the_disk",
+        "commits_that_come_together_share_one_transaction",
+        "a_cancelled_commit_is_wholly_in_or_wholly_out",
+    ),
+    31: (
+        "a_damaged_file_is_moved_aside_and_begun_anew",
+        "one_that_is_damaged_while_it_is_written_is_begun_anew",
+        "another_schema_version_rebuilds_the_cache_and_keeps_the_queues",
+    ),
+}  # fmt: skip
+
+
+def guarantees() -> dict[int, str]:
+    text = (ROOT / "docs" / "runtime-semantics.md").read_text(encoding="utf-8")
+    return {int(number): body for number, body in NUMBERED.findall(text)}
+
+
+def names_of_tests() -> set[str]:
+    return {
+        node.name.removeprefix("test_")
+        for path in TESTS.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if node.name.startswith("test_")
+    }
+
+
+def test_the_guarantees_are_numbered_and_each_has_its_tests() -> None:
+    assert list(guarantees()) == list(range(1, len(PROOFS) + 1)) == list(PROOFS)
+
+
+@pytest.mark.parametrize("number", PROOFS)
+def test_every_sentence_has_a_test(number: int) -> None:
+    sentences = len(SENTENCE_END.findall(guarantees()[number]))
+    assert 1 <= sentences <= len(set(PROOFS[number]))
+
+
+def test_every_test_that_is_named_exists() -> None:
+    named = {name for proofs in PROOFS.values() for name in proofs}
+    assert named - names_of_tests() == set()
