@@ -1,17 +1,23 @@
 """`python -m benchmarks.profiling`: where the bot's own time goes.
 
-It starts cold, starts warm and answers, each under cProfile, on the homeserver that the benchmarks
-use (ROOMS). What its threads do, SQLite's work above all, shows only as waiting.
+First what its imports take, beside those of the bare program. Then it starts cold, starts warm and
+answers, each under cProfile, on the homeserver that the benchmarks use (ROOMS). What its threads
+do, SQLite's work above all, shows only as waiting.
 """
 
 import os
 import pstats
+import re
+import subprocess
+import sys
+from collections import defaultdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 import anyio
 from rich.console import Console
+from rich.table import Table
 
 from benchmarks.contestants.ours import PROFILE_LIVE, PROFILE_START, STOP_WHEN_READY
 from benchmarks.people import converse, listeners
@@ -20,6 +26,8 @@ from benchmarks.topology import homeserver_with
 
 MESSAGES: Final = 50
 _LINES: Final = 25
+_OURS: Final = ("supervisor.program", "supervisor.app")
+_IMPORTED: Final = re.compile(r"^import time: +(\d+) \| +\d+ \| +(\w+)", re.MULTILINE)
 _ONCE: Final = {STOP_WHEN_READY: "1"}
 
 
@@ -50,9 +58,36 @@ async def record(rooms: int, folder: Path) -> None:
             await converse(listener, [f"message {number}" for number in range(MESSAGES)])
 
 
+def import_times_ms(*modules: str) -> dict[str, float]:
+    """Milliseconds that a fresh Python takes to import these, by package: the quickest of three."""
+    runs = [_import_times_ms(modules) for _ in range(3)]
+    return {package: min(run[package] for run in runs) for package in runs[0]}
+
+
+def _import_times_ms(modules: tuple[str, ...]) -> defaultdict[str, float]:
+    code = f"import gc; gc.disable(); import {', '.join(modules)}"
+    command = [sys.executable, "-X", "importtime", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    times: defaultdict[str, float] = defaultdict(float)
+    for own_us, package in _IMPORTED.findall(done.stderr):
+        times[package] += int(own_us) / 1000
+    return times
+
+
+def imports_table() -> Table:
+    """The packages that take longest, for the bot and for the bare program."""
+    ours, bare = import_times_ms(*_OURS), import_times_ms("benchmarks.contestants.bare")
+    table = Table("package", "the bot, ms", "bare, ms", title="imports")
+    for package, own_ms in sorted(ours.items(), key=lambda item: -item[1])[:_LINES]:
+        table.add_row(package, f"{own_ms:.0f}", f"{bare.get(package, 0):.0f}")
+    table.add_row("everything", f"{sum(ours.values()):.0f}", f"{sum(bare.values()):.0f}")
+    return table
+
+
 def main() -> None:
     """Record and print."""
     console = Console()
+    console.print(imports_table())
     with TemporaryDirectory() as name:
         folder = Path(name)
         with console.status("profiling"):
