@@ -80,13 +80,13 @@ MUTATIONS: Final = (
     Mutation(
         "transaction_ids_at_random",
         "adapter/matrix/outbox.py",
-        "event_id = await self._homeserver.send(message)",
-        "event_id = await self._homeserver.send(\n"
-        "                        OutboundMessage(\n"
-        '                            f"{message.txn_id}.{self._random.random()}",\n'
-        "                            message.room_id, message.body, message.notice,\n"
-        "                        )\n"
-        "                    )",
+        "return await self._homeserver.send(message)",
+        "return await self._homeserver.send(\n"
+        "                    OutboundMessage(\n"
+        '                        f"{message.txn_id}.{self._random.random()}",\n'
+        "                        message.room_id, message.body, message.notice,\n"
+        "                    )\n"
+        "                )",
     ),
     Mutation(
         "replies_sent_in_any_order",
@@ -183,8 +183,8 @@ MUTATIONS: Final = (
     Mutation(
         "rows_are_no_evidence",
         "actors/classify.py",
-        "    chat_id = record.agreed_chat_id(owner)\n",
-        "    chat_id = None\n",
+        "        if self.room is None or len(self.chats) != 1:\n",
+        "        if self.room or not self.room:\n",
     ),
     Mutation(
         "upgrades_of_spaces_not_followed",
@@ -195,7 +195,7 @@ MUTATIONS: Final = (
     Mutation(
         "creates_for_owners_of_undecided_spaces",
         "actors/creation.py",
-        "            if self.owner in owners and (user is None or user.space_id == room_id):\n",
-        "            if not owners:\n",
+        "        for room_id in tuple(self.context.undecided):\n",
+        "        for room_id in ():\n",
     ),
 )
