@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from actors.commands import display_name
-from actors.graph import SpaceFacts, Surroundings
+from actors.graph import Surroundings
 from actors.model import (
     PAIR,
     ChatContext,
@@ -136,10 +136,19 @@ Verdict: TypeAlias = Space | Chat | Skipped | Conflict
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the cache holds about one room: evidence for rooms without a marker, nothing more."""
+    """What the cache holds about one room: evidence for rooms without a marker, nothing more.
+
+    `before` is about the room that it replaces, where there is nothing about itself.
+    """
 
     room: RoomMeta | None = None
     chats: tuple[ChatContext, ...] = ()
+    before: "Record | None" = None
+
+    @property
+    def evidence(self) -> "Record":
+        """The rows that say what the room was."""
+        return self if self.room or self.chats or self.before is None else self.before
 
     def agreed_chat_id(self, owner: UserId) -> ChatId | None:
         """The chat id, if it is one, on which the room's row and its only chat row agree."""
@@ -168,8 +177,8 @@ def classify(seen: RoomSnapshot, around: Surroundings, record: Record, me: UserI
         return Conflict(ConflictReason.UNREADABLE, f"the room before it, {seen.predecessor}")
     if seen.is_space:
         return _unmarked_space(seen, around, me)
-    if seen.creator == me and around.linked and not seen.tombstoned:
-        return _legacy(seen, around.linked, record)
+    if around.linked and (seen.creator == me or around.origin):
+        return _legacy(seen, around, record)
     if record.room is not None and record.room.space_id in around.unreadable:
         return Conflict(ConflictReason.UNREADABLE, f"its Space {record.room.space_id}")
     return Skipped(_skip_reason(seen, me))
@@ -199,7 +208,8 @@ def platform_chat_id(
     seen: RoomSnapshot, marker: Marker | None, record: Record
 ) -> tuple[PlatformChatId, bool]:
     """The conversation's id, and whether it had to be derived from the room id."""
-    known = (marker and marker.platform_chat_id) or (record.room and record.room.platform_chat_id)
+    stored = record.evidence.room
+    known = (marker and marker.platform_chat_id) or (stored and stored.platform_chat_id)
     return (known, False) if known else (derived_platform_chat_id(seen.room_id), True)
 
 
@@ -247,37 +257,39 @@ def _undecided(reason: ConflictReason, detail: str, marker: Marker) -> Conflict:
 
 
 def _unmarked_space(seen: RoomSnapshot, around: Surroundings, me: UserId) -> Verdict:
-    if seen.creator != me:
+    if seen.creator != me and around.origin is None:
         return Skipped(SkipReason.FOREIGN_SPACE)
-    if seen.tombstoned:
-        return Skipped(SkipReason.REPLACED)
     if around.own_space is None or around.own_space.owner is None:
         return Conflict(ConflictReason.OWNER_AMBIGUOUS)
-    return Space(around.own_space.owner, _name(seen), 1)
+    return Space(around.own_space.owner, _name(seen), 1, replaces=around.replaces)
 
 
-def _legacy(seen: RoomSnapshot, linked: tuple[SpaceFacts, ...], record: Record) -> Verdict:
-    owners = {space.owner for space in linked}
+def _legacy(seen: RoomSnapshot, around: Surroundings, record: Record) -> Verdict:
+    owners = {space.owner for space in around.linked}
     owner = owners.pop()
     if owners or owner is None:
         return Conflict(ConflictReason.OWNER_AMBIGUOUS)
-    chat_id = record.agreed_chat_id(owner)
+    chat_id = record.evidence.agreed_chat_id(owner)
     evidence = Evidence.ROW
     if chat_id is None:
         number = number_in_default_name(seen.name or "")
         chat_id = chat_id_of(number) if number else None
         evidence = Evidence.NAME if number else Evidence.NONE
-    conversation, backfilled = platform_chat_id(seen, None, record)
+    conversation, backfilled = platform_chat_id(around.origin or seen, None, record)
+    children = frozenset().union(*(space.children for space in around.linked))
+    archived = any(chat.is_archived for chat in record.evidence.chats)
     return Chat(
         owner=owner,
-        space_id=linked[0].room_id,
+        space_id=around.linked[0].room_id,
         name=_name(seen),
         chat_id=chat_id,
         evidence=evidence,
         platform_chat_id=conversation,
         backfilled=backfilled,
-        archived=any(chat.is_archived for chat in record.chats) if chat_id else False,
-        linked=any(seen.room_id in space.children for space in linked),
+        archived=archived if chat_id else False,
+        linked=seen.room_id in children,
+        replaces=around.replaces,
+        outdated_links=around.replaces & children,
     )
 
 

@@ -21,6 +21,8 @@ class Surroundings:
 
     inherited: Marker | None = None
     """The marker of the room that this one replaces, where it has none of its own."""
+    origin: RoomSnapshot | None = None
+    """The room of ours that this one replaces, where none of them has a marker."""
     replaced_by: RoomId | None = None
     """The joined room that this one was upgraded to."""
     own_space: SpaceFacts | None = None
@@ -28,7 +30,7 @@ class Surroundings:
     claimed_space: SpaceFacts | None = None
     """The Space that the room's marker names, if it is ours."""
     linked: tuple[SpaceFacts, ...] = ()
-    """Spaces of ours that this room is linked with, in either direction."""
+    """Spaces of ours that this room, or its origin, is linked with, in either direction."""
     replaces: frozenset[RoomId] = frozenset()
     """The joined rooms that this one was upgraded from, directly and indirectly."""
     unreadable: frozenset[RoomId] = frozenset()
@@ -52,9 +54,16 @@ class RoomGraph:
         inherited = None if seen.marker else _nearest_marker(ancestors)
         marker = seen.marker or inherited
         named = marker.space_id if marker else None
-        linked = {*self._parents.get(seen.room_id, ()), *seen.parents}
+        origin = None if marker else self._made_by_us(seen, ancestors)
+        linked = {
+            self.latest(space)
+            for it in (seen, origin)
+            if it is not None
+            for space in (*self._parents.get(it.room_id, ()), *it.parents)
+        }
         return Surroundings(
             inherited=inherited,
+            origin=origin,
             replaced_by=self.heirs.get(seen.room_id),
             own_space=self.spaces.get(seen.room_id),
             claimed_space=self.spaces.get(self.latest(named)) if named else None,
@@ -74,6 +83,16 @@ class RoomGraph:
     def inherited_marker(self, seen: RoomSnapshot) -> Marker | None:
         """The nearest marker among the rooms that this one replaces."""
         return _nearest_marker(self._ancestors(seen))
+
+    def origin(self, seen: RoomSnapshot) -> RoomSnapshot | None:
+        """The nearest room of ours among those that this one replaces."""
+        return self._made_by_us(seen, self._ancestors(seen))
+
+    def _made_by_us(
+        self, seen: RoomSnapshot, before: Iterable[RoomSnapshot]
+    ) -> RoomSnapshot | None:
+        kind = seen.is_space
+        return next((it for it in before if it.creator == self.me and it.is_space == kind), None)
 
     def _ancestors(self, seen: RoomSnapshot) -> tuple[RoomSnapshot, ...]:
         """The rooms that this one replaces, the chain of upgrades followed back."""
@@ -119,9 +138,11 @@ def room_graph(
         if not seen.is_space or seen.room_id in heirs:
             continue
         marker = seen.marker or graph.inherited_marker(seen)
-        if not (marker or seen.marker_fault or seen.creator == me):
+        origin = graph.origin(seen)
+        if not (marker or seen.marker_fault or seen.creator == me or origin):
             continue
-        owner = space_owner(seen, marker, owners_of_record.get(seen.room_id, ()))
+        before = owners_of_record.get(origin.room_id, ()) if origin else ()
+        owner = space_owner(seen, marker, owners_of_record.get(seen.room_id, before))
         spaces[seen.room_id] = SpaceFacts(seen.room_id, owner, seen.children)
         for child in seen.children:
             parents[child] = (*parents.get(child, ()), seen.room_id)

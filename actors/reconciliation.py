@@ -6,7 +6,7 @@ write. Then everything is written in one transaction.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from actors.classify import Chat, Conflict, ConflictReason, Record, Skipped, Space, Verdict
@@ -145,8 +145,12 @@ class Round:
 
     def _snapshot(self, room_id: RoomId) -> SnapshotTaken:
         seen = self.graph.rooms[room_id]
-        record = Record(self.stored.rooms.get(room_id), self.stored.chats.get(room_id, ()))
-        return SnapshotTaken(seen, self.graph.around(seen), record)
+        around = self.graph.around(seen)
+        before = self._record(around.origin.room_id) if around.origin else None
+        return SnapshotTaken(seen, around, replace(self._record(room_id), before=before))
+
+    def _record(self, room_id: RoomId) -> Record:
+        return Record(self.stored.rooms.get(room_id), self.stored.chats.get(room_id, ()))
 
     def sweep(self, unreadable: Collection[RoomId]) -> None:
         """Remove what the joined rooms don't explain: garbage, and owners without a Space."""
@@ -218,7 +222,7 @@ class Round:
         found: dict[UserId, list[ChatContext]] = {}
         for room_id, chats in self.stored.chats.items():
             verdict, owner = self._verdicts.get(room_id), chats[0].user_id
-            record = Record(self.stored.rooms.get(room_id), chats)
+            record = self._record(room_id)
             if (verdict is None or isinstance(verdict, Conflict)) and record.agreed_chat_id(owner):
                 found.setdefault(owner, []).append(chats[0])
         return found

@@ -1,6 +1,7 @@
 """The room actor: owns its room's row and its chat's row, repairs them, and drains the inbox."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, assert_never
 
 import anyio
@@ -157,6 +158,8 @@ class RoomActor:
     async def _check(self, seen: RoomSnapshot, around: Surroundings, *, in_round: bool) -> None:
         context = self._context
         record = await self._known()
+        if around.origin is not None and not in_round:
+            record = replace(record, before=await self._rows_of(around.origin.room_id))
         verdict = self._verdict = classify(seen, around, record, context.homeserver.me)
         self._marker = seen.marker
         self._note_undecided(concern_of(verdict, seen, record))
@@ -224,15 +227,16 @@ class RoomActor:
     async def _known(self) -> Record:
         """What the cache holds about this room."""
         if self._record is None:
-            store = self._context.store
-            room = from_row(await store.row(room_key(self._room_id)), RoomMeta)
-            chat = None
-            if room is not None and room.chat_id is not None:
-                key = chat_key(room.matrix_user_id, room.chat_id)
-                chat = from_row(await store.row(key), ChatContext)
-            mine = chat is not None and chat.surface_ref == self._room_id
-            self._record = Record(room, (chat,) if chat is not None and mine else ())
+            self._record = await self._rows_of(self._room_id)
         return self._record
+
+    async def _rows_of(self, room_id: RoomId) -> Record:
+        store = self._context.store
+        room = from_row(await store.row(room_key(room_id)), RoomMeta)
+        if room is None or room.chat_id is None:
+            return Record(room)
+        chat = from_row(await store.row(chat_key(room.matrix_user_id, room.chat_id)), ChatContext)
+        return Record(room, (chat,) if chat is not None and chat.surface_ref == room_id else ())
 
     async def _write(self, identity: Identity, *, in_round: bool) -> None:
         """Write the rows that differ: in one transaction, or in the round's."""

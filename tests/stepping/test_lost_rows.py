@@ -224,6 +224,37 @@ def rows_of_an_earlier_chat(room_id: RoomId, chat_id: ChatId) -> list[Write]:
     ]
 
 
+async def test_a_chat_that_was_upgraded_before_there_were_markers_keeps_its_number() -> None:
+    world = World()
+    kept, upgraded = earlier_chats(world, "Recipes", "Trip")
+    await world.store.commit(rows_of_an_earlier_chat(upgraded, ChatId("C5")))
+    world.server.grant(upgraded, ALICE, 100)
+    replacement = world.alice.upgrade(upgraded)
+    world.alice.invite(replacement, BOT)
+    Person(world.server, BOT).join(replacement)
+    world.server.grant(replacement, BOT, 100)
+    async with world.live():
+        await quiet(5)
+        refs = await chat_refs(world)
+        assert refs == {
+            chat_key(ALICE, ChatId("C5")): replacement,
+            chat_key(ALICE, ChatId("C6")): kept,
+        }
+        world.alice.say(replacement, "hello")
+        await quiet()
+        assert world.alice.replies(replacement) == ("You said: hello",)
+    world.lose_store()
+    async with world.live():
+        await quiet(5)
+        assert await chat_refs(world) == refs
+
+
+async def chat_refs(world: World) -> dict[str, object]:
+    """The room of each chat."""
+    rows = await world.store.rows("chat:")
+    return {key: row["surface_ref"] for key, row in rows.items() if row is not None}
+
+
 async def test_a_chat_that_was_left_before_there_were_markers_keeps_its_number() -> None:
     world = World()
     (kept,) = earlier_chats(world, "Recipes")
@@ -245,9 +276,7 @@ async def test_a_chat_whose_marker_cannot_be_read_keeps_its_number_and_answers()
     await world.store.commit(rows_of_an_earlier_chat(newer, ChatId("C2")))
     async with world.live():
         await quiet(5)
-        rows = await world.store.rows("chat:")
-        refs = {key: row["surface_ref"] for key, row in rows.items() if row is not None}
-        assert refs == {
+        assert await chat_refs(world) == {
             chat_key(ALICE, ChatId("C2")): newer,
             chat_key(ALICE, ChatId("C3")): other,
         }

@@ -407,13 +407,53 @@ def test_replaced_is_a_chat_whose_replacement_we_are_in() -> None:
     assert verdict_on(old, new, SPACE) == Skipped(SkipReason.REPLACED)
 
 
-@pytest.mark.parametrize("seen", [LEGACY_ROOM, LEGACY_SPACE, replace(LEGACY_ROOM, creator=BOB)])
-def test_replaced_is_a_closed_room_without_a_marker(seen: RoomSnapshot) -> None:
-    closed = replace(seen, tombstoned=True, replacement=NEW_ID)
+def test_replaced_is_a_closed_room_that_is_none_of_ours() -> None:
+    closed = replace(LEGACY_ROOM, creator=BOB, tombstoned=True, replacement=NEW_ID)
     assert verdict_on(closed, SPACE) == Skipped(SkipReason.REPLACED)
 
 
 # ---------------------------------------------------------------- upgrades
+
+
+@pytest.mark.parametrize("seen", [LEGACY_ROOM, LEGACY_SPACE])
+def test_a_closed_room_without_a_marker_goes_on_until_we_are_in_its_replacement(
+    seen: RoomSnapshot,
+) -> None:
+    closed = replace(seen, tombstoned=True, replacement=NEW_ID)
+    others = (SPACE,) if seen is LEGACY_ROOM else ()
+    assert verdict_on(closed, *others) == verdict_on(seen, *others)
+
+
+def test_a_replacement_of_a_chat_without_a_marker_is_that_chat() -> None:
+    old = replace(LEGACY_ROOM, tombstoned=True, replacement=NEW_ID)
+    new = RoomSnapshot(NEW_ID, ALICE, 3, predecessor=ROOM_ID, name="Trip")
+    verdict = verdict_on(new, old, LEGACY_SPACE)
+    before = verdict_on(LEGACY_ROOM, LEGACY_SPACE)
+    assert isinstance(before, Chat)
+    assert verdict == replace(
+        before,
+        linked=False,
+        replaces=frozenset({ROOM_ID}),
+        outdated_links=frozenset({ROOM_ID}),
+    )
+
+
+def test_a_replacement_of_a_space_without_a_marker_is_that_space() -> None:
+    old = replace(LEGACY_SPACE, tombstoned=True, replacement=NEW_ID)
+    new = RoomSnapshot(
+        NEW_ID, ALICE, 3, is_space=True, predecessor=SPACE_ID, name="S", others=(ALICE,)
+    )
+    new = replace(new, member_count=2, children=frozenset({ROOM_ID}))
+    assert verdict_on(new, old) == Space(ALICE, "S", 1, replaces=frozenset({SPACE_ID}))
+    chat = verdict_on(LEGACY_ROOM, old, new)
+    assert isinstance(chat, Chat)
+    assert (chat.owner, chat.space_id, chat.linked) == (ALICE, NEW_ID, True)
+
+
+def test_a_replacement_of_another_kind_is_nothing() -> None:
+    old = replace(LEGACY_ROOM, tombstoned=True, replacement=NEW_ID)
+    new = RoomSnapshot(NEW_ID, ALICE, 3, predecessor=ROOM_ID, is_space=True)
+    assert verdict_on(new, old, LEGACY_SPACE) == Skipped(SkipReason.FOREIGN_SPACE)
 
 
 def test_a_replacement_without_a_marker_inherits_the_whole_identity() -> None:
