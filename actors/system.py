@@ -28,6 +28,7 @@ from actors.messages import (
     OwnerComplete,
     Report,
     RoomChanged,
+    RoomLeft,
     RoomsFailing,
     SnapshotTaken,
     slot,
@@ -146,6 +147,8 @@ class ActorSystem:
             cell.mailbox = {}
         if isinstance(message, SnapshotTaken):
             cell.mailbox.pop(slot(RoomChanged()), None)  # the snapshot has what changed before it
+        if isinstance(message, RoomChanged) and slot(RoomLeft()) in cell.mailbox:
+            cell.mailbox.pop(slot(message), None)  # we may be back in the room since we left it
         if isinstance(message, RoomChanged | SnapshotTaken):
             cell.mailbox.pop(OUTSIDE_A_ROUND, None)  # it will be settled again
         cell.mailbox[slot(message)] = message

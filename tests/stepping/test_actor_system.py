@@ -107,6 +107,14 @@ async def test_signals_that_wait_coalesce_and_keep_their_place() -> None:
         assert stage.messages(ROOM) == [RoomChanged(), InboxWaiting()]
 
 
+async def test_what_changes_after_a_departure_is_looked_at_after_it() -> None:
+    async with actor_stage() as stage:
+        for message in (RoomChanged(), RoomLeft(), RoomChanged()):
+            stage.system.tell(ROOM, message)
+        await pass_time()
+        assert stage.messages(ROOM) == [RoomLeft(), RoomChanged()]
+
+
 async def test_the_latest_report_of_a_room_takes_the_place_of_an_earlier_one() -> None:
     async with actor_stage() as stage:
         stage.system.tell(ALICE, reported("!a", "old"))
