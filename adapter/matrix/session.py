@@ -55,7 +55,10 @@ class SessionFile:
         return None
 
     def save(self, session: Session) -> None:
-        """Replace the file, atomically and readable for nobody else."""
+        """Replace the file, atomically and readable for nobody else.
+
+        Nothing waits for the disk: what a loss of power damages is made again by a password login.
+        """
         try:
             self._replace(msgspec.json.encode(session))
         except OSError as error:
@@ -77,8 +80,6 @@ class SessionFile:
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
             fresh.replace(self.path)
         finally:
             fresh.unlink(missing_ok=True)
