@@ -112,6 +112,8 @@ class Chat:
     """The rooms that it was upgraded from."""
     outdated_links: frozenset[RoomId] = frozenset()
     """Those of them that its Space still lists."""
+    by_name: ChatId | None = None
+    """What its name claims, where it has no marker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,18 +152,15 @@ class Record:
         """The rows that say what the room was."""
         return self if self.room or self.chats or self.before is None else self.before
 
-    def agreed_chat_id(self, owner: UserId) -> ChatId | None:
-        """The chat id, if it is one, on which the room's row and its only chat row agree."""
-        if self.room is None or len(self.chats) != 1:
+    def chat_id_for(self, owner: UserId) -> ChatId | None:
+        """The chat id that the rows say, as far as they are there, if they agree."""
+        said = {(chat.user_id, chat.chat_id) for chat in self.chats}
+        if self.room is not None:
+            said.add((self.room.matrix_user_id, self.room.chat_id or ChatId("")))
+        if len(said) != 1 or len(self.chats) > 1:
             return None
-        room, chat = self.room, self.chats[0]
-        agree = (
-            room.room_type is RoomKind.CHAT
-            and room.matrix_user_id == chat.user_id == owner
-            and room.chat_id == chat.chat_id
-            and chat_number(chat.chat_id) is not None
-        )
-        return chat.chat_id if agree else None
+        ((whose, chat_id),) = said
+        return chat_id if whose == owner and chat_number(chat_id) is not None else None
 
 
 def classify(seen: RoomSnapshot, around: Surroundings, record: Record, me: UserId) -> Verdict:
@@ -269,12 +268,11 @@ def _legacy(seen: RoomSnapshot, around: Surroundings, record: Record) -> Verdict
     owner = owners.pop()
     if owners or owner is None:
         return Conflict(ConflictReason.OWNER_AMBIGUOUS)
-    chat_id = record.evidence.agreed_chat_id(owner)
-    evidence = Evidence.ROW
-    if chat_id is None:
-        number = number_in_default_name(seen.name or "")
-        chat_id = chat_id_of(number) if number else None
-        evidence = Evidence.NAME if number else Evidence.NONE
+    number = number_in_default_name(seen.name or "")
+    by_name = chat_id_of(number) if number else None
+    by_rows = record.evidence.chat_id_for(owner)
+    chat_id = by_rows or by_name
+    evidence = Evidence.ROW if by_rows else Evidence.NAME if by_name else Evidence.NONE
     conversation, backfilled = platform_chat_id(around.origin or seen, None, record)
     children = frozenset().union(*(space.children for space in around.linked))
     archived = any(chat.is_archived for chat in record.evidence.chats)
@@ -290,6 +288,7 @@ def _legacy(seen: RoomSnapshot, around: Surroundings, record: Record) -> Verdict
         linked=seen.room_id in children,
         replaces=around.replaces,
         outdated_links=around.replaces & children,
+        by_name=by_name,
     )
 
 

@@ -223,7 +223,8 @@ class Round:
         for room_id, chats in self.stored.chats.items():
             verdict, owner = self._verdicts.get(room_id), chats[0].user_id
             record = self._record(room_id)
-            if (verdict is None or isinstance(verdict, Conflict)) and record.agreed_chat_id(owner):
+            undecided = verdict is None or isinstance(verdict, Conflict)
+            if undecided and record.room is not None and record.chat_id_for(owner):
                 found.setdefault(owner, []).append(chats[0])
         return found
 

@@ -84,7 +84,7 @@ def settle_owner(
         for report in reports
         if isinstance(report.verdict, Chat)
     ]
-    kept = _kept(known, claims, max(_marks(spaces), default=1))
+    kept = _kept(known, max(_marks(spaces), default=1))
     numbering = settle([*settled_before, *kept, *claims], _floor(reports, spaces, known))
     space_id = _space_of(spaces, known)
     identities: dict[RoomId, Identity] = {}
@@ -137,22 +137,19 @@ def _claim(
 ) -> Claim:
     """What a room claims; or the id it was given before, where another room has what it claims."""
     lost = own is not None and verdict.chat_id in held
-    return Claim(
-        report.room_id, report.created_ts, own if lost else verdict.chat_id, verdict.evidence
-    )
+    chat_id = own if lost else verdict.chat_id
+    return Claim(report.room_id, report.created_ts, chat_id, verdict.evidence, verdict.by_name)
 
 
-def _kept(known: Known, claims: Sequence[Claim], high_water: int) -> list[Claim]:
-    """The numbers of undecided rooms that no marker contradicts.
+def _kept(known: Known, high_water: int) -> list[Claim]:
+    """The numbers of undecided rooms.
 
     One beyond a Space's high-water mark was never given out: the mark is raised first.
     """
-    marked = {claim.chat_id for claim in claims if claim.evidence is Evidence.MARKER}
     return [
-        Claim(chat.surface_ref, -1, chat.chat_id, Evidence.ROW)
+        Claim(chat.surface_ref, -1, chat.chat_id, Evidence.ABSENT)
         for chat in known.undecided
-        if chat.chat_id not in marked
-        and (high_water == 1 or next_index([chat.chat_id], 1) <= high_water)
+        if high_water == 1 or next_index([chat.chat_id], 1) <= high_water
     ]
 
 

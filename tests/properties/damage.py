@@ -13,8 +13,9 @@ from typing import Final, TypeAlias
 
 from hypothesis import strategies as st
 
-from actors.model import ChatContext, RoomId, RoomMeta, UserMeta
+from actors.model import ChatContext, ChatId, RoomId, RoomMeta, UserMeta
 from actors.rows import (
+    CHAT_PREFIX,
     ROOM_PREFIX,
     USER_PREFIX,
     StoredRows,
@@ -109,9 +110,12 @@ class Damager:
         for key in [key for key in cache if cache[key] != self.right.get(key)]:
             if self._names_unmarked_space(key, cache) or self._knows_conversation(key, cache):
                 del cache[key]
-        for chat in self._archived_or_agreed(cache):
-            del cache[chat_key(chat.user_id, chat.chat_id)]
-        self._number_all_or_none(cache)
+        for key in [key for key in cache if key.startswith(CHAT_PREFIX)]:
+            if self._is_archived_unseen(cache[key]):
+                del cache[key]
+        for room_id in self._numbered_by_rows(cache):
+            for key in about(cache, {room_id}):
+                del cache[key]
         return cache
 
     def _names_unmarked_space(self, key: str, cache: Cache) -> bool:
@@ -131,32 +135,21 @@ class Damager:
         right = from_row(decoded(self.right.get(key, "")), RoomMeta)
         return right is None or room.platform_chat_id != right.platform_chat_id
 
-    def _archived_or_agreed(self, cache: Cache) -> Iterator[ChatContext]:
-        found, right = read_cache(cache), read_cache(self.right)
-        unmanaged = {room_id for room_id in found.chats if room_key(room_id) not in self.right}
-        for room_id in self._unmarked | unmanaged:
-            room, chats = found.rooms.get(room_id), found.chats.get(room_id, ())
-            agree = len(chats) == 1 and room is not None and room.chat_id == chats[0].chat_id
-            for chat in chats:
-                if chat.is_archived or (agree and chat not in right.chats.get(room_id, ())):
-                    yield chat
+    def _is_archived_unseen(self, text: str) -> bool:
+        chat = from_row(decoded(text), ChatContext)
+        return chat is not None and chat.is_archived and chat.surface_ref in self._unmarked
 
-    def _number_all_or_none(self, cache: Cache) -> None:
-        """A number that only the rows know must not be lost while another one is kept."""
+    def _numbered_by_rows(self, cache: Cache) -> Iterator[RoomId]:
+        """Rooms whose rows say a number that nothing else says."""
         found, right = read_cache(cache), read_cache(self.right)
-        numbered = {
-            room_id
-            for room_id in self._unmarked & right.chats.keys()
-            if right.chats[room_id][0].chat_id != self.built.implied_chat_id(room_id)
-        }
-        kept = {
-            room_id
-            for room_id in numbered
-            if found.rooms.get(room_id) and found.chats.get(room_id) == right.chats[room_id]
-        }
-        if kept != numbered:
-            for room_id in kept:
-                del cache[room_key(room_id)]
+        for room_id in found.rooms.keys() | found.chats.keys():
+            if room_id in self.built.markers and room_key(room_id) in self.right:
+                continue
+            said = {chat.chat_id for chat in found.chats.get(room_id, ())}
+            if room_id in found.rooms:
+                said.add(found.rooms[room_id].chat_id or ChatId(""))
+            if said != {chat.chat_id for chat in right.chats.get(room_id, ())}:
+                yield room_id
 
 
 def _with_field(text: str, name: str, value: object) -> str:

@@ -338,16 +338,20 @@ def test_rows_that_agree_outweigh_the_name_of_a_legacy_chat() -> None:
     assert (found.chat_id, found.evidence, found.archived) == ("C7", Evidence.ROW, True)
 
 
+@pytest.mark.parametrize("rows", [Record(record().room), Record(None, record().chats)])
+def test_one_row_that_nothing_contradicts_says_enough(rows: Record) -> None:
+    found = chat_verdict(LEGACY_ROOM, SPACE, record=rows)
+    assert (found.chat_id, found.evidence) == ("C7", Evidence.ROW)
+
+
 @pytest.mark.parametrize(
     "rows",
     [
         record(room_says="C8"),
         record(owner=BOB),
-        Record(record().room, ()),
-        Record(None, record().chats),
         Record(record().room, record().chats * 2),
     ],
-    ids=["ids differ", "another owner", "no chat row", "no room row", "two chat rows"],
+    ids=["ids differ", "another owner", "two chat rows"],
 )
 def test_rows_that_do_not_agree_are_no_evidence(rows: Record) -> None:
     found = chat_verdict(LEGACY_ROOM, SPACE, record=rows)

@@ -109,6 +109,33 @@ def test_a_room_that_lost_its_id_gets_the_same_other_one_in_every_run() -> None:
     assert settle(again(claims, first), 1) == first
 
 
+def test_lost_rows_make_no_difference_to_numbers_that_came_from_nothing() -> None:
+    rooms = [legacy(f"!{name}", at=at) for at, name in enumerate("abcdef")]
+    first = settle(rooms, 1)
+    for lost in range(2 ** len(rooms)):
+        some_rows = [
+            each if lost >> place & 1 else claim_by_row(each.room_id, first, at=place)
+            for place, each in enumerate(rooms)
+        ]
+        assert settle(some_rows, 1) == first
+
+
+def claim_by_row(room_id: RoomId, settled: Numbering, *, at: int) -> Claim:
+    return Claim(room_id, at, settled.chat_ids[room_id], Evidence.ROW)
+
+
+def test_rows_with_other_numbers_keep_everything_below_them_taken() -> None:
+    claims = [legacy("!a", at=1), claim("!b", "C5", at=2, evidence=Evidence.ROW)]
+    assert settle(claims, 1).chat_ids == {"!b": "C5", "!a": "C6"}
+
+
+def test_an_absent_room_can_only_keep_its_number() -> None:
+    absent = [claim("!x", "C1", evidence=Evidence.ABSENT)]
+    by_name = claim("!a", "C1", evidence=Evidence.NAME)
+    assert settle([by_name, *absent], 1).chat_ids == {"!x": "C1", "!a": "C2"}
+    assert settle([claim("!a", "C1"), *absent], 1).chat_ids == {"!a": "C1"}
+
+
 def test_the_next_index_is_above_every_id_and_not_below_the_mark() -> None:
     assert next_index([], 0) == 1
     assert next_index([ChatId("C2"), ChatId("C10")], 1) == 11
