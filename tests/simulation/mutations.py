@@ -183,8 +183,8 @@ MUTATIONS: Final = (
     Mutation(
         "rows_are_no_evidence",
         "actors/classify.py",
-        "        if self.room is None or len(self.chats) != 1:\n",
-        "        if self.room or not self.room:\n",
+        "        if len(said) != 1 or len(self.chats) > 1:\n",
+        "        if said or not said:\n",
     ),
     Mutation(
         "upgrades_of_spaces_not_followed",
