@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from actors.machine import Outcome
-from actors.messages import ActorCrashed, InboxWaiting, IntentsWaiting, RoomChanged
+from actors.messages import ActorCrashed, InboxWaiting, IntentsWaiting, RoomChanged, RoomLeft
 from actors.model import RoomId, UserId
 from actors.ports import HomeserverUnavailable, RateLimited, SessionRevoked, StoreUnavailable
 from actors.room_lifecycle import RoomState, RoomTrigger
