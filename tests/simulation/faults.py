@@ -73,6 +73,8 @@ class Faults:
         self.retry_after_s = retry_after_s
         self.overlap = overlap
         self.shuffle = shuffle
+        self.lost_creations = 0.0
+        """The chance that a room is created and the answer lost, beside all others."""
         self.fired: list[tuple[str, Fault]] = []
         self._planned: deque[_Planned] = deque()
 
@@ -99,6 +101,7 @@ class Faults:
     def healed(self) -> None:
         """End all faults, planned ones included."""
         self.rates.clear()
+        self.lost_creations = 0.0
         self.overlap = 0.0
         self.shuffle = False
         self._planned.clear()
@@ -111,6 +114,8 @@ class Faults:
         return None
 
     def _draw(self, method: str) -> Fault | None:
+        if method == "create_room" and self.rng.random() < self.lost_creations:
+            return Fault.AFTER_EFFECT
         if not self.rates:
             return None
         draw = self.rng.random()

@@ -22,6 +22,7 @@ class Plan:
     storms: float
     """The chance that something breaks at an act, see `weather.py`."""
     fault_rates: dict[Fault, float]
+    lost_creations: float
     overlap: float
     shuffle: bool
     slow_s: float
@@ -59,6 +60,7 @@ def plan_for(rng: Random) -> Plan:
         gap_s=rng.choice((0.2, 2.0, 15.0)),
         storms=rng.choice((0.0, 0.15, 0.4)),
         fault_rates={fault: rng.choice((0.01, 0.08)) for fault in Fault if rng.random() < 0.3},
+        lost_creations=rng.choice((0.0, 0.0, 0.5)),
         overlap=rng.choice((0.0, 0.3)),
         shuffle=rng.random() < 0.5,
         slow_s=rng.choice((0.0, 0.0, 0.3, 4.0)),

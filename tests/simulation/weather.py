@@ -57,6 +57,7 @@ class Weather:
     def _begin(self) -> None:
         plan = self._plan
         self._faults.rates = dict(plan.fault_rates)
+        self._faults.lost_creations = plan.lost_creations
         self._faults.overlap = plan.overlap
         self._faults.shuffle = plan.shuffle
         self._server.slow_s = plan.slow_s
