@@ -176,8 +176,13 @@ class Gateway:
         return complete(first, readings, joined)
 
     async def sync(self, since: str, timeout_s: float) -> SyncDelta:
-        """Wait up to `timeout_s` seconds for news since a position. Also raises PositionLost."""
-        path = path_to("sync", since=since, timeout=int(timeout_s * 1000), filter=live_filter())
+        """Wait up to `timeout_s` seconds for news since a position. Also raises PositionLost.
+
+        Synapse keeps an answer for two minutes, and whoever doesn't wait wants to know how things
+        stand now. What a loop is answered from memory is followed by the next sync.
+        """
+        sync_filter = live_filter() if timeout_s else live_filter(secrets.token_hex(8))
+        path = path_to("sync", since=since, timeout=int(timeout_s * 1000), filter=sync_filter)
         try:
             response = await self._http.request(
                 "GET", path, SyncResponse, timeout_s=timeout_s + _SYNC_GRACE_S

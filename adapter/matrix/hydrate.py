@@ -77,15 +77,17 @@ def window_request(me: UserId) -> dict[str, object]:
     return {"conn_id": "hydrate", "lists": {"all": {**everything, "required_state": state}}}
 
 
-def live_filter() -> str:
-    """The filter of every later sync.
+def live_filter(nonce: str | None = None) -> str:
+    """The filter of every later sync; with a nonce for one that must not be answered from memory.
 
     Members are left out of `state`, or joining a big room would bring all of them; a change of
     membership shows in the timeline, and a limited timeline counts as a change.
     """
     types = list(SNAPSHOT_TYPES)
+    fresh = {} if nonce is None else {"not_rooms": [f"!{nonce}:nonce.invalid"]}
     return _filter(
         {
+            **fresh,
             "state": {"types": types},
             "timeline": {
                 "types": [*MESSAGE_TYPES, MEMBER_TYPE, REDACTION_TYPE, *types],

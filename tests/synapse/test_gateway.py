@@ -433,6 +433,16 @@ class TestSyncing:
         await alice.leave(room_id)
         assert (await gateway.sync(renamed.next_batch, 10)).rooms[0].state_changed
 
+    async def test_a_look_at_the_news_is_never_an_earlier_one(
+        self, gateway: Gateway, alice: Person
+    ) -> None:
+        room_id = await joined_chat(gateway, alice)
+        since = (await gateway.hydrate()).position
+        for said in (["one"], ["one", "two"]):
+            await alice.say(room_id, said[-1])
+            (room,) = (await gateway.sync(since, 0)).rooms
+            assert [message.body for message in room.messages] == said
+
     async def test_a_gap_is_filled_in_order(self, gateway: Gateway, alice: Person) -> None:
         room_id = await joined_chat(gateway, alice)
         since = (await gateway.hydrate()).position
