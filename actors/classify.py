@@ -82,7 +82,7 @@ _UNDECIDED: Final = (
 class Space:
     """A Space of ours. `high_water` is its marker's `next_chat_index`, 1 where there is none.
 
-    `replaces` are the rooms that it was upgraded from.
+    `replaces` are the rooms whose place it takes, see Chat.
     """
 
     owner: UserId
@@ -109,7 +109,7 @@ class Chat:
     """Its Space lists it."""
     intent: Nonce | None = None
     replaces: frozenset[RoomId] = frozenset()
-    """The rooms that it was upgraded from."""
+    """The rooms that it was upgraded from, and the one that it was upgraded to without us."""
     outdated_links: frozenset[RoomId] = frozenset()
     """Those of them that its Space still lists."""
     by_name: ChatId | None = None
@@ -167,6 +167,8 @@ def classify(seen: RoomSnapshot, around: Surroundings, record: Record, me: UserI
     """Decide what a room is."""
     if around.replaced_by is not None:
         return Skipped(SkipReason.REPLACED)
+    if seen.tombstoned and seen.replacement in around.unreadable:
+        return Conflict(ConflictReason.UNREADABLE, f"its replacement {seen.replacement}")
     if seen.marker_fault is not None:
         return Conflict(ConflictReason.MARKER_UNREADABLE, seen.marker_fault)
     marker = seen.marker or around.inherited
@@ -222,7 +224,9 @@ def _marked(seen: RoomSnapshot, marker: Marker, around: Surroundings, record: Re
         return _undecided(ConflictReason.MARKER_KIND_MISMATCH, marker.kind, marker)
     if marker.kind is RoomKind.SPACE:
         high_water = marker.next_chat_index or 1
-        return Space(marker.owner, _name(seen), high_water, marker.intent, around.replaces)
+        return Space(
+            marker.owner, _name(seen), high_water, marker.intent, _stands_for(seen, around)
+        )
     space = around.claimed_space
     if space is None and marker.space_id in around.unreadable:
         return _undecided(ConflictReason.UNREADABLE, f"its Space {marker.space_id}", marker)
@@ -244,9 +248,14 @@ def _marked(seen: RoomSnapshot, marker: Marker, around: Surroundings, record: Re
         archived=marker.archived,
         linked=seen.room_id in space.children,
         intent=marker.intent,
-        replaces=around.replaces,
+        replaces=_stands_for(seen, around),
         outdated_links=around.replaces & space.children,
     )
+
+
+def _stands_for(seen: RoomSnapshot, around: Surroundings) -> frozenset[RoomId]:
+    unreached = {seen.replacement} if seen.tombstoned and seen.replacement else set()
+    return around.replaces | unreached
 
 
 def _undecided(reason: ConflictReason, detail: str, marker: Marker) -> Conflict:
@@ -260,7 +269,7 @@ def _unmarked_space(seen: RoomSnapshot, around: Surroundings, me: UserId) -> Ver
         return Skipped(SkipReason.FOREIGN_SPACE)
     if around.own_space is None or around.own_space.owner is None:
         return Conflict(ConflictReason.OWNER_AMBIGUOUS)
-    return Space(around.own_space.owner, _name(seen), 1, replaces=around.replaces)
+    return Space(around.own_space.owner, _name(seen), 1, replaces=_stands_for(seen, around))
 
 
 def _legacy(seen: RoomSnapshot, around: Surroundings, record: Record) -> Verdict:
@@ -286,7 +295,7 @@ def _legacy(seen: RoomSnapshot, around: Surroundings, record: Record) -> Verdict
         backfilled=backfilled,
         archived=archived if chat_id else False,
         linked=seen.room_id in children,
-        replaces=around.replaces,
+        replaces=_stands_for(seen, around),
         outdated_links=around.replaces & children,
         by_name=by_name,
     )

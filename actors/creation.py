@@ -82,6 +82,10 @@ class Creation(OwnerWork):
     # ------------------------------------------------------------ making a room
 
     async def _make(self, intent: Intent) -> bool:
+        chat_is_begun = intent.kind is not IntentKind.SPACE and intent.step is not IntentStep.WANTED
+        if chat_is_begun and await self._user() is None:
+            await self._without_space(intent)
+            return True
         match intent.step:
             case IntentStep.WANTED:
                 if await self._must_wait(intent):
@@ -163,7 +167,7 @@ class Creation(OwnerWork):
             return
         user = await self._user()
         if user is None:
-            await self._give_up(intent, self.context.texts.no_space)
+            await self._without_space(intent)
             return
         index = await self._next_index()
         if index > MAX_CHAT_NUMBER:
@@ -177,6 +181,21 @@ class Creation(OwnerWork):
         )
         row = to_row(replace(user, next_chat_index=index + 1))
         await self.context.store.commit([PutIntent(creating), PutRow(user_key(self.owner), row)])
+
+    async def _without_space(self, intent: Intent) -> None:
+        """The owner's Space is gone meanwhile: a first chat comes with the next one."""
+        if intent.kind is IntentKind.CHAT:
+            await self._give_up(intent, self.context.texts.no_space)
+            return
+        _log.warning("space_gone_meanwhile", owner=self.owner, nonce=intent.nonce)
+        again = Intent(
+            self.context.ids.nonce(),
+            self.owner,
+            IntentKind.ONBOARD,
+            IntentStep.WANTED,
+            reply_room=intent.reply_room,
+        )
+        await self._done(intent, PutIntent(again))
 
     async def _create(self, intent: Intent) -> bool:
         context, now = self.context, self.context.wall_clock()
@@ -202,6 +221,8 @@ class Creation(OwnerWork):
             if intent.started_at is None:  # nothing has been created yet: no need to wait
                 raise
             _log.warning("create_unclear", owner=self.owner, nonce=intent.nonce, error=str(error))
+            failed = replace(intent, started_at=context.wall_clock())
+            await context.store.commit([PutIntent(failed)])
             context.system.tell_later(UNCLEAR_FOR_S, self.owner, IntentsWaiting())
             return False
         except HomeserverRefused as refusal:

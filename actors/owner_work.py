@@ -56,9 +56,13 @@ class OwnerWork:
         seen = await read_if_joined(self.context.homeserver, room_id)
         if seen is not None and self.owner in seen.others:
             return
+        turned_away = self.context.turned_away.setdefault(self.owner, set())
+        if room_id in turned_away:
+            return
         try:
             await self.context.homeserver.invite(room_id, self.owner)
         except HomeserverRefused as refusal:
+            turned_away.add(room_id)
             _log.warning("invite_refused", room_id=room_id, owner=self.owner, reason=str(refusal))
 
     async def _say_queued(self, intent: Intent, body: str) -> None:
@@ -78,6 +82,7 @@ class OwnerWork:
 
     async def _done(self, intent: Intent, *writes: Write) -> None:
         done = replace(intent, step=IntentStep.DONE)
+        self.context.turned_away.pop(self.owner, None)
         await self._commit([PutIntent(done), *writes], intent)
         self.context.system.report(IntentCarriedOut(done))
 

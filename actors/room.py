@@ -160,11 +160,15 @@ class RoomActor:
         record = await self._known()
         if around.origin is not None and not in_round:
             record = replace(record, before=await self._rows_of(around.origin.room_id))
+        unknown_before = self._room_id in context.undecided or record.room is None
+        unknown_before |= context.system.state_of(self._room_id) is RoomState.LEFT
         verdict = self._verdict = classify(seen, around, record, context.homeserver.me)
         self._marker = seen.marker
         self._note_undecided(concern_of(verdict, seen, record))
         if seen.replacement is not None and around.replaced_by is None:
             context.replacements.add(seen.replacement)
+        if around.replaced_by is not None:
+            context.predecessors[around.replaced_by] = self._room_id
         if context.system.state_of(self._room_id) is RoomState.LEFT:
             context.system.fire(self._room_id, RoomTrigger.JOINED, "state could be read")
         match verdict:
@@ -186,7 +190,7 @@ class RoomActor:
             context.system.report(RoomChecked(self._room_id, seen.created_ts, verdict))
         else:
             self._tell_owner(seen, verdict)
-            await self._tell_neighbours(seen, verdict, record)
+            await self._tell_neighbours(seen, around, verdict, unknown_before=unknown_before)
 
     def _note_undecided(self, concern: Concern | None) -> None:
         """Whose this room may be; once it is decided, what waited for that goes on."""
@@ -197,26 +201,36 @@ class RoomActor:
         for owner in sorted(before.owners if before and concern is None else ()):
             self._context.system.tell(owner, IntentsWaiting())
 
-    async def _tell_neighbours(self, seen: RoomSnapshot, verdict: Verdict, record: Record) -> None:
+    async def _tell_neighbours(
+        self, seen: RoomSnapshot, around: Surroundings, verdict: Verdict, *, unknown_before: bool
+    ) -> None:
         """Let rooms look again that this room's change says something about."""
         affected: set[RoomId] = set()
-        if isinstance(verdict, Chat | Space) and record.room is None:
+        if isinstance(verdict, Chat | Space) and unknown_before:
             affected |= verdict.replaces
+        if around.replaced_by in self._context.undecided:
+            affected.add(RoomId(around.replaced_by or ""))
         if isinstance(verdict, Space):
-            chats = await ChatManager(self._context.store).list_all(verdict.owner)
-            listed = {chat.surface_ref for chat in chats if chat.surface_ref in seen.children}
-            ours = {
-                chat.surface_ref
-                for chat in chats
-                if self._context.system.state_of(chat.surface_ref) is not RoomState.LEFT
-            }
-            affected |= (seen.children | ours) - listed
-            for room_id in seen.children - listed:
-                self._context.listed_in.setdefault(room_id, set()).add(seen.room_id)
+            affected |= await self._affected_chats(seen, verdict, all_of_them=unknown_before)
         if affected:
             affected &= await self._context.homeserver.joined_rooms()
         for room_id in sorted(affected):
             self._context.system.tell(room_id, RoomChanged())
+
+    async def _affected_chats(
+        self, seen: RoomSnapshot, space: Space, *, all_of_them: bool
+    ) -> set[RoomId]:
+        """What it lists and what is no chat of its owner's, and chats that it doesn't list."""
+        chats = await ChatManager(self._context.store).list_all(space.owner)
+        listed = {chat.surface_ref for chat in chats if chat.surface_ref in seen.children}
+        ours = {
+            chat.surface_ref
+            for chat in chats
+            if self._context.system.state_of(chat.surface_ref) is not RoomState.LEFT
+        }
+        for room_id in seen.children - listed:
+            self._context.listed_in.setdefault(room_id, set()).add(seen.room_id)
+        return {*seen.children, *ours} - (set() if all_of_them else listed)
 
     def _tell_owner(self, seen: RoomSnapshot, verdict: Verdict) -> None:
         if isinstance(verdict, Skipped) or verdict.owner is None:
@@ -309,6 +323,9 @@ class RoomActor:
         self._verdict = Skipped(SkipReason.LEFT)
         self._note_undecided(None)
         self._context.upkeep.settled(self._room_id)
+        before = self._context.predecessors.pop(self._room_id, None)
+        if before is not None:
+            self._context.system.tell(before, RoomChanged())
         room = (await self._known()).room
         if room is not None and room.room_type is RoomKind.SPACE:
             self._context.system.tell(room.matrix_user_id, SpaceLeft(self._room_id))

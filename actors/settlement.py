@@ -55,12 +55,14 @@ class Known:
     `chats` are those whose room's row says the same; `doubtful` are the other ones: their numbers
     are taken, but they are no evidence of whose they are. `undecided` are those of rooms that we
     are not in, or that are in conflict: they keep their numbers unless a marker says otherwise.
+    `space_ts` is when the user's Space was created, where another one may be older.
     """
 
     user: UserMeta | None = None
     chats: tuple[ChatContext, ...] = ()
     doubtful: tuple[ChatContext, ...] = ()
     undecided: tuple[ChatContext, ...] = ()
+    space_ts: int | None = None
 
 
 def settle_owner(
@@ -84,7 +86,7 @@ def settle_owner(
         for report in reports
         if isinstance(report.verdict, Chat)
     ]
-    kept = _kept(known, max(_marks(spaces), default=1))
+    kept = _kept(known, reported, max(_marks(spaces), default=1))
     numbering = settle([*settled_before, *kept, *claims], _floor(reports, spaces, known))
     space_id = _space_of(spaces, known)
     identities: dict[RoomId, Identity] = {}
@@ -141,7 +143,7 @@ def _claim(
     return Claim(report.room_id, report.created_ts, chat_id, verdict.evidence, verdict.by_name)
 
 
-def _kept(known: Known, high_water: int) -> list[Claim]:
+def _kept(known: Known, reported: Collection[RoomId], high_water: int) -> list[Claim]:
     """The numbers of undecided rooms.
 
     One beyond a Space's high-water mark was never given out: the mark is raised first.
@@ -149,7 +151,8 @@ def _kept(known: Known, high_water: int) -> list[Claim]:
     return [
         Claim(chat.surface_ref, -1, chat.chat_id, Evidence.ABSENT)
         for chat in known.undecided
-        if high_water == 1 or next_index([chat.chat_id], 1) <= high_water
+        if chat.surface_ref not in reported
+        and (high_water == 1 or next_index([chat.chat_id], 1) <= high_water)
     ]
 
 
@@ -158,10 +161,12 @@ def _marks(spaces: Sequence[RoomReport]) -> list[int]:
 
 
 def _space_of(spaces: Sequence[RoomReport], known: Known) -> RoomId | None:
-    """The Space settled before, else the one created first."""
+    """The Space settled before, or one that takes its place; else the one created first."""
     before = known.user.space_id if known.user else None
     for report in spaces:
         if before is None or before in _replaced_by([report]):
+            return report.room_id
+        if known.space_ts is not None and report.seniority < (known.space_ts, before):
             return report.room_id
     return before
 

@@ -1,6 +1,7 @@
 """The user actor: owns its owner's row, settles the ids of their rooms, creates chats for them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -19,6 +20,7 @@ from actors.messages import (
     SpaceLeft,
 )
 from actors.model import ChatContext, Intent, IntentStep, RoomId, RoomMeta, UserId, UserMeta
+from actors.neighbourhood import read_if_joined
 from actors.rows import from_row, room_key, to_row, user_key
 from actors.settlement import Known, RoomReport, Settlement, settle_owner
 from actors.writes import DeleteRow, PutIntent, PutRow, Write
@@ -62,13 +64,22 @@ class UserActor:
 
     async def _settle_one(self, report: RoomReport) -> None:
         """One room says something new outside a round."""
-        store, known = self._context.store, await self._known()
+        store, known = self._context.store, await self._compared(report, await self._known())
         settlement = settle_owner(self._owner, [report], self._context.texts, known)
         writes = _writes_for(self._owner, settlement, known.user, partial=True)
         writes += _adoptions([report], await store.open_intents(self._owner))
         if writes:
             await store.commit(writes)
         self._announce(settlement, [report], known, writes, in_round=False)
+
+    async def _compared(self, report: RoomReport, known: Known) -> Known:
+        """Of two Spaces the older one is the owner's: when the known one was created."""
+        if known.user is None or not isinstance(report.verdict, Space):
+            return known
+        if known.user.space_id in {report.room_id, *report.verdict.replaces}:
+            return known
+        space = await read_if_joined(self._context.homeserver, known.user.space_id)
+        return replace(known, space_ts=space.created_ts if space else None)
 
     async def _forget_space(self, space_id: RoomId) -> None:
         """Without a Space there is no row; the next invite makes a new one."""
@@ -99,7 +110,8 @@ class UserActor:
     ) -> None:
         """Tell the rooms, and whoever drives a round."""
         if settlement.user is None:
-            self._context.taken[self._owner] = settlement.next_chat_index
+            taken = self._context.taken
+            taken[self._owner] = max(taken.get(self._owner, 1), settlement.next_chat_index)
         else:
             self._context.taken.pop(self._owner, None)
         for room_id, conflict in settlement.conflicts.items():
@@ -124,8 +136,8 @@ class UserActor:
         if before is None or now is None or before == now:
             return
         if before.space_id != now.space_id:
-            for chat in known.chats:
-                self._context.system.tell(chat.surface_ref, RoomChanged())
+            for room_id in (before.space_id, *(chat.surface_ref for chat in known.chats)):
+                self._context.system.tell(room_id, RoomChanged())
         elif now.space_id not in settlement.identities:
             self._context.system.tell(now.space_id, RoomChanged())
 

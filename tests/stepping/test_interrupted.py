@@ -7,7 +7,16 @@ import pytest
 from actors.chats import ChatManager
 from actors.classify import Space
 from actors.messages import IdentitySettled, IntentsWaiting, Report, RoomChanged, RoomReported, slot
-from actors.model import ChatId, Intent, IntentKind, IntentStep, Nonce, RoomId, RoomMeta
+from actors.model import (
+    MARKER_TYPE,
+    ChatId,
+    Intent,
+    IntentKind,
+    IntentStep,
+    Nonce,
+    RoomId,
+    RoomMeta,
+)
 from actors.ports import PlatformFailed
 from actors.rows import chat_key, from_row, room_key, user_key
 from actors.settlement import Identity, RoomReport
@@ -15,6 +24,7 @@ from actors.writes import DeleteRow, PutIntent
 from adapter.matrix.reconcile import reconcile_single_room
 from supervisor.lifecycle import State
 from tests.simulation.homeserver import SimulatedHomeserver
+from tests.simulation.limits import RateLimit
 from tests.simulation.people import Person
 from tests.simulation.reading import read_snapshot
 from tests.stepping.harness import ALICE, BOT, ScriptedPlatform, World, quiet
@@ -280,3 +290,104 @@ async def test_a_replacement_that_is_looked_at_alone_takes_over_from_the_room_be
         client, world.store, ChatManager(world.store), replacement, ALICE
     )
     assert again["changes"] == 0
+
+
+@pytest.mark.parametrize("killed_after_s", [0.4 * step for step in range(1, 16)])
+async def test_whose_space_is_lost_while_things_are_made_is_not_stuck(
+    killed_after_s: float,
+) -> None:
+    world = World()
+    world.server.slow_s = 0.4
+    async with world.live():
+        direct = world.alice.direct_chat_with(BOT)
+        await quiet(killed_after_s)
+        for space_id in spaces(world):
+            world.server.evict(space_id, BOT)
+        await quiet(180)
+        world.alice.say(direct, "hello?")
+        await quiet(180)
+        assert await world.store.open_intents(ALICE) == ()
+        assert len(spaces(world)) == 1
+        user = await world.store.row(user_key(ALICE))
+        assert user is not None
+        assert user["space_id"] in spaces(world)
+
+
+async def test_a_chat_is_looked_at_again_when_its_space_is_decided_again() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        bot = Person(world.server, BOT)
+        marker = world.server.room(home.space).content(MARKER_TYPE, BOT)
+        bot.write_marker(home.space, {"version": 2})
+        await quiet(5)
+        world.alice.rename(home.chat, "Garden")
+        await quiet(5)
+        bot.write_marker(home.space, marker)
+        await quiet(5)
+        row = await world.store.row(room_key(home.chat))
+        assert row is not None
+        assert row["display_name"] == "Garden"
+
+
+async def test_of_two_spaces_the_older_one_is_the_owners_at_once() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        world.server.evict(home.space, BOT)
+        await quiet()
+        world.alice.direct_chat_with(BOT)
+        await quiet(5)
+        world.alice.join_all()
+        (younger,) = spaces(world)
+        world.server.set_membership(ALICE, home.space, BOT, "invite")
+        await quiet(5)
+        user = await world.store.row(user_key(ALICE))
+        assert user is not None
+        assert (user["space_id"], younger != home.space) == (home.space, True)
+        rows = await world.rows()
+    async with world.boot() as run:
+        await run.go_live()
+        assert await world.rows() == rows
+
+
+async def test_a_chat_goes_on_in_its_old_room_when_the_bot_is_taken_out_of_the_new_one() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        replacement = upgrade(world, home.chat)
+        await quiet(30)
+        assert (await chat_ref(world)) == replacement
+        world.server.evict(replacement, BOT)
+        await quiet(30)
+        assert (await chat_ref(world)) == home.chat
+        rows = await world.rows()
+    async with world.boot() as run:
+        await run.go_live()
+        assert await world.rows() == rows
+
+
+async def chat_ref(world: World) -> object:
+    row = await world.store.row(chat_key(ALICE, ChatId("C1")))
+    assert row is not None
+    return row["surface_ref"]
+
+
+async def test_an_owner_who_is_banned_from_some_chats_is_led_to_the_others() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        for _ in range(3):
+            world.alice.say(home.chat, "!new")
+        await quiet(5)
+        world.alice.join_all()
+        rooms = [room for room in world.server.rooms_of(BOT, "join") if room.room_id != home.direct]
+        for room in rooms:
+            world.server.evict(room.room_id, ALICE)
+        for room in rooms[1:3]:
+            world.server.evict(room.room_id, ALICE, "ban")
+        world.server.write_limit = RateLimit(1, 0.2)
+        world.alice.say(home.direct, "hello?")
+        await quiet(120)
+        assert len(world.server.invites(ALICE)) == len(rooms) - 2
+        assert await world.store.open_intents(ALICE) == ()

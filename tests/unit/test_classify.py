@@ -24,7 +24,7 @@ from actors.classify import (
     classify,
     concern_of,
 )
-from actors.graph import room_graph
+from actors.graph import Surroundings, room_graph
 from actors.model import (
     ChatContext,
     ChatId,
@@ -186,7 +186,15 @@ def test_300_members_do_not_change_whose_chat_it_is() -> None:
 
 
 def test_a_closed_room_whose_replacement_we_are_not_in_is_still_a_chat() -> None:
-    assert verdict_on(replace(ROOM, tombstoned=True, replacement=NEW_ID), SPACE) == CHAT
+    closed = replace(ROOM, tombstoned=True, replacement=NEW_ID)
+    assert verdict_on(closed, SPACE) == replace(CHAT, replaces=frozenset({NEW_ID}))
+
+
+def test_unreadable_is_a_closed_room_whose_replacement_cannot_be_read() -> None:
+    closed = replace(ROOM, tombstoned=True, replacement=NEW_ID)
+    around = Surroundings(unreadable=frozenset({NEW_ID}))
+    verdict = classify(closed, around, Record(), ME)
+    assert verdict == Conflict(ConflictReason.UNREADABLE, "its replacement !new")
 
 
 # ---------------------------------------------------------------- conversation ids
@@ -425,7 +433,9 @@ def test_a_closed_room_without_a_marker_goes_on_until_we_are_in_its_replacement(
 ) -> None:
     closed = replace(seen, tombstoned=True, replacement=NEW_ID)
     others = (SPACE,) if seen is LEGACY_ROOM else ()
-    assert verdict_on(closed, *others) == verdict_on(seen, *others)
+    before = verdict_on(seen, *others)
+    assert isinstance(before, Chat | Space)
+    assert verdict_on(closed, *others) == replace(before, replaces=frozenset({NEW_ID}))
 
 
 def test_a_replacement_of_a_chat_without_a_marker_is_that_chat() -> None:
