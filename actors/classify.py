@@ -182,6 +182,8 @@ def classify(seen: RoomSnapshot, around: Surroundings, record: Record, me: UserI
         return _legacy(seen, around, record)
     if record.room is not None and record.room.space_id in around.unreadable:
         return Conflict(ConflictReason.UNREADABLE, f"its Space {record.room.space_id}")
+    if seen.creator == me and record.room is not None and record.room.space_id not in around.spaces:
+        return _without_space(record.room, record)
     return Skipped(_skip_reason(seen, me))
 
 
@@ -299,6 +301,16 @@ def _legacy(seen: RoomSnapshot, around: Surroundings, record: Record) -> Verdict
         outdated_links=around.replaces & children,
         by_name=by_name,
     )
+
+
+def _without_space(room: RoomMeta, record: Record) -> Verdict:
+    """An unmarked room of ours that only its rows know as a chat, of a Space that we are not in."""
+    owner = room.matrix_user_id
+    chat_id = record.chat_id_for(owner) if record.chats else None
+    if chat_id is None:
+        return Skipped(SkipReason.UNLINKED)
+    floor = next_index([chat_id], 1)
+    return Conflict(ConflictReason.MARKER_SPACE_MISMATCH, "not joined", owner, floor)
 
 
 def _skip_reason(seen: RoomSnapshot, me: UserId) -> SkipReason:

@@ -1,6 +1,7 @@
 """The joined rooms seen together: upgrades followed, Spaces and their owners known. Pure."""
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from actors.model import PAIR, Marker, RoomId, RoomKind, RoomSnapshot, UserId, UserMeta
@@ -33,6 +34,8 @@ class Surroundings:
     """Spaces of ours that this room, or its origin, is linked with, in either direction."""
     replaces: frozenset[RoomId] = frozenset()
     """The joined rooms that this one was upgraded from, directly and indirectly."""
+    spaces: AbstractSet[RoomId] = frozenset()
+    """All Spaces of ours."""
     unreadable: frozenset[RoomId] = frozenset()
     """Joined rooms that nothing is known of now; any of them may be this one's Space."""
 
@@ -69,6 +72,7 @@ class RoomGraph:
             claimed_space=self.spaces.get(self.latest(named)) if named else None,
             linked=tuple(self.spaces[space] for space in sorted(linked) if space in self.spaces),
             replaces=frozenset(ancestor.room_id for ancestor in ancestors),
+            spaces=self.spaces.keys(),
             unreadable=self.unreadable,
         )
 

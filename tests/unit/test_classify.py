@@ -394,6 +394,21 @@ def test_not_created_by_us_is_a_room_that_somebody_else_has_put_into_a_space_of_
     assert verdict_on(seen, SPACE) == Skipped(SkipReason.NOT_CREATED_BY_US)
 
 
+def test_marker_space_mismatch_is_an_unmarked_chat_by_its_rows_whose_space_we_are_not_in() -> None:
+    verdict = verdict_on(LEGACY_ROOM, record=record())
+    assert verdict == Conflict(ConflictReason.MARKER_SPACE_MISMATCH, "not joined", ALICE, 8)
+
+
+@pytest.mark.parametrize("rows", [Record(), Record(record().room), record(room_says="C8")])
+def test_unlinked_is_a_room_of_ours_whose_rows_do_not_say_enough(rows: Record) -> None:
+    assert verdict_on(LEGACY_ROOM, record=rows) == Skipped(SkipReason.UNLINKED)
+
+
+def test_unlinked_is_a_room_of_ours_that_its_space_does_not_list_any_more() -> None:
+    space = replace(SPACE, children=frozenset())
+    assert verdict_on(LEGACY_ROOM, space, record=record()) == Skipped(SkipReason.UNLINKED)
+
+
 def test_unlinked_is_a_room_of_ours_in_no_space() -> None:
     space = replace(SPACE, children=frozenset())
     assert verdict_on(LEGACY_ROOM, space) == Skipped(SkipReason.UNLINKED)
