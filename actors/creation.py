@@ -209,6 +209,8 @@ class Creation(OwnerWork):
             if wait_s > 0:
                 context.system.tell_later(wait_s, self.owner, IntentsWaiting())
                 return False
+        if await self._found_meanwhile(intent):
+            return True
         try:
             new_room = await self._new_room(intent)
             intent = replace(intent, started_at=now)

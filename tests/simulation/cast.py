@@ -1,5 +1,6 @@
 """People who do what people do, at random."""
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from random import Random
@@ -36,6 +37,8 @@ class Cast:
         self._said = 0
         self.inherited: dict[RoomId, UserId] = {}
         """Rooms from before markers, and whose they are."""
+        self.spaces_taken: Counter[UserId] = Counter()
+        """How often the bot was taken out of somebody's Space."""
         self._banned: list[tuple[RoomId, UserId]] = []
         self._acts: dict[Callable[[Person], None], int] = {
             self._knock: 2,
@@ -48,6 +51,7 @@ class Cast:
             self._bring_a_friend: 1,
             self._ban: 1,
             self._remove_the_bot: 1,
+            self._take_the_space: 1,
             self._bring_the_bot_back: 2,
             self._upgrade: 1,
             self._upgrade_space: 1,
@@ -97,15 +101,6 @@ class Cast:
     def has_space(self, person: Person) -> bool:
         """Whether the bot is in a person's Space."""
         return self._space_of(person) is not None
-
-    def _spaces_can_be_read(self) -> bool:
-        """Whether no Space is marked by another version."""
-        versions = [
-            room.content(MARKER_TYPE, BOT).get("version")
-            for room in self._server.rooms.values()
-            if room.is_space
-        ]
-        return set(versions) <= {None, MARKER_VERSION}
 
     def _owner_of(self, room: SimulatedRoom) -> object:
         """Whose a room of ours is; None for any other one."""
@@ -171,14 +166,25 @@ class Cast:
 
     def _remove_the_bot(self, person: Person) -> None:
         room_id = self._a_chat(person)
+        self._evict_bot(person, room_id)
+
+    def _take_the_space(self, person: Person) -> None:
+        space = self._space_of(person)
+        if space is not None:
+            self._evict_bot(person, space.room_id)
+
+    def _evict_bot(self, person: Person, room_id: RoomId) -> None:
         if "predecessor" in self._server.room(room_id).content("m.room.create"):
             return  # whether the room before it counts again, nobody has decided
+        if self._server.room(room_id).is_space:
+            self.spaces_taken[person.user_id] += 1
         membership = self._rng.choice(("leave", "leave", "ban"))
         self._server.evict(room_id, BOT, membership)
         self._tell(person, f"has the bot removed from {room_id}: {membership}")
 
     def _bring_the_bot_back(self, person: Person) -> None:
-        for room in self._chat_rooms():
+        spaces = () if self._space_of(person) else self._spaces()
+        for room in (*self._chat_rooms(), *spaces):
             gone = room.membership(BOT) in {"leave", "ban"}
             if gone and room.membership(person.user_id) == "join":
                 self._server.evict(room.room_id, BOT)
@@ -188,16 +194,13 @@ class Cast:
     def _ban(self, person: Person) -> None:
         """Somebody may not come back to a chat until everybody settles down."""
         room_id = self._a_chat(person)
-        if self._owner_of(self._server.room(room_id)) == person.user_id:
-            return
         self._server.evict(room_id, person.user_id, "ban")
         self._banned.append((room_id, person.user_id))
         self._tell(person, f"is banned from {room_id}")
 
     def _upgrade(self, person: Person) -> None:
         room_id = self._a_chat(person)
-        if self._spaces_can_be_read():
-            self._replace(person, room_id)
+        self._replace(person, room_id)
 
     def _upgrade_space(self, person: Person) -> None:
         space = self._space_of(person)

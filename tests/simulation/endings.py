@@ -3,7 +3,7 @@
 from collections import Counter
 
 from actors.chats import ChatManager
-from actors.model import MARKER_TYPE, RoomId
+from actors.model import MARKER_TYPE, RoomId, UserId
 from actors.writes import JsonObject
 from adapter.matrix.activities import KEEP_S, PRUNE_EVERY_S
 from adapter.matrix.reconcile import reconcile_matrix_state
@@ -102,7 +102,7 @@ class Ending:
             and ("m.room.tombstone", "") not in room.state
         )
         for owner, count in owners.items():
-            if count > 1:
+            if count > 1 + self._cast.spaces_taken[UserId(owner)]:
                 self._violated(f"{owner} has {count} Spaces")
         for person in self._cast.people:
             if not self._cast.has_space(person):

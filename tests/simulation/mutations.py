@@ -24,8 +24,8 @@ MUTATIONS: Final = (
     Mutation(
         "create_again_without_looking",
         "actors/creation.py",
-        "            found = await self._find(intent.nonce)\n",
-        "            found = None\n",
+        "        if intent.started_at is not None:\n            found",
+        "        if intent is None:\n            found",
     ),
     Mutation(
         "create_before_the_intent_is_written",

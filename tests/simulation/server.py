@@ -91,8 +91,10 @@ class SimulatedServer:
         return EPOCH_S + self._skipped_s + self._clock()
 
     def skip(self, seconds: float) -> None:
-        """Move every clock on, as if nobody had done anything for so long."""
+        """Move every clock on, as if nobody had done anything for so long; what was due is done."""
         self._skipped_s += seconds
+        self._postponed = [(at - seconds, action) for at, action in self._postponed]
+        self.wake()
 
     @property
     def position(self) -> int:
