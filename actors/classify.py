@@ -150,7 +150,12 @@ class Record:
     @property
     def evidence(self) -> "Record":
         """The rows that say what the room was."""
-        return self if self.room or self.chats or self.before is None else self.before
+        return self if self.known or self.before is None else self.before
+
+    @property
+    def known(self) -> bool:
+        """Whether there are any rows about the room itself."""
+        return self.room is not None or bool(self.chats)
 
     def chat_id_for(self, owner: UserId) -> ChatId | None:
         """The chat id that the rows say, as far as they are there, if they agree."""
@@ -178,7 +183,7 @@ def classify(seen: RoomSnapshot, around: Surroundings, record: Record, me: UserI
         return Conflict(ConflictReason.UNREADABLE, f"the room before it, {seen.predecessor}")
     if seen.is_space:
         return _unmarked_space(seen, around, me)
-    if around.linked and (seen.creator == me or around.origin):
+    if around.linked and (seen.creator == me or around.origins):
         return _legacy(seen, around, record)
     if record.room is not None and record.room.space_id in around.unreadable:
         return Conflict(ConflictReason.UNREADABLE, f"its Space {record.room.space_id}")
@@ -267,7 +272,7 @@ def _undecided(reason: ConflictReason, detail: str, marker: Marker) -> Conflict:
 
 
 def _unmarked_space(seen: RoomSnapshot, around: Surroundings, me: UserId) -> Verdict:
-    if seen.creator != me and around.origin is None:
+    if seen.creator != me and not around.origins:
         return Skipped(SkipReason.FOREIGN_SPACE)
     if around.own_space is None or around.own_space.owner is None:
         return Conflict(ConflictReason.OWNER_AMBIGUOUS)
@@ -284,7 +289,7 @@ def _legacy(seen: RoomSnapshot, around: Surroundings, record: Record) -> Verdict
     by_rows = record.evidence.chat_id_for(owner)
     chat_id = by_rows or by_name
     evidence = Evidence.ROW if by_rows else Evidence.NAME if by_name else Evidence.NONE
-    conversation, backfilled = platform_chat_id(around.origin or seen, None, record)
+    conversation, backfilled = platform_chat_id((seen, *around.origins)[-1], None, record)
     children = frozenset().union(*(space.children for space in around.linked))
     archived = any(chat.is_archived for chat in record.evidence.chats)
     return Chat(

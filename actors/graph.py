@@ -22,8 +22,10 @@ class Surroundings:
 
     inherited: Marker | None = None
     """The marker of the room that this one replaces, where it has none of its own."""
-    origin: RoomSnapshot | None = None
-    """The room of ours that this one replaces, where none of them has a marker."""
+    origins: tuple[RoomSnapshot, ...] = ()
+    """The rooms of ours that this one replaces, where none has a marker; the latest first."""
+    founded_ts: int | None = None
+    """When the first of the rooms that this one replaces was created, if it replaces any."""
     replaced_by: RoomId | None = None
     """The joined room that this one was upgraded to."""
     own_space: SpaceFacts | None = None
@@ -31,7 +33,7 @@ class Surroundings:
     claimed_space: SpaceFacts | None = None
     """The Space that the room's marker names, if it is ours."""
     linked: tuple[SpaceFacts, ...] = ()
-    """Spaces of ours that this room, or its origin, is linked with, in either direction."""
+    """Spaces of ours that this room, or one of its origins, is linked with, in either direction."""
     replaces: frozenset[RoomId] = frozenset()
     """The joined rooms that this one was upgraded from, directly and indirectly."""
     spaces: AbstractSet[RoomId] = frozenset()
@@ -57,16 +59,16 @@ class RoomGraph:
         inherited = None if seen.marker else _nearest_marker(ancestors)
         marker = seen.marker or inherited
         named = marker.space_id if marker else None
-        origin = None if marker else self._made_by_us(seen, ancestors)
+        origins = () if marker else self._made_by_us(seen, ancestors)
         linked = {
             self.latest(space)
-            for it in (seen, origin)
-            if it is not None
+            for it in (seen, *origins)
             for space in (*self._parents.get(it.room_id, ()), *it.parents)
         }
         return Surroundings(
             inherited=inherited,
-            origin=origin,
+            origins=origins,
+            founded_ts=ancestors[-1].created_ts if ancestors else None,
             replaced_by=self.heirs.get(seen.room_id),
             own_space=self.spaces.get(seen.room_id),
             claimed_space=self.spaces.get(self.latest(named)) if named else None,
@@ -88,15 +90,15 @@ class RoomGraph:
         """The nearest marker among the rooms that this one replaces."""
         return _nearest_marker(self._ancestors(seen))
 
-    def origin(self, seen: RoomSnapshot) -> RoomSnapshot | None:
-        """The nearest room of ours among those that this one replaces."""
+    def origins(self, seen: RoomSnapshot) -> tuple[RoomSnapshot, ...]:
+        """The rooms of ours among those that this one replaces, the latest first."""
         return self._made_by_us(seen, self._ancestors(seen))
 
     def _made_by_us(
         self, seen: RoomSnapshot, before: Iterable[RoomSnapshot]
-    ) -> RoomSnapshot | None:
+    ) -> tuple[RoomSnapshot, ...]:
         kind = seen.is_space
-        return next((it for it in before if it.creator == self.me and it.is_space == kind), None)
+        return tuple(it for it in before if it.creator == self.me and it.is_space == kind)
 
     def _ancestors(self, seen: RoomSnapshot) -> tuple[RoomSnapshot, ...]:
         """The rooms that this one replaces, the chain of upgrades followed back."""
@@ -142,11 +144,11 @@ def room_graph(
         if not seen.is_space or seen.room_id in heirs:
             continue
         marker = seen.marker or graph.inherited_marker(seen)
-        origin = graph.origin(seen)
-        if not (marker or seen.marker_fault or seen.creator == me or origin):
+        origins = graph.origins(seen)
+        if not (marker or seen.marker_fault or seen.creator == me or origins):
             continue
-        before = owners_of_record.get(origin.room_id, ()) if origin else ()
-        owner = space_owner(seen, marker, owners_of_record.get(seen.room_id, before))
+        on_record = (owners_of_record.get(it.room_id) for it in (seen, *origins))
+        owner = space_owner(seen, marker, next(filter(None, on_record), ()))
         spaces[seen.room_id] = SpaceFacts(seen.room_id, owner, seen.children)
         for child in seen.children:
             parents[child] = (*parents.get(child, ()), seen.room_id)

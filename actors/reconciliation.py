@@ -5,7 +5,7 @@ system's reports, and is over when each owner has settled and each of their room
 write. Then everything is written in one transaction.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -22,7 +22,7 @@ from actors.messages import (
     RowsRemoved,
     SnapshotTaken,
 )
-from actors.model import ChatContext, Intent, RoomId, UserId
+from actors.model import ChatContext, Intent, RoomId, RoomSnapshot, UserId
 from actors.ports import Hydration, PlatformFailed, PortError, StateStore
 from actors.report import ReconcileReport, RoomChange, Tally
 from actors.room_lifecycle import RoomTrigger
@@ -146,7 +146,7 @@ class Round:
     def _snapshot(self, room_id: RoomId) -> SnapshotTaken:
         seen = self.graph.rooms[room_id]
         around = self.graph.around(seen)
-        before = self._record(around.origin.room_id) if around.origin else None
+        before = next((it for it in map(self._record, _ids(around.origins)) if it.known), None)
         return SnapshotTaken(seen, around, replace(self._record(room_id), before=before))
 
     def _record(self, room_id: RoomId) -> Record:
@@ -298,6 +298,10 @@ class Round:
         self._unwritten.discard(room_id)
         if room_id in self._unchecked:
             self._checked(room_id, 0, Conflict(ConflictReason.FAILED, str(error)))
+
+
+def _ids(rooms: Iterable[RoomSnapshot]) -> Iterator[RoomId]:
+    return (room.room_id for room in rooms)
 
 
 def _has_space(reports: Collection[RoomReport]) -> bool:

@@ -158,8 +158,8 @@ class RoomActor:
     async def _check(self, seen: RoomSnapshot, around: Surroundings, *, in_round: bool) -> None:
         context = self._context
         record = await self._known()
-        if around.origin is not None and not in_round:
-            record = replace(record, before=await self._rows_of(around.origin.room_id))
+        if not in_round:
+            record = replace(record, before=await self._rows_before(around))
         unknown_before = self._room_id in context.undecided or record.room is None
         unknown_before |= context.system.state_of(self._room_id) is RoomState.LEFT
         verdict = self._verdict = classify(seen, around, record, context.homeserver.me)
@@ -187,9 +187,9 @@ class RoomActor:
             case _:
                 assert_never(verdict)
         if in_round:
-            context.system.report(RoomChecked(self._room_id, seen.created_ts, verdict))
+            context.system.report(RoomChecked(self._room_id, _founded(seen, around), verdict))
         else:
-            self._tell_owner(seen, verdict)
+            self._tell_owner(_founded(seen, around), verdict)
             await self._tell_neighbours(seen, around, verdict, unknown_before=unknown_before)
 
     def _note_undecided(self, concern: Concern | None) -> None:
@@ -232,10 +232,10 @@ class RoomActor:
             self._context.listed_in.setdefault(room_id, set()).add(seen.room_id)
         return {*seen.children, *ours} - (set() if all_of_them else listed)
 
-    def _tell_owner(self, seen: RoomSnapshot, verdict: Verdict) -> None:
+    def _tell_owner(self, created_ts: int, verdict: Verdict) -> None:
         if isinstance(verdict, Skipped) or verdict.owner is None:
             return
-        report = RoomReport(self._room_id, seen.created_ts, verdict)
+        report = RoomReport(self._room_id, created_ts, verdict)
         self._context.system.tell(verdict.owner, RoomReported(report))
 
     async def _known(self) -> Record:
@@ -243,6 +243,14 @@ class RoomActor:
         if self._record is None:
             self._record = await self._rows_of(self._room_id)
         return self._record
+
+    async def _rows_before(self, around: Surroundings) -> Record | None:
+        """What the cache holds about the latest of the rooms that this one replaces."""
+        for origin in around.origins:
+            before = await self._rows_of(origin.room_id)
+            if before.known:
+                return before
+        return None
 
     async def _rows_of(self, room_id: RoomId) -> Record:
         store = self._context.store
@@ -429,6 +437,11 @@ def repairs_for(room_id: RoomId, record: Record, identity: Identity) -> tuple[li
     if wanted is not None and wanted not in record.chats:
         writes.append(PutRow(chat_key(wanted.user_id, wanted.chat_id), to_row(wanted)))
     return writes, stale
+
+
+def _founded(seen: RoomSnapshot, around: Surroundings) -> int:
+    """When the room was created, or the first of those that it replaces."""
+    return seen.created_ts if around.founded_ts is None else around.founded_ts
 
 
 def _is_undecided(verdict: Verdict | None) -> bool:

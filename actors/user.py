@@ -20,7 +20,7 @@ from actors.messages import (
     SpaceLeft,
 )
 from actors.model import ChatContext, Intent, IntentStep, RoomId, RoomMeta, UserId, UserMeta
-from actors.neighbourhood import read_if_joined
+from actors.neighbourhood import graph_around, read_if_joined
 from actors.rows import from_row, room_key, to_row, user_key
 from actors.settlement import Known, RoomReport, Settlement, settle_owner
 from actors.writes import DeleteRow, PutIntent, PutRow, Write
@@ -78,8 +78,13 @@ class UserActor:
             return known
         if known.user.space_id in {report.room_id, *report.verdict.replaces}:
             return known
-        space = await read_if_joined(self._context.homeserver, known.user.space_id)
-        return replace(known, space_ts=space.created_ts if space else None)
+        homeserver = self._context.homeserver
+        space = await read_if_joined(homeserver, known.user.space_id)
+        if space is None:
+            return known
+        graph = await graph_around([space], homeserver, self._context.store)
+        founded_ts = graph.around(space).founded_ts
+        return replace(known, space_ts=space.created_ts if founded_ts is None else founded_ts)
 
     async def _forget_space(self, space_id: RoomId) -> None:
         """Without a Space there is no row; the next invite makes a new one."""
@@ -165,11 +170,13 @@ def _adoptions(reports: Sequence[RoomReport], intents: Sequence[Intent]) -> list
         for report in reports
         if isinstance(report.verdict, Chat | Space)
     }
-    return [
-        PutIntent(Creation.adopted(intent, nonces[intent.nonce]))
-        for intent in intents
-        if intent.step is IntentStep.CREATING and intent.nonce in nonces
-    ]
+    writes: list[Write] = []
+    for intent in intents:
+        if intent.step is IntentStep.CREATING and intent.nonce in nonces:
+            room_id = nonces[intent.nonce]
+            _log.info("room_adopted", room_id=room_id, owner=intent.owner, nonce=intent.nonce)
+            writes.append(PutIntent(Creation.adopted(intent, room_id)))
+    return writes
 
 
 def _settled(owner: UserId, settlement: Settlement, writes: list[Write]) -> OwnerSettled:

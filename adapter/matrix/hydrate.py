@@ -196,7 +196,8 @@ def _needs_members(snapshot: RoomSnapshot, me: UserId) -> bool:
     """Whether only its members tell whose room of ours it is; or it seems to be nothing at all."""
     if snapshot.creator is None:
         return True
-    unmarked_space = snapshot.is_space and snapshot.creator == me and snapshot.marker is None
+    perhaps_ours = snapshot.creator == me or snapshot.predecessor is not None
+    unmarked_space = snapshot.is_space and perhaps_ours and snapshot.marker is None
     nobodys = unmarked_space or snapshot.marker_fault is not None
     return nobodys and not snapshot.others and snapshot.member_count > 1
 

@@ -13,10 +13,11 @@ HEROES = 5
 def told_snapshot(room: SimulatedRoom, me: UserId) -> RoomSnapshot:
     """A joined room as it is read with all others: of a named one it is not told who is in it.
 
-    The product reads the members of a Space of its own that has no marker, and so does this.
+    The product reads the members of a Space without a marker that may be its own; so does this.
     """
     seen = read_snapshot(room, me)
-    if seen.is_space and seen.creator == me and seen.marker is None:
+    perhaps_ours = seen.creator == me or seen.predecessor is not None
+    if seen.is_space and perhaps_ours and seen.marker is None:
         return seen
     return replace(seen, others=() if seen.name else seen.others[:HEROES])
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.model import ChatContext, ChatId, RoomId, RoomKind, RoomMeta
+from actors.model import MARKER_TYPE, ChatContext, ChatId, RoomId, RoomKind, RoomMeta
 from actors.rows import chat_key, room_key, to_row, user_key
 from actors.writes import DeleteRow, PutRow, Write
 from tests.simulation.people import Person
@@ -224,15 +224,18 @@ def rows_of_an_earlier_chat(room_id: RoomId, chat_id: ChatId) -> list[Write]:
     ]
 
 
-async def test_a_chat_that_was_upgraded_before_there_were_markers_keeps_its_number() -> None:
+@pytest.mark.parametrize("by", [("alice",), ("bot", "alice"), ("bot", "bot"), ("alice", "bot")])
+@pytest.mark.parametrize("rows", ["rows", "no rows"])
+async def test_a_chat_that_was_upgraded_before_there_were_markers_keeps_its_number(
+    by: tuple[str, ...], rows: str
+) -> None:
     world = World()
-    kept, upgraded = earlier_chats(world, "Recipes", "Trip")
-    await world.store.commit(rows_of_an_earlier_chat(upgraded, ChatId("C5")))
-    world.server.grant(upgraded, ALICE, 100)
-    replacement = world.alice.upgrade(upgraded)
-    world.alice.invite(replacement, BOT)
-    Person(world.server, BOT).join(replacement)
-    world.server.grant(replacement, BOT, 100)
+    upgraded, kept = earlier_chats(world, "Chat 5" if rows == "no rows" else "Trip", "Recipes")
+    if rows == "rows":
+        await world.store.commit(rows_of_an_earlier_chat(upgraded, ChatId("C5")))
+    replacement = upgraded
+    for who in by:
+        replacement = upgrade_by(world, who, replacement)
     async with world.live():
         await quiet(5)
         refs = await chat_refs(world)
@@ -247,6 +250,75 @@ async def test_a_chat_that_was_upgraded_before_there_were_markers_keeps_its_numb
     async with world.live():
         await quiet(5)
         assert await chat_refs(world) == refs
+
+
+def upgrade_by(world: World, who: str, room_id: RoomId) -> RoomId:
+    """Let Alice or the bot's account upgrade a room; both are in the replacement afterwards."""
+    upgrading, other = world.alice, Person(world.server, BOT)
+    if who == "bot":
+        upgrading, other = other, upgrading
+    world.server.grant(room_id, ALICE, 100)
+    replacement = upgrading.upgrade(room_id)
+    upgrading.invite(replacement, other.user_id)
+    other.join(replacement)
+    if who != "bot":
+        world.server.grant(replacement, BOT, 100)
+    return replacement
+
+
+async def test_a_space_that_its_owner_upgraded_before_there_were_markers_is_still_theirs() -> None:
+    world = World()
+    (room_id,) = earlier_chats(world, "Trip")
+    (space,) = (room.room_id for room in world.server.rooms_of(BOT, "join") if room.is_space)
+    replacement = upgrade_by(world, "alice", space)
+    async with world.live():
+        await quiet(5)
+        user = await world.store.row(user_key(ALICE))
+        assert user is not None
+        assert user["space_id"] == replacement
+        assert await chat_refs(world) == {chat_key(ALICE, ChatId("C1")): room_id}
+
+
+async def test_an_upgraded_chat_keeps_its_place_among_those_with_the_same_number() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        world.alice.say(home.chat, "!new")
+        await quiet(5)
+        world.alice.join_all()
+        (second,) = (room for room in await chat_refs(world) if room.endswith("C2"))
+        contested = RoomId(str((await chat_refs(world))[second]))
+        bot = Person(world.server, BOT)
+        bot.write_marker(contested, world.server.room(home.chat).content(MARKER_TYPE, BOT))
+        await quiet(5)
+        refs = await chat_refs(world)
+        replacement = upgrade_by(world, "bot", home.chat)
+        await quiet(30)
+        expected = {**refs, chat_key(ALICE, ChatId("C1")): replacement}
+        assert await chat_refs(world) == expected
+    async with world.boot() as run:
+        await run.go_live()
+        assert await chat_refs(world) == expected
+
+
+async def test_an_upgraded_space_is_as_old_as_the_one_that_it_replaces() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        bot = Person(world.server, BOT)
+        younger = bot.create_room("Another", is_space=True)
+        bot.write_marker(younger, world.server.room(home.space).content(MARKER_TYPE, BOT))
+        bot.invite(younger, ALICE)
+        await quiet(5)
+        replacement = upgrade_by(world, "bot", home.space)
+        await quiet(30)
+        user = await world.store.row(user_key(ALICE))
+        assert user is not None
+        assert user["space_id"] == replacement
+        rows = await world.rows()
+    async with world.boot() as run:
+        await run.go_live()
+        assert await world.rows() == rows
 
 
 async def chat_refs(world: World) -> dict[str, object]:

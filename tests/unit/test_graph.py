@@ -113,7 +113,10 @@ def test_rooms_that_replace_each_other_in_a_ring_are_followed_once() -> None:
     found = graph(*ring)
     assert found.latest(RoomId("!a")) == "!b"
     assert found.around(ring[0]) == Surroundings(
-        origin=ring[1], replaced_by=RoomId("!b"), replaces=frozenset({RoomId("!b")})
+        origins=(ring[1],),
+        founded_ts=2,
+        replaced_by=RoomId("!b"),
+        replaces=frozenset({RoomId("!b")}),
     )
 
 
