@@ -48,7 +48,8 @@ class ActorContext:
     have asked last; they outlive a room actor that crashes over the answer. `creating` are
     creations under way: the homeserver tells of a new room before all of its state is there.
     `taken` is for owners without a Space: the first index that none of their rooms has used.
-    `listed_in` are the Spaces that list a room which is no chat of their owner's yet. `undecided`
+    `listed_in` are the Spaces that list a room which is no chat of their owner's yet, `named_by`
+    rooms that name a Space which is none of ours, or which we are not in. `undecided`
     are rooms in conflict, and what is known of whose they may be. `turned_away` are rooms
     that an owner could not be invited to while they are being shown the way. `predecessors` are
     rooms that others have replaced: they carry on again when we are taken out of those.
@@ -71,6 +72,7 @@ class ActorContext:
     creating: set[Nonce] = field(default_factory=set)
     taken: dict[UserId, int] = field(default_factory=dict)
     listed_in: dict[RoomId, set[RoomId]] = field(default_factory=dict)
+    named_by: dict[RoomId, set[RoomId]] = field(default_factory=dict)
     undecided: dict[RoomId, Concern] = field(default_factory=dict)
     turned_away: dict[UserId, set[RoomId]] = field(default_factory=dict)
     predecessors: dict[RoomId, RoomId] = field(default_factory=dict)

@@ -344,7 +344,8 @@ class Creation(OwnerWork):
 
     async def _queue(self, intent: Intent, wait_s: float) -> None:
         """The server wants us to wait: tell the owner once, and come back."""
-        _log.info("creation_queued", owner=self.owner, nonce=intent.nonce, wait_s=wait_s)
+        if not intent.told_queued:
+            _log.info("creation_queued", owner=self.owner, nonce=intent.nonce, wait_s=wait_s)
         await self._say_queued(intent, self.context.texts.creation_queued)
         self.context.system.tell_later(wait_s, self.owner, IntentsWaiting())
 

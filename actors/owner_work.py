@@ -66,9 +66,18 @@ class OwnerWork:
             _log.warning("invite_refused", room_id=room_id, owner=self.owner, reason=str(refusal))
 
     async def _say_queued(self, intent: Intent, body: str) -> None:
-        """Remember the intent as it is now; tell the owner, unless they were told before."""
+        """Remember the intent as it is now; tell the owner, unless they were told before.
+
+        What else was asked for in the same room waits as well, and is not told of again.
+        """
         messages = [] if intent.told_queued else self._tell(intent, "queued", body)
-        await self._commit([PutIntent(replace(intent, told_queued=True)), *messages], intent)
+        others = [
+            PutIntent(replace(other, told_queued=True))
+            for other in await self.context.store.open_intents(self.owner)
+            if other.reply_room == intent.reply_room and other.nonce != intent.nonce
+        ]
+        told = PutIntent(replace(intent, told_queued=True))
+        await self._commit([told, *(others if messages else ()), *messages], intent)
 
     async def _give_up(self, intent: Intent, body: str) -> None:
         await self._done(intent, *self._tell(intent, "done", body))

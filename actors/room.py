@@ -167,8 +167,7 @@ class RoomActor:
         self._note_undecided(concern_of(verdict, seen, record))
         if seen.replacement is not None and around.replaced_by is None:
             context.replacements.add(seen.replacement)
-        if around.replaced_by is not None:
-            context.predecessors[around.replaced_by] = self._room_id
+        self._note_neighbours(seen, around)
         if context.system.state_of(self._room_id) is RoomState.LEFT:
             context.system.fire(self._room_id, RoomTrigger.JOINED, "state could be read")
         match verdict:
@@ -192,6 +191,14 @@ class RoomActor:
             self._tell_owner(_founded(seen, around), verdict)
             await self._tell_neighbours(seen, around, verdict, unknown_before=unknown_before)
 
+    def _note_neighbours(self, seen: RoomSnapshot, around: Surroundings) -> None:
+        """Whose coming and going will say something about this room."""
+        for space_id in {*seen.parents, seen.marker and seen.marker.space_id} - around.spaces:
+            if space_id:
+                self._context.named_by.setdefault(space_id, set()).add(self._room_id)
+        if around.replaced_by is not None:
+            self._context.predecessors[around.replaced_by] = self._room_id
+
     def _note_undecided(self, concern: Concern | None) -> None:
         """Whose this room may be; once it is decided, what waited for that goes on."""
         undecided = self._context.undecided
@@ -211,6 +218,8 @@ class RoomActor:
         if around.replaced_by in self._context.undecided:
             affected.add(RoomId(around.replaced_by or ""))
         if isinstance(verdict, Space):
+            for space_id in (self._room_id, *verdict.replaces):
+                affected |= self._context.named_by.pop(space_id, set())
             affected |= await self._affected_chats(seen, verdict, all_of_them=unknown_before)
         if affected:
             affected &= await self._context.homeserver.joined_rooms()
@@ -383,11 +392,11 @@ class RoomActor:
         response = await self._conversation.respond(
             waiting.message, Identity(record.room, record.chats[0])
         )
-        self._current = None
         writes: list[Write] = [FinishMessage(waiting.message.event_id), *response.writes]
         if response.identity is not None:
             writes += repairs_for(self._room_id, record, response.identity)[0]
         await self._context.store.commit(writes)
+        self._current = None
         if response.identity is not None:
             self._record = Record(
                 response.identity.room,

@@ -5,6 +5,7 @@ incarnation: the message is kept, the actor is started again after a backoff, an
 crashes too often is set aside and probed now and then. Nothing told here is ever awaited.
 """
 
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from random import Random
@@ -91,6 +92,8 @@ class ActorSystem:
         self._quarantine = quarantine
         self._window = window
         self._breaker = breaker
+        self.answered_at = -math.inf
+        """When the platform last answered anybody: it is not down then."""
         self._failures: deque[tuple[float, type[Exception], Address]] = deque(maxlen=1000)
         self._cells: dict[Address, Cell] = {}
         self._timers = Timers(clock)
@@ -359,6 +362,9 @@ class ActorSystem:
         if not self.live or not cell.address.startswith("!"):
             return False
         now, kind = self._clock(), type(error)
+        answers = now - self.answered_at <= self._breaker.within_s
+        if isinstance(error, PlatformFailed) and answers:
+            return False
         self._failures.append((now, kind, cell.address))
         same = [(at, address) for at, what, address in self._failures if what is kind]
         if len(same) < self._breaker.at_least:

@@ -32,6 +32,7 @@ from actors.transition_log import TransitionLog
 from adapter.matrix.assembly import Bot, assemble
 from adapter.matrix.reconcile import reconcile_matrix_state
 from adapter.platform.echo import EchoPlatform
+from adapter.platform.guarded import GuardedPlatform
 from adapter.sqlite.inline import InlineStore
 from adapter.sqlite.journal import SqliteJournal, read_journal
 from adapter.sqlite.opening import copy_database
@@ -147,7 +148,7 @@ async def _bot(
             bot = assemble(
                 gateway,
                 store,
-                PLATFORMS[settings.platform](),
+                GuardedPlatform(PLATFORMS[settings.platform]()),
                 transitions,
                 allows=settings.allows,
                 texts=LOCALES[settings.locale],

@@ -170,8 +170,9 @@ class Activities:
         pump = self._pump()
         self.system.live = True
         self.outbox.hurry()
+        self._failing = None
+        self.system.observe = _mind_nothing if degraded else self._hear
         if not degraded:
-            self.system.observe = self._hear
             self.system.resume_all()
         try:
             with anyio.CancelScope() as self._serving:
@@ -181,10 +182,11 @@ class Activities:
                 await pump.run(position, regularly=self._tell_all_that_wait)
         finally:
             self.system.live = False
+        raise RoomsFail(self._how_rooms_fail())
+
+    def _how_rooms_fail(self) -> str:
         failing = self._failing
-        raise RoomsFail(
-            f"{failing.rooms} rooms fail the same way: {failing.reason}" if failing else ""
-        )
+        return f"{failing.rooms} rooms fail the same way: {failing.reason}" if failing else ""
 
     def _hear(self, report: Report) -> None:
         if isinstance(report, RoomsFailing) and self._serving is not None:
@@ -258,6 +260,10 @@ def _outcome(report: ReconcileReport) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _mind_nothing(report: Report) -> None:
+    """Whoever serves while rooms fail knows that they do."""
 
 
 def _say(report: ReconcileReport) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
+from typing_extensions import override
 
 from actors.chats import ChatManager
 from actors.messages import (
@@ -14,7 +15,7 @@ from actors.messages import (
     RoomsFailing,
     SnapshotTaken,
 )
-from actors.model import MARKER_TYPE, RoomId, UserId
+from actors.model import MARKER_TYPE, EventId, PlatformChatId, RoomId, UserId
 from actors.ports import HomeserverUnavailable, PlatformFailed, StoreUnavailable
 from actors.reconciliation import ROUND_WITHIN_S
 from actors.room_lifecycle import RoomState
@@ -25,7 +26,7 @@ from tests.simulation.events import Content
 from tests.simulation.faults import Fault
 from tests.simulation.people import Person
 from tests.stepping.actors import ActorStage, actor_stage, pass_time
-from tests.stepping.harness import ALICE, BOT, Home, Run, World, quiet
+from tests.stepping.harness import ALICE, BOT, Home, Run, ScriptedPlatform, World, quiet
 
 pytestmark = pytest.mark.anyio
 
@@ -299,6 +300,48 @@ async def test_an_error_that_a_room_met_before_an_outage_is_no_reason_to_wait_af
         await pass_time()
         assert stage.system.state_of(room_id) is RoomState.UNCHECKED
         assert stage.finished == [(room_id, RoomChanged())]
+
+
+class Unwritable(ScriptedPlatform):
+    """Answers "poison" with what is no text in any encoding."""
+
+    @override
+    async def reply(self, chat: PlatformChatId, text: str, idempotency_key: EventId) -> str:
+        answer = await super().reply(chat, text, idempotency_key)
+        return "\ud83d" if text == "poison" else answer
+
+
+async def test_a_reply_that_cannot_be_stored_ends_as_a_dead_message() -> None:
+    world = World()
+    async with world.live(platform=Unwritable()) as run:
+        home = await run.settle_in(world.alice)
+        world.alice.say(home.chat, "poison")
+        world.alice.say(home.chat, "and this?")
+        await quiet(600)
+        assert world.alice.replies(home.chat) == (ENGLISH.gave_up, "You said: and this?")
+
+
+async def test_rooms_that_are_well_are_served_while_the_others_go_on_failing() -> None:
+    world, platform = World(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        for _ in range(7):
+            world.alice.say(home.chat, "!new")
+        await quiet(5)
+        world.alice.join_all()
+        rooms = [row["surface_ref"] for row in (await world.store.rows("chat:")).values() if row]
+        failing = [RoomId(str(room)) for room in rooms if room != home.chat]
+        platform.fail("poison", *[PlatformFailed("down")] * 1000)
+        for room_id in failing:
+            world.alice.say(room_id, "poison")
+        await quiet(2)
+        for number in range(30):
+            world.alice.say(home.chat, f"hello {number}")
+            await quiet(2)
+            assert world.alice.replies(home.chat)[-1] == f"You said: hello {number}"
+        await quiet(600)
+        assert run.state() is State.LIVE
+        assert [world.alice.replies(room_id)[-1] for room_id in failing] == [ENGLISH.gave_up] * 7
 
 
 @pytest.mark.parametrize("lost", ["nothing", "all rows"])

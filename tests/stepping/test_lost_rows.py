@@ -279,28 +279,6 @@ async def test_a_space_that_its_owner_upgraded_before_there_were_markers_is_stil
         assert await chat_refs(world) == {chat_key(ALICE, ChatId("C1")): room_id}
 
 
-async def test_an_upgraded_chat_keeps_its_place_among_those_with_the_same_number() -> None:
-    world = World()
-    async with world.live() as run:
-        home = await run.settle_in(world.alice)
-        world.alice.say(home.chat, "!new")
-        await quiet(5)
-        world.alice.join_all()
-        (second,) = (room for room in await chat_refs(world) if room.endswith("C2"))
-        contested = RoomId(str((await chat_refs(world))[second]))
-        bot = Person(world.server, BOT)
-        bot.write_marker(contested, world.server.room(home.chat).content(MARKER_TYPE, BOT))
-        await quiet(5)
-        refs = await chat_refs(world)
-        replacement = upgrade_by(world, "bot", home.chat)
-        await quiet(30)
-        expected = {**refs, chat_key(ALICE, ChatId("C1")): replacement}
-        assert await chat_refs(world) == expected
-    async with world.boot() as run:
-        await run.go_live()
-        assert await chat_refs(world) == expected
-
-
 async def test_an_upgraded_space_is_as_old_as_the_one_that_it_replaces() -> None:
     world = World()
     async with world.live() as run:

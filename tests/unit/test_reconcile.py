@@ -481,3 +481,15 @@ async def test_the_row_of_an_owner_who_has_no_space_any_more_is_counted(stage: S
     report = await stage.reconcile()
     assert user_key(ALICE) not in await stage.rows()
     assert (report["removed_rows"], report["changes"]) == (1, 1)
+
+
+async def test_an_upgraded_chat_keeps_its_place_among_those_with_the_same_number(
+    stage: Stage,
+) -> None:
+    space_id = stage.space()
+    older, younger = stage.chat(space_id, 2), stage.chat(space_id, 2)
+    await stage.reconcile()
+    replacement = stage.bot.upgrade(older)
+    stage.bring(replacement, ALICE)
+    await stage.reconcile()
+    assert await stage.chat_rows() == {f"{ALICE}:C2": replacement, f"{ALICE}:C3": younger}
