@@ -138,9 +138,7 @@ class Creation(OwnerWork):
                 return room_id
             if user is not None and user.space_id == room_id:
                 return room_id
-        for room_id, cell in self.context.system.rooms():
-            if not cell.probes:
-                continue
+        for room_id in tuple(self.context.system.unread_rooms()):
             room = from_row(await self.context.store.row(room_key(room_id)), RoomMeta)
             whose = room.matrix_user_id if room else None
             if whose == self.owner or (whose is None and user is None):

@@ -88,16 +88,16 @@ class RoomDelta:
     state_changed: bool = False
     """Some state that a RoomSnapshot is made of has changed."""
     gap_from: str | None = None
-    """Messages before this token are missing: the timeline was limited, or shows that we left."""
+    """Messages before this token are missing: the timeline was limited, or shows our own join."""
     replacement: RoomId | None = None
     """The room was upgraded to this one just now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What a limited timeline left out: messages, oldest first, since we were last out of the room.
+    """What a limited timeline left out: messages, oldest first, since we last joined the room.
 
-    `rejoined`: that was within the gap; what was queued for the room before that is void.
+    `rejoined`: we had left it within the gap; what was queued for the room before that is void.
     """
 
     messages: tuple[InboundMessage, ...] = ()

@@ -193,7 +193,8 @@ class RoomActor:
 
     def _note_neighbours(self, seen: RoomSnapshot, around: Surroundings) -> None:
         """Whose coming and going will say something about this room."""
-        for space_id in {*seen.parents, seen.marker and seen.marker.space_id} - around.spaces:
+        marker = seen.marker or around.inherited
+        for space_id in {*seen.parents, marker and marker.space_id} - around.spaces:
             if space_id:
                 self._context.named_by.setdefault(space_id, set()).add(self._room_id)
         if around.replaced_by is not None:

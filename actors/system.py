@@ -220,6 +220,13 @@ class ActorSystem:
             if address.startswith("!"):
                 yield RoomId(address), cell
 
+    def unread_rooms(self) -> Iterator[RoomId]:
+        """Rooms that failed when they were looked at last: nobody knows what they are."""
+        for room_id, cell in self.rooms():
+            failed = cell.state is RoomState.UNCHECKED and cell.error is not None
+            if failed or cell.probes:
+                yield room_id
+
     def state_of(self, room_id: RoomId) -> RoomState:
         """The room's state; a room never heard of is unchecked."""
         cell = self._cells.get(room_id)

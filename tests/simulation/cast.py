@@ -170,7 +170,8 @@ class Cast:
 
     def _take_the_space(self, person: Person) -> None:
         space = self._space_of(person)
-        if space is not None:
+        # Without a marker, nothing but the database knows its chats' numbers while it is away.
+        if space is not None and space.content(MARKER_TYPE, BOT):
             self._evict_bot(person, space.room_id)
 
     def _evict_bot(self, person: Person, room_id: RoomId) -> None:

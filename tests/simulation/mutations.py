@@ -140,9 +140,9 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "creates_while_rooms_are_unreadable",
-        "actors/creation.py",
-        "            if not cell.probes:\n",
-        "            if cell:\n",
+        "actors/system.py",
+        "            if failed or cell.probes:\n",
+        "            if not cell:\n",
     ),
     Mutation(
         "a_lost_journal_ends_the_process",

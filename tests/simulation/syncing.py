@@ -38,7 +38,7 @@ def read_delta(
         changes = [event for event in events if _is_own_member(event, me)]
         match room.membership(me), changes:
             case "join", _:
-                newly_joined = bool(changes) and not _was_joined(changes[0])
+                newly_joined = any(_moves(change, me) for change in changes)
                 timeline = _timeline(
                     room, events, me, server.timeline_limit, newly_joined=newly_joined
                 )
@@ -61,13 +61,14 @@ def has_news(delta: SyncDelta) -> bool:
 
 
 def read_gap(room: SimulatedRoom, me: UserId, token: str, stop_at: str, limit: int) -> Gap:
-    """Others' messages among the last `limit` between the two tokens, since we last left."""
+    """Others' messages among the last `limit` between the two tokens, since we last joined."""
     start, end = _number(stop_at), _number(token)
     between = [event for event in room.timeline if start < event.position < end]
-    since_left = _since_left(between, me)
-    gap = _messages(since_left)
+    moves = [event for event in between if _moves(event, me)]
+    since_then = moves[-1].position if moves else start
+    gap = [event for event in between if _is_message(event) and event.position > since_then]
     messages, _ = _read(gap[max(0, len(gap) - limit) :], me)
-    return Gap(messages, rejoined=len(since_left) < len(between))
+    return Gap(messages, rejoined=any(map(_leaves, moves)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +80,15 @@ class _Timeline:
 def _timeline(
     room: SimulatedRoom, events: list[Event], me: UserId, limit: int, *, newly_joined: bool
 ) -> _Timeline:
-    # A room that was joined just now comes with its latest messages, whenever they were sent,
-    # and always counts as limited. Where we left meanwhile, all since the position is a gap.
-    told = room.timeline if newly_joined else events
-    departed = len(_since_left(told, me)) < len(told)
-    candidates = _messages(told)
-    shown = [] if departed else candidates[max(0, len(candidates) - limit) :]
-    limited = newly_joined or departed or len(shown) < len(candidates)
+    # A room that was joined just now comes with what happened in it latest, whenever that was, and
+    # always counts as limited. Where our own join shows, all since the position is a gap.
+    told = [event for event in (room.timeline if newly_joined else events) if _is_told(event)]
+    shown = told[max(0, len(told) - limit) :]
+    limited = newly_joined or len(shown) < len(told)
     first = shown[0].position if shown else events[-1].position + 1
-    messages, malformed = _read(shown, me)
+    if any(_moves(event, me) for event in shown):
+        shown, first = [], events[-1].position + 1
+    messages, malformed = _read(filter(_is_message, shown), me)
     delta = RoomDelta(
         room_id=room.room_id,
         messages=messages,
@@ -101,17 +102,13 @@ def _timeline(
     return _Timeline(delta, malformed)
 
 
-def _since_left(timeline: list[Event], me: UserId) -> list[Event]:
-    departures = [
-        event.position
-        for event in timeline
-        if _is_own_member(event, me) and event.content.get("membership") in {"leave", "ban"}
-    ]
-    return [event for event in timeline if event.position > max(departures, default=0)]
+def _is_told(event: Event) -> bool:
+    """Whether the filter of a live sync lets it through."""
+    return _is_message(event) or (event.state_key is not None and event.type in SNAPSHOT_TYPES)
 
 
-def _messages(events: Iterable[Event]) -> list[Event]:
-    return [event for event in events if event.type == "m.room.message" and event.state_key is None]
+def _is_message(event: Event) -> bool:
+    return event.type == "m.room.message" and event.state_key is None
 
 
 def _read(events: Iterable[Event], me: UserId) -> tuple[tuple[InboundMessage, ...], int]:
@@ -125,9 +122,14 @@ def _is_own_member(event: Event, me: UserId) -> bool:
     return event.type == "m.room.member" and event.state_key == me
 
 
-def _was_joined(change: Event) -> bool:
-    """Whether we were in the room before this change of our own membership."""
-    return (change.prev_content or {}).get("membership") == "join"
+def _moves(event: Event, me: UserId) -> bool:
+    """Whether our own membership changes; in a room that we are in, the last time is our join."""
+    before = (event.prev_content or {}).get("membership")
+    return _is_own_member(event, me) and event.content.get("membership") != before
+
+
+def _leaves(move: Event) -> bool:
+    return move.content.get("membership") in {"leave", "ban"}
 
 
 def _number(token: str) -> int:

@@ -1,4 +1,4 @@
-"""What is queued for a room is void once the bot has been out of it, however it came back."""
+"""What was said while the bot was out of a room was not said to it, and what is queued is void."""
 
 from collections.abc import Callable
 
@@ -81,3 +81,44 @@ async def test_what_was_promised_on_the_way_back_is_kept() -> None:
         run.homeserver.faults.healed()
         await quiet(60)
         assert len(world.alice.replies(home.direct)) == told + 1
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_what_was_said_while_the_bot_was_out_is_not_answered(*, lost: bool) -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        world.server.evict(home.chat, BOT)
+        await quiet()
+        world.alice.say(home.chat, "!rename By command")
+        for number in range(3 * world.server.timeline_limit):
+            world.alice.say(home.chat, f"away {number}")
+        world.alice.rename(home.chat, "By hand")
+        await quiet()
+    if lost:
+        world.lose_store()
+        world.token = None
+    async with world.live():
+        world.alice.invite(home.chat, BOT)
+        await quiet()
+        world.alice.say(home.chat, "after")
+        await quiet()
+        assert world.alice.replies(home.chat) == ("You said: after",)
+        assert world.server.room(home.chat).content("m.room.name") == {"name": "By hand"}
+
+
+@pytest.mark.parametrize("later", [1, 30])
+async def test_what_is_said_after_the_return_is_answered_in_order(later: int) -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    world.server.evict(home.chat, BOT)
+    for number in range(30):
+        world.alice.say(home.chat, f"away {number}")
+    by_somebody_elses_doing(world, home.chat)
+    texts = [f"later {number}" for number in range(later)]
+    for text in texts:
+        world.alice.say(home.chat, text)
+    async with world.live():
+        await quiet()
+        assert world.alice.replies(home.chat) == tuple(f"You said: {text}" for text in texts)

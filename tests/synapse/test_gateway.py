@@ -121,6 +121,20 @@ async def come_back(gateway: Gateway, person: Person, room_id: RoomId) -> None:
     await person.say(room_id, "after")
 
 
+async def say_some(person: Person, room_id: RoomId, what: str, how_many: int) -> list[str]:
+    texts = [f"{what} {number}" for number in range(how_many)]
+    for text in texts:
+        await person.say(room_id, text)
+    return texts
+
+
+async def rename_us(account: Account, room_id: RoomId, name: str) -> None:
+    """Give the bot another name in a room, by another client of its account."""
+    member = {"membership": "join", "displayname": name}
+    async with Person.logged_in(account.url, account.user_id[1:].partition(":")[0], PASSWORD) as us:
+        await us.set_state(room_id, "m.room.member", member, us.user_id)
+
+
 async def said_since(gateway: Gateway, since: str, room_id: RoomId) -> tuple[list[str], bool]:
     """What a sync and the gap before it tell of a room, and whether we left it and came back."""
     (room,) = (await gateway.sync(since, 10)).rooms
@@ -456,22 +470,22 @@ class TestSyncing:
         newest = await gateway.messages_before(room_id, room.gap_from, stop_at=since, limit=3)
         assert newest.messages == missed.messages[-3:]
 
-    @pytest.mark.parametrize("meanwhile", [1, 120])
+    @pytest.mark.parametrize(("meanwhile", "since_then"), [(1, 1), (60, 1), (1, 60), (110, 110)])
     async def test_who_left_and_came_back_hears_what_was_said_since(
-        self, gateway: Gateway, alice: Person, meanwhile: int
+        self, gateway: Gateway, alice: Person, meanwhile: int, since_then: int
     ) -> None:
         room_id = await joined_chat(gateway, alice)
         since = (await gateway.hydrate()).position
         await alice.say(room_id, "before")
         await gateway.leave(room_id)
-        texts = [str(number) for number in range(meanwhile)]
-        for text in texts:
-            await alice.say(room_id, text)
+        await say_some(alice, room_id, "meanwhile", meanwhile)
         await come_back(gateway, alice, room_id)
-        assert await said_since(gateway, since, room_id) == ([*texts, "after"], True)
+        texts = await say_some(alice, room_id, "later", since_then)
+        assert await said_since(gateway, since, room_id) == (["after", *texts], True)
 
+    @pytest.mark.parametrize(("meanwhile", "since_then"), [(1, 1), (60, 1), (60, 60)])
     async def test_a_departure_that_was_told_before_is_not_told_again(
-        self, gateway: Gateway, alice: Person
+        self, gateway: Gateway, alice: Person, meanwhile: int, since_then: int
     ) -> None:
         room_id = await joined_chat(gateway, alice)
         since = (await gateway.hydrate()).position
@@ -479,8 +493,26 @@ class TestSyncing:
         await gateway.leave(room_id)
         gone = await gateway.sync(since, 10)
         assert gone.left == (room_id,)
+        await say_some(alice, room_id, "meanwhile", meanwhile)
         await come_back(gateway, alice, room_id)
-        assert await said_since(gateway, gone.next_batch, room_id) == (["after"], False)
+        texts = await say_some(alice, room_id, "later", since_then)
+        assert await said_since(gateway, gone.next_batch, room_id) == (["after", *texts], False)
+
+    async def test_another_name_of_ours_is_no_coming_back(
+        self, gateway: Gateway, account: Account, alice: Person
+    ) -> None:
+        room_id = await joined_chat(gateway, alice)
+        since = (await gateway.hydrate()).position
+        await alice.say(room_id, "one")
+        await rename_us(account, room_id, "Another name")
+        await alice.say(room_id, "two")
+        near = await gateway.sync(since, 10)
+        (room,) = near.rooms
+        assert ([it.body for it in room.messages], room.gap_from) == (["one", "two"], None)
+        await alice.say(room_id, "three")
+        await rename_us(account, room_id, "A third name")
+        texts = await say_some(alice, room_id, "later", 60)
+        assert await said_since(gateway, near.next_batch, room_id) == (["three", *texts], False)
 
     async def test_invites_joins_and_kicks_come_down(self, gateway: Gateway, alice: Person) -> None:
         since = (await gateway.hydrate()).position

@@ -278,31 +278,47 @@ def test_messages_of_others_are_handed_on_in_order() -> None:
     assert not room.state_changed
 
 
-@pytest.mark.parametrize("membership", ["leave", "ban"])
-def test_a_timeline_that_shows_that_we_left_is_a_gap_as_a_whole(membership: str) -> None:
-    leaves = state("m.room.member", {"membership": membership}, ME, sender=ALICE)
-    joins = state("m.room.member", {"membership": "join"}, ME, sender=ME)
-    (room,) = live(message("old"), leaves, joins, message("new"), prev_batch="t7").rooms
+def membership(now: str, before: str | None, user_id: UserId = ME) -> Json:
+    unsigned = {"prev_content": {"membership": before}} if before else {}
+    return state("m.room.member", {"membership": now}, user_id, sender=ALICE, unsigned=unsigned)
+
+
+@pytest.mark.parametrize("before", ["invite", "leave", "ban", None])
+def test_a_timeline_that_shows_our_own_join_is_a_gap_as_a_whole(before: str | None) -> None:
+    joins = membership("join", before)
+    (room,) = live(message("old"), joins, message("new"), limited=True, prev_batch="t7").rooms
     assert (room.messages, room.gap_from, room.state_changed) == ((), "s2", True)
-    other = state("m.room.member", {"membership": membership}, ALICE, sender=ALICE)
-    (room,) = live(message("one"), other, joins, message("two")).rooms
-    assert (len(room.messages), room.gap_from) == (2, None)
 
 
-@pytest.mark.parametrize("membership", ["leave", "ban"])
-def test_a_page_ends_where_we_left(membership: str) -> None:
-    leaves = state("m.room.member", {"membership": membership}, ME, sender=ALICE)
-    joins = state("m.room.member", {"membership": "join"}, ME, sender=ME)
-    page = [message("new"), joins, message("between"), leaves, message("old"), leaves]
-    messages, departed = messages_of(ROOM, map(raw, page), ME)
-    assert ([it.body for it in messages], departed) == (["new", "between"], True)
-    assert not messages_of(ROOM, map(raw, page[:3]), ME)[1]
+def test_a_new_name_of_ours_and_others_coming_and_going_is_no_join_of_ours() -> None:
+    theirs = membership("leave", "join", ALICE), membership("join", "leave", ALICE)
+    (room,) = live(message("one"), membership("join", "join"), *theirs, message("two")).rooms
+    assert ([it.body for it in room.messages], room.gap_from) == (["one", "two"], None)
+
+
+@pytest.mark.parametrize("before", ["invite", "leave", "ban", None])
+def test_a_page_counts_from_our_own_join_on(before: str | None) -> None:
+    joins = membership("join", before)
+    page = [message("new"), membership("join", "join"), message("newer"), joins, message("old")]
+    messages, joined, departed = messages_of(ROOM, map(raw, page), ME)
+    assert ([it.body for it in messages], joined, departed) == (["new", "newer"], True, False)
+    messages, joined, _ = messages_of(ROOM, map(raw, page[:3]), ME)
+    assert (len(messages), joined) == (2, False)
+
+
+@pytest.mark.parametrize("how", ["leave", "ban"])
+def test_a_page_tells_that_we_left(how: str) -> None:
+    leaves = membership(how, "join")
+    page = [message("new"), membership("join", how), message("between"), leaves, message("old")]
+    assert messages_of(ROOM, map(raw, page), ME)[1:] == (True, True)
+    assert messages_of(ROOM, map(raw, page[:3]), ME)[1:] == (True, False)
+    assert messages_of(ROOM, [raw(membership(how, "join", ALICE))], ME)[1:] == (False, False)
 
 
 @pytest.mark.parametrize("kind", ["m.room.encrypted", "m.sticker", "m.poll.start"])
 def test_what_is_said_in_other_ways_is_handed_on_with_its_type(kind: str) -> None:
     said = message() | {"type": kind, "content": {"body": "a cat", "msgtype": "m.text"}}
-    ((it,), _) = messages_of(ROOM, [raw(said)], ME)
+    ((it,), *_) = messages_of(ROOM, [raw(said)], ME)
     assert (it.msgtype, it.body) == (kind, "a cat")
     for ask in (json.loads(live_filter())["room"]["timeline"], json.loads(messages_filter())):
         assert kind in ask["types"]
@@ -344,12 +360,12 @@ def test_an_edit_is_marked_as_one() -> None:
     ],
 )
 def test_what_says_nothing_is_no_message(event: Json) -> None:
-    assert messages_of(ROOM, [raw(event)], ME) == ((), False)
+    assert messages_of(ROOM, [raw(event)], ME) == ((), False, False)
 
 
 @pytest.mark.parametrize("body", [None, 7, ["x"]])
 def test_a_body_that_is_no_text_is_empty(body: object) -> None:
-    ((it,), _) = messages_of(ROOM, [raw(message(body, msgtype=body))], ME)
+    ((it,), *_) = messages_of(ROOM, [raw(message(body, msgtype=body))], ME)
     assert (it.msgtype, it.body) == ("", "")
 
 
