@@ -47,6 +47,7 @@ class ActorContext:
     upgraded to: an invite to one of them is not a stranger's. `questions` are those that rooms
     have asked last; they outlive a room actor that crashes over the answer. `creating` are
     creations under way: the homeserver tells of a new room before all of its state is there.
+    `made` are the rooms that came of intents, as far as they were looked at since the start.
     `taken` is for owners without a Space: the first index that none of their rooms has used.
     `listed_in` are the Spaces that list a room which is no chat of their owner's yet, `named_by`
     rooms that name a Space which is none of ours, or which we are not in. `undecided`
@@ -70,6 +71,7 @@ class ActorContext:
     homeserver_slots: anyio.CapacityLimiter
     questions: dict[RoomId, Question] = field(default_factory=dict)
     creating: set[Nonce] = field(default_factory=set)
+    made: dict[Nonce, RoomId] = field(default_factory=dict)
     taken: dict[UserId, int] = field(default_factory=dict)
     listed_in: dict[RoomId, set[RoomId]] = field(default_factory=dict)
     named_by: dict[RoomId, set[RoomId]] = field(default_factory=dict)

@@ -52,7 +52,7 @@ class Creation(OwnerWork):
         What rooms say meanwhile is settled first: it may be the very room that was to be made.
         """
         system = self.context.system
-        while system.live:
+        while system.live and not system.degraded:
             if system.has_mail_for(self.owner):
                 system.tell(self.owner, IntentsWaiting())
                 return
@@ -90,6 +90,8 @@ class Creation(OwnerWork):
             case IntentStep.WANTED:
                 if await self._must_wait(intent):
                     return False
+                if await self._made_before(intent):
+                    return True
                 if not await self._found_meanwhile(intent):
                     await self._reserve(intent)
             case IntentStep.CREATING:
@@ -114,6 +116,19 @@ class Creation(OwnerWork):
             await self.context.store.commit([PutIntent(way_back)])
         else:
             return False
+        return True
+
+    async def _made_before(self, intent: Intent) -> bool:
+        """Whether a room says that it came of this intent, which an older database forgot."""
+        room_id = self.context.made.get(intent.nonce)
+        if room_id is None:
+            return False
+        room = from_row(await self.context.store.row(room_key(room_id)), RoomMeta)
+        if room is None:
+            return False
+        _log.info("room_adopted", room_id=room_id, owner=self.owner, nonce=intent.nonce)
+        adopted = replace(self.adopted(intent, room_id), chat_id=room.chat_id)
+        await self.context.store.commit([PutIntent(adopted)])
         return True
 
     async def _must_wait(self, intent: Intent) -> bool:

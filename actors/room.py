@@ -168,6 +168,8 @@ class RoomActor:
         if seen.replacement is not None and around.replaced_by is None:
             context.replacements.add(seen.replacement)
         self._note_neighbours(seen, around)
+        if isinstance(verdict, Chat | Space) and verdict.intent is not None:
+            context.made[verdict.intent] = self._room_id
         if context.system.state_of(self._room_id) is RoomState.LEFT:
             context.system.fire(self._room_id, RoomTrigger.JOINED, "state could be read")
         match verdict:

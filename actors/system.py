@@ -104,6 +104,8 @@ class ActorSystem:
         self._stopping = False
         self.live = False
         """Whether people's messages may be handled. Set by whoever drives the bot."""
+        self.degraded = False
+        """Whether those are rooms that are well, while many fail: nothing new is made then."""
         self.observe: Callable[[Report], None] = lambda _: None
         """Told of every report that nobody waits for, synchronously."""
         self._listener: Callable[[Report], None] | None = None

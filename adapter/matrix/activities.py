@@ -171,6 +171,7 @@ class Activities:
         self.system.live = True
         self.outbox.hurry()
         self._failing = None
+        self.system.degraded = degraded
         self.system.observe = _mind_nothing if degraded else self._hear
         if not degraded:
             self.system.resume_all()

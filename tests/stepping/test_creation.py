@@ -4,7 +4,8 @@ import anyio
 import pytest
 
 from actors.chats import ChatManager
-from actors.model import ChatId, RoomId
+from actors.model import ChatId, Intent, IntentKind, IntentStep, Nonce, RoomId
+from actors.writes import PutIntent
 from tests.simulation.connection import LATE_CREATION_S, LATE_S
 from tests.simulation.faults import Fault
 from tests.simulation.limits import RateLimit, stock_creation_limit
@@ -245,3 +246,26 @@ async def test_a_kill_and_a_loss_of_the_store_give_no_number_out_twice(
         ]
         assert len(ids) == len(set(ids))
         assert set(await chat_ids(world)) == set(ids)
+
+
+async def test_what_an_older_database_promises_again_is_not_made_again() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        event_id = world.alice.say(home.chat, "!new Holidays")
+        await quiet(5)
+        assert world.creations() == 3
+    intent = Intent(
+        Nonce(f"new.{event_id}"),
+        ALICE,
+        IntentKind.CHAT,
+        IntentStep.WANTED,
+        reply_room=home.chat,
+        name="Holidays",
+    )
+    await world.store.commit([PutIntent(intent)])
+    async with world.live():
+        await quiet(90)
+        assert world.creations() == 3
+        assert await chat_ids(world) == ["C1", "C2"]
+        assert await nothing_is_owed(world)

@@ -321,6 +321,30 @@ async def test_a_reply_that_cannot_be_stored_ends_as_a_dead_message() -> None:
         assert world.alice.replies(home.chat) == (ENGLISH.gave_up, "You said: and this?")
 
 
+async def test_nothing_is_made_while_many_rooms_fail() -> None:
+    world, platform = World(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        for _ in range(7):
+            world.alice.say(home.chat, "!new")
+        await quiet(5)
+        world.alice.join_all()
+        made = world.creations()
+        rooms = [row["surface_ref"] for row in (await world.store.rows("chat:")).values() if row]
+        platform.fail("poison", *[PlatformFailed("down")] * 1000)
+        for room_id in rooms:
+            if room_id != home.chat:
+                world.alice.say(RoomId(str(room_id)), "poison")
+        while run.state() is State.LIVE:
+            await quiet()
+        world.alice.say(home.chat, "!new Holidays")
+        await quiet(0.5)
+        assert run.state() is State.DEGRADED
+        assert world.creations() == made
+        await quiet(600)
+        assert world.creations() == made + 1
+
+
 async def test_rooms_that_are_well_are_served_while_the_others_go_on_failing() -> None:
     world, platform = World(), ScriptedPlatform()
     async with world.live(platform=platform) as run:
