@@ -196,13 +196,17 @@ class Gateway:
     async def messages_before(
         self, room_id: RoomId, token: str, *, stop_at: str, limit: int
     ) -> Gap:
-        """At most `limit` messages of a gap: backwards from `token` to `stop_at`."""
+        """At most `limit` messages of a gap: backwards from `token` to `stop_at`.
+
+        It is read beyond our own join, only to see whether we have left as well.
+        """
         newest_first: list[InboundMessage] = []
-        departed = False
+        joined = departed = False
         for _ in range(limit // _PAGE_SIZE + _EXTRA_PAGES):
             page = await self._page(room_id, token, stop_at)
-            messages, departed = messages_of(room_id, page.chunk, self._me)
-            newest_first += messages
+            past = messages_of(room_id, page.chunk, self._me)
+            newest_first += () if joined else past.messages
+            joined, departed = joined or past.joined, past.departed
             if departed or page.end in {None, token} or len(newest_first) >= limit:
                 break
             token = page.end

@@ -76,6 +76,17 @@ class People(NamedTuple):
     others: tuple[UserId, ...]
 
 
+class Past(NamedTuple):
+    """What people have said since our own latest join, newest first.
+
+    `joined`: that was within this past, so nothing before it counts. `departed`: we have left, too.
+    """
+
+    messages: tuple[InboundMessage, ...]
+    joined: bool
+    departed: bool
+
+
 class Reading(NamedTuple):
     """A room as it was read, and how many of its events could not be decoded."""
 
@@ -169,31 +180,30 @@ def _instance(account_data: Iterable[msgspec.Raw]) -> Instance | None:
     return found
 
 
-def messages_of(
-    room_id: RoomId, newest_first: Iterable[msgspec.Raw], me: UserId
-) -> tuple[tuple[InboundMessage, ...], bool]:
-    """The messages of other people since we last left, in this order, and whether we did."""
+def messages_of(room_id: RoomId, newest_first: Iterable[msgspec.Raw], me: UserId) -> Past:
+    """What a page of a room's past says to us, in this order."""
     events = _decoded(newest_first)[0]
-    departures = (index for index, event in enumerate(events) if _is_departure(event, me))
-    left_at = next(departures, None)
-    return _messages(room_id, events[:left_at], me), left_at is not None
+    ours = [index for index, event in enumerate(events) if _moves(event, me)]
+    departed = any(events[index].content.get("membership") in _GONE for index in ours)
+    since_then = events[: ours[0]] if ours else events
+    return Past(_messages(room_id, since_then, me), bool(ours), departed)
 
 
 def _room_delta(
     room_id: RoomId, room: JoinedRoom, me: UserId, next_batch: str
 ) -> tuple[RoomDelta, int]:
-    """What a room says. One that was joined again shows its past, which has been dealt with.
+    """What a room says. One that was joined just now shows its past, which was not said to us.
 
-    How far that goes is not told, so all since the position before is a gap then.
+    Whether we left it since the position before is not told, so all since then is a gap.
     """
     state, bad_state = _decoded(room.state.events)
     timeline, bad_timeline = _decoded(room.timeline.events)
-    departed = any(_is_departure(event, me) for event in timeline)
+    joined = any(_moves(event, me) for event in timeline)
     delta = RoomDelta(
         room_id=room_id,
-        messages=() if departed else _messages(room_id, timeline, me),
+        messages=() if joined else _messages(room_id, timeline, me),
         state_changed=room.timeline.limited or any(map(_changes_state, [*state, *timeline])),
-        gap_from=next_batch if departed else _gap_from(room),
+        gap_from=next_batch if joined else _gap_from(room),
         replacement=_replacement(_state_of([*state, *timeline])),
     )
     return delta, bad_state + bad_timeline
@@ -203,9 +213,9 @@ def _gap_from(room: JoinedRoom) -> str | None:
     return room.timeline.prev_batch if room.timeline.limited else None
 
 
-def _is_departure(event: Event, me: UserId) -> bool:
-    ours = (event.type, event.state_key) == (MEMBER_TYPE, me)
-    return ours and event.content.get("membership") in _GONE
+def _moves(event: Event, me: UserId) -> bool:
+    """Whether our own membership changes. In a room that we are in, the last time is our join."""
+    return (event.type, event.state_key) == (MEMBER_TYPE, me) and _changes_membership(event)
 
 
 def _changes_state(event: Event) -> bool:

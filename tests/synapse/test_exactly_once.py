@@ -243,3 +243,34 @@ async def test_what_waits_is_dropped_when_the_bot_is_out_and_back_before_it_look
     await room.owner.say(room.room_id, "welcome back")
     await bot.start_and_go_live()
     assert await hear(room.owner, bot, room.room_id) == "welcome back"
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_what_is_said_while_the_bot_is_out_is_not_said_to_it(
+    synapse: ThrowawaySynapse, far_company: tuple[Company, FaultProxy], *, lost: bool
+) -> None:
+    """It is more than a timeline shows, so that nothing in there tells that the bot was out."""
+    company, _ = far_company
+    room, bot = company.rooms[2], company.bot
+    await room.wait_for_the_end(f"in, {lost}")
+    told = await words_of(room.owner, room.room_id, bot.user_id)
+    localpart = bot.user_id[1:].partition(":")[0]
+    async with Person.logged_in(synapse.url, localpart, PASSWORD) as account:
+        await account.leave(room.room_id)
+        await bot.wait_for_event("room_transition", lambda event: event["dst"] == "left")
+        await room.owner.say(room.room_id, "!rename By command")
+        for number in range(50):
+            await room.owner.say(room.room_id, f"away {number}")
+        await room.owner.set_state(room.room_id, "m.room.name", {"name": "By hand"})
+        if lost:
+            await bot.kill()
+            bot.wipe()
+            await bot.start_and_go_live()
+        await room.owner.invite(room.room_id, bot.user_id)
+        await room.owner.put_news_aside()
+        while room.room_id not in await account.joined_rooms():
+            await anyio.sleep(0.1)
+    await room.owner.say(room.room_id, "welcome back")
+    assert await hear(room.owner, bot, room.room_id) == "welcome back"
+    assert await words_of(room.owner, room.room_id, bot.user_id) == [*told, "welcome back"]
+    assert await room.owner.name_of(room.room_id) == "By hand"
