@@ -7,10 +7,8 @@ from typing import Final, assert_never
 import anyio
 import structlog
 
-from actors.chats import ChatManager
 from actors.classify import (
     Chat,
-    Concern,
     Conflict,
     ConflictReason,
     Record,
@@ -55,6 +53,7 @@ from actors.room_lifecycle import RoomState, RoomTrigger
 from actors.rows import chat_key, from_row, room_key, to_row
 from actors.settlement import Identity, RoomReport
 from actors.upkeep import due_for
+from actors.vicinity import note_concern, note_departure, note_room, tell_others
 from actors.writes import (
     CountAttempt,
     DeleteRow,
@@ -164,12 +163,8 @@ class RoomActor:
         unknown_before |= context.system.state_of(self._room_id) is RoomState.LEFT
         verdict = self._verdict = classify(seen, around, record, context.homeserver.me)
         self._marker = seen.marker
-        self._note_undecided(concern_of(verdict, seen, record))
-        if seen.replacement is not None and around.replaced_by is None:
-            context.replacements.add(seen.replacement)
-        self._note_neighbours(seen, around)
-        if isinstance(verdict, Chat | Space) and verdict.intent is not None:
-            context.made[verdict.intent] = self._room_id
+        note_concern(context, self._room_id, concern_of(verdict, seen, record))
+        note_room(context, seen, around, verdict)
         if context.system.state_of(self._room_id) is RoomState.LEFT:
             context.system.fire(self._room_id, RoomTrigger.JOINED, "state could be read")
         match verdict:
@@ -191,58 +186,7 @@ class RoomActor:
             context.system.report(RoomChecked(self._room_id, _founded(seen, around), verdict))
         else:
             self._tell_owner(_founded(seen, around), verdict)
-            await self._tell_neighbours(seen, around, verdict, unknown_before=unknown_before)
-
-    def _note_neighbours(self, seen: RoomSnapshot, around: Surroundings) -> None:
-        """Whose coming and going will say something about this room."""
-        marker = seen.marker or around.inherited
-        for space_id in {*seen.parents, marker and marker.space_id} - around.spaces:
-            if space_id:
-                self._context.named_by.setdefault(space_id, set()).add(self._room_id)
-        if around.replaced_by is not None:
-            self._context.predecessors[around.replaced_by] = self._room_id
-
-    def _note_undecided(self, concern: Concern | None) -> None:
-        """Whose this room may be; once it is decided, what waited for that goes on."""
-        undecided = self._context.undecided
-        before = undecided.pop(self._room_id, None)
-        if concern is not None:
-            undecided[self._room_id] = concern
-        for owner in sorted(before.owners if before and concern is None else ()):
-            self._context.system.tell(owner, IntentsWaiting())
-
-    async def _tell_neighbours(
-        self, seen: RoomSnapshot, around: Surroundings, verdict: Verdict, *, unknown_before: bool
-    ) -> None:
-        """Let rooms look again that this room's change says something about."""
-        affected: set[RoomId] = set()
-        if isinstance(verdict, Chat | Space) and unknown_before:
-            affected |= verdict.replaces
-        if around.replaced_by in self._context.undecided:
-            affected.add(RoomId(around.replaced_by or ""))
-        if isinstance(verdict, Space):
-            for space_id in (self._room_id, *verdict.replaces):
-                affected |= self._context.named_by.pop(space_id, set())
-            affected |= await self._affected_chats(seen, verdict, all_of_them=unknown_before)
-        if affected:
-            affected &= await self._context.homeserver.joined_rooms()
-        for room_id in sorted(affected):
-            self._context.system.tell(room_id, RoomChanged())
-
-    async def _affected_chats(
-        self, seen: RoomSnapshot, space: Space, *, all_of_them: bool
-    ) -> set[RoomId]:
-        """What it lists and what is no chat of its owner's, and chats that it doesn't list."""
-        chats = await ChatManager(self._context.store).list_all(space.owner)
-        listed = {chat.surface_ref for chat in chats if chat.surface_ref in seen.children}
-        ours = {
-            chat.surface_ref
-            for chat in chats
-            if self._context.system.state_of(chat.surface_ref) is not RoomState.LEFT
-        }
-        for room_id in seen.children - listed:
-            self._context.listed_in.setdefault(room_id, set()).add(seen.room_id)
-        return {*seen.children, *ours} - (set() if all_of_them else listed)
+            await tell_others(context, seen, around, verdict, unknown_before=unknown_before)
 
     def _tell_owner(self, created_ts: int, verdict: Verdict) -> None:
         if isinstance(verdict, Skipped) or verdict.owner is None:
@@ -341,11 +285,8 @@ class RoomActor:
         What was queued is dropped already: by now there may be something new, if we are back.
         """
         self._verdict = Skipped(SkipReason.LEFT)
-        self._note_undecided(None)
         self._context.upkeep.settled(self._room_id)
-        before = self._context.predecessors.pop(self._room_id, None)
-        if before is not None:
-            self._context.system.tell(before, RoomChanged())
+        note_departure(self._context, self._room_id)
         room = (await self._known()).room
         if room is not None and room.room_type is RoomKind.SPACE:
             self._context.system.tell(room.matrix_user_id, SpaceLeft(self._room_id))

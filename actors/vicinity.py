@@ -1,0 +1,82 @@
+"""What one room means for the others: who may have to look again when it comes, goes or changes."""
+
+from actors.chats import ChatManager
+from actors.classify import Chat, Concern, Space, Verdict
+from actors.context import ActorContext
+from actors.graph import Surroundings
+from actors.messages import IntentsWaiting, RoomChanged
+from actors.model import RoomId, RoomSnapshot
+from actors.room_lifecycle import RoomState
+
+
+def note_room(
+    context: ActorContext, seen: RoomSnapshot, around: Surroundings, verdict: Verdict
+) -> None:
+    """Remember which rooms' coming and going will say something about this one."""
+    marker = seen.marker or around.inherited
+    for space_id in {*seen.parents, marker and marker.space_id} - around.spaces:
+        if space_id:
+            context.named_by.setdefault(space_id, set()).add(seen.room_id)
+    if around.replaced_by is not None:
+        context.predecessors[around.replaced_by] = seen.room_id
+    elif seen.replacement is not None:
+        context.replacements.add(seen.replacement)
+    if isinstance(verdict, Chat | Space) and verdict.intent is not None:
+        context.made[verdict.intent] = seen.room_id
+
+
+def note_concern(context: ActorContext, room_id: RoomId, concern: Concern | None) -> None:
+    """Remember whose a room may be; once it is decided, what waited for that goes on."""
+    before = context.undecided.pop(room_id, None)
+    if concern is not None:
+        context.undecided[room_id] = concern
+    for owner in sorted(before.owners if before and concern is None else ()):
+        context.system.tell(owner, IntentsWaiting())
+
+
+def note_departure(context: ActorContext, room_id: RoomId) -> None:
+    """We are not in a room any more: the one that it replaced carries on again."""
+    note_concern(context, room_id, None)
+    before = context.predecessors.pop(room_id, None)
+    if before is not None:
+        context.system.tell(before, RoomChanged())
+
+
+async def tell_others(
+    context: ActorContext,
+    seen: RoomSnapshot,
+    around: Surroundings,
+    verdict: Verdict,
+    *,
+    unknown_before: bool,
+) -> None:
+    """Let rooms look again that this room's change says something about."""
+    affected: set[RoomId] = set()
+    if isinstance(verdict, Chat | Space) and unknown_before:
+        affected |= verdict.replaces
+    if around.replaced_by is not None and around.replaced_by in context.undecided:
+        affected.add(around.replaced_by)
+    if isinstance(verdict, Space):
+        for space_id in (seen.room_id, *verdict.replaces):
+            affected |= context.named_by.pop(space_id, set())
+        affected |= await _affected_chats(context, seen, verdict, all_of_them=unknown_before)
+    if affected:
+        affected &= await context.homeserver.joined_rooms()
+    for room_id in sorted(affected):
+        context.system.tell(room_id, RoomChanged())
+
+
+async def _affected_chats(
+    context: ActorContext, seen: RoomSnapshot, space: Space, *, all_of_them: bool
+) -> set[RoomId]:
+    """What the Space lists and is no chat of its owner's, and chats that it doesn't list."""
+    chats = await ChatManager(context.store).list_all(space.owner)
+    listed = {chat.surface_ref for chat in chats if chat.surface_ref in seen.children}
+    ours = {
+        chat.surface_ref
+        for chat in chats
+        if context.system.state_of(chat.surface_ref) is not RoomState.LEFT
+    }
+    for room_id in seen.children - listed:
+        context.listed_in.setdefault(room_id, set()).add(seen.room_id)
+    return {*seen.children, *ours} - (set() if all_of_them else listed)
