@@ -64,7 +64,8 @@ async def reconcile_some(
 
     The rooms that they replace take part as well.
     """
-    taking_part = {*rooms, *(before for before, heir in graph.heirs.items() if heir in rooms)}
+    replaced = (before for before, heir in graph.heirs.items() if heir in rooms)
+    taking_part = sorted({*rooms, *replaced})
     stored, intents = await _rows_about(taking_part, graph, store), await _open_intents(store)
     round_ = Round(store, stored, graph, system, intents=intents, partial=True)
     round_.tally.joined_rooms = len(rooms)

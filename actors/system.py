@@ -94,6 +94,8 @@ class ActorSystem:
         self._breaker = breaker
         self.answered_at = -math.inf
         """When the platform last answered anybody: it is not down then."""
+        self._platform_down_at = -math.inf
+        """When so many rooms failed because of the platform that it must be down."""
         self._failures: deque[tuple[float, type[Exception], Address]] = deque(maxlen=1000)
         self._cells: dict[Address, Cell] = {}
         self._timers = Timers(clock)
@@ -371,9 +373,11 @@ class ActorSystem:
         if not self.live or not cell.address.startswith("!"):
             return False
         now, kind = self._clock(), type(error)
-        answers = now - self.answered_at <= self._breaker.within_s
-        if isinstance(error, PlatformFailed) and answers:
-            return False
+        if isinstance(error, PlatformFailed):
+            if self._platform_down_at > self.answered_at:
+                return True
+            if now - self.answered_at <= self._breaker.within_s:
+                return False
         self._failures.append((now, kind, cell.address))
         same = [(at, address) for at, what, address in self._failures if what is kind]
         if len(same) < self._breaker.at_least:
@@ -386,6 +390,8 @@ class ActorSystem:
             return False
         for _, address in same:
             self._cells[address].crashes = ()
+        if isinstance(error, PlatformFailed):
+            self._platform_down_at = now
         self.report(RoomsFailing(len({address for _, address in same}), _why(error)))
         return True
 

@@ -59,7 +59,8 @@ def _state(last: Entry, now: datetime, started: datetime | None) -> str:
         case State.DEGRADED:
             return (
                 f"degraded for {since}: {_words(last)}. {_ADVICE.get(Trigger(last.trigger), '')} "
-                "It tries again by itself, at least once a minute, and goes on with hydrate."
+                "It tries again by itself, at least once a minute unless the homeserver asks for "
+                "more time, and goes on with hydrate."
             )
         case doing:
             return f"{_DOING.get(State(doing), doing)} for {since}."

@@ -64,6 +64,10 @@ class Activities(Protocol):
         ...
 
 
+_OF_A_SESSION: Final = (Trigger.SESSION_REVOKED, Trigger.SYNC_POSITION_LOST)
+"""What a homeserver says of a session only where there is one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One transition that was made."""
@@ -207,6 +211,9 @@ class Supervisor:
         self._retry_after_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
         if trigger is Trigger.SYNC_POSITION_LOST:
             self._activities.forget_position()
+        if trigger in _OF_A_SESSION and LIFECYCLE.next(self._state, trigger) is None:
+            # Something in front of the homeserver: nobody has asked for this answer.
+            trigger = Trigger.HOMESERVER_LOST
         return trigger, str(error) or type(error).__name__
 
     async def _recover(self) -> tuple[Trigger, str]:
@@ -229,7 +236,8 @@ class Supervisor:
                 _log.warning("probe_failed", attempt=self._failures, reason=str(error))
                 self._retry_after_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
             else:
-                return Trigger.RECOVERED, f"attempt {self._failures} succeeded"
+                trigger = Trigger.RECOVERED if self._session else Trigger.LOGIN_NEEDED
+                return trigger, f"attempt {self._failures} succeeded"
 
     async def _wait(self, delay_s: float) -> None:
         """Let time pass; where only some rooms fail, the others are served meanwhile."""

@@ -23,6 +23,8 @@ TRANSPORT_ERRORS: Final = (aiohttp.ClientError, TimeoutError, OSError)
 UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding JSON from outside can raise."""
 
+MAX_RETRY_AFTER_S: Final = 3600.0
+"""What nobody means to ask for is not obeyed."""
 _DEFAULT_RETRY_AFTER_S: Final = 5.0
 _REASON_LIMIT: Final = 200
 _TOO_MANY_REQUESTS: Final = 429
@@ -88,9 +90,11 @@ def _problem(body: bytes) -> _Problem:
 
 def _retry_after_s(problem: _Problem, headers: Mapping[str, str]) -> float:
     if problem.retry_after_ms is not None and problem.retry_after_ms >= 0:
-        return problem.retry_after_ms / 1000
+        return min(problem.retry_after_ms / 1000, MAX_RETRY_AFTER_S)
     seconds = headers.get("Retry-After", "").strip()
-    return float(seconds) if seconds.isascii() and seconds.isdigit() else _DEFAULT_RETRY_AFTER_S
+    if seconds.isascii() and seconds.isdigit():
+        return min(float(seconds), MAX_RETRY_AFTER_S)
+    return _DEFAULT_RETRY_AFTER_S
 
 
 def _unavailable_reason(status: int, problem: _Problem) -> str:

@@ -79,7 +79,7 @@ from adapter.matrix.wire import delta_of, membership_in, messages_of, reading_of
 DEFAULT_DEVICE_ID: Final = "SURFACESBOT"
 
 _CREATE_TIMEOUT_S: Final = 60.0
-_HYDRATE_TIMEOUT_S: Final = 300.0
+HYDRATE_TIMEOUT_S: Final = 300.0
 _SYNC_GRACE_S: Final = 15.0
 _TYPING_MS: Final = 30_000
 _PAGE_SIZE: Final = 100
@@ -349,20 +349,23 @@ class Gateway:
 
     async def _first_window(self, joined: frozenset[RoomId]) -> FirstReading | None:
         """None where the homeserver has no sliding sync for us after all."""
-        position = (await self._initial_sync(position_filter(secrets.token_hex(8)))).next_batch
+        asked = self._initial_sync(position_filter(secrets.token_hex(8)), REQUEST_TIMEOUT_S)
+        position = (await asked).next_batch
         body = window_request(self._me)
         try:
             window = await self._http.request(
-                "POST", SLIDING_SYNC_PATH, Window, body, timeout_s=_HYDRATE_TIMEOUT_S
+                "POST", SLIDING_SYNC_PATH, Window, body, timeout_s=HYDRATE_TIMEOUT_S
             )
         except HomeserverRefused as refusal:
             _log.warning("sliding_sync_refused", reason=str(refusal))
             return None
         return first_reading_of_window(window, position, joined, self._me)
 
-    async def _initial_sync(self, sync_filter: str) -> SyncResponse:
+    async def _initial_sync(
+        self, sync_filter: str, timeout_s: float = HYDRATE_TIMEOUT_S
+    ) -> SyncResponse:
         path = path_to("sync", timeout=0, filter=sync_filter)
-        return await self._http.request("GET", path, SyncResponse, timeout_s=_HYDRATE_TIMEOUT_S)
+        return await self._http.request("GET", path, SyncResponse, timeout_s=timeout_s)
 
     async def _read_again(self, room_ids: Iterable[RoomId]) -> dict[RoomId, SecondReading]:
         """Read rooms one by one, some at once. A room that fails is told; a server raises."""

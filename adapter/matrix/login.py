@@ -82,7 +82,11 @@ class Login:
         except SessionRevoked as error:
             _log.info("session_not_accepted", reason=str(error))
             return False
+        except PortError:
+            self._connection.forget()  # nobody knows yet whose token it is
+            raise
         if who.user_id != me:
+            self._connection.forget()
             raise CredentialsRefused(
                 f"the access token belongs to {who.user_id}, not to {me}: "
                 "check MATRIX_USER_ID and MATRIX_ACCESS_TOKEN"

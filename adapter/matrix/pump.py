@@ -19,6 +19,8 @@ from adapter.matrix.outbox import Outbox
 _log = structlog.get_logger()
 
 POLL_S: Final = 30.0
+NOTHING_NEW_S: Final = 1.0
+"""The pause after an answer that says nothing and was not waited for."""
 REGULARLY_S: Final = 20.0
 INBOX_LIMIT: Final = 1_000
 CATCH_UP_S: Final = 0.5
@@ -50,7 +52,10 @@ class Pump:
         await self._let_actors_catch_up(regularly)
         while True:
             self.system.meter.beat()
+            asked_at = anyio.current_time()
             delta = await self.homeserver.sync(since, POLL_S)
+            if delta.next_batch == since and anyio.current_time() - asked_at < NOTHING_NEW_S:
+                await anyio.sleep(NOTHING_NEW_S)  # something in front of it does not wait for news
             await self.accept(delta, since)
             since = delta.next_batch
             if delta.instance is not None:

@@ -4,6 +4,10 @@
 # answers at once. In help texts \b keeps the lines that follow as they are.
 # ruff: noqa: PLC0415, D301
 
+import signal
+from types import FrameType
+from typing import NoReturn
+
 import anyio
 import typer
 
@@ -11,6 +15,11 @@ from supervisor.invocation import configure
 from supervisor.loading import loading
 from supervisor.lock import instance_lock
 from supervisor.settings import load_settings
+
+
+def _stop_before_it_began(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Asked to stop while still loading: there is nothing to bring to an end."""
+    raise SystemExit(0)
 
 
 def run() -> None:
@@ -24,6 +33,7 @@ def run() -> None:
     Example, with the log as JSON lines:
       LOG_FORMAT=json surfaces-bot run
     """
+    signal.signal(signal.SIGTERM, _stop_before_it_began)
     settings = load_settings()
     with loading():
         from supervisor.app import run_bot

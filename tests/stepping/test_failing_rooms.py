@@ -321,6 +321,26 @@ async def test_a_reply_that_cannot_be_stored_ends_as_a_dead_message() -> None:
         assert world.alice.replies(home.chat) == (ENGLISH.gave_up, "You said: and this?")
 
 
+async def test_an_outage_of_the_platform_costs_no_message_its_life() -> None:
+    world, platform = World(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        for _ in range(7):
+            world.alice.say(home.chat, "!new")
+        await quiet(5)
+        world.alice.join_all()
+        rooms = [row["surface_ref"] for row in (await world.store.rows("chat:")).values() if row]
+        platform.fail("hello", *[PlatformFailed("down")] * 10_000)
+        for room_id in rooms:
+            world.alice.say(RoomId(str(room_id)), "hello")
+        await quiet(900)
+        platform.errors.clear()
+        await quiet(120)
+        for room_id in rooms:
+            assert world.alice.replies(RoomId(str(room_id)))[-1] == "You said: hello"
+        assert run.state() is State.LIVE
+
+
 async def test_nothing_is_made_while_many_rooms_fail() -> None:
     world, platform = World(), ScriptedPlatform()
     async with world.live(platform=platform) as run:
@@ -336,9 +356,9 @@ async def test_nothing_is_made_while_many_rooms_fail() -> None:
             if room_id != home.chat:
                 world.alice.say(RoomId(str(room_id)), "poison")
         while run.state() is State.LIVE:
-            await quiet()
+            await quiet(0.05)
         world.alice.say(home.chat, "!new Holidays")
-        await quiet(0.5)
+        await quiet(0.2)
         assert run.state() is State.DEGRADED
         assert world.creations() == made
         await quiet(600)

@@ -69,10 +69,29 @@ async def test_a_homeserver_that_is_not_there_yet_is_waited_for_and_logged_in_to
     await drive.walk(HYDRATE, RECONCILE, LIVE)
 
 
-async def test_a_probe_that_succeeds_without_a_login_of_ours_leads_to_hydrate() -> None:
+async def test_a_probe_that_succeeds_without_a_login_of_ours_leads_back_to_the_login() -> None:
+    """Whose token it succeeded with, only the login asks."""
     drive = Drive()
     drive.activities.plan("log_in", HomeserverUnavailable("the answer was lost"))
-    await drive.walk(DEGRADED, HYDRATE, RECONCILE, LIVE)
+    await drive.walk(DEGRADED, LOGIN, HYDRATE, RECONCILE, LIVE)
+
+
+@pytest.mark.parametrize(
+    ("state", "activity", "error"),
+    [
+        (LOGIN, "log_in", SessionRevoked("M_UNKNOWN_TOKEN")),
+        (HYDRATE, "hydrate", PositionLost("M_UNKNOWN_POS")),
+        (RECONCILE, "reconcile", PositionLost("M_UNKNOWN_POS")),
+    ],
+)
+async def test_what_is_said_of_a_session_where_there_is_none_is_a_lost_homeserver(
+    state: State, activity: str, error: PortError
+) -> None:
+    drive = Drive()
+    await drive.go_to(state)
+    drive.activities.plan(activity, error)
+    step = await drive.step()
+    assert (step.trigger, step.dst) == (Trigger.HOMESERVER_LOST, DEGRADED)
 
 
 async def test_a_session_revoked_during_an_outage_is_no_missing_login() -> None:

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from actors.messages import OwnerComplete
-from actors.ports import StoreUnavailable
+from actors.ports import StoreUnavailable, SyncDelta
 from actors.room_lifecycle import RoomState
 from actors.rows import room_key
 from adapter.sqlite.inline import InlineStore
@@ -383,3 +383,22 @@ async def test_messages_from_between_two_first_looks_are_not_skipped() -> None:
         run.let_run()
         await quiet(10)
         assert world.alice.replies(home.chat)[-1] == "You said: in between"
+
+
+async def test_a_homeserver_that_answers_at_once_without_news_is_not_asked_in_a_frenzy() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        sync, asked = run.homeserver.sync, 0
+
+        async def hasty(since: str, _timeout_s: float) -> SyncDelta:
+            nonlocal asked
+            asked += 1
+            return await sync(since, 0)
+
+        vars(run.homeserver)["sync"] = hasty
+        await quiet(60 + 30)
+        assert 50 < asked <= 90
+        world.alice.say(home.chat, "hello")
+        await quiet(2)
+        assert world.alice.replies(home.chat) == ("You said: hello",)

@@ -58,8 +58,8 @@ def test_a_degraded_bot_says_for_how_long_why_and_what_next() -> None:
     (line,) = told(LIVE, LOST)
     assert line == (
         "degraded for 3 min: homeserver_lost: 502 from a proxy (not Matrix). `surfaces-bot check` "
-        "asks the same homeserver. It tries again by itself, at least once a minute, and goes on "
-        "with hydrate."
+        "asks the same homeserver. It tries again by itself, at least once a minute unless the "
+        "homeserver asks for more time, and goes on with hydrate."
     )
 
 

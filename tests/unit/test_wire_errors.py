@@ -68,6 +68,8 @@ def test_a_failure_has_its_own_error(status: int, body: bytes, kind: type[PortEr
         ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, b"", 5.0),
         ({}, matrix("M_LIMIT_EXCEEDED", retry_after_ms="soon"), 5.0),
         ({}, b"", 5.0),
+        ({}, matrix("M_LIMIT_EXCEEDED", retry_after_ms=1e15), 3600.0),
+        ({"Retry-After": "9" * 30}, HTML, 3600.0),
     ],
 )
 def test_a_rate_limit_says_how_long(

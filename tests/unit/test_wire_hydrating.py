@@ -155,3 +155,18 @@ async def test_a_homeserver_without_passwords_says_so() -> None:
 async def test_a_rate_limited_login_is_no_refusal() -> None:
     with pytest.raises(RateLimited):
         await with_gateway(HEALTHY | {"login": LIMITED}, log_in)
+
+
+async def test_a_token_that_nobody_could_be_asked_about_is_not_used() -> None:
+    runner = web.ServerRunner(web.Server(serving(HEALTHY | {"whoami": BROKEN})))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    gateway = Gateway(site.name, ME, access_token="somebody's")
+    try:
+        with pytest.raises(HomeserverUnavailable):
+            await gateway.log_in()
+        assert gateway._http.access_token == ""
+    finally:
+        await gateway.close()
+        await runner.cleanup()
