@@ -12,6 +12,7 @@ import aiohttp
 from supervisor.settings import LocalSettings
 
 _TIMEOUT_S: Final = 15
+_SERVER_ERROR: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,8 @@ def _answered(url: str, status: int, body: object) -> Finding:
     versions = body.get("versions") if isinstance(body, Mapping) else None
     if isinstance(versions, list) and versions:
         return Finding(ok=True, what=f"{url} answers and speaks Matrix up to {versions[-1]}")
+    if status >= _SERVER_ERROR:
+        return _unreachable(url, f"{status} from it or something in front of it")
     return Finding(
         ok=False,
         what=f"{url} answers with {status}, but that is not Matrix",

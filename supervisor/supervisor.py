@@ -234,6 +234,8 @@ class Supervisor:
                 return trigger, str(revoked)
             except (PortError, RoomsFail) as error:
                 _log.warning("probe_failed", attempt=self._failures, reason=str(error))
+                self._reason = str(error) or self._reason
+                self._on_change(self._state, self._reason)
                 self._retry_after_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
             else:
                 trigger = Trigger.RECOVERED if self._session else Trigger.LOGIN_NEEDED

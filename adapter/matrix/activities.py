@@ -8,10 +8,18 @@ import anyio
 import structlog
 
 from actors.classify import Concern
+from actors.graph import RoomGraph
 from actors.messages import InboxWaiting, IntentsWaiting, Report, RoomsFailing
 from actors.model import RoomId, RoomSnapshot
 from actors.neighbourhood import graph_around, read_if_joined
-from actors.ports import Homeserver, Hydration, PositionLost, StateStore, SyncDelta
+from actors.ports import (
+    Homeserver,
+    HomeserverUnavailable,
+    Hydration,
+    PositionLost,
+    StateStore,
+    SyncDelta,
+)
 from actors.reconciliation import reconcile, reconcile_some
 from actors.report import ReconcileReport, Tally
 from actors.room_lifecycle import RoomState
@@ -38,6 +46,8 @@ class Delta:
     since: str
     news: SyncDelta
     rooms: dict[RoomId, RoomSnapshot]
+    graph: RoomGraph
+    """Those rooms and what they have to do with."""
 
 
 @dataclass(slots=True)
@@ -120,8 +130,15 @@ class Activities:
         rooms = [room.room_id for room in news.rooms if room.state_changed]
         if len(rooms) > MAX_CHANGED:
             return None
-        seen = [await read_if_joined(self.homeserver, room_id) for room_id in rooms]
-        return Delta(position, news, {each.room_id: each for each in seen if each is not None})
+        try:
+            read = [await read_if_joined(self.homeserver, room_id) for room_id in rooms]
+            seen = {each.room_id: each for each in read if each is not None}
+            graph = await graph_around(seen.values(), self.homeserver, self.store)
+        except HomeserverUnavailable as error:
+            # One room that can't be read is quarantined, where all of them are looked at.
+            _log.warning("changed_rooms_unreadable", rooms=len(rooms), reason=str(error))
+            return None
+        return Delta(position, news, seen, graph)
 
     async def reconcile(self) -> str:
         """Bring the cache in line with what was read."""
@@ -134,8 +151,7 @@ class Activities:
         """Accept what happened since the stored position; nothing of it is handled before live."""
         report = Tally().report()
         if delta.rooms:
-            graph = await graph_around(delta.rooms.values(), self.homeserver, self.store)
-            report = await reconcile_some(graph, delta.rooms, self.system, self.store)
+            report = await reconcile_some(delta.graph, delta.rooms, self.system, self.store)
             _say(report)
         self.report, self.partly = _with_earlier_conflicts(report, self.report, delta), True
         # A Space that has changed still has to tell the rooms that it lists now, or no longer.

@@ -1,5 +1,6 @@
 """The status server: read-only HTTP for people, probes, metrics and the `status` command."""
 
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -125,19 +126,27 @@ def _is_loopback(host: str) -> bool:
 def _host_checked(bind: Bind) -> Middleware:
     """A page elsewhere can make its own name resolve to our address; it cannot hide that name.
 
-    Any port will do, for the sake of tunnels. Bound to the world, our names are not known to us.
+    Any port will do, for the sake of tunnels. Bound to the world, we don't know all of our names;
+    but an address can't be made to resolve elsewhere, nor can a name without a dot.
     """
-    names = (
-        {"localhost", "127.0.0.1", "::1", bind.host.lower()} if _is_loopback(bind.host) else None
-    )
+    names = {"localhost", "127.0.0.1", "::1", bind.host.lower(), socket.gethostname().lower()}
+    loopback = _is_loopback(bind.host)
 
     @web.middleware
     async def checked(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if names is not None and _name_in(request.headers.get("Host", "")) not in names:
-            raise web.HTTPForbidden(text="This page answers to localhost only.\n")
+        name = _name_in(request.headers.get("Host", "")) or ""
+        if name not in names and (loopback or not _is_local(name)):
+            raise web.HTTPForbidden(text="This page does not answer to that name.\n")
         return await handler(request)
 
     return checked
+
+
+def _is_local(name: str) -> bool:
+    try:
+        return bool(ip_address(name))
+    except ValueError:
+        return bool(name) and "." not in name
 
 
 def _name_in(host: str) -> str | None:

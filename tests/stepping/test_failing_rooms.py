@@ -477,3 +477,22 @@ async def test_whoever_an_undecided_space_may_belong_to_gets_no_other_one(case: 
         await quiet(60)
         assert world.alice.replies(direct) == (ENGLISH.creation_waits,)
         assert world.creations() == 2 + 2
+
+
+async def test_a_room_that_changed_and_cannot_be_read_keeps_no_start_from_going_live() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        second = await new_chat(world, home)
+        trusted = run.bot.activities.nothing_open()
+    world.alice.rename(second, "Garden")
+    world.server.unreadable[second] = "500: Internal server error"
+    async with world.boot() as run:
+        run.bot.activities.trusted = trusted
+        await run.go_live()
+        assert run.bot.system.state_of(second) is RoomState.QUARANTINED
+        run.let_run()
+        world.alice.say(home.chat, "hello")
+        await quiet(5)
+        assert world.alice.replies(home.chat)[-1] == "You said: hello"
+        assert trusted

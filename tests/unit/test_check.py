@@ -229,7 +229,6 @@ async def unused_url() -> str:
 @pytest.mark.parametrize(
     "answer",
     [
-        {"text": "<html>502</html>", "status": 502},
         {"text": "<html>welcome</html>"},
         {"text": "{}"},
         {"text": "[]"},
@@ -244,6 +243,14 @@ async def test_an_answer_that_is_not_matrix_is_told_from_one_that_is(
     finding = await check_homeserver(homeserver.url)
     assert not finding.ok
     assert "not Matrix" in finding.what
+
+
+async def test_a_server_error_is_an_outage(homeserver: SmallHomeserver) -> None:
+    homeserver.versions = lambda: web.Response(text="<html>502</html>", status=502)
+    finding = await check_homeserver(homeserver.url)
+    assert not finding.ok
+    assert "502" in finding.what
+    assert "the bot itself would wait" in finding.advice
 
 
 async def test_a_name_that_nobody_has_is_unreachable() -> None:

@@ -99,15 +99,27 @@ async def test_the_address_it_was_bound_to_is_a_local_name(http: aiohttp.ClientS
         assert answer.status == 200
 
 
-async def test_bound_to_the_world_it_answers_to_any_name_and_says_that_it_is_open(
-    http: aiohttp.ClientSession,
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [
+        ("127.0.0.1:8484", 200),
+        ("192.0.2.7", 200),
+        ("[2001:db8::1]:8484", 200),
+        ("surfaces-bot:8484", 200),
+        (socket.gethostname(), 200),
+        ("evil.example.org", 403),
+        ("127.0.0.1.evil.example.org", 403),
+        ("", 403),
+    ],
+)
+async def test_bound_to_the_world_it_answers_to_what_cannot_be_made_to_resolve_elsewhere(
+    host: str, code: int, http: aiohttp.ClientSession
 ) -> None:
     with capture_logs() as logs:
         async with bound_to("0.0.0.0") as url:  # noqa: S104 - that is the point
             there = url.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
-            headers = {"Host": "bot.example.org"}
-            async with http.get(f"{there}status.json", headers=headers) as answer:
-                assert answer.status == 200
+            async with http.get(f"{there}status.json", headers={"Host": host}) as answer:
+                assert answer.status == code
     assert "status_page_open" in [event["event"] for event in logs]
 
 
