@@ -164,7 +164,7 @@ class RoomActor:
         verdict = self._verdict = classify(seen, around, record, context.homeserver.me)
         self._marker = seen.marker
         note_concern(context, self._room_id, concern_of(verdict, seen, record))
-        note_room(context, seen, around, verdict)
+        replaced = note_room(context, seen, around, verdict)
         if context.system.state_of(self._room_id) is RoomState.LEFT:
             context.system.fire(self._room_id, RoomTrigger.JOINED, "state could be read")
         match verdict:
@@ -186,7 +186,9 @@ class RoomActor:
             context.system.report(RoomChecked(self._room_id, _founded(seen, around), verdict))
         else:
             self._tell_owner(_founded(seen, around), verdict)
-            await tell_others(context, seen, around, verdict, unknown_before=unknown_before)
+            await tell_others(
+                context, seen, around, verdict, unknown_before=unknown_before, replaced=replaced
+            )
 
     def _tell_owner(self, created_ts: int, verdict: Verdict) -> None:
         if isinstance(verdict, Skipped) or verdict.owner is None:

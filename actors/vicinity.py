@@ -11,18 +11,24 @@ from actors.room_lifecycle import RoomState
 
 def note_room(
     context: ActorContext, seen: RoomSnapshot, around: Surroundings, verdict: Verdict
-) -> None:
-    """Remember which rooms' coming and going will say something about this one."""
+) -> bool:
+    """Remember which rooms' coming and going will say something about this one.
+
+    True: it is news that this room was replaced by another one.
+    """
     marker = seen.marker or around.inherited
     for space_id in {*seen.parents, marker and marker.space_id} - around.spaces:
         if space_id:
             context.named_by.setdefault(space_id, set()).add(seen.room_id)
+    replaced = False
     if around.replaced_by is not None:
+        replaced = context.predecessors.get(around.replaced_by) != seen.room_id
         context.predecessors[around.replaced_by] = seen.room_id
     elif seen.replacement is not None:
         context.replacements.add(seen.replacement)
     if isinstance(verdict, Chat | Space) and verdict.intent is not None:
         context.made[verdict.intent] = seen.room_id
+    return replaced
 
 
 def note_concern(context: ActorContext, room_id: RoomId, concern: Concern | None) -> None:
@@ -49,13 +55,15 @@ async def tell_others(
     verdict: Verdict,
     *,
     unknown_before: bool,
+    replaced: bool,
 ) -> None:
     """Let rooms look again that this room's change says something about."""
     affected: set[RoomId] = set()
     if isinstance(verdict, Chat | Space) and unknown_before:
         affected |= verdict.replaces
-    if around.replaced_by is not None and around.replaced_by in context.undecided:
-        affected.add(around.replaced_by)
+    heir = around.replaced_by
+    if heir is not None and (replaced or heir in context.undecided):
+        affected.add(heir)
     if isinstance(verdict, Space):
         for space_id in (seen.room_id, *verdict.replaces):
             affected |= context.named_by.pop(space_id, set())

@@ -391,3 +391,19 @@ async def test_an_owner_who_is_banned_from_some_chats_is_led_to_the_others() -> 
         await quiet(120)
         assert len(world.server.invites(ALICE)) == len(rooms) - 2
         assert await world.store.open_intents(ALICE) == ()
+
+
+async def test_a_replacement_that_is_joined_before_the_room_that_it_replaces_takes_over() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    world.server.grant(home.chat, ALICE, 100)
+    between = world.alice.upgrade(home.chat)
+    replacement = world.alice.upgrade(between)
+    world.alice.invite(replacement, BOT)
+    world.lose_store()
+    async with world.live():
+        await quiet(30)
+        world.alice.invite(between, BOT)
+        await quiet(30)
+        assert (await chat_ref(world)) == replacement
