@@ -321,23 +321,30 @@ async def test_a_reply_that_cannot_be_stored_ends_as_a_dead_message() -> None:
         assert world.alice.replies(home.chat) == (ENGLISH.gave_up, "You said: and this?")
 
 
+async def seven_more_chats(world: World, home: Home) -> list[RoomId]:
+    """Enough for a platform that fails in all of them to count as one that is down."""
+    for _ in range(7):
+        world.alice.say(home.chat, "!new")
+    await quiet(5)
+    world.alice.join_all()
+    rows = (await world.store.rows("chat:")).values()
+    rooms = [RoomId(str(row["surface_ref"])) for row in rows if row is not None]
+    return [room_id for room_id in rooms if room_id != home.chat]
+
+
 async def test_an_outage_of_the_platform_costs_no_message_its_life() -> None:
     world, platform = World(), ScriptedPlatform()
     async with world.live(platform=platform) as run:
         home = await run.settle_in(world.alice)
-        for _ in range(7):
-            world.alice.say(home.chat, "!new")
-        await quiet(5)
-        world.alice.join_all()
-        rooms = [row["surface_ref"] for row in (await world.store.rows("chat:")).values() if row]
+        rooms = await seven_more_chats(world, home)
         platform.fail("hello", *[PlatformFailed("down")] * 10_000)
         for room_id in rooms:
-            world.alice.say(RoomId(str(room_id)), "hello")
+            world.alice.say(room_id, "hello")
         await quiet(900)
         platform.errors.clear()
         await quiet(120)
         for room_id in rooms:
-            assert world.alice.replies(RoomId(str(room_id)))[-1] == "You said: hello"
+            assert world.alice.replies(room_id)[-1] == "You said: hello"
         assert run.state() is State.LIVE
 
 
@@ -345,16 +352,11 @@ async def test_nothing_is_made_while_many_rooms_fail() -> None:
     world, platform = World(), ScriptedPlatform()
     async with world.live(platform=platform) as run:
         home = await run.settle_in(world.alice)
-        for _ in range(7):
-            world.alice.say(home.chat, "!new")
-        await quiet(5)
-        world.alice.join_all()
+        rooms = await seven_more_chats(world, home)
         made = world.creations()
-        rooms = [row["surface_ref"] for row in (await world.store.rows("chat:")).values() if row]
         platform.fail("poison", *[PlatformFailed("down")] * 1000)
         for room_id in rooms:
-            if room_id != home.chat:
-                world.alice.say(RoomId(str(room_id)), "poison")
+            world.alice.say(room_id, "poison")
         while run.state() is State.LIVE:
             await quiet(0.05)
         world.alice.say(home.chat, "!new Holidays")
@@ -369,14 +371,9 @@ async def test_rooms_that_are_well_are_served_while_the_others_go_on_failing() -
     world, platform = World(), ScriptedPlatform()
     async with world.live(platform=platform) as run:
         home = await run.settle_in(world.alice)
-        for _ in range(7):
-            world.alice.say(home.chat, "!new")
-        await quiet(5)
-        world.alice.join_all()
-        rooms = [row["surface_ref"] for row in (await world.store.rows("chat:")).values() if row]
-        failing = [RoomId(str(room)) for room in rooms if room != home.chat]
+        rooms = await seven_more_chats(world, home)
         platform.fail("poison", *[PlatformFailed("down")] * 1000)
-        for room_id in failing:
+        for room_id in rooms:
             world.alice.say(room_id, "poison")
         await quiet(2)
         for number in range(30):
@@ -385,7 +382,7 @@ async def test_rooms_that_are_well_are_served_while_the_others_go_on_failing() -
             assert world.alice.replies(home.chat)[-1] == f"You said: hello {number}"
         await quiet(600)
         assert run.state() is State.LIVE
-        assert [world.alice.replies(room_id)[-1] for room_id in failing] == [ENGLISH.gave_up] * 7
+        assert [world.alice.replies(room_id)[-1] for room_id in rooms] == [ENGLISH.gave_up] * 7
 
 
 @pytest.mark.parametrize("lost", ["nothing", "all rows"])
