@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from actors.ports import StoreCorrupt, StoreUnavailable
@@ -29,6 +30,19 @@ def translate(error: Exception) -> Exception:
     # Extended codes keep the primary one in the low byte.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_IOERR) & 0xFF
     return StoreCorrupt(str(error)) if code in _DAMAGED else StoreUnavailable(str(error))
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """`translated` for whoever only looks: a damaged file is named, with what becomes of it."""
+    try:
+        with translated():
+            yield
+    except StoreCorrupt as error:
+        raise StoreCorrupt(
+            f"{path} is damaged ({error}): the bot keeps it under another name and begins anew "
+            "at its next start"
+        ) from error
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Final
 
 from actors.machine import TransitionRecord
 from actors.ports import PortError
-from adapter.sqlite.errors import translated
+from adapter.sqlite.errors import naming
 from adapter.sqlite.opening import connect
 from adapter.sqlite.statements import Query, Row, Statement
 
@@ -102,7 +102,7 @@ def read_journal(
         raise JournalMissing(f"there is no journal at {path}")
     query = journal_query(machine, limit, after_seq)
     uri = f"{path.absolute().as_uri()}?mode=ro"
-    with translated(), closing(connect(uri)) as connection:
+    with naming(path), closing(connect(uri)) as connection:
         if not connection.execute("SELECT 1 FROM pragma_table_info('journal')").fetchone():
             raise JournalMissing(f"{path} holds no journal")
         return decode_rows(connection.execute(query.sql, query.params).fetchall())

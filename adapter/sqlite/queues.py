@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 from actors.model import EventId, RoomId, UserId
 from actors.ports import PortError
 from actors.writes import RetryMessage
-from adapter.sqlite.errors import translated
+from adapter.sqlite.errors import naming
 from adapter.sqlite.opening import connect
 from adapter.sqlite.statements import statement_for
 
@@ -71,7 +71,7 @@ def _opened(path: Path, mode: Literal["ro", "rw"]) -> Iterator[Connection]:
     if not path.is_file():
         raise DatabaseMissing(f"there is no database at {path}")
     uri = f"{path.absolute().as_uri()}?mode={mode}"
-    with translated(), closing(connect(uri)) as connection:
+    with naming(path), closing(connect(uri)) as connection:
         if not connection.execute("SELECT 1 FROM pragma_table_info('inbox')").fetchone():
             raise DatabaseMissing(f"{path} holds no inbox")
         yield connection

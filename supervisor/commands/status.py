@@ -104,9 +104,13 @@ def _from_files(settings: LocalSettings, hint: str) -> list[str]:
 
 
 def _journal(settings: LocalSettings) -> list["JournalRow"]:
+    from actors.ports import StoreCorrupt
     from adapter.sqlite.journal import JournalMissing, read_journal
 
     try:
         return read_journal(settings.journal_path)
     except JournalMissing:
+        return []
+    except StoreCorrupt as error:
+        typer.echo(f"surfaces-bot: {harmless(str(error))}", err=True)
         return []

@@ -455,6 +455,17 @@ def test_no_journal_is_said_in_a_sentence(capsys: pytest.CaptureFixture[str]) ->
     assert "there is no journal at lambda_journal.db" in told.err
 
 
+@pytest.mark.parametrize(("command", "code"), [("log", 1), ("graph", 1), ("status", 0)])
+def test_a_damaged_journal_is_named_with_what_becomes_of_it(
+    command: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("lambda_journal.db").write_bytes(b"no journal " * 500)
+    assert ends_with(command) == code
+    told = capsys.readouterr().err
+    assert "lambda_journal.db is damaged (file is not a database)" in told
+    assert "begins anew at its next start" in told
+
+
 def test_the_graph_shows_every_row_of_both_tables(capsys: pytest.CaptureFixture[str]) -> None:
     assert ends_with("graph") == 0
     text = capsys.readouterr().out
