@@ -91,7 +91,13 @@ class UserActor:
         user = from_row(await self._context.store.row(user_key(self._owner)), UserMeta)
         if user is not None and user.space_id == space_id:
             _log.warning("space_lost", owner=self._owner, space_id=space_id)
+            self._note_taken(user.next_chat_index)
             await self._context.store.commit([DeleteRow(user_key(self._owner))])
+
+    def _note_taken(self, index: int) -> None:
+        """Without a Space, nothing but this says which numbers were used."""
+        taken = self._context.taken
+        taken[self._owner] = max(taken.get(self._owner, 1), index)
 
     async def _known(self) -> Known:
         store = self._context.store
@@ -115,8 +121,7 @@ class UserActor:
     ) -> None:
         """Tell the rooms, and whoever drives a round."""
         if settlement.user is None:
-            taken = self._context.taken
-            taken[self._owner] = max(taken.get(self._owner, 1), settlement.next_chat_index)
+            self._note_taken(settlement.next_chat_index)
         else:
             self._context.taken.pop(self._owner, None)
         for room_id, conflict in settlement.conflicts.items():

@@ -10,7 +10,7 @@ import structlog
 from actors.classify import Concern
 from actors.graph import RoomGraph
 from actors.messages import InboxWaiting, IntentsWaiting, Report, RoomsFailing
-from actors.model import RoomId, RoomSnapshot
+from actors.model import RoomId, RoomSnapshot, UserId
 from actors.neighbourhood import graph_around, read_if_joined
 from actors.ports import (
     Homeserver,
@@ -62,6 +62,7 @@ class Activities:
     instances: Instances
     replacements: set[RoomId]
     undecided: dict[RoomId, Concern]
+    taken: dict[UserId, int]
     wall_clock: Callable[[], float]
     trusted: bool = False
     """Whether the rows are known to say what the homeserver said at the stored position."""
@@ -212,7 +213,9 @@ class Activities:
 
     def nothing_open(self) -> bool:
         """Whether all that is known of the rooms is in the store and on the homeserver."""
-        if self.upkeep.busy or self.replacements or self.undecided or self.system.has_mail():
+        if self.replacements or self.undecided or self.taken:
+            return False
+        if self.upkeep.busy or self.system.has_mail():
             return False
         quarantined = any(cell.state is RoomState.QUARANTINED for _, cell in self.system.rooms())
         return self.trusted and not quarantined

@@ -106,6 +106,7 @@ def assemble(
         instances=Instances(guarded, Instance(transitions.boot, where)),
         replacements=replacements,
         undecided=context.undecided,
+        taken=context.taken,
         wall_clock=transitions.wall_clock,
     )
     return Bot(system, activities)

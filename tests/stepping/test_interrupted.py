@@ -407,3 +407,21 @@ async def test_a_replacement_that_is_joined_before_the_room_that_it_replaces_tak
         world.alice.invite(between, BOT)
         await quiet(30)
         assert (await chat_ref(world)) == replacement
+
+
+async def test_who_loses_the_space_before_a_chat_is_recorded_gets_no_number_twice() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        await world.store.commit(
+            [
+                DeleteRow(room_key(home.chat)),
+                DeleteRow(chat_key(ALICE, ChatId("C1"))),
+            ]
+        )
+        world.server.evict(home.space, BOT)
+        await quiet()
+        assert not run.bot.activities.nothing_open()
+        world.alice.direct_chat_with(BOT)
+        await quiet(5)
+        assert chat_ids(world) == ["C1", "C2"]
