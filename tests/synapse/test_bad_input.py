@@ -71,14 +71,14 @@ class TestSettings:
 async def test_a_homeserver_that_is_away_is_waited_for(
     own_synapse: ThrowawaySynapse, make_bot: MakeBot
 ) -> None:
-    await own_synapse.stop()
     bot = await make_bot(homeserver_url=own_synapse.url)
+    await own_synapse.register(bot.user_id[1:].partition(":")[0], PASSWORD)
+    await own_synapse.stop()
     bot.start()
     lost = await bot.wait_for_state("degraded")
     assert (lost["src"], lost["trigger"]) == ("login", "homeserver_lost")
     assert lost["reason"] == "connection refused"
     await own_synapse.start()
-    await own_synapse.register(bot.user_id[1:].partition(":")[0], PASSWORD)
     await bot.wait_for_state("live")
     steps = [(step.src, step.dst) for step in bot.transitions()]
     assert steps == [

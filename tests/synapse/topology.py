@@ -215,8 +215,9 @@ async def upgraded_legacy(topology: Topology, owner: Person) -> None:
     space = await topology.space(owner, marked=False, version="10")
     await topology.chat(space, owner, "C1", name="Chat 1")
     room = await topology.chat(space, owner, "", name="Chat 2", version="10", parent=False)
-    await topology.upgraded(room, "11", "skipped: unlinked", "no marker and no Space lists it")
-    topology.expect_owner(owner, space, 2)
+    between = await topology.upgraded(room, "11", "", "upgraded before it had a marker")
+    await topology.upgraded(between, "12", "C2", "upgraded twice before it had a marker")
+    topology.expect_owner(owner, space, 3)
 
 
 async def contested(topology: Topology, owner: Person) -> None:
