@@ -5,8 +5,8 @@ system's reports, and is over when each owner has settled and each of their room
 write. Then everything is written in one transaction.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from actors.classify import Chat, Conflict, ConflictReason, Record, Skipped, Space, Verdict
@@ -22,7 +22,7 @@ from actors.messages import (
     RowsRemoved,
     SnapshotTaken,
 )
-from actors.model import ChatContext, Intent, RoomId, RoomSnapshot, UserId
+from actors.model import ChatContext, Intent, RoomId, UserId
 from actors.ports import Hydration, PlatformFailed, PortError, StateStore
 from actors.report import ReconcileReport, RoomChange, Tally
 from actors.room_lifecycle import RoomTrigger
@@ -147,11 +147,12 @@ class Round:
     def _snapshot(self, room_id: RoomId) -> SnapshotTaken:
         seen = self.graph.rooms[room_id]
         around = self.graph.around(seen)
-        before = next((it for it in map(self._record, _ids(around.origins)) if it.known), None)
-        return SnapshotTaken(seen, around, replace(self._record(room_id), before=before))
+        origins = (self._record(origin.room_id) for origin in around.origins)
+        before = next((record for record in origins if record.known), None)
+        return SnapshotTaken(seen, around, self._record(room_id, before))
 
-    def _record(self, room_id: RoomId) -> Record:
-        return Record(self.stored.rooms.get(room_id), self.stored.chats.get(room_id, ()))
+    def _record(self, room_id: RoomId, before: Record | None = None) -> Record:
+        return Record(self.stored.rooms.get(room_id), self.stored.chats.get(room_id, ()), before)
 
     def sweep(self, unreadable: Collection[RoomId]) -> None:
         """Remove what the joined rooms don't explain: garbage, and owners without a Space."""
@@ -210,10 +211,11 @@ class Round:
 
     def _ask_owners(self) -> None:
         self._unsettled = set(self.owners)
-        undecided = self._undecided()
+        undecided, unread = self._undecided(), self._owners_of_unreadable_rooms()
         for owner, reports in self.owners.items():
             stored, intents = self.stored.users.get(owner), self.intents.get(owner, ())
-            partial = self.partial or self._partly_unreadable(owner, reports)
+            partial = self.partial or owner in unread
+            partial |= bool(self.graph.unreadable) and not _has_space(reports)
             of_owner = tuple(undecided.get(owner, ()))
             complete = OwnerComplete(tuple(reports), partial, stored, intents, of_owner)
             self.system.tell(owner, complete)
@@ -223,17 +225,17 @@ class Round:
         found: dict[UserId, list[ChatContext]] = {}
         for room_id, chats in self.stored.chats.items():
             verdict, owner = self._verdicts.get(room_id), chats[0].user_id
+            if verdict is not None and not isinstance(verdict, Conflict):
+                continue
             record = self._record(room_id)
-            undecided = verdict is None or isinstance(verdict, Conflict)
-            if undecided and record.room is not None and record.chat_id_for(owner):
+            if record.room is not None and record.chat_id_for(owner):
                 found.setdefault(owner, []).append(chats[0])
         return found
 
-    def _partly_unreadable(self, owner: UserId, reports: Collection[RoomReport]) -> bool:
-        """Whether a room of the owner's could not be read: what is known of it must hold."""
-        unreadable, rooms = self.graph.unreadable, self.stored.rooms
-        known = {rooms[room_id].matrix_user_id for room_id in unreadable & rooms.keys()}
-        return owner in known or bool(unreadable and not _has_space(reports))
+    def _owners_of_unreadable_rooms(self) -> set[UserId]:
+        """Whose rooms could not be read, as far as rows say: what is known of them must hold."""
+        rooms = self.stored.rooms
+        return {rooms[room_id].matrix_user_id for room_id in self.graph.unreadable & rooms.keys()}
 
     def _settled(self, report: OwnerSettled) -> None:
         if report.owner not in self._unsettled:
@@ -299,10 +301,6 @@ class Round:
         self._unwritten.discard(room_id)
         if room_id in self._unchecked:
             self._checked(room_id, 0, Conflict(ConflictReason.FAILED, str(error)))
-
-
-def _ids(rooms: Iterable[RoomSnapshot]) -> Iterator[RoomId]:
-    return (room.room_id for room in rooms)
 
 
 def _has_space(reports: Collection[RoomReport]) -> bool:

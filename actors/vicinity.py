@@ -17,8 +17,8 @@ def note_room(
     True: it is news that this room was replaced by another one.
     """
     marker = seen.marker or around.inherited
-    for space_id in {*seen.parents, marker and marker.space_id} - around.spaces:
-        if space_id:
+    for space_id in (*seen.parents, marker and marker.space_id):
+        if space_id and space_id not in around.spaces:
             context.named_by.setdefault(space_id, set()).add(seen.room_id)
     replaced = False
     if around.replaced_by is not None:
@@ -77,7 +77,10 @@ async def tell_others(
 async def _affected_chats(
     context: ActorContext, seen: RoomSnapshot, space: Space, *, all_of_them: bool
 ) -> set[RoomId]:
-    """What the Space lists and is no chat of its owner's, and chats that it doesn't list."""
+    """What the Space lists and is no chat of its owner's, and chats that it doesn't list.
+
+    `all_of_them`: the chats that it lists as well.
+    """
     chats = await ChatManager(context.store).list_all(space.owner)
     listed = {chat.surface_ref for chat in chats if chat.surface_ref in seen.children}
     ours = {
