@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final, TextIO
 
 from rich.console import Console
@@ -52,6 +53,12 @@ def duration(ms: int) -> str:
         count, rest = divmod(rest, length)
         parts += [f"{count} {unit}"] if count else []
     return " ".join(parts[:2])
+
+
+def until(at: str, now: datetime) -> str:
+    """How long it is to a time in the journal's form: "in 20 s", or "now" where that is past."""
+    left_ms = round((datetime.fromisoformat(at) - now).total_seconds() * 1000)
+    return "now" if left_ms <= 0 else f"in {duration(left_ms)}"
 
 
 def report_tables(report: Mapping[str, object]) -> tuple[Table, ...]:

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from actors.room_lifecycle import RoomState
-from supervisor.console import duration
+from supervisor.console import duration, until
 from supervisor.entry import Entry
 from supervisor.lifecycle import MACHINE, RESET, State, Trigger
+from supervisor.status.snapshot import Snapshot
 
 _LATELY: Final = timedelta(hours=1)
 _STORM_WITHIN: Final = timedelta(minutes=10)
@@ -27,27 +28,36 @@ _DOING: Final = {
 }
 
 
-def diagnosis(rows: Sequence[Entry], now: datetime, *, started: datetime | None) -> str | None:
+def diagnosis(
+    rows: Sequence[Entry],
+    now: datetime,
+    *,
+    started: datetime | None,
+    seen: Snapshot | None = None,
+) -> str | None:
     """A sentence a line, the most important one first; None where there is nothing to say.
 
     `rows` are the whole journal, oldest first; `started` is when the bot that runs now was
-    started, None where none runs.
+    started, None where none runs. `seen` is what that bot says of itself, where it could be
+    asked: the journal knows what has happened, only the bot knows what it will try and when.
     """
     lifecycle = [row for row in rows if row.machine == MACHINE and row.outcome != "denied"]
     if not lifecycle:
         return None
     last = lifecycle[-1]
-    sentences = [_state(last, now, started)]
+    if seen is not None and (seen.boot, seen.lifecycle.state) != (last.boot, last.dst):
+        seen = None  # it has gone on since
+    sentences = [_state(last, now, started, seen)]
     sentences += _revocations(lifecycle, now)
     sentences += _starts(lifecycle, now)
     sentences += _bugs(rows, last.boot)
     if started is not None and last.dst != State.STOPPED:
         sentences += _losses(lifecycle, now)
-        sentences += _quarantined(rows, last.boot, now)
+        sentences += _quarantined(rows, last.boot, now, seen)
     return "\n".join(sentences)
 
 
-def _state(last: Entry, now: datetime, started: datetime | None) -> str:
+def _state(last: Entry, now: datetime, started: datetime | None, seen: Snapshot | None) -> str:
     if started is None:
         return _end(last, now)
     if last.dst == State.STOPPED or datetime.fromisoformat(last.at) < started:
@@ -57,13 +67,22 @@ def _state(last: Entry, now: datetime, started: datetime | None) -> str:
         case State.LIVE:
             return f"live for {since}, since {_hour(last)}."
         case State.DEGRADED:
-            return (
-                f"degraded for {since}: {_words(last)}. {_ADVICE.get(Trigger(last.trigger), '')} "
-                "It tries again by itself, at least once a minute unless the homeserver asks for "
-                "more time, and goes on with hydrate."
-            )
+            advice = _ADVICE.get(Trigger(last.trigger), "")
+            return f"degraded for {since}: {_words(last)}. {advice} {_next_attempt(now, seen)}"
         case doing:
             return f"{_DOING.get(State(doing), doing)} for {since}."
+
+
+def _next_attempt(now: datetime, seen: Snapshot | None) -> str:
+    if seen is None or seen.lifecycle.next_attempt_at is None:
+        return (
+            "It tries again by itself, at least once a minute unless the homeserver asks for more "
+            "time, and goes on with hydrate."
+        )
+    number, due = seen.lifecycle.failures, seen.lifecycle.next_attempt_at
+    if datetime.fromisoformat(due) <= now:
+        return f"Attempt {number} is being made; then it goes on with hydrate."
+    return f"Next attempt {until(due, now)} (attempt {number}); then it goes on with hydrate."
 
 
 def _end(last: Entry, now: datetime) -> str:
@@ -117,15 +136,21 @@ def _bugs(rows: Iterable[Entry], boot: str) -> Iterator[str]:
             return
 
 
-def _quarantined(rows: Iterable[Entry], boot: str, now: datetime) -> Iterator[str]:
+def _quarantined(
+    rows: Iterable[Entry], boot: str, now: datetime, seen: Snapshot | None
+) -> Iterator[str]:
     latest = {row.machine: row for row in rows if row.boot == boot and row.machine != MACHINE}
     aside = [row for row in latest.values() if row.dst == RoomState.QUARANTINED]
     if not aside:
         return
     rooms = "1 room is" if len(aside) == 1 else f"{len(aside)} rooms are"
     yield f"{rooms} quarantined, and tried again from time to time; the others go on:"
+    waiting = {f"room:{room.room_id}": room for room in seen.quarantined} if seen else {}
     for row in aside[-_ROOMS_NAMED:]:
-        yield f"  {row.machine} for {_since(row, now)}: {row.reason}"
+        room = waiting.get(row.machine)
+        probe = f", next probe {until(room.next_probe_at, now)}" if room else ""
+        reason = room.reason if room else row.reason
+        yield f"  {row.machine} for {_since(row, now)}{probe}: {reason}"
     if len(aside) > _ROOMS_NAMED:
         yield f"  and {len(aside) - _ROOMS_NAMED} more"
 

@@ -32,6 +32,7 @@ STOP_WITHIN_S: Final = 10.0
 PROBE: Final = Backoff()
 HEALTHY_AFTER_S: Final = 60.0
 """So long live, and the next loss is waited for as if it were the first."""
+RECOVERED: Final = "homeserver and database answer again"
 STORM: Final = CrashWindow(limit=3, within_s=300.0)
 """So many revoked sessions mean that two programs take turns."""
 
@@ -239,7 +240,7 @@ class Supervisor:
                 self._retry_after_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
             else:
                 trigger = Trigger.RECOVERED if self._session else Trigger.LOGIN_NEEDED
-                return trigger, f"attempt {self._failures} succeeded"
+                return trigger, RECOVERED
 
     async def _wait(self, delay_s: float) -> None:
         """Let time pass; where only some rooms fail, the others are served meanwhile."""
@@ -263,6 +264,8 @@ class Supervisor:
             await self._write(trigger, src, Outcome.DENIED, reason)
             raise TransitionDenied(f"{trigger} in {src}: {reason}")
         outcome = Outcome.ERROR if trigger in FAILURES else Outcome.OK
+        if src is State.LIVE and anyio.current_time() - self._since >= HEALTHY_AFTER_S:
+            self._failures = 0
         await self._write(trigger, dst, outcome, reason)
         self._remember(trigger)
         self._state, self._since = dst, anyio.current_time()
@@ -272,9 +275,6 @@ class Supervisor:
 
     def _remember(self, trigger: Trigger) -> None:
         """What later decisions need to know of a transition that is being made."""
-        now = anyio.current_time()
-        if self._state is State.LIVE and now - self._since >= HEALTHY_AFTER_S:
-            self._failures = 0
         if self._state is not State.DEGRADED:
             self._cause = trigger
         self._serves_meanwhile = self._state is State.LIVE and trigger is Trigger.ROOMS_FAILING
@@ -282,7 +282,7 @@ class Supervisor:
             self._session = True
         elif trigger is Trigger.SESSION_REVOKED:
             self._session = False
-            self._revocations = STORM.after(self._revocations, now)
+            self._revocations = STORM.after(self._revocations, anyio.current_time())
 
     async def _write(self, trigger: Trigger, dst: State, outcome: Outcome, reason: str) -> None:
         await self._transitions.write(
@@ -293,7 +293,7 @@ class Supervisor:
                 dst=dst,
                 outcome=outcome,
                 reason=reason,
-                attempt=self._failures + 1,
+                attempt=max(1, self._failures),
                 dwell_s=anyio.current_time() - self._since,
             )
         )

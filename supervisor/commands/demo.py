@@ -18,7 +18,7 @@ def demo(
         typer.Option("--keep", help="Leave homeserver and bot running, and say how to log in."),
     ] = False,
 ) -> None:
-    """Tell the whole story on a throw-away homeserver, in a few minutes.
+    """Tell the whole story on a throw-away homeserver, in less than a minute.
 
     People invite the bot and chat; the bot is killed and all its files are deleted; it starts
     again, and everything is compared with before. Needs no settings and touches none of your

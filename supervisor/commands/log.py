@@ -21,6 +21,7 @@ from supervisor.entry import Entry
 from supervisor.invocation import AsJson, configure
 from supervisor.lock import running_since
 from supervisor.settings import LocalSettings, load_local_settings
+from supervisor.status.asking import asked
 from supervisor.timeline import Timeline
 
 JOURNAL_KEYS: Final = (
@@ -89,7 +90,8 @@ def log(
 
     `after` is the time spent in the state before. What several rooms do alike makes one line;
     --machine and --json tell each apart. What all of it comes to stands at the end. The journal
-    may be read while the bot is running, and it survives a reset.
+    may be read while the bot is running, and it survives a reset. A bot that is running is asked
+    at STATUS_BIND for what it will try next.
 
     \b
     Examples, what happened in the last two hours, and one room's whole story:
@@ -114,10 +116,13 @@ def _tell(
     from adapter.sqlite.journal import read_journal
 
     whole = read_journal(settings.journal_path)
+    wanted = [row for row in whole if is_wanted(row)]
     show = _json_lines if as_json else _timeline(console())
-    show([row for row in whole if is_wanted(row)], limit)
+    show(wanted, limit)
     if not as_json:
-        _conclude(whole, running_since(settings.store_path))
+        if not wanted:
+            console().print("There is no such step; without options, every step is shown.")
+        _conclude(whole, settings)
     last = whole[-1].seq if whole else 0
     for row in _news(settings.journal_path, last) if follow else ():
         if is_wanted(row):
@@ -146,8 +151,10 @@ def _timeline(out: Console) -> _Show:
     return show
 
 
-def _conclude(whole: Sequence[Entry], started: datetime | None) -> None:
-    told = diagnosis(whole, datetime.now(UTC), started=started)
+def _conclude(whole: Sequence[Entry], settings: LocalSettings) -> None:
+    started = running_since(settings.store_path)
+    seen, _hint = asked(settings) if started else (None, "")
+    told = diagnosis(whole, datetime.now(UTC), started=started, seen=seen)
     if told is not None:
         out = console()
         out.print()

@@ -15,8 +15,8 @@ from supervisor.invocation import AsJson, configure
 from supervisor.lifecycle import MACHINE
 from supervisor.lock import holder, running_since
 from supervisor.settings import LocalSettings, load_local_settings
-from supervisor.status.asking import ask, url_of
-from supervisor.status.snapshot import NotASnapshot, Snapshot
+from supervisor.status.asking import asked, url_of
+from supervisor.status.snapshot import Snapshot
 from supervisor.status.summary import summary
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def status(*, as_json: AsJson = False) -> None:
     """
     settings = load_local_settings()
     configure(settings)
-    snapshot, hint = _asked(settings)
+    snapshot, hint = asked(settings)
     if as_json:
         typer.echo(msgspec.json.encode(_answer(settings, snapshot)))
         return
@@ -55,23 +55,6 @@ def status(*, as_json: AsJson = False) -> None:
         out.print(
             harmless(line), style="bold" if number == 0 else None, soft_wrap=not out.is_terminal
         )
-
-
-def _asked(settings: LocalSettings) -> tuple[Snapshot | None, str]:
-    """What the bot of this store folder says, or why it is not known."""
-    bind = settings.status_bind
-    if bind is None or bind.port == 0:
-        return None, "STATUS_BIND gives no fixed address to ask"
-    try:
-        snapshot = ask(bind)
-    except NotASnapshot as error:
-        return None, f"something else answers at {url_of(bind)} ({error})"
-    if snapshot is None:
-        return None, f"nothing answers at {url_of(bind)}"
-    ours = holder(settings.store_path)
-    if ours is not None and ours != snapshot.pid:
-        return None, f"another bot, {snapshot.user_id}, answers at {url_of(bind)}"
-    return snapshot, ""
 
 
 def _answer(settings: LocalSettings, snapshot: Snapshot | None) -> Answer:

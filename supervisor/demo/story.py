@@ -1,5 +1,6 @@
 """The story: people get their chats, the bot loses everything, and nobody notices."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -234,6 +235,6 @@ Homeserver and bot keep running. Log in with any Matrix client:
   the bot     {stage.bot.user_id}
   its page    http://{stage.bot.environment["STATUS_BIND"]}/
 The bot's own view, and every other command:
-  cd {stage.bot.folder} && surfaces-bot status
+  cd {stage.bot.folder} && {sys.executable} -m supervisor status
 To end both:
   kill {stage.bot.pid} {stage.synapse.pid} && sleep 3 && rm -r {stage.synapse.folder}"""

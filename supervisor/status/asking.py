@@ -3,7 +3,8 @@
 from http.client import HTTPConnection, HTTPException
 from typing import Final
 
-from supervisor.settings import Bind
+from supervisor.lock import holder
+from supervisor.settings import Bind, LocalSettings
 from supervisor.status.snapshot import NotASnapshot, Snapshot, decode
 
 ANSWER_WITHIN_S: Final = 5.0
@@ -16,6 +17,23 @@ def url_of(bind: Bind) -> str:
     """Where the page is for whoever sits at the machine."""
     host = _ANYWHERE.get(bind.host, bind.host)
     return f"http://{f'[{host}]' if ':' in host else host}:{bind.port}/"
+
+
+def asked(settings: LocalSettings) -> tuple[Snapshot | None, str]:
+    """What the bot of this store folder says, or why it is not known. Blocks as `ask` does."""
+    bind = settings.status_bind
+    if bind is None or bind.port == 0:
+        return None, "STATUS_BIND gives no fixed address to ask"
+    try:
+        snapshot = ask(bind)
+    except NotASnapshot as error:
+        return None, f"something else answers at {url_of(bind)} ({error})"
+    if snapshot is None:
+        return None, f"nothing answers at {url_of(bind)}"
+    ours = holder(settings.store_path)
+    if ours is not None and ours != snapshot.pid:
+        return None, f"another bot, {snapshot.user_id}, answers at {url_of(bind)}"
+    return snapshot, ""
 
 
 def ask(bind: Bind) -> Snapshot | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from supervisor.console import duration
+from supervisor.console import duration, until
 from supervisor.status.snapshot import Note, Quarantined, Snapshot
 
 LISTED: Final = 10
@@ -39,7 +39,7 @@ def _lifecycle(seen: Snapshot, now: datetime) -> Iterator[str]:
     why = f": {cause}{lifecycle.reason}" if lifecycle.reason else ""
     yield f"{lifecycle.state} for {_since(lifecycle.since, now)}{why}"
     if lifecycle.next_attempt_at is not None:
-        yield f"attempt {lifecycle.failures} to recover {_until(lifecycle.next_attempt_at, now)}"
+        yield f"attempt {lifecycle.failures} to recover {until(lifecycle.next_attempt_at, now)}"
 
 
 def _rooms(seen: Snapshot) -> str:
@@ -79,7 +79,7 @@ def _section(title: str, total: int, entries: Iterator[tuple[str, str]]) -> Iter
 
 def _set_aside(seen: Snapshot, now: datetime) -> Iterator[tuple[str, str]]:
     for room in seen.quarantined:
-        when = f"for {_since(room.since, now)}, next probe {_until(room.next_probe_at, now)}"
+        when = f"for {_since(room.since, now)}, next probe {until(room.next_probe_at, now)}"
         yield f"{room.room_id}  {_who(room)}".rstrip(), f"{room.reason} ({when})"
 
 
@@ -107,13 +107,5 @@ def _of(number: int, what: str) -> str:
 
 
 def _since(at: str, now: datetime) -> str:
-    return duration(max(0, _ms(at, now)))
-
-
-def _until(at: str, now: datetime) -> str:
-    left_ms = -_ms(at, now)
-    return "now" if left_ms <= 0 else f"in {duration(left_ms)}"
-
-
-def _ms(at: str, now: datetime) -> int:
-    return round((now - datetime.fromisoformat(at)).total_seconds() * 1000)
+    past = now - datetime.fromisoformat(at)
+    return duration(max(0, round(past.total_seconds() * 1000)))

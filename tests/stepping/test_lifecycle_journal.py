@@ -115,7 +115,7 @@ async def test_the_attempt_counts_the_tries_since_the_bot_was_last_well() -> Non
     drive.activities.takes_s["serve"] = 61.0
     drive.activities.plan("serve", HomeserverUnavailable("gone"))
     await drive.walk(State.DEGRADED, State.HYDRATE)
-    assert [row.attempt for row in drive.journal.records[-5:]] == [4, 4, 4, 4, 2]
+    assert [row.attempt for row in drive.journal.records[-5:]] == [3, 3, 3, 1, 1]
 
 
 async def test_each_transition_is_one_line_of_the_log() -> None:

@@ -448,6 +448,14 @@ def test_the_timeline_says_where_from_where_to_why_and_how_long(
     assert blank == ""
 
 
+@pytest.mark.usefixtures("journal")
+def test_that_no_step_is_as_asked_for_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ends_with("log", "--machine", "room:!nope") == 0
+    assert "There is no such step" in capsys.readouterr().out
+    assert ends_with("log", "--machine", "room:!a") == 0
+    assert "There is no such step" not in capsys.readouterr().out
+
+
 def test_no_journal_is_said_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert ends_with("log") == 1
     told = capsys.readouterr()

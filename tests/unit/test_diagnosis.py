@@ -8,6 +8,7 @@ import pytest
 from actors.machine import Outcome, TransitionRecord
 from supervisor.diagnosis import diagnosis
 from supervisor.lifecycle import RESET
+from supervisor.status.snapshot import Lifecycle, Quarantined, Snapshot
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 A_DAY = NOW - timedelta(days=1)
@@ -39,8 +40,26 @@ LOST = step(minutes(3), "live", "homeserver_lost", "degraded", "502 from a proxy
 QUARANTINED = step(minutes(5), "ready", "failed_repeatedly", "quarantined", "boom", machine=ROOM)
 
 
-def told(*rows: TransitionRecord, started: datetime | None = A_DAY) -> list[str]:
-    text = diagnosis(rows, NOW, started=started)
+SOON = "2026-11-20T12:00:20Z"
+SEEN = Snapshot(
+    version="0.1.0",
+    user_id="@bot:example.org",
+    homeserver="https://example.org",
+    boot=BOOT,
+    pid=4711,
+    started_at="2026-11-19T12:00:00Z",
+    taken_at="2026-11-20T12:00:00Z",
+    lifecycle=Lifecycle(
+        state="degraded", since=LOST.at, reason="", failures=4, next_attempt_at=SOON
+    ),
+    rooms={},
+)
+
+
+def told(
+    *rows: TransitionRecord, started: datetime | None = A_DAY, seen: Snapshot | None = None
+) -> list[str]:
+    text = diagnosis(rows, NOW, started=started, seen=seen)
     assert text is not None
     return text.splitlines()
 
@@ -61,6 +80,27 @@ def test_a_degraded_bot_says_for_how_long_why_and_what_next() -> None:
         "asks the same homeserver. It tries again by itself, at least once a minute unless the "
         "homeserver asks for more time, and goes on with hydrate."
     )
+
+
+def test_a_degraded_bot_that_can_be_asked_says_when_it_tries_next() -> None:
+    (line,) = told(LIVE, LOST, seen=SEEN)
+    assert line.endswith("Next attempt in 20 s (attempt 4); then it goes on with hydrate.")
+    due = replace(SEEN, lifecycle=replace(SEEN.lifecycle, next_attempt_at=LOST.at))
+    (line,) = told(LIVE, LOST, seen=due)
+    assert line.endswith("Attempt 4 is being made; then it goes on with hydrate.")
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        replace(SEEN, boot="the run after"),
+        replace(SEEN, lifecycle=replace(SEEN.lifecycle, state="hydrate", next_attempt_at=None)),
+    ],
+)
+def test_what_a_bot_says_that_has_gone_on_since_is_not_mixed_with_the_journal(
+    seen: Snapshot,
+) -> None:
+    assert told(LIVE, LOST, seen=seen) == told(LIVE, LOST)
 
 
 @pytest.mark.parametrize(
@@ -154,6 +194,20 @@ def test_quarantined_rooms_are_named_as_long_as_they_are() -> None:
     probed = step(minutes(1), "quarantined", "probed", "unchecked", machine=ROOM)
     assert len(told(LIVE, QUARANTINED, probed)) == 1
     assert len(told(LIVE, replace(QUARANTINED, boot="an older one"))) == 1
+
+
+def test_a_quarantined_room_of_a_bot_that_can_be_asked_has_its_next_probe() -> None:
+    room = Quarantined(
+        room_id="!a:example.org", reason="bang", since=LOST.at, probes=2, next_probe_at=SOON
+    )
+    seen = replace(
+        SEEN, lifecycle=Lifecycle(state="live", since=LIVE.at, reason=""), quarantined=(room,)
+    )
+    other = replace(QUARANTINED, machine="room:!b")
+    assert told(LIVE, QUARANTINED, other, seen=seen)[2:] == [
+        "  room:!a:example.org for 5 min, next probe in 20 s: bang",
+        "  room:!b for 5 min: boom",
+    ]
 
 
 def test_of_many_quarantined_rooms_some_are_named() -> None:
