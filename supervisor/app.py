@@ -93,30 +93,27 @@ async def _run_once(
     structlog.contextvars.bind_contextvars(boot=boot)
     _log.info("starting", user_id=settings.user_id, homeserver=settings.homeserver)
     untouched = break_seal(settings.db_path, settings.store_path, settings.user_id)
-    clean = False
-    async with _bot(settings, boot, observer) as (bot, transitions, store):
-        bot.activities.trusted = untouched
-        supervisor = Supervisor(
-            bot.activities,
-            transitions,
-            Random(),  # noqa: S311
-            on_change=manager.changed,
-        )
-        async with (
-            observer.watching(boot, bot, supervisor),
-            anyio.create_task_group() as tasks,
-        ):
-            tasks.start_soon(_stop_on_signal, supervisor, manager)
-            tasks.start_soon(_keep, lock, supervisor)
-            last = await supervisor.run()
-            tasks.cancel_scope.cancel()
-        stuck = await bot.system.stop(STOP_WITHIN_S)
-        if stuck:
-            _log.error("stuck", actors=stuck)
-        await transitions.flush()
-        clean = bot.activities.nothing_open() and not stuck and await store.undisturbed()
-    if clean:
-        seal(settings.db_path, settings.store_path, settings.user_id)
+    async with anyio.create_task_group() as watchers:
+        async with _bot(settings, boot, observer) as (bot, transitions, store):
+            bot.activities.trusted = untouched
+            supervisor = Supervisor(
+                bot.activities,
+                transitions,
+                Random(),  # noqa: S311
+                on_change=manager.changed,
+            )
+            watchers.start_soon(_stop_on_signal, supervisor, manager)
+            watchers.start_soon(_keep, lock, supervisor)
+            async with observer.watching(boot, bot, supervisor):
+                last = await supervisor.run()
+            stuck = await bot.system.stop(STOP_WITHIN_S)
+            if stuck:
+                _log.error("stuck", actors=stuck)
+            await transitions.flush()
+            clean = bot.activities.nothing_open() and not stuck and await store.undisturbed()
+        if clean:
+            seal(settings.db_path, settings.store_path, settings.user_id)
+        watchers.cancel_scope.cancel()
     return last
 
 
@@ -192,6 +189,7 @@ def _say_recovery(sentence: str) -> None:
 
 
 async def _stop_on_signal(supervisor: Supervisor, manager: ServiceManager) -> None:
+    """Ask it to stop. Whoever asks again while it is stopping does not cut that off."""
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for number in signals:
             _log.info("stop_requested", signal=signal.Signals(number).name)

@@ -7,13 +7,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from supervisor.demo.bot import BotProcess
 from supervisor.demo.person import Person
-from tests.synapse.conftest import MakeBot
+from tests.synapse.conftest import MakeBot, MakePerson
 from tests.synapse.home import Home, history, move_in
 from tests.synapse.program import surfaces_bot
+from tests.synapse.proxy import Answer, FaultProxy, Forward, Request
 
 pytestmark = pytest.mark.anyio
 
@@ -189,6 +191,27 @@ class TestTheJournal:
         ]
         assert (rows[-1]["outcome"], rows[-1]["reason"]) == ("ok", number.name)
         assert len({row["boot"] for row in rows}) == 1
+
+    async def test_asking_again_does_not_cut_a_stop_off(
+        self, make_bot: MakeBot, make_person: MakePerson, proxy: FaultProxy
+    ) -> None:
+        bot = await make_bot(homeserver_url=proxy.url)
+        await bot.start_and_go_live()
+        home = await move_in(await make_person("alice"), bot)
+        answer = anyio.Event()
+
+        async def late(_request: Request, forward: Forward) -> Answer:
+            await answer.wait()
+            return await forward()
+
+        asked = proxy.when("POST createRoom", late)
+        await home.owner.say(home.chat, "!new")
+        await asked.hit.wait()
+        os.kill(bot.pid, signal.SIGTERM)
+        await bot.wait_for_state("stopped")
+        os.kill(bot.pid, signal.SIGTERM)
+        answer.set()
+        assert await bot.wait_for_exit() == 0
 
     async def test_a_stop_is_heard_while_the_homeserver_is_away(self, make_bot: MakeBot) -> None:
         bot = await make_bot(homeserver_url="http://127.0.0.1:1")
