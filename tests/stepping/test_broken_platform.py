@@ -40,11 +40,7 @@ async def test_a_platform_that_raises_anything_in_many_rooms_leaves_none_behind(
     platform.fail("poison", *[KeyError("answer")] * 500)
     async with world.live(platform=platform) as run:
         home = await run.settle_in(world.alice)
-        for number in range(6):
-            world.alice.say(home.chat, f"!new {number}")
-        await quiet(5)
-        chats = world.alice.join_all()
-        await quiet(60)
+        chats = await run.more_chats(world.alice, home, 6)
         for room_id in chats:
             world.alice.say(room_id, "poison")
         await quiet(3600)

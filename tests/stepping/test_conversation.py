@@ -1,5 +1,8 @@
 """What is said in a chat room, and what comes back."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 from typing_extensions import override
 
@@ -10,7 +13,7 @@ from adapter.matrix import pump
 from tests.simulation.connection import Gate
 from tests.simulation.events import MALFORMED
 from tests.simulation.faults import Fault
-from tests.stepping.harness import ALICE, BOB, BOT, ScriptedPlatform, World, quiet
+from tests.stepping.harness import ALICE, BOB, BOT, Home, ScriptedPlatform, World, quiet
 
 pytestmark = pytest.mark.anyio
 
@@ -29,13 +32,19 @@ async def test_text_is_answered_by_the_platform_once_and_in_order() -> None:
         assert len({chat for chat, _, _ in platform.asked}) == 1
 
 
-async def test_rooms_are_answered_side_by_side() -> None:
+@asynccontextmanager
+async def two_homes(platform: ScriptedPlatform) -> AsyncIterator[tuple[World, Home, Home]]:
+    """Alice's and Bob's, with a platform that takes ten seconds for an answer."""
     world = World()
-    platform = ScriptedPlatform()
     async with world.live(platform=platform) as run:
-        of_alice = await run.settle_in(world.alice)
-        of_bob = await run.settle_in(world.bob)
+        homes = await run.settle_in(world.alice), await run.settle_in(world.bob)
         platform.takes_s = 10.0
+        yield world, *homes
+
+
+async def test_rooms_are_answered_side_by_side() -> None:
+    platform = ScriptedPlatform()
+    async with two_homes(platform) as (world, of_alice, of_bob):
         world.alice.say(of_alice.chat, "hello")
         world.bob.say(of_bob.chat, "hello")
         await quiet(11)
@@ -82,12 +91,7 @@ async def test_an_answer_that_comes_at_once_goes_before_everything_else() -> Non
 
 
 async def test_an_answer_that_takes_its_time_does_not_keep_others_waiting() -> None:
-    world = World()
-    platform = ScriptedPlatform()
-    async with world.live(platform=platform) as run:
-        of_alice = await run.settle_in(world.alice)
-        of_bob = await run.settle_in(world.bob)
-        platform.takes_s = 10.0
+    async with two_homes(ScriptedPlatform()) as (world, of_alice, of_bob):
         world.alice.say(of_alice.chat, "think about it")
         await quiet(2 * pump.ANSWERS_FIRST_S)
         world.bob.say(of_bob.chat, "!status")

@@ -1,5 +1,7 @@
 """Rooms that fail: one by one, together, or because they cannot be read."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -98,13 +100,8 @@ async def test_a_platform_that_fails_sets_no_room_aside() -> None:
 async def six_rooms_that_fail(world: World, run: Run, times: int) -> Home:
     """Six of Alice's rooms that cannot be read so many times; where Bob is."""
     of_alice, of_bob = await run.settle_in(world.alice), await run.settle_in(world.bob)
-    for number in range(6):
-        world.alice.say(of_alice.chat, f"!new {number}")
-    await quiet(5)
-    broken = world.alice.join_all()
-    await quiet(60)
-    for room_id in broken:
-        faults = run.homeserver.faults
+    faults = run.homeserver.faults
+    for room_id in await run.more_chats(world.alice, of_alice, 6):
         faults.next("read_room", Fault.SERVER_ERROR, room_id=room_id, times=times)
         world.alice.rename(room_id, "Garden")
     await quiet(0.5)
@@ -321,45 +318,53 @@ async def test_a_reply_that_cannot_be_stored_ends_as_a_dead_message() -> None:
         assert world.alice.replies(home.chat) == (ENGLISH.gave_up, "You said: and this?")
 
 
-async def seven_more_chats(world: World, home: Home) -> list[RoomId]:
-    """Enough for a platform that fails in all of them to count as one that is down."""
-    for _ in range(7):
-        world.alice.say(home.chat, "!new")
-    await quiet(5)
-    world.alice.join_all()
-    rows = (await world.store.rows("chat:")).values()
-    rooms = [RoomId(str(row["surface_ref"])) for row in rows if row is not None]
-    return [room_id for room_id in rooms if room_id != home.chat]
+@dataclass(frozen=True)
+class Outage:
+    """The platform has just begun to fail on "poison", which was said in many of Alice's chats.
+
+    Those are enough to count as a platform that is down.
+    """
+
+    world: World
+    platform: ScriptedPlatform
+    run: Run
+    well: RoomId
+    """A chat of Alice's in which nobody has said it."""
+    poisoned: tuple[RoomId, ...]
+
+    def last_replies(self) -> list[str]:
+        """The last one in each of the poisoned rooms."""
+        return [self.world.alice.replies(room_id)[-1] for room_id in self.poisoned]
+
+
+@asynccontextmanager
+async def outage_of_the_platform() -> AsyncIterator[Outage]:
+    world, platform = World(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        rooms = await run.more_chats(world.alice, home, 7)
+        platform.fail("poison", *[PlatformFailed("down")] * 10_000)
+        for room_id in rooms:
+            world.alice.say(room_id, "poison")
+        yield Outage(world, platform, run, home.chat, rooms)
 
 
 async def test_an_outage_of_the_platform_costs_no_message_its_life() -> None:
-    world, platform = World(), ScriptedPlatform()
-    async with world.live(platform=platform) as run:
-        home = await run.settle_in(world.alice)
-        rooms = await seven_more_chats(world, home)
-        platform.fail("hello", *[PlatformFailed("down")] * 10_000)
-        for room_id in rooms:
-            world.alice.say(room_id, "hello")
+    async with outage_of_the_platform() as outage:
         await quiet(900)
-        platform.errors.clear()
+        outage.platform.errors.clear()
         await quiet(120)
-        for room_id in rooms:
-            assert world.alice.replies(room_id)[-1] == "You said: hello"
-        assert run.state() is State.LIVE
+        assert outage.last_replies() == ["You said: poison"] * 7
+        assert outage.run.state() is State.LIVE
 
 
 async def test_nothing_is_made_while_many_rooms_fail() -> None:
-    world, platform = World(), ScriptedPlatform()
-    async with world.live(platform=platform) as run:
-        home = await run.settle_in(world.alice)
-        rooms = await seven_more_chats(world, home)
+    async with outage_of_the_platform() as outage:
+        world, run = outage.world, outage.run
         made = world.creations()
-        platform.fail("poison", *[PlatformFailed("down")] * 1000)
-        for room_id in rooms:
-            world.alice.say(room_id, "poison")
         while run.state() is State.LIVE:
             await quiet(0.05)
-        world.alice.say(home.chat, "!new Holidays")
+        world.alice.say(outage.well, "!new Holidays")
         await quiet(0.2)
         assert run.state() is State.DEGRADED
         assert world.creations() == made
@@ -368,21 +373,16 @@ async def test_nothing_is_made_while_many_rooms_fail() -> None:
 
 
 async def test_rooms_that_are_well_are_served_while_the_others_go_on_failing() -> None:
-    world, platform = World(), ScriptedPlatform()
-    async with world.live(platform=platform) as run:
-        home = await run.settle_in(world.alice)
-        rooms = await seven_more_chats(world, home)
-        platform.fail("poison", *[PlatformFailed("down")] * 1000)
-        for room_id in rooms:
-            world.alice.say(room_id, "poison")
+    async with outage_of_the_platform() as outage:
+        alice = outage.world.alice
         await quiet(2)
         for number in range(30):
-            world.alice.say(home.chat, f"hello {number}")
+            alice.say(outage.well, f"hello {number}")
             await quiet(2)
-            assert world.alice.replies(home.chat)[-1] == f"You said: hello {number}"
+            assert alice.replies(outage.well)[-1] == f"You said: hello {number}"
         await quiet(600)
-        assert run.state() is State.LIVE
-        assert [world.alice.replies(room_id)[-1] for room_id in rooms] == [ENGLISH.gave_up] * 7
+        assert outage.run.state() is State.LIVE
+        assert outage.last_replies() == [ENGLISH.gave_up] * 7
 
 
 @pytest.mark.parametrize("lost", ["nothing", "all rows"])
@@ -481,15 +481,14 @@ async def test_a_room_that_changed_and_cannot_be_read_keeps_no_start_from_going_
     async with world.live() as run:
         home = await run.settle_in(world.alice)
         second = await new_chat(world, home)
-        trusted = run.bot.activities.nothing_open()
+        assert run.bot.activities.nothing_open()
     world.alice.rename(second, "Garden")
     world.server.unreadable[second] = "500: Internal server error"
     async with world.boot() as run:
-        run.bot.activities.trusted = trusted
+        run.bot.activities.trusted = True
         await run.go_live()
         assert run.bot.system.state_of(second) is RoomState.QUARANTINED
         run.let_run()
         world.alice.say(home.chat, "hello")
         await quiet(5)
         assert world.alice.replies(home.chat)[-1] == "You said: hello"
-        assert trusted

@@ -292,15 +292,13 @@ async def test_a_replacement_that_is_looked_at_alone_takes_over_from_the_room_be
     assert again["changes"] == 0
 
 
-@pytest.mark.parametrize("killed_after_s", [0.4 * step for step in range(1, 16)])
-async def test_whose_space_is_lost_while_things_are_made_is_not_stuck(
-    killed_after_s: float,
-) -> None:
+@pytest.mark.parametrize("lost_after_s", [0.4 * step for step in range(1, 16)])
+async def test_whose_space_is_lost_while_things_are_made_is_not_stuck(lost_after_s: float) -> None:
     world = World()
     world.server.slow_s = 0.4
     async with world.live():
         direct = world.alice.direct_chat_with(BOT)
-        await quiet(killed_after_s)
+        await quiet(lost_after_s)
         for space_id in spaces(world):
             world.server.evict(space_id, BOT)
         await quiet(180)
@@ -377,10 +375,7 @@ async def test_an_owner_who_is_banned_from_some_chats_is_led_to_the_others() -> 
     world = World()
     async with world.live() as run:
         home = await run.settle_in(world.alice)
-        for _ in range(3):
-            world.alice.say(home.chat, "!new")
-        await quiet(5)
-        world.alice.join_all()
+        await run.more_chats(world.alice, home, 3)
         rooms = [room for room in world.server.rooms_of(BOT, "join") if room.room_id != home.direct]
         for room in rooms:
             world.server.evict(room.room_id, ALICE)

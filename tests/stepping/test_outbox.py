@@ -21,10 +21,10 @@ class Longest(Random):
         return b
 
 
-async def let_sends_fail(run: Run, room_id: RoomId, times: int) -> None:
+async def let_sends_fail(run: Run, room_id: RoomId) -> None:
     """Let a reply fail in this room until its sender waits for a minute."""
     run.bot.activities.outbox._random = Longest()
-    run.homeserver.faults.next("send", Fault.SERVER_ERROR, room_id=room_id, times=times)
+    run.homeserver.faults.next("send", Fault.SERVER_ERROR, room_id=room_id, times=6)
     run.world.alice.say(room_id, "hello")
     await quiet(2 + 4 + 8 + 16 + 32 + 5)
     assert run.homeserver.faults.planned == 0
@@ -34,7 +34,7 @@ async def test_a_sender_waits_no_longer_once_another_room_was_answered() -> None
     world = World()
     async with world.live() as run:
         alices, bobs = await run.settle_in(world.alice), await run.settle_in(world.bob)
-        await let_sends_fail(run, alices.chat, times=6)
+        await let_sends_fail(run, alices.chat)
         await quiet(10)
         assert "You said: hello" not in world.alice.replies(alices.chat)
         world.bob.say(bobs.chat, "are you there?")
@@ -46,7 +46,7 @@ async def test_a_sender_waits_no_longer_once_the_bot_is_live_again() -> None:
     world = World()
     async with world.live() as run:
         home = await run.settle_in(world.alice)
-        await let_sends_fail(run, home.chat, times=6)
+        await let_sends_fail(run, home.chat)
         world.go_down()
         await quiet()
         world.come_back()
@@ -61,7 +61,7 @@ async def test_a_room_that_fails_alone_is_not_tried_with_every_answer_elsewhere(
     world = World()
     async with world.live() as run:
         alices, bobs = await run.settle_in(world.alice), await run.settle_in(world.bob)
-        await let_sends_fail(run, alices.chat, times=6)
+        await let_sends_fail(run, alices.chat)
         run.homeserver.faults.next("send", Fault.SERVER_ERROR, room_id=alices.chat, times=100)
         for _ in range(50):
             world.bob.say(bobs.chat, "are you there?")

@@ -6,7 +6,7 @@ import pytest
 
 from actors.model import RoomId
 from tests.simulation.faults import Fault
-from tests.stepping.harness import BOT, ScriptedPlatform, World, quiet
+from tests.stepping.harness import BOT, Home, Run, ScriptedPlatform, World, quiet
 
 pytestmark = pytest.mark.anyio
 
@@ -28,13 +28,19 @@ def comes_back(request: pytest.FixtureRequest) -> Callable[[World, RoomId], None
     return way
 
 
+async def home_where_a_reply_waits(run: Run) -> Home:
+    """Alice's home, in whose chat the reply to what she said could not be sent."""
+    home = await run.settle_in(run.world.alice)
+    run.homeserver.faults.next("send", Fault.SERVER_ERROR, room_id=home.chat, times=9)
+    run.world.alice.say(home.chat, "never sent")
+    await quiet(0.1)
+    return home
+
+
 async def test_while_the_bot_is_live(comes_back: Callable[[World, RoomId], None]) -> None:
-    world, platform = World(), ScriptedPlatform()
-    async with world.live(platform=platform) as run:
-        home = await run.settle_in(world.alice)
-        run.homeserver.faults.next("send", Fault.SERVER_ERROR, room_id=home.chat, times=9)
-        world.alice.say(home.chat, "before")
-        await quiet(0.1)
+    world = World()
+    async with world.live() as run:
+        home = await home_where_a_reply_waits(run)
         comes_back(world, home.chat)
         await quiet()
         run.homeserver.faults.healed()
@@ -47,10 +53,7 @@ async def test_while_the_bot_is_live(comes_back: Callable[[World, RoomId], None]
 async def test_while_the_bot_is_down(comes_back: Callable[[World, RoomId], None]) -> None:
     world, platform = World(), ScriptedPlatform()
     async with world.live(platform=platform) as run:
-        home = await run.settle_in(world.alice)
-        run.homeserver.faults.next("send", Fault.SERVER_ERROR, room_id=home.chat, times=9)
-        world.alice.say(home.chat, "never sent")
-        await quiet()
+        home = await home_where_a_reply_waits(run)
         platform.takes_s = 600
         world.alice.say(home.chat, "never asked again")
         await quiet()

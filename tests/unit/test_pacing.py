@@ -49,21 +49,24 @@ async def insist(pace: Pace, request: Callable[[], Awaitable[None]]) -> None:
             return
 
 
+async def insist_together(pace: Pace, bucket: Bucket, callers: int) -> None:
+    """Let so many callers come at once, and return when all have passed."""
+    async with anyio.create_task_group() as tasks:
+        for _ in range(callers):
+            tasks.start_soon(insist, pace, bucket.request)
+
+
 async def test_without_a_limit_nothing_waits() -> None:
     pace, bucket = Pace(), Bucket(burst=100, interval_s=5)
     began = anyio.current_time()
-    async with anyio.create_task_group() as callers:
-        for _ in range(100):
-            callers.start_soon(insist, pace, bucket.request)
+    await insist_together(pace, bucket, callers=100)
     assert anyio.current_time() == began
 
 
 async def test_under_a_limit_everybody_passes_and_hardly_anybody_is_refused() -> None:
     pace, bucket = Pace(), Bucket(burst=10, interval_s=5)
     began = anyio.current_time()
-    async with anyio.create_task_group() as callers:
-        for _ in range(50):
-            callers.start_soon(insist, pace, bucket.request)
+    await insist_together(pace, bucket, callers=50)
     assert len(bucket.passed) == 50
     assert bucket.passed[-1] - bucket.passed[0] < 40 * 5 * 1.5
     assert len([at for at in bucket.refused if at > began]) <= 7, "but those at once"
@@ -104,7 +107,5 @@ async def test_after_a_calm_while_requests_are_side_by_side_again() -> None:
         await insist(pace, bucket.request)
     await anyio.sleep(60)
     began = anyio.current_time()
-    async with anyio.create_task_group() as callers:
-        for _ in range(3):
-            callers.start_soon(insist, pace, bucket.request)
+    await insist_together(pace, bucket, callers=3)
     assert anyio.current_time() == began
