@@ -16,7 +16,7 @@ import anyio
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from benchmarks.course import COLD_STARTERS, ECHOES, SCENARIOS, Course
+from benchmarks.course import COLD_STARTERS, ECHOES, SCENARIOS, WARM_STARTS, Course
 from benchmarks.delay import delayed
 from benchmarks.plot import plot
 from benchmarks.results import Judgement, Results, judgements
@@ -55,7 +55,7 @@ class Wish:
     @property
     def runs(self) -> int:
         """How many runs of contestants that will be."""
-        times = {"cold": len(COLD_STARTERS), "far": len(COLD_STARTERS), "warm": 4}
+        times = {"cold": len(COLD_STARTERS), "far": len(COLD_STARTERS), "warm": 2 + 2 * WARM_STARTS}
         each = sum(times.get(scenario, len(ECHOES)) for scenario in self.scenarios)
         return 2 + self.rounds * each + ("cells" in self.only)
 
