@@ -8,6 +8,7 @@ BIN   := $(VENV)/bin
 UV    := .tools/bin/uv
 TOOLS := .tools/.ready
 READY := $(VENV)/.ready
+ALONE := benchmarks/.cache/alone/.ready
 
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-emit-index-url --no-emit-find-links --no-header $(UPGRADE)
@@ -48,10 +49,10 @@ check: $(READY) ## style, types and the direction of imports
 	@$(BIN)/mypy .
 	@$(BIN)/lint-imports
 
-bench: $(READY) ## time it beside other ways on a throw-away homeserver (ROOMS, ROUNDS, ONLY)
+bench: $(READY) $(ALONE) ## time it beside other ways on a throw-away homeserver (ROOMS, ROUNDS, ONLY)
 	@$(BIN)/python -m benchmarks
 
-profile: $(READY) ## where the bot's own time goes, starting and answering (ROOMS)
+profile: $(READY) $(ALONE) ## where the bot's own time goes, starting and answering (ROOMS)
 	@$(BIN)/python -m benchmarks.profiling
 
 format: $(READY) ## put the code into shape
@@ -87,4 +88,11 @@ $(READY): $(TOOLS) requirements-dev.lock pyproject.toml
 	@test -x $(BIN)/python || $(UV) venv --quiet --python "$(PYTHON)" $(VENV)
 	@VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes requirements-dev.lock
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What is measured runs without the tools beside it: some libraries import what they find.
+$(ALONE): $(TOOLS) requirements.lock
+	@echo "setting up $(@D)"
+	@$(UV) venv --quiet --clear --python "$(PYTHON)" $(@D)
+	@VIRTUAL_ENV=$(@D) $(UV) pip sync --quiet --require-hashes --compile-bytecode requirements.lock
 	@touch $@

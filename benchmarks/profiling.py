@@ -9,7 +9,6 @@ import os
 import pstats
 import re
 import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +20,7 @@ from rich.table import Table
 
 from benchmarks.contestants.ours import PROFILE_LIVE, PROFILE_START, STOP_WHEN_READY
 from benchmarks.people import converse, listeners
-from benchmarks.running import OURS, started
+from benchmarks.running import ALONE, OURS, started
 from benchmarks.topology import homeserver_with
 
 MESSAGES: Final = 50
@@ -66,7 +65,7 @@ def import_times_ms(*modules: str) -> dict[str, float]:
 
 def _import_times_ms(modules: tuple[str, ...]) -> defaultdict[str, float]:
     code = f"import gc; gc.disable(); import {', '.join(modules)}"
-    command = [sys.executable, "-X", "importtime", "-c", code]
+    command = [str(ALONE), "-X", "importtime", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
     times: defaultdict[str, float] = defaultdict(float)
     for own_us, package in _IMPORTED.findall(done.stderr):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,6 +16,8 @@ from benchmarks.stopwatch import READY_PATH, Ready
 from benchmarks.topology import PASSWORD
 from supervisor.demo.leash import LeashedProgram
 
+ALONE: Final = Path("benchmarks/.cache/alone/bin/python")
+"""Python with what the bot needs and nothing else, as `make bench` sets it up."""
 _READY_WITHIN_S: Final = 900
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _LAST_WORDS: Final = 15
@@ -74,7 +75,7 @@ async def started(
     ready_path.unlink(missing_ok=True)
     began = time.time()
     program = LeashedProgram(
-        [sys.executable, "-m", *contestant.command],
+        [str(ALONE.absolute()), "-m", *contestant.command],
         folder=Path.cwd(),
         log=log,
         environment={
