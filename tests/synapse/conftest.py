@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -149,6 +149,14 @@ async def newcomer(
     await homeserver.register(localpart, PASSWORD, admin=admin)
     login = Person.logged_in(homeserver.url, localpart, PASSWORD)
     return await stack.enter_async_context(login)
+
+
+def account_of(
+    homeserver: ThrowawaySynapse, bot: BotProcess
+) -> AbstractAsyncContextManager[Person]:
+    """The bot's account, in another client and on a device of its own."""
+    localpart = bot.user_id[1:].partition(":")[0]
+    return Person.logged_in(homeserver.url, localpart, PASSWORD)
 
 
 def unique(name: str) -> str:

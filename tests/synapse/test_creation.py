@@ -11,7 +11,7 @@ import pytest
 from supervisor.demo.bot import BotProcess
 from supervisor.demo.person import Person
 from supervisor.demo.synapse import ThrowawaySynapse
-from tests.synapse.conftest import PASSWORD, MakeBot, MakePerson, newcomer, unique
+from tests.synapse.conftest import PASSWORD, MakeBot, MakePerson, account_of, newcomer, unique
 from tests.synapse.home import MARKER, Home, accept, hear, knock, move_in, words_of
 from tests.synapse.proxy import (
     Fault,
@@ -42,8 +42,7 @@ async def proxied(make_bot: MakeBot, proxy: FaultProxy) -> BotProcess:
 
 async def rooms_of(homeserver: ThrowawaySynapse, bot: BotProcess, owner: Person) -> Rooms:
     """What an owner has with the bot, by the markers in the rooms."""
-    localpart = bot.user_id[1:].partition(":")[0]
-    async with Person.logged_in(homeserver.url, localpart, PASSWORD) as account:
+    async with account_of(homeserver, bot) as account:
         return (await rooms_of_owners(account)).get(owner.user_id, Rooms())
 
 
@@ -249,8 +248,7 @@ async def test_no_number_is_given_out_twice_though_the_space_and_all_files_are_g
     await home.new_chat()
     await bot.terminate()
     bot.wipe()
-    localpart = bot.user_id[1:].partition(":")[0]
-    async with Person.logged_in(synapse.url, localpart, PASSWORD) as account:
+    async with account_of(synapse, bot) as account:
         await account.leave(home.space)
     await bot.start_and_go_live()
     door = await knock(alice, bot)
@@ -263,8 +261,7 @@ async def legacy_home(
     homeserver: ThrowawaySynapse, bot: BotProcess, owner: Person
 ) -> tuple[str, str]:
     """A Space and its chat C4 as an earlier program made them; the owner is in both."""
-    localpart = bot.user_id[1:].partition(":")[0]
-    async with Person.logged_in(homeserver.url, localpart, PASSWORD) as account:
+    async with account_of(homeserver, bot) as account:
         invite = [owner.user_id]
         space = await account.create_room(
             name="Chats", creation_content={"type": "m.space"}, invite=invite

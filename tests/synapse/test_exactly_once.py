@@ -15,7 +15,7 @@ import pytest
 from supervisor.demo.bot import BotProcess
 from supervisor.demo.person import Person
 from supervisor.demo.synapse import ThrowawaySynapse
-from tests.synapse.conftest import PASSWORD, unique
+from tests.synapse.conftest import PASSWORD, account_of, unique
 from tests.synapse.home import hear, words_of
 from tests.synapse.program import surfaces_bot
 from tests.synapse.proxy import Answer, FaultProxy, Forward, Request, bad_gateway
@@ -192,34 +192,55 @@ async def dead_ones(bot: BotProcess) -> list[tuple[str, int]]:
     return [(row["event_id"], row["attempts"]) for row in listed.rows]
 
 
+async def let_a_reply_wait(room: Chatroom, proxy: FaultProxy) -> None:
+    """Until the proxy is healed, the homeserver takes no reply; one has been tried."""
+    blocked = proxy.when("PUT rooms/*/send/*", bad_gateway)
+    await room.owner.say(room.room_id, "never sent")
+    with anyio.fail_after(20):
+        await blocked.hit.wait()
+
+
+async def leave(room: Chatroom, account: Person) -> None:
+    """Take the bot out of a room by another client, and wait until it knows."""
+    await account.leave(room.room_id)
+    await room.bot.wait_for_event(
+        "room_transition",
+        lambda event: (event["machine"], event["dst"]) == (f"room:{room.room_id}", "left"),
+    )
+
+
+async def invite_back(room: Chatroom, account: Person) -> None:
+    """Invite the bot again, and wait until it is there."""
+    await room.owner.invite(room.room_id, account.user_id)
+    await room.owner.put_news_aside()
+    with anyio.fail_after(30):
+        while room.room_id not in await account.joined_rooms():
+            await anyio.sleep(0.1)
+
+
+async def next_words(room: Chatroom) -> str:
+    """What the bot says first to whoever welcomes it."""
+    await room.owner.say(room.room_id, "welcome back")
+    return await hear(room.owner, room.bot, room.room_id)
+
+
 async def test_what_waits_when_the_bot_leaves_is_dropped(
     synapse: ThrowawaySynapse, far_company: tuple[Company, FaultProxy]
 ) -> None:
     company, proxy = far_company
     room, bot = company.rooms[2], company.bot
     await room.wait_for_the_end("before")
-    blocked = proxy.when("PUT rooms/*/send/*", bad_gateway)
-    await room.owner.say(room.room_id, "never sent")
+    await let_a_reply_wait(room, proxy)
     for number in range(6):
         await room.owner.say(room.room_id, f"poison {number}")
-    with anyio.fail_after(20):
-        await blocked.hit.wait()
-    localpart = bot.user_id[1:].partition(":")[0]
-    async with Person.logged_in(synapse.url, localpart, PASSWORD) as account:
-        await account.leave(room.room_id)
-        await bot.wait_for_event(
-            "room_transition", lambda event: event["dst"] == "left", timeout_s=20
-        )
+    async with account_of(synapse, bot) as account:
+        await leave(room, account)
         listed = await surfaces_bot(bot, "inbox", "--json")
         assert "waiting" not in {row["state"] for row in listed.rows}
         (bot.folder / "antidote").touch()
         proxy.heal()
-        await room.owner.invite(room.room_id, bot.user_id)
-        await room.owner.put_news_aside()
-        while room.room_id not in await account.joined_rooms():
-            await anyio.sleep(0.1)
-    await room.owner.say(room.room_id, "welcome back")
-    assert await hear(room.owner, bot, room.room_id) == "welcome back"
+        await invite_back(room, account)
+    assert await next_words(room) == "welcome back"
 
 
 async def test_what_waits_is_dropped_when_the_bot_is_out_and_back_before_it_looks(
@@ -228,14 +249,10 @@ async def test_what_waits_is_dropped_when_the_bot_is_out_and_back_before_it_look
     company, proxy = far_company
     room, bot = company.rooms[2], company.bot
     await room.wait_for_the_end("before the kill")
-    blocked = proxy.when("PUT rooms/*/send/*", bad_gateway)
-    await room.owner.say(room.room_id, "never sent")
-    with anyio.fail_after(20):
-        await blocked.hit.wait()
+    await let_a_reply_wait(room, proxy)
     await bot.kill()
     proxy.heal()
-    localpart = bot.user_id[1:].partition(":")[0]
-    async with Person.logged_in(synapse.url, localpart, PASSWORD) as account:
+    async with account_of(synapse, bot) as account:
         await account.leave(room.room_id)
         await room.owner.invite(room.room_id, bot.user_id)
         await account.join(room.room_id)
@@ -254,10 +271,8 @@ async def test_what_is_said_while_the_bot_is_out_is_not_said_to_it(
     room, bot = company.rooms[2], company.bot
     await room.wait_for_the_end(f"in, {lost}")
     told = await words_of(room.owner, room.room_id, bot.user_id)
-    localpart = bot.user_id[1:].partition(":")[0]
-    async with Person.logged_in(synapse.url, localpart, PASSWORD) as account:
-        await account.leave(room.room_id)
-        await bot.wait_for_event("room_transition", lambda event: event["dst"] == "left")
+    async with account_of(synapse, bot) as account:
+        await leave(room, account)
         await room.owner.say(room.room_id, "!rename By command")
         for number in range(50):
             await room.owner.say(room.room_id, f"away {number}")
@@ -266,11 +281,7 @@ async def test_what_is_said_while_the_bot_is_out_is_not_said_to_it(
             await bot.kill()
             bot.wipe()
             await bot.start_and_go_live()
-        await room.owner.invite(room.room_id, bot.user_id)
-        await room.owner.put_news_aside()
-        while room.room_id not in await account.joined_rooms():
-            await anyio.sleep(0.1)
-    await room.owner.say(room.room_id, "welcome back")
-    assert await hear(room.owner, bot, room.room_id) == "welcome back"
+        await invite_back(room, account)
+    assert await next_words(room) == "welcome back"
     assert await words_of(room.owner, room.room_id, bot.user_id) == [*told, "welcome back"]
     assert await room.owner.name_of(room.room_id) == "By hand"

@@ -115,17 +115,30 @@ async def joined_chat(gateway: Gateway, person: Person) -> RoomId:
     return room_id
 
 
-async def come_back(gateway: Gateway, person: Person, room_id: RoomId) -> None:
-    await person.invite(room_id, gateway.me)
-    await gateway.join(room_id)
-    await person.say(room_id, "after")
-
-
 async def say_some(person: Person, room_id: RoomId, what: str, how_many: int) -> list[str]:
     texts = [f"{what} {number}" for number in range(how_many)]
     for text in texts:
         await person.say(room_id, text)
     return texts
+
+
+async def leave_a_chat(gateway: Gateway, person: Person) -> tuple[RoomId, str]:
+    """Leave a room in which something was said, and answer it and a position before that."""
+    room_id = await joined_chat(gateway, person)
+    since = (await gateway.hydrate()).position
+    await person.say(room_id, "before")
+    await gateway.leave(room_id)
+    return room_id, since
+
+
+async def come_back(
+    gateway: Gateway, person: Person, room_id: RoomId, *, meanwhile: int, since_then: int
+) -> list[str]:
+    """Join a room again in which somebody goes on talking, and answer what is said since."""
+    await say_some(person, room_id, "meanwhile", meanwhile)
+    await person.invite(room_id, gateway.me)
+    await gateway.join(room_id)
+    return await say_some(person, room_id, "later", since_then)
 
 
 async def rename_us(account: Account, room_id: RoomId, name: str) -> None:
@@ -470,33 +483,23 @@ class TestSyncing:
         newest = await gateway.messages_before(room_id, room.gap_from, stop_at=since, limit=3)
         assert newest.messages == missed.messages[-3:]
 
-    @pytest.mark.parametrize(("meanwhile", "since_then"), [(1, 1), (60, 1), (1, 60), (110, 110)])
+    @pytest.mark.parametrize(("meanwhile", "since_then"), [(1, 2), (60, 2), (1, 61), (110, 111)])
     async def test_who_left_and_came_back_hears_what_was_said_since(
         self, gateway: Gateway, alice: Person, meanwhile: int, since_then: int
     ) -> None:
-        room_id = await joined_chat(gateway, alice)
-        since = (await gateway.hydrate()).position
-        await alice.say(room_id, "before")
-        await gateway.leave(room_id)
-        await say_some(alice, room_id, "meanwhile", meanwhile)
-        await come_back(gateway, alice, room_id)
-        texts = await say_some(alice, room_id, "later", since_then)
-        assert await said_since(gateway, since, room_id) == (["after", *texts], True)
+        room_id, since = await leave_a_chat(gateway, alice)
+        texts = await come_back(gateway, alice, room_id, meanwhile=meanwhile, since_then=since_then)
+        assert await said_since(gateway, since, room_id) == (texts, True)
 
-    @pytest.mark.parametrize(("meanwhile", "since_then"), [(1, 1), (60, 1), (60, 60)])
+    @pytest.mark.parametrize(("meanwhile", "since_then"), [(1, 2), (60, 2), (60, 61)])
     async def test_a_departure_that_was_told_before_is_not_told_again(
         self, gateway: Gateway, alice: Person, meanwhile: int, since_then: int
     ) -> None:
-        room_id = await joined_chat(gateway, alice)
-        since = (await gateway.hydrate()).position
-        await alice.say(room_id, "before")
-        await gateway.leave(room_id)
+        room_id, since = await leave_a_chat(gateway, alice)
         gone = await gateway.sync(since, 10)
         assert gone.left == (room_id,)
-        await say_some(alice, room_id, "meanwhile", meanwhile)
-        await come_back(gateway, alice, room_id)
-        texts = await say_some(alice, room_id, "later", since_then)
-        assert await said_since(gateway, gone.next_batch, room_id) == (["after", *texts], False)
+        texts = await come_back(gateway, alice, room_id, meanwhile=meanwhile, since_then=since_then)
+        assert await said_since(gateway, gone.next_batch, room_id) == (texts, False)
 
     async def test_another_name_of_ours_is_no_coming_back(
         self, gateway: Gateway, account: Account, alice: Person

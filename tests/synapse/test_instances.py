@@ -1,14 +1,19 @@
 """Two processes where there should be one."""
 
+import os
 import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from supervisor.demo.bot import BotProcess
 from supervisor.demo.person import Person
+from supervisor.lock import holder
 from tests.synapse.conftest import PASSWORD
-from tests.synapse.home import move_in, words_of
+from tests.synapse.home import eventually, move_in, words_of
 
 pytestmark = pytest.mark.anyio
 
@@ -24,16 +29,28 @@ def another(bot: BotProcess, folder: Path, **environment: str) -> BotProcess:
     )
 
 
+@contextmanager
+def held_still(bot: BotProcess) -> Iterator[None]:
+    """The bot does nothing meanwhile, however long another process takes to start."""
+    os.kill(bot.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(bot.pid, signal.SIGCONT)
+
+
 async def test_when_the_locks_folder_is_deleted_the_first_of_two_gives_way(
     bot: BotProcess, tmp_path: Path
 ) -> None:
     await bot.start_and_go_live()
     shutil.rmtree(bot.store)
     await bot.wait_for_event("instance_lock_taken_anew")
-    shutil.rmtree(bot.store)
     paths = {name: value for name, value in bot.environment.items() if name.endswith("_PATH")}
     async with another(bot, tmp_path / "second", **paths) as second:
-        second.start()
+        with held_still(bot):
+            shutil.rmtree(bot.store)
+            second.start()
+            await eventually(lambda: holder(bot.store) == second.pid, "the second has the lock")
         lost = await bot.wait_for_event("instance_lock_lost")
         assert str(second.pid) in lost["reason"]
         assert await bot.wait_for_exit() == 75

@@ -9,7 +9,7 @@ import pytest
 from supervisor.demo.bot import BotProcess
 from supervisor.demo.person import Person, Refused
 from supervisor.demo.synapse import ThrowawaySynapse
-from tests.synapse.conftest import PASSWORD, MakeBot, newcomer, unique
+from tests.synapse.conftest import PASSWORD, MakeBot, account_of, newcomer, unique
 from tests.synapse.home import MARKER, Home, accept, hear, knock, move_in
 
 pytestmark = pytest.mark.anyio
@@ -200,9 +200,8 @@ async def test_an_invite_from_somebody_not_allowed_is_rejected(
 async def test_a_message_in_a_direct_chat_brings_a_space_too(
     synapse: ThrowawaySynapse, bot: BotProcess, alice: Person
 ) -> None:
-    localpart = bot.user_id[1:].partition(":")[0]
     door = await knock(alice, bot)
-    async with Person.logged_in(synapse.url, localpart, PASSWORD) as earlier_program:
+    async with account_of(synapse, bot) as earlier_program:
         await earlier_program.join(door)
     await bot.start_and_go_live()
     await alice.say(door, "is anybody there?")

@@ -23,7 +23,7 @@ from supervisor.demo.bot import BotProcess
 from supervisor.demo.person import Person
 from supervisor.demo.synapse import ThrowawaySynapse
 from supervisor.lifecycle import LIFECYCLE, MACHINE, State, Trigger
-from tests.synapse.conftest import PASSWORD, MakeBot, unique
+from tests.synapse.conftest import PASSWORD, MakeBot, account_of, unique
 from tests.synapse.home import move_in
 from tests.synapse.program import surfaces_bot
 from tests.synapse.proxy import (
@@ -261,8 +261,7 @@ async def test_a_revoked_token_without_a_password_ends_with_78_and_says_what_to_
     synapse: ThrowawaySynapse, make_bot: MakeBot
 ) -> None:
     first = await make_bot()
-    localpart = first.user_id[1:].partition(":")[0]
-    async with Person.logged_in(synapse.url, localpart, PASSWORD) as account:
+    async with account_of(synapse, first) as account:
         bot = await make_bot(
             command=launched("impatient"),
             MATRIX_USER_ID=account.user_id,
@@ -301,6 +300,5 @@ def refusal_of(bot: BotProcess) -> str:
 
 async def log_out_everywhere(synapse: ThrowawaySynapse, bot: BotProcess) -> None:
     """End every session of the bot's account, as its owner could from another client."""
-    localpart = bot.user_id[1:].partition(":")[0]
-    async with Person.logged_in(synapse.url, localpart, PASSWORD) as account:
+    async with account_of(synapse, bot) as account:
         await account.request("POST", "/logout/all", {})

@@ -17,7 +17,7 @@ from adapter.matrix.checklist import CHECKLIST_NAME
 from supervisor.demo.bot import BotProcess
 from supervisor.demo.person import Json, Person
 from supervisor.demo.synapse import ThrowawaySynapse
-from tests.synapse.conftest import PASSWORD, MakeBot, MakePerson
+from tests.synapse.conftest import MakeBot, MakePerson, account_of
 from tests.synapse.home import Home, move_in
 from tests.synapse.program import plain_environment
 from tests.synapse.proxy import FaultProxy, after, before, rate_limited, refused
@@ -98,8 +98,7 @@ async def estate(
         rooms = [room for home in homes for room in (home.space, home.chat)]
         rooms += [await homes[0].new_chat() for _ in range(2)]
         assert await bot.terminate() == 0
-        login = Person.logged_in(synapse.url, bot.user_id[1:].partition(":")[0], PASSWORD)
-        account = await stack.enter_async_context(login)
+        account = await stack.enter_async_context(account_of(synapse, bot))
         group = await homes[0].owner.create_room(invite=[bot.user_id, homes[1].owner.user_id])
         await homes[1].owner.join(group)
         await account.join(group)

@@ -11,8 +11,8 @@ from supervisor.demo.bot import BotProcess
 from supervisor.demo.comparison import differences
 from supervisor.demo.person import Person
 from supervisor.demo.synapse import ThrowawaySynapse
-from tests.synapse.conftest import PASSWORD, MakeBot
-from tests.synapse.home import MARKER, words_of
+from tests.synapse.conftest import PASSWORD, MakeBot, account_of
+from tests.synapse.home import MARKER, hear, words_of
 from tests.synapse.rebuilding import Reconciler, Rows, content_of, listed_in
 from tests.synapse.topology import Topology
 
@@ -43,11 +43,12 @@ class House:
 
     async def settles(self, chat: str, space: str = "") -> None:
         """Wait until C1 is in this room, everything is written, and a rebuild says the same."""
-        space = space or self.space
+        missing = await self.missing(chat, space or self.space)
         with anyio.move_on_after(PATIENCE_S):
-            while await self.missing(chat, space):
+            while missing:
                 await anyio.sleep(0.1)
-        assert await self.missing(chat, space) == []
+                missing = await self.missing(chat, space or self.space)
+        assert missing == []
 
     async def missing(self, chat: str, space: str) -> list[str]:
         """What is not yet as it must be."""
@@ -77,9 +78,8 @@ async def house(
 ) -> AsyncIterator[House]:
     """Its bot has been live, and is so still."""
     bot = await make_bot()
-    localpart = bot.user_id[1:].partition(":")[0]
     async with AsyncExitStack() as stack:
-        me = await stack.enter_async_context(Person.logged_in(synapse.url, localpart, PASSWORD))
+        me = await stack.enter_async_context(account_of(synapse, bot))
         login = Reconciler.logged_in(synapse.url, bot.user_id, PASSWORD)
         reconciler = await stack.enter_async_context(login)
         topology, powers = Topology(me), {"users": {alice.user_id: 100, me.user_id: 100}}
@@ -173,9 +173,8 @@ async def test_a_replacement_that_somebody_else_only_claims_to_be_changes_nothin
         creation_content={"predecessor": {"room_id": house.chat, "event_id": "$none"}},
         invite=[house.me.user_id],
     )
-    with anyio.fail_after(PATIENCE_S):
-        while heir not in await house.me.joined_rooms():
-            await anyio.sleep(0.1)
+    welcome = await hear(bob, house.bot, heir, timeout_s=2 * PATIENCE_S)
+    assert welcome.startswith("Hello! I made a Space for you")
     assert await house.owner.ask(house.chat, "still you?") == "still you?"
     await house.settles(house.chat)
     assert f"matrix_room:{heir}" not in house.bot.kv()
