@@ -79,12 +79,19 @@ class Asked(Gate):
         self.methods.append(method)
 
 
-async def test_an_answer_that_comes_at_once_goes_before_everything_else() -> None:
+@asynccontextmanager
+async def overheard() -> AsyncIterator[tuple[World, Home, Asked]]:
+    """Alice's home, where nothing is to be done, and what is asked for from now on."""
     world = World()
     async with world.live() as run:
         home = await run.settle_in(world.alice)
         await quiet()
         run.homeserver.connection._gate = asked = Asked()
+        yield world, home, asked
+
+
+async def test_an_answer_that_comes_at_once_goes_before_everything_else() -> None:
+    async with overheard() as (world, home, asked):
         world.alice.say(home.chat, "quick")
         await quiet()
         assert asked.methods == ["send", "sync", "sync", "mark_read"]
@@ -101,11 +108,7 @@ async def test_an_answer_that_takes_its_time_does_not_keep_others_waiting() -> N
 
 
 async def test_messages_that_come_together_are_shown_as_read_by_one_receipt() -> None:
-    world = World()
-    async with world.live() as run:
-        home = await run.settle_in(world.alice)
-        await quiet()
-        run.homeserver.connection._gate = asked = Asked()
+    async with overheard() as (world, home, asked):
         events = []
         for number in range(10):
             events.append(world.alice.say(home.chat, f"message {number}"))
@@ -370,7 +373,7 @@ async def test_while_too_much_waits_a_start_reads_once_and_no_further(
         world.alice.say(home.chat, str(number))
     platform = ScriptedPlatform()
     platform.takes_s = 10.0
-    async with world.live(platform=platform) as run:
+    async with world.live(platform=platform):
         await quiet()
     async with world.live(platform=platform):
         await quiet()

@@ -17,18 +17,17 @@ from actors.messages import (
     RoomsFailing,
     SnapshotTaken,
 )
-from actors.model import MARKER_TYPE, EventId, PlatformChatId, RoomId, UserId
+from actors.model import EventId, PlatformChatId, RoomId
 from actors.ports import HomeserverUnavailable, PlatformFailed, StoreUnavailable
 from actors.reconciliation import ROUND_WITHIN_S
 from actors.room_lifecycle import RoomState
 from actors.texts import ENGLISH
-from actors.writes import DeleteRow
+from actors.writes import DeleteRow, JsonObject
 from supervisor.lifecycle import MACHINE, State, Trigger
-from tests.simulation.events import Content
+from supervisor.supervisor import Step
 from tests.simulation.faults import Fault
-from tests.simulation.people import Person
 from tests.stepping.actors import ActorStage, actor_stage, pass_time
-from tests.stepping.harness import ALICE, BOT, Home, Run, ScriptedPlatform, World, quiet
+from tests.stepping.harness import ALICE, Home, Run, ScriptedPlatform, World, quiet
 
 pytestmark = pytest.mark.anyio
 
@@ -179,18 +178,29 @@ async def test_a_room_that_fails_in_a_round_is_left_out_and_repaired_later(
         assert await world.rows() == rows
 
 
-@pytest.mark.parametrize("message", [OwnerComplete])
-async def test_a_round_in_which_an_owners_actor_fails_is_begun_anew(message: type[Message]) -> None:
-    world = World()
+async def lose_all_rows(world: World) -> tuple[Home, dict[str, JsonObject | None]]:
+    """Alice's home, and the rows of it that are gone since the bot was killed."""
     async with world.live() as run:
         home = await run.settle_in(world.alice)
         rows = await world.rows()
         await world.store.commit([DeleteRow(key) for key in rows])
-    async with world.boot() as run:
-        run.let_crash(ALICE, message, ValueError("a bug"))
+    return home, rows
+
+
+async def step_until_degraded(run: Run) -> Step:
+    """The step that leads there."""
+    step = await run.step()
+    while step.dst is not State.DEGRADED:
         step = await run.step()
-        while step.dst is not State.DEGRADED:
-            step = await run.step()
+    return step
+
+
+async def test_a_round_in_which_an_owners_actor_fails_is_begun_anew() -> None:
+    world = World()
+    home, rows = await lose_all_rows(world)
+    async with world.boot() as run:
+        run.let_crash(ALICE, OwnerComplete, ValueError("a bug"))
+        step = await step_until_degraded(run)
         assert (step.trigger, step.reason) == (Trigger.ROOMS_FAILING, "a bug")
         world.alice.say(home.chat, "hello")
         for state in (State.HYDRATE, State.RECONCILE, State.LIVE):
@@ -204,15 +214,10 @@ async def test_a_round_in_which_an_owners_actor_fails_is_begun_anew(message: typ
 
 async def test_a_round_in_which_a_room_never_answers_is_begun_anew() -> None:
     world = World()
-    async with world.live() as run:
-        home = await run.settle_in(world.alice)
-        rows = await world.rows()
-        await world.store.commit([DeleteRow(key) for key in rows])
+    home, rows = await lose_all_rows(world)
     async with world.boot() as run:
         run.let_crash(home.chat, SnapshotTaken, ROUND_WITHIN_S + 1)
-        step = await run.step()
-        while step.dst is not State.DEGRADED:
-            step = await run.step()
+        step = await step_until_degraded(run)
         assert step.trigger is Trigger.ROOMS_FAILING
         assert step.reason == f"no answer within 120 s: {home.chat}"
         run.let_run()
@@ -383,97 +388,6 @@ async def test_rooms_that_are_well_are_served_while_the_others_go_on_failing() -
         await quiet(600)
         assert outage.run.state() is State.LIVE
         assert outage.last_replies() == [ENGLISH.gave_up] * 7
-
-
-@pytest.mark.parametrize("lost", ["nothing", "all rows"])
-async def test_an_owner_whose_space_cannot_be_decided_gets_no_other_one(lost: str) -> None:
-    world = World()
-    async with world.live() as run:
-        home = await run.settle_in(world.alice)
-        bot, rows = Person(world.server, BOT), await world.rows()
-        marker = world.server.room(home.space).content(MARKER_TYPE, BOT)
-    if lost == "all rows":
-        world.lose_store()
-    bot.write_marker(home.space, {**marker, "version": 2})
-    async with world.live():
-        direct = world.alice.direct_chat_with(BOT)
-        world.bob.direct_chat_with(BOT)
-        await quiet(60)
-        assert world.alice.replies(direct) == (ENGLISH.creation_waits,)
-        assert world.creations() == 2 + 2
-    async with world.live() as run:
-        await quiet(60)
-        assert world.creations() == 2 + 2
-        assert not run.bot.activities.nothing_open()
-        bot.write_marker(home.space, marker)
-        await quiet(60)
-        assert world.creations() == 2 + 2
-        assert world.alice.replies(direct)[-1].startswith("Welcome back!")
-    of_alice = {key: row for key, row in (await world.rows()).items() if key in rows}
-    assert of_alice == rows
-
-
-async def test_a_marker_that_cannot_be_read_is_not_written_over() -> None:
-    world = World()
-    async with world.live() as run:
-        home = await run.settle_in(world.alice)
-        marker = world.server.room(home.space).content(MARKER_TYPE, BOT)
-        newer = {**marker, "version": 2}
-        Person(world.server, BOT).write_marker(home.space, newer)
-        world.alice.say(home.chat, "!new Garden")
-        await quiet(60)
-        assert world.server.room(home.space).content(MARKER_TYPE, BOT) == newer
-        assert world.creations() == 2
-        assert world.alice.replies(home.chat)[-1] == ENGLISH.creation_waits
-        world.alice.say(home.chat, "hello")
-        await quiet()
-        assert world.alice.replies(home.chat)[-1] == "You said: hello"
-
-
-@dataclass(frozen=True)
-class Undecided:
-    """How a Space of Alice's came to be one that nobody can say whose it is."""
-
-    marker: Content
-    crowd: int = 0
-    left: bool = False
-    chat_marked: bool = True
-
-
-UNDECIDED = {
-    "no marker, Alice is one of many": Undecided({}, crowd=8, chat_marked=False),
-    "a marker that names nobody, Alice is one of many": Undecided({"version": 2}, crowd=8),
-    "a marker that names nobody, Alice has left": Undecided({"version": 2}, left=True),
-    "no marker, Alice is in the chat alone": Undecided({}, left=True, chat_marked=False),
-}
-
-
-@pytest.mark.parametrize("case", UNDECIDED.values(), ids=UNDECIDED)
-async def test_whoever_an_undecided_space_may_belong_to_gets_no_other_one(case: Undecided) -> None:
-    world = World()
-    async with world.live() as run:
-        home = await run.settle_in(world.alice)
-    bot = Person(world.server, BOT)
-    for number in range(case.crowd):
-        other = Person(world.server, UserId(f"@{number}:sim.test"))
-        bot.invite(home.space, other.user_id)
-        other.join(home.space)
-    if case.crowd:
-        world.alice.leave(home.space)
-        bot.invite(home.space, ALICE)
-        world.alice.join(home.space)
-    if case.left:
-        world.alice.leave(home.space)
-    bot.write_marker(home.space, case.marker)
-    if not case.chat_marked:
-        bot.write_marker(home.chat, {})
-    world.lose_store()
-    async with world.live():
-        direct = world.alice.direct_chat_with(BOT)
-        world.bob.direct_chat_with(BOT)
-        await quiet(60)
-        assert world.alice.replies(direct) == (ENGLISH.creation_waits,)
-        assert world.creations() == 2 + 2
 
 
 async def test_a_room_that_changed_and_cannot_be_read_keeps_no_start_from_going_live() -> None:

@@ -1,0 +1,104 @@
+"""A Space that cannot be decided: whoever it may belong to waits, and nothing is written over."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from actors.model import MARKER_TYPE, UserId
+from actors.texts import ENGLISH
+from tests.simulation.events import Content
+from tests.simulation.people import Person
+from tests.stepping.harness import ALICE, BOT, World, quiet
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("lost", ["nothing", "all rows"])
+async def test_an_owner_whose_space_cannot_be_decided_gets_no_other_one(lost: str) -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        bot, rows = Person(world.server, BOT), await world.rows()
+        marker = world.server.room(home.space).content(MARKER_TYPE, BOT)
+    if lost == "all rows":
+        world.lose_store()
+    bot.write_marker(home.space, {**marker, "version": 2})
+    async with world.live():
+        direct = world.alice.direct_chat_with(BOT)
+        world.bob.direct_chat_with(BOT)
+        await quiet(60)
+        assert world.alice.replies(direct) == (ENGLISH.creation_waits,)
+        assert world.creations() == 2 + 2
+    async with world.live() as run:
+        await quiet(60)
+        assert world.creations() == 2 + 2
+        assert not run.bot.activities.nothing_open()
+        bot.write_marker(home.space, marker)
+        await quiet(60)
+        assert world.creations() == 2 + 2
+        assert world.alice.replies(direct)[-1].startswith("Welcome back!")
+    of_alice = {key: row for key, row in (await world.rows()).items() if key in rows}
+    assert of_alice == rows
+
+
+async def test_a_marker_that_cannot_be_read_is_not_written_over() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        marker = world.server.room(home.space).content(MARKER_TYPE, BOT)
+        newer = {**marker, "version": 2}
+        Person(world.server, BOT).write_marker(home.space, newer)
+        world.alice.say(home.chat, "!new Garden")
+        await quiet(60)
+        assert world.server.room(home.space).content(MARKER_TYPE, BOT) == newer
+        assert world.creations() == 2
+        assert world.alice.replies(home.chat)[-1] == ENGLISH.creation_waits
+        world.alice.say(home.chat, "hello")
+        await quiet()
+        assert world.alice.replies(home.chat)[-1] == "You said: hello"
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """How a Space of Alice's came to be one that nobody can say whose it is."""
+
+    marker: Content
+    crowd: int = 0
+    left: bool = False
+    chat_marked: bool = True
+
+
+UNDECIDED = {
+    "no marker, Alice is one of many": Undecided({}, crowd=8, chat_marked=False),
+    "a marker that names nobody, Alice is one of many": Undecided({"version": 2}, crowd=8),
+    "a marker that names nobody, Alice has left": Undecided({"version": 2}, left=True),
+    "no marker, Alice is in the chat alone": Undecided({}, left=True, chat_marked=False),
+}
+
+
+@pytest.mark.parametrize("case", UNDECIDED.values(), ids=UNDECIDED)
+async def test_whoever_an_undecided_space_may_belong_to_gets_no_other_one(case: Undecided) -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    bot = Person(world.server, BOT)
+    for number in range(case.crowd):
+        other = Person(world.server, UserId(f"@{number}:sim.test"))
+        bot.invite(home.space, other.user_id)
+        other.join(home.space)
+    if case.crowd:
+        world.alice.leave(home.space)
+        bot.invite(home.space, ALICE)
+        world.alice.join(home.space)
+    if case.left:
+        world.alice.leave(home.space)
+    bot.write_marker(home.space, case.marker)
+    if not case.chat_marked:
+        bot.write_marker(home.chat, {})
+    world.lose_store()
+    async with world.live():
+        direct = world.alice.direct_chat_with(BOT)
+        world.bob.direct_chat_with(BOT)
+        await quiet(60)
+        assert world.alice.replies(direct) == (ENGLISH.creation_waits,)
+        assert world.creations() == 2 + 2
