@@ -201,14 +201,7 @@ class Creation(OwnerWork):
             await self._give_up(intent, self.context.texts.no_space)
             return
         _log.warning("space_gone_meanwhile", owner=self.owner, nonce=intent.nonce)
-        again = Intent(
-            self.context.ids.nonce(),
-            self.owner,
-            IntentKind.ONBOARD,
-            IntentStep.WANTED,
-            reply_room=intent.reply_room,
-        )
-        await self._done(intent, PutIntent(again))
+        await self._done(intent, self._promise(IntentKind.ONBOARD, intent.reply_room))
 
     async def _create(self, intent: Intent) -> bool:
         context, now = self.context, self.context.wall_clock()

@@ -20,7 +20,6 @@ from actors.neighbourhood import read_if_joined
 from actors.owner_work import OwnerWork, given
 from actors.ports import HomeserverRefused
 from actors.rows import from_row, user_key
-from actors.writes import PutIntent
 
 _log = structlog.get_logger()
 
@@ -46,14 +45,8 @@ class Onboarding(OwnerWork):
         if not allowed or self._one_of_ours(room_id, seen):
             await self._done(intent)
             return
-        onboarding = Intent(
-            self.context.ids.nonce(),
-            self.owner,
-            IntentKind.ONBOARD,
-            IntentStep.WANTED,
-            reply_room=None if seen is not None and seen.is_space else room_id,
-        )
-        await self._done(intent, PutIntent(onboarding))
+        reply_room = None if seen is not None and seen.is_space else room_id
+        await self._done(intent, self._promise(IntentKind.ONBOARD, reply_room))
 
     def _one_of_ours(self, room_id: RoomId, seen: RoomSnapshot | None) -> bool:
         """Whether the room just joined is managed already: left before, or the heir of one.

@@ -57,13 +57,12 @@ from actors.vicinity import note_concern, note_departure, note_room, tell_others
 from actors.writes import (
     CountAttempt,
     DeleteRow,
-    DropInbox,
-    DropOutbox,
     FinishMessage,
     PutIntent,
     PutRow,
     QueueMessage,
     Write,
+    goodbye,
 )
 
 _log = structlog.get_logger()
@@ -141,7 +140,7 @@ class RoomActor:
         async with context.homeserver_slots:
             seen = await read_if_joined(context.homeserver, self._room_id)
         if seen is None:
-            await context.store.commit([DropInbox(self._room_id), DropOutbox(self._room_id)])
+            await context.store.commit(goodbye(self._room_id))
             await self._leave("we are not in the room")
             return
         record = await self._known()

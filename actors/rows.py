@@ -68,12 +68,6 @@ class StoredRows:
     garbage: tuple[str, ...]
     """Keys of the three families whose value can't be read, or doesn't fit its key."""
 
-    def chats_of(self, owner: UserId) -> tuple[ChatContext, ...]:
-        """Every chat row of one owner, in no particular order."""
-        return tuple(
-            chat for chats in self.chats.values() for chat in chats if chat.user_id == owner
-        )
-
 
 def read_rows(rows: Mapping[str, JsonObject | None]) -> StoredRows:
     """Sort what the store holds; rows of other families are ignored.

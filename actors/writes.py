@@ -116,3 +116,8 @@ Write: TypeAlias = (
     | SavePosition
     | PutIntent
 )
+
+
+def goodbye(room_id: RoomId) -> tuple[Write, ...]:
+    """What was queued for a room that we are not in any more is not for a later member."""
+    return DropInbox(room_id), DropOutbox(room_id)

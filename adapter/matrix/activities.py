@@ -75,7 +75,8 @@ class Activities:
     _resume: bool = field(default=True, init=False)
     """Whether the stored position is still good."""
     _serving: anyio.CancelScope | None = field(default=None, init=False)
-    _failing: RoomsFailing | None = field(default=None, init=False)
+    _failing: str = field(default="", init=False)
+    """How rooms failed when that ended `serve` last."""
     _pruned_at: float = field(default=-PRUNE_EVERY_S, init=False)
 
     async def log_in(self) -> str:
@@ -187,7 +188,6 @@ class Activities:
         pump = self._pump()
         self.system.live = True
         self.outbox.hurry()
-        self._failing = None
         self.system.degraded = degraded
         self.system.observe = _mind_nothing if degraded else self._hear
         if not degraded:
@@ -200,15 +200,11 @@ class Activities:
                 await pump.run(position, regularly=self._tell_all_that_wait)
         finally:
             self.system.live = False
-        raise RoomsFail(self._how_rooms_fail())
-
-    def _how_rooms_fail(self) -> str:
-        failing = self._failing
-        return f"{failing.rooms} rooms fail the same way: {failing.reason}" if failing else ""
+        raise RoomsFail(self._failing)
 
     def _hear(self, report: Report) -> None:
         if isinstance(report, RoomsFailing) and self._serving is not None:
-            self._failing = report
+            self._failing = f"{report.rooms} rooms fail the same way: {report.reason}"
             self._serving.cancel()
 
     def nothing_open(self) -> bool:

@@ -12,7 +12,7 @@ from actors.messages import InboxWaiting, IntentsWaiting, RoomChanged, RoomLeft
 from actors.model import InboundMessage, Intent, IntentKind, IntentStep, Invite, Nonce, RoomId
 from actors.ports import Homeserver, HomeserverRefused, RoomDelta, StateStore, SyncDelta
 from actors.system import ActorSystem
-from actors.writes import AcceptMessage, DropInbox, DropOutbox, PutIntent, SavePosition, Write
+from actors.writes import AcceptMessage, PutIntent, SavePosition, Write, goodbye
 from adapter.matrix.instances import Instances
 from adapter.matrix.outbox import Outbox
 
@@ -149,11 +149,6 @@ class Pump:
 def worth_accepting(message: InboundMessage) -> bool:
     """Notices are other bots' talk, and an edit is not a new message."""
     return message.msgtype != "m.notice" and not message.is_edit
-
-
-def goodbye(room_id: RoomId) -> tuple[Write, ...]:
-    """What was queued for a room that we are not in any more is not for a later member."""
-    return DropInbox(room_id), DropOutbox(room_id)
 
 
 def invited(invite: Invite) -> tuple[Write, ...]:

@@ -182,7 +182,7 @@ def _outbox(write: QueueMessage | MarkSent | DropOutbox, now: float) -> Statemen
 def _intent(write: PutIntent) -> Statement:
     intent = write.intent
     sql = _PUT_NEW_INTENT if write.only_if_new else _PUT_INTENT
-    return Statement("intents", sql, (intent.nonce, intent.owner, intent.step, _json(intent)))
+    return Statement(PROMISES, sql, (intent.nonce, intent.owner, intent.step, _json(intent)))
 
 
 def _json(value: JsonObject | Intent) -> str:
