@@ -140,7 +140,7 @@ Verdict: TypeAlias = Space | Chat | Skipped | Conflict
 class Record:
     """What the cache holds about one room: evidence for rooms without a marker, nothing more.
 
-    `before` is about the room that it replaces, where there is nothing about itself.
+    `before` is about the room that it replaces, and counts where there is nothing about itself.
     """
 
     room: RoomMeta | None = None

@@ -24,8 +24,8 @@ class Surroundings:
     """The marker of the room that this one replaces, where it has none of its own."""
     origins: tuple[RoomSnapshot, ...] = ()
     """The rooms of ours that this one replaces, where none has a marker; the latest first."""
-    founded_ts: int | None = None
-    """When the first of the rooms that this one replaces was created, if it replaces any."""
+    founded_ts: int = 0
+    """When the room was created, or the first of those that it replaces."""
     replaced_by: RoomId | None = None
     """The joined room that this one was upgraded to."""
     own_space: SpaceFacts | None = None
@@ -55,11 +55,11 @@ class RoomGraph:
 
     def around(self, seen: RoomSnapshot) -> Surroundings:
         """What the graph says about a room."""
-        ancestors = self._ancestors(seen)
+        ancestors = self.ancestors(seen)
         inherited = None if seen.marker else _nearest_marker(ancestors)
         marker = seen.marker or inherited
         named = marker.space_id if marker else None
-        origins = () if marker else self._made_by_us(seen, ancestors)
+        origins = () if marker else _origins(seen, ancestors, self.me)
         linked = {
             self.latest(space)
             for it in (seen, *origins)
@@ -68,7 +68,7 @@ class RoomGraph:
         return Surroundings(
             inherited=inherited,
             origins=origins,
-            founded_ts=ancestors[-1].created_ts if ancestors else None,
+            founded_ts=(seen, *ancestors)[-1].created_ts,
             replaced_by=self.heirs.get(seen.room_id),
             own_space=self.spaces.get(seen.room_id),
             claimed_space=self.spaces.get(self.latest(named)) if named else None,
@@ -86,21 +86,7 @@ class RoomGraph:
             room_id = heir
         return room_id
 
-    def inherited_marker(self, seen: RoomSnapshot) -> Marker | None:
-        """The nearest marker among the rooms that this one replaces."""
-        return _nearest_marker(self._ancestors(seen))
-
-    def origins(self, seen: RoomSnapshot) -> tuple[RoomSnapshot, ...]:
-        """The rooms of ours among those that this one replaces, the latest first."""
-        return self._made_by_us(seen, self._ancestors(seen))
-
-    def _made_by_us(
-        self, seen: RoomSnapshot, before: Iterable[RoomSnapshot]
-    ) -> tuple[RoomSnapshot, ...]:
-        kind = seen.is_space
-        return tuple(it for it in before if it.creator == self.me and it.is_space == kind)
-
-    def _ancestors(self, seen: RoomSnapshot) -> tuple[RoomSnapshot, ...]:
+    def ancestors(self, seen: RoomSnapshot) -> tuple[RoomSnapshot, ...]:
         """The rooms that this one replaces, the chain of upgrades followed back."""
         ancestors: dict[RoomId, RoomSnapshot] = {}
         before = self._predecessor(seen)
@@ -118,6 +104,13 @@ class RoomGraph:
 
 def _nearest_marker(ancestors: Iterable[RoomSnapshot]) -> Marker | None:
     return next((before.marker for before in ancestors if before.marker), None)
+
+
+def _origins(
+    seen: RoomSnapshot, ancestors: Iterable[RoomSnapshot], me: UserId
+) -> tuple[RoomSnapshot, ...]:
+    kind = seen.is_space
+    return tuple(it for it in ancestors if it.creator == me and it.is_space == kind)
 
 
 def room_graph(
@@ -143,8 +136,9 @@ def room_graph(
     for seen in rooms.values():
         if not seen.is_space or seen.room_id in heirs:
             continue
-        marker = seen.marker or graph.inherited_marker(seen)
-        origins = graph.origins(seen)
+        ancestors = graph.ancestors(seen)
+        marker = seen.marker or _nearest_marker(ancestors)
+        origins = _origins(seen, ancestors, me)
         if not (marker or seen.marker_fault or seen.creator == me or origins):
             continue
         on_record = (owners_of_record.get(it.room_id) for it in (seen, *origins))

@@ -113,10 +113,10 @@ def slot(message: Message) -> object:
 
 @dataclass(frozen=True, slots=True)
 class RoomChecked:
-    """A room has said what it is."""
+    """A room has said what it is. `founded_ts` as in Surroundings."""
 
     room_id: RoomId
-    created_ts: int
+    founded_ts: int
     verdict: Verdict
 
 

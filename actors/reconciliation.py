@@ -176,8 +176,8 @@ class Round:
     def _hear(self, report: Report) -> bool:
         """Take a report in. True: all is said, or the round has failed."""
         match report:
-            case RoomChecked(room_id, created_ts, verdict):
-                self._checked(room_id, created_ts, verdict)
+            case RoomChecked(room_id, founded_ts, verdict):
+                self._checked(room_id, founded_ts, verdict)
             case OwnerSettled():
                 self._settled(report)
             case RoomWritten():
@@ -191,7 +191,7 @@ class Round:
         waiting = self._unchecked or self._unsettled or self._unwritten
         return self._failure is not None or not waiting
 
-    def _checked(self, room_id: RoomId, created_ts: int, verdict: Verdict) -> None:
+    def _checked(self, room_id: RoomId, founded_ts: int, verdict: Verdict) -> None:
         if room_id not in self._unchecked:
             return
         self._verdicts[room_id] = verdict
@@ -203,7 +203,7 @@ class Round:
             case _:
                 pass
         if not isinstance(verdict, Skipped) and verdict.owner is not None:
-            report = RoomReport(room_id, created_ts, verdict)
+            report = RoomReport(room_id, founded_ts, verdict)
             self.owners.setdefault(verdict.owner, []).append(report)
         self._unchecked.discard(room_id)
         if not self._unchecked:

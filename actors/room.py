@@ -182,17 +182,17 @@ class RoomActor:
             case _:
                 assert_never(verdict)
         if in_round:
-            context.system.report(RoomChecked(self._room_id, _founded(seen, around), verdict))
+            context.system.report(RoomChecked(self._room_id, around.founded_ts, verdict))
         else:
-            self._tell_owner(_founded(seen, around), verdict)
+            self._tell_owner(around.founded_ts, verdict)
             await tell_others(
                 context, seen, around, verdict, unknown_before=unknown_before, replaced=replaced
             )
 
-    def _tell_owner(self, created_ts: int, verdict: Verdict) -> None:
+    def _tell_owner(self, founded_ts: int, verdict: Verdict) -> None:
         if isinstance(verdict, Skipped) or verdict.owner is None:
             return
-        report = RoomReport(self._room_id, created_ts, verdict)
+        report = RoomReport(self._room_id, founded_ts, verdict)
         self._context.system.tell(verdict.owner, RoomReported(report))
 
     async def _known(self) -> Record:
@@ -202,7 +202,7 @@ class RoomActor:
         return self._record
 
     async def _rows_before(self, around: Surroundings) -> Record | None:
-        """What the cache holds about the latest of the rooms that this one replaces."""
+        """What the cache holds about the latest of the rooms that this one replaces, if any."""
         for origin in around.origins:
             before = await self._rows_of(origin.room_id)
             if before.known:
@@ -224,7 +224,7 @@ class RoomActor:
         writes, removed = repairs_for(self._room_id, record, identity)
         if writes:
             context.system.fire(self._room_id, RoomTrigger.DRIFT_FOUND, _drift(record))
-            self._record = Record(identity.room, (identity.chat,) if identity.chat else ())
+            self._record = _record_of(identity)
             if not in_round:
                 await self._commit_repairs(writes)
         else:
@@ -308,7 +308,7 @@ class RoomActor:
         record = await self._known()
         if record.room is not None and record.chats:
             self._show_as_read(waiting)
-            await self._answer(waiting[0])
+            await self._answer(waiting[0], record, Identity(record.room, record.chats[0]))
         elif not await self._unregistered(waiting):
             return
         context.system.tell(self._room_id, InboxWaiting())
@@ -328,25 +328,17 @@ class RoomActor:
         if self._shown is not None:
             await self._context.homeserver.mark_read(self._room_id, self._shown)
 
-    async def _answer(self, waiting: Waiting) -> None:
+    async def _answer(self, waiting: Waiting, record: Record, identity: Identity) -> None:
         """Handle one message and write what follows from it in one transaction."""
-        record = await self._known()
-        if record.room is None or not record.chats:
-            return
         self._current = waiting
-        response = await self._conversation.respond(
-            waiting.message, Identity(record.room, record.chats[0])
-        )
+        response = await self._conversation.respond(waiting.message, identity)
         writes: list[Write] = [FinishMessage(waiting.message.event_id), *response.writes]
         if response.identity is not None:
             writes += repairs_for(self._room_id, record, response.identity)[0]
         await self._context.store.commit(writes)
         self._current = None
         if response.identity is not None:
-            self._record = Record(
-                response.identity.room,
-                (response.identity.chat,) if response.identity.chat else (),
-            )
+            self._record = _record_of(response.identity)
         self._context.deliver(self._room_id)
         if response.promised is not None:
             self._context.system.tell(*response.promised)
@@ -393,9 +385,9 @@ def repairs_for(room_id: RoomId, record: Record, identity: Identity) -> tuple[li
     return writes, stale
 
 
-def _founded(seen: RoomSnapshot, around: Surroundings) -> int:
-    """When the room was created, or the first of those that it replaces."""
-    return seen.created_ts if around.founded_ts is None else around.founded_ts
+def _record_of(identity: Identity) -> Record:
+    """What the cache holds once it says what it must."""
+    return Record(identity.room, (identity.chat,) if identity.chat else ())
 
 
 def _is_undecided(verdict: Verdict | None) -> bool:

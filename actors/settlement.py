@@ -13,16 +13,16 @@ from actors.texts import Texts
 
 @dataclass(frozen=True, slots=True)
 class RoomReport:
-    """What one room of an owner turned out to be."""
+    """What one room of an owner turned out to be. `founded_ts` as in Surroundings."""
 
     room_id: RoomId
-    created_ts: int
+    founded_ts: int
     verdict: Space | Chat | Conflict
 
     @property
     def seniority(self) -> tuple[int, RoomId]:
         """The room created first comes first; ties by room id."""
-        return (self.created_ts, self.room_id)
+        return (self.founded_ts, self.room_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Known:
     `chats` are those whose room's row says the same; `doubtful` are the other ones: their numbers
     are taken, but they are no evidence of whose they are. `undecided` are those of rooms that we
     are not in, or that are in conflict: they keep their numbers unless a marker says otherwise.
-    `space_ts` is when the user's Space was created, where another one may be older.
+    `space_ts` is when the user's Space was founded, where another one may be older.
     """
 
     user: UserMeta | None = None
@@ -140,7 +140,7 @@ def _claim(
     """What a room claims; or the id it was given before, where another room has what it claims."""
     lost = own is not None and verdict.chat_id in held
     chat_id = own if lost else verdict.chat_id
-    return Claim(report.room_id, report.created_ts, chat_id, verdict.evidence, verdict.by_name)
+    return Claim(report.room_id, report.founded_ts, chat_id, verdict.evidence, verdict.by_name)
 
 
 def _kept(known: Known, reported: Collection[RoomId], high_water: int) -> list[Claim]:

@@ -83,8 +83,7 @@ class UserActor:
         if space is None:
             return known
         graph = await graph_around([space], homeserver, self._context.store)
-        founded_ts = graph.around(space).founded_ts
-        return replace(known, space_ts=space.created_ts if founded_ts is None else founded_ts)
+        return replace(known, space_ts=graph.around(space).founded_ts)
 
     async def _forget_space(self, space_id: RoomId) -> None:
         """Without a Space there is no row; the next invite makes a new one."""

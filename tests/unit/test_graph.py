@@ -41,7 +41,7 @@ def owner_of(space: RoomSnapshot, users: dict[UserId, UserMeta] | None = None) -
 
 
 def test_a_room_without_connections_has_no_surroundings() -> None:
-    assert around(room("!a")) == Surroundings()
+    assert around(room("!a")) == Surroundings(founded_ts=2)
 
 
 # ---------------------------------------------------------------- upgrades
@@ -85,7 +85,7 @@ def test_a_room_with_a_marker_of_its_own_inherits_none() -> None:
 
 def test_a_chain_ends_at_a_room_that_we_are_not_in() -> None:
     first, _, third = CHAIN
-    assert around(third, first) == Surroundings()
+    assert around(third, first) == Surroundings(founded_ts=2)
     assert around(first, third).replaced_by is None
 
 
@@ -97,7 +97,7 @@ def test_a_chain_ends_at_a_room_that_we_are_not_in() -> None:
 def test_a_replacement_that_the_old_room_does_not_name_replaces_nothing(old: RoomSnapshot) -> None:
     old = replace(old, marker=CHAT_MARKER)
     new = room("!b", before="!a")
-    assert around(new, old) == Surroundings()
+    assert around(new, old) == Surroundings(founded_ts=2)
     assert around(old, new).replaced_by is None
 
 
@@ -134,7 +134,7 @@ def test_a_room_is_linked_with_the_spaces_that_list_it_and_those_that_it_names()
 def test_a_space_of_somebody_elses_links_nothing() -> None:
     foreign = replace(SPACE, marker=None, creator=BOB, children=frozenset({RoomId("!a")}))
     seen = replace(room("!a"), parents=frozenset({SPACE_ID}))
-    assert around(seen, foreign) == Surroundings()
+    assert around(seen, foreign) == Surroundings(founded_ts=2)
 
 
 def test_a_replaced_space_links_nothing_any_more() -> None:
