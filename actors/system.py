@@ -76,10 +76,6 @@ class ActorSystem:
         transitions: TransitionLog,
         random: Random,
         *,
-        backoff: Backoff = RESTART,
-        quarantine: Backoff = PROBE,
-        window: CrashWindow = WINDOW,
-        breaker: CorrelationBreaker = BREAKER,
         clock: Callable[[], float] = anyio.current_time,
         meter: Meter | None = None,
     ) -> None:
@@ -88,10 +84,6 @@ class ActorSystem:
         self._spawn = spawn
         self._transitions = transitions
         self._random = random
-        self._backoff = backoff
-        self._quarantine = quarantine
-        self._window = window
-        self._breaker = breaker
         self.answered_at = -math.inf
         """When the platform last answered anybody: it is not down then."""
         self._platform_down_at = -math.inf
@@ -313,7 +305,7 @@ class ActorSystem:
             cell.keep(message)
             self._rest(cell, SESSION_PAUSE_S)
         except Exception as error:  # noqa: BLE001  the actor boundary: one room never stops others
-            await self._crashed(cell, message, error)
+            await self._crashed(cell, actor, message, error)
         else:
             cell.probes = 0
 
@@ -335,12 +327,12 @@ class ActorSystem:
         finally:
             self.meter.handling.add(self._clock() - began)
 
-    async def _crashed(self, cell: Cell, message: Message, error: Exception) -> None:
-        actor, cell.actor = cell.actor, None
+    async def _crashed(self, cell: Cell, actor: Actor, message: Message, error: Exception) -> None:
+        cell.actor = None
         cell.error = error
         self.meter.crashes += 1
         cell.keep(message)
-        cell.crashes = self._window.after(cell.crashes, self._clock())
+        cell.crashes = WINDOW.after(cell.crashes, self._clock())
         _log.warning(
             "actor_crashed",
             address=cell.address,
@@ -350,15 +342,13 @@ class ActorSystem:
             exc_info=None if isinstance(error, PortError) else error,
         )
         self.report(ActorCrashed(cell.address, error))
-        if self._correlated(cell, error):
-            self._rest(cell, self._backoff.delay_s(len(cell.crashes), self._random))
-            return
-        if actor is not None:
+        correlated = self._correlated(cell, error)
+        if not correlated:
             await self._beside(actor.crashed, (error,))
-        if self._charged(cell, error):
+        if not correlated and self._charged(cell, error):
             self._set_aside(cell)
         else:
-            self._rest(cell, self._backoff.delay_s(len(cell.crashes), self._random))
+            self._rest(cell, RESTART.delay_s(len(cell.crashes), self._random))
 
     def _charged(self, cell: Cell, error: Exception) -> bool:
         """Whether this crash is one too many for the room."""
@@ -366,7 +356,7 @@ class ActorSystem:
             return False
         if isinstance(error, HomeserverUnavailable) and not self.live:
             return False
-        return cell.probes > 0 or self._window.exceeded(cell.crashes)
+        return cell.probes > 0 or WINDOW.exceeded(cell.crashes)
 
     def _correlated(self, cell: Cell, error: Exception) -> bool:
         """Whether many rooms fail the same way now; then nobody is charged."""
@@ -376,17 +366,17 @@ class ActorSystem:
         if isinstance(error, PlatformFailed):
             if self._platform_down_at > self.answered_at:
                 return True
-            if now - self.answered_at <= self._breaker.within_s:
+            if now - self.answered_at <= BREAKER.within_s:
                 return False
         self._failures.append((now, kind, cell.address))
         same = [(at, address) for at, what, address in self._failures if what is kind]
-        if len(same) < self._breaker.at_least:
+        if len(same) < BREAKER.at_least:
             return False
         active = sum(
-            address in self._runners.busy or now - other.used <= self._breaker.within_s
+            address in self._runners.busy or now - other.used <= BREAKER.within_s
             for address, other in self.rooms()
         )
-        if not self._breaker.trips(same, active, now):
+        if not BREAKER.trips(same, active, now):
             return False
         for _, address in same:
             self._cells[address].crashes = ()
@@ -405,7 +395,7 @@ class ActorSystem:
     def _set_aside(self, cell: Cell) -> None:
         cell.probes += 1
         cell.crashes = ()
-        delay_s = self._quarantine.delay_s(cell.probes, self._random)
+        delay_s = PROBE.delay_s(cell.probes, self._random)
         self._rest(cell, delay_s)
         reason = f"{cell.error}; next probe in {delay_s:.0f} s"
         self.fire(RoomId(cell.address), RoomTrigger.FAILED_REPEATEDLY, reason)
