@@ -103,7 +103,7 @@ class Conversation:
             raise PlatformFailed(f"no answer within {PLATFORM_TIMEOUT_S:g} s") from error
         finally:
             done.set()
-        self.context.system.answered_at = anyio.current_time()
+        self.context.system.platform_answered()
         return self._say(message, reply, notice=False)
 
     async def _obey(

@@ -5,8 +5,6 @@ incarnation: the message is kept, the actor is started again after a backoff, an
 crashes too often is set aside and probed now and then. Nothing told here is ever awaited.
 """
 
-import math
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from random import Random
 from typing import Final, Self
@@ -16,6 +14,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from actors.cell import Actor, Cell
+from actors.failures import BREAKER, Failures
 from actors.machine import Outcome
 from actors.messages import (
     ANSWERS,
@@ -44,7 +43,7 @@ from actors.ports import (
     RateLimited,
     SessionRevoked,
 )
-from actors.restart import Backoff, CorrelationBreaker, CrashWindow
+from actors.restart import Backoff, CrashWindow
 from actors.room_lifecycle import ROOM_LIFECYCLE, RoomState, RoomTrigger
 from actors.runners import Runners
 from actors.timers import Timers
@@ -58,7 +57,6 @@ SESSION_PAUSE_S: Final = 5.0
 RESTART: Final = Backoff()
 PROBE: Final = Backoff(base_s=30.0, cap_s=900.0, floor_s=30.0)
 WINDOW: Final = CrashWindow()
-BREAKER: Final = CorrelationBreaker()
 OF_A_ROUND: Final = (SnapshotTaken, IdentitySettled, OwnerComplete)
 """Messages that are handled without waiting for anything."""
 
@@ -84,11 +82,7 @@ class ActorSystem:
         self._spawn = spawn
         self._transitions = transitions
         self._random = random
-        self.answered_at = -math.inf
-        """When the platform last answered anybody: it is not down then."""
-        self._platform_down_at = -math.inf
-        """When so many rooms failed because of the platform that it must be down."""
-        self._failures: deque[tuple[float, type[Exception], Address]] = deque(maxlen=1000)
+        self._failures = Failures()
         self._cells: dict[Address, Cell] = {}
         self._timers = Timers(clock)
         self._tasks: TaskGroup | None = None
@@ -362,28 +356,23 @@ class ActorSystem:
         """Whether many rooms fail the same way now; then nobody is charged."""
         if not self.live or not cell.address.startswith("!"):
             return False
-        now, kind = self._clock(), type(error)
-        if isinstance(error, PlatformFailed):
-            if self._platform_down_at > self.answered_at:
-                return True
-            if now - self.answered_at <= BREAKER.within_s:
-                return False
-        self._failures.append((now, kind, cell.address))
-        same = [(at, address) for at, what, address in self._failures if what is kind]
-        if len(same) < BREAKER.at_least:
-            return False
-        active = sum(
-            address in self._runners.busy or now - other.used <= BREAKER.within_s
-            for address, other in self.rooms()
-        )
-        if not BREAKER.trips(same, active, now):
-            return False
-        for _, address in same:
+        if isinstance(error, PlatformFailed) and self._failures.platform_is_down():
+            return True
+        rooms = self._failures.shared(cell.address, error, self._clock(), self._active_rooms)
+        for address in rooms:
             self._cells[address].crashes = ()
-        if isinstance(error, PlatformFailed):
-            self._platform_down_at = now
-        self.report(RoomsFailing(len({address for _, address in same}), _why(error)))
-        return True
+        if rooms:
+            self.report(RoomsFailing(len(rooms), _why(error)))
+        return bool(rooms)
+
+    def _active_rooms(self) -> int:
+        since = self._clock() - BREAKER.within_s
+        busy = self._runners.busy
+        return sum(room_id in busy or cell.used >= since for room_id, cell in self.rooms())
+
+    def platform_answered(self) -> None:
+        """Somebody was given an answer: the platform is not down."""
+        self._failures.platform_answered(self._clock())
 
     def set_aside(self, room_id: RoomId, reason: str) -> None:
         """Quarantine a room that could not even be read; it is probed like any other."""
