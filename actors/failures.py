@@ -45,7 +45,11 @@ class Failures:
         if of_platform and now - self._answered_at <= BREAKER.within_s:
             return set()
         self._latest.append((now, kind, room))
-        same = [(at, other) for at, what, other in self._latest if what is kind]
+        same = [
+            (at, other)
+            for at, what, other in self._latest
+            if what is kind and now - at <= BREAKER.within_s
+        ]
         if len(same) < BREAKER.at_least or not BREAKER.trips(same, active(), now):
             return set()
         if of_platform:
