@@ -6,15 +6,12 @@ loop, its store and its room objects stay unused, since they hide outages and lo
 
 import logging
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from typing import Final, Self, TypeVar
 
-import anyio
-import msgspec
-import structlog
 from nio import AsyncClient, AsyncClientConfig  # type: ignore[import-untyped]
 
 from actors.marker import marker_content
@@ -31,64 +28,34 @@ from actors.model import (
     RoomSnapshot,
     UserId,
 )
-from actors.ports import (
-    Gap,
-    HomeserverRefused,
-    HomeserverUnavailable,
-    Hydration,
-    NewRoom,
-    PortError,
-    PositionLost,
-    SyncDelta,
-)
+from actors.ports import Gap, HomeserverRefused, Hydration, NewRoom, PositionLost, SyncDelta
 from adapter.matrix.bodies import (
     Acknowledged,
     Capabilities,
     Created,
-    JoinedRooms,
     Membership,
     Page,
     Sent,
     SyncResponse,
-    Versions,
-    WhoAmI,
-    Window,
 )
 from adapter.matrix.connection import REQUEST_TIMEOUT_S, Client, Connection, path_to
-from adapter.matrix.hydrate import (
-    SLIDING_SYNC_FEATURE,
-    SLIDING_SYNC_PATH,
-    FirstReading,
-    SecondReading,
-    complete,
-    first_reading,
-    first_reading_of_window,
-    hydration_filter,
-    live_filter,
-    messages_filter,
-    position_filter,
-    window_request,
-)
+from adapter.matrix.hydrate import live_filter, messages_filter
 from adapter.matrix.login import Credentials, Login
 from adapter.matrix.pacing import Pace
 from adapter.matrix.provisioning import DEFAULT_ROOM_VERSION, create_room_body, link_content
+from adapter.matrix.rooms import RoomReader
 from adapter.matrix.session import SessionFile
-from adapter.matrix.together import together
-from adapter.matrix.wire import delta_of, membership_in, messages_of, reading_of_state
+from adapter.matrix.wire import delta_of, messages_of
 
 DEFAULT_DEVICE_ID: Final = "SURFACESBOT"
 
 _CREATE_TIMEOUT_S: Final = 60.0
-HYDRATE_TIMEOUT_S: Final = 300.0
 _SYNC_GRACE_S: Final = 15.0
 _TYPING_MS: Final = 30_000
 _PAGE_SIZE: Final = 100
 _EXTRA_PAGES: Final = 20
-_READS_AT_ONCE: Final = 20
 _BAD_REQUEST: Final = 400
 _FORBIDDEN: Final = 403
-
-_log = structlog.get_logger("adapter.matrix.gateway")
 
 A = TypeVar("A")
 
@@ -128,6 +95,7 @@ class Gateway:
         self._owns_client = client is None
         self._http = Connection(client or _new_client(credentials), meter)
         self._login = Login(self._http, credentials)
+        self._rooms = RoomReader(self._http, user_id)
         self._room_version: str | None = None
         self._pace = Pace()
 
@@ -163,17 +131,11 @@ class Gateway:
 
     async def probe(self) -> None:
         """Return only after a request that needs the session has really succeeded."""
-        await self._http.request("GET", path_to("account", "whoami"), WhoAmI)
+        await self._rooms.probe()
 
     async def hydrate(self) -> Hydration:
         """Read every joined room's state, and the position that goes with it."""
-        joined, slides = await together(self.joined_rooms, self._has_sliding_sync)
-        first = await self._first_window(joined) if slides else None
-        first = first or await self._first_sync(joined)
-        readings = await self._read_again(first.read_again)
-        if any(isinstance(reading, HomeserverRefused) for reading in readings.values()):
-            joined = await self.joined_rooms()
-        return complete(first, readings, joined)
+        return await self._rooms.hydrate()
 
     async def sync(self, since: str, timeout_s: float) -> SyncDelta:
         """Wait up to `timeout_s` seconds for news since a position. Also raises PositionLost.
@@ -214,17 +176,11 @@ class Gateway:
 
     async def read_room(self, room_id: RoomId) -> RoomSnapshot:
         """One joined room's whole state. HomeserverRefused when we are not (or no longer) in it."""
-        events = await self._http.request(
-            "GET", path_to("rooms", room_id, "state"), list[msgspec.Raw]
-        )
-        if membership_in(events, self._me) != "join":
-            raise HomeserverRefused(_FORBIDDEN, "M_FORBIDDEN", "we are not in this room")
-        return reading_of_state(room_id, events, self._me).snapshot
+        return await self._rooms.read_room(room_id)
 
     async def joined_rooms(self) -> frozenset[RoomId]:
         """The rooms that we are in."""
-        answer = await self._http.request("GET", path_to("joined_rooms"), JoinedRooms)
-        return frozenset(map(RoomId, answer.joined_rooms))
+        return await self._rooms.joined_rooms()
 
     async def create_room(self, room: NewRoom) -> RoomId:
         """Create a private room. HomeserverUnavailable leaves it open whether the room exists."""
@@ -338,64 +294,6 @@ class Gateway:
             answer = await self._http.request("GET", path_to("capabilities"), Capabilities)
             self._room_version = answer.default_room_version or DEFAULT_ROOM_VERSION
         return self._room_version
-
-    async def _first_sync(self, joined: frozenset[RoomId]) -> FirstReading:
-        response = await self._initial_sync(hydration_filter(secrets.token_hex(8)))
-        return first_reading(response, joined, self._me)
-
-    async def _has_sliding_sync(self) -> bool:
-        versions = await self._http.request("GET", "/_matrix/client/versions", Versions)
-        return versions.unstable_features.get(SLIDING_SYNC_FEATURE) is True
-
-    async def _first_window(self, joined: frozenset[RoomId]) -> FirstReading | None:
-        """None where the homeserver has no sliding sync for us after all."""
-        asked = self._initial_sync(position_filter(secrets.token_hex(8)), REQUEST_TIMEOUT_S)
-        position = (await asked).next_batch
-        body = window_request(self._me)
-        try:
-            window = await self._http.request(
-                "POST", SLIDING_SYNC_PATH, Window, body, timeout_s=HYDRATE_TIMEOUT_S
-            )
-        except HomeserverRefused as refusal:
-            _log.warning("sliding_sync_refused", reason=str(refusal))
-            return None
-        return first_reading_of_window(window, position, joined, self._me)
-
-    async def _initial_sync(
-        self, sync_filter: str, timeout_s: float = HYDRATE_TIMEOUT_S
-    ) -> SyncResponse:
-        path = path_to("sync", timeout=0, filter=sync_filter)
-        return await self._http.request("GET", path, SyncResponse, timeout_s=timeout_s)
-
-    async def _read_again(self, room_ids: Iterable[RoomId]) -> dict[RoomId, SecondReading]:
-        """Read rooms one by one, some at once. A room that fails is told; a server raises."""
-        readings: dict[RoomId, SecondReading] = {}
-        failures: list[PortError] = []
-        limiter = anyio.CapacityLimiter(_READS_AT_ONCE)
-
-        async def read(room_id: RoomId) -> None:
-            try:
-                async with limiter:
-                    readings[room_id] = await self._read_or_reason(room_id)
-            except PortError as error:
-                failures.append(error)
-                reads.cancel_scope.cancel()
-
-        async with anyio.create_task_group() as reads:
-            for room_id in room_ids:
-                reads.start_soon(read, room_id)
-        if failures:
-            raise failures[0]
-        return readings
-
-    async def _read_or_reason(self, room_id: RoomId) -> SecondReading:
-        try:
-            return await self.read_room(room_id)
-        except HomeserverRefused as refusal:
-            return refusal
-        except HomeserverUnavailable as error:
-            await self.probe()
-            return error
 
 
 def _new_client(credentials: Credentials) -> Client:

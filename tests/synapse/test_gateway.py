@@ -392,7 +392,7 @@ class TestHydrating:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         if not sliding:
-            monkeypatch.setattr("adapter.matrix.gateway.SLIDING_SYNC_FEATURE", "unheard.of")
+            monkeypatch.setattr("adapter.matrix.rooms.SLIDING_SYNC_FEATURE", "unheard.of")
         space_id = await gateway.create_room(space_of(alice))
         chat_id = await gateway.create_room(chat_of(alice, space_id))
         await gateway.link(space_id, chat_id)

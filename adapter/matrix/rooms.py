@@ -1,0 +1,128 @@
+"""Reading rooms over a connection: one of them, or all at once as `hydrate` plans it."""
+
+import secrets
+from collections.abc import Iterable
+from typing import Final
+
+import anyio
+import msgspec
+import structlog
+
+from actors.model import RoomId, RoomSnapshot, UserId
+from actors.ports import HomeserverRefused, HomeserverUnavailable, Hydration, PortError
+from adapter.matrix.bodies import JoinedRooms, SyncResponse, Versions, WhoAmI, Window
+from adapter.matrix.connection import REQUEST_TIMEOUT_S, Connection, path_to
+from adapter.matrix.hydrate import (
+    SLIDING_SYNC_FEATURE,
+    SLIDING_SYNC_PATH,
+    FirstReading,
+    SecondReading,
+    complete,
+    first_reading,
+    first_reading_of_window,
+    hydration_filter,
+    position_filter,
+    window_request,
+)
+from adapter.matrix.together import together
+from adapter.matrix.wire import membership_in, reading_of_state
+
+HYDRATE_TIMEOUT_S: Final = 300.0
+_READS_AT_ONCE: Final = 20
+_FORBIDDEN: Final = 403
+
+_log = structlog.get_logger("adapter.matrix.rooms")
+
+
+class RoomReader:
+    """What the bot sees of its rooms. Raises what `actors.ports.Homeserver` does."""
+
+    def __init__(self, connection: Connection, me: UserId) -> None:
+        self._http = connection
+        self._me = me
+
+    async def probe(self) -> None:
+        """Return only after a request that needs the session has really succeeded."""
+        await self._http.request("GET", path_to("account", "whoami"), WhoAmI)
+
+    async def hydrate(self) -> Hydration:
+        """Read every joined room's state, and the position that goes with it."""
+        joined, slides = await together(self.joined_rooms, self._has_sliding_sync)
+        first = await self._first_window(joined) if slides else None
+        first = first or await self._first_sync(joined)
+        readings = await self._read_again(first.read_again)
+        if any(isinstance(reading, HomeserverRefused) for reading in readings.values()):
+            joined = await self.joined_rooms()
+        return complete(first, readings, joined)
+
+    async def read_room(self, room_id: RoomId) -> RoomSnapshot:
+        """One joined room's whole state. HomeserverRefused when we are not (or no longer) in it."""
+        events = await self._http.request(
+            "GET", path_to("rooms", room_id, "state"), list[msgspec.Raw]
+        )
+        if membership_in(events, self._me) != "join":
+            raise HomeserverRefused(_FORBIDDEN, "M_FORBIDDEN", "we are not in this room")
+        return reading_of_state(room_id, events, self._me).snapshot
+
+    async def joined_rooms(self) -> frozenset[RoomId]:
+        """The rooms that we are in."""
+        answer = await self._http.request("GET", path_to("joined_rooms"), JoinedRooms)
+        return frozenset(map(RoomId, answer.joined_rooms))
+
+    async def _first_sync(self, joined: frozenset[RoomId]) -> FirstReading:
+        response = await self._initial_sync(hydration_filter(secrets.token_hex(8)))
+        return first_reading(response, joined, self._me)
+
+    async def _has_sliding_sync(self) -> bool:
+        versions = await self._http.request("GET", "/_matrix/client/versions", Versions)
+        return versions.unstable_features.get(SLIDING_SYNC_FEATURE) is True
+
+    async def _first_window(self, joined: frozenset[RoomId]) -> FirstReading | None:
+        """None where the homeserver has no sliding sync for us after all."""
+        asked = self._initial_sync(position_filter(secrets.token_hex(8)), REQUEST_TIMEOUT_S)
+        position = (await asked).next_batch
+        body = window_request(self._me)
+        try:
+            window = await self._http.request(
+                "POST", SLIDING_SYNC_PATH, Window, body, timeout_s=HYDRATE_TIMEOUT_S
+            )
+        except HomeserverRefused as refusal:
+            _log.warning("sliding_sync_refused", reason=str(refusal))
+            return None
+        return first_reading_of_window(window, position, joined, self._me)
+
+    async def _initial_sync(
+        self, sync_filter: str, timeout_s: float = HYDRATE_TIMEOUT_S
+    ) -> SyncResponse:
+        path = path_to("sync", timeout=0, filter=sync_filter)
+        return await self._http.request("GET", path, SyncResponse, timeout_s=timeout_s)
+
+    async def _read_again(self, room_ids: Iterable[RoomId]) -> dict[RoomId, SecondReading]:
+        """Read rooms one by one, some at once. A room that fails is told; a server raises."""
+        readings: dict[RoomId, SecondReading] = {}
+        failures: list[PortError] = []
+        limiter = anyio.CapacityLimiter(_READS_AT_ONCE)
+
+        async def read(room_id: RoomId) -> None:
+            try:
+                async with limiter:
+                    readings[room_id] = await self._read_or_reason(room_id)
+            except PortError as error:
+                failures.append(error)
+                reads.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as reads:
+            for room_id in room_ids:
+                reads.start_soon(read, room_id)
+        if failures:
+            raise failures[0]
+        return readings
+
+    async def _read_or_reason(self, room_id: RoomId) -> SecondReading:
+        try:
+            return await self.read_room(room_id)
+        except HomeserverRefused as refusal:
+            return refusal
+        except HomeserverUnavailable as error:
+            await self.probe()
+            return error
