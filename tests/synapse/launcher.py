@@ -14,6 +14,7 @@ from typing import Any, Final
 from typing_extensions import override
 
 import actors.creation as creation_module
+import actors.system as system_module
 import adapter.matrix.gateway as gateway_module
 import adapter.matrix.outbox as outbox_module
 import adapter.matrix.pump as pump_module
@@ -22,7 +23,6 @@ import supervisor.supervisor as supervisor_module
 from actors.model import EventId, PlatformChatId
 from actors.ports import PlatformFailed
 from actors.restart import Backoff
-from actors.system import ActorSystem
 from adapter.matrix.connection import Connection
 from adapter.platform.echo import EchoPlatform
 from adapter.sqlite.group import GroupCommit, _Batch
@@ -43,6 +43,7 @@ def make_impatient() -> None:
         (gateway_module, "_SYNC_GRACE_S", WAIT_S / 2),
         (supervisor_module, "HEALTHY_AFTER_S", 0.0),
         (outbox_module, "Backoff", lambda: SHORT),
+        (system_module, "RESTART", SHORT),
     ]
     for module, name, bound in bounds:
         if not hasattr(module, name):
@@ -51,7 +52,6 @@ def make_impatient() -> None:
     defaults: list[tuple[Any, str, object]] = [
         (Connection.request, "timeout_s", WAIT_S),
         (Supervisor.__init__, "backoff", SHORT),
-        (ActorSystem.__init__, "backoff", SHORT),
         (vars(SqliteStore)["open"].__wrapped__.__wrapped__, "busy_timeout_s", WAIT_S / 2),
     ]
     for function, name, default in defaults:
