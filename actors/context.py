@@ -65,10 +65,10 @@ class ActorContext:
     allows: Callable[[UserId], bool]
     deliver: Callable[[RoomId], None]
     upkeep: Upkeep
-    replacements: set[RoomId]
     wall_clock: Callable[[], float]
     platform_slots: anyio.CapacityLimiter
     homeserver_slots: anyio.CapacityLimiter
+    replacements: set[RoomId] = field(default_factory=set)
     questions: dict[RoomId, Question] = field(default_factory=dict)
     creating: set[Nonce] = field(default_factory=set)
     made: dict[Nonce, RoomId] = field(default_factory=dict)

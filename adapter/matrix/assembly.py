@@ -79,8 +79,6 @@ def assemble(
     system = ActorSystem(spawn, transitions, random, clock=clock, meter=meter)
     slots = anyio.CapacityLimiter(HOMESERVER_SLOTS)
     guarded = LiveOnly(homeserver, system)
-    upkeep = Upkeep(guarded, system)
-    replacements: set[RoomId] = set()
     outbox = Outbox(guarded, store, system, slots, random)
     context = ActorContext(
         homeserver=guarded,
@@ -91,22 +89,25 @@ def assemble(
         ids=ids or RandomIds(),
         allows=allows,
         deliver=outbox.wake,
-        upkeep=upkeep,
-        replacements=replacements,
+        upkeep=Upkeep(guarded, system),
         wall_clock=transitions.wall_clock,
         platform_slots=anyio.CapacityLimiter(PLATFORM_SLOTS),
         homeserver_slots=slots,
     )
-    activities = Activities(
-        homeserver=homeserver,
-        store=store,
-        system=system,
+    return Bot(system, _activities(context, outbox, Instance(transitions.boot, where)))
+
+
+def _activities(context: ActorContext, outbox: Outbox, ours: Instance) -> Activities:
+    """What drives the actors."""
+    return Activities(
+        homeserver=context.homeserver,
+        store=context.store,
+        system=context.system,
         outbox=outbox,
-        upkeep=upkeep,
-        instances=Instances(guarded, Instance(transitions.boot, where)),
-        replacements=replacements,
+        upkeep=context.upkeep,
+        instances=Instances(context.homeserver, ours),
+        replacements=context.replacements,
         undecided=context.undecided,
         taken=context.taken,
-        wall_clock=transitions.wall_clock,
+        wall_clock=context.wall_clock,
     )
-    return Bot(system, activities)
