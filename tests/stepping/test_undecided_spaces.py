@@ -4,13 +4,23 @@ from dataclasses import dataclass
 
 import pytest
 
-from actors.model import MARKER_TYPE, UserId
+from actors.model import MARKER_TYPE, RoomId, UserId
 from actors.texts import ENGLISH
 from tests.simulation.events import Content
 from tests.simulation.people import Person
 from tests.stepping.harness import ALICE, BOT, World, quiet
 
 pytestmark = pytest.mark.anyio
+
+
+async def only_bob_is_served(world: World) -> RoomId:
+    """Both invite the bot, and Alice is told to wait in this room; Bob gets a Space and a chat."""
+    direct = world.alice.direct_chat_with(BOT)
+    world.bob.direct_chat_with(BOT)
+    await quiet(60)
+    assert world.alice.replies(direct) == (ENGLISH.creation_waits,)
+    assert world.creations() == 2 + 2
+    return direct
 
 
 @pytest.mark.parametrize("lost", ["nothing", "all rows"])
@@ -24,11 +34,7 @@ async def test_an_owner_whose_space_cannot_be_decided_gets_no_other_one(lost: st
         world.lose_store()
     bot.write_marker(home.space, {**marker, "version": 2})
     async with world.live():
-        direct = world.alice.direct_chat_with(BOT)
-        world.bob.direct_chat_with(BOT)
-        await quiet(60)
-        assert world.alice.replies(direct) == (ENGLISH.creation_waits,)
-        assert world.creations() == 2 + 2
+        direct = await only_bob_is_served(world)
     async with world.live() as run:
         await quiet(60)
         assert world.creations() == 2 + 2
@@ -97,8 +103,4 @@ async def test_whoever_an_undecided_space_may_belong_to_gets_no_other_one(case: 
         bot.write_marker(home.chat, {})
     world.lose_store()
     async with world.live():
-        direct = world.alice.direct_chat_with(BOT)
-        world.bob.direct_chat_with(BOT)
-        await quiet(60)
-        assert world.alice.replies(direct) == (ENGLISH.creation_waits,)
-        assert world.creations() == 2 + 2
+        await only_bob_is_served(world)
