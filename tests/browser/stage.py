@@ -56,7 +56,14 @@ def a_life(now: float) -> tuple[Step, ...]:
         step(t + 9, "hydrate", "hydrated", "reconcile", "1250 rooms", 9),
         step(t + 11, "reconcile", "reconciled", "live", "3 changes, 1 conflict", 2),
         step(t + 1200, "live", "homeserver_lost", "degraded", "502 Bad Gateway", 1189),
-        step(t + 1440, "degraded", "recovered", "hydrate", "homeserver and database answer again", 240),
+        step(
+            t + 1440,
+            "degraded",
+            "recovered",
+            "hydrate",
+            "homeserver and database answer again",
+            240,
+        ),
         step(t + 1441, "hydrate", "hydrated", "reconcile", "2 rooms changed", 1),
         step(t + 1441.5, "reconcile", "reconciled", "live", "0 changes, 1 conflict", 0.5),
     )
