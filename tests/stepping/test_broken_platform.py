@@ -33,20 +33,3 @@ async def test_a_platform_that_raises_anything_costs_its_room_a_while_and_its_me
         await quiet()
         assert world.alice.replies(of_alice.chat)[1:] == ("You said: and this?",)
         assert run.state() is State.LIVE
-
-
-async def test_a_platform_that_raises_anything_in_many_rooms_leaves_none_behind() -> None:
-    world, platform = World(), ScriptedPlatform()
-    platform.fail("poison", *[KeyError("answer")] * 500)
-    async with world.live(platform=platform) as run:
-        home = await run.settle_in(world.alice)
-        chats = await run.more_chats(world.alice, home, 6)
-        for room_id in chats:
-            world.alice.say(room_id, "poison")
-        await quiet(3600)
-        for room_id in chats:
-            world.alice.say(room_id, "and this?")
-        await quiet(60)
-        for room_id in chats:
-            assert world.alice.replies(room_id) == (ENGLISH.gave_up, "You said: and this?")
-        assert run.state() is State.LIVE
