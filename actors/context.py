@@ -52,7 +52,9 @@ class ActorContext:
     `listed_in` are the Spaces that list a room which is no chat of their owner's yet, `named_by`
     rooms that name a Space which is none of ours, or which we are not in. `undecided`
     are rooms in conflict, and what is known of whose they may be. `turned_away` are rooms
-    that an owner could not be invited to while they are being shown the way. `predecessors` are
+    that an owner could not be invited to while they are being shown the way. `awaited` are rooms
+    that were asked back into, and those that a Space lists which was not known before: until they
+    were looked at, nobody knows what there is. `predecessors` are
     rooms that others have replaced: they carry on again when we are taken out of those.
     """
 
@@ -77,6 +79,7 @@ class ActorContext:
     named_by: dict[RoomId, set[RoomId]] = field(default_factory=dict)
     undecided: dict[RoomId, Concern] = field(default_factory=dict)
     turned_away: dict[UserId, set[RoomId]] = field(default_factory=dict)
+    awaited: set[RoomId] = field(default_factory=set)
     predecessors: dict[RoomId, RoomId] = field(default_factory=dict)
 
     def link_to(self, room_id: RoomId) -> str:

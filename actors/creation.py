@@ -36,6 +36,8 @@ _log = structlog.get_logger()
 
 UNKNOWN_AGAIN_S: Final = 10.0
 """How long to wait before looking again whether a room can be read."""
+LOOKED_AT_SOON_S: Final = 0.2
+"""How long to wait for the actor of a room that we were asked back into."""
 UNCLEAR_FOR_S: Final = 60.0
 """How long a createRoom without an answer may still be at work on the server. A room that it makes
 meanwhile comes with the next sync, and is adopted then."""
@@ -136,6 +138,9 @@ class Creation(OwnerWork):
         context = self.context
         if context.upkeep.pending(self.owner):
             return True
+        if self._sees_more_soon():
+            context.system.tell_later(LOOKED_AT_SOON_S, self.owner, IntentsWaiting())
+            return True
         unknown = await self._unknown_room()
         if unknown is None:
             return False
@@ -145,6 +150,14 @@ class Creation(OwnerWork):
         context.system.tell_later(UNKNOWN_AGAIN_S, self.owner, IntentsWaiting())
         return True
 
+    def _sees_more_soon(self) -> bool:
+        """Whether a room that may be what is to be made is being looked at now."""
+        awaited, system = self.context.awaited, self.context.system
+        for room_id in tuple(awaited):
+            if not (system.is_busy(room_id) or system.has_mail_for(room_id)):
+                awaited.discard(room_id)
+        return any(map(system.is_busy, awaited))
+
     async def _unknown_room(self) -> RoomId | None:
         """A room that can't be read or decided now, and may be what is to be made."""
         user = await self._user()
@@ -153,7 +166,7 @@ class Creation(OwnerWork):
                 return room_id
             if user is not None and user.space_id == room_id:
                 return room_id
-        for room_id in tuple(self.context.system.unread_rooms()):
+        for room_id in (*self.context.system.unread_rooms(), *sorted(self.context.awaited)):
             room = from_row(await self.context.store.row(room_key(room_id)), RoomMeta)
             whose = room.matrix_user_id if room else None
             if whose == self.owner or (whose is None and user is None):

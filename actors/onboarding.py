@@ -51,14 +51,17 @@ class Onboarding(OwnerWork):
     def _one_of_ours(self, room_id: RoomId, seen: RoomSnapshot | None) -> bool:
         """Whether the room just joined is managed already: left before, or the heir of one.
 
-        Such an invite asks us back in; it is not the wish for a Space.
+        Such an invite asks us back in; it is not the wish for a Space. Nothing is made before the
+        room was looked at: it may be what somebody else asks for meanwhile, or this owner elsewhere.
         """
-        marked = seen is not None and (seen.marker or seen.marker_fault)
-        if marked or room_id in self.context.replacements:
-            self.context.replacements.discard(room_id)
-            self.context.system.tell(room_id, RoomChanged())
-            return True
-        return False
+        context = self.context
+        marked = seen is not None and bool(seen.marker or seen.marker_fault)
+        managed = marked or room_id in context.replacements
+        if managed or (seen is not None and seen.creator == context.homeserver.me):
+            context.replacements.discard(room_id)
+            context.awaited.add(room_id)
+            context.system.tell(room_id, RoomChanged())
+        return managed
 
     async def onboard(self, intent: Intent) -> None:
         """Show the way back into the Space and the chats; promise what there is not."""

@@ -196,6 +196,10 @@ class ActorSystem:
         cell = self._cells.get(address)
         return cell is not None and bool(cell.mailbox)
 
+    def is_busy(self, address: Address) -> bool:
+        """Whether an actor is at work, or next; one that rests after an error is not."""
+        return address in self._runners.busy
+
     def _cell(self, address: Address) -> Cell:
         cell = self._cells.get(address)
         if cell is None:

@@ -70,6 +70,8 @@ async def tell_others(
         affected |= await _affected_chats(context, seen, verdict, all_of_them=unknown_before)
     if affected:
         affected &= await context.homeserver.joined_rooms()
+    if isinstance(verdict, Space) and unknown_before:
+        context.awaited.update(affected)
     for room_id in sorted(affected):
         context.system.tell(room_id, RoomChanged())
 

@@ -134,6 +134,7 @@ class SimulatedHomeserver:
                 raise HomeserverUnavailable(self.server.unreadable[room_id])
             return read_snapshot(room, self._me)
 
+        await anyio.sleep(self.server.reading_s)
         return await self._read("read_room", read, room_id)
 
     async def joined_rooms(self) -> frozenset[RoomId]:

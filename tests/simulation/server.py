@@ -42,7 +42,7 @@ class SimulatedServer:
     """A homeserver with everything on it.
 
     Public fields may be set at any time: `slow_s` (the longest delay of a request, each way),
-    `unreadable` (rooms whose state can't be read, with the reason), `refuses_credentials`,
+    `reading_s` (how much longer one room's state takes), `unreadable` (rooms whose state can't be read, with the reason), `refuses_credentials`,
     `creation_limit` and `write_limit` (None: unlimited), `timeline_limit` (messages of a room in
     one sync), `room_version` (of the rooms created from now on), `on_event` (told of every event).
     """
@@ -74,6 +74,7 @@ class SimulatedServer:
         self.write_limit: RateLimit | None = None
         self.refuses_credentials = False
         self.slow_s = 0.0
+        self.reading_s = 0.0
         self.unreadable: dict[RoomId, str] = {}
         self.on_event: Callable[[Event], None] = lambda _: None
         self._postponed: list[tuple[float, Callable[[], object]]] = []
@@ -151,6 +152,7 @@ class SimulatedServer:
         """End everything that is wrong. Rate limits stay: they are no fault."""
         self.down = False
         self.slow_s = 0.0
+        self.reading_s = 0.0
         self.unreadable.clear()
         self.refuses_credentials = False
 

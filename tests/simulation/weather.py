@@ -60,7 +60,7 @@ class Weather:
         self._faults.lost_creations = plan.lost_creations
         self._faults.overlap = plan.overlap
         self._faults.shuffle = plan.shuffle
-        self._server.slow_s = plan.slow_s
+        self._server.slow_s = self._server.reading_s = plan.slow_s
         self._server.creation_limit = plan.creation_limit
         self._server.write_limit = plan.write_limit
         self._process.disk.fails = plan.database_fails

@@ -243,3 +243,32 @@ async def test_an_owner_whose_space_the_bot_was_removed_from_gets_another_by_an_
             "space_id": second.space,
             "next_chat_index": 3,
         }
+
+
+@pytest.mark.parametrize("away", ["live", "down", "down, and all rows are lost"])
+@pytest.mark.parametrize("which", ["space", "chat"])
+async def test_who_asks_us_back_in_and_knocks_as_well_gets_nothing_new(
+    which: str, away: str
+) -> None:
+    world = World()
+
+    async def ask_twice(room_id: RoomId) -> None:
+        world.server.reading_s = 0.3
+        world.alice.direct_chat_with(BOT)
+        world.alice.invite(room_id, BOT)
+        await quiet(60)
+
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        room_id = home.space if which == "space" else home.chat
+        world.server.evict(room_id, BOT)
+        await quiet()
+        if away == "live":
+            await ask_twice(room_id)
+    if away != "live":
+        if "lost" in away:
+            world.lose_store()
+        async with world.live():
+            await ask_twice(room_id)
+    assert world.creations() == 2
+    assert await run.home_of(world.alice, home.direct) == home
