@@ -52,7 +52,7 @@ class Onboarding(OwnerWork):
         """Whether the room just joined is managed already: left before, or the heir of one.
 
         Such an invite asks us back in; it is not the wish for a Space. Nothing is made before the
-        room was looked at: it may be what somebody else asks for meanwhile, or this owner elsewhere.
+        room was looked at: it may be just what is asked for elsewhere.
         """
         context = self.context
         marked = seen is not None and bool(seen.marker or seen.marker_fault)

@@ -42,9 +42,10 @@ class SimulatedServer:
     """A homeserver with everything on it.
 
     Public fields may be set at any time: `slow_s` (the longest delay of a request, each way),
-    `reading_s` (how much longer one room's state takes), `unreadable` (rooms whose state can't be read, with the reason), `refuses_credentials`,
-    `creation_limit` and `write_limit` (None: unlimited), `timeline_limit` (messages of a room in
-    one sync), `room_version` (of the rooms created from now on), `on_event` (told of every event).
+    `reading_s` (how much longer one room's state takes), `unreadable` (rooms whose state can't be
+    read, with the reason), `refuses_credentials`, `creation_limit` and `write_limit` (None:
+    unlimited), `timeline_limit` (messages of a room in one sync), `room_version` (of the rooms
+    created from now on), `on_event` (told of every event).
     """
 
     def __init__(
