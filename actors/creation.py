@@ -10,7 +10,6 @@ from typing import Final, assert_never
 
 import structlog
 
-from actors.classify import Concern
 from actors.messages import IntentsWaiting
 from actors.model import (
     ChatContext,
@@ -30,14 +29,11 @@ from actors.onboarding import Onboarding
 from actors.owner_work import OwnerWork, given
 from actors.ports import HomeserverRefused, HomeserverUnavailable, NewRoom, RateLimited
 from actors.rows import PLATFORM_NAME, chat_key, from_row, room_key, to_row, user_key
+from actors.unknowns import Unknowns
 from actors.writes import PutIntent, PutRow, Write
 
 _log = structlog.get_logger()
 
-UNKNOWN_AGAIN_S: Final = 10.0
-"""How long to wait before looking again whether a room can be read."""
-LOOKED_AT_SOON_S: Final = 0.2
-"""How long to wait for the actor of a room that we were asked back into."""
 UNCLEAR_FOR_S: Final = 60.0
 """How long a createRoom without an answer may still be at work on the server. A room that it makes
 meanwhile comes with the next sync, and is adopted then."""
@@ -90,14 +86,16 @@ class Creation(OwnerWork):
             return True
         match intent.step:
             case IntentStep.WANTED:
-                if await self._must_wait(intent):
+                if await Unknowns(self.owner, self.context).must_wait(intent):
                     return False
                 if await self._made_before(intent):
                     return True
                 if not await self._found_meanwhile(intent):
                     await self._reserve(intent)
             case IntentStep.CREATING:
-                if intent.started_at is None and await self._must_wait(intent):
+                if intent.started_at is None and await Unknowns(self.owner, self.context).must_wait(
+                    intent
+                ):
                     return False
                 return await self._create(intent)
             case IntentStep.CREATED:
@@ -132,58 +130,6 @@ class Creation(OwnerWork):
         adopted = replace(self.adopted(intent, room_id), chat_id=room.chat_id)
         await self.context.store.commit([PutIntent(adopted)])
         return True
-
-    async def _must_wait(self, intent: Intent) -> bool:
-        """Whether something about the owner is not known, or not written down, yet."""
-        context = self.context
-        if context.upkeep.pending(self.owner):
-            return True
-        if self._sees_more_soon():
-            context.system.tell_later(LOOKED_AT_SOON_S, self.owner, IntentsWaiting())
-            return True
-        unknown = await self._unknown_room()
-        if unknown is None:
-            return False
-        if not intent.told_queued:
-            _log.warning("creation_waits", owner=self.owner, unknown_room=unknown)
-        await self._say_queued(intent, context.texts.creation_waits)
-        context.system.tell_later(UNKNOWN_AGAIN_S, self.owner, IntentsWaiting())
-        return True
-
-    def _sees_more_soon(self) -> bool:
-        """Whether a room that may be what is to be made is being looked at now."""
-        awaited, system = self.context.awaited, self.context.system
-        for room_id in tuple(awaited):
-            if not (system.is_busy(room_id) or system.has_mail_for(room_id)):
-                awaited.discard(room_id)
-        return any(map(system.is_busy, awaited))
-
-    async def _unknown_room(self) -> RoomId | None:
-        """A room that can't be read or decided now, and may be what is to be made."""
-        user = await self._user()
-        for room_id in tuple(self.context.undecided):
-            if user is None and await self._may_be_theirs(room_id):
-                return room_id
-            if user is not None and user.space_id == room_id:
-                return room_id
-        for room_id in (*self.context.system.unread_rooms(), *sorted(self.context.awaited)):
-            room = from_row(await self.context.store.row(room_key(room_id)), RoomMeta)
-            whose = room.matrix_user_id if room else None
-            if whose == self.owner or (whose is None and user is None):
-                return room_id
-        return None
-
-    async def _may_be_theirs(self, room_id: RoomId) -> bool:
-        """Whether the owner is named by an undecided room, or in it; it is read for that, once."""
-        undecided = self.context.undecided
-        concern = undecided.get(room_id)
-        if concern is None or self.owner in concern.owners or concern.complete:
-            return concern is not None and self.owner in concern.owners
-        seen = await read_if_joined(self.context.homeserver, room_id)
-        owners = concern.owners.union(seen.others if seen else ())
-        if undecided.get(room_id) == concern:
-            undecided[room_id] = Concern(owners, complete=True)
-        return self.owner in owners
 
     async def _reserve(self, intent: Intent) -> None:
         """Take the next chat id, here, before the server hears of it."""
@@ -248,12 +194,25 @@ class Creation(OwnerWork):
             return False
         except HomeserverRefused as refusal:
             _log.error("create_refused", owner=self.owner, nonce=intent.nonce, error=str(refusal))
-            reason = refusal.message or refusal.errcode
-            await self._give_up(intent, context.texts.creation_refused.format(reason=reason))
+            await self._refused(intent, refusal.message or refusal.errcode)
             return True
         _log.info("room_created", room_id=room_id, owner=self.owner, kind=str(intent.kind))
         await self._record(intent, room_id)
         return True
+
+    async def _refused(self, intent: Intent, reason: str) -> None:
+        """Nothing comes of it. A number that not even the Space has heard of is free again."""
+        texts = self.context.texts
+        if intent.started_at is not None:
+            await self._give_up(intent, texts.creation_refused.format(reason=reason))
+            return
+        user = given(await self._user())
+        if user.next_chat_index - 1 == chat_number(given(intent.chat_id)):
+            user = replace(user, next_chat_index=user.next_chat_index - 1)
+        body = texts.number_refused.format(reason=reason)
+        await self._done(
+            intent, PutRow(user_key(self.owner), to_row(user)), *self._tell(intent, "done", body)
+        )
 
     async def _create_room(self, new_room: NewRoom, nonce: Nonce) -> RoomId:
         async with self.context.homeserver_slots:
@@ -358,8 +317,12 @@ class Creation(OwnerWork):
     async def _link(self, space_id: RoomId, room_id: RoomId) -> None:
         """Every write counts where the homeserver limits them, and reading costs nothing."""
         space = await read_if_joined(self.context.homeserver, space_id)
-        if space is None or room_id not in space.children:
+        if space is not None and room_id in space.children:
+            return
+        try:
             await self.context.homeserver.link(space_id, room_id)
+        except HomeserverRefused as refusal:
+            _log.warning("link_refused", room_id=room_id, owner=self.owner, reason=str(refusal))
 
     async def _queue(self, intent: Intent, wait_s: float) -> None:
         """The server wants us to wait: tell the owner once, and come back."""

@@ -24,6 +24,7 @@ class Texts:
     creation_queued: str
     creation_waits: str
     creation_refused: str
+    number_refused: str
     no_space: str
     no_more_chats: str
     chats_title: str
@@ -87,6 +88,7 @@ ENGLISH: Final = Texts(
         "I can't read all of my rooms at the moment. Your chat comes as soon as I can."
     ),
     creation_refused="The homeserver refused to make the room: {reason}",
+    number_refused="I can't make a chat, because I may not write into your Space: {reason}",
     no_space="I can't find your Space any more. Invite me to a room again, and I make a new one.",
     no_more_chats="You have had as many chats as can be numbered. Please reopen one of them.",
     chats_title="Your chats:",
@@ -147,6 +149,7 @@ RUSSIAN: Final = Texts(
     ),
     creation_waits="Сейчас я не могу прочитать все комнаты. Чат появится, как только смогу.",
     creation_refused="Сервер отказался создать комнату: {reason}",
+    number_refused="Не могу создать чат: у меня нет права писать в ваше пространство: {reason}",
     no_space="Я не нахожу вашего пространства. Пригласите меня ещё раз, и я создам новое.",
     no_more_chats="Номера для чатов закончились. Откройте, пожалуйста, один из прежних.",
     chats_title="Ваши чаты:",

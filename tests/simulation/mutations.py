@@ -194,7 +194,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "creates_for_owners_of_undecided_spaces",
-        "actors/creation.py",
+        "actors/unknowns.py",
         "        for room_id in tuple(self.context.undecided):\n",
         "        for room_id in ():\n",
     ),

@@ -5,6 +5,8 @@ import pytest
 
 from actors.chats import ChatManager
 from actors.model import ChatId, Intent, IntentKind, IntentStep, Nonce, RoomId
+from actors.rows import room_key
+from actors.texts import ENGLISH
 from actors.writes import PutIntent
 from tests.simulation.connection import LATE_CREATION_S, LATE_S
 from tests.simulation.faults import Fault
@@ -269,3 +271,38 @@ async def test_what_an_older_database_promises_again_is_not_made_again() -> None
         assert world.creations() == 3
         assert await chat_ids(world) == ["C1", "C2"]
         assert await nothing_is_owed(world)
+
+
+async def test_a_chat_that_its_space_may_not_list_is_a_chat_all_the_same() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("link", Fault.REFUSED, room_id=home.space, times=99)
+        world.alice.say(home.chat, "!new Garden")
+        world.alice.say(home.chat, "!new Pond")
+        await quiet(60)
+        garden, pond = world.alice.join_all()
+        assert len(world.alice.replies(home.chat)) == 2
+        for room_id in (garden, pond):
+            world.alice.say(room_id, "hello")
+        await quiet()
+        assert world.alice.replies(garden)[-1] == world.alice.replies(pond)[-1] == "You said: hello"
+        assert not await world.store.open_intents(ALICE)
+
+
+async def test_a_chat_whose_number_the_space_may_not_note_takes_none() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        before = await world.rows()
+        run.homeserver.faults.next("write_marker", Fault.REFUSED, room_id=home.space, times=1)
+        world.alice.say(home.chat, "!new Garden")
+        await quiet(60)
+        assert world.alice.replies(home.chat) == (
+            ENGLISH.number_refused.format(reason="Refused by chance."),
+        )
+        assert await world.rows() == before
+        (chat,) = await run.more_chats(world.alice, home, 1)
+        row = await world.store.row(room_key(chat))
+        assert row is not None
+        assert row["chat_id"] == "C2"
