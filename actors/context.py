@@ -13,6 +13,7 @@ from actors.ports import Homeserver, Ids, Platform, StateStore
 from actors.system import ActorSystem
 from actors.texts import Texts
 from actors.upkeep import Upkeep
+from actors.writes import OpenGap
 
 TYPING_AFTER_S: Final = 0.2
 """An answer that comes sooner needs no typing notice."""
@@ -54,7 +55,7 @@ class ActorContext:
     are rooms in conflict, and what is known of whose they may be. `turned_away` are rooms
     that an owner could not be invited to while they are being shown the way. `awaited` are rooms
     that were asked back into, and those that a Space lists which was not known before: until they
-    were looked at, nobody knows what there is. `predecessors` are
+    were looked at, nobody knows what there is. `gaps` are those not filled yet. `predecessors` are
     rooms that others have replaced: they carry on again when we are taken out of those.
     """
 
@@ -80,6 +81,7 @@ class ActorContext:
     undecided: dict[RoomId, Concern] = field(default_factory=dict)
     turned_away: dict[UserId, set[RoomId]] = field(default_factory=dict)
     awaited: set[RoomId] = field(default_factory=set)
+    gaps: dict[RoomId, OpenGap] = field(default_factory=dict)
     predecessors: dict[RoomId, RoomId] = field(default_factory=dict)
 
     def link_to(self, room_id: RoomId) -> str:

@@ -43,6 +43,11 @@ class RoomChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class GapOpened:
+    """Messages of the room are still to be fetched: nothing is handled before they are."""
+
+
+@dataclass(frozen=True, slots=True)
 class InboxWaiting:
     """Messages of people wait in the inbox."""
 
@@ -89,7 +94,9 @@ class IntentsWaiting:
     """Something promised to the owner is to be carried out."""
 
 
-RoomMessage: TypeAlias = SnapshotTaken | IdentitySettled | RoomChanged | InboxWaiting | RoomLeft
+RoomMessage: TypeAlias = (
+    SnapshotTaken | IdentitySettled | RoomChanged | GapOpened | InboxWaiting | RoomLeft
+)
 UserMessage: TypeAlias = RoomReported | OwnerComplete | SpaceLeft | IntentsWaiting
 Message: TypeAlias = RoomMessage | UserMessage
 Address: TypeAlias = RoomId | UserId

@@ -23,7 +23,7 @@ from actors.model import (
     RoomSnapshot,
     UserId,
 )
-from actors.writes import JsonObject, Write
+from actors.writes import JsonObject, OpenGap, Write
 
 
 class PortError(Exception):
@@ -258,6 +258,10 @@ class StateStore(Protocol):
         ...
 
     async def position(self) -> str | None: ...
+
+    async def gaps(self) -> tuple[OpenGap, ...]:
+        """Every room's gap that is not filled yet."""
+        ...
 
     async def waiting(self, room_id: RoomId, limit: int) -> tuple[Waiting, ...]:
         """Inbox messages of a room that wait, in the order of their acceptance."""

@@ -21,8 +21,10 @@ from actors.classify import (
 )
 from actors.context import ActorContext
 from actors.conversation import Conversation
+from actors.gaps import fetch_gap, worth_accepting
 from actors.graph import Surroundings
 from actors.messages import (
+    GapOpened,
     IdentitySettled,
     InboxWaiting,
     IntentsWaiting,
@@ -55,6 +57,8 @@ from actors.settlement import Identity, RoomReport
 from actors.upkeep import due_for
 from actors.vicinity import note_concern, note_departure, note_room, tell_others
 from actors.writes import (
+    AcceptMessage,
+    CloseGap,
     CountAttempt,
     DeleteRow,
     FinishMessage,
@@ -108,6 +112,8 @@ class RoomActor:
                 # What was settled before the room was replaced, or left, comes too late.
                 if in_round or not isinstance(self._verdict, Skipped):
                     await self._write(identity, in_round=in_round)
+            case GapOpened():
+                await self._fill_gap()
             case InboxWaiting():
                 await self._drain_inbox()
             case RoomLeft():
@@ -286,6 +292,7 @@ class RoomActor:
         What was queued is dropped already: by now there may be something new, if we are back.
         """
         self._verdict = Skipped(SkipReason.LEFT)
+        self._context.gaps.pop(self._room_id, None)
         self._context.upkeep.settled(self._room_id)
         note_departure(self._context, self._room_id)
         room = (await self._known()).room
@@ -296,12 +303,32 @@ class RoomActor:
 
     # ------------------------------------------------------------ what is said in it
 
+    async def _fill_gap(self) -> None:
+        """Fetch what is missing of the timeline, up to where it was missing when we began."""
+        context = self._context
+        gap = context.gaps.get(self._room_id)
+        if gap is None or not context.system.live:
+            return
+        async with context.homeserver_slots:
+            found = await fetch_gap(context.homeserver, self._room_id, gap.upto, stop_at=gap.since)
+        writes: list[Write] = [*goodbye(self._room_id)] if found.rejoined else []
+        writes += [AcceptMessage(each) for each in found.messages if worth_accepting(each)]
+        await context.store.commit([*writes, CloseGap(self._room_id, gap.upto)])
+        if context.gaps.get(self._room_id) == gap:
+            del context.gaps[self._room_id]
+            context.deliver(self._room_id)
+        else:
+            context.system.tell(self._room_id, GapOpened())
+        context.system.tell(self._room_id, InboxWaiting())
+
     async def _drain_inbox(self) -> None:
         """Handle the first message that waits, and come back for the next one.
 
         One at a time, so that what happens to the room meanwhile is not kept waiting by many.
         """
         context = self._context
+        if self._room_id in context.gaps:
+            return
         waiting = await context.store.waiting(self._room_id, INBOX_BATCH)
         if not waiting or not context.system.live:
             return

@@ -95,6 +95,26 @@ class SavePosition:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenGap:
+    """Messages of a room between two positions are still to be fetched.
+
+    Of a gap that is there already, only the end moves.
+    """
+
+    room_id: RoomId
+    since: str
+    upto: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseGap:
+    """A gap that ends at `upto` was filled; with None, whatever gap the room has is void."""
+
+    room_id: RoomId
+    upto: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PutIntent:
     """Write an intent, by nonce. With `only_if_new`, a known nonce is left as it is."""
 
@@ -114,10 +134,12 @@ Write: TypeAlias = (
     | DropOutbox
     | MarkSent
     | SavePosition
+    | OpenGap
+    | CloseGap
     | PutIntent
 )
 
 
 def goodbye(room_id: RoomId) -> tuple[Write, ...]:
     """What was queued for a room that we are not in any more is not for a later member."""
-    return DropInbox(room_id), DropOutbox(room_id)
+    return DropInbox(room_id), DropOutbox(room_id), CloseGap(room_id)

@@ -9,7 +9,7 @@ import structlog
 
 from actors.classify import Concern
 from actors.graph import RoomGraph
-from actors.messages import InboxWaiting, IntentsWaiting, Report, RoomsFailing
+from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, Report, RoomsFailing
 from actors.model import RoomId, RoomSnapshot, UserId
 from actors.neighbourhood import graph_around, read_if_joined
 from actors.ports import (
@@ -25,7 +25,7 @@ from actors.report import ReconcileReport, Tally
 from actors.room_lifecycle import RoomState
 from actors.system import ActorSystem, RoomsFail
 from actors.upkeep import Upkeep
-from actors.writes import DeleteRow, PutRow, SavePosition
+from actors.writes import DeleteRow, OpenGap, PutRow, SavePosition
 from adapter.matrix.instances import Instances
 from adapter.matrix.outbox import Outbox
 from adapter.matrix.pump import Pump, invited
@@ -61,6 +61,7 @@ class Activities:
     upkeep: Upkeep
     instances: Instances
     replacements: set[RoomId]
+    gaps: dict[RoomId, OpenGap]
     undecided: dict[RoomId, Concern]
     taken: dict[UserId, int]
     wall_clock: Callable[[], float]
@@ -86,6 +87,8 @@ class Activities:
     async def hydrate(self) -> str:
         """Read the joined rooms' state: of those that changed, or else of all."""
         self.system.interrupt()
+        self.gaps.clear()
+        self.gaps.update({gap.room_id: gap for gap in await self.store.gaps()})
         self._delta = await self._changed_rooms()
         if self._delta is not None:
             changed = _count(len(self._delta.rooms), "room") if self._delta.rooms else "no room"
@@ -224,6 +227,7 @@ class Activities:
             self.outbox,
             self.instances,
             self.replacements,
+            self.gaps,
         )
 
     def forget_position(self) -> None:
@@ -241,6 +245,8 @@ class Activities:
         await self.store.verify()
         await self._prune()
         self.system.background(self.instances.announce)
+        for room_id in tuple(self.gaps):
+            self.system.tell(room_id, GapOpened())
         for room_id in await self.store.waiting_rooms():
             self.system.tell(room_id, InboxWaiting())
         for owner in await self.store.intent_owners():

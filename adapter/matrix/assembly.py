@@ -21,6 +21,7 @@ from actors.texts import ENGLISH, Texts
 from actors.transition_log import TransitionLog
 from actors.upkeep import Upkeep
 from actors.user import UserActor
+from actors.writes import OpenGap
 from adapter.matrix.activities import Activities
 from adapter.matrix.instances import Instances
 from adapter.matrix.live_only import LiveOnly
@@ -79,7 +80,8 @@ def assemble(
     system = ActorSystem(spawn, transitions, random, clock=clock, meter=meter)
     slots = anyio.CapacityLimiter(HOMESERVER_SLOTS)
     guarded = LiveOnly(homeserver, system)
-    outbox = Outbox(guarded, store, system, slots, random)
+    gaps: dict[RoomId, OpenGap] = {}
+    outbox = Outbox(guarded, store, system, slots, random, gaps=gaps)
     context = ActorContext(
         homeserver=guarded,
         store=store,
@@ -93,6 +95,7 @@ def assemble(
         wall_clock=transitions.wall_clock,
         platform_slots=anyio.CapacityLimiter(PLATFORM_SLOTS),
         homeserver_slots=slots,
+        gaps=gaps,
     )
     return Bot(system, _activities(context, outbox, Instance(transitions.boot, where)))
 
@@ -107,6 +110,7 @@ def _activities(context: ActorContext, outbox: Outbox, ours: Instance) -> Activi
         upkeep=context.upkeep,
         instances=Instances(context.homeserver, ours),
         replacements=context.replacements,
+        gaps=context.gaps,
         undecided=context.undecided,
         taken=context.taken,
         wall_clock=context.wall_clock,

@@ -3,6 +3,7 @@
 The transaction id makes a repeated request harmless: the server sends nothing twice.
 """
 
+from collections.abc import Container
 from random import Random
 
 import anyio
@@ -35,12 +36,16 @@ class Outbox:
         system: ActorSystem,
         slots: anyio.CapacityLimiter,
         random: Random,
+        *,
+        gaps: Container[RoomId],
     ) -> None:
         self._homeserver = homeserver
         self._store = store
         self._system = system
         self._slots = slots
         self._random = random
+        self._gaps = gaps
+        """Rooms of which we don't know yet whether we were in them all the time."""
         self._backoff = Backoff()
         self._sending: dict[RoomId, bool] = {}
         """Rooms with a sender; True when something was queued since it last looked."""
@@ -81,7 +86,7 @@ class Outbox:
     async def _send_all(self, room_id: RoomId) -> None:
         try:
             failures = 0
-            while self._system.live:
+            while self._system.live and room_id not in self._gaps:
                 self._sending[room_id] = False
                 batch = await self._store.unsent(room_id, BATCH)
                 if not batch and not self._sending[room_id]:
@@ -100,8 +105,14 @@ class Outbox:
                 await anyio.sleep(limit.retry_after_s)
                 return False
             except HomeserverUnavailable as error:
-                _log.info("send_failed", room_id=message.room_id, error=str(error))
-                await self._rest(self._backoff.delay_s(failures + 1, self._random))
+                wait_s = self._backoff.delay_s(failures + 1, self._random)
+                _log.warning(
+                    "send_failed",
+                    room_id=message.room_id,
+                    error=str(error),
+                    next_try_in_s=round(wait_s, 1),
+                )
+                await self._rest(wait_s)
                 return False
             except HomeserverRefused as refusal:
                 _log.warning("send_refused", room_id=message.room_id, reason=str(refusal))

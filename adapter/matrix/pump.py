@@ -8,11 +8,19 @@ from typing import Final
 import anyio
 import structlog
 
-from actors.messages import InboxWaiting, IntentsWaiting, RoomChanged, RoomLeft
-from actors.model import InboundMessage, Intent, IntentKind, IntentStep, Invite, Nonce, RoomId
-from actors.ports import Homeserver, HomeserverRefused, RoomDelta, StateStore, SyncDelta
+from actors.gaps import fetch_gap, worth_accepting
+from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomChanged, RoomLeft
+from actors.model import Intent, IntentKind, IntentStep, Invite, Nonce, RoomId
+from actors.ports import (
+    Homeserver,
+    HomeserverUnavailable,
+    RateLimited,
+    RoomDelta,
+    StateStore,
+    SyncDelta,
+)
 from actors.system import ActorSystem
-from actors.writes import AcceptMessage, PutIntent, SavePosition, Write, goodbye
+from actors.writes import AcceptMessage, OpenGap, PutIntent, SavePosition, Write, goodbye
 from adapter.matrix.instances import Instances
 from adapter.matrix.outbox import Outbox
 
@@ -27,8 +35,8 @@ CATCH_UP_S: Final = 0.5
 ANSWERS_FIRST_S: Final = 0.05
 """So long, at most, reading waits for the answers to what was read last. A homeserver that is asked
 for news as well meanwhile looks for those before it takes the answers."""
-GAP_LIMIT: Final = 5_000
-"""Messages of one room's gap that are fetched; older ones are given up, and the log says so."""
+GAP_WITHIN_S: Final = 10.0
+"""So long everybody waits for what one timeline left out; then its own room's actor fetches it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,8 @@ class Pump:
     instances: Instances
     replacements: set[RoomId]
     """Gets the rooms that ours were upgraded to, before anybody looks at an invite to one."""
+    gaps: dict[RoomId, OpenGap]
+    """Those not filled yet: what is said after one waits until its room's actor has filled it."""
 
     async def run(self, since: str, regularly: Callable[[], Awaitable[None]]) -> None:
         """Go on from a position until something raises: what `sync` raises, or StoreUnavailable.
@@ -65,7 +75,7 @@ class Pump:
                 await regularly()
             if any(room.messages or room.gap_from for room in delta.rooms):
                 await self._let_answers_out()
-                await self._let_actors_catch_up(regularly)
+            await self._let_actors_catch_up(regularly)
 
     async def catch_up(self, since: str) -> str:
         """Accept what has happened since a position, without waiting; the position after it."""
@@ -101,7 +111,9 @@ class Pump:
         """Make a response durable, then tell the actors; rooms `looked_at` need no second look."""
         if delta.malformed:
             _log.warning("malformed_events", count=delta.malformed)
-        filled = [await self._without_gap(room, since) for room in delta.rooms]
+        for room_id in (*delta.left, *(invite.room_id for invite in delta.invites)):
+            self.gaps.pop(room_id, None)
+        filled = [await self._without_gap(room, since, delta.next_batch) for room in delta.rooms]
         rooms = [room for room, _ in filled]
         returned = [room.room_id for room, rejoined in filled if rejoined]
         writes: list[Write] = [
@@ -114,6 +126,8 @@ class Pump:
             if worth_accepting(message)
         ]
         writes += [write for invite in delta.invites for write in invited(invite)]
+        opened = [gap for gap in self.gaps.values() if gap.upto == delta.next_batch]
+        writes += opened
         await self.store.commit([*writes, SavePosition(delta.next_batch)])
         if delta.instance is not None:
             self.instances.heard(delta.instance)
@@ -123,32 +137,38 @@ class Pump:
                 self.system.tell(room.room_id, RoomChanged())
             if any(map(worth_accepting, room.messages)):
                 self.system.tell(room.room_id, InboxWaiting())
+        for gap in opened:
+            self.system.tell(gap.room_id, GapOpened())
         for invite in delta.invites:
             self.system.tell(invite.inviter, IntentsWaiting())
         for room_id in delta.left:
             self.system.tell(room_id, RoomLeft())
 
-    async def _without_gap(self, room: RoomDelta, since: str) -> tuple[RoomDelta, bool]:
-        """Fetch what a limited timeline left out; whether we left and joined again meanwhile."""
+    async def _without_gap(self, room: RoomDelta, since: str, upto: str) -> tuple[RoomDelta, bool]:
+        """Fetch what a limited timeline left out; whether we left and joined again meanwhile.
+
+        One room that can't be read stops nobody: its gap is left to its actor, and with it all that
+        comes after.
+        """
+        if room.room_id in self.gaps and (room.messages or room.gap_from):
+            return self._left_open(room, since, upto), False
         if room.gap_from is None:
             return room, False
         self.system.meter.beat()
         try:
-            gap = await self.homeserver.messages_before(
-                room.room_id, room.gap_from, stop_at=since, limit=GAP_LIMIT
-            )
-        except HomeserverRefused as refusal:
-            _log.warning("gap_refused", room_id=room.room_id, reason=str(refusal))
-            return room, False
-        if len(gap.messages) >= GAP_LIMIT:
-            _log.error("gap_too_long", room_id=room.room_id, limit=GAP_LIMIT)
+            with anyio.fail_after(GAP_WITHIN_S):
+                gap = await fetch_gap(self.homeserver, room.room_id, room.gap_from, stop_at=since)
+        except (HomeserverUnavailable, RateLimited, TimeoutError) as error:
+            _log.warning("gap_left_open", room_id=room.room_id, reason=str(error) or "no answer")
+            return self._left_open(room, since, upto), False
         messages = (*gap.messages, *room.messages)
         return replace(room, messages=messages, gap_from=None), gap.rejoined
 
-
-def worth_accepting(message: InboundMessage) -> bool:
-    """Notices are other bots' talk, and an edit is not a new message."""
-    return message.msgtype != "m.notice" and not message.is_edit
+    def _left_open(self, room: RoomDelta, since: str, upto: str) -> RoomDelta:
+        known = self.gaps.get(room.room_id)
+        gap = OpenGap(room.room_id, known.since if known else since, upto)
+        self.gaps[room.room_id] = gap
+        return replace(room, messages=(), gap_from=None)
 
 
 def invited(invite: Invite) -> tuple[Write, ...]:

@@ -45,7 +45,7 @@ def _script(name: str) -> str:
 
 
 STORE_SCHEMA: Final = Schema(
-    _script("schema.sql"), 1, caches=("kv", "meta"), keeps=("inbox", "outbox", "intents")
+    _script("schema.sql"), 1, caches=("kv", "meta", "gaps"), keeps=("inbox", "outbox", "intents")
 )
 JOURNAL_SCHEMA: Final = Schema(_script("journal.sql"), 1, caches=(), keeps=("journal",))
 

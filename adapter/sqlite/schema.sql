@@ -4,6 +4,13 @@ CREATE TABLE IF NOT EXISTS kv(key TEXT PRIMARY KEY, value TEXT);
 -- What the bot remembers about itself: the sync position.
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL);
 
+-- Parts of rooms' timelines that could not be fetched yet, from one sync position to another.
+CREATE TABLE IF NOT EXISTS gaps(
+    room_id TEXT PRIMARY KEY,
+    since   TEXT NOT NULL,
+    upto    TEXT NOT NULL
+);
+
 -- Messages that the homeserver told us about, in the order of their acceptance.
 CREATE TABLE IF NOT EXISTS inbox(
     seq         INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -9,7 +9,7 @@ from anyio.lowlevel import checkpoint
 
 from actors.model import Intent, OutboundMessage, RoomId, UserId
 from actors.ports import StoreCorrupt, Waiting
-from actors.writes import JsonObject, Write
+from actors.writes import JsonObject, OpenGap, Write
 from adapter.sqlite import statements as sql
 from adapter.sqlite.statements import Query, Row, Statement
 
@@ -93,6 +93,10 @@ class SqlStore:
         """The sync position that was saved last."""
         found = await self._database.fetch(sql.POSITION)
         return str(found[0][0]) if found else None
+
+    async def gaps(self) -> tuple[OpenGap, ...]:
+        """Every room's gap that is not filled yet."""
+        return tuple(OpenGap(*row) for row in await self._database.fetch(sql.GAPS))
 
     async def waiting(self, room_id: RoomId, limit: int) -> tuple[Waiting, ...]:
         """Inbox messages of a room that wait, in the order of their acceptance."""

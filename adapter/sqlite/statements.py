@@ -12,6 +12,7 @@ from actors.model import EventId, InboundMessage, Intent, OutboundMessage, RoomI
 from actors.ports import Waiting
 from actors.writes import (
     AcceptMessage,
+    CloseGap,
     CountAttempt,
     DeleteRow,
     DropInbox,
@@ -19,6 +20,7 @@ from actors.writes import (
     FinishMessage,
     JsonObject,
     MarkSent,
+    OpenGap,
     PutIntent,
     PutRow,
     QueueMessage,
@@ -76,6 +78,10 @@ def statement_for(write: Write, *, now: float) -> Statement:
             return _intent(write)
         case SavePosition():
             return Statement("meta", _SAVE_POSITION, (write.next_batch,))
+        case OpenGap(room_id, since, upto):
+            return Statement("gaps", _OPEN_GAP, (room_id, since, upto))
+        case CloseGap(room_id, upto):
+            return Statement("gaps", _CLOSE_GAP, (room_id, upto))
         case _:
             assert_never(write)
 
@@ -93,6 +99,11 @@ _SAVE_POSITION: Final = (
     "INSERT INTO meta(key, value) VALUES ('position', ?)"
     " ON CONFLICT(key) DO UPDATE SET value = excluded.value"
 )
+_OPEN_GAP: Final = (
+    "INSERT INTO gaps(room_id, since, upto) VALUES (?, ?, ?)"
+    " ON CONFLICT(room_id) DO UPDATE SET upto = excluded.upto"
+)
+_CLOSE_GAP: Final = "DELETE FROM gaps WHERE room_id = ?1 AND upto = coalesce(?2, upto)"
 _ACCEPT: Final = (
     "INSERT INTO inbox(event_id, room_id, sender, sent_ts, msgtype, body, is_edit, accepted_at)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(event_id) DO NOTHING"
@@ -189,6 +200,7 @@ def _json(value: JsonObject | Intent) -> str:
     return msgspec.json.encode(value).decode()
 
 
+GAPS: Final = Query("SELECT room_id, since, upto FROM gaps ORDER BY room_id")
 POSITION: Final = Query("SELECT value FROM meta WHERE key = 'position'")
 WAITING_COUNT: Final = Query("SELECT count(*) FROM inbox WHERE state = 'waiting'")
 WAITING_ROOMS: Final = Query(

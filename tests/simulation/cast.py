@@ -166,12 +166,15 @@ class Cast:
 
     def _remove_the_bot(self, person: Person) -> None:
         room_id = self._a_chat(person)
-        self._evict_bot(person, room_id)
+        # Out of the Space as well, nothing but the database would know the chat's number.
+        if self._space_of(person) is not None:
+            self._evict_bot(person, room_id)
 
     def _take_the_space(self, person: Person) -> None:
         space = self._space_of(person)
-        # Without a marker, nothing but the database knows its chats' numbers while it is away.
-        if space is not None and space.content(MARKER_TYPE, BOT):
+        # Nor the chats' own numbers, without a marker in the Space or with the bot out of one.
+        inside = all(room.membership(BOT) == "join" for room in self._chat_rooms())
+        if space is not None and space.content(MARKER_TYPE, BOT) and inside:
             self._evict_bot(person, space.room_id)
 
     def _evict_bot(self, person: Person, room_id: RoomId) -> None:

@@ -259,6 +259,16 @@ class SyncContract:
         assert [message.body for message in gap.messages] + bodies(delta) == texts
         assert not gap.rejoined
 
+    async def test_what_a_sync_told_is_read_again_up_to_its_position(self, world: World) -> None:
+        room_id = await shared_room(world)
+        position = (await world.homeserver.hydrate()).position
+        for text in ("one", "two"):
+            await world.alice.say(room_id, text)
+        upto = (await sync_until(world.homeserver, position, says("two"))).next_batch
+        await world.alice.say(room_id, "three")
+        told = await world.homeserver.messages_before(room_id, upto, stop_at=position, limit=100)
+        assert [message.body for message in told.messages] == ["one", "two"]
+
     async def test_a_gap_is_read_backwards_up_to_its_limit(self, world: World) -> None:
         room_id = await shared_room(world)
         position = (await world.homeserver.hydrate()).position

@@ -49,8 +49,8 @@ MUTATIONS: Final = (
     Mutation(
         "gaps_not_filled",
         "adapter/matrix/pump.py",
-        "        if room.gap_from is None:\n            return room, False\n        self",
-        "        if room.gap_from is None or since:\n            return room, False\n        self",
+        "        if room.gap_from is None:\n",
+        "        if room.gap_from is None or since:\n",
     ),
     Mutation(
         "quarantine_never_probes",

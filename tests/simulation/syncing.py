@@ -62,7 +62,8 @@ def has_news(delta: SyncDelta) -> bool:
 
 def read_gap(room: SimulatedRoom, me: UserId, token: str, stop_at: str, limit: int) -> Gap:
     """Others' messages among the last `limit` between the two tokens, since we last joined."""
-    start, end = _number(stop_at), _number(token)
+    # A position of a sync is behind what it told last, a token of a timeline before its event.
+    start, end = _number(stop_at), _number(token) + (not token.startswith("t"))
     between = [event for event in room.timeline if start < event.position < end]
     moves = [event for event in between if _moves(event, me)]
     since_then = moves[-1].position if moves else start

@@ -314,36 +314,6 @@ async def test_what_was_said_while_the_bot_was_down_is_answered_once() -> None:
         assert world.alice.replies(home.chat) == ("You said: are you there?",)
 
 
-async def test_more_than_a_sync_shows_is_fetched_and_answered_in_order() -> None:
-    world = World()
-    async with world.live() as run:
-        home = await run.settle_in(world.alice)
-    for number in range(35):
-        world.alice.say(home.chat, str(number))
-    async with world.live():
-        await quiet(10)
-        assert world.alice.replies(home.chat) == tuple(
-            f"You said: {number}" for number in range(35)
-        )
-
-
-async def test_a_gap_that_may_not_be_read_costs_what_was_in_it_and_nothing_else() -> None:
-    world = World()
-    async with world.live() as run:
-        home = await run.settle_in(world.alice)
-    for number in range(12):
-        world.alice.say(home.chat, str(number))
-    async with world.boot() as run:
-        run.homeserver.faults.next("messages_before", Fault.REFUSED)
-        await run.go_live()
-        run.let_run()
-        await quiet(10)
-        assert run.homeserver.faults.planned == 0
-        assert world.alice.replies(home.chat) == tuple(
-            f"You said: {number}" for number in range(2, 12)
-        )
-
-
 async def test_reading_pauses_while_too_much_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pump, "INBOX_LIMIT", 3)
     world = World()

@@ -115,7 +115,7 @@ async def test_another_schema_version_rebuilds_the_cache_and_keeps_the_queues(
     with closing(sqlite3.connect(opened.path)) as other:
         other.execute("PRAGMA user_version = 99")
     async with opened() as store:
-        assert store.recovery == "the schema version is 99, ours is 1; rebuilt: kv, meta"
+        assert store.recovery == "the schema version is 99, ours is 1; rebuilt: kv, meta, gaps"
         assert opened.said == [store.recovery]
         assert await store.rows("") == {}
         assert await store.position() is None

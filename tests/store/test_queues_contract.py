@@ -7,12 +7,15 @@ import pytest
 from actors.model import EventId, IntentStep, Nonce
 from actors.writes import (
     AcceptMessage,
+    CloseGap,
     CountAttempt,
     FinishMessage,
     MarkSent,
+    OpenGap,
     PutIntent,
     QueueMessage,
     SavePosition,
+    goodbye,
 )
 from adapter.sqlite.sql_store import PRUNE_LIMIT
 from tests.store.conftest import Stores
@@ -132,6 +135,17 @@ async def test_the_position_is_the_one_saved_last(opened: Stores) -> None:
         assert await store.position() is None
         await store.commit([SavePosition("s1"), SavePosition("s2")])
         assert await store.position() == "s2"
+
+
+async def test_a_gap_grows_at_its_end_until_it_was_filled_up_to_there(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([OpenGap(ROOM, "s1", "s2"), OpenGap(ROOM, "s2", "s3")])
+        await store.commit([CloseGap(ROOM, "s2")])
+        assert await store.gaps() == (OpenGap(ROOM, "s1", "s3"),)
+        await store.commit([CloseGap(ROOM, "s3")])
+        assert await store.gaps() == ()
+        await store.commit([OpenGap(ROOM, "s3", "s4"), *goodbye(ROOM)])
+        assert await store.gaps() == ()
 
 
 async def test_intents_stay_in_the_order_of_the_promise(opened: Stores) -> None:

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 import pytest
 
 from supervisor.demo.person import Person
-from tests.synapse.home import Home, hear, history, words_of
+from tests.synapse.conftest import MakeBot, MakePerson
+from tests.synapse.home import Home, hear, history, move_in, words_of
+from tests.synapse.proxy import FaultProxy, answering
 
 pytestmark = pytest.mark.anyio
 
@@ -140,3 +142,33 @@ async def answer_to(home: Home, content: Mapping[str, object], kind: str = "m.ro
     await home.owner.put_news_aside()
     await home.owner.send(home.chat, kind, dict(content))
     return await hear(home.owner, home.bot, home.chat)
+
+
+async def test_a_room_that_cannot_be_read_holds_up_no_other(
+    proxy: FaultProxy, make_bot: MakeBot, make_person: MakePerson
+) -> None:
+    bot = await make_bot(homeserver_url=proxy.url)
+    await bot.start_and_go_live()
+    home = await move_in(await make_person("alice"), bot)
+    other = await home.new_chat()
+    assert await bot.terminate() == 0
+    texts = [f"number {n}" for n in range(60)]
+    for text in texts:
+        await home.owner.say(home.chat, text)
+    proxy.when(
+        "*",
+        answering(500, {"errcode": "M_UNKNOWN", "error": "Internal server error"}),
+        matches=lambda request: request.room_id == home.chat,
+    )
+    await bot.start_and_go_live()
+    assert await home.owner.ask(other, "are you there?") == "are you there?"
+    left_open = [event for event in bot.events() if event["event"] == "gap_left_open"]
+    assert {event["room_id"] for event in left_open} == {home.chat}
+    proxy.heal()
+    await home.owner.wait_for(
+        lambda event: event.sender == bot.user_id and event.body == texts[-1],
+        timeout_s=60,
+    )
+    _ready, *answers = await words_of(home.owner, home.chat, bot.user_id)
+    assert answers == texts
+    assert [step.dst for step in bot.transitions()].count("degraded") == 0

@@ -20,7 +20,12 @@ PROOFS: Final = {
         "nobody_is_told_before_it_is_written",
         "a_message_that_comes_again_is_ignored",
     ),
-    2: ("a_gap_is_filled_in_order", "more_than_a_sync_shows_is_fetched_and_answered_in_order"),
+    2: (
+        "a_gap_is_filled_in_order",
+        "more_than_a_sync_shows_is_fetched_and_answered_in_order",
+        "a_gap_that_cannot_be_read_holds_up_its_own_room_alone",
+        "what_is_said_while_a_gap_is_filled_comes_after_it",
+    ),
     3: (
         "text_is_answered_by_the_platform_once_and_in_order",
         "messages_wait_in_the_order_of_their_acceptance",

@@ -1,0 +1,114 @@
+"""More was said in a room than a sync shows: what is missing comes first, and in order."""
+
+import pytest
+
+from actors.room_lifecycle import RoomState
+from supervisor.lifecycle import State
+from tests.simulation.faults import Fault
+from tests.stepping.harness import BOT, ScriptedPlatform, World, quiet
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_more_than_a_sync_shows_is_fetched_and_answered_in_order() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    for number in range(35):
+        world.alice.say(home.chat, str(number))
+    async with world.live():
+        await quiet(10)
+        assert world.alice.replies(home.chat) == tuple(
+            f"You said: {number}" for number in range(35)
+        )
+
+
+async def test_a_gap_that_may_not_be_read_costs_what_was_in_it_and_nothing_else() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    for number in range(12):
+        world.alice.say(home.chat, str(number))
+    async with world.boot() as run:
+        run.homeserver.faults.next("messages_before", Fault.REFUSED)
+        await run.go_live()
+        run.let_run()
+        await quiet(10)
+        assert run.homeserver.faults.planned == 0
+        assert world.alice.replies(home.chat) == tuple(
+            f"You said: {number}" for number in range(2, 12)
+        )
+
+
+@pytest.mark.parametrize("end", ["the room can be read again", "the bot is killed"])
+async def test_a_gap_that_cannot_be_read_holds_up_its_own_room_alone(end: str) -> None:
+    world = World()
+    async with world.live() as run:
+        of_alice, of_bob = await run.settle_in(world.alice), await run.settle_in(world.bob)
+    for number in range(12):
+        world.alice.say(of_alice.chat, str(number))
+    async with world.boot() as run:
+        faults = run.homeserver.faults
+        faults.next("messages_before", Fault.SERVER_ERROR, room_id=of_alice.chat, times=99)
+        await run.go_live()
+        run.let_run()
+        await quiet(1)
+        world.alice.say(of_alice.chat, "12")
+        world.bob.say(of_bob.chat, "hello")
+        await quiet(60)
+        assert run.state() is State.LIVE
+        assert world.bob.replies(of_bob.chat) == ("You said: hello",)
+        assert world.alice.replies(of_alice.chat) == ()
+        assert run.bot.system.state_of(of_alice.chat) is RoomState.QUARANTINED
+        if end == "the room can be read again":
+            faults.healed()
+            await quiet(900)
+            assert run.bot.system.state_of(of_alice.chat) is RoomState.READY
+    async with world.live():
+        await quiet(10)
+        world.alice.say(of_alice.chat, "13")
+        await quiet(10)
+        assert world.alice.replies(of_alice.chat) == tuple(
+            f"You said: {number}" for number in range(14)
+        )
+        assert await world.store.gaps() == ()
+
+
+async def test_what_is_said_while_a_gap_is_filled_comes_after_it() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    for number in range(12):
+        world.alice.say(home.chat, str(number))
+    async with world.boot() as run:
+        run.homeserver.faults.next("messages_before", Fault.SERVER_ERROR, room_id=home.chat)
+        await run.go_live()
+        run.let_run()
+        world.server.slow_s = 0.5
+        for number in range(12, 20):
+            await quiet(0.3)
+            world.alice.say(home.chat, str(number))
+        await quiet(60)
+        assert world.alice.replies(home.chat) == tuple(
+            f"You said: {number}" for number in range(20)
+        )
+
+
+async def test_a_gap_in_which_we_were_away_voids_what_was_queued_before() -> None:
+    world, platform = World(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        platform.takes_s = 600
+        world.alice.say(home.chat, "never answered")
+        await quiet()
+    platform.takes_s = 0
+    world.server.evict(home.chat, BOT)
+    world.alice.invite(home.chat, BOT)
+    world.server.set_membership(BOT, home.chat, BOT, "join")
+    world.alice.say(home.chat, "answered")
+    async with world.boot(platform=platform) as run:
+        run.homeserver.faults.next("messages_before", Fault.SERVER_ERROR, room_id=home.chat)
+        await run.go_live()
+        run.let_run()
+        await quiet(60)
+        assert world.alice.replies(home.chat) == ("You said: answered",)
