@@ -61,9 +61,9 @@ def until(at: str, now: datetime) -> str:
     return "now" if left_ms <= 0 else f"in {duration(left_ms)}"
 
 
-def report_tables(report: Mapping[str, object]) -> tuple[Table, ...]:
+def report_tables(report: Mapping[str, object], title: str = "reconciled") -> tuple[Table, ...]:
     """A reconcile report: what has happened, then a table for each list that is not empty."""
-    counts = _table("reconciled", "")
+    counts = _table(title, "")
     lists: list[Table] = []
     for key, value in report.items():
         entries = value if isinstance(value, list | tuple) else None

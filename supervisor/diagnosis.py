@@ -68,7 +68,9 @@ def _state(last: Entry, now: datetime, started: datetime | None, seen: Snapshot 
             return f"live for {since}, since {_hour(last)}."
         case State.DEGRADED:
             advice = _ADVICE.get(Trigger(last.trigger), "")
-            return f"degraded for {since}: {_words(last)}. {advice} {_next_attempt(now, seen)}"
+            reason = seen.lifecycle.reason if seen else last.reason
+            why = f"{last.trigger}: {reason}" if reason else last.trigger
+            return f"degraded for {since}: {why}. {advice} {_next_attempt(now, seen)}"
         case doing:
             return f"{_DOING.get(State(doing), doing)} for {since}."
 
@@ -153,10 +155,6 @@ def _quarantined(
         yield f"  {row.machine} for {_since(row, now)}{probe}: {reason}"
     if len(aside) > _ROOMS_NAMED:
         yield f"  and {len(aside) - _ROOMS_NAMED} more"
-
-
-def _words(row: Entry) -> str:
-    return f"{row.trigger}: {row.reason}" if row.reason else row.trigger
 
 
 def _within(rows: Iterable[Entry], now: datetime, span: timedelta) -> list[Entry]:

@@ -42,7 +42,7 @@ def reconcile(
         typer.echo(json.dumps(report))
         return
     out = console()
-    for table in report_tables(report):
+    for table in report_tables(report, "would be reconciled" if dry_run else "reconciled"):
         out.print(table)
         out.print()
     if dry_run:

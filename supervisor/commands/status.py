@@ -75,9 +75,13 @@ def _from_page(settings: LocalSettings, snapshot: Snapshot) -> list[str]:
 
 
 def _from_files(settings: LocalSettings, hint: str) -> list[str]:
+    from adapter.matrix.checklist import CHECKLIST_NAME
+
     started = running_since(settings.store_path)
     if started is None:
         lines = [f"no bot is running on {settings.store_path}"]
+        if (settings.store_path / CHECKLIST_NAME).exists():
+            lines.append("a reset was cut off: the same `reset` command again finishes it")
     else:
         pid = holder(settings.store_path)
         process = f" (process {pid})" if pid else ""

@@ -14,6 +14,7 @@ import pytest
 
 from actors.machine import Outcome, TransitionRecord
 from actors.ports import CredentialsRefused, HomeserverUnavailable
+from adapter.matrix.checklist import CHECKLIST_NAME
 from adapter.sqlite.journal import SqliteJournal
 from supervisor import app_check, cli, invocation, lifecycle, program
 from supervisor.check import Finding
@@ -472,6 +473,16 @@ def test_a_damaged_journal_is_named_with_what_becomes_of_it(
     told = capsys.readouterr().err
     assert "lambda_journal.db is damaged (file is not a database)" in told
     assert "begins anew at its next start" in told
+
+
+def test_a_reset_that_was_cut_off_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = here / "matrix_store"
+    folder.mkdir()
+    assert ends_with("status") == 0
+    assert "reset" not in capsys.readouterr().out
+    (folder / CHECKLIST_NAME).touch()
+    assert ends_with("status") == 0
+    assert "a reset was cut off" in capsys.readouterr().out
 
 
 def test_the_graph_shows_every_row_of_both_tables(capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,7 +50,7 @@ SEEN = Snapshot(
     started_at="2026-11-19T12:00:00Z",
     taken_at="2026-11-20T12:00:00Z",
     lifecycle=Lifecycle(
-        state="degraded", since=LOST.at, reason="", failures=4, next_attempt_at=SOON
+        state="degraded", since=LOST.at, reason="502 again", failures=4, next_attempt_at=SOON
     ),
     rooms={},
 )
@@ -84,6 +84,7 @@ def test_a_degraded_bot_says_for_how_long_why_and_what_next() -> None:
 
 def test_a_degraded_bot_that_can_be_asked_says_when_it_tries_next() -> None:
     (line,) = told(LIVE, LOST, seen=SEEN)
+    assert line.startswith("degraded for 3 min: homeserver_lost: 502 again. ")
     assert line.endswith("Next attempt in 20 s (attempt 4); then it goes on with hydrate.")
     due = replace(SEEN, lifecycle=replace(SEEN.lifecycle, next_attempt_at=LOST.at))
     (line,) = told(LIVE, LOST, seen=due)
