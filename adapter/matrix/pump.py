@@ -36,7 +36,7 @@ ANSWERS_FIRST_S: Final = 0.05
 """So long, at most, reading waits for the answers to what was read last. A homeserver that is asked
 for news as well meanwhile looks for those before it takes the answers."""
 GAP_WITHIN_S: Final = 10.0
-"""So long everybody waits for what one timeline left out; then its own room's actor fetches it."""
+"""So long everybody waits for what timelines left out; then each room's own actor fetches it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Pump:
             _log.warning("malformed_events", count=delta.malformed)
         for room_id in (*delta.left, *(invite.room_id for invite in delta.invites)):
             self.gaps.pop(room_id, None)
-        filled = [await self._without_gap(room, since, delta.next_batch) for room in delta.rooms]
+        filled = await self._without_gaps(delta, since)
         rooms = [room for room, _ in filled]
         returned = [room.room_id for room, rejoined in filled if rejoined]
         writes: list[Write] = [
@@ -144,7 +144,16 @@ class Pump:
         for room_id in delta.left:
             self.system.tell(room_id, RoomLeft())
 
-    async def _without_gap(self, room: RoomDelta, since: str, upto: str) -> tuple[RoomDelta, bool]:
+    async def _without_gaps(self, delta: SyncDelta, since: str) -> list[tuple[RoomDelta, bool]]:
+        """Every room whole, or its gap left open. A stalled room uses up the time of all."""
+        deadline = anyio.current_time() + GAP_WITHIN_S
+        return [
+            await self._without_gap(room, since, delta.next_batch, deadline) for room in delta.rooms
+        ]
+
+    async def _without_gap(
+        self, room: RoomDelta, since: str, upto: str, deadline: float
+    ) -> tuple[RoomDelta, bool]:
         """Fetch what a limited timeline left out; whether we left and joined again meanwhile.
 
         One room that can't be read stops nobody: its gap is left to its actor, and with it all that
@@ -156,7 +165,7 @@ class Pump:
             return room, False
         self.system.meter.beat()
         try:
-            with anyio.fail_after(GAP_WITHIN_S):
+            with anyio.fail_after(deadline - anyio.current_time()):
                 gap = await fetch_gap(self.homeserver, room.room_id, room.gap_from, stop_at=since)
         except (HomeserverUnavailable, RateLimited, TimeoutError) as error:
             _log.warning("gap_left_open", room_id=room.room_id, reason=str(error) or "no answer")

@@ -3,6 +3,7 @@
 import pytest
 
 from actors.room_lifecycle import RoomState
+from adapter.matrix.pump import GAP_WITHIN_S
 from supervisor.lifecycle import State
 from tests.simulation.faults import Fault
 from tests.stepping.harness import BOT, ScriptedPlatform, World, quiet
@@ -72,6 +73,29 @@ async def test_a_gap_that_cannot_be_read_holds_up_its_own_room_alone(end: str) -
             f"You said: {number}" for number in range(14)
         )
         assert await world.store.gaps() == ()
+
+
+async def test_rooms_whose_gaps_hang_hold_up_the_others_for_seconds_at_most() -> None:
+    world = World()
+    async with world.live() as run:
+        of_alice, of_bob = await run.settle_in(world.alice), await run.settle_in(world.bob)
+        chats = await run.more_chats(world.alice, of_alice, 4)
+    for room_id in chats:
+        for number in range(12):
+            world.alice.say(room_id, str(number))
+    async with world.boot() as run:
+        for room_id in chats:
+            run.homeserver.faults.next("messages_before", Fault.HANG_BEFORE, room_id=room_id)
+        began = world.server.now()
+        await run.go_live()
+        run.let_run()
+        world.bob.say(of_bob.chat, "hello")
+        while not world.bob.replies(of_bob.chat):
+            await quiet(0.5)
+        assert world.server.now() - began < GAP_WITHIN_S + 2
+        await quiet(60)
+        for room_id in chats:
+            assert len(world.alice.replies(room_id)) == 12
 
 
 async def test_what_is_said_while_a_gap_is_filled_comes_after_it() -> None:
