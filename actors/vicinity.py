@@ -79,12 +79,13 @@ async def tell_others(
 async def _affected_chats(
     context: ActorContext, seen: RoomSnapshot, space: Space, *, all_of_them: bool
 ) -> set[RoomId]:
-    """What the Space lists and is no chat of its owner's, and chats that it doesn't list.
+    """What the Space lists and is no chat of its owner's, or undecided; chats that it doesn't list.
 
     `all_of_them`: the chats that it lists as well.
     """
     chats = await ChatManager(context.store).list_all(space.owner)
     listed = {chat.surface_ref for chat in chats if chat.surface_ref in seen.children}
+    listed -= context.undecided.keys()
     ours = {
         chat.surface_ref
         for chat in chats

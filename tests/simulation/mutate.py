@@ -21,7 +21,7 @@ from tests.simulation.mutations import MUTATIONS, Mutation
 
 ROOT: Final = Path(__file__).parents[2]
 COPIED: Final = ("actors", "adapter", "supervisor", "tests")
-DEFAULT_SEEDS: Final = 1500
+DEFAULT_SEEDS: Final = 4000
 TIMEOUT_S: Final = 600.0
 
 

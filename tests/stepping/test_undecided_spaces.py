@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from actors.model import MARKER_TYPE, RoomId, UserId
+from actors.rows import room_key
 from actors.texts import ENGLISH
 from tests.simulation.events import Content
 from tests.simulation.people import Person
@@ -62,6 +63,28 @@ async def test_a_marker_that_cannot_be_read_is_not_written_over() -> None:
         world.alice.say(home.chat, "hello")
         await quiet()
         assert world.alice.replies(home.chat)[-1] == "You said: hello"
+
+
+async def test_a_space_that_is_decided_in_an_outage_lets_its_chats_look_again() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        bot = Person(world.server, BOT)
+        marker = world.server.room(home.space).content(MARKER_TYPE, BOT)
+        bot.write_marker(home.space, {**marker, "version": 2})
+        await quiet()
+        world.alice.rename(home.chat, "Garden")
+        await quiet()
+        assert home.chat in run.bot.activities.undecided
+        world.go_down()
+        await quiet(60)
+        bot.write_marker(home.space, marker)
+        world.come_back()
+        await quiet(120)
+        assert not run.bot.activities.undecided
+        row = await world.store.row(room_key(home.chat))
+        assert row is not None
+        assert row["display_name"] == "Garden"
 
 
 @dataclass(frozen=True)
