@@ -51,12 +51,12 @@ class ActorContext:
     `made` are the rooms that came of intents, as far as they were looked at since the start.
     `taken` is for owners without a Space: the first index that none of their rooms has used.
     `listed_in` are the Spaces that list a room which is no chat of their owner's yet, `named_by`
-    rooms that name a Space which is none of ours, or which we are not in. `undecided`
-    are rooms in conflict, and what is known of whose they may be. `turned_away` are rooms
-    that an owner could not be invited to while they are being shown the way. `awaited` are rooms
-    that were asked back into, and those that a Space lists which was not known before: until they
-    were looked at, nobody knows what there is. `gaps` are those not filled yet. `predecessors` are
-    rooms that others have replaced: they carry on again when we are taken out of those.
+    rooms that name a Space which is none of ours, or which we are not in. `undecided` are rooms in
+    conflict, and what is known of whose they may be. `turned_away` are rooms that an owner could
+    not be invited to while they are being shown the way. `awaited` are rooms that we were asked
+    back into, and those that a Space lists which was not known before: until they were looked at,
+    nobody knows what there is. `gaps` are those not filled yet. `predecessors` are rooms that
+    others have replaced: they carry on again when we are taken out of those.
     """
 
     homeserver: Homeserver

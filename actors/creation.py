@@ -84,18 +84,17 @@ class Creation(OwnerWork):
         if chat_is_begun and await self._user() is None:
             await self._without_space(intent)
             return True
+        unknowns = Unknowns(self.owner, self.context)
         match intent.step:
             case IntentStep.WANTED:
-                if await Unknowns(self.owner, self.context).must_wait(intent):
+                if await unknowns.must_wait(intent):
                     return False
                 if await self._made_before(intent):
                     return True
                 if not await self._found_meanwhile(intent):
                     await self._reserve(intent)
             case IntentStep.CREATING:
-                if intent.started_at is None and await Unknowns(self.owner, self.context).must_wait(
-                    intent
-                ):
+                if intent.started_at is None and await unknowns.must_wait(intent):
                     return False
                 return await self._create(intent)
             case IntentStep.CREATED:

@@ -51,8 +51,9 @@ from actors.model import (
 from actors.neighbourhood import graph_around, read_if_joined
 from actors.onboarding import onboarding_of
 from actors.ports import PlatformFailed, PortError, StoreUnavailable, Waiting
+from actors.repairs import drift_of, record_of, repairs_for
 from actors.room_lifecycle import RoomState, RoomTrigger
-from actors.rows import chat_key, from_row, room_key, to_row
+from actors.rows import chat_key, from_row, room_key
 from actors.settlement import Identity, RoomReport
 from actors.upkeep import due_for
 from actors.vicinity import note_concern, note_departure, note_room, tell_others
@@ -63,7 +64,6 @@ from actors.writes import (
     DeleteRow,
     FinishMessage,
     PutIntent,
-    PutRow,
     QueueMessage,
     Write,
     goodbye,
@@ -229,8 +229,8 @@ class RoomActor:
         record = await self._known()
         writes, removed = repairs_for(self._room_id, record, identity)
         if writes:
-            context.system.fire(self._room_id, RoomTrigger.DRIFT_FOUND, _drift(record))
-            self._record = _record_of(identity)
+            context.system.fire(self._room_id, RoomTrigger.DRIFT_FOUND, drift_of(record))
+            self._record = record_of(identity)
             if not in_round:
                 await self._commit_repairs(writes)
         else:
@@ -365,7 +365,7 @@ class RoomActor:
         await self._context.store.commit(writes)
         self._current = None
         if response.identity is not None:
-            self._record = _record_of(response.identity)
+            self._record = record_of(response.identity)
         self._context.deliver(self._room_id)
         if response.promised is not None:
             self._context.system.tell(*response.promised)
@@ -395,31 +395,5 @@ class RoomActor:
         return True
 
 
-def repairs_for(room_id: RoomId, record: Record, identity: Identity) -> tuple[list[Write], int]:
-    """The writes that bring a room's rows in line, and how many of them remove stale rows. Pure."""
-    writes: list[Write] = []
-    stale = 0
-    if record.room != identity.room:
-        writes.append(PutRow(room_key(room_id), to_row(identity.room)))
-    wanted = identity.chat
-    for chat in record.chats:
-        same_key = wanted and (chat.user_id, chat.chat_id) == (wanted.user_id, wanted.chat_id)
-        if not same_key:
-            writes.append(DeleteRow(chat_key(chat.user_id, chat.chat_id), room_id))
-            stale += 1
-    if wanted is not None and wanted not in record.chats:
-        writes.append(PutRow(chat_key(wanted.user_id, wanted.chat_id), to_row(wanted)))
-    return writes, stale
-
-
-def _record_of(identity: Identity) -> Record:
-    """What the cache holds once it says what it must."""
-    return Record(identity.room, (identity.chat,) if identity.chat else ())
-
-
 def _is_undecided(verdict: Verdict | None) -> bool:
     return isinstance(verdict, Conflict) and verdict.reason is ConflictReason.UNREADABLE
-
-
-def _drift(record: Record) -> str:
-    return "rows differ from the room" if record.room or record.chats else "no rows for the room"

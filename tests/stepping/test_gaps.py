@@ -6,39 +6,43 @@ from actors.room_lifecycle import RoomState
 from adapter.matrix.pump import GAP_WITHIN_S
 from supervisor.lifecycle import State
 from tests.simulation.faults import Fault
-from tests.stepping.harness import BOT, ScriptedPlatform, World, quiet
+from tests.stepping.harness import BOT, Home, ScriptedPlatform, World, quiet
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_more_than_a_sync_shows_is_fetched_and_answered_in_order() -> None:
-    world = World()
+async def home_where_so_much_was_missed(world: World, count: int) -> Home:
+    """Alice's home, and so many numbers that she said there while the bot was down."""
     async with world.live() as run:
         home = await run.settle_in(world.alice)
-    for number in range(35):
+    for number in range(count):
         world.alice.say(home.chat, str(number))
+    return home
+
+
+def answers(*numbers: int) -> tuple[str, ...]:
+    """What is answered to a range of numbers."""
+    return tuple(f"You said: {number}" for number in range(*numbers))
+
+
+async def test_more_than_a_sync_shows_is_fetched_and_answered_in_order() -> None:
+    world = World()
+    home = await home_where_so_much_was_missed(world, 35)
     async with world.live():
         await quiet(10)
-        assert world.alice.replies(home.chat) == tuple(
-            f"You said: {number}" for number in range(35)
-        )
+        assert world.alice.replies(home.chat) == answers(35)
 
 
 async def test_a_gap_that_may_not_be_read_costs_what_was_in_it_and_nothing_else() -> None:
     world = World()
-    async with world.live() as run:
-        home = await run.settle_in(world.alice)
-    for number in range(12):
-        world.alice.say(home.chat, str(number))
+    home = await home_where_so_much_was_missed(world, 12)
     async with world.boot() as run:
         run.homeserver.faults.next("messages_before", Fault.REFUSED)
         await run.go_live()
         run.let_run()
         await quiet(10)
         assert run.homeserver.faults.planned == 0
-        assert world.alice.replies(home.chat) == tuple(
-            f"You said: {number}" for number in range(2, 12)
-        )
+        assert world.alice.replies(home.chat) == answers(2, 12)
 
 
 @pytest.mark.parametrize("end", ["the room can be read again", "the bot is killed"])
@@ -69,9 +73,7 @@ async def test_a_gap_that_cannot_be_read_holds_up_its_own_room_alone(end: str) -
         await quiet(10)
         world.alice.say(of_alice.chat, "13")
         await quiet(10)
-        assert world.alice.replies(of_alice.chat) == tuple(
-            f"You said: {number}" for number in range(14)
-        )
+        assert world.alice.replies(of_alice.chat) == answers(14)
         assert await world.store.gaps() == ()
 
 
@@ -100,10 +102,7 @@ async def test_rooms_whose_gaps_hang_hold_up_the_others_for_seconds_at_most() ->
 
 async def test_what_is_said_while_a_gap_is_filled_comes_after_it() -> None:
     world = World()
-    async with world.live() as run:
-        home = await run.settle_in(world.alice)
-    for number in range(12):
-        world.alice.say(home.chat, str(number))
+    home = await home_where_so_much_was_missed(world, 12)
     async with world.boot() as run:
         run.homeserver.faults.next("messages_before", Fault.SERVER_ERROR, room_id=home.chat)
         await run.go_live()
@@ -113,9 +112,7 @@ async def test_what_is_said_while_a_gap_is_filled_comes_after_it() -> None:
             await quiet(0.3)
             world.alice.say(home.chat, str(number))
         await quiet(60)
-        assert world.alice.replies(home.chat) == tuple(
-            f"You said: {number}" for number in range(20)
-        )
+        assert world.alice.replies(home.chat) == answers(20)
 
 
 async def test_a_gap_in_which_we_were_away_voids_what_was_queued_before() -> None:
