@@ -8,10 +8,10 @@ lost (a person's message, something promised) is in the store before anybody is 
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from actors.classify import Record, Verdict
-from actors.graph import Surroundings
 from actors.model import ChatContext, Intent, RoomId, RoomSnapshot, UserId, UserMeta
-from actors.settlement import Identity, RoomReport
+from actors.rules.classify import Record, Verdict
+from actors.rules.relations import Surroundings
+from actors.rules.settlement import Identity, RoomReport
 from actors.writes import Write
 
 # ---------------------------------------------------------------- to a room actor

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from actors.machine import TransitionRecord
 from actors.model import (
     ChatId,
     EventId,
@@ -23,6 +22,7 @@ from actors.model import (
     RoomSnapshot,
     UserId,
 )
+from actors.runtime.table import TransitionRecord
 from actors.writes import JsonObject, OpenGap, Write
 
 

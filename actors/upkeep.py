@@ -10,12 +10,12 @@ from typing import Final
 import anyio
 import structlog
 
-from actors.classify import Chat
 from actors.messages import IntentsWaiting
 from actors.model import Marker, RoomId, RoomKind, UserId
 from actors.ports import Homeserver, HomeserverRefused, HomeserverUnavailable, RateLimited
-from actors.settlement import Identity
-from actors.system import ActorSystem
+from actors.rules.classify import Chat
+from actors.rules.settlement import Identity
+from actors.runtime.system import ActorSystem
 
 _log = structlog.get_logger()
 

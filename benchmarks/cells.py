@@ -19,8 +19,8 @@ from actors.messages import InboxWaiting
 from actors.model import ChatContext, ChatId, PlatformChatId, RoomId, RoomKind, RoomMeta, UserId
 from actors.ports import Homeserver
 from actors.rows import chat_key, room_key, to_row
-from actors.system import PASSIVATE_AFTER_S, TICK_S
-from actors.transition_log import TransitionLog
+from actors.runtime.system import PASSIVATE_AFTER_S, TICK_S
+from actors.runtime.transition_log import TransitionLog
 from actors.writes import PutRow
 from adapter.matrix.assembly import Bot, assemble
 from adapter.platform.echo import EchoPlatform

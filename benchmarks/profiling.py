@@ -25,7 +25,7 @@ from benchmarks.topology import homeserver_with
 
 MESSAGES: Final = 50
 _LINES: Final = 25
-_OURS: Final = ("supervisor.program", "supervisor.app")
+_OURS: Final = ("supervisor.commands.program", "supervisor.app.run")
 _IMPORTED: Final = re.compile(r"^import time: +(\d+) \| +\d+ \| +(\w+)", re.MULTILINE)
 _ONCE: Final = {STOP_WHEN_READY: "1"}
 

@@ -9,6 +9,6 @@ from supervisor.loading import loading
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and end the process with the code that the contract gives it."""
     with loading():
-        from supervisor.program import carry_out  # noqa: PLC0415 - loading it is the point
+        from supervisor.commands.program import carry_out  # noqa: PLC0415 - loading it is the point
 
     carry_out(arguments)

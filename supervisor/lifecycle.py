@@ -7,7 +7,7 @@ reconciled first. Both are cheap while the sync position is still good.
 from enum import StrEnum
 from typing import Final
 
-from actors.machine import Row, Table
+from actors.runtime.table import Row, Table
 
 
 class State(StrEnum):

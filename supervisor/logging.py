@@ -13,8 +13,8 @@ from urllib.parse import quote
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from supervisor.console import harmless
 from supervisor.settings import LogFormat, LogLevel
+from supervisor.text.console import harmless
 
 REDACTED: Final = "[redacted]"
 

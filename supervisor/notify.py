@@ -9,8 +9,8 @@ from typing import Final
 import anyio
 import structlog
 
-from supervisor.console import harmless
 from supervisor.lifecycle import State
+from supervisor.text.console import harmless
 
 _log = structlog.get_logger()
 

@@ -8,7 +8,6 @@ from typing import Final, Protocol, assert_never
 import anyio
 import structlog
 
-from actors.machine import Outcome
 from actors.ports import (
     CredentialsRefused,
     HomeserverRefused,
@@ -20,10 +19,11 @@ from actors.ports import (
     StoreCorrupt,
     StoreUnavailable,
 )
-from actors.reconciliation import ReconcileFailed
-from actors.restart import Backoff, CrashWindow
-from actors.system import RoomsFail
-from actors.transition_log import Transition, TransitionLog
+from actors.reconcile import ReconcileFailed
+from actors.runtime.restart import Backoff, CrashWindow
+from actors.runtime.system import RoomsFail
+from actors.runtime.table import Outcome
+from actors.runtime.transition_log import Transition, TransitionLog
 from supervisor.lifecycle import LIFECYCLE, MACHINE, State, Trigger
 
 _log = structlog.get_logger()

@@ -7,11 +7,8 @@ from typing import Final
 import anyio
 import structlog
 
-from actors.classify import Concern
-from actors.graph import RoomGraph
 from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, Report, RoomsFailing
 from actors.model import RoomId, RoomSnapshot, UserId
-from actors.neighbourhood import graph_around, read_if_joined
 from actors.ports import (
     Homeserver,
     HomeserverUnavailable,
@@ -20,10 +17,13 @@ from actors.ports import (
     StateStore,
     SyncDelta,
 )
-from actors.reconciliation import reconcile, reconcile_some
-from actors.report import ReconcileReport, Tally
-from actors.room_lifecycle import RoomState
-from actors.system import ActorSystem, RoomsFail
+from actors.reading import graph_around, read_if_joined
+from actors.reconcile import reconcile, reconcile_some
+from actors.rules.classify import Concern
+from actors.rules.relations import RoomGraph
+from actors.rules.report import ReconcileReport, Tally
+from actors.rules.room_states import RoomState
+from actors.runtime.system import ActorSystem, RoomsFail
 from actors.upkeep import Upkeep
 from actors.writes import DeleteRow, OpenGap, PutRow, SavePosition
 from adapter.matrix.instances import Instances

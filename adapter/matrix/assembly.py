@@ -9,18 +9,18 @@ from typing import Final
 
 import anyio
 
-from actors.cell import Actor
-from actors.context import ActorContext
 from actors.messages import Address
 from actors.meter import Meter
 from actors.model import ChatId, Instance, Nonce, PlatformChatId, RoomId, UserId
+from actors.owner.actor import UserActor
 from actors.ports import Homeserver, Ids, Platform, StateStore
-from actors.room import RoomActor
-from actors.system import ActorSystem
+from actors.room.actor import RoomActor
+from actors.runtime.cell import Actor
+from actors.runtime.system import ActorSystem
+from actors.runtime.transition_log import TransitionLog
+from actors.services import ActorContext
 from actors.texts import ENGLISH, Texts
-from actors.transition_log import TransitionLog
 from actors.upkeep import Upkeep
-from actors.user import UserActor
 from actors.writes import OpenGap
 from adapter.matrix.activities import Activities
 from adapter.matrix.instances import Instances

@@ -14,7 +14,6 @@ from typing import Final, Self, TypeVar
 
 from nio import AsyncClient, AsyncClientConfig  # type: ignore[import-untyped]
 
-from actors.marker import marker_content
 from actors.meter import Meter
 from actors.model import (
     INSTANCE_TYPE,
@@ -29,6 +28,7 @@ from actors.model import (
     UserId,
 )
 from actors.ports import Gap, HomeserverRefused, Hydration, NewRoom, PositionLost, SyncDelta
+from actors.rules.marker import marker_content
 from adapter.matrix.bodies import (
     Acknowledged,
     Capabilities,

@@ -8,7 +8,7 @@ from typing import final
 
 from actors.model import EventId, Instance, Marker, OutboundMessage, RoomId, RoomSnapshot, UserId
 from actors.ports import Gap, Homeserver, HomeserverUnavailable, Hydration, NewRoom, SyncDelta
-from actors.system import ActorSystem
+from actors.runtime.system import ActorSystem
 
 
 class NotLive(HomeserverUnavailable):

@@ -17,8 +17,8 @@ from actors.ports import (
     RateLimited,
     StateStore,
 )
-from actors.restart import Backoff
-from actors.system import ActorSystem
+from actors.runtime.restart import Backoff
+from actors.runtime.system import ActorSystem
 from actors.writes import MarkSent
 
 _log = structlog.get_logger()

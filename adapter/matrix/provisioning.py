@@ -3,9 +3,9 @@
 import re
 from typing import Final
 
-from actors.marker import marker_content
 from actors.model import MARKER_TYPE, Marker, RoomId, RoomKind, UserId
 from actors.ports import NewRoom
+from actors.rules.marker import marker_content
 
 DEFAULT_ROOM_VERSION: Final = "10"
 """What is assumed where a homeserver does not say which version it picks."""

@@ -19,7 +19,7 @@ from actors.ports import (
     StateStore,
     SyncDelta,
 )
-from actors.system import ActorSystem
+from actors.runtime.system import ActorSystem
 from actors.writes import AcceptMessage, OpenGap, PutIntent, SavePosition, Write, goodbye
 from adapter.matrix.instances import Instances
 from adapter.matrix.outbox import Outbox

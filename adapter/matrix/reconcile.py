@@ -9,15 +9,15 @@ from typing import cast
 import structlog
 
 from actors.chats import ChatManager
-from actors.classify import SkipReason
-from actors.machine import TransitionRecord
 from actors.model import RoomId, UserId
-from actors.neighbourhood import graph_around, read_if_joined
 from actors.ports import Homeserver, StateStore
-from actors.reconciliation import reconcile, reconcile_some
-from actors.report import ReconcileReport, Tally
-from actors.system import ActorSystem
-from actors.transition_log import TransitionLog
+from actors.reading import graph_around, read_if_joined
+from actors.reconcile import reconcile, reconcile_some
+from actors.rules.classify import SkipReason
+from actors.rules.report import ReconcileReport, Tally
+from actors.runtime.system import ActorSystem
+from actors.runtime.table import TransitionRecord
+from actors.runtime.transition_log import TransitionLog
 from adapter.matrix.assembly import assemble
 from adapter.matrix.connection import Client
 from adapter.matrix.gateway import Gateway

@@ -12,8 +12,6 @@ from typing import Final, TypeVar, assert_never
 
 import anyio
 
-from actors.classify import Chat, Conflict, Record, Skipped, Space, Verdict, classify
-from actors.graph import room_graph
 from actors.model import RoomId, RoomSnapshot, UserId
 from actors.ports import (
     Homeserver,
@@ -22,8 +20,10 @@ from actors.ports import (
     Hydration,
     RateLimited,
 )
-from actors.restart import Backoff
 from actors.rows import StoredRows
+from actors.rules.classify import Chat, Conflict, Record, Skipped, Space, Verdict, classify
+from actors.rules.relations import room_graph
+from actors.runtime.restart import Backoff
 from adapter.matrix.checklist import Checklist
 
 ATTEMPTS: Final = 5

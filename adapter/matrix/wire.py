@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from actors.marker import is_user_id, owner_named, parse_marker
 from actors.model import (
     ENCRYPTED_TYPE,
     MARKER_TYPE,
@@ -24,6 +23,7 @@ from actors.model import (
     UserId,
 )
 from actors.ports import RoomDelta, SyncDelta
+from actors.rules.marker import is_user_id, owner_named, parse_marker
 from adapter.matrix.bodies import (
     Event,
     InstanceData,

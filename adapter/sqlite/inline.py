@@ -10,7 +10,7 @@ from typing import Final, final
 
 from anyio.lowlevel import checkpoint
 
-from actors.machine import TransitionRecord
+from actors.runtime.table import TransitionRecord
 from adapter.sqlite.errors import translated
 from adapter.sqlite.journal_rows import (
     MAX_AGE_S,

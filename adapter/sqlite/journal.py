@@ -10,8 +10,8 @@ from typing import final
 import anyio
 import anyio.to_thread
 
-from actors.machine import TransitionRecord
 from actors.ports import StoreCorrupt
+from actors.runtime.table import TransitionRecord
 from adapter.sqlite.group import GroupCommit, connected
 from adapter.sqlite.journal_rows import (
     MAX_AGE_S,

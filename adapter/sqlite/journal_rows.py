@@ -8,8 +8,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
-from actors.machine import TransitionRecord
 from actors.ports import PortError
+from actors.runtime.table import TransitionRecord
 from adapter.sqlite.errors import naming
 from adapter.sqlite.opening import connect
 from adapter.sqlite.statements import Query, Row, Statement

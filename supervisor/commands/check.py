@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import anyio
 import typer
 
-from supervisor.console import console, harmless, print_marked
-from supervisor.invocation import ExitCode, configure
+from supervisor.commands.invocation import ExitCode, configure
 from supervisor.settings import load_settings
+from supervisor.text.console import console, harmless, print_marked
 
 if TYPE_CHECKING:
-    from supervisor.check import Finding
+    from supervisor.app.findings import Finding
 
 
 def check() -> None:
@@ -27,7 +27,7 @@ def check() -> None:
       surfaces-bot check
     """
     settings = load_settings()
-    from supervisor.app_check import check as look
+    from supervisor.app.check import check as look
 
     configure(settings)
     findings: list[Finding] = []

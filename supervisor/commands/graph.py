@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from actors import room_lifecycle
+from actors.rules import room_states
 from supervisor import lifecycle
-from supervisor.entry import Entry
-from supervisor.graph import mermaid
-from supervisor.invocation import configure
+from supervisor.commands.invocation import configure
 from supervisor.lifecycle import MACHINE, State
 from supervisor.lock import is_running
 from supervisor.settings import LocalSettings, load_local_settings
+from supervisor.text.entry import Entry
+from supervisor.text.mermaid import mermaid
 
 
 def graph(
@@ -37,7 +37,7 @@ def graph(
     bot, rooms = _now(settings) if settings else ({}, {})
     for diagram in (
         mermaid(lifecycle.TABLE, State.LOGIN, "The bot", bot),
-        mermaid(room_lifecycle.TABLE, room_lifecycle.RoomState.UNCHECKED, "A room", rooms),
+        mermaid(room_states.TABLE, room_states.RoomState.UNCHECKED, "A room", rooms),
     ):
         typer.echo(f"```mermaid\n{diagram}\n```\n")
 

@@ -14,10 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from actors.model import EventId
-from supervisor.console import console, duration, harmless
-from supervisor.invocation import PROGRAM, AsJson, ExitCode, configure
+from supervisor.commands.invocation import PROGRAM, AsJson, ExitCode, configure
 from supervisor.lock import is_running
 from supervisor.settings import LocalSettings, load_local_settings
+from supervisor.text.console import console, duration, harmless
 
 if TYPE_CHECKING:
     from adapter.sqlite.queues import InboxRow

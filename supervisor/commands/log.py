@@ -15,14 +15,14 @@ from typing import Annotated, Final, TypeAlias
 import typer
 from rich.console import Console
 
-from supervisor.console import console, harmless
-from supervisor.diagnosis import diagnosis
-from supervisor.entry import Entry
-from supervisor.invocation import AsJson, configure
+from supervisor.commands.invocation import AsJson, configure
 from supervisor.lock import running_since
 from supervisor.settings import LocalSettings, load_local_settings
 from supervisor.status.asking import asked
-from supervisor.timeline import Timeline
+from supervisor.status.diagnosis import diagnosis
+from supervisor.text.console import console, harmless
+from supervisor.text.entry import Entry
+from supervisor.text.timeline import Timeline
 
 JOURNAL_KEYS: Final = (
     "seq",

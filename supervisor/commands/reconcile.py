@@ -10,10 +10,10 @@ from typing import Annotated
 import anyio
 import typer
 
-from supervisor.console import console, report_tables
-from supervisor.invocation import AsJson, configure
+from supervisor.commands.invocation import AsJson, configure
 from supervisor.lock import instance_lock
 from supervisor.settings import load_settings
+from supervisor.text.console import console, report_tables
 
 
 def reconcile(
@@ -33,7 +33,7 @@ def reconcile(
       surfaces-bot reconcile --dry-run
     """
     settings = load_settings()
-    from supervisor.app import reconcile_once
+    from supervisor.app.run import reconcile_once
 
     configure(settings)
     with nullcontext() if dry_run else instance_lock(settings.store_path):

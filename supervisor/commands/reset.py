@@ -17,14 +17,14 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from actors.ports import PortError
-from supervisor.console import console, harmless
-from supervisor.invocation import PROGRAM, ExitCode, configure
+from supervisor.commands.invocation import PROGRAM, ExitCode, configure
 from supervisor.lock import instance_lock, is_running
 from supervisor.settings import LocalSettings, Settings, load_local_settings, load_settings
+from supervisor.text.console import console, harmless
 
 if TYPE_CHECKING:
     from adapter.matrix.reset import Departure, Progress
-    from supervisor.app_reset import Plan
+    from supervisor.app.reset import Plan
 
 
 class Mode(StrEnum):
@@ -99,7 +99,7 @@ def _on_a_terminal() -> bool:
 def _reset(
     settings: LocalSettings, mode: Mode, *, dry_run: bool, yes: bool, set_aside: bool
 ) -> None:
-    from supervisor import app_reset
+    from supervisor.app import reset as app_reset
 
     plan = anyio.run(partial(app_reset.look, settings, set_aside=set_aside))
     _show(plan)
@@ -127,7 +127,7 @@ def _reset(
 
 def _depart(settings: Settings, departure: "Departure") -> str:
     """Leave the rooms; what to say of it. Ends the command where some could not be left."""
-    from supervisor import app_reset
+    from supervisor.app import reset as app_reset
 
     with _resumable(), _progress(len(departure.rooms)) as tell:
         departed = anyio.run(app_reset.depart, settings, departure, tell)

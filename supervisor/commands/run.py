@@ -11,7 +11,7 @@ from typing import NoReturn
 import anyio
 import typer
 
-from supervisor.invocation import configure
+from supervisor.commands.invocation import configure
 from supervisor.loading import loading
 from supervisor.lock import instance_lock
 from supervisor.settings import load_settings
@@ -36,7 +36,7 @@ def run() -> None:
     signal.signal(signal.SIGTERM, _stop_before_it_began)
     settings = load_settings()
     with loading():
-        from supervisor.app import run_bot
+        from supervisor.app.run import run_bot
 
     configure(settings, level="INFO")
     with instance_lock(settings.store_path) as lock:

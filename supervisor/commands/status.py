@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import msgspec
 import typer
 
-from supervisor.console import console, harmless
-from supervisor.diagnosis import diagnosis
-from supervisor.invocation import AsJson, configure
+from supervisor.commands.invocation import AsJson, configure
 from supervisor.lifecycle import MACHINE
 from supervisor.lock import holder, running_since
 from supervisor.settings import LocalSettings, load_local_settings
 from supervisor.status.asking import asked, url_of
+from supervisor.status.diagnosis import diagnosis
 from supervisor.status.snapshot import Snapshot
 from supervisor.status.summary import summary
+from supervisor.text.console import console, harmless
 
 if TYPE_CHECKING:
     from adapter.sqlite.journal import JournalRow

@@ -7,13 +7,13 @@ from typing import Any, Final, TypeAlias
 
 import anyio
 
-from supervisor.console import console
 from supervisor.demo.bot import BotFailed, BotProcess
 from supervisor.demo.comparison import count, differences
 from supervisor.demo.narrator import Narrator
 from supervisor.demo.person import Invite, NothingHappened, Person, Refused
 from supervisor.demo.stage import SetUp, Stage, set_up
 from supervisor.demo.synapse import SynapseFailed, SynapseMissing
+from supervisor.text.console import console
 
 Kv: TypeAlias = dict[str, dict[str, Any]]
 

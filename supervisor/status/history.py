@@ -7,8 +7,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from actors.machine import Outcome, TransitionRecord
 from actors.ports import Journal
+from actors.runtime.table import Outcome, TransitionRecord
 from supervisor.lifecycle import MACHINE
 from supervisor.status.snapshot import Step
 

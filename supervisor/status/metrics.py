@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from actors.meter import Histogram, Meter
-from actors.room_lifecycle import RoomTrigger
+from actors.rules.room_states import RoomTrigger
 from supervisor.lifecycle import State
 from supervisor.status.history import History
 from supervisor.status.snapshot import Snapshot

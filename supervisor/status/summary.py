@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from supervisor.console import duration, until
 from supervisor.status.snapshot import Note, Quarantined, Snapshot
+from supervisor.text.console import duration, until
 
 LISTED: Final = 10
 """Rooms that are told one by one; the page has more of them."""

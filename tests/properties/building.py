@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from actors.marker import marker_content
 from actors.model import MARKER_TYPE, ChatId, Marker, PlatformChatId, RoomId, RoomKind, UserId
+from actors.rules.marker import marker_content
 from tests.properties.worlds import (
     BOT,
     MALLORY,

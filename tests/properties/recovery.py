@@ -9,10 +9,10 @@ import anyio
 from typing_extensions import override
 
 from actors.chats import ChatManager
-from actors.classify import ConflictReason
 from actors.model import RoomId, UserId
 from actors.ports import Hydration
-from actors.report import ReconcileReport
+from actors.rules.classify import ConflictReason
+from actors.rules.report import ReconcileReport
 from adapter.matrix.reconcile import reconcile_matrix_state, reconcile_single_room
 from adapter.sqlite.inline import InlineStore
 from tests.properties.building import Built

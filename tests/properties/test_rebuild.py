@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.model import RoomKind
-from actors.numbering import chat_number
+from actors.rules.numbering import chat_number
 from tests.properties.building import Built, build
 from tests.properties.damage import Cache, Damager, about, decoded, read_cache, rooms_in
 from tests.properties.recovery import BACKENDS, Backwards, Recovery, recover

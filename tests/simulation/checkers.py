@@ -8,11 +8,11 @@ from typing import Final
 
 import anyio
 
-from actors.machine import Outcome, Table, TransitionRecord
 from actors.messages import Address
 from actors.model import MARKER_TYPE, ChatId, EventId, PlatformChatId, RoomId, UserId
 from actors.ports import PositionLost
-from actors.room_lifecycle import ROOM_LIFECYCLE, RoomState, RoomTrigger
+from actors.rules.room_states import ROOM_LIFECYCLE, RoomState, RoomTrigger
+from actors.runtime.table import Outcome, Table, TransitionRecord
 from adapter.matrix import pump
 from supervisor.lifecycle import LIFECYCLE, MACHINE, State, Trigger
 from supervisor.supervisor import Step

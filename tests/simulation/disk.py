@@ -4,8 +4,8 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
-from actors.machine import TransitionRecord
 from actors.ports import StoreUnavailable
+from actors.runtime.table import TransitionRecord
 from adapter.sqlite.inline import MEMORY, InlineJournal, InlineStore, _Database
 from adapter.sqlite.opening import STORE_SCHEMA
 from adapter.sqlite.sql_store import Clock, SqlStore

@@ -8,7 +8,6 @@ from typing import Final, TypeVar
 import anyio
 from anyio.lowlevel import checkpoint
 
-from actors.marker import marker_content
 from actors.model import (
     MARKER_TYPE,
     EventId,
@@ -28,6 +27,7 @@ from actors.ports import (
     NewRoom,
     SyncDelta,
 )
+from actors.rules.marker import marker_content
 from adapter.matrix.provisioning import power_levels
 from tests.simulation.connection import Connection, Gate
 from tests.simulation.events import StateEntry

@@ -17,19 +17,19 @@ class Mutation:
 MUTATIONS: Final = (
     Mutation(
         "no_platform_timeout",
-        "actors/conversation.py",
+        "actors/room/conversation.py",
         "with anyio.fail_after(PLATFORM_TIMEOUT_S):",
         "with anyio.fail_after(None):",
     ),
     Mutation(
         "create_again_without_looking",
-        "actors/creation.py",
+        "actors/owner/creation.py",
         "        if intent.started_at is not None:\n            found",
         "        if intent is None:\n            found",
     ),
     Mutation(
         "create_before_the_intent_is_written",
-        "actors/creation.py",
+        "actors/owner/creation.py",
         "            await context.store.commit([PutIntent(intent)])\n            room_id =",
         "            room_id =",
     ),
@@ -54,26 +54,26 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "quarantine_never_probes",
-        "actors/system.py",
+        "actors/runtime/system.py",
         "        if cell.state is RoomState.QUARANTINED:\n            self._probe(cell)\n",
         "        if cell.state is RoomState.QUARANTINED:\n            pass\n",
     ),
     Mutation(
         "two_handlers_at_once",
-        "actors/runners.py",
+        "actors/runtime/runners.py",
         " or cell.address in self.busy:",
         ":",
     ),
     Mutation(
         "message_done_before_it_is_handled",
-        "actors/room.py",
+        "actors/room/actor.py",
         "        self._current = waiting\n",
         "        self._current = waiting\n"
         "        await self._context.store.commit([FinishMessage(waiting.message.event_id)])\n",
     ),
     Mutation(
         "poison_never_set_aside",
-        "actors/room.py",
+        "actors/room/actor.py",
         "MAX_ATTEMPTS: Final = 5\n",
         "MAX_ATTEMPTS: Final = 10**9\n",
     ),
@@ -103,13 +103,13 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "next_index_from_the_counter_alone",
-        "actors/settlement.py",
+        "actors/rules/settlement.py",
         "    marks = _marks(spaces)\n",
         "    marks = []\n",
     ),
     Mutation(
         "high_water_not_written_first",
-        "actors/creation.py",
+        "actors/owner/creation.py",
         "        if (marker.next_chat_index or 1) < index:\n",
         "        if (marker.next_chat_index or 1) < 1:\n",
     ),
@@ -127,7 +127,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "unreadable_means_absent",
-        "actors/reconciliation.py",
+        "actors/reconcile.py",
         "    unreadable = hydration.unreadable or {}\n",
         "    unreadable: dict[RoomId, str] = {}\n",
     ),
@@ -140,13 +140,13 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "creates_while_rooms_are_unreadable",
-        "actors/system.py",
+        "actors/runtime/system.py",
         "            if failed or cell.probes:\n",
         "            if not cell:\n",
     ),
     Mutation(
         "a_lost_journal_ends_the_process",
-        "actors/transition_log.py",
+        "actors/runtime/transition_log.py",
         '                _log.error("journal_lost", rows=len(noted), error=str(error))\n',
         "                raise RuntimeError from error\n",
     ),
@@ -182,19 +182,19 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "rows_are_no_evidence",
-        "actors/classify.py",
+        "actors/rules/classify.py",
         "        if len(said) != 1 or len(self.chats) > 1:\n",
         "        if said or not said:\n",
     ),
     Mutation(
         "upgrades_of_spaces_not_followed",
-        "actors/graph.py",
+        "actors/rules/relations.py",
         "self.spaces.get(self.latest(named)) if named else None",
         "self.spaces.get(named) if named else None",
     ),
     Mutation(
         "creates_for_owners_of_undecided_spaces",
-        "actors/unknowns.py",
+        "actors/owner/preconditions.py",
         "        for room_id in tuple(self.context.undecided):\n",
         "        for room_id in ():\n",
     ),

@@ -4,8 +4,8 @@ from random import Random
 from typing import Final
 
 from actors.model import ChatContext, ChatId, RoomId, RoomKind, RoomMeta, UserId, UserMeta
-from actors.numbering import chat_id_of
 from actors.rows import PLATFORM_NAME, chat_key, room_key, to_row, user_key
+from actors.rules.numbering import chat_id_of
 from actors.writes import PutRow, Write
 from tests.simulation.checkers import Checkers
 from tests.simulation.disk import Disk

@@ -6,11 +6,11 @@ from typing import Final
 import anyio
 from typing_extensions import override
 
-from actors.cell import Actor
 from actors.messages import Address, Message
 from actors.model import ChatId, Nonce, PlatformChatId, UserId
 from actors.ports import CredentialsRefused
-from actors.transition_log import TransitionLog
+from actors.runtime.cell import Actor
+from actors.runtime.transition_log import TransitionLog
 from adapter.matrix.assembly import Bot, assemble
 from adapter.sqlite.sql_store import SqlStore
 from supervisor.supervisor import STOP_WITHIN_S, Supervisor

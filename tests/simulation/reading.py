@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from actors.marker import owner_named, parse_marker
 from actors.model import MARKER_TYPE, InboundMessage, Marker, RoomId, RoomSnapshot, UserId
+from actors.rules.marker import owner_named, parse_marker
 from tests.simulation.events import MALFORMED, Content, Event
 from tests.simulation.room import SimulatedRoom
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import anyio
 
-from actors.room import UNDECIDED_FOR_S
+from actors.room.actor import UNDECIDED_FOR_S
 from tests.simulation.cast import Cast
 from tests.simulation.checkers import Checkers
 from tests.simulation.connection import LATE_S

@@ -9,13 +9,13 @@ import anyio
 
 from actors.messages import Address, Message, Report
 from actors.model import RoomId
-from actors.system import ActorSystem
-from actors.transition_log import TransitionLog
+from actors.runtime.system import ActorSystem
+from actors.runtime.transition_log import TransitionLog
 from tests.stepping.scripted import BOOT, WALL_CLOCK_S, RecordingJournal
 
 
 class PlannedActor:
-    """One incarnation. Implements `actors.system.Actor`."""
+    """One incarnation. Implements `actors.runtime.system.Actor`."""
 
     def __init__(self, address: Address, stage: "ActorStage") -> None:
         self._address = address

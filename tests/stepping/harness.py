@@ -10,13 +10,13 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup
 
-from actors.cell import Actor
 from actors.messages import Address, Message
 from actors.model import ChatId, EventId, Nonce, PlatformChatId, RoomId, UserId
 from actors.ports import Platform
 from actors.rows import user_key
+from actors.runtime.cell import Actor
+from actors.runtime.transition_log import TransitionLog
 from actors.texts import ENGLISH, Texts
-from actors.transition_log import TransitionLog
 from actors.writes import JsonObject
 from adapter.matrix.assembly import Bot, assemble
 from adapter.sqlite.inline import InlineStore

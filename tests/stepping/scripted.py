@@ -7,9 +7,9 @@ from typing import Final
 
 import anyio
 
-from actors.machine import TransitionRecord
 from actors.ports import HomeserverUnavailable, PortError
-from actors.transition_log import TransitionLog
+from actors.runtime.table import TransitionRecord
+from actors.runtime.transition_log import TransitionLog
 from supervisor.lifecycle import State
 from supervisor.supervisor import Step, Supervisor
 

@@ -4,7 +4,6 @@ import anyio
 import pytest
 import structlog
 
-from actors.classify import Conflict, ConflictReason, Skipped, SkipReason
 from actors.messages import (
     ActorCrashed,
     InboxWaiting,
@@ -19,7 +18,8 @@ from actors.messages import (
 )
 from actors.model import RoomId, UserId
 from actors.ports import HomeserverUnavailable
-from actors.settlement import RoomReport
+from actors.rules.classify import Conflict, ConflictReason, Skipped, SkipReason
+from actors.rules.settlement import RoomReport
 from tests.stepping.actors import actor_stage, pass_time
 
 pytestmark = pytest.mark.anyio

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.room_lifecycle import RoomState
+from actors.rules.room_states import RoomState
 from actors.texts import ENGLISH
 from supervisor.lifecycle import State
 from tests.stepping.harness import ScriptedPlatform, World, quiet

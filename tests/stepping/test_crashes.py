@@ -4,11 +4,11 @@ from itertools import pairwise
 
 import pytest
 
-from actors.machine import Outcome
 from actors.messages import ActorCrashed, InboxWaiting, IntentsWaiting, RoomChanged, RoomLeft
 from actors.model import RoomId, UserId
 from actors.ports import HomeserverUnavailable, RateLimited, SessionRevoked, StoreUnavailable
-from actors.room_lifecycle import RoomState, RoomTrigger
+from actors.rules.room_states import RoomState, RoomTrigger
+from actors.runtime.table import Outcome
 from tests.stepping.actors import actor_stage, pass_time
 
 pytestmark = pytest.mark.anyio

@@ -19,8 +19,8 @@ from actors.messages import (
 )
 from actors.model import EventId, PlatformChatId, RoomId
 from actors.ports import HomeserverUnavailable, PlatformFailed, StoreUnavailable
-from actors.reconciliation import ROUND_WITHIN_S
-from actors.room_lifecycle import RoomState
+from actors.reconcile import ROUND_WITHIN_S
+from actors.rules.room_states import RoomState
 from actors.texts import ENGLISH
 from actors.writes import DeleteRow, JsonObject
 from supervisor.lifecycle import MACHINE, State, Trigger

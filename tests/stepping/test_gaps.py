@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.room_lifecycle import RoomState
+from actors.rules.room_states import RoomState
 from adapter.matrix.pump import GAP_WITHIN_S
 from supervisor.lifecycle import State
 from tests.simulation.faults import Fault

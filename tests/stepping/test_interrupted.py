@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from actors.chats import ChatManager
-from actors.classify import Space
 from actors.messages import IdentitySettled, IntentsWaiting, Report, RoomChanged, RoomReported, slot
 from actors.model import (
     MARKER_TYPE,
@@ -19,7 +18,8 @@ from actors.model import (
 )
 from actors.ports import PlatformFailed
 from actors.rows import chat_key, from_row, room_key, user_key
-from actors.settlement import Identity, RoomReport
+from actors.rules.classify import Space
+from actors.rules.settlement import Identity, RoomReport
 from actors.writes import DeleteRow, PutIntent
 from adapter.matrix.reconcile import reconcile_single_room
 from supervisor.lifecycle import State

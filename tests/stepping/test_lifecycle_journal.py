@@ -6,7 +6,6 @@ import anyio
 import pytest
 import structlog
 
-from actors.machine import Outcome
 from actors.ports import (
     HomeserverUnavailable,
     PortError,
@@ -15,6 +14,7 @@ from actors.ports import (
     StoreCorrupt,
     StoreUnavailable,
 )
+from actors.runtime.table import Outcome
 from supervisor.lifecycle import LIFECYCLE, MACHINE, State, Trigger
 from tests.stepping.scripted import BOOT, Drive
 

@@ -15,8 +15,8 @@ from actors.ports import (
     StoreCorrupt,
     StoreUnavailable,
 )
-from actors.reconciliation import ReconcileFailed
-from actors.system import RoomsFail
+from actors.reconcile import ReconcileFailed
+from actors.runtime.system import RoomsFail
 from supervisor.lifecycle import State, Trigger
 from supervisor.supervisor import Step, TransitionDenied
 from tests.stepping.scripted import Drive

@@ -10,14 +10,14 @@ from actors.ports import StoreUnavailable
 from actors.writes import PutRow
 from adapter.matrix.instances import GONE_AFTER_S
 from adapter.sqlite.inline import InlineStore
-from supervisor import app_status
-from supervisor.app_status import Observer
+from supervisor.app import status as app_status
+from supervisor.app.status import Observer
 from supervisor.lifecycle import State
-from supervisor.progress import PATIENCE_S
 from supervisor.settings import Settings
 from supervisor.status import cache
 from supervisor.status.metrics import exposition
 from supervisor.status.snapshot import LISTED, Snapshot, rfc3339
+from supervisor.watchdog import PATIENCE_S
 from tests.simulation.people import Person
 from tests.stepping.harness import ALICE, BOT, Run, ScriptedPlatform, World, quiet
 

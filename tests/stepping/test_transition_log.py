@@ -3,8 +3,8 @@
 import anyio
 import pytest
 
-from actors.machine import Outcome, TransitionRecord
-from actors.transition_log import Transition, TransitionLog
+from actors.runtime.table import Outcome, TransitionRecord
+from actors.runtime.transition_log import Transition, TransitionLog
 
 pytestmark = pytest.mark.anyio
 

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from actors.messages import OwnerComplete
 from actors.ports import StoreUnavailable, SyncDelta
-from actors.room_lifecycle import RoomState
 from actors.rows import room_key
+from actors.rules.room_states import RoomState
 from adapter.sqlite.inline import InlineStore
 from supervisor.lifecycle import LIFECYCLE, MACHINE, State, Trigger
 from tests.simulation.faults import Fault

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import pytest
 
-from actors.machine import TransitionRecord
 from actors.ports import StateStore
+from actors.runtime.table import TransitionRecord
 from adapter.sqlite.inline import InlineJournal, InlineStore
 from adapter.sqlite.journal import SqliteJournal
 from adapter.sqlite.store import SqliteStore

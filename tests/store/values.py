@@ -4,7 +4,6 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from actors.machine import Outcome, TransitionRecord
 from actors.model import (
     EventId,
     InboundMessage,
@@ -17,6 +16,7 @@ from actors.model import (
     UserId,
 )
 from actors.ports import StateStore
+from actors.runtime.table import Outcome, TransitionRecord
 
 ROOM = RoomId("!room:localhost")
 OTHER_ROOM = RoomId("!with-no-server-part")

@@ -13,16 +13,16 @@ from typing import Any, Final
 
 from typing_extensions import override
 
-import actors.creation as creation_module
-import actors.system as system_module
+import actors.owner.creation as creation_module
+import actors.runtime.system as system_module
 import adapter.matrix.gateway as gateway_module
 import adapter.matrix.outbox as outbox_module
 import adapter.matrix.pump as pump_module
-import supervisor.app as app_module
+import supervisor.app.run as app_module
 import supervisor.supervisor as supervisor_module
 from actors.model import EventId, PlatformChatId
 from actors.ports import PlatformFailed
-from actors.restart import Backoff
+from actors.runtime.restart import Backoff
 from adapter.matrix.connection import Connection
 from adapter.platform.echo import EchoPlatform
 from adapter.sqlite.group import GroupCommit, _Batch

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from actors.chats import ChatManager
 from actors.model import UserId
-from actors.report import ReconcileReport
+from actors.rules.report import ReconcileReport
 from adapter.matrix.gateway import Gateway
 from adapter.matrix.reconcile import reconcile_matrix_state
 from adapter.sqlite.store import SqliteStore

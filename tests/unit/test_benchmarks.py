@@ -3,7 +3,6 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from actors.marker import marker_content
 from actors.model import (
     ChatContext,
     ChatId,
@@ -16,6 +15,7 @@ from actors.model import (
     UserMeta,
 )
 from actors.rows import to_row
+from actors.rules.marker import marker_content
 from benchmarks.course import COLD_STARTERS, ECHOES, rotated
 from benchmarks.plot import plot
 from benchmarks.results import (

@@ -9,8 +9,8 @@ from aiohttp.test_utils import TestServer
 
 from actors.model import UserId
 from adapter.matrix.session import Session, SessionFile
-from supervisor import app_check
-from supervisor.check import Finding, check_homeserver, check_paths
+from supervisor.app import check as app_check
+from supervisor.app.findings import Finding, check_homeserver, check_paths
 from supervisor.settings import Settings
 
 BOT = UserId("@bot:example.org")

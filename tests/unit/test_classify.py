@@ -11,20 +11,6 @@ from typing import Final
 
 import pytest
 
-from actors.classify import (
-    Chat,
-    Concern,
-    Conflict,
-    ConflictReason,
-    Record,
-    Skipped,
-    SkipReason,
-    Space,
-    Verdict,
-    classify,
-    concern_of,
-)
-from actors.graph import Surroundings, room_graph
 from actors.model import (
     ChatContext,
     ChatId,
@@ -38,7 +24,21 @@ from actors.model import (
     UserId,
     UserMeta,
 )
-from actors.numbering import Evidence
+from actors.rules.classify import (
+    Chat,
+    Concern,
+    Conflict,
+    ConflictReason,
+    Record,
+    Skipped,
+    SkipReason,
+    Space,
+    Verdict,
+    classify,
+    concern_of,
+)
+from actors.rules.numbering import Evidence
+from actors.rules.relations import Surroundings, room_graph
 from actors.texts import LOCALES
 
 ME = UserId("@bot:example.org")

@@ -12,13 +12,14 @@ from types import ModuleType
 import anyio
 import pytest
 
-from actors.machine import Outcome, TransitionRecord
 from actors.ports import CredentialsRefused, HomeserverUnavailable
+from actors.runtime.table import Outcome, TransitionRecord
 from adapter.matrix.checklist import CHECKLIST_NAME
 from adapter.sqlite.journal import SqliteJournal
-from supervisor import app_check, cli, invocation, lifecycle, program
-from supervisor.check import Finding
-from supervisor.commands import demo
+from supervisor import cli, lifecycle
+from supervisor.app import check as app_check
+from supervisor.app.findings import Finding
+from supervisor.commands import demo, invocation, program
 from supervisor.lock import InstanceLock, instance_lock
 from supervisor.settings import Settings
 
@@ -59,7 +60,7 @@ class Application(ModuleType):
     """In the place of the composition root: remembers what it was asked, answers as told."""
 
     def __init__(self) -> None:
-        super().__init__("supervisor.app")
+        super().__init__("supervisor.app.run")
         self.answer: Callable[[], object] = lambda: 0
         self.asked: list[object] = []
         self.run_bot: Callable[[Settings, InstanceLock], Awaitable[object]] = self._run_bot
@@ -77,7 +78,7 @@ class Application(ModuleType):
 @pytest.fixture
 def application(monkeypatch: pytest.MonkeyPatch) -> Application:
     made = Application()
-    monkeypatch.setitem(sys.modules, "supervisor.app", made)
+    monkeypatch.setitem(sys.modules, "supervisor.app.run", made)
     return made
 
 

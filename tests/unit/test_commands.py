@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.commands import (
+from actors.rules.commands import (
     DISPLAY_LIMIT,
     NAME_LIMIT,
     Answer,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from actors.meter import Meter
-from supervisor.invocation import ExitCode
+from supervisor.commands.invocation import ExitCode
 from supervisor.lifecycle import State
 from supervisor.notify import FEED_S, STARTUP_MARGIN_S
 from supervisor.status.history import History

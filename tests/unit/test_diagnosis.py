@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from actors.machine import Outcome, TransitionRecord
-from supervisor.diagnosis import diagnosis
+from actors.runtime.table import Outcome, TransitionRecord
 from supervisor.lifecycle import RESET
+from supervisor.status.diagnosis import diagnosis
 from supervisor.status.snapshot import Lifecycle, Quarantined, Snapshot
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

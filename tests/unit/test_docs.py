@@ -11,19 +11,19 @@ import pytest
 import typer
 from pydantic_core import PydanticUndefined
 
-from actors import room_lifecycle
-from actors.classify import ConflictReason, SkipReason
-from actors.commands import Unknown, parse
-from actors.report import ReconcileReport
-from actors.room_lifecycle import RoomState, RoomTrigger
+from actors.rules import room_states
+from actors.rules.classify import ConflictReason, SkipReason
+from actors.rules.commands import Unknown, parse
+from actors.rules.report import ReconcileReport
+from actors.rules.room_states import RoomState, RoomTrigger
 from actors.texts import ENGLISH
 from adapter.sqlite.journal import JournalRow
 from supervisor import lifecycle
-from supervisor.graph import mermaid
-from supervisor.invocation import ExitCode
+from supervisor.commands.invocation import ExitCode
+from supervisor.commands.program import app
 from supervisor.lifecycle import State, Trigger
-from supervisor.program import app
 from supervisor.settings import Bind, Settings
+from supervisor.text.mermaid import mermaid
 
 ROOT: Final = Path(__file__).parents[2]
 DOCUMENTS: Final = (
@@ -84,7 +84,7 @@ def anchors(document: str) -> set[str]:
     "diagram",
     [
         mermaid(lifecycle.TABLE, State.LOGIN, "The bot"),
-        mermaid(room_lifecycle.TABLE, RoomState.UNCHECKED, "A room"),
+        mermaid(room_states.TABLE, RoomState.UNCHECKED, "A room"),
     ],
     ids=["the bot", "a room"],
 )

@@ -1,7 +1,7 @@
 """When many rooms fail the same way."""
 
-from actors.failures import BREAKER, Failures
 from actors.model import RoomId
+from actors.runtime.failures import BREAKER, Failures
 
 ROOMS = tuple(RoomId(f"!{number}") for number in range(BREAKER.at_least + 1))
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from actors.graph import RoomGraph, SpaceFacts, Surroundings, room_graph
 from actors.model import ChatId, Marker, RoomId, RoomKind, RoomSnapshot, UserId, UserMeta
+from actors.rules.relations import RoomGraph, SpaceFacts, Surroundings, room_graph
 
 ME = UserId("@bot:example.org")
 ALICE, BOB = UserId("@alice:example.org"), UserId("@bob:example.org")

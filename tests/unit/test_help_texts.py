@@ -11,7 +11,8 @@ from typing import Final
 import pytest
 import typer
 
-from supervisor import cli, program
+from supervisor import cli
+from supervisor.commands import program
 
 FOLDER: Final = Path(__file__).parent / "snapshots"
 COMMANDS: Final = tuple(typer.main.get_command(program.app).commands)  # type: ignore[attr-defined]

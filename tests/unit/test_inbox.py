@@ -11,7 +11,8 @@ import pytest
 from actors.model import EventId, InboundMessage, RoomId, UserId
 from actors.writes import AcceptMessage, CountAttempt, FinishMessage, Write
 from adapter.sqlite.inline import InlineStore
-from supervisor import cli, invocation
+from supervisor import cli
+from supervisor.commands import invocation
 from supervisor.lock import instance_lock
 from supervisor.settings import Settings
 

@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 import pytest
 
-from actors.machine import Outcome, TransitionRecord
+from actors.runtime.table import Outcome, TransitionRecord
 from adapter.sqlite.inline import InlineJournal
 
 PATIENCE_S = 60

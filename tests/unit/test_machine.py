@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from actors.machine import Row, Table
+from actors.runtime.table import Row, Table
 
 
 class Light(StrEnum):

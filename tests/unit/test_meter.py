@@ -6,13 +6,13 @@ import anyio
 import pytest
 from aiohttp import web
 
-from actors.cell import Actor
 from actors.messages import Message, RoomChanged
 from actors.meter import Histogram, Meter
 from actors.model import RoomId, UserId
 from actors.ports import HomeserverRefused, RateLimited
-from actors.system import ActorSystem
-from actors.transition_log import TransitionLog
+from actors.runtime.cell import Actor
+from actors.runtime.system import ActorSystem
+from actors.runtime.transition_log import TransitionLog
 from adapter.matrix.gateway import Gateway
 from tests.stepping.scripted import BOOT, RecordingJournal
 
@@ -45,7 +45,7 @@ async def test_a_beat_is_remembered_with_its_time() -> None:
 
 
 class FailsOnce:
-    """Implements `actors.system.Actor`; the first message of all raises."""
+    """Implements `actors.runtime.system.Actor`; the first message of all raises."""
 
     def __init__(
         self, handled: list[Message], crashed: anyio.Event, handled_again: anyio.Event

@@ -11,7 +11,7 @@ import pytest
 
 from supervisor.lifecycle import State
 from supervisor.notify import ServiceManager
-from supervisor.progress import PATIENCE_S, is_stuck
+from supervisor.watchdog import PATIENCE_S, is_stuck
 
 
 @pytest.fixture

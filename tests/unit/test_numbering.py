@@ -3,7 +3,7 @@
 import pytest
 
 from actors.model import ChatId, RoomId
-from actors.numbering import (
+from actors.rules.numbering import (
     MAX_CHAT_NUMBER,
     Claim,
     Evidence,

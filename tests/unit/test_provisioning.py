@@ -2,9 +2,9 @@
 
 import pytest
 
-from actors.marker import marker_content
 from actors.model import MARKER_TYPE, ChatId, Marker, Nonce, RoomId, RoomKind, UserId
 from actors.ports import NewRoom
+from actors.rules.marker import marker_content
 from adapter.matrix.provisioning import (
     create_room_body,
     creator_is_privileged,

@@ -9,11 +9,11 @@ import pytest
 from typing_extensions import override
 
 from actors.chats import ChatManager
-from actors.marker import marker_content
 from actors.model import MARKER_TYPE, ChatId, Marker, PlatformChatId, RoomId, RoomKind, UserId
 from actors.ports import HomeserverUnavailable, Hydration
-from actors.report import ReconcileReport, RoomNote
 from actors.rows import user_key
+from actors.rules.marker import marker_content
+from actors.rules.report import ReconcileReport, RoomNote
 from actors.writes import JsonObject, PutRow
 from adapter.matrix.reconcile import reconcile_matrix_state, reconcile_single_room
 from adapter.sqlite.inline import InlineStore

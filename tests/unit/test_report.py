@@ -3,7 +3,7 @@
 from dataclasses import fields
 
 from actors.model import RoomId
-from actors.report import RoomChange, Tally
+from actors.rules.report import RoomChange, Tally
 
 CONTRACT = {
     "joined_rooms",

@@ -17,7 +17,9 @@ from actors.writes import AcceptMessage, QueueMessage, Write
 from adapter.matrix.reset import Departed, Departure, Progress
 from adapter.sqlite.inline import InlineStore
 from adapter.sqlite.journal import read_journal
-from supervisor import app_reset, cli, invocation
+from supervisor import cli
+from supervisor.app import reset as app_reset
+from supervisor.commands import invocation
 from supervisor.lock import instance_lock
 from supervisor.settings import Settings
 

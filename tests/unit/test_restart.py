@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from actors.restart import Backoff, CorrelationBreaker, CrashWindow
+from actors.runtime.restart import Backoff, CorrelationBreaker, CrashWindow
 
 
 class Highest(Random):

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from actors.room_lifecycle import ROOM_LIFECYCLE, RoomState, RoomTrigger
+from actors.rules.room_states import ROOM_LIFECYCLE, RoomState, RoomTrigger
 
 MEANT = """
 unchecked                             | checked           | ready

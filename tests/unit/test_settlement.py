@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from actors.classify import Chat, Conflict, ConflictReason, Space
 from actors.model import (
     ChatContext,
     ChatId,
@@ -15,8 +14,9 @@ from actors.model import (
     UserId,
     UserMeta,
 )
-from actors.numbering import MAX_CHAT_NUMBER, Evidence
-from actors.settlement import Identity, Known, RoomReport, Settlement, settle_owner
+from actors.rules.classify import Chat, Conflict, ConflictReason, Space
+from actors.rules.numbering import MAX_CHAT_NUMBER, Evidence
+from actors.rules.settlement import Identity, Known, RoomReport, Settlement, settle_owner
 from actors.texts import ENGLISH, RUSSIAN, Texts
 
 ALICE = UserId("@alice:example.org")

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from actors.machine import Outcome, TransitionRecord
 from actors.meter import Meter
 from actors.ports import StoreUnavailable
+from actors.runtime.table import Outcome, TransitionRecord
 from supervisor.lifecycle import State
 from supervisor.status.history import STEPS, History, TappedJournal
 from supervisor.status.metrics import exposition

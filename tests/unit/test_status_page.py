@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from actors.room_lifecycle import RoomState
+from actors.rules.room_states import RoomState
 from supervisor.lifecycle import TABLE, State
 from supervisor.status import server
 

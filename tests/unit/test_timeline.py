@@ -4,9 +4,9 @@ import io
 from collections.abc import Sequence
 from dataclasses import replace
 
-from actors.machine import Outcome, TransitionRecord
-from supervisor.console import console
-from supervisor.timeline import Timeline
+from actors.runtime.table import Outcome, TransitionRecord
+from supervisor.text.console import console
+from supervisor.text.timeline import Timeline
 
 ROOM = "room:!AbCdEfGhIjKlMnOpQrStUvWxYz0123456789AbCdEfG"
 

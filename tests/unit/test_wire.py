@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.marker import marker_content
 from actors.model import (
     MARKER_TYPE,
     ChatId,
@@ -22,6 +21,7 @@ from actors.model import (
     UserId,
 )
 from actors.ports import HomeserverRefused, HomeserverUnavailable, SyncDelta
+from actors.rules.marker import marker_content
 from adapter.matrix.bodies import SyncResponse, Window
 from adapter.matrix.hydrate import (
     FirstReading,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.marker import is_user_id, marker_content, parse_marker
 from actors.model import ChatId, Marker, Nonce, PlatformChatId, RoomId, RoomKind, UserId
+from actors.rules.marker import is_user_id, marker_content, parse_marker
 
 ALICE = UserId("@alice:example.org")
 CHAT: dict[str, object] = {

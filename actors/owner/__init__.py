@@ -1,0 +1,1 @@
+"""The user actor: one for each owner."""

@@ -1,0 +1,196 @@
+"""The user actor: owns its owner's row, settles the ids of their rooms, creates chats for them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import structlog
+
+from actors.chats import ChatManager
+from actors.messages import (
+    IdentitySettled,
+    IntentsWaiting,
+    Message,
+    OwnerComplete,
+    OwnerSettled,
+    RoomChanged,
+    RoomReported,
+    SpaceLeft,
+)
+from actors.model import ChatContext, Intent, IntentStep, RoomId, RoomMeta, UserId, UserMeta
+from actors.owner.creation import Creation
+from actors.reading import graph_around, read_if_joined
+from actors.rows import from_row, room_key, to_row, user_key
+from actors.rules.classify import Chat, Space
+from actors.rules.settlement import Known, RoomReport, Settlement, settle_owner
+from actors.services import ActorContext
+from actors.writes import DeleteRow, PutIntent, PutRow, Write
+
+_log = structlog.get_logger()
+
+
+class UserActor:
+    """One owner."""
+
+    def __init__(self, owner: UserId, context: ActorContext) -> None:
+        self._owner = owner
+        self._context = context
+
+    async def handle(self, message: Message) -> None:
+        """Handle one message, see `actors.messages`."""
+        match message:
+            case RoomReported(report):
+                await self._settle_one(report)
+            case OwnerComplete():
+                await self._complete(message)
+            case SpaceLeft(space_id):
+                await self._forget_space(space_id)
+            case IntentsWaiting():
+                await Creation(self._owner, self._context).carry_out()
+            case _:
+                raise TypeError(message)
+
+    async def crashed(self, error: Exception) -> None:
+        """Nothing to remember: what was promised is in the store."""
+
+    async def _complete(self, complete: OwnerComplete) -> None:
+        reports = complete.reports
+        known = await self._known() if complete.partial else None
+        evidence = known or Known(undecided=complete.undecided)
+        settlement = settle_owner(self._owner, reports, self._context.texts, evidence)
+        stored = known.user if known else complete.stored
+        writes = _writes_for(self._owner, settlement, stored, partial=complete.partial)
+        writes += _adoptions(reports, complete.intents)
+        self._announce(settlement, reports, known, writes, in_round=True)
+
+    async def _settle_one(self, report: RoomReport) -> None:
+        """One room says something new outside a round."""
+        store, known = self._context.store, await self._compared(report, await self._known())
+        settlement = settle_owner(self._owner, [report], self._context.texts, known)
+        writes = _writes_for(self._owner, settlement, known.user, partial=True)
+        writes += _adoptions([report], await store.open_intents(self._owner))
+        if writes:
+            await store.commit(writes)
+        self._announce(settlement, [report], known, writes, in_round=False)
+
+    async def _compared(self, report: RoomReport, known: Known) -> Known:
+        """Of two Spaces the older one is the owner's: when the known one was created."""
+        if known.user is None or not isinstance(report.verdict, Space):
+            return known
+        if known.user.space_id in {report.room_id, *report.verdict.replaces}:
+            return known
+        homeserver = self._context.homeserver
+        space = await read_if_joined(homeserver, known.user.space_id)
+        if space is None:
+            return known
+        graph = await graph_around([space], homeserver, self._context.store)
+        return replace(known, space_ts=graph.around(space).founded_ts)
+
+    async def _forget_space(self, space_id: RoomId) -> None:
+        """Without a Space there is no row; the next invite makes a new one."""
+        user = from_row(await self._context.store.row(user_key(self._owner)), UserMeta)
+        if user is not None and user.space_id == space_id:
+            _log.warning("space_lost", owner=self._owner, space_id=space_id)
+            self._note_taken(user.next_chat_index)
+            await self._context.store.commit([DeleteRow(user_key(self._owner))])
+
+    def _note_taken(self, index: int) -> None:
+        """Without a Space, nothing but this says which numbers were used."""
+        taken = self._context.taken
+        taken[self._owner] = max(taken.get(self._owner, 1), index)
+
+    async def _known(self) -> Known:
+        store = self._context.store
+        user = from_row(await store.row(user_key(self._owner)), UserMeta)
+        chats: list[ChatContext] = []
+        doubtful: list[ChatContext] = []
+        for chat in await ChatManager(store).list_all(self._owner):
+            room = from_row(await store.row(room_key(chat.surface_ref)), RoomMeta)
+            agree = room and (room.matrix_user_id, room.chat_id) == (self._owner, chat.chat_id)
+            (chats if agree else doubtful).append(chat)
+        return Known(user, tuple(chats), tuple(doubtful))
+
+    def _announce(
+        self,
+        settlement: Settlement,
+        reports: Sequence[RoomReport],
+        known: Known | None,
+        writes: list[Write],
+        *,
+        in_round: bool,
+    ) -> None:
+        """Tell the rooms, and whoever drives a round."""
+        if settlement.user is None:
+            self._note_taken(settlement.next_chat_index)
+        else:
+            self._context.taken.pop(self._owner, None)
+        for room_id, conflict in settlement.conflicts.items():
+            _log.warning(
+                "room_conflict",
+                room_id=room_id,
+                reason=str(conflict.reason),
+                detail=conflict.detail,
+            )
+        if known is not None:
+            self._ask_others(settlement, known)
+            if settlement.user is None:
+                self._ask_spaces(reports)
+        for room_id, identity in settlement.identities.items():
+            self._context.system.tell(room_id, IdentitySettled(identity, in_round))
+        if in_round:
+            self._context.system.report(_settled(self._owner, settlement, writes))
+
+    def _ask_others(self, settlement: Settlement, known: Known) -> None:
+        """What was settled for some rooms may change what is right for the others."""
+        before, now = known.user, settlement.user
+        if before is None or now is None or before == now:
+            return
+        if before.space_id != now.space_id:
+            for room_id in (before.space_id, *(chat.surface_ref for chat in known.chats)):
+                self._context.system.tell(room_id, RoomChanged())
+        elif now.space_id not in settlement.identities:
+            self._context.system.tell(now.space_id, RoomChanged())
+
+    def _ask_spaces(self, reports: Sequence[RoomReport]) -> None:
+        """The owner's Space is not known here: let it report as well."""
+        for report in reports:
+            if isinstance(report.verdict, Chat):
+                self._context.system.tell(report.verdict.space_id, RoomChanged())
+
+
+def _writes_for(
+    owner: UserId, settlement: Settlement, stored: UserMeta | None, *, partial: bool
+) -> list[Write]:
+    """The write that brings the owner's row in line, if any. Some rooms alone never remove it."""
+    if settlement.user == stored or (partial and settlement.user is None):
+        return []
+    key = user_key(owner)
+    return [PutRow(key, to_row(settlement.user)) if settlement.user else DeleteRow(key)]
+
+
+def _adoptions(reports: Sequence[RoomReport], intents: Sequence[Intent]) -> list[Write]:
+    """Rooms that carry the nonce of an open intent are what that intent was to create."""
+    nonces = {
+        report.verdict.intent: report.room_id
+        for report in reports
+        if isinstance(report.verdict, Chat | Space)
+    }
+    writes: list[Write] = []
+    for intent in intents:
+        if intent.step is IntentStep.CREATING and intent.nonce in nonces:
+            room_id = nonces[intent.nonce]
+            _log.info("room_adopted", room_id=room_id, owner=intent.owner, nonce=intent.nonce)
+            writes.append(PutIntent(Creation.adopted(intent, room_id)))
+    return writes
+
+
+def _settled(owner: UserId, settlement: Settlement, writes: list[Write]) -> OwnerSettled:
+    return OwnerSettled(
+        owner,
+        settlement.user,
+        tuple(writes),
+        tuple(settlement.identities),
+        tuple(
+            (room_id, str(conflict.reason), conflict.detail)
+            for room_id, conflict in settlement.conflicts.items()
+        ),
+    )

@@ -1,0 +1,360 @@
+"""Carrying out what was promised to an owner: their Space, their chats.
+
+`POST /createRoom` is not idempotent, and a timeout says nothing. So an intent is written first, the
+room carries the intent's nonce in its marker, and after an unclear answer the joined rooms are
+searched for the nonce before anything is created again.
+"""
+
+from dataclasses import replace
+from typing import Final, assert_never
+
+import structlog
+
+from actors.messages import IntentsWaiting
+from actors.model import (
+    ChatContext,
+    Intent,
+    IntentKind,
+    IntentStep,
+    Marker,
+    Nonce,
+    RoomId,
+    RoomKind,
+    RoomMeta,
+    UserMeta,
+)
+from actors.owner.onboarding import Onboarding
+from actors.owner.preconditions import Unknowns
+from actors.owner.work import OwnerWork, given
+from actors.ports import HomeserverRefused, HomeserverUnavailable, NewRoom, RateLimited
+from actors.reading import read_if_joined
+from actors.rows import PLATFORM_NAME, chat_key, from_row, room_key, to_row, user_key
+from actors.rules.numbering import MAX_CHAT_NUMBER, chat_id_of, chat_number, next_index
+from actors.writes import PutIntent, PutRow, Write
+
+_log = structlog.get_logger()
+
+UNCLEAR_FOR_S: Final = 60.0
+"""How long a createRoom without an answer may still be at work on the server. A room that it makes
+meanwhile comes with the next sync, and is adopted then."""
+
+
+class Creation(OwnerWork):
+    """Works for one owner; only their user actor uses it, so one step is taken at a time."""
+
+    __slots__ = ()
+
+    async def carry_out(self) -> None:
+        """Take every open intent as far as it goes, oldest first; stop at one that must wait.
+
+        What rooms say meanwhile is settled first: it may be the very room that was to be made.
+        """
+        system = self.context.system
+        while system.live and not system.degraded:
+            if system.has_mail_for(self.owner):
+                system.tell(self.owner, IntentsWaiting())
+                return
+            intents = await self.context.store.open_intents(self.owner)
+            if not intents or not await self._advance(min(intents, key=_turn)):
+                return
+
+    @staticmethod
+    def adopted(intent: Intent, room_id: RoomId) -> Intent:
+        """The intent, knowing the room that it made."""
+        return replace(intent, step=IntentStep.CREATED, room_id=room_id)
+
+    async def _advance(self, intent: Intent) -> bool:
+        """One step. False: it has to wait, and a later message takes it up again."""
+        match intent.kind:
+            case IntentKind.INVITED:
+                await Onboarding(self.owner, self.context).answer_invite(intent)
+                return True
+            case IntentKind.ONBOARD:
+                await Onboarding(self.owner, self.context).onboard(intent)
+                return True
+            case IntentKind.SPACE | IntentKind.FIRST_CHAT | IntentKind.CHAT:
+                return await self._make(intent)
+            case _:
+                assert_never(intent.kind)
+
+    # ------------------------------------------------------------ making a room
+
+    async def _make(self, intent: Intent) -> bool:
+        chat_is_begun = intent.kind is not IntentKind.SPACE and intent.step is not IntentStep.WANTED
+        if chat_is_begun and await self._user() is None:
+            await self._without_space(intent)
+            return True
+        unknowns = Unknowns(self.owner, self.context)
+        match intent.step:
+            case IntentStep.WANTED:
+                if await unknowns.must_wait(intent):
+                    return False
+                if await self._made_before(intent):
+                    return True
+                if not await self._found_meanwhile(intent):
+                    await self._reserve(intent)
+            case IntentStep.CREATING:
+                if intent.started_at is None and await unknowns.must_wait(intent):
+                    return False
+                return await self._create(intent)
+            case IntentStep.CREATED:
+                await self._finish(intent)
+            case IntentStep.DONE:
+                raise ValueError(intent)
+            case _:
+                assert_never(intent.step)
+        return True
+
+    async def _found_meanwhile(self, intent: Intent) -> bool:
+        """Whether what was promised is there after all, in a room that could not be read before."""
+        has_space, chats = await self._present()
+        if intent.kind is IntentKind.SPACE and has_space:
+            await self._done(intent)
+        elif intent.kind is IntentKind.FIRST_CHAT and chats:
+            way_back = replace(intent, kind=IntentKind.ONBOARD)
+            await self.context.store.commit([PutIntent(way_back)])
+        else:
+            return False
+        return True
+
+    async def _made_before(self, intent: Intent) -> bool:
+        """Whether a room says that it came of this intent, which an older database forgot."""
+        room_id = self.context.made.get(intent.nonce)
+        if room_id is None:
+            return False
+        room = from_row(await self.context.store.row(room_key(room_id)), RoomMeta)
+        if room is None:
+            return False
+        _log.info("room_adopted", room_id=room_id, owner=self.owner, nonce=intent.nonce)
+        adopted = replace(self.adopted(intent, room_id), chat_id=room.chat_id)
+        await self.context.store.commit([PutIntent(adopted)])
+        return True
+
+    async def _reserve(self, intent: Intent) -> None:
+        """Take the next chat id, here, before the server hears of it."""
+        creating = replace(intent, step=IntentStep.CREATING)
+        if intent.kind is IntentKind.SPACE:
+            await self.context.store.commit([PutIntent(creating)])
+            return
+        user = await self._user()
+        if user is None:
+            await self._without_space(intent)
+            return
+        index = await self._next_index()
+        if index > MAX_CHAT_NUMBER:
+            await self._give_up(intent, self.context.texts.no_more_chats)
+            return
+        chat_id = chat_id_of(index)
+        creating = replace(
+            creating,
+            chat_id=chat_id,
+            platform_chat_id=self.context.ids.platform_chat_id(self.owner, chat_id),
+        )
+        row = to_row(replace(user, next_chat_index=index + 1))
+        await self.context.store.commit([PutIntent(creating), PutRow(user_key(self.owner), row)])
+
+    async def _without_space(self, intent: Intent) -> None:
+        """The owner's Space is gone meanwhile: a first chat comes with the next one."""
+        if intent.kind is IntentKind.CHAT:
+            await self._give_up(intent, self.context.texts.no_space)
+            return
+        _log.warning("space_gone_meanwhile", owner=self.owner, nonce=intent.nonce)
+        await self._done(intent, self._promise(IntentKind.ONBOARD, intent.reply_room))
+
+    async def _create(self, intent: Intent) -> bool:
+        context, now = self.context, self.context.wall_clock()
+        if intent.started_at is not None:
+            found = await self._find(intent.nonce)
+            if found is not None:
+                _log.info("room_adopted", room_id=found, owner=self.owner, nonce=intent.nonce)
+                await self._record(intent, found)
+                return True
+            wait_s = min(intent.started_at + UNCLEAR_FOR_S - now, UNCLEAR_FOR_S)
+            if wait_s > 0:
+                context.system.tell_later(wait_s, self.owner, IntentsWaiting())
+                return False
+        if await self._found_meanwhile(intent):
+            return True
+        try:
+            new_room = await self._new_room(intent)
+            intent = replace(intent, started_at=now)
+            await context.store.commit([PutIntent(intent)])
+            room_id = await self._create_room(new_room, intent.nonce)
+        except RateLimited as limit:
+            await self._queue(replace(intent, started_at=None), limit.retry_after_s)
+            return False
+        except HomeserverUnavailable as error:
+            if intent.started_at is None:  # nothing has been created yet: no need to wait
+                raise
+            _log.warning("create_unclear", owner=self.owner, nonce=intent.nonce, error=str(error))
+            failed = replace(intent, started_at=context.wall_clock())
+            await context.store.commit([PutIntent(failed)])
+            context.system.tell_later(UNCLEAR_FOR_S, self.owner, IntentsWaiting())
+            return False
+        except HomeserverRefused as refusal:
+            _log.error("create_refused", owner=self.owner, nonce=intent.nonce, error=str(refusal))
+            await self._refused(intent, refusal.message or refusal.errcode)
+            return True
+        _log.info("room_created", room_id=room_id, owner=self.owner, kind=str(intent.kind))
+        await self._record(intent, room_id)
+        return True
+
+    async def _refused(self, intent: Intent, reason: str) -> None:
+        """Nothing comes of it. A number that not even the Space has heard of is free again."""
+        texts = self.context.texts
+        if intent.started_at is not None:
+            await self._give_up(intent, texts.creation_refused.format(reason=reason))
+            return
+        user = given(await self._user())
+        if user.next_chat_index - 1 == chat_number(given(intent.chat_id)):
+            user = replace(user, next_chat_index=user.next_chat_index - 1)
+        body = texts.number_refused.format(reason=reason)
+        await self._done(
+            intent, PutRow(user_key(self.owner), to_row(user)), *self._tell(intent, "done", body)
+        )
+
+    async def _create_room(self, new_room: NewRoom, nonce: Nonce) -> RoomId:
+        async with self.context.homeserver_slots:
+            self.context.creating.add(nonce)
+            try:
+                return await self.context.homeserver.create_room(new_room)
+            finally:
+                self.context.creating.discard(nonce)
+
+    async def _find(self, nonce: Nonce) -> RoomId | None:
+        """The joined room whose marker carries the nonce. Rooms with a row carry another one."""
+        homeserver, store = self.context.homeserver, self.context.store
+        for room_id in sorted(await homeserver.joined_rooms()):
+            if await store.row(room_key(room_id)) is not None:
+                continue
+            seen = await read_if_joined(homeserver, room_id)
+            if seen and seen.marker and seen.marker.intent == nonce:
+                return room_id
+        return None
+
+    async def _new_room(self, intent: Intent) -> NewRoom:
+        texts = self.context.texts
+        if intent.kind is IntentKind.SPACE:
+            mark = await self._next_index()
+            return NewRoom(
+                Marker(RoomKind.SPACE, self.owner, next_chat_index=mark, intent=intent.nonce),
+                self._space_name(),
+                texts.space_topic,
+            )
+        space_id = await self._space_id()
+        await self._raise_high_water(space_id, 1 + (chat_number(intent.chat_id or "") or 0))
+        return NewRoom(
+            Marker(
+                RoomKind.CHAT,
+                self.owner,
+                chat_id=intent.chat_id,
+                space_id=space_id,
+                platform_chat_id=intent.platform_chat_id,
+                intent=intent.nonce,
+            ),
+            self._chat_name(intent),
+        )
+
+    async def _next_index(self) -> int:
+        """Above every number that the owner's rooms use, with a Space or without."""
+        user, chats = await self._user(), await self._chats()
+        floor = user.next_chat_index if user else self.context.taken.get(self.owner, 1)
+        return next_index((chat.chat_id for chat in chats), floor)
+
+    async def _raise_high_water(self, space_id: RoomId, index: int) -> None:
+        """Before a number is used, the Space's marker says that it is taken."""
+        homeserver = self.context.homeserver
+        space = await homeserver.read_room(space_id)
+        if space.marker_fault is not None:
+            raise HomeserverUnavailable(f"the Space's marker can't be read: {space.marker_fault}")
+        marker = space.marker or Marker(RoomKind.SPACE, self.owner)
+        if (marker.next_chat_index or 1) < index:
+            await homeserver.write_marker(space_id, replace(marker, next_chat_index=index))
+
+    async def _record(self, intent: Intent, room_id: RoomId) -> None:
+        """The room exists: write its rows and the intent in one transaction."""
+        created = self.adopted(intent, room_id)
+        writes: list[Write] = [PutIntent(created)]
+        if intent.kind is IntentKind.SPACE:
+            name = self._space_name()
+            room = RoomMeta(RoomKind.SPACE, None, name, self.owner, room_id, None)
+            user = UserMeta(room_id, await self._next_index())
+            writes.append(PutRow(user_key(self.owner), to_row(user)))
+        else:
+            space_id, chat_id = await self._space_id(), given(intent.chat_id)
+            name = self._chat_name(intent)
+            room = RoomMeta(
+                RoomKind.CHAT, chat_id, name, self.owner, space_id, intent.platform_chat_id
+            )
+            chat = ChatContext(self.owner, chat_id, PLATFORM_NAME, room_id, name)
+            writes.append(PutRow(chat_key(self.owner, chat_id), to_row(chat)))
+        writes.append(PutRow(room_key(room_id), to_row(room)))
+        await self.context.store.commit(writes)
+
+    async def _finish(self, intent: Intent) -> None:
+        """Link, invite, and say so. Each may be repeated; what is done is not done again."""
+        room_id = given(intent.room_id)
+        if intent.kind is IntentKind.SPACE:
+            await self._invite(room_id)
+            await self._done(intent)
+            return
+        await self._link(await self._space_id(), room_id)
+        await self._invite(room_id)
+        texts = self.context.texts
+        text = texts.welcome if intent.kind is IntentKind.FIRST_CHAT else texts.chat_created
+        if intent.reply_room is None:  # promised in a Space, where nobody reads what is said
+            intent, text = replace(intent, reply_room=room_id), texts.welcome_here
+        body = text.format(
+            name=self._chat_name(intent),
+            chat_id=intent.chat_id or "",
+            link=self.context.link_to(room_id),
+        )
+        await self._done(intent, *self._tell(intent, "done", body))
+
+    # ------------------------------------------------------------ what they share
+
+    async def _link(self, space_id: RoomId, room_id: RoomId) -> None:
+        """Every write counts where the homeserver limits them, and reading costs nothing."""
+        space = await read_if_joined(self.context.homeserver, space_id)
+        if space is not None and room_id in space.children:
+            return
+        try:
+            await self.context.homeserver.link(space_id, room_id)
+        except HomeserverRefused as refusal:
+            _log.warning("link_refused", room_id=room_id, owner=self.owner, reason=str(refusal))
+
+    async def _queue(self, intent: Intent, wait_s: float) -> None:
+        """The server wants us to wait: tell the owner once, and come back."""
+        if not intent.told_queued:
+            _log.info("creation_queued", owner=self.owner, nonce=intent.nonce, wait_s=wait_s)
+        await self._say_queued(intent, self.context.texts.creation_queued)
+        self.context.system.tell_later(wait_s, self.owner, IntentsWaiting())
+
+    def _chat_name(self, intent: Intent) -> str:
+        if intent.chat_id is None:
+            return ""
+        number = chat_number(intent.chat_id)
+        return intent.name or self.context.texts.chat_name.format(number=number)
+
+    def _space_name(self) -> str:
+        localpart = self.owner[1:].partition(":")[0]
+        return self.context.texts.space_name.format(owner=localpart)
+
+    async def _space_id(self) -> RoomId:
+        return given(await self._user()).space_id
+
+
+def _turn(intent: Intent) -> int:
+    """Whose turn comes first, among equals the oldest's.
+
+    A Space that was promised is made before anybody looks whether there is one.
+    """
+    match intent.kind:
+        case IntentKind.INVITED:
+            return 0
+        case IntentKind.SPACE | IntentKind.FIRST_CHAT:
+            return 1
+        case IntentKind.ONBOARD | IntentKind.CHAT:
+            return 2
+        case _:
+            assert_never(intent.kind)

@@ -1,0 +1,112 @@
+"""Answering invites: joining, and giving people their Space and chat or the way back to them."""
+
+import structlog
+
+from actors.chats import ChatManager
+from actors.messages import RoomChanged
+from actors.model import (
+    InboundMessage,
+    Intent,
+    IntentKind,
+    IntentStep,
+    Nonce,
+    RoomId,
+    RoomSnapshot,
+    UserId,
+    UserMeta,
+)
+from actors.owner.work import OwnerWork, given
+from actors.ports import HomeserverRefused
+from actors.reading import read_if_joined
+from actors.rows import from_row, user_key
+from actors.services import ActorContext
+
+_log = structlog.get_logger()
+
+
+class Onboarding(OwnerWork):
+    """Works for one owner; only their user actor uses it, so one step is taken at a time."""
+
+    __slots__ = ()
+
+    async def answer_invite(self, intent: Intent) -> None:
+        """Join or refuse; what the invite asks for is another intent."""
+        homeserver = self.context.homeserver
+        room_id = given(intent.reply_room)
+        allowed = room_id in self.context.replacements or self.context.allows(self.owner)
+        try:
+            await (homeserver.join(room_id) if allowed else homeserver.leave(room_id))
+        except HomeserverRefused as refusal:
+            _log.info("invite_gone", room_id=room_id, owner=self.owner, reason=str(refusal))
+            await self._done(intent)
+            return
+        _log.info("invite_answered", room_id=room_id, owner=self.owner, joined=allowed)
+        seen = await read_if_joined(homeserver, room_id) if allowed else None
+        if not allowed or self._one_of_ours(room_id, seen):
+            await self._done(intent)
+            return
+        reply_room = None if seen is not None and seen.is_space else room_id
+        await self._done(intent, self._promise(IntentKind.ONBOARD, reply_room))
+
+    def _one_of_ours(self, room_id: RoomId, seen: RoomSnapshot | None) -> bool:
+        """Whether the room just joined is managed already: left before, or the heir of one.
+
+        Such an invite asks us back in; it is not the wish for a Space. Nothing is made before the
+        room was looked at: it may be just what is asked for elsewhere.
+        """
+        context = self.context
+        marked = seen is not None and bool(seen.marker or seen.marker_fault)
+        managed = marked or room_id in context.replacements
+        if managed or (seen is not None and seen.creator == context.homeserver.me):
+            context.replacements.discard(room_id)
+            context.awaited.add(room_id)
+            context.system.tell(room_id, RoomChanged())
+        return managed
+
+    async def onboard(self, intent: Intent) -> None:
+        """Show the way back into the Space and the chats; promise what there is not."""
+        user = await self._user()
+        has_space, chats = await self._present()
+        wanted = []
+        if user is None or not has_space:
+            wanted.append(self._promise(IntentKind.SPACE, intent.reply_room))
+        else:
+            await self._invite(user.space_id)
+        for chat in chats:
+            await self._invite(chat.surface_ref)
+        if not chats:
+            wanted.append(self._promise(IntentKind.FIRST_CHAT, intent.reply_room))
+        if user is None or wanted:
+            await self._done(intent, *wanted)
+            return
+        body = self.context.texts.welcome_back.format(link=self.context.link_to(user.space_id))
+        await self._done(intent, *self._tell(intent, "done", body))
+
+
+async def onboarding_of(message: InboundMessage, context: ActorContext) -> Intent | None:
+    """What a first message in a direct chat promises to its sender, if anything."""
+    sender = message.sender
+    if not context.allows(sender) or await context.store.open_intents(sender):
+        return None
+    if await _at_home(sender, context):
+        return None
+    nonce = Nonce(f"onboard.{message.event_id}")
+    kind, step = IntentKind.ONBOARD, IntentStep.WANTED
+    return Intent(nonce, sender, kind, step, reply_room=message.room_id)
+
+
+async def _at_home(owner: UserId, context: ActorContext) -> bool:
+    """Whether somebody has a Space and a chat, and has come or been invited to both."""
+    user = from_row(await context.store.row(user_key(owner)), UserMeta)
+    if user is None or not await _houses(user.space_id, owner, context):
+        return False
+    chats = await ChatManager(context.store).list_active(owner)
+    return any([await _houses(chat.surface_ref, owner, context) for chat in chats])
+
+
+async def _houses(room_id: RoomId, owner: UserId, context: ActorContext) -> bool:
+    """Whether somebody is in a room or invited; of a full one, it is believed."""
+    seen = await read_if_joined(context.homeserver, room_id)
+    if seen is None:
+        return False
+    return owner in seen.others or seen.member_count > 1 + len(seen.others)

@@ -1,0 +1,71 @@
+"""Reading one room together with those rooms that say something about it."""
+
+from collections import deque
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from actors.model import RoomId, RoomMeta, RoomSnapshot, UserId, UserMeta
+from actors.ports import Homeserver, HomeserverRefused, HomeserverUnavailable, StateStore
+from actors.rows import from_row, room_key, user_key
+from actors.rules.relations import RoomGraph, room_graph
+
+MAX_NEIGHBOURS: Final = 12
+
+
+async def graph_around(
+    seen: Collection[RoomSnapshot],
+    homeserver: Homeserver,
+    store: StateStore,
+    owners: Iterable[UserId] = (),
+    spaces: Iterable[RoomId] = (),
+) -> RoomGraph:
+    """The graph of some rooms, their Spaces and the rooms they were upgraded from or to.
+
+    `owners` are people whose known Space may list one of them, `spaces` are other Spaces that may.
+    Rooms that we are not in are left out; any other failure is raised: not knowing is not the same
+    as absence.
+    """
+    users: dict[UserId, UserMeta] = {}
+    for owner in {*owners, *(other for each in seen for other in each.others)}:
+        user = from_row(await store.row(user_key(owner)), UserMeta)
+        if user is not None:
+            users[owner] = user
+    found = {each.room_id: each for each in seen}
+    wanted = deque([*spaces, *(room_id for each in seen for room_id in _named_by(each))])
+    wanted.extend(user.space_id for user in users.values())
+    for each in seen:
+        room = from_row(await store.row(room_key(each.room_id)), RoomMeta)
+        if room is not None:
+            wanted.append(room.space_id)
+    tried = set(found)
+    while wanted and len(tried) <= MAX_NEIGHBOURS * len(seen):
+        room_id = wanted.popleft()
+        if room_id in tried:
+            continue
+        tried.add(room_id)
+        neighbour = await read_if_joined(homeserver, room_id)
+        if neighbour is None:
+            continue
+        found[room_id] = neighbour
+        wanted.extend(_named_by(neighbour))
+    return room_graph(found.values(), users, homeserver.me)
+
+
+async def read_if_joined(homeserver: Homeserver, room_id: RoomId) -> RoomSnapshot | None:
+    """A room's snapshot; None only when we are certainly not in it.
+
+    A refusal alone is not certain: HomeserverUnavailable is raised where we still count as joined.
+    """
+    try:
+        return await homeserver.read_room(room_id)
+    except HomeserverRefused as refusal:
+        if room_id in await homeserver.joined_rooms():
+            raise HomeserverUnavailable(f"joined, but not to be read: {refusal}") from refusal
+        return None
+
+
+def _named_by(seen: RoomSnapshot) -> list[RoomId]:
+    """Rooms that a room's state points at, apart from a Space's children."""
+    space_id = seen.marker.space_id if seen.marker else None
+    named = (space_id, seen.predecessor, seen.replacement, *sorted(seen.parents))
+    return [room_id for room_id in named if room_id]

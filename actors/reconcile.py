@@ -1,0 +1,307 @@
+"""One round of reconciliation: rooms say what they are, owners settle, rooms write their rows.
+
+The round only counts: it tells the room actors what was read, hears of every step through the
+system's reports, and is over when each owner has settled and each of their rooms has said what to
+write. Then everything is written in one transaction.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from actors.messages import (
+    ActorCrashed,
+    OwnerComplete,
+    OwnerSettled,
+    Report,
+    RoomChanged,
+    RoomChecked,
+    RoomWritten,
+    RowsRemoved,
+    SnapshotTaken,
+)
+from actors.model import ChatContext, Intent, RoomId, UserId
+from actors.ports import Hydration, PlatformFailed, PortError, StateStore
+from actors.rows import StoredRows, chat_key, chats_prefix, read_rows, room_key, user_key
+from actors.rules.classify import Chat, Conflict, ConflictReason, Record, Skipped, Space, Verdict
+from actors.rules.relations import RoomGraph, room_graph
+from actors.rules.report import ReconcileReport, RoomChange, Tally
+from actors.rules.room_states import RoomTrigger
+from actors.rules.settlement import RoomReport
+from actors.runtime.system import ActorSystem
+from actors.writes import DeleteRow, JsonObject, Write
+
+ROUND_WITHIN_S: Final = 120.0
+"""For all answers of a round. Nobody in it waits for anything, so this is long."""
+
+
+class ReconcileFailed(Exception):
+    """The round could not be brought to its end; the cause says why. Hydrate and try again."""
+
+
+async def reconcile(
+    hydration: Hydration, system: ActorSystem, store: StateStore, me: UserId
+) -> ReconcileReport:
+    """Bring the whole cache in line with what was read. Writes nothing on the homeserver."""
+    stored = read_rows(await store.rows(""))
+    unreadable = hydration.unreadable or {}
+    graph = room_graph(hydration.snapshots, stored.users, me, unreadable)
+    round_ = Round(store, stored, graph, system, intents=await _open_intents(store))
+    round_.tally.joined_rooms = len(hydration.snapshots) + len(unreadable)
+    for room_id, reason in unreadable.items():
+        round_.tally.conflict(room_id, ConflictReason.UNREADABLE, reason)
+        system.set_aside(room_id, reason)
+    await round_.run(graph.rooms)
+    round_.sweep(unreadable)
+    await round_.commit()
+    return round_.tally.report()
+
+
+async def reconcile_some(
+    graph: RoomGraph, rooms: Collection[RoomId], system: ActorSystem, store: StateStore
+) -> ReconcileReport:
+    """Bring the rows of some rooms in line; what is known of their owners' others is kept.
+
+    The rooms that they replace take part as well.
+    """
+    replaced = (before for before, heir in graph.heirs.items() if heir in rooms)
+    taking_part = sorted({*rooms, *replaced})
+    stored, intents = await _rows_about(taking_part, graph, store), await _open_intents(store)
+    round_ = Round(store, stored, graph, system, intents=intents, partial=True)
+    round_.tally.joined_rooms = len(rooms)
+    await round_.run(taking_part)
+    await round_.commit()
+    return round_.tally.report()
+
+
+async def _rows_about(rooms: Collection[RoomId], graph: RoomGraph, store: StateStore) -> StoredRows:
+    """The rows of some rooms and of their owners, without a walk through all others."""
+    found: dict[str, JsonObject | None] = {}
+    for room_id in rooms:
+        row = await store.row(room_key(room_id))
+        if row is not None:
+            found[room_key(room_id)] = row
+    owners = {room.matrix_user_id for room in read_rows(found).rooms.values()}
+    for owner in owners | {space.owner for space in graph.spaces.values() if space.owner}:
+        row = await store.row(user_key(owner))
+        if row is not None:
+            found[user_key(owner)] = row
+        found |= await store.rows(chats_prefix(owner))
+    return read_rows(found)
+
+
+async def _open_intents(store: StateStore) -> dict[UserId, tuple[Intent, ...]]:
+    return {owner: await store.open_intents(owner) for owner in await store.intent_owners()}
+
+
+@dataclass(slots=True)
+class Round:
+    """The bookkeeping of one round. `partial` leaves rooms that don't take part as they are."""
+
+    store: StateStore
+    stored: StoredRows
+    graph: RoomGraph
+    system: ActorSystem
+    intents: Mapping[UserId, tuple[Intent, ...]]
+    partial: bool = False
+    tally: Tally = field(default_factory=Tally)
+    owners: dict[UserId, list[RoomReport]] = field(default_factory=dict)
+    """What the rooms of each owner have said."""
+    written: set[str] = field(default_factory=set)
+    """Keys that hold now what they must."""
+    _writes: list[Write] = field(default_factory=list)
+    _repaired: dict[RoomId, int] = field(default_factory=dict)
+    _keys: set[str] = field(default_factory=set)
+    """Keys of chat rows that were there before, right or wrong."""
+    _failure: Exception | None = None
+    _unchecked: set[RoomId] = field(default_factory=set)
+    _unsettled: set[UserId] = field(default_factory=set)
+    _unwritten: set[RoomId] = field(default_factory=set)
+    _verdicts: dict[RoomId, Verdict] = field(default_factory=dict)
+
+    async def run(self, rooms: Collection[RoomId]) -> None:
+        """Tell the rooms what was read of them, and wait until all have said what to write.
+
+        Raises StoreUnavailable, or ReconcileFailed where an owner's actor failed.
+        """
+        self._keys = set(self.stored.garbage)
+        for chats in self.stored.chats.values():
+            self._keys.update(chat_key(chat.user_id, chat.chat_id) for chat in chats)
+        self._unchecked = set(rooms)
+        if rooms:
+            await self._ask(rooms)
+        if isinstance(self._failure, PortError):
+            raise self._failure
+        if self._failure is not None:
+            raise ReconcileFailed(str(self._failure)) from self._failure
+
+    async def _ask(self, rooms: Collection[RoomId]) -> None:
+        snapshots = ((room_id, self._snapshot(room_id)) for room_id in rooms)
+        try:
+            await self.system.ask(snapshots, self._hear, ROUND_WITHIN_S)
+        except TimeoutError as error:
+            silent = sorted({*self._unchecked, *self._unsettled, *self._unwritten})
+            some = ", ".join(silent[:3])
+            raise ReconcileFailed(f"no answer within {ROUND_WITHIN_S:g} s: {some}") from error
+
+    def _snapshot(self, room_id: RoomId) -> SnapshotTaken:
+        seen = self.graph.rooms[room_id]
+        around = self.graph.around(seen)
+        origins = (self._record(origin.room_id) for origin in around.origins)
+        before = next((record for record in origins if record.known), None)
+        return SnapshotTaken(seen, around, self._record(room_id, before))
+
+    def _record(self, room_id: RoomId, before: Record | None = None) -> Record:
+        return Record(self.stored.rooms.get(room_id), self.stored.chats.get(room_id, ()), before)
+
+    def sweep(self, unreadable: Collection[RoomId]) -> None:
+        """Remove what the joined rooms don't explain: garbage, and owners without a Space."""
+        keys = [key for key in self.stored.garbage if key not in self.written]
+        keys += [
+            user_key(owner)
+            for owner, user in self.stored.users.items()
+            if owner not in self.owners and user.space_id not in unreadable
+        ]
+        self._writes += [DeleteRow(key) for key in keys]
+
+    async def commit(self) -> None:
+        """Write everything, in one transaction, and say so for each room."""
+        removed = {write.key for write in self._writes if isinstance(write, DeleteRow)}
+        self.tally.removed_rows = len(removed - self.written)
+        if self._writes:
+            await self.store.commit(self._writes)
+        for room_id, rows in self._repaired.items():
+            self.system.fire(room_id, RoomTrigger.REPAIRED, f"rows written: {rows}")
+
+    def _hear(self, report: Report) -> bool:
+        """Take a report in. True: all is said, or the round has failed."""
+        match report:
+            case RoomChecked(room_id, founded_ts, verdict):
+                self._checked(room_id, founded_ts, verdict)
+            case OwnerSettled():
+                self._settled(report)
+            case RoomWritten():
+                self._wrote(report)
+            case RowsRemoved(_, writes):
+                self._writes += writes
+            case ActorCrashed(address, error):
+                self._crashed(address, error)
+            case _:
+                pass
+        waiting = self._unchecked or self._unsettled or self._unwritten
+        return self._failure is not None or not waiting
+
+    def _checked(self, room_id: RoomId, founded_ts: int, verdict: Verdict) -> None:
+        if room_id not in self._unchecked:
+            return
+        self._verdicts[room_id] = verdict
+        match verdict:
+            case Skipped(reason):
+                self.tally.skip(room_id, reason)
+            case Conflict(reason, detail):
+                self.tally.conflict(room_id, reason, detail)
+            case _:
+                pass
+        if not isinstance(verdict, Skipped) and verdict.owner is not None:
+            report = RoomReport(room_id, founded_ts, verdict)
+            self.owners.setdefault(verdict.owner, []).append(report)
+        self._unchecked.discard(room_id)
+        if not self._unchecked:
+            self._ask_owners()
+
+    def _ask_owners(self) -> None:
+        self._unsettled = set(self.owners)
+        undecided, unread = self._undecided(), self._owners_of_unreadable_rooms()
+        for owner, reports in self.owners.items():
+            stored, intents = self.stored.users.get(owner), self.intents.get(owner, ())
+            partial = self.partial or owner in unread
+            partial |= bool(self.graph.unreadable) and not _has_space(reports)
+            of_owner = tuple(undecided.get(owner, ()))
+            complete = OwnerComplete(tuple(reports), partial, stored, intents, of_owner)
+            self.system.tell(owner, complete)
+
+    def _undecided(self) -> dict[UserId, list[ChatContext]]:
+        """Chats whose rows agree, of rooms that we are not in or that are in conflict."""
+        found: dict[UserId, list[ChatContext]] = {}
+        for room_id, chats in self.stored.chats.items():
+            verdict, owner = self._verdicts.get(room_id), chats[0].user_id
+            if verdict is not None and not isinstance(verdict, Conflict):
+                continue
+            record = self._record(room_id)
+            if record.room is not None and record.chat_id_for(owner):
+                found.setdefault(owner, []).append(chats[0])
+        return found
+
+    def _owners_of_unreadable_rooms(self) -> set[UserId]:
+        """Whose rooms could not be read, as far as rows say: what is known of them must hold."""
+        rooms = self.stored.rooms
+        return {rooms[room_id].matrix_user_id for room_id in self.graph.unreadable & rooms.keys()}
+
+    def _settled(self, report: OwnerSettled) -> None:
+        if report.owner not in self._unsettled:
+            return
+        self._unsettled.discard(report.owner)
+        self._unwritten.update(report.rooms)
+        self._writes += report.writes
+        key = user_key(report.owner)
+        if report.user is not None:
+            self.written.add(key)
+        before = self.stored.users.get(report.owner)
+        if report.user is not None and report.user != before:
+            known = before is not None or key in self._keys
+            self.tally.repaired_user_meta += known
+            self.tally.restored_user_meta += not known
+        for room_id, reason, detail in report.conflicts:
+            self.tally.conflict(room_id, reason, detail)
+
+    def _wrote(self, report: RoomWritten) -> None:
+        if report.room_id not in self._unwritten:
+            return
+        self._unwritten.discard(report.room_id)
+        if report.writes:
+            self._writes += report.writes
+            self._repaired[report.room_id] = len(report.writes)
+        tally, room, chat = self.tally, report.identity.room, report.identity.chat
+        before, key = report.record.room, room_key(report.room_id)
+        self.written.add(key)
+        changed = None
+        if before != room:
+            changed = "repaired" if before or key in self._keys else "restored"
+            tally.repaired_room_meta += changed == "repaired"
+            tally.restored_room_meta += changed == "restored"
+        if chat is not None:
+            self.written.add(chat_key(chat.user_id, chat.chat_id))
+            if chat not in report.record.chats:
+                known = chat_key(chat.user_id, chat.chat_id) in self._keys
+                changed = "repaired" if known else changed or "restored"
+                tally.repaired_chat_rows += known
+                tally.restored_chat_rows += not known
+        verdict = self._verdicts.get(report.room_id)
+        tally.backfilled_platform_chat_ids += isinstance(verdict, Chat) and verdict.backfilled
+        if changed is None and not report.removed:
+            tally.already_right += 1
+        else:
+            tally.changed[report.room_id] = RoomChange(
+                room_id=report.room_id,
+                outcome=changed or "repaired",
+                chat_id=room.chat_id,
+                owner=room.matrix_user_id,
+            )
+
+    def _crashed(self, address: str, error: Exception) -> None:
+        """A room that fails is left to itself; without an owner or the store there is no round."""
+        room_id = RoomId(address)
+        if isinstance(error, PlatformFailed):
+            return  # a handler that was still at work; it has nothing to do with the round
+        if isinstance(error, PortError) or room_id not in self._unchecked | self._unwritten:
+            self._failure = error
+            return
+        self.tally.conflict(room_id, ConflictReason.FAILED, str(error) or type(error).__name__)
+        self.system.tell(room_id, RoomChanged())
+        self._unwritten.discard(room_id)
+        if room_id in self._unchecked:
+            self._checked(room_id, 0, Conflict(ConflictReason.FAILED, str(error)))
+
+
+def _has_space(reports: Collection[RoomReport]) -> bool:
+    return any(isinstance(report.verdict, Space) for report in reports)

@@ -1,0 +1,1 @@
+"""The room actor: one for each joined room."""

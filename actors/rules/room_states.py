@@ -1,0 +1,59 @@
+"""The states of one joined room and their table. Pure."""
+
+from enum import StrEnum
+from typing import Final
+
+from actors.runtime.table import Row, Table
+
+
+class RoomState(StrEnum):
+    """How far a room can be trusted."""
+
+    UNCHECKED = "unchecked"
+    """Joined, but its rows have not been compared with its state in this run."""
+    REPAIRING = "repairing"
+    """Its rows differ from its state; the repair is being written."""
+    READY = "ready"
+    """Compared, and in line."""
+    QUARANTINED = "quarantined"
+    """Set aside after repeated failures; probed now and then."""
+    LEFT = "left"
+    """We are not in it any more. Its rows and its number stay."""
+
+
+class RoomTrigger(StrEnum):
+    """A fact about one room."""
+
+    CHECKED = "checked"
+    DRIFT_FOUND = "drift_found"
+    REPAIRED = "repaired"
+    FAILED_REPEATEDLY = "failed_repeatedly"
+    PROBED = "probed"
+    LEFT = "left"
+    JOINED = "joined"
+
+
+# fmt: off
+TABLE: Final = (
+    #   from                   when                           to
+    Row(RoomState.UNCHECKED,   RoomTrigger.CHECKED,           RoomState.READY),
+    Row(RoomState.UNCHECKED,   RoomTrigger.DRIFT_FOUND,       RoomState.REPAIRING),
+    Row(RoomState.UNCHECKED,   RoomTrigger.FAILED_REPEATEDLY, RoomState.QUARANTINED),
+    Row(RoomState.UNCHECKED,   RoomTrigger.LEFT,              RoomState.LEFT),
+
+    Row(RoomState.REPAIRING,   RoomTrigger.REPAIRED,          RoomState.READY),
+    Row(RoomState.REPAIRING,   RoomTrigger.FAILED_REPEATEDLY, RoomState.QUARANTINED),
+    Row(RoomState.REPAIRING,   RoomTrigger.LEFT,              RoomState.LEFT),
+
+    Row(RoomState.READY,       RoomTrigger.DRIFT_FOUND,       RoomState.REPAIRING),
+    Row(RoomState.READY,       RoomTrigger.FAILED_REPEATEDLY, RoomState.QUARANTINED),
+    Row(RoomState.READY,       RoomTrigger.LEFT,              RoomState.LEFT),
+
+    Row(RoomState.QUARANTINED, RoomTrigger.PROBED,            RoomState.UNCHECKED),
+    Row(RoomState.QUARANTINED, RoomTrigger.LEFT,              RoomState.LEFT),
+
+    Row(RoomState.LEFT,        RoomTrigger.JOINED,            RoomState.UNCHECKED),
+)
+# fmt: on
+
+ROOM_LIFECYCLE: Final = Table(TABLE, initial=RoomState.UNCHECKED)

@@ -1,0 +1,205 @@
+"""All rooms of one owner taken together: which Space, which chat id, which index is next. Pure."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from actors.model import ChatContext, ChatId, RoomId, RoomKind, RoomMeta, UserId, UserMeta
+from actors.rows import PLATFORM_NAME
+from actors.rules.classify import Chat, Conflict, ConflictReason, Space
+from actors.rules.numbering import Claim, Evidence, Numbering, chat_number, next_index, settle
+from actors.texts import Texts
+
+
+@dataclass(frozen=True, slots=True)
+class RoomReport:
+    """What one room of an owner turned out to be. `founded_ts` as in Surroundings."""
+
+    room_id: RoomId
+    founded_ts: int
+    verdict: Space | Chat | Conflict
+
+    @property
+    def seniority(self) -> tuple[int, RoomId]:
+        """The room created first comes first; ties by room id."""
+        return (self.founded_ts, self.room_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the cache must say about one room."""
+
+    room: RoomMeta
+    chat: ChatContext | None = None
+    next_chat_index: int | None = None
+    """For a Space: what its marker's high-water mark must at least be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What the cache must say about one owner. `user` is None where they have no Space.
+
+    `next_chat_index` is the user's, and known without one.
+    """
+
+    user: UserMeta | None
+    next_chat_index: int
+    identities: dict[RoomId, Identity]
+    conflicts: dict[RoomId, Conflict] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was settled before, for rooms that have nothing new to report.
+
+    `chats` are those whose room's row says the same; `doubtful` are the other ones: their numbers
+    are taken, but they are no evidence of whose they are. `undecided` are those of rooms that we
+    are not in, or that are in conflict: they keep their numbers unless a marker says otherwise.
+    `space_ts` is when the user's Space was founded, where another one may be older.
+    """
+
+    user: UserMeta | None = None
+    chats: tuple[ChatContext, ...] = ()
+    doubtful: tuple[ChatContext, ...] = ()
+    undecided: tuple[ChatContext, ...] = ()
+    space_ts: int | None = None
+
+
+def settle_owner(
+    owner: UserId, reports: Sequence[RoomReport], texts: Texts, known: Known = Known()
+) -> Settlement:
+    """Decide for all rooms that reported. Rooms in `known` keep what they have."""
+    spaces = sorted(
+        (report for report in reports if isinstance(report.verdict, Space)),
+        key=lambda report: report.seniority,
+    )
+    reported = {report.room_id for report in reports} | _replaced_by(reports)
+    settled_before = [
+        Claim(chat.surface_ref, -1, chat.chat_id, Evidence.MARKER)
+        for chat in known.chats
+        if chat.surface_ref not in reported
+    ]
+    held = {claim.chat_id for claim in settled_before}
+    own = {chat.surface_ref: chat.chat_id for chat in known.chats}
+    claims = [
+        _claim(report, report.verdict, held, own.get(report.room_id))
+        for report in reports
+        if isinstance(report.verdict, Chat)
+    ]
+    kept = _kept(known, reported, max(_marks(spaces), default=1))
+    numbering = settle([*settled_before, *kept, *claims], _floor(reports, spaces, known))
+    space_id = _space_of(spaces, known)
+    identities: dict[RoomId, Identity] = {}
+    conflicts: dict[RoomId, Conflict] = {}
+    for report in reports:
+        outcome = _outcome(report, numbering, space_id, texts)
+        if isinstance(outcome, Identity):
+            identities[report.room_id] = outcome
+        conflict = outcome if isinstance(outcome, Conflict) else _contested(report, numbering)
+        if conflict is not None:
+            conflicts[report.room_id] = replace(conflict, owner=owner)
+    user = UserMeta(space_id, numbering.next_chat_index) if space_id else None
+    return Settlement(user, numbering.next_chat_index, identities, conflicts)
+
+
+def _outcome(
+    report: RoomReport, numbering: Numbering, space_id: RoomId | None, texts: Texts
+) -> Identity | Conflict | None:
+    """What one room is among all rooms of its owner; None for one that was in conflict before."""
+    room_id, verdict = report.room_id, report.verdict
+    match verdict:
+        case Chat():
+            chat_id = numbering.chat_ids.get(room_id)
+            if chat_id is None:
+                return Conflict(ConflictReason.NUMBERS_EXHAUSTED)
+            return _chat(room_id, verdict, chat_id, texts)
+        case Space() if room_id == space_id:
+            return _space(room_id, verdict, numbering.next_chat_index)
+        case Space():
+            return Conflict(ConflictReason.DUPLICATE_SPACE, f"older: {space_id}")
+        case Conflict():
+            return None
+        case _:
+            assert_never(verdict)
+
+
+def _contested(report: RoomReport, numbering: Numbering) -> Conflict | None:
+    """Says of a chat whose marker has another number that this one goes before it."""
+    verdict = report.verdict
+    if not isinstance(verdict, Chat) or verdict.evidence is not Evidence.MARKER:
+        return None
+    chat_id = numbering.chat_ids[report.room_id]
+    if chat_id == verdict.chat_id:
+        return None
+    return Conflict(ConflictReason.CHAT_ID_CONTESTED, f"now {chat_id}")
+
+
+def _claim(
+    report: RoomReport, verdict: Chat, held: Collection[ChatId | None], own: ChatId | None
+) -> Claim:
+    """What a room claims; or the id it was given before, where another room has what it claims."""
+    lost = own is not None and verdict.chat_id in held
+    chat_id = own if lost else verdict.chat_id
+    return Claim(report.room_id, report.founded_ts, chat_id, verdict.evidence, verdict.by_name)
+
+
+def _kept(known: Known, reported: Collection[RoomId], high_water: int) -> list[Claim]:
+    """The numbers of undecided rooms.
+
+    One beyond a Space's high-water mark was never given out: the mark is raised first.
+    """
+    return [
+        Claim(chat.surface_ref, -1, chat.chat_id, Evidence.ABSENT)
+        for chat in known.undecided
+        if chat.surface_ref not in reported
+        and (high_water == 1 or next_index([chat.chat_id], 1) <= high_water)
+    ]
+
+
+def _marks(spaces: Sequence[RoomReport]) -> list[int]:
+    return [report.verdict.high_water for report in spaces if isinstance(report.verdict, Space)]
+
+
+def _space_of(spaces: Sequence[RoomReport], known: Known) -> RoomId | None:
+    """The Space settled before, or one that takes its place; else the one created first."""
+    before = known.user.space_id if known.user else None
+    for report in spaces:
+        if before is None or before in _replaced_by([report]):
+            return report.room_id
+        if known.space_ts is not None and report.seniority < (known.space_ts, before):
+            return report.room_id
+    return before
+
+
+def _replaced_by(reports: Sequence[RoomReport]) -> set[RoomId]:
+    """The rooms that these were upgraded from."""
+    return {
+        room_id
+        for report in reports
+        if isinstance(report.verdict, Space | Chat)
+        for room_id in report.verdict.replaces
+    }
+
+
+def _floor(reports: Sequence[RoomReport], spaces: Sequence[RoomReport], known: Known) -> int:
+    """The high-water mark: the best of the markers', what was settled before, ids in conflict."""
+    marks = _marks(spaces)
+    if known.user is not None:
+        marks.append(known.user.next_chat_index)
+    marks.append(next_index((chat.chat_id for chat in known.doubtful), 1))
+    marks += [report.verdict.floor for report in reports if isinstance(report.verdict, Conflict)]
+    return max(marks, default=1)
+
+
+def _space(room_id: RoomId, verdict: Space, next_chat_index: int) -> Identity:
+    room = RoomMeta(RoomKind.SPACE, None, verdict.name, verdict.owner, room_id, None)
+    return Identity(room, next_chat_index=next_chat_index)
+
+
+def _chat(room_id: RoomId, verdict: Chat, chat_id: ChatId, texts: Texts) -> Identity:
+    owner, space_id = verdict.owner, verdict.space_id
+    name = verdict.name or texts.chat_name.format(number=chat_number(chat_id))
+    return Identity(
+        RoomMeta(RoomKind.CHAT, chat_id, name, owner, space_id, verdict.platform_chat_id),
+        ChatContext(owner, chat_id, PLATFORM_NAME, room_id, name, verdict.archived),
+    )

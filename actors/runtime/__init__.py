@@ -1,0 +1,1 @@
+"""What runs actors: mailboxes, restarts, quarantine, timers, state tables."""

@@ -1,0 +1,102 @@
+"""The one way in which a change of state becomes known: a log line and a journal row."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import anyio
+import structlog
+
+from actors.ports import Journal, PortError
+from actors.runtime.table import Outcome, TransitionRecord
+
+_log = structlog.get_logger()
+
+ROUTINE: Final = frozenset({"checked", "drift_found", "repaired"})
+"""Triggers that thousands of rooms may fire at one start.
+
+They are logged at debug level; the journal has them, and the report of the reconciliation.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of state that was decided, or denied."""
+
+    machine: str
+    src: str
+    trigger: str
+    dst: str
+    outcome: Outcome
+    reason: str
+    attempt: int = 1
+    dwell_s: float = 0.0
+
+
+class TransitionLog:
+    """Writes transitions of all machines. `wall_clock` gives seconds since the epoch."""
+
+    def __init__(self, journal: Journal, boot: str, wall_clock: Callable[[], float]) -> None:
+        self.boot = boot
+        self.wall_clock = wall_clock
+        self._journal = journal
+        self._noted: list[TransitionRecord] = []
+        self._writing = anyio.Lock()
+        # Bound once, as logging was set up before: thousands of rooms may tell at one start.
+        self._log = structlog.get_logger().bind()
+
+    async def write(self, transition: Transition) -> None:
+        """Log it and journal it, durably where the journal works; what was noted goes first."""
+        self.note(transition)
+        await self.flush()
+
+    def note(self, transition: Transition) -> bool:
+        """Log it at once and journal it with the next `flush`. Whether somebody must call that."""
+        dwell_ms = round(transition.dwell_s * 1000)
+        log = self._log.debug if transition.trigger in ROUTINE else self._log.info
+        log(
+            f"{transition.machine.partition(':')[0]}_transition",
+            machine=transition.machine,
+            src=transition.src,
+            trigger=transition.trigger,
+            dst=transition.dst,
+            outcome=transition.outcome.value,
+            reason=transition.reason,
+            attempt=transition.attempt,
+            dwell_ms=dwell_ms,
+        )
+        self._noted.append(
+            TransitionRecord(
+                at=_rfc3339(self.wall_clock()),
+                boot=self.boot,
+                machine=transition.machine,
+                src=transition.src,
+                trigger=transition.trigger,
+                dst=transition.dst,
+                outcome=transition.outcome,
+                reason=transition.reason,
+                attempt=transition.attempt,
+                dwell_ms=dwell_ms,
+            )
+        )
+        return len(self._noted) == 1
+
+    async def flush(self) -> None:
+        """Make what was noted durable, in the order in which it was noted.
+
+        A journal that fails costs its rows and stops nobody.
+        """
+        async with self._writing:
+            noted, self._noted = self._noted, []
+            if not noted:
+                return
+            try:
+                await self._journal.append(*noted)
+            except PortError as error:
+                _log.error("journal_lost", rows=len(noted), error=str(error))
+
+
+def _rfc3339(seconds: float) -> str:
+    at = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return at.replace("+00:00", "Z")

@@ -1,0 +1,57 @@
+"""What `check` finds out with the account: a visit that leaves a running bot alone."""
+
+from collections.abc import Callable
+from urllib.parse import quote
+
+from actors.ports import CredentialsRefused, PortError, RateLimited
+from supervisor.app.findings import Finding, check_homeserver, check_paths
+from supervisor.app.gateway import open_gateway
+from supervisor.settings import Settings
+
+
+async def check(settings: Settings, tell: Callable[[Finding], None]) -> None:
+    """Tell everything that can be said before the bot runs, as soon as it is known.
+
+    Writes nothing, changes nothing.
+    """
+    tell(Finding(ok=True, what="the settings are complete"))
+    for finding in check_paths(settings):
+        tell(finding)
+    server = await check_homeserver(settings.homeserver)
+    tell(server)
+    for finding in await _check_account(settings) if server.ok else ():
+        tell(finding)
+
+
+async def _check_account(settings: Settings) -> list[Finding]:
+    async with open_gateway(settings, visiting=True) as gateway:
+        try:
+            how = await gateway.log_in()
+        except PortError as error:
+            return [_not_let_in(settings, error)]
+    return [
+        Finding(ok=True, what=f"{settings.user_id} is let in with the {how}"),
+        _about_rate_limits(settings),
+    ]
+
+
+def _not_let_in(settings: Settings, error: PortError) -> Finding:
+    match error:
+        case CredentialsRefused():
+            return Finding(ok=False, what=str(error), refused=True)
+        case RateLimited():
+            advice = f"try again in {error.retry_after_s:.0f} s"
+            return Finding(ok=False, what="the homeserver takes no more logins now", advice=advice)
+        case _:
+            return Finding(ok=False, what=f"{settings.user_id} could not log in ({error})")
+
+
+def _about_rate_limits(settings: Settings) -> Finding:
+    path = f"/_synapse/admin/v1/users/{quote(settings.user_id, safe='@:')}/override_ratelimit"
+    return Finding(
+        ok=True,
+        note=True,
+        what="whether this account is rate limited cannot be seen from here",
+        advice=f"a Synapse admin can lift the limits: POST {path} "
+        'with {"messages_per_second": 0, "burst_count": 0}',
+    )

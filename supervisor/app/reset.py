@@ -1,0 +1,172 @@
+"""What `reset` does: our files are removed, our rooms are left. First a look, then the deed."""
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import structlog
+
+from actors.ports import StoreUnavailable
+from actors.rows import StoredRows, read_rows
+from actors.runtime.table import Outcome
+from actors.runtime.transition_log import Transition, TransitionLog
+from adapter.matrix import reset
+from adapter.matrix.checklist import CHECKLIST_NAME, Checklist
+from adapter.matrix.reset import Departed, Departure, Progress
+from adapter.matrix.session import SESSION_FILE_NAME
+from adapter.sqlite import untouched
+from adapter.sqlite.inline import InlineStore
+from adapter.sqlite.journal import SqliteJournal
+from adapter.sqlite.opening import copy_database
+from supervisor.app.gateway import open_gateway
+from supervisor.lifecycle import MACHINE, RESET, State
+from supervisor.lock import LOCK_NAME
+from supervisor.settings import LocalSettings, Settings
+
+# Companions go first: a write-ahead log without its database would be taken for the next one's.
+_DATABASE: Final = {
+    "-wal": "write-ahead log",
+    "-shm": "shared memory",
+    "-journal": "rollback journal",
+    "": "database",
+}
+_SET_ASIDE: Final = ".corrupt-"
+_STORE: Final = {
+    SESSION_FILE_NAME: "session",
+    untouched.FILE_NAME: "shutdown note",
+    CHECKLIST_NAME: "unfinished reset",
+}
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFiles:
+    """The files of a bot, in the order in which they are removed; each with what it is."""
+
+    remove: Mapping[Path, str]
+    keep: Mapping[Path, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a reset is going to do.
+
+    `waiting` and `unsent` count messages that go with the database and come from nowhere again.
+    `departure` is None where no room is to be left.
+    """
+
+    files: LocalFiles
+    waiting: int
+    unsent: int
+    departure: Departure | None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.files.remove and not (self.departure and self.departure.rooms)
+
+
+async def look(settings: LocalSettings, *, set_aside: bool) -> Plan:
+    """Make a plan; with the whole Settings also for the rooms. Writes nothing, anywhere.
+
+    Raises CredentialsRefused and what requests and the store raise.
+    """
+    files = local_files(settings, set_aside=set_aside)
+    with TemporaryDirectory() as folder:
+        store = InlineStore(copy_database(settings.db_path, Path(folder)))
+        try:
+            waiting, unsent = await store.waiting_count(), await store.unsent_count()
+            stored = read_rows(await store.rows(""))
+        finally:
+            store.close()
+    departure = await _departure(settings, stored) if isinstance(settings, Settings) else None
+    return Plan(files, waiting, unsent, departure)
+
+
+async def _departure(settings: Settings, stored: StoredRows) -> Departure:
+    async with open_gateway(settings, visiting=True) as gateway:
+        await gateway.log_in()
+        hydration = await gateway.hydrate()
+    return reset.departure(hydration, stored, settings.user_id, _checklist(settings).left_over())
+
+
+def local_files(settings: LocalSettings, *, set_aside: bool) -> LocalFiles:
+    """Look. `set_aside` is whether to remove databases that were set aside as damaged."""
+    remove = {}
+    for suffix, what in _DATABASE.items():
+        path = settings.db_path.with_name(settings.db_path.name + suffix)
+        if path.is_file():
+            remove[path] = what
+    aside = dict.fromkeys(_set_aside(settings.db_path), "set aside")
+    store = dict(_in_store(settings.store_path))
+    keep = {settings.journal_path: "journal"} if settings.journal_path.is_file() else {}
+    lock = settings.store_path / LOCK_NAME
+    if lock.is_file():
+        # Whoever waits for a lock file that was removed would not see the next holder's.
+        keep[lock] = "lock, empty"
+    if set_aside:
+        return LocalFiles({**remove, **aside, **store}, keep)
+    return LocalFiles({**remove, **store}, {**keep, **aside})
+
+
+def _set_aside(database: Path) -> Iterator[Path]:
+    prefix = database.name + _SET_ASIDE
+    if database.parent.is_dir():
+        yield from sorted(p for p in database.parent.iterdir() if p.name.startswith(prefix))
+
+
+def _in_store(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Our files in the store folder; each may have been left half-written beside itself."""
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        for name, what in _STORE.items():
+            if re.fullmatch(rf"{re.escape(name)}(\.\d+)?", path.name):
+                yield path, what
+
+
+def remove(files: LocalFiles) -> None:
+    """Remove what is to be removed; what is gone already is no error. Raises StoreUnavailable."""
+    for path in files.remove:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(f"{path} cannot be removed ({error.strerror})") from error
+
+
+async def depart(
+    settings: Settings, departure: Departure, tell: Callable[[Progress], None]
+) -> Departed:
+    """Log in, leave and forget what is planned, log out. May be cut off and done again."""
+    async with open_gateway(settings, visiting=True) as gateway:
+        await gateway.log_in()
+        return await reset.depart(
+            gateway,
+            departure,
+            _checklist(settings),
+            random=Random(),  # noqa: S311  jitter needs no secrets
+            tell=tell,
+        )
+
+
+def _checklist(settings: Settings) -> Checklist:
+    return Checklist(settings.store_path, homeserver=settings.homeserver, user_id=settings.user_id)
+
+
+async def note(settings: LocalSettings, reason: str) -> None:
+    """Write one row about the reset into the journal, which outlives it; if that can be done."""
+    try:
+        async with SqliteJournal.open(settings.journal_path) as journal:
+            transitions = TransitionLog(journal, uuid.uuid4().hex[:12], time.time)
+            await transitions.write(
+                Transition(MACHINE, State.STOPPED, RESET, State.STOPPED, Outcome.OK, reason)
+            )
+    except StoreUnavailable as error:
+        _log.error("journal_lost", rows=1, error=str(error))

@@ -1,0 +1,211 @@
+"""The composition root: from settings to a bot that runs."""
+
+import asyncio
+import os
+import signal
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+    suppress,
+)
+from functools import partial
+from pathlib import Path
+from random import Random
+from socket import gethostname
+from tempfile import TemporaryDirectory
+from typing import Final, Protocol, TypeVar
+
+import anyio
+import anyio.to_thread
+import structlog
+
+from actors.chats import ChatManager
+from actors.ports import PortError, StoreUnavailable
+from actors.rules.report import ReconcileReport
+from actors.runtime.transition_log import TransitionLog
+from actors.texts import LOCALES
+from adapter.matrix.assembly import Bot, assemble
+from adapter.matrix.reconcile import reconcile_matrix_state
+from adapter.platform.echo import EchoPlatform
+from adapter.platform.guarded import GuardedPlatform
+from adapter.sqlite.inline import InlineStore
+from adapter.sqlite.journal import SqliteJournal, read_journal
+from adapter.sqlite.opening import copy_database
+from adapter.sqlite.store import SqliteStore
+from adapter.sqlite.untouched import break_seal, seal
+from supervisor.app.gateway import gateway_for, open_gateway
+from supervisor.app.status import Observer
+from supervisor.lifecycle import MACHINE, Trigger
+from supervisor.lock import InstanceLock, InstanceLocked
+from supervisor.notify import ServiceManager
+from supervisor.settings import Settings, SettingsRefused
+from supervisor.status.history import STEPS, History, TappedJournal
+from supervisor.supervisor import STOP_WITHIN_S, Step, Supervisor
+
+_log = structlog.get_logger()
+
+OpenedT_co = TypeVar("OpenedT_co", covariant=True)
+
+EXIT_STOPPED: Final = 0
+EXIT_REFUSED: Final = 78
+LOOK_AT_LOCK_S: Final = 5.0
+PLATFORMS: Final = {"echo": EchoPlatform}
+
+
+async def run_bot(settings: Settings, lock: InstanceLock) -> int:
+    """Run until stopped; the exit code. Damaged files are set aside and begun anew on the way.
+
+    Raises InstanceLocked when another process has taken the store folder over.
+    """
+    observer = Observer(settings)
+    manager = ServiceManager.from_environment(os.environ)
+    async with _status_page(settings, observer), anyio.create_task_group() as tasks:
+        tasks.start_soon(manager.feed, observer.is_stuck)
+        while (last := await _run_once(settings, lock, observer, manager)).start_again:
+            _log.warning("starting_again", reason=last.reason)
+        tasks.cancel_scope.cancel()
+    if lock.lost is not None:
+        raise lock.lost
+    if last.trigger is Trigger.CREDENTIALS_REFUSED:
+        _log.error("credentials_refused", reason=last.reason)
+        return EXIT_REFUSED
+    return EXIT_STOPPED
+
+
+def _status_page(settings: Settings, observer: Observer) -> AbstractAsyncContextManager[object]:
+    if settings.status_bind is None:
+        return nullcontext()
+    # Loaded only where there is a page.
+    from supervisor.status.server import status_server  # noqa: PLC0415
+
+    return status_server(settings.status_bind, observer)
+
+
+async def _run_once(
+    settings: Settings, lock: InstanceLock, observer: Observer, manager: ServiceManager
+) -> Step:
+    boot = uuid.uuid4().hex[:12]
+    structlog.contextvars.bind_contextvars(boot=boot)
+    _log.info("starting", user_id=settings.user_id, homeserver=settings.homeserver)
+    untouched = break_seal(settings.db_path, settings.store_path, settings.user_id)
+    async with anyio.create_task_group() as watchers:
+        async with _bot(settings, boot, observer) as (bot, transitions, store):
+            bot.activities.trusted = untouched
+            supervisor = Supervisor(
+                bot.activities,
+                transitions,
+                Random(),  # noqa: S311
+                on_change=manager.changed,
+            )
+            watchers.start_soon(_stop_on_signal, supervisor, manager)
+            watchers.start_soon(_keep, lock, supervisor)
+            async with observer.watching(boot, bot, supervisor):
+                last = await supervisor.run()
+            stuck = await bot.system.stop(STOP_WITHIN_S)
+            if stuck:
+                _log.error("stuck", actors=stuck)
+            await transitions.flush()
+            clean = bot.activities.nothing_open() and not stuck and await store.undisturbed()
+        if clean:
+            seal(settings.db_path, settings.store_path, settings.user_id)
+        watchers.cancel_scope.cancel()
+    return last
+
+
+async def reconcile_once(settings: Settings, *, dry_run: bool) -> ReconcileReport:
+    """Log in, hydrate, reconcile, log out. A dry run works on a copy and writes nothing."""
+    async with open_gateway(settings, visiting=dry_run) as gateway:
+        await gateway.log_in()
+        if not dry_run:
+            async with SqliteStore.open(settings.db_path, on_recovery=_say_recovery) as store:
+                return await reconcile_matrix_state(gateway, store, ChatManager(store))
+        with TemporaryDirectory() as folder:
+            copy = InlineStore(copy_database(settings.db_path, Path(folder)))
+            return await reconcile_matrix_state(gateway, copy, ChatManager(copy))
+
+
+@asynccontextmanager
+async def _bot(
+    settings: Settings, boot: str, observer: Observer
+) -> AsyncIterator[tuple[Bot, TransitionLog, SqliteStore]]:
+    gateway = gateway_for(settings, meter=observer.meter)
+    try:
+        async with AsyncExitStack() as stack:
+            journal = await _opened(
+                stack, "MATRIX_JOURNAL_PATH", settings.journal_path, SqliteJournal.open
+            )
+            store = await _opened(stack, "MATRIX_DB_PATH", settings.db_path, SqliteStore.open)
+            await _recall(observer.history, settings.journal_path)
+            transitions = TransitionLog(TappedJournal(journal, observer.history), boot, time.time)
+            bot = assemble(
+                gateway,
+                store,
+                GuardedPlatform(PLATFORMS[settings.platform]()),
+                transitions,
+                allows=settings.allows,
+                texts=LOCALES[settings.locale],
+                meter=observer.meter,
+                where=f"process {os.getpid()} on {gethostname()}",
+                clock=asyncio.get_running_loop().time,
+            )
+            async with bot.system:
+                yield bot, transitions, store
+    finally:
+        await gateway.close()
+
+
+class _Opens(Protocol[OpenedT_co]):
+    def __call__(
+        self, path: Path, /, *, on_recovery: Callable[[str], object] | None
+    ) -> AbstractAsyncContextManager[OpenedT_co]: ...
+
+
+async def _opened(
+    stack: AsyncExitStack, variable: str, path: Path, opens: _Opens[OpenedT_co]
+) -> OpenedT_co:
+    """Open a file for as long as the stack; a failure says which file it was and what to do."""
+    try:
+        return await stack.enter_async_context(opens(path, on_recovery=_say_recovery))
+    except (StoreUnavailable, OSError) as error:
+        raise StoreUnavailable(
+            f"{variable}: {path} cannot be opened ({error}): mend that or name another place"
+        ) from error
+
+
+async def _recall(history: History, journal_path: Path) -> None:
+    """Let the status page begin where the journal is."""
+    read = partial(read_journal, journal_path, machine=MACHINE, limit=STEPS)
+    with suppress(PortError):
+        history.remember(await anyio.to_thread.run_sync(read))
+
+
+def _say_recovery(sentence: str) -> None:
+    _log.warning("file_set_aside", reason=sentence)
+
+
+async def _stop_on_signal(supervisor: Supervisor, manager: ServiceManager) -> None:
+    """Ask it to stop. Whoever asks again while it is stopping does not cut that off."""
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            _log.info("stop_requested", signal=signal.Signals(number).name)
+            manager.stopping(signal.Signals(number).name)
+            supervisor.request_stop(signal.Signals(number).name)
+
+
+async def _keep(lock: InstanceLock, supervisor: Supervisor) -> None:
+    """Hold the store folder, deleted or not, and stop where somebody else has taken it over."""
+    while lock.lost is None:
+        await anyio.sleep(LOOK_AT_LOCK_S)
+        try:
+            if lock.keep():
+                _log.warning("instance_lock_taken_anew", reason="its file had been deleted")
+        except SettingsRefused as error:
+            _log.warning("instance_lock_missing", reason=str(error))
+        except InstanceLocked as error:
+            _log.error("instance_lock_lost", reason=str(error))
+            supervisor.request_stop(str(error))

@@ -1,0 +1,242 @@
+"""The running bot as the status server and the service manager look at it."""
+
+import math
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from typing import Final
+
+import anyio
+
+from actors.meter import Meter
+from actors.model import RoomId
+from actors.rules.report import ReconcileReport
+from actors.rules.room_states import RoomState
+from actors.runtime.cell import Cell
+from adapter.matrix.assembly import Bot
+from supervisor.lifecycle import State, Trigger
+from supervisor.settings import Settings
+from supervisor.status.cache import CacheView
+from supervisor.status.history import History
+from supervisor.status.snapshot import (
+    LISTED,
+    PROGRAM,
+    Lifecycle,
+    Note,
+    Quarantined,
+    Reconciled,
+    Snapshot,
+    rfc3339,
+)
+from supervisor.supervisor import Supervisor
+from supervisor.watchdog import is_stuck
+
+FRESH_S: Final = 1.0
+"""A snapshot is as good as new for so long."""
+CLOSE_WITHIN_S: Final = 5.0
+
+
+@dataclass(slots=True)
+class _Watched:
+    """The bot of the moment; its files may have been closed."""
+
+    boot: str
+    bot: Bot
+    supervisor: Supervisor
+    cache: CacheView
+    is_open: bool = True
+
+
+@dataclass(slots=True)
+class Observer:
+    """One process's bot, from outside. Implements `supervisor.status.server.Observed`.
+
+    It looks only when it is asked, and at most once a second. Made inside the event loop.
+    """
+
+    settings: Settings
+    wall_clock: Callable[[], float] = time.time
+    meter: Meter = field(default_factory=Meter)
+    history: History = field(default_factory=History)
+    _watched: _Watched | None = field(default=None, init=False)
+    _began: float = field(default_factory=anyio.current_time, init=False)
+    _epoch: float = field(init=False)
+    """Added to anyio's time it makes seconds since the epoch."""
+    _seen: Snapshot | None = field(default=None, init=False)
+    _seen_at: float = field(default=0.0, init=False)
+    _one_at_a_time: anyio.Lock = field(default_factory=anyio.Lock, init=False)
+
+    def __post_init__(self) -> None:
+        self._epoch = self.wall_clock() - self._began
+
+    @asynccontextmanager
+    async def watching(self, boot: str, bot: Bot, supervisor: Supervisor) -> AsyncIterator[None]:
+        """This is the bot; outside of the context its files are not touched."""
+        cache = CacheView(bot.activities.store)
+        self._watched = watched = _Watched(boot, bot, supervisor, cache)
+        self._seen = None
+        try:
+            yield
+        finally:
+            watched.is_open = False
+            with anyio.move_on_after(CLOSE_WITHIN_S, shield=True):
+                async with self._one_at_a_time:  # whoever was looking has looked
+                    self._seen_at = -math.inf
+
+    # ------------------------------------------------------------ what the server asks
+
+    async def snapshot(self) -> Snapshot:
+        """What can be said of the bot now; at most a second old."""
+        async with self._one_at_a_time:
+            now = anyio.current_time()
+            if self._seen is None or now - self._seen_at >= FRESH_S:
+                self._seen, self._seen_at = await self._look(), now
+            return self._seen
+
+    def readiness(self) -> tuple[bool, str]:
+        """Whether it serves people, and in a sentence why not."""
+        seen = self._lifecycle()
+        sentence = f"{seen.state} since {seen.since}" + (f": {seen.reason}" if seen.reason else "")
+        return seen.state == State.LIVE, sentence
+
+    async def metrics(self) -> bytes:
+        """Prometheus' text."""
+        # Loaded only where somebody asks for it.
+        from supervisor.status.metrics import exposition  # noqa: PLC0415
+
+        return exposition(await self.snapshot(), self.meter, self.history)
+
+    def is_stuck(self) -> bool:
+        """Whether nothing has come of the current state for too long."""
+        now = anyio.current_time()
+        if self._watched is None:
+            return is_stuck(State.LOGIN, now - self._began)
+        supervisor = self._watched.supervisor
+        quiet_s = now - max(supervisor.since, self.meter.beat_at)
+        due = supervisor.next_attempt_at
+        return is_stuck(supervisor.state, quiet_s, None if due is None else due - now)
+
+    # ------------------------------------------------------------ looking
+
+    async def _look(self) -> Snapshot:
+        watched = self._watched
+        bare = Snapshot(
+            version=version(PROGRAM),
+            user_id=self.settings.user_id,
+            homeserver=self.settings.homeserver,
+            boot=watched.boot if watched else "",
+            pid=os.getpid(),
+            started_at=self._at(self._began),
+            taken_at=rfc3339(self.wall_clock()),
+            lifecycle=self._lifecycle(),
+            rooms={state.value: 0 for state in RoomState},
+        )
+        if watched is None:
+            return bare
+        if watched.is_open:
+            return await self._filled(bare, watched)
+        last = self._seen or bare
+        return replace(last, lifecycle=bare.lifecycle, taken_at=bare.taken_at)
+
+    async def _filled(self, bare: Snapshot, watched: _Watched) -> Snapshot:
+        cache, activities = watched.cache, watched.bot.activities
+        other = activities.instances.other()
+        rows = await cache.rows()
+        inbox, outbox = await cache.inbox_waiting(), await cache.outbox_unsent()
+        known = rows.rooms if rows else frozenset()
+        counts, set_aside = _count(watched.bot, known)
+        listed = [await self._quarantined(each, cell, cache) for each, cell in set_aside[:LISTED]]
+        return replace(
+            bare,
+            rooms=counts,
+            unchanged=_unchanged(watched.bot, known),
+            owners=rows.owners if rows else (),
+            owners_total=rows.owners_total if rows else None,
+            quarantined=tuple(listed),
+            inbox_waiting=inbox,
+            outbox_unsent=outbox,
+            upkeep_due=activities.upkeep.due_count,
+            reconciled=self._reconciled(activities.report, partly=activities.partly),
+            second_instance=other.where or other.boot if other else None,
+        )
+
+    def _lifecycle(self) -> Lifecycle:
+        if self._watched is None:
+            since = self._at(self._began)
+            return Lifecycle(state=State.LOGIN.value, since=since, reason="opening the files")
+        supervisor = self._watched.supervisor
+        due, cause = supervisor.next_attempt_at, supervisor.cause
+        return Lifecycle(
+            state=supervisor.state.value,
+            since=self._at(supervisor.since),
+            reason=supervisor.reason,
+            cause=cause.value if cause else None,
+            failures=supervisor.failures,
+            next_attempt_at=None if due is None else self._at(due),
+            steps=tuple(self.history.steps),
+        )
+
+    async def _quarantined(self, room_id: RoomId, cell: Cell, cache: CacheView) -> Quarantined:
+        meta = await cache.meta(room_id)
+        return Quarantined(
+            room_id=room_id,
+            reason=str(cell.error) or type(cell.error).__name__,
+            since=self._at(cell.since),
+            probes=cell.probes,
+            next_probe_at=self._at(cell.rests_until),
+            name=meta.display_name if meta else None,
+            chat_id=meta.chat_id if meta else None,
+            owner=meta.matrix_user_id if meta else None,
+        )
+
+    def _reconciled(self, report: ReconcileReport | None, *, partly: bool) -> Reconciled | None:
+        if report is None:
+            return None
+        steps = self.history.steps
+        done = (step.at for step in reversed(steps) if step.trigger == Trigger.RECONCILED)
+        conflicts = report["conflicts"]
+        return Reconciled(
+            at=next(done, None),
+            counts={key: value for key, value in report.items() if isinstance(value, int)},
+            skipped=len(report["skipped_rooms"]),
+            conflicts=tuple(Note(**conflict) for conflict in conflicts[:LISTED]),
+            conflicts_total=len(conflicts),
+            partly=partly,
+        )
+
+    def _at(self, time_s: float) -> str:
+        return rfc3339(self._epoch + time_s)
+
+
+def _count(bot: Bot, known: frozenset[RoomId]) -> tuple[dict[str, int], list[tuple[RoomId, Cell]]]:
+    """Rooms by state, and those in quarantine.
+
+    A known room without a cell is unchecked, or left where all that we are in have been looked at.
+    """
+    counts = {state.value: 0 for state in RoomState}
+    set_aside: list[tuple[RoomId, Cell]] = []
+    unheard_of = set(known)
+    for room_id, cell in bot.system.rooms():
+        counts[cell.state] += 1
+        unheard_of.discard(room_id)
+        if cell.state is RoomState.QUARANTINED:
+            set_aside.append((room_id, cell))
+    activities = bot.activities
+    all_read = activities.trusted and activities.report is not None and not activities.partly
+    counts[RoomState.LEFT if all_read else RoomState.UNCHECKED] += len(unheard_of)
+    return counts, set_aside
+
+
+def _unchanged(bot: Bot, known: frozenset[RoomId]) -> int:
+    """Rooms that nothing in this run has made the bot look at, because nothing had to."""
+    if not (bot.activities.trusted and bot.activities.partly):
+        return 0
+    looked_at = {
+        room_id
+        for room_id, cell in bot.system.rooms()
+        if cell.state is not RoomState.UNCHECKED or cell.probes
+    }
+    return len(known - looked_at)

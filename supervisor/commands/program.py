@@ -1,0 +1,136 @@
+"""The list of commands, and the exit codes for what can go wrong in them."""
+
+# In help texts \b keeps the lines that follow as they are.
+# ruff: noqa: D301
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from io import TextIOWrapper
+from typing import Annotated, NoReturn
+
+import structlog
+import typer
+
+from actors.ports import CredentialsRefused, HomeserverUnavailable, PortError
+from supervisor.commands.check import check
+from supervisor.commands.demo import demo
+from supervisor.commands.graph import graph
+from supervisor.commands.inbox import inbox
+from supervisor.commands.invocation import PROGRAM, ExitCode
+from supervisor.commands.log import log
+from supervisor.commands.reconcile import reconcile
+from supervisor.commands.reset import reset
+from supervisor.commands.run import run
+from supervisor.commands.status import status
+from supervisor.lock import InstanceLocked
+from supervisor.logging import configure_logging
+from supervisor.settings import SettingsRefused
+from supervisor.text.console import harmless
+
+_log = structlog.get_logger()
+
+app = typer.Typer(
+    name=PROGRAM,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the value alone
+    if wanted:
+        typer.echo(f"{PROGRAM} {version(PROGRAM)}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version and stop."
+        ),
+    ] = False,
+) -> None:
+    """A Matrix bot that gives each person a private Space of numbered chats.
+
+    It is told where to work by environment variables, or by a file named .env in the working
+    directory. MATRIX_HOMESERVER, MATRIX_USER_ID and MATRIX_PASSWORD are enough to begin with;
+    the README lists them all.
+
+    The first three commands to type:
+
+    \b
+      surfaces-bot demo    watch the whole story; needs no settings
+      surfaces-bot check   see whether settings and homeserver are in order
+      surfaces-bot run     start the bot
+    """
+
+
+app.command(short_help="Run the bot.")(run)
+app.command(short_help="Say what is wrong with settings, files, homeserver, login.")(check)
+app.command(short_help="Say what the running bot is doing.")(status)
+app.command(short_help="Show every change of state, with its reason.")(log)
+app.command(short_help="Show messages that wait, and those that were given up.")(inbox)
+app.command(short_help="Bring the database in line with the rooms, once.")(reconcile)
+app.command(short_help="Begin anew: remove files and, if told so, leave rooms.")(reset)
+app.command(short_help="Print the state machines as Mermaid diagrams.")(graph)
+app.command(short_help="Watch the whole story on a throw-away homeserver.")(demo)
+
+
+def carry_out(arguments: Sequence[str] | None) -> NoReturn:
+    """Run one command and end the process with the code that the contract gives it."""
+    # What a terminal cannot show must not end a command: a name in a script it has no signs for.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app(arguments, prog_name=PROGRAM)
+    except Exception as error:  # noqa: BLE001 - the last place where anything can be said
+        sys.exit(_explain(error))
+    sys.exit(ExitCode.OK)
+
+
+def _explain(error: Exception) -> ExitCode:
+    match _cause(error):
+        case SettingsRefused() as refused:
+            _say(*refused.lines)
+            return ExitCode.REFUSED
+        case CredentialsRefused() as refused:
+            _say(str(refused))
+            return ExitCode.REFUSED
+        case InstanceLocked() as locked:
+            _say(str(locked))
+            return ExitCode.LOCKED
+        case HomeserverUnavailable() as away:
+            _say(f"the homeserver cannot be used now ({away}): `{PROGRAM} check` looks closer")
+            return ExitCode.FAILED
+        case PortError() as failed:
+            _say(str(failed) or type(failed).__name__)
+            return ExitCode.FAILED
+        case bug:
+            return _confess(bug)
+
+
+def _cause(error: Exception) -> Exception:
+    """What went wrong: a task group wraps even a single failure."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _confess(bug: Exception) -> ExitCode:
+    if not structlog.is_configured():
+        configure_logging()
+    _log.critical("bug", exc_info=bug)
+    _say(f"this is a bug in {PROGRAM} ({type(bug).__name__}): the log has the traceback, report it")
+    return ExitCode.BUG
+
+
+def _say(*sentences: str) -> None:
+    for sentence in sentences:
+        typer.echo(f"{PROGRAM}: {harmless(sentence)}", err=True)

@@ -1,0 +1,173 @@
+"""What the journal comes to: a few sentences on how the bot is doing. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from actors.rules.room_states import RoomState
+from supervisor.lifecycle import MACHINE, RESET, State, Trigger
+from supervisor.status.snapshot import Snapshot
+from supervisor.text.console import duration, until
+from supervisor.text.entry import Entry
+
+_LATELY: Final = timedelta(hours=1)
+_STORM_WITHIN: Final = timedelta(minutes=10)
+_STORM: Final = 3
+_ROOMS_NAMED: Final = 5
+_LOST: Final = frozenset({Trigger.HOMESERVER_LOST, Trigger.STORE_LOST, Trigger.ROOMS_FAILING})
+_ADVICE: Final = {
+    Trigger.HOMESERVER_LOST: "`surfaces-bot check` asks the same homeserver.",
+    Trigger.STORE_LOST: "Look at the disk and at who may write to MATRIX_DB_PATH.",
+    Trigger.ROOMS_FAILING: "The other rooms are served meanwhile.",
+}
+_DOING: Final = {
+    State.LOGIN: "logging in",
+    State.HYDRATE: "reading its rooms",
+    State.RECONCILE: "bringing its database in line",
+}
+
+
+def diagnosis(
+    rows: Sequence[Entry],
+    now: datetime,
+    *,
+    started: datetime | None,
+    seen: Snapshot | None = None,
+) -> str | None:
+    """A sentence a line, the most important one first; None where there is nothing to say.
+
+    `rows` are the whole journal, oldest first; `started` is when the bot that runs now was
+    started, None where none runs. `seen` is what that bot says of itself, where it could be
+    asked: the journal knows what has happened, only the bot knows what it will try and when.
+    """
+    lifecycle = [row for row in rows if row.machine == MACHINE and row.outcome != "denied"]
+    if not lifecycle:
+        return None
+    last = lifecycle[-1]
+    if seen is not None and (seen.boot, seen.lifecycle.state) != (last.boot, last.dst):
+        seen = None  # it has gone on since
+    sentences = [_state(last, now, started, seen)]
+    sentences += _revocations(lifecycle, now)
+    sentences += _starts(lifecycle, now)
+    sentences += _bugs(rows, last.boot)
+    if started is not None and last.dst != State.STOPPED:
+        sentences += _losses(lifecycle, now)
+        sentences += _quarantined(rows, last.boot, now, seen)
+    return "\n".join(sentences)
+
+
+def _state(last: Entry, now: datetime, started: datetime | None, seen: Snapshot | None) -> str:
+    if started is None:
+        return _end(last, now)
+    if last.dst == State.STOPPED or datetime.fromisoformat(last.at) < started:
+        return f"starting for {_length(now - started)}: it has not logged in yet."
+    since = _since(last, now)
+    match last.dst:
+        case State.LIVE:
+            return f"live for {since}, since {_hour(last)}."
+        case State.DEGRADED:
+            advice = _ADVICE.get(Trigger(last.trigger), "")
+            reason = seen.lifecycle.reason if seen else last.reason
+            why = f"{last.trigger}: {reason}" if reason else last.trigger
+            return f"degraded for {since}: {why}. {advice} {_next_attempt(now, seen)}"
+        case doing:
+            return f"{_DOING.get(State(doing), doing)} for {since}."
+
+
+def _next_attempt(now: datetime, seen: Snapshot | None) -> str:
+    if seen is None or seen.lifecycle.next_attempt_at is None:
+        return (
+            "It tries again by itself, at least once a minute unless the homeserver asks for more "
+            "time, and goes on with hydrate."
+        )
+    number, due = seen.lifecycle.failures, seen.lifecycle.next_attempt_at
+    if datetime.fromisoformat(due) <= now:
+        return f"Attempt {number} is being made; then it goes on with hydrate."
+    return f"Next attempt {until(due, now)} (attempt {number}); then it goes on with hydrate."
+
+
+def _end(last: Entry, now: datetime) -> str:
+    since = _since(last, now)
+    if last.dst != State.STOPPED:
+        return (
+            f"not running: the last run was cut off while {last.dst}, after {_hour(last)}. "
+            "Start it again; there is nothing to clean up."
+        )
+    if last.trigger == RESET:
+        return f"reset {since} ago; the next run takes what the homeserver says."
+    if last.trigger == Trigger.CREDENTIALS_REFUSED:
+        return f"stopped {since} ago: {last.reason}. Waiting does not help."
+    return f"stopped {since} ago, as asked ({last.reason})."
+
+
+def _losses(lifecycle: Iterable[Entry], now: datetime) -> Iterator[str]:
+    """A bot that is lost again and again, even if it is well at this moment."""
+    lost = Counter(row.trigger for row in _within(lifecycle, now, _LATELY) if row.trigger in _LOST)
+    if lost.total() > 1:
+        causes = ", ".join(f"{trigger} {count}" for trigger, count in lost.most_common())
+        yield f"degraded {lost.total()} times within the hour ({causes})."
+
+
+def _revocations(lifecycle: Iterable[Entry], now: datetime) -> Iterator[str]:
+    recent = _within(lifecycle, now, _STORM_WITHIN)
+    revoked = sum(row.trigger == Trigger.SESSION_REVOKED for row in recent)
+    if revoked >= _STORM:
+        yield (
+            f"the session was revoked {revoked} times within 10 min: another program seems to use "
+            "this account and device. Stop it, or give one of them its own MATRIX_DEVICE_ID."
+        )
+
+
+def _starts(lifecycle: Iterable[Entry], now: datetime) -> Iterator[str]:
+    """A bot that ends by itself. Starts after an orderly stop are somebody's wish."""
+    recent = [row for row in _within(lifecycle, now, _STORM_WITHIN) if row.trigger != RESET]
+    stopped = {row.boot for row in recent if row.trigger == Trigger.STOP_REQUESTED}
+    boots = {row.boot for row in recent} - stopped
+    if len(boots) >= _STORM:
+        yield (
+            f"started {len(boots)} times within 10 min, and nobody had stopped it: what it logged "
+            "last, and its exit code, say why it ends."
+        )
+
+
+def _bugs(rows: Iterable[Entry], boot: str) -> Iterator[str]:
+    for row in rows:
+        if row.boot == boot and row.outcome == "denied":
+            yield f"a bug: {row.trigger} came while {row.src} ({row.machine}). Please report it."
+            return
+
+
+def _quarantined(
+    rows: Iterable[Entry], boot: str, now: datetime, seen: Snapshot | None
+) -> Iterator[str]:
+    latest = {row.machine: row for row in rows if row.boot == boot and row.machine != MACHINE}
+    aside = [row for row in latest.values() if row.dst == RoomState.QUARANTINED]
+    if not aside:
+        return
+    rooms = "1 room is" if len(aside) == 1 else f"{len(aside)} rooms are"
+    yield f"{rooms} quarantined, and tried again from time to time; the others go on:"
+    waiting = {f"room:{room.room_id}": room for room in seen.quarantined} if seen else {}
+    for row in aside[-_ROOMS_NAMED:]:
+        room = waiting.get(row.machine)
+        probe = f", next probe {until(room.next_probe_at, now)}" if room else ""
+        reason = room.reason if room else row.reason
+        yield f"  {row.machine} for {_since(row, now)}{probe}: {reason}"
+    if len(aside) > _ROOMS_NAMED:
+        yield f"  and {len(aside) - _ROOMS_NAMED} more"
+
+
+def _within(rows: Iterable[Entry], now: datetime, span: timedelta) -> list[Entry]:
+    return [row for row in rows if now - datetime.fromisoformat(row.at) <= span]
+
+
+def _since(row: Entry, now: datetime) -> str:
+    return _length(now - datetime.fromisoformat(row.at))
+
+
+def _length(span: timedelta) -> str:
+    return duration(max(0, round(span.total_seconds() * 1000)))
+
+
+def _hour(row: Entry) -> str:
+    return f"{datetime.fromisoformat(row.at):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,1 @@
+"""What the commands say: tables, timelines, diagnoses, diagrams."""

@@ -1,0 +1,33 @@
+"""What the commands need of a row of the journal."""
+
+from typing import Protocol
+
+
+class Entry(Protocol):
+    """One transition: read from the journal, or a record that was just made.
+
+    The fields mean what they mean in `actors.runtime.table.TransitionRecord`.
+    """
+
+    # ruff: noqa: D102
+
+    @property
+    def at(self) -> str: ...
+    @property
+    def boot(self) -> str: ...
+    @property
+    def machine(self) -> str: ...
+    @property
+    def src(self) -> str: ...
+    @property
+    def trigger(self) -> str: ...
+    @property
+    def dst(self) -> str: ...
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def dwell_ms(self) -> int: ...
