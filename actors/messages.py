@@ -1,79 +1,142 @@
 """Everything that actors say to each other, and what they report upwards.
 
-Messages to actors are level-triggered: `slot` says what a message replaces while it waits, so a
-mailbox never grows beyond its slots and nothing is lost when one is told twice. What must not be
-lost (a person's message, something promised) is in the store before anybody is told.
+Messages to actors are level-triggered: a message says what it replaces while it waits, so a mailbox
+never grows beyond its slots, and telling something twice loses nothing. What must not be lost (a
+person's message, a promise) is in the store before any actor is told.
 """
 
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from enum import StrEnum
+from typing import ClassVar, Final, TypeAlias
+
+from typing_extensions import override
 
 from actors.model import ChatContext, Intent, RoomId, RoomSnapshot, UserId, UserMeta
 from actors.rules.classify import Record, Verdict
 from actors.rules.relations import Surroundings
 from actors.rules.settlement import Identity, RoomReport
+from actors.runtime.letters import ActorCrashed, Address, FailuresShared, Message, Report
 from actors.writes import Write
+
+__all__ = ["ActorCrashed", "Address", "FailuresShared", "Message", "Report"]
+
+
+class ActorKind(StrEnum):
+    """The two kinds of actors."""
+
+    ROOM = "room"
+    OWNER = "owner"
+
+
+def room_address(room_id: RoomId) -> Address:
+    """The actor of a joined room."""
+    return Address(ActorKind.ROOM, room_id)
+
+
+def owner_address(owner: UserId) -> Address:
+    """The actor of an owner."""
+    return Address(ActorKind.OWNER, owner)
+
 
 # ---------------------------------------------------------------- to a room actor
 
 
+SETTLED_ALONE: Final = "settled outside a round"
+"""The slot of what was settled for one room outside a round of reconciliation."""
+
+
 @dataclass(frozen=True, slots=True)
-class SnapshotTaken:
+class SnapshotTaken(Message):
     """Reconciliation has read the room: compare, and report to the owner's actor."""
+
+    never_waits: ClassVar[bool] = True
 
     seen: RoomSnapshot
     around: Surroundings
     record: Record
 
+    @property
+    @override
+    def voids(self) -> tuple[object, ...]:
+        """The snapshot shows what changed before it; what was settled before is settled again."""
+        return (RoomChanged, SETTLED_ALONE)
+
 
 @dataclass(frozen=True, slots=True)
-class IdentitySettled:
+class IdentitySettled(Message):
     """The owner's actor has decided what the cache must say: write what differs.
 
     `in_round` hands the writes to the round, which commits those of all rooms at once.
     """
 
+    never_waits: ClassVar[bool] = True
+
     identity: Identity
     in_round: bool = False
 
+    @property
+    @override
+    def slot(self) -> object:
+        """What one room's report settled must not take the place of what a round settled."""
+        return IdentitySettled if self.in_round else SETTLED_ALONE
+
 
 @dataclass(frozen=True, slots=True)
-class RoomChanged:
+class RoomLeft(Message):
+    """We are not in the room any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomChanged(Message):
     """The room's state changed, or is not known: read it again."""
 
+    behind: ClassVar[tuple[type[Message], ...]] = (RoomLeft,)
+    """The bot may be back in a room that it left before."""
+
+    @property
+    @override
+    def voids(self) -> tuple[object, ...]:
+        """What was settled before the change is settled again."""
+        return (SETTLED_ALONE,)
+
 
 @dataclass(frozen=True, slots=True)
-class GapOpened:
+class GapOpened(Message):
     """Messages of the room are still to be fetched: nothing is handled before they are."""
 
 
 @dataclass(frozen=True, slots=True)
-class InboxWaiting:
+class InboxWaiting(Message):
     """Messages of people wait in the inbox."""
 
-
-@dataclass(frozen=True, slots=True)
-class RoomLeft:
-    """We are not in the room any more."""
+    is_stored: ClassVar[bool] = True
 
 
 # ---------------------------------------------------------------- to a user actor
 
 
 @dataclass(frozen=True, slots=True)
-class RoomReported:
+class RoomReported(Message):
     """One of the owner's rooms says what it is, outside a round."""
 
     report: RoomReport
 
+    @property
+    @override
+    def slot(self) -> object:
+        """The latest report of each room counts."""
+        return self.report.room_id
+
 
 @dataclass(frozen=True, slots=True)
-class OwnerComplete:
+class OwnerComplete(Message):
     """All of the owner's rooms have reported. `partial`: all of those that take part.
 
     `stored` is the owner's row as it stands, `intents` are those that are not done, `undecided` are
     the chats of rooms that we are not in or that are in conflict.
     """
+
+    never_waits: ClassVar[bool] = True
 
     reports: tuple[RoomReport, ...]
     partial: bool
@@ -83,44 +146,33 @@ class OwnerComplete:
 
 
 @dataclass(frozen=True, slots=True)
-class SpaceLeft:
+class SpaceLeft(Message):
     """We are not in the owner's Space any more."""
 
     space_id: RoomId
 
 
 @dataclass(frozen=True, slots=True)
-class IntentsWaiting:
+class IntentsWaiting(Message):
     """Something promised to the owner is to be carried out."""
+
+    is_stored: ClassVar[bool] = True
 
 
 RoomMessage: TypeAlias = (
     SnapshotTaken | IdentitySettled | RoomChanged | GapOpened | InboxWaiting | RoomLeft
 )
-UserMessage: TypeAlias = RoomReported | OwnerComplete | SpaceLeft | IntentsWaiting
-Message: TypeAlias = RoomMessage | UserMessage
-Address: TypeAlias = RoomId | UserId
-
-
-OUTSIDE_A_ROUND: Final = (IdentitySettled, "outside a round")
-"""The slot of what was settled outside a round: it must not take the place of a round's."""
-
-
-def slot(message: Message) -> object:
-    """Two messages in the same slot coalesce: the later one takes the earlier one's place."""
-    if isinstance(message, RoomReported):
-        return message.report.room_id
-    if isinstance(message, IdentitySettled) and not message.in_round:
-        return OUTSIDE_A_ROUND
-    return type(message)
+OwnerMessage: TypeAlias = RoomReported | OwnerComplete | SpaceLeft | IntentsWaiting
 
 
 # ---------------------------------------------------------------- upwards
 
 
 @dataclass(frozen=True, slots=True)
-class RoomChecked:
+class RoomChecked(Report):
     """A room has said what it is. `founded_ts` as in Surroundings."""
+
+    is_answer: ClassVar[bool] = True
 
     room_id: RoomId
     founded_ts: int
@@ -128,11 +180,13 @@ class RoomChecked:
 
 
 @dataclass(frozen=True, slots=True)
-class RoomWritten:
+class RoomWritten(Report):
     """What a room's rows must say, and the writes that bring them there, if any.
 
     `record` is what the cache held before; `removed` counts stale rows among the writes.
     """
+
+    is_answer: ClassVar[bool] = True
 
     room_id: RoomId
     identity: Identity
@@ -142,16 +196,20 @@ class RoomWritten:
 
 
 @dataclass(frozen=True, slots=True)
-class RowsRemoved:
+class RowsRemoved(Report):
     """A room that is not managed had rows; they are to go."""
+
+    is_answer: ClassVar[bool] = True
 
     room_id: RoomId
     writes: tuple[Write, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class OwnerSettled:
+class OwnerSettled(Report):
     """What an owner's row must say, and the writes for it; their rooms have been told."""
+
+    is_answer: ClassVar[bool] = True
 
     owner: UserId
     user: UserMeta | None
@@ -161,37 +219,7 @@ class OwnerSettled:
 
 
 @dataclass(frozen=True, slots=True)
-class IntentCarriedOut:
+class IntentCarriedOut(Report):
     """Something promised has been done."""
 
     intent: Intent
-
-
-@dataclass(frozen=True, slots=True)
-class ActorCrashed:
-    """A handler raised. The message is kept; the actor is started again or set aside."""
-
-    address: Address
-    error: Exception
-
-
-@dataclass(frozen=True, slots=True)
-class RoomsFailing:
-    """Many rooms fail the same way at once: it is not the rooms. None of them is charged."""
-
-    rooms: int
-    reason: str
-
-
-Report: TypeAlias = (
-    RoomChecked
-    | RoomWritten
-    | RowsRemoved
-    | OwnerSettled
-    | IntentCarriedOut
-    | ActorCrashed
-    | RoomsFailing
-)
-
-ANSWERS: Final = (RoomChecked, RoomWritten, RowsRemoved, OwnerSettled)
-"""Reports that a round of reconciliation has asked for."""

@@ -22,11 +22,11 @@ from actors.model import (
     RoomSnapshot,
     UserId,
 )
-from actors.runtime.table import TransitionRecord
+from actors.runtime.errors import ExpectedError
 from actors.writes import JsonObject, OpenGap, Write
 
 
-class PortError(Exception):
+class PortError(ExpectedError):
     """Base of everything a port raises on purpose."""
 
 
@@ -300,14 +300,6 @@ class StateStore(Protocol):
 
         `before` is in seconds since the epoch. What waits, is unsent or was given up stays.
         """
-        ...
-
-
-class Journal(Protocol):
-    """The record of transitions. It survives a reset."""
-
-    async def append(self, *records: TransitionRecord) -> None:
-        """Add records in their order; a kill loses none of them. May raise StoreUnavailable."""
         ...
 
 

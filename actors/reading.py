@@ -2,14 +2,15 @@
 
 from collections import deque
 from collections.abc import Collection, Iterable
-from typing import Final
 
-from actors.model import RoomId, RoomMeta, RoomSnapshot, UserId, UserMeta
-from actors.ports import Homeserver, HomeserverRefused, HomeserverUnavailable, StateStore
+import structlog
+
+from actors.model import InboundMessage, RoomId, RoomMeta, RoomSnapshot, UserId, UserMeta
+from actors.ports import Gap, Homeserver, HomeserverRefused, HomeserverUnavailable, StateStore
 from actors.rows import from_row, room_key, user_key
 from actors.rules.relations import RoomGraph, room_graph
 
-MAX_NEIGHBOURS: Final = 12
+_log = structlog.get_logger()
 
 
 async def graph_around(
@@ -18,10 +19,12 @@ async def graph_around(
     store: StateStore,
     owners: Iterable[UserId] = (),
     spaces: Iterable[RoomId] = (),
+    *,
+    limit: int,
 ) -> RoomGraph:
     """The graph of some rooms, their Spaces and the rooms they were upgraded from or to.
 
-    `owners` are people whose known Space may list one of them, `spaces` are other Spaces that may.
+    At most `limit` rooms are read for each. `owners` are people whose known Space may list one of them, `spaces` are other Spaces that may.
     Rooms that we are not in are left out; any other failure is raised: not knowing is not the same
     as absence.
     """
@@ -38,7 +41,7 @@ async def graph_around(
         if room is not None:
             wanted.append(room.space_id)
     tried = set(found)
-    while wanted and len(tried) <= MAX_NEIGHBOURS * len(seen):
+    while wanted and len(tried) <= limit * len(seen):
         room_id = wanted.popleft()
         if room_id in tried:
             continue
@@ -69,3 +72,25 @@ def _named_by(seen: RoomSnapshot) -> list[RoomId]:
     space_id = seen.marker.space_id if seen.marker else None
     named = (space_id, seen.predecessor, seen.replacement, *sorted(seen.parents))
     return [room_id for room_id in named if room_id]
+
+
+async def fetch_gap(
+    homeserver: Homeserver, room_id: RoomId, token: str, *, stop_at: str, limit: int
+) -> Gap:
+    """Read at most `limit` messages, backwards from `token` to `stop_at`; none where refused.
+
+    Raises HomeserverUnavailable and RateLimited.
+    """
+    try:
+        gap = await homeserver.messages_before(room_id, token, stop_at=stop_at, limit=limit)
+    except HomeserverRefused as refusal:
+        _log.warning("gap_refused", room_id=room_id, reason=str(refusal))
+        return Gap()
+    if len(gap.messages) >= limit:
+        _log.error("gap_too_long", room_id=room_id, limit=limit)
+    return gap
+
+
+def worth_accepting(message: InboundMessage) -> bool:
+    """Notices are other bots' talk, and an edit is not a new message."""
+    return message.msgtype != "m.notice" and not message.is_edit

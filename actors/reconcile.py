@@ -7,10 +7,10 @@ write. Then everything is written in one transaction.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from actors.messages import (
     ActorCrashed,
+    Address,
     OwnerComplete,
     OwnerSettled,
     Report,
@@ -19,38 +19,39 @@ from actors.messages import (
     RoomWritten,
     RowsRemoved,
     SnapshotTaken,
+    room_address,
 )
 from actors.model import ChatContext, Intent, RoomId, UserId
-from actors.ports import Hydration, PlatformFailed, PortError, StateStore
+from actors.ports import HomeserverUnavailable, Hydration, PlatformFailed, PortError, StateStore
 from actors.rows import StoredRows, chat_key, chats_prefix, read_rows, room_key, user_key
 from actors.rules.classify import Chat, Conflict, ConflictReason, Record, Skipped, Space, Verdict
 from actors.rules.relations import RoomGraph, room_graph
 from actors.rules.report import ReconcileReport, RoomChange, Tally
 from actors.rules.room_states import RoomTrigger
 from actors.rules.settlement import RoomReport
-from actors.runtime.system import ActorSystem
+from actors.services import Services
 from actors.writes import DeleteRow, JsonObject, Write
 
-ROUND_WITHIN_S: Final = 120.0
-"""For all answers of a round. Nobody in it waits for anything, so this is long."""
+
+class RoomsFail(Exception):
+    """Many rooms fail the same way at once; the serving activity ends by it when it hears so."""
 
 
 class ReconcileFailed(Exception):
     """The round could not be brought to its end; the cause says why. Hydrate and try again."""
 
 
-async def reconcile(
-    hydration: Hydration, system: ActorSystem, store: StateStore, me: UserId
-) -> ReconcileReport:
+async def reconcile(hydration: Hydration, services: Services) -> ReconcileReport:
     """Bring the whole cache in line with what was read. Writes nothing on the homeserver."""
+    store, me = services.store, services.homeserver.me
     stored = read_rows(await store.rows(""))
     unreadable = hydration.unreadable or {}
     graph = room_graph(hydration.snapshots, stored.users, me, unreadable)
-    round_ = Round(store, stored, graph, system, intents=await _open_intents(store))
+    round_ = Round(services, stored, graph, intents=await _open_intents(store))
     round_.tally.joined_rooms = len(hydration.snapshots) + len(unreadable)
     for room_id, reason in unreadable.items():
         round_.tally.conflict(room_id, ConflictReason.UNREADABLE, reason)
-        system.set_aside(room_id, reason)
+        services.system.set_aside(room_address(room_id), HomeserverUnavailable(reason))
     await round_.run(graph.rooms)
     round_.sweep(unreadable)
     await round_.commit()
@@ -58,7 +59,7 @@ async def reconcile(
 
 
 async def reconcile_some(
-    graph: RoomGraph, rooms: Collection[RoomId], system: ActorSystem, store: StateStore
+    graph: RoomGraph, rooms: Collection[RoomId], services: Services
 ) -> ReconcileReport:
     """Bring the rows of some rooms in line; what is known of their owners' others is kept.
 
@@ -66,8 +67,9 @@ async def reconcile_some(
     """
     replaced = (before for before, heir in graph.heirs.items() if heir in rooms)
     taking_part = sorted({*rooms, *replaced})
+    store = services.store
     stored, intents = await _rows_about(taking_part, graph, store), await _open_intents(store)
-    round_ = Round(store, stored, graph, system, intents=intents, partial=True)
+    round_ = Round(services, stored, graph, intents=intents, partial=True)
     round_.tally.joined_rooms = len(rooms)
     await round_.run(taking_part)
     await round_.commit()
@@ -98,10 +100,9 @@ async def _open_intents(store: StateStore) -> dict[UserId, tuple[Intent, ...]]:
 class Round:
     """The bookkeeping of one round. `partial` leaves rooms that don't take part as they are."""
 
-    store: StateStore
+    services: Services
     stored: StoredRows
     graph: RoomGraph
-    system: ActorSystem
     intents: Mapping[UserId, tuple[Intent, ...]]
     partial: bool = False
     tally: Tally = field(default_factory=Tally)
@@ -136,13 +137,14 @@ class Round:
             raise ReconcileFailed(str(self._failure)) from self._failure
 
     async def _ask(self, rooms: Collection[RoomId]) -> None:
-        snapshots = ((room_id, self._snapshot(room_id)) for room_id in rooms)
+        within_s = self.services.bounds.round_within_s
+        snapshots = ((room_address(room_id), self._snapshot(room_id)) for room_id in rooms)
         try:
-            await self.system.ask(snapshots, self._hear, ROUND_WITHIN_S)
+            await self.services.system.ask(snapshots, self._hear, within_s)
         except TimeoutError as error:
             silent = sorted({*self._unchecked, *self._unsettled, *self._unwritten})
             some = ", ".join(silent[:3])
-            raise ReconcileFailed(f"no answer within {ROUND_WITHIN_S:g} s: {some}") from error
+            raise ReconcileFailed(f"no answer within {within_s:g} s: {some}") from error
 
     def _snapshot(self, room_id: RoomId) -> SnapshotTaken:
         seen = self.graph.rooms[room_id]
@@ -169,9 +171,9 @@ class Round:
         removed = {write.key for write in self._writes if isinstance(write, DeleteRow)}
         self.tally.removed_rows = len(removed - self.written)
         if self._writes:
-            await self.store.commit(self._writes)
+            await self.services.store.commit(self._writes)
         for room_id, rows in self._repaired.items():
-            self.system.fire(room_id, RoomTrigger.REPAIRED, f"rows written: {rows}")
+            self.services.states.fire(room_id, RoomTrigger.REPAIRED, f"rows written: {rows}")
 
     def _hear(self, report: Report) -> bool:
         """Take a report in. True: all is said, or the round has failed."""
@@ -218,7 +220,7 @@ class Round:
             partial |= bool(self.graph.unreadable) and not _has_space(reports)
             of_owner = tuple(undecided.get(owner, ()))
             complete = OwnerComplete(tuple(reports), partial, stored, intents, of_owner)
-            self.system.tell(owner, complete)
+            self.services.tell_owner(owner, complete)
 
     def _undecided(self) -> dict[UserId, list[ChatContext]]:
         """Chats whose rows agree, of rooms that we are not in or that are in conflict."""
@@ -288,16 +290,16 @@ class Round:
                 owner=room.matrix_user_id,
             )
 
-    def _crashed(self, address: str, error: Exception) -> None:
+    def _crashed(self, address: Address, error: Exception) -> None:
         """A room that fails is left to itself; without an owner or the store there is no round."""
-        room_id = RoomId(address)
+        room_id = RoomId(address.name)
         if isinstance(error, PlatformFailed):
             return  # a handler that was still at work; it has nothing to do with the round
         if isinstance(error, PortError) or room_id not in self._unchecked | self._unwritten:
             self._failure = error
             return
         self.tally.conflict(room_id, ConflictReason.FAILED, str(error) or type(error).__name__)
-        self.system.tell(room_id, RoomChanged())
+        self.services.tell_room(room_id, RoomChanged())
         self._unwritten.discard(room_id)
         if room_id in self._unchecked:
             self._checked(room_id, 0, Conflict(ConflictReason.FAILED, str(error)))

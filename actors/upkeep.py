@@ -10,7 +10,8 @@ from typing import Final
 import anyio
 import structlog
 
-from actors.messages import IntentsWaiting
+from actors.gate import Gate
+from actors.messages import IntentsWaiting, owner_address
 from actors.model import Marker, RoomId, RoomKind, UserId
 from actors.ports import Homeserver, HomeserverRefused, HomeserverUnavailable, RateLimited
 from actors.rules.classify import Chat
@@ -19,8 +20,6 @@ from actors.runtime.system import ActorSystem
 
 _log = structlog.get_logger()
 
-AGAIN_S: Final = 5.0
-"""The wait after a request without an answer: the homeserver may not be lost for all that."""
 
 _NOTHING: Final[frozenset[RoomId]] = frozenset()
 
@@ -76,9 +75,13 @@ def marker_for(identity: Identity, marker: Marker | None) -> Marker:
 class Upkeep:
     """What is due, and the one worker that does it while the bot is live."""
 
-    def __init__(self, homeserver: Homeserver, system: ActorSystem) -> None:
+    def __init__(
+        self, homeserver: Homeserver, system: ActorSystem, gate: Gate, *, again_s: float
+    ) -> None:
         self._homeserver = homeserver
         self._system = system
+        self._gate = gate
+        self._again_s = again_s
         self._due: dict[RoomId, Due] = {}
         self._working = False
 
@@ -107,13 +110,13 @@ class Upkeep:
 
     def start(self) -> None:
         """Let the worker go on, if the bot is live."""
-        if self._due and self._system.live and not self._working:
+        if self._due and self._gate.live and not self._working:
             self._working = True
-            self._system.background(self._work)
+            self._system.background.run(self._work)
 
     async def _work(self) -> None:
         try:
-            while self._due and self._system.live:
+            while self._due and self._gate.live:
                 due = next(iter(self._due.values()))
                 try:
                     await self._do(due)
@@ -122,7 +125,7 @@ class Upkeep:
                     continue
                 except HomeserverUnavailable as error:
                     _log.info("upkeep_waits", room_id=due.room_id, reason=str(error))
-                    await anyio.sleep(AGAIN_S)
+                    await anyio.sleep(self._again_s)
                     self._put_last(due)
                     continue
                 except HomeserverRefused as refusal:
@@ -155,4 +158,4 @@ class Upkeep:
         if self._due.get(due.room_id) == due:
             del self._due[due.room_id]
         if not self.pending(due.owner):
-            self._system.tell(due.owner, IntentsWaiting())
+            self._system.tell(owner_address(due.owner), IntentsWaiting())

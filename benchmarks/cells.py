@@ -19,12 +19,12 @@ from actors.messages import InboxWaiting
 from actors.model import ChatContext, ChatId, PlatformChatId, RoomId, RoomKind, RoomMeta, UserId
 from actors.ports import Homeserver
 from actors.rows import chat_key, room_key, to_row
-from actors.runtime.system import PASSIVATE_AFTER_S, TICK_S
+from actors.runtime.policy import RuntimeBounds
 from actors.runtime.transition_log import TransitionLog
 from actors.writes import PutRow
-from adapter.matrix.assembly import Bot, assemble
 from adapter.platform.echo import EchoPlatform
 from adapter.sqlite.inline import InlineJournal, InlineStore
+from supervisor.serving.assembly import Bot, assemble
 
 ROOMS: Final = 100_000
 ACTIVATED: Final = 2_000
@@ -62,7 +62,7 @@ async def _told(bot: Bot, count: int) -> float:
     """Seconds until so many rooms have looked into their inbox."""
     began = time.perf_counter()
     for number in range(count):
-        bot.system.tell(_room(number), InboxWaiting())
+        bot.services.tell_room(_room(number), InboxWaiting())
     while bot.system.has_mail():
         await trio.lowlevel.checkpoint()
     return time.perf_counter() - began
@@ -75,13 +75,14 @@ async def measure() -> dict[str, float]:
     transitions = TransitionLog(InlineJournal(), "benchmark", time.time)
     homeserver = cast("Homeserver", _Nobody())
     bot = assemble(homeserver, store, EchoPlatform(), transitions, allows=lambda _: True)
-    async with bot.system as system:
-        system.live = True
+    async with bot.system:
+        bot.services.gate.live = True
         tracemalloc.start()
         before = _memory_bytes()
         await _told(bot, ROOMS)
         awake = _memory_bytes()
-        await trio.sleep(PASSIVATE_AFTER_S + 2 * TICK_S)
+        bounds = RuntimeBounds()
+        await trio.sleep(bounds.passivate_after_s + 2 * bounds.tick_s)
         idle = _memory_bytes()
         tracemalloc.stop()
         cold_s = await _told(bot, ACTIVATED)

@@ -19,9 +19,8 @@ from actors.ports import (
     StoreCorrupt,
     StoreUnavailable,
 )
-from actors.reconcile import ReconcileFailed
+from actors.reconcile import ReconcileFailed, RoomsFail
 from actors.runtime.restart import Backoff, CrashWindow
-from actors.runtime.system import RoomsFail
 from actors.runtime.table import Outcome
 from actors.runtime.transition_log import Transition, TransitionLog
 from supervisor.lifecycle import LIFECYCLE, MACHINE, State, Trigger

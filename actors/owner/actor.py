@@ -22,7 +22,7 @@ from actors.reading import graph_around, read_if_joined
 from actors.rows import from_row, room_key, to_row, user_key
 from actors.rules.classify import Chat, Space
 from actors.rules.settlement import Known, RoomReport, Settlement, settle_owner
-from actors.services import ActorContext
+from actors.services import Services
 from actors.writes import DeleteRow, PutIntent, PutRow, Write
 
 _log = structlog.get_logger()
@@ -31,9 +31,9 @@ _log = structlog.get_logger()
 class UserActor:
     """One owner."""
 
-    def __init__(self, owner: UserId, context: ActorContext) -> None:
+    def __init__(self, owner: UserId, services: Services) -> None:
         self._owner = owner
-        self._context = context
+        self._services = services
 
     async def handle(self, message: Message) -> None:
         """Handle one message, see `actors.messages`."""
@@ -45,7 +45,7 @@ class UserActor:
             case SpaceLeft(space_id):
                 await self._forget_space(space_id)
             case IntentsWaiting():
-                await Creation(self._owner, self._context).carry_out()
+                await Creation(self._owner, self._services).carry_out()
             case _:
                 raise TypeError(message)
 
@@ -56,7 +56,7 @@ class UserActor:
         reports = complete.reports
         known = await self._known() if complete.partial else None
         evidence = known or Known(undecided=complete.undecided)
-        settlement = settle_owner(self._owner, reports, self._context.texts, evidence)
+        settlement = settle_owner(self._owner, reports, self._services.texts, evidence)
         stored = known.user if known else complete.stored
         writes = _writes_for(self._owner, settlement, stored, partial=complete.partial)
         writes += _adoptions(reports, complete.intents)
@@ -64,8 +64,8 @@ class UserActor:
 
     async def _settle_one(self, report: RoomReport) -> None:
         """One room says something new outside a round."""
-        store, known = self._context.store, await self._compared(report, await self._known())
-        settlement = settle_owner(self._owner, [report], self._context.texts, known)
+        store, known = self._services.store, await self._compared(report, await self._known())
+        settlement = settle_owner(self._owner, [report], self._services.texts, known)
         writes = _writes_for(self._owner, settlement, known.user, partial=True)
         writes += _adoptions([report], await store.open_intents(self._owner))
         if writes:
@@ -78,28 +78,28 @@ class UserActor:
             return known
         if known.user.space_id in {report.room_id, *report.verdict.replaces}:
             return known
-        homeserver = self._context.homeserver
+        homeserver = self._services.homeserver
         space = await read_if_joined(homeserver, known.user.space_id)
         if space is None:
             return known
-        graph = await graph_around([space], homeserver, self._context.store)
+        graph = await graph_around(
+            [space],
+            homeserver,
+            self._services.store,
+            limit=self._services.bounds.related_rooms,
+        )
         return replace(known, space_ts=graph.around(space).founded_ts)
 
     async def _forget_space(self, space_id: RoomId) -> None:
         """Without a Space there is no row; the next invite makes a new one."""
-        user = from_row(await self._context.store.row(user_key(self._owner)), UserMeta)
+        user = from_row(await self._services.store.row(user_key(self._owner)), UserMeta)
         if user is not None and user.space_id == space_id:
             _log.warning("space_lost", owner=self._owner, space_id=space_id)
-            self._note_taken(user.next_chat_index)
-            await self._context.store.commit([DeleteRow(user_key(self._owner))])
-
-    def _note_taken(self, index: int) -> None:
-        """Without a Space, nothing but this says which numbers were used."""
-        taken = self._context.taken
-        taken[self._owner] = max(taken.get(self._owner, 1), index)
+            self._services.registry.creations.note_taken(self._owner, user.next_chat_index)
+            await self._services.store.commit([DeleteRow(user_key(self._owner))])
 
     async def _known(self) -> Known:
-        store = self._context.store
+        store = self._services.store
         user = from_row(await store.row(user_key(self._owner)), UserMeta)
         chats: list[ChatContext] = []
         doubtful: list[ChatContext] = []
@@ -119,10 +119,11 @@ class UserActor:
         in_round: bool,
     ) -> None:
         """Tell the rooms, and whoever drives a round."""
+        creations = self._services.registry.creations
         if settlement.user is None:
-            self._note_taken(settlement.next_chat_index)
+            creations.note_taken(self._owner, settlement.next_chat_index)
         else:
-            self._context.taken.pop(self._owner, None)
+            creations.written_down(self._owner)
         for room_id, conflict in settlement.conflicts.items():
             _log.warning(
                 "room_conflict",
@@ -135,9 +136,9 @@ class UserActor:
             if settlement.user is None:
                 self._ask_spaces(reports)
         for room_id, identity in settlement.identities.items():
-            self._context.system.tell(room_id, IdentitySettled(identity, in_round))
+            self._services.tell_room(room_id, IdentitySettled(identity, in_round))
         if in_round:
-            self._context.system.report(_settled(self._owner, settlement, writes))
+            self._services.system.report(_settled(self._owner, settlement, writes))
 
     def _ask_others(self, settlement: Settlement, known: Known) -> None:
         """What was settled for some rooms may change what is right for the others."""
@@ -146,15 +147,15 @@ class UserActor:
             return
         if before.space_id != now.space_id:
             for room_id in (before.space_id, *(chat.surface_ref for chat in known.chats)):
-                self._context.system.tell(room_id, RoomChanged())
+                self._services.tell_room(room_id, RoomChanged())
         elif now.space_id not in settlement.identities:
-            self._context.system.tell(now.space_id, RoomChanged())
+            self._services.tell_room(now.space_id, RoomChanged())
 
     def _ask_spaces(self, reports: Sequence[RoomReport]) -> None:
         """The owner's Space is not known here: let it report as well."""
         for report in reports:
             if isinstance(report.verdict, Chat):
-                self._context.system.tell(report.verdict.space_id, RoomChanged())
+                self._services.tell_room(report.verdict.space_id, RoomChanged())
 
 
 def _writes_for(

@@ -6,11 +6,11 @@ searched for the nonce before anything is created again.
 """
 
 from dataclasses import replace
-from typing import Final, assert_never
+from typing import assert_never
 
 import structlog
 
-from actors.messages import IntentsWaiting
+from actors.messages import IntentsWaiting, owner_address
 from actors.model import (
     ChatContext,
     Intent,
@@ -34,10 +34,6 @@ from actors.writes import PutIntent, PutRow, Write
 
 _log = structlog.get_logger()
 
-UNCLEAR_FOR_S: Final = 60.0
-"""How long a createRoom without an answer may still be at work on the server. A room that it makes
-meanwhile comes with the next sync, and is adopted then."""
-
 
 class Creation(OwnerWork):
     """Works for one owner; only their user actor uses it, so one step is taken at a time."""
@@ -49,12 +45,12 @@ class Creation(OwnerWork):
 
         What rooms say meanwhile is settled first: it may be the very room that was to be made.
         """
-        system = self.context.system
-        while system.live and not system.degraded:
-            if system.has_mail_for(self.owner):
-                system.tell(self.owner, IntentsWaiting())
+        services, gate = self.services, self.services.gate
+        while gate.live and gate.creating:
+            if services.system.has_mail_for(owner_address(self.owner)):
+                services.tell_owner(self.owner, IntentsWaiting())
                 return
-            intents = await self.context.store.open_intents(self.owner)
+            intents = await self.services.store.open_intents(self.owner)
             if not intents or not await self._advance(min(intents, key=_turn)):
                 return
 
@@ -67,10 +63,10 @@ class Creation(OwnerWork):
         """One step. False: it has to wait, and a later message takes it up again."""
         match intent.kind:
             case IntentKind.INVITED:
-                await Onboarding(self.owner, self.context).answer_invite(intent)
+                await Onboarding(self.owner, self.services).answer_invite(intent)
                 return True
             case IntentKind.ONBOARD:
-                await Onboarding(self.owner, self.context).onboard(intent)
+                await Onboarding(self.owner, self.services).onboard(intent)
                 return True
             case IntentKind.SPACE | IntentKind.FIRST_CHAT | IntentKind.CHAT:
                 return await self._make(intent)
@@ -84,7 +80,7 @@ class Creation(OwnerWork):
         if chat_is_begun and await self._user() is None:
             await self._without_space(intent)
             return True
-        unknowns = Unknowns(self.owner, self.context)
+        unknowns = Unknowns(self.owner, self.services)
         match intent.step:
             case IntentStep.WANTED:
                 if await unknowns.must_wait(intent):
@@ -112,29 +108,29 @@ class Creation(OwnerWork):
             await self._done(intent)
         elif intent.kind is IntentKind.FIRST_CHAT and chats:
             way_back = replace(intent, kind=IntentKind.ONBOARD)
-            await self.context.store.commit([PutIntent(way_back)])
+            await self.services.store.commit([PutIntent(way_back)])
         else:
             return False
         return True
 
     async def _made_before(self, intent: Intent) -> bool:
         """Whether a room says that it came of this intent, which an older database forgot."""
-        room_id = self.context.made.get(intent.nonce)
+        room_id = self.services.registry.creations.made(intent.nonce)
         if room_id is None:
             return False
-        room = from_row(await self.context.store.row(room_key(room_id)), RoomMeta)
+        room = from_row(await self.services.store.row(room_key(room_id)), RoomMeta)
         if room is None:
             return False
         _log.info("room_adopted", room_id=room_id, owner=self.owner, nonce=intent.nonce)
         adopted = replace(self.adopted(intent, room_id), chat_id=room.chat_id)
-        await self.context.store.commit([PutIntent(adopted)])
+        await self.services.store.commit([PutIntent(adopted)])
         return True
 
     async def _reserve(self, intent: Intent) -> None:
         """Take the next chat id, here, before the server hears of it."""
         creating = replace(intent, step=IntentStep.CREATING)
         if intent.kind is IntentKind.SPACE:
-            await self.context.store.commit([PutIntent(creating)])
+            await self.services.store.commit([PutIntent(creating)])
             return
         user = await self._user()
         if user is None:
@@ -142,43 +138,44 @@ class Creation(OwnerWork):
             return
         index = await self._next_index()
         if index > MAX_CHAT_NUMBER:
-            await self._give_up(intent, self.context.texts.no_more_chats)
+            await self._give_up(intent, self.services.texts.no_more_chats)
             return
         chat_id = chat_id_of(index)
         creating = replace(
             creating,
             chat_id=chat_id,
-            platform_chat_id=self.context.ids.platform_chat_id(self.owner, chat_id),
+            platform_chat_id=self.services.ids.platform_chat_id(self.owner, chat_id),
         )
         row = to_row(replace(user, next_chat_index=index + 1))
-        await self.context.store.commit([PutIntent(creating), PutRow(user_key(self.owner), row)])
+        await self.services.store.commit([PutIntent(creating), PutRow(user_key(self.owner), row)])
 
     async def _without_space(self, intent: Intent) -> None:
         """The owner's Space is gone meanwhile: a first chat comes with the next one."""
         if intent.kind is IntentKind.CHAT:
-            await self._give_up(intent, self.context.texts.no_space)
+            await self._give_up(intent, self.services.texts.no_space)
             return
         _log.warning("space_gone_meanwhile", owner=self.owner, nonce=intent.nonce)
         await self._done(intent, self._promise(IntentKind.ONBOARD, intent.reply_room))
 
     async def _create(self, intent: Intent) -> bool:
-        context, now = self.context, self.context.wall_clock()
+        services, now = self.services, self.services.wall_clock()
         if intent.started_at is not None:
             found = await self._find(intent.nonce)
             if found is not None:
                 _log.info("room_adopted", room_id=found, owner=self.owner, nonce=intent.nonce)
                 await self._record(intent, found)
                 return True
-            wait_s = min(intent.started_at + UNCLEAR_FOR_S - now, UNCLEAR_FOR_S)
+            unclear_for_s = services.bounds.unclear_for_s
+            wait_s = min(intent.started_at + unclear_for_s - now, unclear_for_s)
             if wait_s > 0:
-                context.system.tell_later(wait_s, self.owner, IntentsWaiting())
+                services.tell_owner_later(wait_s, self.owner, IntentsWaiting())
                 return False
         if await self._found_meanwhile(intent):
             return True
         try:
             new_room = await self._new_room(intent)
             intent = replace(intent, started_at=now)
-            await context.store.commit([PutIntent(intent)])
+            await services.store.commit([PutIntent(intent)])
             room_id = await self._create_room(new_room, intent.nonce)
         except RateLimited as limit:
             await self._queue(replace(intent, started_at=None), limit.retry_after_s)
@@ -187,9 +184,9 @@ class Creation(OwnerWork):
             if intent.started_at is None:  # nothing has been created yet: no need to wait
                 raise
             _log.warning("create_unclear", owner=self.owner, nonce=intent.nonce, error=str(error))
-            failed = replace(intent, started_at=context.wall_clock())
-            await context.store.commit([PutIntent(failed)])
-            context.system.tell_later(UNCLEAR_FOR_S, self.owner, IntentsWaiting())
+            failed = replace(intent, started_at=services.wall_clock())
+            await services.store.commit([PutIntent(failed)])
+            services.tell_owner_later(services.bounds.unclear_for_s, self.owner, IntentsWaiting())
             return False
         except HomeserverRefused as refusal:
             _log.error("create_refused", owner=self.owner, nonce=intent.nonce, error=str(refusal))
@@ -201,7 +198,7 @@ class Creation(OwnerWork):
 
     async def _refused(self, intent: Intent, reason: str) -> None:
         """Nothing comes of it. A number that not even the Space has heard of is free again."""
-        texts = self.context.texts
+        texts = self.services.texts
         if intent.started_at is not None:
             await self._give_up(intent, texts.creation_refused.format(reason=reason))
             return
@@ -214,16 +211,13 @@ class Creation(OwnerWork):
         )
 
     async def _create_room(self, new_room: NewRoom, nonce: Nonce) -> RoomId:
-        async with self.context.homeserver_slots:
-            self.context.creating.add(nonce)
-            try:
-                return await self.context.homeserver.create_room(new_room)
-            finally:
-                self.context.creating.discard(nonce)
+        async with self.services.homeserver_slots:
+            with self.services.registry.creations.under_way(nonce):
+                return await self.services.homeserver.create_room(new_room)
 
     async def _find(self, nonce: Nonce) -> RoomId | None:
         """The joined room whose marker carries the nonce. Rooms with a row carry another one."""
-        homeserver, store = self.context.homeserver, self.context.store
+        homeserver, store = self.services.homeserver, self.services.store
         for room_id in sorted(await homeserver.joined_rooms()):
             if await store.row(room_key(room_id)) is not None:
                 continue
@@ -233,7 +227,7 @@ class Creation(OwnerWork):
         return None
 
     async def _new_room(self, intent: Intent) -> NewRoom:
-        texts = self.context.texts
+        texts = self.services.texts
         if intent.kind is IntentKind.SPACE:
             mark = await self._next_index()
             return NewRoom(
@@ -258,12 +252,16 @@ class Creation(OwnerWork):
     async def _next_index(self) -> int:
         """Above every number that the owner's rooms use, with a Space or without."""
         user, chats = await self._user(), await self._chats()
-        floor = user.next_chat_index if user else self.context.taken.get(self.owner, 1)
+        floor = (
+            user.next_chat_index
+            if user
+            else self.services.registry.creations.first_free(self.owner)
+        )
         return next_index((chat.chat_id for chat in chats), floor)
 
     async def _raise_high_water(self, space_id: RoomId, index: int) -> None:
         """Before a number is used, the Space's marker says that it is taken."""
-        homeserver = self.context.homeserver
+        homeserver = self.services.homeserver
         space = await homeserver.read_room(space_id)
         if space.marker_fault is not None:
             raise HomeserverUnavailable(f"the Space's marker can't be read: {space.marker_fault}")
@@ -289,7 +287,7 @@ class Creation(OwnerWork):
             chat = ChatContext(self.owner, chat_id, PLATFORM_NAME, room_id, name)
             writes.append(PutRow(chat_key(self.owner, chat_id), to_row(chat)))
         writes.append(PutRow(room_key(room_id), to_row(room)))
-        await self.context.store.commit(writes)
+        await self.services.store.commit(writes)
 
     async def _finish(self, intent: Intent) -> None:
         """Link, invite, and say so. Each may be repeated; what is done is not done again."""
@@ -300,14 +298,14 @@ class Creation(OwnerWork):
             return
         await self._link(await self._space_id(), room_id)
         await self._invite(room_id)
-        texts = self.context.texts
+        texts = self.services.texts
         text = texts.welcome if intent.kind is IntentKind.FIRST_CHAT else texts.chat_created
         if intent.reply_room is None:  # promised in a Space, where nobody reads what is said
             intent, text = replace(intent, reply_room=room_id), texts.welcome_here
         body = text.format(
             name=self._chat_name(intent),
             chat_id=intent.chat_id or "",
-            link=self.context.link_to(room_id),
+            link=self.services.link_to(room_id),
         )
         await self._done(intent, *self._tell(intent, "done", body))
 
@@ -315,11 +313,11 @@ class Creation(OwnerWork):
 
     async def _link(self, space_id: RoomId, room_id: RoomId) -> None:
         """Every write counts where the homeserver limits them, and reading costs nothing."""
-        space = await read_if_joined(self.context.homeserver, space_id)
+        space = await read_if_joined(self.services.homeserver, space_id)
         if space is not None and room_id in space.children:
             return
         try:
-            await self.context.homeserver.link(space_id, room_id)
+            await self.services.homeserver.link(space_id, room_id)
         except HomeserverRefused as refusal:
             _log.warning("link_refused", room_id=room_id, owner=self.owner, reason=str(refusal))
 
@@ -327,18 +325,18 @@ class Creation(OwnerWork):
         """The server wants us to wait: tell the owner once, and come back."""
         if not intent.told_queued:
             _log.info("creation_queued", owner=self.owner, nonce=intent.nonce, wait_s=wait_s)
-        await self._say_queued(intent, self.context.texts.creation_queued)
-        self.context.system.tell_later(wait_s, self.owner, IntentsWaiting())
+        await self._say_queued(intent, self.services.texts.creation_queued)
+        self.services.tell_owner_later(wait_s, self.owner, IntentsWaiting())
 
     def _chat_name(self, intent: Intent) -> str:
         if intent.chat_id is None:
             return ""
         number = chat_number(intent.chat_id)
-        return intent.name or self.context.texts.chat_name.format(number=number)
+        return intent.name or self.services.texts.chat_name.format(number=number)
 
     def _space_name(self) -> str:
         localpart = self.owner[1:].partition(":")[0]
-        return self.context.texts.space_name.format(owner=localpart)
+        return self.services.texts.space_name.format(owner=localpart)
 
     async def _space_id(self) -> RoomId:
         return given(await self._user()).space_id

@@ -19,7 +19,7 @@ from actors.owner.work import OwnerWork, given
 from actors.ports import HomeserverRefused
 from actors.reading import read_if_joined
 from actors.rows import from_row, user_key
-from actors.services import ActorContext
+from actors.services import Services
 
 _log = structlog.get_logger()
 
@@ -31,9 +31,11 @@ class Onboarding(OwnerWork):
 
     async def answer_invite(self, intent: Intent) -> None:
         """Join or refuse; what the invite asks for is another intent."""
-        homeserver = self.context.homeserver
+        homeserver = self.services.homeserver
         room_id = given(intent.reply_room)
-        allowed = room_id in self.context.replacements or self.context.allows(self.owner)
+        allowed = self.services.registry.upgrades.is_expected(room_id) or self.services.allows(
+            self.owner
+        )
         try:
             await (homeserver.join(room_id) if allowed else homeserver.leave(room_id))
         except HomeserverRefused as refusal:
@@ -54,13 +56,13 @@ class Onboarding(OwnerWork):
         Such an invite asks us back in; it is not the wish for a Space. Nothing is made before the
         room was looked at: it may be just what is asked for elsewhere.
         """
-        context = self.context
+        services = self.services
         marked = seen is not None and bool(seen.marker or seen.marker_fault)
-        managed = marked or room_id in context.replacements
-        if managed or (seen is not None and seen.creator == context.homeserver.me):
-            context.replacements.discard(room_id)
-            context.awaited.add(room_id)
-            context.system.tell(room_id, RoomChanged())
+        managed = marked or services.registry.upgrades.is_expected(room_id)
+        if managed or (seen is not None and seen.creator == services.homeserver.me):
+            services.registry.upgrades.arrived(room_id)
+            services.registry.awaited.add([room_id])
+            services.tell_room(room_id, RoomChanged())
         return managed
 
     async def onboard(self, intent: Intent) -> None:
@@ -79,34 +81,34 @@ class Onboarding(OwnerWork):
         if user is None or wanted:
             await self._done(intent, *wanted)
             return
-        body = self.context.texts.welcome_back.format(link=self.context.link_to(user.space_id))
+        body = self.services.texts.welcome_back.format(link=self.services.link_to(user.space_id))
         await self._done(intent, *self._tell(intent, "done", body))
 
 
-async def onboarding_of(message: InboundMessage, context: ActorContext) -> Intent | None:
+async def onboarding_of(message: InboundMessage, services: Services) -> Intent | None:
     """What a first message in a direct chat promises to its sender, if anything."""
     sender = message.sender
-    if not context.allows(sender) or await context.store.open_intents(sender):
+    if not services.allows(sender) or await services.store.open_intents(sender):
         return None
-    if await _at_home(sender, context):
+    if await _at_home(sender, services):
         return None
     nonce = Nonce(f"onboard.{message.event_id}")
     kind, step = IntentKind.ONBOARD, IntentStep.WANTED
     return Intent(nonce, sender, kind, step, reply_room=message.room_id)
 
 
-async def _at_home(owner: UserId, context: ActorContext) -> bool:
+async def _at_home(owner: UserId, services: Services) -> bool:
     """Whether somebody has a Space and a chat, and has come or been invited to both."""
-    user = from_row(await context.store.row(user_key(owner)), UserMeta)
-    if user is None or not await _houses(user.space_id, owner, context):
+    user = from_row(await services.store.row(user_key(owner)), UserMeta)
+    if user is None or not await _houses(user.space_id, owner, services):
         return False
-    chats = await ChatManager(context.store).list_active(owner)
-    return any([await _houses(chat.surface_ref, owner, context) for chat in chats])
+    chats = await ChatManager(services.store).list_active(owner)
+    return any([await _houses(chat.surface_ref, owner, services) for chat in chats])
 
 
-async def _houses(room_id: RoomId, owner: UserId, context: ActorContext) -> bool:
+async def _houses(room_id: RoomId, owner: UserId, services: Services) -> bool:
     """Whether somebody is in a room or invited; of a full one, it is believed."""
-    seen = await read_if_joined(context.homeserver, room_id)
+    seen = await read_if_joined(services.homeserver, room_id)
     if seen is None:
         return False
     return owner in seen.others or seen.member_count > 1 + len(seen.others)

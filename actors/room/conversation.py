@@ -7,7 +7,7 @@ from typing import Final, assert_never
 import anyio
 
 from actors.chats import ChatManager
-from actors.messages import Address, IntentsWaiting, Message
+from actors.messages import Address, IntentsWaiting, Message, owner_address
 from actors.model import (
     ENCRYPTED_TYPE,
     ChatContext,
@@ -38,11 +38,9 @@ from actors.rules.commands import (
 )
 from actors.rules.numbering import chat_number
 from actors.rules.settlement import Identity
-from actors.services import ActorContext, Question
+from actors.services import Services
 from actors.writes import PutIntent, QueueMessage, Write
 
-CONFIRM_WITHIN_S: Final = 60.0
-PLATFORM_TIMEOUT_S: Final = 120.0
 TEXT_TYPES: Final = frozenset({"m.text", "m.emote"})
 BODY_LIMIT: Final = 10_000
 """Characters in one message: a Matrix event may have 65,536 bytes, JSON may need six for one."""
@@ -65,14 +63,14 @@ class Conversation:
     """One chat room's side of the talk. Remembers nothing by itself."""
 
     room_id: RoomId
-    context: ActorContext
+    services: Services
 
     async def respond(self, message: InboundMessage, identity: Identity) -> Response:
         """Answer one message. Raises PlatformFailed and what the homeserver raises.
 
         May be repeated for the same message: every step of it is idempotent.
         """
-        texts, chat = self.context.texts, _chat(identity)
+        texts, chat = self.services.texts, _chat(identity)
         if message.msgtype == ENCRYPTED_TYPE:
             return self._say_once("encrypted", texts.encrypted)
         if message.msgtype not in TEXT_TYPES:
@@ -91,19 +89,20 @@ class Conversation:
     async def _converse(self, message: InboundMessage, identity: Identity) -> Response:
         known = identity.room.platform_chat_id
         conversation = known or derived_platform_chat_id(self.room_id)
+        timeout_s = self.services.bounds.platform_timeout_s
         done = anyio.Event()
-        self.context.system.background(self.context.show_typing, self.room_id, done)
+        self.services.system.background.run(self.services.show_typing, self.room_id, done)
         try:
-            async with self.context.platform_slots:
-                with anyio.fail_after(PLATFORM_TIMEOUT_S):
-                    reply = await self.context.platform.reply(
+            async with self.services.platform_slots:
+                with anyio.fail_after(timeout_s):
+                    reply = await self.services.platform.reply(
                         conversation, message.body, message.event_id
                     )
         except TimeoutError as error:
-            raise PlatformFailed(f"no answer within {PLATFORM_TIMEOUT_S:g} s") from error
+            raise PlatformFailed(f"no answer within {timeout_s:g} s") from error
         finally:
             done.set()
-        self.context.system.platform_answered()
+        self.services.failures.platform_answered()
         return self._say(message, reply, notice=False)
 
     async def _obey(
@@ -114,13 +113,13 @@ class Conversation:
         except HomeserverRefused as refusal:
             reason = refusal.message or refusal.errcode
             return self._say(
-                message, self.context.texts.not_allowed_by_server.format(reason=reason)
+                message, self.services.texts.not_allowed_by_server.format(reason=reason)
             )
 
     async def _carry_out(
         self, command: Command, message: InboundMessage, identity: Identity
     ) -> Response:
-        texts = self.context.texts
+        texts = self.services.texts
         match command:
             case Help():
                 return self._say(message, texts.help)
@@ -157,11 +156,13 @@ class Conversation:
             reply_room=self.room_id,
             name=name,
         )
-        return Response([PutIntent(intent, only_if_new=True)], promised=(owner, IntentsWaiting()))
+        return Response(
+            [PutIntent(intent, only_if_new=True)], promised=(owner_address(owner), IntentsWaiting())
+        )
 
     async def _list(self, identity: Identity) -> str:
-        texts = self.context.texts
-        chats = await ChatManager(self.context.store).list_all(identity.room.matrix_user_id)
+        texts = self.services.texts
+        chats = await ChatManager(self.services.store).list_all(identity.room.matrix_user_id)
         lines = [
             (texts.chats_line_archived if chat.is_archived else texts.chats_line).format(
                 chat_id=chat.chat_id, name=chat.name
@@ -173,33 +174,33 @@ class Conversation:
     async def _rename(
         self, message: InboundMessage, identity: Identity, name: str | None
     ) -> Response:
-        texts = self.context.texts
+        texts = self.services.texts
         if name is None:
             return self._say(message, texts.rename_needs_name)
         if len(name) > NAME_LIMIT:
             return self._say(message, self._too_long(name))
-        await self.context.homeserver.set_name(self.room_id, name)
+        await self.services.homeserver.set_name(self.room_id, name)
         renamed = Identity(
             replace(identity.room, display_name=name), replace(_chat(identity), name=name)
         )
         return replace(self._say(message, texts.renamed.format(name=name)), identity=renamed)
 
     def _ask_archive(self, message: InboundMessage, identity: Identity) -> Response:
-        texts, chat = self.context.texts, _chat(identity)
+        texts, chat = self.services.texts, _chat(identity)
         if chat.is_archived:
             return self._say(
                 message, texts.already_archived.format(name=chat.name, chat_id=chat.chat_id)
             )
-        question = Question(anyio.current_time() + CONFIRM_WITHIN_S)
-        self.context.questions[self.room_id] = question
+        until = anyio.current_time() + self.services.bounds.confirm_within_s
+        self.services.registry.questions.ask(self.room_id, until)
         return self._say(
             message, texts.archive_confirm.format(name=chat.name, chat_id=chat.chat_id)
         )
 
     async def _confirm(self, message: InboundMessage, identity: Identity, *, yes: bool) -> Response:
-        texts, chat = self.context.texts, _chat(identity)
-        question = self.context.questions.get(self.room_id)
-        if question is None or not question.takes(message.event_id, anyio.current_time()):
+        texts, chat = self.services.texts, _chat(identity)
+        questions, now = self.services.registry.questions, anyio.current_time()
+        if not questions.takes(self.room_id, message.event_id, now):
             return self._say(message, texts.nothing_to_confirm)
         if not yes:
             return self._say(message, texts.archive_kept)
@@ -209,13 +210,13 @@ class Conversation:
         return replace(self._say(message, text), identity=archived)
 
     async def _open(self, message: InboundMessage, identity: Identity, ref: str | None) -> Response:
-        texts = self.context.texts
+        texts = self.services.texts
         if ref is None:
             return self._say(message, texts.open_needs_id)
         owner = identity.room.matrix_user_id
         chat = None
         if chat_number(ref) is not None:
-            chat = await ChatManager(self.context.store).get(owner, ChatId(ref))
+            chat = await ChatManager(self.services.store).get(owner, ChatId(ref))
         if chat is None:
             return self._say(message, texts.no_such_chat.format(ref=ref[:20]))
         if chat.is_archived:
@@ -224,16 +225,16 @@ class Conversation:
             text = texts.opened_here.format(name=chat.name, chat_id=chat.chat_id)
             opened = replace(identity, chat=replace(chat, is_archived=False))
             return replace(self._say(message, text), identity=opened)
-        await self.context.homeserver.invite(chat.surface_ref, owner)
-        link = self.context.link_to(chat.surface_ref)
+        await self.services.homeserver.invite(chat.surface_ref, owner)
+        link = self.services.link_to(chat.surface_ref)
         text = texts.opened_again if chat.is_archived else texts.opened
         return self._say(message, text.format(name=chat.name, chat_id=chat.chat_id, link=link))
 
     async def _status(self, identity: Identity) -> str:
         chat = _chat(identity)
-        chats = await ChatManager(self.context.store).list_all(chat.user_id)
+        chats = await ChatManager(self.services.store).list_all(chat.user_id)
         archived = sum(each.is_archived for each in chats)
-        return self.context.texts.status.format(
+        return self.services.texts.status.format(
             name=chat.name,
             chat_id=chat.chat_id,
             active=len(chats) - archived,
@@ -244,7 +245,7 @@ class Conversation:
 
     async def _mark_archived(self, room_id: RoomId, *, archived: bool) -> None:
         """Write it into the room's marker, where the next rebuild finds it."""
-        homeserver = self.context.homeserver
+        homeserver = self.services.homeserver
         seen = await homeserver.read_room(room_id)
         if seen.marker is None:
             raise HomeserverRefused(404, "M_NOT_FOUND", "the room has no marker yet")
@@ -252,7 +253,7 @@ class Conversation:
             await homeserver.write_marker(room_id, replace(seen.marker, archived=archived))
 
     def _too_long(self, name: str) -> str:
-        return self.context.texts.name_too_long.format(limit=NAME_LIMIT, length=len(name))
+        return self.services.texts.name_too_long.format(limit=NAME_LIMIT, length=len(name))
 
     def _say(self, message: InboundMessage, body: str, *, notice: bool = True) -> Response:
         return Response(

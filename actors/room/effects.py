@@ -6,11 +6,11 @@ from actors.model import RoomId, RoomSnapshot
 from actors.rules.classify import Chat, Concern, Space, Verdict
 from actors.rules.relations import Surroundings
 from actors.rules.room_states import RoomState
-from actors.services import ActorContext
+from actors.services import Services
 
 
 def note_room(
-    context: ActorContext, seen: RoomSnapshot, around: Surroundings, verdict: Verdict
+    services: Services, seen: RoomSnapshot, around: Surroundings, verdict: Verdict
 ) -> bool:
     """Remember which rooms' coming and going will say something about this one.
 
@@ -19,37 +19,34 @@ def note_room(
     marker = seen.marker or around.inherited
     for space_id in (*seen.parents, marker and marker.space_id):
         if space_id and space_id not in around.spaces:
-            context.named_by.setdefault(space_id, set()).add(seen.room_id)
+            services.registry.links.names(seen.room_id, space_id)
     replaced = False
     if around.replaced_by is not None:
-        replaced = context.predecessors.get(around.replaced_by) != seen.room_id
-        context.predecessors[around.replaced_by] = seen.room_id
+        replaced = services.registry.upgrades.replaced(seen.room_id, by=around.replaced_by)
     elif seen.replacement is not None:
-        context.replacements.add(seen.replacement)
+        services.registry.upgrades.expect([seen.replacement])
     if isinstance(verdict, Chat | Space) and verdict.intent is not None:
-        context.made[verdict.intent] = seen.room_id
+        services.registry.creations.note_made(verdict.intent, seen.room_id)
     return replaced
 
 
-def note_concern(context: ActorContext, room_id: RoomId, concern: Concern | None) -> None:
+def note_concern(services: Services, room_id: RoomId, concern: Concern | None) -> None:
     """Remember whose a room may be; once it is decided, what waited for that goes on."""
-    before = context.undecided.pop(room_id, None)
-    if concern is not None:
-        context.undecided[room_id] = concern
+    before = services.registry.undecided.note(room_id, concern)
     for owner in sorted(before.owners if before and concern is None else ()):
-        context.system.tell(owner, IntentsWaiting())
+        services.tell_owner(owner, IntentsWaiting())
 
 
-def note_departure(context: ActorContext, room_id: RoomId) -> None:
+def note_departure(services: Services, room_id: RoomId) -> None:
     """We are not in a room any more: the one that it replaced carries on again."""
-    note_concern(context, room_id, None)
-    before = context.predecessors.pop(room_id, None)
+    note_concern(services, room_id, None)
+    before = services.registry.upgrades.departed(room_id)
     if before is not None:
-        context.system.tell(before, RoomChanged())
+        services.tell_room(before, RoomChanged())
 
 
 async def tell_others(
-    context: ActorContext,
+    services: Services,
     seen: RoomSnapshot,
     around: Surroundings,
     verdict: Verdict,
@@ -62,35 +59,35 @@ async def tell_others(
     if isinstance(verdict, Chat | Space) and unknown_before:
         affected |= verdict.replaces
     heir = around.replaced_by
-    if heir is not None and (replaced or heir in context.undecided):
+    if heir is not None and (replaced or heir in services.registry.undecided):
         affected.add(heir)
     if isinstance(verdict, Space):
         for space_id in (seen.room_id, *verdict.replaces):
-            affected |= context.named_by.pop(space_id, set())
-        affected |= await _affected_chats(context, seen, verdict, all_of_them=unknown_before)
+            affected |= services.registry.links.take_naming(space_id)
+        affected |= await _affected_chats(services, seen, verdict, all_of_them=unknown_before)
     if affected:
-        affected &= await context.homeserver.joined_rooms()
+        affected &= await services.homeserver.joined_rooms()
     if isinstance(verdict, Space) and unknown_before:
-        context.awaited.update(affected)
+        services.registry.awaited.add(affected)
     for room_id in sorted(affected):
-        context.system.tell(room_id, RoomChanged())
+        services.tell_room(room_id, RoomChanged())
 
 
 async def _affected_chats(
-    context: ActorContext, seen: RoomSnapshot, space: Space, *, all_of_them: bool
+    services: Services, seen: RoomSnapshot, space: Space, *, all_of_them: bool
 ) -> set[RoomId]:
     """What the Space lists and is no chat of its owner's, or undecided; chats that it doesn't list.
 
     `all_of_them`: the chats that it lists as well.
     """
-    chats = await ChatManager(context.store).list_all(space.owner)
+    chats = await ChatManager(services.store).list_all(space.owner)
     listed = {chat.surface_ref for chat in chats if chat.surface_ref in seen.children}
-    listed -= context.undecided.keys()
+    listed = {room_id for room_id in listed if room_id not in services.registry.undecided}
     ours = {
         chat.surface_ref
         for chat in chats
-        if context.system.state_of(chat.surface_ref) is not RoomState.LEFT
+        if services.states.of(chat.surface_ref) is not RoomState.LEFT
     }
     for room_id in seen.children - listed:
-        context.listed_in.setdefault(room_id, set()).add(seen.room_id)
+        services.registry.links.lists(seen.room_id, room_id)
     return {*seen.children, *ours} - (set() if all_of_them else listed)

@@ -1,8 +1,12 @@
 """When to try again, and when to stop trying. Pure: time and randomness are passed in."""
 
-from collections.abc import Hashable, Iterable
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from random import Random
+from typing import Generic, TypeVar
+
+HashableT = TypeVar("HashableT", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +59,28 @@ class CorrelationBreaker:
         """`failures` are the times and rooms of one kind of error."""
         rooms = {room for at, room in failures if now - at <= self.within_s}
         return len(rooms) >= self.at_least and len(rooms) > self.share * active
+
+
+class Failures(Generic[HashableT]):
+    """The latest failures of many actors. Times are in seconds of any steady clock."""
+
+    def __init__(self, breaker: CorrelationBreaker) -> None:
+        self._breaker = breaker
+        self._latest: deque[tuple[float, type[Exception], HashableT]] = deque(maxlen=1000)
+
+    def shared(
+        self, actor: HashableT, error: Exception, now: float, active: Callable[[], int]
+    ) -> set[HashableT]:
+        """Count one more failure; the actors that fail this way now, where the breaker trips.
+
+        `active` counts the actors at work. Empty: the failure is the actor's own affair.
+        """
+        self._latest.append((now, type(error), actor))
+        same = [
+            (at, other)
+            for at, kind, other in self._latest
+            if kind is type(error) and now - at <= self._breaker.within_s
+        ]
+        if len(same) < self._breaker.at_least or not self._breaker.trips(same, active(), now):
+            return set()
+        return {other for _, other in same}

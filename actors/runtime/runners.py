@@ -1,4 +1,4 @@
-"""Who works off the mailboxes: few tasks for many actors, and none while there is nothing to do."""
+"""The tasks that work mailboxes off: few for many actors, and none while there is nothing to do."""
 
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -6,16 +6,16 @@ from collections.abc import Awaitable, Callable
 import anyio
 from anyio.abc import TaskGroup
 
-from actors.messages import Address
-from actors.runtime.cell import Cell
+from actors.runtime.cells import Cell
+from actors.runtime.letters import Address
 
 
 class Runners:
     """Calls `drain` for every cell that has work, one call at a time for each.
 
-    Leader and followers: one runner stands by while there is work, and comes to it only when the
-    one before it waits for something. So a handler that waits holds up nobody, and handlers that
-    never wait share one task.
+    Leader and followers: one runner stands by while there is work, and takes over only when the
+    runner before it waits for something. So a handler that waits holds no other handler up, and
+    handlers that never wait share one task.
     """
 
     def __init__(self, drain: Callable[[Cell], Awaitable[None]]) -> None:
@@ -26,18 +26,18 @@ class Runners:
         self._standing_by = False
         self._finished = anyio.Event()
         self.busy: set[Address] = set()
-        """Whose work is being done, or is next."""
+        """Actors at work, or next."""
 
     def start(self, tasks: TaskGroup) -> None:
-        """From now on run in these tasks."""
+        """Run in these tasks from now on."""
         self._tasks = tasks
 
     def end(self) -> None:
-        """From now on start nothing."""
+        """Start nothing from now on."""
         self._tasks = None
 
     def wake(self, cell: Cell) -> None:
-        """The cell has work; does nothing when that is known."""
+        """Let a cell run that has work; one that is busy already needs nothing."""
         if self._tasks is None or cell.address in self.busy:
             return
         self.busy.add(cell.address)
@@ -45,7 +45,7 @@ class Runners:
         self._call()
 
     async def all_done(self) -> None:
-        """Wait until nobody is busy."""
+        """Wait until no actor is busy."""
         while self.busy:
             await self._finished.wait()
 

@@ -12,10 +12,10 @@ IDLE_S: Final = 3600.0
 
 
 class Timers:
-    """Synchronous actions by the time at which they are due. `clock` is in seconds."""
+    """Synchronous actions by the time at which they are due. `now` gives seconds of the clock."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
+        self.now = clock
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count(1)
         self._set: anyio.Event | None = None
@@ -23,7 +23,7 @@ class Timers:
     def later(self, delay_s: float, action: Callable[[], None]) -> int:
         """Run an action after a while; the number tells this timer from others."""
         number = next(self._numbers)
-        heapq.heappush(self._heap, (self._clock() + delay_s, number, action))
+        heapq.heappush(self._heap, (self.now() + delay_s, number, action))
         if self._set is not None:
             self._set.set()
         return number
@@ -32,7 +32,7 @@ class Timers:
         """Serve the timers until cancelled."""
         while True:
             self._set = timer_set = anyio.Event()
-            now = self._clock()
+            now = self.now()
             while self._heap and self._heap[0][0] <= now:
                 heapq.heappop(self._heap)[2]()
             wait_s = self._heap[0][0] - now if self._heap else IDLE_S

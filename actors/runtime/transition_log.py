@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 import structlog
 
-from actors.ports import Journal, PortError
+from actors.runtime.errors import ExpectedError
 from actors.runtime.table import Outcome, TransitionRecord
 
 _log = structlog.get_logger()
@@ -32,6 +32,14 @@ class Transition:
     reason: str
     attempt: int = 1
     dwell_s: float = 0.0
+
+
+class Journal(Protocol):
+    """The record of transitions. It survives a reset."""
+
+    async def append(self, *records: TransitionRecord) -> None:
+        """Add records in their order; a kill loses none of them. May raise an ExpectedError."""
+        ...
 
 
 class TransitionLog:
@@ -93,7 +101,7 @@ class TransitionLog:
                 return
             try:
                 await self._journal.append(*noted)
-            except PortError as error:
+            except ExpectedError as error:
                 _log.error("journal_lost", rows=len(noted), error=str(error))
 
 

@@ -8,11 +8,10 @@ import aiohttp
 import anyio
 import msgspec
 
+from actors.bounds import Bounds
 from actors.meter import Meter
 from actors.ports import HomeserverUnavailable, PortError
 from adapter.matrix.errors import TRANSPORT_ERRORS, UNDECODABLE, error_for, unavailable
-
-REQUEST_TIMEOUT_S: Final = 30.0
 
 _PREFIX: Final = "/_matrix/client/v3/"
 _WAITING: Final = f"{_PREFIX}sync"
@@ -48,8 +47,11 @@ class Client(Protocol):
 class Connection:
     """Requests over a client, with its access token in a header and never in a URL."""
 
-    def __init__(self, client: Client, meter: Meter | None = None) -> None:
+    def __init__(
+        self, client: Client, meter: Meter | None = None, bounds: Bounds = Bounds()
+    ) -> None:
         self._client = client
+        self.bounds = bounds
         self._meter = meter or Meter()
 
     @property
@@ -72,12 +74,14 @@ class Connection:
         answer: type[A],
         body: Mapping[str, object] | None = None,
         *,
-        timeout_s: float = REQUEST_TIMEOUT_S,
+        timeout_s: float | None = None,
     ) -> A:
-        """The decoded answer; `path` comes from `path_to`. Raises the port's errors."""
+        """The decoded answer; `path` comes from `path_to`. `timeout_s` has a default in the bounds. Raises the port's errors."""
         meter, began = self._meter, anyio.current_time()
         try:
-            decoded = await self._answer(method, path, answer, body, timeout_s)
+            decoded = await self._answer(
+                method, path, answer, body, timeout_s or self.bounds.request_s
+            )
         except PortError as error:
             meter.answers[type(error).__name__] += 1
             raise

@@ -14,6 +14,7 @@ from typing import Final, Self, TypeVar
 
 from nio import AsyncClient, AsyncClientConfig  # type: ignore[import-untyped]
 
+from actors.bounds import Bounds
 from actors.meter import Meter
 from actors.model import (
     INSTANCE_TYPE,
@@ -38,7 +39,7 @@ from adapter.matrix.bodies import (
     Sent,
     SyncResponse,
 )
-from adapter.matrix.connection import REQUEST_TIMEOUT_S, Client, Connection, path_to
+from adapter.matrix.connection import Client, Connection, path_to
 from adapter.matrix.hydrate import live_filter, messages_filter
 from adapter.matrix.login import Credentials, Login
 from adapter.matrix.pacing import Pace
@@ -49,8 +50,6 @@ from adapter.matrix.wire import delta_of, messages_of
 
 DEFAULT_DEVICE_ID: Final = "SURFACESBOT"
 
-_CREATE_TIMEOUT_S: Final = 60.0
-_SYNC_GRACE_S: Final = 15.0
 _TYPING_MS: Final = 30_000
 _PAGE_SIZE: Final = 100
 _EXTRA_PAGES: Final = 20
@@ -80,6 +79,7 @@ class Gateway:
         visiting: bool = False,
         client: AsyncClient | None = None,
         meter: Meter | None = None,
+        bounds: Bounds = Bounds(),
     ) -> None:
         logging.getLogger("nio").setLevel(logging.CRITICAL)
         credentials = Credentials(
@@ -93,7 +93,7 @@ class Gateway:
         )
         self._me = user_id
         self._owns_client = client is None
-        self._http = Connection(client or _new_client(credentials), meter)
+        self._http = Connection(client or _new_client(credentials), meter, bounds)
         self._login = Login(self._http, credentials)
         self._rooms = RoomReader(self._http, user_id)
         self._room_version: str | None = None
@@ -147,7 +147,7 @@ class Gateway:
         path = path_to("sync", since=since, timeout=int(timeout_s * 1000), filter=sync_filter)
         try:
             response = await self._http.request(
-                "GET", path, SyncResponse, timeout_s=timeout_s + _SYNC_GRACE_S
+                "GET", path, SyncResponse, timeout_s=timeout_s + self._http.bounds.sync_grace_s
             )
         except HomeserverRefused as error:
             if error.status == _BAD_REQUEST:
@@ -188,7 +188,9 @@ class Gateway:
         body = create_room_body(room, self._me, version)
         try:
             path = path_to("createRoom")
-            answer = await self._write("POST", path, Created, body, timeout_s=_CREATE_TIMEOUT_S)
+            answer = await self._write(
+                "POST", path, Created, body, timeout_s=self._http.bounds.create_s
+            )
         except HomeserverRefused:
             self._room_version = None
             raise
@@ -269,7 +271,7 @@ class Gateway:
         answer: type[A],
         body: Mapping[str, object],
         *,
-        timeout_s: float = REQUEST_TIMEOUT_S,
+        timeout_s: float | None = None,
     ) -> A:
         """A request of those that share the account's rate limit."""
         return await self._pace.keep(

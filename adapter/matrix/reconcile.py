@@ -8,6 +8,8 @@ from typing import cast
 
 import structlog
 
+from actors.assembly import assemble
+from actors.bounds import Bounds
 from actors.chats import ChatManager
 from actors.model import RoomId, UserId
 from actors.ports import Homeserver, StateStore
@@ -15,10 +17,9 @@ from actors.reading import graph_around, read_if_joined
 from actors.reconcile import reconcile, reconcile_some
 from actors.rules.classify import SkipReason
 from actors.rules.report import ReconcileReport, Tally
-from actors.runtime.system import ActorSystem
 from actors.runtime.table import TransitionRecord
 from actors.runtime.transition_log import TransitionLog
-from adapter.matrix.assembly import assemble
+from actors.services import Services
 from adapter.matrix.connection import Client
 from adapter.matrix.gateway import Gateway
 from adapter.platform.echo import EchoPlatform
@@ -42,8 +43,8 @@ async def reconcile_matrix_state(
     """
     _leave_stdout_alone()
     homeserver = _homeserver(client)
-    async with _actors(homeserver, store, chat_mgr) as system:
-        return await reconcile(await homeserver.hydrate(), system, store, homeserver.me)
+    async with _actors(homeserver, store, chat_mgr) as services:
+        return await reconcile(await homeserver.hydrate(), services)
 
 
 async def reconcile_single_room(
@@ -65,9 +66,11 @@ async def reconcile_single_room(
         tally = Tally()
         tally.skip(room_id, SkipReason.LEFT)
         return tally.report()
-    graph = await graph_around([seen], homeserver, store, [matrix_user_id])
-    async with _actors(homeserver, store, chat_mgr) as system:
-        return await reconcile_some(graph, {room_id, *graph.spaces}, system, store)
+    graph = await graph_around(
+        [seen], homeserver, store, [matrix_user_id], limit=Bounds().related_rooms
+    )
+    async with _actors(homeserver, store, chat_mgr) as services:
+        return await reconcile_some(graph, {room_id, *graph.spaces}, services)
 
 
 def _leave_stdout_alone() -> None:
@@ -95,10 +98,10 @@ def _homeserver(client: Client | Homeserver) -> Homeserver:
 @asynccontextmanager
 async def _actors(
     homeserver: Homeserver, store: StateStore, chat_mgr: ChatManager
-) -> AsyncIterator[ActorSystem]:
+) -> AsyncIterator[Services]:
     if chat_mgr.store is not store:
         raise ValueError("chat_mgr works on another store")
     transitions = TransitionLog(_NoJournal(), uuid.uuid4().hex, time.time)
-    bot = assemble(homeserver, store, EchoPlatform(), transitions, allows=lambda _: False)
-    async with bot.system as system:
-        yield system
+    services = assemble(homeserver, store, EchoPlatform(), transitions, allows=lambda _: False)
+    async with services.system:
+        yield services

@@ -11,7 +11,7 @@ import structlog
 from actors.model import RoomId, RoomSnapshot, UserId
 from actors.ports import HomeserverRefused, HomeserverUnavailable, Hydration, PortError
 from adapter.matrix.bodies import JoinedRooms, SyncResponse, Versions, WhoAmI, Window
-from adapter.matrix.connection import REQUEST_TIMEOUT_S, Connection, path_to
+from adapter.matrix.connection import Connection, path_to
 from adapter.matrix.hydrate import (
     SLIDING_SYNC_FEATURE,
     SLIDING_SYNC_PATH,
@@ -27,7 +27,6 @@ from adapter.matrix.hydrate import (
 from adapter.matrix.together import together
 from adapter.matrix.wire import membership_in, reading_of_state
 
-HYDRATE_TIMEOUT_S: Final = 300.0
 _READS_AT_ONCE: Final = 20
 _FORBIDDEN: Final = 403
 
@@ -70,7 +69,9 @@ class RoomReader:
         return frozenset(map(RoomId, answer.joined_rooms))
 
     async def _first_sync(self, joined: frozenset[RoomId]) -> FirstReading:
-        response = await self._initial_sync(hydration_filter(secrets.token_hex(8)))
+        response = await self._initial_sync(
+            hydration_filter(secrets.token_hex(8)), self._http.bounds.hydrate_s
+        )
         return first_reading(response, joined, self._me)
 
     async def _has_sliding_sync(self) -> bool:
@@ -79,21 +80,21 @@ class RoomReader:
 
     async def _first_window(self, joined: frozenset[RoomId]) -> FirstReading | None:
         """None where the homeserver has no sliding sync for us after all."""
-        asked = self._initial_sync(position_filter(secrets.token_hex(8)), REQUEST_TIMEOUT_S)
+        asked = self._initial_sync(
+            position_filter(secrets.token_hex(8)), self._http.bounds.request_s
+        )
         position = (await asked).next_batch
         body = window_request(self._me)
         try:
             window = await self._http.request(
-                "POST", SLIDING_SYNC_PATH, Window, body, timeout_s=HYDRATE_TIMEOUT_S
+                "POST", SLIDING_SYNC_PATH, Window, body, timeout_s=self._http.bounds.hydrate_s
             )
         except HomeserverRefused as refusal:
             _log.warning("sliding_sync_refused", reason=str(refusal))
             return None
         return first_reading_of_window(window, position, joined, self._me)
 
-    async def _initial_sync(
-        self, sync_filter: str, timeout_s: float = HYDRATE_TIMEOUT_S
-    ) -> SyncResponse:
+    async def _initial_sync(self, sync_filter: str, timeout_s: float) -> SyncResponse:
         path = path_to("sync", timeout=0, filter=sync_filter)
         return await self._http.request("GET", path, SyncResponse, timeout_s=timeout_s)
 

@@ -8,14 +8,15 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
+from actors.bounds import Bounds
 from actors.ports import PortError
 from actors.runtime.table import TransitionRecord
 from adapter.sqlite.errors import naming
 from adapter.sqlite.opening import connect
 from adapter.sqlite.statements import Query, Row, Statement
 
-MAX_ROWS: Final = 100_000
-MAX_AGE_S: Final = 90 * 24 * 3600.0
+MAX_ROWS: Final = Bounds().journal_rows
+MAX_AGE_S: Final = Bounds().journal_age_s
 
 
 class JournalMissing(PortError):

@@ -16,10 +16,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from actors.bounds import Bounds
 from actors.ports import StoreCorrupt
 from adapter.sqlite.errors import translated
 
-BUSY_TIMEOUT_S: Final = 5.0
+BUSY_TIMEOUT_S: Final = Bounds().busy_s
 """How long a statement waits for another process's lock before StoreUnavailable."""
 
 _COMPANIONS: Final = ("", "-wal", "-shm")

@@ -8,6 +8,7 @@ import anyio
 import structlog
 from pydantic import SecretStr
 
+from actors.bounds import Bounds
 from actors.meter import Meter
 from actors.ports import PortError
 from adapter.matrix.gateway import Gateway
@@ -19,7 +20,11 @@ _log = structlog.get_logger()
 
 
 def gateway_for(
-    settings: Settings, *, visiting: bool = False, meter: Meter | None = None
+    settings: Settings,
+    *,
+    visiting: bool = False,
+    meter: Meter | None = None,
+    bounds: Bounds = Bounds(),
 ) -> Gateway:
     """A gateway that is not logged in yet. A visitor never disturbs a bot that runs."""
     return Gateway(
@@ -31,6 +36,7 @@ def gateway_for(
         device_id=settings.device_id,
         visiting=visiting,
         meter=meter,
+        bounds=bounds,
     )
 
 

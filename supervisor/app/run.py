@@ -5,7 +5,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -13,6 +13,7 @@ from contextlib import (
     nullcontext,
     suppress,
 )
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -24,12 +25,12 @@ import anyio
 import anyio.to_thread
 import structlog
 
+from actors.bounds import Bounds
 from actors.chats import ChatManager
-from actors.ports import PortError, StoreUnavailable
+from actors.ports import Platform, PortError, StoreUnavailable
 from actors.rules.report import ReconcileReport
 from actors.runtime.transition_log import TransitionLog
 from actors.texts import LOCALES
-from adapter.matrix.assembly import Bot, assemble
 from adapter.matrix.reconcile import reconcile_matrix_state
 from adapter.platform.echo import EchoPlatform
 from adapter.platform.guarded import GuardedPlatform
@@ -43,9 +44,10 @@ from supervisor.app.status import Observer
 from supervisor.lifecycle import MACHINE, Trigger
 from supervisor.lock import InstanceLock, InstanceLocked
 from supervisor.notify import ServiceManager
+from supervisor.serving.assembly import Bot, assemble
 from supervisor.settings import Settings, SettingsRefused
 from supervisor.status.history import STEPS, History, TappedJournal
-from supervisor.supervisor import STOP_WITHIN_S, Step, Supervisor
+from supervisor.supervisor import Step, Supervisor
 
 _log = structlog.get_logger()
 
@@ -53,11 +55,18 @@ OpenedT_co = TypeVar("OpenedT_co", covariant=True)
 
 EXIT_STOPPED: Final = 0
 EXIT_REFUSED: Final = 78
-LOOK_AT_LOCK_S: Final = 5.0
-PLATFORMS: Final = {"echo": EchoPlatform}
+PLATFORMS: Final[Mapping[str, Callable[[], Platform]]] = {"echo": EchoPlatform}
 
 
-async def run_bot(settings: Settings, lock: InstanceLock) -> int:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a test may choose instead of the defaults."""
+
+    bounds: Bounds = Bounds()
+    platforms: Mapping[str, Callable[[], Platform]] = field(default_factory=lambda: PLATFORMS)
+
+
+async def run_bot(settings: Settings, lock: InstanceLock, parts: Parts = Parts()) -> int:
     """Run until stopped; the exit code. Damaged files are set aside and begun anew on the way.
 
     Raises InstanceLocked when another process has taken the store folder over.
@@ -66,7 +75,7 @@ async def run_bot(settings: Settings, lock: InstanceLock) -> int:
     manager = ServiceManager.from_environment(os.environ)
     async with _status_page(settings, observer), anyio.create_task_group() as tasks:
         tasks.start_soon(manager.feed, observer.is_stuck)
-        while (last := await _run_once(settings, lock, observer, manager)).start_again:
+        while (last := await _run_once(settings, lock, parts, observer, manager)).start_again:
             _log.warning("starting_again", reason=last.reason)
         tasks.cancel_scope.cancel()
     if lock.lost is not None:
@@ -87,14 +96,18 @@ def _status_page(settings: Settings, observer: Observer) -> AbstractAsyncContext
 
 
 async def _run_once(
-    settings: Settings, lock: InstanceLock, observer: Observer, manager: ServiceManager
+    settings: Settings,
+    lock: InstanceLock,
+    parts: Parts,
+    observer: Observer,
+    manager: ServiceManager,
 ) -> Step:
     boot = uuid.uuid4().hex[:12]
     structlog.contextvars.bind_contextvars(boot=boot)
     _log.info("starting", user_id=settings.user_id, homeserver=settings.homeserver)
     untouched = break_seal(settings.db_path, settings.store_path, settings.user_id)
     async with anyio.create_task_group() as watchers:
-        async with _bot(settings, boot, observer) as (bot, transitions, store):
+        async with _bot(settings, boot, observer, parts) as (bot, transitions, store):
             bot.activities.trusted = untouched
             supervisor = Supervisor(
                 bot.activities,
@@ -103,12 +116,12 @@ async def _run_once(
                 on_change=manager.changed,
             )
             watchers.start_soon(_stop_on_signal, supervisor, manager)
-            watchers.start_soon(_keep, lock, supervisor)
+            watchers.start_soon(_keep, lock, supervisor, parts.bounds.look_at_lock_s)
             async with observer.watching(boot, bot, supervisor):
                 last = await supervisor.run()
-            stuck = await bot.system.stop(STOP_WITHIN_S)
+            stuck = await bot.system.stop(parts.bounds.stop_within_s)
             if stuck:
-                _log.error("stuck", actors=stuck)
+                _log.error("stuck", actors=[address.name for address in stuck])
             await transitions.flush()
             clean = bot.activities.nothing_open() and not stuck and await store.undisturbed()
         if clean:
@@ -131,27 +144,33 @@ async def reconcile_once(settings: Settings, *, dry_run: bool) -> ReconcileRepor
 
 @asynccontextmanager
 async def _bot(
-    settings: Settings, boot: str, observer: Observer
+    settings: Settings, boot: str, observer: Observer, parts: Parts
 ) -> AsyncIterator[tuple[Bot, TransitionLog, SqliteStore]]:
-    gateway = gateway_for(settings, meter=observer.meter)
+    gateway = gateway_for(settings, meter=observer.meter, bounds=parts.bounds)
     try:
         async with AsyncExitStack() as stack:
             journal = await _opened(
                 stack, "MATRIX_JOURNAL_PATH", settings.journal_path, SqliteJournal.open
             )
-            store = await _opened(stack, "MATRIX_DB_PATH", settings.db_path, SqliteStore.open)
+            store = await _opened(
+                stack,
+                "MATRIX_DB_PATH",
+                settings.db_path,
+                partial(SqliteStore.open, busy_timeout_s=parts.bounds.busy_s),
+            )
             await _recall(observer.history, settings.journal_path)
             transitions = TransitionLog(TappedJournal(journal, observer.history), boot, time.time)
             bot = assemble(
                 gateway,
                 store,
-                GuardedPlatform(PLATFORMS[settings.platform]()),
+                GuardedPlatform(parts.platforms[settings.platform]()),
                 transitions,
                 allows=settings.allows,
                 texts=LOCALES[settings.locale],
                 meter=observer.meter,
                 where=f"process {os.getpid()} on {gethostname()}",
                 clock=asyncio.get_running_loop().time,
+                bounds=parts.bounds,
             )
             async with bot.system:
                 yield bot, transitions, store
@@ -197,10 +216,10 @@ async def _stop_on_signal(supervisor: Supervisor, manager: ServiceManager) -> No
             supervisor.request_stop(signal.Signals(number).name)
 
 
-async def _keep(lock: InstanceLock, supervisor: Supervisor) -> None:
+async def _keep(lock: InstanceLock, supervisor: Supervisor, every_s: float) -> None:
     """Hold the store folder, deleted or not, and stop where somebody else has taken it over."""
     while lock.lost is None:
-        await anyio.sleep(LOOK_AT_LOCK_S)
+        await anyio.sleep(every_s)
         try:
             if lock.keep():
                 _log.warning("instance_lock_taken_anew", reason="its file had been deleted")

@@ -15,9 +15,9 @@ from actors.meter import Meter
 from actors.model import RoomId
 from actors.rules.report import ReconcileReport
 from actors.rules.room_states import RoomState
-from actors.runtime.cell import Cell
-from adapter.matrix.assembly import Bot
+from actors.runtime.cells import Cell
 from supervisor.lifecycle import State, Trigger
+from supervisor.serving.assembly import Bot
 from supervisor.settings import Settings
 from supervisor.status.cache import CacheView
 from supervisor.status.history import History
@@ -75,7 +75,7 @@ class Observer:
     @asynccontextmanager
     async def watching(self, boot: str, bot: Bot, supervisor: Supervisor) -> AsyncIterator[None]:
         """This is the bot; outside of the context its files are not touched."""
-        cache = CacheView(bot.activities.store)
+        cache = CacheView(bot.services.store)
         self._watched = watched = _Watched(boot, bot, supervisor, cache)
         self._seen = None
         try:
@@ -143,12 +143,12 @@ class Observer:
 
     async def _filled(self, bare: Snapshot, watched: _Watched) -> Snapshot:
         cache, activities = watched.cache, watched.bot.activities
-        other = activities.instances.other()
+        other = activities.detector.other()
         rows = await cache.rows()
         inbox, outbox = await cache.inbox_waiting(), await cache.outbox_unsent()
         known = rows.rooms if rows else frozenset()
         counts, set_aside = _count(watched.bot, known)
-        listed = [await self._quarantined(each, cell, cache) for each, cell in set_aside[:LISTED]]
+        listed = [await self._quarantined(watched, cell) for cell in set_aside[:LISTED]]
         return replace(
             bare,
             rooms=counts,
@@ -158,7 +158,7 @@ class Observer:
             quarantined=tuple(listed),
             inbox_waiting=inbox,
             outbox_unsent=outbox,
-            upkeep_due=activities.upkeep.due_count,
+            upkeep_due=watched.bot.services.upkeep.due_count,
             reconciled=self._reconciled(activities.report, partly=activities.partly),
             second_instance=other.where or other.boot if other else None,
         )
@@ -179,12 +179,14 @@ class Observer:
             steps=tuple(self.history.steps),
         )
 
-    async def _quarantined(self, room_id: RoomId, cell: Cell, cache: CacheView) -> Quarantined:
+    async def _quarantined(self, watched: _Watched, cell: Cell) -> Quarantined:
+        room_id, cache = RoomId(cell.address.name), watched.cache
+        since = watched.bot.services.states.since(room_id)
         meta = await cache.meta(room_id)
         return Quarantined(
             room_id=room_id,
             reason=str(cell.error) or type(cell.error).__name__,
-            since=self._at(cell.since),
+            since=self._at(since),
             probes=cell.probes,
             next_probe_at=self._at(cell.rests_until),
             name=meta.display_name if meta else None,
@@ -211,32 +213,26 @@ class Observer:
         return rfc3339(self._epoch + time_s)
 
 
-def _count(bot: Bot, known: frozenset[RoomId]) -> tuple[dict[str, int], list[tuple[RoomId, Cell]]]:
-    """Rooms by state, and those in quarantine.
+def _count(bot: Bot, known: frozenset[RoomId]) -> tuple[dict[str, int], list[Cell]]:
+    """Rooms by state, and the cells of those in quarantine.
 
-    A known room without a cell is unchecked, or left where all that we are in have been looked at.
+    A known room that was never heard of is unchecked, or left where every joined room was checked.
     """
+    states, activities = bot.services.states, bot.activities
     counts = {state.value: 0 for state in RoomState}
-    set_aside: list[tuple[RoomId, Cell]] = []
-    unheard_of = set(known)
-    for room_id, cell in bot.system.rooms():
-        counts[cell.state] += 1
-        unheard_of.discard(room_id)
-        if cell.state is RoomState.QUARANTINED:
-            set_aside.append((room_id, cell))
-    activities = bot.activities
+    for room_id in states:
+        counts[states.of(room_id)] += 1
     all_read = activities.trusted and activities.report is not None and not activities.partly
+    unheard_of = known.difference(states)
     counts[RoomState.LEFT if all_read else RoomState.UNCHECKED] += len(unheard_of)
-    return counts, set_aside
+    return counts, [cell for cell in bot.system.cells if cell.quarantined]
 
 
 def _unchanged(bot: Bot, known: frozenset[RoomId]) -> int:
-    """Rooms that nothing in this run has made the bot look at, because nothing had to."""
+    """Rooms that were not looked at in this run, because nothing in them has changed."""
     if not (bot.activities.trusted and bot.activities.partly):
         return 0
-    looked_at = {
-        room_id
-        for room_id, cell in bot.system.rooms()
-        if cell.state is not RoomState.UNCHECKED or cell.probes
-    }
-    return len(known - looked_at)
+    states = bot.services.states
+    looked_at = {room_id for room_id in states if states.of(room_id) is not RoomState.UNCHECKED}
+    probed = {RoomId(cell.address.name) for cell in bot.system.cells if cell.probes}
+    return len(known - looked_at - probed)

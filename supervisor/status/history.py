@@ -7,8 +7,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from actors.ports import Journal
 from actors.runtime.table import Outcome, TransitionRecord
+from actors.runtime.transition_log import Journal
 from supervisor.lifecycle import MACHINE
 from supervisor.status.snapshot import Step
 
@@ -50,7 +50,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class TappedJournal:
-    """Implements `actors.ports.Journal` over another one, and lets a History listen."""
+    """The `Journal` of the transition log over another one; a History listens."""
 
     journal: Journal
     history: History

@@ -17,8 +17,9 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from actors.meter import Histogram, Meter
+from actors.meter import Meter
 from actors.rules.room_states import RoomTrigger
+from actors.runtime.counting import Histogram
 from supervisor.lifecycle import State
 from supervisor.status.history import History
 from supervisor.status.snapshot import Snapshot

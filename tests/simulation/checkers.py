@@ -8,12 +8,12 @@ from typing import Final
 
 import anyio
 
+from actors.bounds import Bounds
 from actors.messages import Address
 from actors.model import MARKER_TYPE, ChatId, EventId, PlatformChatId, RoomId, UserId
 from actors.ports import PositionLost
 from actors.rules.room_states import ROOM_LIFECYCLE, RoomState, RoomTrigger
 from actors.runtime.table import Outcome, Table, TransitionRecord
-from adapter.matrix import pump
 from supervisor.lifecycle import LIFECYCLE, MACHINE, State, Trigger
 from supervisor.supervisor import Step
 from tests.simulation.events import Event
@@ -51,7 +51,10 @@ def answered_by(event: Event) -> EventId | None:
 class Checkers:
     """Collects violations; `broken` is set with the first one."""
 
-    def __init__(self, server: SimulatedServer, me: UserId, story: Story) -> None:
+    def __init__(
+        self, server: SimulatedServer, me: UserId, story: Story, bounds: Bounds = Bounds()
+    ) -> None:
+        self._bounds = bounds
         self.violations: list[str] = []
         self.broken = anyio.Event()
         self.state: Callable[[], State | None] = lambda: None
@@ -120,7 +123,7 @@ class Checkers:
         if method in SESSION and self._credentials_refused:
             self.violated(f"{method} after the credentials were refused")
         if method == "sync" and self.state() is State.LIVE:
-            if not self._may_read and self.waiting() > pump.INBOX_LIMIT:
+            if not self._may_read and self.waiting() > self._bounds.inbox_limit:
                 self.violated(f"reads on while {self.waiting()} messages wait")
             self._may_read = False
         if method in WRITES and not self._may_write(method):

@@ -2,10 +2,10 @@
 
 from collections import Counter
 
+from actors.bounds import Bounds
 from actors.chats import ChatManager
 from actors.model import MARKER_TYPE, RoomId, UserId
 from actors.writes import JsonObject
-from adapter.matrix.activities import KEEP_S, PRUNE_EVERY_S
 from adapter.matrix.reconcile import reconcile_matrix_state
 from adapter.sqlite.statements import PRUNINGS, Query
 from supervisor.lifecycle import MACHINE, State
@@ -42,11 +42,12 @@ class Ending:
         left += [f"outbox of {room_id}" for room_id in await store.unsent_rooms()]
         left += [f"intents of {owner}" for owner in await store.intent_owners()]
         left += [
-            f"{room_id} is {cell.state}"
-            for room_id, cell in bot.system.rooms()
-            if cell.state in {"quarantined", "repairing"} or cell.mailbox
+            f"{room_id} is {bot.services.states.of(room_id)}"
+            for room_id in bot.services.states
+            if bot.services.states.of(room_id) in {"quarantined", "repairing"}
         ]
-        left += [f"upkeep of {room_id}" for room_id in bot.activities.upkeep._due]
+        left += [f"mail of {cell.address.name}" for cell in bot.system.cells if cell.mailbox]
+        left += [f"upkeep of {room_id}" for room_id in bot.services.upkeep._due]
         if await store.position() != self._server.token():
             left.append("the stream")
         return left
@@ -122,7 +123,7 @@ class Ending:
         if bot is None or supervisor is None:
             return
         actual: dict[str, str] = {
-            f"room:{room_id}": cell.state for room_id, cell in bot.system.rooms()
+            f"room:{room_id}": bot.services.states.of(room_id) for room_id in bot.services.states
         }
         actual[MACHINE] = supervisor.state
         replayed = self._checkers.journal
@@ -142,7 +143,7 @@ class Ending:
 
     async def check_pruned(self) -> None:
         """What is settled for good is not kept for ever."""
-        before = self._server.now() - KEEP_S - PRUNE_EVERY_S
+        before = self._server.now() - Bounds().keep_s - Bounds().prune_every_s
         for pruning in PRUNINGS:
             if await self._process.disk.database.fetch(Query(pruning.select, (before, 1))):
                 self._violated(f"settled rows of {pruning.table} are older than they may be")

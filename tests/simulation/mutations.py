@@ -18,7 +18,7 @@ MUTATIONS: Final = (
     Mutation(
         "no_platform_timeout",
         "actors/room/conversation.py",
-        "with anyio.fail_after(PLATFORM_TIMEOUT_S):",
+        "with anyio.fail_after(timeout_s):",
         "with anyio.fail_after(None):",
     ),
     Mutation(
@@ -30,33 +30,33 @@ MUTATIONS: Final = (
     Mutation(
         "create_before_the_intent_is_written",
         "actors/owner/creation.py",
-        "            await context.store.commit([PutIntent(intent)])\n            room_id =",
+        "            await services.store.commit([PutIntent(intent)])\n            room_id =",
         "            room_id =",
     ),
     Mutation(
         "position_saved_before_the_inbox",
-        "adapter/matrix/pump.py",
-        "        await self.store.commit([*writes, SavePosition(delta.next_batch)])\n",
-        "        await self.store.commit([SavePosition(delta.next_batch)])\n"
-        "        await self.store.commit(writes)\n",
+        "supervisor/serving/pump.py",
+        "        await self.services.store.commit([*writes, SavePosition(delta.next_batch)])\n",
+        "        await self.services.store.commit([SavePosition(delta.next_batch)])\n"
+        "        await self.services.store.commit(writes)\n",
     ),
     Mutation(
         "invites_not_remembered",
-        "adapter/matrix/pump.py",
+        "supervisor/serving/pump.py",
         "        writes += [write for invite in delta.invites for write in invited(invite)]\n",
         "",
     ),
     Mutation(
         "gaps_not_filled",
-        "adapter/matrix/pump.py",
+        "supervisor/serving/pump.py",
         "        if room.gap_from is None:\n",
         "        if room.gap_from is None or since:\n",
     ),
     Mutation(
         "quarantine_never_probes",
-        "actors/runtime/system.py",
-        "        if cell.state is RoomState.QUARANTINED:\n            self._probe(cell)\n",
-        "        if cell.state is RoomState.QUARANTINED:\n            pass\n",
+        "actors/runtime/recovery.py",
+        "        if cell.quarantined:\n            self._probe(cell)\n",
+        "        if cell.quarantined:\n            pass\n",
     ),
     Mutation(
         "two_handlers_at_once",
@@ -69,17 +69,17 @@ MUTATIONS: Final = (
         "actors/room/actor.py",
         "        self._current = waiting\n",
         "        self._current = waiting\n"
-        "        await self._context.store.commit([FinishMessage(waiting.message.event_id)])\n",
+        "        await self._services.store.commit([FinishMessage(waiting.message.event_id)])\n",
     ),
     Mutation(
         "poison_never_set_aside",
-        "actors/room/actor.py",
-        "MAX_ATTEMPTS: Final = 5\n",
-        "MAX_ATTEMPTS: Final = 10**9\n",
+        "actors/bounds.py",
+        "    attempts: int = 5\n",
+        "    attempts: int = 10**9\n",
     ),
     Mutation(
         "transaction_ids_at_random",
-        "adapter/matrix/outbox.py",
+        "supervisor/serving/outbox.py",
         "return await self._homeserver.send(message)",
         "return await self._homeserver.send(\n"
         "                    OutboundMessage(\n"
@@ -90,13 +90,13 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "replies_sent_in_any_order",
-        "adapter/matrix/outbox.py",
+        "supervisor/serving/outbox.py",
         "        for message in batch:\n",
         "        for message in reversed(batch):\n",
     ),
     Mutation(
         "failed_sends_given_up",
-        "adapter/matrix/outbox.py",
+        "supervisor/serving/outbox.py",
         "            except HomeserverUnavailable as error:\n",
         "            except HomeserverUnavailable as error:\n"
         "                await self._store.commit([MarkSent(message.txn_id, None)])\n",
@@ -115,9 +115,9 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "recovery_writes",
-        "adapter/matrix/live_only.py",
-        "        if not self._system.live:\n",
-        "        if self._system is None:\n",
+        "supervisor/serving/live_only.py",
+        "        if not self._gate.live:\n",
+        "        if self._gate is None:\n",
     ),
     Mutation(
         "straight_back_to_live",
@@ -133,16 +133,16 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "rate_limited_sends_given_up",
-        "adapter/matrix/outbox.py",
+        "supervisor/serving/outbox.py",
         "            except RateLimited as limit:\n",
         "            except RateLimited as limit:\n"
         "                await self._store.commit([MarkSent(message.txn_id, None)])\n",
     ),
     Mutation(
         "creates_while_rooms_are_unreadable",
-        "actors/runtime/system.py",
-        "            if failed or cell.probes:\n",
-        "            if not cell:\n",
+        "actors/services.py",
+        "            if cell.address.kind == ActorKind.ROOM and failed:\n",
+        "            if cell is None:\n",
     ),
     Mutation(
         "a_lost_journal_ends_the_process",
@@ -164,9 +164,9 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "reading_never_pauses",
-        "adapter/matrix/pump.py",
-        "        while await self.store.waiting_count() > INBOX_LIMIT:\n",
-        "        while await self.store.waiting_count() > 10**9:\n",
+        "supervisor/serving/pump.py",
+        "        while await self.services.store.waiting_count() > self.services.bounds.inbox_limit:\n",
+        "        while await self.services.store.waiting_count() > 10**9:\n",
     ),
     Mutation(
         "what_waits_is_pruned",
@@ -176,8 +176,8 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "nothing_is_pruned",
-        "adapter/matrix/activities.py",
-        "        if now - self._pruned_at >= PRUNE_EVERY_S:\n",
+        "supervisor/serving/activities.py",
+        "        if now - self._pruned_at >= self.services.bounds.prune_every_s:\n",
         "        if now < self._pruned_at:\n",
     ),
     Mutation(
@@ -195,7 +195,7 @@ MUTATIONS: Final = (
     Mutation(
         "creates_for_owners_of_undecided_spaces",
         "actors/owner/preconditions.py",
-        "        for room_id in tuple(self.context.undecided):\n",
+        "        for room_id in self.services.registry.undecided:\n",
         "        for room_id in ():\n",
     ),
 )

@@ -1,11 +1,9 @@
 """What one seed stands for: who is there, how much happens, and how much goes wrong."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
-from adapter.matrix import pump
+from actors.bounds import Bounds
 from tests.simulation.faults import Fault
 from tests.simulation.limits import RateLimit, stock_creation_limit, stock_write_limit
 
@@ -42,14 +40,10 @@ class Plan:
     legacy_rows: bool
     """Whether that bot's database is there as well."""
 
-    @contextmanager
-    def in_force(self) -> Iterator[None]:
-        """Set what the product has as constants."""
-        before, pump.INBOX_LIMIT = pump.INBOX_LIMIT, self.inbox_limit  # type: ignore[misc]
-        try:
-            yield
-        finally:
-            pump.INBOX_LIMIT = before  # type: ignore[misc]
+    @property
+    def bounds(self) -> Bounds:
+        """The product's bounds, with the plan's."""
+        return replace(Bounds(), inbox_limit=self.inbox_limit)
 
 
 def plan_for(rng: Random) -> Plan:
@@ -73,7 +67,7 @@ def plan_for(rng: Random) -> Plan:
         write_limit=rng.choice((None, None, stock_write_limit())),
         timeline_limit=rng.choice((1, 3, 10)),
         room_version=rng.choice(("10", "12")),
-        inbox_limit=rng.choice((pump.INBOX_LIMIT, pump.INBOX_LIMIT, 2, 5)),
+        inbox_limit=rng.choice((Bounds().inbox_limit, Bounds().inbox_limit, 2, 5)),
         legacy=rng.choice((0, 0, 0, 1, 4)),
         legacy_rows=rng.random() < 0.5,
     )

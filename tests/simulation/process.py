@@ -6,14 +6,15 @@ from typing import Final
 import anyio
 from typing_extensions import override
 
-from actors.messages import Address, Message
+from actors.bounds import Bounds
 from actors.model import ChatId, Nonce, PlatformChatId, UserId
 from actors.ports import CredentialsRefused
-from actors.runtime.cell import Actor
+from actors.runtime.cells import Actor
+from actors.runtime.letters import Address, Message
 from actors.runtime.transition_log import TransitionLog
-from adapter.matrix.assembly import Bot, assemble
 from adapter.sqlite.sql_store import SqlStore
-from supervisor.supervisor import STOP_WITHIN_S, Supervisor
+from supervisor.serving.assembly import Bot, assemble
+from supervisor.supervisor import Supervisor
 from tests.simulation.checkers import Checkers
 from tests.simulation.connection import Gate
 from tests.simulation.disk import Disk, ReachedDatabase, ReachedJournal
@@ -116,7 +117,9 @@ class Process:
         checkers: Checkers,
         story: Story,
         rng: Random,
+        bounds: Bounds,
     ) -> None:
+        self._bounds = bounds
         self.disk = disk
         self.life: Life | None = None
         self.supervisor: Supervisor | None = None
@@ -181,15 +184,17 @@ class Process:
             allows=lambda user_id: not user_id.startswith(STRANGER),
             ids=self._ids,
             random=random,
+            bounds=self._bounds,
         )
-        spawn = bot.system._spawn
-        bot.system._spawn = lambda address: WatchedActor(spawn(address), address, boot, checkers)
+        handling = bot.system._handling
+        spawn = handling.spawn
+        handling.spawn = lambda address: WatchedActor(spawn(address), address, boot, checkers)
         async with bot.system:
             self.bot = bot
             self.supervisor = Supervisor(bot.activities, transitions, random)
             last = await self.supervisor.run()
             checkers.stopped(last, asked=life.asked_to_stop)
-            stuck = await bot.system.stop(STOP_WITHIN_S)
+            stuck = await bot.system.stop(self._bounds.stop_within_s)
             if stuck:
                 self._story.tell("process", f"stuck: {stuck}")
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import anyio
 
-from actors.room.actor import UNDECIDED_FOR_S
+from actors.bounds import Bounds
 from tests.simulation.cast import Cast
 from tests.simulation.checkers import Checkers
 from tests.simulation.connection import LATE_S
@@ -31,7 +31,7 @@ REST_WITHIN_S: Final = 2 * 3600.0
 END_WITHIN_S: Final = 60.0
 """Virtual seconds within which a process that is killed or stopped must have ended."""
 LOOK_EVERY_S: Final = 5.0
-CALM_FOR_S: Final = UNDECIDED_FOR_S + LOOK_EVERY_S
+CALM_FOR_S: Final = Bounds().undecided_for_s + LOOK_EVERY_S
 """For so long there must be nothing to do: what is undecided looks again by itself."""
 AWAY_S: Final = 20.0
 """The longest time between the death of a process and the next one."""
@@ -58,7 +58,7 @@ def play(seed: int, backend: Backend = "trio") -> Outcome:
 
     async def body(_: Random) -> Outcome:
         simulation = Simulation(seed)
-        with simulation.story.hears_the_log(), simulation.plan.in_force():
+        with simulation.story.hears_the_log():
             await simulation.run()
         return Outcome(
             seed,
@@ -86,11 +86,12 @@ class Simulation:
         )
         faults, platform = Faults(rng("faults")), SimulatedPlatform(rng("platform"))
         disk = Disk(rng("disk"), self._server.now)
-        self.checkers = Checkers(self._server, BOT, self.story)
+        self.checkers = Checkers(self._server, BOT, self.story, self.plan.bounds)
         self.checkers.waiting = disk.waiting
         self._server.on_event = self.checkers.seen
         platform.on_asked = self.checkers.asked
         self._process = Process(
+            bounds=self.plan.bounds,
             server=self._server,
             disk=disk,
             platform=platform,

@@ -7,15 +7,22 @@ from random import Random
 
 import anyio
 
-from actors.messages import Address, Message, Report
+from actors.bounds import Bounds
+from actors.failures import FailurePolicy
+from actors.gate import Gate
+from actors.messages import ActorKind, room_address
 from actors.model import RoomId
+from actors.room_states import RoomStates
+from actors.rules.room_states import RoomState
+from actors.runtime.counting import RuntimeMeter
+from actors.runtime.letters import Address, Message, Report
 from actors.runtime.system import ActorSystem
 from actors.runtime.transition_log import TransitionLog
 from tests.stepping.scripted import BOOT, WALL_CLOCK_S, RecordingJournal
 
 
 class PlannedActor:
-    """One incarnation. Implements `actors.runtime.system.Actor`."""
+    """One incarnation. Implements `actors.runtime.cells.Actor`."""
 
     def __init__(self, address: Address, stage: "ActorStage") -> None:
         self._address = address
@@ -62,8 +69,23 @@ class ActorStage:
         self.most_at_once = 0
         self.journal = RecordingJournal([])
         log = TransitionLog(self.journal, BOOT, lambda: WALL_CLOCK_S)
-        self.system = ActorSystem(self._spawn, log, Random(1))  # noqa: S311 - no secret
-        self.system.live = True
+        self.meter = RuntimeMeter()
+        self.gate = Gate(live=True)
+        clock = anyio.current_time
+        self.states = RoomStates(
+            log,
+            clock,
+            flush_later=lambda: self.system.background.run(log.flush),
+            probes_of=lambda room_id: self.system.cells.probes_of(room_address(room_id)),
+        )
+        self.failures = FailurePolicy(self.gate, self.states, clock, Bounds())
+        self.system = ActorSystem(
+            self._spawn,
+            self.failures,
+            Random(1),  # noqa: S311 - no secret
+            is_open=lambda: self.gate.live,
+            meter=self.meter,
+        )
         self.system.observe = self.reports.append
 
     def fail(self, address: Address, *errors: Exception) -> None:
@@ -74,15 +96,21 @@ class ActorStage:
         """What an actor was given, in order."""
         return [message for to, message in self.handled if to == address]
 
-    def transitions(self, room_id: RoomId) -> list[tuple[str, str, str]]:
+    def state_of(self, room: Address) -> RoomState:
+        """A room's state."""
+        return self.states.of(RoomId(room.name))
+
+    def transitions(self, room: Address) -> list[tuple[str, str, str]]:
         """A room's transitions in the journal: from, trigger, to."""
         return [
             (row.src, row.trigger, row.dst)
             for row in self.journal.records
-            if row.machine == f"room:{room_id}"
+            if row.machine == f"room:{room.name}"
         ]
 
     def _spawn(self, address: Address) -> PlannedActor:
+        if address.kind == ActorKind.ROOM:
+            self.states.hear_of(RoomId(address.name))
         self.spawned.append(address)
         return PlannedActor(address, self)
 

@@ -10,17 +10,18 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup
 
-from actors.messages import Address, Message
+from actors.bounds import Bounds
 from actors.model import ChatId, EventId, Nonce, PlatformChatId, RoomId, UserId
 from actors.ports import Platform
 from actors.rows import user_key
-from actors.runtime.cell import Actor
+from actors.runtime.cells import Actor
+from actors.runtime.letters import Address, Message
 from actors.runtime.transition_log import TransitionLog
 from actors.texts import ENGLISH, Texts
 from actors.writes import JsonObject
-from adapter.matrix.assembly import Bot, assemble
 from adapter.sqlite.inline import InlineStore
 from supervisor.lifecycle import State
+from supervisor.serving.assembly import Bot, assemble
 from supervisor.supervisor import Step, Supervisor
 from tests.simulation.homeserver import SimulatedHomeserver
 from tests.simulation.people import Person
@@ -122,6 +123,7 @@ class World:
         self.journal = RecordingJournal([])
         self.token: str | None = None
         self.boots = 0
+        self.bounds = Bounds()
 
     def go_down(self) -> None:
         """From now on nobody gets an answer from the server."""
@@ -169,6 +171,7 @@ class World:
             texts=texts,
             ids=SeededIds(self.random),
             random=self.random,
+            bounds=self.bounds,
         )
         supervisor = Supervisor(bot.activities, transitions, self.random)
         try:
@@ -229,13 +232,14 @@ class Run:
 
     def let_crash(self, address: Address, over: type[Message], *errors: Exception | float) -> None:
         """Let the next handlers of an actor raise, or rest, that are given such a message."""
-        planned, spawn = deque(errors), self.bot.system._spawn
+        handling = self.bot.system._handling
+        planned, spawn = deque(errors), handling.spawn
 
         def spawn_crashing(asked: Address) -> Actor:
             actor = spawn(asked)
             return CrashingActor(actor, over, planned) if asked == address else actor
 
-        self.bot.system._spawn = spawn_crashing
+        handling.spawn = spawn_crashing
 
     async def stop(self) -> tuple[Address, ...]:
         """End it as SIGTERM does; the actors that did not come to their end."""

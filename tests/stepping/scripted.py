@@ -73,7 +73,7 @@ class ScriptedActivities:
 
 
 class RecordingJournal:
-    """Implements `actors.ports.Journal`; with `fault` nothing can be written."""
+    """Implements `actors.runtime.transition_log.Journal`; with `fault` nothing can be written."""
 
     def __init__(self, happened: list[str]) -> None:
         self.records: list[TransitionRecord] = []

@@ -15,6 +15,8 @@ from actors.messages import (
     RoomChecked,
     RoomLeft,
     RoomReported,
+    owner_address,
+    room_address,
 )
 from actors.model import RoomId, UserId
 from actors.ports import HomeserverUnavailable
@@ -24,8 +26,8 @@ from tests.stepping.actors import actor_stage, pass_time
 
 pytestmark = pytest.mark.anyio
 
-ROOM, OTHER_ROOM = RoomId("!room:sim.test"), RoomId("!other:sim.test")
-ALICE = UserId("@alice:sim.test")
+ROOM, OTHER_ROOM = (room_address(RoomId(f"!{name}:sim.test")) for name in ("room", "other"))
+ALICE = owner_address(UserId("@alice:sim.test"))
 
 
 def reported(room_id: str, detail: str = "") -> RoomReported:
@@ -47,12 +49,21 @@ async def test_an_actor_handles_one_message_at_a_time() -> None:
 async def test_actors_run_side_by_side() -> None:
     async with actor_stage() as stage:
         stage.takes_s = 1.0
-        rooms = [RoomId(f"!{number}:sim.test") for number in range(20)]
+        rooms = [room_address(RoomId(f"!{number}:sim.test")) for number in range(20)]
         for room_id in rooms:
             stage.system.tell(room_id, RoomChanged())
         await pass_time(1.5)
         assert len(stage.finished) == 20
         assert stage.most_at_once == 20
+
+
+async def test_every_handling_is_measured_and_a_crash_is_counted() -> None:
+    async with actor_stage() as stage:
+        stage.fail(ROOM, ValueError("no"))
+        stage.system.tell(ROOM, RoomChanged())
+        await pass_time(5)
+        assert stage.meter.crashes == 1
+        assert sum(stage.meter.handling.counts) == 2
 
 
 async def test_messages_are_handled_in_the_order_in_which_they_were_told() -> None:
@@ -85,7 +96,7 @@ async def test_whoever_asks_hears_every_report_until_there_is_an_answer() -> Non
         stage.system.report(ActorCrashed(ROOM, ValueError()))
         assert heard == CHECKED
         assert len(stage.reports) == 1
-        assert stage.system.meter.dead_letters == 0
+        assert stage.meter.dead_letters == 0
 
 
 async def test_an_answer_that_comes_too_late_is_a_dead_letter() -> None:
@@ -95,7 +106,7 @@ async def test_an_answer_that_comes_too_late_is_a_dead_letter() -> None:
             await stage.system.ask([(ROOM, RoomChanged())], lambda _: True, 10.0)
         assert anyio.current_time() == pytest.approx(asked_at + 10)
         stage.system.report(CHECKED[0])
-        assert stage.system.meter.dead_letters == 1
+        assert stage.meter.dead_letters == 1
 
 
 async def test_signals_that_wait_coalesce_and_keep_their_place() -> None:
@@ -137,7 +148,7 @@ async def test_a_signal_that_comes_while_its_like_is_handled_is_handled_afterwar
 
 async def test_what_people_said_or_were_promised_is_not_handled_before_the_bot_is_live() -> None:
     async with actor_stage() as stage:
-        stage.system.live = False
+        stage.gate.live = False
         stage.system.tell(ROOM, InboxWaiting())
         stage.system.tell(ALICE, IntentsWaiting())
         stage.system.tell(ROOM, RoomChanged())
@@ -176,7 +187,7 @@ async def test_an_actor_that_is_dropped_while_it_rests_keeps_its_messages() -> N
         stage.fail(ROOM, HomeserverUnavailable("gone"))
         stage.system.tell(ROOM, RoomChanged())
         await pass_time()
-        (cell,) = [cell for _, cell in stage.system.rooms()]
+        cell = stage.system.cells.of(ROOM)
         assert cell.mailbox == {RoomChanged: RoomChanged()}
         await pass_time(3600)
         assert stage.finished == [(ROOM, RoomChanged())]
@@ -255,7 +266,7 @@ async def test_background_work_runs_beside_the_actors() -> None:
             await anyio.sleep(1)
             done.append(name)
 
-        stage.system.background(work, "receipt")
+        stage.system.background.run(work, "receipt")
         assert done == []
         await pass_time(2)
         assert done == ["receipt"]
@@ -269,7 +280,7 @@ async def test_background_work_that_fails_harms_nobody(error: Exception) -> None
             raise error
 
         with structlog.testing.capture_logs() as logs:
-            stage.system.background(work)
+            stage.system.background.run(work)
             stage.system.tell(ROOM, RoomChanged())
             await pass_time(1)
         assert stage.finished == [(ROOM, RoomChanged())]

@@ -21,10 +21,10 @@ async def test_a_platform_that_raises_anything_costs_its_room_a_while_and_its_me
         world.alice.say(of_alice.chat, "poison")
         world.bob.say(of_bob.chat, "hello")
         await quiet(10)
-        assert run.bot.system.state_of(of_alice.chat) is RoomState.QUARANTINED
+        assert run.bot.services.states.of(of_alice.chat) is RoomState.QUARANTINED
         assert world.bob.replies(of_bob.chat) == ("You said: hello",)
         await quiet(900)
-        assert run.bot.system.state_of(of_alice.chat) is RoomState.READY
+        assert run.bot.services.states.of(of_alice.chat) is RoomState.READY
         assert world.alice.replies(of_alice.chat) == (ENGLISH.gave_up,)
         triggers = [row.trigger for row in world.journal.records if row.machine == machine]
         assert triggers.count("failed_repeatedly") == triggers.count("probed") >= 1

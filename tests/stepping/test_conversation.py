@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from typing_extensions import override
 
+from actors.bounds import Bounds
+from actors.messages import room_address
 from actors.model import EventId, InboundMessage
 from actors.ports import PlatformFailed
 from actors.writes import AcceptMessage
-from adapter.matrix import pump
 from tests.simulation.connection import Gate
 from tests.simulation.events import MALFORMED
 from tests.simulation.faults import Fault
@@ -100,7 +102,7 @@ async def test_an_answer_that_comes_at_once_goes_before_everything_else() -> Non
 async def test_an_answer_that_takes_its_time_does_not_keep_others_waiting() -> None:
     async with two_homes(ScriptedPlatform()) as (world, of_alice, of_bob):
         world.alice.say(of_alice.chat, "think about it")
-        await quiet(2 * pump.ANSWERS_FIRST_S)
+        await quiet(2 * Bounds().answers_first_s)
         world.bob.say(of_bob.chat, "!status")
         await quiet()
         assert "You said: think about it" not in world.alice.replies(of_alice.chat)
@@ -314,9 +316,9 @@ async def test_what_was_said_while_the_bot_was_down_is_answered_once() -> None:
         assert world.alice.replies(home.chat) == ("You said: are you there?",)
 
 
-async def test_reading_pauses_while_too_much_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pump, "INBOX_LIMIT", 3)
+async def test_reading_pauses_while_too_much_waits() -> None:
     world = World()
+    world.bounds = replace(Bounds(), inbox_limit=3)
     platform = ScriptedPlatform()
     async with world.live(platform=platform) as run:
         home = await run.settle_in(world.alice)
@@ -332,11 +334,9 @@ async def test_reading_pauses_while_too_much_waits(monkeypatch: pytest.MonkeyPat
         assert world.alice.replies(home.chat) == tuple(f"You said: {number}" for number in range(7))
 
 
-async def test_while_too_much_waits_a_start_reads_once_and_no_further(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(pump, "INBOX_LIMIT", 3)
+async def test_while_too_much_waits_a_start_reads_once_and_no_further() -> None:
     world = World()
+    world.bounds = replace(Bounds(), inbox_limit=3)
     async with world.live() as run:
         home = await run.settle_in(world.alice)
     for number in range(6):
@@ -355,11 +355,9 @@ async def test_while_too_much_waits_a_start_reads_once_and_no_further(
         assert len(world.alice.replies(home.chat)) == 7
 
 
-async def test_a_session_that_ends_while_reading_pauses_is_noticed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(pump, "INBOX_LIMIT", 3)
+async def test_a_session_that_ends_while_reading_pauses_is_noticed() -> None:
     world = World()
+    world.bounds = replace(Bounds(), inbox_limit=3)
     platform = ScriptedPlatform()
     async with world.live(platform=platform) as run:
         home = await run.settle_in(world.alice)
@@ -417,7 +415,7 @@ async def test_a_stop_names_the_room_whose_platform_hangs() -> None:
         platform.takes_s = 3000.0
         world.alice.say(home.chat, "one")
         await quiet()
-        assert await run.stop() == (home.chat,)
+        assert await run.stop() == (room_address(home.chat),)
 
 
 async def test_after_a_loss_of_the_store_old_messages_are_not_answered_again() -> None:

@@ -4,7 +4,15 @@ from itertools import pairwise
 
 import pytest
 
-from actors.messages import ActorCrashed, InboxWaiting, IntentsWaiting, RoomChanged, RoomLeft
+from actors.messages import (
+    ActorCrashed,
+    InboxWaiting,
+    IntentsWaiting,
+    RoomChanged,
+    RoomLeft,
+    owner_address,
+    room_address,
+)
 from actors.model import RoomId, UserId
 from actors.ports import HomeserverUnavailable, RateLimited, SessionRevoked, StoreUnavailable
 from actors.rules.room_states import RoomState, RoomTrigger
@@ -13,8 +21,8 @@ from tests.stepping.actors import actor_stage, pass_time
 
 pytestmark = pytest.mark.anyio
 
-ROOM, OTHER_ROOM = RoomId("!room:sim.test"), RoomId("!other:sim.test")
-ALICE = UserId("@alice:sim.test")
+ROOM, OTHER_ROOM = (room_address(RoomId(f"!{name}:sim.test")) for name in ("room", "other"))
+ALICE = owner_address(UserId("@alice:sim.test"))
 
 
 async def test_a_crashed_actor_is_started_anew_and_given_its_message_again() -> None:
@@ -99,7 +107,7 @@ async def test_three_crashes_within_a_minute_set_a_room_aside() -> None:
         stage.system.tell(ROOM, InboxWaiting())
         await pass_time(10)
         assert len(stage.handled) == 3
-        assert stage.system.state_of(ROOM) is RoomState.QUARANTINED
+        assert stage.state_of(ROOM) is RoomState.QUARANTINED
         (row,) = stage.journal.records
         assert (row.trigger, row.outcome) == ("failed_repeatedly", Outcome.OK)
         assert row.reason.startswith("a bug; next probe in ")
@@ -117,7 +125,7 @@ async def test_a_quarantined_room_is_probed_and_a_success_makes_it_ready_to_be_c
             ("unchecked", "failed_repeatedly", "quarantined"),
             ("quarantined", "probed", "unchecked"),
         ]
-        assert stage.system.state_of(ROOM) is RoomState.UNCHECKED
+        assert stage.state_of(ROOM) is RoomState.UNCHECKED
 
 
 async def test_a_probe_that_fails_sets_the_room_aside_again_for_longer() -> None:
@@ -162,7 +170,7 @@ async def test_an_owner_is_never_set_aside() -> None:
 
 async def test_the_homeservers_absence_is_charged_to_no_room_before_the_bot_is_live() -> None:
     async with actor_stage() as stage:
-        stage.system.live = False
+        stage.gate.live = False
         stage.fail(ROOM, *[HomeserverUnavailable("gone")] * 6)
         stage.system.tell(ROOM, RoomChanged())
         await pass_time(600)
@@ -189,11 +197,11 @@ async def test_going_live_again_gives_every_resting_actor_another_chance_at_once
         stage.system.tell(ALICE, IntentsWaiting())
         stage.system.tell(ROOM, RoomChanged())
         await pass_time(0.5)
-        stage.system.resume_all()
+        stage.system.outage_is_over()
         await pass_time()
         assert stage.finished == [(ALICE, IntentsWaiting())]
         assert len(stage.messages(ROOM)) == 2
-        (cell,) = [cell for _, cell in stage.system.rooms()]
+        cell = stage.system.cells.of(ROOM)
         assert len(cell.crashes) == 1
 
 
@@ -202,7 +210,7 @@ async def test_going_live_again_leaves_quarantined_rooms_to_their_probes() -> No
         stage.fail(ROOM, *[ValueError("a bug")] * 3)
         stage.system.tell(ROOM, RoomChanged())
         await pass_time(10)
-        stage.system.resume_all()
+        stage.system.outage_is_over()
         await pass_time(1)
         assert len(stage.handled) == 3
 
@@ -227,15 +235,15 @@ async def test_a_journal_that_fails_keeps_no_room_in_quarantine() -> None:
         stage.fail(ROOM, *[ValueError("a bug")] * 3)
         stage.system.tell(ROOM, InboxWaiting())
         await pass_time(10)
-        assert stage.system.state_of(ROOM) is RoomState.QUARANTINED
+        assert stage.state_of(ROOM) is RoomState.QUARANTINED
         await pass_time(60)
         assert stage.messages(ROOM)[3:] == [InboxWaiting(), RoomChanged()]
 
 
 async def test_a_trigger_that_a_room_has_no_row_for_is_journaled_as_denied() -> None:
     async with actor_stage() as stage:
-        stage.system.fire(ROOM, RoomTrigger.REPAIRED, "nothing to repair")
+        stage.states.fire(RoomId(ROOM.name), RoomTrigger.REPAIRED, "nothing to repair")
         await pass_time()
         (row,) = stage.journal.records
         assert (row.src, row.dst, row.outcome) == ("unchecked", "unchecked", Outcome.DENIED)
-        assert stage.system.state_of(ROOM) is RoomState.UNCHECKED
+        assert stage.state_of(ROOM) is RoomState.UNCHECKED

@@ -7,19 +7,22 @@ from dataclasses import dataclass
 import pytest
 from typing_extensions import override
 
+from actors.bounds import Bounds
 from actors.chats import ChatManager
 from actors.messages import (
+    Address,
+    FailuresShared,
     IdentitySettled,
     InboxWaiting,
     Message,
     OwnerComplete,
     RoomChanged,
-    RoomsFailing,
     SnapshotTaken,
+    owner_address,
+    room_address,
 )
 from actors.model import EventId, PlatformChatId, RoomId
 from actors.ports import HomeserverUnavailable, PlatformFailed, StoreUnavailable
-from actors.reconcile import ROUND_WITHIN_S
 from actors.rules.room_states import RoomState
 from actors.texts import ENGLISH
 from actors.writes import DeleteRow, JsonObject
@@ -32,27 +35,27 @@ from tests.stepping.harness import ALICE, Home, Run, ScriptedPlatform, World, qu
 pytestmark = pytest.mark.anyio
 
 
-def rooms(count: int) -> list[RoomId]:
-    return [RoomId(f"!{number}:sim.test") for number in range(count)]
+def rooms(count: int) -> list[Address]:
+    return [room_address(RoomId(f"!{number}:sim.test")) for number in range(count)]
 
 
-async def let_fail(stage: ActorStage, failing: list[RoomId], error: Exception, times: int) -> None:
-    for room_id in failing:
-        stage.fail(room_id, *[error] * times)
-        stage.system.tell(room_id, RoomChanged())
+async def let_fail(stage: ActorStage, failing: list[Address], error: Exception, times: int) -> None:
+    for room in failing:
+        stage.fail(room, *[error] * times)
+        stage.system.tell(room, RoomChanged())
     await pass_time(20)
 
 
-def failing_together(stage: ActorStage) -> list[RoomsFailing]:
-    return [report for report in stage.reports if isinstance(report, RoomsFailing)]
+def failing_together(stage: ActorStage) -> list[FailuresShared]:
+    return [report for report in stage.reports if isinstance(report, FailuresShared)]
 
 
 async def test_many_rooms_that_fail_the_same_way_are_reported_and_none_is_charged() -> None:
     async with actor_stage() as stage:
         await let_fail(stage, rooms(8), StoreUnavailable("locked"), times=3)
         report, *_ = failing_together(stage)
-        assert report == RoomsFailing(5, "locked")
-        assert all(stage.system.state_of(room_id) is RoomState.UNCHECKED for room_id in rooms(8))
+        assert report == FailuresShared(5, "locked")
+        assert all(stage.state_of(room_id) is RoomState.UNCHECKED for room_id in rooms(8))
         await pass_time(60)
         assert {address for address, _ in stage.finished} == set(rooms(8))
 
@@ -61,7 +64,7 @@ async def test_four_rooms_are_not_many() -> None:
     async with actor_stage() as stage:
         await let_fail(stage, rooms(4), StoreUnavailable("locked"), times=3)
         assert failing_together(stage) == []
-        assert all(stage.system.state_of(room_id) is RoomState.QUARANTINED for room_id in rooms(4))
+        assert all(stage.state_of(room_id) is RoomState.QUARANTINED for room_id in rooms(4))
 
 
 async def test_five_of_twenty_active_rooms_are_not_many() -> None:
@@ -81,7 +84,7 @@ async def test_rooms_that_fail_in_different_ways_are_each_their_own_matter() -> 
             stage.system.tell(room_id, RoomChanged())
         await let_fail(stage, first, StoreUnavailable("locked"), times=3)
         assert failing_together(stage) == []
-        assert all(stage.system.state_of(room_id) is RoomState.QUARANTINED for room_id in rooms(8))
+        assert all(stage.state_of(room_id) is RoomState.QUARANTINED for room_id in rooms(8))
 
 
 async def test_a_platform_that_fails_sets_no_room_aside() -> None:
@@ -117,7 +120,7 @@ async def test_many_rooms_that_fail_degrade_the_bot_until_they_recover() -> None
         assert run.state() is State.LIVE
         rows = await world.store.rows("matrix_room:")
         assert [row["display_name"] for row in rows.values() if row].count("Garden") == 6
-        assert all(cell.state is not RoomState.QUARANTINED for _, cell in run.bot.system.rooms())
+        assert not any(cell.quarantined for cell in run.bot.system.cells)
 
 
 async def test_while_many_rooms_fail_the_others_are_answered() -> None:
@@ -139,7 +142,7 @@ async def test_a_room_that_cannot_be_read_at_the_start_holds_up_no_other() -> No
     world.server.unreadable[of_alice.chat] = "502: Bad Gateway"
     async with world.live() as run:
         await quiet()
-        assert run.bot.system.state_of(of_alice.chat) is RoomState.QUARANTINED
+        assert run.bot.services.states.of(of_alice.chat) is RoomState.QUARANTINED
         world.bob.say(of_bob.chat, "hello")
         world.alice.say(of_alice.chat, "and I?")
         await quiet()
@@ -161,7 +164,7 @@ async def test_a_room_that_fails_in_a_round_is_left_out_and_repaired_later(
     rows = await world.rows()
     world.lose_store()
     async with world.boot() as run:
-        run.let_crash(of_alice.chat, message, ValueError("a bug"))
+        run.let_crash(room_address(of_alice.chat), message, ValueError("a bug"))
         await run.go_live()
         report = run.bot.activities.report
         assert report is not None
@@ -199,7 +202,7 @@ async def test_a_round_in_which_an_owners_actor_fails_is_begun_anew() -> None:
     world = World()
     home, rows = await lose_all_rows(world)
     async with world.boot() as run:
-        run.let_crash(ALICE, OwnerComplete, ValueError("a bug"))
+        run.let_crash(owner_address(ALICE), OwnerComplete, ValueError("a bug"))
         step = await step_until_degraded(run)
         assert (step.trigger, step.reason) == (Trigger.ROOMS_FAILING, "a bug")
         world.alice.say(home.chat, "hello")
@@ -216,7 +219,7 @@ async def test_a_round_in_which_a_room_never_answers_is_begun_anew() -> None:
     world = World()
     home, rows = await lose_all_rows(world)
     async with world.boot() as run:
-        run.let_crash(home.chat, SnapshotTaken, ROUND_WITHIN_S + 1)
+        run.let_crash(room_address(home.chat), SnapshotTaken, Bounds().round_within_s + 1)
         step = await step_until_degraded(run)
         assert step.trigger is Trigger.ROOMS_FAILING
         assert step.reason == f"no answer within 120 s: {home.chat}"
@@ -224,7 +227,7 @@ async def test_a_round_in_which_a_room_never_answers_is_begun_anew() -> None:
         await quiet(60)
         assert run.state() is State.LIVE
         assert await world.rows() == rows
-        assert run.bot.system.meter.dead_letters == 1
+        assert run.bot.activities.meter.dead_letters == 1
 
 
 async def test_an_owner_with_a_room_that_cannot_be_read_gets_no_new_one_before_it_can() -> None:
@@ -235,7 +238,7 @@ async def test_an_owner_with_a_room_that_cannot_be_read_gets_no_new_one_before_i
         world.server.unreadable[second] = "502: Bad Gateway"
         world.server.forget_positions()
         await quiet()
-        assert run.bot.system.state_of(second) is RoomState.QUARANTINED
+        assert run.bot.services.states.of(second) is RoomState.QUARANTINED
         world.alice.say(home.chat, "!new Garden")
         await quiet(20)
         assert world.creations() == 3
@@ -297,10 +300,10 @@ async def test_an_error_that_a_room_met_before_an_outage_is_no_reason_to_wait_af
         stage.fail(room_id, *[HomeserverUnavailable("gone")] * 3)
         stage.system.tell(room_id, RoomChanged())
         await pass_time(10)
-        assert stage.system.state_of(room_id) is RoomState.QUARANTINED
-        stage.system.resume_all()
+        assert stage.state_of(room_id) is RoomState.QUARANTINED
+        stage.system.outage_is_over()
         await pass_time()
-        assert stage.system.state_of(room_id) is RoomState.UNCHECKED
+        assert stage.state_of(room_id) is RoomState.UNCHECKED
         assert stage.finished == [(room_id, RoomChanged())]
 
 
@@ -401,7 +404,7 @@ async def test_a_room_that_changed_and_cannot_be_read_keeps_no_start_from_going_
     async with world.boot() as run:
         run.bot.activities.trusted = True
         await run.go_live()
-        assert run.bot.system.state_of(second) is RoomState.QUARANTINED
+        assert run.bot.services.states.of(second) is RoomState.QUARANTINED
         run.let_run()
         world.alice.say(home.chat, "hello")
         await quiet(5)

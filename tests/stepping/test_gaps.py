@@ -2,8 +2,8 @@
 
 import pytest
 
+from actors.bounds import Bounds
 from actors.rules.room_states import RoomState
-from adapter.matrix.pump import GAP_WITHIN_S
 from supervisor.lifecycle import State
 from tests.simulation.faults import Fault
 from tests.stepping.harness import BOT, Home, ScriptedPlatform, World, quiet
@@ -64,11 +64,11 @@ async def test_a_gap_that_cannot_be_read_holds_up_its_own_room_alone(end: str) -
         assert run.state() is State.LIVE
         assert world.bob.replies(of_bob.chat) == ("You said: hello",)
         assert world.alice.replies(of_alice.chat) == ()
-        assert run.bot.system.state_of(of_alice.chat) is RoomState.QUARANTINED
+        assert run.bot.services.states.of(of_alice.chat) is RoomState.QUARANTINED
         if end == "the room can be read again":
             faults.healed()
             await quiet(900)
-            assert run.bot.system.state_of(of_alice.chat) is RoomState.READY
+            assert run.bot.services.states.of(of_alice.chat) is RoomState.READY
     async with world.live():
         await quiet(10)
         world.alice.say(of_alice.chat, "13")
@@ -94,7 +94,7 @@ async def test_rooms_whose_gaps_hang_hold_up_the_others_for_seconds_at_most() ->
         world.bob.say(of_bob.chat, "hello")
         while not world.bob.replies(of_bob.chat):
             await quiet(0.5)
-        assert world.server.now() - began < GAP_WITHIN_S + 2
+        assert world.server.now() - began < Bounds().gaps_within_s + 2
         await quiet(60)
         for room_id in chats:
             assert len(world.alice.replies(room_id)) == 12

@@ -5,20 +5,22 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from actors.bounds import Bounds
 from actors.model import Instance
-from adapter.matrix.instances import GONE_AFTER_S, RENEW_S
 from adapter.sqlite.inline import InlineStore
 from tests.simulation.faults import Fault
 from tests.stepping.harness import BOT, Run, World, quiet
 
 pytestmark = pytest.mark.anyio
 
+BOUNDS = Bounds()
+
 HOUR_S = 3600.0
 
 
 def other(run: Run) -> str | None:
     """The boot of the other process that a bot knows of."""
-    found = run.bot.activities.instances.other()
+    found = run.bot.activities.detector.other()
     return found.boot if found else None
 
 
@@ -51,7 +53,7 @@ async def test_two_that_start_at_the_same_moment_notice_each_other_in_minutes() 
             await second.go_live()
             first.let_run()
             second.let_run()
-            await quiet(RENEW_S + 60)
+            await quiet(BOUNDS.renew_s + 60)
             assert (other(first), other(second)) == ("boot-2", "boot-1")
 
 
@@ -60,7 +62,7 @@ async def test_they_go_on_noticing_each_other_without_many_words() -> None:
     async with world.live() as first, beside(world, first) as second:
         await quiet(HOUR_S)
         assert (other(first), other(second)) == ("boot-2", "boot-1")
-        assert len(world.server.announced) <= 2 + 2 * HOUR_S / RENEW_S
+        assert len(world.server.announced) <= 2 + 2 * HOUR_S / BOUNDS.renew_s
 
 
 async def test_one_that_has_gone_is_forgotten_and_the_other_falls_silent() -> None:
@@ -68,7 +70,7 @@ async def test_one_that_has_gone_is_forgotten_and_the_other_falls_silent() -> No
     async with world.live() as first:
         async with beside(world, first):
             await quiet()
-        await quiet(GONE_AFTER_S - 10)
+        await quiet(BOUNDS.gone_after_s - 10)
         assert other(first) == "boot-2"
         await quiet(10)
         assert other(first) is None
@@ -95,7 +97,7 @@ async def test_what_comes_late_from_a_killed_process_is_not_somebody_else() -> N
     """A sync that the homeserver answers out of its cache says what was so before."""
     world = World()
     async with world.live() as run:
-        instances = run.bot.activities.instances
+        instances = run.bot.activities.detector
         instances._is_known = False
         instances.heard(Instance("boot-0", "killed"))
         assert other(run) is None

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from actors.chats import ChatManager
-from actors.messages import IdentitySettled, IntentsWaiting, Report, RoomChanged, RoomReported, slot
+from actors.messages import IdentitySettled, IntentsWaiting, Report, RoomChanged, RoomReported
 from actors.model import (
     MARKER_TYPE,
     ChatId,
@@ -138,7 +138,7 @@ async def test_what_was_settled_for_a_room_before_it_was_replaced_comes_too_late
         rows = await world.rows()
         assert room_key(replacement) in rows
         assert room_key(home.chat) not in rows
-        run.bot.system.tell(home.chat, IdentitySettled(Identity(room), in_round=False))
+        run.bot.services.tell_room(home.chat, IdentitySettled(Identity(room), in_round=False))
         await quiet()
         assert await world.rows() == rows
 
@@ -150,8 +150,8 @@ async def test_what_a_room_has_just_said_is_settled_before_anything_is_made() ->
         wanted = Intent(Nonce("n1"), ALICE, IntentKind.SPACE, IntentStep.WANTED)
         await world.store.commit([DeleteRow(user_key(ALICE)), PutIntent(wanted)])
         report = RoomReport(home.space, 1, Space(ALICE, "Chats of alice", 2))
-        run.bot.system.tell(ALICE, IntentsWaiting())
-        run.bot.system.tell(ALICE, RoomReported(report))
+        run.bot.services.tell_owner(ALICE, IntentsWaiting())
+        run.bot.services.tell_owner(ALICE, RoomReported(report))
         await quiet()
         assert spaces(world) == [home.space]
         assert await world.store.open_intents(ALICE) == ()
@@ -262,17 +262,19 @@ async def test_what_is_settled_outside_a_round_is_nothing_to_a_round() -> None:
         room = from_row(await world.store.row(room_key(home.chat)), RoomMeta)
         assert room is not None
         heard: list[Report] = []
-        system = run.bot.system
-        system.observe = heard.append
+        services = run.bot.services
+        services.system.observe = heard.append
         settled = IdentitySettled(Identity(room), in_round=False)
-        system.tell(home.chat, settled)
+        services.tell_room(home.chat, settled)
         await quiet()
-        system.tell(home.chat, RoomChanged())
-        system.tell(home.direct, RoomChanged())
-        system.tell(ALICE, RoomReported(RoomReport(home.space, 1, Space(ALICE, "Chats", 2))))
+        services.tell_room(home.chat, RoomChanged())
+        services.tell_room(home.direct, RoomChanged())
+        services.tell_owner(
+            ALICE, RoomReported(RoomReport(home.space, 1, Space(ALICE, "Chats", 2)))
+        )
         await quiet()
         assert heard == []
-        assert slot(settled) != slot(replace(settled, in_round=True))
+        assert settled.slot != replace(settled, in_round=True).slot
 
 
 async def test_a_replacement_that_is_looked_at_alone_takes_over_from_the_room_before_it() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from actors.model import Instance, Marker, OutboundMessage, RoomKind
 from actors.ports import NewRoom
-from adapter.matrix.live_only import LiveOnly, NotLive
+from supervisor.serving.live_only import LiveOnly, NotLive
 from tests.stepping.harness import ALICE, BOT, World, quiet
 
 pytestmark = pytest.mark.anyio
@@ -16,7 +16,7 @@ async def test_nothing_is_begun_that_writes_while_the_bot_is_not_live() -> None:
     space = Marker(RoomKind.SPACE, ALICE)
     async with world.boot() as run:
         await run.step()
-        homeserver = LiveOnly(run.homeserver, run.bot.system)
+        homeserver = LiveOnly(run.homeserver, run.bot.services.gate)
         for write in (
             lambda: homeserver.create_room(NewRoom(space, "Alice")),
             lambda: homeserver.write_marker(room_id, space),

@@ -51,7 +51,7 @@ async def test_a_sender_waits_no_longer_once_the_bot_is_live_again() -> None:
         await quiet()
         world.come_back()
         with anyio.fail_after(5):
-            while run.bot.system.live is False:
+            while run.bot.services.gate.live is False:
                 await quiet(0.1)
         await quiet()
         assert world.alice.replies(home.chat)[-1] == "You said: hello"

@@ -15,8 +15,7 @@ from actors.ports import (
     StoreCorrupt,
     StoreUnavailable,
 )
-from actors.reconcile import ReconcileFailed
-from actors.runtime.system import RoomsFail
+from actors.reconcile import ReconcileFailed, RoomsFail
 from supervisor.lifecycle import State, Trigger
 from supervisor.supervisor import Step, TransitionDenied
 from tests.stepping.scripted import Drive

@@ -5,10 +5,10 @@ from contextlib import AbstractAsyncContextManager
 import anyio
 import pytest
 
+from actors.bounds import Bounds
 from actors.model import Instance, RoomId
 from actors.ports import StoreUnavailable
 from actors.writes import PutRow
-from adapter.matrix.instances import GONE_AFTER_S
 from adapter.sqlite.inline import InlineStore
 from supervisor.app import status as app_status
 from supervisor.app.status import Observer
@@ -323,7 +323,7 @@ async def test_a_bot_whose_files_never_open_is_stuck() -> None:
 
 def observer_of(observer: Observer, run: Run) -> AbstractAsyncContextManager[None]:
     """Watch a run, and listen to its meter."""
-    observer.meter = run.bot.system.meter
+    observer.meter = run.bot.activities.meter
     return observer.watching("boot", run.bot, run.supervisor)
 
 
@@ -334,5 +334,5 @@ async def test_a_second_process_on_the_account_is_seen_until_it_is_gone() -> Non
         assert (await look(observer)).second_instance is None
         world.server.announce(BOT, Instance("boot-7", "process 7 on myhost"))
         assert (await look(observer)).second_instance == "process 7 on myhost"
-        await quiet(GONE_AFTER_S)
+        await quiet(Bounds().gone_after_s)
         assert (await look(observer)).second_instance is None

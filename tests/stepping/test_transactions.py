@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from actors.messages import room_address
 from adapter.sqlite.sql_store import Database
 from adapter.sqlite.statements import Query, Row, Statement
 from supervisor.lifecycle import State
@@ -49,7 +50,12 @@ async def test_nobody_is_told_before_it_is_written() -> None:
         home = await run.settle_in(world.alice)
         told: list[tuple[bool, int]] = []
         system = run.bot.system
-        watch(world, lambda _: told.append((system.has_mail_for(home.chat), len(platform.asked))))
+        watch(
+            world,
+            lambda _: told.append(
+                (system.has_mail_for(room_address(home.chat)), len(platform.asked))
+            ),
+        )
         world.alice.say(home.chat, "hello")
         await quiet()
         assert told[0] == (False, 0)

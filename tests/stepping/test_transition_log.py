@@ -10,7 +10,7 @@ pytestmark = pytest.mark.anyio
 
 
 class SlowJournal:
-    """Implements `actors.ports.Journal`: the first rows take the longest."""
+    """Implements `actors.runtime.transition_log.Journal`: the first rows take the longest."""
 
     def __init__(self) -> None:
         self.reasons: list[str] = []

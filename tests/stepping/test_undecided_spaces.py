@@ -75,13 +75,13 @@ async def test_a_space_that_is_decided_in_an_outage_lets_its_chats_look_again() 
         await quiet()
         world.alice.rename(home.chat, "Garden")
         await quiet()
-        assert home.chat in run.bot.activities.undecided
+        assert home.chat in run.bot.services.registry.undecided
         world.go_down()
         await quiet(60)
         bot.write_marker(home.space, marker)
         world.come_back()
         await quiet(120)
-        assert not run.bot.activities.undecided
+        assert not run.bot.services.registry.undecided.is_pending
         row = await world.store.row(room_key(home.chat))
         assert row is not None
         assert row["display_name"] == "Garden"

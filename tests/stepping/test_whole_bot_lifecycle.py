@@ -9,7 +9,7 @@ import anyio
 import pytest
 from structlog.testing import capture_logs
 
-from actors.messages import OwnerComplete
+from actors.messages import OwnerComplete, owner_address
 from actors.ports import StoreUnavailable, SyncDelta
 from actors.rows import room_key
 from actors.rules.room_states import RoomState
@@ -299,7 +299,7 @@ async def quarantined_chat(world: World, run: Run, platform: ScriptedPlatform) -
     platform.fail("poison", *[ValueError("a bug")] * 3)
     world.alice.say(home.chat, "poison")
     await quiet(15)
-    assert run.bot.system.state_of(home.chat) is RoomState.QUARANTINED
+    assert run.bot.services.states.of(home.chat) is RoomState.QUARANTINED
     return home.chat
 
 
@@ -339,12 +339,12 @@ async def test_a_room_set_aside_because_of_an_outage_is_back_after_it() -> None:
         run.homeserver.faults.next("read_room", Fault.SERVER_ERROR, room_id=home.chat, times=3)
         world.alice.rename(home.chat, "Garden")
         await quiet(15)
-        assert run.bot.system.state_of(home.chat) is RoomState.QUARANTINED
+        assert run.bot.services.states.of(home.chat) is RoomState.QUARANTINED
         world.go_down()
         await quiet(2)
         world.come_back()
         await quiet(5)
-        assert run.bot.system.state_of(home.chat) is RoomState.READY
+        assert run.bot.services.states.of(home.chat) is RoomState.READY
         row = await world.store.row(room_key(home.chat))
         assert row is not None
         assert row["display_name"] == "Garden"
@@ -376,7 +376,7 @@ async def test_messages_from_between_two_first_looks_are_not_skipped() -> None:
     async with world.boot() as run:
         assert (await run.step()).dst is State.HYDRATE
         assert (await run.step()).dst is State.RECONCILE
-        run.let_crash(ALICE, OwnerComplete, ValueError("a bug"))
+        run.let_crash(owner_address(ALICE), OwnerComplete, ValueError("a bug"))
         world.alice.say(home.chat, "in between")
         assert (await run.step()).dst is State.DEGRADED
         await run.go_live()

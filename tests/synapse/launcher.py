@@ -8,27 +8,25 @@
 """
 
 import sys
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+import anyio
 from typing_extensions import override
 
-import actors.owner.creation as creation_module
-import actors.runtime.system as system_module
-import adapter.matrix.gateway as gateway_module
-import adapter.matrix.outbox as outbox_module
-import adapter.matrix.pump as pump_module
-import supervisor.app.run as app_module
-import supervisor.supervisor as supervisor_module
+from actors.bounds import Bounds
 from actors.model import EventId, PlatformChatId
 from actors.ports import PlatformFailed
+from actors.runtime.policy import RuntimeBounds
 from actors.runtime.restart import Backoff
-from adapter.matrix.connection import Connection
 from adapter.platform.echo import EchoPlatform
 from adapter.sqlite.group import GroupCommit, _Batch
-from adapter.sqlite.store import SqliteStore
-from supervisor.cli import main
-from supervisor.supervisor import Supervisor
+from supervisor.app.run import Parts, run_bot
+from supervisor.commands.invocation import configure
+from supervisor.lock import instance_lock
+from supervisor.settings import load_settings
 
 ANTIDOTE: Final = Path("antidote")
 READ_ONLY: Final = Path("read-only")
@@ -36,33 +34,26 @@ WAIT_S: Final = 2.0
 SHORT: Final = Backoff(base_s=0.1, cap_s=1.0, floor_s=0.1)
 
 
-def make_impatient() -> None:
-    """Notice within seconds what takes the real program half a minute."""
-    bounds: list[tuple[Any, str, object]] = [
-        (pump_module, "POLL_S", WAIT_S / 2),
-        (gateway_module, "_SYNC_GRACE_S", WAIT_S / 2),
-        (supervisor_module, "HEALTHY_AFTER_S", 0.0),
-        (outbox_module, "Backoff", lambda: SHORT),
-        (system_module, "RESTART", SHORT),
-    ]
-    for module, name, bound in bounds:
-        if not hasattr(module, name):
-            raise AttributeError(name)
-        setattr(module, name, bound)
-    defaults: list[tuple[Any, str, object]] = [
-        (Connection.request, "timeout_s", WAIT_S),
-        (Supervisor.__init__, "backoff", SHORT),
-        (vars(SqliteStore)["open"].__wrapped__.__wrapped__, "busy_timeout_s", WAIT_S / 2),
-    ]
-    for function, name, default in defaults:
-        if name not in function.__kwdefaults__:
-            raise AttributeError(name)
-        function.__kwdefaults__[name] = default
+def bounds_for(words: Collection[str]) -> Bounds:
+    """The bounds that the words ask for.
 
-
-def make_hasty() -> None:
-    """Wait for a createRoom without an answer no longer than Synapse needs for one here."""
-    creation_module.UNCLEAR_FOR_S = 5 * WAIT_S  # type: ignore[misc]
+    An impatient bot notices within seconds what takes the real program half a minute. A hasty one
+    waits for a createRoom without an answer no longer than Synapse needs for one here.
+    """
+    bounds = Bounds()
+    if "impatient" in words:
+        bounds = replace(
+            bounds,
+            poll_s=WAIT_S / 2,
+            sync_grace_s=WAIT_S / 2,
+            request_s=WAIT_S,
+            busy_s=WAIT_S / 2,
+            healthy_after_s=0.0,
+            send=SHORT,
+            probe=SHORT,
+            runtime=RuntimeBounds(restart=SHORT),
+        )
+    return replace(bounds, unclear_for_s=5 * WAIT_S) if "hasty" in words else bounds
 
 
 class PoisonedPlatform(EchoPlatform):
@@ -86,15 +77,17 @@ def make_read_only() -> None:
     GroupCommit._transact = checked  # type: ignore[method-assign]
 
 
-if __name__ == "__main__":
-    words = set(sys.argv[1:])
-    if "impatient" in words:
-        make_impatient()
-    if "hasty" in words:
-        make_hasty()
-    if "poisoned" in words:
-        app_module.PLATFORMS["echo"] = PoisonedPlatform
+def launch(words: Collection[str]) -> int:
+    """Run a bot as the words say; its exit code."""
+    platform = PoisonedPlatform if "poisoned" in words else EchoPlatform
     if "read-only" in words:
         make_read_only()
-    sys.argv[1:] = ["run"]
-    main()
+    settings = load_settings()
+    configure(settings, level="INFO")
+    parts = Parts(bounds_for(words), {"echo": platform})
+    with instance_lock(settings.store_path) as lock:
+        return anyio.run(run_bot, settings, lock, parts)
+
+
+if __name__ == "__main__":
+    sys.exit(launch(sys.argv[1:]))

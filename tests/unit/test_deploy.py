@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from actors.bounds import Bounds
 from actors.meter import Meter
 from supervisor.commands.invocation import ExitCode
 from supervisor.lifecycle import State
 from supervisor.notify import FEED_S, STARTUP_MARGIN_S
 from supervisor.status.history import History
 from supervisor.status.metrics import exposition
-from supervisor.supervisor import STOP_WITHIN_S
 from tests.browser.stage import live
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +87,7 @@ def test_the_units_times_leave_room_for_what_the_program_takes() -> None:
     assert seconds("WatchdogSec") >= 2 * FEED_S
     assert seconds("TimeoutStartSec") >= 2 * FEED_S
     assert STARTUP_MARGIN_S >= 2 * FEED_S
-    assert seconds("TimeoutStopSec") > 2 * STOP_WITHIN_S
+    assert seconds("TimeoutStopSec") > 2 * Bounds().stop_within_s
 
 
 def test_what_waiting_does_not_mend_is_not_tried_again() -> None:

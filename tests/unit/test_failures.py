@@ -1,13 +1,15 @@
 """When many rooms fail the same way."""
 
 from actors.model import RoomId
-from actors.runtime.failures import BREAKER, Failures
+from actors.runtime.restart import CorrelationBreaker, Failures
+
+BREAKER = CorrelationBreaker()
 
 ROOMS = tuple(RoomId(f"!{number}") for number in range(BREAKER.at_least + 1))
 
 
 def test_a_room_that_failed_long_ago_is_not_among_those_that_fail_now() -> None:
-    failures = Failures()
+    failures = Failures[RoomId](BREAKER)
     long_ago, *now = ROOMS
     failures.shared(long_ago, KeyError(), 0.0, active=lambda: 1)
     found = [failures.shared(room, KeyError(), 1000.0, active=lambda: len(now)) for room in now]

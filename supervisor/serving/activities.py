@@ -1,42 +1,30 @@
 """What the bot does in each state of its lifecycle, over the ports."""
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
 import anyio
 import structlog
 
-from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, Report, RoomsFailing
-from actors.model import RoomId, RoomSnapshot, UserId
-from actors.ports import (
-    Homeserver,
-    HomeserverUnavailable,
-    Hydration,
-    PositionLost,
-    StateStore,
-    SyncDelta,
-)
+from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, Report
+from actors.meter import Meter
+from actors.model import RoomId, RoomSnapshot
+from actors.ports import HomeserverUnavailable, Hydration, PositionLost, SyncDelta
 from actors.reading import graph_around, read_if_joined
-from actors.reconcile import reconcile, reconcile_some
-from actors.rules.classify import Concern
+from actors.reconcile import RoomsFail, reconcile, reconcile_some
 from actors.rules.relations import RoomGraph
 from actors.rules.report import ReconcileReport, Tally
-from actors.rules.room_states import RoomState
-from actors.runtime.system import ActorSystem, RoomsFail
-from actors.upkeep import Upkeep
-from actors.writes import DeleteRow, OpenGap, PutRow, SavePosition
-from adapter.matrix.instances import Instances
-from adapter.matrix.outbox import Outbox
-from adapter.matrix.pump import Pump, invited
+from actors.runtime.letters import FailuresShared
+from actors.services import Services
+from actors.writes import DeleteRow, PutRow, SavePosition
+from supervisor.serving.outbox import Outbox
+from supervisor.serving.pump import Pump, invited
+from supervisor.serving.second_instance import SecondInstanceDetector
 
 _log = structlog.get_logger()
 
-PRUNE_EVERY_S: Final = 3600.0
-KEEP_S: Final = 7 * 86_400.0
 ROOMS_WRITTEN: Final = "changed_rooms"
-MAX_CHANGED: Final = 50
-"""When more rooms than this have changed, reading all of them at once is quicker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +39,13 @@ class Delta:
 
 
 @dataclass(slots=True)
-class Activities:
+class BotActivities:
     """Each method is one state's activity; it ends by returning why, or by raising a port error."""
 
-    homeserver: Homeserver
-    store: StateStore
-    system: ActorSystem
+    services: Services
     outbox: Outbox
-    upkeep: Upkeep
-    instances: Instances
-    replacements: set[RoomId]
-    gaps: dict[RoomId, OpenGap]
-    undecided: dict[RoomId, Concern]
-    taken: dict[UserId, int]
-    wall_clock: Callable[[], float]
+    detector: SecondInstanceDetector
+    meter: Meter
     trusted: bool = False
     """Whether the rows are known to say what the homeserver said at the stored position."""
     report: ReconcileReport | None = None
@@ -78,22 +59,21 @@ class Activities:
     _serving: anyio.CancelScope | None = field(default=None, init=False)
     _failing: str = field(default="", init=False)
     """How rooms failed when that ended `serve` last."""
-    _pruned_at: float = field(default=-PRUNE_EVERY_S, init=False)
+    _pruned_at: float = field(default=-math.inf, init=False)
 
     async def log_in(self) -> str:
         """Get a session."""
-        return f"logged in by {await self.homeserver.log_in()}"
+        return f"logged in by {await self.services.homeserver.log_in()}"
 
     async def hydrate(self) -> str:
         """Read the joined rooms' state: of those that changed, or else of all."""
-        self.system.interrupt()
-        self.gaps.clear()
-        self.gaps.update({gap.room_id: gap for gap in await self.store.gaps()})
+        self.services.system.interrupt()
+        self.services.registry.gaps.restore(await self.services.store.gaps())
         self._delta = await self._changed_rooms()
         if self._delta is not None:
             changed = _count(len(self._delta.rooms), "room") if self._delta.rooms else "no room"
             return f"{changed} changed since the stored position"
-        self._hydration = hydration = await self.homeserver.hydrate()
+        self._hydration = hydration = await self.services.homeserver.hydrate()
         if hydration.malformed:
             _log.warning("malformed_events", count=hydration.malformed)
         await self._start_from(hydration)
@@ -104,16 +84,16 @@ class Activities:
 
         Messages from before it are not seen, invites that wait are.
         """
-        if self._resume and await self.store.position() is not None:
+        if self._resume and await self.services.store.position() is not None:
             return
         self._say_from_now(hydration)
         invites = [write for invite in hydration.invites for write in invited(invite)]
-        await self.store.commit([*invites, SavePosition(hydration.position)])
+        await self.services.store.commit([*invites, SavePosition(hydration.position)])
         self._resume = True
 
     def _say_from_now(self, hydration: Hydration) -> None:
         """A bot that has no rooms of its own yet cannot have missed anything in them."""
-        me = self.homeserver.me
+        me = self.services.homeserver.me
         if not self._resume:
             _log.warning("started_from_now", reason="the homeserver knows the position no more")
         elif any(seen.marker or seen.creator == me for seen in hydration.snapshots):
@@ -123,22 +103,27 @@ class Activities:
 
     async def _changed_rooms(self) -> Delta | None:
         """What happened since the stored position; None where that is not enough to know."""
-        position = await self.store.position()
+        position = await self.services.store.position()
         if position is None or not (self.trusted and self._resume):
             return None
         try:
-            news = await self.homeserver.sync(position, 0)
+            news = await self.services.homeserver.sync(position, 0)
         except PositionLost as error:
             _log.warning("sync_position_lost", reason=str(error))
             self._resume = False
             return None
         rooms = [room.room_id for room in news.rooms if room.state_changed]
-        if len(rooms) > MAX_CHANGED:
+        if len(rooms) > self.services.bounds.changed_rooms:
             return None
         try:
-            read = [await read_if_joined(self.homeserver, room_id) for room_id in rooms]
+            read = [await read_if_joined(self.services.homeserver, room_id) for room_id in rooms]
             seen = {each.room_id: each for each in read if each is not None}
-            graph = await graph_around(seen.values(), self.homeserver, self.store)
+            graph = await graph_around(
+                seen.values(),
+                self.services.homeserver,
+                self.services.store,
+                limit=self.services.bounds.related_rooms,
+            )
         except HomeserverUnavailable as error:
             # One room that can't be read is quarantined, where all of them are looked at.
             _log.warning("changed_rooms_unreadable", rooms=len(rooms), reason=str(error))
@@ -156,7 +141,7 @@ class Activities:
         """Accept what happened since the stored position; nothing of it is handled before live."""
         report = Tally().report()
         if delta.rooms:
-            report = await reconcile_some(delta.graph, delta.rooms, self.system, self.store)
+            report = await reconcile_some(delta.graph, delta.rooms, self.services)
             _say(report)
         self.report, self.partly = _with_earlier_conflicts(report, self.report, delta), True
         # A Space that has changed still has to tell the rooms that it lists now, or no longer.
@@ -172,9 +157,8 @@ class Activities:
             raise RuntimeError("reconcile comes after hydrate")
         hydration, self._hydration = self._hydration, None
         self.trusted = False
-        self.undecided.clear()
-        me = self.homeserver.me
-        report = await reconcile(hydration, self.system, self.store, me)
+        self.services.registry.undecided.clear()
+        report = await reconcile(hydration, self.services)
         self.report, self.partly = report, False
         _say(report)
         self.trusted = True
@@ -185,16 +169,16 @@ class Activities:
 
         `degraded` leaves rooms that rest alone, and does not mind that many of them fail.
         """
-        position = await self.store.position()
+        position = await self.services.store.position()
         if position is None:
             raise RuntimeError("serve comes after reconcile")
         pump = self._pump()
-        self.system.live = True
-        self.outbox.hurry()
-        self.system.degraded = degraded
-        self.system.observe = _mind_nothing if degraded else self._hear
+        gate, system = self.services.gate, self.services.system
+        gate.live, gate.creating = True, not degraded
+        self.outbox.homeserver_answers()
+        system.observe = _mind_nothing if degraded else self._hear
         if not degraded:
-            self.system.resume_all()
+            system.outage_is_over()
         try:
             with anyio.CancelScope() as self._serving:
                 # What has happened since may void what waits.
@@ -202,33 +186,24 @@ class Activities:
                 await self._tell_all_that_wait()
                 await pump.run(position, regularly=self._tell_all_that_wait)
         finally:
-            self.system.live = False
+            gate.live = False
         raise RoomsFail(self._failing)
 
     def _hear(self, report: Report) -> None:
-        if isinstance(report, RoomsFailing) and self._serving is not None:
-            self._failing = f"{report.rooms} rooms fail the same way: {report.reason}"
+        if isinstance(report, FailuresShared) and self._serving is not None:
+            self._failing = f"{report.actors} rooms fail the same way: {report.reason}"
             self._serving.cancel()
 
     def nothing_open(self) -> bool:
         """Whether all that is known of the rooms is in the store and on the homeserver."""
-        if self.replacements or self.undecided or self.taken:
+        services = self.services
+        if services.registry.is_pending or services.upkeep.busy or services.system.has_mail():
             return False
-        if self.upkeep.busy or self.system.has_mail():
-            return False
-        quarantined = any(cell.state is RoomState.QUARANTINED for _, cell in self.system.rooms())
+        quarantined = any(cell.quarantined for cell in services.system.cells)
         return self.trusted and not quarantined
 
     def _pump(self) -> Pump:
-        return Pump(
-            self.homeserver,
-            self.store,
-            self.system,
-            self.outbox,
-            self.instances,
-            self.replacements,
-            self.gaps,
-        )
+        return Pump(self.services, self.outbox, self.detector, self.meter)
 
     def forget_position(self) -> None:
         """The server does not know the stored position any more."""
@@ -236,31 +211,35 @@ class Activities:
 
     async def probe(self) -> None:
         """Return only when the homeserver and the store really answer."""
-        await self.store.verify()
-        await self.homeserver.probe()
-        await self.store.commit([PutRow("probe", {"at": self.wall_clock()}), DeleteRow("probe")])
+        await self.services.store.verify()
+        await self.services.homeserver.probe()
+        await self.services.store.commit(
+            [PutRow("probe", {"at": self.services.wall_clock()}), DeleteRow("probe")]
+        )
 
     async def _tell_all_that_wait(self) -> None:
         """Nothing that waits in the store depends on somebody having been told in time."""
-        await self.store.verify()
+        await self.services.store.verify()
         await self._prune()
-        self.system.background(self.instances.announce)
-        for room_id in tuple(self.gaps):
-            self.system.tell(room_id, GapOpened())
-        for room_id in await self.store.waiting_rooms():
-            self.system.tell(room_id, InboxWaiting())
-        for owner in await self.store.intent_owners():
-            self.system.tell(owner, IntentsWaiting())
-        for room_id in await self.store.unsent_rooms():
+        self.services.system.background.run(self.detector.announce)
+        for room_id in self.services.registry.gaps:
+            self.services.tell_room(room_id, GapOpened())
+        for room_id in await self.services.store.waiting_rooms():
+            self.services.tell_room(room_id, InboxWaiting())
+        for owner in await self.services.store.intent_owners():
+            self.services.tell_owner(owner, IntentsWaiting())
+        for room_id in await self.services.store.unsent_rooms():
             self.outbox.wake(room_id)
-        self.upkeep.start()
+        self.services.upkeep.start()
 
     async def _prune(self) -> None:
         """What is settled for good is kept for a week, and no longer."""
         now = anyio.current_time()
-        if now - self._pruned_at >= PRUNE_EVERY_S:
+        if now - self._pruned_at >= self.services.bounds.prune_every_s:
             self._pruned_at = now
-            await self.store.prune(before=self.wall_clock() - KEEP_S)
+            await self.services.store.prune(
+                before=self.services.wall_clock() - self.services.bounds.keep_s
+            )
 
 
 def _with_earlier_conflicts(

@@ -4,41 +4,38 @@ Whoever is live writes its name into the account's data, and /sync shows that to
 the account. Who reads another name after its own is not alone.
 """
 
+import math
 from dataclasses import dataclass, field
-from typing import Final
 
 import anyio
 import structlog
 
+from actors.bounds import Bounds
 from actors.model import Instance
 from actors.ports import Homeserver, HomeserverRefused, PortError
 
 _log = structlog.get_logger()
 
-RENEW_S: Final = 180.0
-"""How often a name that was overwritten is written again, so that the other one hears of us."""
-GONE_AFTER_S: Final = 3 * RENEW_S
-"""Who has not been heard of for so long is gone."""
-
 
 @dataclass(slots=True)
-class Instances:
+class SecondInstanceDetector:
     """Who uses the account: this process, and perhaps another one."""
 
     homeserver: Homeserver
     ours: Instance
+    bounds: Bounds
     _latest: Instance | None = field(default=None, init=False)
     """What the account's data said last."""
     _is_known: bool = field(default=False, init=False)
     """Our own name has come back: what comes now is not from before our time."""
     _announced: bool = field(default=False, init=False)
-    _renewed_at: float = field(default=-RENEW_S, init=False)
+    _renewed_at: float = field(default=-math.inf, init=False)
     _other: Instance | None = field(default=None, init=False)
     _heard_at: float = field(default=0.0, init=False)
 
     def other(self) -> Instance | None:
         """Another process that uses the account now, as far as can be told."""
-        if self._other is None or anyio.current_time() - self._heard_at >= GONE_AFTER_S:
+        if self._other is None or anyio.current_time() - self._heard_at >= self.bounds.gone_after_s:
             return None
         return self._other
 
@@ -64,7 +61,7 @@ class Instances:
         """
         now = anyio.current_time()
         if self._announced:
-            if self._latest in {None, self.ours} or now - self._renewed_at < RENEW_S:
+            if self._latest in {None, self.ours} or now - self._renewed_at < self.bounds.renew_s:
                 return
             self._renewed_at = now
         self._announced = True

@@ -3,12 +3,13 @@
 The transaction id makes a repeated request harmless: the server sends nothing twice.
 """
 
-from collections.abc import Container
 from random import Random
 
 import anyio
 import structlog
 
+from actors.bounds import Bounds
+from actors.gate import Gate
 from actors.model import EventId, OutboundMessage, RoomId
 from actors.ports import (
     Homeserver,
@@ -17,13 +18,11 @@ from actors.ports import (
     RateLimited,
     StateStore,
 )
-from actors.runtime.restart import Backoff
-from actors.runtime.system import ActorSystem
+from actors.registry import Gaps
+from actors.runtime.background import Background
 from actors.writes import MarkSent
 
 _log = structlog.get_logger()
-
-BATCH = 16
 
 
 class Outbox:
@@ -33,20 +32,24 @@ class Outbox:
         self,
         homeserver: Homeserver,
         store: StateStore,
-        system: ActorSystem,
+        background: Background,
+        gate: Gate,
+        *,
         slots: anyio.CapacityLimiter,
         random: Random,
-        *,
-        gaps: Container[RoomId],
+        gaps: Gaps,
+        bounds: Bounds,
     ) -> None:
         self._homeserver = homeserver
         self._store = store
-        self._system = system
+        self._background = background
+        self._gate = gate
         self._slots = slots
         self._random = random
         self._gaps = gaps
         """Rooms of which we don't know yet whether we were in them all the time."""
-        self._backoff = Backoff()
+        self._backoff = bounds.send
+        self._batch = bounds.send_batch
         self._sending: dict[RoomId, bool] = {}
         """Rooms with a sender; True when something was queued since it last looked."""
         self._answered = anyio.Event()
@@ -58,8 +61,8 @@ class Outbox:
         self._caught_up = anyio.Event()
         """There is none left; a new one for those who wait for the next time."""
 
-    def hurry(self) -> None:
-        """The homeserver answers: who waits because it did not tries again."""
+    def homeserver_answers(self) -> None:
+        """The homeserver answers again: senders that rest because it did not try again."""
         if self._resting:
             self._answered.set()
             self._answered = anyio.Event()
@@ -70,9 +73,9 @@ class Outbox:
         self._behind.add(room_id)
         self._sending[room_id] = True
         if not known:
-            self._system.background(self._send_all, room_id)
+            self._background.run(self._send_all, room_id)
 
-    async def tried(self) -> None:
+    async def all_tried(self) -> None:
         """Return as soon as something was sent, or tried, in each room that was woken."""
         while self._behind:
             await self._caught_up.wait()
@@ -86,9 +89,9 @@ class Outbox:
     async def _send_all(self, room_id: RoomId) -> None:
         try:
             failures = 0
-            while self._system.live and room_id not in self._gaps:
+            while self._gate.live and room_id not in self._gaps:
                 self._sending[room_id] = False
-                batch = await self._store.unsent(room_id, BATCH)
+                batch = await self._store.unsent(room_id, self._batch)
                 if not batch and not self._sending[room_id]:
                     return
                 failures = 0 if await self._send_batch(batch, failures) else failures + 1
@@ -119,7 +122,7 @@ class Outbox:
                 await self._store.commit([MarkSent(message.txn_id, None)])
             else:
                 await self._store.commit([MarkSent(message.txn_id, event_id)])
-                self.hurry()
+                self.homeserver_answers()
         return True
 
     async def _send(self, message: OutboundMessage) -> EventId:

@@ -6,9 +6,9 @@ would send next waits, so that recovery creates nothing.
 
 from typing import final
 
+from actors.gate import Gate
 from actors.model import EventId, Instance, Marker, OutboundMessage, RoomId, RoomSnapshot, UserId
 from actors.ports import Gap, Homeserver, HomeserverUnavailable, Hydration, NewRoom, SyncDelta
-from actors.runtime.system import ActorSystem
 
 
 class NotLive(HomeserverUnavailable):
@@ -22,9 +22,9 @@ class LiveOnly:
     Reading, typing notices and read receipts are let through always.
     """
 
-    def __init__(self, homeserver: Homeserver, system: ActorSystem) -> None:
+    def __init__(self, homeserver: Homeserver, gate: Gate) -> None:
         self._homeserver = homeserver
-        self._system = system
+        self._gate = gate
 
     @property
     def me(self) -> UserId:
@@ -33,13 +33,13 @@ class LiveOnly:
 
     @property
     def _live(self) -> Homeserver:
-        if not self._system.live:
+        if not self._gate.live:
             raise NotLive("the bot is not live")
         return self._homeserver
 
     @property
     def _well(self) -> Homeserver:
-        if self._system.degraded:
+        if not self._gate.creating:
             raise NotLive("rooms fail: nothing is made meanwhile")
         return self._live
 

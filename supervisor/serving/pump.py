@@ -3,55 +3,31 @@
 import math
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
-from typing import Final
 
 import anyio
 import structlog
 
-from actors.gaps import fetch_gap, worth_accepting
 from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomChanged, RoomLeft
+from actors.meter import Meter
 from actors.model import Intent, IntentKind, IntentStep, Invite, Nonce, RoomId
-from actors.ports import (
-    Homeserver,
-    HomeserverUnavailable,
-    RateLimited,
-    RoomDelta,
-    StateStore,
-    SyncDelta,
-)
-from actors.runtime.system import ActorSystem
+from actors.ports import HomeserverUnavailable, RateLimited, RoomDelta, SyncDelta
+from actors.reading import fetch_gap, worth_accepting
+from actors.services import Services
 from actors.writes import AcceptMessage, OpenGap, PutIntent, SavePosition, Write, goodbye
-from adapter.matrix.instances import Instances
-from adapter.matrix.outbox import Outbox
+from supervisor.serving.outbox import Outbox
+from supervisor.serving.second_instance import SecondInstanceDetector
 
 _log = structlog.get_logger()
-
-POLL_S: Final = 30.0
-NOTHING_NEW_S: Final = 1.0
-"""The pause after an answer that says nothing and was not waited for."""
-REGULARLY_S: Final = 20.0
-INBOX_LIMIT: Final = 1_000
-CATCH_UP_S: Final = 0.5
-ANSWERS_FIRST_S: Final = 0.05
-"""So long, at most, reading waits for the answers to what was read last. A homeserver that is asked
-for news as well meanwhile looks for those before it takes the answers."""
-GAP_WITHIN_S: Final = 10.0
-"""So long everybody waits for what timelines left out; then each room's own actor fetches it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pump:
     """Reads the homeserver for the actors."""
 
-    homeserver: Homeserver
-    store: StateStore
-    system: ActorSystem
+    services: Services
     outbox: Outbox
-    instances: Instances
-    replacements: set[RoomId]
-    """Gets the rooms that ours were upgraded to, before anybody looks at an invite to one."""
-    gaps: dict[RoomId, OpenGap]
-    """Those not filled yet: what is said after one waits until its room's actor has filled it."""
+    detector: SecondInstanceDetector
+    meter: Meter
 
     async def run(self, since: str, regularly: Callable[[], Awaitable[None]]) -> None:
         """Go on from a position until something raises: what `sync` raises, or StoreUnavailable.
@@ -61,16 +37,21 @@ class Pump:
         last = anyio.current_time()
         await self._let_actors_catch_up(regularly)
         while True:
-            self.system.meter.beat()
+            self.meter.beat()
             asked_at = anyio.current_time()
-            delta = await self.homeserver.sync(since, POLL_S)
-            if delta.next_batch == since and anyio.current_time() - asked_at < NOTHING_NEW_S:
-                await anyio.sleep(NOTHING_NEW_S)  # something in front of it does not wait for news
+            delta = await self.services.homeserver.sync(since, self.services.bounds.poll_s)
+            if (
+                delta.next_batch == since
+                and anyio.current_time() - asked_at < self.services.bounds.nothing_new_s
+            ):
+                await anyio.sleep(
+                    self.services.bounds.nothing_new_s
+                )  # something in front of it does not wait for news
             await self.accept(delta, since)
             since = delta.next_batch
             if delta.instance is not None:
-                self.system.background(self.instances.announce)
-            if anyio.current_time() - last >= REGULARLY_S:
+                self.services.system.background.run(self.detector.announce)
+            if anyio.current_time() - last >= self.services.bounds.regularly_s:
                 last = anyio.current_time()
                 await regularly()
             if any(room.messages or room.gap_from for room in delta.rooms):
@@ -79,15 +60,15 @@ class Pump:
 
     async def catch_up(self, since: str) -> str:
         """Accept what has happened since a position, without waiting; the position after it."""
-        delta = await self.homeserver.sync(since, 0)
+        delta = await self.services.homeserver.sync(since, 0)
         await self.accept(delta, since)
         return delta.next_batch
 
     async def _let_answers_out(self) -> None:
         """Give answers that come at once the right of way."""
-        with anyio.move_on_after(ANSWERS_FIRST_S):
-            await self.system.handled()
-            await self.outbox.tried()
+        with anyio.move_on_after(self.services.bounds.answers_first_s):
+            await self.services.system.handled()
+            await self.outbox.all_tried()
 
     async def _let_actors_catch_up(self, regularly: Callable[[], Awaitable[None]]) -> None:
         """Read no further while more messages wait than may.
@@ -96,14 +77,14 @@ class Pump:
         who reads hears of that.
         """
         said_at = -math.inf
-        while await self.store.waiting_count() > INBOX_LIMIT:
-            if anyio.current_time() - said_at >= REGULARLY_S:
-                _log.warning("reading_paused", limit=INBOX_LIMIT)
+        while await self.services.store.waiting_count() > self.services.bounds.inbox_limit:
+            if anyio.current_time() - said_at >= self.services.bounds.regularly_s:
+                _log.warning("reading_paused", limit=self.services.bounds.inbox_limit)
                 said_at = anyio.current_time()
-                await self.homeserver.probe()
+                await self.services.homeserver.probe()
                 await regularly()
-            self.system.meter.beat()
-            await anyio.sleep(CATCH_UP_S)
+            self.meter.beat()
+            await anyio.sleep(self.services.bounds.paused_s)
 
     async def accept(
         self, delta: SyncDelta, since: str, looked_at: Collection[RoomId] = ()
@@ -112,7 +93,7 @@ class Pump:
         if delta.malformed:
             _log.warning("malformed_events", count=delta.malformed)
         for room_id in (*delta.left, *(invite.room_id for invite in delta.invites)):
-            self.gaps.pop(room_id, None)
+            self.services.registry.gaps.void(room_id)
         filled = await self._without_gaps(delta, since)
         rooms = [room for room, _ in filled]
         returned = [room.room_id for room, rejoined in filled if rejoined]
@@ -126,27 +107,28 @@ class Pump:
             if worth_accepting(message)
         ]
         writes += [write for invite in delta.invites for write in invited(invite)]
-        opened = [gap for gap in self.gaps.values() if gap.upto == delta.next_batch]
+        opened = self.services.registry.gaps.ending_at(delta.next_batch)
         writes += opened
-        await self.store.commit([*writes, SavePosition(delta.next_batch)])
+        await self.services.store.commit([*writes, SavePosition(delta.next_batch)])
         if delta.instance is not None:
-            self.instances.heard(delta.instance)
-        self.replacements.update(room.replacement for room in rooms if room.replacement)
+            self.detector.heard(delta.instance)
+        replacements = (room.replacement for room in rooms if room.replacement)
+        self.services.registry.upgrades.expect(replacements)
         for room in rooms:
             if room.state_changed and room.room_id not in looked_at:
-                self.system.tell(room.room_id, RoomChanged())
+                self.services.tell_room(room.room_id, RoomChanged())
             if any(map(worth_accepting, room.messages)):
-                self.system.tell(room.room_id, InboxWaiting())
+                self.services.tell_room(room.room_id, InboxWaiting())
         for gap in opened:
-            self.system.tell(gap.room_id, GapOpened())
+            self.services.tell_room(gap.room_id, GapOpened())
         for invite in delta.invites:
-            self.system.tell(invite.inviter, IntentsWaiting())
+            self.services.tell_owner(invite.inviter, IntentsWaiting())
         for room_id in delta.left:
-            self.system.tell(room_id, RoomLeft())
+            self.services.tell_room(room_id, RoomLeft())
 
     async def _without_gaps(self, delta: SyncDelta, since: str) -> list[tuple[RoomDelta, bool]]:
         """Every room whole, or its gap left open. A stalled room uses up the time of all."""
-        deadline = anyio.current_time() + GAP_WITHIN_S
+        deadline = anyio.current_time() + self.services.bounds.gaps_within_s
         return [
             await self._without_gap(room, since, delta.next_batch, deadline) for room in delta.rooms
         ]
@@ -159,14 +141,20 @@ class Pump:
         One room that can't be read stops nobody: its gap is left to its actor, and with it all that
         comes after.
         """
-        if room.room_id in self.gaps and (room.messages or room.gap_from):
+        if room.room_id in self.services.registry.gaps and (room.messages or room.gap_from):
             return self._left_open(room, since, upto), False
         if room.gap_from is None:
             return room, False
-        self.system.meter.beat()
+        self.meter.beat()
         try:
             with anyio.fail_after(deadline - anyio.current_time()):
-                gap = await fetch_gap(self.homeserver, room.room_id, room.gap_from, stop_at=since)
+                gap = await fetch_gap(
+                    self.services.homeserver,
+                    room.room_id,
+                    room.gap_from,
+                    stop_at=since,
+                    limit=self.services.bounds.gap_messages,
+                )
         except (HomeserverUnavailable, RateLimited, TimeoutError) as error:
             _log.warning("gap_left_open", room_id=room.room_id, reason=str(error) or "no answer")
             return self._left_open(room, since, upto), False
@@ -174,9 +162,9 @@ class Pump:
         return replace(room, messages=messages, gap_from=None), gap.rejoined
 
     def _left_open(self, room: RoomDelta, since: str, upto: str) -> RoomDelta:
-        known = self.gaps.get(room.room_id)
-        gap = OpenGap(room.room_id, known.since if known else since, upto)
-        self.gaps[room.room_id] = gap
+        gaps = self.services.registry.gaps
+        known = gaps.get(room.room_id)
+        gaps.open(OpenGap(room.room_id, known.since if known else since, upto))
         return replace(room, messages=(), gap_from=None)
 
 

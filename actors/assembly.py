@@ -1,0 +1,116 @@
+"""Putting the actors together over the ports."""
+
+import secrets
+import uuid
+from collections.abc import Callable
+from random import Random
+
+import anyio
+
+from actors.bounds import Bounds
+from actors.failures import FailurePolicy
+from actors.gate import Gate
+from actors.messages import ActorKind, room_address
+from actors.meter import Meter
+from actors.model import ChatId, Nonce, PlatformChatId, RoomId, UserId
+from actors.owner.actor import UserActor
+from actors.ports import Homeserver, Ids, Platform, StateStore
+from actors.registry import Registry
+from actors.room.actor import RoomActor
+from actors.room_states import RoomStates
+from actors.runtime.background import Background
+from actors.runtime.cells import Actor
+from actors.runtime.letters import Address
+from actors.runtime.system import ActorSystem
+from actors.runtime.transition_log import TransitionLog
+from actors.services import Services
+from actors.texts import ENGLISH, Texts
+from actors.upkeep import Upkeep
+
+
+class RandomIds:
+    """Implements `actors.ports.Ids` with the system's randomness."""
+
+    def nonce(self) -> Nonce:
+        """128 random bits."""
+        return Nonce(secrets.token_hex(16))
+
+    def platform_chat_id(self, owner: UserId, chat_id: ChatId) -> PlatformChatId:  # noqa: ARG002
+        """A random UUID."""
+        return PlatformChatId(str(uuid.uuid4()))
+
+
+def _deliver_nothing(room_id: RoomId) -> None:
+    """A single round of reconciliation sends nothing."""
+
+
+def assemble(
+    homeserver: Homeserver,
+    store: StateStore,
+    platform: Platform,
+    transitions: TransitionLog,
+    *,
+    allows: Callable[[UserId], bool],
+    gate: Gate | None = None,
+    registry: Registry | None = None,
+    background: Background | None = None,
+    deliver: Callable[[RoomId], None] = _deliver_nothing,
+    texts: Texts = ENGLISH,
+    ids: Ids | None = None,
+    random: Random | None = None,
+    meter: Meter | None = None,
+    clock: Callable[[], float] = anyio.current_time,
+    homeserver_slots: anyio.CapacityLimiter | None = None,
+    bounds: Bounds = Bounds(),
+) -> Services:
+    """Build the actors of one bot; enter the `system` of what is answered before telling any.
+
+    `homeserver` must refuse to write unless the gate is open. `deliver` says that a room has
+    something in the outbox; by default nothing is sent. `clock` gives anyio's time, for which a
+    known event loop can be asked more quickly.
+    """
+    gate = gate or Gate()
+
+    def spawn(address: Address) -> Actor:
+        if address.kind == ActorKind.ROOM:
+            states.hear_of(RoomId(address.name))
+            return RoomActor(RoomId(address.name), services)
+        return UserActor(UserId(address.name), services)
+
+    states = RoomStates(
+        transitions,
+        clock,
+        flush_later=lambda: system.background.run(transitions.flush),
+        probes_of=lambda room_id: system.cells.probes_of(room_address(room_id)),
+    )
+    failures = FailurePolicy(gate, states, clock, bounds)
+    system = ActorSystem(
+        spawn,
+        failures,
+        random or Random(),  # noqa: S311  jitter needs no secrets
+        is_open=lambda: gate.live,
+        bounds=bounds.runtime,
+        clock=clock,
+        meter=meter,
+        background=background,
+    )
+    services = Services(
+        homeserver=homeserver,
+        store=store,
+        platform=platform,
+        system=system,
+        gate=gate,
+        registry=registry or Registry(),
+        states=states,
+        failures=failures,
+        texts=texts,
+        ids=ids or RandomIds(),
+        allows=allows,
+        deliver=deliver,
+        upkeep=Upkeep(homeserver, system, gate, again_s=bounds.upkeep_again_s),
+        wall_clock=transitions.wall_clock,
+        platform_slots=anyio.CapacityLimiter(bounds.platform_slots),
+        homeserver_slots=homeserver_slots or anyio.CapacityLimiter(bounds.homeserver_slots),
+        bounds=bounds,
+    )
+    return services

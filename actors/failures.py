@@ -1,0 +1,95 @@
+"""What failures mean here: which are no crashes, which count, which many rooms share."""
+
+import math
+from collections.abc import Callable, Collection
+
+from actors.bounds import Bounds
+from actors.gate import Gate
+from actors.messages import ActorKind, RoomChanged
+from actors.model import RoomId
+from actors.ports import (
+    CredentialsRefused,
+    HomeserverUnavailable,
+    PlatformFailed,
+    RateLimited,
+    SessionRevoked,
+)
+from actors.room_states import RoomStates
+from actors.rules.room_states import RoomTrigger
+from actors.runtime.letters import Address, Message
+from actors.runtime.restart import Failures
+
+
+class FailurePolicy:
+    """Implements `actors.runtime.policy.Policy` for rooms and owners.
+
+    Owners are never set aside: what was promised to them is tried again for as long as it takes.
+    """
+
+    def __init__(
+        self, gate: Gate, states: RoomStates, clock: Callable[[], float], bounds: Bounds
+    ) -> None:
+        self._gate = gate
+        self._states = states
+        self._clock = clock
+        self._bounds = bounds
+        self._failures = Failures[Address](bounds.breaker)
+        self._answered_at = -math.inf
+        """When the platform last answered a question."""
+        self._platform_down_at = -math.inf
+        """When the platform last failed in so many rooms that it must be down."""
+
+    def platform_answered(self) -> None:
+        """The platform has answered a question: it is not down."""
+        self._answered_at = self._clock()
+
+    def pause_s(self, error: Exception) -> float | None:
+        """A limit and a lost session are no crashes: the one says how long, the other is short."""
+        match error:
+            case RateLimited():
+                return error.retry_after_s
+            case SessionRevoked() | CredentialsRefused():
+                return self._bounds.session_pause_s
+            case _:
+                return None
+
+    def shared_by(
+        self, address: Address, error: Exception, active: Callable[[str, float], int]
+    ) -> Collection[Address] | None:
+        """Many rooms that fail alike; with the platform, only while it answers none of them."""
+        if not self._gate.live or address.kind != ActorKind.ROOM:
+            return None
+        now, of_platform = self._clock(), isinstance(error, PlatformFailed)
+        if of_platform and self._platform_down_at > self._answered_at:
+            return ()
+        if of_platform and now - self._answered_at <= self._bounds.breaker.within_s:
+            return None
+        rooms = self._failures.shared(
+            address, error, now, lambda: active(ActorKind.ROOM, self._bounds.breaker.within_s)
+        )
+        if rooms and of_platform:
+            self._platform_down_at = now
+        return rooms or None
+
+    def is_charged(self, address: Address, error: Exception) -> bool:
+        """A room answers for what it fails with, but not for the platform, nor for an outage."""
+        if address.kind != ActorKind.ROOM or isinstance(error, PlatformFailed):
+            return False
+        return self._gate.live or not isinstance(error, HomeserverUnavailable)
+
+    def probe_with(self, address: Address) -> Message:  # noqa: ARG002 - all rooms alike
+        """A quarantined room is read again."""
+        return RoomChanged()
+
+    def ends_with_outage(self, error: Exception) -> bool:
+        """A room that the homeserver would not show is probed as soon as the homeserver is back."""
+        return isinstance(error, HomeserverUnavailable)
+
+    def quarantined(self, address: Address, error: Exception, probe_in_s: float) -> None:
+        """Move the room to its state."""
+        reason = f"{error}; next probe in {probe_in_s:.0f} s"
+        self._states.fire(RoomId(address.name), RoomTrigger.FAILED_REPEATEDLY, reason)
+
+    def probed(self, address: Address, probe: int) -> None:
+        """Move the room to its state."""
+        self._states.fire(RoomId(address.name), RoomTrigger.PROBED, f"probe {probe}")

@@ -1,0 +1,80 @@
+"""The state of every room, and the only way to change one."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from actors.model import RoomId
+from actors.rules.room_states import ROOM_LIFECYCLE, RoomState, RoomTrigger
+from actors.runtime.table import Outcome
+from actors.runtime.transition_log import Transition, TransitionLog
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a room is, and since when in seconds of the clock."""
+
+    state: RoomState
+    since: float
+
+
+class RoomStates:
+    """Moves rooms from state to state, and notes every transition, denied ones too.
+
+    `flush_later` makes noted transitions durable soon; `probes_of` counts the probes of a room that
+    was set aside.
+    """
+
+    def __init__(
+        self,
+        transitions: TransitionLog,
+        clock: Callable[[], float],
+        *,
+        flush_later: Callable[[], None],
+        probes_of: Callable[[RoomId], int],
+    ) -> None:
+        self._transitions = transitions
+        self._clock = clock
+        self._flush_later = flush_later
+        self._probes_of = probes_of
+        self._rooms: dict[RoomId, Standing] = {}
+
+    def __iter__(self) -> Iterator[RoomId]:
+        """Every room that was heard of."""
+        return iter(self._rooms)
+
+    def hear_of(self, room_id: RoomId) -> None:
+        """A room becomes known; it is unchecked."""
+        self._rooms.setdefault(room_id, Standing(RoomState.UNCHECKED, self._clock()))
+
+    def of(self, room_id: RoomId) -> RoomState:
+        """A room's state; a room never heard of is unchecked."""
+        standing = self._rooms.get(room_id)
+        return standing.state if standing else RoomState.UNCHECKED
+
+    def since(self, room_id: RoomId) -> float:
+        """When the room got into its state; now for a room never heard of."""
+        standing = self._rooms.get(room_id)
+        return standing.since if standing else self._clock()
+
+    def fire(self, room_id: RoomId, trigger: RoomTrigger, reason: str) -> None:
+        """Move a room to its next state."""
+        now = self._clock()
+        self.hear_of(room_id)
+        src, since = self._rooms[room_id].state, self._rooms[room_id].since
+        dst = ROOM_LIFECYCLE.next(src, trigger)
+        if dst is not None:
+            self._rooms[room_id] = Standing(dst, now)
+        must_flush = self._transitions.note(
+            Transition(
+                machine=f"room:{room_id}",
+                src=src,
+                trigger=trigger,
+                dst=dst or src,
+                outcome=Outcome.DENIED if dst is None else Outcome.OK,
+                reason=reason,
+                attempt=max(1, self._probes_of(room_id)),
+                dwell_s=now - since,
+            )
+        )
+        if must_flush:
+            self._flush_later()

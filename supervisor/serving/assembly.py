@@ -1,0 +1,93 @@
+"""Putting actors, outbox and activities together over the ports; knows no nio and no database."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+import anyio
+
+from actors import assembly
+from actors.bounds import Bounds
+from actors.gate import Gate
+from actors.meter import Meter
+from actors.model import Instance, UserId
+from actors.ports import Homeserver, Ids, Platform, StateStore
+from actors.registry import Registry
+from actors.runtime.background import Background
+from actors.runtime.system import ActorSystem
+from actors.runtime.transition_log import TransitionLog
+from actors.services import Services
+from actors.texts import ENGLISH, Texts
+from supervisor.serving.activities import BotActivities
+from supervisor.serving.live_only import LiveOnly
+from supervisor.serving.outbox import Outbox
+from supervisor.serving.second_instance import SecondInstanceDetector
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """One bot, ready to be driven. Enter `system` first."""
+
+    services: Services
+    activities: BotActivities
+
+    @property
+    def system(self) -> ActorSystem:
+        """The actors."""
+        return self.services.system
+
+
+def assemble(
+    homeserver: Homeserver,
+    store: StateStore,
+    platform: Platform,
+    transitions: TransitionLog,
+    *,
+    allows: Callable[[UserId], bool],
+    texts: Texts = ENGLISH,
+    ids: Ids | None = None,
+    random: Random | None = None,
+    meter: Meter | None = None,
+    where: str = "",
+    clock: Callable[[], float] = anyio.current_time,
+    bounds: Bounds = Bounds(),
+) -> Bot:
+    """Build a bot over the ports. `allows` says who may use it; `meter` counts what it does.
+
+    `where` tells people which process this is; `clock` gives anyio's time, for which a known event
+    loop can be asked more quickly.
+    """
+    gate, random, meter = Gate(), random or Random(), meter or Meter()  # noqa: S311  jitter
+    guarded = LiveOnly(homeserver, gate)
+    slots = anyio.CapacityLimiter(bounds.homeserver_slots)
+    registry, background = Registry(), Background()
+    outbox = Outbox(
+        guarded,
+        store,
+        background,
+        gate,
+        slots=slots,
+        random=random,
+        gaps=registry.gaps,
+        bounds=bounds,
+    )
+    services = assembly.assemble(
+        guarded,
+        store,
+        platform,
+        transitions,
+        allows=allows,
+        gate=gate,
+        registry=registry,
+        background=background,
+        deliver=outbox.wake,
+        texts=texts,
+        ids=ids,
+        random=random,
+        meter=meter,
+        clock=clock,
+        homeserver_slots=slots,
+        bounds=bounds,
+    )
+    detector = SecondInstanceDetector(guarded, Instance(transitions.boot, where), bounds)
+    return Bot(services, BotActivities(services, outbox, detector, meter))
