@@ -10,7 +10,7 @@ import pytest
 
 from actors.writes import AcceptMessage, PutIntent, PutRow, QueueMessage, SavePosition
 from adapter.sqlite.journal import read_journal
-from adapter.sqlite.opening import STORE_SCHEMA
+from adapter.sqlite.schema import STORE_SCHEMA
 from tests.store.conftest import Journals, Stores
 from tests.store.values import ALICE, ROOM, inbound, intent, outbound, record
 
