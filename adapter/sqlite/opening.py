@@ -1,7 +1,7 @@
 """Making a database file usable before anybody works with it. Plain sqlite3, no event loop.
 
-A damaged file is moved aside and begun anew; tables of another schema version are rebuilt or set
-aside. Nothing is ever deleted but what the homeserver can give back.
+A damaged file is moved aside and begun anew; upgrade.py brings the tables of another schema version
+to ours. Nothing is ever deleted but what the homeserver can give back.
 """
 
 import os
