@@ -12,11 +12,15 @@ from typing import Final
 
 import msgspec
 
+from adapter.sqlite.schema import STORE_SCHEMA
+
 FILE_NAME: Final = "untouched.json"
+_VERSION_AT: Final = slice(60, 64)
+"""Where SQLite's file format has `user_version`, big-endian."""
 
 
 class _Record(msgspec.Struct):
-    """What identifies the file and its content without reading it."""
+    """What identifies the file and its content without reading all of it."""
 
     path: str
     account: str
@@ -46,9 +50,12 @@ def take_clean_shutdown_record(database: Path, folder: Path, account: str) -> bo
 
 
 def _look(database: Path, account: str) -> _Record | None:
+    """None for a file that is open, and for one whose cache this release is going to rebuild."""
     wal = database.with_name(database.name + "-wal")
     try:
         if wal.exists() and wal.stat().st_size:
+            return None
+        if _schema_version(database) != STORE_SCHEMA.version:
             return None
         found = database.stat()
     except OSError:
@@ -56,3 +63,9 @@ def _look(database: Path, account: str) -> _Record | None:
     return _Record(
         str(database.absolute()), account, found.st_ino, found.st_size, found.st_mtime_ns
     )
+
+
+def _schema_version(database: Path) -> int:
+    """The version in the file's header: a connection would touch the files beside it."""
+    with database.open("rb") as file:
+        return int.from_bytes(file.read(_VERSION_AT.stop)[_VERSION_AT], "big")

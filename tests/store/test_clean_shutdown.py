@@ -9,6 +9,7 @@ import pytest
 from actors.ports import StoreCorrupt
 from actors.writes import PutRow
 from adapter.sqlite.clean_shutdown import record_clean_shutdown, take_clean_shutdown_record
+from adapter.sqlite.schema import STORE_SCHEMA
 from adapter.sqlite.store import SqliteStore
 
 pytestmark = pytest.mark.anyio
@@ -61,6 +62,15 @@ async def test_the_database_of_another_account_is_not_trusted(tmp_path: Path) ->
     await closed(path)
     record_clean_shutdown(path, tmp_path, ACCOUNT)
     assert not take_clean_shutdown_record(path, tmp_path, "@other:x")
+
+
+async def test_a_database_whose_cache_this_release_rebuilds_is_not_trusted(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    await closed(path)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"PRAGMA user_version = {STORE_SCHEMA.version + 1}")
+    record_clean_shutdown(path, tmp_path, ACCOUNT)
+    assert not take_clean_shutdown_record(path, tmp_path, ACCOUNT)
 
 
 async def test_a_database_that_is_still_open_gets_no_record(tmp_path: Path) -> None:
