@@ -24,7 +24,8 @@ async def graph_around(
 ) -> RoomGraph:
     """The graph of some rooms, their Spaces and the rooms they were upgraded from or to.
 
-    At most `limit` rooms are read for each. `owners` are people whose known Space may list one of them, `spaces` are other Spaces that may.
+    At most `limit` rooms are read for each. `owners` are people whose known Space may list one of
+    them, `spaces` are other Spaces that may.
     Rooms that we are not in are left out; any other failure is raised: not knowing is not the same
     as absence.
     """

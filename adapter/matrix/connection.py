@@ -76,7 +76,10 @@ class Connection:
         *,
         timeout_s: float | None = None,
     ) -> A:
-        """The decoded answer; `path` comes from `path_to`. `timeout_s` has a default in the bounds. Raises the port's errors."""
+        """The decoded answer; `path` comes from `path_to`.
+
+        `timeout_s` has a default in the bounds. Raises the port's errors.
+        """
         meter, began = self._meter, anyio.current_time()
         try:
             decoded = await self._answer(

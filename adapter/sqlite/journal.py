@@ -22,7 +22,8 @@ from adapter.sqlite.journal_rows import (
     read_journal,
     trim_statements,
 )
-from adapter.sqlite.opening import BUSY_TIMEOUT_S, JOURNAL_SCHEMA, prepare_file
+from adapter.sqlite.opening import BUSY_TIMEOUT_S, prepare_file
+from adapter.sqlite.schema import JOURNAL_SCHEMA
 from adapter.sqlite.sql_store import Clock, inode_of
 from adapter.sqlite.statements import Statement
 

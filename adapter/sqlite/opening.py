@@ -1,54 +1,26 @@
 """Making a database file usable before anybody works with it. Plain sqlite3, no event loop.
 
-A damaged file is moved aside and begun anew; tables of another schema version are rebuilt or set
-aside. Nothing is ever deleted but what the homeserver can give back.
+A damaged file is moved aside and begun anew; upgrade.py brings the tables of another schema version
+to ours. Nothing is ever deleted but what the homeserver can give back.
 """
 
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
-from importlib.resources import files
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 from actors.bounds import Bounds
 from actors.ports import StoreCorrupt
 from adapter.sqlite.errors import translated
+from adapter.sqlite.schema import Schema
+from adapter.sqlite.upgrade import prepare_connection, stamp
 
 BUSY_TIMEOUT_S: Final = Bounds().busy_s
 """How long a statement waits for another process's lock before StoreUnavailable."""
 
 _COMPANIONS: Final = ("", "-wal", "-shm")
-
-Columns: TypeAlias = frozenset[tuple[str, str, int, str | None, int]]
-
-
-@dataclass(frozen=True, slots=True)
-class Schema:
-    """The tables of one database file.
-
-    `caches` can be rebuilt from elsewhere, `keeps` cannot. `version` is kept in `user_version`.
-    """
-
-    script: str
-    version: int
-    caches: tuple[str, ...]
-    keeps: tuple[str, ...]
-
-
-def _script(name: str) -> str:
-    return files("adapter.sqlite").joinpath(name).read_text(encoding="utf-8")
-
-
-STORE_SCHEMA: Final = Schema(
-    _script("schema.sql"), 1, caches=("kv", "meta", "gaps"), keeps=("inbox", "outbox", "intents")
-)
-JOURNAL_SCHEMA: Final = Schema(_script("journal.sql"), 1, caches=(), keeps=("journal",))
 
 
 def prepare_file(
@@ -69,31 +41,6 @@ def prepare_file(
             aside = _move_aside(path, now)
         _prepare(path, schema, now, busy_timeout_s)
         return f"{path.name} was damaged ({fault}); it is kept as {aside.name} and begun anew"
-
-
-def prepare_connection(connection: sqlite3.Connection, schema: Schema, *, now: float) -> str | None:
-    """Bring a sound database to this schema; answer as `prepare_file` does.
-
-    Raises StoreUnavailable, StoreCorrupt.
-    """
-    with translated():
-        found = _existing(connection, schema)
-        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        triggers = _drop_triggers(connection)
-        if version == schema.version and found == _expected(schema):
-            return f"triggers removed: {', '.join(triggers)}" if triggers else None
-        plan = _plan(found, schema, rebuild=version != schema.version, stamp=_stamp(now))
-        _migrate(connection, schema, plan)
-        return plan.sentence(version, schema) if found else None
-
-
-def _drop_triggers(connection: sqlite3.Connection) -> tuple[str, ...]:
-    """There are none of ours, and another one can undo whatever is written."""
-    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
-    for (name,) in found:
-        quoted = str(name).replace('"', '""')
-        connection.execute(f'DROP TRIGGER "{quoted}"')
-    return tuple(str(name) for (name,) in found)
 
 
 def _prepare(path: Path, schema: Schema, now: float, busy_timeout_s: float) -> str | None:
@@ -162,97 +109,8 @@ def lenient_text(raw: bytes) -> str:
     return raw.decode(errors="replace")
 
 
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, with the write lock from the start."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # Some failures have rolled back already.
-        with suppress(sqlite3.OperationalError):
-            connection.execute("ROLLBACK")
-        raise
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    rebuilt: tuple[str, ...]
-    set_aside: dict[str, str]
-    missing: tuple[str, ...]
-
-    def sentence(self, version: int, schema: Schema) -> str:
-        said = [f"the schema version is {version}, ours is {schema.version}"]
-        if self.rebuilt:
-            said.append(f"rebuilt: {', '.join(self.rebuilt)}")
-        if self.set_aside:
-            names = (f"{table} as {aside}" for table, aside in self.set_aside.items())
-            said.append(f"set aside: {', '.join(names)}")
-        if self.missing:
-            said.append(f"missing: {', '.join(self.missing)}")
-        return "; ".join(said)
-
-
-def _plan(found: dict[str, Columns], schema: Schema, *, rebuild: bool, stamp: str) -> _Plan:
-    expected = _expected(schema)
-    unfit = {table for table, columns in found.items() if columns != expected[table]}
-    return _Plan(
-        rebuilt=tuple(t for t in schema.caches if t in found and (rebuild or t in unfit)),
-        set_aside={t: f"{t}_{stamp}" for t in schema.keeps if t in unfit},
-        missing=tuple(t for t in expected if t not in found),
-    )
-
-
-def _migrate(connection: sqlite3.Connection, schema: Schema, plan: _Plan) -> None:
-    steps = [f"DROP TABLE {table};" for table in plan.rebuilt]
-    steps += [f"ALTER TABLE {t} RENAME TO {aside};" for t, aside in plan.set_aside.items()]
-    # A renamed table keeps its indexes, whose names the new one needs.
-    steps += [f"DROP INDEX IF EXISTS {index};" for index in _indexes(schema)]
-    steps += [schema.script, f"PRAGMA user_version = {schema.version};"]
-    # executescript ends a transaction that it finds, so it has to bring its own.
-    try:
-        connection.executescript("\n".join(["BEGIN IMMEDIATE;", *steps, "COMMIT;"]))
-    except sqlite3.Error:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _existing(connection: sqlite3.Connection, schema: Schema) -> dict[str, Columns]:
-    names = (*schema.caches, *schema.keeps)
-    columns = {name: _columns(connection, name) for name in names}
-    return {name: found for name, found in columns.items() if found}
-
-
-def _columns(connection: sqlite3.Connection, table: str) -> Columns:
-    # Name, type, not null, default, part of the key; without the position.
-    return frozenset(
-        row[1:] for row in connection.execute("SELECT * FROM pragma_table_info(?)", (table,))
-    )
-
-
-@cache
-def _expected(schema: Schema) -> dict[str, Columns]:
-    with closing(sqlite3.connect(":memory:")) as scratch:
-        scratch.executescript(schema.script)
-        return _existing(scratch, schema)
-
-
-@cache
-def _indexes(schema: Schema) -> tuple[str, ...]:
-    with closing(sqlite3.connect(":memory:")) as scratch:
-        scratch.executescript(schema.script)
-        found = scratch.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql <> ''")
-        return tuple(name for (name,) in found)
-
-
-def _stamp(now: float) -> str:
-    return datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
-
-
 def _move_aside(path: Path, now: float) -> Path:
-    aside = path.with_name(f"{path.name}.corrupt-{_stamp(now)}")
+    aside = path.with_name(f"{path.name}.corrupt-{stamp(now)}")
     while aside.exists():
         aside = aside.with_name(f"{aside.name}+")
     for companion in _COMPANIONS:

@@ -1,10 +1,10 @@
 """Many statements as one transaction, on a plain sqlite3 connection."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Final
 
-from adapter.sqlite.opening import transaction
 from adapter.sqlite.statements import PROMISES, Statement, runs
 
 _WAIT_FOR_THE_DISK: Final = "PRAGMA synchronous = FULL"
@@ -20,3 +20,17 @@ def write_all(connection: sqlite3.Connection, statements: Sequence[Statement]) -
     with transaction(connection):
         for sql, params in runs(statements):
             connection.executemany(sql, params)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, with the write lock from the start."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # Some failures have rolled back already.
+        with suppress(sqlite3.OperationalError):
+            connection.execute("ROLLBACK")
+        raise

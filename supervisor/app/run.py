@@ -34,11 +34,11 @@ from actors.texts import LOCALES
 from adapter.matrix.reconcile import reconcile_matrix_state
 from adapter.platform.echo import EchoPlatform
 from adapter.platform.guarded import GuardedPlatform
+from adapter.sqlite.clean_shutdown import record_clean_shutdown, take_clean_shutdown_record
 from adapter.sqlite.inline import InlineStore
 from adapter.sqlite.journal import SqliteJournal, read_journal
 from adapter.sqlite.opening import copy_database
 from adapter.sqlite.store import SqliteStore
-from adapter.sqlite.untouched import break_seal, seal
 from supervisor.app.gateway import gateway_for, open_gateway
 from supervisor.app.status import Observer
 from supervisor.lifecycle import MACHINE, Trigger
@@ -105,10 +105,10 @@ async def _run_once(
     boot = uuid.uuid4().hex[:12]
     structlog.contextvars.bind_contextvars(boot=boot)
     _log.info("starting", user_id=settings.user_id, homeserver=settings.homeserver)
-    untouched = break_seal(settings.db_path, settings.store_path, settings.user_id)
+    trusted = take_clean_shutdown_record(settings.db_path, settings.store_path, settings.user_id)
     async with anyio.create_task_group() as watchers:
         async with _bot(settings, boot, observer, parts) as (bot, transitions, store):
-            bot.activities.trusted = untouched
+            bot.activities.trusted = trusted
             supervisor = Supervisor(
                 bot.activities,
                 transitions,
@@ -125,7 +125,7 @@ async def _run_once(
             await transitions.flush()
             clean = bot.activities.nothing_open() and not stuck and await store.undisturbed()
         if clean:
-            seal(settings.db_path, settings.store_path, settings.user_id)
+            record_clean_shutdown(settings.db_path, settings.store_path, settings.user_id)
         watchers.cancel_scope.cancel()
     return last
 

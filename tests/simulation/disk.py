@@ -7,7 +7,7 @@ from typing import Final
 from actors.ports import StoreUnavailable
 from actors.runtime.table import TransitionRecord
 from adapter.sqlite.inline import MEMORY, InlineJournal, InlineStore, _Database
-from adapter.sqlite.opening import STORE_SCHEMA
+from adapter.sqlite.schema import STORE_SCHEMA
 from adapter.sqlite.sql_store import Clock, SqlStore
 from adapter.sqlite.statements import WAITING_COUNT, Query, Row, Statement
 from tests.simulation.checkers import Checkers

@@ -165,8 +165,8 @@ MUTATIONS: Final = (
     Mutation(
         "reading_never_pauses",
         "supervisor/serving/pump.py",
-        "        while await self.services.store.waiting_count() > self.services.bounds.inbox_limit:\n",
-        "        while await self.services.store.waiting_count() > 10**9:\n",
+        " > self.services.bounds.inbox_limit:\n",
+        " > 10**9:\n",
     ),
     Mutation(
         "what_waits_is_pruned",

@@ -11,7 +11,8 @@ import pytest
 from actors.ports import StoreUnavailable
 from actors.writes import PutIntent, PutRow
 from adapter.sqlite.group import GroupCommit, connected
-from adapter.sqlite.opening import STORE_SCHEMA, prepare_file
+from adapter.sqlite.opening import prepare_file
+from adapter.sqlite.schema import STORE_SCHEMA
 from adapter.sqlite.statements import Statement, runs, statement_for
 from tests.store.values import intent
 

@@ -8,13 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from actors.writes import AcceptMessage, PutIntent, PutRow, QueueMessage, SavePosition
+from actors.writes import AcceptMessage, OpenGap, PutIntent, PutRow, QueueMessage, SavePosition
 from adapter.sqlite.journal import read_journal
-from adapter.sqlite.opening import STORE_SCHEMA
+from adapter.sqlite.schema import STORE_SCHEMA
 from tests.store.conftest import Journals, Stores
 from tests.store.values import ALICE, ROOM, inbound, intent, outbound, record
 
 pytestmark = pytest.mark.anyio
+
+OURS = STORE_SCHEMA.version
+FILLED = ("meta", "gaps", "inbox", "outbox", "intents")
+"""The tables that are kept and in which `fill` puts one row."""
+GAP = OpenGap(ROOM, since="s0", upto="s1")
 
 
 async def fill(opened: Stores) -> None:
@@ -22,7 +27,7 @@ async def fill(opened: Stores) -> None:
     async with opened() as store:
         await store.commit([PutRow(f"k{number}", {"n": "x" * 100}) for number in range(500)])
         await store.commit([SavePosition("s1"), AcceptMessage(inbound("a"))])
-        await store.commit([QueueMessage(outbound("t")), PutIntent(intent("n"))])
+        await store.commit([QueueMessage(outbound("t")), PutIntent(intent("n")), GAP])
     assert opened.path.stat().st_size > 40_000
 
 
@@ -108,17 +113,18 @@ async def test_rubbish_beside_the_database_does_no_harm(opened: Stores, companio
         assert await store.row("k") == {"v": 2}
 
 
-async def test_another_schema_version_rebuilds_the_cache_and_keeps_the_queues(
+async def test_a_later_version_rebuilds_the_cache_and_keeps_what_has_our_columns(
     opened: Stores,
 ) -> None:
     await fill(opened)
     with closing(sqlite3.connect(opened.path)) as other:
         other.execute("PRAGMA user_version = 99")
     async with opened() as store:
-        assert store.recovery == "the schema version is 99, ours is 1; rebuilt: kv, meta, gaps"
+        assert store.recovery == f"the schema version is 99, ours is {OURS}; rebuilt: kv"
         assert opened.said == [store.recovery]
         assert await store.rows("") == {}
-        assert await store.position() is None
+        assert await store.position() == "s1"
+        assert await store.gaps() == (GAP,)
         assert [waiting.message for waiting in await store.waiting(ROOM, 9)] == [inbound("a")]
         assert await store.unsent(ROOM, 9) == (outbound("t"),)
         assert await store.open_intents(ALICE) == (intent("n"),)
@@ -140,21 +146,45 @@ async def test_the_cache_of_an_older_bot_is_rebuilt(opened: Stores) -> None:
         assert other.execute("SELECT * FROM notes").fetchall() == [("somebody else's",)]
 
 
-async def test_a_queue_with_other_columns_is_set_aside(opened: Stores) -> None:
+async def test_a_queue_of_a_later_version_with_other_columns_is_set_aside(opened: Stores) -> None:
     await fill(opened)
     with closing(sqlite3.connect(opened.path)) as other:
         other.execute("ALTER TABLE inbox RENAME COLUMN body TO content")
-        other.execute("PRAGMA user_version = 2")
+        other.execute("PRAGMA user_version = 99")
     async with opened() as store:
         assert await store.waiting_rooms() == ()
         await store.commit([AcceptMessage(inbound("b"))])
         assert len(await store.waiting(ROOM, 9)) == 1
         assert await store.unsent(ROOM, 9) == (outbound("t"),)
-    assert "set aside: inbox as inbox_20270115T080000Z" in opened.said[0]
+    (said,) = opened.said
+    assert said.startswith(f"the schema version is 99, ours is {OURS}; rebuilt: kv; ")
+    assert "; set aside: inbox as inbox_20270115T080000Z; a later release wrote this file" in said
     with closing(sqlite3.connect(opened.path)) as other:
         kept = other.execute("SELECT event_id FROM inbox_20270115T080000Z").fetchall()
         index = other.execute("SELECT tbl_name FROM sqlite_master WHERE name = 'inbox_waiting'")
         assert (kept, index.fetchall()) == ([("$a",)], [("inbox",)])
+
+
+@pytest.mark.parametrize("table", FILLED)
+async def test_a_table_that_was_edited_from_outside_is_set_aside_and_the_others_stay(
+    opened: Stores, table: str
+) -> None:
+    await fill(opened)
+    for _ in range(2):
+        with closing(sqlite3.connect(opened.path)) as other:
+            other.execute(f"ALTER TABLE {table} ADD COLUMN remark TEXT")
+        async with opened() as store:
+            assert await store.row("k1") is not None
+    # The second one does not take the first one's name.
+    aside = f"{table}_20270115T080000Z"
+    assert opened.said == [
+        f"the schema version is {OURS}, ours is {OURS}; set aside: {table} as {name}"
+        for name in (aside, f"{aside}_")
+    ]
+    with closing(sqlite3.connect(opened.path)) as other:
+        for kept in FILLED:
+            name = aside if kept == table else kept
+            assert other.execute(f"SELECT count(*) FROM {name}").fetchone() == (1,)  # noqa: S608
 
 
 async def test_a_lost_table_is_made_again_and_the_others_stay(opened: Stores) -> None:

@@ -11,7 +11,7 @@ from actors.ports import StoreCorrupt, StoreUnavailable
 from actors.writes import PutRow
 from adapter.sqlite import statements as sql
 from adapter.sqlite.errors import translated
-from adapter.sqlite.opening import STORE_SCHEMA
+from adapter.sqlite.schema import STORE_SCHEMA
 from adapter.sqlite.statements import Query, rows_query, statement_for
 from tests.store.values import ALICE, ROOM
 

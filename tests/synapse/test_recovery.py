@@ -1,5 +1,6 @@
 """Whatever local files are lost, a restart brings everything back and creates nothing."""
 
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
@@ -226,6 +227,25 @@ async def test_what_was_said_meanwhile_is_answered_once_while_the_database_is_th
     assert await alice.ask("once more") == "once more"
     words = await words_of(alice.owner, alice.chat, town.bot.user_id)
     assert words[-3:] == ["said in the dark", "and this?", "once more"]
+
+
+async def test_a_database_of_another_release_keeps_the_position_and_gets_its_cache_back(
+    town: Town,
+) -> None:
+    alice, kv = town.homes[0], town.bot.kv()
+    assert await town.bot.terminate() == 0
+    await alice.owner.say(alice.chat, "said between two releases")
+    look = town.bot.database.stat()
+    with closing(sqlite3.connect(town.bot.database)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    # The other release has shut down cleanly as well.
+    os.utime(town.bot.database, ns=(look.st_atime_ns, look.st_mtime_ns))
+    await town.bot.start_and_go_live()
+    assert differences(kv, town.bot.kv()) == []
+    assert await hear(alice.owner, town.bot, alice.chat) == "said between two releases"
+    events = {event["event"] for event in town.bot.events()}
+    assert "file_set_aside" in events
+    assert "started_from_now" not in events
 
 
 async def test_without_the_database_it_starts_from_now_and_says_so(town: Town) -> None:

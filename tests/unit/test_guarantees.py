@@ -159,7 +159,10 @@ PROOFS: Final = {
     31: (
         "a_damaged_file_is_moved_aside_and_begun_anew",
         "one_that_is_damaged_while_it_is_written_is_begun_anew",
-        "another_schema_version_rebuilds_the_cache_and_keeps_the_queues",
+        "steps_migrate_every_table_that_is_kept_and_rebuild_the_cache",
+        "a_kill_at_any_statement_leaves_the_old_version_or_the_new_one_whole",
+        "a_later_version_rebuilds_the_cache_and_keeps_what_has_our_columns",
+        "a_queue_of_a_later_version_with_other_columns_is_set_aside",
     ),
 }  # fmt: skip
 

@@ -1,0 +1,86 @@
+"""The tables of our database files, and the tables that a file really has."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Final, TypeAlias
+
+from adapter.sqlite.migrations import JOURNAL_STEPS, STORE_STEPS, Step
+
+Columns: TypeAlias = frozenset[tuple[str, str, int, str | None, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The tables of one database file, as the current release has them.
+
+    `caches` can be rebuilt from elsewhere, `keeps` cannot: `steps` bring those from any earlier
+    version to this one. `version` is kept in `user_version`. The script makes what is not there.
+    """
+
+    script: str
+    version: int
+    caches: tuple[str, ...]
+    keeps: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+
+def _script(name: str) -> str:
+    return files("adapter.sqlite").joinpath(name).read_text(encoding="utf-8")
+
+
+STORE_SCHEMA: Final = Schema(
+    _script("schema.sql"),
+    version=1,
+    caches=("kv",),
+    keeps=("meta", "gaps", "inbox", "outbox", "intents"),
+    steps=STORE_STEPS,
+)
+JOURNAL_SCHEMA: Final = Schema(
+    _script("journal.sql"), version=1, caches=(), keeps=("journal",), steps=JOURNAL_STEPS
+)
+
+
+def statements_of(script: str) -> Iterator[str]:
+    """The statements of a script, one by one: `executescript` would end an open transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def existing(connection: sqlite3.Connection, schema: Schema) -> dict[str, Columns]:
+    """The tables of the schema that a database has, with their columns."""
+    names = (*schema.caches, *schema.keeps)
+    columns = {name: columns_of(connection, name) for name in names}
+    return {name: found for name, found in columns.items() if found}
+
+
+def columns_of(connection: sqlite3.Connection, table: str) -> Columns:
+    """A table's columns; none where there is no such table."""
+    # Name, type, not null, default, part of the key; without the position.
+    return frozenset(
+        row[1:] for row in connection.execute("SELECT * FROM pragma_table_info(?)", (table,))
+    )
+
+
+@cache
+def expected(schema: Schema) -> dict[str, Columns]:
+    """The tables that a database of this schema has, with their columns."""
+    with closing(sqlite3.connect(":memory:")) as scratch:
+        scratch.executescript(schema.script)
+        return existing(scratch, schema)
+
+
+@cache
+def indexes(schema: Schema) -> tuple[str, ...]:
+    """The names of the indexes that the schema's script makes."""
+    with closing(sqlite3.connect(":memory:")) as scratch:
+        scratch.executescript(schema.script)
+        found = scratch.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql <> ''")
+        return tuple(name for (name,) in found)
