@@ -28,7 +28,7 @@ def demo(
     Example, to look around afterwards with any Matrix client:
       surfaces-bot demo --keep
     """
-    from supervisor.demo.story import tell_story
+    from demo.story import tell_story
 
     configure_logging(log_format="console", level="WARNING")
     raise typer.Exit(anyio.run(partial(tell_story, keep=keep)))

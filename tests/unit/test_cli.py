@@ -350,7 +350,7 @@ def test_demo_needs_no_settings_and_ends_as_the_story_ends(
         asked.append(keep)
         return 1
 
-    monkeypatch.setattr("supervisor.demo.story.tell_story", tell_story)
+    monkeypatch.setattr("demo.story.tell_story", tell_story)
     assert ends_with("demo", *arguments) == 1
     assert asked == [bool(arguments)]
 

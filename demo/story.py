@@ -7,13 +7,13 @@ from typing import Any, Final, TypeAlias
 
 import anyio
 
+from demo.bot import BotFailed, BotProcess
+from demo.comparison import count, differences
+from demo.narrator import Narrator
+from demo.person import Invite, NothingHappened, Person, Refused
+from demo.stage import SetUp, Stage, set_up
+from demo.synapse import SynapseFailed, SynapseMissing
 from supervisor.console import console
-from supervisor.demo.bot import BotFailed, BotProcess
-from supervisor.demo.comparison import count, differences
-from supervisor.demo.narrator import Narrator
-from supervisor.demo.person import Invite, NothingHappened, Person, Refused
-from supervisor.demo.stage import SetUp, Stage, set_up
-from supervisor.demo.synapse import SynapseFailed, SynapseMissing
 
 Kv: TypeAlias = dict[str, dict[str, Any]]
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
-from supervisor.demo.bot import Transition
+from demo.bot import Transition
 
 
 class Narrator:
