@@ -30,6 +30,8 @@ DOCUMENTS: Final = (
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "SECURITY.md",
+    ".github/pull_request_template.md",
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")),
 )
 VARIABLES: Final = {
