@@ -68,7 +68,7 @@ clean: ## remove the environments and everything the tools left behind
 	@rm -rf $(VENV) .tools .coverage .coverage.* htmlcov dist *.egg-info
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@rm -rf benchmarks/.cache
-	@find actors adapter supervisor tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	@find actors adapter demo supervisor tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(TOOLS): requirements-tools.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -12,7 +12,7 @@ import anyio
 import msgspec
 
 from benchmarks.topology import PASSWORD, Home
-from supervisor.demo.person import Person
+from demo.person import Person
 
 _PATIENCE_S: Final = 120
 _FILTER: Final = msgspec.json.encode(

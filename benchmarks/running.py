@@ -14,7 +14,7 @@ import anyio
 from benchmarks import results
 from benchmarks.stopwatch import READY_PATH, Ready
 from benchmarks.topology import PASSWORD
-from supervisor.demo.leash import LeashedProgram
+from demo.leash import LeashedProgram
 
 ALONE: Final = Path("benchmarks/.cache/alone/bin/python")
 """Python with what the bot needs and nothing else, as `make bench` sets it up."""

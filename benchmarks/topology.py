@@ -17,8 +17,8 @@ import anyio
 from actors.model import ChatId, Marker, PlatformChatId, RoomId, RoomKind, UserId
 from actors.ports import NewRoom
 from adapter.matrix.provisioning import create_room_body, link_content
-from supervisor.demo.person import Person
-from supervisor.demo.synapse import ThrowawaySynapse
+from demo.person import Person
+from demo.synapse import ThrowawaySynapse
 
 CACHE: Final = Path(__file__).parent / ".cache"
 PASSWORD: Final = "a password of no worth"

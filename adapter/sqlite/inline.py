@@ -4,6 +4,7 @@ Made for deterministic tests; the statements are the same as in real use.
 """
 
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, final
@@ -41,7 +42,10 @@ class _Database:
         if path != MEMORY:
             self.recovery = prepare_file(Path(path), schema, now=now, busy_timeout_s=busy_timeout_s)
         with translated():
-            self._connection = connect(path, busy_timeout_s)
+            self._connection = connect(path, busy_timeout_s, any_thread=path == MEMORY)
+        if path == MEMORY:
+            # Python may collect it in any thread, and from 3.13 on warns of one that is still open.
+            weakref.finalize(self, self._connection.close)
         prepare_connection(self._connection, schema, now=now)
 
     async def fetch(self, query: Query) -> list[Row]:
@@ -60,7 +64,7 @@ class _Database:
 
 @final
 class InlineStore(SqlStore):
-    """The StateStore port on a file or in memory. `close` when done."""
+    """The StateStore port on a file or in memory. `close` one on a file when done."""
 
     def __init__(
         self,
@@ -79,7 +83,7 @@ class InlineStore(SqlStore):
 
 @final
 class InlineJournal:
-    """The Journal port on a file or in memory. `close` when done."""
+    """The Journal port on a file or in memory. `close` one on a file when done."""
 
     def __init__(
         self,

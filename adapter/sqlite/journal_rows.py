@@ -58,8 +58,8 @@ _TRIM_AGE: Final = (
 )
 _NEWEST: Final = (
     f"SELECT {_COLUMNS} FROM journal"  # noqa: S608 - constants
-    " WHERE (?1 IS NULL OR machine = ?1) AND seq > ?3"
-    " ORDER BY seq DESC LIMIT ?2"
+    " WHERE (? IS NULL OR machine = ?) AND seq > ?"
+    " ORDER BY seq DESC LIMIT ?"
 )
 
 
@@ -81,7 +81,8 @@ def journal_query(
     machine: str | None = None, limit: int | None = None, after_seq: int = 0
 ) -> Query:
     """Rows for `decode_rows`: of one machine or all, the newest `limit` or all."""
-    return Query(_NEWEST, (machine, -1 if limit is None else max(limit, 0), after_seq))
+    rows = -1 if limit is None else max(limit, 0)
+    return Query(_NEWEST, (machine, machine, after_seq, rows))
 
 
 def decode_rows(newest_first: Sequence[Row]) -> list[JournalRow]:

@@ -96,10 +96,20 @@ def copy_database(path: Path, folder: Path) -> Path:
     return folder / path.name
 
 
-def connect(path: Path | str, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Connection:
-    """Open a path or a `file:` URI; no implicit transactions, and bad UTF-8 is no error."""
-    uri = str(path).startswith("file:")
-    connection = sqlite3.connect(path, isolation_level=None, timeout=busy_timeout_s, uri=uri)
+def connect(
+    path: Path | str, busy_timeout_s: float = BUSY_TIMEOUT_S, *, any_thread: bool = False
+) -> sqlite3.Connection:
+    """Open a path or a `file:` URI; no implicit transactions, and bad UTF-8 is no error.
+
+    With `any_thread`, a thread other than the one that opened it may close it.
+    """
+    connection = sqlite3.connect(
+        path,
+        isolation_level=None,
+        timeout=busy_timeout_s,
+        uri=str(path).startswith("file:"),
+        check_same_thread=not any_thread,
+    )
     connection.text_factory = lenient_text
     return connection
 

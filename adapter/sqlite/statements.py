@@ -103,7 +103,7 @@ _OPEN_GAP: Final = (
     "INSERT INTO gaps(room_id, since, upto) VALUES (?, ?, ?)"
     " ON CONFLICT(room_id) DO UPDATE SET upto = excluded.upto"
 )
-_CLOSE_GAP: Final = "DELETE FROM gaps WHERE room_id = ?1 AND upto = coalesce(?2, upto)"
+_CLOSE_GAP: Final = "DELETE FROM gaps WHERE room_id = ? AND upto = coalesce(?, upto)"
 _ACCEPT: Final = (
     "INSERT INTO inbox(event_id, room_id, sender, sent_ts, msgtype, body, is_edit, accepted_at)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(event_id) DO NOTHING"
@@ -222,17 +222,17 @@ def row_query(key: str) -> Query:
 
 
 # Keys are compared as UTF-8, where no byte is as high as 0xff.
-_WITH_PREFIX: Final = " FROM kv WHERE key >= ?1 AND key < ?1 || CAST(x'ff' AS TEXT) ORDER BY key"
+_WITH_PREFIX: Final = " FROM kv WHERE key >= ? AND key < ? || CAST(x'ff' AS TEXT) ORDER BY key"
 
 
 def rows_query(prefix: str) -> Query:
     """Keys that start with a prefix, and their values for `decode_json`."""
-    return Query(f"SELECT key, CAST(value AS BLOB){_WITH_PREFIX}", (prefix,))
+    return Query(f"SELECT key, CAST(value AS BLOB){_WITH_PREFIX}", (prefix, prefix))
 
 
 def keys_query(prefix: str) -> Query:
     """Keys that start with a prefix."""
-    return Query(f"SELECT key{_WITH_PREFIX}", (prefix,))
+    return Query(f"SELECT key{_WITH_PREFIX}", (prefix, prefix))
 
 
 def waiting_query(room_id: RoomId, limit: int) -> Query:

@@ -5,10 +5,12 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from actors.writes import AcceptMessage, OpenGap, PutIntent, PutRow, QueueMessage, SavePosition
+from adapter.sqlite.inline import InlineStore
 from adapter.sqlite.journal import read_journal
 from adapter.sqlite.schema import STORE_SCHEMA
 from tests.store.conftest import Journals, Stores
@@ -245,3 +247,14 @@ async def test_a_journal_with_other_columns_is_set_aside(journals: Journals) -> 
         await journal.append(record(1))
         assert "set aside: journal" in (journal.recovery or "")
     assert len(read_journal(journals.path)) == 1
+
+
+def test_a_database_in_memory_is_closed_with_its_last_reference() -> None:
+    """In whichever thread that goes: Python's collector runs in any of them."""
+    store = [InlineStore()]
+    connection: sqlite3.Connection = vars(store[0]._database)["_connection"]
+    collector = Thread(target=store.clear)
+    collector.start()
+    collector.join()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")

@@ -1,5 +1,6 @@
 """The statements themselves: what they find, and how much they walk through to find it."""
 
+import re
 import sqlite3
 from contextlib import closing
 
@@ -11,6 +12,7 @@ from actors.ports import StoreCorrupt, StoreUnavailable
 from actors.writes import PutRow
 from adapter.sqlite import statements as sql
 from adapter.sqlite.errors import translated
+from adapter.sqlite.journal_rows import journal_query
 from adapter.sqlite.schema import STORE_SCHEMA
 from adapter.sqlite.statements import Query, rows_query, statement_for
 from tests.store.values import ALICE, ROOM
@@ -48,6 +50,16 @@ def test_no_query_walks_through_what_is_settled(query: Query, index: str) -> Non
         explained = connection.execute(f"EXPLAIN QUERY PLAN {query.sql}", query.params)
         (first, *_) = [detail for _, _, _, detail in explained]
     assert index in first
+
+
+@pytest.mark.parametrize(
+    "query", [sql.rows_query("chat:"), sql.keys_query("chat:"), journal_query("lifecycle", 5, 7)]
+)
+def test_values_are_given_by_place(query: Query) -> None:
+    """Python up to 3.12.3 takes `?1` for a name, and warns where the values have none."""
+    assert "?" in query.sql
+    assert not re.search(r"\?\d", query.sql)
+    assert query.sql.count("?") == len(query.params)
 
 
 def test_a_read_only_file_is_unavailable() -> None:

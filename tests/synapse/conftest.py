@@ -8,9 +8,9 @@ from typing import Protocol, TypeAlias
 
 import pytest
 
-from supervisor.demo.bot import RUN, BotProcess
-from supervisor.demo.person import Person
-from supervisor.demo.synapse import ThrowawaySynapse
+from demo.bot import RUN, BotProcess
+from demo.person import Person
+from demo.synapse import ThrowawaySynapse
 from tests.synapse.home import Home, move_in
 from tests.synapse.proxy import FaultProxy
 

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import anyio
 
-from supervisor.demo.bot import BotProcess
-from supervisor.demo.person import Event, Invite, Person
+from demo.bot import BotProcess
+from demo.person import Event, Invite, Person
 
 MARKER = "io.surfaces.room"
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import anyio
 
-from supervisor.demo.bot import BotProcess
+from demo.bot import BotProcess
 
 _SETTINGS: Final = ("MATRIX_", "BOT_", "STATUS_", "LOG_")
 

@@ -15,8 +15,8 @@ from actors.rules.report import ReconcileReport
 from adapter.matrix.gateway import Gateway
 from adapter.matrix.reconcile import reconcile_matrix_state
 from adapter.sqlite.store import SqliteStore
-from supervisor.demo.bot import BotProcess
-from supervisor.demo.person import Json, Person
+from demo.bot import BotProcess
+from demo.person import Json, Person
 from tests.synapse.home import MARKER
 from tests.synapse.program import surfaces_bot
 

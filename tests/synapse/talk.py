@@ -14,9 +14,9 @@ from urllib.parse import quote
 import aiohttp
 import anyio
 
-from supervisor.demo.bot import BotProcess
-from supervisor.demo.person import Person, Refused
-from supervisor.demo.synapse import ThrowawaySynapse
+from demo.bot import BotProcess
+from demo.person import Person, Refused
+from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import newcomer
 from tests.synapse.home import hear, move_in
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from supervisor.demo.bot import BotProcess
-from supervisor.demo.synapse import ThrowawaySynapse
+from demo.bot import BotProcess
+from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, MakeBot, MakePerson
 from tests.synapse.home import Home, hear, move_in
 from tests.synapse.program import surfaces_bot

@@ -10,8 +10,8 @@ from typing import Any
 import anyio
 import pytest
 
-from supervisor.demo.bot import BotProcess
-from supervisor.demo.person import Person
+from demo.bot import BotProcess
+from demo.person import Person
 from tests.synapse.conftest import MakeBot, MakePerson
 from tests.synapse.home import Home, history, move_in
 from tests.synapse.program import surfaces_bot

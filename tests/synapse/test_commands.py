@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from supervisor.demo.person import Person
+from demo.person import Person
 from tests.synapse.conftest import MakeBot
 from tests.synapse.home import Home, accept, eventually, hear, move_in, words_of
 

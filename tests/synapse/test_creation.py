@@ -7,9 +7,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from supervisor.demo.bot import BotProcess
-from supervisor.demo.person import Person
-from supervisor.demo.synapse import ThrowawaySynapse
+from demo.bot import BotProcess
+from demo.person import Person
+from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, MakeBot, MakePerson, account_of, newcomer, unique
 from tests.synapse.home import MARKER, Home, accept, hear, knock, move_in, words_of
 from tests.synapse.proxy import (

@@ -12,12 +12,12 @@ import anyio
 import pytest
 from typing_extensions import override
 
-from supervisor.demo.bot import RUN, BotProcess
-from supervisor.demo.narrator import Narrator
-from supervisor.demo.person import Person
-from supervisor.demo.stage import SetUp, Stage
-from supervisor.demo.story import RENAMED, tell_story
-from supervisor.demo.synapse import ThrowawaySynapse
+from demo.bot import RUN, BotProcess
+from demo.narrator import Narrator
+from demo.person import Person
+from demo.stage import SetUp, Stage
+from demo.story import RENAMED, tell_story
+from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, newcomer, unique
 
 pytestmark = pytest.mark.anyio

@@ -12,9 +12,9 @@ from itertools import product
 import anyio
 import pytest
 
-from supervisor.demo.bot import BotProcess
-from supervisor.demo.person import Person
-from supervisor.demo.synapse import ThrowawaySynapse
+from demo.bot import BotProcess
+from demo.person import Person
+from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, account_of, unique
 from tests.synapse.home import hear, words_of
 from tests.synapse.program import surfaces_bot

@@ -35,8 +35,8 @@ from adapter.matrix.connection import path_to
 from adapter.matrix.gateway import Gateway
 from adapter.matrix.provisioning import create_room_body
 from adapter.matrix.session import SessionFile
-from supervisor.demo.person import Person, Refused
-from supervisor.demo.synapse import ThrowawaySynapse
+from demo.person import Person, Refused
+from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, unique
 
 pytestmark = pytest.mark.anyio

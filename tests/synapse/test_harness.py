@@ -12,16 +12,16 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from supervisor.demo.bot import BotFailed, BotProcess, Transition
-from supervisor.demo.leash import LeashedProgram
-from supervisor.demo.person import NothingHappened, Person, Refused
-from supervisor.demo.synapse import ThrowawaySynapse
+from demo.bot import BotFailed, BotProcess, Transition
+from demo.leash import LeashedProgram
+from demo.person import NothingHappened, Person, Refused
+from demo.synapse import ThrowawaySynapse
 
 pytestmark = pytest.mark.anyio
 
 HOLDING_A_SYNAPSE = """
 import sys, anyio
-from supervisor.demo.synapse import ThrowawaySynapse
+from demo.synapse import ThrowawaySynapse
 
 async def main():
     async with ThrowawaySynapse() as homeserver:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.demo.bot import BotProcess
-from supervisor.demo.person import Person
+from demo.bot import BotProcess
+from demo.person import Person
 from supervisor.lock import holder
 from tests.synapse.conftest import PASSWORD
 from tests.synapse.home import eventually, move_in, words_of

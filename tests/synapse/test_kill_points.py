@@ -16,10 +16,10 @@ import anyio
 import pytest
 from typing_extensions import override
 
-from supervisor.demo.bot import BotProcess
-from supervisor.demo.comparison import differences
-from supervisor.demo.person import Person
-from supervisor.demo.synapse import ThrowawaySynapse
+from demo.bot import BotProcess
+from demo.comparison import differences
+from demo.person import Person
+from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, MakeBot, newcomer, unique
 from tests.synapse.home import accept, hear, knock, move_in, words_of
 from tests.synapse.proxy import FaultProxy, after, before

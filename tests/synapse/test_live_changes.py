@@ -13,10 +13,10 @@ from urllib.parse import quote
 import anyio
 import pytest
 
-from supervisor.demo.bot import BotProcess
-from supervisor.demo.comparison import differences
-from supervisor.demo.person import Json, Person
-from supervisor.demo.synapse import ThrowawaySynapse
+from demo.bot import BotProcess
+from demo.comparison import differences
+from demo.person import Json, Person
+from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, newcomer, unique
 from tests.synapse.home import MARKER
 from tests.synapse.rebuilding import Reconciler, Rows, content_of

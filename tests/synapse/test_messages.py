@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from supervisor.demo.person import Person
+from demo.person import Person
 from tests.synapse.conftest import MakeBot, MakePerson
 from tests.synapse.home import Home, hear, history, move_in, words_of
 from tests.synapse.proxy import FaultProxy, answering

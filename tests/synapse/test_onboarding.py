@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from supervisor.demo.bot import BotProcess
-from supervisor.demo.person import Person, Refused
-from supervisor.demo.synapse import ThrowawaySynapse
+from demo.bot import BotProcess
+from demo.person import Person, Refused
+from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, MakeBot, account_of, newcomer, unique
 from tests.synapse.home import MARKER, Home, accept, hear, knock, move_in
 

@@ -19,9 +19,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from supervisor.demo.bot import BotProcess
-from supervisor.demo.person import Person
-from supervisor.demo.synapse import ThrowawaySynapse
+from demo.bot import BotProcess
+from demo.person import Person
+from demo.synapse import ThrowawaySynapse
 from supervisor.lifecycle import LIFECYCLE, MACHINE, State, Trigger
 from tests.synapse.conftest import PASSWORD, MakeBot, account_of, unique
 from tests.synapse.home import move_in

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from supervisor.demo.bot import BotProcess
-from supervisor.demo.comparison import Rows, count, differences
-from supervisor.demo.person import Person
-from supervisor.demo.synapse import ThrowawaySynapse
+from demo.bot import BotProcess
+from demo.comparison import Rows, count, differences
+from demo.person import Person
+from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, newcomer, unique
 from tests.synapse.home import Home, accept, eventually, hear, history, knock, move_in, words_of
 

@@ -14,9 +14,9 @@ import pytest
 from anyio.abc import Process
 
 from adapter.matrix.checklist import CHECKLIST_NAME
-from supervisor.demo.bot import BotProcess
-from supervisor.demo.person import Json, Person
-from supervisor.demo.synapse import ThrowawaySynapse
+from demo.bot import BotProcess
+from demo.person import Json, Person
+from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import MakeBot, MakePerson, account_of
 from tests.synapse.home import Home, move_in
 from tests.synapse.program import plain_environment

@@ -14,9 +14,9 @@ import aiohttp
 import anyio
 import pytest
 
-from supervisor.demo.bot import BotProcess
-from supervisor.demo.person import Person
-from supervisor.demo.synapse import ThrowawaySynapse
+from demo.bot import BotProcess
+from demo.person import Person
+from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, MakeBot, unique
 from tests.synapse.home import move_in
 

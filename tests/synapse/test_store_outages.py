@@ -11,9 +11,9 @@ from typing import Final, TypeAlias
 
 import pytest
 
-from supervisor.demo.bot import BotProcess
-from supervisor.demo.person import Person
-from supervisor.demo.synapse import ThrowawaySynapse
+from demo.bot import BotProcess
+from demo.person import Person
+from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, MakeBot, newcomer, unique
 from tests.synapse.home import Home, hear, move_in, words_of
 from tests.synapse.talk import launched

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 
-from supervisor.demo.bot import BotProcess
-from supervisor.demo.comparison import differences
-from supervisor.demo.person import Person
-from supervisor.demo.synapse import ThrowawaySynapse
+from demo.bot import BotProcess
+from demo.comparison import differences
+from demo.person import Person
+from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, MakeBot, account_of
 from tests.synapse.home import MARKER, hear, words_of
 from tests.synapse.rebuilding import Reconciler, Rows, content_of, listed_in

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 import anyio
 import pytest
 
-from supervisor.demo.person import Json, Person, Refused
+from demo.person import Json, Person, Refused
 from tests.synapse.home import MARKER
 
 HERE: Final = {"via": ["localhost"]}

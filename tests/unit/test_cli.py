@@ -351,9 +351,30 @@ def test_demo_needs_no_settings_and_ends_as_the_story_ends(
         asked.append(keep)
         return 1
 
-    monkeypatch.setattr("supervisor.demo.story.tell_story", tell_story)
+    monkeypatch.setattr("demo.story.tell_story", tell_story)
     assert ends_with("demo", *arguments) == 1
     assert asked == [bool(arguments)]
+
+
+def test_demo_says_where_it_is_to_be_had_when_the_program_was_installed_without_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in ("demo", "demo.story"):
+        monkeypatch.setitem(sys.modules, module, None)
+    assert ends_with("demo") == 1
+    assert capsys.readouterr().err == (
+        "surfaces-bot: the demo is part of the source tree and not of the installed program: "
+        "clone the repository and run `make demo` in it\n"
+    )
+
+
+def test_demo_hides_no_other_missing_module(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "demo.story", raising=False)
+    monkeypatch.setitem(sys.modules, "demo.stage", None)
+    assert ends_with("demo") == 70
+    assert "ModuleNotFoundError" in capsys.readouterr().err
 
 
 def at(age: timedelta) -> str:

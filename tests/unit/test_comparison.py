@@ -1,6 +1,6 @@
 """The demo's comparison of the database before a loss and after the recovery."""
 
-from supervisor.demo.comparison import count, differences
+from demo.comparison import count, differences
 
 ROW = {"chat_id": "C1", "display_name": "Chat 1"}
 

@@ -31,6 +31,8 @@ DOCUMENTS: Final = (
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "SECURITY.md",
+    ".github/pull_request_template.md",
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")),
 )
 VARIABLES: Final = {
@@ -237,7 +239,9 @@ def test_every_link_leads_somewhere(document: str) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_file_that_is_named_exists(document: str) -> None:
-    named = re.findall(r"`((?:actors|adapter|docs|supervisor|tests)/[\w./-]*)`", text(document))
+    named = re.findall(
+        r"`((?:actors|adapter|demo|docs|supervisor|tests)/[\w./-]*)`", text(document)
+    )
     assert not [path for path in named if not (ROOT / path).exists()]
 
 

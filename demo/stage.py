@@ -6,10 +6,10 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from supervisor.demo.bot import BotProcess
-from supervisor.demo.narrator import Narrator
-from supervisor.demo.person import Person
-from supervisor.demo.synapse import ThrowawaySynapse, free_port
+from demo.bot import BotProcess
+from demo.narrator import Narrator
+from demo.person import Person
+from demo.synapse import ThrowawaySynapse, free_port
 
 BOT_NAME = "surfaces"
 

@@ -3,12 +3,23 @@
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
-from supervisor.demo.bot import Transition
+from demo.bot import Transition
+
+_PIPE_WIDTH: Final = 200
+
+
+def plain_console() -> Console:
+    """Make a console that reads no markup in texts and breaks no lines in a pipe."""
+    made = Console(markup=False, highlight=False, emoji=False)
+    if not made.is_terminal:
+        made.width = _PIPE_WIDTH
+    return made
 
 
 class Narrator:

@@ -7,13 +7,12 @@ from typing import Any, Final, TypeAlias
 
 import anyio
 
-from supervisor.demo.bot import BotFailed, BotProcess
-from supervisor.demo.comparison import count, differences
-from supervisor.demo.narrator import Narrator
-from supervisor.demo.person import Invite, NothingHappened, Person, Refused
-from supervisor.demo.stage import SetUp, Stage, set_up
-from supervisor.demo.synapse import SynapseFailed, SynapseMissing
-from supervisor.text.console import console
+from demo.bot import BotFailed, BotProcess
+from demo.comparison import count, differences
+from demo.narrator import Narrator, plain_console
+from demo.person import Invite, NothingHappened, Person, Refused
+from demo.stage import SetUp, Stage, set_up
+from demo.synapse import SynapseFailed, SynapseMissing
 
 Kv: TypeAlias = dict[str, dict[str, Any]]
 
@@ -55,7 +54,7 @@ async def tell_story(*, keep: bool, set_up: SetUp = set_up) -> int:
     With `keep`, the homeserver and the bot run on afterwards. Otherwise nothing is left behind.
     `set_up` makes the stage that it is told on.
     """
-    narrator = Narrator(console())
+    narrator = Narrator(plain_console())
     try:
         await _tell(narrator, set_up, keep=keep)
     except _FAILURES as error:

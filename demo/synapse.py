@@ -22,7 +22,7 @@ from typing import Final, Self
 import aiohttp
 import anyio
 
-from supervisor.demo.leash import LeashedProgram
+from demo.leash import LeashedProgram
 
 SERVER_NAME: Final = "localhost"
 

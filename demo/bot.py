@@ -16,7 +16,7 @@ from typing import Any, Final, Self, TypeAlias
 
 import anyio
 
-from supervisor.demo.leash import LeashedProgram
+from demo.leash import LeashedProgram
 
 LogEvent: TypeAlias = dict[str, Any]
 

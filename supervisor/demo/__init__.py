@@ -1,4 +1,0 @@
-"""The whole story on a throw-away homeserver: an outsider that talks HTTP and starts programs.
-
-Nothing here imports the bot; what it shows is seen from outside, as an owner would see it.
-"""
