@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from typing import Final, assert_never
 
 NAME_LIMIT: Final = 100
 """Characters that a person may give a chat's name through a command."""
@@ -31,6 +31,8 @@ class Argument(Enum):
                 return rest or None
             case Argument.CHAT_ID:
                 return rest.upper() or None
+            case _:
+                assert_never(self)
 
 
 @dataclass(frozen=True, slots=True)
