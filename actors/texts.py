@@ -12,7 +12,14 @@ class Texts:
     chat_name: str
     space_name: str
     space_topic: str
-    help: str
+    help_title: str
+    help_new: str
+    help_chats: str
+    help_rename: str
+    help_archive: str
+    help_open: str
+    help_status: str
+    help_help: str
     unknown_command: str
     owner_only: str
     not_text: str
@@ -53,16 +60,14 @@ ENGLISH: Final = Texts(
     chat_name="Chat {number}",
     space_name="Chats of {owner}",
     space_topic="Your chats, one room each. Write !help in any of them.",
-    help=(
-        "Write, and I answer here. Commands:\n"
-        "!new [name]: a new chat\n"
-        "!chats: your chats\n"
-        "!rename <name>: rename this chat\n"
-        "!archive: put this chat away\n"
-        "!open C<n>: invite me to that chat again\n"
-        "!status: how things are\n"
-        "!help: this list"
-    ),
+    help_title="Write, and I answer here. Commands:",
+    help_new="!new [name]: a new chat",
+    help_chats="!chats: your chats",
+    help_rename="!rename <name>: rename this chat",
+    help_archive="!archive: put this chat away",
+    help_open="!open C<n>: invite me to that chat again",
+    help_status="!status: how things are",
+    help_help="!help: this list",
     unknown_command="I don't know the command !{word}. Write !help for the list.",
     owner_only="Only {owner} can use commands in this chat.",
     not_text="I can only read text so far.",
@@ -117,16 +122,14 @@ RUSSIAN: Final = Texts(
     chat_name="Чат {number}",
     space_name="Чаты {owner}",
     space_topic="Ваши чаты, по комнате на каждый. Напишите !help в любом из них.",
-    help=(
-        "Пишите, и я отвечу здесь. Команды:\n"
-        "!new [название]: новый чат\n"
-        "!chats: ваши чаты\n"
-        "!rename <название>: переименовать этот чат\n"
-        "!archive: убрать этот чат в архив\n"
-        "!open C<n>: снова пригласить меня в тот чат\n"
-        "!status: как обстоят дела\n"
-        "!help: этот список"
-    ),
+    help_title="Пишите, и я отвечу здесь. Команды:",
+    help_new="!new [название]: новый чат",
+    help_chats="!chats: ваши чаты",
+    help_rename="!rename <название>: переименовать этот чат",
+    help_archive="!archive: убрать этот чат в архив",
+    help_open="!open C<n>: снова пригласить меня в тот чат",
+    help_status="!status: как обстоят дела",
+    help_help="!help: этот список",
     unknown_command="Я не знаю команды !{word}. Список: !help.",
     owner_only="Команды в этом чате доступны только {owner}.",
     not_text="Пока я умею читать только текст.",

@@ -80,17 +80,11 @@ class Creation(OwnerWork):
         if chat_is_begun and await self._user() is None:
             await self._without_space(intent)
             return True
-        unknowns = Unknowns(self.owner, self.services)
         match intent.step:
             case IntentStep.WANTED:
-                if await unknowns.must_wait(intent):
-                    return False
-                if await self._made_before(intent):
-                    return True
-                if not await self._found_meanwhile(intent):
-                    await self._reserve(intent)
+                return await self._begin(intent)
             case IntentStep.CREATING:
-                if intent.started_at is None and await unknowns.must_wait(intent):
+                if intent.started_at is None and await self._must_wait(intent):
                     return False
                 return await self._create(intent)
             case IntentStep.CREATED:
@@ -99,6 +93,17 @@ class Creation(OwnerWork):
                 raise ValueError(intent)
             case _:
                 assert_never(intent.step)
+        return True
+
+    async def _must_wait(self, intent: Intent) -> bool:
+        return await Unknowns(self.owner, self.services).must_wait(intent)
+
+    async def _begin(self, intent: Intent) -> bool:
+        """Reserve what the room needs, unless the room is there already. False: it has to wait."""
+        if await self._must_wait(intent):
+            return False
+        if not await self._made_before(intent) and not await self._found_meanwhile(intent):
+            await self._reserve(intent)
         return True
 
     async def _found_meanwhile(self, intent: Intent) -> bool:

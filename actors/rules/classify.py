@@ -185,11 +185,7 @@ def classify(seen: RoomSnapshot, around: Surroundings, record: Record, me: UserI
         return _unmarked_space(seen, around, me)
     if around.linked and (seen.creator == me or around.origins):
         return _legacy(seen, around, record)
-    if record.room is not None and record.room.space_id in around.unreadable:
-        return Conflict(ConflictReason.UNREADABLE, f"its Space {record.room.space_id}")
-    if seen.creator == me and record.room is not None and record.room.space_id not in around.spaces:
-        return _without_space(record.room, record)
-    return Skipped(_skip_reason(seen, me))
+    return _unlinked(seen, around, record, me)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +273,16 @@ def _unmarked_space(seen: RoomSnapshot, around: Surroundings, me: UserId) -> Ver
     if around.own_space is None or around.own_space.owner is None:
         return Conflict(ConflictReason.OWNER_AMBIGUOUS)
     return Space(around.own_space.owner, _name(seen), 1, replaces=_stands_for(seen, around))
+
+
+def _unlinked(seen: RoomSnapshot, around: Surroundings, record: Record, me: UserId) -> Verdict:
+    """A room that nothing on the homeserver makes a chat; its row may name a Space all the same."""
+    row = record.room
+    if row is not None and row.space_id in around.unreadable:
+        return Conflict(ConflictReason.UNREADABLE, f"its Space {row.space_id}")
+    if row is not None and seen.creator == me and row.space_id not in around.spaces:
+        return _without_space(row, record)
+    return Skipped(_skip_reason(seen, me))
 
 
 def _legacy(seen: RoomSnapshot, around: Surroundings, record: Record) -> Verdict:

@@ -2,7 +2,8 @@
 
 import re
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from enum import Enum, auto
+from typing import Final, assert_never
 
 NAME_LIMIT: Final = 100
 """Characters that a person may give a chat's name through a command."""
@@ -11,62 +12,36 @@ DISPLAY_LIMIT: Final = 255
 """Characters that are kept of a name that came from the room itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Help:
-    """`!help`."""
+class Argument(Enum):
+    """What follows a command's word."""
+
+    NONE = auto()
+    """Nothing: what follows is ignored."""
+    NAME = auto()
+    """A name, of at most NAME_LIMIT characters where the command is carried out."""
+    CHAT_ID = auto()
+    """Perhaps a chat id. It is read in upper case."""
+
+    def read(self, rest: str) -> str | None:
+        """The argument in the rest of a line; None where there is none."""
+        match self:
+            case Argument.NONE:
+                return None
+            case Argument.NAME:
+                return rest or None
+            case Argument.CHAT_ID:
+                return rest.upper() or None
+            case _:
+                assert_never(self)
 
 
 @dataclass(frozen=True, slots=True)
-class New:
-    """`!new [name]`."""
-
-    name: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Chats:
-    """`!chats`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rename:
-    """`!rename <name>`."""
-
-    name: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Archive:
-    """`!archive`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """`!yes` or `!no`."""
-
-    yes: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """`ref` is what was typed, in upper case: perhaps a chat id."""
-
-    ref: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """`!status`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """`!` and a word that is no command of ours."""
+class CommandLine:
+    """`!` with a word in small letters, and the rest of it on one line. Any word will do."""
 
     word: str
+    rest: str = ""
 
-
-Command: TypeAlias = Help | New | Chats | Rename | Archive | Answer | Open | Status | Unknown
 
 _COMMAND: Final = re.compile(r"!([^\W\d_]\w*)(?:\s+(.*))?", re.DOTALL)
 _UNPRINTABLE: Final = re.compile(
@@ -74,32 +49,12 @@ _UNPRINTABLE: Final = re.compile(
 )
 
 
-def parse(body: str) -> Command | None:
+def parse(body: str) -> CommandLine | None:
     """The command in a message's body, or None when it is ordinary text."""
     found = _COMMAND.fullmatch(body.strip())
     if found is None:
         return None
-    word = found[1].casefold()
-    rest = clean_name(found[2] or "") or None
-    match word:
-        case "help":
-            return Help()
-        case "new":
-            return New(rest)
-        case "chats":
-            return Chats()
-        case "rename":
-            return Rename(rest)
-        case "archive":
-            return Archive()
-        case "yes" | "no":
-            return Answer(yes=word == "yes")
-        case "open":
-            return Open(rest.upper() if rest else None)
-        case "status":
-            return Status()
-        case _:
-            return Unknown(word[:NAME_LIMIT])
+    return CommandLine(found[1].casefold()[:NAME_LIMIT], clean_name(found[2] or ""))
 
 
 def clean_name(text: str) -> str:

@@ -18,12 +18,6 @@ def test_each_sentence_takes_the_same_values_in_every_locale(name: str) -> None:
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-def test_the_help_names_every_command(locale: str) -> None:
-    commands = ("!help", "!new", "!chats", "!rename", "!archive", "!open", "!status")
-    assert all(command in LOCALES[locale].help for command in commands)
-
-
-@pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("number", [1, 4, 10, 9_999])
 def test_a_default_name_gives_its_number_back(locale: str, number: int) -> None:
     assert number_in_default_name(LOCALES[locale].chat_name.format(number=number)) == number

@@ -1,0 +1,221 @@
+"""The commands of a chat room: a handler for each, and the table of them all at the end.
+
+A handler may run twice for the same message, after a kill, so every step of it is idempotent. It
+may raise what the homeserver raises; HomeserverRefused becomes a sentence for the owner.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+import anyio
+
+from actors.chats import ChatManager
+from actors.messages import IntentsWaiting, owner_address
+from actors.model import ChatContext, ChatId, Intent, IntentKind, IntentStep, Nonce, RoomId
+from actors.ports import HomeserverRefused
+from actors.room.asked import Asked, Response
+from actors.rules.commands import NAME_LIMIT, Argument, CommandLine
+from actors.rules.numbering import chat_number
+from actors.rules.settlement import Identity
+from actors.services import Services
+from actors.texts import Texts
+from actors.writes import PutIntent
+
+REF_SHOWN: Final = 20
+"""Characters of an unknown chat id that the answer repeats."""
+
+Handler: TypeAlias = Callable[[Asked], Awaitable[Response]]
+HelpLine: TypeAlias = Callable[[Texts], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One row of `COMMANDS`. `help_line` is what it adds to `!help`; None adds nothing."""
+
+    word: str
+    argument: Argument
+    handler: Handler
+    help_line: HelpLine | None
+
+
+async def carry_out(line: CommandLine, asked: Asked) -> Response:
+    """Let the command's handler answer, or say why there is none or what is wrong."""
+    texts, command = asked.texts, _BY_WORD.get(line.word)
+    if command is None:
+        return asked.say(texts.unknown_command.format(word=line.word))
+    argument = command.argument.read(line.rest)
+    if command.argument is Argument.NAME and argument and len(argument) > NAME_LIMIT:
+        return asked.say(texts.name_too_long.format(limit=NAME_LIMIT, length=len(argument)))
+    return await command.handler(replace(asked, argument=argument))
+
+
+def help_text(texts: Texts) -> str:
+    """The answer to `!help`."""
+    lines = [command.help_line(texts) for command in COMMANDS if command.help_line]
+    return "\n".join([texts.help_title, *lines])
+
+
+# ------------------------------------------------------------ a handler each
+
+
+async def show_help(asked: Asked) -> Response:
+    """`!help`: list the commands."""
+    return asked.say(help_text(asked.texts))
+
+
+async def new(asked: Asked) -> Response:
+    """`!new [name]`: note the wish for a chat; its owner's actor makes the room."""
+    owner = asked.identity.room.matrix_user_id
+    intent = Intent(
+        Nonce(f"new.{asked.message.event_id}"),
+        owner,
+        IntentKind.CHAT,
+        IntentStep.WANTED,
+        reply_room=asked.room_id,
+        name=asked.argument,
+    )
+    return Response(
+        [PutIntent(intent, only_if_new=True)], promised=(owner_address(owner), IntentsWaiting())
+    )
+
+
+async def list_chats(asked: Asked) -> Response:
+    """`!chats`: list the owner's chats."""
+    texts = asked.texts
+    chats = await _chats_of_owner(asked)
+    lines = [
+        (texts.chats_line_archived if chat.is_archived else texts.chats_line).format(
+            chat_id=chat.chat_id, name=chat.name
+        )
+        for chat in chats
+    ]
+    return asked.say("\n".join([texts.chats_title, *lines]))
+
+
+async def rename(asked: Asked) -> Response:
+    """`!rename <name>`: name the room and the chat."""
+    name = asked.argument
+    if name is None:
+        return asked.say(asked.texts.rename_needs_name)
+    await asked.services.homeserver.set_name(asked.room_id, name)
+    renamed = Identity(
+        replace(asked.identity.room, display_name=name), replace(asked.chat, name=name)
+    )
+    return replace(asked.say(asked.texts.renamed.format(name=name)), identity=renamed)
+
+
+async def archive(asked: Asked) -> Response:
+    """`!archive`: ask whether that is meant."""
+    texts, chat = asked.texts, asked.chat
+    if chat.is_archived:
+        return asked.say(_about(chat, texts.already_archived))
+    services = asked.services
+    until = anyio.current_time() + services.bounds.confirm_within_s
+    services.registry.questions.ask(asked.room_id, until)
+    return asked.say(_about(chat, texts.archive_confirm))
+
+
+async def yes(asked: Asked) -> Response:
+    """`!yes`: archive the chat, if that was the question."""
+    if not _answers_question(asked):
+        return asked.say(asked.texts.nothing_to_confirm)
+    await _mark_archived(asked.services, asked.room_id, archived=True)
+    return _with_archived(asked, asked.texts.archived, archived=True)
+
+
+async def no(asked: Asked) -> Response:
+    """`!no`: keep the chat, if archiving it was the question."""
+    texts = asked.texts
+    return asked.say(texts.archive_kept if _answers_question(asked) else texts.nothing_to_confirm)
+
+
+async def open_chat(asked: Asked) -> Response:
+    """`!open C<n>`: invite the owner to a chat again, and bring it back from the archive."""
+    texts, ref = asked.texts, asked.argument
+    if ref is None:
+        return asked.say(texts.open_needs_id)
+    chat = await _chat_named(asked, ref)
+    if chat is None:
+        return asked.say(texts.no_such_chat.format(ref=ref[:REF_SHOWN]))
+    if chat.is_archived:
+        await _mark_archived(asked.services, chat.surface_ref, archived=False)
+    if chat.surface_ref == asked.room_id:
+        return _with_archived(asked, texts.opened_here, archived=False)
+    owner = asked.identity.room.matrix_user_id
+    await asked.services.homeserver.invite(chat.surface_ref, owner)
+    text = texts.opened_again if chat.is_archived else texts.opened
+    link = asked.services.link_to(chat.surface_ref)
+    return asked.say(text.format(name=chat.name, chat_id=chat.chat_id, link=link))
+
+
+async def status(asked: Asked) -> Response:
+    """`!status`: say which chat this is, and how many the owner has."""
+    chats = await _chats_of_owner(asked)
+    archived = sum(each.is_archived for each in chats)
+    text = asked.texts.status.format(
+        name=asked.chat.name,
+        chat_id=asked.chat.chat_id,
+        active=len(chats) - archived,
+        archived=archived,
+    )
+    return asked.say(text)
+
+
+# ------------------------------------------------------------ what handlers share
+
+
+async def _chats_of_owner(asked: Asked) -> list[ChatContext]:
+    return await ChatManager(asked.services.store).list_all(asked.identity.room.matrix_user_id)
+
+
+async def _chat_named(asked: Asked, ref: str) -> ChatContext | None:
+    if chat_number(ref) is None:
+        return None
+    owner = asked.identity.room.matrix_user_id
+    return await ChatManager(asked.services.store).get(owner, ChatId(ref))
+
+
+def _answers_question(asked: Asked) -> bool:
+    questions, now = asked.services.registry.questions, anyio.current_time()
+    return questions.takes(asked.room_id, asked.message.event_id, now)
+
+
+async def _mark_archived(services: Services, room_id: RoomId, *, archived: bool) -> None:
+    """Write it into the room's marker, where the next rebuild finds it."""
+    seen = await services.homeserver.read_room(room_id)
+    if seen.marker is None:
+        raise HomeserverRefused(404, "M_NOT_FOUND", "the room has no marker yet")
+    if seen.marker.archived != archived:
+        await services.homeserver.write_marker(room_id, replace(seen.marker, archived=archived))
+
+
+def _with_archived(asked: Asked, text: str, *, archived: bool) -> Response:
+    """Say something about this room's chat, which is archived, or open, from now on."""
+    identity = replace(asked.identity, chat=replace(asked.chat, is_archived=archived))
+    return replace(asked.say(_about(asked.chat, text)), identity=identity)
+
+
+def _about(chat: ChatContext, text: str) -> str:
+    return text.format(name=chat.name, chat_id=chat.chat_id)
+
+
+# ------------------------------------------------------------ the table
+
+# fmt: off
+COMMANDS: Final = (
+    #       word       argument          handler     its line in `!help`
+    Command("new",     Argument.NAME,    new,        lambda it: it.help_new),
+    Command("chats",   Argument.NONE,    list_chats, lambda it: it.help_chats),
+    Command("rename",  Argument.NAME,    rename,     lambda it: it.help_rename),
+    Command("archive", Argument.NONE,    archive,    lambda it: it.help_archive),
+    Command("yes",     Argument.NONE,    yes,        None),
+    Command("no",      Argument.NONE,    no,         None),
+    Command("open",    Argument.CHAT_ID, open_chat,  lambda it: it.help_open),
+    Command("status",  Argument.NONE,    status,     lambda it: it.help_status),
+    Command("help",    Argument.NONE,    show_help,  lambda it: it.help_help),
+)
+# fmt: on
+"""Every command, in the order of `!help`."""
+
+_BY_WORD: Final = {command.word: command for command in COMMANDS}
