@@ -22,7 +22,7 @@ from actors.model import (
     RoomSnapshot,
     UserId,
 )
-from actors.runtime.table import TransitionRecord
+from actors.runtime.table import Transition
 from actors.writes import JsonObject, OpenGap, Write
 
 
@@ -306,8 +306,8 @@ class StateStore(Protocol):
 class Journal(Protocol):
     """The record of transitions. It survives a reset."""
 
-    async def append(self, *records: TransitionRecord) -> None:
-        """Add records in their order; a kill loses none of them. May raise StoreUnavailable."""
+    async def append(self, *transitions: Transition) -> None:
+        """Add transitions in their order; a kill loses none of them. May raise StoreUnavailable."""
         ...
 
 

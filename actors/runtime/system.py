@@ -45,9 +45,8 @@ from actors.runtime.cell import Actor, Cell
 from actors.runtime.failures import BREAKER, Failures
 from actors.runtime.restart import Backoff, CrashWindow
 from actors.runtime.runners import Runners
-from actors.runtime.table import Outcome
 from actors.runtime.timers import Timers
-from actors.runtime.transition_log import Transition, TransitionLog
+from actors.runtime.transition_log import TransitionLog
 
 _log = structlog.get_logger()
 
@@ -235,13 +234,12 @@ class ActorSystem:
         if dst is not None:
             cell.state, cell.since = dst, now
         must_flush = self._transitions.note(
-            Transition(
-                machine=f"room:{room_id}",
-                src=src,
-                trigger=trigger,
-                dst=dst or src,
-                outcome=Outcome.DENIED if dst is None else Outcome.OK,
-                reason=reason,
+            self._transitions.decided(
+                f"room:{room_id}",
+                src,
+                trigger,
+                dst,
+                reason,
                 attempt=max(1, cell.probes),
                 dwell_s=dwell_s,
             )

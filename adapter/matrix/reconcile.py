@@ -16,7 +16,7 @@ from actors.reconcile import reconcile, reconcile_some
 from actors.rules.classify import SkipReason
 from actors.rules.report import ReconcileReport, Tally
 from actors.runtime.system import ActorSystem
-from actors.runtime.table import TransitionRecord
+from actors.runtime.table import Transition
 from actors.runtime.transition_log import TransitionLog
 from adapter.matrix.assembly import assemble
 from adapter.matrix.connection import Client
@@ -27,7 +27,7 @@ from adapter.platform.echo import EchoPlatform
 class _NoJournal:
     """A single run outside the bot leaves no transitions behind."""
 
-    async def append(self, *records: TransitionRecord) -> None:
+    async def append(self, *transitions: Transition) -> None:
         """Forget them."""
 
 

@@ -40,12 +40,13 @@ from adapter.sqlite.store import SqliteStore
 from adapter.sqlite.untouched import break_seal, seal
 from supervisor.app.gateway import gateway_for, open_gateway
 from supervisor.app.status import Observer
+from supervisor.current import Stopped
 from supervisor.lifecycle import MACHINE, Trigger
 from supervisor.lock import InstanceLock, InstanceLocked
 from supervisor.notify import ServiceManager
 from supervisor.settings import Settings, SettingsRefused
 from supervisor.status.history import STEPS, History, TappedJournal
-from supervisor.supervisor import STOP_WITHIN_S, Step, Supervisor
+from supervisor.supervisor import STOP_WITHIN_S, Supervisor
 
 _log = structlog.get_logger()
 
@@ -71,7 +72,7 @@ async def run_bot(settings: Settings, lock: InstanceLock) -> int:
         tasks.cancel_scope.cancel()
     if lock.lost is not None:
         raise lock.lost
-    if last.trigger is Trigger.CREDENTIALS_REFUSED:
+    if last.cause is Trigger.CREDENTIALS_REFUSED:
         _log.error("credentials_refused", reason=last.reason)
         return EXIT_REFUSED
     return EXIT_STOPPED
@@ -88,7 +89,7 @@ def _status_page(settings: Settings, observer: Observer) -> AbstractAsyncContext
 
 async def _run_once(
     settings: Settings, lock: InstanceLock, observer: Observer, manager: ServiceManager
-) -> Step:
+) -> Stopped:
     boot = uuid.uuid4().hex[:12]
     structlog.contextvars.bind_contextvars(boot=boot)
     _log.info("starting", user_id=settings.user_id, homeserver=settings.homeserver)
@@ -181,7 +182,8 @@ async def _recall(history: History, journal_path: Path) -> None:
     """Let the status page begin where the journal is."""
     read = partial(read_journal, journal_path, machine=MACHINE, limit=STEPS)
     with suppress(PortError):
-        history.remember(await anyio.to_thread.run_sync(read))
+        rows = await anyio.to_thread.run_sync(read)
+        history.remember(row.transition for row in rows)
 
 
 def _say_recovery(sentence: str) -> None:

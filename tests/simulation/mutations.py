@@ -158,7 +158,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "sessions_taken_back_at_once",
-        "supervisor/supervisor.py",
+        "supervisor/current.py",
         "STORM: Final = CrashWindow(limit=3, within_s=300.0)",
         "STORM: Final = CrashWindow(limit=10**9, within_s=300.0)",
     ),

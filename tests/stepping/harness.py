@@ -15,13 +15,14 @@ from actors.model import ChatId, EventId, Nonce, PlatformChatId, RoomId, UserId
 from actors.ports import Platform
 from actors.rows import user_key
 from actors.runtime.cell import Actor
+from actors.runtime.table import Transition
 from actors.runtime.transition_log import TransitionLog
 from actors.texts import ENGLISH, Texts
 from actors.writes import JsonObject
 from adapter.matrix.assembly import Bot, assemble
 from adapter.sqlite.inline import InlineStore
-from supervisor.lifecycle import State
-from supervisor.supervisor import Step, Supervisor
+from supervisor.lifecycle import State, Trigger
+from supervisor.supervisor import Supervisor
 from tests.simulation.homeserver import SimulatedHomeserver
 from tests.simulation.people import Person
 from tests.simulation.server import SimulatedServer
@@ -203,12 +204,12 @@ class Run:
         """Where the bot is."""
         return self.supervisor.state
 
-    async def step(self) -> Step:
+    async def step(self) -> Transition[State, Trigger]:
         """One step of the supervisor."""
         with anyio.fail_after(LONG_S):
             return await self.supervisor.step()
 
-    async def step_while(self, act: Callable[[], object]) -> Step:
+    async def step_while(self, act: Callable[[], object]) -> Transition[State, Trigger]:
         """One step, during which something happens after everything has become quiet."""
 
         async def act_later() -> None:
