@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from actors.model import RoomId
 from actors.rules.room_states import ROOM_LIFECYCLE, RoomState, RoomTrigger
-from actors.runtime.table import Outcome
-from actors.runtime.transition_log import Transition, TransitionLog
+from actors.runtime.transition_log import TransitionLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +64,12 @@ class RoomStates:
         if dst is not None:
             self._rooms[room_id] = Standing(dst, now)
         must_flush = self._transitions.note(
-            Transition(
-                machine=f"room:{room_id}",
-                src=src,
-                trigger=trigger,
-                dst=dst or src,
-                outcome=Outcome.DENIED if dst is None else Outcome.OK,
-                reason=reason,
+            self._transitions.decided(
+                f"room:{room_id}",
+                src,
+                trigger,
+                dst,
+                reason,
                 attempt=max(1, self._probes_of(room_id)),
                 dwell_s=now - since,
             )

@@ -80,8 +80,20 @@ TABLE: Final = (
 )
 # fmt: on
 
-LIFECYCLE: Final = Table(TABLE, initial=State.LOGIN)
+INITIAL: Final = State.LOGIN
+LIFECYCLE: Final = Table(TABLE, initial=INITIAL)
 MACHINE: Final = "lifecycle"
+
+BEFORE_LOGIN: Final = (State.LOGIN,)
+"""States in which the bot has no session yet."""
+LOSSES: Final = frozenset(row.trigger for row in TABLE if row.dst is State.DEGRADED)
+"""Triggers that lead to `degraded`. In `degraded`, another loss means that the bot waits on."""
+FAILURES: Final = LOSSES | {
+    Trigger.SESSION_REVOKED,
+    Trigger.SYNC_POSITION_LOST,
+    Trigger.CREDENTIALS_REFUSED,
+}
+"""Triggers that say that an activity has failed; the journal's outcome is then `error`."""
 RESET: Final = "reset"
 """The trigger of the row that a reset leaves in the journal, under this machine. The table does not
 have it: nothing runs during a reset, so the state is `stopped` before and after it."""

@@ -1,39 +1,38 @@
-"""Drives the bot through its lifecycle: one activity per state, one transition per activity."""
+"""Drives the bot through its lifecycle: one activity per state, one transition per activity.
+
+`lifecycle` says which state follows, `errors` what an activity's error means, `current` what the
+bot knows in each state. This module runs the activities and makes the transitions.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from random import Random
 from typing import Final, Protocol, assert_never
 
 import anyio
 import structlog
 
-from actors.ports import (
-    CredentialsRefused,
-    HomeserverRefused,
-    HomeserverUnavailable,
-    PortError,
-    PositionLost,
-    RateLimited,
-    SessionRevoked,
-    StoreCorrupt,
-    StoreUnavailable,
+from actors.bounds import Bounds
+from actors.ports import PositionLost
+from actors.runtime.restart import CrashWindow
+from actors.runtime.table import Transition
+from actors.runtime.transition_log import TransitionLog
+from supervisor.current import (
+    Current,
+    Degraded,
+    Fact,
+    Memory,
+    Stopped,
+    Working,
+    WorkingState,
+    entered,
 )
-from actors.reconcile import ReconcileFailed, RoomsFail
-from actors.runtime.restart import Backoff, CrashWindow
-from actors.runtime.table import Outcome
-from actors.runtime.transition_log import Transition, TransitionLog
-from supervisor.lifecycle import LIFECYCLE, MACHINE, State, Trigger
+from supervisor.errors import EXPECTED, fact_of
+from supervisor.lifecycle import FAILURES, INITIAL, LIFECYCLE, LOSSES, MACHINE, State, Trigger
 
 _log = structlog.get_logger()
 
-STOP_WITHIN_S: Final = 10.0
-PROBE: Final = Backoff()
-HEALTHY_AFTER_S: Final = 60.0
-"""So long live, and the next loss is waited for as if it were the first."""
 RECOVERED: Final = "homeserver and database answer again"
-STORM: Final = CrashWindow(limit=3, within_s=300.0)
-"""So many revoked sessions mean that two programs take turns."""
 
 
 class Activities(Protocol):
@@ -64,20 +63,8 @@ class Activities(Protocol):
         ...
 
 
-_OF_A_SESSION: Final = (Trigger.SESSION_REVOKED, Trigger.SYNC_POSITION_LOST)
-"""What a homeserver says of a session only where there is one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One transition that was made."""
-
-    src: State
-    trigger: Trigger
-    dst: State
-    reason: str
-    start_again: bool = False
-    """Stopped only to open damaged files anew."""
+class TransitionDenied(Exception):
+    """An activity asked for a transition that the table does not have: a bug."""
 
 
 class Supervisor:
@@ -89,63 +76,33 @@ class Supervisor:
         transitions: TransitionLog,
         random: Random,
         *,
-        backoff: Backoff = PROBE,
+        bounds: Bounds = Bounds(),
         on_change: Callable[[State, str], None] = lambda _state, _reason: None,
     ) -> None:
         self._activities = activities
         self._transitions = transitions
         self._random = random
-        self._backoff = backoff
+        self._bounds = bounds
         self._on_change = on_change
-        self._state = LIFECYCLE.initial
-        self._since = anyio.current_time()
-        self._reason = ""
-        self._next_attempt_at: float | None = None
-        self._failures = 0
-        """Times in a row that the bot was lost without having been live for a while."""
-        self._cause: Trigger | None = None
-        """Why the bot is degraded."""
-        self._serves_meanwhile = False
-        """While degraded: only some rooms fail, and the others were reconciled."""
-        self._revocations: tuple[float, ...] = ()
-        self._start_again = False
-        self._retry_after_s = 0.0
-        self._session = False
+        self._current: Current = Working(INITIAL, anyio.current_time())
+        self._memory = Memory()
         self._stop_reason: str | None = None
         self._activity: anyio.CancelScope | None = None
 
     @property
+    def current(self) -> Current:
+        """The state that the bot is in, with what belongs to it."""
+        return self._current
+
+    @property
     def state(self) -> State:
-        """Where the bot is."""
-        return self._state
+        """The state that the bot is in."""
+        return self._current.state
 
     @property
-    def since(self) -> float:
-        """When it got there, in anyio's time."""
-        return self._since
-
-    @property
-    def reason(self) -> str:
-        """Why it is there; empty before the first transition."""
-        return self._reason
-
-    @property
-    def cause(self) -> Trigger | None:
-        """What was lost; None unless degraded."""
-        return self._cause if self._state is State.DEGRADED else None
-
-    @property
-    def failures(self) -> int:
+    def attempts(self) -> int:
         """Attempts in a row to come back that did not lead to staying live."""
-        return self._failures
-
-    @property
-    def next_attempt_at(self) -> float | None:
-        """When the next attempt to recover begins, in anyio's time; None unless degraded.
-
-        In the past while an attempt is being made.
-        """
-        return self._next_attempt_at
+        return self._memory.attempts
 
     def request_stop(self, reason: str) -> None:
         """End the current activity; the next transition leads to `stopped`."""
@@ -153,182 +110,132 @@ class Supervisor:
         if self._activity is not None:
             self._activity.cancel()
 
-    async def run(self) -> Step:
-        """Step until stopped; the last step says why."""
-        while True:
-            step = await self.step()
-            if step.dst is State.STOPPED:
-                return step
+    async def run(self) -> Stopped:
+        """Step until stopped."""
+        while not isinstance(self._current, Stopped):
+            await self.step()
+        return self._current
 
-    async def step(self) -> Step:
+    async def step(self) -> Transition[State, Trigger]:
         """Run the current state's activity to its end, and make the transition it asks for."""
-        trigger, reason = await self._outcome()
-        return await self._fire(trigger, reason)
+        return await self._fire(await self._fact())
 
-    async def _outcome(self) -> tuple[Trigger, str]:
-        """Run the activity; a request to stop ends it wherever it is."""
+    async def _fact(self) -> Fact:
+        """Run the activity; a request to stop ends it at whatever point it is."""
         with anyio.CancelScope() as self._activity:
             if self._stop_reason is not None:
-                return Trigger.STOP_REQUESTED, self._stop_reason
+                return Fact(Trigger.STOP_REQUESTED, self._stop_reason)
             try:
                 return await self._act()
-            except (PortError, ReconcileFailed, RoomsFail) as error:
+            except EXPECTED as error:
                 return self._failed(error)
-        return Trigger.STOP_REQUESTED, self._stop_reason or "cancelled"
+        return Fact(Trigger.STOP_REQUESTED, self._stop_reason or "cancelled")
 
-    async def _act(self) -> tuple[Trigger, str]:
-        match self._state:
+    async def _act(self) -> Fact:
+        match self._current:
+            case Working(state):
+                return await self._work(state)
+            case Degraded() as degraded:
+                return await self._recover(degraded)
+            case Stopped():
+                raise RuntimeError("stopped is the end")
+            case _:
+                assert_never(self._current)
+
+    async def _work(self, state: WorkingState) -> Fact:
+        match state:
             case State.LOGIN:
                 return await self._log_in()
             case State.HYDRATE:
-                return Trigger.HYDRATED, await self._activities.hydrate()
+                return Fact(Trigger.HYDRATED, await self._activities.hydrate())
             case State.RECONCILE:
-                return Trigger.RECONCILED, await self._activities.reconcile()
+                return Fact(Trigger.RECONCILED, await self._activities.reconcile())
             case State.LIVE:
                 await self._activities.serve()
                 raise RuntimeError("serve ends by raising")
-            case State.DEGRADED:
-                return await self._recover()
-            case State.STOPPED:
-                raise RuntimeError("stopped is the end")
             case _:
-                assert_never(self._state)
+                assert_never(state)
 
-    async def _log_in(self) -> tuple[Trigger, str]:
-        if STORM.exceeded(self._revocations):
-            self._revocations = ()
-            return Trigger.HOMESERVER_LOST, (
-                f"the session was revoked {STORM.limit} times within {STORM.within_s / 60:g} min: "
-                "another program seems to use this account and device id"
-            )
-        return Trigger.LOGGED_IN, await self._activities.log_in()
+    async def _log_in(self) -> Fact:
+        if self._memory.is_storm(self._bounds):
+            return Fact(Trigger.HOMESERVER_LOST, _two_programs(self._bounds.revocations))
+        return Fact(Trigger.LOGGED_IN, await self._activities.log_in())
 
-    def _failed(self, error: Exception) -> tuple[Trigger, str]:
-        trigger = trigger_for(error)
-        if trigger is Trigger.CREDENTIALS_REFUSED and self._state is not State.LOGIN:
-            # An account that is locked while we run: the login finds out if there is a way in.
-            trigger = Trigger.SESSION_REVOKED
-        self._retry_after_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
-        if trigger is Trigger.SYNC_POSITION_LOST:
+    def _failed(self, error: Exception) -> Fact:
+        if isinstance(error, PositionLost):
             self._activities.forget_position()
-        if trigger in _OF_A_SESSION and LIFECYCLE.next(self._state, trigger) is None:
-            # Something in front of the homeserver: nobody has asked for this answer.
-            trigger = Trigger.HOMESERVER_LOST
-        return trigger, str(error) or type(error).__name__
+        return fact_of(error, self._current)
 
-    async def _recover(self) -> tuple[Trigger, str]:
-        """Probe with a growing delay until a request has really succeeded."""
+    async def _recover(self, degraded: Degraded) -> Fact:
+        """Try until a request has really succeeded."""
         while True:
-            self._failures += 1
-            delay_s = self._backoff.delay_s(self._failures, self._random, self._retry_after_s)
-            self._next_attempt_at = anyio.current_time() + delay_s
-            _log.info("degraded", attempt=self._failures, next_attempt_in_s=round(delay_s, 1))
-            try:
-                await self._wait(delay_s)
-                await self._activities.probe()
-            except StoreCorrupt as error:
-                self._start_again = True
-                return Trigger.STOP_REQUESTED, f"{error}; starting again with a new file"
-            except (SessionRevoked, CredentialsRefused) as revoked:
-                trigger = Trigger.SESSION_REVOKED if self._session else Trigger.LOGIN_NEEDED
-                return trigger, str(revoked)
-            except (PortError, RoomsFail) as error:
-                _log.warning("probe_failed", attempt=self._failures, reason=str(error))
-                self._reason = str(error) or self._reason
-                self._on_change(self._state, self._reason)
-                self._retry_after_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
-            else:
-                trigger = Trigger.RECOVERED if self._session else Trigger.LOGIN_NEEDED
-                return trigger, RECOVERED
+            fact = await self._attempt(degraded)
+            if fact.trigger not in LOSSES:
+                return fact
+            _log.warning("probe_failed", attempt=self.attempts, reason=fact.reason)
+            self._current = degraded = degraded.lost_again(fact)
+            self._on_change(degraded.state, degraded.reason)
 
-    async def _wait(self, delay_s: float) -> None:
+    async def _attempt(self, degraded: Degraded) -> Fact:
+        """Wait, longer with each attempt, and probe."""
+        self._memory = self._memory.with_attempt()
+        delay_s = self._bounds.probe.delay_s(self.attempts, self._random, degraded.retry_after_s)
+        self._current = replace(degraded, next_attempt_at=anyio.current_time() + delay_s)
+        _log.info("degraded", attempt=self.attempts, next_attempt_in_s=round(delay_s, 1))
+        try:
+            await self._wait(degraded, delay_s)
+            await self._activities.probe()
+        except EXPECTED as error:
+            return fact_of(error, degraded)
+        return Fact(degraded.recovered(), RECOVERED)
+
+    async def _wait(self, degraded: Degraded, delay_s: float) -> None:
         """Let time pass; where only some rooms fail, the others are served meanwhile."""
         with anyio.move_on_after(delay_s) as scope:
-            if self._serves_meanwhile:
-                try:
-                    await self._activities.serve(degraded=True)
-                except (SessionRevoked, CredentialsRefused, StoreCorrupt):
-                    raise
-                except (PortError, RoomsFail) as error:
-                    trigger, reason = self._failed(error)
-                    _log.warning("served_no_longer", trigger=str(trigger), reason=reason)
-                    not_before = anyio.current_time() + self._retry_after_s
-                    scope.deadline = self._next_attempt_at = max(scope.deadline, not_before)
+            if degraded.serves:
+                retry_after_s = await self._serve_while_degraded()
+                scope.deadline = max(scope.deadline, anyio.current_time() + retry_after_s)
+                self._current = replace(degraded, next_attempt_at=scope.deadline)
             await anyio.sleep_forever()
 
-    async def _fire(self, trigger: Trigger, reason: str) -> Step:
+    async def _serve_while_degraded(self) -> float:
+        """Serve until a loss ends that; for how long the homeserver then asks to be left alone."""
+        try:
+            await self._activities.serve(degraded=True)
+        except EXPECTED as error:
+            fact = self._failed(error)
+            if fact.trigger not in LOSSES:
+                raise
+            _log.warning("served_no_longer", trigger=str(fact.trigger), reason=fact.reason)
+            return fact.retry_after_s
+        raise RuntimeError("serve ends by raising")
+
+    async def _fire(self, fact: Fact) -> Transition[State, Trigger]:
         """The one place where the state changes; the journal hears of it before all else."""
-        src, dst = self._state, LIFECYCLE.next(self._state, trigger)
-        if dst is None:
-            await self._write(trigger, src, Outcome.DENIED, reason)
-            raise TransitionDenied(f"{trigger} in {src}: {reason}")
-        outcome = Outcome.ERROR if trigger in FAILURES else Outcome.OK
-        if src is State.LIVE and anyio.current_time() - self._since >= HEALTHY_AFTER_S:
-            self._failures = 0
-        await self._write(trigger, dst, outcome, reason)
-        self._remember(trigger)
-        self._state, self._since = dst, anyio.current_time()
-        self._reason, self._next_attempt_at = reason, None
-        self._on_change(dst, reason)
-        return Step(src, trigger, dst, reason, self._start_again)
-
-    def _remember(self, trigger: Trigger) -> None:
-        """What later decisions need to know of a transition that is being made."""
-        if self._state is not State.DEGRADED:
-            self._cause = trigger
-        self._serves_meanwhile = self._state is State.LIVE and trigger is Trigger.ROOMS_FAILING
-        if trigger is Trigger.LOGGED_IN:
-            self._session = True
-        elif trigger is Trigger.SESSION_REVOKED:
-            self._session = False
-            self._revocations = STORM.after(self._revocations, anyio.current_time())
-
-    async def _write(self, trigger: Trigger, dst: State, outcome: Outcome, reason: str) -> None:
-        await self._transitions.write(
-            Transition(
-                machine=MACHINE,
-                src=self._state,
-                trigger=trigger,
-                dst=dst,
-                outcome=outcome,
-                reason=reason,
-                attempt=max(1, self._failures),
-                dwell_s=anyio.current_time() - self._since,
-            )
+        src, left, now = self.state, self._current, anyio.current_time()
+        dst = LIFECYCLE.next(src, fact.trigger)
+        memory = self._memory.after(left, fact.trigger, now, self._bounds)
+        transition = self._transitions.decided(
+            MACHINE,
+            src,
+            fact.trigger,
+            dst,
+            fact.reason,
+            failed=fact.trigger in FAILURES,
+            attempt=max(1, memory.attempts),
+            dwell_s=now - left.since,
         )
+        await self._transitions.write(transition)
+        if dst is None:
+            raise TransitionDenied(f"{fact.trigger} in {src}: {fact.reason}")
+        self._memory = memory
+        self._current = entered(dst, fact, src, anyio.current_time())
+        self._on_change(dst, fact.reason)
+        return transition
 
 
-class TransitionDenied(Exception):
-    """An activity asked for a transition that the table does not have: a bug."""
-
-
-FAILURES: Final = frozenset(
-    {
-        Trigger.HOMESERVER_LOST,
-        Trigger.STORE_LOST,
-        Trigger.ROOMS_FAILING,
-        Trigger.SESSION_REVOKED,
-        Trigger.SYNC_POSITION_LOST,
-        Trigger.CREDENTIALS_REFUSED,
-    }
-)
-"""Triggers that say that an activity failed."""
-
-
-def trigger_for(error: Exception) -> Trigger:
-    """What an activity's failure means for the lifecycle. Pure."""
-    match error:
-        case HomeserverUnavailable() | RateLimited() | HomeserverRefused():
-            return Trigger.HOMESERVER_LOST
-        case StoreUnavailable() | StoreCorrupt():
-            return Trigger.STORE_LOST
-        case SessionRevoked():
-            return Trigger.SESSION_REVOKED
-        case PositionLost():
-            return Trigger.SYNC_POSITION_LOST
-        case CredentialsRefused():
-            return Trigger.CREDENTIALS_REFUSED
-        case ReconcileFailed() | RoomsFail():
-            return Trigger.ROOMS_FAILING
-        case _:
-            raise error
+def _two_programs(window: CrashWindow) -> str:
+    return (
+        f"the session was revoked {window.limit} times within {window.within_s / 60:g} min: "
+        "another program seems to use this account and device id"
+    )

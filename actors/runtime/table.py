@@ -1,8 +1,9 @@
-"""A state machine that is one table, over the synchronous `transitions.Machine`.
+"""A state machine that is one table of rules, and the transition that comes of asking it.
 
-The machine decides; whoever fires it acts. It has no callbacks and no registered models: a model
-costs kilobytes and `add_model` is quadratic. It is asked about every pair once, when the table is
-made, so that ten thousand rooms fire at the price of a look-up.
+`Table` is built over the synchronous `transitions.Machine`. The table decides, its caller acts: it
+has no callbacks and no registered models, since a model costs kilobytes and `add_model` is
+quadratic. The machine is asked about every pair once, when the table is made, so that ten thousand
+rooms fire at the price of a look-up.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,14 +13,17 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from transitions import Machine, MachineError
+from typing_extensions import TypeVar as TypeVarWithDefault
 
 S = TypeVar("S", bound=StrEnum)
 T = TypeVar("T", bound=StrEnum)
+State_co = TypeVarWithDefault("State_co", bound=str, covariant=True, default=str)
+Trigger_co = TypeVarWithDefault("Trigger_co", bound=str, covariant=True, default=str)
 
 
 @dataclass(frozen=True, slots=True)
 class Row(Generic[S, T]):
-    """When `trigger` is fired in `src`, the state becomes `dst`."""
+    """A rule: when `trigger` is fired in `src`, the state becomes `dst`."""
 
     src: S
     trigger: T
@@ -37,19 +41,20 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class TransitionRecord:
-    """One row of the journal. `seq` is given by the journal.
+class Transition(Generic[State_co, Trigger_co]):
+    """What became of one trigger in one machine. The log, the journal and the status all show it.
 
     `at` is RFC 3339 in UTC, `boot` names the process's run, `dwell_ms` is how long the machine had
-    been in `src`, `attempt` counts the tries of what the trigger reports.
+    been in `src`, `attempt` counts the tries of what the trigger reports. A denied transition has
+    its `src` as `dst`. The fields have the order of the journal's columns.
     """
 
     at: str
     boot: str
     machine: str
-    src: str
-    trigger: str
-    dst: str
+    src: State_co
+    trigger: Trigger_co
+    dst: State_co
     outcome: Outcome
     reason: str
     attempt: int

@@ -1,17 +1,19 @@
 """The one way in which a change of state becomes known: a log line and a journal row."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import anyio
 import structlog
 
 from actors.runtime.errors import ExpectedError
-from actors.runtime.table import Outcome, TransitionRecord
+from actors.runtime.table import Outcome, Transition
 
 _log = structlog.get_logger()
+
+_S = TypeVar("_S", bound=str)
+_T = TypeVar("_T", bound=str)
 
 ROUTINE: Final = frozenset({"checked", "drift_found", "repaired"})
 """Triggers that thousands of rooms may fire at one start.
@@ -20,25 +22,11 @@ They are logged at debug level; the journal has them, and the report of the reco
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """A change of state that was decided, or denied."""
-
-    machine: str
-    src: str
-    trigger: str
-    dst: str
-    outcome: Outcome
-    reason: str
-    attempt: int = 1
-    dwell_s: float = 0.0
-
-
 class Journal(Protocol):
     """The record of transitions. It survives a reset."""
 
-    async def append(self, *records: TransitionRecord) -> None:
-        """Add records in their order; a kill loses none of them. May raise an ExpectedError."""
+    async def append(self, *transitions: Transition) -> None:
+        """Add transitions in their order; a kill loses none of them. May raise an ExpectedError."""
         ...
 
 
@@ -49,10 +37,40 @@ class TransitionLog:
         self.boot = boot
         self.wall_clock = wall_clock
         self._journal = journal
-        self._noted: list[TransitionRecord] = []
+        self._noted: list[Transition] = []
         self._writing = anyio.Lock()
         # Bound once, as logging was set up before: thousands of rooms may tell at one start.
         self._log = structlog.get_logger().bind()
+
+    def decided(
+        self,
+        machine: str,
+        src: _S,
+        trigger: _T,
+        dst: _S | None,
+        reason: str,
+        *,
+        failed: bool = False,
+        attempt: int = 1,
+        dwell_s: float = 0.0,
+    ) -> Transition[_S, _T]:
+        """A transition that is made now, in this run. Without a `dst` it is denied.
+
+        `failed` says that a failing activity causes it.
+        """
+        made = Outcome.ERROR if failed else Outcome.OK
+        return Transition(
+            at=_rfc3339(self.wall_clock()),
+            boot=self.boot,
+            machine=machine,
+            src=src,
+            trigger=trigger,
+            dst=src if dst is None else dst,
+            outcome=Outcome.DENIED if dst is None else made,
+            reason=reason,
+            attempt=attempt,
+            dwell_ms=round(dwell_s * 1000),
+        )
 
     async def write(self, transition: Transition) -> None:
         """Log it and journal it, durably where the journal works; what was noted goes first."""
@@ -60,8 +78,7 @@ class TransitionLog:
         await self.flush()
 
     def note(self, transition: Transition) -> bool:
-        """Log it at once and journal it with the next `flush`. Whether somebody must call that."""
-        dwell_ms = round(transition.dwell_s * 1000)
+        """Log it at once and journal it with the next `flush`. True: that call is needed now."""
         log = self._log.debug if transition.trigger in ROUTINE else self._log.info
         log(
             f"{transition.machine.partition(':')[0]}_transition",
@@ -72,22 +89,9 @@ class TransitionLog:
             outcome=transition.outcome.value,
             reason=transition.reason,
             attempt=transition.attempt,
-            dwell_ms=dwell_ms,
+            dwell_ms=transition.dwell_ms,
         )
-        self._noted.append(
-            TransitionRecord(
-                at=_rfc3339(self.wall_clock()),
-                boot=self.boot,
-                machine=transition.machine,
-                src=transition.src,
-                trigger=transition.trigger,
-                dst=transition.dst,
-                outcome=transition.outcome,
-                reason=transition.reason,
-                attempt=transition.attempt,
-                dwell_ms=dwell_ms,
-            )
-        )
+        self._noted.append(transition)
         return len(self._noted) == 1
 
     async def flush(self) -> None:

@@ -17,7 +17,7 @@ from actors.reading import graph_around, read_if_joined
 from actors.reconcile import reconcile, reconcile_some
 from actors.rules.classify import SkipReason
 from actors.rules.report import ReconcileReport, Tally
-from actors.runtime.table import TransitionRecord
+from actors.runtime.table import Transition
 from actors.runtime.transition_log import TransitionLog
 from actors.services import Services
 from adapter.matrix.connection import Client
@@ -28,7 +28,7 @@ from adapter.platform.echo import EchoPlatform
 class _NoJournal:
     """A single run outside the bot leaves no transitions behind."""
 
-    async def append(self, *records: TransitionRecord) -> None:
+    async def append(self, *transitions: Transition) -> None:
         """Forget them."""
 
 

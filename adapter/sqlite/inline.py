@@ -11,7 +11,7 @@ from typing import Final, final
 
 from anyio.lowlevel import checkpoint
 
-from actors.runtime.table import TransitionRecord
+from actors.runtime.table import Transition
 from adapter.sqlite.errors import translated
 from adapter.sqlite.journal_rows import (
     MAX_AGE_S,
@@ -103,12 +103,12 @@ class InlineJournal:
         if self.recovery is not None and on_recovery is not None:
             on_recovery(self.recovery)
 
-    async def append(self, *records: TransitionRecord) -> None:
-        """Write records in order, safe from a kill. Raises StoreUnavailable, StoreCorrupt."""
+    async def append(self, *transitions: Transition) -> None:
+        """Write transitions in order, safe from a kill. Raises StoreUnavailable, StoreCorrupt."""
         trim = trim_statements(
             now=self._clock(), max_rows=self._max_rows, max_age_s=self._max_age_s
         )
-        await self._database.write([*map(append_statement, records), *trim])
+        await self._database.write([*map(append_statement, transitions), *trim])
 
     async def rows(self) -> list[JournalRow]:
         """Everything in it, oldest first: `read_journal` for one in memory."""

@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 
 from actors.ports import StoreCorrupt
-from actors.runtime.table import TransitionRecord
+from actors.runtime.table import Transition
 from adapter.sqlite.group import GroupCommit, connected
 from adapter.sqlite.journal_rows import (
     MAX_AGE_S,
@@ -84,12 +84,12 @@ class SqliteJournal:
         finally:
             await journal._opened.aclose()
 
-    async def append(self, *records: TransitionRecord) -> None:
-        """Write records in order, safe from a kill. Raises StoreUnavailable, StoreCorrupt."""
+    async def append(self, *transitions: Transition) -> None:
+        """Write transitions in order, safe from a kill. Raises StoreUnavailable, StoreCorrupt."""
         if not self._is_open():
             await self._open_anew()
         try:
-            await self._writer.submit([append_statement(record) for record in records])
+            await self._writer.submit([append_statement(each) for each in transitions])
         except StoreCorrupt:
             self._inode = None
             raise

@@ -10,7 +10,7 @@ from typing import Final
 
 from actors.bounds import Bounds
 from actors.ports import PortError
-from actors.runtime.table import TransitionRecord
+from actors.runtime.table import Outcome, Transition
 from adapter.sqlite.errors import naming
 from adapter.sqlite.opening import connect
 from adapter.sqlite.statements import Query, Row, Statement
@@ -25,27 +25,20 @@ class JournalMissing(PortError):
 
 @dataclass(frozen=True, slots=True)
 class JournalRow:
-    """One transition, with the contract's fields in the contract's order.
-
-    `at` is RFC 3339 in UTC; `outcome` is `ok`, `denied` or `error`.
-    """
+    """A transition and the number that the journal has given it."""
 
     seq: int
-    at: str
-    boot: str
-    machine: str
-    src: str
-    trigger: str
-    dst: str
-    outcome: str
-    reason: str
-    attempt: int
-    dwell_ms: int
+    transition: Transition
+
+    def fields(self) -> dict[str, object]:
+        """Every field by its name, in the contract's order."""
+        return {"seq": self.seq, **dict(zip(_NAMES, _values(self.transition), strict=True))}
 
 
+_NAMES: Final = tuple(field.name for field in fields(Transition))
+# The columns have the fields' names and order; astuple would copy them deeply.
+_values: Final = attrgetter(*_NAMES)
 _COLUMNS: Final = 'seq, at, boot, machine, src, "trigger", dst, outcome, reason, attempt, dwell_ms'
-# The record's fields have the columns' names and order; astuple would copy them deeply.
-_fields: Final = attrgetter(*(field.name for field in fields(TransitionRecord)))
 _APPEND: Final = (
     'INSERT INTO journal(at, boot, machine, src, "trigger", dst, outcome, reason, attempt,'
     " dwell_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -63,9 +56,9 @@ _NEWEST: Final = (
 )
 
 
-def append_statement(record: TransitionRecord) -> Statement:
-    """Write one record."""
-    return Statement("journal", _APPEND, _fields(record))
+def append_statement(transition: Transition) -> Statement:
+    """Write one transition."""
+    return Statement("journal", _APPEND, _values(transition))
 
 
 def trim_statements(*, now: float, max_rows: int, max_age_s: float) -> tuple[Statement, ...]:
@@ -87,7 +80,26 @@ def journal_query(
 
 def decode_rows(newest_first: Sequence[Row]) -> list[JournalRow]:
     """The answer to `journal_query`, oldest first."""
-    return [JournalRow(*row) for row in reversed(newest_first)]
+    return [_decoded(*row) for row in reversed(newest_first)]
+
+
+def _decoded(  # noqa: PLR0917 - the columns in their order
+    seq: int,
+    at: str,
+    boot: str,
+    machine: str,
+    src: str,
+    trigger: str,
+    dst: str,
+    outcome: str,
+    reason: str,
+    attempt: int,
+    dwell_ms: int,
+) -> JournalRow:
+    made = Outcome(outcome)
+    return JournalRow(
+        seq, Transition(at, boot, machine, src, trigger, dst, made, reason, attempt, dwell_ms)
+    )
 
 
 def read_journal(

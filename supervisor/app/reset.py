@@ -14,8 +14,7 @@ import structlog
 
 from actors.ports import StoreUnavailable
 from actors.rows import StoredRows, read_rows
-from actors.runtime.table import Outcome
-from actors.runtime.transition_log import Transition, TransitionLog
+from actors.runtime.transition_log import TransitionLog
 from adapter.matrix import reset
 from adapter.matrix.checklist import CHECKLIST_NAME, Checklist
 from adapter.matrix.reset import Departed, Departure, Progress
@@ -164,9 +163,7 @@ async def note(settings: LocalSettings, reason: str) -> None:
     """Write one row about the reset into the journal, which outlives it; if that can be done."""
     try:
         async with SqliteJournal.open(settings.journal_path) as journal:
-            transitions = TransitionLog(journal, uuid.uuid4().hex[:12], time.time)
-            await transitions.write(
-                Transition(MACHINE, State.STOPPED, RESET, State.STOPPED, Outcome.OK, reason)
-            )
+            log = TransitionLog(journal, uuid.uuid4().hex[:12], time.time)
+            await log.write(log.decided(MACHINE, State.STOPPED, RESET, State.STOPPED, reason))
     except StoreUnavailable as error:
         _log.error("journal_lost", rows=1, error=str(error))

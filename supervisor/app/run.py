@@ -41,13 +41,14 @@ from adapter.sqlite.opening import copy_database
 from adapter.sqlite.store import SqliteStore
 from supervisor.app.gateway import gateway_for, open_gateway
 from supervisor.app.status import Observer
+from supervisor.current import Stopped
 from supervisor.lifecycle import MACHINE, Trigger
 from supervisor.lock import InstanceLock, InstanceLocked
 from supervisor.notify import ServiceManager
 from supervisor.serving.assembly import Bot, assemble
 from supervisor.settings import Settings, SettingsRefused
 from supervisor.status.history import STEPS, History, TappedJournal
-from supervisor.supervisor import Step, Supervisor
+from supervisor.supervisor import Supervisor
 
 _log = structlog.get_logger()
 
@@ -80,7 +81,7 @@ async def run_bot(settings: Settings, lock: InstanceLock, parts: Parts = Parts()
         tasks.cancel_scope.cancel()
     if lock.lost is not None:
         raise lock.lost
-    if last.trigger is Trigger.CREDENTIALS_REFUSED:
+    if last.cause is Trigger.CREDENTIALS_REFUSED:
         _log.error("credentials_refused", reason=last.reason)
         return EXIT_REFUSED
     return EXIT_STOPPED
@@ -101,7 +102,7 @@ async def _run_once(
     parts: Parts,
     observer: Observer,
     manager: ServiceManager,
-) -> Step:
+) -> Stopped:
     boot = uuid.uuid4().hex[:12]
     structlog.contextvars.bind_contextvars(boot=boot)
     _log.info("starting", user_id=settings.user_id, homeserver=settings.homeserver)
@@ -113,6 +114,7 @@ async def _run_once(
                 bot.activities,
                 transitions,
                 Random(),  # noqa: S311
+                bounds=parts.bounds,
                 on_change=manager.changed,
             )
             watchers.start_soon(_stop_on_signal, supervisor, manager)
@@ -200,7 +202,8 @@ async def _recall(history: History, journal_path: Path) -> None:
     """Let the status page begin where the journal is."""
     read = partial(read_journal, journal_path, machine=MACHINE, limit=STEPS)
     with suppress(PortError):
-        history.remember(await anyio.to_thread.run_sync(read))
+        rows = await anyio.to_thread.run_sync(read)
+        history.remember(row.transition for row in rows)
 
 
 def _say_recovery(sentence: str) -> None:

@@ -16,7 +16,8 @@ from actors.model import RoomId
 from actors.rules.report import ReconcileReport
 from actors.rules.room_states import RoomState
 from actors.runtime.cells import Cell
-from supervisor.lifecycle import State, Trigger
+from supervisor.current import Degraded
+from supervisor.lifecycle import INITIAL, State, Trigger
 from supervisor.serving.assembly import Bot
 from supervisor.settings import Settings
 from supervisor.status.cache import CacheView
@@ -113,11 +114,11 @@ class Observer:
         """Whether nothing has come of the current state for too long."""
         now = anyio.current_time()
         if self._watched is None:
-            return is_stuck(State.LOGIN, now - self._began)
-        supervisor = self._watched.supervisor
-        quiet_s = now - max(supervisor.since, self.meter.beat_at)
-        due = supervisor.next_attempt_at
-        return is_stuck(supervisor.state, quiet_s, None if due is None else due - now)
+            return is_stuck(INITIAL, now - self._began)
+        current = self._watched.supervisor.current
+        quiet_s = now - max(current.since, self.meter.beat_at)
+        due = current.next_attempt_at if isinstance(current, Degraded) else None
+        return is_stuck(current.state, quiet_s, None if due is None else due - now)
 
     # ------------------------------------------------------------ looking
 
@@ -166,15 +167,17 @@ class Observer:
     def _lifecycle(self) -> Lifecycle:
         if self._watched is None:
             since = self._at(self._began)
-            return Lifecycle(state=State.LOGIN.value, since=since, reason="opening the files")
+            return Lifecycle(state=INITIAL.value, since=since, reason="opening the files")
         supervisor = self._watched.supervisor
-        due, cause = supervisor.next_attempt_at, supervisor.cause
+        current = supervisor.current
+        degraded = current if isinstance(current, Degraded) else None
+        due = degraded.next_attempt_at if degraded else None
         return Lifecycle(
-            state=supervisor.state.value,
-            since=self._at(supervisor.since),
-            reason=supervisor.reason,
-            cause=cause.value if cause else None,
-            failures=supervisor.failures,
+            state=current.state.value,
+            since=self._at(current.since),
+            reason=current.reason,
+            cause=degraded.cause.value if degraded else None,
+            failures=supervisor.attempts,
             next_attempt_at=None if due is None else self._at(due),
             steps=tuple(self.history.steps),
         )

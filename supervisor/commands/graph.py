@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 
 from actors.rules import room_states
+from actors.runtime.table import Transition
 from supervisor import lifecycle
 from supervisor.commands.invocation import configure
-from supervisor.lifecycle import MACHINE, State
+from supervisor.lifecycle import LIFECYCLE, MACHINE, State
 from supervisor.lock import is_running
 from supervisor.settings import LocalSettings, load_local_settings
-from supervisor.text.entry import Entry
 from supervisor.text.mermaid import mermaid
 
 
@@ -36,7 +36,7 @@ def graph(
     settings = None if plain else load_local_settings()
     bot, rooms = _now(settings) if settings else ({}, {})
     for diagram in (
-        mermaid(lifecycle.TABLE, State.LOGIN, "The bot", bot),
+        mermaid(lifecycle.TABLE, LIFECYCLE.initial, "The bot", bot),
         mermaid(room_states.TABLE, room_states.RoomState.UNCHECKED, "A room", rooms),
     ):
         typer.echo(f"```mermaid\n{diagram}\n```\n")
@@ -48,22 +48,23 @@ def _now(settings: LocalSettings) -> tuple[Mapping[str, str], Mapping[str, str]]
 
     configure(settings)
     try:
-        rows = read_journal(settings.journal_path)
+        made = [row.transition for row in read_journal(settings.journal_path)]
     except JournalMissing:
         return {}, {}
     if not is_running(settings.store_path):
         return {State.STOPPED: "now"}, {}
-    return _bot_in(rows), _rooms_in(rows)
+    return _bot_in(made), _rooms_in(made)
 
 
-def _bot_in(rows: Sequence[Entry]) -> Mapping[str, str]:
-    states = [row.dst for row in rows if row.machine == MACHINE]
+def _bot_in(made: Sequence[Transition]) -> Mapping[str, str]:
+    states = [each.dst for each in made if each.machine == MACHINE]
     return {states[-1]: "now"} if states else {}
 
 
-def _rooms_in(rows: Sequence[Entry]) -> Mapping[str, str]:
+def _rooms_in(made: Sequence[Transition]) -> Mapping[str, str]:
+    boot = made[-1].boot if made else ""
     states = {
-        row.machine: row.dst for row in rows if row.machine != MACHINE and row.boot == rows[-1].boot
+        each.machine: each.dst for each in made if each.machine != MACHINE and each.boot == boot
     }
     return {
         state: "1 room" if count == 1 else f"{count} rooms"

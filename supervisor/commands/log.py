@@ -10,34 +10,24 @@ from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 from rich.console import Console
 
+from actors.runtime.table import Transition
 from supervisor.commands.invocation import AsJson, configure
 from supervisor.lock import running_since
 from supervisor.settings import LocalSettings, load_local_settings
 from supervisor.status.asking import asked
 from supervisor.status.diagnosis import diagnosis
 from supervisor.text.console import console, harmless
-from supervisor.text.entry import Entry
 from supervisor.text.timeline import Timeline
 
-JOURNAL_KEYS: Final = (
-    "seq",
-    "at",
-    "boot",
-    "machine",
-    "src",
-    "trigger",
-    "dst",
-    "outcome",
-    "reason",
-    "attempt",
-    "dwell_ms",
-)
-_Show: TypeAlias = Callable[[Sequence[Entry], int], None]
+if TYPE_CHECKING:
+    from adapter.sqlite.journal import JournalRow
+
+_Show: TypeAlias = "Callable[[Sequence[JournalRow], int], None]"
 """Prints rows, oldest first: at most the newest so many lines."""
 
 _POLL_S: Final = 0.3
@@ -107,7 +97,7 @@ def log(
 
 def _tell(
     settings: LocalSettings,
-    is_wanted: Callable[[Entry], bool],
+    is_wanted: Callable[[Transition], bool],
     limit: int,
     *,
     follow: bool,
@@ -116,42 +106,42 @@ def _tell(
     from adapter.sqlite.journal import read_journal
 
     whole = read_journal(settings.journal_path)
-    wanted = [row for row in whole if is_wanted(row)]
+    wanted = [row for row in whole if is_wanted(row.transition)]
     show = _json_lines if as_json else _timeline(console())
     show(wanted, limit)
     if not as_json:
         if not wanted:
             console().print("There is no such step; without options, every step is shown.")
-        _conclude(whole, settings)
+        _conclude([row.transition for row in whole], settings)
     last = whole[-1].seq if whole else 0
     for row in _news(settings.journal_path, last) if follow else ():
-        if is_wanted(row):
+        if is_wanted(row.transition):
             show([row], 1)
 
 
-def _is_wanted(row: Entry, *, machine: str | None, since: datetime | None) -> bool:
-    return (machine is None or row.machine == machine) and (
-        since is None or datetime.fromisoformat(row.at) >= since
+def _is_wanted(made: Transition, *, machine: str | None, since: datetime | None) -> bool:
+    return (machine is None or made.machine == machine) and (
+        since is None or datetime.fromisoformat(made.at) >= since
     )
 
 
-def _json_lines(rows: Sequence[Entry], limit: int) -> None:
+def _json_lines(rows: Sequence["JournalRow"], limit: int) -> None:
     for row in rows[-limit:]:
-        typer.echo(json.dumps({key: getattr(row, key) for key in JOURNAL_KEYS}))
+        typer.echo(json.dumps(row.fields()))
 
 
 def _timeline(out: Console) -> _Show:
     timeline = Timeline(out.width)
     out.print(timeline.heading())
 
-    def show(rows: Sequence[Entry], limit: int) -> None:
-        for line in timeline.lines(rows, limit):
+    def show(rows: Sequence["JournalRow"], limit: int) -> None:
+        for line in timeline.lines((row.transition for row in rows), limit):
             out.print(line)
 
     return show
 
 
-def _conclude(whole: Sequence[Entry], settings: LocalSettings) -> None:
+def _conclude(whole: Sequence[Transition], settings: LocalSettings) -> None:
     started = running_since(settings.store_path)
     seen, _hint = asked(settings) if started else (None, "")
     told = diagnosis(whole, datetime.now(UTC), started=started, seen=seen)
@@ -162,7 +152,7 @@ def _conclude(whole: Sequence[Entry], settings: LocalSettings) -> None:
             out.print(harmless(line), style="bold")
 
 
-def _news(path: Path, last: int) -> Iterator[Entry]:
+def _news(path: Path, last: int) -> Iterator["JournalRow"]:
     """New rows, for ever. A journal that was begun anew is read from its beginning."""
     from adapter.sqlite.journal import JournalMissing, read_journal
 

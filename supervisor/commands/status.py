@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What `--json` prints. `snapshot` is the running bot's own; `page` is where it came from."""
+    """What `--json` prints. `snapshot` is the running bot's own; `page` is where it came from.
+
+    `last_transition` is the lifecycle's newest row in the journal.
+    """
 
     running: bool
     page: str | None
     snapshot: Snapshot | None
-    last_transition: "JournalRow | None"
+    last_transition: dict[str, object] | None
 
 
 def status(*, as_json: AsJson = False) -> None:
@@ -61,8 +64,9 @@ def _answer(settings: LocalSettings, snapshot: Snapshot | None) -> Answer:
     running = snapshot is not None or running_since(settings.store_path) is not None
     bind = settings.status_bind
     page = url_of(bind) if snapshot and bind else None
-    lifecycle = [row for row in _journal(settings) if row.machine == MACHINE]
-    return Answer(running, page, snapshot, lifecycle[-1] if lifecycle else None)
+    rows = reversed(_journal(settings))
+    last = next((row.fields() for row in rows if row.transition.machine == MACHINE), None)
+    return Answer(running, page, snapshot, last)
 
 
 def _from_page(settings: LocalSettings, snapshot: Snapshot) -> list[str]:
@@ -86,7 +90,8 @@ def _from_files(settings: LocalSettings, hint: str) -> list[str]:
         pid = holder(settings.store_path)
         process = f" (process {pid})" if pid else ""
         lines = [f"a bot is running on {settings.store_path}{process}, but {hint}"]
-    told = diagnosis(_journal(settings), datetime.now(UTC), started=started)
+    made = [row.transition for row in _journal(settings)]
+    told = diagnosis(made, datetime.now(UTC), started=started)
     return [*lines, *(told.splitlines() if told else ["The journal is empty."])]
 
 

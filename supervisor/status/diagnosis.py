@@ -6,16 +6,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from actors.rules.room_states import RoomState
-from supervisor.lifecycle import MACHINE, RESET, State, Trigger
+from actors.runtime.table import Transition
+from supervisor.lifecycle import LOSSES, MACHINE, RESET, State, Trigger
 from supervisor.status.snapshot import Snapshot
 from supervisor.text.console import duration, until
-from supervisor.text.entry import Entry
 
 _LATELY: Final = timedelta(hours=1)
 _STORM_WITHIN: Final = timedelta(minutes=10)
 _STORM: Final = 3
 _ROOMS_NAMED: Final = 5
-_LOST: Final = frozenset({Trigger.HOMESERVER_LOST, Trigger.STORE_LOST, Trigger.ROOMS_FAILING})
 _ADVICE: Final = {
     Trigger.HOMESERVER_LOST: "`surfaces-bot check` asks the same homeserver.",
     Trigger.STORE_LOST: "Look at the disk and at who may write to MATRIX_DB_PATH.",
@@ -29,7 +28,7 @@ _DOING: Final = {
 
 
 def diagnosis(
-    rows: Sequence[Entry],
+    rows: Sequence[Transition],
     now: datetime,
     *,
     started: datetime | None,
@@ -57,7 +56,7 @@ def diagnosis(
     return "\n".join(sentences)
 
 
-def _state(last: Entry, now: datetime, started: datetime | None, seen: Snapshot | None) -> str:
+def _state(last: Transition, now: datetime, started: datetime | None, seen: Snapshot | None) -> str:
     if started is None:
         return _end(last, now)
     if last.dst == State.STOPPED or datetime.fromisoformat(last.at) < started:
@@ -87,7 +86,7 @@ def _next_attempt(now: datetime, seen: Snapshot | None) -> str:
     return f"Next attempt {until(due, now)} (attempt {number}); then it goes on with hydrate."
 
 
-def _end(last: Entry, now: datetime) -> str:
+def _end(last: Transition, now: datetime) -> str:
     since = _since(last, now)
     if last.dst != State.STOPPED:
         return (
@@ -101,15 +100,15 @@ def _end(last: Entry, now: datetime) -> str:
     return f"stopped {since} ago, as asked ({last.reason})."
 
 
-def _losses(lifecycle: Iterable[Entry], now: datetime) -> Iterator[str]:
+def _losses(lifecycle: Iterable[Transition], now: datetime) -> Iterator[str]:
     """A bot that is lost again and again, even if it is well at this moment."""
-    lost = Counter(row.trigger for row in _within(lifecycle, now, _LATELY) if row.trigger in _LOST)
+    lost = Counter(row.trigger for row in _within(lifecycle, now, _LATELY) if row.trigger in LOSSES)
     if lost.total() > 1:
         causes = ", ".join(f"{trigger} {count}" for trigger, count in lost.most_common())
         yield f"degraded {lost.total()} times within the hour ({causes})."
 
 
-def _revocations(lifecycle: Iterable[Entry], now: datetime) -> Iterator[str]:
+def _revocations(lifecycle: Iterable[Transition], now: datetime) -> Iterator[str]:
     recent = _within(lifecycle, now, _STORM_WITHIN)
     revoked = sum(row.trigger == Trigger.SESSION_REVOKED for row in recent)
     if revoked >= _STORM:
@@ -119,7 +118,7 @@ def _revocations(lifecycle: Iterable[Entry], now: datetime) -> Iterator[str]:
         )
 
 
-def _starts(lifecycle: Iterable[Entry], now: datetime) -> Iterator[str]:
+def _starts(lifecycle: Iterable[Transition], now: datetime) -> Iterator[str]:
     """A bot that ends by itself. Starts after an orderly stop are somebody's wish."""
     recent = [row for row in _within(lifecycle, now, _STORM_WITHIN) if row.trigger != RESET]
     stopped = {row.boot for row in recent if row.trigger == Trigger.STOP_REQUESTED}
@@ -131,7 +130,7 @@ def _starts(lifecycle: Iterable[Entry], now: datetime) -> Iterator[str]:
         )
 
 
-def _bugs(rows: Iterable[Entry], boot: str) -> Iterator[str]:
+def _bugs(rows: Iterable[Transition], boot: str) -> Iterator[str]:
     for row in rows:
         if row.boot == boot and row.outcome == "denied":
             yield f"a bug: {row.trigger} came while {row.src} ({row.machine}). Please report it."
@@ -139,7 +138,7 @@ def _bugs(rows: Iterable[Entry], boot: str) -> Iterator[str]:
 
 
 def _quarantined(
-    rows: Iterable[Entry], boot: str, now: datetime, seen: Snapshot | None
+    rows: Iterable[Transition], boot: str, now: datetime, seen: Snapshot | None
 ) -> Iterator[str]:
     latest = {row.machine: row for row in rows if row.boot == boot and row.machine != MACHINE}
     aside = [row for row in latest.values() if row.dst == RoomState.QUARANTINED]
@@ -157,11 +156,11 @@ def _quarantined(
         yield f"  and {len(aside) - _ROOMS_NAMED} more"
 
 
-def _within(rows: Iterable[Entry], now: datetime, span: timedelta) -> list[Entry]:
+def _within(rows: Iterable[Transition], now: datetime, span: timedelta) -> list[Transition]:
     return [row for row in rows if now - datetime.fromisoformat(row.at) <= span]
 
 
-def _since(row: Entry, now: datetime) -> str:
+def _since(row: Transition, now: datetime) -> str:
     return _length(now - datetime.fromisoformat(row.at))
 
 
@@ -169,5 +168,5 @@ def _length(span: timedelta) -> str:
     return duration(max(0, round(span.total_seconds() * 1000)))
 
 
-def _hour(row: Entry) -> str:
+def _hour(row: Transition) -> str:
     return f"{datetime.fromisoformat(row.at):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,16 +1,13 @@
-"""What the journal is told, counted on its way: transitions by kind, and the newest steps."""
+"""What the journal is told, counted on its way: transitions by kind, and the newest ones."""
 
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-import msgspec
-
-from actors.runtime.table import Outcome, TransitionRecord
+from actors.runtime.table import Outcome, Transition
 from actors.runtime.transition_log import Journal
 from supervisor.lifecycle import MACHINE
-from supervisor.status.snapshot import Step
 
 STEPS: Final = 120
 """Transitions of the lifecycle that are remembered."""
@@ -21,23 +18,23 @@ Kind: TypeAlias = tuple[str, str, str, str, str]
 
 @dataclass(slots=True)
 class History:
-    """Transitions of this process by kind, and the newest steps of the lifecycle."""
+    """Transitions of this process by kind, and the newest ones of the lifecycle."""
 
     counts: Counter[Kind] = field(default_factory=Counter)
-    steps: deque[Step] = field(default_factory=lambda: deque(maxlen=STEPS))
+    steps: deque[Transition] = field(default_factory=lambda: deque(maxlen=STEPS))
 
-    def remember(self, rows: Iterable[object]) -> None:
-        """Begin with these steps, oldest first: rows with a step's fields. They are not counted."""
+    def remember(self, transitions: Iterable[Transition]) -> None:
+        """Begin with these, of the lifecycle and oldest first. They are not counted."""
         self.steps.clear()
-        self.steps.extend(map(_step, rows))
+        self.steps.extend(transitions)
 
-    def note(self, record: TransitionRecord) -> None:
+    def note(self, transition: Transition) -> None:
         """Count a transition."""
-        machine = record.machine.partition(":")[0]
-        outcome = record.outcome.value
-        self.counts[machine, record.src, record.trigger, record.dst, outcome] += 1
+        machine = transition.machine.partition(":")[0]
+        kind = machine, transition.src, transition.trigger, transition.dst, transition.outcome.value
+        self.counts[kind] += 1
         if machine == MACHINE:
-            self.steps.append(_step(record))
+            self.steps.append(transition)
 
     def total(self, machine: str, trigger: str) -> int:
         """How often a trigger moved a machine of this kind."""
@@ -55,12 +52,8 @@ class TappedJournal:
     journal: Journal
     history: History
 
-    async def append(self, *records: TransitionRecord) -> None:
-        """Add records in their order. May raise StoreUnavailable; they are counted all the same."""
-        for record in records:
-            self.history.note(record)
-        await self.journal.append(*records)
-
-
-def _step(row: object) -> Step:
-    return msgspec.convert(row, Step, from_attributes=True)
+    async def append(self, *transitions: Transition) -> None:
+        """Add them in their order. May raise StoreUnavailable; they are counted all the same."""
+        for transition in transitions:
+            self.history.note(transition)
+        await self.journal.append(*transitions)

@@ -10,24 +10,11 @@ from typing import Final
 
 import msgspec
 
+from actors.runtime.table import Transition
+
 PROGRAM: Final = "surfaces-bot"
 LISTED: Final = 100
 """At most so many rows of anything: ten thousand rooms must not make the page slow."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """A transition of the lifecycle, as the journal has it."""
-
-    at: str
-    boot: str
-    src: str
-    trigger: str
-    dst: str
-    outcome: str
-    reason: str
-    attempt: int
-    dwell_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +31,7 @@ class Lifecycle:
     cause: str | None = None
     failures: int = 0
     next_attempt_at: str | None = None
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Transition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

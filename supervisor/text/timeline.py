@@ -9,10 +9,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from actors.runtime.table import Outcome
+from actors.runtime.table import Outcome, Transition
 from supervisor.lifecycle import MACHINE
 from supervisor.text.console import duration, harmless
-from supervisor.text.entry import Entry
 
 _WIDE: Final = 120
 """Columns from which on a line has room for the date."""
@@ -38,7 +37,9 @@ class Timeline:
         table.add_row("time (UTC)" if self._wide else "UTC", "step", "after", "why", style="bold")
         return table
 
-    def lines(self, rows: Iterable[Entry], limit: int | None = None) -> Iterator[RenderableType]:
+    def lines(
+        self, rows: Iterable[Transition], limit: int | None = None
+    ) -> Iterator[RenderableType]:
         """What to print for some more rows, oldest first: at most the newest `limit` lines.
 
         What several rooms do one after the other, and do well, makes one line.
@@ -51,7 +52,7 @@ class Timeline:
             self._day = day
             yield self._line(same, f"{day} {time}" if self._wide else time)
 
-    def _line(self, same: Sequence[Entry], time: str) -> RenderableType:
+    def _line(self, same: Sequence[Transition], time: str) -> RenderableType:
         row = same[-1]
         table = self._table()
         table.add_row(
@@ -71,7 +72,7 @@ class Timeline:
         table.add_column(overflow="fold")
         return table
 
-    def _why(self, row: Entry) -> str:
+    def _why(self, row: Transition) -> str:
         denied = "denied: " if row.outcome == Outcome.DENIED else ""
         again = f" (attempt {row.attempt})" if row.attempt > 1 else ""
         why = harmless(f"{denied}{_words(row.trigger, row.reason)}{again}")
@@ -80,13 +81,13 @@ class Timeline:
         return (" " if self._wide else "\n").join((harmless(row.machine), why))
 
 
-def _kind(row: Entry) -> Hashable:
+def _kind(row: Transition) -> Hashable:
     """The same for rows that make one line."""
     alike = row.machine != MACHINE and row.outcome == Outcome.OK
     return (row.boot, row.src, row.trigger) if alike else id(row)
 
 
-def _why_all(same: Sequence[Entry]) -> str:
+def _why_all(same: Sequence[Transition]) -> str:
     first = same[0]
     reason = first.reason if all(row.reason == first.reason for row in same) else ""
     return harmless(f"{_words(first.trigger, reason)} ({len(same)} rooms)")

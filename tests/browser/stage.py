@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 import anyio
 
+from actors.runtime.table import Outcome, Transition
+from supervisor.lifecycle import MACHINE
 from supervisor.settings import Bind
 from supervisor.status.server import status_server
 from supervisor.status.snapshot import (
@@ -16,7 +18,6 @@ from supervisor.status.snapshot import (
     Quarantined,
     Reconciled,
     Snapshot,
-    Step,
     rfc3339,
 )
 
@@ -33,22 +34,23 @@ def now_s() -> float:
 
 def step(  # noqa: PLR0917 - a row of a table
     at_s: float, src: str, trigger: str, dst: str, reason: str, dwell_s: float
-) -> Step:
+) -> Transition:
     """A step of the lifecycle."""
-    return Step(
+    return Transition(
         at=rfc3339(at_s),
         boot="b00t",
+        machine=MACHINE,
         src=src,
         trigger=trigger,
         dst=dst,
-        outcome="error" if dst == "degraded" else "ok",
+        outcome=Outcome.ERROR if dst == "degraded" else Outcome.OK,
         reason=reason,
         attempt=1,
         dwell_ms=round(dwell_s * 1000),
     )
 
 
-def a_life(now: float) -> tuple[Step, ...]:
+def a_life(now: float) -> tuple[Transition, ...]:
     """A start, an outage of four minutes, and the way back."""
     t = now - 2700
     return (

@@ -79,7 +79,7 @@ async def test_the_timeline_draws_each_stay_in_its_lane(visit: Visit, puppet: Pu
     await visit.open(puppet)
     stays = await visit.page.locator("#timeline .stay").evaluate_all(
         """rects => rects.map(r => ({
-             state: r.classList[1], y: +r.getAttribute("y"),
+             state: r.dataset.state, y: +r.getAttribute("y"),
              from: +r.getAttribute("x"), to: +r.getAttribute("x") + +r.getAttribute("width") }))"""
     )
     assert [stay["state"] for stay in stays] == [

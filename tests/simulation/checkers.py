@@ -13,9 +13,9 @@ from actors.messages import Address
 from actors.model import MARKER_TYPE, ChatId, EventId, PlatformChatId, RoomId, UserId
 from actors.ports import PositionLost
 from actors.rules.room_states import ROOM_LIFECYCLE, RoomState, RoomTrigger
-from actors.runtime.table import Outcome, Table, TransitionRecord
+from actors.runtime.table import Outcome, Table, Transition
+from supervisor.current import Stopped
 from supervisor.lifecycle import LIFECYCLE, MACHINE, State, Trigger
-from supervisor.supervisor import Step
 from tests.simulation.events import Event
 from tests.simulation.server import SimulatedServer
 from tests.simulation.story import Story
@@ -143,12 +143,12 @@ class Checkers:
         if len(self._logins) > LOGINS:
             self.violated(f"{len(self._logins)} logins within {LOGINS_WITHIN_S:g} s")
 
-    def stopped(self, last: Step, *, asked: bool) -> None:
+    def stopped(self, last: Stopped, *, asked: bool) -> None:
         """The supervisor has come to its end: as it was asked to, or because of a refusal."""
-        self._story.tell("process", f"stops: {last.trigger} ({last.reason})")
-        refused = last.trigger is Trigger.CREDENTIALS_REFUSED
+        self._story.tell("process", f"stops: {last.cause} ({last.reason})")
+        refused = last.cause is Trigger.CREDENTIALS_REFUSED
         if not (self._credentials_refused if refused else asked):
-            self.violated(f"the process ended by itself: {last.trigger} ({last.reason})")
+            self.violated(f"the process ended by itself: {last.cause} ({last.reason})")
 
     def _may_write(self, method: str) -> bool:
         """Only `live` may write; while some rooms fail the others are served, without creating."""
@@ -162,7 +162,7 @@ class Checkers:
         if self._conversations.setdefault(room_id, chat) != chat:
             self.violated(f"{room_id} talks in {chat}, not in {self._conversations[room_id]}")
 
-    def journaled(self, record: TransitionRecord, *, lost: bool) -> None:
+    def journaled(self, record: Transition, *, lost: bool) -> None:
         """A transition was written, or `lost` while it could not be.
 
         It continues that machine's last one, as its table says.
@@ -173,7 +173,9 @@ class Checkers:
             f" {record.outcome} ({record.reason})",
         )
         is_room = record.machine != MACHINE
-        before = self.journal.get(record.machine, RoomState.UNCHECKED if is_room else State.LOGIN)
+        before = self.journal.get(
+            record.machine, RoomState.UNCHECKED if is_room else LIFECYCLE.initial
+        )
         self.journal[record.machine] = record.dst
         if not is_room:
             self._why = Trigger(record.trigger)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from actors.ports import StoreUnavailable
-from actors.runtime.table import TransitionRecord
+from actors.runtime.table import Transition
 from adapter.sqlite.inline import MEMORY, InlineJournal, InlineStore, _Database
 from adapter.sqlite.schema import STORE_SCHEMA
 from adapter.sqlite.sql_store import Clock, SqlStore
@@ -110,14 +110,14 @@ class ReachedJournal:
         self._gate = gate
         self._checkers = checkers
 
-    async def append(self, *records: TransitionRecord) -> None:
-        """Write records."""
+    async def append(self, *transitions: Transition) -> None:
+        """Write them."""
         await self._gate.before("journal")
         lost = self._disk.journal_fails
         if not lost:
-            await self._journal.append(*records)
-        for record in records:
-            self._checkers.journaled(record, lost=lost)
+            await self._journal.append(*transitions)
+        for transition in transitions:
+            self._checkers.journaled(transition, lost=lost)
         if lost:
             raise StoreUnavailable("database or disk is full")
         await self._gate.after("journal")

@@ -158,9 +158,9 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "sessions_taken_back_at_once",
-        "supervisor/supervisor.py",
-        "STORM: Final = CrashWindow(limit=3, within_s=300.0)",
-        "STORM: Final = CrashWindow(limit=10**9, within_s=300.0)",
+        "actors/bounds.py",
+        "CrashWindow(limit=3, within_s=300.0)",
+        "CrashWindow(limit=10**9, within_s=300.0)",
     ),
     Mutation(
         "reading_never_pauses",

@@ -191,7 +191,7 @@ class Process:
         handling.spawn = lambda address: WatchedActor(spawn(address), address, boot, checkers)
         async with bot.system:
             self.bot = bot
-            self.supervisor = Supervisor(bot.activities, transitions, random)
+            self.supervisor = Supervisor(bot.activities, transitions, random, bounds=self._bounds)
             last = await self.supervisor.run()
             checkers.stopped(last, asked=life.asked_to_stop)
             stuck = await bot.system.stop(self._bounds.stop_within_s)

@@ -16,13 +16,14 @@ from actors.ports import Platform
 from actors.rows import user_key
 from actors.runtime.cells import Actor
 from actors.runtime.letters import Address, Message
+from actors.runtime.table import Transition
 from actors.runtime.transition_log import TransitionLog
 from actors.texts import ENGLISH, Texts
 from actors.writes import JsonObject
 from adapter.sqlite.inline import InlineStore
-from supervisor.lifecycle import State
+from supervisor.lifecycle import State, Trigger
 from supervisor.serving.assembly import Bot, assemble
-from supervisor.supervisor import Step, Supervisor
+from supervisor.supervisor import Supervisor
 from tests.simulation.homeserver import SimulatedHomeserver
 from tests.simulation.people import Person
 from tests.simulation.server import SimulatedServer
@@ -173,7 +174,7 @@ class World:
             random=self.random,
             bounds=self.bounds,
         )
-        supervisor = Supervisor(bot.activities, transitions, self.random)
+        supervisor = Supervisor(bot.activities, transitions, self.random, bounds=self.bounds)
         try:
             async with bot.system, anyio.create_task_group() as tasks:
                 yield Run(self, bot, supervisor, homeserver, tasks)
@@ -206,12 +207,12 @@ class Run:
         """Where the bot is."""
         return self.supervisor.state
 
-    async def step(self) -> Step:
+    async def step(self) -> Transition[State, Trigger]:
         """One step of the supervisor."""
         with anyio.fail_after(LONG_S):
             return await self.supervisor.step()
 
-    async def step_while(self, act: Callable[[], object]) -> Step:
+    async def step_while(self, act: Callable[[], object]) -> Transition[State, Trigger]:
         """One step, during which something happens after everything has become quiet."""
 
         async def act_later() -> None:

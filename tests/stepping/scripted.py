@@ -8,10 +8,10 @@ from typing import Final
 import anyio
 
 from actors.ports import HomeserverUnavailable, PortError
-from actors.runtime.table import TransitionRecord
+from actors.runtime.table import Transition
 from actors.runtime.transition_log import TransitionLog
-from supervisor.lifecycle import State
-from supervisor.supervisor import Step, Supervisor
+from supervisor.lifecycle import State, Trigger
+from supervisor.supervisor import Supervisor
 
 BOOT: Final = "boot-1"
 WALL_CLOCK_S: Final = 1_700_000_000.25
@@ -21,6 +21,11 @@ LONG_S: Final = 3600.0
 
 def _nothing() -> None:
     pass
+
+
+def told(step: Transition[State, Trigger]) -> tuple[State, Trigger, State, str]:
+    """From where, on what, to where and why."""
+    return step.src, step.trigger, step.dst, step.reason
 
 
 class ScriptedActivities:
@@ -76,18 +81,18 @@ class RecordingJournal:
     """Implements `actors.runtime.transition_log.Journal`; with `fault` nothing can be written."""
 
     def __init__(self, happened: list[str]) -> None:
-        self.records: list[TransitionRecord] = []
+        self.records: list[Transition] = []
         self.fault: PortError | None = None
         self.when_asked: Callable[[], object] = _nothing
         self._happened = happened
 
-    async def append(self, *records: TransitionRecord) -> None:
+    async def append(self, *transitions: Transition) -> None:
         self.when_asked()
         await anyio.lowlevel.checkpoint()
         if self.fault is not None:
             raise self.fault
-        self.records += records
-        self._happened += [f"journal: {record.trigger}" for record in records]
+        self.records += transitions
+        self._happened += [f"journal: {each.trigger}" for each in transitions]
 
 
 class Drive:
@@ -107,7 +112,7 @@ class Drive:
             on_change=lambda state, reason: self.changes.append((state, reason)),
         )
 
-    async def step(self) -> Step:
+    async def step(self) -> Transition[State, Trigger]:
         """One step of the supervisor."""
         with anyio.fail_after(LONG_S):
             return await self.supervisor.step()

@@ -24,10 +24,10 @@ from actors.messages import (
 from actors.model import EventId, PlatformChatId, RoomId
 from actors.ports import HomeserverUnavailable, PlatformFailed, StoreUnavailable
 from actors.rules.room_states import RoomState
+from actors.runtime.table import Transition
 from actors.texts import ENGLISH
 from actors.writes import DeleteRow, JsonObject
 from supervisor.lifecycle import MACHINE, State, Trigger
-from supervisor.supervisor import Step
 from tests.simulation.faults import Fault
 from tests.stepping.actors import ActorStage, actor_stage, pass_time
 from tests.stepping.harness import ALICE, Home, Run, ScriptedPlatform, World, quiet
@@ -108,7 +108,7 @@ async def six_rooms_that_fail(world: World, run: Run, times: int) -> Home:
         world.alice.rename(room_id, "Garden")
     await quiet(0.5)
     assert run.state() is State.DEGRADED
-    assert run.supervisor.reason.endswith(" rooms fail the same way: 502: Bad Gateway")
+    assert run.supervisor.current.reason.endswith(" rooms fail the same way: 502: Bad Gateway")
     return of_bob
 
 
@@ -190,7 +190,7 @@ async def lose_all_rows(world: World) -> tuple[Home, dict[str, JsonObject | None
     return home, rows
 
 
-async def step_until_degraded(run: Run) -> Step:
+async def step_until_degraded(run: Run) -> Transition[State, Trigger]:
     """The step that leads there."""
     step = await run.step()
     while step.dst is not State.DEGRADED:

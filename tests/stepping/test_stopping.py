@@ -4,9 +4,9 @@ import anyio
 import pytest
 
 from actors.ports import HomeserverUnavailable
+from supervisor.current import Stopped
 from supervisor.lifecycle import State, Trigger
-from supervisor.supervisor import Step
-from tests.stepping.scripted import LONG_S, Drive
+from tests.stepping.scripted import LONG_S, Drive, told
 
 pytestmark = pytest.mark.anyio
 
@@ -25,16 +25,17 @@ async def test_a_stop_ends_the_activity_of_each_state(state: State) -> None:
     drive = Drive()
     await drive.go_to(state)
     drive.activities.takes_s[ACTIVITIES[state]] = LONG_S
-    steps: list[Step] = []
+    ends: list[Stopped] = []
 
     async def run() -> None:
-        steps.append(await drive.supervisor.run())
+        ends.append(await drive.supervisor.run())
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run)
         await anyio.sleep(LONG_S / 2)
         drive.supervisor.request_stop("SIGTERM")
-    assert steps == [Step(state, Trigger.STOP_REQUESTED, State.STOPPED, "SIGTERM")]
+    assert [(end.cause, end.reason) for end in ends] == [(Trigger.STOP_REQUESTED, "SIGTERM")]
+    assert [(row.src, row.dst) for row in drive.journal.records[-1:]] == [(state, State.STOPPED)]
     assert drive.happened == [ACTIVITIES[state], "journal: stop_requested"]
 
 
@@ -44,7 +45,7 @@ async def test_a_stop_between_two_steps_starts_nothing_more(state: State) -> Non
     await drive.go_to(state)
     drive.supervisor.request_stop("SIGINT")
     step = await drive.supervisor.step()
-    assert step == Step(state, Trigger.STOP_REQUESTED, State.STOPPED, "SIGINT")
+    assert told(step) == (state, Trigger.STOP_REQUESTED, State.STOPPED, "SIGINT")
     assert drive.happened == ["journal: stop_requested"]
 
 

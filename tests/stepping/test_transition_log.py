@@ -3,8 +3,8 @@
 import anyio
 import pytest
 
-from actors.runtime.table import Outcome, TransitionRecord
-from actors.runtime.transition_log import Transition, TransitionLog
+from actors.runtime.table import Transition
+from actors.runtime.transition_log import TransitionLog
 
 pytestmark = pytest.mark.anyio
 
@@ -16,10 +16,10 @@ class SlowJournal:
         self.reasons: list[str] = []
         self._takes_s = 10.0
 
-    async def append(self, *records: TransitionRecord) -> None:
+    async def append(self, *transitions: Transition) -> None:
         takes_s, self._takes_s = self._takes_s, self._takes_s / 2
         await anyio.sleep(takes_s)
-        self.reasons += [record.reason for record in records]
+        self.reasons += [each.reason for each in transitions]
 
 
 async def test_rows_are_written_in_the_order_in_which_they_were_noted() -> None:
@@ -27,9 +27,7 @@ async def test_rows_are_written_in_the_order_in_which_they_were_noted() -> None:
     log = TransitionLog(journal, "boot-1", lambda: 0.0)
     async with anyio.create_task_group() as tasks:
         for number in range(4):
-            log.note(
-                Transition("room:!a", "unchecked", "checked", "ready", Outcome.OK, f"{number}")
-            )
+            log.note(log.decided("room:!a", "unchecked", "checked", "ready", f"{number}"))
             tasks.start_soon(log.flush)
             await anyio.sleep(1)
     assert journal.reasons == ["0", "1", "2", "3"]

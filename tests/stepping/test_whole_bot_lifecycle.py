@@ -125,7 +125,7 @@ async def test_refused_credentials_stop_the_bot() -> None:
     world.server.refuses_credentials = True
     async with world.boot() as run:
         last = await run.supervisor.run()
-        assert (last.trigger, last.dst) == (Trigger.CREDENTIALS_REFUSED, State.STOPPED)
+        assert last.cause is Trigger.CREDENTIALS_REFUSED
         assert last.reason == "The homeserver refuses the password."
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import pytest
 
 from actors.ports import StateStore
-from actors.runtime.table import TransitionRecord
+from actors.runtime.table import Transition
 from adapter.sqlite.inline import InlineJournal, InlineStore
 from adapter.sqlite.journal import SqliteJournal
 from adapter.sqlite.store import SqliteStore
@@ -32,7 +32,7 @@ class RecoverableStore(StateStore, Protocol):
 class RecoverableJournal(Protocol):
     recovery: str | None
 
-    async def append(self, *records: TransitionRecord) -> None: ...
+    async def append(self, *records: Transition) -> None: ...
 
 
 @asynccontextmanager

@@ -19,14 +19,17 @@ async def test_a_row_has_the_records_fields_in_the_contracts_order(journals: Jou
     async with journals() as journal:
         await journal.append(record(7))
         (row,) = read_journal(journals.path)
-    assert list(asdict(row).items()) == [("seq", 1), *asdict(record(7)).items()]
+    assert list(row.fields().items()) == [("seq", 1), *asdict(record(7)).items()]
+    assert row.transition == record(7)
 
 
 async def test_it_is_read_oldest_first_while_it_is_written(journals: Journals) -> None:
     async with journals() as journal:
         for number in range(3):
             await journal.append(record(number))
-            assert [row.dwell_ms for row in read_journal(journals.path)] == list(range(number + 1))
+            assert [row.transition.dwell_ms for row in read_journal(journals.path)] == list(
+                range(number + 1)
+            )
 
 
 async def test_a_limit_means_the_newest(journals: Journals) -> None:
@@ -49,7 +52,7 @@ async def test_concurrent_records_are_all_kept(journals: Journals) -> None:
         for number in range(50):
             group.start_soon(journal.append, record(number))
     rows = read_journal(journals.path)
-    assert {row.dwell_ms for row in rows} == set(range(50))
+    assert {row.transition.dwell_ms for row in rows} == set(range(50))
     assert [row.seq for row in rows] == list(range(1, 51))
 
 
@@ -65,7 +68,7 @@ async def test_it_keeps_the_newest_rows_only(journals: Journals) -> None:
     async with journals(max_rows=5) as journal:
         for number in range(12):
             await journal.append(record(number))
-    assert [row.dwell_ms for row in read_journal(journals.path)] == [7, 8, 9, 10, 11]
+    assert [row.transition.dwell_ms for row in read_journal(journals.path)] == [7, 8, 9, 10, 11]
 
 
 async def test_it_forgets_what_is_too_old(journals: Journals) -> None:
@@ -74,7 +77,7 @@ async def test_it_forgets_what_is_too_old(journals: Journals) -> None:
         for number, at in enumerate(times):
             await journal.append(record(number, at=at))
             journals.clock.now += 0.25
-    assert [row.dwell_ms for row in read_journal(journals.path)] == [1, 2]
+    assert [row.transition.dwell_ms for row in read_journal(journals.path)] == [1, 2]
     journals.clock.now += 100
     async with journals(max_age_s=60) as journal:
         await journal.append(record(3, at="2027-01-15T08:01:40Z"))
@@ -94,7 +97,7 @@ async def test_one_that_is_deleted_while_it_is_written_is_begun_anew(
         async with anyio.create_task_group() as tasks:
             for number in (2, 3, 4):
                 tasks.start_soon(journal.append, record(number))
-        assert {row.dwell_ms for row in read_journal(path)} == {2, 3, 4}
+        assert {row.transition.dwell_ms for row in read_journal(path)} == {2, 3, 4}
     assert said == ["journal.db was deleted or replaced while the bot ran; what is there is used"]
     assert len(read_journal(path)) == 3
 
@@ -109,7 +112,7 @@ async def test_one_that_cannot_be_begun_anew_is_tried_again(tmp_path: Path) -> N
                 await journal.append(record(1))
         path.rmdir()
         await journal.append(record(2))
-        assert [row.dwell_ms for row in read_journal(path)] == [2]
+        assert [row.transition.dwell_ms for row in read_journal(path)] == [2]
 
 
 async def test_one_that_is_damaged_while_it_is_written_is_begun_anew(tmp_path: Path) -> None:
@@ -121,7 +124,7 @@ async def test_one_that_is_damaged_while_it_is_written_is_begun_anew(tmp_path: P
         with pytest.raises(StoreCorrupt):
             await journal.append(record(1))
         await journal.append(record(7))
-        assert [row.dwell_ms for row in read_journal(path)] == [7]
+        assert [row.transition.dwell_ms for row in read_journal(path)] == [7]
     assert "begun anew" in said[0]
 
 
@@ -129,7 +132,7 @@ async def test_one_in_memory_can_be_read_too() -> None:
     journal = InlineJournal()
     await journal.append(record(1))
     await journal.append(record(2))
-    assert [row.dwell_ms for row in await journal.rows()] == [1, 2]
+    assert [row.transition.dwell_ms for row in await journal.rows()] == [1, 2]
     journal.close()
 
 

@@ -32,7 +32,7 @@ async def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path: Path, wanted
     acknowledged = acknowledged_before_the_kill(store_path, journal_path, wanted)
     assert len(acknowledged) >= wanted
     # The log is read as the kill left it, before anybody has opened the journal for writing.
-    assert {row.dwell_ms for row in read_journal(journal_path)} >= acknowledged
+    assert {row.transition.dwell_ms for row in read_journal(journal_path)} >= acknowledged
     async with SqliteStore.open(store_path) as store:
         assert store.recovery is None
         rows = {int(key[1:]) for key in await store.rows("k")}

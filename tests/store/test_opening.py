@@ -235,7 +235,7 @@ async def test_a_damaged_journal_is_moved_aside_as_well(journals: Journals) -> N
         await journal.append(record(1))
         assert journal.recovery is not None
         assert journals.said == [journal.recovery]
-    assert [row.reason for row in read_journal(journals.path)] == ["number 1"]
+    assert [row.transition.reason for row in read_journal(journals.path)] == ["number 1"]
     (aside,) = journals.path.parent.glob("*.corrupt-*")
     assert aside.read_text() == "not a journal"
 

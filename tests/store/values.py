@@ -16,7 +16,7 @@ from actors.model import (
     UserId,
 )
 from actors.ports import StateStore
-from actors.runtime.table import Outcome, TransitionRecord
+from actors.runtime.table import Outcome, Transition
 
 ROOM = RoomId("!room:localhost")
 OTHER_ROOM = RoomId("!with-no-server-part")
@@ -40,8 +40,8 @@ def intent(name: str, owner: UserId = ALICE, step: IntentStep = IntentStep.WANTE
     return Intent(Nonce(name), owner, IntentKind.CHAT, step, reply_room=ROOM, name="Тест")
 
 
-def record(number: int, *, machine: str = "lifecycle", at: str | None = None) -> TransitionRecord:
-    return TransitionRecord(
+def record(number: int, *, machine: str = "lifecycle", at: str | None = None) -> Transition:
+    return Transition(
         at=at or f"2027-01-15T08:00:00.{number:06d}Z",
         boot="b1",
         machine=machine,

@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from actors.ports import CredentialsRefused, HomeserverUnavailable
-from actors.runtime.table import Outcome, TransitionRecord
+from actors.runtime.table import Outcome, Transition
 from adapter.matrix.checklist import CHECKLIST_NAME
 from adapter.sqlite.journal import SqliteJournal
 from supervisor import cli, lifecycle
@@ -381,18 +381,18 @@ def at(age: timedelta) -> str:
     return (datetime.now(UTC) - age).isoformat(timespec="milliseconds")
 
 
-def records() -> tuple[TransitionRecord, ...]:
+def records() -> tuple[Transition, ...]:
     """What the journal has, as old as it is when asked."""
     return (
-        TransitionRecord(
+        Transition(
             at(timedelta(days=2)), "b1", "lifecycle", "login", "logged_in", "hydrate", Outcome.OK,
             "password", 1, 1500,
         ),
-        TransitionRecord(
+        Transition(
             at(timedelta(minutes=5)), "b1", "room:!a", "ready", "failed_repeatedly", "quarantined",
             Outcome.ERROR, "\x1b[2J [bold]boom", 3, 3_725_000,
         ),
-        TransitionRecord(
+        Transition(
             at(timedelta(minutes=1)), "b1", "lifecycle", "hydrate", "reconciled", "hydrate",
             Outcome.DENIED, "", 1, 200,
         ),

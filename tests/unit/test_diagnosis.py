@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from actors.runtime.table import Outcome, TransitionRecord
+from actors.runtime.table import Outcome, Transition
 from supervisor.lifecycle import RESET
 from supervisor.status.diagnosis import diagnosis
 from supervisor.status.snapshot import Lifecycle, Quarantined, Snapshot
@@ -26,9 +26,9 @@ def step(
     machine: str = "lifecycle",
     outcome: Outcome = Outcome.OK,
     boot: str = BOOT,
-) -> TransitionRecord:
+) -> Transition:
     at = (NOW - ago).isoformat(timespec="milliseconds")
-    return TransitionRecord(at, boot, machine, src, trigger, dst, outcome, reason, 1, 0)
+    return Transition(at, boot, machine, src, trigger, dst, outcome, reason, 1, 0)
 
 
 def minutes(count: float) -> timedelta:
@@ -57,7 +57,7 @@ SEEN = Snapshot(
 
 
 def told(
-    *rows: TransitionRecord, started: datetime | None = A_DAY, seen: Snapshot | None = None
+    *rows: Transition, started: datetime | None = A_DAY, seen: Snapshot | None = None
 ) -> list[str]:
     text = diagnosis(rows, NOW, started=started, seen=seen)
     assert text is not None
@@ -65,7 +65,7 @@ def told(
 
 
 @pytest.mark.parametrize("rows", [(), (QUARANTINED,)])
-def test_without_a_lifecycle_there_is_nothing_to_say(rows: tuple[TransitionRecord, ...]) -> None:
+def test_without_a_lifecycle_there_is_nothing_to_say(rows: tuple[Transition, ...]) -> None:
     assert diagnosis(rows, NOW, started=A_DAY) is None
 
 

@@ -17,7 +17,7 @@ from actors.rules import room_states
 from actors.rules.classify import ConflictReason, SkipReason
 from actors.rules.report import ReconcileReport
 from actors.rules.room_states import RoomState, RoomTrigger
-from adapter.sqlite.journal import JournalRow
+from actors.runtime.table import Transition
 from supervisor import lifecycle
 from supervisor.commands.invocation import ExitCode
 from supervisor.commands.program import app
@@ -85,7 +85,7 @@ def anchors(document: str) -> set[str]:
 @pytest.mark.parametrize(
     "diagram",
     [
-        mermaid(lifecycle.TABLE, State.LOGIN, "The bot"),
+        mermaid(lifecycle.TABLE, lifecycle.INITIAL, "The bot"),
         mermaid(room_states.TABLE, RoomState.UNCHECKED, "A room"),
     ],
     ids=["the bot", "a room"],
@@ -209,7 +209,7 @@ def test_the_report_and_the_journal_have_the_fields_that_are_promised() -> None:
     report = promised[promised.index("**The report**") : promised.index("**Python entry points**")]
     assert set(ReconcileReport.__annotations__) <= set(re.findall(r"`(\w+)`", report))
     journal = promised[promised.index("**The journal**") : promised.index("**The report**")]
-    keys = [field.name for field in fields(JournalRow)]
+    keys = ["seq", *(field.name for field in fields(Transition))]
     assert [name for name in re.findall(r"`(\w+)`", journal) if name in keys] == keys
 
 

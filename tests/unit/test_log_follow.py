@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 import pytest
 
-from actors.runtime.table import Outcome, TransitionRecord
+from actors.runtime.table import Outcome, Transition
 from adapter.sqlite.inline import InlineJournal
 
 PATIENCE_S = 60
@@ -25,7 +25,7 @@ def written(path: Path, *reasons: str, machine: str = "lifecycle") -> None:
     at = "2026-11-20T09:00:00.000Z"
     journal = InlineJournal(path)
     records = [
-        TransitionRecord(
+        Transition(
             at, "b", machine, "live", "homeserver_lost", "degraded", Outcome.ERROR, why, 1, 0
         )
         for why in reasons

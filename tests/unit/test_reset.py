@@ -164,13 +164,16 @@ class TestLocalOnly:
     def test_the_journal_stays_and_gets_one_row(self, here: Path) -> None:
         assert ends_with("--yes") == 0
         (row,) = read_journal(here / "lambda_journal.db")
-        assert (row.machine, row.src, row.trigger, row.dst) == (
+        made = row.transition
+        assert (made.machine, made.src, made.trigger, made.dst) == (
             "lifecycle",
             "stopped",
             "reset",
             "stopped",
         )
-        assert row.reason.startswith("local-only: no room was left; removed lambda_matrix.db-wal, ")
+        assert made.reason.startswith(
+            "local-only: no room was left; removed lambda_matrix.db-wal, "
+        )
 
     def test_a_second_run_finds_nothing_to_remove(
         self, here: Path, files: set[str], capsys: pytest.CaptureFixture[str]
@@ -296,7 +299,9 @@ class TestServerLeaveForget:
         assert "still exist for everybody else" in text
         assert "deleted" not in text
         (row,) = read_journal(here / "lambda_journal.db")
-        assert row.reason.startswith("server-leave-forget: left 2 rooms, forgot 3; removed lambda")
+        assert row.transition.reason.startswith(
+            "server-leave-forget: left 2 rooms, forgot 3; removed lambda"
+        )
 
     def test_a_room_that_is_not_let_go_keeps_the_files(
         self, rooms: Rooms, files: set[str], here: Path, capsys: pytest.CaptureFixture[str]

@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from actors.meter import Meter
 from actors.ports import StoreUnavailable
-from actors.runtime.table import Outcome, TransitionRecord
+from actors.runtime.table import Outcome, Transition
 from supervisor.lifecycle import State
 from supervisor.status.history import STEPS, History, TappedJournal
 from supervisor.status.metrics import exposition
@@ -43,8 +43,8 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def record(machine: str, src: str, trigger: str, dst: str, outcome: Outcome) -> TransitionRecord:
-    return TransitionRecord(
+def record(machine: str, src: str, trigger: str, dst: str, outcome: Outcome) -> Transition:
+    return Transition(
         at="2026-01-02T03:04:05.678Z",
         boot="b",
         machine=machine,

@@ -4,7 +4,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import replace
 
-from actors.runtime.table import Outcome, TransitionRecord
+from actors.runtime.table import Outcome, Transition
 from supervisor.text.console import console
 from supervisor.text.timeline import Timeline
 
@@ -13,12 +13,12 @@ ROOM = "room:!AbCdEfGhIjKlMnOpQrStUvWxYz0123456789AbCdEfG"
 
 def record(
     at: str, step: str, trigger: str, reason: str = "", machine: str = "lifecycle"
-) -> TransitionRecord:
+) -> Transition:
     src, dst = step.split(" → ")
-    return TransitionRecord(at, "b", machine, src, trigger, dst, Outcome.OK, reason, 1, 61_000)
+    return Transition(at, "b", machine, src, trigger, dst, Outcome.OK, reason, 1, 61_000)
 
 
-def checked(number: int) -> TransitionRecord:
+def checked(number: int) -> Transition:
     at = f"2026-11-20T09:00:0{number}.000Z"
     reason = "skipped: direct_chat" if number == 1 else ""
     return record(at, "unchecked → ready", "checked", reason, f"room:!{number}")
@@ -32,7 +32,7 @@ STORY = (
 )
 
 
-def printed(rows: Sequence[TransitionRecord], width: int, limit: int | None = None) -> list[str]:
+def printed(rows: Sequence[Transition], width: int, limit: int | None = None) -> list[str]:
     out = console(io.StringIO())
     out.width = width
     timeline = Timeline(width)

@@ -3,7 +3,9 @@
 import { duration, moment, words } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const LANES = ["live", "reconcile", "hydrate", "login", "degraded"];
+const STATES = [...document.querySelectorAll("#lifecycle .node")].map((node) => node.dataset.state);
+const LANES = STATES.slice(0, -1);
+const WAY = LANES.filter((state) => !["live", "degraded"].includes(state)).reverse();
 const LANE = 26;
 const LEFT = 78;
 const TOP = 6;
@@ -78,7 +80,7 @@ function drawStay(stay, x) {
   const length = Math.max(LEAST, x(stay.to) - start);
   const title = draw("title", {}, `${stay.state}, ${moment(stay.from)}, for ${duration((stay.to - stay.from) / 1000)}`);
   return draw("rect", {
-    class: `stay ${stay.state}`, x: start, y: middle(stay.state) - 7, width: length, height: 14, rx: Math.min(4, length / 2),
+    class: "stay", "data-state": stay.state, x: start, y: middle(stay.state) - 7, width: length, height: 14, rx: Math.min(4, length / 2),
   }, title);
 }
 
@@ -114,5 +116,6 @@ export function drawBar(picture, rooms) {
 /** The picture's words for who cannot see it. */
 export function lifecycleLabel(lifecycle) {
   const cause = lifecycle.cause ? `, because of ${words(lifecycle.cause)}` : "";
-  return `The way to live leads through login, hydrate and reconcile. The bot is in ${lifecycle.state}${cause}.`;
+  const way = `${WAY.slice(0, -1).join(", ")} and ${WAY.at(-1)}`;
+  return `The way to live leads through ${way}. The bot is in ${lifecycle.state}${cause}.`;
 }
