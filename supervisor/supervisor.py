@@ -74,7 +74,7 @@ class TransitionDenied(Exception):
 
 
 class Supervisor:
-    """The only writer of the lifecycle's state."""
+    """The only writer of the lifecycle's state. It begins in `initial`."""
 
     def __init__(
         self,
@@ -82,6 +82,7 @@ class Supervisor:
         transitions: TransitionLog,
         random: Random,
         *,
+        initial: WorkingState = INITIAL,
         backoff: Backoff = PROBE,
         on_change: Callable[[State, str], None] = lambda _state, _reason: None,
     ) -> None:
@@ -90,7 +91,7 @@ class Supervisor:
         self._random = random
         self._backoff = backoff
         self._on_change = on_change
-        self._current: Current = Working(INITIAL, anyio.current_time())
+        self._current: Current = Working(initial, anyio.current_time())
         self._memory = Memory()
         self._stop_reason: str | None = None
         self._activity: anyio.CancelScope | None = None
