@@ -68,7 +68,7 @@ class TransitionDenied(Exception):
 
 
 class Supervisor:
-    """The only writer of the lifecycle's state."""
+    """The only writer of the lifecycle's state. It begins in `initial`."""
 
     def __init__(
         self,
@@ -77,6 +77,7 @@ class Supervisor:
         random: Random,
         *,
         bounds: Bounds = Bounds(),
+        initial: WorkingState = INITIAL,
         on_change: Callable[[State, str], None] = lambda _state, _reason: None,
     ) -> None:
         self._activities = activities
@@ -84,7 +85,7 @@ class Supervisor:
         self._random = random
         self._bounds = bounds
         self._on_change = on_change
-        self._current: Current = Working(INITIAL, anyio.current_time())
+        self._current: Current = Working(initial, anyio.current_time())
         self._memory = Memory()
         self._stop_reason: str | None = None
         self._activity: anyio.CancelScope | None = None

@@ -224,7 +224,11 @@ class Run:
 
     async def go_live(self) -> None:
         """Step until live."""
-        while self.state() is not State.LIVE:
+        await self.go_to(State.LIVE)
+
+    async def go_to(self, state: State) -> None:
+        """Step until the bot is in a state."""
+        while self.state() is not state:
             await self.step()
 
     def let_run(self) -> None:

@@ -10,6 +10,7 @@ import anyio
 from actors.ports import HomeserverUnavailable, PortError
 from actors.runtime.table import Transition
 from actors.runtime.transition_log import TransitionLog
+from supervisor.current import WorkingState
 from supervisor.lifecycle import State, Trigger
 from supervisor.supervisor import Supervisor
 
@@ -98,7 +99,7 @@ class RecordingJournal:
 class Drive:
     """A supervisor over scripted activities. Made inside an event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, initial: WorkingState = State.LOGIN) -> None:
         self.happened: list[str] = []
         """Activities and journal rows, in the order in which they came."""
         self.changes: list[tuple[State, str]] = []
@@ -109,6 +110,7 @@ class Drive:
             self.activities,
             TransitionLog(self.journal, BOOT, lambda: WALL_CLOCK_S),
             Random(1),  # noqa: S311 - no secret
+            initial=initial,
             on_change=lambda state, reason: self.changes.append((state, reason)),
         )
 

@@ -63,8 +63,8 @@ async def test_the_state_changes_only_after_the_journal_has_it() -> None:
 
 async def test_replaying_the_journal_reproduces_the_state() -> None:
     drive = Drive()
+    state = drive.supervisor.state
     await eventful(drive)
-    state = LIFECYCLE.initial
     for row in drive.journal.records:
         assert row.src == state
         following = LIFECYCLE.next(state, Trigger(row.trigger))

@@ -12,7 +12,7 @@ from actors.writes import PutRow
 from adapter.sqlite.inline import InlineStore
 from supervisor.app import status as app_status
 from supervisor.app.status import Observer
-from supervisor.lifecycle import State
+from supervisor.lifecycle import INITIAL, State
 from supervisor.settings import Settings
 from supervisor.status import cache
 from supervisor.status.metrics import exposition
@@ -45,7 +45,7 @@ async def look(observer: Observer) -> Snapshot:
 async def test_before_there_is_a_bot_it_opens_its_files() -> None:
     observer = observer_in(World())
     seen = await observer.snapshot()
-    assert (seen.lifecycle.state, seen.lifecycle.reason) == ("login", "opening the files")
+    assert (seen.lifecycle.state, seen.lifecycle.reason) == (INITIAL, "opening the files")
     assert (seen.owners_total, seen.inbox_waiting) == (None, None)
     ready, why = observer.readiness()
     assert not ready
@@ -63,7 +63,7 @@ async def test_what_it_does_its_owners_and_its_rooms_are_seen() -> None:
         assert (seen.user_id, seen.homeserver, seen.boot) == (BOT, "https://sim.test", "boot")
         assert (seen.lifecycle.state, seen.lifecycle.cause) == ("live", None)
         assert seen.lifecycle.reason == "0 changes, 0 conflicts"
-        assert [step.dst for step in seen.lifecycle.steps] == ["hydrate", "reconcile", "live"]
+        assert [step.dst for step in seen.lifecycle.steps[-3:]] == ["hydrate", "reconcile", "live"]
         (owner,) = seen.owners
         assert (owner.user_id, owner.space_id, owner.chats) == (ALICE, home.space, 1)
         assert (seen.owners_total, seen.rooms["ready"]) == (1, 3)
@@ -317,7 +317,7 @@ async def test_a_bot_that_does_not_come_to_its_next_sync_is_stuck(
 async def test_a_bot_whose_files_never_open_is_stuck() -> None:
     observer = observer_in(World())
     assert not observer.is_stuck()
-    await quiet(PATIENCE_S[State.LOGIN] + 1)
+    await quiet(PATIENCE_S[INITIAL] + 1)
     assert observer.is_stuck()
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from actors.ports import HomeserverUnavailable
 from supervisor.current import Stopped
-from supervisor.lifecycle import State, Trigger
+from supervisor.lifecycle import INITIAL, State, Trigger
 from tests.stepping.scripted import LONG_S, Drive, told
 
 pytestmark = pytest.mark.anyio
@@ -20,9 +20,13 @@ ACTIVITIES = {
 each_state = pytest.mark.parametrize("state", list(ACTIVITIES))
 
 
+def test_no_state_with_an_activity_is_left_out_here() -> None:
+    assert set(ACTIVITIES) == set(State) - {State.STOPPED}
+
+
 @each_state
 async def test_a_stop_ends_the_activity_of_each_state(state: State) -> None:
-    drive = Drive()
+    drive = Drive(INITIAL)
     await drive.go_to(state)
     drive.activities.takes_s[ACTIVITIES[state]] = LONG_S
     ends: list[Stopped] = []
@@ -41,7 +45,7 @@ async def test_a_stop_ends_the_activity_of_each_state(state: State) -> None:
 
 @each_state
 async def test_a_stop_between_two_steps_starts_nothing_more(state: State) -> None:
-    drive = Drive()
+    drive = Drive(INITIAL)
     await drive.go_to(state)
     drive.supervisor.request_stop("SIGINT")
     step = await drive.supervisor.step()

@@ -28,6 +28,7 @@ def triggers(world: World) -> list[str]:
 async def test_the_bot_walks_through_an_outage_and_back_to_live() -> None:
     world = World()
     async with world.boot() as run:
+        await run.go_to(State.LOGIN)
         assert (await run.step()).dst is State.HYDRATE
         assert (await run.step()).dst is State.RECONCILE
         assert (await run.step()).dst is State.LIVE
@@ -78,6 +79,7 @@ async def test_a_homeserver_that_is_not_there_at_the_start_is_waited_for() -> No
     world = World()
     world.go_down()
     async with world.boot() as run:
+        await run.go_to(State.LOGIN)
         assert (await run.step()).dst is State.DEGRADED
         step = await run.step_while(world.come_back)
         assert (step.trigger, step.dst) == (Trigger.LOGIN_NEEDED, State.LOGIN)
@@ -165,6 +167,7 @@ async def test_a_restart_resumes_its_session_and_changes_nothing() -> None:
         assert run.state() is State.STOPPED
     rows, events = await world.rows(), len(world.server.events)
     async with world.boot() as run:
+        await run.go_to(State.LOGIN)
         assert (await run.step()).reason == "logged in by resumed"
         await run.go_live()
         run.let_run()
@@ -374,6 +377,7 @@ async def test_messages_from_between_two_first_looks_are_not_skipped() -> None:
         home = await run.settle_in(world.alice)
     world.lose_store()
     async with world.boot() as run:
+        await run.go_to(State.LOGIN)
         assert (await run.step()).dst is State.HYDRATE
         assert (await run.step()).dst is State.RECONCILE
         run.let_crash(owner_address(ALICE), OwnerComplete, ValueError("a bug"))
