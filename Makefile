@@ -16,21 +16,28 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 # Decisions without I/O: every branch of these is tested.
 PURE := actors/rules/classify.py,actors/rules/commands.py,actors/rules/relations.py,actors/runtime/table.py,actors/rules/marker.py,actors/rules/numbering.py,actors/rules/repairs.py,actors/runtime/restart.py,actors/rules/room_states.py,actors/rules/settlement.py,supervisor/lifecycle.py
 
+# A worker for each core; a worker starts a Synapse of its own.
+PARALLEL := --numprocesses=auto
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test soak mutants coverage check bench profile format lock clean
+.PHONY: help setup demo test test-all soak mutants coverage check bench profile format lock clean
 
 help: ## list what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## install everything into .venv (the others do this by themselves)
 
 demo: $(READY) ## the whole story on a throw-away homeserver (ARGS=--keep leaves it running)
 	@$(BIN)/surfaces-bot demo $(ARGS)
 
-test: $(READY) ## all tests (ARGS="-k name" chooses some)
+test: $(READY) ## the tests of five minutes (ARGS="-k name" chooses some)
+	@$(BIN)/pytest $(PARALLEL) -m "not slow and not second_loop" $(ARGS)
+
+test-all: $(READY) ## every test on both event loops, then `make coverage` unless ARGS chooses some
 	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
+	@$(if $(ARGS),,$(MAKE) --no-print-directory coverage)
 
 soak: $(READY) ## thousands of seeded simulations on all cores (SEEDS=2000)
 	@$(BIN)/python -m tests.simulation.soak
@@ -38,7 +45,7 @@ soak: $(READY) ## thousands of seeded simulations on all cores (SEEDS=2000)
 mutants: $(READY) ## plant deliberate bugs: the simulation must catch each (docs/mutations.md)
 	@$(BIN)/python -m tests.simulation.mutate
 
-coverage: $(READY) ## what the last `make test` reached: 95 % of all, 100 % of the pure modules
+coverage: $(READY) ## what the last `make test-all` reached: 95 % of all, 100 % of the pure modules
 	@if ls .coverage.* >/dev/null 2>&1; then $(BIN)/coverage combine --quiet; fi
 	@$(BIN)/coverage report
 	@$(BIN)/coverage report --include='$(PURE)' --fail-under=100

@@ -5,6 +5,9 @@ import signal
 
 import pytest
 from hypothesis import settings
+from typing_extensions import override
+from xdist.remote import Producer  # type: ignore[import-untyped]
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 # A slow machine is no defect, and a failing example must be repeatable from the output alone.
 settings.register_profile("surfaces", deadline=None, print_blob=True)
@@ -19,10 +22,23 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that share a real homeserver last.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Hand out tests one by one, except where a file's tests share what is dear to make."""
+    return WholeFiles(config, log)
 
-    What they share keeps an event loop with the real clock until the end, and anyio runs every
-    later test in that one, whichever loop and clock it asked for.
+
+class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives the tests of some files to one worker, and every other test to the next free one.
+
+    The files with the most tests come first, and single tests last: they fill the gaps.
     """
-    items.sort(key=lambda item: item.path.parent.name == "synapse")
+
+    @override
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.partition("::")[0] if is_played_as_a_whole(nodeid) else nodeid
+
+
+def is_played_as_a_whole(nodeid: str) -> bool:
+    """Whether the tests of this one's file share a homeserver, bots or a browser."""
+    return nodeid.startswith(("tests/synapse/", "tests/browser/"))

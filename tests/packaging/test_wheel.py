@@ -17,6 +17,8 @@ import pytest
 
 from demo.synapse import free_port
 
+pytestmark = pytest.mark.slow
+
 ROOT: Final = Path(__file__).parents[2]
 UV: Final = ROOT / ".tools/bin/uv"
 PACKAGES: Final = ("actors", "adapter", "supervisor")

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import anyio
 from typing_extensions import override
@@ -19,8 +19,6 @@ from tests.properties.building import Built
 from tests.properties.damage import Cache
 from tests.properties.worlds import BOT
 from tests.simulation.homeserver import SimulatedHomeserver
-
-BACKENDS: Final = ("asyncio", "trio")
 
 Reconciling: TypeAlias = Callable[[SimulatedHomeserver, InlineStore], Awaitable[ReconcileReport]]
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from actors.model import RoomKind
 from actors.rules.numbering import chat_number
+from tests.loops import BOTH_LOOPS
 from tests.properties.building import Built, build
 from tests.properties.damage import Cache, Damager, about, decoded, read_cache, rooms_in
-from tests.properties.recovery import BACKENDS, Backwards, Recovery, recover
+from tests.properties.recovery import Backwards, Recovery, recover
 from tests.properties.worlds import World, worlds
 
 
@@ -61,7 +62,7 @@ def test_the_rows_of_rooms_that_are_left_alone_stay_unless_another_room_has_the_
     }
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", BOTH_LOOPS)
 @given(worlds, st.data())
 def test_a_second_run_reports_no_changes_and_writes_nothing(
     backend: str, world: World, data: st.DataObject

@@ -12,6 +12,8 @@ import pytest
 from tests.recipes.conftest import ROOT
 from tests.recipes.recipe import Recipe
 
+pytestmark = pytest.mark.slow
+
 BIN: Final = ROOT / ".venv" / "bin"
 OF_THIS_RUN: Final = ("COVERAGE", "PYTEST")
 """How variables begin by which this run of the tests would reach into those that it starts."""

@@ -6,7 +6,8 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from actors.model import EventId, RoomId, UserId
-from actors.ports import Homeserver
+from actors.ports import Homeserver, SessionRevoked
+from tests.loops import BOTH_LOOPS
 from tests.simulation.contract import (
     ReadingContract,
     SessionContract,
@@ -89,7 +90,7 @@ class SimulatedWorld:
         return SimulatedHomeserver(self._server, BOT)
 
 
-@pytest.fixture(params=["asyncio", "trio"])
+@pytest.fixture(params=BOTH_LOOPS)
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -103,7 +104,15 @@ async def world() -> SimulatedWorld:
 
 
 class TestSession(SessionContract):
-    pass
+    async def test_a_login_of_the_same_device_revokes_the_earlier_session(
+        self, world: SimulatedWorld
+    ) -> None:
+        """Some homeservers do this; Synapse does not."""
+        await (await world.same_device()).log_in()
+        with pytest.raises(SessionRevoked):
+            await world.homeserver.probe()
+        await world.homeserver.log_in()
+        await world.homeserver.probe()
 
 
 class TestReading(ReadingContract):

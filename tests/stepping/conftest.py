@@ -6,6 +6,7 @@ import pytest
 import structlog
 from trio.testing import MockClock
 
+from tests.loops import BOTH_LOOPS
 from tests.simulation.seeding import seeded_trio
 from tests.simulation.virtual_clock import VirtualClockLoop
 
@@ -28,7 +29,7 @@ def _plain_log() -> Iterator[None]:
     structlog.configure(**before)
 
 
-@pytest.fixture(params=["asyncio", "trio"])
+@pytest.fixture(params=BOTH_LOOPS)
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, object]]:
     if request.param == "trio":
         return "trio", {"clock": MockClock(autojump_threshold=0)}

@@ -13,6 +13,7 @@ from actors.runtime.table import Transition
 from adapter.sqlite.inline import InlineJournal, InlineStore
 from adapter.sqlite.journal import SqliteJournal
 from adapter.sqlite.store import SqliteStore
+from tests.loops import SECOND_LOOP
 
 
 @dataclass
@@ -134,7 +135,10 @@ class Journals:
         )
 
 
-@pytest.fixture(params=["inline-asyncio", "inline-trio", "aiosqlite-asyncio"])
+INLINE_ON_ASYNCIO = pytest.param("inline-asyncio", marks=SECOND_LOOP)
+
+
+@pytest.fixture(params=[INLINE_ON_ASYNCIO, "inline-trio", "aiosqlite-asyncio"])
 def implementation(request: pytest.FixtureRequest) -> str:
     """What it is made of, and the event loop it runs on."""
     return str(request.param)

@@ -1,12 +1,17 @@
-"""A real Synapse for all tests here, and for each test its own bot account and people."""
+"""A real Synapse for all tests here, and for each test its own bot account and people.
+
+A session-wide fixture here is never async: anyio keeps the event loop of an async fixture as long
+as the fixture, and runs every test meanwhile in that loop. `portal` serves them instead.
+"""
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from demo.bot import RUN, BotProcess
 from demo.person import Person
@@ -15,6 +20,7 @@ from tests.synapse.home import Home, move_in
 from tests.synapse.proxy import FaultProxy
 
 PASSWORD = "a password for one test"
+HERE = Path(__file__).parent
 
 MakePerson: TypeAlias = Callable[[str], Awaitable[Person]]
 """Registers somebody, whose user id begins with the given word, and logs them in."""
@@ -28,22 +34,38 @@ class MakeBot(Protocol):
     ) -> BotProcess: ...
 
 
-@pytest.fixture(scope="session")
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What a real homeserver is needed for takes long: only what is marked `quick` is not slow."""
+    for item in items:
+        if HERE in item.path.parents and item.get_closest_marker("quick") is None:
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="module")
 def anyio_backend() -> str:
     return "asyncio"
 
 
 @pytest.fixture(scope="session")
-async def synapse() -> AsyncIterator[ThrowawaySynapse]:
+def portal() -> Iterator[BlockingPortal]:
+    """An event loop in a thread of its own, for what lives longer than one module's tests."""
+    with start_blocking_portal() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def synapse(portal: BlockingPortal) -> Iterator[ThrowawaySynapse]:
     """Shared by all tests: one that stops or freezes its homeserver takes `own_synapse`."""
-    async with ThrowawaySynapse() as homeserver:
+    with portal.wrap_async_context_manager(ThrowawaySynapse()) as homeserver:
         yield homeserver
 
 
 @pytest.fixture(scope="session")
-async def synapse_of_version_10() -> AsyncIterator[ThrowawaySynapse]:
+def synapse_of_version_10(portal: BlockingPortal) -> Iterator[ThrowawaySynapse]:
     """One whose rooms are of an older version than Synapse's default, 12."""
-    async with ThrowawaySynapse(default_room_version="10") as homeserver:
+    older = ThrowawaySynapse(default_room_version="10")
+    with portal.wrap_async_context_manager(older) as homeserver:
         yield homeserver
 
 
@@ -73,7 +95,7 @@ async def bob(make_person: MakePerson) -> Person:
     return await make_person("bob")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def admin(synapse: ThrowawaySynapse) -> AsyncIterator[Person]:
     """An administrator of the shared homeserver, who can count its rooms."""
     async with AsyncExitStack() as stack:
@@ -115,16 +137,15 @@ async def bot(make_bot: MakeBot) -> BotProcess:
 
 
 @pytest.fixture(scope="session")
-async def live_bot(
-    synapse: ThrowawaySynapse, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[BotProcess]:
+def live_bot(
+    portal: BlockingPortal, synapse: ThrowawaySynapse, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BotProcess]:
     """A bot that runs as long as the tests do, for those that only talk to it."""
-    user_id = await synapse.register(unique("bot"), PASSWORD)
+    user_id = portal.call(synapse.register, unique("bot"), PASSWORD)
     folder = tmp_path_factory.mktemp("live") / "bot"
-    async with BotProcess(
-        homeserver_url=synapse.url, user_id=user_id, password=PASSWORD, folder=folder
-    ) as process:
-        await process.start_and_go_live()
+    made = BotProcess(homeserver_url=synapse.url, user_id=user_id, password=PASSWORD, folder=folder)
+    with portal.wrap_async_context_manager(made) as process:
+        portal.call(process.start_and_go_live)
         yield process
 
 
@@ -134,9 +155,9 @@ async def home(alice: Person, live_bot: BotProcess) -> Home:
     return await move_in(alice, live_bot)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def commons(synapse: ThrowawaySynapse, live_bot: BotProcess) -> AsyncIterator[Home]:
-    """A home that many tests share: they leave it with the one chat, open and named Chat 1."""
+    """A home that a module's tests share: they leave it with one chat, open and named Chat 1."""
     async with AsyncExitStack() as stack:
         yield await move_in(await newcomer(stack, synapse, "commons"), live_bot)
 

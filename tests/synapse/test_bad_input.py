@@ -45,6 +45,7 @@ class TestSettings:
         assert PASSWORD not in ended.err
         assert list(bot.folder.iterdir()) == []
 
+    @pytest.mark.quick
     async def test_a_wrong_password_ends_with_78_and_says_so(self, make_bot: MakeBot) -> None:
         bot = await make_bot(MATRIX_PASSWORD="not the password")
         bot.start()

@@ -44,6 +44,7 @@ async def moved_in(bot: BotProcess, alice: Person) -> Home:
 class TestBesideARunningBot:
     """None of these disturbs it: it keeps its session and its lifecycle, and answers."""
 
+    @pytest.mark.quick
     async def test_check_finds_nothing_wrong(self, commons: Home, admin: Person) -> None:
         await self.undisturbed(commons, admin, "check", code=0)
 
@@ -129,6 +130,7 @@ class TestReconcile:
         assert files_of(moved_in.bot) == files
         assert await devices_of(moved_in.bot, admin) == devices
 
+    @pytest.mark.quick
     async def test_in_earnest_it_rebuilds_and_the_second_time_says_that_all_is_right(
         self, moved_in: Home, admin: Person
     ) -> None:
@@ -175,7 +177,9 @@ class TestTheJournal:
         )
         assert [(row["src"], row["dst"]) for row in one.rows] == [("reconcile", "live")]
 
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    @pytest.mark.parametrize(
+        "number", [pytest.param(signal.SIGTERM, marks=pytest.mark.quick), signal.SIGINT]
+    )
     async def test_a_stop_ends_with_0_and_is_its_last_row(
         self, moved_in: Home, number: signal.Signals
     ) -> None:

@@ -13,11 +13,13 @@ pytestmark = pytest.mark.anyio
 COMMANDS = ("!help", "!new", "!chats", "!rename", "!archive", "!open", "!status")
 
 
+@pytest.mark.quick
 async def test_help_names_every_command(commons: Home) -> None:
     answer = await commons.ask("!help")
     assert [command for command in COMMANDS if command not in answer] == []
 
 
+@pytest.mark.quick
 async def test_new_makes_a_numbered_chat_in_the_space(home: Home) -> None:
     alice = home.owner
     second = await home.new_chat()
@@ -65,6 +67,7 @@ async def test_chats_lists_them_by_number(home: Home) -> None:
     assert await home.ask("!chats") == "Your chats:\nC1: Chat 1\nC2: Tea"
 
 
+@pytest.mark.quick
 async def test_rename_renames_room_and_rows(home: Home) -> None:
     answer = await home.ask("!rename Отчёт: the *whole* <b>story</b> 🍵")
     name = "Отчёт: the *whole* <b>story</b> 🍵"
@@ -111,6 +114,7 @@ async def test_archive_and_no_changes_nothing(commons: Home) -> None:
     assert await commons.ask("still open?") == "still open?"
 
 
+@pytest.mark.quick
 async def test_archive_and_yes_archives_until_open(home: Home) -> None:
     await home.ask("!archive")
     assert "archived" in await home.ask("!yes")
@@ -211,6 +215,7 @@ async def test_commands_are_known_in_any_case_and_with_space_around(commons: Hom
     assert "C1: Chat 1" in await commons.ask(" \n!CHATS ")
 
 
+@pytest.mark.quick
 async def test_all_of_it_in_russian(make_bot: MakeBot, alice: Person) -> None:
     bot = await make_bot(BOT_LOCALE="ru")
     await bot.start_and_go_live()

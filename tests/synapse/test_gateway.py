@@ -26,7 +26,6 @@ from actors.ports import (
     HomeserverRefused,
     HomeserverUnavailable,
     NewRoom,
-    PositionLost,
     RateLimited,
     SessionRevoked,
 )
@@ -301,12 +300,6 @@ class TestRooms:
         await assert_refused(alice, space_id, "m.space.child", "!chat:localhost")
         assert (await gateway.read_room(space_id)).children == {"!chat:localhost"}
 
-    async def test_somebody_who_is_there_already_can_be_invited(
-        self, gateway: Gateway, alice: Person
-    ) -> None:
-        room_id = await joined_chat(gateway, alice)
-        await gateway.invite(room_id, UserId(alice.user_id))
-
     async def test_an_invite_that_is_refused_is_refused(
         self, gateway: Gateway, alice: Person, bob: Person
     ) -> None:
@@ -483,24 +476,6 @@ class TestSyncing:
         newest = await gateway.messages_before(room_id, room.gap_from, stop_at=since, limit=3)
         assert newest.messages == missed.messages[-3:]
 
-    @pytest.mark.parametrize(("meanwhile", "since_then"), [(1, 2), (60, 2), (1, 61), (110, 111)])
-    async def test_who_left_and_came_back_hears_what_was_said_since(
-        self, gateway: Gateway, alice: Person, meanwhile: int, since_then: int
-    ) -> None:
-        room_id, since = await leave_a_chat(gateway, alice)
-        texts = await come_back(gateway, alice, room_id, meanwhile=meanwhile, since_then=since_then)
-        assert await said_since(gateway, since, room_id) == (texts, True)
-
-    @pytest.mark.parametrize(("meanwhile", "since_then"), [(1, 2), (60, 2), (60, 61)])
-    async def test_a_departure_that_was_told_before_is_not_told_again(
-        self, gateway: Gateway, alice: Person, meanwhile: int, since_then: int
-    ) -> None:
-        room_id, since = await leave_a_chat(gateway, alice)
-        gone = await gateway.sync(since, 10)
-        assert gone.left == (room_id,)
-        texts = await come_back(gateway, alice, room_id, meanwhile=meanwhile, since_then=since_then)
-        assert await said_since(gateway, gone.next_batch, room_id) == (texts, False)
-
     async def test_another_name_of_ours_is_no_coming_back(
         self, gateway: Gateway, account: Account, alice: Person
     ) -> None:
@@ -536,10 +511,6 @@ class TestSyncing:
         asked = await gateway.sync(since, 10)
         await alice.kick(room_id, gateway.me)
         assert (await gateway.sync(asked.next_batch, 10)).left == (room_id,)
-
-    async def test_an_unknown_position_is_lost(self, gateway: Gateway) -> None:
-        with pytest.raises(PositionLost):
-            await gateway.sync("made up", 0)
 
     async def test_a_transaction_is_carried_out_once(self, gateway: Gateway, alice: Person) -> None:
         room_id = await joined_chat(gateway, alice)

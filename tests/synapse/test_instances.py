@@ -59,6 +59,7 @@ async def test_when_the_locks_folder_is_deleted_the_first_of_two_gives_way(
     assert bot.transitions()[-1].reason == lost["reason"]
 
 
+@pytest.mark.quick
 async def test_two_on_one_account_answer_once_and_report_each_other(
     bot: BotProcess, alice: Person, tmp_path: Path
 ) -> None:

@@ -1,14 +1,16 @@
-"""The bot is killed around each write of onboarding and of `!new`, with and without its files.
+"""The bot is killed around the writes of onboarding and of `!new`, with and without its files.
 
 The kills of one group happen together, side by side on bots of their own, before the first test
-that looks at one of them.
+that looks at one of them. `tests/stepping/test_creation.py` kills the bot at every instant: before
+a request, while it is on its way, and after it. Here the homeserver carries each request out and
+its answer is lost; a createRoom is lost before that as well.
 """
 
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, closing
-from dataclasses import dataclass, field
-from itertools import groupby, product
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -40,8 +42,7 @@ ONBOARDING: Final = (JOIN, CREATE, INVITE, MARK, CREATE, LINK, INVITE, SEND)
 NEW_CHAT: Final = (MARK, CREATE, LINK, INVITE, SEND)
 STORIES: Final = {"onboarding": ONBOARDING, "new": NEW_CHAT}
 
-LANES: Final = 3
-LANES_OF_LOSSES: Final = 2
+LANES: Final = 2
 PATIENCE_S: Final = 60.0
 
 
@@ -74,24 +75,53 @@ class Point:
 class Group:
     """The kills that are done together."""
 
-    story: str
-    files_lost: bool
+    name: str
+    points: tuple[Point, ...]
+    marks: tuple[pytest.MarkDecorator, ...] = ()
 
     @override
     def __str__(self) -> str:
-        return f"{self.story}{'-files_lost' if self.files_lost else ''}"
-
-    def points(self) -> list[Point]:
-        """To the server, right before a step is the same as right after the one before it."""
-        steps = range(len(STORIES[self.story]))
-        moments = ("after",) if self.files_lost else ("before", "after")
-        return [Point(self.story, *at, self.files_lost) for at in product(steps, moments)]
+        return self.name
 
 
-KILLS: Final = [Group(story, files_lost=False) for story in STORIES]
-LOSSES: Final = [Group(story, files_lost=True) for story in STORIES]
+def killed_after(story: str) -> list[Point]:
+    """A kill after each request of a story."""
+    return [Point(story, nth, "after") for nth in range(len(STORIES[story]))]
+
+
+def killed_before_creating(story: str) -> list[Point]:
+    """A kill before each createRoom of a story."""
+    steps = enumerate(STORIES[story])
+    return [Point(story, nth, "before") for nth, step in steps if step == CREATE]
+
+
+CREATED: Final = Point("new", NEW_CHAT.index(CREATE), "after")
+LOST: Final = replace(CREATED, files_lost=True)
+QUICK: Final = (pytest.mark.quick,)
+
+KILLS: Final = (
+    Group("one", (CREATED,), QUICK),
+    Group("onboarding", (*killed_before_creating("onboarding"), *killed_after("onboarding"))),
+    Group(
+        "new",
+        (
+            *killed_before_creating("new"),
+            *(point for point in killed_after("new") if point != CREATED),
+        ),
+    ),
+)
+LOSSES: Final = (
+    Group("one-files_lost", (LOST,), QUICK),
+    Group(
+        "onboarding-files_lost",
+        tuple(
+            replace(point, files_lost=True)
+            for point in killed_after("onboarding")
+            if point.pattern == CREATE
+        ),
+    ),
+)
 """Of the promise nothing is left then: the owner invites again, or writes at the door."""
-POINTS: Final = {group: group.points() for group in (*KILLS, *LOSSES)}
 
 
 @dataclass(slots=True)
@@ -231,7 +261,7 @@ async def lanes(
 ) -> AsyncIterator[list[Lane]]:
     """Every kill of a group, done."""
     group: Group = request.param
-    points, lanes = POINTS[group], LANES_OF_LOSSES if group.files_lost else LANES
+    points, lanes = group.points, min(LANES, len(group.points))
     async with AsyncExitStack() as stack:
         made = [
             await make_lane(stack, synapse, admin, tmp_path_factory.mktemp("lane"))
@@ -239,7 +269,7 @@ async def lanes(
         ]
         async with anyio.create_task_group() as side_by_side:
             for first, lane in enumerate(made):
-                side_by_side.start_soon(lane.run, points[first::lanes])
+                side_by_side.start_soon(lane.run, list(points[first::lanes]))
         yield made
 
 
@@ -260,13 +290,16 @@ async def make_lane(
 
 def for_each_point(*groups: Group) -> pytest.MarkDecorator:
     cases = [
-        pytest.param(group, point, id=str(point)) for group in groups for point in POINTS[group]
+        pytest.param(group, point, id=str(point), marks=group.marks)
+        for group in groups
+        for point in group.points
     ]
     return pytest.mark.parametrize(("lanes", "point"), cases, indirect=["lanes"], scope="module")
 
 
 def for_each(*groups: Group) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("lanes", groups, ids=str, indirect=True, scope="module")
+    cases = [pytest.param(group, id=str(group), marks=group.marks) for group in groups]
+    return pytest.mark.parametrize("lanes", cases, indirect=True, scope="module")
 
 
 def outcome_of(lanes: list[Lane], point: Point) -> Outcome:

@@ -233,11 +233,28 @@ WITH_A_LOOSE_ROOM: Final = {child_added, marked_from_outside, claimed_twice}
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhood:
-    """A live bot to which everything has happened."""
+    """A live bot to which everything has happened, and what a rebuild makes of the rooms then."""
 
     bot: BotProcess
     homes: dict[Change, Dwelling]
-    reconciler: Reconciler
+    rebuilt: Rows
+    undecided: frozenset[str]
+    """The rooms of which the rebuild can't say what they are."""
+    joined: frozenset[str]
+
+    def drift(self, home: Dwelling) -> list[str]:
+        """Where the bot's rows of a home differ from the rebuild's.
+
+        Of rooms that we have left, or of which it can't be decided what they are, the rows stay as
+        they were: a rebuild has nothing to say of them.
+        """
+        wanted, decided = home.about_it(self.rebuilt), self.joined - self.undecided
+        rows = {
+            key: row
+            for key, row in home.about_it(self.bot.kv()).items()
+            if key in wanted or room_of(key, row) in decided
+        }
+        return differences(wanted, rows)
 
 
 @pytest.fixture(scope="module", params=["live", "stopped", "killed"])
@@ -269,8 +286,27 @@ async def neighbourhood(
                 side_by_side.start_soon(change, home)
         if request.param != "live":
             await bot.start_and_go_live()
-        reconciler = Reconciler.logged_in(synapse.url, user_id, PASSWORD)
-        yield Neighbourhood(bot, homes, await stack.enter_async_context(reconciler))
+        with anyio.move_on_after(PATIENCE_S):
+            await settled(bot, homes)
+        async with Reconciler.logged_in(synapse.url, user_id, PASSWORD) as reconciler:
+            rebuilt, report = await reconciler.rebuild()
+        undecided = frozenset(note["room_id"] for note in report["conflicts"])
+        joined = await topology.me.joined_rooms()
+        yield Neighbourhood(bot, homes, rebuilt, undecided, joined)
+
+
+async def settled(bot: BotProcess, homes: dict[Change, Dwelling]) -> None:
+    """Wait until the rows say what they must, and the rooms say again what they have lost."""
+    for change, home in homes.items():
+        while not CHANGES[change](home, bot.kv()) or await lacks_something(change, home):
+            await anyio.sleep(0.05)
+
+
+async def lacks_something(change: Change, home: Dwelling) -> bool:
+    """Whether the bot has not yet written again what a change has taken away."""
+    if change in {child_removed, child_removed_by_its_owner}:
+        return not await home.me.state_of(home.space, "m.space.child", home.chat)
+    return change in {marker_emptied, marker_redacted} and not await home.marker(home.chat)
 
 
 async def move_all_in(
@@ -301,28 +337,10 @@ async def test_the_rows_end_as_a_rebuild_has_them(
 ) -> None:
     bot, home, ends_well = neighbourhood.bot, neighbourhood.homes[change], CHANGES[change]
     with anyio.move_on_after(PATIENCE_S):
-        while not ends_well(home, bot.kv()) or await drift(neighbourhood, home):
-            await anyio.sleep(0.1)
-    assert await drift(neighbourhood, home) == []
+        while not ends_well(home, bot.kv()) or neighbourhood.drift(home):
+            await anyio.sleep(0.05)
+    assert neighbourhood.drift(home) == []
     assert ends_well(home, bot.kv())
-
-
-async def drift(neighbourhood: Neighbourhood, home: Dwelling) -> list[str]:
-    """Where the rows differ from a rebuild's.
-
-    Of rooms that we have left, or of which it can't be decided what they are, the rows stay as
-    they were: a rebuild has nothing to say of them.
-    """
-    rebuilt, report = await neighbourhood.reconciler.rebuild()
-    undecided = {note["room_id"] for note in report["conflicts"]}
-    joined = await home.me.joined_rooms()
-    wanted = home.about_it(rebuilt)
-    rows = {
-        key: row
-        for key, row in home.about_it(neighbourhood.bot.kv()).items()
-        if key in wanted or (room_of(key, row) in joined and room_of(key, row) not in undecided)
-    }
-    return differences(wanted, rows)
 
 
 def room_of(key: str, row: Json) -> str:
@@ -334,13 +352,6 @@ async def test_what_is_lost_on_the_server_is_written_there_again(
     neighbourhood: Neighbourhood,
 ) -> None:
     homes = neighbourhood.homes
-    for change in (child_removed, child_removed_by_its_owner):
-        home = homes[change]
-        with anyio.fail_after(PATIENCE_S):
-            while not await home.me.state_of(home.space, "m.space.child", home.chat):
-                await anyio.sleep(0.1)
-    for change in (marker_emptied, marker_redacted):
-        home = homes[change]
-        with anyio.fail_after(PATIENCE_S):
-            while not await home.marker(home.chat):
-                await anyio.sleep(0.1)
+    assert [
+        change.__name__ for change, home in homes.items() if await lacks_something(change, home)
+    ] == []

@@ -29,6 +29,7 @@ async def test_a_long_answer_comes_in_pieces(commons: Home) -> None:
     assert "".join(pieces) == text
 
 
+@pytest.mark.quick
 async def test_the_answer_is_text_and_a_commands_answer_a_notice(commons: Home) -> None:
     await commons.ask("hello")
     await commons.ask("!help")
@@ -37,6 +38,7 @@ async def test_the_answer_is_text_and_a_commands_answer_a_notice(commons: Home) 
     assert [event.content["msgtype"] for event in answers[-2:]] == ["m.text", "m.notice"]
 
 
+@pytest.mark.quick
 async def test_answers_come_in_the_order_of_the_messages(home: Home) -> None:
     texts = [f"number {n}" for n in range(12)]
     for text in texts:
@@ -104,6 +106,7 @@ async def test_what_needs_no_answer_gets_none(commons: Home) -> None:
     assert said[-3:] == ["before", "mistyped", "after"]
 
 
+@pytest.mark.quick
 async def test_a_guest_is_answered_but_commands_are_the_owners(home: Home, bob: Person) -> None:
     await home.owner.invite(home.chat, bob.user_id)
     await bob.join(home.chat)

@@ -17,15 +17,19 @@ pytestmark = pytest.mark.anyio
 SOMETHING = {"algorithm": "m.megolm.v1.aes-sha2", "via": ["localhost"], "replacement_room": "!r"}
 
 
-@pytest.fixture(scope="module", params=["10", "12"], ids="rooms of version {}".format)
+@pytest.fixture(
+    scope="module",
+    params=["10", pytest.param("12", marks=pytest.mark.quick)],
+    ids="rooms of version {}".format,
+)
 async def fresh(
     request: pytest.FixtureRequest,
-    synapse: ThrowawaySynapse,
-    synapse_of_version_10: ThrowawaySynapse,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Home]:
     """Somebody who has just moved in. Only looked at, never changed."""
-    homeserver = synapse_of_version_10 if request.param == "10" else synapse
+    homeserver: ThrowawaySynapse = request.getfixturevalue(
+        "synapse_of_version_10" if request.param == "10" else "synapse"
+    )
     async with AsyncExitStack() as stack:
         bot = BotProcess(
             homeserver_url=homeserver.url,
@@ -150,6 +154,7 @@ class TestWhatAnInviteBrings:
                 assert refusal.value.status == 403
 
 
+@pytest.mark.quick
 async def test_a_second_invite_invites_again_and_makes_nothing(home: Home, admin: Person) -> None:
     alice, bot = home.owner, home.bot
     for room in (home.chat, home.space):
@@ -171,6 +176,7 @@ async def test_a_second_invite_by_somebody_who_is_in_all_rooms_is_answered_too(
     assert await home.owner.new_invites() == []
 
 
+@pytest.mark.quick
 async def test_each_owner_has_a_space_of_their_own(home: Home, bob: Person) -> None:
     bobs = await move_in(bob, home.bot)
     assert {home.space, home.chat}.isdisjoint({bobs.space, bobs.chat})

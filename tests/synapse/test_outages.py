@@ -150,7 +150,13 @@ async def behind_a_proxy(
         yield proxy, await gather(stack, synapse, bot)
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.quick] if name in {"closed", "html"} else [])
+        for name in FAULTS
+    ],
+)
 async def test_a_fault_on_the_way_is_told_and_survived(
     behind_a_proxy: tuple[FaultProxy, Company], name: str
 ) -> None:

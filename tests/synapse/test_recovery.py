@@ -114,7 +114,7 @@ def some_rows(bot: BotProcess) -> None:
 @pytest.mark.parametrize(
     ("end", "lose"),
     [
-        (BotProcess.kill, everything),
+        pytest.param(BotProcess.kill, everything, marks=pytest.mark.quick),
         (BotProcess.terminate, the_database),
         (BotProcess.kill, the_databases_contents),
         (BotProcess.terminate, some_rows),

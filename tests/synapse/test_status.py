@@ -61,6 +61,7 @@ async def page_of(bot: BotProcess, http: aiohttp.ClientSession) -> Page:
     return Page(event["url"], http)
 
 
+@pytest.mark.quick
 async def test_a_live_bot_says_so_everywhere(
     make_bot: MakeBot, alice: Person, http: aiohttp.ClientSession
 ) -> None:
@@ -101,6 +102,7 @@ async def test_a_page_elsewhere_cannot_read_it_under_another_name(
         assert (await page.get("status.json", Host=host))[0] == 200
 
 
+@pytest.mark.quick
 async def test_an_outage_is_seen_from_outside_and_so_is_its_end(
     own_synapse: ThrowawaySynapse, tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:

@@ -119,10 +119,11 @@ async def back(bot: BotProcess, how: str) -> None:
         await bot.start_and_go_live()
 
 
-ABSENCES = pytest.mark.parametrize("how", ["live", "stopped", "killed", "files lost"])
+WHILE_AWAY = ("stopped", "killed", "files lost")
+ABSENCES = pytest.mark.parametrize("how", ["live", *WHILE_AWAY])
 
 
-@ABSENCES
+@pytest.mark.parametrize("how", [pytest.param("live", marks=pytest.mark.quick), *WHILE_AWAY])
 async def test_a_chat_moves_to_its_replacement_and_goes_on_there(house: House, how: str) -> None:
     await away(house.bot, how)
     replacement = await house.upgrade(house.chat)

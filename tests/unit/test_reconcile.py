@@ -17,6 +17,7 @@ from actors.rules.report import ReconcileReport, RoomNote
 from actors.writes import JsonObject, PutRow
 from adapter.matrix.reconcile import reconcile_matrix_state, reconcile_single_room
 from adapter.sqlite.inline import InlineStore
+from tests.loops import BOTH_LOOPS
 from tests.simulation.faults import Fault
 from tests.simulation.homeserver import SimulatedHomeserver
 from tests.simulation.people import Person
@@ -28,7 +29,7 @@ BOT = UserId("@bot:sim.test")
 ALICE, BOB, MALLORY = (UserId(f"@{name}:sim.test") for name in ("alice", "bob", "mallory"))
 
 
-@pytest.fixture(params=["asyncio", "trio"])
+@pytest.fixture(params=BOTH_LOOPS)
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -1,0 +1,128 @@
+"""The contract of the `Homeserver` port over the gateway and a real Synapse.
+
+The simulated homeserver passes the same tests, so that what is true of the bot there is true here.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Final
+
+import pytest
+
+from actors.model import EventId, RoomId, UserId
+from actors.ports import Homeserver, HomeserverRefused
+from adapter.matrix.gateway import Gateway
+from demo.person import Person, Refused
+from demo.synapse import ThrowawaySynapse
+from tests.simulation.contract import (
+    ReadingContract,
+    SessionContract,
+    SyncContract,
+    WritingContract,
+)
+from tests.simulation.events import Content
+from tests.synapse.conftest import PASSWORD, unique
+from tests.synapse.home import history
+
+pytestmark = pytest.mark.quick
+
+NEWER_VERSION: Final = "12"
+
+
+@dataclass(frozen=True, slots=True)
+class RealAccount:
+    """A person over HTTP behind the contract's `Account`."""
+
+    person: Person
+
+    @property
+    def user_id(self) -> UserId:
+        return UserId(self.person.user_id)
+
+    async def create_room(self, name: str) -> RoomId:
+        return RoomId(await self.person.create_room(name=name))
+
+    async def invite(self, room_id: RoomId, other: UserId) -> None:
+        await self.person.invite(room_id, other)
+
+    async def join(self, room_id: RoomId) -> None:
+        await self.person.join(room_id)
+
+    async def leave(self, room_id: RoomId) -> None:
+        await self.person.leave(room_id)
+
+    async def kick(self, room_id: RoomId, other: UserId) -> None:
+        await self.person.kick(room_id, other)
+
+    async def say(self, room_id: RoomId, text: str, msgtype: str = "m.text") -> EventId:
+        content = {"msgtype": msgtype, "body": text}
+        return EventId(await self.person.send(room_id, "m.room.message", content))
+
+    async def edit(self, room_id: RoomId, event_id: EventId, text: str) -> None:
+        new = {"msgtype": "m.text", "body": text}
+        relation = {"rel_type": "m.replace", "event_id": event_id}
+        edited = {**new, "body": f"* {text}", "m.new_content": new, "m.relates_to": relation}
+        await self.person.send(room_id, "m.room.message", edited)
+
+    async def write_state(self, room_id: RoomId, kind: str, key: str, content: Content) -> None:
+        try:
+            await self.person.set_state(room_id, kind, dict(content), key)
+        except Refused as refusal:
+            raise HomeserverRefused(refusal.status, refusal.errcode, str(refusal)) from refusal
+
+    async def upgrade(self, room_id: RoomId) -> RoomId:
+        return RoomId(await self.person.upgrade_room(room_id, NEWER_VERSION))
+
+    async def history(self, room_id: RoomId) -> list[tuple[str, str]]:
+        events = await history(self.person, room_id)
+        return [(event.content["msgtype"], event.body) for event in events if event.body]
+
+
+@dataclass(frozen=True, slots=True)
+class RealWorld:
+    """The contract's `World` over a real Synapse."""
+
+    url: str
+    homeserver: Homeserver
+    alice: RealAccount
+    bot: RealAccount
+    stack: AsyncExitStack
+
+    async def same_device(self) -> Homeserver:
+        return gateway_on(self.stack, self.url, self.bot.user_id)
+
+
+def gateway_on(stack: AsyncExitStack, url: str, user_id: UserId) -> Gateway:
+    gateway = Gateway(url, user_id, password=PASSWORD)
+    stack.push_async_callback(gateway.close)
+    return gateway
+
+
+@pytest.fixture
+async def world(synapse: ThrowawaySynapse, alice: Person) -> AsyncIterator[RealWorld]:
+    localpart = unique("bot")
+    user_id = UserId(await synapse.register(localpart, PASSWORD))
+    async with (
+        AsyncExitStack() as stack,
+        Person.logged_in(synapse.url, localpart, PASSWORD) as account,
+    ):
+        gateway = gateway_on(stack, synapse.url, user_id)
+        await gateway.log_in()
+        yield RealWorld(synapse.url, gateway, RealAccount(alice), RealAccount(account), stack)
+
+
+class TestSession(SessionContract):
+    pass
+
+
+class TestReading(ReadingContract):
+    pass
+
+
+class TestSync(SyncContract):
+    pass
+
+
+class TestWriting(WritingContract):
+    pass
