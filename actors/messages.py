@@ -12,9 +12,9 @@ from typing import ClassVar, Final, TypeAlias
 from typing_extensions import override
 
 from actors.model import ChatContext, Intent, RoomId, RoomSnapshot, UserId, UserMeta
-from actors.rules.classify import Record, Verdict
-from actors.rules.relations import Surroundings
-from actors.rules.settlement import Identity, RoomReport
+from actors.rules.classify import RoomRows, Verdict
+from actors.rules.relations import RoomRelations
+from actors.rules.settlement import DesiredRows, RoomReport
 from actors.runtime.letters import ActorCrashed, Address, FailuresShared, Message, Report
 from actors.writes import Write
 
@@ -52,8 +52,8 @@ class SnapshotTaken(Message):
     never_waits: ClassVar[bool] = True
 
     seen: RoomSnapshot
-    around: Surroundings
-    record: Record
+    relations: RoomRelations
+    rows: RoomRows
 
     @property
     @override
@@ -63,7 +63,7 @@ class SnapshotTaken(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class IdentitySettled(Message):
+class RowsSettled(Message):
     """The owner's actor has decided what the cache must say: write what differs.
 
     `in_round` hands the writes to the round, which commits those of all rooms at once.
@@ -71,14 +71,14 @@ class IdentitySettled(Message):
 
     never_waits: ClassVar[bool] = True
 
-    identity: Identity
+    desired: DesiredRows
     in_round: bool = False
 
     @property
     @override
     def slot(self) -> object:
         """What one room's report settled must not take the place of what a round settled."""
-        return IdentitySettled if self.in_round else SETTLED_ALONE
+        return RowsSettled if self.in_round else SETTLED_ALONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ class IntentsWaiting(Message):
 
 
 RoomMessage: TypeAlias = (
-    SnapshotTaken | IdentitySettled | RoomChanged | GapOpened | InboxWaiting | RoomLeft
+    SnapshotTaken | RowsSettled | RoomChanged | GapOpened | InboxWaiting | RoomLeft
 )
 OwnerMessage: TypeAlias = RoomReported | OwnerComplete | SpaceLeft | IntentsWaiting
 
@@ -170,7 +170,7 @@ OwnerMessage: TypeAlias = RoomReported | OwnerComplete | SpaceLeft | IntentsWait
 
 @dataclass(frozen=True, slots=True)
 class RoomChecked(Report):
-    """A room has said what it is. `founded_ts` as in Surroundings."""
+    """A room has said what it is. `founded_ts` as in RoomRelations."""
 
     is_answer: ClassVar[bool] = True
 
@@ -183,14 +183,14 @@ class RoomChecked(Report):
 class RoomWritten(Report):
     """What a room's rows must say, and the writes that bring them there, if any.
 
-    `record` is what the cache held before; `removed` counts stale rows among the writes.
+    `rows` is what the cache held before; `removed` counts stale rows among the writes.
     """
 
     is_answer: ClassVar[bool] = True
 
     room_id: RoomId
-    identity: Identity
-    record: Record
+    desired: DesiredRows
+    rows: RoomRows
     writes: tuple[Write, ...]
     removed: int
 

@@ -71,7 +71,7 @@ class RoomSnapshot:
     """What a joined room's state says, as far as it matters here.
 
     `marker` is filled only from an event whose state key and sender are both the bot itself;
-    `marker_fault` says why such an event could not be read, `perhaps_of` whom it names all the
+    `marker_fault` says why such an event could not be read, `possible_owner` whom it names all the
     same. `children` are `m.space.child` links with a non-empty `via`; `parents` are
     `m.space.parent` links that the bot itself sent.
     `others` are joined or invited people other than the bot, as far as they were told: all up to a
@@ -89,7 +89,7 @@ class RoomSnapshot:
     name: str | None = None
     marker: Marker | None = None
     marker_fault: str | None = None
-    perhaps_of: UserId | None = None
+    possible_owner: UserId | None = None
     tombstoned: bool = False
     replacement: RoomId | None = None
     children: frozenset[RoomId] = frozenset()

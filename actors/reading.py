@@ -13,7 +13,7 @@ from actors.rules.relations import RoomGraph, room_graph
 _log = structlog.get_logger()
 
 
-async def graph_around(
+async def read_graph(
     seen: Collection[RoomSnapshot],
     homeserver: Homeserver,
     store: StateStore,

@@ -24,7 +24,7 @@ from actors.messages import (
 from actors.model import ChatContext, Intent, RoomId, UserId
 from actors.ports import HomeserverUnavailable, Hydration, PlatformFailed, PortError, StateStore
 from actors.rows import StoredRows, chat_key, chats_prefix, read_rows, room_key, user_key
-from actors.rules.classify import Chat, Conflict, ConflictReason, Record, Skipped, Space, Verdict
+from actors.rules.classify import Chat, Conflict, ConflictReason, RoomRows, Skipped, Space, Verdict
 from actors.rules.relations import RoomGraph, room_graph
 from actors.rules.report import ReconcileReport, RoomChange, Tally
 from actors.rules.room_states import RoomTrigger
@@ -148,13 +148,13 @@ class Round:
 
     def _snapshot(self, room_id: RoomId) -> SnapshotTaken:
         seen = self.graph.rooms[room_id]
-        around = self.graph.around(seen)
-        origins = (self._record(origin.room_id) for origin in around.origins)
-        before = next((record for record in origins if record.known), None)
-        return SnapshotTaken(seen, around, self._record(room_id, before))
+        relations = self.graph.relations(seen)
+        origins = (self._rows(origin.room_id) for origin in relations.origins)
+        before = next((rows for rows in origins if rows.known), None)
+        return SnapshotTaken(seen, relations, self._rows(room_id, before))
 
-    def _record(self, room_id: RoomId, before: Record | None = None) -> Record:
-        return Record(self.stored.rooms.get(room_id), self.stored.chats.get(room_id, ()), before)
+    def _rows(self, room_id: RoomId, before: RoomRows | None = None) -> RoomRows:
+        return RoomRows(self.stored.rooms.get(room_id), self.stored.chats.get(room_id, ()), before)
 
     def sweep(self, unreadable: Collection[RoomId]) -> None:
         """Remove what the joined rooms don't explain: garbage, and owners without a Space."""
@@ -229,8 +229,8 @@ class Round:
             verdict, owner = self._verdicts.get(room_id), chats[0].user_id
             if verdict is not None and not isinstance(verdict, Conflict):
                 continue
-            record = self._record(room_id)
-            if record.room is not None and record.chat_id_for(owner):
+            rows = self._rows(room_id)
+            if rows.room is not None and rows.chat_id_for(owner):
                 found.setdefault(owner, []).append(chats[0])
         return found
 
@@ -263,8 +263,8 @@ class Round:
         if report.writes:
             self._writes += report.writes
             self._repaired[report.room_id] = len(report.writes)
-        tally, room, chat = self.tally, report.identity.room, report.identity.chat
-        before, key = report.record.room, room_key(report.room_id)
+        tally, room, chat = self.tally, report.desired.room, report.desired.chat
+        before, key = report.rows.room, room_key(report.room_id)
         self.written.add(key)
         changed = None
         if before != room:
@@ -273,7 +273,7 @@ class Round:
             tally.restored_room_meta += changed == "restored"
         if chat is not None:
             self.written.add(chat_key(chat.user_id, chat.chat_id))
-            if chat not in report.record.chats:
+            if chat not in report.rows.chats:
                 known = chat_key(chat.user_id, chat.chat_id) in self._keys
                 changed = "repaired" if known else changed or "restored"
                 tally.repaired_chat_rows += known

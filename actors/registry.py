@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from actors.model import EventId, Nonce, RoomId, UserId
-from actors.rules.classify import Concern
+from actors.rules.classify import PossibleOwners
 from actors.writes import OpenGap
 
 
@@ -92,33 +92,33 @@ class UndecidedRooms:
     """Rooms in a conflict that leaves open whose they are, with their possible owners."""
 
     def __init__(self) -> None:
-        self._concerns: dict[RoomId, Concern] = {}
+        self._possible: dict[RoomId, PossibleOwners] = {}
 
     @property
     def is_pending(self) -> bool:
         """Whether any room is undecided."""
-        return bool(self._concerns)
+        return bool(self._possible)
 
     def __contains__(self, room_id: RoomId) -> bool:
-        return room_id in self._concerns
+        return room_id in self._possible
 
     def __iter__(self) -> Iterator[RoomId]:
-        return iter(tuple(self._concerns))
+        return iter(tuple(self._possible))
 
-    def get(self, room_id: RoomId) -> Concern | None:
+    def get(self, room_id: RoomId) -> PossibleOwners | None:
         """The possible owners of a room; None where it is decided."""
-        return self._concerns.get(room_id)
+        return self._possible.get(room_id)
 
-    def note(self, room_id: RoomId, concern: Concern | None) -> Concern | None:
+    def note(self, room_id: RoomId, possible: PossibleOwners | None) -> PossibleOwners | None:
         """Note that a room is undecided, or decided (None); answer what was known before."""
-        before = self._concerns.pop(room_id, None)
-        if concern is not None:
-            self._concerns[room_id] = concern
+        before = self._possible.pop(room_id, None)
+        if possible is not None:
+            self._possible[room_id] = possible
         return before
 
     def clear(self) -> None:
         """Every room is about to be looked at."""
-        self._concerns.clear()
+        self._possible.clear()
 
 
 class AwaitedRooms:

@@ -15,7 +15,7 @@ from actors.messages import IntentsWaiting, owner_address
 from actors.model import Marker, RoomId, RoomKind, UserId
 from actors.ports import Homeserver, HomeserverRefused, HomeserverUnavailable, RateLimited
 from actors.rules.classify import Chat
-from actors.rules.settlement import Identity
+from actors.rules.settlement import DesiredRows
 from actors.runtime.system import ActorSystem
 
 _log = structlog.get_logger()
@@ -40,26 +40,26 @@ class Due:
 
 
 def due_for(
-    room_id: RoomId, identity: Identity, verdict: Chat | None, marker: Marker | None
+    room_id: RoomId, desired: DesiredRows, verdict: Chat | None, marker: Marker | None
 ) -> Due | None:
     """What a settled room lacks, given its own marker; None when nothing does. Pure."""
-    wanted = marker_for(identity, marker)
+    wanted = marker_for(desired, marker)
     link_to, unlink = None, _NOTHING
     if verdict is not None:
         link_to = None if verdict.linked else verdict.space_id
         unlink = verdict.outdated_links
     if wanted == marker and link_to is None and not unlink:
         return None
-    owner = identity.room.matrix_user_id
+    owner = desired.room.matrix_user_id
     return Due(room_id, owner, None if wanted == marker else wanted, link_to, unlink)
 
 
-def marker_for(identity: Identity, marker: Marker | None) -> Marker:
+def marker_for(desired: DesiredRows, marker: Marker | None) -> Marker:
     """The marker that says what was settled. A high-water mark never sinks."""
-    room, chat = identity.room, identity.chat
+    room, chat = desired.room, desired.chat
     intent = marker.intent if marker else None
     if chat is None:
-        mark = max(identity.next_chat_index or 1, (marker and marker.next_chat_index) or 1)
+        mark = max(desired.next_chat_index or 1, (marker and marker.next_chat_index) or 1)
         return Marker(RoomKind.SPACE, room.matrix_user_id, next_chat_index=mark, intent=intent)
     return Marker(
         RoomKind.CHAT,

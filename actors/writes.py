@@ -140,6 +140,6 @@ Write: TypeAlias = (
 )
 
 
-def goodbye(room_id: RoomId) -> tuple[Write, ...]:
+def drop_queued(room_id: RoomId) -> tuple[Write, ...]:
     """What was queued for a room that we are not in any more is not for a later member."""
     return DropInbox(room_id), DropOutbox(room_id), CloseGap(room_id)

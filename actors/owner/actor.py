@@ -7,21 +7,22 @@ import structlog
 
 from actors.chats import ChatManager
 from actors.messages import (
-    IdentitySettled,
     IntentsWaiting,
     Message,
     OwnerComplete,
     OwnerSettled,
     RoomChanged,
     RoomReported,
+    RowsSettled,
     SpaceLeft,
 )
 from actors.model import ChatContext, Intent, IntentStep, RoomId, RoomMeta, UserId, UserMeta
 from actors.owner.creation import Creation
-from actors.reading import graph_around, read_if_joined
+from actors.owner.work import OwnerWork
+from actors.reading import read_graph, read_if_joined
 from actors.rows import from_row, room_key, to_row, user_key
 from actors.rules.classify import Chat, Space
-from actors.rules.settlement import Known, RoomReport, Settlement, settle_owner
+from actors.rules.settlement import OwnerRows, RoomReport, Settlement, settle_owner
 from actors.services import Services
 from actors.writes import DeleteRow, PutIntent, PutRow, Write
 
@@ -45,7 +46,7 @@ class UserActor:
             case SpaceLeft(space_id):
                 await self._forget_space(space_id)
             case IntentsWaiting():
-                await Creation(self._owner, self._services).carry_out()
+                await Creation(OwnerWork(self._owner, self._services)).carry_out()
             case _:
                 raise TypeError(message)
 
@@ -55,7 +56,7 @@ class UserActor:
     async def _complete(self, complete: OwnerComplete) -> None:
         reports = complete.reports
         known = await self._known() if complete.partial else None
-        evidence = known or Known(undecided=complete.undecided)
+        evidence = known or OwnerRows(undecided=complete.undecided)
         settlement = settle_owner(self._owner, reports, self._services.texts, evidence)
         stored = known.user if known else complete.stored
         writes = _writes_for(self._owner, settlement, stored, partial=complete.partial)
@@ -72,7 +73,7 @@ class UserActor:
             await store.commit(writes)
         self._announce(settlement, [report], known, writes, in_round=False)
 
-    async def _compared(self, report: RoomReport, known: Known) -> Known:
+    async def _compared(self, report: RoomReport, known: OwnerRows) -> OwnerRows:
         """Of two Spaces the older one is the owner's: when the known one was created."""
         if known.user is None or not isinstance(report.verdict, Space):
             return known
@@ -82,13 +83,13 @@ class UserActor:
         space = await read_if_joined(homeserver, known.user.space_id)
         if space is None:
             return known
-        graph = await graph_around(
+        graph = await read_graph(
             [space],
             homeserver,
             self._services.store,
             limit=self._services.bounds.related_rooms,
         )
-        return replace(known, space_ts=graph.around(space).founded_ts)
+        return replace(known, space_ts=graph.relations(space).founded_ts)
 
     async def _forget_space(self, space_id: RoomId) -> None:
         """Without a Space there is no row; the next invite makes a new one."""
@@ -98,7 +99,7 @@ class UserActor:
             self._services.registry.creations.note_taken(self._owner, user.next_chat_index)
             await self._services.store.commit([DeleteRow(user_key(self._owner))])
 
-    async def _known(self) -> Known:
+    async def _known(self) -> OwnerRows:
         store = self._services.store
         user = from_row(await store.row(user_key(self._owner)), UserMeta)
         chats: list[ChatContext] = []
@@ -107,13 +108,13 @@ class UserActor:
             room = from_row(await store.row(room_key(chat.surface_ref)), RoomMeta)
             agree = room and (room.matrix_user_id, room.chat_id) == (self._owner, chat.chat_id)
             (chats if agree else doubtful).append(chat)
-        return Known(user, tuple(chats), tuple(doubtful))
+        return OwnerRows(user, tuple(chats), tuple(doubtful))
 
     def _announce(
         self,
         settlement: Settlement,
         reports: Sequence[RoomReport],
-        known: Known | None,
+        known: OwnerRows | None,
         writes: list[Write],
         *,
         in_round: bool,
@@ -135,12 +136,12 @@ class UserActor:
             self._ask_others(settlement, known)
             if settlement.user is None:
                 self._ask_spaces(reports)
-        for room_id, identity in settlement.identities.items():
-            self._services.tell_room(room_id, IdentitySettled(identity, in_round))
+        for room_id, desired in settlement.desired.items():
+            self._services.tell_room(room_id, RowsSettled(desired, in_round))
         if in_round:
             self._services.system.report(_settled(self._owner, settlement, writes))
 
-    def _ask_others(self, settlement: Settlement, known: Known) -> None:
+    def _ask_others(self, settlement: Settlement, known: OwnerRows) -> None:
         """What was settled for some rooms may change what is right for the others."""
         before, now = known.user, settlement.user
         if before is None or now is None or before == now:
@@ -148,7 +149,7 @@ class UserActor:
         if before.space_id != now.space_id:
             for room_id in (before.space_id, *(chat.surface_ref for chat in known.chats)):
                 self._services.tell_room(room_id, RoomChanged())
-        elif now.space_id not in settlement.identities:
+        elif now.space_id not in settlement.desired:
             self._services.tell_room(now.space_id, RoomChanged())
 
     def _ask_spaces(self, reports: Sequence[RoomReport]) -> None:
@@ -189,7 +190,7 @@ def _settled(owner: UserId, settlement: Settlement, writes: list[Write]) -> Owne
         owner,
         settlement.user,
         tuple(writes),
-        tuple(settlement.identities),
+        tuple(settlement.desired),
         tuple(
             (room_id, str(conflict.reason), conflict.detail)
             for room_id, conflict in settlement.conflicts.items()

@@ -1,5 +1,7 @@
 """Answering invites: joining, and giving people their Space and chat or the way back to them."""
 
+from dataclasses import dataclass
+
 import structlog
 
 from actors.chats import ChatManager
@@ -15,7 +17,7 @@ from actors.model import (
     UserId,
     UserMeta,
 )
-from actors.owner.work import OwnerWork, given
+from actors.owner.work import OwnerWork, required
 from actors.ports import HomeserverRefused
 from actors.reading import read_if_joined
 from actors.rows import from_row, user_key
@@ -24,31 +26,32 @@ from actors.services import Services
 _log = structlog.get_logger()
 
 
-class Onboarding(OwnerWork):
+@dataclass(frozen=True, slots=True)
+class Onboarding:
     """Works for one owner; only their user actor uses it, so one step is taken at a time."""
 
-    __slots__ = ()
+    work: OwnerWork
 
     async def answer_invite(self, intent: Intent) -> None:
         """Join or refuse; what the invite asks for is another intent."""
-        homeserver = self.services.homeserver
-        room_id = given(intent.reply_room)
-        allowed = self.services.registry.upgrades.is_expected(room_id) or self.services.allows(
-            self.owner
-        )
+        homeserver = self.work.services.homeserver
+        room_id = required(intent.reply_room)
+        allowed = self.work.services.registry.upgrades.is_expected(
+            room_id
+        ) or self.work.services.allows(self.work.owner)
         try:
             await (homeserver.join(room_id) if allowed else homeserver.leave(room_id))
         except HomeserverRefused as refusal:
-            _log.info("invite_gone", room_id=room_id, owner=self.owner, reason=str(refusal))
-            await self._done(intent)
+            _log.info("invite_gone", room_id=room_id, owner=self.work.owner, reason=str(refusal))
+            await self.work.done(intent)
             return
-        _log.info("invite_answered", room_id=room_id, owner=self.owner, joined=allowed)
+        _log.info("invite_answered", room_id=room_id, owner=self.work.owner, joined=allowed)
         seen = await read_if_joined(homeserver, room_id) if allowed else None
         if not allowed or self._one_of_ours(room_id, seen):
-            await self._done(intent)
+            await self.work.done(intent)
             return
         reply_room = None if seen is not None and seen.is_space else room_id
-        await self._done(intent, self._promise(IntentKind.ONBOARD, reply_room))
+        await self.work.done(intent, self.work.promise(IntentKind.ONBOARD, reply_room))
 
     def _one_of_ours(self, room_id: RoomId, seen: RoomSnapshot | None) -> bool:
         """Whether the room just joined is managed already: left before, or the heir of one.
@@ -56,7 +59,7 @@ class Onboarding(OwnerWork):
         Such an invite asks us back in; it is not the wish for a Space. Nothing is made before the
         room was looked at: it may be just what is asked for elsewhere.
         """
-        services = self.services
+        services = self.work.services
         marked = seen is not None and bool(seen.marker or seen.marker_fault)
         managed = marked or services.registry.upgrades.is_expected(room_id)
         if managed or (seen is not None and seen.creator == services.homeserver.me):
@@ -67,22 +70,24 @@ class Onboarding(OwnerWork):
 
     async def onboard(self, intent: Intent) -> None:
         """Show the way back into the Space and the chats; promise what there is not."""
-        user = await self._user()
-        has_space, chats = await self._present()
+        user = await self.work.user()
+        has_space, chats = await self.work.present()
         wanted = []
         if user is None or not has_space:
-            wanted.append(self._promise(IntentKind.SPACE, intent.reply_room))
+            wanted.append(self.work.promise(IntentKind.SPACE, intent.reply_room))
         else:
-            await self._invite(user.space_id)
+            await self.work.invite(user.space_id)
         for chat in chats:
-            await self._invite(chat.surface_ref)
+            await self.work.invite(chat.surface_ref)
         if not chats:
-            wanted.append(self._promise(IntentKind.FIRST_CHAT, intent.reply_room))
+            wanted.append(self.work.promise(IntentKind.FIRST_CHAT, intent.reply_room))
         if user is None or wanted:
-            await self._done(intent, *wanted)
+            await self.work.done(intent, *wanted)
             return
-        body = self.services.texts.welcome_back.format(link=self.services.link_to(user.space_id))
-        await self._done(intent, *self._tell(intent, "done", body))
+        body = self.work.services.texts.welcome_back.format(
+            link=self.work.services.link_to(user.space_id)
+        )
+        await self.work.done(intent, *self.work.tell(intent, "done", body))
 
 
 async def onboarding_of(message: InboundMessage, services: Services) -> Intent | None:

@@ -29,29 +29,29 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class OwnerWork:
-    """Looks up what there is for an owner, brings intents to their end, and says so."""
+    """What the parts of an owner's actor share: looking up, inviting, ending intents, telling."""
 
     owner: UserId
     services: Services
 
-    async def _present(self) -> tuple[bool, list[ChatContext]]:
+    async def present(self) -> tuple[bool, list[ChatContext]]:
         """Whether we are in the owner's Space, and in which open chats of it we are."""
-        user, joined = await self._user(), await self.services.homeserver.joined_rooms()
+        user, joined = await self.user(), await self.services.homeserver.joined_rooms()
         if user is None or user.space_id not in joined:
             return False, []
         chats = []
-        for chat in await self._chats():
+        for chat in await self.chats():
             room = from_row(await self.services.store.row(room_key(chat.surface_ref)), RoomMeta)
             ours = room is not None and room.space_id == user.space_id
             if ours and not chat.is_archived and chat.surface_ref in joined:
                 chats.append(chat)
         return True, chats
 
-    def _promise(self, kind: IntentKind, reply_room: RoomId | None) -> PutIntent:
+    def promise(self, kind: IntentKind, reply_room: RoomId | None) -> PutIntent:
         nonce = self.services.ids.nonce()
         return PutIntent(Intent(nonce, self.owner, kind, IntentStep.WANTED, reply_room=reply_room))
 
-    async def _invite(self, room_id: RoomId) -> None:
+    async def invite(self, room_id: RoomId) -> None:
         """An owner who can't be invited (banned, say) must not hold up everything else."""
         seen = await read_if_joined(self.services.homeserver, room_id)
         if seen is not None and self.owner in seen.others:
@@ -65,52 +65,52 @@ class OwnerWork:
             refused.note(self.owner, room_id)
             _log.warning("invite_refused", room_id=room_id, owner=self.owner, reason=str(refusal))
 
-    async def _say_queued(self, intent: Intent, body: str) -> None:
+    async def say_queued(self, intent: Intent, body: str) -> None:
         """Remember the intent as it is now; tell the owner, unless they were told before.
 
         What else was asked for in the same room waits as well, and is not told of again.
         """
-        messages = [] if intent.told_queued else self._tell(intent, "queued", body)
+        messages = [] if intent.told_queued else self.tell(intent, "queued", body)
         others = [
             PutIntent(replace(other, told_queued=True))
             for other in await self.services.store.open_intents(self.owner)
             if other.reply_room == intent.reply_room and other.nonce != intent.nonce
         ]
         told = PutIntent(replace(intent, told_queued=True))
-        await self._commit([told, *(others if messages else ()), *messages], intent)
+        await self.commit([told, *(others if messages else ()), *messages], intent)
 
-    async def _give_up(self, intent: Intent, body: str) -> None:
-        await self._done(intent, *self._tell(intent, "done", body))
+    async def give_up(self, intent: Intent, body: str) -> None:
+        await self.done(intent, *self.tell(intent, "done", body))
 
     @staticmethod
-    def _tell(intent: Intent, occasion: str, body: str) -> list[Write]:
+    def tell(intent: Intent, occasion: str, body: str) -> list[Write]:
         if intent.reply_room is None:
             return []
         txn_id = f"{intent.nonce}.{occasion}"
         return [QueueMessage(OutboundMessage(txn_id, intent.reply_room, body, notice=True))]
 
-    async def _done(self, intent: Intent, *writes: Write) -> None:
+    async def done(self, intent: Intent, *writes: Write) -> None:
         done = replace(intent, step=IntentStep.DONE)
         self.services.registry.refused_invites.forget(self.owner)
-        await self._commit([PutIntent(done), *writes], intent)
+        await self.commit([PutIntent(done), *writes], intent)
         self.services.system.report(IntentCarriedOut(done))
 
-    async def _commit(self, writes: list[Write], intent: Intent) -> None:
+    async def commit(self, writes: list[Write], intent: Intent) -> None:
         await self.services.store.commit(writes)
         if intent.reply_room is not None:
             self.services.deliver(intent.reply_room)
 
-    async def _chats(self) -> list[ChatContext]:
+    async def chats(self) -> list[ChatContext]:
         return await ChatManager(self.services.store).list_all(self.owner)
 
-    async def _user(self) -> UserMeta | None:
+    async def user(self) -> UserMeta | None:
         return from_row(await self.services.store.row(user_key(self.owner)), UserMeta)
 
 
 T = TypeVar("T")
 
 
-def given(value: T | None) -> T:
+def required(value: T | None) -> T:
     """What an earlier step of an intent has put there."""
     if value is None:
         raise ValueError("an intent without what its step needs")

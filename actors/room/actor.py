@@ -9,7 +9,6 @@ import structlog
 
 from actors.messages import (
     GapOpened,
-    IdentitySettled,
     InboxWaiting,
     IntentsWaiting,
     Message,
@@ -19,6 +18,7 @@ from actors.messages import (
     RoomReported,
     RoomWritten,
     RowsRemoved,
+    RowsSettled,
     SnapshotTaken,
     SpaceLeft,
 )
@@ -34,26 +34,26 @@ from actors.model import (
 )
 from actors.owner.onboarding import onboarding_of
 from actors.ports import PlatformFailed, PortError, StoreUnavailable, Waiting
-from actors.reading import fetch_gap, graph_around, read_if_joined, worth_accepting
+from actors.reading import fetch_gap, read_graph, read_if_joined, worth_accepting
 from actors.room.conversation import Conversation
-from actors.room.effects import note_concern, note_departure, note_room, tell_others
+from actors.room.effects import note_departure, note_possible_owners, note_room, tell_others
 from actors.rows import chat_key, from_row, room_key
 from actors.rules.classify import (
     Chat,
     Conflict,
     ConflictReason,
-    Record,
+    RoomRows,
     Skipped,
     SkipReason,
     Space,
     Verdict,
     classify,
-    concern_of,
+    possible_owners_of,
 )
-from actors.rules.relations import Surroundings
-from actors.rules.repairs import drift_of, record_of, repairs_for
+from actors.rules.relations import RoomRelations
+from actors.rules.repairs import drift_of, repairs_for, rows_of
 from actors.rules.room_states import RoomState, RoomTrigger
-from actors.rules.settlement import Identity, RoomReport
+from actors.rules.settlement import DesiredRows, RoomReport
 from actors.services import Services
 from actors.upkeep import due_for
 from actors.writes import (
@@ -65,7 +65,7 @@ from actors.writes import (
     PutIntent,
     QueueMessage,
     Write,
-    goodbye,
+    drop_queued,
 )
 
 _log = structlog.get_logger()
@@ -77,7 +77,7 @@ class RoomActor:
     def __init__(self, room_id: RoomId, services: Services) -> None:
         self._room_id = room_id
         self._services = services
-        self._record: Record | None = None
+        self._rows: RoomRows | None = None
         """What the cache holds; None until it was read."""
         self._verdict: Verdict | None = None
         """What the room turned out to be; None until it was looked at in this incarnation."""
@@ -92,15 +92,15 @@ class RoomActor:
     async def handle(self, message: Message) -> None:
         """Handle one message, see `actors.messages`."""
         match message:
-            case SnapshotTaken(seen, around, record):
-                self._record = record
-                await self._check(seen, around, in_round=True)
+            case SnapshotTaken(seen, relations, rows):
+                self._rows = rows
+                await self._check(seen, relations, in_round=True)
             case RoomChanged():
                 await self._read_again()
-            case IdentitySettled(identity, in_round):
+            case RowsSettled(desired, in_round):
                 # What was settled before the room was replaced, or left, comes too late.
                 if in_round or not isinstance(self._verdict, Skipped):
-                    await self._write(identity, in_round=in_round)
+                    await self._write(desired, in_round=in_round)
             case GapOpened():
                 await self._fill_gap()
             case InboxWaiting():
@@ -133,25 +133,23 @@ class RoomActor:
 
     async def _read_again(self) -> None:
         services = self._services
-        self._record = None
+        self._rows = None
         async with services.homeserver_slots:
             seen = await read_if_joined(services.homeserver, self._room_id)
         if seen is None:
-            await services.store.commit(goodbye(self._room_id))
+            await services.store.commit(drop_queued(self._room_id))
             await self._leave("we are not in the room")
             return
-        record = await self._known()
+        rows = await self._known()
         unfinished = (
-            seen.marker is None
-            and record.room is None
-            and services.registry.creations.any_under_way
+            seen.marker is None and rows.room is None and services.registry.creations.any_under_way
         )
         if unfinished and seen.creator == services.homeserver.me:
             services.tell_room_later(services.bounds.look_again_s, self._room_id, RoomChanged())
             return
-        owners = [record.room.matrix_user_id] if record.room else []
+        owners = [rows.room.matrix_user_id] if rows.room else []
         spaces = services.registry.links.listing(self._room_id)
-        graph = await graph_around(
+        graph = await read_graph(
             [seen],
             services.homeserver,
             services.store,
@@ -159,19 +157,19 @@ class RoomActor:
             spaces,
             limit=services.bounds.related_rooms,
         )
-        await self._check(seen, graph.around(seen), in_round=False)
+        await self._check(seen, graph.relations(seen), in_round=False)
 
-    async def _check(self, seen: RoomSnapshot, around: Surroundings, *, in_round: bool) -> None:
+    async def _check(self, seen: RoomSnapshot, relations: RoomRelations, *, in_round: bool) -> None:
         services = self._services
-        record = await self._known()
+        rows = await self._known()
         if not in_round:
-            record = replace(record, before=await self._rows_before(around))
-        unknown_before = self._room_id in services.registry.undecided or record.room is None
+            rows = replace(rows, before=await self._rows_before(relations))
+        unknown_before = self._room_id in services.registry.undecided or rows.room is None
         unknown_before |= services.states.of(self._room_id) is RoomState.LEFT
-        verdict = self._verdict = classify(seen, around, record, services.homeserver.me)
+        verdict = self._verdict = classify(seen, relations, rows, services.homeserver.me)
         self._marker = seen.marker
-        note_concern(services, self._room_id, concern_of(verdict, seen, record))
-        replaced = note_room(services, seen, around, verdict)
+        note_possible_owners(services, self._room_id, possible_owners_of(verdict, seen, rows))
+        replaced = note_room(services, seen, relations, verdict)
         if services.states.of(self._room_id) is RoomState.LEFT:
             services.states.fire(self._room_id, RoomTrigger.JOINED, "state could be read")
         match verdict:
@@ -192,11 +190,11 @@ class RoomActor:
             case _:
                 assert_never(verdict)
         if in_round:
-            services.system.report(RoomChecked(self._room_id, around.founded_ts, verdict))
+            services.system.report(RoomChecked(self._room_id, relations.founded_ts, verdict))
         else:
-            self._tell_owner(around.founded_ts, verdict)
+            self._tell_owner(relations.founded_ts, verdict)
             await tell_others(
-                services, seen, around, verdict, unknown_before=unknown_before, replaced=replaced
+                services, seen, relations, verdict, unknown_before=unknown_before, replaced=replaced
             )
 
     def _tell_owner(self, founded_ts: int, verdict: Verdict) -> None:
@@ -205,43 +203,43 @@ class RoomActor:
         report = RoomReport(self._room_id, founded_ts, verdict)
         self._services.tell_owner(verdict.owner, RoomReported(report))
 
-    async def _known(self) -> Record:
+    async def _known(self) -> RoomRows:
         """What the cache holds about this room."""
-        if self._record is None:
-            self._record = await self._rows_of(self._room_id)
-        return self._record
+        if self._rows is None:
+            self._rows = await self._rows_of(self._room_id)
+        return self._rows
 
-    async def _rows_before(self, around: Surroundings) -> Record | None:
+    async def _rows_before(self, relations: RoomRelations) -> RoomRows | None:
         """What the cache holds about the latest of the rooms that this one replaces, if any."""
-        for origin in around.origins:
+        for origin in relations.origins:
             before = await self._rows_of(origin.room_id)
             if before.known:
                 return before
         return None
 
-    async def _rows_of(self, room_id: RoomId) -> Record:
+    async def _rows_of(self, room_id: RoomId) -> RoomRows:
         store = self._services.store
         room = from_row(await store.row(room_key(room_id)), RoomMeta)
         if room is None or room.chat_id is None:
-            return Record(room)
+            return RoomRows(room)
         chat = from_row(await store.row(chat_key(room.matrix_user_id, room.chat_id)), ChatContext)
-        return Record(room, (chat,) if chat is not None and chat.surface_ref == room_id else ())
+        return RoomRows(room, (chat,) if chat is not None and chat.surface_ref == room_id else ())
 
-    async def _write(self, identity: Identity, *, in_round: bool) -> None:
+    async def _write(self, desired: DesiredRows, *, in_round: bool) -> None:
         """Write the rows that differ: in one transaction, or in the round's."""
         services = self._services
-        record = await self._known()
-        writes, removed = repairs_for(self._room_id, record, identity)
+        rows = await self._known()
+        writes, removed = repairs_for(self._room_id, rows, desired)
         if writes:
-            services.states.fire(self._room_id, RoomTrigger.DRIFT_FOUND, drift_of(record))
-            self._record = record_of(identity)
+            services.states.fire(self._room_id, RoomTrigger.DRIFT_FOUND, drift_of(rows))
+            self._rows = rows_of(desired)
             if not in_round:
                 await self._commit_repairs(writes)
         else:
             self._fire_checked("in line")
-        self._note_due(identity)
+        self._note_due(desired)
         if in_round:
-            report = RoomWritten(self._room_id, identity, record, tuple(writes), removed)
+            report = RoomWritten(self._room_id, desired, rows, tuple(writes), removed)
             services.system.report(report)
         services.tell_room(self._room_id, InboxWaiting())
 
@@ -249,19 +247,19 @@ class RoomActor:
         try:
             await self._services.store.commit(writes)
         except StoreUnavailable:
-            self._record = None
+            self._rows = None
             raise
         _log.info("room_repaired", room_id=self._room_id, writes=len(writes))
         reason = f"rows written: {len(writes)}"
         self._services.states.fire(self._room_id, RoomTrigger.REPAIRED, reason)
 
-    def _note_due(self, identity: Identity) -> None:
+    def _note_due(self, desired: DesiredRows) -> None:
         """What the room lacks on the homeserver is upkeep's business."""
         verdict = self._verdict
         if not isinstance(verdict, Chat | Space):
             return
         chat = verdict if isinstance(verdict, Chat) else None
-        due = due_for(self._room_id, identity, chat, self._marker)
+        due = due_for(self._room_id, desired, chat, self._marker)
         if due is None:
             self._services.upkeep.settled(self._room_id)
         else:
@@ -270,17 +268,17 @@ class RoomActor:
     async def _remove_rows(self, reason: SkipReason, *, in_round: bool) -> None:
         """A room that is not managed has no rows."""
         self._services.upkeep.settled(self._room_id)
-        record = await self._known()
+        rows = await self._known()
         writes = [
-            DeleteRow(chat_key(chat.user_id, chat.chat_id), self._room_id) for chat in record.chats
+            DeleteRow(chat_key(chat.user_id, chat.chat_id), self._room_id) for chat in rows.chats
         ]
-        if record.room is not None:
+        if rows.room is not None:
             writes.append(DeleteRow(room_key(self._room_id)))
         if writes:
             _log.warning(
                 "rows_removed", room_id=self._room_id, reason=str(reason), rows=len(writes)
             )
-            self._record = Record()
+            self._rows = RoomRows()
             if not in_round:
                 await self._services.store.commit(writes)
         if in_round:
@@ -321,7 +319,7 @@ class RoomActor:
                 stop_at=gap.since,
                 limit=services.bounds.gap_messages,
             )
-        writes: list[Write] = [*goodbye(self._room_id)] if found.rejoined else []
+        writes: list[Write] = [*drop_queued(self._room_id)] if found.rejoined else []
         writes += [AcceptMessage(each) for each in found.messages if worth_accepting(each)]
         await services.store.commit([*writes, CloseGap(self._room_id, gap.upto)])
         if services.registry.gaps.close(gap):
@@ -341,10 +339,10 @@ class RoomActor:
         waiting = await services.store.waiting(self._room_id, services.bounds.inbox_batch)
         if not waiting or not services.gate.live:
             return
-        record = await self._known()
-        if record.room is not None and record.chats:
+        rows = await self._known()
+        if rows.room is not None and rows.chats:
             self._show_as_read(waiting)
-            await self._answer(waiting[0], record, Identity(record.room, record.chats[0]))
+            await self._answer(waiting[0], rows, DesiredRows(rows.room, rows.chats[0]))
         elif not await self._unregistered(waiting):
             return
         services.tell_room(self._room_id, InboxWaiting())
@@ -364,17 +362,17 @@ class RoomActor:
         if self._shown is not None:
             await self._services.homeserver.mark_read(self._room_id, self._shown)
 
-    async def _answer(self, waiting: Waiting, record: Record, identity: Identity) -> None:
+    async def _answer(self, waiting: Waiting, rows: RoomRows, desired: DesiredRows) -> None:
         """Handle one message and write what follows from it in one transaction."""
         self._current = waiting
-        response = await self._conversation.respond(waiting.message, identity)
+        response = await self._conversation.respond(waiting.message, desired)
         writes: list[Write] = [FinishMessage(waiting.message.event_id), *response.writes]
-        if response.identity is not None:
-            writes += repairs_for(self._room_id, record, response.identity)[0]
+        if response.desired is not None:
+            writes += repairs_for(self._room_id, rows, response.desired)[0]
         await self._services.store.commit(writes)
         self._current = None
-        if response.identity is not None:
-            self._record = record_of(response.identity)
+        if response.desired is not None:
+            self._rows = rows_of(response.desired)
         self._services.deliver(self._room_id)
         if response.promised is not None:
             self._services.system.tell(*response.promised)

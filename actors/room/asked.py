@@ -6,7 +6,7 @@ from typing import Final
 
 from actors.messages import Address, Message
 from actors.model import ChatContext, InboundMessage, OutboundMessage, RoomId
-from actors.rules.settlement import Identity
+from actors.rules.settlement import DesiredRows
 from actors.services import Services
 from actors.texts import Texts
 from actors.writes import QueueMessage, Write
@@ -19,11 +19,11 @@ BODY_LIMIT: Final = 10_000
 class Response:
     """What follows from one message.
 
-    `identity` is set when the room's rows must change; `promised` is told after the commit.
+    `desired` is set when the room's rows must change; `promised` is told after the commit.
     """
 
     writes: Sequence[Write] = ()
-    identity: Identity | None = None
+    desired: DesiredRows | None = None
     promised: tuple[Address, Message] | None = None
 
 
@@ -37,7 +37,7 @@ class Asked:
     room_id: RoomId
     services: Services
     message: InboundMessage
-    identity: Identity
+    desired: DesiredRows
     argument: str | None = None
 
     @property
@@ -48,9 +48,9 @@ class Asked:
     @property
     def chat(self) -> ChatContext:
         """The room's chat. Raises ValueError for a room that has none."""
-        if self.identity.chat is None:
-            raise ValueError(self.identity)
-        return self.identity.chat
+        if self.desired.chat is None:
+            raise ValueError(self.desired)
+        return self.desired.chat
 
     def say(self, body: str, *, notice: bool = True) -> Response:
         """Answer in this room. Handling the message again sends nothing more."""

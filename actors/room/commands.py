@@ -17,7 +17,7 @@ from actors.ports import HomeserverRefused
 from actors.room.asked import Asked, Response
 from actors.rules.commands import NAME_LIMIT, Argument, CommandLine
 from actors.rules.numbering import chat_number
-from actors.rules.settlement import Identity
+from actors.rules.settlement import DesiredRows
 from actors.services import Services
 from actors.texts import Texts
 from actors.writes import PutIntent
@@ -66,7 +66,7 @@ async def show_help(asked: Asked) -> Response:
 
 async def new(asked: Asked) -> Response:
     """`!new [name]`: note the wish for a chat; its owner's actor makes the room."""
-    owner = asked.identity.room.matrix_user_id
+    owner = asked.desired.room.matrix_user_id
     intent = Intent(
         Nonce(f"new.{asked.message.event_id}"),
         owner,
@@ -99,10 +99,10 @@ async def rename(asked: Asked) -> Response:
     if name is None:
         return asked.say(asked.texts.rename_needs_name)
     await asked.services.homeserver.set_name(asked.room_id, name)
-    renamed = Identity(
-        replace(asked.identity.room, display_name=name), replace(asked.chat, name=name)
+    renamed = DesiredRows(
+        replace(asked.desired.room, display_name=name), replace(asked.chat, name=name)
     )
-    return replace(asked.say(asked.texts.renamed.format(name=name)), identity=renamed)
+    return replace(asked.say(asked.texts.renamed.format(name=name)), desired=renamed)
 
 
 async def archive(asked: Asked) -> Response:
@@ -142,7 +142,7 @@ async def open_chat(asked: Asked) -> Response:
         await _mark_archived(asked.services, chat.surface_ref, archived=False)
     if chat.surface_ref == asked.room_id:
         return _with_archived(asked, texts.opened_here, archived=False)
-    owner = asked.identity.room.matrix_user_id
+    owner = asked.desired.room.matrix_user_id
     await asked.services.homeserver.invite(chat.surface_ref, owner)
     text = texts.opened_again if chat.is_archived else texts.opened
     link = asked.services.link_to(chat.surface_ref)
@@ -166,13 +166,13 @@ async def status(asked: Asked) -> Response:
 
 
 async def _chats_of_owner(asked: Asked) -> list[ChatContext]:
-    return await ChatManager(asked.services.store).list_all(asked.identity.room.matrix_user_id)
+    return await ChatManager(asked.services.store).list_all(asked.desired.room.matrix_user_id)
 
 
 async def _chat_named(asked: Asked, ref: str) -> ChatContext | None:
     if chat_number(ref) is None:
         return None
-    owner = asked.identity.room.matrix_user_id
+    owner = asked.desired.room.matrix_user_id
     return await ChatManager(asked.services.store).get(owner, ChatId(ref))
 
 
@@ -192,8 +192,8 @@ async def _mark_archived(services: Services, room_id: RoomId, *, archived: bool)
 
 def _with_archived(asked: Asked, text: str, *, archived: bool) -> Response:
     """Say something about this room's chat, which is archived, or open, from now on."""
-    identity = replace(asked.identity, chat=replace(asked.chat, is_archived=archived))
-    return replace(asked.say(_about(asked.chat, text)), identity=identity)
+    desired = replace(asked.desired, chat=replace(asked.chat, is_archived=archived))
+    return replace(asked.say(_about(asked.chat, text)), desired=desired)
 
 
 def _about(chat: ChatContext, text: str) -> str:

@@ -11,7 +11,7 @@ from actors.room.asked import Asked, Response
 from actors.room.commands import carry_out
 from actors.rules.classify import derived_platform_chat_id
 from actors.rules.commands import CommandLine, parse
-from actors.rules.settlement import Identity
+from actors.rules.settlement import DesiredRows
 from actors.services import Services
 
 TEXT_TYPES: Final = frozenset({"m.text", "m.emote"})
@@ -24,12 +24,12 @@ class Conversation:
     room_id: RoomId
     services: Services
 
-    async def respond(self, message: InboundMessage, identity: Identity) -> Response:
+    async def respond(self, message: InboundMessage, desired: DesiredRows) -> Response:
         """Answer one message. Raises PlatformFailed and what the homeserver raises.
 
         May be repeated for the same message: every step of it is idempotent.
         """
-        asked = Asked(self.room_id, self.services, message, identity)
+        asked = Asked(self.room_id, self.services, message, desired)
         if message.msgtype == ENCRYPTED_TYPE:
             return asked.say_once("encrypted", asked.texts.encrypted)
         if message.msgtype not in TEXT_TYPES:
@@ -57,7 +57,7 @@ class Conversation:
         if asked.chat.is_archived:
             return asked.say(asked.texts.chat_is_archived.format(chat_id=asked.chat.chat_id))
         message = asked.message
-        known = asked.identity.room.platform_chat_id
+        known = asked.desired.room.platform_chat_id
         conversation = known or derived_platform_chat_id(self.room_id)
         timeout_s = self.services.bounds.platform_timeout_s
         done = anyio.Event()

@@ -3,26 +3,26 @@
 from actors.chats import ChatManager
 from actors.messages import IntentsWaiting, RoomChanged
 from actors.model import RoomId, RoomSnapshot
-from actors.rules.classify import Chat, Concern, Space, Verdict
-from actors.rules.relations import Surroundings
+from actors.rules.classify import Chat, PossibleOwners, Space, Verdict
+from actors.rules.relations import RoomRelations
 from actors.rules.room_states import RoomState
 from actors.services import Services
 
 
 def note_room(
-    services: Services, seen: RoomSnapshot, around: Surroundings, verdict: Verdict
+    services: Services, seen: RoomSnapshot, relations: RoomRelations, verdict: Verdict
 ) -> bool:
     """Remember which rooms' coming and going will say something about this one.
 
     True: it is news that this room was replaced by another one.
     """
-    marker = seen.marker or around.inherited
+    marker = seen.marker or relations.inherited
     for space_id in (*seen.parents, marker and marker.space_id):
-        if space_id and space_id not in around.spaces:
+        if space_id and space_id not in relations.spaces:
             services.registry.links.names(seen.room_id, space_id)
     replaced = False
-    if around.replaced_by is not None:
-        replaced = services.registry.upgrades.replaced(seen.room_id, by=around.replaced_by)
+    if relations.replaced_by is not None:
+        replaced = services.registry.upgrades.replaced(seen.room_id, by=relations.replaced_by)
     elif seen.replacement is not None:
         services.registry.upgrades.expect([seen.replacement])
     if isinstance(verdict, Chat | Space) and verdict.intent is not None:
@@ -30,16 +30,18 @@ def note_room(
     return replaced
 
 
-def note_concern(services: Services, room_id: RoomId, concern: Concern | None) -> None:
+def note_possible_owners(
+    services: Services, room_id: RoomId, possible: PossibleOwners | None
+) -> None:
     """Remember whose a room may be; once it is decided, what waited for that goes on."""
-    before = services.registry.undecided.note(room_id, concern)
-    for owner in sorted(before.owners if before and concern is None else ()):
+    before = services.registry.undecided.note(room_id, possible)
+    for owner in sorted(before.owners if before and possible is None else ()):
         services.tell_owner(owner, IntentsWaiting())
 
 
 def note_departure(services: Services, room_id: RoomId) -> None:
     """We are not in a room any more: the one that it replaced carries on again."""
-    note_concern(services, room_id, None)
+    note_possible_owners(services, room_id, None)
     before = services.registry.upgrades.departed(room_id)
     if before is not None:
         services.tell_room(before, RoomChanged())
@@ -48,7 +50,7 @@ def note_departure(services: Services, room_id: RoomId) -> None:
 async def tell_others(
     services: Services,
     seen: RoomSnapshot,
-    around: Surroundings,
+    relations: RoomRelations,
     verdict: Verdict,
     *,
     unknown_before: bool,
@@ -58,7 +60,7 @@ async def tell_others(
     affected: set[RoomId] = set()
     if isinstance(verdict, Chat | Space) and unknown_before:
         affected |= verdict.replaces
-    heir = around.replaced_by
+    heir = relations.replaced_by
     if heir is not None and (replaced or heir in services.registry.undecided):
         affected.add(heir)
     if isinstance(verdict, Space):

@@ -25,7 +25,7 @@ from actors.model import (
 )
 from actors.rules.commands import display_name
 from actors.rules.numbering import Evidence, chat_id_of, chat_number, next_index
-from actors.rules.relations import Surroundings
+from actors.rules.relations import RoomRelations
 from actors.texts import number_in_default_name
 
 _PLATFORM_CHATS: Final = uuid.UUID("5b0fd1b1-7f0a-5c3e-9d0b-6f2f0b6f8a11")
@@ -137,7 +137,7 @@ Verdict: TypeAlias = Space | Chat | Skipped | Conflict
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RoomRows:
     """What the cache holds about one room: evidence for rooms without a marker, nothing more.
 
     `before` is about the room that it replaces, and counts where there is nothing about itself.
@@ -145,10 +145,10 @@ class Record:
 
     room: RoomMeta | None = None
     chats: tuple[ChatContext, ...] = ()
-    before: "Record | None" = None
+    before: "RoomRows | None" = None
 
     @property
-    def evidence(self) -> "Record":
+    def evidence(self) -> "RoomRows":
         """The rows that say what the room was."""
         return self if self.known or self.before is None else self.before
 
@@ -168,28 +168,28 @@ class Record:
         return chat_id if whose == owner and chat_number(chat_id) is not None else None
 
 
-def classify(seen: RoomSnapshot, around: Surroundings, record: Record, me: UserId) -> Verdict:
+def classify(seen: RoomSnapshot, relations: RoomRelations, rows: RoomRows, me: UserId) -> Verdict:
     """Decide what a room is."""
-    if around.replaced_by is not None:
+    if relations.replaced_by is not None:
         return Skipped(SkipReason.REPLACED)
-    if seen.tombstoned and seen.replacement in around.unreadable:
+    if seen.tombstoned and seen.replacement in relations.unreadable:
         return Conflict(ConflictReason.UNREADABLE, f"its replacement {seen.replacement}")
     if seen.marker_fault is not None:
         return Conflict(ConflictReason.MARKER_UNREADABLE, seen.marker_fault)
-    marker = seen.marker or around.inherited
+    marker = seen.marker or relations.inherited
     if marker is not None:
-        return _marked(seen, marker, around, record)
-    if seen.predecessor in around.unreadable:
+        return _marked(seen, marker, relations, rows)
+    if seen.predecessor in relations.unreadable:
         return Conflict(ConflictReason.UNREADABLE, f"the room before it, {seen.predecessor}")
     if seen.is_space:
-        return _unmarked_space(seen, around, me)
-    if around.linked and (seen.creator == me or around.origins):
-        return _legacy(seen, around, record)
-    return _unlinked(seen, around, record, me)
+        return _unmarked_space(seen, relations, me)
+    if relations.linked and (seen.creator == me or relations.origins):
+        return _legacy(seen, relations, rows)
+    return _unlinked(seen, relations, rows, me)
 
 
 @dataclass(frozen=True, slots=True)
-class Concern:
+class PossibleOwners:
     """Whose an undecided room may be: for them nothing is made that it may already be.
 
     `complete` says that everybody in the room is among them.
@@ -199,20 +199,22 @@ class Concern:
     complete: bool
 
 
-def concern_of(verdict: Verdict, seen: RoomSnapshot, record: Record) -> Concern | None:
+def possible_owners_of(
+    verdict: Verdict, seen: RoomSnapshot, rows: RoomRows
+) -> PossibleOwners | None:
     """Whom it concerns that this room is undecided; None when it is decided."""
     if not isinstance(verdict, Conflict) or verdict.reason not in _UNDECIDED:
         return None
-    named = (verdict.owner, seen.perhaps_of, record.room and record.room.matrix_user_id)
+    named = (verdict.owner, seen.possible_owner, rows.room and rows.room.matrix_user_id)
     owners = frozenset(owner for owner in (*named, *seen.others) if owner)
-    return Concern(owners, complete=seen.member_count <= 1 + len(seen.others))
+    return PossibleOwners(owners, complete=seen.member_count <= 1 + len(seen.others))
 
 
 def platform_chat_id(
-    seen: RoomSnapshot, marker: Marker | None, record: Record
+    seen: RoomSnapshot, marker: Marker | None, rows: RoomRows
 ) -> tuple[PlatformChatId, bool]:
     """The conversation's id, and whether it had to be derived from the room id."""
-    stored = record.evidence.room
+    stored = rows.evidence.room
     known = (marker and marker.platform_chat_id) or (stored and stored.platform_chat_id)
     return (known, False) if known else (derived_platform_chat_id(seen.room_id), True)
 
@@ -222,16 +224,18 @@ def derived_platform_chat_id(room_id: RoomId) -> PlatformChatId:
     return PlatformChatId(str(uuid.uuid5(_PLATFORM_CHATS, room_id)))
 
 
-def _marked(seen: RoomSnapshot, marker: Marker, around: Surroundings, record: Record) -> Verdict:
+def _marked(
+    seen: RoomSnapshot, marker: Marker, relations: RoomRelations, rows: RoomRows
+) -> Verdict:
     if seen.is_space != (marker.kind is RoomKind.SPACE):
         return _undecided(ConflictReason.MARKER_KIND_MISMATCH, marker.kind, marker)
     if marker.kind is RoomKind.SPACE:
         high_water = marker.next_chat_index or 1
         return Space(
-            marker.owner, _name(seen), high_water, marker.intent, _stands_for(seen, around)
+            marker.owner, _name(seen), high_water, marker.intent, _stands_for(seen, relations)
         )
-    space = around.claimed_space
-    if space is None and marker.space_id in around.unreadable:
+    space = relations.claimed_space
+    if space is None and marker.space_id in relations.unreadable:
         return _undecided(ConflictReason.UNREADABLE, f"its Space {marker.space_id}", marker)
     if space is not None and space.owner is None:
         detail = f"of its Space {space.room_id}"
@@ -239,7 +243,7 @@ def _marked(seen: RoomSnapshot, marker: Marker, around: Surroundings, record: Re
     if space is None or space.owner != marker.owner:
         detail = "not joined" if space is None else "of another owner"
         return _undecided(ConflictReason.MARKER_SPACE_MISMATCH, detail, marker)
-    conversation, backfilled = platform_chat_id(seen, marker, record)
+    conversation, backfilled = platform_chat_id(seen, marker, rows)
     return Chat(
         owner=marker.owner,
         space_id=space.room_id,
@@ -251,14 +255,14 @@ def _marked(seen: RoomSnapshot, marker: Marker, around: Surroundings, record: Re
         archived=marker.archived,
         linked=seen.room_id in space.children,
         intent=marker.intent,
-        replaces=_stands_for(seen, around),
-        outdated_links=around.replaces & space.children,
+        replaces=_stands_for(seen, relations),
+        outdated_links=relations.replaces & space.children,
     )
 
 
-def _stands_for(seen: RoomSnapshot, around: Surroundings) -> frozenset[RoomId]:
+def _stands_for(seen: RoomSnapshot, relations: RoomRelations) -> frozenset[RoomId]:
     unreached = {seen.replacement} if seen.tombstoned and seen.replacement else set()
-    return around.replaces | unreached
+    return relations.replaces | unreached
 
 
 def _undecided(reason: ConflictReason, detail: str, marker: Marker) -> Conflict:
@@ -267,40 +271,40 @@ def _undecided(reason: ConflictReason, detail: str, marker: Marker) -> Conflict:
     return Conflict(reason, detail, marker.owner, next_index(claimed, marker.next_chat_index or 1))
 
 
-def _unmarked_space(seen: RoomSnapshot, around: Surroundings, me: UserId) -> Verdict:
-    if seen.creator != me and not around.origins:
+def _unmarked_space(seen: RoomSnapshot, relations: RoomRelations, me: UserId) -> Verdict:
+    if seen.creator != me and not relations.origins:
         return Skipped(SkipReason.FOREIGN_SPACE)
-    if around.own_space is None or around.own_space.owner is None:
+    if relations.own_space is None or relations.own_space.owner is None:
         return Conflict(ConflictReason.OWNER_AMBIGUOUS)
-    return Space(around.own_space.owner, _name(seen), 1, replaces=_stands_for(seen, around))
+    return Space(relations.own_space.owner, _name(seen), 1, replaces=_stands_for(seen, relations))
 
 
-def _unlinked(seen: RoomSnapshot, around: Surroundings, record: Record, me: UserId) -> Verdict:
+def _unlinked(seen: RoomSnapshot, relations: RoomRelations, rows: RoomRows, me: UserId) -> Verdict:
     """A room that nothing on the homeserver makes a chat; its row may name a Space all the same."""
-    row = record.room
-    if row is not None and row.space_id in around.unreadable:
+    row = rows.room
+    if row is not None and row.space_id in relations.unreadable:
         return Conflict(ConflictReason.UNREADABLE, f"its Space {row.space_id}")
-    if row is not None and seen.creator == me and row.space_id not in around.spaces:
-        return _without_space(row, record)
+    if row is not None and seen.creator == me and row.space_id not in relations.spaces:
+        return _without_space(row, rows)
     return Skipped(_skip_reason(seen, me))
 
 
-def _legacy(seen: RoomSnapshot, around: Surroundings, record: Record) -> Verdict:
-    owners = {space.owner for space in around.linked}
+def _legacy(seen: RoomSnapshot, relations: RoomRelations, rows: RoomRows) -> Verdict:
+    owners = {space.owner for space in relations.linked}
     owner = owners.pop()
     if owners or owner is None:
         return Conflict(ConflictReason.OWNER_AMBIGUOUS)
     number = number_in_default_name(seen.name or "")
     by_name = chat_id_of(number) if number else None
-    by_rows = record.evidence.chat_id_for(owner)
+    by_rows = rows.evidence.chat_id_for(owner)
     chat_id = by_rows or by_name
     evidence = Evidence.ROW if by_rows else Evidence.NAME if by_name else Evidence.NONE
-    conversation, backfilled = platform_chat_id((seen, *around.origins)[-1], None, record)
-    children = frozenset().union(*(space.children for space in around.linked))
-    archived = any(chat.is_archived for chat in record.evidence.chats)
+    conversation, backfilled = platform_chat_id((seen, *relations.origins)[-1], None, rows)
+    children = frozenset().union(*(space.children for space in relations.linked))
+    archived = any(chat.is_archived for chat in rows.evidence.chats)
     return Chat(
         owner=owner,
-        space_id=around.linked[0].room_id,
+        space_id=relations.linked[0].room_id,
         name=_name(seen),
         chat_id=chat_id,
         evidence=evidence,
@@ -308,16 +312,16 @@ def _legacy(seen: RoomSnapshot, around: Surroundings, record: Record) -> Verdict
         backfilled=backfilled,
         archived=archived if chat_id else False,
         linked=seen.room_id in children,
-        replaces=_stands_for(seen, around),
-        outdated_links=around.replaces & children,
+        replaces=_stands_for(seen, relations),
+        outdated_links=relations.replaces & children,
         by_name=by_name,
     )
 
 
-def _without_space(room: RoomMeta, record: Record) -> Verdict:
+def _without_space(room: RoomMeta, rows: RoomRows) -> Verdict:
     """An unmarked room of ours that only its rows know as a chat, of a Space that we are not in."""
     owner = room.matrix_user_id
-    chat_id = record.chat_id_for(owner) if record.chats else None
+    chat_id = rows.chat_id_for(owner) if rows.chats else None
     if chat_id is None:
         return Skipped(SkipReason.UNLINKED)
     floor = next_index([chat_id], 1)

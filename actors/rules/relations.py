@@ -17,7 +17,7 @@ class SpaceFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class RoomRelations:
     """What the other joined rooms say about one room."""
 
     inherited: Marker | None = None
@@ -53,7 +53,7 @@ class RoomGraph:
     unreadable: frozenset[RoomId]
     _parents: Mapping[RoomId, tuple[RoomId, ...]] = field(repr=False)
 
-    def around(self, seen: RoomSnapshot) -> Surroundings:
+    def relations(self, seen: RoomSnapshot) -> RoomRelations:
         """What the graph says about a room."""
         ancestors = self.ancestors(seen)
         inherited = None if seen.marker else _nearest_marker(ancestors)
@@ -65,7 +65,7 @@ class RoomGraph:
             for it in (seen, *origins)
             for space in (*self._parents.get(it.room_id, ()), *it.parents)
         }
-        return Surroundings(
+        return RoomRelations(
             inherited=inherited,
             origins=origins,
             founded_ts=(seen, *ancestors)[-1].created_ts,

@@ -2,33 +2,33 @@
 
 from actors.model import RoomId
 from actors.rows import chat_key, room_key, to_row
-from actors.rules.classify import Record
-from actors.rules.settlement import Identity
+from actors.rules.classify import RoomRows
+from actors.rules.settlement import DesiredRows
 from actors.writes import DeleteRow, PutRow, Write
 
 
-def repairs_for(room_id: RoomId, record: Record, identity: Identity) -> tuple[list[Write], int]:
+def repairs_for(room_id: RoomId, rows: RoomRows, desired: DesiredRows) -> tuple[list[Write], int]:
     """The writes that bring a room's rows in line, and how many of them remove stale rows."""
     writes: list[Write] = []
     stale = 0
-    if record.room != identity.room:
-        writes.append(PutRow(room_key(room_id), to_row(identity.room)))
-    wanted = identity.chat
-    for chat in record.chats:
+    if rows.room != desired.room:
+        writes.append(PutRow(room_key(room_id), to_row(desired.room)))
+    wanted = desired.chat
+    for chat in rows.chats:
         same_key = wanted and (chat.user_id, chat.chat_id) == (wanted.user_id, wanted.chat_id)
         if not same_key:
             writes.append(DeleteRow(chat_key(chat.user_id, chat.chat_id), room_id))
             stale += 1
-    if wanted is not None and wanted not in record.chats:
+    if wanted is not None and wanted not in rows.chats:
         writes.append(PutRow(chat_key(wanted.user_id, wanted.chat_id), to_row(wanted)))
     return writes, stale
 
 
-def record_of(identity: Identity) -> Record:
+def rows_of(desired: DesiredRows) -> RoomRows:
     """What the cache holds once it says what it must."""
-    return Record(identity.room, (identity.chat,) if identity.chat else ())
+    return RoomRows(desired.room, (desired.chat,) if desired.chat else ())
 
 
-def drift_of(record: Record) -> str:
+def drift_of(rows: RoomRows) -> str:
     """How a room's rows differ, for the journal."""
-    return "rows differ from the room" if record.room or record.chats else "no rows for the room"
+    return "rows differ from the room" if rows.room or rows.chats else "no rows for the room"

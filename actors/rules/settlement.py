@@ -13,7 +13,7 @@ from actors.texts import Texts
 
 @dataclass(frozen=True, slots=True)
 class RoomReport:
-    """What one room of an owner turned out to be. `founded_ts` as in Surroundings."""
+    """What one room of an owner turned out to be. `founded_ts` as in RoomRelations."""
 
     room_id: RoomId
     founded_ts: int
@@ -26,7 +26,7 @@ class RoomReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class DesiredRows:
     """What the cache must say about one room."""
 
     room: RoomMeta
@@ -44,12 +44,12 @@ class Settlement:
 
     user: UserMeta | None
     next_chat_index: int
-    identities: dict[RoomId, Identity]
+    desired: dict[RoomId, DesiredRows]
     conflicts: dict[RoomId, Conflict] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class OwnerRows:
     """What was settled before, for rooms that have nothing new to report.
 
     `chats` are those whose room's row says the same; `doubtful` are the other ones: their numbers
@@ -66,7 +66,7 @@ class Known:
 
 
 def settle_owner(
-    owner: UserId, reports: Sequence[RoomReport], texts: Texts, known: Known = Known()
+    owner: UserId, reports: Sequence[RoomReport], texts: Texts, known: OwnerRows = OwnerRows()
 ) -> Settlement:
     """Decide for all rooms that reported. Rooms in `known` keep what they have."""
     spaces = sorted(
@@ -89,22 +89,22 @@ def settle_owner(
     kept = _kept(known, reported, max(_marks(spaces), default=1))
     numbering = settle([*settled_before, *kept, *claims], _floor(reports, spaces, known))
     space_id = _space_of(spaces, known)
-    identities: dict[RoomId, Identity] = {}
+    desired: dict[RoomId, DesiredRows] = {}
     conflicts: dict[RoomId, Conflict] = {}
     for report in reports:
         outcome = _outcome(report, numbering, space_id, texts)
-        if isinstance(outcome, Identity):
-            identities[report.room_id] = outcome
+        if isinstance(outcome, DesiredRows):
+            desired[report.room_id] = outcome
         conflict = outcome if isinstance(outcome, Conflict) else _contested(report, numbering)
         if conflict is not None:
             conflicts[report.room_id] = replace(conflict, owner=owner)
     user = UserMeta(space_id, numbering.next_chat_index) if space_id else None
-    return Settlement(user, numbering.next_chat_index, identities, conflicts)
+    return Settlement(user, numbering.next_chat_index, desired, conflicts)
 
 
 def _outcome(
     report: RoomReport, numbering: Numbering, space_id: RoomId | None, texts: Texts
-) -> Identity | Conflict | None:
+) -> DesiredRows | Conflict | None:
     """What one room is among all rooms of its owner; None for one that was in conflict before."""
     room_id, verdict = report.room_id, report.verdict
     match verdict:
@@ -143,7 +143,7 @@ def _claim(
     return Claim(report.room_id, report.founded_ts, chat_id, verdict.evidence, verdict.by_name)
 
 
-def _kept(known: Known, reported: Collection[RoomId], high_water: int) -> list[Claim]:
+def _kept(known: OwnerRows, reported: Collection[RoomId], high_water: int) -> list[Claim]:
     """The numbers of undecided rooms.
 
     One beyond a Space's high-water mark was never given out: the mark is raised first.
@@ -160,7 +160,7 @@ def _marks(spaces: Sequence[RoomReport]) -> list[int]:
     return [report.verdict.high_water for report in spaces if isinstance(report.verdict, Space)]
 
 
-def _space_of(spaces: Sequence[RoomReport], known: Known) -> RoomId | None:
+def _space_of(spaces: Sequence[RoomReport], known: OwnerRows) -> RoomId | None:
     """The Space settled before, or one that takes its place; else the one created first."""
     before = known.user.space_id if known.user else None
     for report in spaces:
@@ -181,7 +181,7 @@ def _replaced_by(reports: Sequence[RoomReport]) -> set[RoomId]:
     }
 
 
-def _floor(reports: Sequence[RoomReport], spaces: Sequence[RoomReport], known: Known) -> int:
+def _floor(reports: Sequence[RoomReport], spaces: Sequence[RoomReport], known: OwnerRows) -> int:
     """The high-water mark: the best of the markers', what was settled before, ids in conflict."""
     marks = _marks(spaces)
     if known.user is not None:
@@ -191,15 +191,15 @@ def _floor(reports: Sequence[RoomReport], spaces: Sequence[RoomReport], known: K
     return max(marks, default=1)
 
 
-def _space(room_id: RoomId, verdict: Space, next_chat_index: int) -> Identity:
+def _space(room_id: RoomId, verdict: Space, next_chat_index: int) -> DesiredRows:
     room = RoomMeta(RoomKind.SPACE, None, verdict.name, verdict.owner, room_id, None)
-    return Identity(room, next_chat_index=next_chat_index)
+    return DesiredRows(room, next_chat_index=next_chat_index)
 
 
-def _chat(room_id: RoomId, verdict: Chat, chat_id: ChatId, texts: Texts) -> Identity:
+def _chat(room_id: RoomId, verdict: Chat, chat_id: ChatId, texts: Texts) -> DesiredRows:
     owner, space_id = verdict.owner, verdict.space_id
     name = verdict.name or texts.chat_name.format(number=chat_number(chat_id))
-    return Identity(
+    return DesiredRows(
         RoomMeta(RoomKind.CHAT, chat_id, name, owner, space_id, verdict.platform_chat_id),
         ChatContext(owner, chat_id, PLATFORM_NAME, room_id, name, verdict.archived),
     )

@@ -13,7 +13,7 @@ from actors.bounds import Bounds
 from actors.chats import ChatManager
 from actors.model import RoomId, UserId
 from actors.ports import Homeserver, StateStore
-from actors.reading import graph_around, read_if_joined
+from actors.reading import read_graph, read_if_joined
 from actors.reconcile import reconcile, reconcile_some
 from actors.rules.classify import SkipReason
 from actors.rules.report import ReconcileReport, Tally
@@ -66,7 +66,7 @@ async def reconcile_single_room(
         tally = Tally()
         tally.skip(room_id, SkipReason.LEFT)
         return tally.report()
-    graph = await graph_around(
+    graph = await read_graph(
         [seen], homeserver, store, [matrix_user_id], limit=Bounds().related_rooms
     )
     async with _actors(homeserver, store, chat_mgr) as services:

@@ -21,7 +21,7 @@ from actors.ports import (
     RateLimited,
 )
 from actors.rows import StoredRows
-from actors.rules.classify import Chat, Conflict, Record, Skipped, Space, Verdict, classify
+from actors.rules.classify import Chat, Conflict, RoomRows, Skipped, Space, Verdict, classify
 from actors.rules.relations import room_graph
 from actors.runtime.restart import Backoff
 from adapter.matrix.checklist import Checklist
@@ -83,7 +83,7 @@ def departure(
     """
     graph = room_graph(hydration.snapshots, stored.users, me)
     verdicts = {
-        room_id: classify(seen, graph.around(seen), _record(stored, room_id), me)
+        room_id: classify(seen, graph.relations(seen), _record(stored, room_id), me)
         for room_id, seen in graph.rooms.items()
     }
     pending = tuple(left_over)
@@ -203,8 +203,8 @@ class _Leaving:
         return Progress(self._done, len(self._plan.rooms), waits_s)
 
 
-def _record(stored: StoredRows, room_id: RoomId) -> Record:
-    return Record(stored.rooms.get(room_id), stored.chats.get(room_id, ()))
+def _record(stored: StoredRows, room_id: RoomId) -> RoomRows:
+    return RoomRows(stored.rooms.get(room_id), stored.chats.get(room_id, ()))
 
 
 def _what(seen: RoomSnapshot, verdict: Verdict) -> str | None:

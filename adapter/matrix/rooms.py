@@ -24,7 +24,6 @@ from adapter.matrix.hydrate import (
     position_filter,
     window_request,
 )
-from adapter.matrix.together import together
 from adapter.matrix.wire import membership_in, reading_of_state
 
 _READS_AT_ONCE: Final = 20
@@ -46,8 +45,8 @@ class RoomReader:
 
     async def hydrate(self) -> Hydration:
         """Read every joined room's state, and the position that goes with it."""
-        joined, slides = await together(self.joined_rooms, self._has_sliding_sync)
-        first = await self._first_window(joined) if slides else None
+        joined = await self.joined_rooms()
+        first = await self._first_window(joined) if await self._has_sliding_sync() else None
         first = first or await self._first_sync(joined)
         readings = await self._read_again(first.read_again)
         if any(isinstance(reading, HomeserverRefused) for reading in readings.values()):

@@ -256,7 +256,7 @@ def _state_of(events: Iterable[Event]) -> _State:
 def _snapshot(room_id: RoomId, state: _State, people: People, me: UserId) -> RoomSnapshot:
     create = state.get(("m.room.create", ""))
     origin = create.content if create else {}
-    marker, fault, perhaps_of = _marker(state, me)
+    marker, fault, possible_owner = _marker(state, me)
     return RoomSnapshot(
         room_id=room_id,
         creator=UserId(create.sender) if create else None,
@@ -267,7 +267,7 @@ def _snapshot(room_id: RoomId, state: _State, people: People, me: UserId) -> Roo
         name=_name(state),
         marker=marker,
         marker_fault=fault,
-        perhaps_of=perhaps_of,
+        possible_owner=possible_owner,
         tombstoned=("m.room.tombstone", "") in state,
         replacement=_replacement(state),
         children=_linked(state, "m.space.child", None),

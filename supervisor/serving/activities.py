@@ -11,7 +11,7 @@ from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, Report
 from actors.meter import Meter
 from actors.model import RoomId, RoomSnapshot
 from actors.ports import HomeserverUnavailable, Hydration, PositionLost, SyncDelta
-from actors.reading import graph_around, read_if_joined
+from actors.reading import read_graph, read_if_joined
 from actors.reconcile import RoomsFail, reconcile, reconcile_some
 from actors.rules.relations import RoomGraph
 from actors.rules.report import ReconcileReport, Tally
@@ -118,7 +118,7 @@ class BotActivities:
         try:
             read = [await read_if_joined(self.services.homeserver, room_id) for room_id in rooms]
             seen = {each.room_id: each for each in read if each is not None}
-            graph = await graph_around(
+            graph = await read_graph(
                 seen.values(),
                 self.services.homeserver,
                 self.services.store,

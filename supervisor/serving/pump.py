@@ -13,7 +13,7 @@ from actors.model import Intent, IntentKind, IntentStep, Invite, Nonce, RoomId
 from actors.ports import HomeserverUnavailable, RateLimited, RoomDelta, SyncDelta
 from actors.reading import fetch_gap, worth_accepting
 from actors.services import Services
-from actors.writes import AcceptMessage, OpenGap, PutIntent, SavePosition, Write, goodbye
+from actors.writes import AcceptMessage, OpenGap, PutIntent, SavePosition, Write, drop_queued
 from supervisor.serving.outbox import Outbox
 from supervisor.serving.second_instance import SecondInstanceDetector
 
@@ -98,7 +98,7 @@ class Pump:
         rooms = [room for room, _ in filled]
         returned = [room.room_id for room, rejoined in filled if rejoined]
         writes: list[Write] = [
-            dropped for room_id in (*delta.left, *returned) for dropped in goodbye(room_id)
+            dropped for room_id in (*delta.left, *returned) for dropped in drop_queued(room_id)
         ]
         writes += [
             AcceptMessage(message)
@@ -180,4 +180,4 @@ def invited(invite: Invite) -> tuple[Write, ...]:
         IntentStep.WANTED,
         reply_room=invite.room_id,
     )
-    return (*goodbye(invite.room_id), PutIntent(intent))
+    return (*drop_queued(invite.room_id), PutIntent(intent))

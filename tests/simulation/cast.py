@@ -84,7 +84,7 @@ class Cast:
         """Everybody writes once more in each of their chats."""
         for person in self.people:
             for room_id in self.chats_of(person):
-                self._say(person, room_id, "goodbye {q}")
+                self._say(person, room_id, "drop_queued {q}")
 
     def chats_of(self, person: Person) -> list[RoomId]:
         """Chats that a person is in and the bot as well."""

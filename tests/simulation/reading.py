@@ -26,7 +26,7 @@ def read_snapshot(room: SimulatedRoom, me: UserId) -> RoomSnapshot:
     """A joined room as `me` sees it."""
     create = room.state["m.room.create", ""]
     predecessor = create.content.get("predecessor")
-    marker, fault, perhaps_of = _read_marker(room, me)
+    marker, fault, possible_owner = _read_marker(room, me)
     replacement = _text(room.content("m.room.tombstone"), "replacement_room")
     present = room.members("join", "invite")
     return RoomSnapshot(
@@ -39,7 +39,7 @@ def read_snapshot(room: SimulatedRoom, me: UserId) -> RoomSnapshot:
         name=_text(room.content("m.room.name"), "name"),
         marker=marker,
         marker_fault=fault,
-        perhaps_of=perhaps_of,
+        possible_owner=possible_owner,
         tombstoned=("m.room.tombstone", "") in room.state,
         replacement=_room(replacement),
         children=_links(room, "m.space.child", sender=None),

@@ -12,11 +12,11 @@ from actors.chats import ChatManager
 from actors.messages import (
     Address,
     FailuresShared,
-    IdentitySettled,
     InboxWaiting,
     Message,
     OwnerComplete,
     RoomChanged,
+    RowsSettled,
     SnapshotTaken,
     owner_address,
     room_address,
@@ -154,7 +154,7 @@ async def test_a_room_that_cannot_be_read_at_the_start_holds_up_no_other() -> No
         assert await world.rows() == rows
 
 
-@pytest.mark.parametrize("message", [SnapshotTaken, IdentitySettled])
+@pytest.mark.parametrize("message", [SnapshotTaken, RowsSettled])
 async def test_a_room_that_fails_in_a_round_is_left_out_and_repaired_later(
     message: type[Message],
 ) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from actors.chats import ChatManager
-from actors.messages import IdentitySettled, IntentsWaiting, Report, RoomChanged, RoomReported
+from actors.messages import IntentsWaiting, Report, RoomChanged, RoomReported, RowsSettled
 from actors.model import (
     MARKER_TYPE,
     ChatId,
@@ -19,7 +19,7 @@ from actors.model import (
 from actors.ports import PlatformFailed
 from actors.rows import chat_key, from_row, room_key, user_key
 from actors.rules.classify import Space
-from actors.rules.settlement import Identity, RoomReport
+from actors.rules.settlement import DesiredRows, RoomReport
 from actors.writes import DeleteRow, PutIntent
 from adapter.matrix.reconcile import reconcile_single_room
 from supervisor.lifecycle import State
@@ -138,7 +138,7 @@ async def test_what_was_settled_for_a_room_before_it_was_replaced_comes_too_late
         rows = await world.rows()
         assert room_key(replacement) in rows
         assert room_key(home.chat) not in rows
-        run.bot.services.tell_room(home.chat, IdentitySettled(Identity(room), in_round=False))
+        run.bot.services.tell_room(home.chat, RowsSettled(DesiredRows(room), in_round=False))
         await quiet()
         assert await world.rows() == rows
 
@@ -264,7 +264,7 @@ async def test_what_is_settled_outside_a_round_is_nothing_to_a_round() -> None:
         heard: list[Report] = []
         services = run.bot.services
         services.system.observe = heard.append
-        settled = IdentitySettled(Identity(room), in_round=False)
+        settled = RowsSettled(DesiredRows(room), in_round=False)
         services.tell_room(home.chat, settled)
         await quiet()
         services.tell_room(home.chat, RoomChanged())

@@ -15,7 +15,7 @@ from actors.writes import (
     PutIntent,
     QueueMessage,
     SavePosition,
-    goodbye,
+    drop_queued,
 )
 from adapter.sqlite.sql_store import PRUNE_LIMIT
 from tests.store.conftest import Stores
@@ -144,7 +144,7 @@ async def test_a_gap_grows_at_its_end_until_it_was_filled_up_to_there(opened: St
         assert await store.gaps() == (OpenGap(ROOM, "s1", "s3"),)
         await store.commit([CloseGap(ROOM, "s3")])
         assert await store.gaps() == ()
-        await store.commit([OpenGap(ROOM, "s3", "s4"), *goodbye(ROOM)])
+        await store.commit([OpenGap(ROOM, "s3", "s4"), *drop_queued(ROOM)])
         assert await store.gaps() == ()
 
 

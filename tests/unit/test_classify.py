@@ -26,19 +26,19 @@ from actors.model import (
 )
 from actors.rules.classify import (
     Chat,
-    Concern,
     Conflict,
     ConflictReason,
-    Record,
+    PossibleOwners,
+    RoomRows,
     Skipped,
     SkipReason,
     Space,
     Verdict,
     classify,
-    concern_of,
+    possible_owners_of,
 )
 from actors.rules.numbering import Evidence
-from actors.rules.relations import Surroundings, room_graph
+from actors.rules.relations import RoomRelations, room_graph
 from actors.texts import LOCALES
 
 ME = UserId("@bot:example.org")
@@ -84,21 +84,21 @@ CHAT: Final = Chat(
 )
 DERIVED: Final = "1c066e84-5757-52e7-be20-31d60a0e8946"
 """What belongs to `!room` for ever."""
-NO_ROWS: Final = Record()
+NO_ROWS: Final = RoomRows()
 
 
 def verdict_on(
     seen: RoomSnapshot,
     *others: RoomSnapshot,
     users: Mapping[UserId, UserMeta] | None = None,
-    record: Record = NO_ROWS,
+    rows: RoomRows = NO_ROWS,
 ) -> Verdict:
     graph = room_graph([seen, *others], users or {}, ME)
-    return classify(seen, graph.around(seen), record, ME)
+    return classify(seen, graph.relations(seen), rows, ME)
 
 
-def chat_verdict(seen: RoomSnapshot, *others: RoomSnapshot, record: Record = NO_ROWS) -> Chat:
-    verdict = verdict_on(seen, *others, record=record)
+def chat_verdict(seen: RoomSnapshot, *others: RoomSnapshot, rows: RoomRows = NO_ROWS) -> Chat:
+    verdict = verdict_on(seen, *others, rows=rows)
     assert isinstance(verdict, Chat)
     return verdict
 
@@ -110,14 +110,14 @@ def conflict(reason: ConflictReason, detail: str = "", *, named: Marker | None =
     return Conflict(reason, detail, named.owner, max(taken + 1, named.next_chat_index or 1))
 
 
-def record(
+def rows(
     chat_id: str = "C7",
     *,
     owner: UserId = ALICE,
     room_says: str | None = None,
     archived: bool = False,
     conversation: str | None = "p-7",
-) -> Record:
+) -> RoomRows:
     room = RoomMeta(
         RoomKind.CHAT,
         ChatId(room_says or chat_id),
@@ -126,7 +126,7 @@ def record(
         SPACE_ID,
         PlatformChatId(conversation) if conversation is not None else None,
     )
-    return Record(room, (ChatContext(owner, ChatId(chat_id), "matrix", ROOM_ID, "", archived),))
+    return RoomRows(room, (ChatContext(owner, ChatId(chat_id), "matrix", ROOM_ID, "", archived),))
 
 
 # ---------------------------------------------------------------- rooms with a marker
@@ -151,7 +151,7 @@ def test_a_marker_outweighs_who_is_in_the_room_and_who_created_it() -> None:
 
 
 def test_a_marker_outweighs_the_rows() -> None:
-    assert verdict_on(ROOM, SPACE, record=record(owner=BOB)) == CHAT
+    assert verdict_on(ROOM, SPACE, rows=rows(owner=BOB)) == CHAT
 
 
 def test_a_chat_that_its_space_does_not_list_is_still_a_chat() -> None:
@@ -192,8 +192,8 @@ def test_a_closed_room_whose_replacement_we_are_not_in_is_still_a_chat() -> None
 
 def test_unreadable_is_a_closed_room_whose_replacement_cannot_be_read() -> None:
     closed = replace(ROOM, tombstoned=True, replacement=NEW_ID)
-    around = Surroundings(unreadable=frozenset({NEW_ID}))
-    verdict = classify(closed, around, Record(), ME)
+    relations = RoomRelations(unreadable=frozenset({NEW_ID}))
+    verdict = classify(closed, relations, RoomRows(), ME)
     assert verdict == Conflict(ConflictReason.UNREADABLE, "its replacement !new")
 
 
@@ -201,19 +201,19 @@ def test_unreadable_is_a_closed_room_whose_replacement_cannot_be_read() -> None:
 
 
 def test_a_conversation_id_is_taken_from_the_marker_before_the_row() -> None:
-    assert chat_verdict(ROOM, SPACE, record=record()).platform_chat_id == "p-4"
+    assert chat_verdict(ROOM, SPACE, rows=rows()).platform_chat_id == "p-4"
 
 
 def test_a_conversation_id_is_taken_from_the_row_where_the_marker_has_none() -> None:
     seen = replace(ROOM, marker=replace(CHAT_MARKER, platform_chat_id=None))
-    found = chat_verdict(seen, SPACE, record=record())
+    found = chat_verdict(seen, SPACE, rows=rows())
     assert (found.platform_chat_id, found.backfilled) == ("p-7", False)
 
 
-@pytest.mark.parametrize("rows", [NO_ROWS, record(conversation=None), record(conversation="")])
-def test_a_conversation_id_that_nobody_knows_is_derived_from_the_room_id(rows: Record) -> None:
+@pytest.mark.parametrize("rows", [NO_ROWS, rows(conversation=None), rows(conversation="")])
+def test_a_conversation_id_that_nobody_knows_is_derived_from_the_room_id(rows: RoomRows) -> None:
     seen = replace(ROOM, marker=replace(CHAT_MARKER, platform_chat_id=None))
-    found = chat_verdict(seen, SPACE, record=rows)
+    found = chat_verdict(seen, SPACE, rows=rows)
     other = chat_verdict(replace(seen, room_id=NEW_ID), SPACE)
     assert (found.platform_chat_id, found.backfilled) == (DERIVED, True)
     assert other.platform_chat_id != DERIVED
@@ -342,27 +342,27 @@ def test_a_legacy_chat_of_any_other_name_claims_no_number(name: str | None) -> N
 
 
 def test_rows_that_agree_outweigh_the_name_of_a_legacy_chat() -> None:
-    found = chat_verdict(replace(LEGACY_ROOM, name="Chat 4"), SPACE, record=record(archived=True))
+    found = chat_verdict(replace(LEGACY_ROOM, name="Chat 4"), SPACE, rows=rows(archived=True))
     assert (found.chat_id, found.evidence, found.archived) == ("C7", Evidence.ROW, True)
 
 
-@pytest.mark.parametrize("rows", [Record(record().room), Record(None, record().chats)])
-def test_one_row_that_nothing_contradicts_says_enough(rows: Record) -> None:
-    found = chat_verdict(LEGACY_ROOM, SPACE, record=rows)
+@pytest.mark.parametrize("rows", [RoomRows(rows().room), RoomRows(None, rows().chats)])
+def test_one_row_that_nothing_contradicts_says_enough(rows: RoomRows) -> None:
+    found = chat_verdict(LEGACY_ROOM, SPACE, rows=rows)
     assert (found.chat_id, found.evidence) == ("C7", Evidence.ROW)
 
 
 @pytest.mark.parametrize(
     "rows",
     [
-        record(room_says="C8"),
-        record(owner=BOB),
-        Record(record().room, record().chats * 2),
+        rows(room_says="C8"),
+        rows(owner=BOB),
+        RoomRows(rows().room, rows().chats * 2),
     ],
     ids=["ids differ", "another owner", "two chat rows"],
 )
-def test_rows_that_do_not_agree_are_no_evidence(rows: Record) -> None:
-    found = chat_verdict(LEGACY_ROOM, SPACE, record=rows)
+def test_rows_that_do_not_agree_are_no_evidence(rows: RoomRows) -> None:
+    found = chat_verdict(LEGACY_ROOM, SPACE, rows=rows)
     assert (found.chat_id, found.evidence) == (None, Evidence.NONE)
 
 
@@ -395,18 +395,18 @@ def test_not_created_by_us_is_a_room_that_somebody_else_has_put_into_a_space_of_
 
 
 def test_marker_space_mismatch_is_an_unmarked_chat_by_its_rows_whose_space_we_are_not_in() -> None:
-    verdict = verdict_on(LEGACY_ROOM, record=record())
+    verdict = verdict_on(LEGACY_ROOM, rows=rows())
     assert verdict == Conflict(ConflictReason.MARKER_SPACE_MISMATCH, "not joined", ALICE, 8)
 
 
-@pytest.mark.parametrize("rows", [Record(), Record(record().room), record(room_says="C8")])
-def test_unlinked_is_a_room_of_ours_whose_rows_do_not_say_enough(rows: Record) -> None:
-    assert verdict_on(LEGACY_ROOM, record=rows) == Skipped(SkipReason.UNLINKED)
+@pytest.mark.parametrize("rows", [RoomRows(), RoomRows(rows().room), rows(room_says="C8")])
+def test_unlinked_is_a_room_of_ours_whose_rows_do_not_say_enough(rows: RoomRows) -> None:
+    assert verdict_on(LEGACY_ROOM, rows=rows) == Skipped(SkipReason.UNLINKED)
 
 
 def test_unlinked_is_a_room_of_ours_that_its_space_does_not_list_any_more() -> None:
     space = replace(SPACE, children=frozenset())
-    assert verdict_on(LEGACY_ROOM, space, record=record()) == Skipped(SkipReason.UNLINKED)
+    assert verdict_on(LEGACY_ROOM, space, rows=rows()) == Skipped(SkipReason.UNLINKED)
 
 
 def test_unlinked_is_a_room_of_ours_in_no_space() -> None:
@@ -511,18 +511,18 @@ def test_a_room_that_only_claims_to_replace_a_chat_inherits_nothing() -> None:
 
 @pytest.mark.parametrize("chat_id", ["C-1", "c4", "C99999999999", "", "rubbish"])
 def test_rows_that_agree_on_what_is_no_chat_id_are_no_evidence(chat_id: str) -> None:
-    found = chat_verdict(LEGACY_ROOM, SPACE, record=record(chat_id))
+    found = chat_verdict(LEGACY_ROOM, SPACE, rows=rows(chat_id))
     assert (found.chat_id, found.evidence) == (None, Evidence.NONE)
 
 
 def test_unreadable_is_a_room_whose_predecessor_cannot_be_read() -> None:
     heir = replace(LEGACY_ROOM, room_id=NEW_ID, creator=ALICE, predecessor=ROOM_ID)
-    around = room_graph([SPACE, heir], {}, ME, [ROOM_ID]).around(heir)
+    relations = room_graph([SPACE, heir], {}, ME, [ROOM_ID]).relations(heir)
     expected = Conflict(ConflictReason.UNREADABLE, "the room before it, !room")
-    assert classify(heir, around, Record(), ME) == expected
+    assert classify(heir, relations, RoomRows(), ME) == expected
     marked = replace(heir, marker=CHAT_MARKER)
-    around = room_graph([SPACE, marked], {}, ME, [ROOM_ID]).around(marked)
-    assert isinstance(classify(marked, around, Record(), ME), Chat)
+    relations = room_graph([SPACE, marked], {}, ME, [ROOM_ID]).relations(marked)
+    assert isinstance(classify(marked, relations, RoomRows(), ME), Chat)
 
 
 # ---------------------------------------------------------------- whose an undecided room may be
@@ -530,14 +530,14 @@ def test_unreadable_is_a_room_whose_predecessor_cannot_be_read() -> None:
 
 def test_an_undecided_room_may_be_anybodys_who_is_named_or_in_it() -> None:
     carol = UserId("@carol:example.org")
-    seen = replace(SPACE, marker=None, marker_fault="unknown version", perhaps_of=ALICE)
-    record = Record(RoomMeta(RoomKind.SPACE, None, "", BOB, SPACE_ID, None))
+    seen = replace(SPACE, marker=None, marker_fault="unknown version", possible_owner=ALICE)
+    rows = RoomRows(RoomMeta(RoomKind.SPACE, None, "", BOB, SPACE_ID, None))
     verdict = Conflict(ConflictReason.MARKER_UNREADABLE, "unknown version")
-    assert concern_of(verdict, replace(seen, others=(carol,)), record) == Concern(
+    assert possible_owners_of(verdict, replace(seen, others=(carol,)), rows) == PossibleOwners(
         frozenset({ALICE, BOB, carol}), complete=True
     )
     crowd = replace(seen, others=(carol,), member_count=9)
-    assert concern_of(verdict, crowd, record) == Concern(
+    assert possible_owners_of(verdict, crowd, rows) == PossibleOwners(
         frozenset({ALICE, BOB, carol}), complete=False
     )
 
@@ -551,4 +551,4 @@ def test_an_undecided_room_may_be_anybodys_who_is_named_or_in_it() -> None:
     ],
 )
 def test_a_room_that_is_decided_keeps_nobody_waiting(verdict: Verdict) -> None:
-    assert concern_of(verdict, ROOM, Record()) is None
+    assert possible_owners_of(verdict, ROOM, RoomRows()) is None

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from actors.model import ChatId, Marker, RoomId, RoomKind, RoomSnapshot, UserId, UserMeta
-from actors.rules.relations import RoomGraph, SpaceFacts, Surroundings, room_graph
+from actors.rules.relations import RoomGraph, RoomRelations, SpaceFacts, room_graph
 
 ME = UserId("@bot:example.org")
 ALICE, BOB = UserId("@alice:example.org"), UserId("@bob:example.org")
@@ -32,8 +32,8 @@ def graph(*snapshots: RoomSnapshot, users: dict[UserId, UserMeta] | None = None)
     return room_graph(snapshots, users or {}, ME)
 
 
-def around(seen: RoomSnapshot, *others: RoomSnapshot) -> Surroundings:
-    return graph(seen, *others).around(seen)
+def relations(seen: RoomSnapshot, *others: RoomSnapshot) -> RoomRelations:
+    return graph(seen, *others).relations(seen)
 
 
 def owner_of(space: RoomSnapshot, users: dict[UserId, UserMeta] | None = None) -> UserId | None:
@@ -41,7 +41,7 @@ def owner_of(space: RoomSnapshot, users: dict[UserId, UserMeta] | None = None) -
 
 
 def test_a_room_without_connections_has_no_surroundings() -> None:
-    assert around(room("!a")) == Surroundings(founded_ts=2)
+    assert relations(room("!a")) == RoomRelations(founded_ts=2)
 
 
 # ---------------------------------------------------------------- upgrades
@@ -55,12 +55,12 @@ CHAIN = (
 
 def test_a_chain_of_two_upgrades_hands_the_marker_down_to_the_last() -> None:
     first, second, third = CHAIN
-    found = graph(*CHAIN).around(third)
+    found = graph(*CHAIN).relations(third)
     assert found.inherited == CHAT_MARKER
     assert found.replaces == {"!a", "!b"}
     assert found.replaced_by is None
-    assert graph(*CHAIN).around(second).replaced_by == "!c"
-    assert graph(*CHAIN).around(first).replaced_by == "!b"
+    assert graph(*CHAIN).relations(second).replaced_by == "!c"
+    assert graph(*CHAIN).relations(first).replaced_by == "!b"
 
 
 def test_the_latest_of_a_chain_is_found_from_each_of_its_rooms() -> None:
@@ -72,21 +72,21 @@ def test_the_latest_of_a_chain_is_found_from_each_of_its_rooms() -> None:
 def test_the_nearest_marker_of_a_chain_is_inherited() -> None:
     nearer = replace(CHAT_MARKER, chat_id=ChatId("C2"))
     first, second, third = CHAIN
-    assert around(third, first, replace(second, marker=nearer)).inherited == nearer
+    assert relations(third, first, replace(second, marker=nearer)).inherited == nearer
 
 
 def test_a_room_with_a_marker_of_its_own_inherits_none() -> None:
     first, second, third = CHAIN
     own = replace(third, marker=replace(CHAT_MARKER, chat_id=ChatId("C3")))
-    found = around(own, first, second)
+    found = relations(own, first, second)
     assert found.inherited is None
     assert found.replaces == {"!a", "!b"}
 
 
 def test_a_chain_ends_at_a_room_that_we_are_not_in() -> None:
     first, _, third = CHAIN
-    assert around(third, first) == Surroundings(founded_ts=2)
-    assert around(first, third).replaced_by is None
+    assert relations(third, first) == RoomRelations(founded_ts=2)
+    assert relations(first, third).replaced_by is None
 
 
 @pytest.mark.parametrize(
@@ -97,22 +97,22 @@ def test_a_chain_ends_at_a_room_that_we_are_not_in() -> None:
 def test_a_replacement_that_the_old_room_does_not_name_replaces_nothing(old: RoomSnapshot) -> None:
     old = replace(old, marker=CHAT_MARKER)
     new = room("!b", before="!a")
-    assert around(new, old) == Surroundings(founded_ts=2)
-    assert around(old, new).replaced_by is None
+    assert relations(new, old) == RoomRelations(founded_ts=2)
+    assert relations(old, new).replaced_by is None
 
 
 def test_a_tombstone_that_names_a_room_that_does_not_point_back_replaces_nothing() -> None:
     old = replace(room("!a", after="!b"), marker=CHAT_MARKER)
     new = room("!b")
-    assert around(old, new).replaced_by is None
-    assert around(new, old).inherited is None
+    assert relations(old, new).replaced_by is None
+    assert relations(new, old).inherited is None
 
 
 def test_rooms_that_replace_each_other_in_a_ring_are_followed_once() -> None:
     ring = (room("!a", before="!b", after="!b"), room("!b", before="!a", after="!a"))
     found = graph(*ring)
     assert found.latest(RoomId("!a")) == "!b"
-    assert found.around(ring[0]) == Surroundings(
+    assert found.relations(ring[0]) == RoomRelations(
         origins=(ring[1],),
         founded_ts=2,
         replaced_by=RoomId("!b"),
@@ -127,14 +127,14 @@ def test_a_room_is_linked_with_the_spaces_that_list_it_and_those_that_it_names()
     listing = replace(SPACE, room_id=RoomId("!s2"), children=frozenset({RoomId("!a")}))
     named = replace(SPACE, room_id=RoomId("!s1"))
     seen = replace(room("!a"), parents=frozenset({RoomId("!s1"), RoomId("!unknown")}))
-    found = around(seen, listing, named, replace(SPACE, room_id=RoomId("!s3")))
+    found = relations(seen, listing, named, replace(SPACE, room_id=RoomId("!s3")))
     assert [space.room_id for space in found.linked] == ["!s1", "!s2"]
 
 
 def test_a_space_of_somebody_elses_links_nothing() -> None:
     foreign = replace(SPACE, marker=None, creator=BOB, children=frozenset({RoomId("!a")}))
     seen = replace(room("!a"), parents=frozenset({SPACE_ID}))
-    assert around(seen, foreign) == Surroundings(founded_ts=2)
+    assert relations(seen, foreign) == RoomRelations(founded_ts=2)
 
 
 def test_a_replaced_space_links_nothing_any_more() -> None:
@@ -142,7 +142,7 @@ def test_a_replaced_space_links_nothing_any_more() -> None:
     old = replace(SPACE, tombstoned=True, replacement=new_id, children=frozenset({RoomId("!a")}))
     new = RoomSnapshot(new_id, ALICE, 3, is_space=True, predecessor=SPACE_ID)
     found = graph(room("!a"), old, new)
-    assert found.around(room("!a")).linked == ()
+    assert found.relations(room("!a")).linked == ()
     assert found.spaces == {new_id: SpaceFacts(new_id, ALICE, frozenset())}
 
 
@@ -151,11 +151,11 @@ def test_the_space_that_a_marker_names_is_found_under_its_latest_id() -> None:
     old = replace(SPACE, tombstoned=True, replacement=new_id)
     new = RoomSnapshot(new_id, ALICE, 3, is_space=True, predecessor=SPACE_ID)
     chat = replace(room("!a"), marker=CHAT_MARKER)
-    assert around(chat, old, new).claimed_space == SpaceFacts(new_id, ALICE, frozenset())
+    assert relations(chat, old, new).claimed_space == SpaceFacts(new_id, ALICE, frozenset())
 
 
 def test_a_space_of_ours_is_told_of_itself() -> None:
-    assert around(SPACE).own_space == SpaceFacts(SPACE_ID, ALICE, frozenset())
+    assert relations(SPACE).own_space == SpaceFacts(SPACE_ID, ALICE, frozenset())
 
 
 # ---------------------------------------------------------------- owners

@@ -16,12 +16,12 @@ from actors.model import (
 )
 from actors.rules.classify import Chat, Conflict, ConflictReason, Space
 from actors.rules.numbering import MAX_CHAT_NUMBER, Evidence
-from actors.rules.settlement import Identity, Known, RoomReport, Settlement, settle_owner
+from actors.rules.settlement import DesiredRows, OwnerRows, RoomReport, Settlement, settle_owner
 from actors.texts import ENGLISH, RUSSIAN, Texts
 
 ALICE = UserId("@alice:example.org")
 SPACE_ID = RoomId("!space")
-NOTHING = Known()
+NOTHING = OwnerRows()
 
 
 def space(room: str = "!space", *, at: int = 1, high_water: int = 1) -> RoomReport:
@@ -54,15 +54,15 @@ def row(room: str, chat_id: str) -> ChatContext:
     return ChatContext(ALICE, ChatId(chat_id), "matrix", RoomId(room), "Trip")
 
 
-def settled(*reports: RoomReport, known: Known = NOTHING, texts: Texts = ENGLISH) -> Settlement:
+def settled(*reports: RoomReport, known: OwnerRows = NOTHING, texts: Texts = ENGLISH) -> Settlement:
     return settle_owner(ALICE, reports, texts, known)
 
 
 def chat_ids(settlement: Settlement) -> dict[str, str]:
     return {
-        room_id: identity.chat.chat_id
-        for room_id, identity in settlement.identities.items()
-        if identity.chat
+        room_id: desired.chat.chat_id
+        for room_id, desired in settlement.desired.items()
+        if desired.chat
     }
 
 
@@ -74,36 +74,36 @@ def reasons(settlement: Settlement) -> dict[str, str]:
 
 
 def test_a_chat_is_described_by_its_rooms_row_and_its_own() -> None:
-    found = settled(space(), chat("!a", "C3")).identities[RoomId("!a")]
-    assert found == Identity(
+    found = settled(space(), chat("!a", "C3")).desired[RoomId("!a")]
+    assert found == DesiredRows(
         RoomMeta(RoomKind.CHAT, ChatId("C3"), "Trip", ALICE, SPACE_ID, PlatformChatId("p!a")),
         ChatContext(ALICE, ChatId("C3"), "matrix", RoomId("!a"), "Trip"),
     )
 
 
 def test_a_space_is_described_by_its_rooms_row_and_the_mark_it_must_have() -> None:
-    found = settled(space(), chat("!a", "C3")).identities[SPACE_ID]
+    found = settled(space(), chat("!a", "C3")).desired[SPACE_ID]
     row_of_space = RoomMeta(RoomKind.SPACE, None, "Chats of alice", ALICE, SPACE_ID, None)
-    assert found == Identity(row_of_space, next_chat_index=4)
+    assert found == DesiredRows(row_of_space, next_chat_index=4)
 
 
 @pytest.mark.parametrize(("texts", "name"), [(ENGLISH, "Chat 3"), (RUSSIAN, "Чат 3")])
 def test_a_chat_without_a_name_has_the_default_one_of_the_bots_locale(
     texts: Texts, name: str
 ) -> None:
-    identity = settled(space(), chat("!a", "C3", name=""), texts=texts).identities[RoomId("!a")]
-    assert identity.room.display_name == name
-    assert identity.chat is not None
-    assert identity.chat.name == name
+    desired = settled(space(), chat("!a", "C3", name=""), texts=texts).desired[RoomId("!a")]
+    assert desired.room.display_name == name
+    assert desired.chat is not None
+    assert desired.chat.name == name
 
 
 def test_an_archived_chat_is_archived_in_its_row() -> None:
     report = chat("!a", "C3")
     assert isinstance(report.verdict, Chat)
     archived = replace(report, verdict=replace(report.verdict, archived=True))
-    identity = settled(space(), archived).identities[RoomId("!a")]
-    assert identity.chat is not None
-    assert identity.chat.is_archived
+    desired = settled(space(), archived).desired[RoomId("!a")]
+    assert desired.chat is not None
+    assert desired.chat.is_archived
 
 
 # ---------------------------------------------------------------- the next index
@@ -123,7 +123,7 @@ def test_the_next_index_is_not_below_what_a_room_in_conflict_claims() -> None:
     found = settled(space(), chat("!a", None), report)
     assert found.user == UserMeta(SPACE_ID, 9)
     assert chat_ids(found) == {"!a": "C8"}
-    assert "!x" not in found.identities
+    assert "!x" not in found.desired
 
 
 def test_an_owner_without_a_space_has_no_row_but_their_chats_keep_theirs() -> None:
@@ -139,7 +139,7 @@ def test_duplicate_space_is_every_space_but_the_one_created_first() -> None:
     found = settled(space("!late", at=5, high_water=7), space("!early", at=1), space("!mid", at=3))
     assert reasons(found) == {"!late": "duplicate_space", "!mid": "duplicate_space"}
     assert found.conflicts[RoomId("!late")].detail == "older: !early"
-    assert found.identities.keys() == {"!early"}
+    assert found.desired.keys() == {"!early"}
     assert found.user == UserMeta(RoomId("!early"), 7)
 
 
@@ -167,7 +167,7 @@ def test_numbers_exhausted(claimed: str | None) -> None:
 # ---------------------------------------------------------------- rows of undecided rooms
 
 
-UNDECIDED = Known(undecided=(row("!gone", "C2"),))
+UNDECIDED = OwnerRows(undecided=(row("!gone", "C2"),))
 
 
 def named(room: str, number: int) -> RoomReport:
@@ -202,7 +202,7 @@ def test_rows_beyond_the_high_water_mark_are_no_evidence() -> None:
 # ---------------------------------------------------------------- some rooms alone
 
 
-KNOWN = Known(UserMeta(SPACE_ID, 6), (row("!a", "C1"), row("!b", "C5")))
+KNOWN = OwnerRows(UserMeta(SPACE_ID, 6), (row("!a", "C1"), row("!b", "C5")))
 
 
 def test_a_room_that_reports_alone_keeps_the_rest_as_it_is() -> None:
@@ -234,7 +234,7 @@ def test_a_space_that_reports_alone_does_not_displace_the_one_known_before() -> 
     found = settled(space("!other", at=0), known=KNOWN)
     assert found.user == KNOWN.user
     assert reasons(found) == {"!other": "duplicate_space"}
-    assert not found.identities
+    assert not found.desired
 
 
 def test_an_upgraded_space_takes_the_place_of_the_one_known_before() -> None:
@@ -246,16 +246,16 @@ def test_an_upgraded_space_takes_the_place_of_the_one_known_before() -> None:
 def test_a_space_that_reports_again_stays() -> None:
     found = settled(space(high_water=2), known=KNOWN)
     assert found.user == KNOWN.user
-    assert found.identities[SPACE_ID].next_chat_index == 6
+    assert found.desired[SPACE_ID].next_chat_index == 6
 
 
 def test_the_first_space_of_an_owner_without_one_is_theirs() -> None:
-    found = settled(space(), known=Known(None, (row("!a", "C1"),)))
+    found = settled(space(), known=OwnerRows(None, (row("!a", "C1"),)))
     assert found.user == UserMeta(SPACE_ID, 2)
 
 
 def test_a_contested_chat_that_reports_alone_keeps_the_id_it_was_given() -> None:
-    known = Known(UserMeta(SPACE_ID, 3), (row("!a", "C1"), row("!b", "C2")))
+    known = OwnerRows(UserMeta(SPACE_ID, 3), (row("!a", "C1"), row("!b", "C2")))
     found = settled(chat("!b", "C1"), known=known)
     assert chat_ids(found) == {"!b": "C2"}
     assert reasons(found) == {"!b": "chat_id_contested"}
