@@ -68,7 +68,7 @@ ERRORS: Final = (
     Meaning(CredentialsRefused,    WITH_SESSION, Trigger.SESSION_REVOKED),
     Meaning(CredentialsRefused,    DEGRADED,     Trigger.SESSION_REVOKED, Trigger.LOGIN_NEEDED),
 
-    # Only `live` asks with a position; anywhere else, something in front of the homeserver says so.
+    # No activity but `serve` passes it on: elsewhere, something in front of the homeserver says so.
     Meaning(PositionLost,          LIVE,         Trigger.SYNC_POSITION_LOST),
     Meaning(PositionLost,          NOT_LIVE,     Trigger.HOMESERVER_LOST),
 
