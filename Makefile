@@ -14,7 +14,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
            --no-emit-index-url --no-emit-find-links --no-header $(UPGRADE)
 
 # Decisions without I/O: every branch of these is tested.
-PURE := actors/rules/classify.py,actors/rules/commands.py,actors/rules/relations.py,actors/runtime/table.py,actors/rules/marker.py,actors/rules/numbering.py,actors/rules/repairs.py,actors/runtime/restart.py,actors/rules/room_states.py,actors/rules/settlement.py,supervisor/lifecycle.py
+PURE := actors/rules/classify.py,actors/rules/commands.py,actors/rules/relations.py,actors/runtime/table.py,actors/rules/marker.py,actors/rules/numbering.py,actors/runtime/restart.py,actors/rules/room_states.py,actors/rules/settlement.py,supervisor/lifecycle.py
 
 # A worker for each core; a worker starts a Synapse of its own.
 PARALLEL := --numprocesses=auto

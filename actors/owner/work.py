@@ -48,11 +48,12 @@ class OwnerWork:
         return True, chats
 
     def promise(self, kind: IntentKind, reply_room: RoomId | None) -> PutIntent:
+        """A new intent of a kind, to be told about in `reply_room`."""
         nonce = self.services.ids.nonce()
         return PutIntent(Intent(nonce, self.owner, kind, IntentStep.WANTED, reply_room=reply_room))
 
     async def invite(self, room_id: RoomId) -> None:
-        """An owner who can't be invited (banned, say) must not hold up everything else."""
+        """Invite the owner to a room. A refusal (a ban, say) is logged and holds nothing up."""
         seen = await read_if_joined(self.services.homeserver, room_id)
         if seen is not None and self.owner in seen.others:
             return
@@ -80,30 +81,36 @@ class OwnerWork:
         await self.commit([told, *(others if messages else ()), *messages], intent)
 
     async def give_up(self, intent: Intent, body: str) -> None:
+        """End an intent that nothing comes of, and say why."""
         await self.done(intent, *self.tell(intent, "done", body))
 
     @staticmethod
     def tell(intent: Intent, occasion: str, body: str) -> list[Write]:
+        """The message to the room where the intent was asked for; one for each occasion."""
         if intent.reply_room is None:
             return []
         txn_id = f"{intent.nonce}.{occasion}"
         return [QueueMessage(OutboundMessage(txn_id, intent.reply_room, body, notice=True))]
 
     async def done(self, intent: Intent, *writes: Write) -> None:
+        """End an intent, with what follows from it in the same transaction."""
         done = replace(intent, step=IntentStep.DONE)
         self.services.registry.refused_invites.forget(self.owner)
         await self.commit([PutIntent(done), *writes], intent)
         self.services.system.report(IntentCarriedOut(done))
 
     async def commit(self, writes: list[Write], intent: Intent) -> None:
+        """Commit, and let what was said be delivered."""
         await self.services.store.commit(writes)
         if intent.reply_room is not None:
             self.services.deliver(intent.reply_room)
 
     async def chats(self) -> list[ChatContext]:
+        """The owner's chats, archived ones too."""
         return await ChatManager(self.services.store).list_all(self.owner)
 
     async def user(self) -> UserMeta | None:
+        """The owner's row; None where there is no Space."""
         return from_row(await self.services.store.row(user_key(self.owner)), UserMeta)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-import anyio
 import structlog
 
 from actors.messages import (
@@ -22,21 +21,12 @@ from actors.messages import (
     SnapshotTaken,
     SpaceLeft,
 )
-from actors.model import (
-    ChatContext,
-    EventId,
-    Marker,
-    OutboundMessage,
-    RoomId,
-    RoomKind,
-    RoomMeta,
-    RoomSnapshot,
-)
+from actors.model import ChatContext, Marker, RoomId, RoomKind, RoomMeta, RoomSnapshot
 from actors.owner.onboarding import onboarding_of
-from actors.ports import PlatformFailed, PortError, StoreUnavailable, Waiting
-from actors.reading import fetch_gap, read_graph, read_if_joined, worth_accepting
-from actors.room.conversation import Conversation
+from actors.ports import StoreUnavailable, Waiting
+from actors.reading import read_graph, read_if_joined
 from actors.room.effects import note_departure, note_possible_owners, note_room, tell_others
+from actors.room.inbox import Inbox
 from actors.rows import chat_key, from_row, room_key
 from actors.rules.classify import (
     Chat,
@@ -51,22 +41,11 @@ from actors.rules.classify import (
     possible_owners_of,
 )
 from actors.rules.relations import RoomRelations
-from actors.rules.repairs import drift_of, repairs_for, rows_of
 from actors.rules.room_states import RoomState, RoomTrigger
-from actors.rules.settlement import DesiredRows, RoomReport
+from actors.rules.settlement import DesiredRows, RoomReport, drift_of, repairs_for, rows_of
 from actors.services import Services
 from actors.upkeep import due_for
-from actors.writes import (
-    AcceptMessage,
-    CloseGap,
-    CountAttempt,
-    DeleteRow,
-    FinishMessage,
-    PutIntent,
-    QueueMessage,
-    Write,
-    drop_queued,
-)
+from actors.writes import DeleteRow, FinishMessage, PutIntent, Write, drop_queued
 
 _log = structlog.get_logger()
 
@@ -83,11 +62,7 @@ class RoomActor:
         """What the room turned out to be; None until it was looked at in this incarnation."""
         self._marker: Marker | None = None
         """The room's own marker when it was looked at."""
-        self._conversation = Conversation(room_id, services)
-        self._current: Waiting | None = None
-        self._shown: EventId | None = None
-        """The message that was shown as read last, or will be in a moment."""
-        self._receipt_to_come = False
+        self._inbox = Inbox(room_id, services)
 
     async def handle(self, message: Message) -> None:
         """Handle one message, see `actors.messages`."""
@@ -102,7 +77,7 @@ class RoomActor:
                 if in_round or not isinstance(self._verdict, Skipped):
                     await self._write(desired, in_round=in_round)
             case GapOpened():
-                await self._fill_gap()
+                await self._inbox.fill_gap()
             case InboxWaiting():
                 await self._drain_inbox()
             case RoomLeft():
@@ -112,22 +87,7 @@ class RoomActor:
 
     async def crashed(self, error: Exception) -> None:
         """Count a failed attempt at a message, unless the homeserver or the store was to blame."""
-        waiting, self._current = self._current, None
-        blameless = isinstance(error, PortError) and not isinstance(error, PlatformFailed)
-        if waiting is None or blameless:
-            return
-        event_id = waiting.message.event_id
-        if waiting.attempts + 1 < self._services.bounds.attempts:
-            await self._services.store.commit([CountAttempt(event_id)])
-            return
-        _log.error("message_dead", room_id=self._room_id, event_id=event_id)
-        notice = OutboundMessage(
-            f"{event_id}.dead", self._room_id, self._services.texts.gave_up, notice=True
-        )
-        await self._services.store.commit(
-            [FinishMessage(event_id, dead=True), QueueMessage(notice)]
-        )
-        self._services.deliver(self._room_id)
+        await self._inbox.note_failure(error)
 
     # ------------------------------------------------------------ what the room is
 
@@ -305,29 +265,6 @@ class RoomActor:
 
     # ------------------------------------------------------------ what is said in it
 
-    async def _fill_gap(self) -> None:
-        """Fetch what is missing of the timeline, up to where it was missing when we began."""
-        services = self._services
-        gap = services.registry.gaps.get(self._room_id)
-        if gap is None or not services.gate.live:
-            return
-        async with services.homeserver_slots:
-            found = await fetch_gap(
-                services.homeserver,
-                self._room_id,
-                gap.upto,
-                stop_at=gap.since,
-                limit=services.bounds.gap_messages,
-            )
-        writes: list[Write] = [*drop_queued(self._room_id)] if found.rejoined else []
-        writes += [AcceptMessage(each) for each in found.messages if worth_accepting(each)]
-        await services.store.commit([*writes, CloseGap(self._room_id, gap.upto)])
-        if services.registry.gaps.close(gap):
-            services.deliver(self._room_id)
-        else:
-            services.tell_room(self._room_id, GapOpened())
-        services.tell_room(self._room_id, InboxWaiting())
-
     async def _drain_inbox(self) -> None:
         """Handle the first message that waits, and come back for the next one.
 
@@ -341,41 +278,11 @@ class RoomActor:
             return
         rows = await self._known()
         if rows.room is not None and rows.chats:
-            self._show_as_read(waiting)
-            await self._answer(waiting[0], rows, DesiredRows(rows.room, rows.chats[0]))
+            self._inbox.show_as_read(waiting)
+            self._rows = await self._inbox.answer(waiting[0], rows, rows.room, rows.chats[0])
         elif not await self._unregistered(waiting):
             return
         services.tell_room(self._room_id, InboxWaiting())
-
-    def _show_as_read(self, waiting: Sequence[Waiting]) -> None:
-        """One receipt for all that is waiting now: the newest one's."""
-        if self._shown not in {item.message.event_id for item in waiting}:
-            to_come, self._shown = self._receipt_to_come, waiting[-1].message.event_id
-            self._receipt_to_come = True
-            if not to_come:
-                self._services.system.background.run(self._mark_read)
-
-    async def _mark_read(self) -> None:
-        """Not at once: an answer that comes at once goes first."""
-        await anyio.sleep(self._services.bounds.read_after_s)
-        self._receipt_to_come = False
-        if self._shown is not None:
-            await self._services.homeserver.mark_read(self._room_id, self._shown)
-
-    async def _answer(self, waiting: Waiting, rows: RoomRows, desired: DesiredRows) -> None:
-        """Handle one message and write what follows from it in one transaction."""
-        self._current = waiting
-        response = await self._conversation.respond(waiting.message, desired)
-        writes: list[Write] = [FinishMessage(waiting.message.event_id), *response.writes]
-        if response.desired is not None:
-            writes += repairs_for(self._room_id, rows, response.desired)[0]
-        await self._services.store.commit(writes)
-        self._current = None
-        if response.desired is not None:
-            self._rows = rows_of(response.desired)
-        self._services.deliver(self._room_id)
-        if response.promised is not None:
-            self._services.system.tell(*response.promised)
 
     async def _unregistered(self, waiting: Sequence[Waiting]) -> bool:
         """Messages in a room that the cache doesn't know as a chat. False: wait for the repair.

@@ -1,14 +1,15 @@
-"""All rooms of one owner taken together: which Space, which chat id, which index is next. Pure."""
+"""All rooms of one owner: which Space, which chat ids, which index is next, what to write. Pure."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from actors.model import ChatContext, ChatId, RoomId, RoomKind, RoomMeta, UserId, UserMeta
-from actors.rows import PLATFORM_NAME
-from actors.rules.classify import Chat, Conflict, ConflictReason, Space
+from actors.rows import PLATFORM_NAME, chat_key, room_key, to_row
+from actors.rules.classify import Chat, Conflict, ConflictReason, RoomRows, Space
 from actors.rules.numbering import Claim, Evidence, Numbering, chat_number, next_index, settle
 from actors.texts import Texts
+from actors.writes import DeleteRow, PutRow, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,3 +204,30 @@ def _chat(room_id: RoomId, verdict: Chat, chat_id: ChatId, texts: Texts) -> Desi
         RoomMeta(RoomKind.CHAT, chat_id, name, owner, space_id, verdict.platform_chat_id),
         ChatContext(owner, chat_id, PLATFORM_NAME, room_id, name, verdict.archived),
     )
+
+
+def repairs_for(room_id: RoomId, rows: RoomRows, desired: DesiredRows) -> tuple[list[Write], int]:
+    """The writes that bring a room's rows in line, and how many of them remove stale rows."""
+    writes: list[Write] = []
+    stale = 0
+    if rows.room != desired.room:
+        writes.append(PutRow(room_key(room_id), to_row(desired.room)))
+    wanted = desired.chat
+    for chat in rows.chats:
+        same_key = wanted and (chat.user_id, chat.chat_id) == (wanted.user_id, wanted.chat_id)
+        if not same_key:
+            writes.append(DeleteRow(chat_key(chat.user_id, chat.chat_id), room_id))
+            stale += 1
+    if wanted is not None and wanted not in rows.chats:
+        writes.append(PutRow(chat_key(wanted.user_id, wanted.chat_id), to_row(wanted)))
+    return writes, stale
+
+
+def rows_of(desired: DesiredRows) -> RoomRows:
+    """What the cache holds once it says what it must."""
+    return RoomRows(desired.room, (desired.chat,) if desired.chat else ())
+
+
+def drift_of(rows: RoomRows) -> str:
+    """How a room's rows differ, for the journal."""
+    return "rows differ from the room" if rows.room or rows.chats else "no rows for the room"

@@ -66,7 +66,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "message_done_before_it_is_handled",
-        "actors/room/actor.py",
+        "actors/room/inbox.py",
         "        self._current = waiting\n",
         "        self._current = waiting\n"
         "        await self._services.store.commit([FinishMessage(waiting.message.event_id)])\n",
@@ -195,7 +195,7 @@ MUTATIONS: Final = (
     Mutation(
         "creates_for_owners_of_undecided_spaces",
         "actors/owner/preconditions.py",
-        "        for room_id in self.services.registry.undecided:\n",
+        "        for room_id in self.work.services.registry.undecided:\n",
         "        for room_id in ():\n",
     ),
 )

@@ -1,0 +1,116 @@
+"""What is said in a room: fetching what is missing, showing it as read, answering, giving up."""
+
+from collections.abc import Sequence
+
+import anyio
+import structlog
+
+from actors.messages import GapOpened, InboxWaiting
+from actors.model import ChatContext, EventId, OutboundMessage, RoomId, RoomMeta
+from actors.ports import PlatformFailed, PortError, Waiting
+from actors.reading import fetch_gap, worth_accepting
+from actors.room.conversation import Conversation
+from actors.rules.classify import RoomRows
+from actors.rules.settlement import DesiredRows, repairs_for, rows_of
+from actors.services import Services
+from actors.writes import (
+    AcceptMessage,
+    CloseGap,
+    CountAttempt,
+    FinishMessage,
+    QueueMessage,
+    Write,
+    drop_queued,
+)
+
+_log = structlog.get_logger()
+
+
+class Inbox:
+    """One room's messages. Only the room's actor uses it, so one message is handled at a time."""
+
+    def __init__(self, room_id: RoomId, services: Services) -> None:
+        self._room_id = room_id
+        self._services = services
+        self._conversation = Conversation(room_id, services)
+        self._current: Waiting | None = None
+        """The message that is being handled."""
+        self._shown: EventId | None = None
+        """The message that was shown as read last, or will be in a moment."""
+        self._receipt_to_come = False
+
+    async def fill_gap(self) -> None:
+        """Fetch what is missing of the timeline, up to where it was missing when we began."""
+        services = self._services
+        gap = services.registry.gaps.get(self._room_id)
+        if gap is None or not services.gate.live:
+            return
+        async with services.homeserver_slots:
+            found = await fetch_gap(
+                services.homeserver,
+                self._room_id,
+                gap.upto,
+                stop_at=gap.since,
+                limit=services.bounds.gap_messages,
+            )
+        writes: list[Write] = [*drop_queued(self._room_id)] if found.rejoined else []
+        writes += [AcceptMessage(each) for each in found.messages if worth_accepting(each)]
+        await services.store.commit([*writes, CloseGap(self._room_id, gap.upto)])
+        if services.registry.gaps.close(gap):
+            services.deliver(self._room_id)
+        else:
+            services.tell_room(self._room_id, GapOpened())
+        services.tell_room(self._room_id, InboxWaiting())
+
+    def show_as_read(self, waiting: Sequence[Waiting]) -> None:
+        """One receipt for all that is waiting now: the newest one's."""
+        if self._shown not in {item.message.event_id for item in waiting}:
+            to_come, self._shown = self._receipt_to_come, waiting[-1].message.event_id
+            self._receipt_to_come = True
+            if not to_come:
+                self._services.system.background.run(self._mark_read)
+
+    async def _mark_read(self) -> None:
+        """Not at once: an answer that comes at once goes first."""
+        await anyio.sleep(self._services.bounds.read_after_s)
+        self._receipt_to_come = False
+        if self._shown is not None:
+            await self._services.homeserver.mark_read(self._room_id, self._shown)
+
+    async def answer(
+        self, waiting: Waiting, rows: RoomRows, room: RoomMeta, chat: ChatContext
+    ) -> RoomRows:
+        """Handle one message and write what follows from it in one transaction.
+
+        The answer is what the cache holds about the room afterwards.
+        """
+        self._current = waiting
+        response = await self._conversation.respond(waiting.message, DesiredRows(room, chat))
+        writes: list[Write] = [FinishMessage(waiting.message.event_id), *response.writes]
+        if response.desired is not None:
+            writes += repairs_for(self._room_id, rows, response.desired)[0]
+        await self._services.store.commit(writes)
+        self._current = None
+        self._services.deliver(self._room_id)
+        if response.promised is not None:
+            self._services.system.tell(*response.promised)
+        return rows if response.desired is None else rows_of(response.desired)
+
+    async def note_failure(self, error: Exception) -> None:
+        """Count a failed attempt at a message, unless the homeserver or the store was to blame."""
+        waiting, self._current = self._current, None
+        blameless = isinstance(error, PortError) and not isinstance(error, PlatformFailed)
+        if waiting is None or blameless:
+            return
+        event_id = waiting.message.event_id
+        if waiting.attempts + 1 < self._services.bounds.attempts:
+            await self._services.store.commit([CountAttempt(event_id)])
+            return
+        _log.error("message_dead", room_id=self._room_id, event_id=event_id)
+        notice = OutboundMessage(
+            f"{event_id}.dead", self._room_id, self._services.texts.gave_up, notice=True
+        )
+        await self._services.store.commit(
+            [FinishMessage(event_id, dead=True), QueueMessage(notice)]
+        )
+        self._services.deliver(self._room_id)
