@@ -51,6 +51,7 @@ def make_impatient() -> None:
         setattr(module, name, bound)
     defaults: list[tuple[Any, str, object]] = [
         (Connection.request, "timeout_s", WAIT_S),
+        (gateway_module.Gateway._write, "timeout_s", WAIT_S),
         (Supervisor.__init__, "backoff", SHORT),
         (vars(SqliteStore)["open"].__wrapped__.__wrapped__, "busy_timeout_s", WAIT_S / 2),
     ]
