@@ -18,6 +18,7 @@ PURE := actors/rules/classify.py,actors/rules/commands.py,actors/rules/relations
 
 # A worker for each core; a worker starts a Synapse of its own.
 PARALLEL := --numprocesses=auto
+QUICK    := -m "not slow and not second_loop" --hypothesis-profile=few
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -32,7 +33,7 @@ demo: $(READY) ## the whole story on a throw-away homeserver (ARGS=--keep leaves
 	@$(BIN)/surfaces-bot demo $(ARGS)
 
 test: $(READY) ## the tests of five minutes (ARGS="-k name" chooses some)
-	@$(BIN)/pytest $(PARALLEL) -m "not slow and not second_loop" $(ARGS)
+	@$(BIN)/pytest $(PARALLEL) $(QUICK) $(ARGS)
 
 test-all: $(READY) ## every test on both event loops, then `make coverage` unless ARGS chooses some
 	@rm -f .coverage .coverage.*
@@ -93,7 +94,7 @@ $(TOOLS): requirements-tools.lock
 $(READY): $(TOOLS) requirements-dev.lock pyproject.toml
 	@echo "setting up $(VENV)"
 	@test -x $(BIN)/python || $(UV) venv --quiet --python "$(PYTHON)" $(VENV)
-	@VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes requirements-dev.lock
+	@VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes --compile-bytecode requirements-dev.lock
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

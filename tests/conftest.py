@@ -14,7 +14,10 @@ settings.register_profile("surfaces", deadline=None, print_blob=True)
 # What is built on one machine after another must not fail on one of them by chance.
 settings.register_profile("ci", parent=settings.get_profile("surfaces"), derandomize=True)
 settings.register_profile("thorough", parent=settings.get_profile("surfaces"), max_examples=2000)
-settings.load_profile("ci" if os.environ.get("CI") else "surfaces")
+USUAL = "ci" if os.environ.get("CI") else "surfaces"
+# What `make test` takes.
+settings.register_profile("few", parent=settings.get_profile(USUAL), max_examples=25)
+settings.load_profile(USUAL)
 
 # A shell has the programs that it starts in the background ignore Ctrl-C, and those that the tests
 # start would inherit that.

@@ -342,7 +342,14 @@ async def test_a_screen_reader_finds_its_way(visit: Visit, puppet: Puppet) -> No
 
 @pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("says", [live, degraded, young])
+@pytest.mark.parametrize(
+    "says",
+    [
+        live,
+        pytest.param(degraded, marks=pytest.mark.slow),
+        pytest.param(young, marks=pytest.mark.slow),
+    ],
+)
 async def test_everything_can_be_read_in_every_light_and_on_every_width(
     says: Callable[[], Snapshot],
     scheme: Literal["light", "dark"],

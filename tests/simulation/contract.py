@@ -284,7 +284,14 @@ class SyncContract:
         assert [message.body for message in gap.messages] == ["after"]
         assert gap.rejoined
 
-    @pytest.mark.parametrize(("meanwhile", "since_then"), [(60, 0), (1, 60), (60, 60)])
+    @pytest.mark.parametrize(
+        ("meanwhile", "since_then"),
+        [
+            (60, 0),
+            pytest.param(1, 60, marks=pytest.mark.slow),
+            pytest.param(60, 60, marks=pytest.mark.slow),
+        ],
+    )
     async def test_a_return_behind_more_than_a_sync_tells_is_found(
         self, world: World, meanwhile: int, since_then: int
     ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.loops import SECOND_LOOP
 from tests.simulation.mutate import planted
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.run import play
@@ -16,9 +17,17 @@ from tests.simulation.soak import backend_of, described
 ROOT = Path(__file__).parents[2]
 BLOCK = 20
 BLOCKS = 10
+FIRST_SEEDS = range(0, BLOCK * BLOCKS, BLOCK)
+QUICK_BLOCKS = 2
 
 
-@pytest.mark.parametrize("first", range(0, BLOCK * BLOCKS, BLOCK))
+@pytest.mark.parametrize(
+    "first",
+    [
+        *FIRST_SEEDS[:QUICK_BLOCKS],
+        *(pytest.param(first, marks=pytest.mark.slow) for first in FIRST_SEEDS[QUICK_BLOCKS:]),
+    ],
+)
 def test_every_seed_of_a_block_ends_well(first: int) -> None:
     outcomes = [play(seed, backend_of(seed)) for seed in range(first, first + BLOCK)]
     broken = [outcome for outcome in outcomes if outcome.violations]
@@ -44,7 +53,12 @@ def story_in_another_process(name: str, hash_seed: int) -> str:
 
 
 @pytest.mark.parametrize(
-    ("seed", "backend", "hash_seed"), [(1, "trio", 1), (122, "trio", 2), (8, "asyncio", 3)]
+    ("seed", "backend", "hash_seed"),
+    [
+        (1, "trio", 1),
+        pytest.param(122, "trio", 2, marks=pytest.mark.slow),
+        pytest.param(8, "asyncio", 3, marks=SECOND_LOOP),
+    ],
 )
 def test_a_seed_tells_the_same_story_in_separate_processes(
     seed: int, backend: Backend, hash_seed: int

@@ -21,7 +21,7 @@ from tests.synapse.conftest import newcomer
 from tests.synapse.home import hear, move_in
 
 SEED: Final = int(os.environ.get("SEED", "1"))
-KILLS: Final = int(os.environ.get("KILLS", "25"))
+KILLS: Final = int(os.environ.get("KILLS", "12"))
 """How often the bot is killed in all; Synapse is stopped once for each six times."""
 KILLS_IN_A_STRETCH: Final = 25
 STRETCHES: Final = range(max(1, KILLS // KILLS_IN_A_STRETCH))

@@ -130,7 +130,6 @@ class TestReconcile:
         assert files_of(moved_in.bot) == files
         assert await devices_of(moved_in.bot, admin) == devices
 
-    @pytest.mark.quick
     async def test_in_earnest_it_rebuilds_and_the_second_time_says_that_all_is_right(
         self, moved_in: Home, admin: Person
     ) -> None:

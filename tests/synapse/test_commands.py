@@ -73,8 +73,8 @@ async def test_rename_renames_room_and_rows(home: Home) -> None:
     name = "Отчёт: the *whole* <b>story</b> 🍵"
     assert name in answer
     assert await home.owner.name_of(home.chat) == name
+    await eventually(lambda: home.chat_row("C1")["name"] == name, "the new name")
     assert home.row(home.chat)["display_name"] == name
-    assert home.chat_row("C1")["name"] == name
 
 
 @pytest.mark.parametrize("command", ["!rename", "!rename   ", "!rename \u200b\n"])
@@ -118,12 +118,12 @@ async def test_archive_and_no_changes_nothing(commons: Home) -> None:
 async def test_archive_and_yes_archives_until_open(home: Home) -> None:
     await home.ask("!archive")
     assert "archived" in await home.ask("!yes")
-    assert home.chat_row("C1")["is_archived"] is True
+    await eventually(lambda: home.chat_row("C1")["is_archived"], "C1 to be archived")
     assert (await home.marker(home.chat))["archived"] is True
     assert "!open C1" in await home.ask("are you there?")
     assert "C1: Chat 1 (archived)" in await home.ask("!chats")
     await home.ask("!open C1")
-    assert home.chat_row("C1")["is_archived"] is False
+    await eventually(lambda: not home.chat_row("C1")["is_archived"], "C1 to be open")
     assert (await home.marker(home.chat))["archived"] is False
     assert await home.ask("and now?") == "and now?"
 

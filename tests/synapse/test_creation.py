@@ -153,7 +153,7 @@ async def test_every_write_but_a_creation_may_fail_and_all_is_done_once(
     async def live_with(fault: Fault) -> None:
         async with FaultProxy(synapse.url) as proxy:
             bot, owner = (
-                await make_bot(homeserver_url=proxy.url, command=launched("hasty")),
+                await make_bot(homeserver_url=proxy.url, command=launched("impatient", "hasty")),
                 await make_person("owner"),
             )
             await bot.start_and_go_live()
@@ -301,7 +301,7 @@ async def test_under_rate_limits_everybody_is_told_and_gets_one_space_and_one_ch
                 command=launched("hasty"),
             )
         )
-        owners = [await newcomer(stack, strict_synapse, "owner") for _ in range(4)]
+        owners = [await newcomer(stack, strict_synapse, "owner") for _ in range(3)]
         await bot.start_and_go_live()
         doors = {owner: await knock(owner, bot) for owner in owners}
         queued = await bot.wait_for_event("creation_queued")

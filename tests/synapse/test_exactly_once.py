@@ -94,7 +94,7 @@ async def test_what_was_said_while_the_bot_was_down(company: Company) -> None:
     await company.bot.kill()
     async with anyio.create_task_group() as tasks:
         for room, mouths in product(company.rooms, range(4)):
-            tasks.start_soon(say_much, room, room.people[mouths % len(room.people)], 42)
+            tasks.start_soon(say_much, room, room.people[mouths % len(room.people)], 15)
     await company.bot.start_and_go_live()
     await company.fall_silent()
     await company.check()

@@ -7,12 +7,12 @@ its answer is lost; a createRoom is lost before that as well.
 """
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import anyio
 import pytest
@@ -77,7 +77,7 @@ class Group:
 
     name: str
     points: tuple[Point, ...]
-    marks: tuple[pytest.MarkDecorator, ...] = ()
+    marks: tuple[pytest.MarkDecorator, ...] = field(default=(), compare=False)
 
     @override
     def __str__(self) -> str:
@@ -152,7 +152,7 @@ class Lane:
     drift: list[str] = field(default_factory=list)
     """Where its rows differ in the end from what a rebuild makes of the rooms."""
 
-    async def run(self, points: list[Point]) -> None:
+    async def run(self, points: Sequence[Point]) -> None:
         await self.bot.start_and_go_live(PATIENCE_S)
         for point in points:
             outcome = self.outcomes[point] = Outcome()
@@ -252,25 +252,29 @@ async def rooms_created_by(admin: Person, user_id: str) -> int:
     return sum(room["creator"] == user_id for room in answer["rooms"])
 
 
+Play: TypeAlias = Callable[[Group], Awaitable[list[Lane]]]
+"""Does the kills of a group, or answers what came of them when they are done."""
+
+
 @pytest.fixture(scope="module")
-async def lanes(
-    request: pytest.FixtureRequest,
-    synapse: ThrowawaySynapse,
-    admin: Person,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[list[Lane]]:
-    """Every kill of a group, done."""
-    group: Group = request.param
-    points, lanes = group.points, min(LANES, len(group.points))
+async def play(
+    synapse: ThrowawaySynapse, admin: Person, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Play]:
+    played: dict[Group, list[Lane]] = {}
     async with AsyncExitStack() as stack:
-        made = [
-            await make_lane(stack, synapse, admin, tmp_path_factory.mktemp("lane"))
-            for _ in range(lanes)
-        ]
-        async with anyio.create_task_group() as side_by_side:
-            for first, lane in enumerate(made):
-                side_by_side.start_soon(lane.run, list(points[first::lanes]))
-        yield made
+
+        async def play_once(group: Group) -> list[Lane]:
+            if group not in played:
+                played[group] = [
+                    await make_lane(stack, synapse, admin, tmp_path_factory.mktemp("lane"))
+                    for _ in range(min(LANES, len(group.points)))
+                ]
+                async with anyio.create_task_group() as side_by_side:
+                    for first, lane in enumerate(played[group]):
+                        side_by_side.start_soon(lane.run, group.points[first::LANES])
+            return played[group]
+
+        yield play_once
 
 
 async def make_lane(
@@ -282,7 +286,11 @@ async def make_lane(
     account = await stack.enter_async_context(login)
     proxy = await stack.enter_async_context(FaultProxy(homeserver.url))
     bot = BotProcess(
-        homeserver_url=proxy.url, user_id=user_id, password=PASSWORD, folder=folder / "bot"
+        homeserver_url=proxy.url,
+        user_id=user_id,
+        password=PASSWORD,
+        folder=folder / "bot",
+        command=launched("hasty"),
     )
     await stack.enter_async_context(bot)
     return Lane(homeserver, bot, proxy, account, admin, stack)
@@ -294,12 +302,12 @@ def for_each_point(*groups: Group) -> pytest.MarkDecorator:
         for group in groups
         for point in group.points
     ]
-    return pytest.mark.parametrize(("lanes", "point"), cases, indirect=["lanes"], scope="module")
+    return pytest.mark.parametrize(("group", "point"), cases)
 
 
 def for_each(*groups: Group) -> pytest.MarkDecorator:
     cases = [pytest.param(group, id=str(group), marks=group.marks) for group in groups]
-    return pytest.mark.parametrize("lanes", cases, indirect=True, scope="module")
+    return pytest.mark.parametrize("group", cases)
 
 
 def outcome_of(lanes: list[Lane], point: Point) -> Outcome:
@@ -334,8 +342,10 @@ def steps(proxy: FaultProxy) -> list[str]:
 
 
 @for_each_point(*KILLS)
-async def test_a_kill_leaves_one_space_and_the_right_chats(lanes: list[Lane], point: Point) -> None:
-    rooms = outcome_of(lanes, point).rooms
+async def test_a_kill_leaves_one_space_and_the_right_chats(
+    play: Play, group: Group, point: Point
+) -> None:
+    rooms = outcome_of(await play(group), point).rooms
     chats = {"onboarding": 2, "new": 3}[point.story]
     assert len(rooms.spaces) == 1
     assert {chat_id: len(of_id) for chat_id, of_id in rooms.chats.items()} == {
@@ -346,9 +356,9 @@ async def test_a_kill_leaves_one_space_and_the_right_chats(lanes: list[Lane], po
 
 @for_each_point(*KILLS)
 async def test_a_promise_that_a_kill_interrupted_is_announced_once(
-    lanes: list[Lane], point: Point
+    play: Play, group: Group, point: Point
 ) -> None:
-    told = outcome_of(lanes, point).told
+    told = outcome_of(await play(group), point).told
     if point.story == "onboarding":
         assert [text.startswith("Hello!") for text in told] == [True]
     else:
@@ -357,21 +367,24 @@ async def test_a_promise_that_a_kill_interrupted_is_announced_once(
 
 @for_each_point(*LOSSES)
 async def test_a_kill_and_the_loss_of_all_files_leave_one_space_and_no_chat_twice(
-    lanes: list[Lane], point: Point
+    play: Play, group: Group, point: Point
 ) -> None:
-    rooms = outcome_of(lanes, point).rooms
+    rooms = outcome_of(await play(group), point).rooms
     assert len(rooms.spaces) == 1
     assert {len(of_id) for of_id in rooms.chats.values()} == {1}
     assert rooms.listed == {room_id for of_id in rooms.chats.values() for room_id in of_id}
 
 
 @for_each(*KILLS)
-async def test_as_many_rooms_are_created_as_intents_are_carried_out(lanes: list[Lane]) -> None:
-    for lane in lanes:
+async def test_as_many_rooms_are_created_as_intents_are_carried_out(
+    play: Play, group: Group
+) -> None:
+    for lane in await play(group):
         assert lane.rooms_created == lane.intents_done
         assert lane.rooms_created == sum(it.rooms.count for it in lane.outcomes.values())
 
 
 @for_each(*KILLS, *LOSSES)
-async def test_the_rows_are_those_that_a_rebuild_makes(lanes: list[Lane]) -> None:
+async def test_the_rows_are_those_that_a_rebuild_makes(play: Play, group: Group) -> None:
+    lanes = await play(group)
     assert [lane.drift for lane in lanes] == [[] for _ in lanes]
