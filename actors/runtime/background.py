@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from anyio.abc import TaskGroup
 
-from actors.runtime.errors import ExpectedError, why
+from actors.runtime.errors import ExpectedError, error_text
 
 _log = structlog.get_logger()
 
@@ -37,6 +37,6 @@ class Background:
             _log.warning(
                 "background_failed",
                 work=work.__qualname__,
-                error=why(error),
+                error=error_text(error),
                 exc_info=None if isinstance(error, ExpectedError) else error,
             )

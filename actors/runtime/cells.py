@@ -22,17 +22,17 @@ class Cell:
     """One address: its mailbox and its failures. The actor is there only while it is in use."""
 
     __slots__ = (
-        "actor", "address", "crashes", "error", "mailbox", "probes", "quarantined", "resting",
-        "rests_until", "used",
+        "actor", "address", "crashes", "error", "mailbox", "pause_timer", "paused_until",
+        "probes", "quarantined", "used",
     )  # fmt: skip
 
     def __init__(self, address: Address, now: float) -> None:
         self.address = address
         self.actor: Actor | None = None
         self.mailbox: dict[object, Message] | None = None
-        self.resting: int | None = None
+        self.pause_timer: int | None = None
         """The timer that will wake the cell; None while it may run."""
-        self.rests_until = now
+        self.paused_until = now
         self.used = now
         self.crashes: tuple[float, ...] = ()
         self.quarantined = False
@@ -44,7 +44,7 @@ class Cell:
     @property
     def may_run(self) -> bool:
         """Whether the cell has something to do now."""
-        return bool(self.mailbox) and self.resting is None
+        return bool(self.mailbox) and self.pause_timer is None
 
     def post(self, message: Message) -> None:
         """Leave a message in the mailbox; it takes the place of an earlier one of its slot."""

@@ -5,6 +5,6 @@ class ExpectedError(Exception):
     """Base of failures that are raised on purpose. The log has their text and no traceback."""
 
 
-def why(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """An error in words: its text, or its type's name where it has none."""
     return str(error) or type(error).__name__

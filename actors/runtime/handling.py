@@ -36,7 +36,7 @@ class Handling:
     async def drain(self, cell: Cell) -> None:
         """Handle what lies in a mailbox, until it is empty or the actor has to rest."""
         try:
-            while cell.mailbox and cell.resting is None and not self.stopping:
+            while cell.mailbox and cell.pause_timer is None and not self.stopping:
                 message = cell.mailbox.pop(next(iter(cell.mailbox)))
                 if cell.actor is None:
                     cell.actor = self.spawn(cell.address)

@@ -8,7 +8,7 @@ import structlog
 from actors.runtime.background import Background
 from actors.runtime.cells import Actor, Cell, Cells
 from actors.runtime.counting import RuntimeMeter
-from actors.runtime.errors import ExpectedError, why
+from actors.runtime.errors import ExpectedError, error_text
 from actors.runtime.letters import ActorCrashed, Address, FailuresShared, Message, Report
 from actors.runtime.policy import Policy, RuntimeBounds
 from actors.runtime.timers import Timers
@@ -49,7 +49,7 @@ class Recovery:
         pause_s = self._policy.pause_s(error)
         cell.keep(message)
         if pause_s is not None:
-            self._rest(cell, pause_s)
+            self._pause(cell, pause_s)
             return
         self._note(cell, message, error)
         shared = self._is_shared(cell, error)
@@ -58,7 +58,7 @@ class Recovery:
         if not shared and self._is_too_much(cell, error):
             self._set_aside(cell, error)
         else:
-            self._rest(cell, self._bounds.restart.delay_s(len(cell.crashes), self._random))
+            self._pause(cell, self._bounds.restart.delay_s(len(cell.crashes), self._random))
 
     def succeeded(self, cell: Cell) -> None:
         """A handler came to its end: the actor is well."""
@@ -71,9 +71,9 @@ class Recovery:
             cell.error = error
             self._set_aside(cell, error)
 
-    def end_rest(self, cell: Cell) -> None:
+    def end_pause(self, cell: Cell) -> None:
         """Let a cell run now, however long it was to rest; a quarantined one is probed."""
-        cell.resting = None
+        cell.pause_timer = None
         if cell.quarantined:
             self._probe(cell)
         else:
@@ -82,13 +82,13 @@ class Recovery:
     def outage_is_over(self) -> None:
         """Give every cell that rests because of what was lost another chance now."""
         for cell in self._cells:
-            if cell.resting is None:
+            if cell.pause_timer is None:
                 continue
             if not cell.quarantined:
                 cell.crashes = ()
-                self.end_rest(cell)
+                self.end_pause(cell)
             elif cell.error is not None and self._policy.ends_with_outage(cell.error):
-                self.end_rest(cell)
+                self.end_pause(cell)
 
     def _note(self, cell: Cell, message: Message, error: Exception) -> None:
         """End the incarnation, count the crash, and say so."""
@@ -100,7 +100,7 @@ class Recovery:
             "actor_crashed",
             address=cell.address.name,
             message=type(message).__name__,
-            error=why(error),
+            error=error_text(error),
             crashes=len(cell.crashes),
             exc_info=None if isinstance(error, ExpectedError) else error,
         )
@@ -112,7 +112,7 @@ class Recovery:
         for address in actors or ():
             self._cells.of(address).crashes = ()
         if actors:
-            self._report(FailuresShared(len(actors), why(error)))
+            self._report(FailuresShared(len(actors), error_text(error)))
         return actors is not None
 
     def _is_too_much(self, cell: Cell, error: Exception) -> bool:
@@ -126,17 +126,17 @@ class Recovery:
         cell.probes += 1
         cell.crashes = ()
         delay_s = self._bounds.probe.delay_s(cell.probes, self._random)
-        self._rest(cell, delay_s)
+        self._pause(cell, delay_s)
         self._policy.quarantined(cell.address, error, delay_s)
 
-    def _rest(self, cell: Cell, delay_s: float) -> None:
-        timer = self._timers.later(delay_s, lambda: self._rested(cell, timer))
-        cell.resting = timer
-        cell.rests_until = self._timers.now() + delay_s
+    def _pause(self, cell: Cell, delay_s: float) -> None:
+        timer = self._timers.later(delay_s, lambda: self._pause_ended(cell, timer))
+        cell.pause_timer = timer
+        cell.paused_until = self._timers.now() + delay_s
 
-    def _rested(self, cell: Cell, timer: int) -> None:
-        if cell.resting == timer:
-            self.end_rest(cell)
+    def _pause_ended(self, cell: Cell, timer: int) -> None:
+        if cell.pause_timer == timer:
+            self.end_pause(cell)
 
     def _probe(self, cell: Cell) -> None:
         cell.quarantined = False

@@ -105,8 +105,8 @@ class ActorSystem:
             return
         cell = self.cells.of(address)
         cell.post(message)
-        if cell.resting is not None and not is_open:
-            self._recovery.end_rest(cell)  # a program that is not open yet waits for every answer
+        if cell.pause_timer is not None and not is_open:
+            self._recovery.end_pause(cell)  # a program that is not open yet waits for every answer
         else:
             self._wake(cell)
 
@@ -116,11 +116,11 @@ class ActorSystem:
 
     async def ask(
         self,
-        letters: Iterable[tuple[Address, Message]],
-        hear: Callable[[Report], bool],
+        messages: Iterable[tuple[Address, Message]],
+        on_report: Callable[[Report], bool],
         within_s: float,
     ) -> None:
-        """Tell actors something, and pass on all reports until `hear` has what it asked for.
+        """Tell actors something, and pass on all reports until `on_report` has what it asked for.
 
         One caller asks at a time. Raises TimeoutError. An answer that comes after that is a dead
         letter: it is counted, and is no error.
@@ -128,13 +128,13 @@ class ActorSystem:
         over = anyio.Event()
 
         def listen(report: Report) -> None:
-            if hear(report):
+            if on_report(report):
                 over.set()
 
         self._listener = listen
         try:
             with anyio.fail_after(within_s):
-                for address, message in letters:
+                for address, message in messages:
                     self.tell(address, message)
                 await over.wait()
         finally:
