@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from actors.model import RoomId
-from actors.rules.room_states import ROOM_LIFECYCLE, RoomState, RoomTrigger
+from actors.rules.room_states import ROOM_LIFECYCLE, ROUTINE, RoomState, RoomTrigger
 from actors.runtime.transition_log import TransitionLog
 
 
@@ -72,7 +72,8 @@ class RoomStates:
                 reason,
                 attempt=max(1, self._probes_of(room_id)),
                 dwell_s=now - since,
-            )
+            ),
+            is_routine=trigger in ROUTINE,
         )
         if must_flush:
             self._flush_later()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import anyio
 import structlog
@@ -14,12 +14,6 @@ _log = structlog.get_logger()
 
 _S = TypeVar("_S", bound=str)
 _T = TypeVar("_T", bound=str)
-
-ROUTINE: Final = frozenset({"checked", "drift_found", "repaired"})
-"""Triggers that thousands of rooms may fire at one start.
-
-They are logged at debug level; the journal has them, and the report of the reconciliation.
-"""
 
 
 class Journal(Protocol):
@@ -77,9 +71,13 @@ class TransitionLog:
         self.note(transition)
         await self.flush()
 
-    def note(self, transition: Transition) -> bool:
-        """Log it at once and journal it with the next `flush`. True: that call is needed now."""
-        log = self._log.debug if transition.trigger in ROUTINE else self._log.info
+    def note(self, transition: Transition, *, is_routine: bool = False) -> bool:
+        """Log a transition at once and keep it for the journal until the next `flush`.
+
+        A routine transition is logged at debug level. Returns True when `flush` must be called:
+        when no earlier note waits for it.
+        """
+        log = self._log.debug if is_routine else self._log.info
         log(
             f"{transition.machine.partition(':')[0]}_transition",
             machine=transition.machine,
