@@ -1,8 +1,9 @@
 """What actors share in memory: small collections with methods that say what they mean.
 
-A reconciliation of all rooms finds all of this again. `is_pending` says that a collection holds
-something that reading only the changed rooms would not find: a shutdown is clean only if nothing is
-pending.
+Nothing here must outlive the process. The store has the gaps, a reconciliation of all rooms finds
+the rest again, and questions and refused invites may be forgotten. `is_pending` says that a
+collection holds something that reading only the changed rooms would not find: a shutdown is clean
+only if nothing is pending.
 """
 
 from collections.abc import Iterable, Iterator

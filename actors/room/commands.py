@@ -185,7 +185,7 @@ async def _mark_archived(services: Services, room_id: RoomId, *, archived: bool)
     """Write into the room's marker whether the chat is archived; a rebuild reads it there."""
     seen = await services.homeserver.read_room(room_id)
     if seen.marker is None:
-        raise HomeserverRefused(404, "M_NOT_FOUND", "the room has no marker yet")
+        raise HomeserverRefused(404, "M_NOT_FOUND", "the chat is not set up completely yet")
     if seen.marker.archived != archived:
         await services.homeserver.write_marker(room_id, replace(seen.marker, archived=archived))
 

@@ -1,4 +1,4 @@
-"""The effects of one room's change on other rooms and on owners, who must be told to look again."""
+"""The effects of one room's change: which other rooms and owners are told to look again."""
 
 from actors.chats import ChatManager
 from actors.messages import IntentsWaiting, RoomChanged

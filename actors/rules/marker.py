@@ -45,7 +45,7 @@ def marker_content(marker: Marker) -> dict[str, object]:
 
 
 def owner_named(content: Mapping[str, object]) -> UserId | None:
-    """The owner that a content names, whatever else is wrong with the content."""
+    """The owner that a content names, even if the content is no marker."""
     owner = content.get("owner")
     return UserId(owner) if isinstance(owner, str) and is_user_id(owner) else None
 

@@ -73,10 +73,11 @@ def settle(claims: Sequence[Claim], high_water: int) -> Numbering:
 
     A contested chat id goes to the room with the best evidence, and among equals to the room
     created first. Every other room takes the next free number. No number below `high_water`, and
-    none up to the highest claimed number, is given out anew. There is one exception. If every row
-    claims just what a numbering without any rows gives, the rows come from such a numbering, and
-    some of them are lost. The rooms without a claim then get the numbers that this numbering gives
-    them.
+    none up to the highest claimed number, is given out anew.
+
+    There is one exception. If every row claims just what a numbering without any rows gives, the
+    rows come from such a numbering, and some of them are lost. Then the other rooms get the numbers
+    that this numbering gives them.
     """
     from_nothing = [_without_rows(claim) for claim in claims if claim.evidence != Evidence.ABSENT]
     before = _settle(from_nothing, high_water, {}).chat_ids

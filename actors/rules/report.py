@@ -15,7 +15,7 @@ class RoomNote(TypedDict):
 
 
 class RoomChange(TypedDict):
-    """One room whose rows were written, and how: `restored` or `repaired`."""
+    """One room with rows that were written. `outcome` is `restored` or `repaired`."""
 
     room_id: str
     outcome: str

@@ -206,7 +206,7 @@ class ActorSystem:
     # ------------------------------------------------------------ failures
 
     def interrupt(self) -> None:
-        """Cancel every running handler whose message may wait. The message is kept."""
+        """Cancel every running handler, unless its message never waits. The messages are kept."""
         self._handling.interrupt()
 
     def outage_is_over(self) -> None:

@@ -119,8 +119,8 @@ async def test_rename_renames_the_room_and_the_chat() -> None:
         ("!open", "Tell me which chat"),
         ("!open C99", "You have no chat C99."),
         ("!open sesame", "You have no chat SESAME."),
-        ("!yes", "There is nothing that waits for a yes or a no."),
-        ("!no", "There is nothing that waits for a yes or a no."),
+        ("!yes", "There is nothing to confirm right now."),
+        ("!no", "There is nothing to confirm right now."),
     ],
 )
 async def test_a_command_that_cannot_run_says_why_and_changes_nothing(
@@ -141,7 +141,7 @@ async def test_a_rename_that_the_server_refuses_says_so() -> None:
         home = await run.settle_in(world.alice)
         run.homeserver.faults.next("set_name", Fault.REFUSED)
         answer = await ask(world, home.chat, "!rename Garden")
-        assert answer == "The homeserver did not let me do that: Refused by chance."
+        assert answer == "I could not do that: Refused by chance."
         assert await chat_names(world) == {"C1": "Chat 1"}
 
 
@@ -171,7 +171,7 @@ async def test_archive_and_yes_put_the_chat_away() -> None:
         assert row["is_archived"] is True
         assert (await ask(world, home.chat, "hello")).startswith("This chat is archived.")
         assert (await ask(world, home.chat, "!archive")).startswith(
-            "Chat 1 (C1) is archived already"
+            "Chat 1 (C1) is already archived"
         )
 
 
@@ -181,7 +181,7 @@ async def test_archive_and_no_keep_the_chat() -> None:
         home = await run.settle_in(world.alice)
         await ask(world, home.chat, "!archive")
         assert await ask(world, home.chat, "!no") == "All right, nothing was archived."
-        assert (await ask(world, home.chat, "!yes")).startswith("There is nothing that waits")
+        assert (await ask(world, home.chat, "!yes")).startswith("There is nothing to confirm")
         assert await ask(world, home.chat, "hello") == "You said: hello"
 
 
@@ -191,7 +191,7 @@ async def test_a_yes_after_a_minute_archives_nothing() -> None:
         home = await run.settle_in(world.alice)
         await ask(world, home.chat, "!archive")
         await quiet(60)
-        assert (await ask(world, home.chat, "!yes")).startswith("There is nothing that waits")
+        assert (await ask(world, home.chat, "!yes")).startswith("There is nothing to confirm")
 
 
 async def test_open_invites_the_owner_to_a_chat_again() -> None:
@@ -200,7 +200,9 @@ async def test_open_invites_the_owner_to_a_chat_again() -> None:
         home, second = await with_a_second_chat(world, run)
         world.alice.leave(second)
         answer = await ask(world, home.chat, "!open c2")
-        assert answer.startswith(f"You are invited to Holidays (C2): https://matrix.to/#/{second}")
+        assert answer.startswith(
+            f"This is Holidays (C2). If you left it, I have invited you again: https://matrix.to/#/{second}"
+        )
         assert [invite.room_id for invite in world.server.invites(ALICE)] == [second]
 
 
@@ -211,7 +213,7 @@ async def test_open_brings_an_archived_chat_back() -> None:
         for room_id in (home.chat, second):
             await ask(world, room_id, "!archive")
             await ask(world, room_id, "!yes")
-        assert await ask(world, home.chat, "!open C1") == "Chat 1 (C1) is open again."
+        assert await ask(world, home.chat, "!open C1") == "Chat 1 (C1) is open."
         assert await ask(world, home.chat, "hello") == "You said: hello"
         answer = await ask(world, home.chat, "!open C2")
         assert answer.startswith(f"Holidays (C2) is open again: https://matrix.to/#/{second}")
@@ -276,5 +278,5 @@ async def test_only_the_first_answer_counts() -> None:
         await quiet()
         assert world.alice.replies(home.chat)[1:] == (
             "All right, nothing was archived.",
-            "There is nothing that waits for a yes or a no.",
+            "There is nothing to confirm right now.",
         )

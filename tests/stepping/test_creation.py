@@ -102,7 +102,7 @@ async def test_a_refused_creation_is_told_and_given_up() -> None:
         world.alice.say(home.chat, "!new Garden")
         await quiet(60)
         refused, made = world.alice.replies(home.chat)
-        assert refused == "The homeserver refused to make the room: Refused by chance."
+        assert refused == "The homeserver refused to create the room: Refused by chance."
         assert made.startswith("Garden (C3) is ready")
         assert await nothing_is_owed(world)
 
@@ -117,7 +117,7 @@ async def test_a_rate_limited_creation_is_told_once_and_carried_out() -> None:
         await quiet(5)
         made, queued = world.alice.replies(home.chat)
         assert made.startswith("one (C2) is ready")
-        assert queued.startswith("The homeserver allows only so many new rooms at a time.")
+        assert queued.startswith("The homeserver limits how many rooms I can create at a time.")
         await quiet(120)
         assert [text[:12] for text in world.alice.replies(home.chat)[2:]] == ["two (C3) is "]
         assert await nothing_is_owed(world)

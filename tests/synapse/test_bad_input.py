@@ -15,7 +15,7 @@ from tests.synapse.proxy import Answer, FaultProxy, Forward, Request
 pytestmark = pytest.mark.anyio
 
 NOTHING_SET = dict.fromkeys(("MATRIX_HOMESERVER", "MATRIX_USER_ID", "MATRIX_PASSWORD"))
-NOT_TEXT = "I can only read text so far."
+NOT_TEXT = "I can only read text messages."
 
 
 class TestSettings:

@@ -136,7 +136,7 @@ async def test_archiving_what_is_archived_says_so(home: Home) -> None:
 
 @pytest.mark.parametrize("answer", ["!yes", "!no"])
 async def test_an_answer_without_a_question_does_nothing(commons: Home, answer: str) -> None:
-    assert "nothing that waits" in await commons.ask(answer)
+    assert "nothing to confirm" in await commons.ask(answer)
     assert commons.chat_row("C1")["is_archived"] is False
 
 
@@ -236,7 +236,7 @@ async def test_all_of_it_in_russian(make_bot: MakeBot, alice: Person) -> None:
         "!open": "!open C2",
         "!open C99": "C99",
         "!open C2": "Чат 2 (C2)",
-        "!status": "2 активных",
+        "!status": "активных 2",
         "!dance": "!dance",
         "!new " + "x" * 101: "100",
     }.items():

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.anyio
 CREATE = "POST createRoom"
 ONBOARDING = ("POST rooms/*/join", "POST rooms/*/invite", "PUT rooms/*/send/*")
 NEW_CHAT = (f"PUT rooms/*/state/{MARKER}/*", "PUT rooms/*/state/m.space.child/*")
-QUEUED = "The homeserver allows only so many new rooms"
+QUEUED = "The homeserver limits how many rooms I can create"
 
 
 @pytest.fixture

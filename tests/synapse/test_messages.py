@@ -64,13 +64,15 @@ async def test_a_message_is_shown_as_read(commons: Home) -> None:
 
 @pytest.mark.parametrize("msgtype", ["m.image", "m.location", "org.example.unheard.of"])
 async def test_what_is_no_text_gets_a_polite_line(commons: Home, msgtype: str) -> None:
-    assert await answer_to(commons, IMAGE | {"msgtype": msgtype}) == "I can only read text so far."
+    assert (
+        await answer_to(commons, IMAGE | {"msgtype": msgtype}) == "I can only read text messages."
+    )
 
 
 async def test_a_sticker_gets_a_polite_line(commons: Home) -> None:
     sticker = {"body": "a cat", "url": "mxc://localhost/cat", "info": {}}
     answer = await answer_to(commons, sticker, kind="m.sticker")
-    assert answer == "I can only read text so far."
+    assert answer == "I can only read text messages."
 
 
 async def test_an_encrypted_message_is_said_to_be_unreadable_once(home: Home) -> None:

@@ -175,7 +175,7 @@ async def test_a_replacement_that_somebody_else_only_claims_to_be_changes_nothin
         invite=[house.me.user_id],
     )
     welcome = await hear(bob, house.bot, heir, timeout_s=2 * PATIENCE_S)
-    assert welcome.startswith("Hello! I made a Space for you")
+    assert welcome.startswith("Hello! Your Space is ready")
     assert await house.owner.ask(house.chat, "still you?") == "still you?"
     await house.settles(house.chat)
     assert f"matrix_room:{heir}" not in house.bot.kv()

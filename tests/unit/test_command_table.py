@@ -28,5 +28,5 @@ def test_the_help_has_a_line_for_each_command(locale: str) -> None:
 
 
 def test_the_help_begins_with_what_happens_to_text() -> None:
-    assert help_text(ENGLISH).startswith("Write, and I answer here. Commands:\n!new [name]: ")
+    assert help_text(ENGLISH).startswith("Write here, and I answer. Commands:\n!new [name]: ")
     assert help_text(RUSSIAN).startswith("Пишите, и я отвечу здесь. Команды:\n!new [название]: ")
