@@ -1,4 +1,4 @@
-"""A person at a Matrix client: HTTP and JSON, with nothing of the bot's in it."""
+"""A person with a Matrix client: plain HTTP and JSON, without the bot's code."""
 
 import time
 import uuid
@@ -23,7 +23,7 @@ _RATE_LIMITED: Final = 429
 
 
 class Refused(Exception):
-    """The homeserver said no to this person."""
+    """The homeserver refused a request of this person."""
 
     def __init__(self, status: int, body: Json) -> None:
         super().__init__(f"{status} {body.get('errcode')}: {body.get('error')}")
@@ -32,14 +32,14 @@ class Refused(Exception):
 
 
 class NothingHappened(Exception):
-    """What was waited for did not come. The text says what was, and what came instead."""
+    """An expected event or invite did not come in time. The text names what came instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that came down this person's /sync, of a room they are in or have just left.
+    """An event from this person's /sync, of a room that they are in or have just left.
 
-    `state_key` is None for what is no state; `event_id` is empty for typing and receipts.
+    `state_key` is None for an event that is not state; `event_id` is empty for typing and receipts.
     """
 
     room_id: str
@@ -51,7 +51,7 @@ class Event:
 
     @property
     def body(self) -> str:
-        """The text of a message; empty for anything else."""
+        """The text of a message; empty for other events."""
         return str(self.content.get("body", "")) if self.type == "m.room.message" else ""
 
 
@@ -66,10 +66,10 @@ class Invite:
 
 
 class Person:
-    """A logged-in Matrix user with a client of their own.
+    """A logged-in Matrix user.
 
-    What comes down /sync is kept until a `wait_for…` takes it: each event or invite is taken once,
-    in any order. A request that is rate limited is repeated until it is allowed.
+    Events and invites from /sync are kept until a `wait_for…` takes them, each once, in any order.
+    A rate-limited request is repeated until the homeserver accepts it.
     """
 
     def __init__(self, http: aiohttp.ClientSession, homeserver_url: str, login: Json) -> None:
@@ -87,7 +87,7 @@ class Person:
     async def logged_in(
         cls, homeserver_url: str, localpart: str, password: str
     ) -> AsyncIterator[Self]:
-        """Log in with a new device, and close the connections at the end."""
+        """Log in as a new device, and close the connections on leaving the context."""
         request = {
             "type": "m.login.password",
             "identifier": {"type": "m.id.user", "user": localpart},
@@ -98,16 +98,16 @@ class Person:
             yield cls(http, homeserver_url, login)
 
     async def request(self, method: str, path: str, body: Json | None = None) -> Json:
-        """Make any request; `path` begins after `/_matrix/client/v3`. Raises Refused."""
+        """Send a request; `path` is relative to `/_matrix/client/v3`. Raises Refused."""
         return await self._call(method, f"{_CLIENT}{path}", body)
 
     async def create_room(self, **options: object) -> str:
-        """Create a private room; `options` are those of `POST /createRoom`."""
+        """Create a private room and return its id. `options` are those of `POST /createRoom`."""
         answer = await self.request("POST", "/createRoom", {"preset": "private_chat", **options})
         return str(answer["room_id"])
 
     async def invite(self, room_id: str, user_id: str) -> None:
-        """Invite somebody to a room."""
+        """Invite a user to a room."""
         await self._room(room_id, "invite", {"user_id": user_id})
 
     async def join(self, room_id: str) -> None:
@@ -119,26 +119,26 @@ class Person:
         await self._room(room_id, "leave", {})
 
     async def kick(self, room_id: str, user_id: str, reason: str = "") -> None:
-        """Remove somebody from a room."""
+        """Remove a user from a room."""
         await self._room(room_id, "kick", {"user_id": user_id, "reason": reason})
 
     async def upgrade_room(self, room_id: str, version: str) -> str:
-        """Replace a room by one of another version, and answer the new room's id."""
+        """Upgrade a room to another version, and return the id of its replacement."""
         answer = await self._room(room_id, "upgrade", {"new_version": version})
         return str(answer["replacement_room"])
 
     async def send(self, room_id: str, type_: str, content: Json) -> str:
-        """Send an event and answer its id."""
+        """Send an event and return its id."""
         path = f"/rooms/{_part(room_id)}/send/{_part(type_)}/{uuid.uuid4().hex}"
         return str((await self.request("PUT", path, content))["event_id"])
 
     async def say(self, room_id: str, text: str) -> str:
-        """Send a text message and answer its event id."""
+        """Send a text message and return its event id."""
         return await self.send(room_id, "m.room.message", {"msgtype": "m.text", "body": text})
 
     async def ask(self, room_id: str, text: str, *, timeout_s: float = 20) -> str:
-        """Say something, and answer the text of the next message from somebody else there."""
-        await self.put_news_aside()
+        """Send a text message, and return the next message in the room from another user."""
+        await self.discard_events()
         await self.say(room_id, text)
         answer = await self.wait_for(
             lambda event: bool(event.body) and self._is_others(event, room_id),
@@ -148,13 +148,13 @@ class Person:
         return answer.body
 
     async def state(self, room_id: str) -> list[Json]:
-        """Answer a room's whole state, as events."""
+        """Return all state events of a room."""
         path = f"{_CLIENT}/rooms/{_part(room_id)}/state"
         answer: list[Json] = await self._call("GET", path, None)  # type: ignore[assignment]
         return answer
 
     async def state_of(self, room_id: str, type_: str, state_key: str = "") -> Json | None:
-        """Answer the content of one state event; None where there is none."""
+        """Return the content of one state event; None if there is none."""
         try:
             return await self.request("GET", _state_path(room_id, type_, state_key))
         except Refused as error:
@@ -163,25 +163,25 @@ class Person:
             raise
 
     async def set_state(self, room_id: str, type_: str, content: Json, state_key: str = "") -> str:
-        """Write a state event and answer its id."""
+        """Send a state event and return its id."""
         answer = await self.request("PUT", _state_path(room_id, type_, state_key), content)
         return str(answer["event_id"])
 
     async def name_of(self, room_id: str) -> str:
-        """Answer a room's name; empty where it has none."""
+        """Return the name of a room; empty if it has none."""
         return str((await self.state_of(room_id, "m.room.name") or {}).get("name", ""))
 
     async def joined_rooms(self) -> frozenset[str]:
-        """Answer the rooms that this person is in."""
+        """Return the rooms that this person has joined."""
         return frozenset((await self.request("GET", "/joined_rooms"))["joined_rooms"])
 
     async def membership(self, room_id: str, user_id: str) -> str | None:
-        """Answer what somebody is in a room: `join`, `invite`, `leave`, `ban`, or nothing."""
+        """Return a user's membership in a room: `join`, `invite`, `leave`, `ban`, or None."""
         member = await self.state_of(room_id, "m.room.member", user_id)
         return None if member is None else str(member["membership"])
 
     async def rooms_on_server(self) -> int:
-        """Answer how many rooms the server has. For a server's administrator only."""
+        """Return the number of rooms on the server. Only an administrator may ask."""
         answer = await self._call("GET", "/_synapse/admin/v1/rooms?limit=1", None)
         return int(answer["total_rooms"])
 
@@ -202,13 +202,13 @@ class Person:
         return await self._take(lambda: self._invites, predicate, timeout_s, what)
 
     async def new_invites(self) -> list[Invite]:
-        """Take every invite that has come by now."""
+        """Take all invites that have arrived so far."""
         await self._sync(0)
         taken, self._invites = self._invites, []
         return taken
 
-    async def put_news_aside(self) -> None:
-        """Put aside every event that the server has for this person by now, invites excepted."""
+    async def discard_events(self) -> None:
+        """Discard all events that the server has for this person so far, but keep invites."""
         await self._sync(0)
         self._events.clear()
 
@@ -231,7 +231,7 @@ class Person:
 
     def _missed(self, what: str, timeout_s: float, kept: Iterable[object]) -> str:
         came = "\n".join(f"  {item}" for item in list(kept)[-10:]) or "  nothing"
-        return f"{self.user_id} waited {timeout_s:g} s for {what}; what came:\n{came}"
+        return f"{self.user_id} waited {timeout_s:g} s for {what}; received instead:\n{came}"
 
     def _is_others(self, event: Event, room_id: str) -> bool:
         return event.room_id == room_id and event.sender != self.user_id
