@@ -214,9 +214,7 @@ def _compare_report(bot: BotProcess, kv: Kv, narrator: Narrator) -> None:
         narrator.tell(f"report: {key} = {restored}")
 
 
-async def _new_chat_afterwards(
-    stage: Stage, room: str, memory: Memory, narrator: Narrator
-) -> None:
+async def _new_chat_afterwards(stage: Stage, room: str, memory: Memory, narrator: Narrator) -> None:
     narrator.chapter("After the recovery: the bot answers in the same room, and !new counts on")
     alice = stage.alice
     await _say_and_hear(alice, room, "Do you remember this chat?", narrator)
