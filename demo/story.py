@@ -8,9 +8,10 @@ from typing import Any, Final, TypeAlias
 import anyio
 
 from demo.bot import BotFailed, BotProcess
+from demo.client import Refused
 from demo.comparison import count, differences
 from demo.narrator import Narrator, plain_console
-from demo.person import Invite, NothingHappened, Person, Refused
+from demo.person import Invite, NothingHappened, Person
 from demo.stage import SetUp, Stage, set_up
 from demo.synapse import SynapseFailed, SynapseMissing
 
