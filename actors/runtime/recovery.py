@@ -1,4 +1,4 @@
-"""What follows when a handler fails: a rest and a restart, or quarantine and probes."""
+"""What follows a failed handler: a pause and a restart, or quarantine and probes."""
 
 from collections.abc import Callable
 from random import Random
@@ -17,7 +17,11 @@ _log = structlog.get_logger()
 
 
 class Recovery:
-    """Restarts and quarantine of all cells. `wake` lets a cell run, `report` tells upwards."""
+    """Pauses, restarts, quarantines and probes cells.
+
+    `active` counts the actors of a kind that are busy, or were within so many seconds. `wake` lets
+    a cell run, and `report` passes a report upwards.
+    """
 
     def __init__(
         self,
@@ -45,7 +49,7 @@ class Recovery:
         self._report = report
 
     async def failed(self, cell: Cell, actor: Actor, message: Message, error: Exception) -> None:
-        """A handler raised: keep the message, and let the actor rest or set it aside."""
+        """Keep the message of a handler that raised, and pause the cell or quarantine it."""
         pause_s = self._policy.pause_s(error)
         cell.keep(message)
         if pause_s is not None:
@@ -61,18 +65,18 @@ class Recovery:
             self._pause(cell, self._bounds.restart.delay_s(len(cell.crashes), self._random))
 
     def succeeded(self, cell: Cell) -> None:
-        """A handler came to its end: the actor is well."""
+        """A handler returned: the actor is well."""
         cell.probes = 0
 
     def set_aside(self, address: Address, error: Exception) -> None:
-        """Quarantine an actor over a failure that was seen elsewhere; it is probed like any."""
+        """Quarantine an actor because of a failure that another part of the program has seen."""
         cell = self._cells.of(address)
         if not cell.quarantined:
             cell.error = error
             self._set_aside(cell, error)
 
     def end_pause(self, cell: Cell) -> None:
-        """Let a cell run now, however long it was to rest; a quarantined one is probed."""
+        """End a cell's pause now; a quarantined cell is probed."""
         cell.pause_timer = None
         if cell.quarantined:
             self._probe(cell)
@@ -80,7 +84,10 @@ class Recovery:
             self._wake(cell)
 
     def outage_is_over(self) -> None:
-        """Give every cell that rests because of what was lost another chance now."""
+        """End the pause of every cell that is well, and probe the cells that an outage quarantined.
+
+        Earlier crashes of the cells that are well no longer count.
+        """
         for cell in self._cells:
             if cell.pause_timer is None:
                 continue
@@ -91,7 +98,7 @@ class Recovery:
                 self.end_pause(cell)
 
     def _note(self, cell: Cell, message: Message, error: Exception) -> None:
-        """End the incarnation, count the crash, and say so."""
+        """Drop the actor, count the crash, log it and report it."""
         cell.actor = None
         cell.error = error
         self._meter.crashes += 1
@@ -107,7 +114,7 @@ class Recovery:
         self._report(ActorCrashed(cell.address, error))
 
     def _is_shared(self, cell: Cell, error: Exception) -> bool:
-        """Whether the cause is outside of the actors; then none of them is charged."""
+        """Whether many actors share the cause; then their crashes no longer count."""
         actors = self._policy.shared_by(cell.address, error, self._active)
         for address in actors or ():
             self._cells.of(address).crashes = ()
@@ -116,7 +123,7 @@ class Recovery:
         return actors is not None
 
     def _is_too_much(self, cell: Cell, error: Exception) -> bool:
-        """Whether this crash is one too many for the actor."""
+        """Whether this crash quarantines the actor: a failed probe does, or too many crashes."""
         if not self._policy.is_charged(cell.address, error):
             return False
         return cell.probes > 0 or self._bounds.crashes.exceeded(cell.crashes)
