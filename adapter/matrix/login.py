@@ -79,20 +79,20 @@ class Login:
         me = self._credentials.user_id
         self._connection.resume(me, device_id, access_token)
         try:
-            who = await self._connection.request("GET", path_to("account", "whoami"), WhoAmI)
+            account = await self._connection.request("GET", path_to("account", "whoami"), WhoAmI)
         except SessionRevoked as error:
             _log.info("session_not_accepted", reason=str(error))
             return False
         except PortError:
             self._connection.forget()  # its account is not confirmed yet
             raise
-        if who.user_id != me:
+        if account.user_id != me:
             self._connection.forget()
             raise CredentialsRefused(
-                f"the access token belongs to {who.user_id}, not to {me}: "
+                f"the access token belongs to {account.user_id}, not to {me}: "
                 "check MATRIX_USER_ID and MATRIX_ACCESS_TOKEN"
             )
-        self._connection.resume(me, who.device_id or device_id, access_token)
+        self._connection.resume(me, account.device_id or device_id, access_token)
         return True
 
     def _no_session_reason(self) -> str:
