@@ -125,7 +125,7 @@ async def _run_once(
             if stuck:
                 _log.error("stuck", actors=[address.name for address in stuck])
             await transitions.flush()
-            clean = bot.activities.nothing_open() and not stuck and await store.undisturbed()
+            clean = bot.activities.has_no_open_work() and not stuck and await store.undisturbed()
         if clean:
             record_clean_shutdown(settings.db_path, settings.store_path, settings.user_id)
         watchers.cancel_scope.cancel()
