@@ -22,7 +22,7 @@ class SecondInstanceDetector:
     """Announces this process, and detects another one on the account."""
 
     homeserver: Homeserver
-    ours: Instance
+    own: Instance
     bounds: Bounds
     _latest: Instance | None = field(default=None, init=False)
     """The last instance in the account data."""
@@ -42,7 +42,7 @@ class SecondInstanceDetector:
     def observe(self, instance: Instance) -> None:
         """Process the instance that the account data now has."""
         self._latest = instance
-        if instance == self.ours:
+        if instance == self.own:
             self._is_known = True
         elif self._is_known:
             self._other, self._heard_at = instance, anyio.current_time()
@@ -60,12 +60,12 @@ class SecondInstanceDetector:
         """
         now = anyio.current_time()
         if self._announced:
-            if self._latest in {None, self.ours} or now - self._renewed_at < self.bounds.renew_s:
+            if self._latest in {None, self.own} or now - self._renewed_at < self.bounds.renew_s:
                 return
             self._renewed_at = now
         self._announced = True
         try:
-            await self.homeserver.announce(self.ours)
+            await self.homeserver.announce(self.own)
         except HomeserverRefused as refusal:
             _log.warning("instance_not_announced", reason=str(refusal))
         except PortError:
