@@ -14,13 +14,13 @@ import anyio
 from benchmarks import results
 from benchmarks.stopwatch import READY_PATH, Ready
 from benchmarks.topology import PASSWORD
-from demo.leash import LeashedProgram
+from demo.child_program import ChildProgram
 
 ALONE: Final = Path("benchmarks/.cache/alone/bin/python")
 """Python with what the bot needs and nothing else, as `make bench` sets it up."""
 _READY_WITHIN_S: Final = 900
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
-_LAST_WORDS: Final = 15
+_LAST_LINES: Final = 15
 
 
 class ContestantFailed(Exception):
@@ -74,7 +74,7 @@ async def started(
     ready_path, log = folder / "ready.json", folder / "contestant.log"
     ready_path.unlink(missing_ok=True)
     began = time.time()
-    program = LeashedProgram(
+    program = ChildProgram(
         [str(ALONE.absolute()), "-m", *contestant.command],
         folder=Path.cwd(),
         log=log,
@@ -101,12 +101,12 @@ async def started(
             await program.end()
 
 
-async def _ready(program: LeashedProgram, path: Path, log: Path) -> Ready:
+async def _ready(program: ChildProgram, path: Path, log: Path) -> Ready:
     with anyio.fail_after(_READY_WITHIN_S):
         while not path.exists():
             if program.exit_code() not in {None, 0}:
-                words = "\n".join(log.read_text(errors="replace").splitlines()[-_LAST_WORDS:])
-                raise ContestantFailed(words)
+                lines = "\n".join(log.read_text(errors="replace").splitlines()[-_LAST_LINES:])
+                raise ContestantFailed(lines)
             await anyio.sleep(0.02)
     return Ready(**json.loads(path.read_text()))
 

@@ -202,7 +202,7 @@ async def test_what_the_bot_says_is_what_is_heard() -> None:
         _, _, port = puppet.url.strip("/").rpartition(":")
         heard = await anyio.to_thread.run_sync(ask, Bind("0.0.0.0", int(port)))  # noqa: S104
         assert heard is not None
-        assert heard.says_the_same_as(puppet.says)
+        assert heard.equals_except_time(puppet.says)
 
 
 async def test_where_nothing_listens_nothing_is_heard() -> None:
