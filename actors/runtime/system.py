@@ -10,8 +10,8 @@ Guarantees:
    side: a handler that waits delays no other actor.
 2. **Bounded mailboxes.** `tell` never waits and never fails. A mailbox holds at most one message
    for each slot. A later message takes the place of an earlier one, so a message that is told twice
-   before it is handled is handled once. Otherwise messages are handled in the order in which they were
-   told, except where their class says `behind` or `voids`.
+   before it is handled is handled once. Otherwise messages are handled in the order in which they
+   were told, except where their class says `behind` or `voids`.
 3. **At least once, in memory.** A message stays until its handler has returned: a handler that
    raises or is interrupted gets the message again, unless a newer one has taken its slot. Handlers
    must therefore be safe to repeat. Mailboxes do not outlive the process: what must not be lost is

@@ -110,7 +110,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "high_water_not_written_first",
-        "actors/owner/creation.py",
+        "actors/owner/room_making.py",
         "        if (marker.next_chat_index or 1) < index:\n",
         "        if (marker.next_chat_index or 1) < 1:\n",
     ),
