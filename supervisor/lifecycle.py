@@ -18,7 +18,7 @@ class State(StrEnum):
     HYDRATE = "hydrate"
     """Reading the state of the joined rooms from the homeserver."""
     RECONCILE = "reconcile"
-    """Bringing the cache in line with what was read."""
+    """Bringing the cache in line with the rooms that were read."""
     LIVE = "live"
     """Following /sync and answering messages."""
     DEGRADED = "degraded"

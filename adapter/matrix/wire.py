@@ -53,10 +53,10 @@ MESSAGE_TYPES: Final = (
     "m.poll.start",
     "org.matrix.msc3381.poll.start",
 )
-"""Message event types. The bot replies to the unsupported ones that it cannot answer them."""
+"""Event types of messages. The bot answers an unsupported type with a line that says so."""
 
 REDACTION_TYPE: Final = "m.room.redaction"
-"""Empties another event. For a state event, no other event announces that change."""
+"""Empties another event. If that is a state event, no other event shows the change."""
 
 _OTHERS_LIMIT: Final = 1000
 _GONE: Final = ("leave", "ban")

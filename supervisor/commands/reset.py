@@ -103,7 +103,7 @@ def _reset(
 ) -> None:
     from supervisor.app import reset as app_reset
 
-    plan = anyio.run(partial(app_reset.look, settings, set_aside=set_aside))
+    plan = anyio.run(partial(app_reset.make_plan, settings, set_aside=set_aside))
     _show(plan)
     if dry_run:
         busy = " A bot is running: stop it first." if is_running(settings.store_path) else ""
@@ -122,7 +122,7 @@ def _reset(
     files = app_reset.local_files(settings, set_aside=set_aside)
     app_reset.remove(files)
     names = ", ".join(path.name for path in files.remove)
-    anyio.run(app_reset.note, settings, f"{mode}: {outcome}; removed {names or 'no file'}")
+    anyio.run(app_reset.record, settings, f"{mode}: {outcome}; removed {names or 'no file'}")
     outcome = f"{outcome}; removed {_count(len(files.remove), 'file')}"
     _show_end(outcome, _AFTER_LOCAL if plan.departure is None else _AFTER_SERVER)
 

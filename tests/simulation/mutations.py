@@ -43,7 +43,8 @@ MUTATIONS: Final = (
     Mutation(
         "invites_not_remembered",
         "supervisor/serving/pump.py",
-        "        writes += [write for invite in delta.invites for write in invited(invite)]\n",
+        "        writes += ["
+        "write for invite in delta.invites for write in invite_writes(invite)]\n",
         "",
     ),
     Mutation(

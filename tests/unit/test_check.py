@@ -117,7 +117,7 @@ async def test_all_is_well_and_nothing_is_left_behind(
 ) -> None:
     findings = await check(settings_for(homeserver.url))
     assert wrong(findings) == []
-    assert any("let in with the password" in finding.what for finding in findings)
+    assert any("logs in with the password" in finding.what for finding in findings)
     assert any("override_ratelimit" in finding.advice for finding in findings)
     assert homeserver.devices == {"tok-bot": "SURFACESBOT"}
     assert files_in(here) == []
