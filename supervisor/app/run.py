@@ -74,7 +74,7 @@ async def run_bot(settings: Settings, lock: InstanceLock, parts: Parts = Parts()
     """
     observer = Observer(settings)
     manager = ServiceManager.from_environment(os.environ)
-    async with _status_page(settings, observer), anyio.create_task_group() as tasks:
+    async with _status_page(settings, observer, parts.bounds), anyio.create_task_group() as tasks:
         tasks.start_soon(manager.keep_alive, observer.is_stuck)
         while (last := await _run_once(settings, lock, parts, observer, manager)).start_again:
             _log.warning("starting_again", reason=last.reason)
@@ -87,13 +87,15 @@ async def run_bot(settings: Settings, lock: InstanceLock, parts: Parts = Parts()
     return EXIT_STOPPED
 
 
-def _status_page(settings: Settings, observer: Observer) -> AbstractAsyncContextManager[object]:
+def _status_page(
+    settings: Settings, observer: Observer, bounds: Bounds
+) -> AbstractAsyncContextManager[object]:
     if settings.status_bind is None:
         return nullcontext()
     # Loaded only if the status page is on.
     from supervisor.status.server import status_server  # noqa: PLC0415
 
-    return status_server(settings.status_bind, observer)
+    return status_server(settings.status_bind, observer, bounds)
 
 
 async def _run_once(

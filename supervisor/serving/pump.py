@@ -1,7 +1,7 @@
 """Follows /sync: each response is committed in one transaction before actors are notified."""
 
 import math
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import anyio
@@ -94,23 +94,21 @@ class Pump:
         for room_id in (*delta.left, *(invite.room_id for invite in delta.invites)):
             self.services.registry.gaps.void(room_id)
         filled = await self._without_gaps(delta, since)
-        rooms = [room for room, _ in filled]
-        returned = [room.room_id for room, rejoined in filled if rejoined]
-        writes: list[Write] = [
-            dropped for room_id in (*delta.left, *returned) for dropped in drop_queued(room_id)
-        ]
-        writes += [
-            AcceptMessage(message)
-            for room in rooms
-            for message in room.messages
-            if worth_accepting(message)
-        ]
-        writes += [write for invite in delta.invites for write in invite_writes(invite)]
         opened = self.services.registry.gaps.ending_at(delta.next_batch)
-        writes += opened
+        writes = [*_writes_for(delta, filled), *opened]
         await self.services.store.commit([*writes, SavePosition(delta.next_batch)])
         if delta.instance is not None:
             self.detector.observe(delta.instance)
+        self._tell_rooms([room for room, _ in filled], already_read)
+        for gap in opened:
+            self.services.tell_room(gap.room_id, GapOpened())
+        for invite in delta.invites:
+            self.services.tell_owner(invite.inviter, IntentsWaiting())
+        for room_id in delta.left:
+            self.services.tell_room(room_id, RoomLeft())
+
+    def _tell_rooms(self, rooms: Sequence[RoomDelta], already_read: Collection[RoomId]) -> None:
+        """Notify the actors of joined rooms; replacements are expected before any invite to one."""
         replacements = (room.replacement for room in rooms if room.replacement)
         self.services.registry.upgrades.expect(replacements)
         for room in rooms:
@@ -118,12 +116,6 @@ class Pump:
                 self.services.tell_room(room.room_id, RoomChanged())
             if any(map(worth_accepting, room.messages)):
                 self.services.tell_room(room.room_id, InboxWaiting())
-        for gap in opened:
-            self.services.tell_room(gap.room_id, GapOpened())
-        for invite in delta.invites:
-            self.services.tell_owner(invite.inviter, IntentsWaiting())
-        for room_id in delta.left:
-            self.services.tell_room(room_id, RoomLeft())
 
     async def _without_gaps(self, delta: SyncDelta, since: str) -> list[tuple[RoomDelta, bool]]:
         """Each room with its gap filled or left open. All rooms share one time limit."""
@@ -165,6 +157,22 @@ class Pump:
         known = gaps.get(room.room_id)
         gaps.open(OpenGap(room.room_id, known.since if known else since, upto))
         return replace(room, messages=(), gap_from=None)
+
+
+def _writes_for(delta: SyncDelta, filled: Sequence[tuple[RoomDelta, bool]]) -> list[Write]:
+    """The writes of a response whose rooms are whole; True marks a room that was rejoined."""
+    returned = [room.room_id for room, rejoined in filled if rejoined]
+    writes: list[Write] = [
+        dropped for room_id in (*delta.left, *returned) for dropped in drop_queued(room_id)
+    ]
+    writes += [
+        AcceptMessage(message)
+        for room, _ in filled
+        for message in room.messages
+        if worth_accepting(message)
+    ]
+    writes += [write for invite in delta.invites for write in invite_writes(invite)]
+    return writes
 
 
 def invite_writes(invite: Invite) -> tuple[Write, ...]:

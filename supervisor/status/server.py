@@ -14,18 +14,12 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from actors.bounds import Bounds
 from supervisor.settings import Bind
 from supervisor.status.snapshot import Snapshot, encode
 
 _log = structlog.get_logger()
 
-SAMPLE_S: Final = 1.0
-"""The shortest time between two snapshots on a page."""
-KEEP_ALIVE_S: Final = 15.0
-"""An unchanged bot sends a sign of life this often. After about twice this time without one, the
-page shows that the connection is lost."""
-LISTENERS: Final = 32
-"""The number of pages that are kept up to date at once; further pages get status 503."""
 _SHUTDOWN_S: Final = 1.0
 _METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -71,14 +65,18 @@ class Observed(Protocol):
 
 
 @asynccontextmanager
-async def status_server(bind: Bind, observed: Observed) -> AsyncIterator[str | None]:
+async def status_server(
+    bind: Bind, observed: Observed, bounds: Bounds = Bounds()
+) -> AsyncIterator[str | None]:
     """Serve while the context is open. Yields the URL, or None if the address is unavailable.
 
     An unavailable address is logged, and the bot runs without the page.
     """
     closing = anyio.Event()
     runner = web.AppRunner(
-        application(observed, bind, closing), access_log=None, shutdown_timeout=_SHUTDOWN_S
+        application(observed, bind, closing, bounds),
+        access_log=None,
+        shutdown_timeout=_SHUTDOWN_S,
     )
     await runner.setup()
     try:
@@ -106,13 +104,15 @@ async def _listen(runner: web.AppRunner, bind: Bind) -> str | None:
     return url
 
 
-def application(observed: Observed, bind: Bind, closing: anyio.Event) -> web.Application:
+def application(
+    observed: Observed, bind: Bind, closing: anyio.Event, bounds: Bounds
+) -> web.Application:
     """All routes, with the host check and the security headers on each of them."""
     app = web.Application(middlewares=[_host_checked(bind), _hardened])
     for path, (name, content_type) in _PAGE.items():
         app.router.add_get(path, _file(name, content_type))
     app.router.add_get("/status.json", _status(observed))
-    app.router.add_get("/events", _Events(observed, closing).stream, allow_head=False)
+    app.router.add_get("/events", _Events(observed, closing, bounds).stream, allow_head=False)
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz(observed))
     app.router.add_get("/metrics", _metrics(observed))
@@ -215,13 +215,14 @@ def _metrics(observed: Observed) -> Handler:
 class _Events:
     """Server-sent events: a snapshot at once, then another after each change."""
 
-    def __init__(self, observed: Observed, closing: anyio.Event) -> None:
+    def __init__(self, observed: Observed, closing: anyio.Event, bounds: Bounds) -> None:
         self._observed = observed
         self._closing = closing
+        self._bounds = bounds
         self._listeners = 0
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        if self._listeners >= LISTENERS:
+        if self._listeners >= self._bounds.page_listeners:
             raise web.HTTPServiceUnavailable(text="Too many status pages are open.\n")
         response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
         await response.prepare(request)
@@ -242,10 +243,10 @@ class _Events:
             if sent is None or not seen.equals_except_time(sent):
                 await response.write(b"data: " + encode(seen) + b"\n\n")
                 sent, sent_at = seen, anyio.current_time()
-            elif anyio.current_time() - sent_at >= KEEP_ALIVE_S:
+            elif anyio.current_time() - sent_at >= self._bounds.page_alive_s:
                 await response.write(b"event: alive\ndata\n\n")
                 sent_at = anyio.current_time()
             if self._closing.is_set():
                 return
-            with anyio.move_on_after(SAMPLE_S):
+            with anyio.move_on_after(self._bounds.page_sample_s):
                 await self._closing.wait()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import anyio
 
+from actors.bounds import Bounds
 from actors.runtime.table import Outcome, Transition
 from supervisor.lifecycle import MACHINE
 from supervisor.settings import Bind
@@ -205,10 +206,12 @@ class Puppet:
 
 
 @asynccontextmanager
-async def on_stage(says: Snapshot | None = None, port: int = 0) -> AsyncIterator[Puppet]:
+async def on_stage(
+    says: Snapshot | None = None, port: int = 0, bounds: Bounds = Bounds()
+) -> AsyncIterator[Puppet]:
     """Serve a puppet on loopback."""
     puppet = Puppet(says or live())
-    async with status_server(Bind("127.0.0.1", port), puppet) as url:
+    async with status_server(Bind("127.0.0.1", port), puppet, bounds) as url:
         assert url is not None
         puppet.url = url
         yield puppet

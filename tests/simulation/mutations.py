@@ -43,7 +43,7 @@ MUTATIONS: Final = (
     Mutation(
         "invites_not_remembered",
         "supervisor/serving/pump.py",
-        "        writes += ["
+        "    writes += ["
         "write for invite in delta.invites for write in invite_writes(invite)]\n",
         "",
     ),
