@@ -73,7 +73,7 @@ def assemble(
 
     def spawn(address: Address) -> Actor:
         if address.kind == ActorKind.ROOM:
-            states.hear_of(RoomId(address.name))
+            states.add(RoomId(address.name))
             return RoomActor(RoomId(address.name), services)
         return UserActor(UserId(address.name), services)
 

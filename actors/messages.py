@@ -15,10 +15,8 @@ from actors.model import ChatContext, Intent, RoomId, RoomSnapshot, UserId, User
 from actors.rules.classify import RoomRows, Verdict
 from actors.rules.relations import RoomRelations
 from actors.rules.settlement import DesiredRows, RoomReport
-from actors.runtime.letters import ActorCrashed, Address, FailuresShared, Message, Report
+from actors.runtime.letters import Address, Message, Report
 from actors.writes import Write
-
-__all__ = ["ActorCrashed", "Address", "FailuresShared", "Message", "Report"]
 
 
 class ActorKind(StrEnum):
@@ -216,10 +214,3 @@ class OwnerSettled(Report):
     writes: tuple[Write, ...]
     rooms: tuple[RoomId, ...]
     conflicts: tuple[tuple[RoomId, str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class IntentCarriedOut(Report):
-    """Something promised has been done."""
-
-    intent: Intent

@@ -35,7 +35,7 @@ async def read_graph(
         if user is not None:
             users[owner] = user
     found = {each.room_id: each for each in seen}
-    wanted = deque([*spaces, *(room_id for each in seen for room_id in _named_by(each))])
+    wanted = deque([*spaces, *(room_id for each in seen for room_id in _rooms_named_in(each))])
     wanted.extend(user.space_id for user in users.values())
     for each in seen:
         room = from_row(await store.row(room_key(each.room_id)), RoomMeta)
@@ -47,11 +47,11 @@ async def read_graph(
         if room_id in tried:
             continue
         tried.add(room_id)
-        neighbour = await read_if_joined(homeserver, room_id)
-        if neighbour is None:
+        related = await read_if_joined(homeserver, room_id)
+        if related is None:
             continue
-        found[room_id] = neighbour
-        wanted.extend(_named_by(neighbour))
+        found[room_id] = related
+        wanted.extend(_rooms_named_in(related))
     return room_graph(found.values(), users, homeserver.me)
 
 
@@ -68,7 +68,7 @@ async def read_if_joined(homeserver: Homeserver, room_id: RoomId) -> RoomSnapsho
         return None
 
 
-def _named_by(seen: RoomSnapshot) -> list[RoomId]:
+def _rooms_named_in(seen: RoomSnapshot) -> list[RoomId]:
     """Rooms that a room's state points at, apart from a Space's children."""
     space_id = seen.marker.space_id if seen.marker else None
     named = (space_id, seen.predecessor, seen.replacement, *sorted(seen.parents))

@@ -9,11 +9,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from actors.messages import (
-    ActorCrashed,
-    Address,
     OwnerComplete,
     OwnerSettled,
-    Report,
     RoomChanged,
     RoomChecked,
     RoomWritten,
@@ -29,6 +26,7 @@ from actors.rules.relations import RoomGraph, room_graph
 from actors.rules.report import ReconcileReport, RoomChange, Tally
 from actors.rules.room_states import RoomTrigger
 from actors.rules.settlement import RoomReport
+from actors.runtime.letters import ActorCrashed, Address, Report
 from actors.services import Services
 from actors.writes import DeleteRow, JsonObject, Write
 
@@ -140,7 +138,7 @@ class Round:
         within_s = self.services.bounds.round_within_s
         snapshots = ((room_address(room_id), self._snapshot(room_id)) for room_id in rooms)
         try:
-            await self.services.system.ask(snapshots, self._hear, within_s)
+            await self.services.system.ask(snapshots, self._on_report, within_s)
         except TimeoutError as error:
             silent = sorted({*self._unchecked, *self._unsettled, *self._unwritten})
             some = ", ".join(silent[:3])
@@ -175,7 +173,7 @@ class Round:
         for room_id, rows in self._repaired.items():
             self.services.states.fire(room_id, RoomTrigger.REPAIRED, f"rows written: {rows}")
 
-    def _hear(self, report: Report) -> bool:
+    def _on_report(self, report: Report) -> bool:
         """Take a report in. True: all is said, or the round has failed."""
         match report:
             case RoomChecked(room_id, founded_ts, verdict):

@@ -73,17 +73,17 @@ class Upgrades:
         """Whether a room is such a replacement."""
         return room_id in self._expected
 
-    def arrived(self, room_id: RoomId) -> None:
+    def note_joined(self, room_id: RoomId) -> None:
         """The bot has joined a replacement."""
         self._expected.discard(room_id)
 
-    def replaced(self, room_id: RoomId, by: RoomId) -> bool:
+    def note_replaced(self, room_id: RoomId, by: RoomId) -> bool:
         """Note that a joined room replaces another one; whether this is news."""
         is_news = self._predecessors.get(by) != room_id
         self._predecessors[by] = room_id
         return is_news
 
-    def departed(self, room_id: RoomId) -> RoomId | None:
+    def note_left(self, room_id: RoomId) -> RoomId | None:
         """The bot has left a room: the room that it replaced carries on again."""
         return self._predecessors.pop(room_id, None)
 
@@ -149,19 +149,19 @@ class SpaceLinks:
         self._listed_in: dict[RoomId, set[RoomId]] = {}
         self._naming: dict[RoomId, set[RoomId]] = {}
 
-    def lists(self, space_id: RoomId, room_id: RoomId) -> None:
+    def note_listed(self, space_id: RoomId, room_id: RoomId) -> None:
         """A Space lists a room that is no chat of its owner yet."""
         self._listed_in.setdefault(room_id, set()).add(space_id)
 
-    def listing(self, room_id: RoomId) -> list[RoomId]:
+    def spaces_listing(self, room_id: RoomId) -> list[RoomId]:
         """The Spaces that list such a room."""
         return sorted(self._listed_in.get(room_id, ()))
 
-    def names(self, room_id: RoomId, space_id: RoomId) -> None:
+    def note_named(self, room_id: RoomId, space_id: RoomId) -> None:
         """A room names a Space that is none of ours, or that the bot is not in."""
         self._naming.setdefault(space_id, set()).add(room_id)
 
-    def take_naming(self, space_id: RoomId) -> set[RoomId]:
+    def take_rooms_naming(self, space_id: RoomId) -> set[RoomId]:
         """The rooms that name a Space, which has become known just now."""
         return self._naming.pop(space_id, set())
 
@@ -209,7 +209,7 @@ class Creations:
         """The first index that an owner without a Space has not used."""
         return self._taken.get(owner, 1)
 
-    def written_down(self, owner: UserId) -> None:
+    def forget_taken(self, owner: UserId) -> None:
         """The owner has a Space again, whose marker remembers the numbers."""
         self._taken.pop(owner, None)
 

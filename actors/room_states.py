@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from actors.model import RoomId
-from actors.rules.room_states import ROOM_LIFECYCLE, RoomState, RoomTrigger
+from actors.rules.room_states import ROOM_LIFECYCLE, ROUTINE, RoomState, RoomTrigger
 from actors.runtime.transition_log import TransitionLog
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StateSince:
     """Where a room is, and since when in seconds of the clock."""
 
     state: RoomState
@@ -35,34 +35,34 @@ class RoomStates:
         self._clock = clock
         self._flush_later = flush_later
         self._probes_of = probes_of
-        self._rooms: dict[RoomId, Standing] = {}
+        self._rooms: dict[RoomId, StateSince] = {}
 
     def __iter__(self) -> Iterator[RoomId]:
         """Every room that was heard of."""
         return iter(self._rooms)
 
-    def hear_of(self, room_id: RoomId) -> None:
+    def add(self, room_id: RoomId) -> None:
         """A room becomes known; it is unchecked."""
-        self._rooms.setdefault(room_id, Standing(RoomState.UNCHECKED, self._clock()))
+        self._rooms.setdefault(room_id, StateSince(RoomState.UNCHECKED, self._clock()))
 
     def of(self, room_id: RoomId) -> RoomState:
         """A room's state; a room never heard of is unchecked."""
-        standing = self._rooms.get(room_id)
-        return standing.state if standing else RoomState.UNCHECKED
+        entry = self._rooms.get(room_id)
+        return entry.state if entry else RoomState.UNCHECKED
 
     def since(self, room_id: RoomId) -> float:
         """When the room got into its state; now for a room never heard of."""
-        standing = self._rooms.get(room_id)
-        return standing.since if standing else self._clock()
+        entry = self._rooms.get(room_id)
+        return entry.since if entry else self._clock()
 
     def fire(self, room_id: RoomId, trigger: RoomTrigger, reason: str) -> None:
         """Move a room to its next state."""
         now = self._clock()
-        self.hear_of(room_id)
+        self.add(room_id)
         src, since = self._rooms[room_id].state, self._rooms[room_id].since
         dst = ROOM_LIFECYCLE.next(src, trigger)
         if dst is not None:
-            self._rooms[room_id] = Standing(dst, now)
+            self._rooms[room_id] = StateSince(dst, now)
         must_flush = self._transitions.note(
             self._transitions.decided(
                 f"room:{room_id}",
@@ -72,7 +72,8 @@ class RoomStates:
                 reason,
                 attempt=max(1, self._probes_of(room_id)),
                 dwell_s=now - since,
-            )
+            ),
+            is_routine=trigger in ROUTINE,
         )
         if must_flush:
             self._flush_later()

@@ -62,7 +62,7 @@ class Services:
         """Tell an owner's actor something after a while."""
         self.system.tell_later(delay_s, owner_address(owner), message)
 
-    def unread_rooms(self) -> Iterator[RoomId]:
+    def rooms_with_failed_check(self) -> Iterator[RoomId]:
         """Rooms whose last check failed: what they are is not known."""
         for cell in self.system.cells:
             room_id = RoomId(cell.address.name)

@@ -40,7 +40,44 @@ class Transition:
     reason: str
 
 
-class BotProcess:
+class BotFiles:
+    """What a bot keeps in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def database(self) -> Path:
+        """The database, which a recovery rebuilds."""
+        return self.folder / "lambda_matrix.db"
+
+    @property
+    def store(self) -> Path:
+        """The folder with the session and the instance lock."""
+        return self.folder / "matrix_store"
+
+    @property
+    def journal(self) -> Path:
+        """The journal of transitions."""
+        return self.folder / "lambda_journal.db"
+
+    def wipe(self, *, journal: bool = False) -> None:
+        """Delete the database, the session and the store; the journal as well if asked."""
+        for database in (self.database, self.journal) if journal else (self.database,):
+            for file in self.folder.glob(f"{database.name}*"):
+                file.unlink()
+        shutil.rmtree(self.store, ignore_errors=True)
+
+    def kv(self) -> dict[str, Any]:
+        """Return the whole `kv` table, decoded; empty if there is no database."""
+        if not self.database.exists():
+            return {}
+        with closing(sqlite3.connect(self.database)) as connection:
+            rows = connection.execute("SELECT key, value FROM kv ORDER BY key")
+            return {key: json.loads(value) for key, value in rows}
+
+
+class BotProcess(BotFiles):
     """`surfaces-bot run` in a folder of its own. It can be started and ended repeatedly.
 
     Leaving the context ends the bot. `environment` adds variables to the bot's environment or
@@ -57,8 +94,8 @@ class BotProcess:
         environment: dict[str, str] | None = None,
         command: Sequence[str] = RUN,
     ) -> None:
+        super().__init__(folder)
         self.user_id = user_id
-        self.folder = folder
         self.environment = {
             "MATRIX_HOMESERVER": homeserver_url,
             "MATRIX_USER_ID": user_id,
@@ -86,21 +123,6 @@ class BotProcess:
     ) -> None:
         if self._program is not None:
             await self._program.end()
-
-    @property
-    def database(self) -> Path:
-        """The database, which a recovery rebuilds."""
-        return self.folder / "lambda_matrix.db"
-
-    @property
-    def store(self) -> Path:
-        """The folder with the session and the instance lock."""
-        return self.folder / "matrix_store"
-
-    @property
-    def journal(self) -> Path:
-        """The journal of transitions."""
-        return self.folder / "lambda_journal.db"
 
     @property
     def log(self) -> Path:
@@ -156,21 +178,6 @@ class BotProcess:
         dotenv.write_text("".join(lines), encoding="utf-8")
         self._started().detach()
         self._program = None
-
-    def wipe(self, *, journal: bool = False) -> None:
-        """Delete the database, the session and the store; the journal as well if asked."""
-        for database in (self.database, self.journal) if journal else (self.database,):
-            for file in self.folder.glob(f"{database.name}*"):
-                file.unlink()
-        shutil.rmtree(self.store, ignore_errors=True)
-
-    def kv(self) -> dict[str, Any]:
-        """Return the whole `kv` table, decoded; empty if there is no database."""
-        if not self.database.exists():
-            return {}
-        with closing(sqlite3.connect(self.database)) as connection:
-            rows = connection.execute("SELECT key, value FROM kv ORDER BY key")
-            return {key: json.loads(value) for key, value in rows}
 
     def events(self) -> list[LogEvent]:
         """Return the log events of the latest run so far, oldest first."""

@@ -8,9 +8,10 @@ from typing import Any, Final, TypeAlias
 import anyio
 
 from demo.bot import BotFailed, BotProcess
+from demo.client import Refused
 from demo.comparison import count, differences
 from demo.narrator import Narrator, plain_console
-from demo.person import Invite, NothingHappened, Person, Refused
+from demo.person import Invite, NothingHappened, Person
 from demo.stage import SetUp, Stage, set_up
 from demo.synapse import SynapseFailed, SynapseMissing
 
@@ -214,9 +215,7 @@ def _compare_report(bot: BotProcess, kv: Kv, narrator: Narrator) -> None:
         narrator.tell(f"report: {key} = {restored}")
 
 
-async def _new_chat_afterwards(
-    stage: Stage, room: str, memory: Memory, narrator: Narrator
-) -> None:
+async def _new_chat_afterwards(stage: Stage, room: str, memory: Memory, narrator: Narrator) -> None:
     narrator.chapter("After the recovery: the bot answers in the same room, and !new counts on")
     alice = stage.alice
     await _say_and_hear(alice, room, "Do you remember this chat?", narrator)

@@ -8,7 +8,6 @@ import structlog
 from actors.chats import ChatManager
 from actors.messages import (
     IntentsWaiting,
-    Message,
     OwnerComplete,
     OwnerSettled,
     RoomChanged,
@@ -23,6 +22,7 @@ from actors.reading import read_graph, read_if_joined
 from actors.rows import from_row, room_key, to_row, user_key
 from actors.rules.classify import Chat, Space
 from actors.rules.settlement import OwnerRows, RoomReport, Settlement, settle_owner
+from actors.runtime.letters import Message
 from actors.services import Services
 from actors.writes import DeleteRow, PutIntent, PutRow, Write
 
@@ -55,7 +55,7 @@ class UserActor:
 
     async def _complete(self, complete: OwnerComplete) -> None:
         reports = complete.reports
-        known = await self._known() if complete.partial else None
+        known = await self._owner_rows() if complete.partial else None
         evidence = known or OwnerRows(undecided=complete.undecided)
         settlement = settle_owner(self._owner, reports, self._services.texts, evidence)
         stored = known.user if known else complete.stored
@@ -65,7 +65,10 @@ class UserActor:
 
     async def _settle_one(self, report: RoomReport) -> None:
         """One room says something new outside a round."""
-        store, known = self._services.store, await self._compared(report, await self._known())
+        store, known = (
+            self._services.store,
+            await self._with_space_age(report, await self._owner_rows()),
+        )
         settlement = settle_owner(self._owner, [report], self._services.texts, known)
         writes = _writes_for(self._owner, settlement, known.user, partial=True)
         writes += _adoptions([report], await store.open_intents(self._owner))
@@ -73,7 +76,7 @@ class UserActor:
             await store.commit(writes)
         self._announce(settlement, [report], known, writes, in_round=False)
 
-    async def _compared(self, report: RoomReport, known: OwnerRows) -> OwnerRows:
+    async def _with_space_age(self, report: RoomReport, known: OwnerRows) -> OwnerRows:
         """Of two Spaces the older one is the owner's: when the known one was created."""
         if known.user is None or not isinstance(report.verdict, Space):
             return known
@@ -99,7 +102,7 @@ class UserActor:
             self._services.registry.creations.note_taken(self._owner, user.next_chat_index)
             await self._services.store.commit([DeleteRow(user_key(self._owner))])
 
-    async def _known(self) -> OwnerRows:
+    async def _owner_rows(self) -> OwnerRows:
         store = self._services.store
         user = from_row(await store.row(user_key(self._owner)), UserMeta)
         chats: list[ChatContext] = []
@@ -124,7 +127,7 @@ class UserActor:
         if settlement.user is None:
             creations.note_taken(self._owner, settlement.next_chat_index)
         else:
-            creations.written_down(self._owner)
+            creations.forget_taken(self._owner)
         for room_id, conflict in settlement.conflicts.items():
             _log.warning(
                 "room_conflict",
@@ -133,15 +136,15 @@ class UserActor:
                 detail=conflict.detail,
             )
         if known is not None:
-            self._ask_others(settlement, known)
+            self._recheck_others(settlement, known)
             if settlement.user is None:
-                self._ask_spaces(reports)
+                self._recheck_spaces(reports)
         for room_id, desired in settlement.desired.items():
             self._services.tell_room(room_id, RowsSettled(desired, in_round))
         if in_round:
             self._services.system.report(_settled(self._owner, settlement, writes))
 
-    def _ask_others(self, settlement: Settlement, known: OwnerRows) -> None:
+    def _recheck_others(self, settlement: Settlement, known: OwnerRows) -> None:
         """What was settled for some rooms may change what is right for the others."""
         before, now = known.user, settlement.user
         if before is None or now is None or before == now:
@@ -152,7 +155,7 @@ class UserActor:
         elif now.space_id not in settlement.desired:
             self._services.tell_room(now.space_id, RoomChanged())
 
-    def _ask_spaces(self, reports: Sequence[RoomReport]) -> None:
+    def _recheck_spaces(self, reports: Sequence[RoomReport]) -> None:
         """The owner's Space is not known here: let it report as well."""
         for report in reports:
             if isinstance(report.verdict, Chat):

@@ -52,7 +52,7 @@ class Creation:
                 services.tell_owner(self.work.owner, IntentsWaiting())
                 return
             intents = await self.work.services.store.open_intents(self.work.owner)
-            if not intents or not await self._advance(min(intents, key=_turn)):
+            if not intents or not await self._advance(min(intents, key=_priority)):
                 return
 
     @staticmethod
@@ -109,9 +109,9 @@ class Creation:
 
     async def _found_meanwhile(self, intent: Intent) -> bool:
         """Whether what was promised is there after all, in a room that could not be read before."""
-        has_space, chats = await self.work.present()
+        has_space, chats = await self.work.joined_space_and_chats()
         if intent.kind is IntentKind.SPACE and has_space:
-            await self.work.done(intent)
+            await self.work.finish(intent)
         elif intent.kind is IntentKind.FIRST_CHAT and chats:
             way_back = replace(intent, kind=IntentKind.ONBOARD)
             await self.work.services.store.commit([PutIntent(way_back)])
@@ -163,7 +163,7 @@ class Creation:
             await self.work.give_up(intent, self.work.services.texts.no_space)
             return
         _log.warning("space_gone_meanwhile", owner=self.work.owner, nonce=intent.nonce)
-        await self.work.done(intent, self.work.promise(IntentKind.ONBOARD, intent.reply_room))
+        await self.work.finish(intent, self.work.promise(IntentKind.ONBOARD, intent.reply_room))
 
     async def _create(self, intent: Intent) -> bool:
         services, now = self.work.services, self.work.services.wall_clock()
@@ -220,10 +220,10 @@ class Creation:
         if user.next_chat_index - 1 == chat_number(required(intent.chat_id)):
             user = replace(user, next_chat_index=user.next_chat_index - 1)
         body = texts.number_refused.format(reason=reason)
-        await self.work.done(
+        await self.work.finish(
             intent,
             PutRow(user_key(self.work.owner), to_row(user)),
-            *self.work.tell(intent, "done", body),
+            *self.work.notice(intent, "done", body),
         )
 
     async def _create_room(self, new_room: NewRoom, nonce: Nonce) -> RoomId:
@@ -310,7 +310,7 @@ class Creation:
         room_id = required(intent.room_id)
         if intent.kind is IntentKind.SPACE:
             await self.work.invite(room_id)
-            await self.work.done(intent)
+            await self.work.finish(intent)
             return
         await self._link(await self._space_id(), room_id)
         await self.work.invite(room_id)
@@ -323,7 +323,7 @@ class Creation:
             chat_id=intent.chat_id or "",
             link=self.work.services.link_to(room_id),
         )
-        await self.work.done(intent, *self.work.tell(intent, "done", body))
+        await self.work.finish(intent, *self.work.notice(intent, "done", body))
 
     # ------------------------------------------------------------ what they share
 
@@ -360,7 +360,7 @@ class Creation:
         return required(await self.work.user()).space_id
 
 
-def _turn(intent: Intent) -> int:
+def _priority(intent: Intent) -> int:
     """Whose turn comes first, among equals the oldest's.
 
     A Space that was promised is made before anybody looks whether there is one.

@@ -43,17 +43,17 @@ class Onboarding:
             await (homeserver.join(room_id) if allowed else homeserver.leave(room_id))
         except HomeserverRefused as refusal:
             _log.info("invite_gone", room_id=room_id, owner=self.work.owner, reason=str(refusal))
-            await self.work.done(intent)
+            await self.work.finish(intent)
             return
         _log.info("invite_answered", room_id=room_id, owner=self.work.owner, joined=allowed)
         seen = await read_if_joined(homeserver, room_id) if allowed else None
-        if not allowed or self._one_of_ours(room_id, seen):
-            await self.work.done(intent)
+        if not allowed or self._note_if_managed(room_id, seen):
+            await self.work.finish(intent)
             return
         reply_room = None if seen is not None and seen.is_space else room_id
-        await self.work.done(intent, self.work.promise(IntentKind.ONBOARD, reply_room))
+        await self.work.finish(intent, self.work.promise(IntentKind.ONBOARD, reply_room))
 
-    def _one_of_ours(self, room_id: RoomId, seen: RoomSnapshot | None) -> bool:
+    def _note_if_managed(self, room_id: RoomId, seen: RoomSnapshot | None) -> bool:
         """Whether the room just joined is managed already: left before, or the heir of one.
 
         Such an invite asks us back in; it is not the wish for a Space. Nothing is made before the
@@ -63,7 +63,7 @@ class Onboarding:
         marked = seen is not None and bool(seen.marker or seen.marker_fault)
         managed = marked or services.registry.upgrades.is_expected(room_id)
         if managed or (seen is not None and seen.creator == services.homeserver.me):
-            services.registry.upgrades.arrived(room_id)
+            services.registry.upgrades.note_joined(room_id)
             services.registry.awaited.add([room_id])
             services.tell_room(room_id, RoomChanged())
         return managed
@@ -71,7 +71,7 @@ class Onboarding:
     async def onboard(self, intent: Intent) -> None:
         """Show the way back into the Space and the chats; promise what there is not."""
         user = await self.work.user()
-        has_space, chats = await self.work.present()
+        has_space, chats = await self.work.joined_space_and_chats()
         wanted = []
         if user is None or not has_space:
             wanted.append(self.work.promise(IntentKind.SPACE, intent.reply_room))
@@ -82,12 +82,12 @@ class Onboarding:
         if not chats:
             wanted.append(self.work.promise(IntentKind.FIRST_CHAT, intent.reply_room))
         if user is None or wanted:
-            await self.work.done(intent, *wanted)
+            await self.work.finish(intent, *wanted)
             return
         body = self.work.services.texts.welcome_back.format(
             link=self.work.services.link_to(user.space_id)
         )
-        await self.work.done(intent, *self.work.tell(intent, "done", body))
+        await self.work.finish(intent, *self.work.notice(intent, "done", body))
 
 
 async def onboarding_of(message: InboundMessage, services: Services) -> Intent | None:
@@ -95,23 +95,23 @@ async def onboarding_of(message: InboundMessage, services: Services) -> Intent |
     sender = message.sender
     if not services.allows(sender) or await services.store.open_intents(sender):
         return None
-    if await _at_home(sender, services):
+    if await _has_space_and_chat(sender, services):
         return None
     nonce = Nonce(f"onboard.{message.event_id}")
     kind, step = IntentKind.ONBOARD, IntentStep.WANTED
     return Intent(nonce, sender, kind, step, reply_room=message.room_id)
 
 
-async def _at_home(owner: UserId, services: Services) -> bool:
+async def _has_space_and_chat(owner: UserId, services: Services) -> bool:
     """Whether somebody has a Space and a chat, and has come or been invited to both."""
     user = from_row(await services.store.row(user_key(owner)), UserMeta)
-    if user is None or not await _houses(user.space_id, owner, services):
+    if user is None or not await _is_in_or_invited(user.space_id, owner, services):
         return False
     chats = await ChatManager(services.store).list_active(owner)
-    return any([await _houses(chat.surface_ref, owner, services) for chat in chats])
+    return any([await _is_in_or_invited(chat.surface_ref, owner, services) for chat in chats])
 
 
-async def _houses(room_id: RoomId, owner: UserId, services: Services) -> bool:
+async def _is_in_or_invited(room_id: RoomId, owner: UserId, services: Services) -> bool:
     """Whether somebody is in a room or invited; of a full one, it is believed."""
     seen = await read_if_joined(services.homeserver, room_id)
     if seen is None:

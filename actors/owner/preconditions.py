@@ -26,7 +26,7 @@ class Preconditions:
         services = self.work.services
         if services.upkeep.pending(self.work.owner):
             return True
-        if self._sees_more_soon():
+        if self._awaited_room_is_busy():
             services.tell_owner_later(
                 services.bounds.awaited_again_s, self.work.owner, IntentsWaiting()
             )
@@ -42,7 +42,7 @@ class Preconditions:
         )
         return True
 
-    def _sees_more_soon(self) -> bool:
+    def _awaited_room_is_busy(self) -> bool:
         """Whether a room that may be what is to be made is being looked at now."""
         awaited, system = self.work.services.registry.awaited, self.work.services.system
         for room_id in awaited:
@@ -55,12 +55,12 @@ class Preconditions:
         """A room that can't be read or decided now, and may be what is to be made."""
         user = await self.work.user()
         for room_id in self.work.services.registry.undecided:
-            if user is None and await self._may_be_theirs(room_id):
+            if user is None and await self._may_belong_to_owner(room_id):
                 return room_id
             if user is not None and user.space_id == room_id:
                 return room_id
         for room_id in chain(
-            self.work.services.unread_rooms(), self.work.services.registry.awaited
+            self.work.services.rooms_with_failed_check(), self.work.services.registry.awaited
         ):
             room = from_row(await self.work.services.store.row(room_key(room_id)), RoomMeta)
             whose = room.matrix_user_id if room else None
@@ -68,7 +68,7 @@ class Preconditions:
                 return room_id
         return None
 
-    async def _may_be_theirs(self, room_id: RoomId) -> bool:
+    async def _may_belong_to_owner(self, room_id: RoomId) -> bool:
         """Whether the owner is named by an undecided room, or in it; it is read for that, once."""
         undecided = self.work.services.registry.undecided
         possible = undecided.get(room_id)

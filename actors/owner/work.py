@@ -6,7 +6,6 @@ from typing import TypeVar
 import structlog
 
 from actors.chats import ChatManager
-from actors.messages import IntentCarriedOut
 from actors.model import (
     ChatContext,
     Intent,
@@ -34,7 +33,7 @@ class OwnerWork:
     owner: UserId
     services: Services
 
-    async def present(self) -> tuple[bool, list[ChatContext]]:
+    async def joined_space_and_chats(self) -> tuple[bool, list[ChatContext]]:
         """Whether we are in the owner's Space, and in which open chats of it we are."""
         user, joined = await self.user(), await self.services.homeserver.joined_rooms()
         if user is None or user.space_id not in joined:
@@ -71,7 +70,7 @@ class OwnerWork:
 
         What else was asked for in the same room waits as well, and is not told of again.
         """
-        messages = [] if intent.told_queued else self.tell(intent, "queued", body)
+        messages = [] if intent.told_queued else self.notice(intent, "queued", body)
         others = [
             PutIntent(replace(other, told_queued=True))
             for other in await self.services.store.open_intents(self.owner)
@@ -82,22 +81,21 @@ class OwnerWork:
 
     async def give_up(self, intent: Intent, body: str) -> None:
         """End an intent that nothing comes of, and say why."""
-        await self.done(intent, *self.tell(intent, "done", body))
+        await self.finish(intent, *self.notice(intent, "done", body))
 
     @staticmethod
-    def tell(intent: Intent, occasion: str, body: str) -> list[Write]:
+    def notice(intent: Intent, occasion: str, body: str) -> list[Write]:
         """The message to the room where the intent was asked for; one for each occasion."""
         if intent.reply_room is None:
             return []
         txn_id = f"{intent.nonce}.{occasion}"
         return [QueueMessage(OutboundMessage(txn_id, intent.reply_room, body, notice=True))]
 
-    async def done(self, intent: Intent, *writes: Write) -> None:
+    async def finish(self, intent: Intent, *writes: Write) -> None:
         """End an intent, with what follows from it in the same transaction."""
         done = replace(intent, step=IntentStep.DONE)
         self.services.registry.refused_invites.forget(self.owner)
         await self.commit([PutIntent(done), *writes], intent)
-        self.services.system.report(IntentCarriedOut(done))
 
     async def commit(self, writes: list[Write], intent: Intent) -> None:
         """Commit, and let what was said be delivered."""

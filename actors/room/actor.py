@@ -10,7 +10,6 @@ from actors.messages import (
     GapOpened,
     InboxWaiting,
     IntentsWaiting,
-    Message,
     RoomChanged,
     RoomChecked,
     RoomLeft,
@@ -43,6 +42,7 @@ from actors.rules.classify import (
 from actors.rules.relations import RoomRelations
 from actors.rules.room_states import RoomState, RoomTrigger
 from actors.rules.settlement import DesiredRows, RoomReport, drift_of, repairs_for, rows_of
+from actors.runtime.letters import Message
 from actors.services import Services
 from actors.upkeep import due_for
 from actors.writes import DeleteRow, FinishMessage, PutIntent, Write, drop_queued
@@ -100,7 +100,7 @@ class RoomActor:
             await services.store.commit(drop_queued(self._room_id))
             await self._leave("we are not in the room")
             return
-        rows = await self._known()
+        rows = await self._cached_rows()
         unfinished = (
             seen.marker is None and rows.room is None and services.registry.creations.any_under_way
         )
@@ -108,7 +108,7 @@ class RoomActor:
             services.tell_room_later(services.bounds.look_again_s, self._room_id, RoomChanged())
             return
         owners = [rows.room.matrix_user_id] if rows.room else []
-        spaces = services.registry.links.listing(self._room_id)
+        spaces = services.registry.links.spaces_listing(self._room_id)
         graph = await read_graph(
             [seen],
             services.homeserver,
@@ -121,7 +121,7 @@ class RoomActor:
 
     async def _check(self, seen: RoomSnapshot, relations: RoomRelations, *, in_round: bool) -> None:
         services = self._services
-        rows = await self._known()
+        rows = await self._cached_rows()
         if not in_round:
             rows = replace(rows, before=await self._rows_before(relations))
         unknown_before = self._room_id in services.registry.undecided or rows.room is None
@@ -163,7 +163,7 @@ class RoomActor:
         report = RoomReport(self._room_id, founded_ts, verdict)
         self._services.tell_owner(verdict.owner, RoomReported(report))
 
-    async def _known(self) -> RoomRows:
+    async def _cached_rows(self) -> RoomRows:
         """What the cache holds about this room."""
         if self._rows is None:
             self._rows = await self._rows_of(self._room_id)
@@ -188,7 +188,7 @@ class RoomActor:
     async def _write(self, desired: DesiredRows, *, in_round: bool) -> None:
         """Write the rows that differ: in one transaction, or in the round's."""
         services = self._services
-        rows = await self._known()
+        rows = await self._cached_rows()
         writes, removed = repairs_for(self._room_id, rows, desired)
         if writes:
             services.states.fire(self._room_id, RoomTrigger.DRIFT_FOUND, drift_of(rows))
@@ -228,7 +228,7 @@ class RoomActor:
     async def _remove_rows(self, reason: SkipReason, *, in_round: bool) -> None:
         """A room that is not managed has no rows."""
         self._services.upkeep.settled(self._room_id)
-        rows = await self._known()
+        rows = await self._cached_rows()
         writes = [
             DeleteRow(chat_key(chat.user_id, chat.chat_id), self._room_id) for chat in rows.chats
         ]
@@ -257,7 +257,7 @@ class RoomActor:
         self._services.registry.gaps.void(self._room_id)
         self._services.upkeep.settled(self._room_id)
         note_departure(self._services, self._room_id)
-        room = (await self._known()).room
+        room = (await self._cached_rows()).room
         if room is not None and room.room_type is RoomKind.SPACE:
             self._services.tell_owner(room.matrix_user_id, SpaceLeft(self._room_id))
         if room is not None and self._services.states.of(self._room_id) is not RoomState.LEFT:
@@ -276,7 +276,7 @@ class RoomActor:
         waiting = await services.store.waiting(self._room_id, services.bounds.inbox_batch)
         if not waiting or not services.gate.live:
             return
-        rows = await self._known()
+        rows = await self._cached_rows()
         if rows.room is not None and rows.chats:
             self._inbox.show_as_read(waiting)
             self._rows = await self._inbox.answer(waiting[0], rows, rows.room, rows.chats[0])

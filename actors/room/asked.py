@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from actors.messages import Address, Message
 from actors.model import ChatContext, InboundMessage, OutboundMessage, RoomId
 from actors.rules.settlement import DesiredRows
+from actors.runtime.letters import Address, Message
 from actors.services import Services
 from actors.texts import Texts
 from actors.writes import QueueMessage, Write

@@ -36,12 +36,12 @@ class Conversation:
             return asked.say(asked.texts.not_text)
         line = parse(message.body) if message.msgtype == "m.text" else None
         if line is not None:
-            return await self._obey(line, asked)
+            return await self._run_command(line, asked)
         if not message.body.strip():
             return Response()
-        return await self._converse(asked)
+        return await self._ask_platform(asked)
 
-    async def _obey(self, line: CommandLine, asked: Asked) -> Response:
+    async def _run_command(self, line: CommandLine, asked: Asked) -> Response:
         """Carry out a command, if the chat's owner gave it."""
         texts, owner = asked.texts, asked.chat.user_id
         if asked.message.sender != owner:
@@ -52,7 +52,7 @@ class Conversation:
             reason = refusal.message or refusal.errcode
             return asked.say(texts.not_allowed_by_server.format(reason=reason))
 
-    async def _converse(self, asked: Asked) -> Response:
+    async def _ask_platform(self, asked: Asked) -> Response:
         """Let the platform answer, unless the chat is archived."""
         if asked.chat.is_archived:
             return asked.say(asked.texts.chat_is_archived.format(chat_id=asked.chat.chat_id))

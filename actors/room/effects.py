@@ -19,10 +19,10 @@ def note_room(
     marker = seen.marker or relations.inherited
     for space_id in (*seen.parents, marker and marker.space_id):
         if space_id and space_id not in relations.spaces:
-            services.registry.links.names(seen.room_id, space_id)
+            services.registry.links.note_named(seen.room_id, space_id)
     replaced = False
     if relations.replaced_by is not None:
-        replaced = services.registry.upgrades.replaced(seen.room_id, by=relations.replaced_by)
+        replaced = services.registry.upgrades.note_replaced(seen.room_id, by=relations.replaced_by)
     elif seen.replacement is not None:
         services.registry.upgrades.expect([seen.replacement])
     if isinstance(verdict, Chat | Space) and verdict.intent is not None:
@@ -42,7 +42,7 @@ def note_possible_owners(
 def note_departure(services: Services, room_id: RoomId) -> None:
     """We are not in a room any more: the one that it replaced carries on again."""
     note_possible_owners(services, room_id, None)
-    before = services.registry.upgrades.departed(room_id)
+    before = services.registry.upgrades.note_left(room_id)
     if before is not None:
         services.tell_room(before, RoomChanged())
 
@@ -65,8 +65,8 @@ async def tell_others(
         affected.add(heir)
     if isinstance(verdict, Space):
         for space_id in (seen.room_id, *verdict.replaces):
-            affected |= services.registry.links.take_naming(space_id)
-        affected |= await _affected_chats(services, seen, verdict, all_of_them=unknown_before)
+            affected |= services.registry.links.take_rooms_naming(space_id)
+        affected |= await _affected_chats(services, seen, verdict, listed_too=unknown_before)
     if affected:
         affected &= await services.homeserver.joined_rooms()
     if isinstance(verdict, Space) and unknown_before:
@@ -76,11 +76,11 @@ async def tell_others(
 
 
 async def _affected_chats(
-    services: Services, seen: RoomSnapshot, space: Space, *, all_of_them: bool
+    services: Services, seen: RoomSnapshot, space: Space, *, listed_too: bool
 ) -> set[RoomId]:
     """What the Space lists and is no chat of its owner's, or undecided; chats that it doesn't list.
 
-    `all_of_them`: the chats that it lists as well.
+    `listed_too`: the chats that it lists as well.
     """
     chats = await ChatManager(services.store).list_all(space.owner)
     listed = {chat.surface_ref for chat in chats if chat.surface_ref in seen.children}
@@ -91,5 +91,5 @@ async def _affected_chats(
         if services.states.of(chat.surface_ref) is not RoomState.LEFT
     }
     for room_id in seen.children - listed:
-        services.registry.links.lists(seen.room_id, room_id)
-    return {*seen.children, *ours} - (set() if all_of_them else listed)
+        services.registry.links.note_listed(seen.room_id, room_id)
+    return {*seen.children, *ours} - (set() if listed_too else listed)

@@ -37,7 +37,7 @@ class Inbox:
         """The message that is being handled."""
         self._shown: EventId | None = None
         """The message that was shown as read last, or will be in a moment."""
-        self._receipt_to_come = False
+        self._receipt_pending = False
 
     async def fill_gap(self) -> None:
         """Fetch what is missing of the timeline, up to where it was missing when we began."""
@@ -65,15 +65,15 @@ class Inbox:
     def show_as_read(self, waiting: Sequence[Waiting]) -> None:
         """One receipt for all that is waiting now: the newest one's."""
         if self._shown not in {item.message.event_id for item in waiting}:
-            to_come, self._shown = self._receipt_to_come, waiting[-1].message.event_id
-            self._receipt_to_come = True
-            if not to_come:
+            pending, self._shown = self._receipt_pending, waiting[-1].message.event_id
+            self._receipt_pending = True
+            if not pending:
                 self._services.system.background.run(self._mark_read)
 
     async def _mark_read(self) -> None:
         """Not at once: an answer that comes at once goes first."""
         await anyio.sleep(self._services.bounds.read_after_s)
-        self._receipt_to_come = False
+        self._receipt_pending = False
         if self._shown is not None:
             await self._services.homeserver.mark_read(self._room_id, self._shown)
 

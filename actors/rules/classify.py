@@ -232,7 +232,7 @@ def _marked(
     if marker.kind is RoomKind.SPACE:
         high_water = marker.next_chat_index or 1
         return Space(
-            marker.owner, _name(seen), high_water, marker.intent, _stands_for(seen, relations)
+            marker.owner, _name(seen), high_water, marker.intent, _replaced_rooms(seen, relations)
         )
     space = relations.claimed_space
     if space is None and marker.space_id in relations.unreadable:
@@ -255,12 +255,12 @@ def _marked(
         archived=marker.archived,
         linked=seen.room_id in space.children,
         intent=marker.intent,
-        replaces=_stands_for(seen, relations),
+        replaces=_replaced_rooms(seen, relations),
         outdated_links=relations.replaces & space.children,
     )
 
 
-def _stands_for(seen: RoomSnapshot, relations: RoomRelations) -> frozenset[RoomId]:
+def _replaced_rooms(seen: RoomSnapshot, relations: RoomRelations) -> frozenset[RoomId]:
     unreached = {seen.replacement} if seen.tombstoned and seen.replacement else set()
     return relations.replaces | unreached
 
@@ -276,7 +276,9 @@ def _unmarked_space(seen: RoomSnapshot, relations: RoomRelations, me: UserId) ->
         return Skipped(SkipReason.FOREIGN_SPACE)
     if relations.own_space is None or relations.own_space.owner is None:
         return Conflict(ConflictReason.OWNER_AMBIGUOUS)
-    return Space(relations.own_space.owner, _name(seen), 1, replaces=_stands_for(seen, relations))
+    return Space(
+        relations.own_space.owner, _name(seen), 1, replaces=_replaced_rooms(seen, relations)
+    )
 
 
 def _unlinked(seen: RoomSnapshot, relations: RoomRelations, rows: RoomRows, me: UserId) -> Verdict:
@@ -312,7 +314,7 @@ def _legacy(seen: RoomSnapshot, relations: RoomRelations, rows: RoomRows) -> Ver
         backfilled=backfilled,
         archived=archived if chat_id else False,
         linked=seen.room_id in children,
-        replaces=_stands_for(seen, relations),
+        replaces=_replaced_rooms(seen, relations),
         outdated_links=relations.replaces & children,
         by_name=by_name,
     )

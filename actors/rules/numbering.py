@@ -97,22 +97,22 @@ def _settle(
     anew in each run, and must get the same number when the others' is on record.
     """
     holders: dict[ChatId, RoomId] = {}
-    losers: list[Claim] = []
+    outranked: list[Claim] = []
     for claim in sorted(claims, key=lambda claim: (claim.evidence, claim.seniority)):
         if claim.chat_id is not None and claim.chat_id not in holders:
             holders[claim.chat_id] = claim.room_id
         elif claim.evidence is not Evidence.ABSENT:
-            losers.append(claim)
-    losers.sort(key=lambda loser: (loser.evidence is Evidence.MARKER, loser.seniority))
-    homeless: list[Claim] = []
-    for claim in losers:
+            outranked.append(claim)
+    outranked.sort(key=lambda claim: (claim.evidence is Evidence.MARKER, claim.seniority))
+    unnumbered: list[Claim] = []
+    for claim in outranked:
         chat_id = preferred.get(claim.room_id)
         if chat_id is not None and chat_id not in holders:
             holders[chat_id] = claim.room_id
         else:
-            homeless.append(claim)
+            unnumbered.append(claim)
     first = next_index(holders, high_water)
-    for claim, number in zip(homeless, range(first, MAX_CHAT_NUMBER + 1), strict=False):
+    for claim, number in zip(unnumbered, range(first, MAX_CHAT_NUMBER + 1), strict=False):
         holders[chat_id_of(number)] = claim.room_id
     chat_ids = {room_id: chat_id for chat_id, room_id in holders.items()}
     return Numbering(chat_ids, next_index(holders, high_water))

@@ -33,6 +33,12 @@ class RoomTrigger(StrEnum):
     JOINED = "joined"
 
 
+ROUTINE: Final = frozenset({RoomTrigger.CHECKED, RoomTrigger.DRIFT_FOUND, RoomTrigger.REPAIRED})
+"""Triggers that thousands of rooms may fire at one start.
+
+Their transitions are logged at debug level. The journal and the reconciliation report have them.
+"""
+
 # fmt: off
 TABLE: Final = (
     #   from                   when                           to

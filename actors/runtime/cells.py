@@ -1,4 +1,4 @@
-"""Cells: what the runtime keeps of each address, and the mailboxes."""
+"""Cells: the mailbox and the failures that the runtime keeps for each address."""
 
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -7,47 +7,51 @@ from actors.runtime.letters import Address, Message
 
 
 class Actor(Protocol):
-    """What a cell runs."""
+    """An object that handles the messages of one address."""
 
     async def handle(self, message: Message) -> None:
-        """Handle one message. Raising means: not handled, start me anew and give it to me again."""
+        """Handle one message. If it raises, a new actor handles the message again after a pause."""
         ...
 
     async def crashed(self, error: Exception) -> None:
-        """The handler raised, and this incarnation is over: note what must be remembered of it."""
+        """Record what must outlive this object: its handler raised, and the runtime drops it."""
         ...
 
 
 class Cell:
-    """One address: its mailbox and its failures. The actor is there only while it is in use."""
+    """One address: its mailbox, its failures, and the actor while it is in use.
+
+    `paused_until` and `used` are times of the system's clock: the end of the latest pause, and the
+    end of the latest handling.
+    """
 
     __slots__ = (
-        "actor", "address", "crashes", "error", "mailbox", "probes", "quarantined", "resting",
-        "rests_until", "used",
+        "actor", "address", "crashes", "error", "mailbox", "pause_timer", "paused_until",
+        "probes", "quarantined", "used",
     )  # fmt: skip
 
     def __init__(self, address: Address, now: float) -> None:
         self.address = address
         self.actor: Actor | None = None
         self.mailbox: dict[object, Message] | None = None
-        self.resting: int | None = None
-        """The timer that will wake the cell; None while it may run."""
-        self.rests_until = now
+        self.pause_timer: int | None = None
+        """The timer that ends the present pause; None while the cell may run."""
+        self.paused_until = now
         self.used = now
         self.crashes: tuple[float, ...] = ()
         self.quarantined = False
         self.probes = 0
-        """Probes since the actor was set aside; 0 when it is well."""
+        """Probes since the actor was quarantined; 0 for an actor that is well."""
         self.error: Exception | None = None
-        """The failure that came last, if there was any."""
+        """The latest failure, if any."""
 
     @property
     def may_run(self) -> bool:
-        """Whether the cell has something to do now."""
-        return bool(self.mailbox) and self.resting is None
+        """Whether the cell has a message and is not paused."""
+        return bool(self.mailbox) and self.pause_timer is None
 
     def post(self, message: Message) -> None:
-        """Leave a message in the mailbox; it takes the place of an earlier one of its slot."""
+        """Put a message into the mailbox, by the rules that its class states."""
         mailbox = self.mailbox = self.mailbox or {}
         for slot in message.voids:
             mailbox.pop(slot, None)
@@ -56,9 +60,10 @@ class Cell:
         mailbox[message.slot] = message
 
     def keep(self, message: Message) -> None:
-        """Put a message back in front, unless a newer one has taken its slot.
+        """Put a message back that was not handled; a newer message of its slot replaces it.
 
-        A stored message goes to the back: what has happened comes first.
+        It goes to the front. A stored message goes to the end, so that messages about what has
+        happened are handled first.
         """
         mailbox = self.mailbox or {}
         kept: dict[object, Message] = {message.slot: mailbox.pop(message.slot, message)}
@@ -66,27 +71,27 @@ class Cell:
 
 
 class Cells:
-    """A cell for every address that was ever told anything."""
+    """One cell for every address that was ever told anything."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._cells: dict[Address, Cell] = {}
 
     def __iter__(self) -> Iterator[Cell]:
-        """Every cell, in the order in which the addresses became known."""
+        """Every cell, in the order in which they were made."""
         return iter(self._cells.values())
 
     def get(self, address: Address) -> Cell | None:
-        """The cell of an address; None where nothing was told to it yet."""
+        """The cell of an address; None for an address without one."""
         return self._cells.get(address)
 
     def probes_of(self, address: Address) -> int:
-        """How often an actor was probed since it was set aside; 0 for one that is well."""
+        """The number of probes since an actor was quarantined; 0 for an actor that is well."""
         cell = self._cells.get(address)
         return cell.probes if cell else 0
 
     def of(self, address: Address) -> Cell:
-        """The cell of an address, made where there is none."""
+        """The cell of an address; a missing one is made."""
         cell = self._cells.get(address)
         if cell is None:
             cell = self._cells[address] = Cell(address, self._clock())

@@ -1,4 +1,4 @@
-"""Plain numbers that are added to where things happen. No locks: all of it is one event loop."""
+"""The numbers that the runtime counts. They need no locks, because one event loop changes them."""
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
@@ -10,9 +10,10 @@ LATENCY_BOUNDS_S: Final = (
 
 
 class Histogram:
-    """How often something took how long. `counts[i]` counts durations within `bounds_s[i]`.
+    """Durations, counted by size.
 
-    The last count has no bound: it counts everything that took longer.
+    `counts[i]` counts the durations up to `bounds_s[i]` and above the bound before it. The last
+    count has no bound: it counts all longer durations. `sum_s` adds up all durations, in seconds.
     """
 
     __slots__ = ("bounds_s", "counts", "sum_s")
@@ -23,18 +24,18 @@ class Histogram:
         self.sum_s = 0.0
 
     def add(self, seconds: float) -> None:
-        """Count one more."""
+        """Count one more duration."""
         self.counts[bisect_left(self.bounds_s, seconds)] += 1
         self.sum_s += seconds
 
 
 @dataclass(slots=True)
 class RuntimeMeter:
-    """What the runtime counts."""
+    """The numbers of one actor system."""
 
     handling: Histogram = field(default_factory=Histogram)
-    """How long actors took for a message, failures included."""
+    """How long handlers took for a message, failed handlers included."""
     crashes: int = 0
-    """Handlers that raised; a restart or a quarantine follows each."""
+    """Handlers that crashed; a restart or a quarantine follows each crash."""
     dead_letters: int = 0
     """Answers that came after their `ask` had ended."""

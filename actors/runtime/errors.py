@@ -1,10 +1,10 @@
-"""The one distinction that the runtime makes between errors."""
+"""The distinction that the runtime makes between errors: expected, or not."""
 
 
 class ExpectedError(Exception):
-    """Base of failures that are raised on purpose. The log has their text and no traceback."""
+    """Base class of errors that are raised on purpose. They are logged without a traceback."""
 
 
-def why(error: Exception) -> str:
-    """An error in words: its text, or its type's name where it has none."""
+def error_text(error: Exception) -> str:
+    """The text of an error, or the name of its type when it has no text."""
     return str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Working a mailbox off: one handler at a time for each cell, every failure caught."""
+"""Calls the handlers of one cell, one message after the other, and catches every failure."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from actors.runtime.recovery import Recovery
 
 
 class Handling:
-    """Runs the handlers of all cells; `drain` is called by the runners."""
+    """Runs the handlers of all cells. The runners call `drain`, once at a time for each cell."""
 
     def __init__(
         self,
@@ -25,18 +25,19 @@ class Handling:
         self._meter = meter
         self._clock = clock
         self._scopes: dict[Address, anyio.CancelScope] = {}
-        """Of handlers that may be interrupted."""
+        """The scopes of the running handlers that may be interrupted."""
         self.stopping = False
+        """True once no further handler may start."""
 
     def interrupt(self) -> None:
-        """End every handler that waits for something; its message is kept."""
+        """Cancel every handler that may be interrupted; its message is kept."""
         for scope in self._scopes.values():
             scope.cancel()
 
     async def drain(self, cell: Cell) -> None:
-        """Handle what lies in a mailbox, until it is empty or the actor has to rest."""
+        """Handle a cell's messages until the mailbox is empty or the cell is paused."""
         try:
-            while cell.mailbox and cell.resting is None and not self.stopping:
+            while cell.mailbox and cell.pause_timer is None and not self.stopping:
                 message = cell.mailbox.pop(next(iter(cell.mailbox)))
                 if cell.actor is None:
                     cell.actor = self.spawn(cell.address)
@@ -52,7 +53,7 @@ class Handling:
                 await self._timed(actor, message)
             else:
                 await self._interruptible(cell, actor, message)
-        except Exception as error:  # noqa: BLE001  the actor boundary: one actor never stops others
+        except Exception as error:  # noqa: BLE001  the actor boundary: one actor never stops another
             await self._recovery.failed(cell, actor, message, error)
         else:
             self._recovery.succeeded(cell)

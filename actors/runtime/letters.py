@@ -1,6 +1,6 @@
-"""What the runtime knows of the values that travel between actors: addresses, messages, reports.
+"""The values that travel between actors: addresses, messages and reports.
 
-The rules of delivery belong to the message's class, so that the runtime needs no list of messages.
+The rules of delivery belong to a message's class, so the runtime needs no list of messages.
 """
 
 from dataclasses import dataclass
@@ -9,52 +9,53 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One actor. `kind` says which sort of actor it is; `name` is unique within the kind."""
+    """The address of one actor. `name` is unique within its `kind`."""
 
     kind: str
     name: str
 
 
 class Message:
-    """Base of everything that an actor is told. Subclasses are frozen dataclasses.
+    """Base class of everything that an actor is told. Subclasses are frozen dataclasses.
 
-    Messages are level-triggered: a message takes the place of an earlier one of its slot, so a
-    mailbox never holds more messages than there are slots.
+    Messages are level-triggered: a message replaces an earlier message of its slot, so a mailbox
+    never holds more messages than there are slots.
     """
 
     __slots__ = ()
 
     never_waits: ClassVar[bool] = False
-    """The handler waits for nothing, so there is no reason to interrupt it."""
+    """True for a message whose handler never waits; `ActorSystem.interrupt` leaves it alone."""
     is_stored: ClassVar[bool] = False
-    """What the message announces lies in the store. It is delivered only while the system is open,
-    and stays behind other messages when its handler fails."""
+    """True for a message that only announces something in the store. `tell` drops it while the
+    system is not open. When its handler fails, it goes behind the other messages."""
     behind: ClassVar[tuple[type["Message"], ...]] = ()
-    """Where one of these waits, the message goes behind it, even if it was told before already."""
+    """Classes of messages that are handled first. While the mailbox holds one of them, this message
+    goes to its end, even if an earlier message of its slot had a place."""
 
     @property
     def slot(self) -> object:
-        """Two messages of one slot coalesce: the later one takes the earlier one's place."""
+        """The place in the mailbox: a later message replaces an earlier message of its slot."""
         return type(self)
 
     @property
     def voids(self) -> tuple[object, ...]:
-        """Slots whose messages are pointless once this one is told."""
+        """Slots that this message empties, because it makes their messages pointless."""
         return ()
 
 
 class Report:
-    """Base of everything that actors say upwards. Subclasses are frozen dataclasses."""
+    """Base class of everything that actors report upwards. Subclasses are frozen dataclasses."""
 
     __slots__ = ()
 
     is_answer: ClassVar[bool] = False
-    """A caller of `ask` waits for it; without one it is a dead letter."""
+    """True for a report that a caller of `ask` waits for; without a caller it is a dead letter."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActorCrashed(Report):
-    """A handler raised. The message is kept; the actor is started again or set aside."""
+    """A handler raised. The message is kept; the actor is restarted or quarantined."""
 
     address: Address
     error: Exception
@@ -62,7 +63,7 @@ class ActorCrashed(Report):
 
 @dataclass(frozen=True, slots=True)
 class FailuresShared(Report):
-    """Many actors fail the same way at once: the cause is outside of them. None is charged."""
+    """`actors` actors fail the same way: the cause lies outside of them, and none is charged."""
 
     actors: int
     reason: str

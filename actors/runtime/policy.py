@@ -1,4 +1,4 @@
-"""What a program decides about actors that fail; the runtime asks, and does what follows."""
+"""The decisions about failing actors that a program makes for the runtime."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -10,34 +10,34 @@ from actors.runtime.restart import Backoff, CrashWindow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeBounds:
-    """The runtime's numbers. Times are in seconds."""
+    """The bounds of the runtime. Times are in seconds."""
 
     restart: Backoff = Backoff()
-    """The pause after a failed handler."""
+    """The pause after a crash."""
     probe: Backoff = Backoff(base_s=30.0, cap_s=900.0, floor_s=30.0)
-    """The pause between two probes of a quarantined actor."""
+    """The pause before each probe of a quarantined actor."""
     crashes: CrashWindow = CrashWindow()
-    """Failures that quarantine an actor."""
+    """The number of crashes that quarantine an actor."""
     passivate_after_s: float = 900.0
-    """An actor that is idle for so long leaves memory."""
+    """An actor that was idle for this long leaves memory."""
     tick_s: float = 60.0
-    """How often idle actors are looked for."""
+    """The time between two searches for idle actors."""
 
 
 class Policy(Protocol):
-    """Decisions about failures. Synchronous; every method is asked inside the event loop."""
+    """Decisions about failures. The runtime calls every method synchronously, in the event loop."""
 
     def pause_s(self, error: Exception) -> float | None:
-        """How long an actor rests over an error that is no crash; None: it is a crash."""
+        """The pause after an error that is no crash; None for a crash."""
         ...
 
     def shared_by(
         self, address: Address, error: Exception, active: Callable[[str, float], int]
     ) -> Collection[Address] | None:
-        """The actors that fail as this one does now; None where the failure is its own affair.
+        """The actors that share this failure; None when the failure concerns this actor alone.
 
-        An empty set says that the cause is known to be outside. `active` counts the actors of a
-        kind that are at work, or were within so many seconds.
+        An empty collection says that the cause is already known to lie outside. `active(kind,
+        within_s)` counts the actors of a kind that are busy, or were within so many seconds.
         """
         ...
 
@@ -46,17 +46,17 @@ class Policy(Protocol):
         ...
 
     def probe_with(self, address: Address) -> Message:
-        """What a quarantined actor is told to find out whether it is well."""
+        """The message that shows whether a quarantined actor is well again."""
         ...
 
     def ends_with_outage(self, error: Exception) -> bool:
-        """Whether an actor in quarantine because of this error is probed when an outage is over."""
+        """Whether an actor that this error quarantined is probed as soon as an outage is over."""
         ...
 
     def quarantined(self, address: Address, error: Exception, probe_in_s: float) -> None:
-        """An actor was set aside, until a probe in so many seconds."""
+        """Receives the news that an actor was quarantined; its next probe is in `probe_in_s`."""
         ...
 
     def probed(self, address: Address, probe: int) -> None:
-        """A quarantined actor is about to be probed for the nth time, counted from 1."""
+        """Receives the news that a quarantined actor is probed now; `probe` counts from 1."""
         ...

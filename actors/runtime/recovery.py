@@ -1,4 +1,4 @@
-"""What follows when a handler fails: a rest and a restart, or quarantine and probes."""
+"""What follows a failed handler: a pause and a restart, or quarantine and probes."""
 
 from collections.abc import Callable
 from random import Random
@@ -8,7 +8,7 @@ import structlog
 from actors.runtime.background import Background
 from actors.runtime.cells import Actor, Cell, Cells
 from actors.runtime.counting import RuntimeMeter
-from actors.runtime.errors import ExpectedError, why
+from actors.runtime.errors import ExpectedError, error_text
 from actors.runtime.letters import ActorCrashed, Address, FailuresShared, Message, Report
 from actors.runtime.policy import Policy, RuntimeBounds
 from actors.runtime.timers import Timers
@@ -17,7 +17,11 @@ _log = structlog.get_logger()
 
 
 class Recovery:
-    """Restarts and quarantine of all cells. `wake` lets a cell run, `report` tells upwards."""
+    """Pauses, restarts, quarantines and probes cells.
+
+    `active` counts the actors of a kind that are busy, or were within so many seconds. `wake` lets
+    a cell run, and `report` passes a report upwards.
+    """
 
     def __init__(
         self,
@@ -45,11 +49,11 @@ class Recovery:
         self._report = report
 
     async def failed(self, cell: Cell, actor: Actor, message: Message, error: Exception) -> None:
-        """A handler raised: keep the message, and let the actor rest or set it aside."""
+        """Keep the message of a handler that raised, and pause the cell or quarantine it."""
         pause_s = self._policy.pause_s(error)
         cell.keep(message)
         if pause_s is not None:
-            self._rest(cell, pause_s)
+            self._pause(cell, pause_s)
             return
         self._note(cell, message, error)
         shared = self._is_shared(cell, error)
@@ -58,40 +62,43 @@ class Recovery:
         if not shared and self._is_too_much(cell, error):
             self._set_aside(cell, error)
         else:
-            self._rest(cell, self._bounds.restart.delay_s(len(cell.crashes), self._random))
+            self._pause(cell, self._bounds.restart.delay_s(len(cell.crashes), self._random))
 
     def succeeded(self, cell: Cell) -> None:
-        """A handler came to its end: the actor is well."""
+        """A handler returned: the actor is well."""
         cell.probes = 0
 
     def set_aside(self, address: Address, error: Exception) -> None:
-        """Quarantine an actor over a failure that was seen elsewhere; it is probed like any."""
+        """Quarantine an actor because of a failure that another part of the program has seen."""
         cell = self._cells.of(address)
         if not cell.quarantined:
             cell.error = error
             self._set_aside(cell, error)
 
-    def end_rest(self, cell: Cell) -> None:
-        """Let a cell run now, however long it was to rest; a quarantined one is probed."""
-        cell.resting = None
+    def end_pause(self, cell: Cell) -> None:
+        """End a cell's pause now; a quarantined cell is probed."""
+        cell.pause_timer = None
         if cell.quarantined:
             self._probe(cell)
         else:
             self._wake(cell)
 
     def outage_is_over(self) -> None:
-        """Give every cell that rests because of what was lost another chance now."""
+        """End the pause of every cell that is well, and probe the cells that an outage quarantined.
+
+        Earlier crashes of the cells that are well no longer count.
+        """
         for cell in self._cells:
-            if cell.resting is None:
+            if cell.pause_timer is None:
                 continue
             if not cell.quarantined:
                 cell.crashes = ()
-                self.end_rest(cell)
+                self.end_pause(cell)
             elif cell.error is not None and self._policy.ends_with_outage(cell.error):
-                self.end_rest(cell)
+                self.end_pause(cell)
 
     def _note(self, cell: Cell, message: Message, error: Exception) -> None:
-        """End the incarnation, count the crash, and say so."""
+        """Drop the actor, count the crash, log it and report it."""
         cell.actor = None
         cell.error = error
         self._meter.crashes += 1
@@ -100,23 +107,23 @@ class Recovery:
             "actor_crashed",
             address=cell.address.name,
             message=type(message).__name__,
-            error=why(error),
+            error=error_text(error),
             crashes=len(cell.crashes),
             exc_info=None if isinstance(error, ExpectedError) else error,
         )
         self._report(ActorCrashed(cell.address, error))
 
     def _is_shared(self, cell: Cell, error: Exception) -> bool:
-        """Whether the cause is outside of the actors; then none of them is charged."""
+        """Whether many actors share the cause; then their crashes no longer count."""
         actors = self._policy.shared_by(cell.address, error, self._active)
         for address in actors or ():
             self._cells.of(address).crashes = ()
         if actors:
-            self._report(FailuresShared(len(actors), why(error)))
+            self._report(FailuresShared(len(actors), error_text(error)))
         return actors is not None
 
     def _is_too_much(self, cell: Cell, error: Exception) -> bool:
-        """Whether this crash is one too many for the actor."""
+        """Whether this crash quarantines the actor: a failed probe does, or too many crashes."""
         if not self._policy.is_charged(cell.address, error):
             return False
         return cell.probes > 0 or self._bounds.crashes.exceeded(cell.crashes)
@@ -126,17 +133,17 @@ class Recovery:
         cell.probes += 1
         cell.crashes = ()
         delay_s = self._bounds.probe.delay_s(cell.probes, self._random)
-        self._rest(cell, delay_s)
+        self._pause(cell, delay_s)
         self._policy.quarantined(cell.address, error, delay_s)
 
-    def _rest(self, cell: Cell, delay_s: float) -> None:
-        timer = self._timers.later(delay_s, lambda: self._rested(cell, timer))
-        cell.resting = timer
-        cell.rests_until = self._timers.now() + delay_s
+    def _pause(self, cell: Cell, delay_s: float) -> None:
+        timer = self._timers.later(delay_s, lambda: self._pause_ended(cell, timer))
+        cell.pause_timer = timer
+        cell.paused_until = self._timers.now() + delay_s
 
-    def _rested(self, cell: Cell, timer: int) -> None:
-        if cell.resting == timer:
-            self.end_rest(cell)
+    def _pause_ended(self, cell: Cell, timer: int) -> None:
+        if cell.pause_timer == timer:
+            self.end_pause(cell)
 
     def _probe(self, cell: Cell) -> None:
         cell.quarantined = False

@@ -1,4 +1,4 @@
-"""When to try again, and when to stop trying. Pure: time and randomness are passed in."""
+"""Backoff, the crash window and the breaker. Pure: time and randomness are parameters."""
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
@@ -11,10 +11,10 @@ HashableT = TypeVar("HashableT", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Exponential backoff with full jitter: uniform between 0 and a doubling cap, in seconds.
+    """Exponential backoff with full jitter: uniform between 0 and a ceiling that doubles.
 
-    See "Exponential Backoff And Jitter" (AWS Architecture Blog). `floor_s` keeps the first tries
-    from following each other at once.
+    See "Exponential Backoff And Jitter" (AWS Architecture Blog). No delay is shorter than
+    `floor_s`, and no ceiling is higher than `cap_s`.
     """
 
     base_s: float = 1.0
@@ -22,33 +22,33 @@ class Backoff:
     floor_s: float = 1.0
 
     def delay_s(self, attempt: int, random: Random, retry_after_s: float = 0.0) -> float:
-        """How long to wait before try number `attempt` (from 1), never less than was asked for."""
+        """The delay after attempt number `attempt` (from 1), never below `retry_after_s`."""
         ceiling = min(self.cap_s, self.base_s * 2.0 ** min(attempt, 16))
         return max(self.floor_s, retry_after_s, random.uniform(0.0, ceiling))
 
 
 @dataclass(frozen=True, slots=True)
 class CrashWindow:
-    """So many crashes within so many seconds are too many."""
+    """The rule that `limit` crashes within `within_s` seconds are too many."""
 
     limit: int = 3
     within_s: float = 60.0
 
     def after(self, crashes: Iterable[float], now: float) -> tuple[float, ...]:
-        """The crash times that still count, the one at `now` included."""
+        """The times of the crashes that still count, with one more at `now`."""
         return (*(at for at in crashes if now - at < self.within_s), now)
 
     def exceeded(self, crashes: Iterable[float]) -> bool:
-        """Whether these are too many."""
+        """Whether these crashes are too many."""
         return len(tuple(crashes)) >= self.limit
 
 
 @dataclass(frozen=True, slots=True)
 class CorrelationBreaker:
-    """When many rooms fail the same way at once, it is not the rooms.
+    """The rule that recognises a common cause when many actors fail the same way at once.
 
-    Trips when more than `share` of the active rooms, and at least `at_least` of them, have failed
-    with the same kind of error within `within_s` seconds.
+    It trips when more than `share` of the active actors, and at least `at_least` of them, have
+    failed with the same type of error within `within_s` seconds.
     """
 
     share: float = 1 / 3
@@ -56,13 +56,13 @@ class CorrelationBreaker:
     within_s: float = 30.0
 
     def trips(self, failures: Iterable[tuple[float, Hashable]], active: int, now: float) -> bool:
-        """`failures` are the times and rooms of one kind of error."""
-        rooms = {room for at, room in failures if now - at <= self.within_s}
-        return len(rooms) >= self.at_least and len(rooms) > self.share * active
+        """Whether `failures`, the times and actors of one type of error, have a common cause."""
+        actors = {actor for at, actor in failures if now - at <= self.within_s}
+        return len(actors) >= self.at_least and len(actors) > self.share * active
 
 
 class Failures(Generic[HashableT]):
-    """The latest failures of many actors. Times are in seconds of any steady clock."""
+    """The latest failures of all actors. Times are in seconds of a monotonic clock."""
 
     def __init__(self, breaker: CorrelationBreaker) -> None:
         self._breaker = breaker
@@ -71,9 +71,9 @@ class Failures(Generic[HashableT]):
     def shared(
         self, actor: HashableT, error: Exception, now: float, active: Callable[[], int]
     ) -> set[HashableT]:
-        """Count one more failure; the actors that fail this way now, where the breaker trips.
+        """Record a failure; the actors that share it, or an empty set if the breaker holds.
 
-        `active` counts the actors at work. Empty: the failure is the actor's own affair.
+        `active` counts the active actors. It is called only when enough failures have come.
         """
         self._latest.append((now, type(error), actor))
         same = [

@@ -1,4 +1,4 @@
-"""The tasks that work mailboxes off: few for many actors, and none while there is nothing to do."""
+"""The tasks that work through mailboxes: few tasks for many actors, and none while all are idle."""
 
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -11,33 +11,33 @@ from actors.runtime.letters import Address
 
 
 class Runners:
-    """Calls `drain` for every cell that has work, one call at a time for each.
+    """Calls `drain` for every cell that has work, one call at a time for each cell.
 
-    Leader and followers: one runner stands by while there is work, and takes over only when the
-    runner before it waits for something. So a handler that waits holds no other handler up, and
-    handlers that never wait share one task.
+    It follows the leader and followers pattern: while there is work, one more task stands by. The
+    event loop runs that task only when the present runner waits. So a handler that waits delays no
+    other handler, and handlers that never wait share one task.
     """
 
     def __init__(self, drain: Callable[[Cell], Awaitable[None]]) -> None:
         self._drain = drain
         self._tasks: TaskGroup | None = None
         self._ready: deque[Cell] = deque()
-        """Cells with work, in the order in which it came; they count as busy."""
+        """Cells with work, in the order in which they were woken; they count as busy."""
         self._standing_by = False
         self._finished = anyio.Event()
         self.busy: set[Address] = set()
-        """Actors at work, or next."""
+        """Actors that are handling a message or about to."""
 
     def start(self, tasks: TaskGroup) -> None:
-        """Run in these tasks from now on."""
+        """Start runners in this task group from now on."""
         self._tasks = tasks
 
     def end(self) -> None:
-        """Start nothing from now on."""
+        """Start no runner from now on."""
         self._tasks = None
 
     def wake(self, cell: Cell) -> None:
-        """Let a cell run that has work; one that is busy already needs nothing."""
+        """Let a cell run. A cell that is busy runs on, and handles its new messages as well."""
         if self._tasks is None or cell.address in self.busy:
             return
         self.busy.add(cell.address)

@@ -1,8 +1,34 @@
-"""The actor system: a cell for every address, a task only while its mailbox is not empty.
+"""The actor system: it delivers messages to actors, restarts them and quarantines them.
 
-One handler at a time per actor; actors run side by side. A handler that raises ends its actor's
-incarnation: the message is kept, the actor is started again after a rest, and one that crashes too
-often is set aside and probed now and then. `tell` never waits.
+An address needs no declaration: the first message makes its cell, and the first handling makes its
+actor. Actors form no tree; `Policy` decides about every failure. All of it runs in one event loop,
+and no method may be called from another thread.
+
+Guarantees:
+
+1. **One handler at a time.** An actor handles one message at a time. Different actors run side by
+   side: a handler that waits delays no other actor.
+2. **Bounded mailboxes.** `tell` never waits and never fails. A mailbox holds at most one message
+   for each slot. A later message takes the place of an earlier one, so a message that is told twice
+   before it is handled is handled once. Otherwise messages are handled in the order in which they were
+   told, except where their class says `behind` or `voids`.
+3. **At least once, in memory.** A message stays until its handler has returned: a handler that
+   raises or is interrupted gets the message again, unless a newer one has taken its slot. Handlers
+   must therefore be safe to repeat. Mailboxes do not outlive the process: what must not be lost is
+   in the store before an actor is told.
+4. **Failures stay with their actor.** An `Exception` from a handler never leaves the system. The
+   actor object is dropped, and a new one handles the message after a pause with backoff. An error
+   that the policy calls no crash only pauses the actor.
+5. **Quarantine.** An actor that crashes too often is quarantined, and then probed after growing
+   pauses. A handler that returns ends the quarantine. When the policy says that a failure is shared
+   by many actors, none of them is charged.
+6. **Bounded answers.** `ask` returns when its caller has heard enough, or raises TimeoutError. An
+   answer that comes later is a dead letter: counted, and no error.
+7. **Closed systems keep quiet.** While `is_open` returns False, stored messages are dropped; the
+   program tells them again, from the store, once it is open.
+8. **An orderly end.** `stop` starts no further handler, lets the running ones return, and names
+   those that did not within the bound. As with a nursery, no task outlives the `async with` block:
+   leaving it cancels handlers, timers and background work.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,10 +50,10 @@ from actors.runtime.timers import Timers
 
 
 class ActorSystem:
-    """All actors of one program. Use it as an async context manager; `tell` works inside it.
+    """All actors of one program. It is an async context manager, and runs actors inside of it.
 
-    While `is_open` answers no, stored messages are not delivered: the program tells them again
-    when it opens, from the store.
+    `spawn` makes the actor of an address. `is_open` says whether stored messages are delivered.
+    `clock` gives seconds; it must be the clock of the event loop.
     """
 
     def __init__(
@@ -65,9 +91,9 @@ class ActorSystem:
         self._runners = Runners(self._handling.drain)
         self._tasks: TaskGroup | None = None
         self.observe: Callable[[Report], None] = lambda _: None
-        """Receives, synchronously, every report that no `ask` waits for."""
+        """Receives every report while no `ask` is waiting. It is called synchronously."""
         self._listener: Callable[[Report], None] | None = None
-        """Receives reports while `ask` is waiting."""
+        """Receives every report while `ask` is waiting."""
 
     async def __aenter__(self) -> Self:
         self._tasks = await anyio.create_task_group().__aenter__()
@@ -86,85 +112,90 @@ class ActorSystem:
             await tasks.__aexit__(None, None, None)
 
     async def stop(self, within_s: float) -> tuple[Address, ...]:
-        """Start nothing more and let running handlers end; the actors that did not make it."""
+        """Start no further handler, and wait up to `within_s` seconds for the running ones.
+
+        Returns the addresses of the actors that are still busy then.
+        """
         self._handling.stopping = True
         with anyio.move_on_after(within_s):
             await self.handled()
         return tuple(self._runners.busy)
 
     async def handled(self) -> None:
-        """Return as soon as no handler runs."""
+        """Wait until no actor is busy."""
         await self._runners.all_done()
 
     # ------------------------------------------------------------ telling
 
     def tell(self, address: Address, message: Message) -> None:
-        """Leave a message in a mailbox; it takes the place of an earlier one of its slot."""
+        """Put a message into an actor's mailbox and return at once.
+
+        A stored message is dropped while the system is not open.
+        """
         is_open = self._is_open()
         if message.is_stored and not is_open:
             return
         cell = self.cells.of(address)
         cell.post(message)
-        if cell.resting is not None and not is_open:
-            self._recovery.end_rest(cell)  # a program that is not open yet waits for every answer
+        if cell.pause_timer is not None and not is_open:
+            self._recovery.end_pause(cell)  # before it opens, a program waits for every actor
         else:
             self._wake(cell)
 
     def tell_later(self, delay_s: float, address: Address, message: Message) -> None:
-        """`tell` after a while."""
+        """`tell` after `delay_s` seconds."""
         self._timers.later(delay_s, lambda: self.tell(address, message))
 
     async def ask(
         self,
-        letters: Iterable[tuple[Address, Message]],
-        hear: Callable[[Report], bool],
+        messages: Iterable[tuple[Address, Message]],
+        on_report: Callable[[Report], bool],
         within_s: float,
     ) -> None:
-        """Tell actors something, and pass on all reports until `hear` has what it asked for.
+        """Tell actors `messages`, and pass every report to `on_report` until it returns True.
 
-        One caller asks at a time. Raises TimeoutError. An answer that comes after that is a dead
-        letter: it is counted, and is no error.
+        Only one caller may ask at a time. Raises TimeoutError after `within_s` seconds.
         """
         over = anyio.Event()
 
         def listen(report: Report) -> None:
-            if hear(report):
+            if on_report(report):
                 over.set()
 
         self._listener = listen
         try:
             with anyio.fail_after(within_s):
-                for address, message in letters:
+                for address, message in messages:
                     self.tell(address, message)
                 await over.wait()
         finally:
             self._listener = None
 
     def report(self, report: Report) -> None:
-        """Pass a report upwards."""
+        """Pass a report to the caller of `ask`, or else to `observe`."""
         if self._listener is not None:
             self._listener(report)
             return
         self._meter.dead_letters += report.is_answer
         self.observe(report)
 
-    # ------------------------------------------------------------ looking
+    # ------------------------------------------------------------ what actors are doing
 
     def has_mail(self) -> bool:
-        """Whether any actor has something left to handle."""
+        """Whether any mailbox holds a message."""
         return any(cell.mailbox for cell in self.cells)
 
     def has_mail_for(self, address: Address) -> bool:
-        """Whether an actor has something left to handle."""
+        """Whether an actor's mailbox holds a message."""
         cell = self.cells.get(address)
         return cell is not None and bool(cell.mailbox)
 
     def is_busy(self, address: Address) -> bool:
-        """Whether an actor is at work, or next; one that rests after an error is not."""
+        """Whether an actor is handling a message or about to; a paused actor is not busy."""
         return address in self._runners.busy
 
     def active(self, kind: str, within_s: float) -> int:
-        """How many actors of a kind are at work, or were within the last seconds."""
+        """How many actors of a kind are busy, or were within the last `within_s` seconds."""
         since, busy = self._clock() - within_s, self._runners.busy
         return sum(
             cell.address in busy or cell.used >= since
@@ -175,15 +206,15 @@ class ActorSystem:
     # ------------------------------------------------------------ failures
 
     def interrupt(self) -> None:
-        """End every handler that waits for something; its message is kept and handled anew."""
+        """Cancel every running handler whose message may wait. The message is kept."""
         self._handling.interrupt()
 
     def outage_is_over(self) -> None:
-        """Give every actor that rests because of what was lost another chance now."""
+        """End the pause of every actor now, and probe those that an outage has quarantined."""
         self._recovery.outage_is_over()
 
     def set_aside(self, address: Address, error: Exception) -> None:
-        """Quarantine an actor over a failure that was seen elsewhere; it is probed like any."""
+        """Quarantine an actor because of a failure that another part of the program has seen."""
         self._recovery.set_aside(address, error)
 
     def _wake(self, cell: Cell) -> None:
@@ -191,7 +222,7 @@ class ActorSystem:
             self._runners.wake(cell)
 
     def _passivate(self) -> None:
-        """Drop actors that were idle for a while; what they know lies in the store."""
+        """Drop actors that were idle for `passivate_after_s`; their cells stay."""
         now = self._clock()
         for cell in self.cells:
             idle_s = now - cell.used

@@ -1,9 +1,9 @@
-"""A state machine that is one table of rules, and the transition that comes of asking it.
+"""A state machine as one table of rules, and the transition that a trigger makes.
 
-`Table` is built over the synchronous `transitions.Machine`. The table decides, its caller acts: it
-has no callbacks and no registered models, since a model costs kilobytes and `add_model` is
-quadratic. The machine is asked about every pair once, when the table is made, so that ten thousand
-rooms fire at the price of a look-up.
+`Table` is built over the synchronous `transitions.Machine`. The table decides, and its caller acts:
+the machine has no callbacks and no registered models, because a model costs kilobytes and
+`add_model` is quadratic. `Table` asks the machine about every pair of state and trigger once, when
+it is made. After that, a decision costs one look-up, for ten thousand machines as well.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ Trigger_co = TypeVarWithDefault("Trigger_co", bound=str, covariant=True, default
 
 @dataclass(frozen=True, slots=True)
 class Row(Generic[S, T]):
-    """A rule: when `trigger` is fired in `src`, the state becomes `dst`."""
+    """One rule: `trigger` in the state `src` leads to the state `dst`."""
 
     src: S
     trigger: T
@@ -31,22 +31,23 @@ class Row(Generic[S, T]):
 
 
 class Outcome(StrEnum):
-    """What became of a trigger."""
+    """The outcome of a trigger."""
 
     OK = "ok"
     DENIED = "denied"
-    """The table has no row for it; the state is unchanged."""
+    """The table has no row for the trigger; the state is unchanged."""
     ERROR = "error"
     """The state changed because an activity failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transition(Generic[State_co, Trigger_co]):
-    """What became of one trigger in one machine. The log, the journal and the status all show it.
+    """The outcome of one trigger in one machine, as the log, the journal and the status show it.
 
-    `at` is RFC 3339 in UTC, `boot` names the process's run, `dwell_ms` is how long the machine had
-    been in `src`, `attempt` counts the tries of what the trigger reports. A denied transition has
-    its `src` as `dst`. The fields have the order of the journal's columns.
+    `at` is RFC 3339 in UTC, `boot` names the run of the process, and `dwell_ms` is the time that
+    the machine had spent in `src`. `attempt` counts the attempts at what the trigger reports, from
+    1. In a denied transition `dst` equals `src`. The fields have the order of the journal's
+    columns.
     """
 
     at: str
@@ -69,7 +70,7 @@ class _Model:
 
 
 class Table(Generic[S, T]):
-    """The rows of a machine, checked once. Stateless: the caller keeps the current state."""
+    """The rules of a machine. It is stateless: the caller keeps the current state."""
 
     def __init__(self, rows: Sequence[Row[S, T]], *, initial: S) -> None:
         self.rows = tuple(rows)
@@ -95,5 +96,5 @@ class Table(Generic[S, T]):
                     self._next[state, name] = by_name[model.state]
 
     def next(self, state: S, trigger: T) -> S | None:
-        """The state that follows, or None when the table denies the trigger."""
+        """The next state, or None when the table denies the trigger."""
         return self._next.get((state, trigger))

@@ -1,4 +1,4 @@
-"""Things to do after a while. One task serves them all, however many there are."""
+"""Actions that run after a delay. One task serves all of them."""
 
 import heapq
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from typing import Final
 import anyio
 
 IDLE_S: Final = 3600.0
-"""How long to sleep where nothing is set."""
+"""How long the task sleeps while no timer is set."""
 
 
 class Timers:
-    """Synchronous actions by the time at which they are due. `now` gives seconds of the clock."""
+    """A queue of synchronous actions, ordered by due time. `now` is the clock, in seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.now = clock
@@ -21,7 +21,7 @@ class Timers:
         self._set: anyio.Event | None = None
 
     def later(self, delay_s: float, action: Callable[[], None]) -> int:
-        """Run an action after a while; the number tells this timer from others."""
+        """Run an action after `delay_s` seconds, never earlier; the timer's unique number."""
         number = next(self._numbers)
         heapq.heappush(self._heap, (self.now() + delay_s, number, action))
         if self._set is not None:
@@ -29,7 +29,7 @@ class Timers:
         return number
 
     async def run(self) -> None:
-        """Serve the timers until cancelled."""
+        """Run due actions until cancelled."""
         while True:
             self._set = timer_set = anyio.Event()
             now = self.now()

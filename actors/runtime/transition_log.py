@@ -1,8 +1,8 @@
-"""The one way in which a change of state becomes known: a log line and a journal row."""
+"""Writes every transition of every machine: as a log line, and as a row of the journal."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import anyio
 import structlog
@@ -15,23 +15,20 @@ _log = structlog.get_logger()
 _S = TypeVar("_S", bound=str)
 _T = TypeVar("_T", bound=str)
 
-ROUTINE: Final = frozenset({"checked", "drift_found", "repaired"})
-"""Triggers that thousands of rooms may fire at one start.
-
-They are logged at debug level; the journal has them, and the report of the reconciliation.
-"""
-
 
 class Journal(Protocol):
-    """The record of transitions. It survives a reset."""
+    """The lasting record of transitions."""
 
     async def append(self, *transitions: Transition) -> None:
-        """Add transitions in their order; a kill loses none of them. May raise an ExpectedError."""
+        """Add transitions in order; on return a kill loses none. May raise an ExpectedError."""
         ...
 
 
 class TransitionLog:
-    """Writes transitions of all machines. `wall_clock` gives seconds since the epoch."""
+    """Logs and journals the transitions of one run, which `boot` names.
+
+    `wall_clock` gives seconds since the epoch.
+    """
 
     def __init__(self, journal: Journal, boot: str, wall_clock: Callable[[], float]) -> None:
         self.boot = boot
@@ -39,7 +36,7 @@ class TransitionLog:
         self._journal = journal
         self._noted: list[Transition] = []
         self._writing = anyio.Lock()
-        # Bound once, as logging was set up before: thousands of rooms may tell at one start.
+        # Bound once, because thousands of machines may log at one start; logging is set up by then.
         self._log = structlog.get_logger().bind()
 
     def decided(
@@ -54,9 +51,9 @@ class TransitionLog:
         attempt: int = 1,
         dwell_s: float = 0.0,
     ) -> Transition[_S, _T]:
-        """A transition that is made now, in this run. Without a `dst` it is denied.
+        """The transition of a trigger that was decided just now. A `dst` of None means denied.
 
-        `failed` says that a failing activity causes it.
+        `failed` says that a failing activity caused the trigger. `dwell_s` is in seconds.
         """
         made = Outcome.ERROR if failed else Outcome.OK
         return Transition(
@@ -73,13 +70,20 @@ class TransitionLog:
         )
 
     async def write(self, transition: Transition) -> None:
-        """Log it and journal it, durably where the journal works; what was noted goes first."""
+        """Log a transition and journal it, after the noted ones. On return it is durable.
+
+        A journal that fails loses the row, and raises nothing.
+        """
         self.note(transition)
         await self.flush()
 
-    def note(self, transition: Transition) -> bool:
-        """Log it at once and journal it with the next `flush`. True: that call is needed now."""
-        log = self._log.debug if transition.trigger in ROUTINE else self._log.info
+    def note(self, transition: Transition, *, is_routine: bool = False) -> bool:
+        """Log a transition at once and keep it for the journal until the next `flush`.
+
+        A routine transition is logged at debug level. Returns True when `flush` must be called:
+        when no earlier note waits for it.
+        """
+        log = self._log.debug if is_routine else self._log.info
         log(
             f"{transition.machine.partition(':')[0]}_transition",
             machine=transition.machine,
@@ -95,9 +99,9 @@ class TransitionLog:
         return len(self._noted) == 1
 
     async def flush(self) -> None:
-        """Make what was noted durable, in the order in which it was noted.
+        """Journal the noted transitions in their order. On return they are durable.
 
-        A journal that fails costs its rows and stops nobody.
+        A journal that fails loses these rows, and raises nothing.
         """
         async with self._writing:
             noted, self._noted = self._noted, []

@@ -93,7 +93,7 @@ async def _departure(settings: Settings, stored: StoredRows) -> Departure:
     async with open_gateway(settings, visiting=True) as gateway:
         await gateway.log_in()
         hydration = await gateway.hydrate()
-    return reset.departure(hydration, stored, settings.user_id, _checklist(settings).left_over())
+    return reset.departure(hydration, stored, settings.user_id, _checklist(settings).remaining())
 
 
 def local_files(settings: LocalSettings, *, set_aside: bool) -> LocalFiles:

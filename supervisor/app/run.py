@@ -75,7 +75,7 @@ async def run_bot(settings: Settings, lock: InstanceLock, parts: Parts = Parts()
     observer = Observer(settings)
     manager = ServiceManager.from_environment(os.environ)
     async with _status_page(settings, observer), anyio.create_task_group() as tasks:
-        tasks.start_soon(manager.feed, observer.is_stuck)
+        tasks.start_soon(manager.keep_alive, observer.is_stuck)
         while (last := await _run_once(settings, lock, parts, observer, manager)).start_again:
             _log.warning("starting_again", reason=last.reason)
         tasks.cancel_scope.cancel()
@@ -224,7 +224,7 @@ async def _keep(lock: InstanceLock, supervisor: Supervisor, every_s: float) -> N
     while lock.lost is None:
         await anyio.sleep(every_s)
         try:
-            if lock.keep():
+            if lock.renew():
                 _log.warning("instance_lock_taken_anew", reason="its file had been deleted")
         except SettingsRefused as error:
             _log.warning("instance_lock_missing", reason=str(error))

@@ -191,7 +191,7 @@ class Observer:
             reason=str(cell.error) or type(cell.error).__name__,
             since=self._at(since),
             probes=cell.probes,
-            next_probe_at=self._at(cell.rests_until),
+            next_probe_at=self._at(cell.paused_until),
             name=meta.display_name if meta else None,
             chat_id=meta.chat_id if meta else None,
             owner=meta.matrix_user_id if meta else None,

@@ -7,7 +7,7 @@ from typing import Final
 import anyio
 import structlog
 
-from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, Report
+from actors.messages import GapOpened, InboxWaiting, IntentsWaiting
 from actors.meter import Meter
 from actors.model import RoomId, RoomSnapshot
 from actors.ports import HomeserverUnavailable, Hydration, PositionLost, SyncDelta
@@ -15,7 +15,7 @@ from actors.reading import read_graph, read_if_joined
 from actors.reconcile import RoomsFail, reconcile, reconcile_some
 from actors.rules.relations import RoomGraph
 from actors.rules.report import ReconcileReport, Tally
-from actors.runtime.letters import FailuresShared
+from actors.runtime.letters import FailuresShared, Report
 from actors.services import Services
 from actors.writes import DeleteRow, PutRow, SavePosition
 from supervisor.serving.outbox import Outbox

@@ -9,10 +9,10 @@ from typing import Final
 import anyio
 
 from actors.bounds import Bounds
-from actors.messages import Address
 from actors.model import MARKER_TYPE, ChatId, EventId, PlatformChatId, RoomId, UserId
 from actors.ports import PositionLost
 from actors.rules.room_states import ROOM_LIFECYCLE, RoomState, RoomTrigger
+from actors.runtime.letters import Address
 from actors.runtime.table import Outcome, Table, Transition
 from supervisor.current import Stopped
 from supervisor.lifecycle import LIFECYCLE, MACHINE, State, Trigger

@@ -110,7 +110,7 @@ class ActorStage:
 
     def _spawn(self, address: Address) -> PlannedActor:
         if address.kind == ActorKind.ROOM:
-            self.states.hear_of(RoomId(address.name))
+            self.states.add(RoomId(address.name))
         self.spawned.append(address)
         return PlannedActor(address, self)
 

@@ -5,12 +5,9 @@ import pytest
 import structlog
 
 from actors.messages import (
-    ActorCrashed,
     InboxWaiting,
     IntentsWaiting,
-    Message,
     OwnerComplete,
-    Report,
     RoomChanged,
     RoomChecked,
     RoomLeft,
@@ -22,6 +19,7 @@ from actors.model import RoomId, UserId
 from actors.ports import HomeserverUnavailable
 from actors.rules.classify import Conflict, ConflictReason, Skipped, SkipReason
 from actors.rules.settlement import RoomReport
+from actors.runtime.letters import ActorCrashed, Message, Report
 from tests.stepping.actors import actor_stage, pass_time
 
 pytestmark = pytest.mark.anyio

@@ -5,7 +5,6 @@ from itertools import pairwise
 import pytest
 
 from actors.messages import (
-    ActorCrashed,
     InboxWaiting,
     IntentsWaiting,
     RoomChanged,
@@ -16,6 +15,7 @@ from actors.messages import (
 from actors.model import RoomId, UserId
 from actors.ports import HomeserverUnavailable, RateLimited, SessionRevoked, StoreUnavailable
 from actors.rules.room_states import RoomState, RoomTrigger
+from actors.runtime.letters import ActorCrashed
 from actors.runtime.table import Outcome
 from tests.stepping.actors import actor_stage, pass_time
 

@@ -10,10 +10,7 @@ from typing_extensions import override
 from actors.bounds import Bounds
 from actors.chats import ChatManager
 from actors.messages import (
-    Address,
-    FailuresShared,
     InboxWaiting,
-    Message,
     OwnerComplete,
     RoomChanged,
     RowsSettled,
@@ -24,6 +21,7 @@ from actors.messages import (
 from actors.model import EventId, PlatformChatId, RoomId
 from actors.ports import HomeserverUnavailable, PlatformFailed, StoreUnavailable
 from actors.rules.room_states import RoomState
+from actors.runtime.letters import Address, FailuresShared, Message
 from actors.runtime.table import Transition
 from actors.texts import ENGLISH
 from actors.writes import DeleteRow, JsonObject

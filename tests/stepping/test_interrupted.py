@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from actors.chats import ChatManager
-from actors.messages import IntentsWaiting, Report, RoomChanged, RoomReported, RowsSettled
+from actors.messages import IntentsWaiting, RoomChanged, RoomReported, RowsSettled
 from actors.model import (
     MARKER_TYPE,
     ChatId,
@@ -20,6 +20,7 @@ from actors.ports import PlatformFailed
 from actors.rows import chat_key, from_row, room_key, user_key
 from actors.rules.classify import Space
 from actors.rules.settlement import DesiredRows, RoomReport
+from actors.runtime.letters import Report
 from actors.writes import DeleteRow, PutIntent
 from adapter.matrix.reconcile import reconcile_single_room
 from supervisor.lifecycle import State

@@ -1,8 +1,12 @@
-"""Transitions that are noted while others are being written."""
+"""How transitions are logged, and written while others are being written."""
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
+from actors.model import RoomId
+from actors.room_states import RoomStates
+from actors.rules.room_states import RoomTrigger
 from actors.runtime.table import Transition
 from actors.runtime.transition_log import TransitionLog
 
@@ -31,3 +35,15 @@ async def test_rows_are_written_in_the_order_in_which_they_were_noted() -> None:
             tasks.start_soon(log.flush)
             await anyio.sleep(1)
     assert journal.reasons == ["0", "1", "2", "3"]
+
+
+async def test_a_transition_that_every_room_makes_at_a_start_is_logged_at_debug_level() -> None:
+    with capture_logs() as logged:
+        log = TransitionLog(SlowJournal(), "boot-1", lambda: 0.0)
+        states = RoomStates(
+            log, anyio.current_time, flush_later=lambda: None, probes_of=lambda _: 0
+        )
+        states.fire(RoomId("!a"), RoomTrigger.CHECKED, "in line")
+        states.fire(RoomId("!a"), RoomTrigger.LEFT, "removed or left")
+    levels = [(entry["trigger"], entry["log_level"]) for entry in logged]
+    assert levels == [("checked", "debug"), ("left", "info")]

@@ -14,7 +14,8 @@ from anyio import to_thread
 
 from demo.bot import BotFailed, BotProcess, Transition
 from demo.child_program import ChildProgram
-from demo.person import NothingHappened, Person, Refused
+from demo.client import Refused
+from demo.person import NothingHappened, Person
 from demo.synapse import ThrowawaySynapse
 
 pytestmark = pytest.mark.anyio

@@ -15,7 +15,8 @@ from anyio.abc import Process
 
 from adapter.matrix.checklist import CHECKLIST_NAME
 from demo.bot import BotProcess
-from demo.person import Json, Person
+from demo.client import Json
+from demo.person import Person
 from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import MakeBot, MakePerson, account_of
 from tests.synapse.home import Home, move_in

@@ -193,7 +193,7 @@ async def test_a_wrong_server_part_is_told_from_a_wrong_password(
     (finding,) = wrong(await check(settings))
     assert finding.refused
     assert finding.what == (
-        "the homeserver does not let @bot:elsewhere.org in, but @bot:example.org with the same "
+        "the homeserver refuses @bot:elsewhere.org but accepts @bot:example.org with the same "
         "password: correct MATRIX_USER_ID"
     )
     assert homeserver.devices == {"tok-bot": "SURFACESBOT"}

@@ -494,7 +494,7 @@ def test_a_damaged_journal_is_named_with_what_becomes_of_it(
     assert ends_with(command) == code
     told = capsys.readouterr().err
     assert "lambda_journal.db is damaged (file is not a database)" in told
-    assert "begins anew at its next start" in told
+    assert "at its next start the bot keeps it" in told
 
 
 def test_a_reset_that_was_cut_off_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
