@@ -1,4 +1,4 @@
-"""Putting the actors together over the ports."""
+"""Builds the actors of one bot over the ports."""
 
 import secrets
 import uuid
@@ -29,7 +29,7 @@ from actors.upkeep import Upkeep
 
 
 class RandomIds:
-    """Implements `actors.ports.Ids` with the system's randomness."""
+    """Implements `actors.ports.Ids` with the operating system's randomness."""
 
     def nonce(self) -> Nonce:
         """128 random bits."""
@@ -41,7 +41,7 @@ class RandomIds:
 
 
 def _deliver_nothing(room_id: RoomId) -> None:
-    """A single round of reconciliation sends nothing."""
+    """Send nothing, as a single round of reconciliation does."""
 
 
 def assemble(
@@ -63,11 +63,11 @@ def assemble(
     homeserver_slots: anyio.CapacityLimiter | None = None,
     bounds: Bounds = Bounds(),
 ) -> Services:
-    """Build the actors of one bot; enter the `system` of what is answered before telling any.
+    """Build the actors of one bot. Enter `Services.system` before telling an actor anything.
 
-    `homeserver` must refuse to write unless the gate is open. `deliver` says that a room has
-    something in the outbox; by default nothing is sent. `clock` gives anyio's time, for which a
-    known event loop can be asked more quickly.
+    `homeserver` must refuse to write while the gate is closed. `deliver` is called with a room that
+    has something in the outbox; by default nothing is sent. `clock` gives anyio's time in seconds;
+    a caller that knows its event loop can pass a quicker one.
     """
     gate = gate or Gate()
 

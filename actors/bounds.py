@@ -1,7 +1,7 @@
 """Every number that limits the bot, in one frozen value.
 
-`docs/runtime-semantics.md` lists them for operators, and a test compares the two. A test that needs
-others passes `replace(Bounds(), …)`. Numbers that a protocol fixes are not here.
+`docs/runtime-semantics.md` lists the bounds for operators, and a test compares the two. A test that
+needs other bounds passes `replace(Bounds(), …)`. Numbers that a protocol fixes are not here.
 """
 
 from dataclasses import dataclass
@@ -12,100 +12,100 @@ from actors.runtime.restart import Backoff, CorrelationBreaker, CrashWindow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """Names that end in `_s` are in seconds."""
+    """The bounds of one bot. Names that end in `_s` are in seconds."""
 
     runtime: RuntimeBounds = RuntimeBounds()
-    """Restarts, quarantine, idle actors."""
+    """The bounds of the actor runtime: restarts, quarantine, idle actors."""
 
     # Rooms
     inbox_batch: int = 16
-    """Messages of a room that are read from the inbox at once."""
+    """How many messages of a room are read from the inbox at once."""
     attempts: int = 5
-    """Failures after which a message is dead."""
+    """How many failed attempts make a message dead."""
     read_after_s: float = 0.2
-    """A message is shown as read after this, and with it those that came meanwhile."""
+    """A message is shown as read after this time, together with later ones that wait by then."""
     look_again_s: float = 1.0
-    """A room that is perhaps still being created is read again after this."""
+    """A room that may still be in creation is read again after this time."""
     undecided_for_s: float = 30.0
-    """A room in conflict over unreadable rooms is read again after this."""
+    """A room in conflict because of an unreadable room is read again after this time."""
     related_rooms: int = 12
-    """Rooms that are read for each room whose relations matter."""
+    """How many related rooms are read for one room, at most."""
     gap_messages: int = 5_000
-    """Messages that are fetched to fill one room's gap; older ones are given up."""
+    """How many messages are fetched to fill one gap; older messages are given up."""
     platform_timeout_s: float = 120.0
-    """The platform answers within this, or has failed."""
+    """The platform must answer within this time; otherwise it has failed."""
     platform_slots: int = 16
-    """Replies that are asked of the platform at a time."""
+    """How many messages the platform is asked to answer at the same time."""
     homeserver_slots: int = 16
-    """The actors' larger requests to the homeserver at a time."""
+    """How many large requests the actors make to the homeserver at the same time."""
     typing_after_s: float = 0.2
-    """An answer that comes sooner needs no typing notice."""
+    """A reply that takes less than this time needs no typing notice."""
     typing_again_s: float = 20.0
-    """A typing notice is renewed after this; the homeserver forgets it after 30 s."""
+    """A typing notice is renewed after this time; the homeserver forgets it after 30 s."""
     confirm_within_s: float = 60.0
-    """A yes to `!archive` counts within this."""
+    """`!yes` answers `!archive` within this time."""
 
     # Owners
     unclear_for_s: float = 60.0
-    """An unclear createRoom may still be at work on the server for this long. A room that it makes
-    meanwhile comes with the next sync, and is adopted then."""
+    """A createRoom without a clear answer may still be carried out for this long. A room that it
+    makes by then comes with a later sync, and is adopted."""
     unknown_again_s: float = 10.0
-    """A creation that waits for an unreadable room looks again after this."""
+    """A creation that waits for an unreadable room looks again after this time."""
     awaited_again_s: float = 0.2
-    """A creation that waits for a room's actor looks again after this."""
+    """A creation that waits for a room's actor looks again after this time."""
     upkeep_again_s: float = 5.0
-    """Upkeep waits for this after a request without an answer."""
+    """Upkeep waits this long after a request without an answer."""
 
     # Rounds and failures
     round_within_s: float = 120.0
-    """All answers of a round of reconciliation come within this; no handler in it waits."""
+    """All answers of a round must come within this time. No handler in a round waits."""
     session_pause_s: float = 5.0
-    """An actor rests for this when there is no session."""
+    """An actor pauses for this long when there is no session."""
     breaker: CorrelationBreaker = CorrelationBreaker()
-    """When many rooms fail the same way, the cause is outside of them."""
+    """The rule that recognises a common cause when many rooms fail the same way."""
 
     # Serving
     poll_s: float = 30.0
     """The long poll of /sync."""
     nothing_new_s: float = 1.0
-    """The pause after an answer of /sync that says nothing and came at once."""
+    """The pause after an answer of /sync that has no news and came at once."""
     regularly_s: float = 20.0
-    """What waits in the store is announced again at least this often."""
+    """Waiting rows of the store are announced again at least this often."""
     inbox_limit: int = 1_000
-    """Messages that may wait, in all rooms, before reading pauses."""
+    """How many messages may wait, in all rooms, before the pump pauses."""
     paused_s: float = 0.5
-    """While reading pauses, the inbox is counted again after this."""
+    """A paused pump counts the inbox again after this time."""
     answers_first_s: float = 0.05
-    """Reading waits this long, at most, for the answers to what was read last. A homeserver that is
-    asked for news meanwhile looks for those before it takes the answers."""
+    """The pump waits this long, at most, for the replies to the messages it accepted last: a
+    homeserver that is asked for news at once searches for them before it takes the replies."""
     gaps_within_s: float = 10.0
-    """Reading waits this long, at most, for gaps; then each room's own actor fetches its gap."""
+    """The pump waits this long, at most, to fill gaps; then each room's actor fills its own."""
     changed_rooms: int = 50
-    """When more rooms than this have changed, reading all rooms at once is quicker."""
+    """If more rooms than this have changed, all rooms are read at once, because that is quicker."""
     prune_every_s: float = 3600.0
-    """How often settled messages are deleted."""
+    """The time between two deletions of settled messages."""
     keep_s: float = 7 * 86_400.0
-    """How long settled messages are kept."""
+    """The time for which settled messages are kept."""
     send: Backoff = Backoff()
     """The pause after a message that could not be sent."""
     send_batch: int = 16
-    """Messages of a room that are read from the outbox at once."""
+    """How many messages of a room are read from the outbox at once."""
     renew_s: float = 180.0
-    """A name in the account's data that was overwritten is written again after this."""
+    """An announcement that another instance has replaced is written again after this time."""
     gone_after_s: float = 540.0
     """A second instance is considered gone after this much silence."""
 
     # The lifecycle
     probe: Backoff = Backoff()
-    """The wait between two attempts while degraded."""
+    """The pause between two attempts while degraded."""
     healthy_after_s: float = 60.0
-    """After so long in `live`, the next loss is waited for as if it were the first."""
+    """After this time in `live`, the pauses in `degraded` start from the shortest again."""
     revocations: CrashWindow = CrashWindow(limit=3, within_s=300.0)
-    """So many revoked sessions mean that two programs take turns."""
+    """The number of revoked sessions that means that two programs take turns."""
     stop_within_s: float = 10.0
-    """Handlers' time to end when the bot stops."""
+    """The time that running handlers have when the bot stops."""
     look_at_lock_s: float = 5.0
-    """How often the bot looks whether its instance lock is still there."""
+    """The time between two checks that the instance lock is still there."""
 
     # The status page
     page_sample_s: float = 1.0
@@ -118,16 +118,16 @@ class Bounds:
 
     # The homeserver and the files
     request_s: float = 30.0
-    """Any request that has no bound of its own."""
+    """The timeout of a request without a bound of its own."""
     create_s: float = 60.0
-    """A createRoom."""
+    """The timeout of a createRoom."""
     sync_grace_s: float = 15.0
-    """What a /sync may take beyond its long poll."""
+    """The time that a /sync may take in addition to its long poll."""
     hydrate_s: float = 300.0
-    """Reading all rooms at once."""
+    """The timeout of reading all rooms at once."""
     busy_s: float = 5.0
-    """A database statement waits this long for another process's lock."""
+    """A database statement waits this long, at most, for another process's lock."""
     journal_rows: int = 100_000
-    """Rows in the journal; older ones are deleted."""
+    """How many rows the journal keeps; older rows are deleted."""
     journal_age_s: float = 90 * 86_400.0
-    """The age of the journal's rows; older ones are deleted."""
+    """The age up to which the journal keeps rows."""

@@ -1,4 +1,4 @@
-"""The chats of an owner, as the cache has them."""
+"""The chats of an owner, as the cache holds them."""
 
 from dataclasses import dataclass, replace
 
@@ -15,7 +15,7 @@ class ChatManager:
     store: StateStore
 
     async def get(self, user_id: UserId, chat_id: ChatId) -> ChatContext | None:
-        """One chat, or None where there is no such row."""
+        """One chat; None if there is no such row."""
         return from_row(await self.store.row(chat_key(user_id, chat_id)), ChatContext)
 
     async def get_or_create(
@@ -26,7 +26,7 @@ class ChatManager:
         surface_ref: RoomId,
         name: str | None = None,
     ) -> ChatContext:
-        """The chat's row; a missing one is written, and one that names another room is repaired."""
+        """The chat's row. A missing row is written; a row that names another room is replaced."""
         known = await self.get(user_id, chat_id)
         if known is not None and known.surface_ref == surface_ref:
             return known
@@ -35,24 +35,24 @@ class ChatManager:
         return chat
 
     async def rename(self, user_id: UserId, chat_id: ChatId, name: str) -> ChatContext | None:
-        """Change the name; None where there is no such chat."""
+        """Change a chat's name; None if there is no such chat."""
         known = await self.get(user_id, chat_id)
         return await self._write(replace(known, name=name)) if known else None
 
     async def archive(self, user_id: UserId, chat_id: ChatId) -> ChatContext | None:
-        """Mark as archived; None where there is no such chat."""
+        """Mark a chat as archived; None if there is no such chat."""
         known = await self.get(user_id, chat_id)
         return await self._write(replace(known, is_archived=True)) if known else None
 
     async def list_all(self, user_id: UserId) -> list[ChatContext]:
-        """Every chat of an owner by number, archived ones too."""
-        # @a:x is how @a:x:8448 begins: the key alone does not say whose chat it is.
+        """Every chat of an owner, archived chats included, in the order of their numbers."""
+        # @a:x:8448 starts with @a:x, so the key alone does not name the owner.
         rows = await self.store.rows(chats_prefix(user_id))
         chats = (from_row(row, ChatContext) for row in rows.values())
         return in_order(chat for chat in chats if chat is not None and chat.user_id == user_id)
 
     async def list_active(self, user_id: UserId) -> list[ChatContext]:
-        """The chats of an owner that are not archived, by number."""
+        """The chats of an owner that are not archived, in the order of their numbers."""
         return [chat for chat in await self.list_all(user_id) if not chat.is_archived]
 
     async def _write(self, chat: ChatContext) -> ChatContext:

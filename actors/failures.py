@@ -1,4 +1,4 @@
-"""What failures mean here: which are no crashes, which count, which many rooms share."""
+"""What an error means for its actor: whether it is a crash, is charged, or is shared."""
 
 import math
 from collections.abc import Callable, Collection
@@ -21,9 +21,9 @@ from actors.runtime.restart import Failures
 
 
 class FailurePolicy:
-    """Implements `actors.runtime.policy.Policy` for rooms and owners.
+    """Implements `actors.runtime.policy.Policy` for room actors and user actors.
 
-    Owners are never set aside: what was promised to them is tried again for as long as it takes.
+    A user actor is never quarantined: it tries to carry out its intents until it succeeds.
     """
 
     def __init__(
@@ -35,16 +35,16 @@ class FailurePolicy:
         self._bounds = bounds
         self._failures = Failures[Address](bounds.breaker)
         self._answered_at = -math.inf
-        """When the platform last answered a question."""
+        """When the platform last answered."""
         self._platform_down_at = -math.inf
-        """When the platform last failed in so many rooms that it must be down."""
+        """When the breaker last tripped over failures of the platform."""
 
     def platform_answered(self) -> None:
-        """The platform has answered a question: it is not down."""
+        """Record that the platform has answered: it is not down."""
         self._answered_at = self._clock()
 
     def pause_s(self, error: Exception) -> float | None:
-        """A limit and a lost session are no crashes: the one says how long, the other is short."""
+        """A rate limit and a lost session are no crashes. The limit says how long to wait."""
         match error:
             case RateLimited():
                 return error.retry_after_s
@@ -56,7 +56,12 @@ class FailurePolicy:
     def shared_by(
         self, address: Address, error: Exception, active: Callable[[str, float], int]
     ) -> Collection[Address] | None:
-        """Many rooms that fail alike; with the platform, only while it answers none of them."""
+        """The rooms that fail the same way, once the breaker has tripped.
+
+        Failures of the platform are shared only if it has answered no room within the breaker's
+        time. Once that has tripped the breaker, further ones return an empty collection until the
+        platform answers.
+        """
         if not self._gate.live or address.kind != ActorKind.ROOM:
             return None
         now, of_platform = self._clock(), isinstance(error, PlatformFailed)
@@ -72,24 +77,24 @@ class FailurePolicy:
         return rooms or None
 
     def is_charged(self, address: Address, error: Exception) -> bool:
-        """A room answers for what it fails with, but not for the platform, nor for an outage."""
+        """Only rooms are charged: not for the platform, nor for the homeserver while not live."""
         if address.kind != ActorKind.ROOM or isinstance(error, PlatformFailed):
             return False
         return self._gate.live or not isinstance(error, HomeserverUnavailable)
 
     def probe_with(self, address: Address) -> Message:  # noqa: ARG002 - all rooms alike
-        """A quarantined room is read again."""
+        """To be probed, a room is read again."""
         return RoomChanged()
 
     def ends_with_outage(self, error: Exception) -> bool:
-        """A room that the homeserver would not show is probed as soon as the homeserver is back."""
+        """A room that the homeserver did not show is probed as soon as the homeserver is back."""
         return isinstance(error, HomeserverUnavailable)
 
     def quarantined(self, address: Address, error: Exception, probe_in_s: float) -> None:
-        """Move the room to its state."""
+        """Move the room to `quarantined`."""
         reason = f"{error}; next probe in {probe_in_s:.0f} s"
         self._states.fire(RoomId(address.name), RoomTrigger.FAILED_REPEATEDLY, reason)
 
     def probed(self, address: Address, probe: int) -> None:
-        """Move the room to its state."""
+        """Move the room from `quarantined` to `unchecked`."""
         self._states.fire(RoomId(address.name), RoomTrigger.PROBED, f"probe {probe}")

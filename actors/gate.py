@@ -1,13 +1,13 @@
-"""What actors may do at the moment."""
+"""The switches that say what actors may do now."""
 
 from dataclasses import dataclass
 
 
 @dataclass(slots=True)
 class Gate:
-    """Two switches. Only the serving activity sets them; everything else reads them."""
+    """Two switches. Only the serving activity sets them; all other code reads them."""
 
     live: bool = False
-    """Messages of people are handled, and the homeserver may be written to."""
+    """True while messages are handled and the bot may write to the homeserver."""
     creating: bool = True
-    """Rooms may be created while live. False while many rooms fail: nothing new is made then."""
+    """True while rooms may be created, if the bot is live. False while many rooms fail."""

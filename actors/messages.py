@@ -1,8 +1,8 @@
-"""Everything that actors say to each other, and what they report upwards.
+"""Every message to an actor, and every report of an actor.
 
-Messages to actors are level-triggered: a message says what it replaces while it waits, so a mailbox
-never grows beyond its slots, and telling something twice loses nothing. What must not be lost (a
-person's message, a promise) is in the store before any actor is told.
+Messages are level-triggered: they say that something is to be done, not how often. A mailbox holds
+one message for each slot, so to tell something twice loses nothing. What must not be lost (a
+person's message, an intent) is in the store before an actor is told.
 """
 
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ from actors.writes import Write
 
 
 class ActorKind(StrEnum):
-    """The two kinds of actors."""
+    """The kinds of actors."""
 
     ROOM = "room"
     OWNER = "owner"
 
 
 def room_address(room_id: RoomId) -> Address:
-    """The actor of a joined room."""
+    """The address of a room's actor."""
     return Address(ActorKind.ROOM, room_id)
 
 
 def owner_address(owner: UserId) -> Address:
-    """The actor of an owner."""
+    """The address of an owner's actor."""
     return Address(ActorKind.OWNER, owner)
 
 
@@ -40,12 +40,12 @@ def owner_address(owner: UserId) -> Address:
 
 
 SETTLED_ALONE: Final = "settled outside a round"
-"""The slot of what was settled for one room outside a round of reconciliation."""
+"""The slot of rows that were settled outside of a round."""
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotTaken(Message):
-    """Reconciliation has read the room: compare, and report to the owner's actor."""
+    """A round has read the room: compare the rows with it, and report what the room is."""
 
     never_waits: ClassVar[bool] = True
 
@@ -56,15 +56,15 @@ class SnapshotTaken(Message):
     @property
     @override
     def voids(self) -> tuple[object, ...]:
-        """The snapshot shows what changed before it; what was settled before is settled again."""
+        """The snapshot shows all earlier changes, and the round settles the room again."""
         return (RoomChanged, SETTLED_ALONE)
 
 
 @dataclass(frozen=True, slots=True)
 class RowsSettled(Message):
-    """The owner's actor has decided what the cache must say: write what differs.
+    """The owner's actor has decided what the cache must say: write the rows that differ.
 
-    `in_round` hands the writes to the round, which commits those of all rooms at once.
+    With `in_round`, the writes are reported to the round, which commits those of all rooms at once.
     """
 
     never_waits: ClassVar[bool] = True
@@ -75,37 +75,37 @@ class RowsSettled(Message):
     @property
     @override
     def slot(self) -> object:
-        """What one room's report settled must not take the place of what a round settled."""
+        """Rows that were settled outside of a round must not replace those of a round."""
         return RowsSettled if self.in_round else SETTLED_ALONE
 
 
 @dataclass(frozen=True, slots=True)
 class RoomLeft(Message):
-    """We are not in the room any more."""
+    """The bot is not in the room any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoomChanged(Message):
-    """The room's state changed, or is not known: read it again."""
+    """The room's state has changed, or is not known: read it again."""
 
     behind: ClassVar[tuple[type[Message], ...]] = (RoomLeft,)
-    """The bot may be back in a room that it left before."""
+    """The bot may be back in a room that it left: the leaving is handled first."""
 
     @property
     @override
     def voids(self) -> tuple[object, ...]:
-        """What was settled before the change is settled again."""
+        """Rows that were settled before the change are settled again."""
         return (SETTLED_ALONE,)
 
 
 @dataclass(frozen=True, slots=True)
 class GapOpened(Message):
-    """Messages of the room are still to be fetched: nothing is handled before they are."""
+    """The room has a gap: fill it. No message of the room is handled before that."""
 
 
 @dataclass(frozen=True, slots=True)
 class InboxWaiting(Message):
-    """Messages of people wait in the inbox."""
+    """Messages of the room wait in the inbox."""
 
     is_stored: ClassVar[bool] = True
 
@@ -115,23 +115,24 @@ class InboxWaiting(Message):
 
 @dataclass(frozen=True, slots=True)
 class RoomReported(Message):
-    """One of the owner's rooms says what it is, outside a round."""
+    """One of the owner's rooms reports what it is, outside of a round."""
 
     report: RoomReport
 
     @property
     @override
     def slot(self) -> object:
-        """The latest report of each room counts."""
+        """Each room has a slot, so its latest report counts."""
         return self.report.room_id
 
 
 @dataclass(frozen=True, slots=True)
 class OwnerComplete(Message):
-    """All of the owner's rooms have reported. `partial`: all of those that take part.
+    """All of the owner's rooms that take part in the round have reported: settle them.
 
-    `stored` is the owner's row as it stands, `intents` are those that are not done, `undecided` are
-    the chats of rooms that we are not in or that are in conflict.
+    `partial` says that the owner may have more rooms: what the cache holds about those is kept.
+    `stored` is the owner's present row, and `intents` are the open intents. `undecided` are the
+    stored chats of rooms that the bot is not in, or that are in conflict.
     """
 
     never_waits: ClassVar[bool] = True
@@ -145,14 +146,14 @@ class OwnerComplete(Message):
 
 @dataclass(frozen=True, slots=True)
 class SpaceLeft(Message):
-    """We are not in the owner's Space any more."""
+    """The bot is not in the owner's Space any more."""
 
     space_id: RoomId
 
 
 @dataclass(frozen=True, slots=True)
 class IntentsWaiting(Message):
-    """Something promised to the owner is to be carried out."""
+    """The owner has open intents: carry them out."""
 
     is_stored: ClassVar[bool] = True
 
@@ -163,12 +164,12 @@ RoomMessage: TypeAlias = (
 OwnerMessage: TypeAlias = RoomReported | OwnerComplete | SpaceLeft | IntentsWaiting
 
 
-# ---------------------------------------------------------------- upwards
+# ---------------------------------------------------------------- reports to a round
 
 
 @dataclass(frozen=True, slots=True)
 class RoomChecked(Report):
-    """A room has said what it is. `founded_ts` as in RoomRelations."""
+    """A room has found out what it is. `founded_ts` is that of RoomRelations."""
 
     is_answer: ClassVar[bool] = True
 
@@ -179,9 +180,10 @@ class RoomChecked(Report):
 
 @dataclass(frozen=True, slots=True)
 class RoomWritten(Report):
-    """What a room's rows must say, and the writes that bring them there, if any.
+    """A room has compared its rows; the round commits `writes`, if there are any.
 
-    `rows` is what the cache held before; `removed` counts stale rows among the writes.
+    `desired` are the rows that the cache must hold, `rows` those that it held before. `removed`
+    counts the stale rows that the writes remove.
     """
 
     is_answer: ClassVar[bool] = True
@@ -195,7 +197,7 @@ class RoomWritten(Report):
 
 @dataclass(frozen=True, slots=True)
 class RowsRemoved(Report):
-    """A room that is not managed had rows; they are to go."""
+    """A room is not managed; the round removes its rows with `writes`."""
 
     is_answer: ClassVar[bool] = True
 
@@ -205,7 +207,11 @@ class RowsRemoved(Report):
 
 @dataclass(frozen=True, slots=True)
 class OwnerSettled(Report):
-    """What an owner's row must say, and the writes for it; their rooms have been told."""
+    """An owner's rooms are settled. Each of `rooms` was told its rows; the round commits `writes`.
+
+    `user` is what the owner's row must say; None for an owner without a Space. `conflicts` are
+    rooms with a reason and a detail.
+    """
 
     is_answer: ClassVar[bool] = True
 

@@ -1,4 +1,4 @@
-"""What the running bot counts about itself; the status page and the metrics show it."""
+"""The numbers that the bot counts about itself, for the status page and the metrics."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ class Meter(RuntimeMeter):
     """The numbers of one bot."""
 
     requests: Histogram = field(default_factory=Histogram)
-    """How long the homeserver took for an answer; waiting for news in /sync is not counted."""
+    """How long the homeserver took to answer, without the long poll of /sync."""
     answers: Counter[str] = field(default_factory=Counter)
-    """Requests to the homeserver by outcome: `ok`, or the name of the port's error."""
+    """Answers of the homeserver by outcome: `ok`, or the name of the port's error."""
     beat_at: float = 0.0
     """When the serving loop last made progress, in anyio's time."""
 
     def beat(self) -> None:
-        """Note that the serving loop makes progress."""
+        """Record that the serving loop makes progress."""
         self.beat_at = anyio.current_time()

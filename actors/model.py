@@ -20,21 +20,21 @@ EventId = NewType("EventId", str)
 """A Matrix event id, unique among all servers."""
 
 Nonce = NewType("Nonce", str)
-"""Names one intended creation; unique within the bot account."""
+"""The name of one intent, unique within the bot's account."""
 
 MARKER_TYPE: Final = "io.surfaces.room"
 MARKER_VERSION: Final = 1
 INSTANCE_TYPE: Final = "io.surfaces.instance"
-"""The type of the account data in which a process that is live says so."""
+"""The type of the account data that names the process which went live last."""
 ENCRYPTED_TYPE: Final = "m.room.encrypted"
-"""The type of a message that only the people in the room can read."""
+"""The type of an encrypted message, which the bot can't read."""
 
 PAIR: Final = 2
-"""Members of a room in which nobody is but one person and us."""
+"""The number of members of a room that holds only the bot and one person."""
 
 
 class RoomKind(StrEnum):
-    """What a managed room is."""
+    """The kinds of rooms that the bot manages."""
 
     CHAT = "chat"
     SPACE = "space"
@@ -42,7 +42,7 @@ class RoomKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One run of a process that uses the bot's account; `where` says to people which one."""
+    """One run of a process that uses the bot's account. `where` describes the process to people."""
 
     boot: str
     where: str
@@ -52,8 +52,9 @@ class Instance:
 class Marker:
     """What the bot wrote into a room to say what the room is.
 
-    A chat has `chat_id`, `space_id`, `platform_chat_id` and `archived`; a Space has
-    `next_chat_index`, the high-water mark: no id below it may be given out again.
+    A chat's marker has `chat_id`, `space_id`, `platform_chat_id` and `archived`. A Space's marker
+    has `next_chat_index`, the high-water mark: no chat number below it is given out again. `intent`
+    is the nonce of the intent that created the room.
     """
 
     kind: RoomKind
@@ -68,15 +69,15 @@ class Marker:
 
 @dataclass(frozen=True, slots=True)
 class RoomSnapshot:
-    """What a joined room's state says, as far as it matters here.
+    """What a joined room's state says, as far as the bot needs it.
 
-    `marker` is filled only from an event whose state key and sender are both the bot itself;
-    `marker_fault` says why such an event could not be read, `possible_owner` whom it names all the
-    same. `children` are `m.space.child` links with a non-empty `via`; `parents` are
-    `m.space.parent` links that the bot itself sent.
-    `others` are joined or invited people other than the bot, as far as they were told: all up to a
-    thousand of a room that was read alone, at most five of one that was read with the others;
-    `member_count` counts everybody joined or invited, the bot included.
+    `marker` comes only from an event with the bot as both state key and sender. `marker_fault` says
+    why such an event could not be read, and `possible_owner` is the owner that it names all the
+    same. `children` are the room's `m.space.child` links with a non-empty `via`; `parents` are the
+    `m.space.parent` links that the bot itself sent. `member_count` counts joined and invited
+    members, the bot included. `others` are the members other than the bot, as far as the homeserver
+    listed them: up to a thousand when the room was read alone, at most five when all rooms were
+    read at once.
     """
 
     room_id: RoomId
@@ -132,9 +133,10 @@ class ChatContext:
 
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
-    """One thing that somebody said. `body` is empty when it has none.
+    """One message of a person, of any type. A message without a body has an empty `body`.
 
-    `msgtype` is that of an `m.room.message`, and the event's type of anything else.
+    `msgtype` is the `msgtype` of an `m.room.message`, and the event type of any other event.
+    `sent_ts` is in milliseconds since the epoch.
     """
 
     event_id: EventId
@@ -148,7 +150,7 @@ class InboundMessage:
 
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
-    """One message to send. The server deduplicates by `txn_id` within our device."""
+    """One message to send. The homeserver sends one `txn_id` of the bot's device only once."""
 
     txn_id: str
     room_id: RoomId
@@ -158,44 +160,47 @@ class OutboundMessage:
 
 @dataclass(frozen=True, slots=True)
 class Invite:
-    """An invite to us that waits on the server."""
+    """An invite to the bot that waits on the homeserver."""
 
     room_id: RoomId
     inviter: UserId
 
 
 class IntentStep(StrEnum):
-    """How far an intent has come. Each step may be repeated without harm."""
+    """The progress of an intent. Each step may be repeated without harm."""
 
     WANTED = "wanted"
-    """Decided; nothing has been done on the server."""
+    """Decided; nothing has been done on the homeserver."""
     CREATING = "creating"
-    """The chat id is reserved; createRoom may have been sent. Look for the nonce first."""
+    """The chat id is reserved, and createRoom may have been sent: search for the nonce first."""
     CREATED = "created"
-    """The room exists and is recorded; links and invites are still to be made."""
+    """The room exists and has rows; its link and its invite may be missing."""
     DONE = "done"
 
 
 class IntentKind(StrEnum):
-    """What an intent is to bring about."""
+    """The kinds of intents."""
 
     INVITED = "invited"
-    """Answer an invite: join and onboard, or reject."""
+    """Answer an invite: join the room and onboard its owner, or reject the invite."""
     ONBOARD = "onboard"
-    """Give the owner their Space and first chat, or show them the way back into it."""
+    """Give the owner a Space and a first chat, or invite them back to theirs."""
     SPACE = "space"
+    """Create the owner's Space."""
     FIRST_CHAT = "first_chat"
-    """The chat that comes with a new Space."""
+    """Create the chat that comes with a new Space."""
     CHAT = "chat"
+    """Create a chat that the owner asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """Something promised to an owner that takes several requests, kept until it is done.
+    """A promise to an owner that takes several requests. It is stored until it is carried out.
 
-    `reply_room` is where the owner asked, None where nobody reads what is said; `name` is the name
-    they asked for.
-    `started_at` is the time (seconds since the epoch) of the last createRoom attempt.
+    `reply_room` is the room in which the owner asked; None means that the bot has no room to reply
+    in. `name` is the name that the owner asked for. `started_at` is the time of the latest
+    createRoom attempt, in seconds since the epoch. `told_queued` says that the owner was told that
+    the intent has to wait.
     """
 
     nonce: Nonce

@@ -1,6 +1,6 @@
-"""What the core needs from outside, and the errors that may come from there.
+"""The interfaces of the core to the outside, and the errors that come from there.
 
-Errors are translated into this family once, in the adapter that implements the port.
+The adapter that implements a port translates every error into this family, once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,18 +27,18 @@ from actors.writes import JsonObject, OpenGap, Write
 
 
 class PortError(ExpectedError):
-    """Base of everything a port raises on purpose."""
+    """Base class of every error that a port raises on purpose."""
 
 
 class HomeserverUnavailable(PortError):
-    """No answer, or none that means anything: connection, timeout, 5xx, a body that is not Matrix.
+    """No usable answer: a lost connection, a timeout, a 5xx status, or a body that is not Matrix.
 
-    Nothing is known about the request: it may have been carried out. Wait and look again.
+    The homeserver may have carried out the request. Wait, and look before repeating it.
     """
 
 
 class RateLimited(PortError):
-    """429. Nothing was done; try again after `retry_after_s` seconds."""
+    """Status 429: nothing was done. Try again after `retry_after_s` seconds."""
 
     def __init__(self, retry_after_s: float) -> None:
         super().__init__(f"rate limited for {retry_after_s:g} s")
@@ -46,7 +46,7 @@ class RateLimited(PortError):
 
 
 class HomeserverRefused(PortError):
-    """A clear no (4xx) to this request. Repeating it as it is makes no sense."""
+    """The homeserver refused the request with a 4xx status. Do not repeat it unchanged."""
 
     def __init__(self, status: int, errcode: str, message: str) -> None:
         super().__init__(f"{status} {errcode}: {message}")
@@ -56,19 +56,19 @@ class HomeserverRefused(PortError):
 
 
 class SessionRevoked(PortError):
-    """The access token is no longer good (M_UNKNOWN_TOKEN). Log in again under the same device."""
+    """The access token is no longer valid (M_UNKNOWN_TOKEN). Log in again with the same device."""
 
 
 class CredentialsRefused(PortError):
-    """The homeserver will not let this account in. No waiting helps; the text says what does."""
+    """The homeserver refuses the login. Waiting does not help; the text says what does."""
 
 
 class PositionLost(PortError):
-    """The sync position is not known to the server any more. Hydrate from scratch."""
+    """The homeserver does not know the sync position any more. Hydrate all rooms."""
 
 
 class StoreUnavailable(PortError):
-    """The database cannot be read or written now (locked, read-only, disk full). Wait and retry."""
+    """The database is locked or read-only, or the disk is full. Wait and retry."""
 
 
 class StoreCorrupt(PortError):
@@ -76,28 +76,29 @@ class StoreCorrupt(PortError):
 
 
 class PlatformFailed(PortError):
-    """The chat platform gave no answer to this message. Retry with the same idempotency key."""
+    """The platform did not answer this message. Retry with the same idempotency key."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoomDelta:
-    """What a sync said of one joined room."""
+    """What one sync response says about one joined room."""
 
     room_id: RoomId
     messages: tuple[InboundMessage, ...] = ()
     state_changed: bool = False
-    """Some state that a RoomSnapshot is made of has changed."""
+    """State that a RoomSnapshot is made of has changed."""
     gap_from: str | None = None
-    """Messages before this token are missing: the timeline was limited, or shows our own join."""
+    """Messages before this token are missing: the timeline is limited, or shows the bot's join."""
     replacement: RoomId | None = None
-    """The room was upgraded to this one just now."""
+    """The room that this room was upgraded to just now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What a limited timeline left out: messages, oldest first, since we last joined the room.
+    """What a limited timeline left out: messages, oldest first, since the bot last joined the room.
 
-    `rejoined`: we had left it within the gap; what was queued for the room before that is void.
+    `rejoined` says that the bot left the room within the gap and came back: messages and replies
+    that were queued for the room before that are void.
     """
 
     messages: tuple[InboundMessage, ...] = ()
@@ -106,27 +107,27 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class SyncDelta:
-    """One /sync response. `left` are rooms that we left or were removed from."""
+    """One /sync response. `left` are rooms that the bot left or was removed from."""
 
     next_batch: str
     rooms: tuple[RoomDelta, ...] = ()
     invites: tuple[Invite, ...] = ()
     left: tuple[RoomId, ...] = ()
     malformed: int = 0
-    """Events that could not be decoded and were skipped."""
+    """The number of events that could not be decoded and were skipped."""
     instance: Instance | None = None
-    """Who announced itself last, if anybody has."""
+    """The instance that was announced last, if this response names one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hydration:
-    """Every joined room's state and the position from which /sync goes on."""
+    """The state of every joined room, and the position from which /sync goes on."""
 
     position: str
     snapshots: tuple[RoomSnapshot, ...]
     invites: tuple[Invite, ...] = ()
     unreadable: Mapping[RoomId, str] | None = None
-    """Joined rooms whose state could not be read, with the reason."""
+    """Joined rooms with a state that could not be read, each with the reason."""
     malformed: int = 0
 
 
@@ -140,30 +141,30 @@ class NewRoom:
 
 
 class Homeserver(Protocol):
-    """The homeserver, as one bot account sees it.
+    """The homeserver, as the bot's account sees it.
 
-    Unless a method says otherwise it raises HomeserverUnavailable, RateLimited,
+    Unless it says otherwise, every method may raise HomeserverUnavailable, RateLimited,
     HomeserverRefused or SessionRevoked.
     """
 
     @property
     def me(self) -> UserId:
-        """Our own user id, as configured; confirmed by `log_in`."""
+        """The bot's user id, as configured. `log_in` confirms it."""
         ...
 
     async def log_in(self) -> str:
-        """Resume the stored session, else log in; answer how (for the log).
+        """Resume the stored session, or else log in; a text for the log that says which.
 
         Also raises CredentialsRefused.
         """
         ...
 
     async def probe(self) -> None:
-        """Return only after a request that needs the session has really succeeded."""
+        """Return only after a request that needs the session has succeeded."""
         ...
 
     async def hydrate(self) -> Hydration:
-        """Read every joined room's state, and the position that goes with it."""
+        """Read the state of every joined room, and the position that belongs to it."""
         ...
 
     async def sync(self, since: str, timeout_s: float) -> SyncDelta:
@@ -173,17 +174,17 @@ class Homeserver(Protocol):
     async def messages_before(
         self, room_id: RoomId, token: str, *, stop_at: str, limit: int
     ) -> Gap:
-        """At most `limit` messages of a gap: backwards from `token` to `stop_at`."""
+        """The messages from `token` back to `stop_at`, at most `limit` of them."""
         ...
 
     async def read_room(self, room_id: RoomId) -> RoomSnapshot:
-        """One joined room's whole state. HomeserverRefused when we are not (or no longer) in it."""
+        """The whole state of one joined room. HomeserverRefused when the bot is not in it."""
         ...
 
     async def joined_rooms(self) -> frozenset[RoomId]: ...
 
     async def create_room(self, room: NewRoom) -> RoomId:
-        """Create a private room. HomeserverUnavailable leaves it open whether the room exists."""
+        """Create a private room. After HomeserverUnavailable the room may exist or not."""
         ...
 
     async def write_marker(self, room_id: RoomId, marker: Marker) -> None: ...
@@ -195,7 +196,7 @@ class Homeserver(Protocol):
         ...
 
     async def unlink(self, space_id: RoomId, room_id: RoomId) -> None:
-        """List a room in a Space no longer."""
+        """Remove a room from a Space's list."""
         ...
 
     async def join(self, room_id: RoomId) -> None: ...
@@ -207,13 +208,13 @@ class Homeserver(Protocol):
     async def forget(self, room_id: RoomId) -> None: ...
 
     async def invite(self, room_id: RoomId, user_id: UserId) -> None:
-        """Invite somebody. Somebody who is already in the room is no error."""
+        """Invite a person. A person who is already in the room is no error."""
         ...
 
     async def send(self, message: OutboundMessage) -> EventId: ...
 
     async def announce(self, instance: Instance) -> None:
-        """Tell everybody who uses our account that we do, see `SyncDelta.instance`."""
+        """Announce this instance to every process on the account, see `SyncDelta.instance`."""
         ...
 
     async def set_typing(self, room_id: RoomId, *, typing: bool) -> None: ...
@@ -227,60 +228,61 @@ class Homeserver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An inbox message that waits, with the number of attempts that failed."""
+    """A waiting inbox message, with the number of failed attempts at it."""
 
     message: InboundMessage
     attempts: int
 
 
 class StateStore(Protocol):
-    """The rebuildable cache, and the queues beside it. Every method may raise StoreUnavailable."""
+    """The cache, and the queues beside it. Every method may raise StoreUnavailable."""
 
     async def commit(self, writes: Sequence[Write]) -> None:
-        """Carry out all the writes, in order, or none.
+        """Carry out all writes in order, or none of them.
 
-        On return a kill takes none of them back. A loss of power may, the newest first and the
-        position with them; but never an intent, nor anything that was committed before it.
-        A cancelled caller's writes are either wholly in or wholly out.
+        After the return, a kill of the process loses none of them. A loss of power may lose the
+        newest commits, the position included; but never an intent, nor anything that was
+        committed before an intent. When the caller is cancelled, either all of its writes are
+        carried out or none.
         """
         ...
 
     async def row(self, key: str) -> JsonObject | None:
-        """One row; None where it is absent or is not a JSON object."""
+        """One row; None for an absent row and for a value that is not a JSON object."""
         ...
 
     async def rows(self, prefix: str) -> dict[str, JsonObject | None]:
-        """The rows whose key starts so, by key. None for a value that is not a JSON object."""
+        """The rows with keys that start with `prefix`; None for a value that is no JSON object."""
         ...
 
     async def keys(self, prefix: str) -> tuple[str, ...]:
-        """The keys that start so, in order, whatever their rows say."""
+        """The keys that start with `prefix`, in order, whatever their values are."""
         ...
 
     async def position(self) -> str | None: ...
 
     async def gaps(self) -> tuple[OpenGap, ...]:
-        """Every room's gap that is not filled yet."""
+        """The gaps that are not filled yet, at most one for each room."""
         ...
 
     async def waiting(self, room_id: RoomId, limit: int) -> tuple[Waiting, ...]:
-        """Inbox messages of a room that wait, in the order of their acceptance."""
+        """The waiting inbox messages of a room, at most `limit`, in the order of acceptance."""
         ...
 
     async def waiting_rooms(self) -> tuple[RoomId, ...]: ...
 
     async def waiting_count(self) -> int:
-        """How many inbox messages wait, in all rooms."""
+        """The number of waiting inbox messages, in all rooms."""
         ...
 
     async def unsent(self, room_id: RoomId, limit: int) -> tuple[OutboundMessage, ...]:
-        """Outbox messages of a room that are not confirmed, in order."""
+        """The unsent outbox messages of a room, at most `limit`, in order."""
         ...
 
     async def unsent_rooms(self) -> tuple[RoomId, ...]: ...
 
     async def unsent_count(self) -> int:
-        """How many outbox messages are not confirmed, in all rooms."""
+        """The number of unsent outbox messages, in all rooms."""
         ...
 
     async def open_intents(self, owner: UserId) -> tuple[Intent, ...]:
@@ -288,31 +290,34 @@ class StateStore(Protocol):
         ...
 
     async def intent_owners(self) -> tuple[UserId, ...]:
-        """Everybody who has an intent that is not done."""
+        """The owners with an intent that is not done."""
         ...
 
     async def verify(self) -> None:
-        """Return while what is written is really kept. Also raises StoreCorrupt."""
+        """Return if the database really keeps what is written to it. Also raises StoreCorrupt."""
         ...
 
     async def prune(self, *, before: float) -> int:
-        """Delete settled inbox and outbox rows from before a time; answer how many.
+        """Delete the settled inbox and outbox rows from before a time; the number of them.
 
-        `before` is in seconds since the epoch. What waits, is unsent or was given up stays.
+        `before` is in seconds since the epoch. Waiting, unsent and dead messages stay.
         """
         ...
 
 
 class Platform(Protocol):
-    """The chat platform behind the rooms."""
+    """The chat platform that replies to messages."""
 
     async def reply(self, chat: PlatformChatId, text: str, idempotency_key: EventId) -> str:
-        """Answer one message. Repeating a key gives the same answer once. Raises PlatformFailed."""
+        """The reply to one message. Raises PlatformFailed.
+
+        A repeated `idempotency_key` names the same message, and gets the same reply.
+        """
         ...
 
 
 class Ids(Protocol):
-    """Where new ids come from; seeded in tests."""
+    """The source of new ids."""
 
     def nonce(self) -> Nonce: ...
 

@@ -1,4 +1,4 @@
-"""Reading one room together with those rooms that say something about it."""
+"""Reads a room, the rooms that say something about it, and the messages of a gap."""
 
 from collections import deque
 from collections.abc import Collection, Iterable
@@ -22,12 +22,12 @@ async def read_graph(
     *,
     limit: int,
 ) -> RoomGraph:
-    """The graph of some rooms, their Spaces and the rooms they were upgraded from or to.
+    """The graph of some rooms, their Spaces, and the rooms that they were upgraded from or to.
 
-    At most `limit` rooms are read for each. `owners` are people whose known Space may list one of
-    them, `spaces` are other Spaces that may.
-    Rooms that we are not in are left out; any other failure is raised: not knowing is not the same
-    as absence.
+    At most `limit` rooms are read for each room in `seen`. `owners` are people with a Space that
+    may list one of the rooms; `spaces` are other Spaces that may. The graph leaves out rooms that
+    the bot is not in. Any other failure is raised, because a room that can't be read is not the
+    same as a room that is not there.
     """
     users: dict[UserId, UserMeta] = {}
     for owner in {*owners, *(other for each in seen for other in each.others)}:
@@ -56,20 +56,21 @@ async def read_graph(
 
 
 async def read_if_joined(homeserver: Homeserver, room_id: RoomId) -> RoomSnapshot | None:
-    """A room's snapshot; None only when we are certainly not in it.
+    """A room's snapshot; None only when the bot is certainly not in the room.
 
-    A refusal alone is not certain: HomeserverUnavailable is raised where we still count as joined.
+    A refusal alone proves nothing: if the list of joined rooms still has the room, this raises
+    HomeserverUnavailable.
     """
     try:
         return await homeserver.read_room(room_id)
     except HomeserverRefused as refusal:
         if room_id in await homeserver.joined_rooms():
-            raise HomeserverUnavailable(f"joined, but not to be read: {refusal}") from refusal
+            raise HomeserverUnavailable(f"joined, but it can't be read: {refusal}") from refusal
         return None
 
 
 def _rooms_named_in(seen: RoomSnapshot) -> list[RoomId]:
-    """Rooms that a room's state points at, apart from a Space's children."""
+    """The rooms that a room's state names, without the children of a Space."""
     space_id = seen.marker.space_id if seen.marker else None
     named = (space_id, seen.predecessor, seen.replacement, *sorted(seen.parents))
     return [room_id for room_id in named if room_id]
@@ -78,7 +79,7 @@ def _rooms_named_in(seen: RoomSnapshot) -> list[RoomId]:
 async def fetch_gap(
     homeserver: Homeserver, room_id: RoomId, token: str, *, stop_at: str, limit: int
 ) -> Gap:
-    """Read at most `limit` messages, backwards from `token` to `stop_at`; none where refused.
+    """The messages from `token` back to `stop_at`, at most `limit`; none if they are refused.
 
     Raises HomeserverUnavailable and RateLimited.
     """
@@ -93,5 +94,5 @@ async def fetch_gap(
 
 
 def worth_accepting(message: InboundMessage) -> bool:
-    """Notices are other bots' talk, and an edit is not a new message."""
+    """Whether a message goes into the inbox: notices come from bots, and edits are not new."""
     return message.msgtype != "m.notice" and not message.is_edit

@@ -1,8 +1,12 @@
-"""One round of reconciliation: rooms say what they are, owners settle, rooms write their rows.
+"""One round of reconciliation, which brings the cache in line with the rooms that were read.
 
-The round only counts: it tells the room actors what was read, hears of every step through the
-system's reports, and is over when each owner has settled and each of their rooms has said what to
-write. Then everything is written in one transaction.
+1. The round tells every room actor what was read of its room. Each room reports what it is.
+2. The round tells every user actor what the owner's rooms have reported. Each user actor settles
+   its owner's rows, and tells the rooms theirs.
+3. Each room compares its rows and reports the writes.
+4. The round commits all writes in one transaction.
+
+The actors decide; the round only counts their reports.
 """
 
 from collections.abc import Collection, Mapping
@@ -32,15 +36,15 @@ from actors.writes import DeleteRow, JsonObject, Write
 
 
 class RoomsFail(Exception):
-    """Many rooms fail the same way at once; the serving activity ends by it when it hears so."""
+    """Many rooms fail the same way at once. The serving activity raises it, and ends."""
 
 
 class ReconcileFailed(Exception):
-    """The round could not be brought to its end; the cause says why. Hydrate and try again."""
+    """The round could not finish; the text says why. Hydrate and try again."""
 
 
 async def reconcile(hydration: Hydration, services: Services) -> ReconcileReport:
-    """Bring the whole cache in line with what was read. Writes nothing on the homeserver."""
+    """Bring the whole cache in line with a hydration. It writes nothing to the homeserver."""
     store, me = services.store, services.homeserver.me
     stored = read_rows(await store.rows(""))
     unreadable = hydration.unreadable or {}
@@ -59,7 +63,7 @@ async def reconcile(hydration: Hydration, services: Services) -> ReconcileReport
 async def reconcile_some(
     graph: RoomGraph, rooms: Collection[RoomId], services: Services
 ) -> ReconcileReport:
-    """Bring the rows of some rooms in line; what is known of their owners' others is kept.
+    """Bring the rows of some rooms in line. The rows of their owners' other rooms are kept.
 
     The rooms that they replace take part as well.
     """
@@ -75,7 +79,7 @@ async def reconcile_some(
 
 
 async def _rows_about(rooms: Collection[RoomId], graph: RoomGraph, store: StateStore) -> StoredRows:
-    """The rows of some rooms and of their owners, without a walk through all others."""
+    """The rows of some rooms and of their owners, without reading all rows."""
     found: dict[str, JsonObject | None] = {}
     for room_id in rooms:
         row = await store.row(room_key(room_id))
@@ -96,7 +100,7 @@ async def _open_intents(store: StateStore) -> dict[UserId, tuple[Intent, ...]]:
 
 @dataclass(slots=True)
 class Round:
-    """The bookkeeping of one round. `partial` leaves rooms that don't take part as they are."""
+    """The state of one round. With `partial`, rooms that don't take part keep their rows."""
 
     services: Services
     stored: StoredRows
@@ -105,13 +109,13 @@ class Round:
     partial: bool = False
     tally: Tally = field(default_factory=Tally)
     owners: dict[UserId, list[RoomReport]] = field(default_factory=dict)
-    """What the rooms of each owner have said."""
+    """The reports of each owner's rooms."""
     written: set[str] = field(default_factory=set)
-    """Keys that hold now what they must."""
+    """Keys of the rows that are right, or are written by this round."""
     _writes: list[Write] = field(default_factory=list)
     _repaired: dict[RoomId, int] = field(default_factory=dict)
     _keys: set[str] = field(default_factory=set)
-    """Keys of chat rows that were there before, right or wrong."""
+    """Keys of the chat rows and the unreadable rows that the cache held before."""
     _failure: Exception | None = None
     _unchecked: set[RoomId] = field(default_factory=set)
     _unsettled: set[UserId] = field(default_factory=set)
@@ -119,9 +123,10 @@ class Round:
     _verdicts: dict[RoomId, Verdict] = field(default_factory=dict)
 
     async def run(self, rooms: Collection[RoomId]) -> None:
-        """Tell the rooms what was read of them, and wait until all have said what to write.
+        """Tell the rooms what was read of them, and wait until all have reported their writes.
 
-        Raises StoreUnavailable, or ReconcileFailed where an owner's actor failed.
+        Raises the PortError that an actor failed with, or ReconcileFailed after another failure
+        of a user actor and after a timeout.
         """
         self._keys = set(self.stored.garbage)
         for chats in self.stored.chats.values():
@@ -155,7 +160,7 @@ class Round:
         return RoomRows(self.stored.rooms.get(room_id), self.stored.chats.get(room_id, ()), before)
 
     def sweep(self, unreadable: Collection[RoomId]) -> None:
-        """Remove what the joined rooms don't explain: garbage, and owners without a Space."""
+        """Remove the rows that no joined room explains: garbage, and owners without a room."""
         keys = [key for key in self.stored.garbage if key not in self.written]
         keys += [
             user_key(owner)
@@ -165,7 +170,7 @@ class Round:
         self._writes += [DeleteRow(key) for key in keys]
 
     async def commit(self) -> None:
-        """Write everything, in one transaction, and say so for each room."""
+        """Commit all writes in one transaction, and move every repaired room to `ready`."""
         removed = {write.key for write in self._writes if isinstance(write, DeleteRow)}
         self.tally.removed_rows = len(removed - self.written)
         if self._writes:
@@ -174,7 +179,7 @@ class Round:
             self.services.states.fire(room_id, RoomTrigger.REPAIRED, f"rows written: {rows}")
 
     def _on_report(self, report: Report) -> bool:
-        """Take a report in. True: all is said, or the round has failed."""
+        """Count a report. Returns True when no report is missing, or the round has failed."""
         match report:
             case RoomChecked(room_id, founded_ts, verdict):
                 self._checked(room_id, founded_ts, verdict)
@@ -221,7 +226,7 @@ class Round:
             self.services.tell_owner(owner, complete)
 
     def _undecided(self) -> dict[UserId, list[ChatContext]]:
-        """Chats whose rows agree, of rooms that we are not in or that are in conflict."""
+        """Each owner's chats with rows that agree, of rooms not joined or in conflict."""
         found: dict[UserId, list[ChatContext]] = {}
         for room_id, chats in self.stored.chats.items():
             verdict, owner = self._verdicts.get(room_id), chats[0].user_id
@@ -233,7 +238,7 @@ class Round:
         return found
 
     def _owners_of_unreadable_rooms(self) -> set[UserId]:
-        """Whose rooms could not be read, as far as rows say: what is known of them must hold."""
+        """The owners with an unreadable room, by its row: their stored rows are kept."""
         rooms = self.stored.rooms
         return {rooms[room_id].matrix_user_id for room_id in self.graph.unreadable & rooms.keys()}
 
@@ -289,10 +294,10 @@ class Round:
             )
 
     def _crashed(self, address: Address, error: Exception) -> None:
-        """A room that fails is left to itself; without an owner or the store there is no round."""
+        """A room that fails leaves the round; an owner or a port that fails ends the round."""
         room_id = RoomId(address.name)
         if isinstance(error, PlatformFailed):
-            return  # a handler that was still at work; it has nothing to do with the round
+            return  # it comes from a handler that was running before the round
         if isinstance(error, PortError) or room_id not in self._unchecked | self._unwritten:
             self._failure = error
             return

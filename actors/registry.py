@@ -1,7 +1,8 @@
-"""What actors share in memory: small collections, each with one owner and methods that say why.
+"""What actors share in memory: small collections with methods that say what they mean.
 
-Everything here is found again by a full look at all rooms. What a look at the changed rooms alone
-would miss says so with `is_pending`: a shutdown is clean only when nothing is pending.
+A reconciliation of all rooms finds all of this again. `is_pending` says that a collection holds
+something that reading only the changed rooms would not find: a shutdown is clean only if nothing is
+pending.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ from actors.writes import OpenGap
 
 
 class Gaps:
-    """Rooms with messages that are still to be fetched; nothing later is handled there before."""
+    """The gaps that are not filled yet. No message of such a room is handled."""
 
     def __init__(self) -> None:
         self._gaps: dict[RoomId, OpenGap] = {}
@@ -26,15 +27,15 @@ class Gaps:
         return iter(tuple(self._gaps))
 
     def get(self, room_id: RoomId) -> OpenGap | None:
-        """A room's gap."""
+        """A room's gap, if it has one."""
         return self._gaps.get(room_id)
 
     def restore(self, gaps: Iterable[OpenGap]) -> None:
-        """Start from what the store knows."""
+        """Start with the gaps that the store holds."""
         self._gaps = {gap.room_id: gap for gap in gaps}
 
     def open(self, gap: OpenGap) -> None:
-        """Note a gap; it takes the place of an earlier one of its room."""
+        """Note a gap; it replaces an earlier gap of its room."""
         self._gaps[gap.room_id] = gap
 
     def ending_at(self, upto: str) -> list[OpenGap]:
@@ -46,7 +47,7 @@ class Gaps:
         self._gaps.pop(room_id, None)
 
     def close(self, gap: OpenGap) -> bool:
-        """Forget a gap that was filled. False: it has grown meanwhile."""
+        """Forget a filled gap. Returns False if the room's gap has grown meanwhile."""
         if self._gaps.get(gap.room_id) != gap:
             return False
         del self._gaps[gap.room_id]
@@ -54,7 +55,7 @@ class Gaps:
 
 
 class Upgrades:
-    """Rooms that were replaced by a room upgrade, and rooms that replace one."""
+    """Replacements that room upgrades have made: expected ones, and joined ones."""
 
     def __init__(self) -> None:
         self._expected: set[RoomId] = set()
@@ -62,34 +63,34 @@ class Upgrades:
 
     @property
     def is_pending(self) -> bool:
-        """Whether the invite to a replacement is still to come."""
+        """Whether the bot still expects the invite to a replacement."""
         return bool(self._expected)
 
     def expect(self, replacements: Iterable[RoomId]) -> None:
-        """Note replacements of managed rooms: an invite to one of them is no stranger's."""
+        """Note replacements of managed rooms: the bot accepts an invite to them from any person."""
         self._expected.update(replacements)
 
     def is_expected(self, room_id: RoomId) -> bool:
-        """Whether a room is such a replacement."""
+        """Whether a room is an expected replacement."""
         return room_id in self._expected
 
     def note_joined(self, room_id: RoomId) -> None:
-        """The bot has joined a replacement."""
+        """Note that the bot has joined a room: it is not expected any more."""
         self._expected.discard(room_id)
 
     def note_replaced(self, room_id: RoomId, by: RoomId) -> bool:
-        """Note that a joined room replaces another one; whether this is news."""
+        """Note that the joined room `by` replaces a room; True if this is news."""
         is_news = self._predecessors.get(by) != room_id
         self._predecessors[by] = room_id
         return is_news
 
     def note_left(self, room_id: RoomId) -> RoomId | None:
-        """The bot has left a room: the room that it replaced carries on again."""
+        """Note that the bot has left a room; the room that it replaced, if any."""
         return self._predecessors.pop(room_id, None)
 
 
 class UndecidedRooms:
-    """Rooms in a conflict that leaves open whose they are, with their possible owners."""
+    """Rooms in a conflict that leaves their owner open, with their possible owners."""
 
     def __init__(self) -> None:
         self._possible: dict[RoomId, PossibleOwners] = {}
@@ -106,25 +107,25 @@ class UndecidedRooms:
         return iter(tuple(self._possible))
 
     def get(self, room_id: RoomId) -> PossibleOwners | None:
-        """The possible owners of a room; None where it is decided."""
+        """The possible owners of a room; None for a decided room."""
         return self._possible.get(room_id)
 
     def note(self, room_id: RoomId, possible: PossibleOwners | None) -> PossibleOwners | None:
-        """Note that a room is undecided, or decided (None); answer what was known before."""
+        """Note a room's possible owners, None if it is decided; the earlier possible owners."""
         before = self._possible.pop(room_id, None)
         if possible is not None:
             self._possible[room_id] = possible
         return before
 
     def clear(self) -> None:
-        """Every room is about to be looked at."""
+        """Forget all rooms, because a round is about to check all of them."""
         self._possible.clear()
 
 
 class AwaitedRooms:
-    """Rooms that may be just what a promise asks for; nothing is created before their check.
+    """Rooms that may be the very room that an intent is to create. Creation waits for their check.
 
-    The bot was asked back into them, or a new Space lists them.
+    The bot was invited back into them, or a new Space lists them.
     """
 
     def __init__(self) -> None:
@@ -134,40 +135,40 @@ class AwaitedRooms:
         return iter(sorted(self._rooms))
 
     def add(self, rooms: Iterable[RoomId]) -> None:
-        """Wait for some rooms."""
+        """Wait for the check of some rooms."""
         self._rooms.update(rooms)
 
     def discard(self, room_id: RoomId) -> None:
-        """Wait for a room no longer."""
+        """Stop waiting for the check of a room."""
         self._rooms.discard(room_id)
 
 
 class SpaceLinks:
-    """Rooms and Spaces that name each other while only one of the two is managed."""
+    """Links between a room and a Space of which only one is managed."""
 
     def __init__(self) -> None:
         self._listed_in: dict[RoomId, set[RoomId]] = {}
         self._naming: dict[RoomId, set[RoomId]] = {}
 
     def note_listed(self, space_id: RoomId, room_id: RoomId) -> None:
-        """A Space lists a room that is no chat of its owner yet."""
+        """Note that a Space lists a room that is not a chat of its owner yet."""
         self._listed_in.setdefault(room_id, set()).add(space_id)
 
     def spaces_listing(self, room_id: RoomId) -> list[RoomId]:
-        """The Spaces that list such a room."""
+        """The Spaces that were noted to list a room."""
         return sorted(self._listed_in.get(room_id, ()))
 
     def note_named(self, room_id: RoomId, space_id: RoomId) -> None:
-        """A room names a Space that is none of ours, or that the bot is not in."""
+        """Note that a room names a Space that the bot does not manage, or is not in."""
         self._naming.setdefault(space_id, set()).add(room_id)
 
     def take_rooms_naming(self, space_id: RoomId) -> set[RoomId]:
-        """The rooms that name a Space, which has become known just now."""
+        """The rooms that name a Space, which has just become known. They are forgotten."""
         return self._naming.pop(space_id, set())
 
 
 class Creations:
-    """Rooms being created, rooms that came of intents, and numbers that no Space remembers."""
+    """Creations under way, the rooms that intents made, and numbers that no Space records."""
 
     def __init__(self) -> None:
         self._under_way: set[Nonce] = set()
@@ -176,12 +177,12 @@ class Creations:
 
     @property
     def is_pending(self) -> bool:
-        """Whether numbers are remembered here alone."""
+        """Whether used numbers are recorded only here."""
         return bool(self._taken)
 
     @contextmanager
     def under_way(self, nonce: Nonce) -> Iterator[None]:
-        """A createRoom is on its way: the homeserver tells of the room before its state."""
+        """Mark a createRoom as under way: a sync may show the room before its whole state."""
         self._under_way.add(nonce)
         try:
             yield
@@ -190,32 +191,32 @@ class Creations:
 
     @property
     def any_under_way(self) -> bool:
-        """Whether any createRoom is on its way."""
+        """Whether any createRoom is under way."""
         return bool(self._under_way)
 
     def note_made(self, nonce: Nonce, room_id: RoomId) -> None:
-        """A room says that it came of an intent."""
+        """Note that a room's marker carries the nonce of an intent."""
         self._made[nonce] = room_id
 
     def made(self, nonce: Nonce) -> RoomId | None:
-        """The room that came of an intent, as far as rooms were looked at since the start."""
+        """The room that an intent made, if the bot has checked that room since its start."""
         return self._made.get(nonce)
 
     def note_taken(self, owner: UserId, index: int) -> None:
-        """An owner without a Space has used every number below an index."""
+        """Note that an owner without a Space has used the numbers below an index."""
         self._taken[owner] = max(self._taken.get(owner, 1), index)
 
     def first_free(self, owner: UserId) -> int:
-        """The first index that an owner without a Space has not used."""
+        """The first index that was not noted as used, for an owner without a Space."""
         return self._taken.get(owner, 1)
 
     def forget_taken(self, owner: UserId) -> None:
-        """The owner has a Space again, whose marker remembers the numbers."""
+        """Forget an owner's used numbers: the owner has a Space again, and its marker has them."""
         self._taken.pop(owner, None)
 
 
 class RefusedInvites:
-    """Rooms that an owner could not be invited to while an intent is carried out."""
+    """Rooms with a refused invite to their owner, while an intent of the owner is open."""
 
     def __init__(self) -> None:
         self._rooms: dict[UserId, set[RoomId]] = {}
@@ -225,40 +226,40 @@ class RefusedInvites:
         return room_id in self._rooms.get(owner, ())
 
     def note(self, owner: UserId, room_id: RoomId) -> None:
-        """The homeserver refused to invite the owner to a room."""
+        """Note that the homeserver refused to invite an owner to a room."""
         self._rooms.setdefault(owner, set()).add(room_id)
 
     def forget(self, owner: UserId) -> None:
-        """The owner's intent is done: the next one tries again."""
+        """Forget the refused invites of an owner: the next intent tries them again."""
         self._rooms.pop(owner, None)
 
 
 @dataclass(slots=True)
 class Question:
-    """A question that waits for a yes or a no, `until` a time of anyio's clock.
+    """A question that `!yes` or `!no` answers, until the time `until` of anyio's clock.
 
-    The first answer closes it. The same answer is taken again, however late: its handling may have
-    to be repeated.
+    The first answer closes the question. The same answer is accepted again at any time, because its
+    handling may be repeated.
     """
 
     until: float
     answer: EventId | None = None
 
     def takes(self, answer: EventId, now: float) -> bool:
-        """Whether this message answers the question."""
+        """Whether a message answers the question."""
         if self.answer is None and now <= self.until:
             self.answer = answer
         return self.answer == answer
 
 
 class Questions:
-    """The question that each room has asked last; it outlives a crash of the room's actor."""
+    """The latest question of each room. It outlives a crash of the room's actor."""
 
     def __init__(self) -> None:
         self._questions: dict[RoomId, Question] = {}
 
     def ask(self, room_id: RoomId, until: float) -> None:
-        """A room asks for a yes or a no; an earlier question of the room is void."""
+        """Note a question in a room; it replaces an earlier question there."""
         self._questions[room_id] = Question(until)
 
     def takes(self, room_id: RoomId, answer: EventId, now: float) -> bool:
@@ -268,7 +269,7 @@ class Questions:
 
 
 class Registry:
-    """One of each."""
+    """Every shared collection, once."""
 
     def __init__(self) -> None:
         self.gaps = Gaps()
@@ -282,5 +283,5 @@ class Registry:
 
     @property
     def is_pending(self) -> bool:
-        """Whether anything is known here that only a full look at all rooms finds again."""
+        """Whether any collection holds what only a reconciliation of all rooms finds again."""
         return self.upgrades.is_pending or self.undecided.is_pending or self.creations.is_pending

@@ -1,4 +1,4 @@
-"""The state of every room, and the only way to change one."""
+"""The state of every room. `RoomStates.fire` is the only way to change one."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from actors.runtime.transition_log import TransitionLog
 
 @dataclass(frozen=True, slots=True)
 class StateSince:
-    """Where a room is, and since when in seconds of the clock."""
+    """A room's state, and the time of the clock, in seconds, at which the room entered it."""
 
     state: RoomState
     since: float
 
 
 class RoomStates:
-    """Moves rooms from state to state, and notes every transition, denied ones too.
+    """Moves rooms from state to state, and notes every transition, denied ones included.
 
-    `flush_later` makes noted transitions durable soon; `probes_of` counts the probes of a room that
-    was set aside.
+    `flush_later` makes noted transitions durable soon. `probes_of` counts the probes of a room
+    since it was quarantined.
     """
 
     def __init__(
@@ -38,25 +38,25 @@ class RoomStates:
         self._rooms: dict[RoomId, StateSince] = {}
 
     def __iter__(self) -> Iterator[RoomId]:
-        """Every room that was heard of."""
+        """Every known room."""
         return iter(self._rooms)
 
     def add(self, room_id: RoomId) -> None:
-        """A room becomes known; it is unchecked."""
+        """Add a room as unchecked; a known room keeps its state."""
         self._rooms.setdefault(room_id, StateSince(RoomState.UNCHECKED, self._clock()))
 
     def of(self, room_id: RoomId) -> RoomState:
-        """A room's state; a room never heard of is unchecked."""
+        """A room's state; an unknown room is unchecked."""
         entry = self._rooms.get(room_id)
         return entry.state if entry else RoomState.UNCHECKED
 
     def since(self, room_id: RoomId) -> float:
-        """When the room got into its state; now for a room never heard of."""
+        """When the room entered its state; now for an unknown room."""
         entry = self._rooms.get(room_id)
         return entry.since if entry else self._clock()
 
     def fire(self, room_id: RoomId, trigger: RoomTrigger, reason: str) -> None:
-        """Move a room to its next state."""
+        """Move a room to its next state, or note that the table denies the trigger."""
         now = self._clock()
         self.add(room_id)
         src, since = self._rooms[room_id].state, self._rooms[room_id].since

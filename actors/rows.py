@@ -1,6 +1,6 @@
-"""The `kv` rows: their keys, and values to and from JSON objects. Pure.
+"""The rows of the cache: their keys, and their values to and from JSON objects. Pure.
 
-A row that does not have exactly the expected shape reads as None: the cache is rebuilt, not mended.
+A row without exactly the expected shape reads as None: the cache is rebuilt, not mended.
 """
 
 from collections.abc import Iterable, Mapping
@@ -36,7 +36,7 @@ def chat_key(owner: UserId, chat_id: ChatId) -> str:
 
 
 def chats_prefix(owner: UserId) -> str:
-    """What the keys of all chats of an owner begin with."""
+    """The prefix of the keys of an owner's chats. Keys of another owner may start with it too."""
     return f"{CHAT_PREFIX}{owner}:"
 
 
@@ -47,7 +47,7 @@ def to_row(meta: RoomMeta | UserMeta | ChatContext) -> JsonObject:
 
 
 def from_row(row: JsonObject | None, shape: type[Meta]) -> Meta | None:
-    """A JSON object as a value, or None where it is not exactly one."""
+    """A JSON object as a value of a shape; None if it does not have exactly that shape."""
     if row is None:
         return None
     try:
@@ -59,21 +59,21 @@ def from_row(row: JsonObject | None, shape: type[Meta]) -> Meta | None:
 
 @dataclass(frozen=True, slots=True)
 class StoredRows:
-    """All rows of the three families, read once and indexed by what they speak of."""
+    """All rows of the three families, read once, and indexed by owner or room."""
 
     users: Mapping[UserId, UserMeta]
     rooms: Mapping[RoomId, RoomMeta]
     chats: Mapping[RoomId, tuple[ChatContext, ...]]
-    """By `surface_ref`: a damaged cache can have several for one room."""
+    """By `surface_ref`. A damaged cache can have several chats for one room."""
     garbage: tuple[str, ...]
-    """Keys of the three families whose value can't be read, or doesn't fit its key."""
+    """Keys of the three families with a value that can't be read or doesn't fit the key."""
 
 
 def read_rows(rows: Mapping[str, JsonObject | None]) -> StoredRows:
-    """Sort what the store holds; rows of other families are ignored.
+    """Sort the rows of the store by family. Rows of other families are ignored.
 
-    So are keys with U+FFFD, which is what the store reads where a key's bytes are no text: no such
-    row can be named, to remove it or else.
+    Keys with U+FFFD are ignored as well: the store reads a key that is no text so, and no write can
+    name such a row.
     """
     users: dict[UserId, UserMeta] = {}
     rooms: dict[RoomId, RoomMeta] = {}
@@ -104,5 +104,5 @@ def read_rows(rows: Mapping[str, JsonObject | None]) -> StoredRows:
 
 
 def in_order(chats: Iterable[ChatContext]) -> list[ChatContext]:
-    """Chats by their number: C2 before C10."""
+    """Chats in the order of their numbers: C2 before C10."""
     return sorted(chats, key=lambda chat: (len(chat.chat_id), chat.chat_id))

@@ -1,4 +1,4 @@
-"""What every actor of one bot is given."""
+"""The frozen value that every actor of one bot is given."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ from actors.upkeep import Upkeep
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The ports, the system and the settings that actors work with.
+    """The ports, the actor system, the shared registry, and the settings.
 
-    `deliver` says that a room has something in the outbox; `allows` answers whether a person may
-    use the bot; `wall_clock` gives seconds since the epoch. `registry` is what actors share.
+    `allows` says whether a person may use the bot. `deliver` is called with a room that has
+    something in the outbox. `wall_clock` gives seconds since the epoch.
     """
 
     homeserver: Homeserver
@@ -51,7 +51,7 @@ class Services:
         self.system.tell(room_address(room_id), message)
 
     def tell_room_later(self, delay_s: float, room_id: RoomId, message: RoomMessage) -> None:
-        """Tell a room's actor something after a while."""
+        """Tell a room's actor something after `delay_s` seconds."""
         self.system.tell_later(delay_s, room_address(room_id), message)
 
     def tell_owner(self, owner: UserId, message: OwnerMessage) -> None:
@@ -59,11 +59,11 @@ class Services:
         self.system.tell(owner_address(owner), message)
 
     def tell_owner_later(self, delay_s: float, owner: UserId, message: OwnerMessage) -> None:
-        """Tell an owner's actor something after a while."""
+        """Tell an owner's actor something after `delay_s` seconds."""
         self.system.tell_later(delay_s, owner_address(owner), message)
 
     def rooms_with_failed_check(self) -> Iterator[RoomId]:
-        """Rooms whose last check failed: what they are is not known."""
+        """Rooms that failed their latest check: the bot does not know what they are."""
         for cell in self.system.cells:
             room_id = RoomId(cell.address.name)
             is_unchecked = self.states.of(room_id) is RoomState.UNCHECKED
@@ -72,12 +72,15 @@ class Services:
                 yield room_id
 
     def link_to(self, room_id: RoomId) -> str:
-        """A link that any Matrix client opens. `via` is for ids without a server part."""
+        """A link to a room that any Matrix client opens. Ids without a server part need `via`."""
         server = self.homeserver.me.partition(":")[2]
         return f"https://matrix.to/#/{quote(room_id, safe='!:')}?via={server}"
 
     async def show_typing(self, room_id: RoomId, done: anyio.Event) -> None:
-        """Show a typing notice until `done`, and take it back on every way out."""
+        """Show a typing notice until `done` is set, and always take it back.
+
+        No notice is shown if `done` is set within `typing_after_s`.
+        """
         with anyio.move_on_after(self.bounds.typing_after_s):
             await done.wait()
         if done.is_set():

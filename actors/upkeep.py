@@ -1,7 +1,8 @@
-"""Writing what recovery may not: markers and links on the homeserver. Unhurried, one at a time.
+"""Writes missing markers and links to the homeserver, one write at a time.
 
-It reads before it writes, waits as long as the server asks, and stops when the server is lost: a
-later start of the bot finds the same things due again.
+Reconciliation writes nothing to the homeserver; what rooms lack there is left to upkeep. Upkeep
+reads before it writes, and waits as long as the homeserver asks. It works only while the bot is
+live: what it has not written by then is found again by a later reconciliation.
 """
 
 from dataclasses import dataclass
@@ -28,8 +29,8 @@ _NOTHING: Final[frozenset[RoomId]] = frozenset()
 class Due:
     """What one room lacks on the homeserver.
 
-    `marker` is to be written where the room has another; the room is to be listed in `link_to`,
-    and the rooms in `unlink` no longer.
+    `marker` is to be written, if it is not None. The Space `link_to` is to list the room, and to
+    list the rooms in `unlink` no longer.
     """
 
     room_id: RoomId
@@ -42,7 +43,7 @@ class Due:
 def due_for(
     room_id: RoomId, desired: DesiredRows, verdict: Chat | None, marker: Marker | None
 ) -> Due | None:
-    """What a settled room lacks, given its own marker; None when nothing does. Pure."""
+    """What a settled room with this marker lacks; None if it lacks nothing. Pure."""
     wanted = marker_for(desired, marker)
     link_to, unlink = None, _NOTHING
     if verdict is not None:
@@ -55,7 +56,7 @@ def due_for(
 
 
 def marker_for(desired: DesiredRows, marker: Marker | None) -> Marker:
-    """The marker that says what was settled. A high-water mark never sinks."""
+    """The marker that says what was settled. It never lowers a high-water mark. Pure."""
     room, chat = desired.room, desired.chat
     intent = marker.intent if marker else None
     if chat is None:
@@ -73,7 +74,7 @@ def marker_for(desired: DesiredRows, marker: Marker | None) -> Marker:
 
 
 class Upkeep:
-    """What is due, and the one worker that does it while the bot is live."""
+    """The list of what rooms lack, and one worker that writes it while the bot is live."""
 
     def __init__(
         self, homeserver: Homeserver, system: ActorSystem, gate: Gate, *, again_s: float
@@ -86,30 +87,30 @@ class Upkeep:
         self._working = False
 
     def want(self, due: Due) -> None:
-        """Note what a room lacks; a later note takes an earlier one's place."""
+        """Note what a room lacks; this replaces an earlier note about the room."""
         self._due[due.room_id] = due
         self.start()
 
     def settled(self, room_id: RoomId) -> None:
-        """The room lacks nothing, or is not ours to keep any more."""
+        """Note that a room lacks nothing, or that the bot does not manage it any more."""
         self._due.pop(room_id, None)
 
     def pending(self, owner: UserId) -> bool:
-        """Whether something of this owner is still due: no new number may be given out before."""
+        """Whether a room of the owner lacks something. No new number is given out before."""
         return any(due.owner == owner for due in self._due.values())
 
     @property
     def due_count(self) -> int:
-        """How many rooms lack something."""
+        """The number of rooms that lack something."""
         return len(self._due)
 
     @property
     def busy(self) -> bool:
-        """Whether anything is still due."""
+        """Whether any room lacks something."""
         return bool(self._due)
 
     def start(self) -> None:
-        """Let the worker go on, if the bot is live."""
+        """Start the worker, if the bot is live and the worker is not running."""
         if self._due and self._gate.live and not self._working:
             self._working = True
             self._system.background.run(self._work)
@@ -150,7 +151,7 @@ class Upkeep:
                 await homeserver.unlink(due.link_to, outdated)
 
     def _put_last(self, due: Due) -> None:
-        """A room that fails holds up no other one."""
+        """Move a room that failed behind the others, so that it delays none of them."""
         if due.room_id in self._due:
             self._due[due.room_id] = self._due.pop(due.room_id)
 

@@ -1,4 +1,4 @@
-"""What can be written to the store, as values: a transaction is a sequence of them."""
+"""The changes of the store, as values. A transaction is a sequence of them."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -6,7 +6,7 @@ from typing import TypeAlias
 from actors.model import EventId, InboundMessage, Intent, OutboundMessage, RoomId
 
 JsonObject: TypeAlias = dict[str, object]
-"""A JSON object as it stands in the `kv` table."""
+"""A JSON object, as the `kv` table holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class PutRow:
 class DeleteRow:
     """Remove one row of `kv`; an absent row is no error.
 
-    With `surface_ref`, only while the row still names that room: another room may have taken the
-    key meanwhile.
+    With a `surface_ref`, the row is removed only if it still names that room: another room may have
+    taken the key meanwhile.
     """
 
     key: str
@@ -31,14 +31,14 @@ class DeleteRow:
 
 @dataclass(frozen=True, slots=True)
 class AcceptMessage:
-    """Put a message into the inbox, waiting. One that is known already is ignored."""
+    """Put a message into the inbox, where it waits. A known message is ignored."""
 
     message: InboundMessage
 
 
 @dataclass(frozen=True, slots=True)
 class FinishMessage:
-    """Mark an inbox message as handled: `done`, or `dead` when it was given up."""
+    """Mark an inbox message as done, or as dead when it is given up."""
 
     event_id: EventId
     dead: bool = False
@@ -53,21 +53,21 @@ class CountAttempt:
 
 @dataclass(frozen=True, slots=True)
 class RetryMessage:
-    """Let an inbox message that was given up wait again, with no attempts counted."""
+    """Let a dead inbox message wait again, with no failed attempts."""
 
     event_id: EventId
 
 
 @dataclass(frozen=True, slots=True)
 class DropInbox:
-    """Finish whatever waits in a room: we are not in it any more."""
+    """Mark every waiting message of a room as done: the bot is not in the room any more."""
 
     room_id: RoomId
 
 
 @dataclass(frozen=True, slots=True)
 class DropOutbox:
-    """Give up whatever is still to be sent to a room."""
+    """Give up every unsent message to a room."""
 
     room_id: RoomId
 
@@ -81,7 +81,7 @@ class QueueMessage:
 
 @dataclass(frozen=True, slots=True)
 class MarkSent:
-    """The server has confirmed an outbox message, or refused it for good (`event_id` None)."""
+    """Mark an outbox message as confirmed; an `event_id` of None means refused for good."""
 
     txn_id: str
     event_id: EventId | None
@@ -96,9 +96,9 @@ class SavePosition:
 
 @dataclass(frozen=True, slots=True)
 class OpenGap:
-    """Messages of a room between two positions are still to be fetched.
+    """Record that the messages of a room between two positions are missing.
 
-    Of a gap that is there already, only the end moves.
+    If the room has a gap already, only its end moves.
     """
 
     room_id: RoomId
@@ -108,7 +108,7 @@ class OpenGap:
 
 @dataclass(frozen=True, slots=True)
 class CloseGap:
-    """A gap that ends at `upto` was filled; with None, whatever gap the room has is void."""
+    """Remove a room's gap if it ends at `upto`; with None, wherever it ends."""
 
     room_id: RoomId
     upto: str | None = None
@@ -116,7 +116,7 @@ class CloseGap:
 
 @dataclass(frozen=True, slots=True)
 class PutIntent:
-    """Write an intent, by nonce. With `only_if_new`, a known nonce is left as it is."""
+    """Write an intent under its nonce. With `only_if_new`, an intent with a known nonce stays."""
 
     intent: Intent
     only_if_new: bool = False
@@ -141,5 +141,5 @@ Write: TypeAlias = (
 
 
 def drop_queued(room_id: RoomId) -> tuple[Write, ...]:
-    """What was queued for a room that we are not in any more is not for a later member."""
+    """Drop what is queued for a room that the bot left: a later member is not to see it."""
     return DropInbox(room_id), DropOutbox(room_id), CloseGap(room_id)

@@ -1,4 +1,4 @@
-"""The user actor: owns its owner's row, settles the ids of their rooms, creates chats for them."""
+"""The user actor. It owns its owner's row, settles the chat ids, and carries out intents."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,14 +31,14 @@ _log = structlog.get_logger()
 
 
 class UserActor:
-    """One owner."""
+    """The actor of one owner."""
 
     def __init__(self, owner: UserId, services: Services) -> None:
         self._owner = owner
         self._services = services
 
     async def handle(self, message: Message) -> None:
-        """Handle one message, see `actors.messages`."""
+        """Handle one of the messages to a user actor, see `actors.messages`."""
         match message:
             case RoomReported(report):
                 await self._settle_one(report)
@@ -52,7 +52,7 @@ class UserActor:
                 raise TypeError(message)
 
     async def crashed(self, error: Exception) -> None:
-        """Nothing to remember: what was promised is in the store."""
+        """Do nothing: intents are in the store, so nothing must be remembered."""
 
     async def _complete(self, complete: OwnerComplete) -> None:
         reports = complete.reports
@@ -65,7 +65,7 @@ class UserActor:
         self._announce(settlement, reports, known, writes, in_round=True)
 
     async def _settle_one(self, report: RoomReport) -> None:
-        """One room says something new outside a round."""
+        """Settle the rows after one room's report outside of a round."""
         store, known = (
             self._services.store,
             await self._with_space_age(report, await self._owner_rows()),
@@ -78,7 +78,10 @@ class UserActor:
         self._announce(settlement, [report], known, writes, in_round=False)
 
     async def _with_space_age(self, report: RoomReport, known: OwnerRows) -> OwnerRows:
-        """Of two Spaces the older one is the owner's: when the known one was created."""
+        """The owner rows with the age of the stored Space, if the report is about another Space.
+
+        The older of two Spaces is the owner's.
+        """
         if known.user is None or not isinstance(report.verdict, Space):
             return known
         if known.user.space_id in {report.room_id, *report.verdict.replaces}:
@@ -96,7 +99,7 @@ class UserActor:
         return replace(known, space_ts=graph.relations(space).founded_ts)
 
     async def _forget_space(self, space_id: RoomId) -> None:
-        """Without a Space there is no row; the next invite makes a new one."""
+        """Remove the owner's row, because the Space is gone; the next invite makes a new Space."""
         user = from_row(await self._services.store.row(user_key(self._owner)), UserMeta)
         if user is not None and user.space_id == space_id:
             _log.warning("space_lost", owner=self._owner, space_id=space_id)
@@ -123,7 +126,7 @@ class UserActor:
         *,
         in_round: bool,
     ) -> None:
-        """Tell the rooms, and whoever drives a round."""
+        """Tell the rooms what was settled, and report it to the round."""
         creations = self._services.registry.creations
         if settlement.user is None:
             creations.note_taken(self._owner, settlement.next_chat_index)
@@ -146,7 +149,7 @@ class UserActor:
             self._services.system.report(_settled(self._owner, settlement, writes))
 
     def _recheck_others(self, settlement: Settlement, known: OwnerRows) -> None:
-        """What was settled for some rooms may change what is right for the others."""
+        """Tell rooms that did not report to check again, if the owner's row has changed."""
         before, now = known.user, settlement.user
         if before is None or now is None or before == now:
             return
@@ -157,7 +160,7 @@ class UserActor:
             self._services.tell_room(now.space_id, RoomChanged())
 
     def _recheck_spaces(self, reports: Sequence[RoomReport]) -> None:
-        """The owner's Space is not known here: let it report as well."""
+        """Tell the Spaces of the reported chats to report as well."""
         for report in reports:
             if isinstance(report.verdict, Chat):
                 self._services.tell_room(report.verdict.space_id, RoomChanged())
@@ -166,7 +169,7 @@ class UserActor:
 def _writes_for(
     owner: UserId, settlement: Settlement, stored: UserMeta | None, *, partial: bool
 ) -> list[Write]:
-    """The write that brings the owner's row in line, if any. Some rooms alone never remove it."""
+    """The write that brings the owner's row in line, if any. `partial` never removes the row."""
     if settlement.user == stored or (partial and settlement.user is None):
         return []
     key = user_key(owner)
@@ -174,7 +177,7 @@ def _writes_for(
 
 
 def _adoptions(reports: Sequence[RoomReport], intents: Sequence[Intent]) -> list[Write]:
-    """Rooms that carry the nonce of an open intent are what that intent was to create."""
+    """Adopt the rooms that carry the nonce of an open intent: the intent has created them."""
     nonces = {
         report.verdict.intent: report.room_id
         for report in reports

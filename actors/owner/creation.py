@@ -1,8 +1,8 @@
-"""Carrying out what was promised to an owner: their Space, their chats.
+"""Carries out an owner's intents, and creates Spaces and chats.
 
-`POST /createRoom` is not idempotent, and a timeout says nothing. So an intent is written first, the
-room carries the intent's nonce in its marker, and after an unclear answer the joined rooms are
-searched for the nonce before anything is created again.
+`POST /createRoom` is not idempotent, and a timeout does not say whether it was carried out. So the
+intent is written first, and the marker of the new room carries the intent's nonce. After an unclear
+answer, the joined rooms are searched for the nonce before createRoom is repeated.
 """
 
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """Works for one owner; only their user actor uses it, so one step is taken at a time."""
+    """Carries out one owner's intents. Only the owner's actor uses it: one step at a time."""
 
     work: OwnerWork
 
@@ -36,9 +36,10 @@ class Creation:
         return RoomMaking(self.work)
 
     async def carry_out(self) -> None:
-        """Take every open intent as far as it goes, oldest first; stop at one that must wait.
+        """Take every open intent as far as possible in order of rank; stop when one must wait.
 
-        What rooms say meanwhile is settled first: it may be the very room that was to be made.
+        Reports of rooms that come meanwhile are handled first: they may be about the very room that
+        is to be created.
         """
         services, gate = self.work.services, self.work.services.gate
         while gate.live and gate.creating:
@@ -46,11 +47,11 @@ class Creation:
                 services.tell_owner(self.work.owner, IntentsWaiting())
                 return
             intents = await self.work.services.store.open_intents(self.work.owner)
-            if not intents or not await self._advance(min(intents, key=_priority)):
+            if not intents or not await self._advance(min(intents, key=_rank)):
                 return
 
     async def _advance(self, intent: Intent) -> bool:
-        """One step. False: it has to wait, and a later message takes it up again."""
+        """Take one step. False: the intent must wait, and a later message continues it."""
         match intent.kind:
             case IntentKind.INVITED:
                 await Onboarding(self.work).answer_invite(intent)
@@ -63,7 +64,7 @@ class Creation:
             case _:
                 assert_never(intent.kind)
 
-    # ------------------------------------------------------------ making a room
+    # ------------------------------------------------------------ creating a room
 
     async def _make(self, intent: Intent) -> bool:
         chat_is_begun = intent.kind is not IntentKind.SPACE and intent.step is not IntentStep.WANTED
@@ -89,7 +90,7 @@ class Creation:
         return await Preconditions(self.work).must_wait(intent)
 
     async def _begin(self, intent: Intent) -> bool:
-        """Reserve what the room needs, unless the room is there already. False: it has to wait."""
+        """Reserve a chat id, unless the room exists already. False: the intent must wait."""
         if await self._must_wait(intent):
             return False
         if not await self._made_before(intent) and not await self._found_meanwhile(intent):
@@ -97,7 +98,7 @@ class Creation:
         return True
 
     async def _found_meanwhile(self, intent: Intent) -> bool:
-        """Whether what was promised is there after all, in a room that could not be read before."""
+        """Whether the promised room exists after all; if so, the intent is finished or changed."""
         has_space, chats = await self.work.joined_space_and_chats()
         if intent.kind is IntentKind.SPACE and has_space:
             await self.work.finish(intent)
@@ -109,7 +110,10 @@ class Creation:
         return True
 
     async def _made_before(self, intent: Intent) -> bool:
-        """Whether a room says that it came of this intent, which an older database forgot."""
+        """Whether a room carries this intent's nonce. If so, the intent adopts the room.
+
+        This happens after the loss of commits: the database has an older step of the intent.
+        """
         room_id = self.work.services.registry.creations.made(intent.nonce)
         if room_id is None:
             return False
@@ -122,7 +126,7 @@ class Creation:
         return True
 
     async def _reserve(self, intent: Intent) -> None:
-        """Take the next chat id, here, before the server hears of it."""
+        """Reserve the next chat id in the store, before the homeserver is asked for anything."""
         creating = replace(intent, step=IntentStep.CREATING)
         if intent.kind is IntentKind.SPACE:
             await self.work.services.store.commit([PutIntent(creating)])
@@ -147,7 +151,7 @@ class Creation:
         )
 
     async def _without_space(self, intent: Intent) -> None:
-        """The owner's Space is gone meanwhile: a first chat comes with the next one."""
+        """Give up a chat without a Space; a first chat is replaced by a new onboarding."""
         if intent.kind is IntentKind.CHAT:
             await self.work.give_up(intent, self.work.services.texts.no_space)
             return
@@ -178,7 +182,7 @@ class Creation:
             await self._queue(replace(intent, started_at=None), limit.retry_after_s)
             return False
         except HomeserverUnavailable as error:
-            if intent.started_at is None:  # nothing has been created yet: no need to wait
+            if intent.started_at is None:  # createRoom was not sent, so its answer is not unclear
                 raise
             _log.warning(
                 "create_unclear", owner=self.work.owner, nonce=intent.nonce, error=str(error)
@@ -200,7 +204,7 @@ class Creation:
         return True
 
     async def _refused(self, intent: Intent, reason: str) -> None:
-        """Nothing comes of it. A number that not even the Space has heard of is free again."""
+        """Give up a refused creation. A number that the Space's marker never had is free again."""
         texts = self.work.services.texts
         if intent.started_at is not None:
             await self.work.give_up(intent, texts.creation_refused.format(reason=reason))
@@ -216,7 +220,7 @@ class Creation:
         )
 
     async def _finish(self, intent: Intent) -> None:
-        """Link, invite, and say so. Each may be repeated; what is done is not done again."""
+        """Link the room, invite the owner and tell the owner. Each step may be repeated."""
         room_id = required(intent.room_id)
         if intent.kind is IntentKind.SPACE:
             await self.work.invite(room_id)
@@ -226,7 +230,7 @@ class Creation:
         await self.work.invite(room_id)
         texts = self.work.services.texts
         text = texts.welcome if intent.kind is IntentKind.FIRST_CHAT else texts.chat_created
-        if intent.reply_room is None:  # promised in a Space, where nobody reads what is said
+        if intent.reply_room is None:  # the owner asked in no chat: the bot tells in the new one
             intent, text = replace(intent, reply_room=room_id), texts.welcome_here
         body = text.format(
             name=self.making.chat_name(intent),
@@ -236,17 +240,17 @@ class Creation:
         await self.work.finish(intent, *self.work.notice(intent, "done", body))
 
     async def _queue(self, intent: Intent, wait_s: float) -> None:
-        """The server wants us to wait: tell the owner once, and come back."""
+        """Tell the owner once that the intent waits for the rate limit, and come back later."""
         if not intent.told_queued:
             _log.info("creation_queued", owner=self.work.owner, nonce=intent.nonce, wait_s=wait_s)
         await self.work.say_queued(intent, self.work.services.texts.creation_queued)
         self.work.services.tell_owner_later(wait_s, self.work.owner, IntentsWaiting())
 
 
-def _priority(intent: Intent) -> int:
-    """Whose turn comes first, among equals the oldest's.
+def _rank(intent: Intent) -> int:
+    """The rank of an intent: the lowest goes first, and among equals the oldest.
 
-    A Space that was promised is made before anybody looks whether there is one.
+    A promised Space is created before an onboarding looks whether the owner has one.
     """
     match intent.kind:
         case IntentKind.INVITED:

@@ -1,4 +1,4 @@
-"""Answering invites: joining, and giving people their Space and chat or the way back to them."""
+"""Answers invites, and gives an owner a Space and a chat, or the way back to them."""
 
 from dataclasses import dataclass
 
@@ -28,12 +28,12 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Onboarding:
-    """Works for one owner; only their user actor uses it, so one step is taken at a time."""
+    """Onboards one owner. Only the owner's actor uses it, so it takes one step at a time."""
 
     work: OwnerWork
 
     async def answer_invite(self, intent: Intent) -> None:
-        """Join or refuse; what the invite asks for is another intent."""
+        """Join the room, or reject the invite. Onboarding follows as an intent of its own."""
         homeserver = self.work.services.homeserver
         room_id = required(intent.reply_room)
         allowed = self.work.services.registry.upgrades.is_expected(
@@ -54,10 +54,10 @@ class Onboarding:
         await self.work.finish(intent, self.work.promise(IntentKind.ONBOARD, reply_room))
 
     def _note_if_managed(self, room_id: RoomId, seen: RoomSnapshot | None) -> bool:
-        """Whether the room just joined is managed already: left before, or the heir of one.
+        """Whether the room just joined is managed: left before, or the replacement of such a room.
 
-        Such an invite asks us back in; it is not the wish for a Space. Nothing is made before the
-        room was looked at: it may be just what is asked for elsewhere.
+        An invite to it asks the bot back in, and asks for no Space. The room is checked before the
+        owner gets another room, because it may be the very room that another intent is to create.
         """
         services = self.work.services
         marked = seen is not None and bool(seen.marker or seen.marker_fault)
@@ -69,7 +69,7 @@ class Onboarding:
         return managed
 
     async def onboard(self, intent: Intent) -> None:
-        """Show the way back into the Space and the chats; promise what there is not."""
+        """Invite the owner back to the Space and the chats, and write intents for missing ones."""
         user = await self.work.user()
         has_space, chats = await self.work.joined_space_and_chats()
         wanted = []
@@ -91,7 +91,7 @@ class Onboarding:
 
 
 async def onboarding_of(message: InboundMessage, services: Services) -> Intent | None:
-    """What a first message in a direct chat promises to its sender, if anything."""
+    """The onboarding that a message in a direct chat starts for its sender, if any."""
     sender = message.sender
     if not services.allows(sender) or await services.store.open_intents(sender):
         return None
@@ -103,7 +103,7 @@ async def onboarding_of(message: InboundMessage, services: Services) -> Intent |
 
 
 async def _has_space_and_chat(owner: UserId, services: Services) -> bool:
-    """Whether somebody has a Space and a chat, and has come or been invited to both."""
+    """Whether the owner has a Space and an active chat, and is in or invited to both."""
     user = from_row(await services.store.row(user_key(owner)), UserMeta)
     if user is None or not await _is_in_or_invited(user.space_id, owner, services):
         return False
@@ -112,7 +112,7 @@ async def _has_space_and_chat(owner: UserId, services: Services) -> bool:
 
 
 async def _is_in_or_invited(room_id: RoomId, owner: UserId, services: Services) -> bool:
-    """Whether somebody is in a room or invited; of a full one, it is believed."""
+    """Whether the owner is in a room or invited; assumed if not all members are listed."""
     seen = await read_if_joined(services.homeserver, room_id)
     if seen is None:
         return False

@@ -1,4 +1,4 @@
-"""What has to be known about an owner before anything is made for them."""
+"""What the bot must know about an owner before it creates a room for the owner."""
 
 from dataclasses import dataclass
 from itertools import chain
@@ -17,12 +17,15 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Preconditions:
-    """Looks for rooms that may be just what is to be made; only the owner's actor uses it."""
+    """Looks for rooms that may be the very room to create. Only the owner's actor uses it."""
 
     work: OwnerWork
 
     async def must_wait(self, intent: Intent) -> bool:
-        """Whether something about the owner is not known, or not written down, yet."""
+        """Whether the creation must wait: for upkeep, or for a room that may be the owner's.
+
+        If so, the owner's actor is told to try again later.
+        """
         services = self.work.services
         if services.upkeep.pending(self.work.owner):
             return True
@@ -43,7 +46,7 @@ class Preconditions:
         return True
 
     def _awaited_room_is_busy(self) -> bool:
-        """Whether a room that may be what is to be made is being looked at now."""
+        """Whether the actor of an awaited room is busy. Rooms with idle actors are forgotten."""
         awaited, system = self.work.services.registry.awaited, self.work.services.system
         for room_id in awaited:
             address = room_address(room_id)
@@ -52,7 +55,7 @@ class Preconditions:
         return any(system.is_busy(room_address(room_id)) for room_id in awaited)
 
     async def _unknown_room(self) -> RoomId | None:
-        """A room that can't be read or decided now, and may be what is to be made."""
+        """A room that can't be read or decided now, and may be the room to create."""
         user = await self.work.user()
         for room_id in self.work.services.registry.undecided:
             if user is None and await self._may_belong_to_owner(room_id):
@@ -69,7 +72,10 @@ class Preconditions:
         return None
 
     async def _may_belong_to_owner(self, room_id: RoomId) -> bool:
-        """Whether the owner is named by an undecided room, or in it; it is read for that, once."""
+        """Whether an undecided room names the owner, or has the owner as a member.
+
+        If its members are not all known, the room is read, once.
+        """
         undecided = self.work.services.registry.undecided
         possible = undecided.get(room_id)
         if possible is None or self.work.owner in possible.owners or possible.complete:

@@ -27,24 +27,24 @@ _log = structlog.get_logger()
 
 
 def adopted(intent: Intent, room_id: RoomId) -> Intent:
-    """The intent, knowing the room that came of it."""
+    """The intent with the room that it created."""
     return replace(intent, step=IntentStep.CREATED, room_id=room_id)
 
 
 @dataclass(frozen=True, slots=True)
 class RoomMaking:
-    """Each step may be repeated except `create_room`: `Creation` knows when it may."""
+    """Requests and rows for one owner. Every step but `create_room` may be repeated."""
 
     work: OwnerWork
 
     async def create_room(self, new_room: NewRoom, nonce: Nonce) -> RoomId:
-        """POST /createRoom, once. Raises what the port does."""
+        """Create the room; after HomeserverUnavailable it may exist. Raises the port's errors."""
         async with self.work.services.homeserver_slots:
             with self.work.services.registry.creations.under_way(nonce):
                 return await self.work.services.homeserver.create_room(new_room)
 
     async def find(self, nonce: Nonce) -> RoomId | None:
-        """The joined room whose marker carries the nonce. Rooms with a row carry another one."""
+        """The joined room with the nonce in its marker. Rooms with a row are not searched."""
         homeserver, store = self.work.services.homeserver, self.work.services.store
         for room_id in sorted(await homeserver.joined_rooms()):
             if await store.row(room_key(room_id)) is not None:
@@ -55,7 +55,7 @@ class RoomMaking:
         return None
 
     async def new_room(self, intent: Intent) -> NewRoom:
-        """The room to create. The Space's marker takes the number of a chat before that."""
+        """The room to create. A chat's number is noted in the Space's marker first."""
         texts = self.work.services.texts
         if intent.kind is IntentKind.SPACE:
             mark = await self.next_index()
@@ -79,7 +79,7 @@ class RoomMaking:
         )
 
     async def next_index(self) -> int:
-        """Above every number that the owner's rooms use, with a Space or without."""
+        """The next index, above every number that the owner's chats use, also without a Space."""
         user, chats = await self.work.user(), await self.work.chats()
         floor = (
             user.next_chat_index
@@ -89,7 +89,7 @@ class RoomMaking:
         return next_index((chat.chat_id for chat in chats), floor)
 
     async def raise_high_water(self, space_id: RoomId, index: int) -> None:
-        """Before a number is used, the Space's marker says that it is taken."""
+        """Raise the high-water mark in the Space's marker to `index`, if it is lower."""
         homeserver = self.work.services.homeserver
         space = await homeserver.read_room(space_id)
         if space.marker_fault is not None:
@@ -99,7 +99,7 @@ class RoomMaking:
             await homeserver.write_marker(space_id, replace(marker, next_chat_index=index))
 
     async def record(self, intent: Intent, room_id: RoomId) -> None:
-        """The room exists: write its rows and the intent in one transaction."""
+        """Write the rows of a created room, together with the intent, in one transaction."""
         created = adopted(intent, room_id)
         writes: list[Write] = [PutIntent(created)]
         if intent.kind is IntentKind.SPACE:
@@ -119,7 +119,7 @@ class RoomMaking:
         await self.work.services.store.commit(writes)
 
     async def link(self, space_id: RoomId, room_id: RoomId) -> None:
-        """Every write counts where the homeserver limits them, and reading costs nothing."""
+        """List a room in a Space, unless it is listed: homeservers limit writes, not reads."""
         space = await read_if_joined(self.work.services.homeserver, space_id)
         if space is not None and room_id in space.children:
             return
@@ -138,7 +138,7 @@ class RoomMaking:
         return intent.name or self.work.services.texts.chat_name.format(number=number)
 
     def space_name(self) -> str:
-        """The Space's default name."""
+        """The default name of the owner's Space."""
         localpart = self.work.owner[1:].partition(":")[0]
         return self.work.services.texts.space_name.format(owner=localpart)
 

@@ -1,4 +1,4 @@
-"""What everything has in common that is done for one owner."""
+"""What all work on one owner's intents shares."""
 
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -28,13 +28,13 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class OwnerWork:
-    """What the parts of an owner's actor share: looking up, inviting, ending intents, telling."""
+    """Looks up rows, invites the owner, and finishes intents. All parts of a user actor use it."""
 
     owner: UserId
     services: Services
 
     async def joined_space_and_chats(self) -> tuple[bool, list[ChatContext]]:
-        """Whether we are in the owner's Space, and in which open chats of it we are."""
+        """Whether the bot is in the owner's Space, and its active chats that the bot is in."""
         user, joined = await self.user(), await self.services.homeserver.joined_rooms()
         if user is None or user.space_id not in joined:
             return False, []
@@ -47,12 +47,12 @@ class OwnerWork:
         return True, chats
 
     def promise(self, kind: IntentKind, reply_room: RoomId | None) -> PutIntent:
-        """A new intent of a kind, to be told about in `reply_room`."""
+        """The write of a new intent; its owner is told about it in `reply_room`."""
         nonce = self.services.ids.nonce()
         return PutIntent(Intent(nonce, self.owner, kind, IntentStep.WANTED, reply_room=reply_room))
 
     async def invite(self, room_id: RoomId) -> None:
-        """Invite the owner to a room. A refusal (a ban, say) is logged and holds nothing up."""
+        """Invite the owner to a room. A refusal, after a ban for example, is only logged."""
         seen = await read_if_joined(self.services.homeserver, room_id)
         if seen is not None and self.owner in seen.others:
             return
@@ -66,9 +66,9 @@ class OwnerWork:
             _log.warning("invite_refused", room_id=room_id, owner=self.owner, reason=str(refusal))
 
     async def say_queued(self, intent: Intent, body: str) -> None:
-        """Remember the intent as it is now; tell the owner, unless they were told before.
+        """Store the intent, and tell the owner that it waits, unless the owner knows.
 
-        What else was asked for in the same room waits as well, and is not told of again.
+        Other intents from the same room wait as well; the owner is not told about those again.
         """
         messages = [] if intent.told_queued else self.notice(intent, "queued", body)
         others = [
@@ -80,35 +80,35 @@ class OwnerWork:
         await self.commit([told, *(others if messages else ()), *messages], intent)
 
     async def give_up(self, intent: Intent, body: str) -> None:
-        """End an intent that nothing comes of, and say why."""
+        """Finish an intent that can't be carried out, and tell the owner why."""
         await self.finish(intent, *self.notice(intent, "done", body))
 
     @staticmethod
     def notice(intent: Intent, occasion: str, body: str) -> list[Write]:
-        """The message to the room where the intent was asked for; one for each occasion."""
+        """The write of a notice to the intent's reply room, at most one for each occasion."""
         if intent.reply_room is None:
             return []
         txn_id = f"{intent.nonce}.{occasion}"
         return [QueueMessage(OutboundMessage(txn_id, intent.reply_room, body, notice=True))]
 
     async def finish(self, intent: Intent, *writes: Write) -> None:
-        """End an intent, with what follows from it in the same transaction."""
+        """Finish an intent, together with other writes in one transaction."""
         done = replace(intent, step=IntentStep.DONE)
         self.services.registry.refused_invites.forget(self.owner)
         await self.commit([PutIntent(done), *writes], intent)
 
     async def commit(self, writes: list[Write], intent: Intent) -> None:
-        """Commit, and let what was said be delivered."""
+        """Commit writes, and have notices to the intent's reply room delivered."""
         await self.services.store.commit(writes)
         if intent.reply_room is not None:
             self.services.deliver(intent.reply_room)
 
     async def chats(self) -> list[ChatContext]:
-        """The owner's chats, archived ones too."""
+        """The owner's chats, archived chats included."""
         return await ChatManager(self.services.store).list_all(self.owner)
 
     async def user(self) -> UserMeta | None:
-        """The owner's row; None where there is no Space."""
+        """The owner's row; None for an owner without a Space."""
         return from_row(await self.services.store.row(user_key(self.owner)), UserMeta)
 
 
@@ -116,7 +116,7 @@ T = TypeVar("T")
 
 
 def required(value: T | None) -> T:
-    """What an earlier step of an intent has put there."""
+    """A value that an earlier step of the intent has set. Raises ValueError for None."""
     if value is None:
-        raise ValueError("an intent without what its step needs")
+        raise ValueError("the intent lacks a value that its step needs")
     return value

@@ -1,1 +1,11 @@
-"""The room actor: one for each joined room."""
+"""The room actor: one for each joined room.
+
+The files, in reading order:
+
+- `actor`: finds out what the room is, repairs its rows, and takes its messages from the inbox.
+- `effects`: which other rooms and owners must look again when the room changes.
+- `inbox`: fills the room's gap, and handles one message after the other.
+- `conversation`: replies to one message: a command, or text for the platform.
+- `asked`: one message with what its handler needs, and the response to it.
+- `commands`: the table of commands, and a handler for each.
+"""

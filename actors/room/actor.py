@@ -1,4 +1,4 @@
-"""The room actor: owns its room's row and its chat's row, repairs them, and drains the inbox."""
+"""The room actor. It owns the rows of its room, repairs them, and handles the room's messages."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -51,21 +51,21 @@ _log = structlog.get_logger()
 
 
 class RoomActor:
-    """One joined room."""
+    """The actor of one room."""
 
     def __init__(self, room_id: RoomId, services: Services) -> None:
         self._room_id = room_id
         self._services = services
         self._rows: RoomRows | None = None
-        """What the cache holds; None until it was read."""
+        """The rows that the cache holds; None until they are read."""
         self._verdict: Verdict | None = None
-        """What the room turned out to be; None until it was looked at in this incarnation."""
+        """What the room is; None until it is checked in this incarnation."""
         self._marker: Marker | None = None
-        """The room's own marker when it was looked at."""
+        """The room's own marker at the latest check."""
         self._inbox = Inbox(room_id, services)
 
     async def handle(self, message: Message) -> None:
-        """Handle one message, see `actors.messages`."""
+        """Handle one of the messages to a room actor, see `actors.messages`."""
         match message:
             case SnapshotTaken(seen, relations, rows):
                 self._rows = rows
@@ -73,7 +73,7 @@ class RoomActor:
             case RoomChanged():
                 await self._read_again()
             case RowsSettled(desired, in_round):
-                # What was settled before the room was replaced, or left, comes too late.
+                # Rows that were settled before the room was replaced or left come too late.
                 if in_round or not isinstance(self._verdict, Skipped):
                     await self._write(desired, in_round=in_round)
             case GapOpened():
@@ -86,7 +86,7 @@ class RoomActor:
                 raise TypeError(message)
 
     async def crashed(self, error: Exception) -> None:
-        """Count a failed attempt at a message, unless the homeserver or the store was to blame."""
+        """Count a failed attempt at the present message, see `Inbox.note_failure`."""
         await self._inbox.note_failure(error)
 
     # ------------------------------------------------------------ what the room is
@@ -98,7 +98,7 @@ class RoomActor:
             seen = await read_if_joined(services.homeserver, self._room_id)
         if seen is None:
             await services.store.commit(drop_queued(self._room_id))
-            await self._leave("we are not in the room")
+            await self._leave("the bot is not in the room")
             return
         rows = await self._cached_rows()
         unfinished = (
@@ -131,7 +131,7 @@ class RoomActor:
         note_possible_owners(services, self._room_id, possible_owners_of(verdict, seen, rows))
         replaced = note_room(services, seen, relations, verdict)
         if services.states.of(self._room_id) is RoomState.LEFT:
-            services.states.fire(self._room_id, RoomTrigger.JOINED, "state could be read")
+            services.states.fire(self._room_id, RoomTrigger.JOINED, "the room can be read")
         match verdict:
             case Chat() | Space():
                 pass
@@ -164,13 +164,13 @@ class RoomActor:
         self._services.tell_owner(verdict.owner, RoomReported(report))
 
     async def _cached_rows(self) -> RoomRows:
-        """What the cache holds about this room."""
+        """The rows of this room in the cache."""
         if self._rows is None:
             self._rows = await self._rows_of(self._room_id)
         return self._rows
 
     async def _rows_before(self, relations: RoomRelations) -> RoomRows | None:
-        """What the cache holds about the latest of the rooms that this one replaces, if any."""
+        """The rows of the latest replaced room that has rows, if any."""
         for origin in relations.origins:
             before = await self._rows_of(origin.room_id)
             if before.known:
@@ -186,7 +186,7 @@ class RoomActor:
         return RoomRows(room, (chat,) if chat is not None and chat.surface_ref == room_id else ())
 
     async def _write(self, desired: DesiredRows, *, in_round: bool) -> None:
-        """Write the rows that differ: in one transaction, or in the round's."""
+        """Write the rows that differ: in one transaction, or in that of the round."""
         services = self._services
         rows = await self._cached_rows()
         writes, removed = repairs_for(self._room_id, rows, desired)
@@ -196,7 +196,7 @@ class RoomActor:
             if not in_round:
                 await self._commit_repairs(writes)
         else:
-            self._fire_checked("in line")
+            self._fire_checked("rows are in line")
         self._note_due(desired)
         if in_round:
             report = RoomWritten(self._room_id, desired, rows, tuple(writes), removed)
@@ -214,7 +214,7 @@ class RoomActor:
         self._services.states.fire(self._room_id, RoomTrigger.REPAIRED, reason)
 
     def _note_due(self, desired: DesiredRows) -> None:
-        """What the room lacks on the homeserver is upkeep's business."""
+        """Tell upkeep what the room lacks on the homeserver."""
         verdict = self._verdict
         if not isinstance(verdict, Chat | Space):
             return
@@ -226,7 +226,7 @@ class RoomActor:
             self._services.upkeep.want(due)
 
     async def _remove_rows(self, reason: SkipReason, *, in_round: bool) -> None:
-        """A room that is not managed has no rows."""
+        """Remove the rows of a room that the bot does not manage."""
         self._services.upkeep.settled(self._room_id)
         rows = await self._cached_rows()
         writes = [
@@ -249,9 +249,10 @@ class RoomActor:
             self._services.states.fire(self._room_id, RoomTrigger.CHECKED, reason)
 
     async def _leave(self, reason: str = "removed or left") -> None:
-        """The rows stay, and with them the number.
+        """Handle the leaving of the room. The room's rows stay, and with them its number.
 
-        What was queued is dropped already: by now there may be something new, if we are back.
+        The queued messages are not dropped here but before: new ones may be queued by now, if the
+        bot is back in the room.
         """
         self._verdict = Skipped(SkipReason.LEFT)
         self._services.registry.gaps.void(self._room_id)
@@ -263,12 +264,13 @@ class RoomActor:
         if room is not None and self._services.states.of(self._room_id) is not RoomState.LEFT:
             self._services.states.fire(self._room_id, RoomTrigger.LEFT, reason)
 
-    # ------------------------------------------------------------ what is said in it
+    # ------------------------------------------------------------ messages in the room
 
     async def _drain_inbox(self) -> None:
-        """Handle the first message that waits, and come back for the next one.
+        """Handle the first waiting message, and tell this actor to handle the next one.
 
-        One at a time, so that what happens to the room meanwhile is not kept waiting by many.
+        Messages are handled one at a time so that changes of the room need not wait for all of
+        them.
         """
         services = self._services
         if self._room_id in services.registry.gaps:
@@ -285,12 +287,12 @@ class RoomActor:
         services.tell_room(self._room_id, InboxWaiting())
 
     async def _unregistered(self, waiting: Sequence[Waiting]) -> bool:
-        """Messages in a room that the cache doesn't know as a chat. False: wait for the repair.
+        """Handle messages in a room that the cache does not know as a chat. False: they wait.
 
-        The room is looked at once. If it is a chat, its rows are on their way, and with them
-        another `InboxWaiting`; if its Space can't be read, they come when it can. If it is not,
-        nobody is spoken to here, but a person who wrote to us alone and is not at home yet is
-        shown the way, or given a Space.
+        The room is checked once. If it is a chat, a repair writes its rows, and another
+        `InboxWaiting` follows; if an unreadable room decides about it, that comes when the room can
+        be read. Otherwise the messages are done without a reply, but a sender in a direct chat who
+        has no Space and chat yet gets them, or is invited back to them.
         """
         if self._verdict is None:
             _log.info("unregistered_room", room_id=self._room_id, messages=len(waiting))

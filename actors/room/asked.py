@@ -1,4 +1,4 @@
-"""One message that a chat room has to answer, and what follows from it."""
+"""One message in a chat, with what its handler needs, and the response to it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,16 @@ from actors.texts import Texts
 from actors.writes import QueueMessage, Write
 
 BODY_LIMIT: Final = 10_000
-"""Characters in one message: a Matrix event may have 65,536 bytes, JSON may need six for one."""
+"""Characters in one reply. A Matrix event has at most 65,536 bytes, and JSON may need six bytes
+for one character."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What follows from one message.
+    """What a handler answers to one message.
 
-    `desired` is set when the room's rows must change; `promised` is told after the commit.
+    `writes` are committed together with the end of the message. `desired` is set if the room's rows
+    must change. `promised` is a message to an actor, told after the commit.
     """
 
     writes: Sequence[Write] = ()
@@ -29,9 +31,10 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One message in a chat room, with everything that its handler works with.
+    """One message in a chat, with what its handler needs.
 
-    `argument` is what follows a command's word, as the command's row says how to read it.
+    `desired` are the room's present rows. `argument` is the command's argument, read as the
+    command's row in `COMMANDS` says.
     """
 
     room_id: RoomId
@@ -47,13 +50,13 @@ class Asked:
 
     @property
     def chat(self) -> ChatContext:
-        """The room's chat. Raises ValueError for a room that has none."""
+        """The room's chat. Raises ValueError for a room without one."""
         if self.desired.chat is None:
             raise ValueError(self.desired)
         return self.desired.chat
 
     def say(self, body: str, *, notice: bool = True) -> Response:
-        """Answer in this room. Handling the message again sends nothing more."""
+        """Reply in this room. If the message is handled again, nothing is sent twice."""
         return Response(
             [
                 QueueMessage(
@@ -64,11 +67,11 @@ class Asked:
         )
 
     def say_once(self, occasion: str, body: str) -> Response:
-        """Say something once in this room: the transaction id is always the same."""
+        """Say something in this room at most once: its transaction id is always the same."""
         txn_id = f"{occasion}.{self.room_id}"
         return Response([QueueMessage(OutboundMessage(txn_id, self.room_id, body, notice=True))])
 
 
 def pieces(body: str) -> list[str]:
-    """A text in pieces that each fit into one event."""
+    """A text, cut into pieces that each fit into one event."""
     return [body[at : at + BODY_LIMIT] for at in range(0, len(body), BODY_LIMIT)] or [""]

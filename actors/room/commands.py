@@ -1,7 +1,7 @@
-"""The commands of a chat room: a handler for each, and the table of them all at the end.
+"""The commands of a chat: a handler for each, and the table `COMMANDS` at the end.
 
-A handler may run twice for the same message, after a kill, so every step of it is idempotent. It
-may raise what the homeserver raises; HomeserverRefused becomes a sentence for the owner.
+A handler may run again for the same message, so each of its steps is idempotent. It may raise the
+errors of the homeserver; HomeserverRefused becomes a sentence for the owner.
 """
 
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ from actors.texts import Texts
 from actors.writes import PutIntent
 
 REF_SHOWN: Final = 20
-"""Characters of an unknown chat id that the answer repeats."""
+"""How many characters of an unknown chat id the reply repeats."""
 
 Handler: TypeAlias = Callable[[Asked], Awaitable[Response]]
 HelpLine: TypeAlias = Callable[[Texts], str]
@@ -31,7 +31,7 @@ HelpLine: TypeAlias = Callable[[Texts], str]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One row of `COMMANDS`. `help_line` is what it adds to `!help`; None adds nothing."""
+    """One row of `COMMANDS`. `help_line` is its line in `!help`; None leaves it out."""
 
     word: str
     argument: Argument
@@ -40,7 +40,7 @@ class Command:
 
 
 async def carry_out(line: CommandLine, asked: Asked) -> Response:
-    """Let the command's handler answer, or say why there is none or what is wrong."""
+    """Call the command's handler, or say that the command is unknown or the name too long."""
     texts, command = asked.texts, _BY_WORD.get(line.word)
     if command is None:
         return asked.say(texts.unknown_command.format(word=line.word))
@@ -65,7 +65,7 @@ async def show_help(asked: Asked) -> Response:
 
 
 async def new(asked: Asked) -> Response:
-    """`!new [name]`: note the wish for a chat; its owner's actor makes the room."""
+    """`!new [name]`: write an intent for a chat; the owner's actor creates the room."""
     owner = asked.desired.room.matrix_user_id
     intent = Intent(
         Nonce(f"new.{asked.message.event_id}"),
@@ -106,7 +106,7 @@ async def rename(asked: Asked) -> Response:
 
 
 async def archive(asked: Asked) -> Response:
-    """`!archive`: ask whether that is meant."""
+    """`!archive`: ask the owner to confirm."""
     texts, chat = asked.texts, asked.chat
     if chat.is_archived:
         return asked.say(_about(chat, texts.already_archived))
@@ -117,7 +117,7 @@ async def archive(asked: Asked) -> Response:
 
 
 async def yes(asked: Asked) -> Response:
-    """`!yes`: archive the chat, if that was the question."""
+    """`!yes`: archive the chat, if the owner was asked to confirm that."""
     if not _answers_question(asked):
         return asked.say(asked.texts.nothing_to_confirm)
     await _mark_archived(asked.services, asked.room_id, archived=True)
@@ -125,13 +125,13 @@ async def yes(asked: Asked) -> Response:
 
 
 async def no(asked: Asked) -> Response:
-    """`!no`: keep the chat, if archiving it was the question."""
+    """`!no`: keep the chat, if the owner was asked to confirm the archiving."""
     texts = asked.texts
     return asked.say(texts.archive_kept if _answers_question(asked) else texts.nothing_to_confirm)
 
 
 async def open_chat(asked: Asked) -> Response:
-    """`!open C<n>`: invite the owner to a chat again, and bring it back from the archive."""
+    """`!open C<n>`: invite the owner to a chat again; an archived chat becomes active."""
     texts, ref = asked.texts, asked.argument
     if ref is None:
         return asked.say(texts.open_needs_id)
@@ -150,7 +150,7 @@ async def open_chat(asked: Asked) -> Response:
 
 
 async def status(asked: Asked) -> Response:
-    """`!status`: say which chat this is, and how many the owner has."""
+    """`!status`: say which chat this is, and how many chats the owner has."""
     chats = await _chats_of_owner(asked)
     archived = sum(each.is_archived for each in chats)
     text = asked.texts.status.format(
@@ -182,7 +182,7 @@ def _answers_question(asked: Asked) -> bool:
 
 
 async def _mark_archived(services: Services, room_id: RoomId, *, archived: bool) -> None:
-    """Write it into the room's marker, where the next rebuild finds it."""
+    """Write into the room's marker whether the chat is archived; a rebuild reads it there."""
     seen = await services.homeserver.read_room(room_id)
     if seen.marker is None:
         raise HomeserverRefused(404, "M_NOT_FOUND", "the room has no marker yet")
@@ -191,7 +191,7 @@ async def _mark_archived(services: Services, room_id: RoomId, *, archived: bool)
 
 
 def _with_archived(asked: Asked, text: str, *, archived: bool) -> Response:
-    """Say something about this room's chat, which is archived, or open, from now on."""
+    """Reply about this room's chat, and set in its row whether it is archived."""
     desired = replace(asked.desired, chat=replace(asked.chat, is_archived=archived))
     return replace(asked.say(_about(asked.chat, text)), desired=desired)
 

@@ -1,4 +1,4 @@
-"""What a chat room answers to a message: commands here, everything else from the platform."""
+"""Replies to a message in a chat: commands are carried out, the platform replies to other text."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -19,15 +19,15 @@ TEXT_TYPES: Final = frozenset({"m.text", "m.emote"})
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """One chat room's side of the talk. Remembers nothing by itself."""
+    """The bot's side of one chat's conversation. It is stateless."""
 
     room_id: RoomId
     services: Services
 
     async def respond(self, message: InboundMessage, desired: DesiredRows) -> Response:
-        """Answer one message. Raises PlatformFailed and what the homeserver raises.
+        """The response to one message. Raises PlatformFailed, and the errors of the homeserver.
 
-        May be repeated for the same message: every step of it is idempotent.
+        It may be repeated for the same message, because every step is idempotent.
         """
         asked = Asked(self.room_id, self.services, message, desired)
         if message.msgtype == ENCRYPTED_TYPE:
@@ -42,7 +42,7 @@ class Conversation:
         return await self._ask_platform(asked)
 
     async def _run_command(self, line: CommandLine, asked: Asked) -> Response:
-        """Carry out a command, if the chat's owner gave it."""
+        """Carry out a command if the chat's owner gave it."""
         texts, owner = asked.texts, asked.chat.user_id
         if asked.message.sender != owner:
             return asked.say(texts.owner_only.format(owner=owner))
@@ -53,7 +53,7 @@ class Conversation:
             return asked.say(texts.not_allowed_by_server.format(reason=reason))
 
     async def _ask_platform(self, asked: Asked) -> Response:
-        """Let the platform answer, unless the chat is archived."""
+        """Let the platform reply, unless the chat is archived."""
         if asked.chat.is_archived:
             return asked.say(asked.texts.chat_is_archived.format(chat_id=asked.chat.chat_id))
         message = asked.message

@@ -1,4 +1,4 @@
-"""What one room means for the others: who may have to look again when it comes, goes or changes."""
+"""The effects of one room's change on other rooms and on owners, who must be told to look again."""
 
 from actors.chats import ChatManager
 from actors.messages import IntentsWaiting, RoomChanged
@@ -12,9 +12,9 @@ from actors.services import Services
 def note_room(
     services: Services, seen: RoomSnapshot, relations: RoomRelations, verdict: Verdict
 ) -> bool:
-    """Remember which rooms' coming and going will say something about this one.
+    """Note in the registry what this room says about other rooms.
 
-    True: it is news that this room was replaced by another one.
+    Returns True if it is news that a joined room replaces this one.
     """
     marker = seen.marker or relations.inherited
     for space_id in (*seen.parents, marker and marker.space_id):
@@ -33,14 +33,14 @@ def note_room(
 def note_possible_owners(
     services: Services, room_id: RoomId, possible: PossibleOwners | None
 ) -> None:
-    """Remember whose a room may be; once it is decided, what waited for that goes on."""
+    """Note a room's possible owners. Once it is decided, their waiting intents go on."""
     before = services.registry.undecided.note(room_id, possible)
     for owner in sorted(before.owners if before and possible is None else ()):
         services.tell_owner(owner, IntentsWaiting())
 
 
 def note_departure(services: Services, room_id: RoomId) -> None:
-    """We are not in a room any more: the one that it replaced carries on again."""
+    """Note that the bot left a room. The room that it replaced is checked again."""
     note_possible_owners(services, room_id, None)
     before = services.registry.upgrades.note_left(room_id)
     if before is not None:
@@ -56,7 +56,7 @@ async def tell_others(
     unknown_before: bool,
     replaced: bool,
 ) -> None:
-    """Let rooms look again that this room's change says something about."""
+    """Tell the rooms that this room's change may affect to check themselves again."""
     affected: set[RoomId] = set()
     if isinstance(verdict, Chat | Space) and unknown_before:
         affected |= verdict.replaces
@@ -78,9 +78,10 @@ async def tell_others(
 async def _affected_chats(
     services: Services, seen: RoomSnapshot, space: Space, *, listed_too: bool
 ) -> set[RoomId]:
-    """What the Space lists and is no chat of its owner's, or undecided; chats that it doesn't list.
+    """The rooms that a change of a Space may affect.
 
-    `listed_too`: the chats that it lists as well.
+    These are the listed rooms that are no decided chats of its owner, and the owner's chats that it
+    does not list. With `listed_too`, they include the owner's chats that it lists.
     """
     chats = await ChatManager(services.store).list_all(space.owner)
     listed = {chat.surface_ref for chat in chats if chat.surface_ref in seen.children}

@@ -1,4 +1,4 @@
-"""What is said in a room: fetching what is missing, showing it as read, answering, giving up."""
+"""The messages of one room: fills its gap, shows messages as read, and handles them."""
 
 from collections.abc import Sequence
 
@@ -27,20 +27,20 @@ _log = structlog.get_logger()
 
 
 class Inbox:
-    """One room's messages. Only the room's actor uses it, so one message is handled at a time."""
+    """One room's messages. Only the room's actor uses it, so it handles one message at a time."""
 
     def __init__(self, room_id: RoomId, services: Services) -> None:
         self._room_id = room_id
         self._services = services
         self._conversation = Conversation(room_id, services)
         self._current: Waiting | None = None
-        """The message that is being handled."""
+        """The message in handling; after a failure, until the failure is counted."""
         self._shown: EventId | None = None
-        """The message that was shown as read last, or will be in a moment."""
+        """The message of the latest read receipt, sent or pending."""
         self._receipt_pending = False
 
     async def fill_gap(self) -> None:
-        """Fetch what is missing of the timeline, up to where it was missing when we began."""
+        """Fetch the missing messages into the inbox; fetch again if the gap has grown meanwhile."""
         services = self._services
         gap = services.registry.gaps.get(self._room_id)
         if gap is None or not services.gate.live:
@@ -63,7 +63,7 @@ class Inbox:
         services.tell_room(self._room_id, InboxWaiting())
 
     def show_as_read(self, waiting: Sequence[Waiting]) -> None:
-        """One receipt for all that is waiting now: the newest one's."""
+        """Show all waiting messages as read, with one receipt for the newest."""
         if self._shown not in {item.message.event_id for item in waiting}:
             pending, self._shown = self._receipt_pending, waiting[-1].message.event_id
             self._receipt_pending = True
@@ -71,7 +71,7 @@ class Inbox:
                 self._services.system.background.run(self._mark_read)
 
     async def _mark_read(self) -> None:
-        """Not at once: an answer that comes at once goes first."""
+        """Send the pending receipt after a moment, so that a quick reply goes first."""
         await anyio.sleep(self._services.bounds.read_after_s)
         self._receipt_pending = False
         if self._shown is not None:
@@ -80,9 +80,9 @@ class Inbox:
     async def answer(
         self, waiting: Waiting, rows: RoomRows, room: RoomMeta, chat: ChatContext
     ) -> RoomRows:
-        """Handle one message and write what follows from it in one transaction.
+        """Handle one message, and commit its end together with its response.
 
-        The answer is what the cache holds about the room afterwards.
+        Returns the rows that the cache holds about the room after that.
         """
         self._current = waiting
         response = await self._conversation.respond(waiting.message, DesiredRows(room, chat))
@@ -97,7 +97,10 @@ class Inbox:
         return rows if response.desired is None else rows_of(response.desired)
 
     async def note_failure(self, error: Exception) -> None:
-        """Count a failed attempt at a message, unless the homeserver or the store was to blame."""
+        """Count a failed attempt at the present message, unless the homeserver or the store failed.
+
+        After too many attempts the message is dead, and the room is told.
+        """
         waiting, self._current = self._current, None
         blameless = isinstance(error, PortError) and not isinstance(error, PlatformFailed)
         if waiting is None or blameless:

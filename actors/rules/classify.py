@@ -1,8 +1,9 @@
 """What a joined room is, decided from its state. Pure.
 
-In this order: our marker; `m.room.create` of type `m.space`; a room of ours that is linked with a
-Space of ours; anything else is skipped with a reason. A name is never evidence of kind. What can't
-be decided safely is a conflict, and nothing is written for it.
+The first of these decides: the bot's marker; the type `m.space` in `m.room.create`; a link between
+a room that the bot created and a Space that it manages. Any other room is skipped, with a reason. A
+room's name is never evidence of its kind. A room that can't be decided safely is a conflict, and no
+row is written for it.
 """
 
 import uuid
@@ -32,41 +33,43 @@ _PLATFORM_CHATS: Final = uuid.UUID("5b0fd1b1-7f0a-5c3e-9d0b-6f2f0b6f8a11")
 
 
 class SkipReason(StrEnum):
-    """Why a joined room is none of ours to manage."""
+    """Why the bot does not manage a joined room."""
 
     DIRECT_CHAT = "direct_chat"
-    """Somebody else made it, and nobody but them and us is in it."""
+    """Another account created it, and it holds only the bot and at most one person."""
     NOT_CREATED_BY_US = "not_created_by_us"
+    """Another account created it, and it holds more people."""
     UNLINKED = "unlinked"
-    """We created it, but no Space of ours is linked with it."""
+    """The bot created it, but it is linked with no Space that the bot manages."""
     FOREIGN_SPACE = "foreign_space"
-    """A Space that somebody else created."""
+    """A Space that another account created."""
     REPLACED = "replaced"
-    """Upgraded: its replacement carries on."""
+    """It was upgraded: its replacement has taken over."""
     LEFT = "left"
+    """The bot is not in it any more."""
 
 
 class ConflictReason(StrEnum):
-    """Why it can't be decided safely what a room is."""
+    """Why a room can't be decided safely."""
 
     MARKER_SPACE_MISMATCH = "marker_space_mismatch"
-    """The chat's Space is not one of ours, not joined, or of another owner."""
+    """The bot does not manage the chat's Space or is not in it, or the Space has another owner."""
     MARKER_KIND_MISMATCH = "marker_kind_mismatch"
-    """The marker says Space and the room isn't one, or the other way round."""
+    """The marker says Space and the room is none, or the other way round."""
     MARKER_UNREADABLE = "marker_unreadable"
-    """Our own marker has a content that this version can't read."""
+    """The bot's marker has a content that this version can't read."""
     OWNER_AMBIGUOUS = "owner_ambiguous"
-    """No marker or row names the Space's owner, and there are none or several to choose from."""
+    """Neither marker nor row names the Space's owner, and not exactly one person can be it."""
     DUPLICATE_SPACE = "duplicate_space"
     """Its owner has an older Space."""
     CHAT_ID_CONTESTED = "chat_id_contested"
-    """An older room has the same chat id; this one was given the next free one."""
+    """An older room has the same chat id; this room was given another one."""
     NUMBERS_EXHAUSTED = "numbers_exhausted"
-    """It has no number, and its owner has used the last one."""
+    """It has no chat id, and its owner has used the last number."""
     UNREADABLE = "unreadable"
-    """The homeserver would not tell the room's state, or its Space's."""
+    """The homeserver did not show the state of the room, or of a room that decides about it."""
     FAILED = "failed"
-    """Handling the room raised; it will be tried again."""
+    """The room's actor failed; it will try again."""
 
 
 _UNDECIDED: Final = (
@@ -75,14 +78,15 @@ _UNDECIDED: Final = (
     ConflictReason.OWNER_AMBIGUOUS,
     ConflictReason.UNREADABLE,
 )
-"""What leaves open whose Space or chat a room is."""
+"""The conflicts that leave a room's owner open."""
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """A Space of ours. `high_water` is its marker's `next_chat_index`, 1 where there is none.
+    """A Space that the bot manages.
 
-    `replaces` are the rooms whose place it takes, see Chat.
+    `high_water` is the `next_chat_index` of its marker, 1 if there is none. `replaces` is explained
+    at Chat.
     """
 
     owner: UserId
@@ -94,7 +98,7 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A chat of ours. `chat_id` is what it claims, `evidence` why."""
+    """A chat that the bot manages. `chat_id` is its claim, and `evidence` supports the claim."""
 
     owner: UserId
     space_id: RoomId
@@ -103,29 +107,32 @@ class Chat:
     evidence: Evidence
     platform_chat_id: PlatformChatId
     backfilled: bool
-    """Neither a marker nor a row had the platform chat id; it was derived."""
+    """True if no marker or row has the platform chat id, so that it was derived."""
     archived: bool
     linked: bool
-    """Its Space lists it."""
+    """True if its Space lists it."""
     intent: Nonce | None = None
     replaces: frozenset[RoomId] = frozenset()
-    """The rooms that it was upgraded from, and the one that it was upgraded to without us."""
+    """The rooms that it was upgraded from, and a replacement that the bot has not joined."""
     outdated_links: frozenset[RoomId] = frozenset()
-    """Those of them that its Space still lists."""
+    """The rooms in `replaces` that its Space still lists."""
     by_name: ChatId | None = None
-    """What its name claims, where it has no marker."""
+    """The chat id that its name claims, if it has no marker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Not ours to manage."""
+    """A room that the bot does not manage."""
 
     reason: SkipReason
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Left alone. No index below `floor` may be given out to `owner`: the marker says so."""
+    """A room that is left alone.
+
+    If `owner` is known, no number below `floor` may be given out to that owner.
+    """
 
     reason: ConflictReason
     detail: str = ""
@@ -138,9 +145,9 @@ Verdict: TypeAlias = Space | Chat | Skipped | Conflict
 
 @dataclass(frozen=True, slots=True)
 class RoomRows:
-    """What the cache holds about one room: evidence for rooms without a marker, nothing more.
+    """What the cache holds about one room. It is evidence only for a room without a marker.
 
-    `before` is about the room that it replaces, and counts where there is nothing about itself.
+    `before` are the rows of the room that it replaces. They count if it has no rows itself.
     """
 
     room: RoomMeta | None = None
@@ -149,16 +156,16 @@ class RoomRows:
 
     @property
     def evidence(self) -> "RoomRows":
-        """The rows that say what the room was."""
+        """The rows that count: the room's own rows, or else those of the room before it."""
         return self if self.known or self.before is None else self.before
 
     @property
     def known(self) -> bool:
-        """Whether there are any rows about the room itself."""
+        """Whether the cache holds a row about the room itself."""
         return self.room is not None or bool(self.chats)
 
     def chat_id_for(self, owner: UserId) -> ChatId | None:
-        """The chat id that the rows say, as far as they are there, if they agree."""
+        """The chat id that the rows name, if they agree on it and on the owner."""
         said = {(chat.user_id, chat.chat_id) for chat in self.chats}
         if self.room is not None:
             said.add((self.room.matrix_user_id, self.room.chat_id or ChatId("")))
@@ -190,9 +197,9 @@ def classify(seen: RoomSnapshot, relations: RoomRelations, rows: RoomRows, me: U
 
 @dataclass(frozen=True, slots=True)
 class PossibleOwners:
-    """Whose an undecided room may be: for them nothing is made that it may already be.
+    """The people an undecided room may belong to. Nothing is created for them until it is decided.
 
-    `complete` says that everybody in the room is among them.
+    `complete` says that every member of the room is among them.
     """
 
     owners: frozenset[UserId]
@@ -202,7 +209,7 @@ class PossibleOwners:
 def possible_owners_of(
     verdict: Verdict, seen: RoomSnapshot, rows: RoomRows
 ) -> PossibleOwners | None:
-    """Whom it concerns that this room is undecided; None when it is decided."""
+    """The possible owners of a room with this verdict; None if the room is decided."""
     if not isinstance(verdict, Conflict) or verdict.reason not in _UNDECIDED:
         return None
     named = (verdict.owner, seen.possible_owner, rows.room and rows.room.matrix_user_id)
@@ -213,14 +220,14 @@ def possible_owners_of(
 def platform_chat_id(
     seen: RoomSnapshot, marker: Marker | None, rows: RoomRows
 ) -> tuple[PlatformChatId, bool]:
-    """The conversation's id, and whether it had to be derived from the room id."""
+    """The conversation's id, and whether it was derived from the room id."""
     stored = rows.evidence.room
     known = (marker and marker.platform_chat_id) or (stored and stored.platform_chat_id)
     return (known, False) if known else (derived_platform_chat_id(seen.room_id), True)
 
 
 def derived_platform_chat_id(room_id: RoomId) -> PlatformChatId:
-    """The conversation's id where nobody has written one down: the same in every rebuild."""
+    """The conversation's id for a room without one: every rebuild derives the same id."""
     return PlatformChatId(str(uuid.uuid5(_PLATFORM_CHATS, room_id)))
 
 
@@ -266,7 +273,7 @@ def _replaced_rooms(seen: RoomSnapshot, relations: RoomRelations) -> frozenset[R
 
 
 def _undecided(reason: ConflictReason, detail: str, marker: Marker) -> Conflict:
-    """Nothing is believed of the marker but whose it is and which numbers are taken."""
+    """A conflict that takes only the owner and the used numbers from the marker."""
     claimed = [marker.chat_id] if marker.chat_id else []
     return Conflict(reason, detail, marker.owner, next_index(claimed, marker.next_chat_index or 1))
 
@@ -282,7 +289,7 @@ def _unmarked_space(seen: RoomSnapshot, relations: RoomRelations, me: UserId) ->
 
 
 def _unlinked(seen: RoomSnapshot, relations: RoomRelations, rows: RoomRows, me: UserId) -> Verdict:
-    """A room that nothing on the homeserver makes a chat; its row may name a Space all the same."""
+    """The verdict on a room without marker and link. Its row may still name a Space."""
     row = rows.room
     if row is not None and row.space_id in relations.unreadable:
         return Conflict(ConflictReason.UNREADABLE, f"its Space {row.space_id}")
@@ -321,7 +328,7 @@ def _legacy(seen: RoomSnapshot, relations: RoomRelations, rows: RoomRows) -> Ver
 
 
 def _without_space(room: RoomMeta, rows: RoomRows) -> Verdict:
-    """An unmarked room of ours that only its rows know as a chat, of a Space that we are not in."""
+    """The verdict on an unmarked room with rows that name a Space which the bot is not in."""
     owner = room.matrix_user_id
     chat_id = rows.chat_id_for(owner) if rows.chats else None
     if chat_id is None:

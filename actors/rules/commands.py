@@ -1,4 +1,4 @@
-"""What a person typed, as a command or as text. Pure."""
+"""Reads a message's text: as a command, as a name. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -6,24 +6,24 @@ from enum import Enum, auto
 from typing import Final, assert_never
 
 NAME_LIMIT: Final = 100
-"""Characters that a person may give a chat's name through a command."""
+"""How many characters an owner may give a chat's name with a command."""
 
 DISPLAY_LIMIT: Final = 255
-"""Characters that are kept of a name that came from the room itself."""
+"""How many characters are kept of a name that comes from the room itself."""
 
 
 class Argument(Enum):
-    """What follows a command's word."""
+    """The kinds of arguments that may follow a command's word."""
 
     NONE = auto()
-    """Nothing: what follows is ignored."""
+    """No argument: the rest of the line is ignored."""
     NAME = auto()
-    """A name, of at most NAME_LIMIT characters where the command is carried out."""
+    """A name of at most NAME_LIMIT characters. A longer name is refused."""
     CHAT_ID = auto()
-    """Perhaps a chat id. It is read in upper case."""
+    """Text that may be a chat id, converted to upper case."""
 
     def read(self, rest: str) -> str | None:
-        """The argument in the rest of a line; None where there is none."""
+        """The argument in the rest of a line; None if there is none."""
         match self:
             case Argument.NONE:
                 return None
@@ -37,7 +37,10 @@ class Argument(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """`!` with a word in small letters, and the rest of it on one line. Any word will do."""
+    """A line that starts with `!`: the word in lower case, and the rest on one line.
+
+    The word need not be a known command.
+    """
 
     word: str
     rest: str = ""
@@ -50,7 +53,7 @@ _UNPRINTABLE: Final = re.compile(
 
 
 def parse(body: str) -> CommandLine | None:
-    """The command in a message's body, or None when it is ordinary text."""
+    """The command line in a message's body; None for ordinary text."""
     found = _COMMAND.fullmatch(body.strip())
     if found is None:
         return None
@@ -58,10 +61,10 @@ def parse(body: str) -> CommandLine | None:
 
 
 def clean_name(text: str) -> str:
-    """A name on one line: no control characters, no marks that turn the writing direction."""
+    """A name on one line, without control characters and marks that turn the writing direction."""
     return " ".join(_UNPRINTABLE.sub(" ", text).split())
 
 
 def display_name(text: str) -> str:
-    """A room's own name, made harmless and short enough to keep."""
+    """A room's own name, cleaned and cut to DISPLAY_LIMIT characters."""
     return clean_name(text)[:DISPLAY_LIMIT].rstrip()

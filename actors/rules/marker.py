@@ -1,4 +1,4 @@
-"""The marker's content, read and written. Pure; reading survives any JSON."""
+"""Reads and writes the content of a marker. Pure. Reading copes with any JSON object."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -23,13 +23,13 @@ Z = TypeVar("Z")
 
 
 class _Fault(Exception):
-    """The content is no marker; the text is the reason."""
+    """The content is no marker. The text is the reason."""
 
 
 def parse_marker(content: Mapping[str, object]) -> Marker | str:
-    """The marker that this content is, or a short reason why it is none. Never raises.
+    """The marker in a content, or a short reason why the content is none. Never raises.
 
-    The reason repeats nothing of the content. Fields that this version doesn't know are ignored.
+    The reason repeats nothing of the content. Unknown fields are ignored.
     """
     try:
         return _parsed(content)
@@ -45,13 +45,13 @@ def marker_content(marker: Marker) -> dict[str, object]:
 
 
 def owner_named(content: Mapping[str, object]) -> UserId | None:
-    """Whom a content names as the owner, whatever else is wrong with it."""
+    """The owner that a content names, whatever else is wrong with the content."""
     owner = content.get("owner")
     return UserId(owner) if isinstance(owner, str) and is_user_id(owner) else None
 
 
 def is_user_id(value: object) -> bool:
-    """Whether this is a string shaped like `@local:server`."""
+    """Whether a value is a string of the form `@local:server`."""
     return (
         isinstance(value, str) and len(value) <= _ID_LIMIT and _USER_ID.fullmatch(value) is not None
     )
@@ -122,7 +122,7 @@ def _required(content: Mapping[str, object], key: str, read: Callable[[object], 
 def _optional(
     content: Mapping[str, object], key: str, read: Callable[[object], Z | None]
 ) -> Z | None:
-    """The field as `read` understands it; None only where the field is absent or null."""
+    """A field as `read` returns it; None only if the field is absent or null."""
     raw = content.get(key)
     if raw is None:
         return None

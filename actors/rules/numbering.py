@@ -1,4 +1,4 @@
-"""Chat ids: what is one, who keeps a contested one, which is the next. Pure."""
+"""Chat ids: their form, which room keeps a contested one, and the next free one. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ _CHAT_ID: Final = re.compile(r"C([1-9][0-9]{0,5})")
 
 
 def chat_number(text: str) -> int | None:
-    """The n of `C<n>`, or None where the text is not a chat id."""
+    """The n of `C<n>`; None for a text that is no chat id."""
     found = _CHAT_ID.fullmatch(text)
     return int(found[1]) if found else None
 
@@ -25,23 +25,25 @@ def chat_id_of(number: int) -> ChatId:
 
 
 class Evidence(IntEnum):
-    """How good a room's claim to a chat id is; the smaller the better."""
+    """The evidence for a room's claim to a chat id. A smaller value is better evidence."""
 
     MARKER = 0
+    """The room's marker names the chat id."""
     ABSENT = 1
-    """Rows of a room that we are not in, or that can't be decided. It can only keep its id."""
+    """Rows of a room that the bot is not in, or that is in conflict. It keeps its id or none."""
     ROW = 2
-    """A legacy room whose rows do not contradict each other."""
+    """The rows of a legacy room, if they agree with each other."""
     NAME = 3
-    """A legacy room that has one of our own default names."""
+    """The name of a legacy room, if it is a default name of the bot."""
     NONE = 4
+    """Nothing: the room claims no chat id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One chat room of an owner, and the chat id that it claims, if any.
+    """One chat of an owner, and the chat id that it claims, if any.
 
-    `by_name` is what its name claims, for a room whose rows claim more.
+    `by_name` is the chat id that its name claims, also if its rows claim another one.
     """
 
     room_id: RoomId
@@ -58,21 +60,23 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Numbering:
-    """Who has which id, and which index is next."""
+    """The chat id of each room, and the next index."""
 
     chat_ids: dict[RoomId, ChatId]
-    """A room that no number was left for is not among them."""
+    """A room is missing here if no number was left for it."""
     next_chat_index: int
-    """One more than `MAX_CHAT_NUMBER` when all are used."""
+    """`MAX_CHAT_NUMBER + 1` when all numbers are used."""
 
 
 def settle(claims: Sequence[Claim], high_water: int) -> Numbering:
-    """Give every room of one owner its chat id.
+    """Give every chat of one owner its chat id.
 
-    A claim is kept by the best evidence, then by the room created first. Whoever is left takes the
-    next free number: none below `high_water`, and none up to the highest one claimed, is ever given
-    out anew. Where all rows say what a numbering without any rows gives, some of those rows are
-    lost, and whoever is left gets what that numbering gives them.
+    A contested chat id goes to the room with the best evidence, and among equals to the room
+    created first. Every other room takes the next free number. No number below `high_water`, and
+    none up to the highest claimed number, is given out anew. There is one exception. If every row
+    claims just what a numbering without any rows gives, the rows come from such a numbering, and
+    some of them are lost. The rooms without a claim then get the numbers that this numbering gives
+    them.
     """
     from_nothing = [_without_rows(claim) for claim in claims if claim.evidence != Evidence.ABSENT]
     before = _settle(from_nothing, high_water, {}).chat_ids
@@ -91,10 +95,11 @@ def _without_rows(claim: Claim) -> Claim:
 def _settle(
     claims: Sequence[Claim], high_water: int, preferred: Mapping[RoomId, ChatId]
 ) -> Numbering:
-    """The others take the numbers that they prefer, or the next free ones, in order of creation.
+    """Settle all claims. A room that lost its claim takes its preferred id, or the next free one.
 
-    Those whose marker claims another room's id come last: until the marker is rewritten they lose
-    anew in each run, and must get the same number when the others' is on record.
+    These rooms are served in order of creation, but rooms with a marker come last. Until upkeep has
+    rewritten the marker, such a room loses its claim again in every run, and must get the same
+    number each time: after the others, because their new numbers are stored by then.
     """
     holders: dict[ChatId, RoomId] = {}
     outranked: list[Claim] = []
@@ -119,5 +124,5 @@ def _settle(
 
 
 def next_index(chat_ids: Iterable[ChatId], high_water: int) -> int:
-    """The first index above every given id, and not below the high-water mark."""
+    """The first index above every given id that is not below the high-water mark."""
     return max((high_water, 1, *((chat_number(chat_id) or 0) + 1 for chat_id in chat_ids)))

@@ -1,4 +1,4 @@
-"""The joined rooms seen together: upgrades followed, Spaces and their owners known. Pure."""
+"""The room graph: upgrades, Spaces and links between the joined rooms. Pure."""
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -9,7 +9,7 @@ from actors.model import PAIR, Marker, RoomId, RoomKind, RoomSnapshot, UserId, U
 
 @dataclass(frozen=True, slots=True)
 class SpaceFacts:
-    """A Space of ours. `owner` is None where it can't be told who it belongs to."""
+    """A Space that the bot manages. `owner` is None if its owner can't be determined."""
 
     room_id: RoomId
     owner: UserId | None
@@ -21,30 +21,33 @@ class RoomRelations:
     """What the other joined rooms say about one room."""
 
     inherited: Marker | None = None
-    """The marker of the room that this one replaces, where it has none of its own."""
+    """The marker of a room that this one replaces, if this one has no marker."""
     origins: tuple[RoomSnapshot, ...] = ()
-    """The rooms of ours that this one replaces, where none has a marker; the latest first."""
+    """If no marker is known: the rooms of the bot that this one replaces, the latest first."""
     founded_ts: int = 0
-    """When the room was created, or the first of those that it replaces."""
+    """When the room, or the first room that it replaces, was created: ms since the epoch."""
     replaced_by: RoomId | None = None
     """The joined room that this one was upgraded to."""
     own_space: SpaceFacts | None = None
-    """The room itself, where it is a Space of ours."""
+    """The room itself, if it is a Space that the bot manages."""
     claimed_space: SpaceFacts | None = None
-    """The Space that the room's marker names, if it is ours."""
+    """The Space that the room's marker names, if the bot manages it."""
     linked: tuple[SpaceFacts, ...] = ()
-    """Spaces of ours that this room, or one of its origins, is linked with, in either direction."""
+    """Managed Spaces with a link to or from this room, or one of its origins."""
     replaces: frozenset[RoomId] = frozenset()
-    """The joined rooms that this one was upgraded from, directly and indirectly."""
+    """The joined rooms that this one was upgraded from, directly or indirectly."""
     spaces: AbstractSet[RoomId] = frozenset()
-    """All Spaces of ours."""
+    """All Spaces that the bot manages."""
     unreadable: frozenset[RoomId] = frozenset()
-    """Joined rooms that nothing is known of now; any of them may be this one's Space."""
+    """Joined rooms that can't be read now; any of them may be this room's Space."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoomGraph:
-    """An index over snapshots; built once for a hydration, or for one room and its neighbours."""
+    """An index over snapshots: of all joined rooms, or of some rooms and their related rooms.
+
+    `heirs` maps an upgraded room to its joined replacement.
+    """
 
     me: UserId
     rooms: Mapping[RoomId, RoomSnapshot]
@@ -79,7 +82,7 @@ class RoomGraph:
         )
 
     def latest(self, room_id: RoomId) -> RoomId:
-        """The room that a chain of upgrades has led to."""
+        """The room at the end of a chain of upgrades."""
         visited = {room_id}
         while (heir := self.heirs.get(room_id)) is not None and heir not in visited:
             visited.add(heir)
@@ -87,7 +90,7 @@ class RoomGraph:
         return room_id
 
     def ancestors(self, seen: RoomSnapshot) -> tuple[RoomSnapshot, ...]:
-        """The rooms that this one replaces, the chain of upgrades followed back."""
+        """The rooms that this one replaces, from the latest to the first."""
         ancestors: dict[RoomId, RoomSnapshot] = {}
         before = self._predecessor(seen)
         while before is not None and before.room_id not in {seen.room_id, *ancestors}:
@@ -119,7 +122,7 @@ def room_graph(
     me: UserId,
     unreadable: Iterable[RoomId] = (),
 ) -> RoomGraph:
-    """Index snapshots. `users` are the stored user rows: evidence for Spaces without a marker."""
+    """Index snapshots. The stored rows `users` are evidence for Spaces without a marker."""
     rooms = {seen.room_id: seen for seen in snapshots}
     heirs = {
         seen.room_id: seen.replacement
@@ -152,7 +155,10 @@ def room_graph(
 def space_owner(
     seen: RoomSnapshot, marker: Marker | None, of_record: Iterable[UserId]
 ) -> UserId | None:
-    """Whose Space it is: the marker says, else the row naming it, else the only other member."""
+    """The owner of a Space: by its marker, else by a row that names it, else its only other member.
+
+    None if no owner, or more than one, is found.
+    """
     if seen.marker_fault is not None:
         return None
     if marker is not None:

@@ -1,4 +1,4 @@
-"""The report of one reconciliation: what was restored, repaired, skipped, left undecided."""
+"""The reconciliation report: restored, repaired, skipped and conflicting rooms."""
 
 from dataclasses import dataclass, field
 from typing import TypedDict
@@ -7,7 +7,7 @@ from actors.model import RoomId
 
 
 class RoomNote(TypedDict):
-    """One room and the reason why it is mentioned."""
+    """One room, with the reason code and the detail for which it is listed."""
 
     room_id: str
     reason: str
@@ -24,7 +24,10 @@ class RoomChange(TypedDict):
 
 
 class ReconcileReport(TypedDict):
-    """The contract's keys first. All but the lists are counts."""
+    """The report of one reconciliation. Every value is a count, except for the lists.
+
+    The first eight keys are a contract with programs that read the report.
+    """
 
     joined_rooms: int
     restored_user_meta: int
@@ -38,15 +41,15 @@ class ReconcileReport(TypedDict):
     repaired_room_meta: int
     removed_rows: int
     already_right: int
-    """Managed rooms whose rows needed no write."""
+    """Managed rooms with rows that needed no write."""
     changed_rooms: list[RoomChange]
     changes: int
-    """Rows written or removed; 0 says that nothing had to change."""
+    """The number of rows that were written or removed."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """A report in the making."""
+    """The counts of a running round, from which the report is made."""
 
     joined_rooms: int = 0
     restored_user_meta: int = 0
@@ -63,15 +66,15 @@ class Tally:
     changed: dict[RoomId, RoomChange] = field(default_factory=dict)
 
     def skip(self, room_id: RoomId, reason: str, detail: str = "") -> None:
-        """Mention a room that is not managed."""
+        """List a room as skipped."""
         self.skipped[room_id] = RoomNote(room_id=room_id, reason=reason, detail=detail)
 
     def conflict(self, room_id: RoomId, reason: str, detail: str = "") -> None:
-        """Mention a room that is left undecided."""
+        """List a room as being in conflict."""
         self.conflicts[room_id] = RoomNote(room_id=room_id, reason=reason, detail=detail)
 
     def report(self) -> ReconcileReport:
-        """The finished report, its lists in the order of room ids."""
+        """The finished report, with its lists in the order of room ids."""
         return ReconcileReport(
             joined_rooms=self.joined_rooms,
             restored_user_meta=self.restored_user_meta,

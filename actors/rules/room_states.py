@@ -1,4 +1,4 @@
-"""The states of one joined room and their table. Pure."""
+"""The states of a room, and the table of their transitions. Pure."""
 
 from enum import StrEnum
 from typing import Final
@@ -7,18 +7,18 @@ from actors.runtime.table import Row, Table
 
 
 class RoomState(StrEnum):
-    """How far a room can be trusted."""
+    """How far the bot can trust what it knows of a room."""
 
     UNCHECKED = "unchecked"
-    """Joined, but its rows have not been compared with its state in this run."""
+    """The room's rows have not been compared with its state in this run of the bot."""
     REPAIRING = "repairing"
-    """Its rows differ from its state; the repair is being written."""
+    """The room's rows differ from its state; the repair is being written."""
     READY = "ready"
-    """Compared, and in line."""
+    """The room was checked, and its rows are in line."""
     QUARANTINED = "quarantined"
-    """Set aside after repeated failures; probed now and then."""
+    """The room failed repeatedly. It is probed now and then."""
     LEFT = "left"
-    """We are not in it any more. Its rows and its number stay."""
+    """The bot is not in the room any more. The room's rows and its number stay."""
 
 
 class RoomTrigger(StrEnum):

@@ -1,4 +1,4 @@
-"""All rooms of one owner: which Space, which chat ids, which index is next, what to write. Pure."""
+"""Settles all rooms of one owner: the Space, the chat ids, the next index, the rows. Pure."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from actors.writes import DeleteRow, PutRow, Write
 
 @dataclass(frozen=True, slots=True)
 class RoomReport:
-    """What one room of an owner turned out to be. `founded_ts` as in RoomRelations."""
+    """The verdict on one room of an owner. `founded_ts` is that of RoomRelations."""
 
     room_id: RoomId
     founded_ts: int
@@ -28,19 +28,19 @@ class RoomReport:
 
 @dataclass(frozen=True, slots=True)
 class DesiredRows:
-    """What the cache must say about one room."""
+    """The rows that the cache must hold about one room."""
 
     room: RoomMeta
     chat: ChatContext | None = None
     next_chat_index: int | None = None
-    """For a Space: what its marker's high-water mark must at least be."""
+    """For a Space: the least high-water mark that its marker must have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What the cache must say about one owner. `user` is None where they have no Space.
+    """What the cache must say about one owner and the owner's rooms.
 
-    `next_chat_index` is the user's, and known without one.
+    `user` is None for an owner without a Space. `next_chat_index` is known for such an owner, too.
     """
 
     user: UserMeta | None
@@ -51,12 +51,12 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class OwnerRows:
-    """What was settled before, for rooms that have nothing new to report.
+    """What the cache holds about one owner, for the rooms that do not report now.
 
-    `chats` are those whose room's row says the same; `doubtful` are the other ones: their numbers
-    are taken, but they are no evidence of whose they are. `undecided` are those of rooms that we
-    are not in, or that are in conflict: they keep their numbers unless a marker says otherwise.
-    `space_ts` is when the user's Space was founded, where another one may be older.
+    `chats` are the chats that their room's row confirms. `doubtful` are the other chats: their
+    numbers are used, but they do not prove the owner. `undecided` are chats of rooms that the bot
+    is not in, or that are in conflict: they keep their numbers unless a marker says otherwise.
+    `space_ts` is when the user's Space was founded, given only if another Space may be older.
     """
 
     user: UserMeta | None = None
@@ -69,7 +69,7 @@ class OwnerRows:
 def settle_owner(
     owner: UserId, reports: Sequence[RoomReport], texts: Texts, known: OwnerRows = OwnerRows()
 ) -> Settlement:
-    """Decide for all rooms that reported. Rooms in `known` keep what they have."""
+    """Settle the rooms that report now. The chats in `known.chats` keep their numbers."""
     spaces = sorted(
         (report for report in reports if isinstance(report.verdict, Space)),
         key=lambda report: report.seniority,
@@ -106,7 +106,7 @@ def settle_owner(
 def _outcome(
     report: RoomReport, numbering: Numbering, space_id: RoomId | None, texts: Texts
 ) -> DesiredRows | Conflict | None:
-    """What one room is among all rooms of its owner; None for one that was in conflict before."""
+    """What is settled for one room; None for a room that reports a conflict."""
     room_id, verdict = report.room_id, report.verdict
     match verdict:
         case Chat():
@@ -125,7 +125,7 @@ def _outcome(
 
 
 def _contested(report: RoomReport, numbering: Numbering) -> Conflict | None:
-    """Says of a chat whose marker has another number that this one goes before it."""
+    """The conflict of a chat that got another number than its marker says, if it did."""
     verdict = report.verdict
     if not isinstance(verdict, Chat) or verdict.evidence is not Evidence.MARKER:
         return None
@@ -138,16 +138,17 @@ def _contested(report: RoomReport, numbering: Numbering) -> Conflict | None:
 def _claim(
     report: RoomReport, verdict: Chat, held: Collection[ChatId | None], own: ChatId | None
 ) -> Claim:
-    """What a room claims; or the id it was given before, where another room has what it claims."""
+    """A room's claim. If another room holds the claimed id, the room claims its stored id."""
     lost = own is not None and verdict.chat_id in held
     chat_id = own if lost else verdict.chat_id
     return Claim(report.room_id, report.founded_ts, chat_id, verdict.evidence, verdict.by_name)
 
 
 def _kept(known: OwnerRows, reported: Collection[RoomId], high_water: int) -> list[Claim]:
-    """The numbers of undecided rooms.
+    """The claims of undecided rooms.
 
-    One beyond a Space's high-water mark was never given out: the mark is raised first.
+    A number at or above the Space's high-water mark does not count: the mark is raised before a
+    number is given out. A mark of 1 says nothing.
     """
     return [
         Claim(chat.surface_ref, -1, chat.chat_id, Evidence.ABSENT)
@@ -162,7 +163,10 @@ def _marks(spaces: Sequence[RoomReport]) -> list[int]:
 
 
 def _space_of(spaces: Sequence[RoomReport], known: OwnerRows) -> RoomId | None:
-    """The Space settled before, or one that takes its place; else the one created first."""
+    """The owner's Space: the stored one, unless a reported one replaces it or is older.
+
+    Without a stored Space, it is the reported one that was created first.
+    """
     before = known.user.space_id if known.user else None
     for report in spaces:
         if before is None or before in _replaced_by([report]):
@@ -173,7 +177,7 @@ def _space_of(spaces: Sequence[RoomReport], known: OwnerRows) -> RoomId | None:
 
 
 def _replaced_by(reports: Sequence[RoomReport]) -> set[RoomId]:
-    """The rooms that these were upgraded from."""
+    """The rooms that the reported rooms replace."""
     return {
         room_id
         for report in reports
@@ -183,7 +187,7 @@ def _replaced_by(reports: Sequence[RoomReport]) -> set[RoomId]:
 
 
 def _floor(reports: Sequence[RoomReport], spaces: Sequence[RoomReport], known: OwnerRows) -> int:
-    """The high-water mark: the best of the markers', what was settled before, ids in conflict."""
+    """The high-water mark: the highest of all marks, stored indexes, and ids in conflict."""
     marks = _marks(spaces)
     if known.user is not None:
         marks.append(known.user.next_chat_index)
@@ -207,7 +211,7 @@ def _chat(room_id: RoomId, verdict: Chat, chat_id: ChatId, texts: Texts) -> Desi
 
 
 def repairs_for(room_id: RoomId, rows: RoomRows, desired: DesiredRows) -> tuple[list[Write], int]:
-    """The writes that bring a room's rows in line, and how many of them remove stale rows."""
+    """The writes that bring a room's rows in line, and the number of stale rows they remove."""
     writes: list[Write] = []
     stale = 0
     if rows.room != desired.room:
@@ -224,10 +228,10 @@ def repairs_for(room_id: RoomId, rows: RoomRows, desired: DesiredRows) -> tuple[
 
 
 def rows_of(desired: DesiredRows) -> RoomRows:
-    """What the cache holds once it says what it must."""
+    """The rows that the cache holds once they are as desired."""
     return RoomRows(desired.room, (desired.chat,) if desired.chat else ())
 
 
 def drift_of(rows: RoomRows) -> str:
-    """How a room's rows differ, for the journal."""
+    """The reason for a room's drift, for the journal."""
     return "rows differ from the room" if rows.room or rows.chats else "no rows for the room"

@@ -43,8 +43,7 @@ MUTATIONS: Final = (
     Mutation(
         "invites_not_remembered",
         "supervisor/serving/pump.py",
-        "    writes += ["
-        "write for invite in delta.invites for write in invite_writes(invite)]\n",
+        "    writes += [write for invite in delta.invites for write in invite_writes(invite)]\n",
         "",
     ),
     Mutation(
