@@ -1,4 +1,4 @@
-# `make` on a machine with python3 and nothing else sets everything up by itself.
+# The targets set up everything that they need. They require only python3 and make.
 
 PYTHON ?= python3
 ARGS   ?=
@@ -13,10 +13,10 @@ ALONE := benchmarks/.cache/alone/.ready
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-emit-index-url --no-emit-find-links --no-header $(UPGRADE)
 
-# Decisions without I/O: every branch of these is tested.
+# Modules without I/O: the tests must cover every branch of them.
 PURE := actors/rules/classify.py,actors/rules/commands.py,actors/rules/relations.py,actors/runtime/table.py,actors/rules/marker.py,actors/rules/numbering.py,actors/runtime/restart.py,actors/rules/room_states.py,actors/rules/settlement.py,supervisor/lifecycle.py
 
-# A worker for each core; a worker starts a Synapse of its own.
+# One worker for each core; each worker starts its own Synapse.
 PARALLEL := --numprocesses=auto
 QUICK    := -m "not slow and not second_loop" --hypothesis-profile=few
 
@@ -24,55 +24,55 @@ QUICK    := -m "not slow and not second_loop" --hypothesis-profile=few
 .DELETE_ON_ERROR:
 .PHONY: help setup demo test test-all soak mutants coverage check bench profile format lock clean
 
-help: ## list what there is to make
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-setup: $(READY) ## install everything into .venv (the others do this by themselves)
+setup: $(READY) ## install everything into .venv (the other targets do this first)
 
-demo: $(READY) ## the whole story on a throw-away homeserver (ARGS=--keep leaves it running)
+demo: $(READY) ## show a full loss and recovery on a temporary homeserver (ARGS=--keep leaves it running)
 	@$(BIN)/surfaces-bot demo $(ARGS)
 
-test: $(READY) ## the tests of five minutes (ARGS="-k name" chooses some)
+test: $(READY) ## run the quick tests, in five minutes at most (ARGS="-k name" selects some)
 	@$(BIN)/pytest $(PARALLEL) $(QUICK) $(ARGS)
 
-test-all: $(READY) ## every test on both event loops, then `make coverage` unless ARGS chooses some
+test-all: $(READY) ## run all tests on both event loops, then `make coverage` unless ARGS selects some
 	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
 	@$(if $(ARGS),,$(MAKE) --no-print-directory coverage)
 
-soak: $(READY) ## thousands of seeded simulations on all cores (SEEDS=2000)
+soak: $(READY) ## run thousands of seeded simulations on all cores (SEEDS=2000)
 	@$(BIN)/python -m tests.simulation.soak
 
-mutants: $(READY) ## plant deliberate bugs: the simulation must catch each (docs/mutations.md)
+mutants: $(READY) ## insert deliberate bugs: the simulation must catch each (docs/mutations.md)
 	@$(BIN)/python -m tests.simulation.mutate
 
-coverage: $(READY) ## what the last `make test-all` reached: 95 % of all, 100 % of the pure modules
+coverage: $(READY) ## check the last `make test-all`: 95 % coverage of all code, 100 % of the pure modules
 	@if ls .coverage.* >/dev/null 2>&1; then $(BIN)/coverage combine --quiet; fi
 	@$(BIN)/coverage report
 	@$(BIN)/coverage report --include='$(PURE)' --fail-under=100
 
-check: $(READY) ## style, types and the direction of imports
+check: $(READY) ## check style, types and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .
 	@$(BIN)/lint-imports
 
-bench: $(READY) $(ALONE) ## time it beside other ways on a throw-away homeserver (ROOMS, ROUNDS, ONLY)
+bench: $(READY) $(ALONE) ## measure the bot and other programs on a temporary homeserver (ROOMS, ROUNDS, ONLY)
 	@$(BIN)/python -m benchmarks
 
-profile: $(READY) $(ALONE) ## where the bot's own time goes, starting and answering (ROOMS)
+profile: $(READY) $(ALONE) ## profile the bot while it starts and answers (ROOMS)
 	@$(BIN)/python -m benchmarks.profiling
 
-format: $(READY) ## put the code into shape
+format: $(READY) ## format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-lock: $(TOOLS) ## write the lock files anew (UPGRADE=--upgrade for the latest versions)
+lock: $(TOOLS) ## write the lock files again (UPGRADE=--upgrade takes the latest versions)
 	@$(COMPILE) pyproject.toml --group dev --output-file requirements-dev.lock
 	@$(COMPILE) pyproject.toml --constraint requirements-dev.lock --output-file requirements.lock
 	@echo 'uv' | $(COMPILE) - --output-file requirements-tools.lock
 
-clean: ## remove the environments and everything the tools left behind
+clean: ## remove the environments and all files that the tools made
 	@rm -rf $(VENV) .tools .coverage .coverage.* htmlcov dist *.egg-info
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@rm -rf benchmarks/.cache
@@ -98,7 +98,8 @@ $(READY): $(TOOLS) requirements-dev.lock pyproject.toml
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# What is measured runs without the tools beside it: some libraries import what they find.
+# The measured programs run in an environment without the development tools: some libraries import
+# optional packages that they find.
 $(ALONE): $(TOOLS) requirements.lock
 	@echo "setting up $(@D)"
 	@$(UV) venv --quiet --clear --python "$(PYTHON)" $(@D)

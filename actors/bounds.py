@@ -107,6 +107,15 @@ class Bounds:
     look_at_lock_s: float = 5.0
     """The time between two checks that the instance lock is still there."""
 
+    # The status page
+    page_sample_s: float = 1.0
+    """The shortest time between two snapshots on a page."""
+    page_alive_s: float = 15.0
+    """An unchanged bot sends a sign of life this often. After about twice this time without one,
+    the page shows that the connection is lost."""
+    page_listeners: int = 32
+    """Pages that are kept up to date at a time; further pages get status 503."""
+
     # The homeserver and the files
     request_s: float = 30.0
     """The timeout of a request without a bound of its own."""

@@ -1,1 +1,1 @@
-"""What the bot costs beside the homeserver: every way measured side by side, in one run."""
+"""Benchmarks: the bot and comparable programs, measured in one run on the same homeserver."""

@@ -1,7 +1,7 @@
 """`python -m benchmarks`: measure, print, and write the JSON and the plot.
 
-By the environment: ROOMS (600), ROUNDS (5), MESSAGES of each kind a round (50), ONLY (some of
-`cold far warm echo cells`), OUT (docs).
+Environment variables and their defaults: ROOMS (600), ROUNDS (5), MESSAGES of each kind in a round
+(50), ONLY (a selection of `cold far warm echo cells`; all), OUT (docs).
 """
 
 import json
@@ -27,8 +27,8 @@ ROUND_TRIP_S: Final = 0.020
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What is to be measured."""
+class Options:
+    """The options of a run."""
 
     rooms: int
     rounds: int
@@ -37,8 +37,8 @@ class Wish:
     out: Path
 
     @classmethod
-    def given(cls) -> Self:
-        """From the environment."""
+    def from_environment(cls) -> Self:
+        """Read the environment variables."""
         return cls(
             rooms=int(os.environ.get("ROOMS") or 600),
             rounds=int(os.environ.get("ROUNDS") or 5),
@@ -49,32 +49,32 @@ class Wish:
 
     @property
     def scenarios(self) -> list[str]:
-        """Those that need a homeserver, in their order."""
+        """The selected scenarios that need a homeserver, in their order."""
         return [each for each in SCENARIOS if each in self.only]
 
     @property
     def runs(self) -> int:
-        """How many runs of contestants that will be."""
+        """The number of runs of contestants."""
         times = {"cold": len(COLD_STARTERS), "far": len(COLD_STARTERS), "warm": 2 + 2 * WARM_STARTS}
         each = sum(times.get(scenario, len(ECHOES)) for scenario in self.scenarios)
         return 2 + self.rounds * each + ("cells" in self.only)
 
 
 @dataclass(slots=True)
-class Shown:
-    """Progress on a terminal; a line for each step elsewhere."""
+class Display:
+    """Shows progress: bars on a terminal, elsewhere a line for each run."""
 
     console: Console
     progress: Progress
     _tasks: dict[str, TaskID] = field(default_factory=dict, init=False)
 
     def building(self, what: str, done: int, total: int) -> None:
-        """The topology grows."""
+        """Show how much of the topology is built."""
         task = self._task(f"building {what}", total)
         self.progress.update(task, completed=done)
 
     def run(self, what: str, total: int) -> None:
-        """Another run of a contestant begins."""
+        """Show that another run of a contestant begins."""
         task = self._task("measuring", total)
         self.progress.update(task, advance=1, what=what)
         if not self.console.is_terminal:
@@ -86,11 +86,11 @@ class Shown:
         return self._tasks[name]
 
 
-async def measure(wish: Wish, shown: Shown) -> tuple[Results, int]:
-    """Measure everything; the results, and how many rooms the bot was in."""
+async def measure(options: Options, display: Display) -> tuple[Results, int]:
+    """Measure all selected scenarios. Returns the results and the number of the bot's rooms."""
     results = Results()
     async with (
-        homeserver_with(wish.rooms, shown.building) as (synapse, topology),
+        homeserver_with(options.rooms, display.building) as (synapse, topology),
         delayed(synapse.url, ROUND_TRIP_S) as far_url,
     ):
         course = Course(
@@ -98,34 +98,34 @@ async def measure(wish: Wish, shown: Shown) -> tuple[Results, int]:
             far_url,
             topology,
             synapse.folder / "runs",
-            wish.messages,
+            options.messages,
             results,
-            say=lambda what: shown.run(what, wish.runs),
+            on_run=lambda what: display.run(what, options.runs),
         )
         await course.prepare()
-        for number in range(wish.rounds):
-            await course.round(number, wish.scenarios)
-        if "cells" in wish.only:
+        for number in range(options.rounds):
+            await course.round(number, options.scenarios)
+        if "cells" in options.only:
             await course.cells()
         return results, topology.rooms_of("bot")
 
 
 def machine() -> str:
-    """What it was measured on."""
+    """A description of the machine."""
     return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python " + (
         platform.python_version()
     )
 
 
-def write(wish: Wish, results: Results, judged: list[Judgement], rooms: int) -> None:
-    """The JSON and the plot."""
-    wish.out.mkdir(parents=True, exist_ok=True)
+def write(options: Options, results: Results, judged: list[Judgement], rooms: int) -> None:
+    """Write the JSON and the plot."""
+    options.out.mkdir(parents=True, exist_ok=True)
     about = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "rooms": rooms,
-        "rounds": wish.rounds,
-        "messages": wish.messages,
+        "rounds": options.rounds,
+        "messages": options.messages,
         "targets": [
             {
                 "target": each.target.sentence,
@@ -137,14 +137,14 @@ def write(wish: Wish, results: Results, judged: list[Judgement], rooms: int) -> 
         ],
         "results": results.as_json(),
     }
-    (wish.out / "performance.json").write_text(json.dumps(about, indent=1) + "\n")
-    caption = f"{rooms} rooms, medians of {wish.rounds} rounds on {machine()}; dots are samples"
-    (wish.out / "performance.svg").write_text(plot(results, caption))
+    (options.out / "performance.json").write_text(json.dumps(about, indent=1) + "\n")
+    caption = f"{rooms} rooms, medians of {options.rounds} rounds on {machine()}; dots are samples"
+    (options.out / "performance.svg").write_text(plot(results, caption))
 
 
 def main() -> None:
-    """Measure and tell."""
-    wish, console = Wish.given(), Console()
+    """Measure, print and write."""
+    options, console = Options.from_environment(), Console()
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -154,15 +154,15 @@ def main() -> None:
         disable=not console.is_terminal,
     )
     with progress:
-        results, rooms = anyio.run(measure, wish, Shown(console, progress))
+        results, rooms = anyio.run(measure, options, Display(console, progress))
     judged = list(judgements(results, rooms))
     for title, cells in tables(results):
         console.print(rich_table(title, cells))
     if results.contestants("cold start"):
         console.print(rich_table("ratios of medians", ratio_cells(results)))
     console.print(rich_table(f"targets at {rooms} rooms", target_cells(judged)))
-    write(wish, results, judged, rooms)
-    console.print(f"written: {wish.out / 'performance.json'}, {wish.out / 'performance.svg'}")
+    write(options, results, judged, rooms)
+    console.print(f"written: {options.out / 'performance.json'}, {options.out / 'performance.svg'}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What a room costs that nothing happens in: 100,000 of them, without a server.
+"""Measures the cost of an idle room, with 100,000 rooms and without a homeserver.
 
-The actors and the store are the real ones; the homeserver is never asked, and time is virtual, so
-that a quarter of an hour's rest takes no time. Prints one JSON object.
+The actors and the store are the real ones. The homeserver receives no request. Time is virtual, so
+that a quarter of an hour of idling takes no real time. Prints one JSON object.
 """
 
 import gc
@@ -32,8 +32,8 @@ _OWNER: Final = UserId("@owner:localhost")
 _SPACE: Final = RoomId("!space")
 
 
-class _Nobody:
-    """A homeserver that nobody asks."""
+class _UnusedHomeserver:
+    """A homeserver that receives no request."""
 
     me = UserId("@bot:localhost")
 
@@ -58,8 +58,8 @@ def _rows(number: int) -> list[PutRow]:
     ]
 
 
-async def _told(bot: Bot, count: int) -> float:
-    """Seconds until so many rooms have looked into their inbox."""
+async def _handled_s(bot: Bot, count: int) -> float:
+    """Send `InboxWaiting` to so many rooms; return the seconds until all have handled it."""
     began = time.perf_counter()
     for number in range(count):
         bot.services.tell_room(_room(number), InboxWaiting())
@@ -69,24 +69,24 @@ async def _told(bot: Bot, count: int) -> float:
 
 
 async def measure() -> dict[str, float]:
-    """Bytes of a room, idle and in use; microseconds until a message to it is handled."""
+    """Bytes for each room, idle and in use; microseconds to handle a message to a room."""
     store = InlineStore()
     await store.commit([row for number in range(ACTIVATED) for row in _rows(number)])
     transitions = TransitionLog(InlineJournal(), "benchmark", time.time)
-    homeserver = cast("Homeserver", _Nobody())
+    homeserver = cast("Homeserver", _UnusedHomeserver())
     bot = assemble(homeserver, store, EchoPlatform(), transitions, allows=lambda _: True)
     async with bot.system:
         bot.services.gate.live = True
         tracemalloc.start()
         before = _memory_bytes()
-        await _told(bot, ROOMS)
+        await _handled_s(bot, ROOMS)
         awake = _memory_bytes()
         bounds = RuntimeBounds()
         await trio.sleep(bounds.passivate_after_s + 2 * bounds.tick_s)
         idle = _memory_bytes()
         tracemalloc.stop()
-        cold_s = await _told(bot, ACTIVATED)
-        warm_s = await _told(bot, ACTIVATED)
+        cold_s = await _handled_s(bot, ACTIVATED)
+        warm_s = await _handled_s(bot, ACTIVATED)
     return {
         "awake_bytes": (awake - before) / ROOMS,
         "idle_bytes": (idle - before) / ROOMS,

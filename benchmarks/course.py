@@ -1,7 +1,7 @@
 """The course of a run: every contestant in every scenario, one round after the other.
 
-In each round they come in another order, one at a time, so that a machine that grows slower or
-faster meanwhile is unfair to nobody.
+The contestants run one at a time, in a different order in each round, so that a machine that
+becomes slower or faster during the run affects all of them alike.
 """
 
 import sys
@@ -34,19 +34,19 @@ COLD_STARTERS: Final = (BOT, BARE_COLD, NAIVE, FULL)
 ECHOES: Final = (BOT, BARE_ECHO, NIO_ECHO)
 SCENARIOS: Final = ("cold", "far", "warm", "echo")
 WARM_STARTS: Final = 5
-"""So many in a round: they take hundredths of a second, and few of them say little."""
+"""Warm restarts in a round. One takes hundredths of a second: a median needs several."""
 _PEOPLE: Final = 5
-_SETTLING_MESSAGES: Final = 5
+_WARM_UP_MESSAGES: Final = 5
 _ONCE: Final = {STOP_WHEN_READY: "1"}
 
 
 class RowsDiffer(Exception):
-    """A contestant has not written what the first one has: they can't be compared."""
+    """A contestant has written other rows than the first one: their times are not comparable."""
 
 
 @dataclass(slots=True)
 class Course:
-    """One run. `far_url` is the same homeserver, 20 ms away."""
+    """One run. `far_url` reaches the same homeserver with a round trip of 20 ms."""
 
     url: str
     far_url: str
@@ -54,18 +54,18 @@ class Course:
     folder: Path
     messages: int
     results: Results
-    say: Callable[[str], None]
-    """Told what is going on, once for each run of a contestant."""
+    on_run: Callable[[str], None]
+    """Receives a description of each run of a contestant, before it begins."""
     _rows: dict[str, object] = field(default_factory=dict, init=False)
     _runs: int = field(default=0, init=False)
 
     async def prepare(self) -> None:
-        """Have the bot started once for each account, so that the homeserver is warm."""
+        """Start the bot once for each account, to warm up the homeserver."""
         for account in ACCOUNTS:
             await self._start(account, self._new_folder())
 
     async def round(self, number: int, scenarios: Sequence[str]) -> None:
-        """Every contestant once."""
+        """Run every contestant of the scenarios once; warm restarts run several times."""
         acts: dict[str, Callable[[], Awaitable[None]]] = {
             "cold": lambda: self._cold_starts(number, COLD, self.url),
             "far": lambda: self._cold_starts(number, FAR, self.far_url),
@@ -76,8 +76,8 @@ class Course:
             await acts[scenario]()
 
     async def cells(self) -> None:
-        """What an idle room costs, measured in a process of its own."""
-        self.say("100,000 rooms")
+        """Measure the cost of an idle room, in a separate process."""
+        self.on_run("100,000 rooms")
         done = await anyio.run_process([sys.executable, "-m", "benchmarks.cells"])
         measured = msgspec.json.decode(done.stdout, type=dict[str, float])
         self.results.add(CELLS, OURS, **measured)
@@ -87,7 +87,7 @@ class Course:
 
     async def _cold_starts(self, number: int, scenario: str, url: str) -> None:
         for contestant in rotated(COLD_STARTERS, number):
-            self.say(f"{scenario}: {contestant.name}")
+            self.on_run(f"{scenario}: {contestant.name}")
             folder = self._new_folder()
             device = f"COLD{self._runs}"
             async with started(
@@ -102,9 +102,10 @@ class Course:
             self._compare(contestant, folder)
 
     async def _warm_restarts(self) -> None:
-        """Start anew, so that nothing of the rounds before is left to catch up with; start again.
+        """Restart the bot several times in a new folder, for both accounts in turn.
 
-        The first start does not count. The two sizes take turns.
+        The first start of each folder is cold and is not measured. The folder is new in each round,
+        so that the bot has no events of earlier rounds to read.
         """
         places = [(WARM_QUARTER, "quarter"), (WARM, "bot")]
         folders = {account: self._new_folder() for _, account in places}
@@ -114,8 +115,8 @@ class Course:
             self._note_start(scenario, BOT, await self._start(account, folders[account]))
 
     async def _start(self, account: str, folder: Path) -> Started:
-        """Start the bot, and stop it in order as soon as it is live."""
-        self.say(f"{account} starts")
+        """Start the bot, and stop it with SIGTERM as soon as it is live."""
+        self.on_run(f"{account} starts")
         async with started(
             BOT,
             url=self.url,
@@ -148,7 +149,7 @@ class Course:
 
     async def _echoes(self, number: int) -> None:
         for contestant in rotated(ECHOES, number):
-            self.say(f"{ECHO}: {contestant.name}")
+            self.on_run(f"{ECHO}: {contestant.name}")
             async with (
                 started(
                     contestant,
@@ -157,20 +158,18 @@ class Course:
                     folder=self._new_folder(),
                     device=f"ECHO{self._runs}",
                 ) as it,
-                listeners(self.url, self.topology.homes_of("bot")[:_PEOPLE]) as everybody,
+                listeners(self.url, self.topology.owners_of("bot")[:_PEOPLE]) as people,
             ):
-                await self._talk(contestant, it, everybody)
+                await self._talk(contestant, it, people)
 
-    async def _talk(
-        self, contestant: Contestant, it: Started, everybody: Sequence[Listener]
-    ) -> None:
+    async def _talk(self, contestant: Contestant, it: Started, people: Sequence[Listener]) -> None:
         texts = [f"message {self._runs}-{number}" for number in range(2 * self.messages)]
-        await converse(everybody[0], [f"{self._runs}-{n}" for n in range(_SETTLING_MESSAGES)])
+        await converse(people[0], [f"{self._runs}-{n}" for n in range(_WARM_UP_MESSAGES)])
         before_s = it.cpu_s()
-        for latency_s in await converse(everybody[0], texts[: self.messages]):
+        for latency_s in await converse(people[0], texts[: self.messages]):
             self.results.add(ECHO, contestant.name, latency_s=latency_s)
         between_s = it.cpu_s()
-        rate = await crowd(everybody, texts[self.messages :])
+        rate = await crowd(people, texts[self.messages :])
         self.results.add(
             ECHO,
             contestant.name,
@@ -185,6 +184,6 @@ class Course:
 
 
 def rotated(contestants: Sequence[Contestant], number: int) -> list[Contestant]:
-    """The same contestants, each round with another one first."""
+    """The contestants, rotated so that each round begins with another one."""
     at = number % len(contestants)
     return [*contestants[at:], *contestants[:at]]

@@ -1,4 +1,4 @@
-"""A wire that is longer than loopback: TCP passed on unchanged, later. It slows nothing down."""
+"""A TCP proxy that adds latency. It does not change the data and does not limit the bandwidth."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ _CHUNK = 1 << 18
 
 @asynccontextmanager
 async def delayed(url: str, round_trip_s: float) -> AsyncIterator[str]:
-    """A URL behind which the same server is, half the round trip away in each direction."""
+    """Yield a URL for the same server, with half the round trip added in each direction."""
     target = urlsplit(url)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -27,7 +27,7 @@ async def delayed(url: str, round_trip_s: float) -> AsyncIterator[str]:
 async def _pass_on(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_s: float
 ) -> None:
-    """What comes in goes out after the delay, however much is on its way meanwhile."""
+    """Write each chunk after the delay. Any number of chunks can be under way."""
     loop = asyncio.get_running_loop()
     under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 

@@ -1,4 +1,4 @@
-"""People who say something and take the time until it is answered: raw HTTP, the same for all."""
+"""People who send messages and measure the time to each answer, over plain HTTP."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import anyio
 import msgspec
 
-from benchmarks.topology import PASSWORD, Home
+from benchmarks.topology import PASSWORD, OwnerRooms
 from demo.person import Person
 
 _PATIENCE_S: Final = 120
@@ -30,19 +30,19 @@ _FILTER: Final = msgspec.json.encode(
 
 
 class AnsweredTwice(Exception):
-    """One message has got two answers."""
+    """A message got two answers."""
 
 
 @dataclass(slots=True)
 class Listener:
-    """One owner, who reads along all the time."""
+    """An owner who follows /sync all the time."""
 
     person: Person
-    home: Home
+    rooms: OwnerRooms
     _answers: dict[str, asyncio.Future[float]] = field(default_factory=dict)
 
     async def ask(self, room_id: str, text: str) -> float:
-        """Say something nobody has said yet, and answer how many seconds the answer took."""
+        """Send a text that is unique in this run; return the seconds until its answer."""
         answered: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._answers[text] = answered
         began = time.perf_counter()
@@ -51,20 +51,22 @@ class Listener:
             return await answered - began
 
     async def listen(self) -> None:
-        """Follow /sync, for ever."""
+        """Follow /sync, without end. Raises AnsweredTwice."""
         since = ""
         while True:
             query = {"timeout": 30_000 if since else 0, "filter": _FILTER}
             if since:
                 query["since"] = since
-            news = await self.person.request("GET", f"/sync?{urlencode(query)}")
+            sync = await self.person.request("GET", f"/sync?{urlencode(query)}")
             now = time.perf_counter()
             if since:
-                self._hear(news, now)
-            since = news["next_batch"]
+                self._note_answers(sync, now)
+            since = sync["next_batch"]
 
-    def _hear(self, news: dict[str, dict[str, dict[str, dict[str, object]]]], now: float) -> None:
-        for room in news.get("rooms", {}).get("join", {}).values():
+    def _note_answers(
+        self, sync: dict[str, dict[str, dict[str, dict[str, object]]]], now: float
+    ) -> None:
+        for room in sync.get("rooms", {}).get("join", {}).values():
             for event in msgspec.convert(room, _Room).timeline.events:
                 answered = self._answers.get(event.content.body)
                 if event.sender == self.person.user_id or answered is None:
@@ -92,31 +94,31 @@ class _Room(msgspec.Struct):
 
 
 @asynccontextmanager
-async def listeners(url: str, homes: Sequence[Home]) -> AsyncIterator[list[Listener]]:
-    """The owners of these homes, logged in and listening."""
+async def listeners(url: str, owners: Sequence[OwnerRooms]) -> AsyncIterator[list[Listener]]:
+    """Log the owners in and let them follow /sync."""
     async with AsyncExitStack() as stack:
-        everybody = [
+        people = [
             Listener(
-                await stack.enter_async_context(Person.logged_in(url, home.owner, PASSWORD)), home
+                await stack.enter_async_context(Person.logged_in(url, rooms.owner, PASSWORD)), rooms
             )
-            for home in homes
+            for rooms in owners
         ]
         async with anyio.create_task_group() as tasks:
-            for each in everybody:
+            for each in people:
                 tasks.start_soon(each.listen)
-            yield everybody
+            yield people
             tasks.cancel_scope.cancel()
 
 
 async def converse(listener: Listener, texts: Sequence[str]) -> list[float]:
-    """One message after the other in one room; the latencies in seconds."""
-    room_id = listener.home.chats[0]
+    """Send one message after the other in one room; return the latencies in seconds."""
+    room_id = listener.rooms.chats[0]
     return [await listener.ask(room_id, text) for text in texts]
 
 
-async def crowd(everybody: Sequence[Listener], texts: Sequence[str]) -> float:
-    """Everybody talks in all their chats at once, in each without a pause; messages a second."""
-    rooms = [(each, chat) for each in everybody for chat in each.home.chats]
+async def crowd(people: Sequence[Listener], texts: Sequence[str]) -> float:
+    """Send all texts at once, spread over all chats of all people; return messages per second."""
+    rooms = [(each, chat) for each in people for chat in each.rooms.chats]
     began = time.perf_counter()
 
     async def talk(listener: Listener, chat: str, mine: Sequence[str]) -> None:

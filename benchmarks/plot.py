@@ -1,4 +1,4 @@
-"""The plot of a run as an SVG, without any library: bars of medians, and every sample as a dot."""
+"""The plot of a run as SVG, without a library: a bar for each median, a dot for each sample."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class _Bar:
 
 
 def plot(results: Results, caption: str) -> str:
-    """The whole picture."""
+    """The whole plot, as the text of an SVG file."""
     parts: list[str] = []
     top = _HEAD
     for panel in PANELS:

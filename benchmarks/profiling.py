@@ -1,8 +1,8 @@
-"""`python -m benchmarks.profiling`: where the bot's own time goes.
+"""`python -m benchmarks.profiling`: profiles the bot.
 
-First what its imports take, beside those of the bare program. Then it starts cold, starts warm and
-answers, each under cProfile, on the homeserver that the benchmarks use (ROOMS). What its threads
-do, SQLite's work above all, shows only as waiting.
+The output has the import times of the bot and of the bare program, then the profiles of a cold
+start, a warm start and a conversation, made with cProfile on the homeserver of the benchmarks
+(ROOMS). Work in threads, mainly that of SQLite, appears as waiting.
 """
 
 import os
@@ -31,7 +31,7 @@ _ONCE: Final = {STOP_WHEN_READY: "1"}
 
 
 async def record(rooms: int, folder: Path) -> None:
-    """Leave `cold`, `warm` and `echo` in the folder."""
+    """Write the profiles `cold`, `warm` and `echo` to the folder."""
     async with homeserver_with(rooms, lambda *_: None) as (synapse, topology):
         for name in ("warm-up", "cold", "warm"):
             async with started(
@@ -52,13 +52,13 @@ async def record(rooms: int, folder: Path) -> None:
                 device="ECHO",
                 environment={PROFILE_LIVE: str(folder / "echo")},
             ),
-            listeners(synapse.url, topology.homes_of("bot")[:1]) as (listener, *_),
+            listeners(synapse.url, topology.owners_of("bot")[:1]) as (listener, *_),
         ):
             await converse(listener, [f"message {number}" for number in range(MESSAGES)])
 
 
 def import_times_ms(*modules: str) -> dict[str, float]:
-    """Milliseconds that a fresh Python takes to import these, by package: the quickest of three."""
+    """Milliseconds that a new Python needs to import these, by package: the minimum of three."""
     runs = [_import_times_ms(modules) for _ in range(3)]
     return {package: min(run[package] for run in runs) for package in runs[0]}
 
@@ -74,7 +74,7 @@ def _import_times_ms(modules: tuple[str, ...]) -> defaultdict[str, float]:
 
 
 def imports_table() -> Table:
-    """The packages that take longest, for the bot and for the bare program."""
+    """The packages with the longest import times, for the bot and for the bare program."""
     ours, bare = import_times_ms(*_OURS), import_times_ms("benchmarks.contestants.bare")
     table = Table("package", "the bot, ms", "bare, ms", title="imports")
     for package, own_ms in sorted(ours.items(), key=lambda item: -item[1])[:_LINES]:
@@ -84,7 +84,7 @@ def imports_table() -> Table:
 
 
 def main() -> None:
-    """Record and print."""
+    """Record the profiles and print them."""
     console = Console()
     console.print(imports_table())
     with TemporaryDirectory() as name:

@@ -1,4 +1,4 @@
-"""What was measured, and what follows from it: medians, ratios, targets. Pure."""
+"""The samples of a run, and their medians, ratios and targets. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,31 +13,31 @@ Key: TypeAlias = tuple[str, str, str]
 
 @dataclass(slots=True)
 class Results:
-    """Every sample of a run, in the order in which they were taken."""
+    """All samples of a run, in the order of measurement."""
 
     samples: dict[Key, list[float]] = field(default_factory=dict)
 
     def add(self, scenario: str, contestant: str, **metrics: float) -> None:
-        """Note what one run of one contestant has shown."""
+        """Add the samples of one run of a contestant."""
         for metric, value in metrics.items():
             self.samples.setdefault((scenario, contestant, metric), []).append(value)
 
     def median(self, scenario: str, contestant: str, metric: str) -> float | None:
-        """The median of its samples, None where there are none."""
+        """The median of the samples; None if there are none."""
         found = self.samples.get((scenario, contestant, metric))
         return median(found) if found else None
 
     def percentile(self, scenario: str, contestant: str, metric: str, share: float) -> float | None:
-        """The sample that so great a share of them does not exceed (nearest rank)."""
+        """The percentile at `share`, from 0 to 1, by nearest rank; None without samples."""
         found = sorted(self.samples.get((scenario, contestant, metric), ()))
         return found[max(0, ceil(share * len(found)) - 1)] if found else None
 
     def contestants(self, scenario: str) -> list[str]:
-        """Who took part, in the order in which they were first measured."""
-        return list(dict.fromkeys(who for what, who, _ in self.samples if what == scenario))
+        """The contestants of a scenario, in the order of their first samples."""
+        return list(dict.fromkeys(name for what, name, _ in self.samples if what == scenario))
 
     def as_json(self) -> list[dict[str, object]]:
-        """One object for each contestant in a scenario, with all samples and their medians."""
+        """One object for each contestant of each scenario, with all samples and their medians."""
         by_contestant = groupby(self.samples.items(), key=lambda item: item[0][:2])
         return [
             {
@@ -53,7 +53,10 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side of a comparison: whose metric in which scenario; a percentile, else the median."""
+    """One side of a comparison: a metric of a contestant in a scenario.
+
+    Its value is the percentile at `share`, or the median if `share` is None.
+    """
 
     scenario: str
     contestant: str
@@ -61,14 +64,14 @@ class Side:
     share: float | None = None
 
     def value(self, results: Results) -> float | None:
-        """What was measured."""
+        """The measured value; None if it was not measured."""
         key = (self.scenario, self.contestant, self.metric)
         return results.median(*key) if self.share is None else results.percentile(*key, self.share)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`over` divided by `under` is at most, or at least, the limit."""
+    """A limit for a ratio: `over` divided by `under` is at most, or at least, the limit."""
 
     sentence: str
     over: Side
@@ -76,10 +79,10 @@ class Target:
     at_most: float | None = None
     at_least: float | None = None
     from_rooms: int = 0
-    """It is promised for so many rooms, or more."""
+    """The target applies from this number of rooms on."""
 
     def judge(self, results: Results, rooms: int) -> "Judgement | None":
-        """What became of it; None where it was not measured."""
+        """Compare the target with the results; None if it was not measured."""
         over, under = self.over.value(results), self.under.value(results)
         if over is None or not under:
             return None
@@ -92,7 +95,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A target beside what was measured."""
+    """A target and its measured ratio."""
 
     target: Target
     ratio: float
@@ -101,14 +104,14 @@ class Judgement:
 
     @property
     def limit(self) -> str:
-        """The limit, as one says it."""
+        """The limit in words: "≤ 1.15"."""
         if self.target.at_most is not None:
             return f"≤ {self.target.at_most:g}"
         return f"≥ {self.target.at_least:g}"
 
     @property
     def verdict(self) -> str:
-        """Met or not; a target for more rooms than there are is neither."""
+        """Whether the target is met, in words; or the number of rooms from which it applies."""
         if not self.applies:
             return f"from {self.target.from_rooms} rooms on"
         return "met" if self.met else "not met"
@@ -206,7 +209,7 @@ TARGETS: Final = (
 def judgements(
     results: Results, rooms: int, targets: Sequence[Target] = TARGETS
 ) -> Iterator[Judgement]:
-    """What became of each target that was measured."""
+    """A judgement of each target that was measured."""
     for target in targets:
         judgement = target.judge(results, rooms)
         if judgement is not None:

@@ -1,4 +1,4 @@
-"""The rows that every way of starting cold has to end with, made in the shortest way."""
+"""The rows that every contestant writes in a cold start, computed in the shortest way."""
 
 import json
 import sqlite3
@@ -38,9 +38,9 @@ def rows_of(room_id: str, name: str, marker: Mapping[str, object]) -> Iterator[t
 
 
 def new_database(path: Path) -> sqlite3.Connection:
-    """An empty database that is as durable as the bot's cache, and made as quickly.
+    """Create an empty database with the durability settings of the bot's cache.
 
-    Nothing begins a transaction by itself.
+    The connection is in autocommit mode: only the caller begins transactions.
     """
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA synchronous = OFF")
@@ -51,7 +51,7 @@ def new_database(path: Path) -> sqlite3.Connection:
 
 
 def read_rows(path: Path) -> dict[str, object]:
-    """What a contestant has written, decoded."""
+    """All rows that a contestant has written, decoded."""
     connection = sqlite3.connect(path)
     try:
         found = connection.execute("SELECT key, value FROM kv")

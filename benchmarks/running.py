@@ -1,4 +1,4 @@
-"""Starting the contestants and reading what they say of themselves."""
+"""Starts the contestants and reads their measurements."""
 
 import json
 import os
@@ -14,22 +14,22 @@ import anyio
 from benchmarks import results
 from benchmarks.stopwatch import READY_PATH, Ready
 from benchmarks.topology import PASSWORD
-from demo.leash import LeashedProgram
+from demo.child_program import ChildProgram
 
 ALONE: Final = Path("benchmarks/.cache/alone/bin/python")
-"""Python with what the bot needs and nothing else, as `make bench` sets it up."""
+"""A Python with the bot's dependencies only. `make bench` makes it."""
 _READY_WITHIN_S: Final = 900
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
-_LAST_WORDS: Final = 15
+_LAST_LINES: Final = 15
 
 
 class ContestantFailed(Exception):
-    """A contestant ended before it was ready. The text has its last words."""
+    """A contestant failed before it was ready. The text has the last lines of its output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A program that is measured, as `python -m` starts it."""
+    """A measured program; `command` are the arguments of `python -m`."""
 
     name: str
     command: tuple[str, ...]
@@ -45,16 +45,16 @@ NIO_ECHO: Final = Contestant(results.NIO, ("benchmarks.contestants.nio_client", 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A contestant that is ready."""
+    """A contestant that has reported that it is ready."""
 
     ready: Ready
     start_s: float
-    """From the start of its process until it was ready."""
+    """Seconds from the start of its process until it was ready."""
     pid: int
 
     def cpu_s(self) -> float:
-        """The CPU seconds that it has used by now, to a hundredth."""
-        # After the name, which is in parentheses, come the state and eleven more fields.
+        """The CPU seconds that it has used so far, with a resolution of 10 ms."""
+        # The name, in parentheses, is followed by the state and eleven more fields.
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
@@ -69,12 +69,15 @@ async def started(
     device: str = "BENCHMARK",
     environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Started]:
-    """Run one in a folder, wait until it is ready, and end it in order on leaving."""
+    """Start a contestant in a folder and wait until it is ready; end it on leaving the context.
+
+    Raises ContestantFailed.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     ready_path, log = folder / "ready.json", folder / "contestant.log"
     ready_path.unlink(missing_ok=True)
     began = time.time()
-    program = LeashedProgram(
+    program = ChildProgram(
         [str(ALONE.absolute()), "-m", *contestant.command],
         folder=Path.cwd(),
         log=log,
@@ -101,17 +104,20 @@ async def started(
             await program.end()
 
 
-async def _ready(program: LeashedProgram, path: Path, log: Path) -> Ready:
+async def _ready(program: ChildProgram, path: Path, log: Path) -> Ready:
     with anyio.fail_after(_READY_WITHIN_S):
         while not path.exists():
             if program.exit_code() not in {None, 0}:
-                words = "\n".join(log.read_text(errors="replace").splitlines()[-_LAST_WORDS:])
-                raise ContestantFailed(words)
+                lines = "\n".join(log.read_text(errors="replace").splitlines()[-_LAST_LINES:])
+                raise ContestantFailed(lines)
             await anyio.sleep(0.02)
     return Ready(**json.loads(path.read_text()))
 
 
 def _plain_environment() -> dict[str, str]:
-    """Without settings for another bot, and with compiled modules, as in real use."""
-    ours = ("MATRIX_", "BOT_", "STATUS_", "LOG_", "COVERAGE", "COV_", "PYTEST", "PYTHONDONT")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    """The environment of this process without settings of the bot and of measuring tools.
+
+    Python may write compiled modules, as in production.
+    """
+    dropped = ("MATRIX_", "BOT_", "STATUS_", "LOG_", "COVERAGE", "COV_", "PYTEST", "PYTHONDONT")
+    return {name: value for name, value in os.environ.items() if not name.startswith(dropped)}

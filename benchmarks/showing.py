@@ -1,4 +1,4 @@
-"""How results look: tables for the terminal and for the documents."""
+"""Formats results as tables for the terminal and for the documents."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from benchmarks.results import (
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A metric as it is shown: a percentile, else the median."""
+    """A column for a metric: its percentile at `share`, or its median if `share` is None."""
 
     title: str
     metric: str
@@ -61,11 +61,11 @@ _SHOWN: Final = (
 )
 
 Cells = list[list[str]]
-"""Rows of a table, the heading first."""
+"""The rows of a table; the first one is the heading."""
 
 
 def tables(results: Results) -> list[tuple[str, Cells]]:
-    """A table for each scenario that was measured, with its title."""
+    """The title and the table of each scenario that was measured."""
     return [
         (scenario, _rows(results, scenario, columns))
         for scenario, columns in _SHOWN
@@ -87,7 +87,7 @@ def _cell(results: Results, scenario: str, contestant: str, column: Column) -> s
 
 
 def target_cells(judged: Sequence[Judgement]) -> Cells:
-    """The targets beside what was measured."""
+    """A table of the targets and their measured ratios."""
     return [
         ["target", "limit", "measured", ""],
         *([it.target.sentence, it.limit, f"{it.ratio:.2f}", it.verdict] for it in judged),
@@ -95,7 +95,7 @@ def target_cells(judged: Sequence[Judgement]) -> Cells:
 
 
 def ratio_cells(results: Results) -> Cells:
-    """How much longer the others take to start cold than the bot does."""
+    """A table of cold starts: each contestant's wall time as a multiple of the bot's."""
     shown = [scenario for scenario in (COLD, FAR) if results.median(scenario, OURS, "wall_s")]
     rows = [["times the bot's wall time", *shown]]
     for who in results.contestants(COLD):
@@ -108,7 +108,7 @@ def ratio_cells(results: Results) -> Cells:
 
 
 def rich_table(title: str, cells: Cells) -> Table:
-    """For the terminal."""
+    """Make a table for the terminal."""
     table = Table(title=title, title_justify="left")
     for number, heading in enumerate(cells[0]):
         table.add_column(heading, justify="right" if number else "left")
@@ -118,6 +118,6 @@ def rich_table(title: str, cells: Cells) -> Table:
 
 
 def markdown(cells: Cells) -> str:
-    """For a document."""
+    """Make a Markdown table for a document."""
     rule = ["---", *("---:" for _ in cells[0][1:])]
     return "".join(f"| {' | '.join(row)} |\n" for row in (cells[0], rule, *cells[1:]))

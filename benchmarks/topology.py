@@ -1,7 +1,7 @@
-"""A homeserver with as many of the bot's rooms as one likes, built once and kept for later runs.
+"""A homeserver with any number of rooms that the bot manages, built once and kept for later runs.
 
-Two accounts have rooms there: `bot` with all of them and `quarter` with a quarter. Each owner has
-a Space with four chats, made as the bot makes them, marker and all, and has joined every one.
+Two accounts manage rooms: `bot` about the requested number, `quarter` a quarter of it. Each owner
+has a Space with four chats and has joined all of them. The rooms have the bot's markers.
 """
 
 import json
@@ -26,17 +26,17 @@ CHATS_PER_SPACE: Final = 4
 ROOMS_PER_OWNER: Final = 1 + CHATS_PER_SPACE
 ACCOUNTS: Final = ("bot", "quarter")
 
-_FORMAT: Final = 1
-"""Part of the cache's name: a change of the topology's shape needs another one."""
+_FORMAT: Final = 2
+"""Part of the cache's name: increase it when the topology or its description changes."""
 _AT_ONCE: Final = 8
 
 Progress = Callable[[str, int, int], None]
-"""What is being made, how many of it are there, how many there will be."""
+"""Receives what is built, how many of them exist, and how many there will be."""
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
-    """One owner's rooms, by the account that made them."""
+class OwnerRooms:
+    """The rooms of one owner; `account` made them."""
 
     account: str
     owner: str
@@ -47,22 +47,22 @@ class Home:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Everything that was built."""
+    """The rooms of all owners, and the version of the rooms."""
 
     room_version: str
-    homes: tuple[Home, ...]
+    owners: tuple[OwnerRooms, ...]
 
     def rooms_of(self, account: str) -> int:
-        """How many rooms an account is in."""
-        return sum(1 + len(home.chats) for home in self.homes if home.account == account)
+        """The number of rooms that an account is in."""
+        return sum(1 + len(owner.chats) for owner in self.owners_of(account))
 
-    def homes_of(self, account: str) -> tuple[Home, ...]:
-        """The homes that an account serves."""
-        return tuple(home for home in self.homes if home.account == account)
+    def owners_of(self, account: str) -> tuple[OwnerRooms, ...]:
+        """The owners that an account serves, with their rooms."""
+        return tuple(owner for owner in self.owners if owner.account == account)
 
 
 def owners_for(rooms: int) -> dict[str, int]:
-    """How many owners each account gets, at least one, so that it is in about so many rooms."""
+    """The number of owners of each account, at least one, for about this number of rooms."""
     return {
         "bot": max(1, round(rooms / ROOMS_PER_OWNER)),
         "quarter": max(1, round(rooms / 4 / ROOMS_PER_OWNER)),
@@ -73,7 +73,7 @@ def owners_for(rooms: int) -> dict[str, int]:
 async def homeserver_with(
     rooms: int, progress: Progress
 ) -> AsyncIterator[tuple[ThrowawaySynapse, Topology]]:
-    """A Synapse of our own with the topology in it; what a run changes there is thrown away."""
+    """Start a temporary Synapse with the topology. Changes of a run are not kept."""
     kept = CACHE / f"{_FORMAT}-{rooms}"
     async with ThrowawaySynapse() as synapse:
         if (kept / "topology.json").exists():
@@ -89,12 +89,12 @@ async def _restore(synapse: ThrowawaySynapse, kept: Path) -> Topology:
     _copy_database(kept, synapse.folder)
     await synapse.start()
     raw = json.loads((kept / "topology.json").read_text())
-    homes = tuple(Home(**home | {"chats": tuple(home["chats"])}) for home in raw["homes"])
-    return Topology(raw["room_version"], homes)
+    owners = tuple(OwnerRooms(**each | {"chats": tuple(each["chats"])}) for each in raw["owners"])
+    return Topology(raw["room_version"], owners)
 
 
 async def _keep(synapse: ThrowawaySynapse, topology: Topology, kept: Path) -> None:
-    """The description comes last: with it the folder counts as whole."""
+    """Copy the database to the cache. The description is written last: it marks a complete copy."""
     await synapse.stop()
     kept.mkdir(parents=True, exist_ok=True)
     _copy_database(synapse.folder, kept)
@@ -122,7 +122,7 @@ async def _build(synapse: ThrowawaySynapse, rooms: int, progress: Progress) -> T
         for me in (bot, quarter):
             localpart = me.user_id[1:].partition(":")[0]
             await builder.build(me, localpart, owners[localpart])
-    return Topology(version, tuple(builder.homes))
+    return Topology(version, tuple(builder.owners))
 
 
 async def _default_room_version(person: Person) -> str:
@@ -131,7 +131,7 @@ async def _default_room_version(person: Person) -> str:
 
 
 class _Builder:
-    """Makes homes, some at once."""
+    """Makes owners and their rooms, several at once."""
 
     def __init__(
         self, synapse: ThrowawaySynapse, version: str, progress: Progress, *, total: int
@@ -140,15 +140,15 @@ class _Builder:
         self._version = version
         self._progress = progress
         self._total = total
-        self.homes: list[Home] = []
+        self.owners: list[OwnerRooms] = []
 
     async def build(self, me: Person, account: str, owners: int) -> None:
         limiter = anyio.CapacityLimiter(_AT_ONCE)
         async with anyio.create_task_group() as tasks:
             for number in range(owners):
-                tasks.start_soon(self._home, limiter, me, account, f"{account}-owner-{number}")
+                tasks.start_soon(self._owner, limiter, me, account, f"{account}-owner-{number}")
 
-    async def _home(
+    async def _owner(
         self, limiter: anyio.CapacityLimiter, me: Person, account: str, localpart: str
     ) -> None:
         async with limiter:
@@ -159,8 +159,8 @@ class _Builder:
                     await self._chat(me, owner, RoomId(space), number)
                     for number in range(1, CHATS_PER_SPACE + 1)
                 ]
-        self.homes.append(Home(account, localpart, space, tuple(chats)))
-        self._progress("homes", len(self.homes), self._total)
+        self.owners.append(OwnerRooms(account, localpart, space, tuple(chats)))
+        self._progress("owners", len(self.owners), self._total)
 
     async def _chat(self, me: Person, owner: Person, space: RoomId, number: int) -> str:
         marker = Marker(

@@ -1,5 +1,5 @@
-"""The whole story on a throw-away homeserver: an outsider that talks HTTP and starts programs.
+"""The demo: a full loss and recovery of the bot, on a temporary homeserver.
 
-Nothing here imports the bot; what it shows is seen from outside, as an owner would see it. The
-package is part of the source tree and not of the wheel: `surfaces-bot demo` loads it where it is.
+The package does not import the bot. It speaks HTTP and starts programs, and sees what an owner
+sees. The wheel does not contain it: `surfaces-bot demo` loads it from the source tree.
 """

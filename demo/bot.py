@@ -16,23 +16,23 @@ from typing import Any, Final, Self, TypeAlias
 
 import anyio
 
-from demo.leash import LeashedProgram
+from demo.child_program import ChildProgram
 
 LogEvent: TypeAlias = dict[str, Any]
 
 RUN: Final = (sys.executable, "-m", "supervisor", "run")
 
-_LAST_WORDS: Final = 15
+_LAST_LINES: Final = 15
 _LINE_WIDTH: Final = 300
 
 
 class BotFailed(Exception):
-    """The bot ended, or did not do in time what was waited for. The text has its last words."""
+    """The bot ended, or an expected event did not come in time. The text has its last log lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One step of the bot's lifecycle, as its log tells it."""
+    """One transition of the bot's lifecycle, read from its log."""
 
     src: str
     trigger: str
@@ -40,11 +40,48 @@ class Transition:
     reason: str
 
 
-class BotProcess:
-    """`surfaces-bot run` in a folder of its own, started and ended as often as one likes.
+class BotFiles:
+    """What a bot keeps in a folder of its own."""
 
-    Leaving the context ends it. `environment` adds to, or replaces, what the bot is given;
-    `command` replaces the bot.
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def database(self) -> Path:
+        """The database, which a recovery rebuilds."""
+        return self.folder / "lambda_matrix.db"
+
+    @property
+    def store(self) -> Path:
+        """The folder with the session and the instance lock."""
+        return self.folder / "matrix_store"
+
+    @property
+    def journal(self) -> Path:
+        """The journal of transitions."""
+        return self.folder / "lambda_journal.db"
+
+    def wipe(self, *, journal: bool = False) -> None:
+        """Delete the database, the session and the store; the journal as well if asked."""
+        for database in (self.database, self.journal) if journal else (self.database,):
+            for file in self.folder.glob(f"{database.name}*"):
+                file.unlink()
+        shutil.rmtree(self.store, ignore_errors=True)
+
+    def kv(self) -> dict[str, Any]:
+        """Return the whole `kv` table, decoded; empty if there is no database."""
+        if not self.database.exists():
+            return {}
+        with closing(sqlite3.connect(self.database)) as connection:
+            rows = connection.execute("SELECT key, value FROM kv ORDER BY key")
+            return {key: json.loads(value) for key, value in rows}
+
+
+class BotProcess(BotFiles):
+    """`surfaces-bot run` in a folder of its own. It can be started and ended repeatedly.
+
+    Leaving the context ends the bot. `environment` adds variables to the bot's environment or
+    replaces them; `command` replaces the program.
     """
 
     def __init__(
@@ -57,8 +94,8 @@ class BotProcess:
         environment: dict[str, str] | None = None,
         command: Sequence[str] = RUN,
     ) -> None:
+        super().__init__(folder)
         self.user_id = user_id
-        self.folder = folder
         self.environment = {
             "MATRIX_HOMESERVER": homeserver_url,
             "MATRIX_USER_ID": user_id,
@@ -70,7 +107,7 @@ class BotProcess:
             "LOG_FORMAT": "json",
         } | (environment or {})
         self._command = command
-        self._program: LeashedProgram | None = None
+        self._program: ChildProgram | None = None
         self._runs = 0
         self._read = 0
 
@@ -88,23 +125,8 @@ class BotProcess:
             await self._program.end()
 
     @property
-    def database(self) -> Path:
-        """The cache: what a recovery rebuilds."""
-        return self.folder / "lambda_matrix.db"
-
-    @property
-    def store(self) -> Path:
-        """The folder with the session and the instance lock."""
-        return self.folder / "matrix_store"
-
-    @property
-    def journal(self) -> Path:
-        """The record of transitions."""
-        return self.folder / "lambda_journal.db"
-
-    @property
     def log(self) -> Path:
-        """What the latest run printed."""
+        """The output of the latest run."""
         return self.folder / f"run-{self._runs}.log"
 
     @property
@@ -113,10 +135,10 @@ class BotProcess:
         return self._started().pid
 
     def start(self) -> None:
-        """Start it, and read its log from the beginning."""
+        """Start the bot; its log is read from the beginning."""
         self._runs += 1
         self._read = 0
-        self._program = LeashedProgram(
+        self._program = ChildProgram(
             self._command,
             folder=self.folder,
             log=self.log,
@@ -124,72 +146,60 @@ class BotProcess:
         )
 
     async def start_and_go_live(self, timeout_s: float = 60) -> None:
-        """Start it, and wait until its lifecycle says `live`."""
+        """Start the bot, and wait until its lifecycle is `live`. Raises BotFailed."""
         self.start()
         await self.wait_for_state("live", timeout_s=timeout_s)
 
     async def kill(self) -> None:
-        """End it with SIGKILL."""
+        """End the bot with SIGKILL."""
         await self._started().kill()
         self._program = None
 
     async def terminate(self, grace_s: float = 20) -> int:
-        """Ask it to stop, as an operator does, and answer its exit code."""
+        """Stop the bot with SIGTERM, as an operator does, and return its exit code."""
         code = await self._started().end(grace_s)
         self._program = None
         return code
 
     async def wait_for_exit(self, timeout_s: float = 20) -> int:
-        """Wait until it ends by itself, and answer its exit code. Raises TimeoutError."""
+        """Wait until the bot ends by itself, and return its exit code. Raises TimeoutError."""
         code = await self._started().wait(timeout_s)
         self._program = None
         return code
 
     def keep(self) -> None:
-        """Leave it running after this process has ended, and let commands in its folder find it."""
+        """Leave the bot running when this process ends.
+
+        Its settings are written to `.env`, so that commands in its folder find it.
+        """
         lines = [f"{name}={value}\n" for name, value in self.environment.items()]
         dotenv = self.folder / ".env"
         dotenv.touch(mode=0o600)
         dotenv.write_text("".join(lines), encoding="utf-8")
-        self._started().let_go()
+        self._started().detach()
         self._program = None
 
-    def wipe(self, *, journal: bool = False) -> None:
-        """Delete the database, the session and the store; the journal as well if asked."""
-        for database in (self.database, self.journal) if journal else (self.database,):
-            for file in self.folder.glob(f"{database.name}*"):
-                file.unlink()
-        shutil.rmtree(self.store, ignore_errors=True)
-
-    def kv(self) -> dict[str, Any]:
-        """Answer the whole `kv` table, decoded. Empty where there is no database yet."""
-        if not self.database.exists():
-            return {}
-        with closing(sqlite3.connect(self.database)) as connection:
-            rows = connection.execute("SELECT key, value FROM kv ORDER BY key")
-            return {key: json.loads(value) for key, value in rows}
-
     def events(self) -> list[LogEvent]:
-        """Answer what the latest run has logged so far, oldest first."""
+        """Return the log events of the latest run so far, oldest first."""
         return [event for _, event in self._events_from(0)]
 
     def transitions(self) -> list[Transition]:
-        """Answer the latest run's lifecycle so far, oldest first."""
+        """Return the lifecycle transitions of the latest run so far, oldest first."""
         return [
             Transition(event["src"], event["trigger"], event["dst"], event.get("reason", ""))
             for event in self.events()
             if event["event"] == "lifecycle_transition"
         ]
 
-    def last_words(self) -> str:
-        """Answer the last lines of the latest run's log, each on a new, indented line."""
+    def last_lines(self) -> str:
+        """Return the last lines of the latest run's log, each on a new, indented line."""
         if not self.log.exists():
-            return "\n  nothing yet"
-        lines = self.log.read_text(errors="replace").splitlines()[-_LAST_WORDS:]
+            return "\n  no output yet"
+        lines = self.log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
         return "".join(f"\n  {shorten(line, _LINE_WIDTH)}" for line in lines)
 
     async def wait_for_state(self, state: str, *, timeout_s: float = 60) -> LogEvent:
-        """Wait for the lifecycle's next arrival in a state. Raises BotFailed."""
+        """Wait until the lifecycle enters a state. Raises BotFailed."""
         return await self.wait_for_event(
             "lifecycle_transition", lambda event: event["dst"] == state, timeout_s=timeout_s
         )
@@ -201,7 +211,7 @@ class BotProcess:
         *,
         timeout_s: float = 30,
     ) -> LogEvent:
-        """Wait for an event in the log, after the one waited for last. Raises BotFailed."""
+        """Wait for a log event that comes after the last one waited for. Raises BotFailed."""
         deadline = time.monotonic() + timeout_s
         while True:
             ended = self._started().exit_code()
@@ -210,14 +220,14 @@ class BotProcess:
                     self._read = position
                     return event
             if ended is not None:
-                raise BotFailed(f"The bot ended with {ended} before {name}:{self.last_words()}")
+                raise BotFailed(f"The bot ended with {ended} before {name}:{self.last_lines()}")
             if time.monotonic() > deadline:
-                raise BotFailed(f"No {name} within {timeout_s:g} s:{self.last_words()}")
+                raise BotFailed(f"No {name} within {timeout_s:g} s:{self.last_lines()}")
             await anyio.sleep(0.02)
 
-    def _started(self) -> LeashedProgram:
+    def _started(self) -> ChildProgram:
         if self._program is None:
-            raise BotFailed("The bot does not run")
+            raise BotFailed("The bot is not running")
         return self._program
 
     def _events_from(self, position: int) -> list[tuple[int, LogEvent]]:
@@ -233,6 +243,6 @@ class BotProcess:
 
 
 def _environment_without_settings() -> dict[str, str]:
-    """Our own environment without settings that were meant for another bot."""
+    """The environment of this process without the settings of another bot."""
     foreign = ("MATRIX_", "BOT_", "STATUS_", "LOG_")
     return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}

@@ -1,4 +1,4 @@
-"""What differs between the bot's database before a loss and after its recovery. Pure."""
+"""Compares the bot's database before a loss with the one after the recovery. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias
@@ -7,7 +7,7 @@ Rows: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
 def differences(before: Rows, after: Rows) -> list[str]:
-    """One sentence for each row that is missing, new or changed; empty when all is as it was."""
+    """One sentence for each row that is missing, new or changed; empty if all rows are equal."""
     found = []
     for key in sorted(before.keys() | after.keys()):
         if key not in after:
@@ -28,5 +28,5 @@ def _changes(key: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> l
 
 
 def count(rows: Rows, kind: str) -> int:
-    """How many rows are of a kind: `matrix_user`, `matrix_room` or `chat`."""
+    """The number of rows of a kind: `matrix_user`, `matrix_room` or `chat`."""
     return sum(key.startswith(f"{kind}:") for key in rows)

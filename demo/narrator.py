@@ -1,4 +1,4 @@
-"""How the story looks on a terminal, and in a pipe."""
+"""Prints the story to a terminal or a pipe."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ _PIPE_WIDTH: Final = 200
 
 
 def plain_console() -> Console:
-    """Make a console that reads no markup in texts and breaks no lines in a pipe."""
+    """Make a console that interprets no markup in texts and does not break lines in a pipe."""
     made = Console(markup=False, highlight=False, emoji=False)
     if not made.is_terminal:
         made.width = _PIPE_WIDTH
@@ -23,7 +23,7 @@ def plain_console() -> Console:
 
 
 class Narrator:
-    """Prints the story line by line, with the seconds since its beginning."""
+    """Prints the story line by line, with the seconds since its start."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -31,20 +31,20 @@ class Narrator:
         self._chapters = 0
 
     def chapter(self, title: str) -> None:
-        """Begin a part of the story."""
+        """Print the title of the next chapter, with its number."""
         self._chapters += 1
         self._console.print(f"\n{self._chapters}. {title}", style="bold")
 
     def tell(self, text: str) -> None:
-        """Say what happened."""
+        """Print an event of the story."""
         self._console.print(f"   {self._elapsed()}  {text}")
 
     def confirm(self, text: str) -> None:
-        """Say what was checked and found to be so."""
+        """Print a check that passed."""
         self._console.print(f"   {self._elapsed()}  ✓ {text}", style="green")
 
     def lifecycle(self, transitions: Iterable[Transition]) -> None:
-        """Show the steps of the bot's lifecycle, each with its reason."""
+        """Print the transitions of the bot's lifecycle, each with its reason."""
         steps = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
         for step in transitions:
             reason = f"{step.trigger}: {step.reason}" if step.reason else step.trigger
@@ -53,20 +53,20 @@ class Narrator:
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[Status]:
-        """Show that something takes its time; to be updated as it goes on."""
+        """Show a status line while the block runs; the block may update it."""
         with self._console.status(text) as status:
             yield status
 
     def failed(self, text: str) -> None:
-        """Say what went wrong, at the end."""
+        """Print the failure that ended the story."""
         self._console.print(f"\n✗ {text}", style="bold red")
 
     def ended(self, text: str) -> None:
-        """Say how it ended well."""
+        """Print the result of a successful story."""
         self._console.print(f"\n{text} ({self._elapsed().strip()})", style="bold green")
 
-    def aside(self, text: str) -> None:
-        """Say something that is no part of the story."""
+    def note(self, text: str) -> None:
+        """Print a text without a time, beside the story."""
         self._console.print(text, soft_wrap=True)
 
     def _elapsed(self) -> str:

@@ -1,4 +1,4 @@
-"""Where the story takes place, and who takes part in it."""
+"""The participants of the story: a homeserver, the bot and three people."""
 
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +16,7 @@ BOT_NAME = "surfaces"
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A homeserver, the bot, two people, and an administrator who counts rooms."""
+    """A homeserver, the bot, two people, and an administrator, who counts rooms."""
 
     synapse: ThrowawaySynapse
     bot: BotProcess
@@ -24,21 +24,21 @@ class Stage:
     bob: Person
     admin: Person
     password: str
-    """Everybody's."""
+    """The password of all accounts."""
 
     def keep(self) -> None:
-        """Leave homeserver and bot running after the story."""
+        """Leave the homeserver and the bot running after the story."""
         self.bot.keep()
         self.synapse.keep()
 
 
 SetUp: TypeAlias = Callable[[Narrator], AbstractAsyncContextManager[Stage]]
-"""Makes a stage, and clears it away unless it is to be kept."""
+"""Makes a stage, and removes it on leaving the context unless `keep` was called."""
 
 
 @asynccontextmanager
 async def set_up(narrator: Narrator) -> AsyncIterator[Stage]:
-    """Start a homeserver with everybody's accounts. The bot is not started yet."""
+    """Start a homeserver and register all accounts. The bot is not started yet."""
     password = secrets.token_hex(4)
     async with AsyncExitStack() as stack:
         synapse = await stack.enter_async_context(_homeserver(narrator))

@@ -1,4 +1,4 @@
-"""The story: people get their chats, the bot loses everything, and nobody notices."""
+"""The story: people get their chats, the bot loses all its files, and people see no difference."""
 
 import sys
 from collections.abc import Callable
@@ -8,15 +8,16 @@ from typing import Any, Final, TypeAlias
 import anyio
 
 from demo.bot import BotFailed, BotProcess
+from demo.client import Refused
 from demo.comparison import count, differences
 from demo.narrator import Narrator, plain_console
-from demo.person import Invite, NothingHappened, Person, Refused
+from demo.person import Invite, NothingHappened, Person
 from demo.stage import SetUp, Stage, set_up
 from demo.synapse import SynapseFailed, SynapseMissing
 
 Kv: TypeAlias = dict[str, dict[str, Any]]
 
-ACTS_LIMIT_S: Final = 120
+STORY_LIMIT_S: Final = 120
 RENAMED: Final = "Weekly report"
 _REPORTED: Final = {
     "restored_user_meta": "matrix_user",
@@ -26,7 +27,7 @@ _REPORTED: Final = {
 
 
 class StoryBroken(Exception):
-    """Something is not as it has to be. The text says what."""
+    """A check of the story failed. The text says which."""
 
 
 _FAILURES: Final = (
@@ -42,23 +43,23 @@ _FAILURES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What there was just before the loss."""
+    """The database and the number of rooms just before the loss."""
 
     kv: Kv
     rooms_on_server: int
 
 
 async def tell_story(*, keep: bool, set_up: SetUp = set_up) -> int:
-    """Tell the whole story on a throw-away homeserver; answer the exit code, 0 or 1.
+    """Play the whole story on a temporary homeserver; return the exit code, 0 or 1.
 
-    With `keep`, the homeserver and the bot run on afterwards. Otherwise nothing is left behind.
-    `set_up` makes the stage that it is told on.
+    With `keep`, the homeserver and the bot keep running afterwards. Otherwise the story leaves no
+    process and no file. `set_up` makes the homeserver, the bot and the people.
     """
     narrator = Narrator(plain_console())
     try:
         await _tell(narrator, set_up, keep=keep)
     except _FAILURES as error:
-        narrator.failed(str(error) or f"the story took more than {ACTS_LIMIT_S} s")
+        narrator.failed(str(error) or f"the story took more than {STORY_LIMIT_S} s")
         return 1
     return 0
 
@@ -68,26 +69,26 @@ async def _tell(narrator: Narrator, set_up: SetUp, *, keep: bool) -> None:
     async with set_up(narrator) as stage:
         narrator.tell(f"Synapse answers at {stage.synapse.url}")
         try:
-            with anyio.fail_after(ACTS_LIMIT_S):
+            with anyio.fail_after(STORY_LIMIT_S):
                 await _act(stage, narrator)
         except BotFailed:
             raise
         except _FAILURES:
-            narrator.aside(f"The bot's last words:{stage.bot.last_words()}")
+            narrator.note(f"The last lines of the bot's log:{stage.bot.last_lines()}")
             raise
         if keep:
-            narrator.aside(_directions(stage))
+            narrator.note(_directions(stage))
             stage.keep()
-    narrator.ended("Everything was lost, and nothing is missing.")
+    narrator.ended("All files were lost, and nothing is missing.")
 
 
 async def _act(stage: Stage, narrator: Narrator) -> None:
     await _start(stage.bot, narrator)
-    chat = await _people_move_in(stage, narrator)
+    chat = await _onboarding(stage, narrator)
     await _a_conversation(stage, chat, narrator)
     memory = await _the_loss(stage, narrator)
     await _the_recovery(stage, memory, narrator)
-    await _life_goes_on(stage, chat, memory, narrator)
+    await _new_chat_afterwards(stage, chat, memory, narrator)
 
 
 async def _start(bot: BotProcess, narrator: Narrator) -> None:
@@ -97,37 +98,39 @@ async def _start(bot: BotProcess, narrator: Narrator) -> None:
     narrator.lifecycle(bot.transitions())
 
 
-async def _people_move_in(stage: Stage, narrator: Narrator) -> str:
-    """Both invite the bot and get more chats; answer alice's first chat room."""
+async def _onboarding(stage: Stage, narrator: Narrator) -> str:
+    """Both people invite the bot and order more chats; return alice's first chat room."""
     narrator.chapter("Invites: each person gets a Space and a first chat")
     chats = {}
     for person in (stage.alice, stage.bob):
-        chats[person.user_id] = await _move_in(person, stage.bot, narrator)
+        chats[person.user_id] = await _onboard(person, stage.bot, narrator)
     narrator.chapter("!new: more chats")
-    wishes = ((stage.alice, "Holiday plans"), (stage.alice, ""), (stage.bob, "Thesis"))
-    for person, name in wishes:
+    orders = ((stage.alice, "Holiday plans"), (stage.alice, ""), (stage.bob, "Thesis"))
+    for person, name in orders:
         await _new_chat(person, chats[person.user_id], stage.bot, name, narrator)
     return chats[stage.alice.user_id]
 
 
-async def _move_in(person: Person, bot: BotProcess, narrator: Narrator) -> str:
-    door = await person.create_room(is_direct=True, invite=[bot.user_id])
-    narrator.tell(f"{person.user_id} invites {bot.user_id} to a room")
+async def _onboard(person: Person, bot: BotProcess, narrator: Narrator) -> str:
+    direct_chat = await person.create_room(is_direct=True, invite=[bot.user_id])
+    narrator.tell(f"{person.user_id} invites {bot.user_id} to a direct chat")
     space = await _accept(person, bot, lambda invite: invite.is_space, "a Space")
     chat = await _accept(person, bot, lambda invite: not invite.is_space, "a first chat")
     narrator.tell(f"   and gets the Space “{space.name}” with the chat “{chat.name}”")
     directions = await person.wait_for(
-        lambda event: event.room_id == door and event.sender == bot.user_id and bool(event.body),
-        what="words from the bot where it was invited",
+        lambda event: (
+            event.room_id == direct_chat and event.sender == bot.user_id and bool(event.body)
+        ),
+        what="a message from the bot in the direct chat",
     )
-    narrator.tell(f"   the bot says there: {directions.body}")
+    narrator.tell(f"   the bot in the direct chat: {directions.body}")
     return chat.room_id
 
 
 async def _new_chat(
     person: Person, room: str, bot: BotProcess, name: str, narrator: Narrator
 ) -> str:
-    """Order a chat and answer its room, once the bot has said that it is ready."""
+    """Order a chat with `!new`, and return its room once the bot has answered and invited."""
     command = f"!new {name}".strip()
     answer = await person.ask(room, command)
     chat = await _accept(
@@ -152,14 +155,14 @@ async def _accept(
 
 
 async def _a_conversation(stage: Stage, room: str, narrator: Narrator) -> None:
-    narrator.chapter("A message is answered, and !rename renames")
+    narrator.chapter("A conversation: the bot answers a message, and !rename renames the chat")
     await _say_and_hear(stage.alice, room, "Hello, are you there?", narrator)
     await _say_and_hear(stage.alice, room, f"!rename {RENAMED}", narrator)
     await stage.alice.wait_for(
         lambda event: event.room_id == room and event.content.get("name") == RENAMED,
-        what=f"the room to be called {RENAMED}",
+        what=f"the room name {RENAMED}",
     )
-    narrator.confirm(f"the room is called “{RENAMED}”")
+    narrator.confirm(f"the room is named “{RENAMED}”")
 
 
 async def _say_and_hear(person: Person, room: str, text: str, narrator: Narrator) -> None:
@@ -168,21 +171,22 @@ async def _say_and_hear(person: Person, room: str, text: str, narrator: Narrator
 
 
 async def _the_loss(stage: Stage, narrator: Narrator) -> Memory:
-    narrator.chapter("The loss: SIGKILL, then no database, no session, no store")
+    narrator.chapter("The loss: SIGKILL, then the database and the session are deleted")
     rooms = await stage.admin.rooms_on_server()
     await stage.bot.kill()
     kv: Kv = stage.bot.kv()
     chats = count(kv, "chat")
-    narrator.tell(f"killed; there were {count(kv, 'matrix_user')} owners with {chats} chats")
-    _require(RENAMED in {row.get("name") for row in kv.values()}, f"no chat is called {RENAMED}")
+    owners = count(kv, "matrix_user")
+    narrator.tell(f"the bot is killed; its database has {owners} owners with {chats} chats")
+    _require(RENAMED in {row.get("name") for row in kv.values()}, f"no chat is named {RENAMED}")
     stage.bot.wipe()
-    _require(not stage.bot.kv(), "the database is still there")
+    _require(not stage.bot.kv(), "the database still exists")
     narrator.tell("the files are deleted")
     return Memory(kv, rooms)
 
 
 async def _the_recovery(stage: Stage, memory: Memory, narrator: Narrator) -> None:
-    narrator.chapter("The recovery: the bot is started again, and nothing else is done")
+    narrator.chapter("The recovery: the bot is started again, without any other help")
     await _start(stage.bot, narrator)
     _compare_report(stage.bot, memory.kv, narrator)
     found = differences(memory.kv, stage.bot.kv())
@@ -196,21 +200,23 @@ async def _the_recovery(stage: Stage, memory: Memory, narrator: Narrator) -> Non
     narrator.confirm(f"the server has {rooms} rooms, as before")
     for person in (stage.alice, stage.bob):
         _require(not await person.new_invites(), f"{person.user_id} was invited again")
-    narrator.confirm("nobody was invited to anything")
+    narrator.confirm("no person was invited again")
 
 
 def _compare_report(bot: BotProcess, kv: Kv, narrator: Narrator) -> None:
-    """The bot's own report must say that it restored each row there had been."""
+    """Check that the bot's own report counts every lost row as restored."""
     reports = [event for event in bot.events() if all(key in event for key in _REPORTED)]
     _require(bool(reports), "the bot's log has no report of its recovery")
     for key, kind in _REPORTED.items():
-        told, lost = reports[-1][key], count(kv, kind)
-        _require(told == lost, f"{lost} {kind} rows were lost, and the report has {key}={told}")
-        narrator.tell(f"report: {key} = {told}")
+        restored, lost = reports[-1][key], count(kv, kind)
+        _require(
+            restored == lost, f"{lost} {kind} rows were lost, and the report has {key}={restored}"
+        )
+        narrator.tell(f"report: {key} = {restored}")
 
 
-async def _life_goes_on(stage: Stage, room: str, memory: Memory, narrator: Narrator) -> None:
-    narrator.chapter("Life goes on: the same room answers, and !new gives the next number")
+async def _new_chat_afterwards(stage: Stage, room: str, memory: Memory, narrator: Narrator) -> None:
+    narrator.chapter("After the recovery: the bot answers in the same room, and !new counts on")
     alice = stage.alice
     await _say_and_hear(alice, room, "Do you remember this chat?", narrator)
     new = await _new_chat(alice, room, stage.bot, "", narrator)
@@ -220,20 +226,20 @@ async def _life_goes_on(stage: Stage, room: str, memory: Memory, narrator: Narra
     narrator.confirm(f"the new chat is {got}")
 
 
-def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - it is what the function is about
+def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - like assert
     if not holds:
         raise StoryBroken(otherwise)
 
 
 def _directions(stage: Stage) -> str:
     return f"""
-Homeserver and bot keep running. Log in with any Matrix client:
+Synapse and the bot keep running. Log in with any Matrix client:
   homeserver  {stage.synapse.url}
   people      {stage.alice.user_id}, {stage.bob.user_id} (administrator: {stage.admin.user_id})
-  password    {stage.password} (everybody's)
+  password    {stage.password} (of all accounts)
   the bot     {stage.bot.user_id}
   its page    http://{stage.bot.environment["STATUS_BIND"]}/
-The bot's own view, and every other command:
+The bot's status (all other commands work in this folder as well):
   cd {stage.bot.folder} && {sys.executable} -m supervisor status
 To end both:
   kill {stage.bot.pid} {stage.synapse.pid} && sleep 3 && rm -r {stage.synapse.folder}"""

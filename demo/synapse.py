@@ -1,4 +1,4 @@
-"""A real homeserver that lives in a temporary folder and leaves nothing behind."""
+"""A real homeserver, Synapse, in a temporary folder that is removed at the end."""
 
 import base64
 import hashlib
@@ -22,47 +22,48 @@ from typing import Final, Self
 import aiohttp
 import anyio
 
-from demo.leash import LeashedProgram
+from demo.child_program import ChildProgram
 
 SERVER_NAME: Final = "localhost"
 
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108  only as the parent of a folder made by mkdtemp
-_ROOM_ENOUGH: Final = 2 * 1024**3
+_MIN_FREE_BYTES: Final = 2 * 1024**3
 
-_GENEROUS: Final = {"per_second": 10_000, "burst_count": 10_000}
-_NO_LIMITS_AT_THE_DOOR: Final = {
-    "rc_registration": _GENEROUS,
-    "rc_login": {"address": _GENEROUS, "account": _GENEROUS, "failed_attempts": _GENEROUS},
+_NO_LIMIT: Final = {"per_second": 10_000, "burst_count": 10_000}
+_NO_LOGIN_LIMITS: Final = {
+    "rc_registration": _NO_LIMIT,
+    "rc_login": {"address": _NO_LIMIT, "account": _NO_LIMIT, "failed_attempts": _NO_LIMIT},
 }
-_NO_LIMITS_INSIDE: Final = {
-    "rc_message": _GENEROUS,
-    "rc_joins": {"local": _GENEROUS, "remote": _GENEROUS},
-    "rc_joins_per_room": _GENEROUS,
-    "rc_invites": {"per_room": _GENEROUS, "per_user": _GENEROUS, "per_issuer": _GENEROUS},
-    "rc_room_creation": _GENEROUS,
-    "rc_delayed_event_mgmt": _GENEROUS,
-    "rc_reports": _GENEROUS,
-    "rc_profile": _GENEROUS,
+_NO_OTHER_LIMITS: Final = {
+    "rc_message": _NO_LIMIT,
+    "rc_joins": {"local": _NO_LIMIT, "remote": _NO_LIMIT},
+    "rc_joins_per_room": _NO_LIMIT,
+    "rc_invites": {"per_room": _NO_LIMIT, "per_user": _NO_LIMIT, "per_issuer": _NO_LIMIT},
+    "rc_room_creation": _NO_LIMIT,
+    "rc_delayed_event_mgmt": _NO_LIMIT,
+    "rc_reports": _NO_LIMIT,
+    "rc_profile": _NO_LIMIT,
 }
 
 
 class SynapseMissing(Exception):
-    """Synapse is not installed beside this program. The text says how to install it."""
+    """Synapse is not installed in this Python environment. The text says how to install it."""
 
 
 class SynapseFailed(Exception):
-    """Synapse did not start, or refused an administrator's request. The text has its last words."""
+    """Synapse did not start, or refused a registration. The text has its last lines or answer."""
 
 
 class ThrowawaySynapse:
     """One Synapse on a free loopback port, in a folder that is removed on leaving the context.
 
-    The folder is in memory where there is room: Synapse waits for the disk most of its time.
+    The folder is in memory if there is enough space: Synapse spends most of its time waiting for
+    the disk.
 
-    `stock_limits` keeps Synapse's own rate limits, which are lifted otherwise; but anybody may
-    register and log in as often as they like. `on_progress` is told, in words, how the start goes.
-    `default_room_version` is that of rooms that are created without one; None leaves it to Synapse.
-    `settings` are further ones of Synapse's own, and come last.
+    By default Synapse has no rate limits. `stock_limits` keeps its own limits, except those for
+    registration and login. `on_progress` receives sentences on the progress of the start.
+    `default_room_version` is the version of rooms that are created without one; None keeps
+    Synapse's default. `settings` are further settings of Synapse and override all others.
     """
 
     def __init__(
@@ -78,14 +79,14 @@ class ThrowawaySynapse:
         self._settings = settings or {}
         self._on_progress = on_progress
         self._secret = secrets.token_hex(16)
-        self._program: LeashedProgram | None = None
+        self._program: ChildProgram | None = None
         self._keep = False
         self.port = 0
         self.folder = Path()
 
     async def __aenter__(self) -> Self:
         _require_synapse()
-        self.folder = Path(tempfile.mkdtemp(prefix="surfaces-synapse-", dir=_roomy_memory()))
+        self.folder = Path(tempfile.mkdtemp(prefix="surfaces-synapse-", dir=_memory_folder()))
         try:
             self.port = free_port()
             self._write_configuration()
@@ -106,57 +107,57 @@ class ThrowawaySynapse:
 
     @property
     def url(self) -> str:
-        """Where clients reach it."""
+        """The base URL for clients."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int:
-        """Its process id, and its process group's. Only while it runs."""
+        """The process id, which is also the group id. Raises SynapseFailed if it does not run."""
         return self._running().pid
 
     @property
     def log(self) -> Path:
-        """What it printed: warnings and errors."""
+        """The output of Synapse: warnings and errors."""
         return self.folder / "synapse.log"
 
     async def start(self, timeout_s: float = 60) -> None:
-        """Start it on its port and folder, and wait until it answers. Raises SynapseFailed."""
-        self._program = LeashedProgram(
+        """Start Synapse and wait until it answers. Raises SynapseFailed."""
+        self._program = ChildProgram(
             [sys.executable, "-m", "synapse.app.homeserver", "--config-path", "homeserver.json"],
             folder=self.folder,
             log=self.log,
             environment=_plain_environment(),
-            litter=self.folder,
+            remove_folder=self.folder,
         )
         started = time.monotonic()
         while not await self._answers():
             elapsed_s = time.monotonic() - started
             self._on_progress(f"Synapse is starting ({elapsed_s:.0f} s)")
             if self._program.exit_code() is not None:
-                raise SynapseFailed(f"Synapse ended while starting:\n{self._last_words()}")
+                raise SynapseFailed(f"Synapse ended while starting:\n{self._last_lines()}")
             if elapsed_s > timeout_s:
                 raise SynapseFailed(f"Synapse is not ready after {timeout_s:g} s")
             await anyio.sleep(0.05)
         self._on_progress(f"Synapse answers at {self.url}")
 
     async def stop(self) -> None:
-        """End it in order. One that does not run is left as it is."""
+        """Stop Synapse with SIGTERM, if it runs."""
         if self._program is not None:
             await self._program.end()
             self._program = None
 
     async def kill(self) -> None:
-        """End it with SIGKILL."""
+        """End Synapse with SIGKILL."""
         await self._running().kill()
         self._program = None
 
     async def restart(self) -> None:
-        """Stop it and start it again, on the same port with the same data."""
+        """Stop Synapse and start it again, on the same port with the same data."""
         await self.stop()
         await self.start()
 
     def pause(self) -> None:
-        """Freeze it: connections are accepted and never answered."""
+        """Freeze Synapse with SIGSTOP: it accepts connections and does not answer."""
         self._running().signal(signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -164,12 +165,12 @@ class ThrowawaySynapse:
         self._running().signal(signal.SIGCONT)
 
     def keep(self) -> None:
-        """Leave it running, folder and all, after this process has ended."""
-        self._running().let_go()
+        """Leave Synapse running, and keep its folder, when this process ends."""
+        self._running().detach()
         self._keep = True
 
     async def register(self, localpart: str, password: str, *, admin: bool = False) -> str:
-        """Make an account and answer its user id. Raises SynapseFailed when it is refused."""
+        """Register an account and return its user id. Raises SynapseFailed if it is refused."""
         path = f"{self.url}/_synapse/admin/v1/register"
         async with aiohttp.ClientSession() as http:
             async with http.get(path) as answer:
@@ -179,7 +180,9 @@ class ThrowawaySynapse:
                 "username": localpart,
                 "password": password,
                 "admin": admin,
-                "mac": self._mac(nonce, localpart, password, "admin" if admin else "notadmin"),
+                "mac": _mac(
+                    self._secret, nonce, localpart, password, "admin" if admin else "notadmin"
+                ),
                 "inhibit_login": True,
             }
             async with http.post(path, json=request) as answer:
@@ -188,12 +191,9 @@ class ThrowawaySynapse:
             raise SynapseFailed(f"cannot register {localpart}: {body}")
         return str(body["user_id"])
 
-    def _mac(self, *parts: str) -> str:
-        return hmac.new(self._secret.encode(), "\0".join(parts).encode(), hashlib.sha1).hexdigest()
-
-    def _running(self) -> LeashedProgram:
+    def _running(self) -> ChildProgram:
         if self._program is None:
-            raise SynapseFailed("Synapse does not run")
+            raise SynapseFailed("Synapse is not running")
         return self._program
 
     async def _answers(self) -> bool:
@@ -211,11 +211,11 @@ class ThrowawaySynapse:
         await self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _last_words(self) -> str:
+    def _last_lines(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
 
     def _write_configuration(self) -> None:
-        """Write Synapse's files. JSON is YAML too, and needs no library."""
+        """Write Synapse's files. They are JSON, which is valid YAML and needs no library."""
         (self.folder / "log.json").write_text(json.dumps(_LOGGING))
         (self.folder / "homeserver.json").write_text(json.dumps(self._configuration(), indent=1))
         seed = base64.b64encode(os.urandom(32)).decode().rstrip("=")
@@ -245,8 +245,8 @@ class ThrowawaySynapse:
             "user_directory": {"enabled": False},
             "trusted_key_servers": [],
             "federation_domain_whitelist": [],
-            **_NO_LIMITS_AT_THE_DOOR,
-            **({} if self._stock_limits else _NO_LIMITS_INSIDE),
+            **_NO_LOGIN_LIMITS,
+            **({} if self._stock_limits else _NO_OTHER_LIMITS),
             **_given(default_room_version=self._default_room_version),
             **self._settings,
         }
@@ -261,36 +261,41 @@ _LOGGING: Final = {
 }
 
 
+def _mac(secret: str, *parts: str) -> str:
+    """What Synapse's registration with a shared secret asks for."""
+    return hmac.new(secret.encode(), "\0".join(parts).encode(), hashlib.sha1).hexdigest()
+
+
 def _given(**options: object) -> dict[str, object]:
-    """The options that are not None: for the others Synapse's own default holds."""
+    """The options that are not None. Synapse's own defaults hold for the others."""
     return {name: value for name, value in options.items() if value is not None}
 
 
 def _require_synapse() -> None:
     if importlib.util.find_spec("synapse") is None:
         raise SynapseMissing(
-            "The demo needs a homeserver, and matrix-synapse is not installed beside this program: "
+            "The demo needs a homeserver, and matrix-synapse is not installed: "
             f"run `make setup`, or `{sys.executable} -m pip install matrix-synapse`."
         )
 
 
-def _roomy_memory() -> Path | None:
-    """A folder in memory, if the system has one with room enough; None is the usual one."""
+def _memory_folder() -> Path | None:
+    """A folder in memory with enough space, or None."""
     with suppress(OSError):
-        if shutil.disk_usage(_MEMORY).free >= _ROOM_ENOUGH and os.access(_MEMORY, os.W_OK):
+        if shutil.disk_usage(_MEMORY).free >= _MIN_FREE_BYTES and os.access(_MEMORY, os.W_OK):
             return _MEMORY
     return None
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
+    """A free port on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def _plain_environment() -> dict[str, str]:
-    """What a program needs to run, without what could make ours measure or configure it."""
+    """The environment of this process without variables for coverage, pytest, bot or Synapse."""
     return {
         name: value
         for name, value in os.environ.items()

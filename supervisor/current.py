@@ -1,7 +1,7 @@
-"""The state that the bot is in, as a value, and what the bot remembers from state to state. Pure.
+"""The current state as a value, and what the bot remembers between states. Pure.
 
-Together with the table in `lifecycle`, these values decide the next step; nothing else does. The
-supervisor holds one `Current` and one `Memory`, and replaces them with each transition.
+These values and the table in `lifecycle` alone decide the next step. The supervisor holds one
+`Current` and one `Memory`, and replaces both with each transition.
 """
 
 from dataclasses import dataclass, replace
@@ -11,26 +11,27 @@ from actors.bounds import Bounds
 from supervisor.lifecycle import BEFORE_LOGIN, State, Trigger
 
 WorkingState: TypeAlias = Literal[State.LOGIN, State.HYDRATE, State.RECONCILE, State.LIVE]
-"""A state of which there is nothing to know but since when and why."""
+"""The states with no data except `since` and `reason`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What an activity has come to."""
+    """The result of an activity: the trigger to fire, and why."""
 
     trigger: Trigger
     reason: str
     retry_after_s: float = 0.0
-    """The homeserver asks the bot to wait for at least so long."""
+    """The homeserver asks the bot to wait at least this long."""
     start_again: bool = False
-    """The bot stops only to open damaged files anew."""
+    """The bot stops only to replace damaged files and start again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Working:
-    """The bot does what the state is named after.
+    """The bot runs the activity that the state is named after.
 
-    In all three, `since` is in anyio's time, and `reason` is that of the transition that led here.
+    In this class, `Degraded` and `Stopped`, `since` is in anyio's time and `reason` comes from the
+    transition into the state.
     """
 
     state: WorkingState
@@ -46,37 +47,37 @@ class Working:
 
 @dataclass(frozen=True, slots=True)
 class Degraded:
-    """Something is lost, and the bot probes until it is back."""
+    """The bot has lost the homeserver, the database or some rooms, and probes for recovery."""
 
     state: ClassVar[Literal[State.DEGRADED]] = State.DEGRADED
     since: float
     reason: str
-    """The newest one: each probe that fails brings its own."""
+    """The latest reason: each failed probe replaces it."""
     cause: Trigger
-    """What was lost."""
+    """The trigger of the loss."""
     lost_in: State
-    """The state that the bot was in before."""
+    """The state before `degraded`."""
     retry_after_s: float = 0.0
-    """The next attempt begins no sooner than this after the last one."""
+    """The minimum pause between the last attempt and the next one."""
     next_attempt_at: float | None = None
-    """When the next attempt begins, in anyio's time; in the past while it is being made."""
+    """When the next attempt begins, in anyio's time. In the past while an attempt runs."""
 
     @property
     def has_session(self) -> bool:
-        """Whether the bot was logged in when it lost something."""
+        """Whether the bot was logged in before the loss."""
         return self.lost_in not in BEFORE_LOGIN
 
     @property
     def serves(self) -> bool:
-        """Whether people are answered between the probes: only some rooms fail."""
+        """Whether the bot serves healthy rooms between probes, because only some rooms fail."""
         return self.lost_in is State.LIVE and self.cause is Trigger.ROOMS_FAILING
 
     def recovered(self) -> Trigger:
-        """What it means that the homeserver and the database answer again."""
+        """The trigger when the homeserver and the database answer again."""
         return Trigger.RECOVERED if self.has_session else Trigger.LOGIN_NEEDED
 
     def lost_again(self, fact: Fact) -> "Degraded":
-        """The same loss after an attempt that failed."""
+        """The same loss after a failed attempt."""
         return replace(self, reason=fact.reason, retry_after_s=fact.retry_after_s)
 
 
@@ -89,16 +90,16 @@ class Stopped:
     since: float
     reason: str
     cause: Trigger
-    """What ended the bot."""
+    """The trigger that ended the bot."""
     start_again: bool = False
-    """The files are damaged: the process opens new ones and begins anew."""
+    """The files are damaged: the process replaces them and starts the bot again."""
 
 
 Current: TypeAlias = Working | Degraded | Stopped
 
 
 def entered(dst: State, fact: Fact, src: State, now: float) -> Current:
-    """The value of the state that a fact leads to."""
+    """The value of state `dst`, which a fact led to from state `src`."""
     match dst:
         case State.DEGRADED:
             return Degraded(now, fact.reason, fact.trigger, src, fact.retry_after_s)
@@ -110,27 +111,27 @@ def entered(dst: State, fact: Fact, src: State, now: float) -> Current:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What outlives a state."""
+    """The data that outlives a state."""
 
     attempts: int = 0
-    """Attempts in a row to come back that did not lead to staying live."""
+    """Consecutive recovery attempts since the bot last stayed live."""
     revocations: tuple[float, ...] = ()
-    """When sessions were revoked lately, in anyio's time."""
+    """The times of recent session revocations, in anyio's time."""
 
-    def is_storm(self, bounds: Bounds) -> bool:
-        """Whether sessions are revoked so often that another program must be at work."""
+    def is_revoked_too_often(self, bounds: Bounds) -> bool:
+        """Whether revocations are so frequent that another program must use the account."""
         return bounds.revocations.exceeded(self.revocations)
 
     def with_attempt(self) -> "Memory":
-        """One more attempt begins."""
+        """The memory after one more attempt has begun."""
         return replace(self, attempts=self.attempts + 1)
 
     def after(self, left: Current, trigger: Trigger, now: float, bounds: Bounds) -> "Memory":
-        """What is still to be remembered when a state is left."""
+        """The memory after the bot has left a state."""
         healthy = left.state is State.LIVE and now - left.since >= bounds.healthy_after_s
-        # A login that has waited for the storm to end counts from the beginning.
-        calm = left.state is State.LOGIN and self.is_storm(bounds)
-        revocations = () if calm else self.revocations
+        # A login that has waited for the revocations to end starts the count again.
+        restarts_count = left.state is State.LOGIN and self.is_revoked_too_often(bounds)
+        revocations = () if restarts_count else self.revocations
         if trigger is Trigger.SESSION_REVOKED:
             revocations = bounds.revocations.after(revocations, now)
         return Memory(0 if healthy else self.attempts, revocations)

@@ -1,9 +1,9 @@
-"""What an error of an activity means in each state, in one table. Pure.
+"""The trigger that each error of an activity becomes, by state, in one table. Pure.
 
-`ERRORS` gives every error that an activity may raise one trigger in every state that has an
-activity. A trigger without a row in the lifecycle's table is denied, which ends the process: the
-activity of that state has no way to raise such an error, so it is a bug. In `degraded`, a loss
-without a row is no bug but means that the bot waits on.
+`ERRORS` maps every error that an activity may raise to one trigger in every state with an activity.
+If the lifecycle's table has no row for that trigger, the supervisor denies it and the process ends:
+the activity of that state cannot raise such an error, so it is a bug. In `degraded`, a loss without
+a row is no bug: the bot keeps waiting.
 """
 
 from dataclasses import dataclass
@@ -35,9 +35,9 @@ DEGRADED: Final = (State.DEGRADED,)
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """In each of the states, the error is this trigger.
+    """In each of these states, the error becomes this trigger.
 
-    `without_session` is the trigger for a bot that was not logged in when it became degraded.
+    `without_session` replaces the trigger if the bot was not logged in when it became degraded.
     """
 
     error: type[Exception]
@@ -48,27 +48,27 @@ class Meaning:
 
 # fmt: off
 ERRORS: Final = (
-    #       error                  in            is
+    #       error                  in            becomes
     Meaning(HomeserverUnavailable, ACTIVE,       Trigger.HOMESERVER_LOST),
     Meaning(RateLimited,           ACTIVE,       Trigger.HOMESERVER_LOST),
     Meaning(HomeserverRefused,     ACTIVE,       Trigger.HOMESERVER_LOST),
 
     Meaning(StoreUnavailable,      ACTIVE,       Trigger.STORE_LOST),
     Meaning(StoreCorrupt,          WORKING,      Trigger.STORE_LOST),
-    # A database that a probe finds damaged is opened anew, which takes a new start.
+    # A probe found the database damaged. Only a new start replaces it.
     Meaning(StoreCorrupt,          DEGRADED,     Trigger.STOP_REQUESTED),
 
-    # Without a session there is nothing to revoke: something in front of the homeserver says so.
+    # The bot has no session yet, so the answer comes from a proxy in front of the homeserver.
     Meaning(SessionRevoked,        BEFORE_LOGIN, Trigger.HOMESERVER_LOST),
     Meaning(SessionRevoked,        WITH_SESSION, Trigger.SESSION_REVOKED),
     Meaning(SessionRevoked,        DEGRADED,     Trigger.SESSION_REVOKED, Trigger.LOGIN_NEEDED),
 
-    # An account that is locked while the bot runs: the login finds out whether there is a way in.
+    # The account was locked while the bot ran. The login finds out whether it still is.
     Meaning(CredentialsRefused,    BEFORE_LOGIN, Trigger.CREDENTIALS_REFUSED),
     Meaning(CredentialsRefused,    WITH_SESSION, Trigger.SESSION_REVOKED),
     Meaning(CredentialsRefused,    DEGRADED,     Trigger.SESSION_REVOKED, Trigger.LOGIN_NEEDED),
 
-    # No activity but `serve` passes it on: elsewhere, something in front of the homeserver says so.
+    # Only `serve` passes it on. In other states, it comes from a proxy in front of the homeserver.
     Meaning(PositionLost,          LIVE,         Trigger.SYNC_POSITION_LOST),
     Meaning(PositionLost,          NOT_LIVE,     Trigger.HOMESERVER_LOST),
 
@@ -78,11 +78,11 @@ ERRORS: Final = (
 # fmt: on
 
 EXPECTED: Final = tuple(dict.fromkeys(meaning.error for meaning in ERRORS))
-"""The errors that an activity may raise. Any other one is a bug, and ends the process."""
+"""The errors that an activity may raise. Any other error is a bug and ends the process."""
 
 
 def trigger_for(error: Exception, current: Current) -> Trigger:
-    """What one of the EXPECTED errors means now."""
+    """The trigger for one of the EXPECTED errors in the current state."""
     meaning = next(
         each for each in ERRORS if isinstance(error, each.error) and current.state in each.states
     )
@@ -92,7 +92,7 @@ def trigger_for(error: Exception, current: Current) -> Trigger:
 
 
 def fact_of(error: Exception, current: Current) -> Fact:
-    """What one of the EXPECTED errors means now, and why."""
+    """The fact for one of the EXPECTED errors in the current state."""
     trigger, reason = trigger_for(error, current), str(error) or type(error).__name__
     if trigger is Trigger.STOP_REQUESTED:
         return Fact(trigger, f"{reason}; starting again with a new file", start_again=True)

@@ -1,7 +1,7 @@
-"""The bot's states and the one table that says how they follow each other. Pure.
+"""The bot's states, and the table of all transitions between them. Pure.
 
-The way back from an outage never leads straight to `live`: what changed meanwhile is read and
-reconciled first. Both are cheap while the sync position is still good.
+Recovery from an outage never leads directly to `live`: the bot hydrates and reconciles first. Both
+are cheap while the sync position is still valid.
 """
 
 from enum import StrEnum
@@ -11,18 +11,18 @@ from actors.runtime.table import Row, Table
 
 
 class State(StrEnum):
-    """Where the bot is."""
+    """A state of the bot."""
 
     LOGIN = "login"
-    """Getting a session: the stored one, else a new one under the same device id."""
+    """Getting a session: the stored session, or else a new one under the same device id."""
     HYDRATE = "hydrate"
-    """Reading the joined rooms' state from the homeserver."""
+    """Reading the state of the joined rooms from the homeserver."""
     RECONCILE = "reconcile"
-    """Bringing the cache in line with what was read."""
+    """Bringing the cache in line with the rooms that were read."""
     LIVE = "live"
-    """Following /sync and answering."""
+    """Following /sync and answering messages."""
     DEGRADED = "degraded"
-    """Something outside is missing; probing until it is back."""
+    """Probing until the homeserver, the database or the failing rooms are back."""
     STOPPED = "stopped"
     """The end."""
 
@@ -41,7 +41,7 @@ class Trigger(StrEnum):
     CREDENTIALS_REFUSED = "credentials_refused"
     RECOVERED = "recovered"
     LOGIN_NEEDED = "login_needed"
-    """Recovered, but there is no session."""
+    """Recovered, but the bot has no session."""
     STOP_REQUESTED = "stop_requested"
 
 
@@ -87,13 +87,13 @@ MACHINE: Final = "lifecycle"
 BEFORE_LOGIN: Final = (State.LOGIN,)
 """States in which the bot has no session yet."""
 LOSSES: Final = frozenset(row.trigger for row in TABLE if row.dst is State.DEGRADED)
-"""Triggers that lead to `degraded`. In `degraded`, another loss means that the bot waits on."""
+"""Triggers that lead to `degraded`. In `degraded`, the bot keeps waiting after another loss."""
 FAILURES: Final = LOSSES | {
     Trigger.SESSION_REVOKED,
     Trigger.SYNC_POSITION_LOST,
     Trigger.CREDENTIALS_REFUSED,
 }
-"""Triggers that say that an activity has failed; the journal's outcome is then `error`."""
+"""Triggers of failed activities. Their outcome in the journal is `error`."""
 RESET: Final = "reset"
-"""The trigger of the row that a reset leaves in the journal, under this machine. The table does not
-have it: nothing runs during a reset, so the state is `stopped` before and after it."""
+"""The trigger of the journal row that a reset writes for this machine. The table does not
+have it: the bot does not run during a reset, so the state is `stopped` before and after."""

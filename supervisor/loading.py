@@ -1,4 +1,4 @@
-"""Loading many modules at once."""
+"""Importing many modules without garbage collection."""
 
 import gc
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Look for no garbage meanwhile, and never again in what was there by the end of it.
+    """Disable garbage collection in the block; objects that exist at its end are never collected.
 
-    Modules stay for as long as the process; walking through them takes a tenth of a start, and a
-    pause of a tenth of a second now and then later on.
+    Modules live as long as the process. Walking through them would take a tenth of the start, and
+    later cause pauses of a tenth of a second.
     """
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""One bot per store folder: a lock that the system drops when its holder dies, however it dies."""
+"""One bot per store folder, by a file lock. The system releases the lock when its holder dies."""
 
 import fcntl
 import os
@@ -15,32 +15,33 @@ from supervisor.settings import SettingsRefused
 LOCK_NAME: Final = "instance.lock"
 HOLDER_NAME: Final = "instance.pid"
 _GRACE_S: Final = 0.2
-"""Somebody who only looks holds the lock for an instant: that must keep nobody out."""
+"""`is_running` in another process holds the lock for an instant. Acquiring waits longer."""
 
 
 class InstanceLocked(Exception):
-    """Another process works on this store. Stop with exit 75; `pid` is None where it is unknown."""
+    """Another process uses this store folder. Stop with exit code 75. `pid`: None if unknown."""
 
     def __init__(self, store_path: Path, pid: int | None) -> None:
-        who = "another process" if pid is None else f"process {pid}"
-        super().__init__(f"{who} is already running on {store_path}: stop it first")
+        holder = "another process" if pid is None else f"process {pid}"
+        super().__init__(f"{holder} is already running on {store_path}: stop it first")
         self.pid = pid
 
 
 class InstanceLock:
-    """The lock of a store folder while it is held. Made by `instance_lock`."""
+    """The held lock of a store folder. `instance_lock` creates it."""
 
     def __init__(self, store_path: Path) -> None:
         self._store_path = store_path
         self._lock = _acquired(store_path)
         self._file = _identity(store_path)
         self.lost: InstanceLocked | None = None
-        """Somebody else holds the folder."""
+        """Set when another process has taken over the folder."""
 
-    def keep(self) -> bool:
-        """Take the lock anew where its file was deleted: that let others in. Whether it was so.
+    def renew(self) -> bool:
+        """Acquire the lock again if its file was deleted, because then it keeps no process out.
 
-        Raises as `instance_lock` does; where somebody else has it by now, it is `lost`.
+        Returns whether it was. Raises as `instance_lock` does. If another process has acquired the
+        lock, it is also set as `lost`.
         """
         if self._file is not None and self._file == _identity(self._store_path):
             return False
@@ -51,11 +52,11 @@ class InstanceLock:
             raise
         self._lock.release()
         self._lock, self._file = fresh, _identity(self._store_path)
-        _sign(self._store_path)
+        _write_holder(self._store_path)
         return True
 
     def release(self) -> None:
-        """Let others in."""
+        """Release the lock."""
         if self.lost is None:
             with suppress(OSError):
                 (self._store_path / HOLDER_NAME).unlink(missing_ok=True)
@@ -64,14 +65,14 @@ class InstanceLock:
 
 @contextmanager
 def instance_lock(store_path: Path) -> Iterator[InstanceLock]:
-    """Hold the store folder, which is created if need be, with nobody else's access to it.
+    """Hold the lock of the store folder.
 
-    Raises InstanceLocked where somebody holds it, SettingsRefused where the folder cannot
-    be used.
+    A missing folder is created, accessible only to the bot's user. Raises InstanceLocked
+    if another process holds the lock, SettingsRefused if the folder cannot be used.
     """
     lock = InstanceLock(store_path)
     try:
-        _sign(store_path)
+        _write_holder(store_path)
         yield lock
     finally:
         lock.release()
@@ -93,7 +94,7 @@ def _acquired(store_path: Path) -> FileLock:
 
 
 def _identity(store_path: Path) -> tuple[int, int] | None:
-    """What tells the lock's file from another one of the same name; None where there is none."""
+    """The numbers that tell the lock file from another one of its name; None without a file."""
     try:
         found = (store_path / LOCK_NAME).stat()
     except OSError:
@@ -102,7 +103,7 @@ def _identity(store_path: Path) -> tuple[int, int] | None:
 
 
 def is_running(store_path: Path) -> bool:
-    """Whether somebody holds the store folder now. Writes nothing."""
+    """Whether a process holds the lock of the store folder now. Writes nothing."""
     try:
         descriptor = os.open(store_path / LOCK_NAME, os.O_RDONLY)
     except OSError:
@@ -117,22 +118,22 @@ def is_running(store_path: Path) -> bool:
 
 
 def running_since(store_path: Path) -> datetime | None:
-    """When the process that holds the store folder began; None where nobody holds it.
+    """When the process that holds the store folder began; None if no process holds it.
 
-    A holder who could not sign is thought to have begun with the epoch. Writes nothing.
+    The epoch if the holder could not write its process id. Writes nothing.
     """
     if not is_running(store_path):
         return None
     try:
-        signed = (store_path / HOLDER_NAME).stat().st_mtime
+        written_at = (store_path / HOLDER_NAME).stat().st_mtime
     except OSError:
-        signed = 0.0
-    return datetime.fromtimestamp(signed, UTC)
+        written_at = 0.0
+    return datetime.fromtimestamp(written_at, UTC)
 
 
-def _sign(store_path: Path) -> None:
-    # A note for people, so a full disk must not keep the bot from running; but what a killed
-    # holder left there has to go in any case, or the note would name the wrong process.
+def _write_holder(store_path: Path) -> None:
+    # The file informs people, so a full disk must not stop the bot. The file of a killed holder is
+    # deleted in any case, because it would name the wrong process.
     holder = store_path / HOLDER_NAME
     with suppress(OSError):
         holder.unlink(missing_ok=True)
@@ -140,9 +141,9 @@ def _sign(store_path: Path) -> None:
 
 
 def holder(store_path: Path) -> int | None:
-    """The process that signed, if it is alive; None where nobody did or it is gone.
+    """The process id in the holder file; None if there is none or the process is dead.
 
-    Until a new holder has signed, the note is a dead one's. Writes nothing.
+    Until a new holder has written its id, the file has the id of a dead one. Writes nothing.
     """
     try:
         pid = int((store_path / HOLDER_NAME).read_text(encoding="ascii"))
@@ -154,7 +155,7 @@ def holder(store_path: Path) -> int | None:
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except PermissionError:  # somebody else's, so there is one
+    except PermissionError:  # a process of another user
         return True
     except (OSError, OverflowError):
         return False

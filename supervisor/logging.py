@@ -1,6 +1,6 @@
-"""Logging, set up once: structlog and the libraries' records, one stream, no secrets.
+"""Logging setup: structlog and the libraries' records in one stream, without secrets.
 
-Lines go to stderr; stdout belongs to what a command prints.
+Log lines go to stderr. Commands print to stdout.
 """
 
 import logging
@@ -19,13 +19,13 @@ from supervisor.text.console import harmless
 REDACTED: Final = "[redacted]"
 
 _SECRET_KEY: Final = re.compile(r"passw|token|authorization|secret|cookie", re.IGNORECASE)
-# Secrets that the settings do not know: a token that was given to us at login, for one.
+# Secrets that the settings do not contain, such as an access token from a login.
 _SECRET_SHAPE: Final = re.compile(
     r"(?P<before>access_token=|\"access_token\":\s*\"|\bBearer\s+)[^\s&\"',)]+|\bsyt_[\w+/=-]+"
 )
 _WHOLE_WORD_BELOW: Final = 8
-_OF_MANY_LINES: Final = frozenset({"exception", "stack"})
-# nio logs whole events, with what people wrote; the others are chatty below a warning.
+_MULTILINE_KEYS: Final = frozenset({"exception", "stack"})
+# nio logs whole events, including message bodies. The others log too much below WARNING.
 _LIBRARY_LEVELS: Final[Mapping[str, int]] = {
     "nio": logging.CRITICAL + 1,
     "aiohttp": logging.WARNING,
@@ -37,7 +37,7 @@ _Replace: TypeAlias = Callable[[str], str]
 
 
 class Redactor:
-    """A structlog processor that takes secrets out of an event, wherever in it they stand."""
+    """A structlog processor that removes secrets from all keys and values of an event."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         forms = {form for secret in secrets if secret for form in (secret, quote(secret, safe=""))}
@@ -47,7 +47,7 @@ class Redactor:
     def __call__(
         self, _logger: WrappedLogger, _method: str, event_dict: EventDict
     ) -> MutableMapping[str, Any]:
-        """The event without secrets; what is no plain value comes out as text."""
+        """The event without secrets. Values that are not plain become text."""
         return {self.text(key): self._value(key, value) for key, value in event_dict.items()}
 
     def text(self, text: str) -> str:
@@ -63,7 +63,7 @@ class Redactor:
 
 
 def _pattern(secret: str) -> str:
-    """Anywhere for a real secret; a short one only as a word, or `pw` would blot out the log."""
+    """A pattern for a secret. A short secret matches only as a word: `pw` is part of many words."""
     found = re.escape(secret)
     return found if len(secret) >= _WHOLE_WORD_BELOW else rf"(?<!\w){found}(?!\w)"
 
@@ -83,13 +83,13 @@ def _in_texts(value: object, replace: _Replace, item: Callable[[object, object],
 
 
 def _harmless(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
-    """Whatever people have put into a room's name, it must not steer the terminal."""
+    """Remove control characters, so that text from people cannot control the terminal."""
     return {harmless(key): _harmless_value(key, value) for key, value in event_dict.items()}
 
 
 def _harmless_value(key: object, value: object) -> object:
-    lines = key in _OF_MANY_LINES
-    return _in_texts(value, _harmless_lines if lines else harmless, _harmless_value)
+    multiline = key in _MULTILINE_KEYS
+    return _in_texts(value, _harmless_lines if multiline else harmless, _harmless_value)
 
 
 def _harmless_lines(text: str) -> str:
@@ -103,9 +103,9 @@ def configure_logging(
     secrets: Iterable[str] = (),
     stream: TextIO | None = None,
 ) -> None:
-    """Send everything that is logged from now on to `stream` (stderr), without the secrets.
+    """Send all later log records to `stream` (stderr by default), without the secrets.
 
-    Without a `log_format` a terminal gets lines for people and anything else gets JSON.
+    Without a `log_format`, a terminal gets readable lines and any other stream gets JSON.
     """
     out = sys.stderr if stream is None else stream
     shape = log_format or ("console" if out.isatty() else "json")

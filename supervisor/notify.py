@@ -1,4 +1,4 @@
-"""What a service manager is told: systemd's sd_notify(3), a datagram to the socket it names."""
+"""Messages to a service manager: systemd's sd_notify(3), datagrams to the socket that it names."""
 
 import os
 import socket
@@ -14,68 +14,68 @@ from supervisor.text.console import harmless
 
 _log = structlog.get_logger()
 
-FEED_S: Final = 20.0
-"""Signs of life are given this often, or as often as the watchdog asks for."""
+KEEP_ALIVE_EVERY_S: Final = 20.0
+"""The longest pause between keep-alive messages; the watchdog may ask for a shorter one."""
 STARTUP_MARGIN_S: Final = 120.0
-"""Until the bot is live for the first time, each sign of life extends the start by so much."""
+"""Until the bot is live for the first time, each keep-alive extends the start by this much."""
 _STATUS_LIMIT: Final = 200
 
 
 @dataclass(slots=True)
 class ServiceManager:
-    """Tells a service manager about the bot; does nothing where there is none. Never raises."""
+    """Sends messages to a service manager; does nothing without one. Never raises."""
 
     address: str | None = None
-    """The socket's path; one that begins with @ is in the abstract namespace."""
+    """The path of the socket. A path that begins with @ is in the abstract namespace."""
     watchdog_s: float | None = None
-    """A sign of life is due within this time."""
+    """The watchdog expects a keep-alive within this time."""
     _ready: bool = field(default=False, init=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "ServiceManager":
-        """The one that started this process, as its variables say."""
+        """The service manager that started this process, according to its variables."""
         pid = environment.get("WATCHDOG_PID", str(os.getpid()))
         micros = environment.get("WATCHDOG_USEC", "")
         watched = pid == str(os.getpid()) and micros.isdecimal() and int(micros) > 0
         return cls(environment.get("NOTIFY_SOCKET") or None, int(micros) / 1e6 if watched else None)
 
     def changed(self, state: State, reason: str) -> None:
-        """The bot has got to another state."""
+        """Report that the bot has entered another state."""
         sentence = harmless(f"{state}: {reason}" if reason else str(state))
         lines = [f"STATUS={sentence[:_STATUS_LIMIT]}"]
         if state is State.LIVE and not self._ready:
             self._ready = True
             lines.insert(0, "READY=1")
-        self._tell(*lines)
+        self._send(*lines)
 
     def stopping(self, reason: str) -> None:
-        """The bot has been asked to stop."""
-        self._tell("STOPPING=1", f"STATUS=stopping: {harmless(reason)}")
+        """Report that the bot was asked to stop."""
+        self._send("STOPPING=1", f"STATUS=stopping: {harmless(reason)}")
 
-    async def feed(self, is_stuck: Callable[[], bool]) -> None:
-        """Give signs of life for as long as there are any. Runs until cancelled.
+    async def keep_alive(self, is_stuck: Callable[[], bool]) -> None:
+        """Send keep-alive messages while the bot is not stuck. Runs until cancelled.
 
-        That this runs shows that the event loop does; `is_stuck` speaks for the rest.
+        A running event loop is needed to send them; `is_stuck` checks the rest of the bot.
         """
         if self.address is None:
             return
-        said = False
+        logged = False
         while True:
             stuck = is_stuck()
-            if stuck and not said:
+            if stuck and not logged:
                 _log.error("no_progress", watchdog_s=self.watchdog_s)
-            said = stuck
+            logged = stuck
             if not stuck:
-                self._give_sign()
-            await anyio.sleep(min(FEED_S, (self.watchdog_s or FEED_S) / 3))
+                self._send_keep_alive()
+            await anyio.sleep(min(KEEP_ALIVE_EVERY_S, (self.watchdog_s or KEEP_ALIVE_EVERY_S) / 3))
 
-    def _give_sign(self) -> None:
+    def _send_keep_alive(self) -> None:
         if self._ready:
-            self._tell("WATCHDOG=1")
+            self._send("WATCHDOG=1")
         else:
-            self._tell("WATCHDOG=1", f"EXTEND_TIMEOUT_USEC={STARTUP_MARGIN_S * 1e6:.0f}")
+            self._send("WATCHDOG=1", f"EXTEND_TIMEOUT_USEC={STARTUP_MARGIN_S * 1e6:.0f}")
 
-    def _tell(self, *lines: str) -> None:
+    def _send(self, *lines: str) -> None:
         if self.address is None:
             return
         address = f"\0{self.address[1:]}" if self.address.startswith("@") else self.address

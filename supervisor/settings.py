@@ -1,4 +1,4 @@
-"""The environment, read once into frozen values. Nothing else in the project looks at it."""
+"""Reads the environment once into frozen values. No other module reads it."""
 
 import glob
 import os
@@ -36,13 +36,13 @@ _PORT: Final = re.compile(r"[0-9]{1,5}")
 _USER_ID: Final = re.compile(rf"@[^:\s\x00-\x1f\x7f]+:{_HOST}(?::[0-9]{{1,5}})?")
 _USER_ID_LIMIT: Final = 255
 _DEVICE_ID: Final = re.compile(r"[A-Za-z0-9._~=/+-]{1,128}")
-_OURS: Final = ("MATRIX_", "BOT_")
+_PREFIXES: Final = ("MATRIX_", "BOT_")
 _MAY_BE_EMPTY: Final = "STATUS_BIND"
 _LAST_PORT: Final = 65_535
 
 
 class SettingsRefused(Exception):
-    """The configuration cannot be used. `lines` has one sentence for each mistake; exit with 78."""
+    """The configuration cannot be used. `lines` has one sentence per error. Exit with code 78."""
 
     def __init__(self, *lines: str) -> None:
         super().__init__("\n".join(lines))
@@ -51,7 +51,7 @@ class SettingsRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """An address to listen on. Port 0 lets the system choose one."""
+    """An address to listen on. With port 0, the system chooses a port."""
 
     host: str
     port: int
@@ -67,9 +67,9 @@ def _homeserver(url: str) -> str:
     if not named or re.search(r"\s", url):
         raise ValueError("is not a URL: write it like https://matrix.example.org")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("has a user name in it: leave it out, the account is MATRIX_USER_ID")
+        raise ValueError("contains a user name: remove it, MATRIX_USER_ID names the account")
     if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError("has more than a host: leave out what follows it, /_matrix included")
+        raise ValueError("has a path, a query or a fragment: remove it, /_matrix included")
     return f"{parts.scheme}://{parts.netloc}"
 
 
@@ -90,7 +90,9 @@ def _path(text: object) -> Path:
     try:
         return path.expanduser()
     except RuntimeError:
-        raise ValueError("has a ~ that stands for nobody's home: write the path out") from None
+        raise ValueError(
+            "begins with the home folder of an unknown user: write the full path"
+        ) from None
 
 
 def _file(path: Path) -> Path:
@@ -108,7 +110,7 @@ def _folder(path: Path) -> Path:
 def _mode(path: Path, question: Callable[[int], bool]) -> bool:
     try:
         return question(path.stat().st_mode)
-    except OSError:  # not there yet, or not to be seen: opening it will tell
+    except OSError:  # missing or inaccessible: opening it reports the error
         return False
 
 
@@ -123,8 +125,8 @@ def _known_shape(patterns: tuple[str, ...]) -> tuple[str, ...]:
         whole = pattern.startswith(("@", "*", "?", "[")) and ":" in pattern
         if not whole and pattern != "*":
             raise ValueError(
-                f"has an entry that matches nobody, {pattern!r}: write it like @alice:example.org, "
-                "@*:example.org or *:example.org, with commas between"
+                f"has an entry that matches no user id, {pattern!r}: write it like "
+                "@alice:example.org, @*:example.org or *:example.org, separated by commas"
             )
     return patterns
 
@@ -160,9 +162,9 @@ _Bind: TypeAlias = Annotated[Bind | None, NoDecode, BeforeValidator(_bind)]
 
 
 class LocalSettings(BaseSettings):
-    """What a command needs that only reads local files: no account, no homeserver.
+    """The settings of commands that use only local files, without account or homeserver.
 
-    `log_format` is None where the environment leaves it to the terminal.
+    `log_format` is None if the environment leaves the choice to `configure_logging`.
     """
 
     model_config = SettingsConfigDict(
@@ -183,7 +185,7 @@ class LocalSettings(BaseSettings):
         default=Path("lambda_journal.db"), validation_alias="MATRIX_JOURNAL_PATH"
     )
     status_bind: _Bind = Field(default=Bind("127.0.0.1", 8484), validation_alias="STATUS_BIND")
-    """Where the status page listens; None turns it off."""
+    """The address of the status page; None turns it off."""
     log_format: Annotated[LogFormat | None, BeforeValidator(_lower)] = Field(
         default=None, validation_alias="LOG_FORMAT"
     )
@@ -194,7 +196,7 @@ class LocalSettings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _empty_is_unset(cls, data: dict[str, object]) -> dict[str, object]:
-        """`MATRIX_DEVICE_ID=` means the default, as in a shell; only STATUS_BIND has an empty."""
+        """An empty variable means its default. An empty STATUS_BIND turns the page off."""
         return {key: value for key, value in data.items() if value != "" or key == _MAY_BE_EMPTY}
 
     @field_validator("journal_path")
@@ -202,12 +204,12 @@ class LocalSettings(BaseSettings):
     def _files_of_their_own(cls, path: Path, info: ValidationInfo) -> Path:
         database = info.data.get("db_path")
         if database is not None and path.absolute() == database.absolute():
-            raise ValueError("is the same file as MATRIX_DB_PATH: name another")
+            raise ValueError("is the same file as MATRIX_DB_PATH: name another file")
         return path
 
 
 class Settings(LocalSettings):
-    """Everything the bot is told from outside, checked. `load_settings` makes one."""
+    """All settings of the bot, checked. `load_settings` creates them."""
 
     homeserver: Annotated[str, AfterValidator(_homeserver)] = Field(
         validation_alias="MATRIX_HOMESERVER"
@@ -220,32 +222,32 @@ class Settings(LocalSettings):
         default=DEFAULT_DEVICE_ID, validation_alias="MATRIX_DEVICE_ID"
     )
     allowed_users: _Patterns = Field(default=(), validation_alias="MATRIX_ALLOWED_USERS")
-    """Globs over user ids; none means everyone on the bot's own homeserver."""
+    """Globs for user ids. Empty allows every user of the bot's own homeserver."""
     locale: Literal["en", "ru"] = Field(default="en", validation_alias="BOT_LOCALE")
     platform: Literal["echo"] = Field(default="echo", validation_alias="BOT_PLATFORM")
 
     @field_validator("password")
     @classmethod
     def _some_credentials(cls, password: SecretStr | None, info: ValidationInfo) -> object:
-        # Declared after access_token, which is why that one can be seen here.
+        # pydantic validates in the order of declaration, so access_token is already there.
         if password is None and info.data.get("access_token") is None:
-            raise ValueError("is not set, and MATRIX_ACCESS_TOKEN neither: set one of the two")
+            raise ValueError("is not set, nor is MATRIX_ACCESS_TOKEN: set one of them")
         return password
 
     @property
     def server_name(self) -> str:
-        """The server part of the bot's own user id."""
+        """The server part of the bot's user id."""
         return self.user_id.partition(":")[2]
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The values that no log line may show."""
+        """The values that must not appear in the log."""
         given = (self.password, self.access_token)
         return tuple(secret.get_secret_value() for secret in given if secret is not None)
 
     def allows(self, user_id: str) -> bool:
-        """Whether this person may have a Space of their own here."""
-        # The escape is for a server name that is an IPv6 address: [::1] is a class in a glob.
+        """Whether this person may have a Space."""
+        # The server name may be an IPv6 address, and [::1] is a character class in a glob.
         patterns = self.allowed_users or (f"*:{glob.escape(self.server_name)}",)
         return any(fnmatchcase(user_id, pattern) for pattern in patterns)
 
@@ -258,12 +260,12 @@ _Loaded = TypeVar("_Loaded", bound=LocalSettings)
 
 
 def load_settings() -> Settings:
-    """Read the environment and `.env`. Raises SettingsRefused with every mistake at once."""
+    """Read the environment and `.env`. Raises SettingsRefused with all errors at once."""
     return _load(Settings)
 
 
 def load_local_settings() -> LocalSettings:
-    """Read what needs no account. Raises SettingsRefused with every mistake at once."""
+    """Read the settings that need no account. Raises SettingsRefused with all errors at once."""
     return _load(LocalSettings)
 
 
@@ -273,7 +275,7 @@ def _load(kind: type[_Loaded]) -> _Loaded:
     except ValidationError as error:
         lines = tuple(_line(detail) for detail in error.errors(include_url=False))
     except (OSError, UnicodeDecodeError) as error:
-        lines = (f"{DOTENV}: cannot be read ({_cause(error)}): mend the file or remove it",)
+        lines = (f"{DOTENV}: cannot be read ({_cause(error)}): repair the file or remove it",)
     raise SettingsRefused(*lines, *hints()) from None
 
 
@@ -283,7 +285,7 @@ def _cause(error: OSError | UnicodeDecodeError) -> str:
 
 def _line(detail: ErrorDetails) -> str:
     place = str(detail["loc"][0])
-    # A default that does not pass is reported under the field's own name.
+    # pydantic reports an invalid default under the name of the field.
     field = Settings.model_fields.get(place)
     variable = place if field is None else str(field.validation_alias)
     sentence = _SENTENCES.get(detail["type"])
@@ -298,30 +300,32 @@ def _unknown_choice(_variable: str, detail: ErrorDetails) -> str:
     return f"is {detail['input']!r}: use {detail['ctx']['expected']}"
 
 
-def _own_words(_variable: str, detail: ErrorDetails) -> str:
+def _validator_message(_variable: str, detail: ErrorDetails) -> str:
     return str(detail["ctx"]["error"])
 
 
 _SENTENCES: Final[Mapping[str, Callable[[str, ErrorDetails], str]]] = {
     "missing": _missing,
     "literal_error": _unknown_choice,
-    "value_error": _own_words,
+    "value_error": _validator_message,
 }
 
 
 def hints() -> tuple[str, ...]:
-    """A line for each variable that looks like a slip of ours: unknown, and one letter or so off.
+    """A line for each variable that looks like a misspelt variable of the bot.
 
-    A slip in MATRIX_ALLOWED_USERS would otherwise quietly let everyone in.
+    Without it, a misspelt MATRIX_ALLOWED_USERS would silently allow every user.
     """
     known = {str(field.validation_alias) for field in Settings.model_fields.values()}
     present = _names_present()
     lines: list[str] = []
     for name in sorted(present - known):
-        if not name.upper().startswith(_OURS):
+        if not name.upper().startswith(_PREFIXES):
             continue
         meant = get_close_matches(name.upper(), known - present, n=1, cutoff=0.75)
-        lines += [f"{name}: is not a variable of ours: did you mean {meant[0]}?"] if meant else []
+        lines += (
+            [f"{name}: is not a variable of the bot: did you mean {meant[0]}?"] if meant else []
+        )
     return tuple(lines)
 
 

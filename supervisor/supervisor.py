@@ -1,7 +1,7 @@
 """Drives the bot through its lifecycle: one activity per state, one transition per activity.
 
-`lifecycle` says which state follows, `errors` what an activity's error means, `current` what the
-bot knows in each state. This module runs the activities and makes the transitions.
+`lifecycle` decides which state follows, `errors` which trigger an activity's error becomes, and
+`current` has the data of each state. This module runs the activities and makes the transitions.
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ RECOVERED: Final = "homeserver and database answer again"
 
 
 class Activities(Protocol):
-    """What is done in each state. An activity returns why it is done, or raises a port error."""
+    """The activities. Each returns the reason of the transition, or raises a port error."""
 
     async def log_in(self) -> str:
         """Get a session. Also raises CredentialsRefused."""
@@ -47,28 +47,28 @@ class Activities(Protocol):
         ...
 
     async def reconcile(self) -> str:
-        """Bring the cache in line with it. Also raises ReconcileFailed."""
+        """Bring the cache in line with that state. Also raises ReconcileFailed."""
         ...
 
     async def serve(self, *, degraded: bool = False) -> None:
-        """Answer people until something raises. Also raises RoomsFail, unless `degraded`."""
+        """Answer messages until an error is raised. Also raises RoomsFail, unless `degraded`."""
         ...
 
     async def probe(self) -> None:
-        """Return only after what was lost has really answered."""
+        """Return only after both the homeserver and the store have answered."""
         ...
 
     def forget_position(self) -> None:
-        """The sync position is not good any more."""
+        """Drop the sync position: it is no longer valid."""
         ...
 
 
 class TransitionDenied(Exception):
-    """An activity asked for a transition that the table does not have: a bug."""
+    """An activity led to a transition that the table does not have: a bug."""
 
 
 class Supervisor:
-    """The only writer of the lifecycle's state. It begins in `initial`."""
+    """The only writer of the lifecycle's state, which begins as `initial`."""
 
     def __init__(
         self,
@@ -92,17 +92,17 @@ class Supervisor:
 
     @property
     def current(self) -> Current:
-        """The state that the bot is in, with what belongs to it."""
+        """The bot's state, with its data."""
         return self._current
 
     @property
     def state(self) -> State:
-        """The state that the bot is in."""
+        """The bot's state."""
         return self._current.state
 
     @property
     def attempts(self) -> int:
-        """Attempts in a row to come back that did not lead to staying live."""
+        """Consecutive recovery attempts since the bot last stayed live."""
         return self._memory.attempts
 
     def request_stop(self, reason: str) -> None:
@@ -112,17 +112,17 @@ class Supervisor:
             self._activity.cancel()
 
     async def run(self) -> Stopped:
-        """Step until stopped."""
+        """Run `step` until the bot is stopped."""
         while not isinstance(self._current, Stopped):
             await self.step()
         return self._current
 
     async def step(self) -> Transition[State, Trigger]:
-        """Run the current state's activity to its end, and make the transition it asks for."""
+        """Run the current state's activity to its end, and make the transition that follows."""
         return await self._fire(await self._fact())
 
     async def _fact(self) -> Fact:
-        """Run the activity; a request to stop ends it at whatever point it is."""
+        """Run the activity. `request_stop` cancels it at any point."""
         with anyio.CancelScope() as self._activity:
             if self._stop_reason is not None:
                 return Fact(Trigger.STOP_REQUESTED, self._stop_reason)
@@ -139,7 +139,7 @@ class Supervisor:
             case Degraded() as degraded:
                 return await self._recover(degraded)
             case Stopped():
-                raise RuntimeError("stopped is the end")
+                raise RuntimeError("a stopped bot has no activity")
             case _:
                 assert_never(self._current)
 
@@ -158,7 +158,7 @@ class Supervisor:
                 assert_never(state)
 
     async def _log_in(self) -> Fact:
-        if self._memory.is_storm(self._bounds):
+        if self._memory.is_revoked_too_often(self._bounds):
             return Fact(Trigger.HOMESERVER_LOST, _two_programs(self._bounds.revocations))
         return Fact(Trigger.LOGGED_IN, await self._activities.log_in())
 
@@ -168,7 +168,7 @@ class Supervisor:
         return fact_of(error, self._current)
 
     async def _recover(self, degraded: Degraded) -> Fact:
-        """Try until a request has really succeeded."""
+        """Probe until a probe succeeds or its error is not a loss."""
         while True:
             fact = await self._attempt(degraded)
             if fact.trigger not in LOSSES:
@@ -178,7 +178,7 @@ class Supervisor:
             self._on_change(degraded.state, degraded.reason)
 
     async def _attempt(self, degraded: Degraded) -> Fact:
-        """Wait, longer with each attempt, and probe."""
+        """Wait longer with each attempt, then probe."""
         self._memory = self._memory.with_attempt()
         delay_s = self._bounds.probe.delay_s(self.attempts, self._random, degraded.retry_after_s)
         self._current = replace(degraded, next_attempt_at=anyio.current_time() + delay_s)
@@ -191,7 +191,7 @@ class Supervisor:
         return Fact(degraded.recovered(), RECOVERED)
 
     async def _wait(self, degraded: Degraded, delay_s: float) -> None:
-        """Let time pass; where only some rooms fail, the others are served meanwhile."""
+        """Wait for `delay_s`. If only some rooms fail, serve the others meanwhile."""
         with anyio.move_on_after(delay_s) as scope:
             if degraded.serves:
                 retry_after_s = await self._serve_while_degraded()
@@ -200,7 +200,7 @@ class Supervisor:
             await anyio.sleep_forever()
 
     async def _serve_while_degraded(self) -> float:
-        """Serve until a loss ends that; for how long the homeserver then asks to be left alone."""
+        """Serve until a loss ends it; return the pause in seconds that the homeserver asks for."""
         try:
             await self._activities.serve(degraded=True)
         except EXPECTED as error:
@@ -212,7 +212,7 @@ class Supervisor:
         raise RuntimeError("serve ends by raising")
 
     async def _fire(self, fact: Fact) -> Transition[State, Trigger]:
-        """The one place where the state changes; the journal hears of it before all else."""
+        """Write the transition to the journal, then change the state. No other code changes it."""
         src, left, now = self.state, self._current, anyio.current_time()
         dst = LIFECYCLE.next(src, fact.trigger)
         memory = self._memory.after(left, fact.trigger, now, self._bounds)

@@ -1,7 +1,8 @@
-"""How long the bot may be quiet in each state before it must be taken for stuck. Pure.
+"""How long each state may show no sign of life before the bot is considered stuck. Pure.
 
-Every wait of the bot has a bound of its own; these are generous sums of them. What is quiet for
-longer is no outage, which ends in `degraded`, but a bug: a service manager should start again.
+Every wait of the bot has its own bound; these limits are generous sums of those bounds. An outage
+leads to `degraded` before a limit is reached. A bot that exceeds a limit has a bug, and the service
+manager should restart it.
 """
 
 from collections.abc import Mapping
@@ -9,22 +10,22 @@ from typing import Final
 
 from supervisor.lifecycle import State
 
-PATIENCE_S: Final[Mapping[State, float]] = {
+QUIET_LIMIT_S: Final[Mapping[State, float]] = {
     State.LOGIN: 300.0,
-    State.HYDRATE: 1800.0,  # ten thousand rooms one by one, from a server that is slow
+    State.HYDRATE: 1800.0,  # ten thousand rooms one by one, from a slow server
     State.RECONCILE: 1800.0,
-    State.LIVE: 300.0,  # a beat comes with each /sync, and those end within a minute
-    State.DEGRADED: 300.0,  # from when the next attempt was to begin
+    State.LIVE: 300.0,  # each /sync gives a sign of life, and ends within a minute
+    State.DEGRADED: 300.0,  # counted from the time at which the next attempt is due
     State.STOPPED: 60.0,
 }
 
 
 def is_stuck(state: State, quiet_s: float, next_attempt_in_s: float | None = None) -> bool:
-    """Whether nothing has come of a state for too long.
+    """Whether a state has shown no sign of life for too long.
 
-    `quiet_s` is the time since the last sign of life. While degraded the wait for the next
-    attempt, which may have been asked for by the homeserver, does not count.
+    `quiet_s` is the time since the last sign of life. While degraded, the wait for the next
+    attempt does not count, because the homeserver may have asked for it.
     """
     if next_attempt_in_s is not None:
-        return -next_attempt_in_s > PATIENCE_S[state]
-    return quiet_s > PATIENCE_S[state]
+        return -next_attempt_in_s > QUIET_LIMIT_S[state]
+    return quiet_s > QUIET_LIMIT_S[state]

@@ -4,7 +4,8 @@ The files, in reading order:
 
 - `actor`: settles the owner's rows, and starts work on the owner's intents.
 - `work`: what all work on intents shares: looking up rows, inviting, telling, finishing an intent.
-- `creation`: carries out intents, and creates Spaces and chats.
+- `creation`: carries out intents, and creates Spaces and chats step by step.
+- `room_making`: the requests and the rows of a new Space or chat.
 - `preconditions`: whether a creation must wait, because the room may exist already.
 - `onboarding`: answers invites, and gives an owner a Space and a chat, or the way back to them.
 """

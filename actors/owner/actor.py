@@ -17,6 +17,7 @@ from actors.messages import (
 )
 from actors.model import ChatContext, Intent, IntentStep, RoomId, RoomMeta, UserId, UserMeta
 from actors.owner.creation import Creation
+from actors.owner.room_making import adopted
 from actors.owner.work import OwnerWork
 from actors.reading import read_graph, read_if_joined
 from actors.rows import from_row, room_key, to_row, user_key
@@ -187,7 +188,7 @@ def _adoptions(reports: Sequence[RoomReport], intents: Sequence[Intent]) -> list
         if intent.step is IntentStep.CREATING and intent.nonce in nonces:
             room_id = nonces[intent.nonce]
             _log.info("room_adopted", room_id=room_id, owner=intent.owner, nonce=intent.nonce)
-            writes.append(PutIntent(Creation.adopted(intent, room_id)))
+            writes.append(PutIntent(adopted(intent, room_id)))
     return writes
 
 

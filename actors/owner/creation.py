@@ -11,26 +11,15 @@ from typing import assert_never
 import structlog
 
 from actors.messages import IntentsWaiting, owner_address
-from actors.model import (
-    ChatContext,
-    Intent,
-    IntentKind,
-    IntentStep,
-    Marker,
-    Nonce,
-    RoomId,
-    RoomKind,
-    RoomMeta,
-    UserMeta,
-)
+from actors.model import Intent, IntentKind, IntentStep, RoomMeta
 from actors.owner.onboarding import Onboarding
 from actors.owner.preconditions import Preconditions
+from actors.owner.room_making import RoomMaking, adopted
 from actors.owner.work import OwnerWork, required
-from actors.ports import HomeserverRefused, HomeserverUnavailable, NewRoom, RateLimited
-from actors.reading import read_if_joined
-from actors.rows import PLATFORM_NAME, chat_key, from_row, room_key, to_row, user_key
-from actors.rules.numbering import MAX_CHAT_NUMBER, chat_id_of, chat_number, next_index
-from actors.writes import PutIntent, PutRow, Write
+from actors.ports import HomeserverRefused, HomeserverUnavailable, RateLimited
+from actors.rows import from_row, room_key, to_row, user_key
+from actors.rules.numbering import MAX_CHAT_NUMBER, chat_id_of, chat_number
+from actors.writes import PutIntent, PutRow
 
 _log = structlog.get_logger()
 
@@ -40,6 +29,11 @@ class Creation:
     """Carries out one owner's intents. Only the owner's actor uses it: one step at a time."""
 
     work: OwnerWork
+
+    @property
+    def making(self) -> RoomMaking:
+        """The requests and rows of a new room."""
+        return RoomMaking(self.work)
 
     async def carry_out(self) -> None:
         """Take every open intent as far as possible in order of rank; stop when one must wait.
@@ -55,11 +49,6 @@ class Creation:
             intents = await self.work.services.store.open_intents(self.work.owner)
             if not intents or not await self._advance(min(intents, key=_rank)):
                 return
-
-    @staticmethod
-    def adopted(intent: Intent, room_id: RoomId) -> Intent:
-        """The intent with the room that it created."""
-        return replace(intent, step=IntentStep.CREATED, room_id=room_id)
 
     async def _advance(self, intent: Intent) -> bool:
         """Take one step. False: the intent must wait, and a later message continues it."""
@@ -132,8 +121,8 @@ class Creation:
         if room is None:
             return False
         _log.info("room_adopted", room_id=room_id, owner=self.work.owner, nonce=intent.nonce)
-        adopted = replace(self.adopted(intent, room_id), chat_id=room.chat_id)
-        await self.work.services.store.commit([PutIntent(adopted)])
+        known = replace(adopted(intent, room_id), chat_id=room.chat_id)
+        await self.work.services.store.commit([PutIntent(known)])
         return True
 
     async def _reserve(self, intent: Intent) -> None:
@@ -146,7 +135,7 @@ class Creation:
         if user is None:
             await self._without_space(intent)
             return
-        index = await self._next_index()
+        index = await self.making.next_index()
         if index > MAX_CHAT_NUMBER:
             await self.work.give_up(intent, self.work.services.texts.no_more_chats)
             return
@@ -172,10 +161,10 @@ class Creation:
     async def _create(self, intent: Intent) -> bool:
         services, now = self.work.services, self.work.services.wall_clock()
         if intent.started_at is not None:
-            found = await self._find(intent.nonce)
+            found = await self.making.find(intent.nonce)
             if found is not None:
                 _log.info("room_adopted", room_id=found, owner=self.work.owner, nonce=intent.nonce)
-                await self._rows(intent, found)
+                await self.making.record(intent, found)
                 return True
             unclear_for_s = services.bounds.unclear_for_s
             wait_s = min(intent.started_at + unclear_for_s - now, unclear_for_s)
@@ -185,10 +174,10 @@ class Creation:
         if await self._found_meanwhile(intent):
             return True
         try:
-            new_room = await self._new_room(intent)
+            new_room = await self.making.new_room(intent)
             intent = replace(intent, started_at=now)
             await services.store.commit([PutIntent(intent)])
-            room_id = await self._create_room(new_room, intent.nonce)
+            room_id = await self.making.create_room(new_room, intent.nonce)
         except RateLimited as limit:
             await self._queue(replace(intent, started_at=None), limit.retry_after_s)
             return False
@@ -211,7 +200,7 @@ class Creation:
             await self._refused(intent, refusal.message or refusal.errcode)
             return True
         _log.info("room_created", room_id=room_id, owner=self.work.owner, kind=str(intent.kind))
-        await self._rows(intent, room_id)
+        await self.making.record(intent, room_id)
         return True
 
     async def _refused(self, intent: Intent, reason: str) -> None:
@@ -230,88 +219,6 @@ class Creation:
             *self.work.notice(intent, "done", body),
         )
 
-    async def _create_room(self, new_room: NewRoom, nonce: Nonce) -> RoomId:
-        async with self.work.services.homeserver_slots:
-            with self.work.services.registry.creations.under_way(nonce):
-                return await self.work.services.homeserver.create_room(new_room)
-
-    async def _find(self, nonce: Nonce) -> RoomId | None:
-        """The joined room with the nonce in its marker. Rooms with a row are not searched."""
-        homeserver, store = self.work.services.homeserver, self.work.services.store
-        for room_id in sorted(await homeserver.joined_rooms()):
-            if await store.row(room_key(room_id)) is not None:
-                continue
-            seen = await read_if_joined(homeserver, room_id)
-            if seen and seen.marker and seen.marker.intent == nonce:
-                return room_id
-        return None
-
-    async def _new_room(self, intent: Intent) -> NewRoom:
-        texts = self.work.services.texts
-        if intent.kind is IntentKind.SPACE:
-            mark = await self._next_index()
-            return NewRoom(
-                Marker(RoomKind.SPACE, self.work.owner, next_chat_index=mark, intent=intent.nonce),
-                self._space_name(),
-                texts.space_topic,
-            )
-        space_id = await self._space_id()
-        await self._raise_high_water(space_id, 1 + (chat_number(intent.chat_id or "") or 0))
-        return NewRoom(
-            Marker(
-                RoomKind.CHAT,
-                self.work.owner,
-                chat_id=intent.chat_id,
-                space_id=space_id,
-                platform_chat_id=intent.platform_chat_id,
-                intent=intent.nonce,
-            ),
-            self._chat_name(intent),
-        )
-
-    async def _next_index(self) -> int:
-        """The next index, above every number that the owner's chats use, also without a Space."""
-        user, chats = await self.work.user(), await self.work.chats()
-        floor = (
-            user.next_chat_index
-            if user
-            else self.work.services.registry.creations.first_free(self.work.owner)
-        )
-        return next_index((chat.chat_id for chat in chats), floor)
-
-    async def _raise_high_water(self, space_id: RoomId, index: int) -> None:
-        """Raise the high-water mark in the Space's marker to `index`, if it is lower.
-
-        This comes before createRoom, so that no number is ever used twice.
-        """
-        homeserver = self.work.services.homeserver
-        space = await homeserver.read_room(space_id)
-        if space.marker_fault is not None:
-            raise HomeserverUnavailable(f"the Space's marker can't be read: {space.marker_fault}")
-        marker = space.marker or Marker(RoomKind.SPACE, self.work.owner)
-        if (marker.next_chat_index or 1) < index:
-            await homeserver.write_marker(space_id, replace(marker, next_chat_index=index))
-
-    async def _rows(self, intent: Intent, room_id: RoomId) -> None:
-        """Write the rows of a created room, together with the intent, in one transaction."""
-        created = self.adopted(intent, room_id)
-        writes: list[Write] = [PutIntent(created)]
-        if intent.kind is IntentKind.SPACE:
-            name = self._space_name()
-            room = RoomMeta(RoomKind.SPACE, None, name, self.work.owner, room_id, None)
-            user = UserMeta(room_id, await self._next_index())
-            writes.append(PutRow(user_key(self.work.owner), to_row(user)))
-        else:
-            space_id, chat_id = await self._space_id(), required(intent.chat_id)
-            name = self._chat_name(intent)
-            room = RoomMeta(
-                RoomKind.CHAT, chat_id, name, self.work.owner, space_id, intent.platform_chat_id
-            )
-            chat = ChatContext(self.work.owner, chat_id, PLATFORM_NAME, room_id, name)
-            writes.append(PutRow(chat_key(self.work.owner, chat_id), to_row(chat)))
-        writes.append(PutRow(room_key(room_id), to_row(room)))
-        await self.work.services.store.commit(writes)
-
     async def _finish(self, intent: Intent) -> None:
         """Link the room, invite the owner and tell the owner. Each step may be repeated."""
         room_id = required(intent.room_id)
@@ -319,32 +226,18 @@ class Creation:
             await self.work.invite(room_id)
             await self.work.finish(intent)
             return
-        await self._link(await self._space_id(), room_id)
+        await self.making.link(await self.making.space_id(), room_id)
         await self.work.invite(room_id)
         texts = self.work.services.texts
         text = texts.welcome if intent.kind is IntentKind.FIRST_CHAT else texts.chat_created
         if intent.reply_room is None:  # the owner asked in no chat: the bot tells in the new one
             intent, text = replace(intent, reply_room=room_id), texts.welcome_here
         body = text.format(
-            name=self._chat_name(intent),
+            name=self.making.chat_name(intent),
             chat_id=intent.chat_id or "",
             link=self.work.services.link_to(room_id),
         )
         await self.work.finish(intent, *self.work.notice(intent, "done", body))
-
-    # ------------------------------------------------------------ what these share
-
-    async def _link(self, space_id: RoomId, room_id: RoomId) -> None:
-        """List a room in a Space, unless it is listed: homeservers limit writes, not reads."""
-        space = await read_if_joined(self.work.services.homeserver, space_id)
-        if space is not None and room_id in space.children:
-            return
-        try:
-            await self.work.services.homeserver.link(space_id, room_id)
-        except HomeserverRefused as refusal:
-            _log.warning(
-                "link_refused", room_id=room_id, owner=self.work.owner, reason=str(refusal)
-            )
 
     async def _queue(self, intent: Intent, wait_s: float) -> None:
         """Tell the owner once that the intent waits for the rate limit, and come back later."""
@@ -352,19 +245,6 @@ class Creation:
             _log.info("creation_queued", owner=self.work.owner, nonce=intent.nonce, wait_s=wait_s)
         await self.work.say_queued(intent, self.work.services.texts.creation_queued)
         self.work.services.tell_owner_later(wait_s, self.work.owner, IntentsWaiting())
-
-    def _chat_name(self, intent: Intent) -> str:
-        if intent.chat_id is None:
-            return ""
-        number = chat_number(intent.chat_id)
-        return intent.name or self.work.services.texts.chat_name.format(number=number)
-
-    def _space_name(self) -> str:
-        localpart = self.work.owner[1:].partition(":")[0]
-        return self.work.services.texts.space_name.format(owner=localpart)
-
-    async def _space_id(self) -> RoomId:
-        return required(await self.work.user()).space_id
 
 
 def _rank(intent: Intent) -> int:

@@ -4,11 +4,10 @@ The rules of delivery belong to a message's class, so the runtime needs no list 
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """The address of one actor. `name` is unique within its `kind`."""
 
     kind: str

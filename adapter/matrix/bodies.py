@@ -1,6 +1,7 @@
-"""The shapes of the homeserver's answers, as far as they are used. Unknown fields are ignored.
+"""The shapes of the homeserver's answers, limited to the fields that the bot uses.
 
-Rooms and events stay undecoded (`Raw`) in the answers that hold many of them.
+Decoding ignores unknown fields. Rooms and events stay undecoded (`Raw`) in answers with many of
+them.
 """
 
 from typing import Final
@@ -13,7 +14,7 @@ _EMPTY: Final = msgspec.Raw(b"{}")
 
 
 class Acknowledged(msgspec.Struct):
-    """An answer whose content does not matter."""
+    """An answer with content that the bot does not use."""
 
 
 class LoggedIn(msgspec.Struct):
@@ -50,7 +51,7 @@ class JoinedRooms(msgspec.Struct):
 
 
 class Membership(msgspec.Struct):
-    """The content of an `m.room.member`."""
+    """The content of an `m.room.member` event."""
 
     membership: str = ""
 
@@ -72,12 +73,12 @@ class Capabilities(msgspec.Struct):
 
     @property
     def default_room_version(self) -> str:
-        """The room version that the server picks; empty where it does not say."""
+        """The room version that the server uses by default; empty if the server names none."""
         return self.capabilities.room_versions.default
 
 
 class Page(msgspec.Struct):
-    """`GET /rooms/{id}/messages`. `end` is absent at the end of what there is."""
+    """`GET /rooms/{id}/messages`. `end` is absent on the last page."""
 
     chunk: list[msgspec.Raw] = []
     end: str | None = None
@@ -92,7 +93,7 @@ class Rooms(msgspec.Struct):
 
 
 class EventList(msgspec.Struct):
-    """A section that has nothing but events."""
+    """A section that consists of events only."""
 
     events: list[msgspec.Raw] = []
 
@@ -106,13 +107,13 @@ class SyncResponse(msgspec.Struct):
 
 
 class InstanceData(msgspec.Struct):
-    """Account data of the type that we ask for."""
+    """An account data event of type `actors.model.INSTANCE_TYPE`."""
 
     content: Instance
 
 
 class Timeline(msgspec.Struct):
-    """What happened; `limited` when events before `prev_batch` were left out."""
+    """A room's new events. `limited`: the server left out events before `prev_batch`."""
 
     events: list[msgspec.Raw] = []
     limited: bool = False
@@ -120,7 +121,7 @@ class Timeline(msgspec.Struct):
 
 
 class Summary(msgspec.Struct):
-    """Who is in a room. `heroes` are told only where the room has no name."""
+    """The members of a room. The server names `heroes` only if the room has no name."""
 
     heroes: list[str] | None = msgspec.field(name="m.heroes", default=None)
     joined: int | None = msgspec.field(name="m.joined_member_count", default=None)
@@ -128,7 +129,7 @@ class Summary(msgspec.Struct):
 
 
 class JoinedRoom(msgspec.Struct):
-    """A room that we are in."""
+    """A room that the bot has joined."""
 
     state: EventList = msgspec.field(default_factory=EventList)
     timeline: Timeline = msgspec.field(default_factory=Timeline)
@@ -136,19 +137,19 @@ class JoinedRoom(msgspec.Struct):
 
 
 class InvitedRoom(msgspec.Struct):
-    """A room that we are invited to, by its stripped state."""
+    """A room that the bot is invited to, as its stripped state."""
 
     invite_state: EventList = msgspec.field(default_factory=EventList)
 
 
 class Hero(msgspec.Struct):
-    """One of the people after whom a room without a name is called."""
+    """A member that clients use to name a room without a name."""
 
     user_id: str
 
 
 class WindowRoom(msgspec.Struct):
-    """A room in a sliding-sync window: joined, or an invite when it has an `invite_state`."""
+    """A room in a sliding-sync window. A room with an `invite_state` is an invite."""
 
     required_state: list[msgspec.Raw] = []
     invite_state: list[msgspec.Raw] | None = None
@@ -170,13 +171,13 @@ class Versions(msgspec.Struct):
 
 
 class Unsigned(msgspec.Struct):
-    """What the server adds to an event."""
+    """The data that the server adds to an event."""
 
     prev_content: msgspec.Raw = _EMPTY
 
 
 class Event(msgspec.Struct):
-    """An event; one with a `state_key` is a state event."""
+    """An event. An event with a `state_key` is a state event."""
 
     type: str
     sender: str

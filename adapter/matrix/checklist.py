@@ -1,4 +1,7 @@
-"""Rooms still to be left or forgotten, in a file: a reset that is cut off can be taken up again."""
+"""A file with the rooms that a reset still has to leave or forget.
+
+It lets the next reset continue after an interruption.
+"""
 
 import contextlib
 import os
@@ -18,7 +21,7 @@ _log = structlog.get_logger("adapter.matrix.checklist")
 
 
 class _Head(msgspec.Struct, forbid_unknown_fields=True):
-    """The first line: whose rooms these are. Each line after it is one that is done."""
+    """The first line: the account and its rooms. Each later line is the id of a finished room."""
 
     homeserver: str
     user_id: UserId
@@ -26,15 +29,15 @@ class _Head(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Checklist:
-    """One account's rooms to leave and forget. Raises StoreUnavailable where it cannot write."""
+    """One account's rooms to leave and forget. Writing raises StoreUnavailable on failure."""
 
     def __init__(self, folder: Path, *, homeserver: str, user_id: UserId) -> None:
         self.path = folder / CHECKLIST_NAME
         self._homeserver = homeserver
         self._user_id = user_id
 
-    def left_over(self) -> tuple[RoomId, ...]:
-        """What an earlier run did not come to; nothing where none was cut off."""
+    def remaining(self) -> tuple[RoomId, ...]:
+        """The rooms that an interrupted reset did not finish; empty if no reset was interrupted."""
         try:
             head, *done = self.path.read_bytes().splitlines()
             plan = msgspec.json.decode(head, type=_Head)
@@ -44,13 +47,15 @@ class Checklist:
             _log.warning("checklist_ignored", path=str(self.path), reason=str(error))
             return ()
         if (plan.homeserver, plan.user_id) != (self._homeserver, self._user_id):
-            _log.warning("checklist_ignored", path=str(self.path), reason="of another account")
+            _log.warning(
+                "checklist_ignored", path=str(self.path), reason="it belongs to another account"
+            )
             return ()
-        ticked = {_decoded(line) for line in done}
-        return tuple(room_id for room_id in plan.rooms if room_id not in ticked)
+        finished = {_decoded(line) for line in done}
+        return tuple(room_id for room_id in plan.rooms if room_id not in finished)
 
     def begin(self, rooms: tuple[RoomId, ...]) -> None:
-        """Write down what is going to be done; durable on return."""
+        """Write the rooms that the reset is going to process. Durable on return."""
         head = msgspec.json.encode(_Head(self._homeserver, self._user_id, list(rooms)))
         fresh = self.path.with_name(f"{CHECKLIST_NAME}.{os.getpid()}")
         try:
@@ -65,8 +70,11 @@ class Checklist:
                 fresh.unlink()
             raise StoreUnavailable(f"{self.path} cannot be written ({error.strerror})") from error
 
-    def tick(self, room_id: RoomId) -> None:
-        """Note that a room is done. It may be lost with the machine: doing it again is harmless."""
+    def mark_done(self, room_id: RoomId) -> None:
+        """Record that a room is finished.
+
+        A power loss may lose the record: processing the room again is harmless.
+        """
         try:
             with self.path.open("ab") as file:
                 file.write(msgspec.json.encode(room_id) + b"\n")
@@ -77,5 +85,5 @@ class Checklist:
 def _decoded(line: bytes) -> str | None:
     try:
         return msgspec.json.decode(line, type=str)
-    except UNDECODABLE:  # the last one of a run that was cut off
+    except UNDECODABLE:  # an interruption cut off the last line
         return None

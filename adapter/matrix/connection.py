@@ -1,4 +1,4 @@
-"""One request to the homeserver, in bounded time, and its answer or a port's error."""
+"""Requests to the homeserver. Each ends in bounded time with a decoded answer or a port error."""
 
 from collections.abc import Mapping
 from typing import Final, Protocol, TypeVar
@@ -14,19 +14,19 @@ from actors.ports import HomeserverUnavailable, PortError
 from adapter.matrix.errors import TRANSPORT_ERRORS, UNDECODABLE, error_for, unavailable
 
 _PREFIX: Final = "/_matrix/client/v3/"
-_WAITING: Final = f"{_PREFIX}sync"
-"""Requests that take as long as there is no news."""
+_LONG_POLL: Final = f"{_PREFIX}sync"
+"""Requests to this path last until there is news, so their duration is not measured."""
 
 A = TypeVar("A")
 
 
 class Client(Protocol):
-    """What is used of nio's AsyncClient."""
+    """The part of nio's AsyncClient that the bot uses."""
 
     access_token: str
 
     def restore_login(self, user_id: str, device_id: str, access_token: str) -> None:
-        """Use this session from now on."""
+        """Use this session for later requests."""
 
     async def send(
         self,
@@ -56,7 +56,7 @@ class Connection:
 
     @property
     def access_token(self) -> str:
-        """The token in use; empty where there is no session."""
+        """The token in use; empty without a session."""
         return self._client.access_token or ""
 
     def resume(self, user_id: str, device_id: str, access_token: str) -> None:
@@ -64,7 +64,7 @@ class Connection:
         self._client.restore_login(user_id, device_id, access_token)
 
     def forget(self) -> None:
-        """Send no token any more."""
+        """Send later requests without a token."""
         self._client.access_token = ""
 
     async def request(
@@ -76,9 +76,9 @@ class Connection:
         *,
         timeout_s: float | None = None,
     ) -> A:
-        """The decoded answer; `path` comes from `path_to`.
+        """Send a request and return the decoded answer. `path_to` makes the `path`.
 
-        `timeout_s` has a default in the bounds. Raises the port's errors.
+        `timeout_s` defaults to `Bounds.request_s`. Raises the errors of the Homeserver port.
         """
         meter, began = self._meter, anyio.current_time()
         try:
@@ -92,7 +92,7 @@ class Connection:
             meter.answers["ok"] += 1
             return decoded
         finally:
-            if not path.startswith(_WAITING):
+            if not path.startswith(_LONG_POLL):
                 meter.requests.add(anyio.current_time() - began)
 
     async def close(self) -> None:
@@ -144,6 +144,6 @@ class Connection:
 
 
 def path_to(*parts: str, **query: str | int) -> str:
-    """The path of an endpoint, each part percent-encoded."""
+    """The path of an endpoint, with each part percent-encoded."""
     path = _PREFIX + "/".join(quote(part, safe="") for part in parts)
     return f"{path}?{urlencode(query)}" if query else path

@@ -1,4 +1,7 @@
-"""What went wrong with a request, in the ports' family of errors. Pure; the only translation."""
+"""Translates failed requests into the errors of the ports. Pure.
+
+No other module translates HTTP or transport errors.
+"""
 
 import ssl
 from collections.abc import Mapping
@@ -18,13 +21,13 @@ from actors.ports import (
 )
 
 TRANSPORT_ERRORS: Final = (aiohttp.ClientError, TimeoutError, OSError)
-"""What a request can raise before there is an answer."""
+"""Errors that a request can raise before it has an answer."""
 
 UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding JSON from outside can raise."""
+"""Errors that decoding JSON from outside can raise."""
 
 MAX_RETRY_AFTER_S: Final = 3600.0
-"""What nobody means to ask for is not obeyed."""
+"""The bot waits no longer than this, even if the homeserver asks for more."""
 _DEFAULT_RETRY_AFTER_S: Final = 5.0
 _REASON_LIMIT: Final = 200
 _TOO_MANY_REQUESTS: Final = 429
@@ -39,9 +42,9 @@ class _Problem(msgspec.Struct):
 
 
 def error_for(status: int, headers: Mapping[str, str], body: bytes) -> PortError | None:
-    """The error that an answer stands for; None for a success whose body looks like JSON.
+    """The port error for an answer; None for a 2xx answer with a body that looks like JSON.
 
-    The HTTP status decides first. A refusal without a Matrix error code comes from something in
+    The HTTP status decides first. A 4xx answer without a Matrix error code comes from a proxy in
     front of the homeserver and says nothing about the request.
     """
     if status // 100 == 2:  # noqa: PLR2004 (2xx)
@@ -59,7 +62,7 @@ def error_for(status: int, headers: Mapping[str, str], body: bytes) -> PortError
 
 
 def unavailable(error: Exception, timeout_s: float) -> HomeserverUnavailable:
-    """The same failure of the transport, told shortly and without the request's details."""
+    """The port error for a transport failure, with a short reason and no request details."""
     return HomeserverUnavailable(_transport_reason(error, timeout_s)[:_REASON_LIMIT])
 
 
@@ -107,11 +110,11 @@ def _transport_reason(error: Exception, timeout_s: float) -> str:
     if isinstance(error, TimeoutError):
         return f"timed out after {timeout_s:g} s"
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    return _told(error) or _told(cause) or _system_reason(cause)
+    return _reason_by_type(error) or _reason_by_type(cause) or _system_reason(cause)
 
 
-def _told(error: Exception) -> str | None:
-    """What to call an error that is better known by its type than by its text."""
+def _reason_by_type(error: Exception) -> str | None:
+    """The reason for an error with a type that is clearer than its text; None for other types."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
             reason = f"certificate: {error.certificate_error}"

@@ -1,7 +1,7 @@
-"""The homeserver behind the core's port: one bot account over nio's AsyncClient.
+"""Implements `actors.ports.Homeserver` for one bot account over nio's AsyncClient.
 
-The only module that knows nio. nio keeps the session and the connections; its retries, its sync
-loop, its store and its room objects stay unused, since they hide outages and lose state.
+This is the only module that imports nio. nio holds the session and the connections. Its retries,
+sync loop, store and room objects stay unused, because they hide outages and lose state.
 """
 
 import logging
@@ -62,9 +62,9 @@ A = TypeVar("A")
 class Gateway:
     """`actors.ports.Homeserver` over HTTP, for asyncio.
 
-    With a `session_file` a password login outlives the process; without one, or when `visiting`,
-    it ends with `log_out`. A visitor uses a stored session without ever writing one, and logs in
-    with a random device id, so that it never disturbs a bot that runs.
+    With a `session_file`, the session of a password login outlives the process. Without one, or
+    with `visiting`, `log_out` ends that session. A visiting gateway may use a stored session but
+    never writes one, and logs in with a random device id, so a running bot keeps its session.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Gateway:
 
     @classmethod
     def attach(cls, client: AsyncClient) -> Self:
-        """A gateway over a client that is logged in already. The client stays its owner's."""
+        """A gateway over a client that is already logged in. `close` leaves the client open."""
         return cls(
             client.homeserver,
             UserId(client.user_id),
@@ -112,36 +112,37 @@ class Gateway:
 
     @property
     def me(self) -> UserId:
-        """Our own user id, as configured; confirmed by `log_in`."""
+        """The bot's user id, as configured; `log_in` confirms it."""
         return self._me
 
     async def log_in(self) -> str:
-        """Get a session that works; answer `access token`, `stored session` or `password`."""
+        """Get a valid session; return `access token`, `stored session` or `password`."""
         return await self._login.log_in()
 
     async def log_out(self) -> None:
-        """End a session that `log_in` made and did not store; leave any other alone."""
+        """End a session that `log_in` created and did not store; leave any other session alone."""
         await self._login.log_out()
 
     async def close(self) -> None:
-        """Close connections, unless the client is somebody else's. Never raises."""
+        """Close the connections, unless the client came from the caller. Never raises."""
         if self._owns_client:
             with suppress(Exception):
                 await self._http.close()
 
     async def probe(self) -> None:
-        """Return only after a request that needs the session has really succeeded."""
+        """Return only after a request that needs the session has succeeded."""
         await self._rooms.probe()
 
     async def hydrate(self) -> Hydration:
-        """Read every joined room's state, and the position that goes with it."""
+        """Read the state of every joined room, and the matching sync position."""
         return await self._rooms.hydrate()
 
     async def sync(self, since: str, timeout_s: float) -> SyncDelta:
         """Wait up to `timeout_s` seconds for news since a position. Also raises PositionLost.
 
-        Synapse keeps an answer for two minutes, and whoever doesn't wait wants to know how things
-        stand now. What a loop is answered from memory is followed by the next sync.
+        Synapse caches an answer for two minutes by its filter. A call with `timeout_s=0` asks for
+        the current state, so a nonce in its filter bypasses that cache. A waiting call may get a
+        cached answer: the next sync of the loop brings the rest.
         """
         sync_filter = live_filter() if timeout_s else live_filter(secrets.token_hex(8))
         path = path_to("sync", since=since, timeout=int(timeout_s * 1000), filter=sync_filter)
@@ -160,30 +161,30 @@ class Gateway:
     ) -> Gap:
         """At most `limit` messages of a gap: backwards from `token` to `stop_at`.
 
-        It is read beyond our own join, only to see whether we have left as well.
+        Reading continues past the bot's own join to find out whether the bot left before it.
         """
         newest_first: list[InboundMessage] = []
         joined = departed = False
         for _ in range(limit // _PAGE_SIZE + _EXTRA_PAGES):
             page = await self._page(room_id, token, stop_at)
-            past = messages_of(room_id, page.chunk, self._me)
-            newest_first += () if joined else past.messages
-            joined, departed = joined or past.joined, past.departed
+            found = messages_of(room_id, page.chunk, self._me)
+            newest_first += () if joined else found.messages
+            joined, departed = joined or found.joined, found.departed
             if departed or page.end in {None, token} or len(newest_first) >= limit:
                 break
             token = page.end
         return Gap(tuple(reversed(newest_first[:limit])), rejoined=departed)
 
     async def read_room(self, room_id: RoomId) -> RoomSnapshot:
-        """One joined room's whole state. HomeserverRefused when we are not (or no longer) in it."""
+        """Read one room's whole state. Raises HomeserverRefused if the bot is not in the room."""
         return await self._rooms.read_room(room_id)
 
     async def joined_rooms(self) -> frozenset[RoomId]:
-        """The rooms that we are in."""
+        """The rooms that the bot has joined."""
         return await self._rooms.joined_rooms()
 
     async def create_room(self, room: NewRoom) -> RoomId:
-        """Create a private room. HomeserverUnavailable leaves it open whether the room exists."""
+        """Create a private room. After HomeserverUnavailable, the room may or may not exist."""
         version = await self._default_room_version()
         body = create_room_body(room, self._me, version)
         try:
@@ -197,23 +198,23 @@ class Gateway:
         return RoomId(answer.room_id)
 
     async def write_marker(self, room_id: RoomId, marker: Marker) -> None:
-        """Say in the room what the room is."""
+        """Write the marker, which says what the room is."""
         await self._put_state(room_id, MARKER_TYPE, self._me, marker_content(marker))
 
     async def set_name(self, room_id: RoomId, name: str) -> None:
-        """Name the room."""
+        """Set the room's name."""
         await self._put_state(room_id, "m.room.name", "", {"name": name})
 
     async def link(self, space_id: RoomId, room_id: RoomId) -> None:
-        """List a room in a Space (`m.space.child`)."""
+        """Add a room to a Space (`m.space.child`)."""
         await self._put_state(space_id, "m.space.child", room_id, link_content(self._me))
 
     async def unlink(self, space_id: RoomId, room_id: RoomId) -> None:
-        """List a room in a Space no longer."""
+        """Remove a room from a Space."""
         await self._put_state(space_id, "m.space.child", room_id, {})
 
     async def join(self, room_id: RoomId) -> None:
-        """Join a room that we are invited to."""
+        """Join a room that the bot is invited to."""
         await self._post(room_id, "join", {})
 
     async def leave(self, room_id: RoomId) -> None:
@@ -221,11 +222,11 @@ class Gateway:
         await self._post(room_id, "leave", {})
 
     async def forget(self, room_id: RoomId) -> None:
-        """Forget a room that we have left."""
+        """Forget a room that the bot has left."""
         await self._post(room_id, "forget", {})
 
     async def invite(self, room_id: RoomId, user_id: UserId) -> None:
-        """Invite somebody. Somebody who is already in the room is no error."""
+        """Invite a user. A user who is already in the room is no error."""
         try:
             await self._post(room_id, "invite", {"user_id": user_id})
         except HomeserverRefused as refusal:
@@ -233,25 +234,25 @@ class Gateway:
                 raise
 
     async def send(self, message: OutboundMessage) -> EventId:
-        """Send a message. Repeating its transaction id sends nothing more."""
+        """Send a message. A repeated transaction id sends nothing new."""
         path = path_to("rooms", message.room_id, "send", "m.room.message", message.txn_id)
         content = {"msgtype": "m.notice" if message.notice else "m.text", "body": message.body}
         return EventId((await self._write("PUT", path, Sent, content)).event_id)
 
     async def announce(self, instance: Instance) -> None:
-        """Tell everybody who uses our account that we do."""
+        """Write this process's name into the account data, for other processes on the account."""
         path = path_to("user", self._me, "account_data", INSTANCE_TYPE)
         await self._http.request("PUT", path, Acknowledged, asdict(instance))
 
     async def set_typing(self, room_id: RoomId, *, typing: bool) -> None:
-        """Show, for half a minute at most, that we are writing; or stop showing it."""
+        """Show a typing notice for at most 30 s, or end it."""
         body = {"typing": True, "timeout": _TYPING_MS} if typing else {"typing": False}
         await self._http.request(
             "PUT", path_to("rooms", room_id, "typing", self._me), Acknowledged, body
         )
 
     async def mark_read(self, room_id: RoomId, event_id: EventId) -> None:
-        """Show that everything up to this event has been read."""
+        """Set the read receipt to this event."""
         path = path_to("rooms", room_id, "receipt", "m.read", event_id)
         await self._http.request("POST", path, Acknowledged, {})
 
@@ -273,8 +274,8 @@ class Gateway:
         *,
         timeout_s: float | None = None,
     ) -> A:
-        """A request of those that share the account's rate limit."""
-        return await self._pace.keep(
+        """Send a request that counts towards the account's shared rate limit."""
+        return await self._pace.send(
             partial(self._http.request, method, path, answer, body, timeout_s=timeout_s)
         )
 
@@ -291,7 +292,7 @@ class Gateway:
             return False
 
     async def _default_room_version(self) -> str:
-        """The version that the server picks for a new room; asked again after a refusal."""
+        """The server's default version for new rooms; read again after a refused creation."""
         if self._room_version is None:
             answer = await self._http.request("GET", path_to("capabilities"), Capabilities)
             self._room_version = answer.default_room_version or DEFAULT_ROOM_VERSION
@@ -299,7 +300,7 @@ class Gateway:
 
 
 def _new_client(credentials: Credentials) -> Client:
-    """A client without retries of its own: they would hide outages and repeat createRoom."""
+    """A client without retries of its own: they would hide outages and repeat `createRoom`."""
     config = AsyncClientConfig(max_timeouts=0, max_limit_exceeded=0, encryption_enabled=False)
     client: Client = AsyncClient(
         credentials.homeserver, credentials.user_id, credentials.device_id, config=config

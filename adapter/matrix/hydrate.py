@@ -1,10 +1,10 @@
-"""How every joined room is read at once: what is asked for, and what becomes of the answer. Pure.
+"""Reading all joined rooms at once: the requests, and how their answers are combined. Pure.
 
-Where the homeserver has simplified sliding sync, one window over all rooms brings their state and
-the invites, several times faster than anything else; the position is taken before it, so that
-overlap is possible and a gap is not. Elsewhere one filtered initial `/sync` brings everything.
-Both count members but name them only in rooms without a name, so the rare rooms whose members
-matter are read once more, one by one.
+If the homeserver supports simplified sliding sync, one window over all rooms returns their state
+and the invites, several times faster than any other way. The bot takes the sync position before the
+window, so events may be read twice but none is missed. Other homeservers return everything in one
+filtered initial `/sync`. Both answers count members but name them only in rooms without a name, so
+the bot reads the few rooms that need a member list once more, one by one.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -48,9 +48,10 @@ _NOTHING: Final[Mapping[str, object]] = {"types": []}
 def hydration_filter(nonce: str) -> str:
     """The filter of the initial sync.
 
-    Synapse keeps the answer to an initial sync for two minutes, by the filter's text among others:
-    the nonce, in a room that can't exist, keeps a restart from getting a stale position. Our state
-    types stand in both places, since a type that is missing in one can vanish from the other.
+    Synapse caches the answer to an initial sync for two minutes; the filter's text is part of the
+    cache key. The nonce, in the id of an impossible room, keeps a restarted bot from getting a
+    stale position. The state types stand in both sections, because Synapse can omit a type from one
+    section if the other lacks it.
     """
     types = list(SNAPSHOT_TYPES)
     return _filter(
@@ -63,25 +64,25 @@ def hydration_filter(nonce: str) -> str:
 
 
 def position_filter(nonce: str) -> str:
-    """The filter of an initial sync that is after its position alone: no room is looked at.
+    """The filter of an initial sync that returns only a position.
 
-    An empty list of rooms is what makes it cheap; the nonce is there as in `hydration_filter`.
+    The empty list of rooms makes it cheap. `hydration_filter` explains the nonce.
     """
     return _filter({"rooms": [], "not_rooms": [f"!{nonce}:nonce.invalid"]})
 
 
 def window_request(me: UserId) -> dict[str, object]:
-    """The body of a sliding sync over every room, without any timeline."""
+    """The body of a sliding-sync request for the state of every room, without timelines."""
     everything = {"ranges": [[0, _ROOMS_LIMIT]], "timeline_limit": 0}
     state = [[kind, me if kind == MARKER_TYPE else _STATE_KEY[kind]] for kind in SNAPSHOT_TYPES]
     return {"conn_id": "hydrate", "lists": {"all": {**everything, "required_state": state}}}
 
 
 def live_filter(nonce: str | None = None) -> str:
-    """The filter of every later sync; with a nonce for one that must not be answered from memory.
+    """The filter of every later sync. A nonce keeps Synapse from answering from its cache.
 
-    Members are left out of `state`, or joining a big room would bring all of them; a change of
-    membership shows in the timeline, and a limited timeline counts as a change.
+    `state` leaves out members, because joining a big room would return all of them. The timeline
+    shows membership changes, and a limited timeline counts as a change.
     """
     types = list(SNAPSHOT_TYPES)
     fresh = {} if nonce is None else {"not_rooms": [f"!{nonce}:nonce.invalid"]}
@@ -99,26 +100,26 @@ def live_filter(nonce: str | None = None) -> str:
 
 
 def messages_filter() -> str:
-    """The filter of a gap: messages, and who came and went meanwhile."""
+    """The filter of a gap: messages and membership changes."""
     return msgspec.json.encode({"types": [*MESSAGE_TYPES, MEMBER_TYPE]}).decode()
 
 
 SecondReading: TypeAlias = RoomSnapshot | HomeserverRefused | HomeserverUnavailable
-"""A room that was read again, or why it could not be."""
+"""A room that was read again, or the error of that attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class FirstReading:
-    """What the initial sync told, and the rooms that it did not tell enough of."""
+    """The result of the first read, and the rooms that need a second one."""
 
     hydration: Hydration
     read_again: frozenset[RoomId]
-    """Those that we may not be in are among them: we have just left or joined them, or were
-    removed. A sliding-sync window shows rooms that we were removed from like any other."""
+    """Includes rooms that the bot may not be in: it has just joined or left them, or was removed.
+    A sliding-sync window shows rooms that the bot was removed from in the same way."""
 
 
 def first_reading(response: SyncResponse, joined: Iterable[RoomId], me: UserId) -> FirstReading:
-    """Decode an initial sync. A room that is missing or undecodable is to be read again."""
+    """Decode an initial sync. Missing and undecodable rooms go into `read_again`."""
     invites, malformed = invites_of(response, me)
     gathered = _Gathered(dict.fromkeys(map(RoomId, response.rooms.join)), list(invites), malformed)
     for room_id, raw in response.rooms.join.items():
@@ -130,7 +131,7 @@ def first_reading(response: SyncResponse, joined: Iterable[RoomId], me: UserId) 
 def first_reading_of_window(
     window: Window, position: str, joined: Iterable[RoomId], me: UserId
 ) -> FirstReading:
-    """The same of a sliding-sync window and the position that was taken before it."""
+    """Decode a sliding-sync window; `position` was taken before it."""
     gathered = _Gathered({}, [], 0)
     for key, raw in window.rooms.items():
         room_id = RoomId(key)
@@ -146,7 +147,11 @@ def first_reading_of_window(
 def complete(
     first: FirstReading, readings: Mapping[RoomId, SecondReading], joined: Collection[RoomId]
 ) -> Hydration:
-    """Put the second readings in. `joined` was asked for after them: a refusal alone is no sign."""
+    """Add the second readings to the first one.
+
+    The list `joined` is newer than the readings: a refused room counts as left only if the list
+    lacks it.
+    """
     kept = [it for it in first.hydration.snapshots if it.room_id not in readings]
     unreadable: dict[RoomId, str] = {}
     for room_id, reading in readings.items():
@@ -164,7 +169,7 @@ def complete(
 
 @dataclass(slots=True)
 class _Gathered:
-    """What has been decoded so far: every room that was told of, with its snapshot if readable."""
+    """The rooms and invites decoded so far; None for a room that could not be decoded."""
 
     rooms: dict[RoomId, RoomSnapshot | None]
     invites: list[Invite]
@@ -185,21 +190,21 @@ class _Gathered:
         snapshots = tuple(
             it for it in self.rooms.values() if it is not None and it.room_id not in doubtful
         )
-        told_enough = {it.room_id for it in snapshots if not _needs_members(it, me)}
+        sufficient = {it.room_id for it in snapshots if not _needs_members(it, me)}
         return FirstReading(
             Hydration(position, snapshots, tuple(self.invites), malformed=self.malformed),
-            read_again=frozenset(self.rooms.keys() - told_enough) | doubtful,
+            read_again=frozenset(self.rooms.keys() - sufficient) | doubtful,
         )
 
 
 def _needs_members(snapshot: RoomSnapshot, me: UserId) -> bool:
-    """Whether only its members tell whose room of ours it is; or it seems to be nothing at all."""
+    """Whether only a member list can show the owner of the room, or its creation is unknown."""
     if snapshot.creator is None:
         return True
-    perhaps_ours = snapshot.creator == me or snapshot.predecessor is not None
-    unmarked_space = snapshot.is_space and perhaps_ours and snapshot.marker is None
-    nobodys = unmarked_space or snapshot.marker_fault is not None
-    return nobodys and not snapshot.others and snapshot.member_count > 1
+    perhaps_created = snapshot.creator == me or snapshot.predecessor is not None
+    unmarked_space = snapshot.is_space and perhaps_created and snapshot.marker is None
+    ownerless = unmarked_space or snapshot.marker_fault is not None
+    return ownerless and not snapshot.others and snapshot.member_count > 1
 
 
 def _filter(room: dict[str, object], account_data: Mapping[str, object] = _NOTHING) -> str:

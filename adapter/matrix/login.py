@@ -1,4 +1,4 @@
-"""How the bot gets a session: a token it was given, the one it stored, or its password."""
+"""Getting a session: by access token, by stored session or by password."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -20,10 +20,10 @@ _log = structlog.get_logger("adapter.matrix.login")
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who we are and how we prove it.
+    """The account, and the ways to prove its identity.
 
-    A visitor uses a stored session without ever writing one, and takes a device of its own for a
-    password login: logging in with the bot's own would end the session of a bot that runs.
+    A visiting process may use a stored session but never writes one. Its password login uses a
+    random device id: a login with the bot's device id would end the session of a running bot.
     """
 
     homeserver: str
@@ -36,7 +36,7 @@ class Credentials:
 
 
 class Login:
-    """Logs one account in over a connection, and out again where that is ours to do."""
+    """Logs one account in over a connection, and ends a session that it did not store."""
 
     def __init__(self, connection: Connection, credentials: Credentials) -> None:
         self._connection = connection
@@ -44,23 +44,24 @@ class Login:
         self._unsaved = False
 
     async def log_in(self) -> str:
-        """Give the connection a session that works: `access token`, `stored session`, `password`.
+        """Give the connection a valid session.
 
-        Raises CredentialsRefused, and what a request raises but SessionRevoked.
+        Returns its source: `access token`, `stored session` or `password`. Raises
+        CredentialsRefused, and what a request raises except SessionRevoked.
         """
-        ours = self._credentials
-        if ours.access_token and await self._accepts(ours.access_token, ours.device_id):
+        given = self._credentials
+        if given.access_token and await self._accepts(given.access_token, given.device_id):
             return "access token"
         stored = self._stored()
         if stored and await self._accepts(stored.access_token, stored.device_id):
             return "stored session"
-        if ours.password is None:
-            raise CredentialsRefused(self._dead_end())
-        await self._log_in_by_password(ours.password)
+        if given.password is None:
+            raise CredentialsRefused(self._no_session_reason())
+        await self._log_in_by_password(given.password)
         return "password"
 
     async def log_out(self) -> None:
-        """End a session that this login made and did not store; leave any other alone."""
+        """End a session that `log_in` created and did not store; leave any other session alone."""
         if not self._unsaved:
             return
         self._unsaved = False
@@ -74,37 +75,37 @@ class Login:
         return file.load(homeserver=self._credentials.homeserver, user_id=self._credentials.user_id)
 
     async def _accepts(self, access_token: str, device_id: str) -> bool:
-        """Resume with a token that still works; False where the homeserver knows it no more."""
+        """Resume with a token. False if the homeserver no longer accepts it."""
         me = self._credentials.user_id
         self._connection.resume(me, device_id, access_token)
         try:
-            who = await self._connection.request("GET", path_to("account", "whoami"), WhoAmI)
+            account = await self._connection.request("GET", path_to("account", "whoami"), WhoAmI)
         except SessionRevoked as error:
             _log.info("session_not_accepted", reason=str(error))
             return False
         except PortError:
-            self._connection.forget()  # nobody knows yet whose token it is
+            self._connection.forget()  # its account is not confirmed yet
             raise
-        if who.user_id != me:
+        if account.user_id != me:
             self._connection.forget()
             raise CredentialsRefused(
-                f"the access token belongs to {who.user_id}, not to {me}: "
+                f"the access token belongs to {account.user_id}, not to {me}: "
                 "check MATRIX_USER_ID and MATRIX_ACCESS_TOKEN"
             )
-        self._connection.resume(me, who.device_id or device_id, access_token)
+        self._connection.resume(me, account.device_id or device_id, access_token)
         return True
 
-    def _dead_end(self) -> str:
+    def _no_session_reason(self) -> str:
         if self._credentials.access_token:
             return (
-                "the homeserver does not accept the access token any more: "
+                "the homeserver no longer accepts the access token: "
                 "set MATRIX_PASSWORD, or a new MATRIX_ACCESS_TOKEN"
             )
         return "there is no session to resume: set MATRIX_PASSWORD or MATRIX_ACCESS_TOKEN"
 
     async def _log_in_by_password(self, password: str) -> None:
         me, visiting = self._credentials.user_id, self._credentials.visiting
-        device_id = _visitors_device() if visiting else self._credentials.device_id
+        device_id = _random_device_id() if visiting else self._credentials.device_id
         self._connection.forget()
         try:
             answer = await self._password_login(me, password, device_id)
@@ -146,32 +147,32 @@ class Login:
     async def _refusal(self, error: HomeserverRefused, password: str) -> str:
         me = self._credentials.user_id
         if error.status != _FORBIDDEN:
-            return f"the homeserver does not log {me} in with a password: {error}"
+            return f"the homeserver refuses the password login of {me}: {error}"
         known = await self._known_as(password)
         if known not in {None, me}:
             return (
-                f"the homeserver does not let {me} in, but {known} with the same password: "
+                f"the homeserver refuses {me} but accepts {known} with the same password: "
                 "correct MATRIX_USER_ID"
             )
-        # A deactivated account has no password any more, and Synapse says no more than this.
+        # A deactivated account has no password, and Synapse gives no other reason.
         return (
             f"the homeserver refuses the password of {me}: check MATRIX_PASSWORD and "
             "MATRIX_USER_ID, and that the account is not deactivated"
         )
 
     async def _known_as(self, password: str) -> str | None:
-        """Who logs in by the name alone: the homeserver adds its own server part.
+        """The user id that the homeserver logs in for the localpart of the configured user id.
 
-        None where nobody does.
+        The homeserver adds its own server name. None if that login fails.
         """
         name = self._credentials.user_id[1:].partition(":")[0]
         try:
-            answer = await self._password_login(name, password, _visitors_device())
+            answer = await self._password_login(name, password, _random_device_id())
             await self.log_out()
         except PortError:
             return None
         return answer.user_id
 
 
-def _visitors_device() -> str:
+def _random_device_id() -> str:
     return f"VISIT{secrets.token_hex(5)}"

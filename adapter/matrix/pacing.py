@@ -1,4 +1,4 @@
-"""Keeping to a rate limit that many requests share."""
+"""Spacing out requests that share one rate limit."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -8,33 +8,34 @@ import anyio
 from actors.ports import RateLimited
 
 SHARED_UP_TO_S: Final = 30.0
-"""A longer wait is not the account's but one request's own: an invitee has had enough of them."""
+"""A longer wait concerns one request only, such as the invitee's own limit, not the account."""
 WAIT_UP_TO_S: Final = 10.0
-"""Who would have to wait longer is sent away with RateLimited, to come again."""
-CALM_S: Final = 15.0
-"""How long after the last refusal requests still follow each other at a distance."""
+"""A request that would wait longer raises RateLimited instead; the caller repeats it later."""
+SPACED_FOR_S: Final = 15.0
+"""Requests stay spaced out for this long after the last refusal."""
 
 A = TypeVar("A")
 
 
 class Pace:
-    """Lets requests that share a limit follow each other, once the homeserver has refused one.
+    """Sends requests that share a limit one after another once the homeserver has refused one.
 
-    If they all came again at the same moment, one would pass and the others be refused: that costs
-    more than time, since Synapse counts a refused invite towards the invitee's limit.
+    If all of them were repeated at the same moment, one would pass and the others would be refused
+    again. Synapse counts a refused invite towards the invitee's limit, so refusals are not free.
     """
 
     def __init__(self) -> None:
         self._distance_s = 0.0
         self._next_at = 0.0
-        self._calm_at = 0.0
+        self._spaced_until = 0.0
 
-    async def keep(self, request: Callable[[], Awaitable[A]]) -> A:
-        """Make a request when its turn comes. Raises RateLimited, too, where that is too late.
+    async def send(self, request: Callable[[], Awaitable[A]]) -> A:
+        """Send a request at its turn. Also raises RateLimited if the turn is too far in the future.
 
-        Whose turn came a little early, because the distance was too short, does not lose it.
+        A request that had a turn and is still refused, because the distance was too short, is
+        repeated once after the wait.
         """
-        had_turn = await self._turn()
+        had_turn = await self._wait_for_turn()
         try:
             return await request()
         except RateLimited as limit:
@@ -46,10 +47,10 @@ class Pace:
             await anyio.sleep(limit.retry_after_s)
         return await request()
 
-    async def _turn(self) -> bool:
-        """Wait for a turn; False: there are none at the moment, everybody may go."""
+    async def _wait_for_turn(self) -> bool:
+        """Wait for this request's turn; False if requests need no turns at the moment."""
         now = anyio.current_time()
-        if now >= self._calm_at:
+        if now >= self._spaced_until:
             return False
         wait_s = max(0.0, self._next_at - now)
         if wait_s > WAIT_UP_TO_S:
@@ -65,7 +66,7 @@ class Pace:
             after_us = now + retry_after_s + self._distance_s
             self._next_at = max(self._next_at + retry_after_s, after_us)
         else:
-            known_s = self._distance_s if now < self._calm_at else 0.0
+            known_s = self._distance_s if now < self._spaced_until else 0.0
             self._distance_s = max(retry_after_s, known_s)
             self._next_at = max(self._next_at, now + retry_after_s)
-        self._calm_at = now + retry_after_s + CALM_S
+        self._spaced_until = now + retry_after_s + SPACED_FOR_S

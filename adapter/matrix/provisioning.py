@@ -1,4 +1,4 @@
-"""What the bot asks a homeserver to make: rooms and their power levels. Pure."""
+"""Request bodies for new rooms: creation content, power levels and Space links. Pure."""
 
 import re
 from typing import Final
@@ -8,13 +8,13 @@ from actors.ports import NewRoom
 from actors.rules.marker import marker_content
 
 DEFAULT_ROOM_VERSION: Final = "10"
-"""What is assumed where a homeserver does not say which version it picks."""
+"""The room version that the bot assumes if the homeserver names no default version."""
 
 _BOT_LEVEL: Final = 100
 _OWNER_LEVEL: Final = 50
 _FIRST_VERSION_WITH_PRIVILEGED_CREATORS: Final = 12
 
-_BOT_ALONE: Final = (
+_BOT_ONLY: Final = (
     MARKER_TYPE,
     "m.room.encryption",
     "m.room.history_visibility",
@@ -26,9 +26,9 @@ _BOT_ALONE: Final = (
 
 
 def create_room_body(room: NewRoom, me: UserId, room_version: str) -> dict[str, object]:
-    """The body of `POST /createRoom`, for a server that will pick this room version.
+    """The body of `POST /createRoom`, for a server with this default room version.
 
-    Nobody is invited by it: a refused invite would make a room that exists look like a failure.
+    The body invites no user: a refused invite would make a created room look like a failure.
     """
     body: dict[str, object] = {
         "preset": "private_chat",
@@ -45,10 +45,11 @@ def create_room_body(room: NewRoom, me: UserId, room_version: str) -> dict[str, 
 
 
 def power_levels(marker: Marker, me: UserId, room_version: str) -> dict[str, object]:
-    """The owner may rename and invite; what recovery relies on is the bot's alone.
+    """The content of `m.room.power_levels` for a new room.
 
-    Redacting is the bot's too: a redacted marker or link would be gone. People may redact their
-    own messages at any level.
+    The owner may rename the room and invite. Only the bot may write the state that recovery relies
+    on, and redact: a redacted marker or link would be lost. Users may redact their own messages at
+    any level.
     """
     users: dict[str, int] = {marker.owner: _OWNER_LEVEL}
     if not creator_is_privileged(room_version):
@@ -56,7 +57,7 @@ def power_levels(marker: Marker, me: UserId, room_version: str) -> dict[str, obj
     return {
         "users": users,
         "users_default": 0,
-        "events": {"m.room.name": _OWNER_LEVEL} | dict.fromkeys(_BOT_ALONE, _BOT_LEVEL),
+        "events": {"m.room.name": _OWNER_LEVEL} | dict.fromkeys(_BOT_ONLY, _BOT_LEVEL),
         "events_default": _BOT_LEVEL if marker.kind is RoomKind.SPACE else 0,
         "state_default": _OWNER_LEVEL,
         "invite": _OWNER_LEVEL,
@@ -67,7 +68,7 @@ def power_levels(marker: Marker, me: UserId, room_version: str) -> dict[str, obj
 
 
 def creator_is_privileged(room_version: str) -> bool:
-    """Whether creators have unlimited power, and must not be named in `power_levels.users`."""
+    """Whether creators have unlimited power, so `power_levels.users` must not name them."""
     if re.fullmatch(r"[0-9]{1,6}", room_version):
         return int(room_version) >= _FIRST_VERSION_WITH_PRIVILEGED_CREATORS
     return room_version.startswith("org.matrix.hydra.")

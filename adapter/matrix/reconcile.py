@@ -1,4 +1,4 @@
-"""Reconciliation as Python entry points, for programs with a client and a store of their own."""
+"""Reconciliation as Python functions, for programs with their own client and store."""
 
 import time
 import uuid
@@ -26,10 +26,10 @@ from adapter.platform.echo import EchoPlatform
 
 
 class _NoJournal:
-    """A single run outside the bot leaves no transitions behind."""
+    """Discards transitions: a single run outside the bot keeps no journal."""
 
     async def append(self, *transitions: Transition) -> None:
-        """Forget them."""
+        """Discard the transitions."""
 
 
 async def reconcile_matrix_state(
@@ -37,7 +37,7 @@ async def reconcile_matrix_state(
 ) -> ReconcileReport:
     """Rebuild or repair the whole cache from the rooms that the client has joined.
 
-    `client` is a nio AsyncClient that is logged in, or a Homeserver. Nothing is written on the
+    `client` is a logged-in nio AsyncClient, or a Homeserver. The function writes nothing on the
     server. A second run reports no changes. `chat_mgr` must work on `store`. Raises
     `actors.ports.PortError`.
     """
@@ -54,10 +54,10 @@ async def reconcile_single_room(
     room_id: RoomId,
     matrix_user_id: UserId,
 ) -> ReconcileReport:
-    """Rebuild or repair the rows of one room, and of its Space where that is not known.
+    """Rebuild or repair the rows of one room, and of its Space if the cache has no rows for it.
 
-    `matrix_user_id` is who is thought to own it: their Space may list the room. A room that we are
-    not in is reported as skipped (`left`).
+    `matrix_user_id` is the presumed owner, because the owner's Space may list the room. The report
+    lists a room that the bot is not in as skipped (`left`).
     """
     _leave_stdout_alone()
     homeserver = _homeserver(client)
@@ -74,9 +74,9 @@ async def reconcile_single_room(
 
 
 def _leave_stdout_alone() -> None:
-    """Log through the standard library, unless the program has set structlog up.
+    """Log through the standard library, unless the program has configured structlog.
 
-    By default structlog prints everything to stdout, and that is the program's.
+    By default structlog prints to stdout, which belongs to the program.
     """
     if structlog.is_configured():
         return

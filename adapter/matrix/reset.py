@@ -1,6 +1,6 @@
-"""Taking the bot out of its rooms: which those are, in what order, and nothing but those.
+"""Leaving and forgetting the rooms that the bot manages, and no other room.
 
-Run as a program (`python -m adapter.matrix.reset`) this is `surfaces-bot reset`.
+`python -m adapter.matrix.reset` runs the command `surfaces-bot reset`.
 """
 
 import runpy
@@ -27,34 +27,35 @@ from actors.runtime.restart import Backoff
 from adapter.matrix.checklist import Checklist
 
 ATTEMPTS: Final = 5
-"""So many requests in a row without an answer, and the reset is given up for now."""
+"""The reset stops after this many attempts of one request without an answer."""
 
 _Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """What is going to be done about each joined room.
+    """The plan for each joined room.
 
-    Chats stand before Spaces: what a run that is cut off leaves behind can still be recognised.
+    Chats come before Spaces, so the next run still recognises the rooms that an interrupted run
+    did not reach.
     """
 
     leave: Mapping[RoomId, str]
-    """Rooms that the bot manages, each with what it is."""
+    """Rooms that the bot manages, each with a description."""
     forget: tuple[RoomId, ...]
-    """Rooms that an earlier run has left already."""
+    """Rooms that an earlier run has left but not forgotten."""
     alone: Mapping[RoomId, str]
-    """Joined rooms that are left alone, each with the reason."""
+    """Joined rooms that the reset does not touch, each with the reason."""
 
     @property
     def rooms(self) -> tuple[RoomId, ...]:
-        """Everything to be left or forgotten, in order."""
+        """All rooms to leave or forget, in order."""
         return (*self.leave, *self.forget)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far it is. `waits_s` is for how long the homeserver wants to be left in peace."""
+    """How far the reset has come. `waits_s`: the pause before the next request, in seconds."""
 
     done: int
     total: int
@@ -63,49 +64,50 @@ class Progress:
 
 @dataclass(slots=True)
 class Departed:
-    """What became of it."""
+    """The outcome of a reset."""
 
     left: int = 0
     forgotten: int = 0
     still_in: dict[RoomId, str] = field(default_factory=dict)
-    """Rooms that the homeserver did not let us leave, each with its reason."""
+    """Rooms that the homeserver did not let the bot leave, each with its reason."""
     remembered: dict[RoomId, str] = field(default_factory=dict)
-    """Rooms that we left, but that the homeserver would not forget."""
+    """Rooms that the bot left but the homeserver refused to forget, each with its reason."""
 
 
 def departure(
-    hydration: Hydration, stored: StoredRows, me: UserId, left_over: Iterable[RoomId] = ()
+    hydration: Hydration, stored: StoredRows, me: UserId, unfinished: Iterable[RoomId] = ()
 ) -> Departure:
-    """Decide about every joined room. Pure.
+    """Decide for every joined room whether the bot leaves it. Pure.
 
-    The bot manages what it recognises as a chat or a Space, what has a marker of its own, and what
-    such a room was upgraded from. `left_over` is what a run that was cut off did not come to.
+    The bot manages the rooms that it recognises as a chat or a Space, rooms with the bot's own
+    marker, and the predecessors of such rooms. `unfinished` are the rooms that an interrupted run
+    did not finish.
     """
     graph = room_graph(hydration.snapshots, stored.users, me)
     verdicts = {
-        room_id: classify(seen, graph.relations(seen), _record(stored, room_id), me)
+        room_id: classify(seen, graph.relations(seen), _room_rows(stored, room_id), me)
         for room_id, seen in graph.rooms.items()
     }
-    pending = tuple(left_over)
-    ours = dict.fromkeys(pending, "left over from an unfinished reset")
+    pending = tuple(unfinished)
+    managed = dict.fromkeys(pending, "left over from an unfinished reset")
     for verdict in verdicts.values():
-        ours |= dict.fromkeys(_predecessors(verdict), "upgraded since")
+        managed |= dict.fromkeys(_predecessors(verdict), "upgraded since")
     for room_id, seen in graph.rooms.items():
-        if what := _what(seen, verdicts[room_id]):
-            ours[room_id] = what
-    joined = {room_id: _why_alone(verdict) for room_id, verdict in verdicts.items()}
+        if description := _description(seen, verdicts[room_id]):
+            managed[room_id] = description
+    joined = {room_id: _skip_reason(verdict) for room_id, verdict in verdicts.items()}
     joined |= {
         room_id: f"unreadable: {why}" for room_id, why in (hydration.unreadable or {}).items()
     }
 
     def order(room_id: RoomId) -> tuple[bool, str, RoomId]:
         seen = graph.rooms.get(room_id)
-        return seen is not None and seen.is_space, ours[room_id], room_id
+        return seen is not None and seen.is_space, managed[room_id], room_id
 
     return Departure(
-        leave={room_id: ours[room_id] for room_id in sorted(joined.keys() & ours, key=order)},
+        leave={room_id: managed[room_id] for room_id in sorted(joined.keys() & managed, key=order)},
         forget=tuple(room_id for room_id in pending if room_id not in joined),
-        alone={room_id: why for room_id, why in joined.items() if room_id not in ours},
+        alone={room_id: why for room_id, why in joined.items() if room_id not in managed},
     )
 
 
@@ -117,11 +119,12 @@ async def depart(
     random: Random,
     tell: Callable[[Progress], None] = lambda _: None,
 ) -> Departed:
-    """Leave and forget what is planned, one room after the other, and look whether we are out.
+    """Leave and forget the planned rooms, one after another, and verify that the bot is out.
 
-    Rate limits are waited for. A room that the homeserver will not let go is noted, and the others
-    go on. The checklist stays: whoever is content with the outcome removes it. Raises
-    HomeserverUnavailable, SessionRevoked, StoreUnavailable; calling it again goes on from there.
+    The function waits for rate limits. It records a room that the homeserver does not let the bot
+    leave, and continues with the others. The checklist stays: the caller removes it after checking
+    the outcome. Raises HomeserverUnavailable, SessionRevoked, StoreUnavailable; another call
+    continues from there.
     """
     return await _Leaving(homeserver, plan, checklist, random, tell).run()
 
@@ -156,12 +159,12 @@ class _Leaving:
         return self._outcome
 
     async def _leave(self, room_id: RoomId) -> bool:
-        """Whether we are out."""
+        """Leave a room. Whether the bot is out of it."""
         try:
-            await self._patiently(lambda: self._homeserver.leave(room_id))
+            await self._with_retries(lambda: self._homeserver.leave(room_id))
         except HomeserverRefused as refusal:
-            # A repeated request is refused as well, and then all is well.
-            if room_id in await self._patiently(self._homeserver.joined_rooms):
+            # The homeserver also refuses a request to leave a room that the bot has already left.
+            if room_id in await self._with_retries(self._homeserver.joined_rooms):
                 self._outcome.still_in[room_id] = str(refusal)
                 return False
         self._outcome.left += 1
@@ -169,22 +172,22 @@ class _Leaving:
 
     async def _forget(self, room_id: RoomId) -> None:
         try:
-            await self._patiently(lambda: self._homeserver.forget(room_id))
+            await self._with_retries(lambda: self._homeserver.forget(room_id))
         except HomeserverRefused as refusal:
             self._outcome.remembered[room_id] = str(refusal)
         else:
             self._outcome.forgotten += 1
-            self._checklist.tick(room_id)
+            self._checklist.mark_done(room_id)
 
     async def _verify(self) -> None:
-        """Believe the homeserver's list of joined rooms more than its answers."""
-        joined = await self._patiently(self._homeserver.joined_rooms)
+        """Check the outcome against the homeserver's list of joined rooms."""
+        joined = await self._with_retries(self._homeserver.joined_rooms)
         for room_id in self._plan.rooms:
             if room_id in joined and room_id not in self._outcome.still_in:
-                self._outcome.still_in[room_id] = "the homeserver still counts us as joined"
+                self._outcome.still_in[room_id] = "the homeserver still lists the bot as joined"
 
-    async def _patiently(self, request: Callable[[], Awaitable[_Answer]]) -> _Answer:
-        """Repeat a request that may be repeated until it has an answer."""
+    async def _with_retries(self, request: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        """Repeat a request until it has an answer. The request must be safe to repeat."""
         failures = 0
         while True:
             try:
@@ -203,12 +206,12 @@ class _Leaving:
         return Progress(self._done, len(self._plan.rooms), waits_s)
 
 
-def _record(stored: StoredRows, room_id: RoomId) -> RoomRows:
+def _room_rows(stored: StoredRows, room_id: RoomId) -> RoomRows:
     return RoomRows(stored.rooms.get(room_id), stored.chats.get(room_id, ()))
 
 
-def _what(seen: RoomSnapshot, verdict: Verdict) -> str | None:
-    """What a room is to the bot; None where it is none of its own."""
+def _description(seen: RoomSnapshot, verdict: Verdict) -> str | None:
+    """A room that the bot manages, described; None for any other room."""
     match verdict:
         case Space(owner=owner):
             return f"{owner}: Space"
@@ -217,7 +220,7 @@ def _what(seen: RoomSnapshot, verdict: Verdict) -> str | None:
         case Skipped() | Conflict() if seen.marker is not None:
             return f"{seen.marker.owner}: {seen.marker.chat_id or seen.marker.kind}"
         case Skipped() | Conflict():
-            return "marked as ours" if seen.marker_fault is not None else None
+            return "marked by the bot" if seen.marker_fault is not None else None
         case _:
             assert_never(verdict)
 
@@ -226,11 +229,11 @@ def _predecessors(verdict: Verdict) -> frozenset[RoomId]:
     return verdict.replaces if isinstance(verdict, Chat | Space) else frozenset()
 
 
-def _why_alone(verdict: Verdict) -> str:
+def _skip_reason(verdict: Verdict) -> str:
     return str(verdict.reason) if isinstance(verdict, Skipped | Conflict) else ""
 
 
 if __name__ == "__main__":
-    # The command belongs to the program, which the adapters do not know: it is run, not imported.
+    # Adapters may not import the supervisor, which has the command, so it is run as a module.
     sys.argv[1:1] = ["reset"]
     runpy.run_module("supervisor", run_name="__main__", alter_sys=True)

@@ -1,4 +1,4 @@
-"""Reading rooms over a connection: one of them, or all at once as `hydrate` plans it."""
+"""Reading the state of one room, or of all rooms with the requests from `hydrate`."""
 
 import secrets
 from collections.abc import Iterable
@@ -33,18 +33,18 @@ _log = structlog.get_logger("adapter.matrix.rooms")
 
 
 class RoomReader:
-    """What the bot sees of its rooms. Raises what `actors.ports.Homeserver` does."""
+    """Reads rooms for the gateway. Raises the errors of `actors.ports.Homeserver`."""
 
     def __init__(self, connection: Connection, me: UserId) -> None:
         self._http = connection
         self._me = me
 
     async def probe(self) -> None:
-        """Return only after a request that needs the session has really succeeded."""
+        """Return only after a request that needs the session has succeeded."""
         await self._http.request("GET", path_to("account", "whoami"), WhoAmI)
 
     async def hydrate(self) -> Hydration:
-        """Read every joined room's state, and the position that goes with it."""
+        """Read the state of every joined room, and the matching sync position."""
         joined = await self.joined_rooms()
         first = await self._first_window(joined) if await self._has_sliding_sync() else None
         first = first or await self._first_sync(joined)
@@ -54,16 +54,16 @@ class RoomReader:
         return complete(first, readings, joined)
 
     async def read_room(self, room_id: RoomId) -> RoomSnapshot:
-        """One joined room's whole state. HomeserverRefused when we are not (or no longer) in it."""
+        """Read one room's whole state. Raises HomeserverRefused if the bot is not in the room."""
         events = await self._http.request(
             "GET", path_to("rooms", room_id, "state"), list[msgspec.Raw]
         )
         if membership_in(events, self._me) != "join":
-            raise HomeserverRefused(_FORBIDDEN, "M_FORBIDDEN", "we are not in this room")
+            raise HomeserverRefused(_FORBIDDEN, "M_FORBIDDEN", "the bot is not in this room")
         return reading_of_state(room_id, events, self._me).snapshot
 
     async def joined_rooms(self) -> frozenset[RoomId]:
-        """The rooms that we are in."""
+        """The rooms that the bot has joined."""
         answer = await self._http.request("GET", path_to("joined_rooms"), JoinedRooms)
         return frozenset(map(RoomId, answer.joined_rooms))
 
@@ -78,11 +78,11 @@ class RoomReader:
         return versions.unstable_features.get(SLIDING_SYNC_FEATURE) is True
 
     async def _first_window(self, joined: frozenset[RoomId]) -> FirstReading | None:
-        """None where the homeserver has no sliding sync for us after all."""
-        asked = self._initial_sync(
+        """The first reading by sliding sync; None if the homeserver refuses sliding sync."""
+        response = await self._initial_sync(
             position_filter(secrets.token_hex(8)), self._http.bounds.request_s
         )
-        position = (await asked).next_batch
+        position = response.next_batch
         body = window_request(self._me)
         try:
             window = await self._http.request(
@@ -98,7 +98,10 @@ class RoomReader:
         return await self._http.request("GET", path, SyncResponse, timeout_s=timeout_s)
 
     async def _read_again(self, room_ids: Iterable[RoomId]) -> dict[RoomId, SecondReading]:
-        """Read rooms one by one, some at once. A room that fails is told; a server raises."""
+        """Read rooms one by one, several at once.
+
+        A room that fails is returned with its error. A failure of the whole homeserver raises.
+        """
         readings: dict[RoomId, SecondReading] = {}
         failures: list[PortError] = []
         limiter = anyio.CapacityLimiter(_READS_AT_ONCE)

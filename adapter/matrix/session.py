@@ -1,4 +1,4 @@
-"""The stored session: `session.json` in the bot's folder, for its owner's eyes only."""
+"""The stored session: `session.json` in the bot's folder, readable only by the bot's user."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ _log = structlog.get_logger("adapter.matrix.session")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A login: whose, where, from which device, and the token that proves it."""
+    """A login: the homeserver, the account, the device and the access token."""
 
     homeserver: str
     user_id: UserId
@@ -31,13 +31,13 @@ class Session:
 
 
 class SessionFile:
-    """Keeps one session in a folder. Never raises: without a file the bot logs in anew."""
+    """Keeps one session in a folder. Never raises: without a file the bot logs in again."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / SESSION_FILE_NAME
 
     def load(self, *, homeserver: str, user_id: UserId) -> Session | None:
-        """The stored session, if it can be read and is of this account on this homeserver."""
+        """The stored session; None if unreadable or for another account or homeserver."""
         try:
             session = msgspec.json.decode(self.path.read_bytes(), type=Session)
         except FileNotFoundError:
@@ -55,9 +55,10 @@ class SessionFile:
         return None
 
     def save(self, session: Session) -> None:
-        """Replace the file, atomically and readable for nobody else.
+        """Replace the file atomically, readable only by the bot's user.
 
-        Nothing waits for the disk: what a loss of power damages is made again by a password login.
+        The method does not flush to disk: a password login replaces a file that a power loss
+        damages.
         """
         try:
             self._replace(msgspec.json.encode(session))
@@ -65,7 +66,7 @@ class SessionFile:
             _log.warning("session_not_saved", reason=error.strerror)
 
     def remove(self) -> None:
-        """Forget the session; no file is no error."""
+        """Delete the stored session. A missing file is no error."""
         with contextlib.suppress(OSError):
             self.path.unlink()
 
@@ -86,11 +87,11 @@ class SessionFile:
 
 
 def _fault(session: Session, homeserver: str, user_id: UserId) -> str | None:
-    """Why this session cannot be used, if so."""
+    """The reason why this session cannot be used; None if it can."""
     if session.user_id != user_id:
         return "it belongs to another account"
     if session.homeserver != homeserver:
         return "it belongs to another homeserver"
     if not _TOKEN.fullmatch(session.access_token):
-        return "its token cannot be one"
+        return "its access token is malformed"
     return None

@@ -1,11 +1,11 @@
-"""What the cache knows of rooms and users, as plain dicts: for programs beside the bot."""
+"""Rows of the cache for rooms and users as plain dicts, for programs beside the bot."""
 
 from actors.ports import StateStore
 from actors.writes import JsonObject, PutRow
 
 
 async def get_room_meta(store: StateStore, room_id: str) -> JsonObject | None:
-    """The row `matrix_room:{room_id}`; None where there is none that can be read."""
+    """The row `matrix_room:{room_id}`; None if it is absent or unreadable."""
     return await store.row(_room_key(room_id))
 
 
@@ -15,7 +15,7 @@ async def set_room_meta(store: StateStore, room_id: str, meta: JsonObject) -> No
 
 
 async def get_user_meta(store: StateStore, matrix_user_id: str) -> JsonObject | None:
-    """The row `matrix_user:{mxid}`; None where there is none that can be read."""
+    """The row `matrix_user:{mxid}`; None if it is absent or unreadable."""
     return await store.row(_user_key(matrix_user_id))
 
 

@@ -1,7 +1,6 @@
-"""The homeserver's JSON, decoded into the core's values. Pure.
+"""Decodes the homeserver's JSON into the core's values. Pure.
 
-Rooms and events are decoded one by one, so that a malformed event costs that event and nothing
-else.
+Rooms and events are decoded one by one, so a malformed event loses only that event.
 """
 
 from collections.abc import Iterable, Mapping
@@ -43,7 +42,7 @@ SNAPSHOT_TYPES: Final = (
     "m.room.tombstone",
     MARKER_TYPE,
 )
-"""The state that a RoomSnapshot is made of, membership apart."""
+"""The state event types that a RoomSnapshot is made of, except membership."""
 
 MEMBER_TYPE: Final = "m.room.member"
 MESSAGE_TYPE: Final = "m.room.message"
@@ -54,10 +53,10 @@ MESSAGE_TYPES: Final = (
     "m.poll.start",
     "org.matrix.msc3381.poll.start",
 )
-"""What people say, also that which can't be answered: they are to hear that it can't."""
+"""Event types of messages. The bot answers an unsupported type with a line that says so."""
 
 REDACTION_TYPE: Final = "m.room.redaction"
-"""Empties another event, perhaps one of the state, which is told of in no other way."""
+"""Empties another event. If that is a state event, no other event shows the change."""
 
 _OTHERS_LIMIT: Final = 1000
 _GONE: Final = ("leave", "ban")
@@ -66,20 +65,21 @@ _SNAPSHOT_TYPES: Final = frozenset(SNAPSHOT_TYPES)
 
 
 class UnreadableInvite(Exception):
-    """An invite that does not say who invites us."""
+    """An invite without a valid inviter."""
 
 
 class People(NamedTuple):
-    """Who is joined or invited: everybody's number, the first others."""
+    """Joined and invited members: their number, the bot included, and the first other members."""
 
     member_count: int
     others: tuple[UserId, ...]
 
 
-class Past(NamedTuple):
-    """What people have said since our own latest join, newest first.
+class PastMessages(NamedTuple):
+    """Messages since the bot's latest join, newest first.
 
-    `joined`: that was within this past, so nothing before it counts. `departed`: we have left, too.
+    `joined`: the page contains that join, so earlier messages do not count. `departed`: the page
+    also shows that the bot left the room.
     """
 
     messages: tuple[InboundMessage, ...]
@@ -88,7 +88,7 @@ class Past(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """A room as it was read, and how many of its events could not be decoded."""
+    """A room's snapshot, and the number of its events that could not be decoded."""
 
     snapshot: RoomSnapshot
     malformed: int
@@ -109,7 +109,7 @@ def reading_of_joined(room_id: RoomId, raw: msgspec.Raw, me: UserId) -> Reading:
     """A room in the `join` section of an initial sync. Raises one of UNDECODABLE."""
     room = _joined_decoder.decode(raw)
     events, malformed = _decoded([*room.state.events, *room.timeline.events])
-    people = _people_told(room.summary.heroes, room.summary.joined, room.summary.invited, me)
+    people = _people_of_summary(room.summary.heroes, room.summary.joined, room.summary.invited, me)
     return Reading(_snapshot(room_id, _state_of(events), people, me), malformed)
 
 
@@ -120,26 +120,26 @@ def reading_of_window(room_id: RoomId, raw: msgspec.Raw, me: UserId) -> Reading 
         return _invite(room_id, room.invite_state, me)
     events, malformed = _decoded(room.required_state)
     heroes = [hero.user_id for hero in room.heroes or ()]
-    people = _people_told(heroes, room.joined_count, room.invited_count, me)
+    people = _people_of_summary(heroes, room.joined_count, room.invited_count, me)
     return Reading(_snapshot(room_id, _state_of(events), people, me), malformed)
 
 
 def reading_of_state(room_id: RoomId, events: Iterable[msgspec.Raw], me: UserId) -> Reading:
-    """A room from its whole state, members included."""
+    """A room from its whole state, including members."""
     decoded, malformed = _decoded(events)
     state = _state_of(decoded)
     return Reading(_snapshot(room_id, state, _people_of_members(state, me), me), malformed)
 
 
 def membership_in(events: Iterable[msgspec.Raw], user_id: UserId) -> str:
-    """Somebody's membership by a room's state; empty where it does not say."""
+    """A user's membership according to a room's state; empty if the state has none."""
     state = _state_of(_decoded(events)[0])
     event = state.get((MEMBER_TYPE, user_id))
     return (_text(event.content, "membership") or "") if event else ""
 
 
 def delta_of(response: SyncResponse, me: UserId) -> SyncDelta:
-    """What a live sync says, for the core."""
+    """Decode a live sync."""
     rooms: list[RoomDelta] = []
     invites, malformed = invites_of(response, me)
     for room_id, raw in response.rooms.join.items():
@@ -162,7 +162,7 @@ def delta_of(response: SyncResponse, me: UserId) -> SyncDelta:
 
 
 def invites_of(response: SyncResponse, me: UserId) -> tuple[tuple[Invite, ...], int]:
-    """The invites that wait, and how many could not be read."""
+    """The pending invites, and the number of invites that could not be decoded."""
     invites: list[Invite] = []
     for room_id, raw in response.rooms.invite.items():
         with suppress(UnreadableInvite, *UNDECODABLE):
@@ -172,7 +172,7 @@ def invites_of(response: SyncResponse, me: UserId) -> tuple[tuple[Invite, ...], 
 
 
 def _instance(account_data: Iterable[msgspec.Raw]) -> Instance | None:
-    """Who announced itself last; what was written by another version says nothing."""
+    """The instance that announced itself last. Data in an unknown format is ignored."""
     found: Instance | None = None
     for raw in account_data:
         with suppress(*UNDECODABLE):
@@ -180,25 +180,27 @@ def _instance(account_data: Iterable[msgspec.Raw]) -> Instance | None:
     return found
 
 
-def messages_of(room_id: RoomId, newest_first: Iterable[msgspec.Raw], me: UserId) -> Past:
-    """What a page of a room's past says to us, in this order."""
+def messages_of(room_id: RoomId, newest_first: Iterable[msgspec.Raw], me: UserId) -> PastMessages:
+    """The messages to the bot in a page of `/messages`, in the order of the page."""
     events = _decoded(newest_first)[0]
-    ours = [index for index, event in enumerate(events) if _moves(event, me)]
-    departed = any(events[index].content.get("membership") in _GONE for index in ours)
-    since_then = events[: ours[0]] if ours else events
-    return Past(_messages(room_id, since_then, me), bool(ours), departed)
+    own = [index for index, event in enumerate(events) if _changes_own_membership(event, me)]
+    departed = any(events[index].content.get("membership") in _GONE for index in own)
+    since_join = events[: own[0]] if own else events
+    return PastMessages(_messages(room_id, since_join, me), bool(own), departed)
 
 
 def _room_delta(
     room_id: RoomId, room: JoinedRoom, me: UserId, next_batch: str
 ) -> tuple[RoomDelta, int]:
-    """What a room says. One that was joined just now shows its past, which was not said to us.
+    """The delta of a room, and the number of its events that could not be decoded.
 
-    Whether we left it since the position before is not told, so all since then is a gap.
+    The timeline of a room that the bot has just joined includes earlier messages, which are not for
+    the bot. It does not show whether the bot left the room since the previous position, so
+    everything since then becomes a gap.
     """
     state, bad_state = _decoded(room.state.events)
     timeline, bad_timeline = _decoded(room.timeline.events)
-    joined = any(_moves(event, me) for event in timeline)
+    joined = any(_changes_own_membership(event, me) for event in timeline)
     delta = RoomDelta(
         room_id=room_id,
         messages=() if joined else _messages(room_id, timeline, me),
@@ -213,8 +215,8 @@ def _gap_from(room: JoinedRoom) -> str | None:
     return room.timeline.prev_batch if room.timeline.limited else None
 
 
-def _moves(event: Event, me: UserId) -> bool:
-    """Whether our own membership changes. In a room that we are in, the last time is our join."""
+def _changes_own_membership(event: Event, me: UserId) -> bool:
+    """Whether the bot's membership changes. In a joined room, the last such event is its join."""
     return (event.type, event.state_key) == (MEMBER_TYPE, me) and _changes_membership(event)
 
 
@@ -227,7 +229,7 @@ def _changes_state(event: Event) -> bool:
 
 
 def _changes_membership(event: Event) -> bool:
-    """Whether it is more than a new display name or picture."""
+    """Whether a member event changes more than a display name or picture."""
     if event.unsigned is None:
         return True
     try:
@@ -249,7 +251,7 @@ def _decoded(events: Iterable[msgspec.Raw]) -> tuple[list[Event], int]:
 
 
 def _state_of(events: Iterable[Event]) -> _State:
-    """The state after these events; the last one wins."""
+    """The state after these events. The last event of a type and key wins."""
     return {(event.type, event.state_key): event for event in events if event.state_key is not None}
 
 
@@ -278,7 +280,7 @@ def _snapshot(room_id: RoomId, state: _State, people: People, me: UserId) -> Roo
 
 
 def _marker(state: _State, me: UserId) -> tuple[Marker | None, str | None, UserId | None]:
-    """The marker; or why it can't be read, and whom it names."""
+    """The marker; or the reason why it is unreadable, and the owner that it names."""
     event = state.get((MARKER_TYPE, me))
     if event is None or event.sender != me or not event.content:
         return None, None, None
@@ -304,7 +306,7 @@ def _predecessor(origin: Mapping[str, object]) -> RoomId | None:
 
 
 def _linked(state: _State, event_type: str, sender: UserId | None) -> frozenset[RoomId]:
-    """The rooms that events of this type, by this sender if one is given, link with a `via`."""
+    """The rooms that events of this type link with a `via`: by `sender`, or by any for None."""
     return frozenset(
         RoomId(state_key)
         for (kind, state_key), event in state.items()
@@ -316,10 +318,10 @@ def _linked(state: _State, event_type: str, sender: UserId | None) -> frozenset[
     )
 
 
-def _people_told(
+def _people_of_summary(
     heroes: Iterable[str] | None, joined: int | None, invited: int | None, me: UserId
 ) -> People:
-    """Heroes are cut to the count: in an emptied room they are people who have left."""
+    """Members from a summary. Heroes of an emptied room have left, so the count limits them."""
     others = [UserId(hero) for hero in heroes or () if hero != me and is_user_id(hero)]
     count = 1 + len(others) if joined is None else max(joined + (invited or 0), 1)
     return People(count, tuple(others[: min(count - 1, _OTHERS_LIMIT)]))
@@ -351,7 +353,7 @@ def _messages(room_id: RoomId, events: Iterable[Event], me: UserId) -> tuple[Inb
 
 
 def _is_message(event: Event) -> bool:
-    """Whether somebody says something; a redacted message has no content left."""
+    """Whether an event is a message with content: a redacted message has none."""
     return bool(
         event.type in MESSAGE_TYPES and event.state_key is None and event.event_id and event.content
     )
@@ -376,7 +378,7 @@ def _invite(room_id: RoomId, events: Iterable[msgspec.Raw], me: UserId) -> Invit
 
 
 def _text(content: Mapping[str, object], key: str) -> str | None:
-    """A string that says something, or None."""
+    """A non-empty string, or None."""
     value = content.get(key)
     return value if isinstance(value, str) and value else None
 

@@ -1,4 +1,4 @@
-"""The platform that needs nothing: it says back what it was told."""
+"""A platform without external services: it repeats each message."""
 
 import anyio.lowlevel
 
@@ -9,6 +9,6 @@ class EchoPlatform:
     """Implements `actors.ports.Platform`."""
 
     async def reply(self, chat: PlatformChatId, text: str, idempotency_key: EventId) -> str:  # noqa: ARG002
-        """The text itself."""
+        """Return the text unchanged."""
         await anyio.lowlevel.checkpoint()
         return text

@@ -1,4 +1,4 @@
-"""The platform's edge: whatever an adapter does, what comes out is a text or PlatformFailed."""
+"""A wrapper that turns any behaviour of a platform into a text or PlatformFailed."""
 
 import asyncio
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ from actors.ports import Platform, PlatformFailed
 
 @dataclass(frozen=True, slots=True)
 class GuardedPlatform:
-    """Implements `actors.ports.Platform` over an adapter that may raise or answer anything."""
+    """Implements `actors.ports.Platform` over a platform that may raise or return anything."""
 
     inner: Platform
 
     async def reply(self, chat: PlatformChatId, text: str, idempotency_key: EventId) -> str:
-        """The adapter's answer, made storable. Raises PlatformFailed for everything else."""
+        """Return the answer as storable text. Raises PlatformFailed for everything else."""
         asked = asyncio.ensure_future(self.inner.reply(chat, text, idempotency_key))
         try:
-            # Waiting for it does not raise what it raises, a cancellation of its own included.
+            # `wait` does not raise the errors of the task, including its own cancellation.
             await asyncio.wait({asked})
         finally:
             asked.cancel()
         if asked.cancelled():
-            raise PlatformFailed("the adapter gave its own request up")
+            raise PlatformFailed("the platform cancelled its own request")
         error = asked.exception()
         if isinstance(error, PlatformFailed):
             raise error
@@ -33,8 +33,8 @@ class GuardedPlatform:
 
 def _storable(answer: object) -> str:
     if not isinstance(answer, str):
-        raise PlatformFailed(f"the answer is no text but {type(answer).__name__}")
-    # Half a surrogate pair, which JSON can hold, is no text that could be written down.
+        raise PlatformFailed(f"the answer is not text but {type(answer).__name__}")
+    # JSON can contain half a surrogate pair, which cannot be encoded as UTF-8.
     text = answer.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     if not text.strip():
         raise PlatformFailed("the answer is empty")

@@ -1,9 +1,9 @@
-"""A record of how the database looked after a clean shutdown.
+"""A record of the database file after a clean shutdown.
 
-The next start compares: only if the database still looks so may its rows be trusted without reading
-every room again. A kill, an edit from outside and another file in its place all show in the
-comparison, and cost no more than a full read. `SqliteStore.undisturbed` notices what other programs
-write while the bot runs.
+The next start compares the file with the record. Only if they match does the bot trust the rows
+without reading every room again. A kill, an outside edit and a replaced file all cause a mismatch,
+which only costs a full read. `SqliteStore.undisturbed` detects writes by other programs while the
+bot runs.
 """
 
 import contextlib
@@ -16,11 +16,11 @@ from adapter.sqlite.schema import STORE_SCHEMA
 
 FILE_NAME: Final = "untouched.json"
 _VERSION_AT: Final = slice(60, 64)
-"""Where SQLite's file format has `user_version`, big-endian."""
+"""The bytes of `user_version`, big-endian (SQLite, "Database File Format")."""
 
 
 class _Record(msgspec.Struct):
-    """What identifies the file and its content without reading all of it."""
+    """Identifies a file and its content without reading all of it."""
 
     path: str
     account: str
@@ -30,15 +30,15 @@ class _Record(msgspec.Struct):
 
 
 def record_clean_shutdown(database: Path, folder: Path, account: str) -> None:
-    """Write the record for a closed database. One that a process still has open gets none."""
-    current = _look(database, account)
+    """Write the record of a closed database. A database that a process has open gets no record."""
+    current = _current_record(database, account)
     if current is not None:
         with contextlib.suppress(OSError):
             (folder / FILE_NAME).write_bytes(msgspec.json.encode(current))
 
 
 def take_clean_shutdown_record(database: Path, folder: Path, account: str) -> bool:
-    """Remove the record, and answer whether the database looks as it says."""
+    """Remove the record; return whether the database still matches it."""
     file = folder / FILE_NAME
     try:
         recorded = msgspec.json.decode(file.read_bytes(), type=_Record)
@@ -46,11 +46,11 @@ def take_clean_shutdown_record(database: Path, folder: Path, account: str) -> bo
         recorded = None
     with contextlib.suppress(OSError):
         file.unlink(missing_ok=True)
-    return recorded is not None and recorded == _look(database, account)
+    return recorded is not None and recorded == _current_record(database, account)
 
 
-def _look(database: Path, account: str) -> _Record | None:
-    """None for a file that is open, and for one whose cache this release is going to rebuild."""
+def _current_record(database: Path, account: str) -> _Record | None:
+    """The record of a file as it is; None if it is open or has another schema version."""
     wal = database.with_name(database.name + "-wal")
     try:
         if wal.exists() and wal.stat().st_size:
@@ -66,6 +66,6 @@ def _look(database: Path, account: str) -> _Record | None:
 
 
 def _schema_version(database: Path) -> int:
-    """The version in the file's header: a connection would touch the files beside it."""
+    """The version in the file's header, because a connection would touch the files beside it."""
     with database.open("rb") as file:
         return int.from_bytes(file.read(_VERSION_AT.stop)[_VERSION_AT], "big")

@@ -1,4 +1,4 @@
-"""SQLite's errors, translated once into the family of the ports."""
+"""Translates SQLite's errors into the errors of the ports. No other module does."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -12,17 +12,17 @@ _DAMAGED: Final = frozenset(
     {
         sqlite3.SQLITE_CORRUPT,
         sqlite3.SQLITE_NOTADB,
-        # A table or column that we made is not there: the file is not what it was.
+        # A table or column that the bot created is missing, so the file has changed.
         sqlite3.SQLITE_ERROR,
     }
 )
 
 
 def translate(error: Exception) -> Exception:
-    """What the core is told of an error. One that is a bug comes back as it is."""
+    """The port error for an error. An error that is a bug is returned unchanged."""
     if isinstance(error, OSError):
         return StoreUnavailable(str(error))
-    # A value that SQLite cannot hold is the caller's bug, and waiting does not help against it.
+    # A value that SQLite cannot store is a bug of the caller, and waiting does not help.
     if not isinstance(error, sqlite3.DatabaseError) or isinstance(
         error, sqlite3.IntegrityError | sqlite3.DataError | sqlite3.ProgrammingError
     ):
@@ -33,21 +33,21 @@ def translate(error: Exception) -> Exception:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """`translated` for whoever only looks: a damaged file is named, with what becomes of it."""
+def translated_with_path(path: Path) -> Iterator[None]:
+    """`translated` for a reader: StoreCorrupt names the file and says what the bot does with it."""
     try:
         with translated():
             yield
     except StoreCorrupt as error:
         raise StoreCorrupt(
-            f"{path} is damaged ({error}): the bot keeps it under another name and begins anew "
-            "at its next start"
+            f"{path} is damaged ({error}): at its next start the bot keeps it under another name "
+            "and creates a new file"
         ) from error
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise StoreUnavailable or StoreCorrupt where SQLite or the file system fails within."""
+    """Raise StoreUnavailable or StoreCorrupt if SQLite or the file system fails in the block."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:

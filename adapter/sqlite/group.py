@@ -1,4 +1,4 @@
-"""One writer for one database file, which commits in groups."""
+"""One writer per database file, which commits in groups."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -21,13 +21,13 @@ from adapter.sqlite.transactions import write_all
 _ITER_CHUNK_SIZE: Final = 64
 """aiosqlite's own default."""
 CLOSE_TIMEOUT_S: Final = 10.0
-"""How long closing waits for what is still being written."""
+"""Closing waits at most this long for pending writes."""
 
 
 class Connection(aiosqlite.Connection):
-    """aiosqlite's connection, which can carry out a whole transaction on one visit to its thread.
+    """aiosqlite's connection; it can also run a whole transaction in one call to its thread.
 
-    A visit for each statement costs more than what SQLite does there.
+    A call for each statement costs more than the work of SQLite itself.
     """
 
     async def write_all(self, statements: Sequence[Statement]) -> None:
@@ -39,10 +39,10 @@ class Connection(aiosqlite.Connection):
 async def connected(
     path: Path, *pragmas: str, busy_timeout_s: float = BUSY_TIMEOUT_S
 ) -> AsyncIterator[Connection]:
-    """Open a connection that never begins a transaction by itself. Raises StoreUnavailable."""
+    """Open a connection without implicit transactions. Raises StoreUnavailable."""
     with translated():
         opened = await Connection(partial(connect, path, busy_timeout_s), _ITER_CHUNK_SIZE)
-    db = cast("Connection", opened)  # awaiting one gives the same one back
+    db = cast("Connection", opened)  # awaiting a connection returns the same object
     try:
         with translated():
             for pragma in pragmas:
@@ -68,11 +68,11 @@ class _Batch:
 
 
 class GroupCommit:
-    """Whatever was submitted while a transaction ran goes together into the next one.
+    """Puts all batches that were submitted during a transaction into the next transaction.
 
-    Only the writer's own task touches the connection, and nobody's cancellation reaches it: a
-    transaction, once begun, is finished. A batch whose caller was cancelled before that is left
-    out. `epilogue` gives the statements that end every transaction.
+    Only the writer task uses the connection. A caller's cancellation does not reach that task, so a
+    transaction that has begun is finished. A batch is left out if its caller was cancelled before
+    its transaction begins. `epilogue` returns the statements that end every transaction.
     """
 
     def __init__(self, db: Connection, epilogue: Callable[[], Sequence[Statement]] = tuple) -> None:
@@ -87,7 +87,7 @@ class GroupCommit:
     async def over(
         cls, db: Connection, epilogue: Callable[[], Sequence[Statement]] = tuple
     ) -> AsyncIterator["GroupCommit"]:
-        """Write through this connection; on leaving, what was submitted is still committed."""
+        """Write through this connection. On exit, all submitted batches are committed first."""
         group = cls(db, epilogue)
         writer = asyncio.create_task(group._run(), name="sqlite-writer")
         try:
@@ -102,7 +102,7 @@ class GroupCommit:
 
         Raises StoreUnavailable, StoreCorrupt.
         """
-        # Who is cancelled already writes nothing, whatever the writer would be quick enough for.
+        # A cancelled caller writes nothing, even if the writer would be fast enough.
         await checkpoint_if_cancelled()
         if self._closed:
             raise StoreUnavailable("the database has been closed")
@@ -134,8 +134,8 @@ class GroupCommit:
     async def _commit(self, group: list[_Batch]) -> None:
         try:
             await self._transact(group)
-        except Exception as error:  # noqa: BLE001 - it belongs to the callers, who are waiting
-            await self._refuse(group, error)
+        except Exception as error:  # noqa: BLE001 - the waiting callers get it
+            await self._fail(group, error)
         else:
             for batch in group:
                 batch.succeed()
@@ -144,10 +144,10 @@ class GroupCommit:
         statements = [statement for batch in group for statement in batch.statements]
         await self._db.write_all([*statements, *self._epilogue()])
 
-    async def _refuse(self, group: list[_Batch], error: Exception) -> None:
+    async def _fail(self, group: list[_Batch], error: Exception) -> None:
         failure = translate(error)
         if len(group) > 1 and not isinstance(failure, PortError):
-            # One of them is at fault, with a value that SQLite cannot hold. The others are not.
+            # One batch has a value that SQLite cannot store. The others are committed alone.
             for batch in group:
                 await self._commit([batch])
             return

@@ -1,6 +1,6 @@
-"""The store and the journal on plain sqlite3, called inline: no thread, any event loop.
+"""The store and the journal on plain sqlite3, called inline: no threads, any event loop.
 
-Made for deterministic tests; the statements are the same as in real use.
+They serve deterministic tests and work on copies. The statements are those of real use.
 """
 
 import time
@@ -33,7 +33,7 @@ MEMORY: Final = ":memory:"
 
 
 class _Database:
-    """Every method is a checkpoint first and then does its whole work at once."""
+    """Each method runs a checkpoint first and then does all its work without yielding."""
 
     def __init__(
         self, path: Path | str, schema: Schema, *, now: float, busy_timeout_s: float
@@ -44,7 +44,7 @@ class _Database:
         with translated():
             self._connection = connect(path, busy_timeout_s, any_thread=path == MEMORY)
         if path == MEMORY:
-            # Python may collect it in any thread, and from 3.13 on warns of one that is still open.
+            # Garbage collection may run in any thread, and warns of an open connection (3.13 on).
             weakref.finalize(self, self._connection.close)
         prepare_connection(self._connection, schema, now=now)
 
@@ -64,7 +64,7 @@ class _Database:
 
 @final
 class InlineStore(SqlStore):
-    """The StateStore port on a file or in memory. `close` one on a file when done."""
+    """The StateStore port on a file or in memory. The caller closes a store on a file."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class InlineStore(SqlStore):
 
 @final
 class InlineJournal:
-    """The Journal port on a file or in memory. `close` one on a file when done."""
+    """The Journal port on a file or in memory. The caller closes a journal on a file."""
 
     def __init__(
         self,
@@ -104,16 +104,16 @@ class InlineJournal:
             on_recovery(self.recovery)
 
     async def append(self, *transitions: Transition) -> None:
-        """Write transitions in order, safe from a kill. Raises StoreUnavailable, StoreCorrupt."""
+        """Write transitions in order; a kill loses none. Raises StoreUnavailable, StoreCorrupt."""
         trim = trim_statements(
             now=self._clock(), max_rows=self._max_rows, max_age_s=self._max_age_s
         )
         await self._database.write([*map(append_statement, transitions), *trim])
 
     async def rows(self) -> list[JournalRow]:
-        """Everything in it, oldest first: `read_journal` for one in memory."""
+        """All rows, oldest first: `read_journal` for a journal in memory."""
         return decode_rows(await self._database.fetch(journal_query()))
 
     def close(self) -> None:
-        """Close the journal; one in memory is gone."""
+        """Close the journal. The rows of a journal in memory are lost."""
         self._database.close()

@@ -1,4 +1,4 @@
-"""The journal for real use, on aiosqlite; its rows and its reader are in `journal_rows`."""
+"""The journal for real use, on aiosqlite. `journal_rows` has its statements and its reader."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -32,9 +32,9 @@ __all__ = ["JournalMissing", "JournalRow", "SqliteJournal", "read_journal"]
 
 @final
 class SqliteJournal:
-    """The Journal port on a file. Runs on asyncio; made by `open`.
+    """The Journal port on a file, for asyncio. `open` creates it.
 
-    A file that is deleted, replaced or damaged meanwhile is opened anew.
+    The journal reopens a file that is deleted, replaced or damaged while it is in use.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class SqliteJournal:
         self._opening = anyio.Lock()
         self._opened = AsyncExitStack()
         self._inode: int | None = None
-        """The file that is open; None where none is."""
+        """Identifies the open file; None while no file is open."""
         self._writer: GroupCommit
         self.recovery: str | None = None
 
@@ -69,15 +69,15 @@ class SqliteJournal:
         max_age_s: float = MAX_AGE_S,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
     ) -> AsyncIterator["SqliteJournal"]:
-        """Open or create the journal; a damaged one is moved aside.
+        """Open or create the journal. A damaged file is moved aside.
 
-        `on_recovery` is given the sentence that `recovery` holds. Raises StoreUnavailable.
+        `on_recovery` receives the sentence in `recovery`. Raises StoreUnavailable.
         """
 
         def trim() -> Sequence[Statement]:
             return trim_statements(now=clock(), max_rows=max_rows, max_age_s=max_age_s)
 
-        journal = cls(Path(path), clock, on_recovery or _say_nothing, trim, busy_timeout_s)
+        journal = cls(Path(path), clock, on_recovery or _ignore_recovery, trim, busy_timeout_s)
         try:
             await journal._open()
             yield journal
@@ -85,9 +85,9 @@ class SqliteJournal:
             await journal._opened.aclose()
 
     async def append(self, *transitions: Transition) -> None:
-        """Write transitions in order, safe from a kill. Raises StoreUnavailable, StoreCorrupt."""
+        """Write transitions in order; a kill loses none. Raises StoreUnavailable, StoreCorrupt."""
         if not self._is_open():
-            await self._open_anew()
+            await self._reopen()
         try:
             await self._writer.submit([append_statement(each) for each in transitions])
         except StoreCorrupt:
@@ -97,13 +97,15 @@ class SqliteJournal:
     def _is_open(self) -> bool:
         return self._inode is not None and self._inode == inode_of(self._path)
 
-    async def _open_anew(self) -> None:
+    async def _reopen(self) -> None:
         async with self._opening:
             if self._is_open():
                 return
             if self._inode is not None:
-                fate = "was deleted or replaced while the bot ran; what is there is used"
-                self._on_recovery(f"{self._path.name} {fate}")
+                event = (
+                    "was deleted or replaced while the bot ran; the bot uses the file at its path"
+                )
+                self._on_recovery(f"{self._path.name} {event}")
             self._inode = None
             await self._opened.aclose()
             await self._open()
@@ -130,5 +132,5 @@ class SqliteJournal:
         self._inode = inode_of(self._path)
 
 
-def _say_nothing(_sentence: str) -> None:
+def _ignore_recovery(_sentence: str) -> None:
     pass

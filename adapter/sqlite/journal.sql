@@ -1,4 +1,4 @@
--- Every transition of every state machine. Numbers are never given out twice.
+-- Every transition of every state machine. No number is used twice.
 CREATE TABLE IF NOT EXISTS journal(
     seq       INTEGER PRIMARY KEY AUTOINCREMENT,
     at        TEXT NOT NULL, -- RFC 3339, UTC

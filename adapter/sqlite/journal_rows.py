@@ -1,4 +1,4 @@
-"""The journal's statements, and reading it from outside while a bot writes it."""
+"""The journal's statements, and reading the journal while a bot writes it."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -11,7 +11,7 @@ from typing import Final
 from actors.bounds import Bounds
 from actors.ports import PortError
 from actors.runtime.table import Outcome, Transition
-from adapter.sqlite.errors import naming
+from adapter.sqlite.errors import translated_with_path
 from adapter.sqlite.opening import connect
 from adapter.sqlite.statements import Query, Row, Statement
 
@@ -20,32 +20,32 @@ MAX_AGE_S: Final = Bounds().journal_age_s
 
 
 class JournalMissing(PortError):
-    """There is no journal at this path: no bot has run with it yet, or the path is wrong."""
+    """No journal exists at this path: no bot has run with it yet, or the path is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class JournalRow:
-    """A transition and the number that the journal has given it."""
+    """A transition and its number in the journal."""
 
     seq: int
     transition: Transition
 
     def fields(self) -> dict[str, object]:
-        """Every field by its name, in the contract's order."""
+        """Every field by name, in the order of the columns."""
         return {"seq": self.seq, **dict(zip(_NAMES, _values(self.transition), strict=True))}
 
 
 _NAMES: Final = tuple(field.name for field in fields(Transition))
-# The columns have the fields' names and order; astuple would copy them deeply.
+# The columns have the names and the order of the fields; `astuple` would make deep copies.
 _values: Final = attrgetter(*_NAMES)
 _COLUMNS: Final = 'seq, at, boot, machine, src, "trigger", dst, outcome, reason, attempt, dwell_ms'
 _APPEND: Final = (
     'INSERT INTO journal(at, boot, machine, src, "trigger", dst, outcome, reason, attempt,'
     " dwell_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-# Numbers have no holes, so the range of numbers is the number of rows.
+# The numbers have no holes, so the range of numbers equals the number of rows.
 _TRIM_ROWS: Final = "DELETE FROM journal WHERE seq <= (SELECT max(seq) FROM journal) - ?"
-# From the oldest up to the first that is young enough, which usually is the first one.
+# Deletes from the oldest row up to the first row that is young enough: usually the oldest row.
 _TRIM_AGE: Final = (
     "DELETE FROM journal WHERE seq < (SELECT seq FROM journal WHERE at >= ? ORDER BY seq LIMIT 1)"
 )
@@ -57,12 +57,12 @@ _NEWEST: Final = (
 
 
 def append_statement(transition: Transition) -> Statement:
-    """Write one transition."""
+    """The statement that writes one transition."""
     return Statement("journal", _APPEND, _values(transition))
 
 
 def trim_statements(*, now: float, max_rows: int, max_age_s: float) -> tuple[Statement, ...]:
-    """Delete what is too much or too old; the newest row stays. Costs next to nothing each time."""
+    """The statements that delete excess and old rows. The newest row stays. Each run is cheap."""
     limit = datetime.fromtimestamp(now - max_age_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return (
         Statement("journal", _TRIM_ROWS, (max_rows,)),
@@ -73,13 +73,13 @@ def trim_statements(*, now: float, max_rows: int, max_age_s: float) -> tuple[Sta
 def journal_query(
     machine: str | None = None, limit: int | None = None, after_seq: int = 0
 ) -> Query:
-    """Rows for `decode_rows`: of one machine or all, the newest `limit` or all."""
+    """The query for `decode_rows`: of one machine or all, the newest `limit` rows or all."""
     rows = -1 if limit is None else max(limit, 0)
     return Query(_NEWEST, (machine, machine, after_seq, rows))
 
 
 def decode_rows(newest_first: Sequence[Row]) -> list[JournalRow]:
-    """The answer to `journal_query`, oldest first."""
+    """The result of `journal_query`, oldest first."""
     return [_decoded(*row) for row in reversed(newest_first)]
 
 
@@ -107,16 +107,15 @@ def read_journal(
 ) -> list[JournalRow]:
     """The journal, oldest first: of one machine or all, the newest `limit` rows or all.
 
-    With `after_seq`, only rows with a higher number.
-    Opens the file for reading only; a bot may be writing it at the same time. Blocks.
-    Raises JournalMissing, StoreUnavailable, StoreCorrupt.
+    With `after_seq`, only rows with a higher number. Opens the file read-only, so a bot may write
+    it at the same time. Blocks. Raises JournalMissing, StoreUnavailable, StoreCorrupt.
     """
     path = Path(path)
     if not path.is_file():
         raise JournalMissing(f"there is no journal at {path}")
     query = journal_query(machine, limit, after_seq)
     uri = f"{path.absolute().as_uri()}?mode=ro"
-    with naming(path), closing(connect(uri)) as connection:
+    with translated_with_path(path), closing(connect(uri)) as connection:
         if not connection.execute("SELECT 1 FROM pragma_table_info('journal')").fetchone():
             raise JournalMissing(f"{path} holds no journal")
         return decode_rows(connection.execute(query.sql, query.params).fetchall())

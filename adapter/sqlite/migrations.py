@@ -1,21 +1,21 @@
-"""The steps that bring tables of an earlier schema version to ours, without losing a row.
+"""The steps that bring tables of an earlier schema version to the current one without losing a row.
 
-Only tables that are kept have steps; a cache is rebuilt. A step is never changed once it has been
-released: databases that have taken it do not take it again. Pure: nothing runs here.
+Only kept tables have steps; cache tables are rebuilt. A released step never changes, because
+migrated databases do not run it again. Pure: this module runs no statement.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 FIRST_VERSION: Final = 1
-"""The schema version of release 0.1, the earliest that a database can come from."""
+"""The schema version of release 0.1, the earliest one that a database can have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one table needs to get from the version before `to_version` to `to_version`.
+    """Brings one table from the version before `to_version` to `to_version`.
 
-    The statements name no other table that is kept, and make no index: the schema's script does.
+    The statements name no other kept table and create no index: the schema's script creates those.
     """
 
     to_version: int
@@ -28,7 +28,7 @@ JOURNAL_STEPS: Final[tuple[Step, ...]] = ()
 
 
 def statements_from(steps: tuple[Step, ...], version: int, table: str) -> tuple[str, ...]:
-    """What is still to be run on a table of a database that has this version."""
+    """The statements to run on a table of a database with this version."""
     return tuple(
         statement
         for step in steps

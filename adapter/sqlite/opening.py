@@ -1,7 +1,7 @@
-"""Making a database file usable before anybody works with it. Plain sqlite3, no event loop.
+"""Preparing a database file before its first use. Plain sqlite3, no event loop.
 
-A damaged file is moved aside and begun anew; upgrade.py brings the tables of another schema version
-to ours. Nothing is ever deleted but what the homeserver can give back.
+A damaged file is moved aside and replaced by a new one. `upgrade` brings the tables of another
+schema version to the current one. Only data that the homeserver can restore is ever deleted.
 """
 
 import os
@@ -28,9 +28,9 @@ def prepare_file(
 ) -> str | None:
     """Make the file at `path` a sound database of this schema, in WAL mode.
 
-    Answers what had to be given up for it, as a sentence for the log, or None. The file and a
-    missing folder are made readable by their owner alone, since messages are private.
-    Raises StoreUnavailable.
+    Returns a sentence for the log that says what was replaced or changed, or None. The file and a
+    missing folder are created readable only by the bot's user, because messages are private. Raises
+    StoreUnavailable.
     """
     with translated():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -40,7 +40,9 @@ def prepare_file(
         with translated():
             aside = _move_aside(path, now)
         _prepare(path, schema, now, busy_timeout_s)
-        return f"{path.name} was damaged ({fault}); it is kept as {aside.name} and begun anew"
+        return (
+            f"{path.name} was damaged ({fault}); it is kept as {aside.name}, and a new file is used"
+        )
 
 
 def _prepare(path: Path, schema: Schema, now: float, busy_timeout_s: float) -> str | None:
@@ -48,7 +50,7 @@ def _prepare(path: Path, schema: Schema, now: float, busy_timeout_s: float) -> s
         path.touch(mode=0o600)
         new = _is_new(path)
     if new:
-        return _make(path, schema, now, busy_timeout_s)
+        return _create(path, schema, now, busy_timeout_s)
     with translated(), closing(connect(path, busy_timeout_s)) as connection:
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
         fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -58,23 +60,23 @@ def _prepare(path: Path, schema: Schema, now: float, busy_timeout_s: float) -> s
 
 
 def _is_new(path: Path) -> bool:
-    """Whether nothing was ever written, a write-ahead log without its file included."""
+    """Whether a file is empty and has no write-ahead log either."""
     return not path.stat().st_size and not path.with_name(f"{path.name}-wal").exists()
 
 
-def _make(path: Path, schema: Schema, now: float, busy_timeout_s: float) -> str | None:
-    """Fill a new file, which brings it to the disk once, as a whole, and not step by step."""
+def _create(path: Path, schema: Schema, now: float, busy_timeout_s: float) -> str | None:
+    """Fill a new file, and flush it to disk once as a whole instead of step by step."""
     with translated(), closing(connect(path, busy_timeout_s)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
         sentence = prepare_connection(connection, schema, now=now)
     with translated():
         for each in (path, path.parent):
-            _bring_to_disk(each)
+            _flush_to_disk(each)
     return sentence
 
 
-def _bring_to_disk(path: Path) -> None:
+def _flush_to_disk(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -83,10 +85,10 @@ def _bring_to_disk(path: Path) -> None:
 
 
 def copy_database(path: Path, folder: Path) -> Path:
-    """Copy a database with its write-ahead log as they stand, and answer where the copy is.
+    """Copy a database and its write-ahead log; return the path of the copy.
 
-    For whoever must leave the database alone: even looking at it would touch its files. Where
-    there is none, there is no copy either. Raises StoreUnavailable.
+    For callers that must not change the database: even reading it would touch its files. Without a
+    database, no copy is made. Raises StoreUnavailable.
     """
     with translated():
         for suffix in ("-wal", ""):
@@ -99,9 +101,9 @@ def copy_database(path: Path, folder: Path) -> Path:
 def connect(
     path: Path | str, busy_timeout_s: float = BUSY_TIMEOUT_S, *, any_thread: bool = False
 ) -> sqlite3.Connection:
-    """Open a path or a `file:` URI; no implicit transactions, and bad UTF-8 is no error.
+    """Open a path or a `file:` URI, without implicit transactions. Bad UTF-8 is no error.
 
-    With `any_thread`, a thread other than the one that opened it may close it.
+    With `any_thread`, another thread may close the connection.
     """
     connection = sqlite3.connect(
         path,
@@ -115,7 +117,7 @@ def connect(
 
 
 def lenient_text(raw: bytes) -> str:
-    """Text as SQLite has it; one damaged character does not make all rows unreadable."""
+    """Decode SQLite's text: one damaged character does not make all rows unreadable."""
     return raw.decode(errors="replace")
 
 

@@ -1,4 +1,4 @@
-"""The inbox seen from outside, while a bot may be working on it. Message bodies stay inside."""
+"""Access to the inbox while a bot may be using it. Message bodies are never read."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 from actors.model import EventId, RoomId, UserId
 from actors.ports import PortError
 from actors.writes import RetryMessage
-from adapter.sqlite.errors import naming
+from adapter.sqlite.errors import translated_with_path
 from adapter.sqlite.opening import connect
 from adapter.sqlite.statements import statement_for
 
@@ -24,15 +24,15 @@ _STATE: Final = "SELECT state FROM inbox WHERE event_id = ?"
 
 
 class DatabaseMissing(PortError):
-    """There is no database at this path: no bot has run with it yet, or the path is wrong."""
+    """No database exists at this path: no bot has run with it yet, or the path is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class InboxRow:
-    """A message that waits, or was given up (`dead`) after `attempts` failures.
+    """A message that waits, or that the bot gave up (`dead`) after `attempts` failures.
 
-    `sent_ts` is in milliseconds since the epoch, as the sender's server says; `accepted_at` is in
-    seconds since the epoch, as ours does.
+    `sent_ts` is in milliseconds since the epoch, by the clock of the sender's server; `accepted_at`
+    is in seconds since the epoch, by the bot's clock.
     """
 
     event_id: EventId
@@ -45,18 +45,19 @@ class InboxRow:
 
 
 def read_inbox(path: Path) -> list[InboxRow]:
-    """What is not settled, in the order of its acceptance. Opens the file for reading only.
+    """The waiting and dead messages, in the order of acceptance. Opens the file read-only.
 
-    Raises DatabaseMissing, StoreUnavailable, StoreCorrupt; so does `retry`.
+    Raises DatabaseMissing, StoreUnavailable, StoreCorrupt.
     """
     with _opened(path, "ro") as connection:
         return [InboxRow(*row) for row in connection.execute(_UNSETTLED)]
 
 
 def retry(path: Path, event_id: EventId) -> InboxState | None:
-    """Let a dead message wait again. What it was before; None where it is not known.
+    """Let a dead message wait again. Returns its previous state; None for an unknown message.
 
-    Only a dead one is changed. A bot that runs meanwhile finds it by itself.
+    Other messages do not change. A running bot finds the message by itself. Raises as `read_inbox`
+    does.
     """
     statement = statement_for(RetryMessage(event_id), now=0.0)
     with _opened(path, "rw") as connection:
@@ -71,7 +72,7 @@ def _opened(path: Path, mode: Literal["ro", "rw"]) -> Iterator[Connection]:
     if not path.is_file():
         raise DatabaseMissing(f"there is no database at {path}")
     uri = f"{path.absolute().as_uri()}?mode={mode}"
-    with naming(path), closing(connect(uri)) as connection:
+    with translated_with_path(path), closing(connect(uri)) as connection:
         if not connection.execute("SELECT 1 FROM pragma_table_info('inbox')").fetchone():
             raise DatabaseMissing(f"{path} holds no inbox")
         yield connection

@@ -1,4 +1,4 @@
-"""The tables of our database files, and the tables that a file really has."""
+"""The tables of the bot's database files, and the tables that an actual file has."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -15,16 +15,17 @@ Columns: TypeAlias = frozenset[tuple[str, str, int, str | None, int]]
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The tables of one database file, as the current release has them.
+    """The tables of one database file in the current release.
 
-    `caches` can be rebuilt from elsewhere, `keeps` cannot: `steps` bring those from any earlier
-    version to this one. `version` is kept in `user_version`. The script makes what is not there.
+    Tables in `caches` can be rebuilt from other data. Tables in `kept` cannot: `steps` bring them
+    from any earlier version to this one. `user_version` holds the `version`. The script creates
+    missing tables and indexes.
     """
 
     script: str
     version: int
     caches: tuple[str, ...]
-    keeps: tuple[str, ...]
+    kept: tuple[str, ...]
     steps: tuple[Step, ...]
 
 
@@ -36,16 +37,16 @@ STORE_SCHEMA: Final = Schema(
     _script("schema.sql"),
     version=1,
     caches=("kv",),
-    keeps=("meta", "gaps", "inbox", "outbox", "intents"),
+    kept=("meta", "gaps", "inbox", "outbox", "intents"),
     steps=STORE_STEPS,
 )
 JOURNAL_SCHEMA: Final = Schema(
-    _script("journal.sql"), version=1, caches=(), keeps=("journal",), steps=JOURNAL_STEPS
+    _script("journal.sql"), version=1, caches=(), kept=("journal",), steps=JOURNAL_STEPS
 )
 
 
 def statements_of(script: str) -> Iterator[str]:
-    """The statements of a script, one by one: `executescript` would end an open transaction."""
+    """The statements of a script, because `executescript` would end an open transaction."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line
@@ -55,15 +56,15 @@ def statements_of(script: str) -> Iterator[str]:
 
 
 def existing(connection: sqlite3.Connection, schema: Schema) -> dict[str, Columns]:
-    """The tables of the schema that a database has, with their columns."""
-    names = (*schema.caches, *schema.keeps)
+    """The tables of the schema that exist in a database, with their columns."""
+    names = (*schema.caches, *schema.kept)
     columns = {name: columns_of(connection, name) for name in names}
     return {name: found for name, found in columns.items() if found}
 
 
 def columns_of(connection: sqlite3.Connection, table: str) -> Columns:
-    """A table's columns; none where there is no such table."""
-    # Name, type, not null, default, part of the key; without the position.
+    """A table's columns; empty if the table does not exist."""
+    # Name, type, not null, default and part of the key, without the position.
     return frozenset(
         row[1:] for row in connection.execute("SELECT * FROM pragma_table_info(?)", (table,))
     )
@@ -71,7 +72,7 @@ def columns_of(connection: sqlite3.Connection, table: str) -> Columns:
 
 @cache
 def expected(schema: Schema) -> dict[str, Columns]:
-    """The tables that a database of this schema has, with their columns."""
+    """All tables of the schema, with their columns."""
     with closing(sqlite3.connect(":memory:")) as scratch:
         scratch.executescript(schema.script)
         return existing(scratch, schema)
@@ -79,7 +80,7 @@ def expected(schema: Schema) -> dict[str, Columns]:
 
 @cache
 def indexes(schema: Schema) -> tuple[str, ...]:
-    """The names of the indexes that the schema's script makes."""
+    """The names of the indexes that the schema's script creates."""
     with closing(sqlite3.connect(":memory:")) as scratch:
         scratch.executescript(schema.script)
         found = scratch.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql <> ''")

@@ -1,17 +1,17 @@
 -- The rebuildable cache. Other programs read it: its shape is a contract.
 CREATE TABLE IF NOT EXISTS kv(key TEXT PRIMARY KEY, value TEXT);
 
--- What the bot remembers about itself: the sync position.
+-- The bot's own data: the sync position.
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL);
 
--- Parts of rooms' timelines that could not be fetched yet, from one sync position to another.
+-- Parts of room timelines that are not fetched yet, from one sync position to another.
 CREATE TABLE IF NOT EXISTS gaps(
     room_id TEXT PRIMARY KEY,
     since   TEXT NOT NULL,
     upto    TEXT NOT NULL
 );
 
--- Messages that the homeserver told us about, in the order of their acceptance.
+-- Messages from the homeserver, in the order of acceptance.
 CREATE TABLE IF NOT EXISTS inbox(
     seq         INTEGER PRIMARY KEY AUTOINCREMENT,
     event_id    TEXT NOT NULL UNIQUE,
@@ -19,17 +19,17 @@ CREATE TABLE IF NOT EXISTS inbox(
     attempts    INTEGER NOT NULL DEFAULT 0,
     room_id     TEXT NOT NULL,
     sender      TEXT NOT NULL,
-    sent_ts     INTEGER NOT NULL, -- milliseconds since the epoch, as the sender's server says
+    sent_ts     INTEGER NOT NULL, -- milliseconds since the epoch, by the sender's server
     msgtype     TEXT NOT NULL,
     body        TEXT NOT NULL,
     is_edit     INTEGER NOT NULL,
     accepted_at REAL NOT NULL     -- seconds since the epoch
 );
 
--- Partial, so that what is waiting is found without a walk through what is done.
+-- Partial, so that a query for waiting messages does not read finished ones.
 CREATE INDEX IF NOT EXISTS inbox_waiting ON inbox(room_id, seq) WHERE state = 'waiting';
 
--- Messages to send, in the order in which they were queued.
+-- Messages to send, in the order of queueing.
 CREATE TABLE IF NOT EXISTS outbox(
     seq        INTEGER PRIMARY KEY AUTOINCREMENT,
     txn_id     TEXT NOT NULL UNIQUE,
@@ -37,13 +37,13 @@ CREATE TABLE IF NOT EXISTS outbox(
     room_id    TEXT NOT NULL,
     body       TEXT NOT NULL,
     notice     INTEGER NOT NULL,
-    event_id   TEXT,              -- the server's answer, once it is sent
+    event_id   TEXT,              -- from the server's answer; NULL until then
     created_at REAL NOT NULL      -- seconds since the epoch
 );
 
 CREATE INDEX IF NOT EXISTS outbox_unsent ON outbox(room_id, seq) WHERE state = 'unsent';
 
--- Creations promised to an owner, in the order of the promise.
+-- Promises to owners, such as a room to create, in the order in which they were made.
 CREATE TABLE IF NOT EXISTS intents(
     seq   INTEGER PRIMARY KEY AUTOINCREMENT,
     nonce TEXT NOT NULL UNIQUE,

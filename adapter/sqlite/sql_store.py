@@ -1,4 +1,4 @@
-"""The StateStore port in SQL, whichever way the statements reach SQLite."""
+"""The StateStore port in SQL, independent of how the statements reach SQLite."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -17,23 +17,23 @@ Clock: TypeAlias = Callable[[], float]
 """Seconds since the epoch."""
 
 PRUNE_LIMIT: Final = 500
-"""Rows deleted in one transaction, so that a long-neglected table holds up no message."""
+"""Rows deleted per transaction, so that pruning a large table does not delay messages."""
 
 
 class Database(Protocol):
     """An open database. Both methods raise StoreUnavailable and StoreCorrupt."""
 
     async def fetch(self, query: Query) -> list[Row]:
-        """All rows of the answer, seeing whatever has been written before the call."""
+        """All rows of the result, including everything written before the call."""
         ...
 
     async def write(self, statements: Sequence[Statement]) -> None:
-        """Run them all in one transaction, or none; as durable as the port says."""
+        """Run all statements in one transaction, or none. As durable as the port says."""
         ...
 
 
 def inode_of(file: Path | None) -> int | None:
-    """What tells a file from another one of the same name; None where there is none."""
+    """The number that tells a file from another one of the same name; None without a file."""
     try:
         return file.stat().st_ino if file is not None else None
     except OSError:
@@ -43,7 +43,7 @@ def inode_of(file: Path | None) -> int | None:
 class SqlStore:
     """The StateStore port over a database.
 
-    `recovery` is a sentence for the log when the file could not be used as it was found.
+    `recovery` is a sentence for the log if the file had to be repaired or replaced, else None.
     """
 
     def __init__(
@@ -61,87 +61,86 @@ class SqlStore:
         self.recovery = recovery
 
     async def verify(self) -> None:
-        """Return while the file is the one that was opened.
+        """Return if the path still leads to the opened file.
 
-        Raises StoreCorrupt when it was deleted or another one was put in its place: what is
-        written then goes nowhere.
+        Raises StoreCorrupt if the file was deleted or replaced: further writes would be lost.
         """
         await checkpoint()
         if inode_of(self._file) != self._inode:
             raise StoreCorrupt("the database file was deleted or replaced while the bot ran")
 
     async def commit(self, writes: Sequence[Write]) -> None:
-        """Carry out all the writes, in order, or none; as durable as the port says."""
+        """Carry out all writes in order, or none. As durable as the port says."""
         now = self._clock()
         await self._database.write([sql.statement_for(write, now=now) for write in writes])
 
     async def row(self, key: str) -> JsonObject | None:
-        """One row; None where it is absent or is not a JSON object."""
+        """One row; None if it is absent or not a JSON object."""
         found = await self._database.fetch(sql.row_query(key))
         return sql.decode_json(found[0][0]) if found else None
 
     async def rows(self, prefix: str) -> dict[str, JsonObject | None]:
-        """The rows whose key starts so, by key. None for a value that is not a JSON object."""
+        """The rows with keys that have this prefix. None for a value that is not a JSON object."""
         found = await self._database.fetch(sql.rows_query(prefix))
         return {key: sql.decode_json(value) for key, value in found}
 
     async def keys(self, prefix: str) -> tuple[str, ...]:
-        """The keys that start so, in order, whatever their rows say."""
+        """The keys that have this prefix, in order, including those of unreadable rows."""
         return tuple(key for (key,) in await self._database.fetch(sql.keys_query(prefix)))
 
     async def position(self) -> str | None:
-        """The sync position that was saved last."""
+        """The last saved sync position."""
         found = await self._database.fetch(sql.POSITION)
         return str(found[0][0]) if found else None
 
     async def gaps(self) -> tuple[OpenGap, ...]:
-        """Every room's gap that is not filled yet."""
+        """The open gaps of all rooms."""
         return tuple(OpenGap(*row) for row in await self._database.fetch(sql.GAPS))
 
     async def waiting(self, room_id: RoomId, limit: int) -> tuple[Waiting, ...]:
-        """Inbox messages of a room that wait, in the order of their acceptance."""
+        """Waiting inbox messages of a room, in the order of acceptance."""
         found = await self._database.fetch(sql.waiting_query(room_id, limit))
         return tuple(map(sql.decode_waiting, found))
 
     async def waiting_rooms(self) -> tuple[RoomId, ...]:
-        """Rooms with a message that waits, the one that has waited longest first."""
+        """Rooms with a waiting message. The room with the oldest message comes first."""
         return tuple(
             RoomId(room_id) for (room_id,) in await self._database.fetch(sql.WAITING_ROOMS)
         )
 
     async def waiting_count(self) -> int:
-        """How many inbox messages wait, in all rooms."""
+        """The number of waiting inbox messages in all rooms."""
         return int((await self._database.fetch(sql.WAITING_COUNT))[0][0])
 
     async def unsent(self, room_id: RoomId, limit: int) -> tuple[OutboundMessage, ...]:
-        """Outbox messages of a room that are not confirmed, in order."""
+        """Unsent outbox messages of a room, in order."""
         found = await self._database.fetch(sql.unsent_query(room_id, limit))
         return tuple(map(sql.decode_outbound, found))
 
     async def unsent_rooms(self) -> tuple[RoomId, ...]:
-        """Rooms with a message to send, the one that has waited longest first."""
+        """Rooms with an unsent message. The room with the oldest message comes first."""
         found = await self._database.fetch(sql.UNSENT_ROOMS)
         return tuple(RoomId(room_id) for (room_id,) in found)
 
     async def unsent_count(self) -> int:
-        """How many outbox messages are not confirmed, in all rooms."""
+        """The number of unsent outbox messages in all rooms."""
         return int((await self._database.fetch(sql.UNSENT_COUNT))[0][0])
 
     async def open_intents(self, owner: UserId) -> tuple[Intent, ...]:
-        """An owner's intents that are not done, oldest first. An unreadable one is left out."""
+        """An owner's unfinished intents, oldest first. Unreadable intents are left out."""
         found = await self._database.fetch(sql.open_intents_query(owner))
         intents = map(sql.decode_intent, found)
         return tuple(intent for intent in intents if intent is not None)
 
     async def intent_owners(self) -> tuple[UserId, ...]:
-        """Everybody who has an intent that is not done."""
+        """Every owner with an unfinished intent."""
         found = await self._database.fetch(sql.INTENT_OWNERS)
         return tuple(UserId(owner) for (owner,) in found)
 
     async def prune(self, *, before: float) -> int:
-        """Delete settled inbox and outbox rows from before a time; answer how many.
+        """Delete settled inbox and outbox rows from before a time; return their number.
 
-        `before` is in seconds since the epoch. What waits, is unsent or was given up stays.
+        `before` is in seconds since the epoch. Waiting, unsent and dead messages stay.
         """
         return sum([await self._prune_table(pruning, before) for pruning in sql.PRUNINGS])
 

@@ -1,4 +1,4 @@
-"""Every statement on the store's tables, and how rows become values. Pure: nothing runs here."""
+"""Every statement on the store's tables, and how rows become values. Pure: runs no statement."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -32,14 +32,14 @@ from actors.writes import (
 Params: TypeAlias = tuple[str | int | float | None, ...]
 Row: TypeAlias = tuple[Any, ...]
 
-PROMISES: Final = "intents"
-"""The table whose rows must be on the disk before anybody acts on them: what is done for them on
-the homeserver can't be done a second time."""
+SYNCED_TABLE: Final = "intents"
+"""Writes to this table wait for the disk: the bot acts on a committed intent on the homeserver,
+and must not carry it out twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement that writes, and the one table that it touches."""
+    """A statement that writes, and the only table that it writes to."""
 
     table: str
     sql: str
@@ -48,21 +48,21 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One statement that reads."""
+    """A statement that reads."""
 
     sql: str
     params: Params = ()
 
 
-def runs(statements: Iterable[Statement]) -> Iterator[tuple[str, list[Params]]]:
-    """The same writes in as few steps as possible: equal statements that follow one another.
+def grouped(statements: Iterable[Statement]) -> Iterator[tuple[str, list[Params]]]:
+    """Group consecutive equal statements, so that each group can run as one `executemany`.
 
-    Tables do not depend on one another here, so statements on different ones may change places;
-    the order within a table stays.
+    The tables do not depend on each other, so statements on different tables may change places. The
+    order within a table stays.
     """
     by_table = sorted(statements, key=attrgetter("table"))
-    for sql, run in groupby(by_table, key=attrgetter("sql")):
-        yield sql, [statement.params for statement in run]
+    for sql, group in groupby(by_table, key=attrgetter("sql")):
+        yield sql, [statement.params for statement in group]
 
 
 def statement_for(write: Write, *, now: float) -> Statement:
@@ -90,7 +90,7 @@ _PUT_ROW: Final = (
     "INSERT INTO kv(key, value) VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
 )
 _DELETE_ROW: Final = "DELETE FROM kv WHERE key = ?"
-# Anybody may have written the value, and json_extract fails on what is no JSON.
+# Other programs may have written the value, and json_extract fails on invalid JSON.
 _DELETE_ROW_OF: Final = (
     "DELETE FROM kv WHERE key = ?"
     " AND CASE WHEN json_valid(value) THEN json_extract(value, '$.surface_ref') = ? END"
@@ -193,7 +193,7 @@ def _outbox(write: QueueMessage | MarkSent | DropOutbox, now: float) -> Statemen
 def _intent(write: PutIntent) -> Statement:
     intent = write.intent
     sql = _PUT_NEW_INTENT if write.only_if_new else _PUT_INTENT
-    return Statement(PROMISES, sql, (intent.nonce, intent.owner, intent.step, _json(intent)))
+    return Statement(SYNCED_TABLE, sql, (intent.nonce, intent.owner, intent.step, _json(intent)))
 
 
 def _json(value: JsonObject | Intent) -> str:
@@ -216,27 +216,27 @@ INTENT_OWNERS: Final = Query(
 
 
 def row_query(key: str) -> Query:
-    """One value of `kv`, for `decode_json`."""
-    # As a blob, so that text which is not UTF-8 is seen as it is.
+    """The query of one value of `kv`, for `decode_json`."""
+    # As a blob, so that text that is not UTF-8 arrives unchanged.
     return Query("SELECT CAST(value AS BLOB) FROM kv WHERE key = ?", (key,))
 
 
-# Keys are compared as UTF-8, where no byte is as high as 0xff.
+# SQLite compares keys as UTF-8, in which no byte is 0xff.
 _WITH_PREFIX: Final = " FROM kv WHERE key >= ? AND key < ? || CAST(x'ff' AS TEXT) ORDER BY key"
 
 
 def rows_query(prefix: str) -> Query:
-    """Keys that start with a prefix, and their values for `decode_json`."""
+    """The query of keys with a prefix, and of their values for `decode_json`."""
     return Query(f"SELECT key, CAST(value AS BLOB){_WITH_PREFIX}", (prefix, prefix))
 
 
 def keys_query(prefix: str) -> Query:
-    """Keys that start with a prefix."""
+    """The query of keys with a prefix."""
     return Query(f"SELECT key{_WITH_PREFIX}", (prefix, prefix))
 
 
 def waiting_query(room_id: RoomId, limit: int) -> Query:
-    """Rows for `decode_waiting`."""
+    """The query of rows for `decode_waiting`."""
     return Query(
         "SELECT event_id, room_id, sender, sent_ts, msgtype, body, is_edit, attempts FROM inbox"
         " WHERE state = 'waiting' AND room_id = ? ORDER BY seq LIMIT ?",
@@ -245,7 +245,7 @@ def waiting_query(room_id: RoomId, limit: int) -> Query:
 
 
 def unsent_query(room_id: RoomId, limit: int) -> Query:
-    """Rows for `decode_outbound`."""
+    """The query of rows for `decode_outbound`."""
     return Query(
         "SELECT txn_id, room_id, body, notice FROM outbox"
         " WHERE state = 'unsent' AND room_id = ? ORDER BY seq LIMIT ?",
@@ -254,14 +254,14 @@ def unsent_query(room_id: RoomId, limit: int) -> Query:
 
 
 def open_intents_query(owner: UserId) -> Query:
-    """Rows for `decode_intent`."""
+    """The query of rows for `decode_intent`."""
     return Query(
         "SELECT body FROM intents WHERE step <> 'done' AND owner = ? ORDER BY seq", (owner,)
     )
 
 
 def decode_json(value: bytes | None) -> JsonObject | None:
-    """A value of `kv`; None when it is not a JSON object. Anybody may have written it."""
+    """Decode a value of `kv`. None if it is not a JSON object: other programs may write values."""
     try:
         decoded = msgspec.json.decode(value or b"null")
     except (ValueError, RecursionError):
@@ -270,7 +270,7 @@ def decode_json(value: bytes | None) -> JsonObject | None:
 
 
 def decode_waiting(row: Row) -> Waiting:
-    """A row of the inbox."""
+    """Decode a row of the inbox."""
     event_id, room_id, sender, sent_ts, msgtype, body, is_edit, attempts = row
     message = InboundMessage(
         EventId(event_id), RoomId(room_id), UserId(sender), sent_ts, msgtype, body, bool(is_edit)
@@ -279,13 +279,13 @@ def decode_waiting(row: Row) -> Waiting:
 
 
 def decode_outbound(row: Row) -> OutboundMessage:
-    """A row of the outbox."""
+    """Decode a row of the outbox."""
     txn_id, room_id, body, notice = row
     return OutboundMessage(txn_id, RoomId(room_id), body, bool(notice))
 
 
 def decode_intent(row: Row) -> Intent | None:
-    """A row of the intents; None when another version wrote it in a way unknown to us."""
+    """Decode a row of the intents. None if another version wrote it in an unknown format."""
     try:
         return msgspec.json.decode(row[0], type=Intent)
     except ValueError:
@@ -294,11 +294,11 @@ def decode_intent(row: Row) -> Intent | None:
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """Rows of one table that are settled for good: which they are, and how one is deleted."""
+    """How to find and delete the settled rows of one table."""
 
     table: str
     select: str
-    """Takes the age limit and the number of rows; a settled row never becomes unsettled again."""
+    """Parameters: the age limit and the number of rows. A settled row stays settled."""
     delete: str
 
 

@@ -1,4 +1,4 @@
-"""The store for real use: aiosqlite, with one connection that writes and one that reads."""
+"""The store for real use, on aiosqlite with one connection for writes and one for reads."""
 
 import time
 from collections.abc import AsyncIterator, Callable
@@ -19,9 +19,9 @@ from adapter.sqlite.statements import Query, Row
 
 
 class _Database:
-    """Writes go through the group; reads have a connection of their own.
+    """Sends writes through the group commit, and reads through a separate connection.
 
-    So a read never sees a transaction that is still open.
+    A read therefore never sees an open transaction.
     """
 
     def __init__(self, writer: GroupCommit, reader: aiosqlite.Connection) -> None:
@@ -36,7 +36,7 @@ class _Database:
 
 @final
 class SqliteStore(SqlStore):
-    """The StateStore port on a file. Runs on asyncio; made by `open`."""
+    """The StateStore port on a file, for asyncio. `open` creates it."""
 
     _writer: aiosqlite.Connection
     _version: int
@@ -51,10 +51,10 @@ class SqliteStore(SqlStore):
         on_recovery: Callable[[str], object] | None = None,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
     ) -> AsyncIterator["SqliteStore"]:
-        """Open or create the database; a damaged one is moved aside.
+        """Open or create the database. A damaged file is moved aside.
 
-        `on_recovery` is given the sentence that `recovery` holds. On leaving, what was submitted
-        is still committed. Raises StoreUnavailable.
+        `on_recovery` receives the sentence in `recovery`. On exit, all submitted writes are
+        committed first. Raises StoreUnavailable.
         """
         path = Path(path)
         recovery = await anyio.to_thread.run_sync(
@@ -73,7 +73,7 @@ class SqliteStore(SqlStore):
             yield store
 
     async def undisturbed(self) -> bool:
-        """Whether nobody but us has written to the database, and it is still the file we opened."""
+        """Whether only this store has written to the database, and the file is still the same."""
         return (
             inode_of(self._file) == self._inode
             and await _data_version(self._writer) == self._version

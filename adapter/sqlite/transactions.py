@@ -5,32 +5,32 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from adapter.sqlite.statements import PROMISES, Statement, runs
+from adapter.sqlite.statements import SYNCED_TABLE, Statement, grouped
 
-_WAIT_FOR_THE_DISK: Final = "PRAGMA synchronous = FULL"
-_WAIT_FOR_NOTHING: Final = "PRAGMA synchronous = NORMAL"
-"""A loss of power may take the latest commits back, always the newest first: the homeserver tells
-again what they said, since the position goes back with them."""
+_SYNC_FULL: Final = "PRAGMA synchronous = FULL"
+_SYNC_NORMAL: Final = "PRAGMA synchronous = NORMAL"
+"""A power loss may undo the latest commits, the newest first. The sync position goes back with
+them, so the homeserver sends their events again."""
 
 
 def write_all(connection: sqlite3.Connection, statements: Sequence[Statement]) -> None:
-    """Run them all, or none. On return a kill loses none of them; a loss of power, no promise."""
-    promised = any(statement.table == PROMISES for statement in statements)
-    connection.execute(_WAIT_FOR_THE_DISK if promised else _WAIT_FOR_NOTHING)
+    """Run all statements, or none. After that, a kill loses no write and a power loss no intent."""
+    synced = any(statement.table == SYNCED_TABLE for statement in statements)
+    connection.execute(_SYNC_FULL if synced else _SYNC_NORMAL)
     with transaction(connection):
-        for sql, params in runs(statements):
+        for sql, params in grouped(statements):
             connection.executemany(sql, params)
 
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, with the write lock from the start."""
+    """Commit the block as one transaction, or roll it back. Takes the write lock at the start."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        # Some failures have rolled back already.
+        # SQLite has already rolled back after some failures.
         with suppress(sqlite3.OperationalError):
             connection.execute("ROLLBACK")
         raise

@@ -1,4 +1,4 @@
-"""Bringing the tables of an open database to our schema. Plain sqlite3, no event loop."""
+"""Bringing the tables of an open database to the current schema. Plain sqlite3, no event loop."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -19,32 +19,33 @@ from adapter.sqlite.transactions import transaction
 
 
 def prepare_connection(connection: sqlite3.Connection, schema: Schema, *, now: float) -> str | None:
-    """Bring a sound database to this schema, wholly or not at all; answer as `prepare_file` does.
+    """Bring a sound database to this schema, completely or not at all.
 
-    Raises StoreUnavailable, StoreCorrupt.
+    Returns a sentence for the log that says what was changed, or None. Raises StoreUnavailable,
+    StoreCorrupt.
     """
     with translated():
         if _is_ready(connection, schema):
             return None
         with transaction(connection):
-            # Looked at again under the lock: another process may have been quicker.
+            # Checked again under the lock: another process may have been faster.
             if _is_ready(connection, schema):
                 return None
             return _upgrade(connection, schema, stamp(now))
 
 
 def _is_ready(connection: sqlite3.Connection, schema: Schema) -> bool:
-    return _has_our_tables(connection, schema) and not _triggers(connection)
+    return _has_current_tables(connection, schema) and not _triggers(connection)
 
 
-def _has_our_tables(connection: sqlite3.Connection, schema: Schema) -> bool:
+def _has_current_tables(connection: sqlite3.Connection, schema: Schema) -> bool:
     found = existing(connection, schema)
     return _version(connection) == schema.version and found == expected(schema)
 
 
 def _upgrade(connection: sqlite3.Connection, schema: Schema, stamp: str) -> str | None:
     triggers = _drop_triggers(connection)
-    if _has_our_tables(connection, schema):
+    if _has_current_tables(connection, schema):
         return f"triggers removed: {', '.join(triggers)}"
     found, version = existing(connection, schema), _version(connection)
     upgrade = _change_tables(connection, schema, found, version, stamp)
@@ -56,7 +57,7 @@ def _upgrade(connection: sqlite3.Connection, schema: Schema, stamp: str) -> str 
 
 @dataclass(frozen=True, slots=True)
 class _Upgrade:
-    """What was done to the tables that were there, and which ones were not."""
+    """The changes to the existing tables, and the tables that were absent."""
 
     migrated: tuple[str, ...]
     rebuilt: tuple[str, ...]
@@ -72,7 +73,7 @@ class _Upgrade:
             "set aside": tuple(aside),
             absent: self.absent,
         }
-        said = [f"the schema version is {version}, ours is {schema.version}"]
+        said = [f"the schema version is {version}, this release uses {schema.version}"]
         said += [f"{what}: {', '.join(tables)}" for what, tables in parts.items() if tables]
         if self.set_aside and version > schema.version:
             said.append(
@@ -89,48 +90,51 @@ def _change_tables(
     version: int,
     stamp: str,
 ) -> _Upgrade:
-    """Leave only tables that have our columns. No row of a table that is kept is deleted."""
-    ours = expected(schema)
+    """Leave only tables with the current columns. No row of a kept table is deleted."""
+    current = expected(schema)
     rebuilt = tuple(
         table
         for table in schema.caches
-        if table in found and (version != schema.version or found[table] != ours[table])
+        if table in found and (version != schema.version or found[table] != current[table])
     )
     for table in rebuilt:
         connection.execute(f"DROP TABLE {table}")
-    # The script makes them again. A table that is renamed keeps its indexes, and their names.
+    # The script creates them again. A renamed table would keep its indexes under their names.
     for index in indexes(schema):
         connection.execute(f"DROP INDEX IF EXISTS {index}")
-    steps = {table: _statements(schema, version, table) for table in schema.keeps if table in found}
+    steps = {table: _statements(schema, version, table) for table in schema.kept if table in found}
     unfit = [
         table
         for table, statements in steps.items()
-        if not _migrate(connection, table, statements, ours[table])
+        if not _migrate(connection, table, statements, current[table])
     ]
     return _Upgrade(
         migrated=tuple(table for table in steps if steps[table] and table not in unfit),
         rebuilt=rebuilt,
         set_aside={table: _set_aside(connection, table, stamp) for table in unfit},
-        absent=tuple(table for table in ours if table not in found),
+        absent=tuple(table for table in current if table not in found),
     )
 
 
 def _statements(schema: Schema, version: int, table: str) -> tuple[str, ...]:
-    """What leads from a version to ours; nothing does from one that no earlier release has."""
+    """The steps from a version to the current one; empty for a version that no release had."""
     if not FIRST_VERSION <= version < schema.version:
         return ()
     return statements_from(schema.steps, version, table)
 
 
 def _migrate(
-    connection: sqlite3.Connection, table: str, statements: tuple[str, ...], ours: Columns
+    connection: sqlite3.Connection, table: str, statements: tuple[str, ...], current: Columns
 ) -> bool:
-    """Run a table's statements. Where they do not lead to our columns, leave it as it was."""
+    """Run a table's statements; undo them if they do not result in the current columns.
+
+    Returns whether the table fits.
+    """
     connection.execute("SAVEPOINT migration")
     try:
         for statement in statements:
             connection.execute(statement)
-        fits = columns_of(connection, table) == ours
+        fits = columns_of(connection, table) == current
     except sqlite3.Error as error:
         if not _is_about_the_table(error):
             raise
@@ -142,7 +146,7 @@ def _migrate(
 
 
 def _is_about_the_table(error: sqlite3.Error) -> bool:
-    """Whether the table is not what its version says; the disk or a lock may fail as well."""
+    """Whether the table does not match its version, rather than the disk or a lock failing."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_IOERR) & 0xFF
     return code in {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH}
 
@@ -165,7 +169,7 @@ def _triggers(connection: sqlite3.Connection) -> tuple[str, ...]:
 
 
 def _drop_triggers(connection: sqlite3.Connection) -> tuple[str, ...]:
-    """There are none of ours, and another one can undo whatever is written."""
+    """Drop all triggers: the bot has none, and a foreign trigger can undo its writes."""
     found = _triggers(connection)
     for name in found:
         quoted = name.replace('"', '""')
@@ -174,5 +178,5 @@ def _drop_triggers(connection: sqlite3.Connection) -> tuple[str, ...]:
 
 
 def stamp(now: float) -> str:
-    """A time as it stands in the names of what is set aside."""
+    """A time, formatted for the names of tables and files that are set aside."""
     return datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")

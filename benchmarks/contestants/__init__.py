@@ -1,6 +1,6 @@
-"""The programs that are measured: each runs alone, in a process of its own.
+"""The measured programs. Each runs alone, in its own process.
 
-They are told what to do by their environment, as the bot is, and say when they are ready.
+A program reads its task from the bot's environment variables, and reports when it is ready.
 """
 
 import os
@@ -11,7 +11,7 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What every contestant is given."""
+    """The account and the database of a contestant."""
 
     homeserver: str
     user_id: str
@@ -19,8 +19,8 @@ class Task:
     database: Path
 
     @classmethod
-    def given(cls) -> Self:
-        """From the environment, by the bot's own names."""
+    def from_environment(cls) -> Self:
+        """Read the environment variables of the bot."""
         return cls(
             homeserver=os.environ["MATRIX_HOMESERVER"],
             user_id=os.environ["MATRIX_USER_ID"],

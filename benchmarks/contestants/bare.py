@@ -1,8 +1,8 @@
-"""The least that a program can do: one request after the other, decode, write, and nothing more.
+"""A lower bound: a program that only requests, decodes and writes.
 
-Started cold it takes the position, then one sliding-sync window, and writes the rows in one
-transaction. As an echo it loops over /sync and answers. It asks as the bot asks, with the bot's
-filters, and keeps no promise: nothing is checked, nothing is durable, and no failure is survived.
+A cold start reads the sync position, then one sliding-sync window, and writes the rows in one
+transaction. The echo loops over /sync and answers. The requests have the bot's filters. The program
+gives no guarantee: it checks nothing, stores no message, and does not survive an error.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ class _Sync(msgspec.Struct):
 
 
 class Client:
-    """One account and its requests."""
+    """Sends the requests of one account."""
 
     def __init__(self, http: aiohttp.ClientSession, task: Task) -> None:
         self._http = http
@@ -72,7 +72,7 @@ class Client:
         self._headers: dict[str, str] = {}
 
     async def log_in(self) -> None:
-        """Get a session on a new device."""
+        """Log in as a new device."""
         body = {
             "type": "m.login.password",
             "identifier": {"type": "m.id.user", "user": self._task.user_id},
@@ -83,34 +83,34 @@ class Client:
         self._headers = {"Authorization": f"Bearer {token}"}
 
     async def position(self) -> str:
-        """Where /sync goes on from now."""
+        """The current sync position."""
         return (await self._sync(timeout=0, filter=position_filter(os.urandom(8).hex()))).next_batch
 
     async def window(self) -> _Window:
-        """The state of every room."""
+        """The sliding-sync window with the state of every room."""
         body = window_request(UserId(self._task.user_id))
         answer = await self._request("POST", SLIDING_SYNC_PATH, body)
         return msgspec.json.decode(answer, type=_Window)
 
     async def echo(self, since: str) -> None:
-        """Answer what people say, for ever."""
+        """Answer the messages of people, without end."""
         sync_filter = live_filter()
         sending: set[asyncio.Task[None]] = set()
         while True:
-            news = await self._sync(since=since, timeout=_POLL_MS, filter=sync_filter)
-            since = news.next_batch
-            for room_id, room in news.rooms.join.items():
-                said = [each for each in room.timeline.events if self._is_said(each)]
-                if said:
-                    task = asyncio.create_task(self._answer(room_id, said))
+            answer = await self._sync(since=since, timeout=_POLL_MS, filter=sync_filter)
+            since = answer.next_batch
+            for room_id, room in answer.rooms.join.items():
+                messages = [each for each in room.timeline.events if self._is_message(each)]
+                if messages:
+                    task = asyncio.create_task(self._answer(room_id, messages))
                     sending.add(task)
                     task.add_done_callback(sending.discard)
 
-    def _is_said(self, event: _Event) -> bool:
+    def _is_message(self, event: _Event) -> bool:
         return event.type == "m.room.message" and event.sender != self._task.user_id
 
-    async def _answer(self, room_id: str, said: list[_Event]) -> None:
-        for event in said:
+    async def _answer(self, room_id: str, messages: list[_Event]) -> None:
+        for event in messages:
             body = msgspec.json.decode(event.content, type=_Content).body
             path = f"rooms/{quote(room_id, safe='')}/send/m.room.message/{quote(event.event_id)}"
             await self._request("PUT", f"{_CLIENT}/{path}", {"msgtype": "m.text", "body": body})
@@ -157,8 +157,8 @@ async def _echo(client: Client, stopwatch: Stopwatch) -> None:
 
 
 async def run(what: str) -> None:
-    """Be a bare `cold` start or a bare `echo`."""
-    stopwatch, task = Stopwatch(), Task.given()
+    """Run the bare `cold` start or the bare `echo`."""
+    stopwatch, task = Stopwatch(), Task.from_environment()
     timeout = aiohttp.ClientTimeout(total=None)
     async with aiohttp.ClientSession(timeout=timeout) as http:
         client = Client(http, task)

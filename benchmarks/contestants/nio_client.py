@@ -1,7 +1,7 @@
-"""What one writes with nio and its documentation at hand.
+"""Typical programs on nio, written after its documentation.
 
-`naive` reads the joined rooms one by one, `full` has one unfiltered sync with the full state; both
-commit row by row. `echo` is a bot on `sync_forever`.
+`naive` reads the joined rooms one by one. `full` reads them with one unfiltered sync and
+`full_state`. Both commit row by row. `echo` is a bot on `sync_forever`.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _POLL_MS = 30_000
 def _write(database: sqlite3.Connection, room_id: str, events: Iterable[Mapping[str, Any]]) -> None:
     state = {event["type"]: event["content"] for event in events}
     for row in rows_of(room_id, state["m.room.name"]["name"], state[MARKER_TYPE]):
-        database.execute(PUT, row)  # without a transaction around it, each is one of its own
+        database.execute(PUT, row)  # each row is a transaction of its own
 
 
 async def _naive(client: AsyncClient, database: sqlite3.Connection) -> None:
@@ -70,8 +70,8 @@ async def _echo(client: AsyncClient, stopwatch: Stopwatch) -> None:
 
 
 async def run(what: str) -> None:
-    """Be `naive`, `full` or `echo`."""
-    stopwatch, task = Stopwatch(), Task.given()
+    """Run `naive`, `full` or `echo`."""
+    stopwatch, task = Stopwatch(), Task.from_environment()
     logging.getLogger("nio").setLevel(logging.CRITICAL)
     config = AsyncClientConfig(encryption_enabled=False)
     client = AsyncClient(task.homeserver, task.user_id, config=config)

@@ -1,8 +1,9 @@
-"""The bot itself, by its own command line, with a stopwatch on its log.
+"""The bot, started by its command line, with a stopwatch that reads its log events.
 
-Its work begins with `starting`, and it is ready when its lifecycle says `live`. With
-`STOP_WHEN_READY` it is then asked to stop. With `PROFILE_START` or `PROFILE_LIVE`, a path, what it
-does before or after that moment is profiled.
+The stopwatch starts at the event `starting` and stops when the lifecycle is `live`: the bot is
+ready. If `STOP_WHEN_READY` is set, the bot receives SIGTERM then. `PROFILE_START` and
+`PROFILE_LIVE` are paths: the first receives a profile up to that moment, the second a profile of
+the time afterwards.
 """
 
 import cProfile
@@ -21,7 +22,7 @@ PROFILE_LIVE = "BENCHMARK_PROFILE_LIVE"
 
 
 class _Listener(logging.Handler):
-    """Hears of the lifecycle as every log handler does."""
+    """A log handler that controls the stopwatch and the profiler."""
 
     def __init__(self) -> None:
         super().__init__()

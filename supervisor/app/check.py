@@ -1,4 +1,4 @@
-"""What `check` finds out with the account: a visit that leaves a running bot alone."""
+"""The checks of `check` that need the account. They do not disturb a running bot."""
 
 from collections.abc import Callable
 from urllib.parse import quote
@@ -10,9 +10,9 @@ from supervisor.settings import Settings
 
 
 async def check(settings: Settings, tell: Callable[[Finding], None]) -> None:
-    """Tell everything that can be said before the bot runs, as soon as it is known.
+    """Run all checks, and pass each finding to `tell` as soon as it is known.
 
-    Writes nothing, changes nothing.
+    Writes and changes nothing.
     """
     tell(Finding(ok=True, what="the settings are complete"))
     for finding in check_paths(settings):
@@ -28,20 +28,22 @@ async def _check_account(settings: Settings) -> list[Finding]:
         try:
             how = await gateway.log_in()
         except PortError as error:
-            return [_not_let_in(settings, error)]
+            return [_login_failure(settings, error)]
     return [
-        Finding(ok=True, what=f"{settings.user_id} is let in with the {how}"),
+        Finding(ok=True, what=f"{settings.user_id} logs in with the {how}"),
         _about_rate_limits(settings),
     ]
 
 
-def _not_let_in(settings: Settings, error: PortError) -> Finding:
+def _login_failure(settings: Settings, error: PortError) -> Finding:
     match error:
         case CredentialsRefused():
             return Finding(ok=False, what=str(error), refused=True)
         case RateLimited():
             advice = f"try again in {error.retry_after_s:.0f} s"
-            return Finding(ok=False, what="the homeserver takes no more logins now", advice=advice)
+            return Finding(
+                ok=False, what="the homeserver accepts no more logins now", advice=advice
+            )
         case _:
             return Finding(ok=False, what=f"{settings.user_id} could not log in ({error})")
 

@@ -1,4 +1,4 @@
-"""What `check` can say without an account: the places to write to, the way to the homeserver."""
+"""The checks of `check` that need no account: writable paths and a reachable homeserver."""
 
 import os
 from collections.abc import Mapping
@@ -17,9 +17,10 @@ _SERVER_ERROR: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of `check`. `refused` is for what no waiting can mend: the person has to.
+    """One line of `check`.
 
-    `note`: it is neither right nor wrong, but worth knowing.
+    `refused`: waiting does not help, a person has to change something. `note`: the line is for
+    information only.
     """
 
     ok: bool
@@ -30,7 +31,7 @@ class Finding:
 
 
 def check_paths(settings: LocalSettings) -> list[Finding]:
-    """Whether the database, the journal and the store can be written to. Leaves nothing behind."""
+    """Check whether the database, the journal and the store are writable. Leaves no file behind."""
     return [
         _check_path("MATRIX_DB_PATH", settings.db_path),
         _check_path("MATRIX_STORE_PATH", settings.store_path),
@@ -40,23 +41,23 @@ def check_paths(settings: LocalSettings) -> list[Finding]:
 
 def _check_path(variable: str, path: Path) -> Finding:
     whole = path.absolute()
-    standing = next(place for place in (whole, *whole.parents) if os.path.lexists(place))
-    usable = standing == whole or standing.is_dir()
-    if usable and _can_write(standing):
+    existing = next(place for place in (whole, *whole.parents) if os.path.lexists(place))
+    usable = existing == whole or existing.is_dir()
+    if usable and _can_write(existing):
         return Finding(ok=True, what=f"{variable}: {path} can be written to")
-    advice = f"the bot's user may not write to {standing}" if usable else f"{standing} is a file"
+    advice = f"the bot's user may not write to {existing}" if usable else f"{existing} is a file"
     return Finding(
         ok=False,
         what=f"{variable}: {path} cannot be written to",
-        advice=f"{advice}: mend that or name another place",
+        advice=f"{advice}: fix that or name another path",
         refused=True,
     )
 
 
-def _can_write(standing: Path) -> bool:
-    """Whether a file or folder takes what is written, tried with a file that has no name."""
-    folder = standing if standing.is_dir() else standing.parent
-    if not os.access(standing, os.W_OK) or not (standing.is_dir() or standing.is_file()):
+def _can_write(existing: Path) -> bool:
+    """Whether a file or folder is writable, tested with an unnamed temporary file in its folder."""
+    folder = existing if existing.is_dir() else existing.parent
+    if not os.access(existing, os.W_OK) or not (existing.is_dir() or existing.is_file()):
         return False
     try:
         with TemporaryFile(dir=folder) as file:
@@ -66,7 +67,7 @@ def _can_write(standing: Path) -> bool:
 
 
 async def check_homeserver(url: str) -> Finding:
-    """Whether a Matrix homeserver answers at this base URL."""
+    """Check whether a Matrix homeserver answers at this base URL."""
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     try:
         async with (
@@ -91,10 +92,10 @@ def _answered(url: str, status: int, body: object) -> Finding:
     if isinstance(versions, list) and versions:
         return Finding(ok=True, what=f"{url} answers and speaks Matrix up to {versions[-1]}")
     if status >= _SERVER_ERROR:
-        return _unreachable(url, f"{status} from it or something in front of it")
+        return _unreachable(url, f"{status} from the homeserver or a proxy in front of it")
     return Finding(
         ok=False,
-        what=f"{url} answers with {status}, but that is not Matrix",
+        what=f"{url} answers with {status}, but the answer is not Matrix",
         advice="set MATRIX_HOMESERVER to the URL that /.well-known/matrix/client names",
     )
 
@@ -112,10 +113,10 @@ def _cause(error: Exception) -> str:
         case TimeoutError():
             return f"no answer within {_TIMEOUT_S} s"
         case aiohttp.ClientConnectorCertificateError():
-            return f"its certificate is not good: {error.certificate_error}"
+            return f"its certificate is not valid: {error.certificate_error}"
         case aiohttp.ClientConnectorError(os_error=OSError(errno=int(number))) if number > 0:
             return os.strerror(number)
-        case aiohttp.ClientConnectorError():  # a name that nobody knows has no number of its own
+        case aiohttp.ClientConnectorError():  # an unknown host name has no errno
             return error.os_error.strerror or "no connection"
         case _:
             return str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""The way to the homeserver that the settings name: for the bot, and for those who only look."""
+"""Creates gateways to the configured homeserver, for the bot and for single commands."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +15,7 @@ from adapter.matrix.gateway import Gateway
 from adapter.matrix.session import SessionFile
 from supervisor.settings import Settings
 
-_GOODBYE_S: Final = 10
+_LOG_OUT_WITHIN_S: Final = 10
 _log = structlog.get_logger()
 
 
@@ -26,7 +26,7 @@ def gateway_for(
     meter: Meter | None = None,
     bounds: Bounds = Bounds(),
 ) -> Gateway:
-    """A gateway that is not logged in yet. A visitor never disturbs a bot that runs."""
+    """A gateway that is not logged in yet. With `visiting`, it does not disturb a running bot."""
     return Gateway(
         settings.homeserver,
         settings.user_id,
@@ -42,12 +42,12 @@ def gateway_for(
 
 @asynccontextmanager
 async def open_gateway(settings: Settings, *, visiting: bool) -> AsyncIterator[Gateway]:
-    """A gateway for one piece of work, not logged in yet; logged out again and closed after it."""
+    """A gateway for one task, not logged in yet. On exit, it is logged out and closed."""
     gateway = gateway_for(settings, visiting=visiting)
     try:
         yield gateway
     finally:
-        with anyio.move_on_after(_GOODBYE_S, shield=True):
+        with anyio.move_on_after(_LOG_OUT_WITHIN_S, shield=True):
             try:
                 await gateway.log_out()
             except PortError as error:

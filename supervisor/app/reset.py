@@ -1,4 +1,4 @@
-"""What `reset` does: our files are removed, our rooms are left. First a look, then the deed."""
+"""The work of `reset`: plan it, remove the bot's files, leave the bot's rooms."""
 
 import re
 import time
@@ -28,7 +28,7 @@ from supervisor.lifecycle import MACHINE, RESET, State
 from supervisor.lock import LOCK_NAME
 from supervisor.settings import LocalSettings, Settings
 
-# Companions go first: a write-ahead log without its database would be taken for the next one's.
+# The write-ahead log goes first: without its database, SQLite would apply it to the next one.
 _DATABASE: Final = {
     "-wal": "write-ahead log",
     "-shm": "shared memory",
@@ -47,7 +47,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class LocalFiles:
-    """The files of a bot, in the order in which they are removed; each with what it is."""
+    """The files of a bot in the order of removal, each with a description."""
 
     remove: Mapping[Path, str]
     keep: Mapping[Path, str]
@@ -55,10 +55,10 @@ class LocalFiles:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a reset is going to do.
+    """The plan of a reset.
 
-    `waiting` and `unsent` count messages that go with the database and come from nowhere again.
-    `departure` is None where no room is to be left.
+    `waiting` and `unsent` count messages that are lost with the database. `departure` is None for
+    a reset of local files only.
     """
 
     files: LocalFiles
@@ -72,10 +72,10 @@ class Plan:
         return not self.files.remove and not (self.departure and self.departure.rooms)
 
 
-async def look(settings: LocalSettings, *, set_aside: bool) -> Plan:
-    """Make a plan; with the whole Settings also for the rooms. Writes nothing, anywhere.
+async def make_plan(settings: LocalSettings, *, set_aside: bool) -> Plan:
+    """Plan a reset. With `Settings` instead of `LocalSettings`, the plan includes the rooms.
 
-    Raises CredentialsRefused and what requests and the store raise.
+    Writes nothing. Raises CredentialsRefused, and what requests and the store raise.
     """
     files = local_files(settings, set_aside=set_aside)
     with TemporaryDirectory() as folder:
@@ -93,11 +93,11 @@ async def _departure(settings: Settings, stored: StoredRows) -> Departure:
     async with open_gateway(settings, visiting=True) as gateway:
         await gateway.log_in()
         hydration = await gateway.hydrate()
-    return reset.departure(hydration, stored, settings.user_id, _checklist(settings).left_over())
+    return reset.departure(hydration, stored, settings.user_id, _checklist(settings).remaining())
 
 
 def local_files(settings: LocalSettings, *, set_aside: bool) -> LocalFiles:
-    """Look. `set_aside` is whether to remove databases that were set aside as damaged."""
+    """Find the bot's files. `set_aside`: also remove databases that were set aside as damaged."""
     remove = {}
     for suffix, what in _DATABASE.items():
         path = settings.db_path.with_name(settings.db_path.name + suffix)
@@ -108,7 +108,7 @@ def local_files(settings: LocalSettings, *, set_aside: bool) -> LocalFiles:
     keep = {settings.journal_path: "journal"} if settings.journal_path.is_file() else {}
     lock = settings.store_path / LOCK_NAME
     if lock.is_file():
-        # Whoever waits for a lock file that was removed would not see the next holder's.
+        # A process that waits for a removed lock file would not see the next holder's file.
         keep[lock] = "lock, empty"
     if set_aside:
         return LocalFiles({**remove, **aside, **store}, keep)
@@ -122,7 +122,7 @@ def _set_aside(database: Path) -> Iterator[Path]:
 
 
 def _in_store(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Our files in the store folder; each may have been left half-written beside itself."""
+    """The bot's files in the store folder, including temporary files of interrupted writes."""
     if not folder.is_dir():
         return
     for path in sorted(folder.iterdir()):
@@ -132,7 +132,7 @@ def _in_store(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def remove(files: LocalFiles) -> None:
-    """Remove what is to be removed; what is gone already is no error. Raises StoreUnavailable."""
+    """Remove the files in `remove`. A missing file is no error. Raises StoreUnavailable."""
     for path in files.remove:
         try:
             path.unlink(missing_ok=True)
@@ -143,7 +143,7 @@ def remove(files: LocalFiles) -> None:
 async def depart(
     settings: Settings, departure: Departure, tell: Callable[[Progress], None]
 ) -> Departed:
-    """Log in, leave and forget what is planned, log out. May be cut off and done again."""
+    """Log in, leave and forget the planned rooms, log out. Can be interrupted and repeated."""
     async with open_gateway(settings, visiting=True) as gateway:
         await gateway.log_in()
         return await reset.depart(
@@ -159,8 +159,8 @@ def _checklist(settings: Settings) -> Checklist:
     return Checklist(settings.store_path, homeserver=settings.homeserver, user_id=settings.user_id)
 
 
-async def note(settings: LocalSettings, reason: str) -> None:
-    """Write one row about the reset into the journal, which outlives it; if that can be done."""
+async def record(settings: LocalSettings, reason: str) -> None:
+    """Write one row about the reset into the journal. A failure is logged."""
     try:
         async with SqliteJournal.open(settings.journal_path) as journal:
             log = TransitionLog(journal, uuid.uuid4().hex[:12], time.time)

@@ -1,4 +1,4 @@
-"""The composition root: from settings to a bot that runs."""
+"""Builds and runs the bot, or a single reconciliation, from settings."""
 
 import asyncio
 import os
@@ -61,21 +61,21 @@ PLATFORMS: Final[Mapping[str, Callable[[], Platform]]] = {"echo": EchoPlatform}
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a test may choose instead of the defaults."""
+    """The parts that tests may replace."""
 
     bounds: Bounds = Bounds()
     platforms: Mapping[str, Callable[[], Platform]] = field(default_factory=lambda: PLATFORMS)
 
 
 async def run_bot(settings: Settings, lock: InstanceLock, parts: Parts = Parts()) -> int:
-    """Run until stopped; the exit code. Damaged files are set aside and begun anew on the way.
+    """Run until stopped; return the exit code. Damaged files are set aside and replaced.
 
-    Raises InstanceLocked when another process has taken the store folder over.
+    Raises InstanceLocked if another process has taken over the store folder.
     """
     observer = Observer(settings)
     manager = ServiceManager.from_environment(os.environ)
-    async with _status_page(settings, observer), anyio.create_task_group() as tasks:
-        tasks.start_soon(manager.feed, observer.is_stuck)
+    async with _status_page(settings, observer, parts.bounds), anyio.create_task_group() as tasks:
+        tasks.start_soon(manager.keep_alive, observer.is_stuck)
         while (last := await _run_once(settings, lock, parts, observer, manager)).start_again:
             _log.warning("starting_again", reason=last.reason)
         tasks.cancel_scope.cancel()
@@ -87,13 +87,15 @@ async def run_bot(settings: Settings, lock: InstanceLock, parts: Parts = Parts()
     return EXIT_STOPPED
 
 
-def _status_page(settings: Settings, observer: Observer) -> AbstractAsyncContextManager[object]:
+def _status_page(
+    settings: Settings, observer: Observer, bounds: Bounds
+) -> AbstractAsyncContextManager[object]:
     if settings.status_bind is None:
         return nullcontext()
-    # Loaded only where there is a page.
+    # Loaded only if the status page is on.
     from supervisor.status.server import status_server  # noqa: PLC0415
 
-    return status_server(settings.status_bind, observer)
+    return status_server(settings.status_bind, observer, bounds)
 
 
 async def _run_once(
@@ -118,14 +120,14 @@ async def _run_once(
                 on_change=manager.changed,
             )
             watchers.start_soon(_stop_on_signal, supervisor, manager)
-            watchers.start_soon(_keep, lock, supervisor, parts.bounds.look_at_lock_s)
+            watchers.start_soon(_watch_lock, lock, supervisor, parts.bounds.look_at_lock_s)
             async with observer.watching(boot, bot, supervisor):
                 last = await supervisor.run()
             stuck = await bot.system.stop(parts.bounds.stop_within_s)
             if stuck:
                 _log.error("stuck", actors=[address.name for address in stuck])
             await transitions.flush()
-            clean = bot.activities.nothing_open() and not stuck and await store.undisturbed()
+            clean = bot.activities.has_no_open_work() and not stuck and await store.undisturbed()
         if clean:
             record_clean_shutdown(settings.db_path, settings.store_path, settings.user_id)
         watchers.cancel_scope.cancel()
@@ -133,11 +135,11 @@ async def _run_once(
 
 
 async def reconcile_once(settings: Settings, *, dry_run: bool) -> ReconcileReport:
-    """Log in, hydrate, reconcile, log out. A dry run works on a copy and writes nothing."""
+    """Log in, hydrate, reconcile, log out. A dry run works on a copy of the database."""
     async with open_gateway(settings, visiting=dry_run) as gateway:
         await gateway.log_in()
         if not dry_run:
-            async with SqliteStore.open(settings.db_path, on_recovery=_say_recovery) as store:
+            async with SqliteStore.open(settings.db_path, on_recovery=_log_recovery) as store:
                 return await reconcile_matrix_state(gateway, store, ChatManager(store))
         with TemporaryDirectory() as folder:
             copy = InlineStore(copy_database(settings.db_path, Path(folder)))
@@ -151,16 +153,16 @@ async def _bot(
     gateway = gateway_for(settings, meter=observer.meter, bounds=parts.bounds)
     try:
         async with AsyncExitStack() as stack:
-            journal = await _opened(
+            journal = await _open_file(
                 stack, "MATRIX_JOURNAL_PATH", settings.journal_path, SqliteJournal.open
             )
-            store = await _opened(
+            store = await _open_file(
                 stack,
                 "MATRIX_DB_PATH",
                 settings.db_path,
                 partial(SqliteStore.open, busy_timeout_s=parts.bounds.busy_s),
             )
-            await _recall(observer.history, settings.journal_path)
+            await _load_history(observer.history, settings.journal_path)
             transitions = TransitionLog(TappedJournal(journal, observer.history), boot, time.time)
             bot = assemble(
                 gateway,
@@ -186,32 +188,32 @@ class _Opens(Protocol[OpenedT_co]):
     ) -> AbstractAsyncContextManager[OpenedT_co]: ...
 
 
-async def _opened(
+async def _open_file(
     stack: AsyncExitStack, variable: str, path: Path, opens: _Opens[OpenedT_co]
 ) -> OpenedT_co:
-    """Open a file for as long as the stack; a failure says which file it was and what to do."""
+    """Open a file until the stack closes. The error of a failure names the file and the remedy."""
     try:
-        return await stack.enter_async_context(opens(path, on_recovery=_say_recovery))
+        return await stack.enter_async_context(opens(path, on_recovery=_log_recovery))
     except (StoreUnavailable, OSError) as error:
         raise StoreUnavailable(
-            f"{variable}: {path} cannot be opened ({error}): mend that or name another place"
+            f"{variable}: {path} cannot be opened ({error}): fix that or name another path"
         ) from error
 
 
-async def _recall(history: History, journal_path: Path) -> None:
-    """Let the status page begin where the journal is."""
+async def _load_history(history: History, journal_path: Path) -> None:
+    """Load the latest transitions from the journal for the status page."""
     read = partial(read_journal, journal_path, machine=MACHINE, limit=STEPS)
     with suppress(PortError):
         rows = await anyio.to_thread.run_sync(read)
         history.remember(row.transition for row in rows)
 
 
-def _say_recovery(sentence: str) -> None:
+def _log_recovery(sentence: str) -> None:
     _log.warning("file_set_aside", reason=sentence)
 
 
 async def _stop_on_signal(supervisor: Supervisor, manager: ServiceManager) -> None:
-    """Ask it to stop. Whoever asks again while it is stopping does not cut that off."""
+    """Request a stop on SIGTERM or SIGINT. Further signals do not interrupt the stopping bot."""
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for number in signals:
             _log.info("stop_requested", signal=signal.Signals(number).name)
@@ -219,12 +221,12 @@ async def _stop_on_signal(supervisor: Supervisor, manager: ServiceManager) -> No
             supervisor.request_stop(signal.Signals(number).name)
 
 
-async def _keep(lock: InstanceLock, supervisor: Supervisor, every_s: float) -> None:
-    """Hold the store folder, deleted or not, and stop where somebody else has taken it over."""
+async def _watch_lock(lock: InstanceLock, supervisor: Supervisor, every_s: float) -> None:
+    """Renew the lock if its file is deleted; stop if another process has taken over the folder."""
     while lock.lost is None:
         await anyio.sleep(every_s)
         try:
-            if lock.keep():
+            if lock.renew():
                 _log.warning("instance_lock_taken_anew", reason="its file had been deleted")
         except SettingsRefused as error:
             _log.warning("instance_lock_missing", reason=str(error))

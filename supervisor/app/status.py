@@ -1,4 +1,4 @@
-"""The running bot as the status server and the service manager look at it."""
+"""The observer of a running bot, for the status server and the service manager."""
 
 import math
 import os
@@ -36,13 +36,13 @@ from supervisor.supervisor import Supervisor
 from supervisor.watchdog import is_stuck
 
 FRESH_S: Final = 1.0
-"""A snapshot is as good as new for so long."""
+"""A snapshot is reused for this long."""
 CLOSE_WITHIN_S: Final = 5.0
 
 
 @dataclass(slots=True)
 class _Watched:
-    """The bot of the moment; its files may have been closed."""
+    """The current bot. Its files may be closed."""
 
     boot: str
     bot: Bot
@@ -53,9 +53,9 @@ class _Watched:
 
 @dataclass(slots=True)
 class Observer:
-    """One process's bot, from outside. Implements `supervisor.status.server.Observed`.
+    """Observes the bot of a process. Implements `supervisor.status.server.Observed`.
 
-    It looks only when it is asked, and at most once a second. Made inside the event loop.
+    It takes a snapshot only on request, at most once per `FRESH_S`. Created inside the event loop.
     """
 
     settings: Settings
@@ -65,7 +65,7 @@ class Observer:
     _watched: _Watched | None = field(default=None, init=False)
     _began: float = field(default_factory=anyio.current_time, init=False)
     _epoch: float = field(init=False)
-    """Added to anyio's time it makes seconds since the epoch."""
+    """The difference between seconds since the epoch and anyio's time."""
     _seen: Snapshot | None = field(default=None, init=False)
     _seen_at: float = field(default=0.0, init=False)
     _one_at_a_time: anyio.Lock = field(default_factory=anyio.Lock, init=False)
@@ -75,7 +75,7 @@ class Observer:
 
     @asynccontextmanager
     async def watching(self, boot: str, bot: Bot, supervisor: Supervisor) -> AsyncIterator[None]:
-        """This is the bot; outside of the context its files are not touched."""
+        """Observe this bot. After the context, its files are no longer read."""
         cache = CacheView(bot.services.store)
         self._watched = watched = _Watched(boot, bot, supervisor, cache)
         self._seen = None
@@ -84,34 +84,34 @@ class Observer:
         finally:
             watched.is_open = False
             with anyio.move_on_after(CLOSE_WITHIN_S, shield=True):
-                async with self._one_at_a_time:  # whoever was looking has looked
+                async with self._one_at_a_time:  # a snapshot in progress is finished
                     self._seen_at = -math.inf
 
-    # ------------------------------------------------------------ what the server asks
+    # ------------------------------------------------------------ for the server
 
     async def snapshot(self) -> Snapshot:
-        """What can be said of the bot now; at most a second old."""
+        """The bot's snapshot, at most `FRESH_S` old."""
         async with self._one_at_a_time:
             now = anyio.current_time()
             if self._seen is None or now - self._seen_at >= FRESH_S:
-                self._seen, self._seen_at = await self._look(), now
+                self._seen, self._seen_at = await self._take_snapshot(), now
             return self._seen
 
     def readiness(self) -> tuple[bool, str]:
-        """Whether it serves people, and in a sentence why not."""
+        """Whether the bot is live, and a sentence about its state."""
         seen = self._lifecycle()
         sentence = f"{seen.state} since {seen.since}" + (f": {seen.reason}" if seen.reason else "")
         return seen.state == State.LIVE, sentence
 
     async def metrics(self) -> bytes:
-        """Prometheus' text."""
-        # Loaded only where somebody asks for it.
+        """The metrics in Prometheus' text format."""
+        # Loaded with the first request for metrics.
         from supervisor.status.metrics import exposition  # noqa: PLC0415
 
         return exposition(await self.snapshot(), self.meter, self.history)
 
     def is_stuck(self) -> bool:
-        """Whether nothing has come of the current state for too long."""
+        """Whether the current state has shown no sign of life for too long."""
         now = anyio.current_time()
         if self._watched is None:
             return is_stuck(INITIAL, now - self._began)
@@ -120,9 +120,9 @@ class Observer:
         due = current.next_attempt_at if isinstance(current, Degraded) else None
         return is_stuck(current.state, quiet_s, None if due is None else due - now)
 
-    # ------------------------------------------------------------ looking
+    # ------------------------------------------------------------ snapshots
 
-    async def _look(self) -> Snapshot:
+    async def _take_snapshot(self) -> Snapshot:
         watched = self._watched
         bare = Snapshot(
             version=version(PROGRAM),
@@ -217,25 +217,25 @@ class Observer:
 
 
 def _count(bot: Bot, known: frozenset[RoomId]) -> tuple[dict[str, int], list[Cell]]:
-    """Rooms by state, and the cells of those in quarantine.
+    """The number of rooms in each state, and the cells of quarantined rooms.
 
-    A known room that was never heard of is unchecked, or left where every joined room was checked.
+    A stored room without a state is unchecked. After a full reconciliation, it counts as left.
     """
     states, activities = bot.services.states, bot.activities
     counts = {state.value: 0 for state in RoomState}
     for room_id in states:
         counts[states.of(room_id)] += 1
     all_read = activities.trusted and activities.report is not None and not activities.partly
-    unheard_of = known.difference(states)
-    counts[RoomState.LEFT if all_read else RoomState.UNCHECKED] += len(unheard_of)
+    stateless = known.difference(states)
+    counts[RoomState.LEFT if all_read else RoomState.UNCHECKED] += len(stateless)
     return counts, [cell for cell in bot.system.cells if cell.quarantined]
 
 
 def _unchanged(bot: Bot, known: frozenset[RoomId]) -> int:
-    """Rooms that were not looked at in this run, because nothing in them has changed."""
+    """The number of rooms that this run has not checked because they have not changed."""
     if not (bot.activities.trusted and bot.activities.partly):
         return 0
     states = bot.services.states
-    looked_at = {room_id for room_id in states if states.of(room_id) is not RoomState.UNCHECKED}
+    checked = {room_id for room_id in states if states.of(room_id) is not RoomState.UNCHECKED}
     probed = {RoomId(cell.address.name) for cell in bot.system.cells if cell.probes}
-    return len(known - looked_at - probed)
+    return len(known - checked - probed)

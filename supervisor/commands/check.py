@@ -1,4 +1,4 @@
-"""`check`: what is wrong, before the bot finds out."""
+"""`check`: reports problems with settings, files, homeserver and login before the bot starts."""
 
 # ruff: noqa: PLC0415, D301 - see commands/run.py
 
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 
 def check() -> None:
-    """Say what is wrong before the bot does: settings, files, homeserver, login.
+    """Check settings, files, homeserver and login before the bot runs.
 
-    One line for each thing looked at, with what to do. It changes nothing and does not disturb a
-    running bot: it uses the stored session, or logs in as a device of its own and out again.
-    Ends with 0 when all is well, with 78 when settings or credentials have to be changed.
+    The command prints one line for each check: `ok`, `note` or `WRONG`, and what to do about it.
+    It changes nothing and does not disturb a running bot: it uses the stored session, or logs in
+    as a separate device and logs out again. The exit code is 0 when no check is wrong, 78 when
+    settings or credentials have to be changed, and 1 for everything else.
 
     \b
     Example:
@@ -39,7 +40,7 @@ def check() -> None:
         what, advice = finding.what, finding.advice
         print_marked(out, mark, f"{what}: {advice}" if advice else what)
 
-    with out.status(f"asking {harmless(settings.homeserver)}"):  # a terminal alone shows it
+    with out.status(f"asking {harmless(settings.homeserver)}"):  # shown on a terminal only
         anyio.run(look, settings, tell)
     if any(finding.refused for finding in findings):
         raise typer.Exit(ExitCode.REFUSED)

@@ -1,4 +1,4 @@
-"""`demo`: the whole story on a throw-away homeserver."""
+"""`demo`: shows the bot lose all its files and recover, on a temporary homeserver."""
 
 # ruff: noqa: PLC0415, D301 - see commands/run.py
 
@@ -21,15 +21,17 @@ def demo(
     *,
     keep: Annotated[
         bool,
-        typer.Option("--keep", help="Leave homeserver and bot running, and say how to log in."),
+        typer.Option(
+            "--keep", help="Leave the homeserver and the bot running, and print how to log in."
+        ),
     ] = False,
 ) -> None:
-    """Tell the whole story on a throw-away homeserver, in less than a minute.
+    """Show a full loss and recovery on a temporary homeserver, in less than a minute.
 
-    People invite the bot and chat; the bot is killed and all its files are deleted; it starts
-    again, and everything is compared with before. Needs no settings and touches none of your
-    files. Ends with 1 when anything differs. The demo is part of the source tree, and is not
-    installed with the program.
+    Two people invite the bot and chat. The demo kills the bot, deletes all its files, starts it
+    again, and compares the new database with the old one. It needs no settings and touches none
+    of your files. The exit code is 1 when anything differs. The demo needs the source tree: the
+    installed program does not contain it.
 
     \b
     Example, to look around afterwards with any Matrix client:

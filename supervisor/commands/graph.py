@@ -1,4 +1,4 @@
-"""`graph`: the state machines as diagrams."""
+"""`graph`: prints the state machines as diagrams."""
 
 # ruff: noqa: PLC0415, D301 - see commands/run.py
 
@@ -21,13 +21,13 @@ from supervisor.text.mermaid import mermaid
 def graph(
     *,
     plain: Annotated[
-        bool, typer.Option("--plain", help="Without what is going on now, for documents.")
+        bool, typer.Option("--plain", help="Leave out the current states, for documents.")
     ] = False,
 ) -> None:
     """Print the state machines of the bot and of a room as Mermaid diagrams, in Markdown.
 
-    They are drawn from the tables that the bot runs on. Where the bot and its rooms are now, as
-    the journal tells it, is marked.
+    The diagrams are drawn from the tables that the bot runs on. They mark the current states of
+    the bot and of its rooms, as recorded in the journal.
 
     \b
     Example:
@@ -43,7 +43,7 @@ def graph(
 
 
 def _now(settings: LocalSettings) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """The remarks on the states of the bot and of its rooms; none without a journal."""
+    """The remarks on the current states of the bot and of its rooms; none without a journal."""
     from adapter.sqlite.journal import JournalMissing, read_journal
 
     configure(settings)

@@ -1,4 +1,4 @@
-"""`inbox`: messages that wait, and messages that were given up."""
+"""`inbox`: lists waiting and dead messages, and lets a dead message wait again."""
 
 # ruff: noqa: PLC0415, D301 - see commands/run.py
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def _event_id(text: str) -> EventId:
     if not text.startswith("$"):
         raise typer.BadParameter(
-            "an event id begins with $: put it in single quotes, or the shell takes it for a "
+            "an event id begins with $: put it in single quotes, or the shell reads it as a "
             "variable"
         )
     return EventId(text)
@@ -34,23 +34,23 @@ def _event_id(text: str) -> EventId:
 
 def inbox(
     *,
-    dead: Annotated[bool, typer.Option("--dead", help="Only those that were given up.")] = False,
+    dead: Annotated[bool, typer.Option("--dead", help="Show only dead messages.")] = False,
     retry: Annotated[
         EventId | None,
         typer.Option(
-            parser=_event_id, metavar="EVENT", help="Let one that was given up wait again."
+            parser=_event_id, metavar="EVENT", help="Let the dead message with this id wait again."
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the messages that wait to be answered, and those that were given up.
+    """Show the messages that wait for an answer, and the dead ones.
 
-    A message that has made its room fail five times is dead: it is set aside, its owner is told,
-    and the room goes on. What people wrote is never shown. It may be used while the bot is
-    running.
+    A message that has made its room fail five times is dead: the bot sets it aside, tells the
+    owner, and continues with the room's next message. The command never shows the text of a
+    message. It can be used while the bot is running.
 
     \b
-    Example, to try a dead one again, its id in single quotes:
+    Example, to try a dead message again, with its id in single quotes:
       surfaces-bot inbox --retry '$abc'
     """
     settings = load_local_settings()
@@ -73,17 +73,17 @@ def _retry(settings: LocalSettings, event_id: EventId) -> ExitCode:
     shown = harmless(event_id)
     match retry(settings.db_path, event_id):
         case "dead":
-            when = "within a minute" if is_running(settings.store_path) else "when it runs"
-            typer.echo(f"{shown} waits again: the bot takes it up {when}")
+            when = "within a minute" if is_running(settings.store_path) else "when it runs again"
+            typer.echo(f"{shown} waits again: the bot handles it {when}")
             return ExitCode.OK
         case "waiting":
-            typer.echo(f"{shown} waits already")
+            typer.echo(f"{shown} is already waiting")
             return ExitCode.OK
         case "done":
-            typer.echo(f"{PROGRAM}: {shown} was handled: there is nothing to try again", err=True)
+            typer.echo(f"{PROGRAM}: {shown} is already handled: it needs no retry", err=True)
             return ExitCode.FAILED
         case None:
-            listed = f"`{PROGRAM} inbox --dead` lists the dead ones"
+            listed = f"`{PROGRAM} inbox --dead` lists the dead messages"
             typer.echo(f"{PROGRAM}: there is no message {shown}: {listed}", err=True)
             return ExitCode.FAILED
 
@@ -91,7 +91,7 @@ def _retry(settings: LocalSettings, event_id: EventId) -> ExitCode:
 def _show(rows: Sequence["InboxRow"], *, dead: bool, running: bool) -> None:
     out = console()
     if not rows:
-        out.print("no message is dead" if dead else "no message waits, and none is dead")
+        out.print("no message is dead" if dead else "no message is waiting, and none is dead")
         return
     out.print(_table(rows, datetime.now(UTC)))
     count = Counter(row.state for row in rows)
@@ -100,17 +100,17 @@ def _show(rows: Sequence["InboxRow"], *, dead: bool, running: bool) -> None:
     out.print()
     out.print(f"{counts}; the bot is not running" if idle else counts)
     if count["dead"]:
-        out.print(f"to try a dead one again: {PROGRAM} inbox --retry '$…'")
+        out.print(f"to try a dead message again: {PROGRAM} inbox --retry '$…'")
 
 
 def _table(rows: Sequence["InboxRow"], now: datetime) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("state", "since", "tries"):
+    for heading in ("state", "age", "attempts"):
         table.add_column(heading)
     table.add_column("sender, room, event", overflow="fold")
     for row in rows:
         age_ms = max(0, round((now.timestamp() - row.accepted_at) * 1000))
-        whose = "\n".join(map(harmless, (row.sender, row.room_id, row.event_id)))
+        ids = "\n".join(map(harmless, (row.sender, row.room_id, row.event_id)))
         style = "red" if row.state == "dead" else ""
-        table.add_row(row.state, duration(age_ms), str(row.attempts), Text(whose), style=style)
+        table.add_row(row.state, duration(age_ms), str(row.attempts), Text(ids), style=style)
     return table

@@ -1,4 +1,4 @@
-"""What every command shares: its exit codes, its options, its logging."""
+"""Shared by all commands: the exit codes, the `--json` option and the logging."""
 
 from enum import IntEnum
 from typing import Annotated, Final, TypeAlias
@@ -15,24 +15,29 @@ _log = structlog.get_logger()
 
 
 class ExitCode(IntEnum):
-    """What a shell or a service manager learns of the end."""
+    """The exit codes of all commands, for shells and service managers."""
 
     OK = 0
     FAILED = 1
-    """The command could not do its work now; the sentence on stderr says why."""
+    """The command could not do its work now; a sentence on stderr says why."""
     USAGE = 2
+    """The command was called with wrong arguments."""
     BUG = 70
+    """An unexpected error; the log has its traceback."""
     LOCKED = 75
+    """Another instance uses the same store folder."""
     REFUSED = 78
+    """Settings or credentials are wrong: a restart does not help."""
 
 
-AsJson: TypeAlias = Annotated[
-    bool, typer.Option("--json", help="Print JSON instead, for programs.")
-]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def configure(settings: LocalSettings, *, level: LogLevel = "WARNING") -> None:
-    """Log as the settings say; without LOG_LEVEL a command that prints keeps quiet."""
+    """Set up logging from the settings. `level` is the level where LOG_LEVEL is not set.
+
+    Its default keeps log lines out of the output of a command that prints.
+    """
     given = "log_level" in settings.model_fields_set
     configure_logging(
         log_format=settings.log_format,

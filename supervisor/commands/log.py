@@ -1,4 +1,4 @@
-"""`log`: the journal of transitions."""
+"""`log`: prints the journal of transitions and a diagnosis of the bot."""
 
 # ruff: noqa: PLC0415, D301 - see commands/run.py
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from adapter.sqlite.journal import JournalRow
 
 _Show: TypeAlias = "Callable[[Sequence[JournalRow], int], None]"
-"""Prints rows, oldest first: at most the newest so many lines."""
+"""Prints rows, oldest first. The number limits the lines: the newest ones are printed."""
 
 _POLL_S: Final = 0.3
 _SPANS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -36,7 +36,7 @@ _SPANS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 def _machine(name: str) -> str:
     if name != "lifecycle" and not name.startswith("room:!"):
-        raise typer.BadParameter("use lifecycle or room:!id, with the room's id after the colon")
+        raise typer.BadParameter("use lifecycle or room:!id, with the room id after the colon")
     return name
 
 
@@ -50,9 +50,9 @@ def _since(text: str) -> datetime:
 
 
 def _limit(given: str | int) -> int:
-    """What was typed, or the default."""
+    """The number of `--limit`, typed or default. Raises BadParameter for anything else."""
     if not re.fullmatch(r"0*[1-9][0-9]{0,8}", str(given)):
-        raise typer.BadParameter("use a number from 1 on")
+        raise typer.BadParameter("use a number greater than 0")
     return int(given)
 
 
@@ -60,31 +60,36 @@ def log(
     *,
     machine: Annotated[
         str | None,
-        typer.Option(parser=_machine, metavar="NAME", help="Only `lifecycle`, or `room:!id`."),
+        typer.Option(
+            parser=_machine, metavar="NAME", help="Show only `lifecycle`, or only `room:!id`."
+        ),
     ] = None,
     since: Annotated[
         datetime | None,
         typer.Option(
-            parser=_since, metavar="WHEN", help="Only since then: 30s, 10m, 2h, 3d, or a date."
+            parser=_since,
+            metavar="WHEN",
+            help="Show only changes since then: 30s, 10m, 2h, 3d, or a date.",
         ),
     ] = None,
     limit: Annotated[
-        int, typer.Option(parser=_limit, metavar="N", help="At most the newest so many lines.")
+        int, typer.Option(parser=_limit, metavar="N", help="Show only the newest N lines.")
     ] = 100,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with new ones as they come, until Ctrl-C.")
+        bool,
+        typer.Option("--follow", "-f", help="Wait for new changes and print them, until Ctrl-C."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the journal: every change of state, oldest first, with its reason.
 
-    `after` is the time spent in the state before. What several rooms do alike makes one line;
-    --machine and --json tell each apart. What all of it comes to stands at the end. The journal
-    may be read while the bot is running, and it survives a reset. A bot that is running is asked
-    at STATUS_BIND for what it will try next.
+    The column `after` has the time spent in the previous state. Equal changes of several rooms
+    share one line; --machine and --json show each change. The last lines are a diagnosis of the
+    bot. If the bot is running, `log` asks it at STATUS_BIND for its next attempts. The journal
+    can be read while the bot is running, and it survives a reset.
 
     \b
-    Examples, what happened in the last two hours, and one room's whole story:
+    Examples, the lifecycle in the last two hours, and all changes of one room:
       surfaces-bot log --machine lifecycle --since 2h
       surfaces-bot log --machine 'room:!abc:example.org'
     """
@@ -111,10 +116,10 @@ def _tell(
     show(wanted, limit)
     if not as_json:
         if not wanted:
-            console().print("There is no such step; without options, every step is shown.")
-        _conclude([row.transition for row in whole], settings)
+            console().print("No change matches; without options, all changes are shown.")
+        _print_diagnosis([row.transition for row in whole], settings)
     last = whole[-1].seq if whole else 0
-    for row in _news(settings.journal_path, last) if follow else ():
+    for row in _new_rows(settings.journal_path, last) if follow else ():
         if is_wanted(row.transition):
             show([row], 1)
 
@@ -141,24 +146,24 @@ def _timeline(out: Console) -> _Show:
     return show
 
 
-def _conclude(whole: Sequence[Transition], settings: LocalSettings) -> None:
+def _print_diagnosis(whole: Sequence[Transition], settings: LocalSettings) -> None:
     started = running_since(settings.store_path)
     seen, _hint = asked(settings) if started else (None, "")
-    told = diagnosis(whole, datetime.now(UTC), started=started, seen=seen)
-    if told is not None:
+    sentences = diagnosis(whole, datetime.now(UTC), started=started, seen=seen)
+    if sentences is not None:
         out = console()
         out.print()
-        for line in told.splitlines():
+        for line in sentences.splitlines():
             out.print(harmless(line), style="bold")
 
 
-def _news(path: Path, last: int) -> Iterator["JournalRow"]:
-    """New rows, for ever. A journal that was begun anew is read from its beginning."""
+def _new_rows(path: Path, last: int) -> Iterator["JournalRow"]:
+    """The rows after `last`, without end. A journal that was replaced is read from its start."""
     from adapter.sqlite.journal import JournalMissing, read_journal
 
     while True:
         time.sleep(_POLL_S)
-        with suppress(JournalMissing):  # it is being moved aside, and comes again
+        with suppress(JournalMissing):  # the bot is replacing it: it exists again soon
             newest = read_journal(path, limit=1)
             if newest and newest[-1].seq < last:
                 last = 0

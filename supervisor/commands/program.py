@@ -1,6 +1,6 @@
-"""The list of commands, and the exit codes for what can go wrong in them."""
+"""The list of commands, and the exit code for each error that can end one."""
 
-# In help texts \b keeps the lines that follow as they are.
+# In help texts \b keeps the line breaks of the paragraph that follows.
 # ruff: noqa: D301
 
 import sys
@@ -52,45 +52,45 @@ def program(
     _version: Annotated[
         bool,
         typer.Option(
-            "--version", is_eager=True, callback=_print_version, help="Print the version and stop."
+            "--version", is_eager=True, callback=_print_version, help="Print the version and exit."
         ),
     ] = False,
 ) -> None:
     """A Matrix bot that gives each person a private Space of numbered chats.
 
-    It is told where to work by environment variables, or by a file named .env in the working
-    directory. MATRIX_HOMESERVER, MATRIX_USER_ID and MATRIX_PASSWORD are enough to begin with;
-    the README lists them all.
+    Settings are environment variables, or lines of a file named .env in the working directory.
+    MATRIX_HOMESERVER, MATRIX_USER_ID and MATRIX_PASSWORD are required; the README lists all
+    settings.
 
-    The first three commands to type:
+    The first three commands to try:
 
     \b
-      surfaces-bot demo    watch the whole story; needs no settings
-      surfaces-bot check   see whether settings and homeserver are in order
+      surfaces-bot demo    watch a full loss and recovery; needs no settings
+      surfaces-bot check   check settings, files, homeserver and login
       surfaces-bot run     start the bot
     """
 
 
 app.command(short_help="Run the bot.")(run)
-app.command(short_help="Say what is wrong with settings, files, homeserver, login.")(check)
-app.command(short_help="Say what the running bot is doing.")(status)
+app.command(short_help="Check settings, files, homeserver and login.")(check)
+app.command(short_help="Show what the running bot is doing.")(status)
 app.command(short_help="Show every change of state, with its reason.")(log)
-app.command(short_help="Show messages that wait, and those that were given up.")(inbox)
-app.command(short_help="Bring the database in line with the rooms, once.")(reconcile)
-app.command(short_help="Begin anew: remove files and, if told so, leave rooms.")(reset)
+app.command(short_help="Show waiting and dead messages.")(inbox)
+app.command(short_help="Update the database from the rooms, once.")(reconcile)
+app.command(short_help="Remove the bot's files and, on request, leave its rooms.")(reset)
 app.command(short_help="Print the state machines as Mermaid diagrams.")(graph)
-app.command(short_help="Watch the whole story on a throw-away homeserver.")(demo)
+app.command(short_help="Watch a full loss and recovery on a temporary homeserver.")(demo)
 
 
 def carry_out(arguments: Sequence[str] | None) -> NoReturn:
-    """Run one command and end the process with the code that the contract gives it."""
-    # What a terminal cannot show must not end a command: a name in a script it has no signs for.
+    """Run one command and end the process with its exit code."""
+    # A terminal may lack the characters of a name: they are escaped, and the command goes on.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
         app(arguments, prog_name=PROGRAM)
-    except Exception as error:  # noqa: BLE001 - the last place where anything can be said
+    except Exception as error:  # noqa: BLE001 - no caller is left to handle it
         sys.exit(_explain(error))
     sys.exit(ExitCode.OK)
 
@@ -107,27 +107,30 @@ def _explain(error: Exception) -> ExitCode:
             _say(str(locked))
             return ExitCode.LOCKED
         case HomeserverUnavailable() as away:
-            _say(f"the homeserver cannot be used now ({away}): `{PROGRAM} check` looks closer")
+            _say(f"the homeserver is unavailable ({away}): `{PROGRAM} check` shows details")
             return ExitCode.FAILED
         case PortError() as failed:
             _say(str(failed) or type(failed).__name__)
             return ExitCode.FAILED
         case bug:
-            return _confess(bug)
+            return _report_bug(bug)
 
 
 def _cause(error: Exception) -> Exception:
-    """What went wrong: a task group wraps even a single failure."""
+    """The error itself: a task group wraps even a single error in a group."""
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
 
 
-def _confess(bug: Exception) -> ExitCode:
+def _report_bug(bug: Exception) -> ExitCode:
     if not structlog.is_configured():
         configure_logging()
     _log.critical("bug", exc_info=bug)
-    _say(f"this is a bug in {PROGRAM} ({type(bug).__name__}): the log has the traceback, report it")
+    _say(
+        f"this is a bug in {PROGRAM} ({type(bug).__name__}): "
+        "please report it with the traceback from the log"
+    )
     return ExitCode.BUG
 
 

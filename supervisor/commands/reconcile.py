@@ -1,4 +1,4 @@
-"""`reconcile`: one round of bringing the database in line."""
+"""`reconcile`: runs one round of reconciliation and prints its report."""
 
 # ruff: noqa: PLC0415, D301 - see commands/run.py
 
@@ -19,14 +19,14 @@ from supervisor.text.console import console, report_tables
 def reconcile(
     *,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Write nothing, anywhere; list what would change.")
+        bool, typer.Option("--dry-run", help="Write nothing; list what would change.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the database in line with the rooms on the homeserver once, and print the report.
+    """Update the database from the rooms on the homeserver, once, and print a report.
 
-    The bot does this itself whenever it starts; the command is for looking. Without --dry-run the
-    bot must be stopped.
+    The bot does the same at every start, so this command is rarely needed. It is useful to see
+    what the bot would change. Stop the bot first, unless you use --dry-run.
 
     \b
     Example, safe while the bot is running:

@@ -1,4 +1,4 @@
-"""`reset`: a clean room for tests, and what a person still has to do for it."""
+"""`reset`: removes the bot's files, leaves its rooms on request, and prints what is left to do."""
 
 # ruff: noqa: PLC0415, D301 - see commands/run.py
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Mode(StrEnum):
-    """How far a reset goes."""
+    """What a reset removes: the local files only, or the bot's rooms as well."""
 
     LOCAL_ONLY = "local-only"
     SERVER_LEAVE_FORGET = "server-leave-forget"
@@ -42,51 +42,53 @@ def _mode(text: str) -> Mode:
 
 
 _AFTER_LOCAL: Final = (
-    "Nothing on the homeserver has changed. The next run rebuilds the database from the rooms.",
+    "The homeserver is unchanged. The next run rebuilds the database from the rooms.",
 )
 _AFTER_SERVER: Final = (
-    "The rooms still exist for everybody else in them. What is left to do, in a Matrix client:",
+    "The rooms still exist for their other members. What is left to do, in a Matrix client:",
     "- Each owner leaves the old Space and its chats, and forgets them.",
-    "- To begin anew, an owner invites the bot to a room, or writes to it in an old direct chat.",
-    "- An administrator may remove an old room for everybody. On Synapse:",
+    "- To start again, an owner invites the bot to a room, or writes to it in an old direct chat.",
+    "- An administrator can delete an old room for all its members. On Synapse:",
     "  DELETE /_synapse/admin/v2/rooms/{room id}",
 )
-_NOBODY_TO_ASK: Final = "there is no terminal to ask on: add --yes, or --dry-run to look first"
-_AGAIN: Final = "not finished: the same command takes it up where it stopped"
+_NO_TERMINAL: Final = "reset asks before it acts, and there is no terminal: add --yes or --dry-run"
+_RESUMABLE: Final = "the reset is not finished: run the same command again to continue it"
 
 
 def reset(
     *,
     mode: Annotated[
-        Mode, typer.Option(parser=_mode, metavar="|".join(Mode), help="How far to go.")
+        Mode, typer.Option(parser=_mode, metavar="|".join(Mode), help="What to remove.")
     ] = Mode.LOCAL_ONLY,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Write nothing, anywhere; say what would be done.")
+        bool, typer.Option("--dry-run", help="Write nothing; list what would be removed.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     set_aside: Annotated[
-        bool, typer.Option("--set-aside", help="Remove damaged databases that were kept, too.")
+        bool,
+        typer.Option("--set-aside", help="Also remove the damaged databases that were kept."),
     ] = False,
 ) -> None:
-    """Begin anew: remove the bot's files and, if told so, take it out of its rooms.
+    """Remove the bot's files and, on request, leave the bot's rooms.
 
     local-only removes the database, the session and the notes in the store folder. The journal
-    stays. Starting the bot again does not need this: it is for tests that want a clean start.
+    stays. The bot never needs this to recover: it is for tests that need a clean start.
 
     server-leave-forget first leaves and forgets the Spaces and chats that the bot manages, and no
-    other room. Nobody else loses a room by it. When it is cut off, the same command finishes it.
+    other room. The other members keep these rooms. After an interruption, the same command
+    continues.
 
-    The bot must be stopped, but not for --dry-run.
+    Stop the bot first, unless you use --dry-run.
 
     \b
-    Example, to see what would be done:
+    Example, to see what would be removed:
       surfaces-bot reset --mode server-leave-forget --dry-run
     """
     on_server = mode is Mode.SERVER_LEAVE_FORGET
     settings = load_settings() if on_server else load_local_settings()
     configure(settings)
     if not (dry_run or yes or _on_a_terminal()):
-        typer.echo(f"{PROGRAM}: {_NOBODY_TO_ASK}", err=True)
+        typer.echo(f"{PROGRAM}: {_NO_TERMINAL}", err=True)
         raise typer.Exit(ExitCode.USAGE)
     with nullcontext() if dry_run else instance_lock(settings.store_path):
         _reset(settings, mode, dry_run=dry_run, yes=yes, set_aside=set_aside)
@@ -101,32 +103,35 @@ def _reset(
 ) -> None:
     from supervisor.app import reset as app_reset
 
-    plan = anyio.run(partial(app_reset.look, settings, set_aside=set_aside))
+    plan = anyio.run(partial(app_reset.make_plan, settings, set_aside=set_aside))
     _show(plan)
     if dry_run:
-        busy = " A bot is running: stop it before." if is_running(settings.store_path) else ""
+        busy = " A bot is running: stop it first." if is_running(settings.store_path) else ""
         console().print(f"This was a dry run: nothing was changed.{busy}")
         return
     if plan.is_empty:
-        console().print("There is nothing to do.")
+        console().print("There is nothing to remove.")
         return
-    if not yes and not typer.confirm("Go on?"):
+    if not yes and not typer.confirm("Continue?"):
         console().print("Nothing was changed.")
         raise typer.Exit(ExitCode.FAILED)
-    said = "no room was left"
+    outcome = "left no room"
     if plan.departure is not None and isinstance(settings, Settings):
-        said = _depart(settings, plan.departure)
-    # Looked at again: what a departure has left to do is in a file of its own.
+        outcome = _depart(settings, plan.departure)
+    # The files are listed again: the departure has written its checklist beside them.
     files = app_reset.local_files(settings, set_aside=set_aside)
     app_reset.remove(files)
     names = ", ".join(path.name for path in files.remove)
-    anyio.run(app_reset.note, settings, f"{mode}: {said}; removed {names or 'no file'}")
-    said = f"{said}; removed {_count(len(files.remove), 'file')}"
-    _show_end(said, _AFTER_LOCAL if plan.departure is None else _AFTER_SERVER)
+    anyio.run(app_reset.record, settings, f"{mode}: {outcome}; removed {names or 'no file'}")
+    outcome = f"{outcome}; removed {_count(len(files.remove), 'file')}"
+    _show_end(outcome, _AFTER_LOCAL if plan.departure is None else _AFTER_SERVER)
 
 
 def _depart(settings: Settings, departure: "Departure") -> str:
-    """Leave the rooms; what to say of it. Ends the command where some could not be left."""
+    """Leave the rooms and return the outcome in words.
+
+    Exits the command with FAILED if the bot could not leave some of them.
+    """
     from supervisor.app import reset as app_reset
 
     with _resumable(), _progress(len(departure.rooms)) as tell:
@@ -134,7 +139,7 @@ def _depart(settings: Settings, departure: "Departure") -> str:
     _show_table("These rooms could not be left:", departed.still_in.items())
     _show_table("These rooms were left, but could not be forgotten:", departed.remembered.items())
     if departed.still_in:
-        typer.echo(f"{PROGRAM}: {_AGAIN}; no file was removed", err=True)
+        typer.echo(f"{PROGRAM}: {_RESUMABLE}; no file was removed", err=True)
         raise typer.Exit(ExitCode.FAILED)
     return f"left {_count(departed.left, 'room')}, forgot {departed.forgotten}"
 
@@ -144,22 +149,22 @@ def _resumable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo(f"{PROGRAM}: {_AGAIN}", err=True)
+        typer.echo(f"{PROGRAM}: {_RESUMABLE}", err=True)
         raise typer.Exit(ExitCode.FAILED) from None
     except PortError:
-        typer.echo(f"{PROGRAM}: {_AGAIN}", err=True)
+        typer.echo(f"{PROGRAM}: {_RESUMABLE}", err=True)
         raise
 
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[["Progress"], None]]:
-    """A bar on a terminal; in a pipe only its last state."""
+    """A progress bar on a terminal; in a pipe, only its final state."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Bar(*columns, console=console()) as bar:
         task = bar.add_task("leaving", total=total)
 
         def tell(progress: "Progress") -> None:
-            waits = f"the homeserver wants a break of {progress.waits_s:.0f} s"
+            waits = f"rate limited, waiting {progress.waits_s:.0f} s"
             description = waits if progress.waits_s else "leaving"
             bar.update(task, completed=progress.done, description=description)
 
@@ -169,18 +174,18 @@ def _progress(total: int) -> Iterator[Callable[["Progress"], None]]:
 def _show(plan: "Plan") -> None:
     if plan.departure is not None:
         rooms = plan.departure
-        _show_table("To be left and forgotten:", rooms.leave.items(), "no room: none is the bot's")
+        _show_table("Rooms to leave and forget:", rooms.leave.items(), "none: the bot has no room")
         _show_table(
-            "To be forgotten; an unfinished reset has left them:",
+            "Rooms to forget (an unfinished reset has left them):",
             [(room_id, "") for room_id in rooms.forget],
         )
-        _show_table("Rooms to be left alone:", rooms.alone.items())
-    _show_table("To be removed:", _files(plan.files.remove), "no file: there is none")
-    _show_table("To be kept:", _files(plan.files.keep))
+        _show_table("Rooms that stay as they are:", rooms.alone.items())
+    _show_table("Files to remove:", _files(plan.files.remove), "none: there is no file")
+    _show_table("Files to keep:", _files(plan.files.keep))
     if plan.waiting or plan.unsent:
         waiting, unsent = _count(plan.waiting, "message"), _count(plan.unsent, "answer")
         console().print(
-            f"Lost with the database: {waiting} without an answer yet, {unsent} not sent yet.\n"
+            f"Lost with the database: {waiting} not answered yet, {unsent} not sent yet.\n"
         )
 
 
@@ -189,7 +194,7 @@ def _files(files: Mapping[Path, str]) -> Collection[tuple[object, str]]:
 
 
 def _show_table(title: str, entries: Collection[tuple[object, str]], otherwise: str = "") -> None:
-    """A title with a line for each entry; nothing for none, unless there is something to say."""
+    """Print a title and a line for each entry. Without entries: `otherwise`, or nothing."""
     if not entries and not otherwise:
         return
     table = Table.grid(padding=(0, 2, 0, 0))
@@ -202,9 +207,9 @@ def _show_table(title: str, entries: Collection[tuple[object, str]], otherwise: 
     console().print()
 
 
-def _show_end(said: str, steps: Sequence[str]) -> None:
+def _show_end(outcome: str, steps: Sequence[str]) -> None:
     out = console()
-    out.print(f"{said[0].upper()}{said[1:]}.", style="bold", soft_wrap=True)
+    out.print(f"{outcome[0].upper()}{outcome[1:]}.", style="bold", soft_wrap=True)
     for step in steps:
         out.print(step)
 

@@ -1,7 +1,7 @@
-"""`run`: the bot itself."""
+"""`run`: runs the bot."""
 
-# The Matrix client and everything behind it is loaded only when it is needed, so that `--help`
-# answers at once. In help texts \b keeps the lines that follow as they are.
+# The Matrix client and everything it imports is loaded only when it is needed, so that `--help`
+# prints at once. In help texts \b keeps the line breaks of the paragraph that follows.
 # ruff: noqa: PLC0415, D301
 
 import signal
@@ -17,23 +17,23 @@ from supervisor.lock import instance_lock
 from supervisor.settings import load_settings
 
 
-def _stop_before_it_began(_number: int, _frame: FrameType | None) -> NoReturn:
-    """Asked to stop while still loading: there is nothing to bring to an end."""
+def _exit_while_loading(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Handle SIGTERM before the bot runs: no work has to be finished."""
     raise SystemExit(0)
 
 
 def run() -> None:
-    """Run the bot, until SIGTERM or SIGINT.
+    """Run the bot until SIGTERM or SIGINT.
 
-    It logs in, reads every room it is in, brings its database in line with them, and then serves.
-    A homeserver that is away is waited for. Files that are lost or damaged are rebuilt: starting
-    again is always enough.
+    The bot logs in, reads its rooms, updates its database from them, and then answers messages.
+    It waits for a homeserver that is unavailable, and rebuilds files that are lost or damaged:
+    a restart is always enough.
 
     \b
     Example, with the log as JSON lines:
       LOG_FORMAT=json surfaces-bot run
     """
-    signal.signal(signal.SIGTERM, _stop_before_it_began)
+    signal.signal(signal.SIGTERM, _exit_while_loading)
     settings = load_settings()
     with loading():
         from supervisor.app.run import run_bot

@@ -1,4 +1,4 @@
-"""`status`: what the running bot is doing."""
+"""`status`: shows what the running bot is doing."""
 
 # ruff: noqa: PLC0415, D301 - see commands/run.py
 
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What `--json` prints. `snapshot` is the running bot's own; `page` is where it came from.
+    """The output of `status --json`.
 
-    `last_transition` is the lifecycle's newest row in the journal.
+    `snapshot` comes from the running bot, at the URL `page`; both are None if it does not answer.
+    `last_transition` is the newest row of the lifecycle in the journal.
     """
 
     running: bool
@@ -37,10 +38,11 @@ class Answer:
 
 
 def status(*, as_json: AsJson = False) -> None:
-    """Say what the bot is doing: its state and why, its rooms, what waits, what is wrong.
+    """Show the bot's state and its reason, its rooms, waiting messages, and problems.
 
-    It asks the running bot at STATUS_BIND. Where nothing answers it says whether a bot is
-    running at all, and what the journal knows last. It ends with 0 either way.
+    The command asks the running bot at STATUS_BIND. If the bot does not answer, the command says
+    whether a bot is running and prints a diagnosis from the journal. The exit code is 0 either
+    way.
 
     \b
     Example, for a program:
@@ -74,7 +76,7 @@ def _from_page(settings: LocalSettings, snapshot: Snapshot) -> list[str]:
     page = url_of(bind) if bind else ""
     lines = list(summary(snapshot, page, datetime.now(UTC)))
     if running_since(settings.store_path) is None:
-        lines += ["", f"It works on another store folder than {settings.store_path}."]
+        lines += ["", f"This bot uses another store folder than {settings.store_path}."]
     return lines
 
 
@@ -85,14 +87,14 @@ def _from_files(settings: LocalSettings, hint: str) -> list[str]:
     if started is None:
         lines = [f"no bot is running on {settings.store_path}"]
         if (settings.store_path / CHECKLIST_NAME).exists():
-            lines.append("a reset was cut off: the same `reset` command again finishes it")
+            lines.append("a reset was interrupted: run the same `reset` command again to finish it")
     else:
         pid = holder(settings.store_path)
         process = f" (process {pid})" if pid else ""
         lines = [f"a bot is running on {settings.store_path}{process}, but {hint}"]
-    made = [row.transition for row in _journal(settings)]
-    told = diagnosis(made, datetime.now(UTC), started=started)
-    return [*lines, *(told.splitlines() if told else ["The journal is empty."])]
+    transitions = [row.transition for row in _journal(settings)]
+    found = diagnosis(transitions, datetime.now(UTC), started=started)
+    return [*lines, *(found.splitlines() if found else ["The journal is empty."])]
 
 
 def _journal(settings: LocalSettings) -> list["JournalRow"]:

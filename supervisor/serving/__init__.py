@@ -1,6 +1,9 @@
-"""What the bot does in each state of its lifecycle.
+"""The activities of the lifecycle's states, over the ports.
 
-`activities` has one method for each state. While live, `pump` follows /sync, `outbox` delivers what
-waits to be sent, and `second_instance` notices another process on the same account; `live_only`
-refuses writing requests in every other state. `assembly` puts them together with the actors.
+- `activities`: one method per state.
+- `pump`: follows /sync while the bot is live.
+- `outbox`: delivers queued messages while the bot is live.
+- `second_instance`: detects another process on the same account.
+- `live_only`: refuses writing requests unless the bot is live.
+- `assembly`: builds a bot from these parts and the actors.
 """

@@ -1,4 +1,4 @@
-"""What the bot does in each state of its lifecycle, over the ports."""
+"""One activity for each state of the lifecycle, over the ports."""
 
 import math
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from actors.runtime.letters import FailuresShared, Report
 from actors.services import Services
 from actors.writes import DeleteRow, PutRow, SavePosition
 from supervisor.serving.outbox import Outbox
-from supervisor.serving.pump import Pump, invited
+from supervisor.serving.pump import Pump, invite_writes
 from supervisor.serving.second_instance import SecondInstanceDetector
 
 _log = structlog.get_logger()
@@ -29,36 +29,36 @@ ROOMS_WRITTEN: Final = "changed_rooms"
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What happened since a position, and the rooms whose state it changed, read anew."""
+    """The news since a position, and the rooms with changed state, read again."""
 
     since: str
     news: SyncDelta
     rooms: dict[RoomId, RoomSnapshot]
     graph: RoomGraph
-    """Those rooms and what they have to do with."""
+    """Those rooms and the rooms that are related to them."""
 
 
 @dataclass(slots=True)
 class BotActivities:
-    """Each method is one state's activity; it ends by returning why, or by raising a port error."""
+    """The activities. Each returns the reason of the transition, or raises a port error."""
 
     services: Services
     outbox: Outbox
     detector: SecondInstanceDetector
     meter: Meter
     trusted: bool = False
-    """Whether the rows are known to say what the homeserver said at the stored position."""
+    """Whether the stored rows are known to match the homeserver at the stored position."""
     report: ReconcileReport | None = None
-    """The last reconciliation's."""
+    """The report of the last reconciliation."""
     partly: bool = False
-    """Whether that one looked only at the rooms that had changed: the others are as they were."""
+    """Whether the last reconciliation covered only the changed rooms."""
     _hydration: Hydration | None = field(default=None, init=False)
     _delta: Delta | None = field(default=None, init=False)
     _resume: bool = field(default=True, init=False)
-    """Whether the stored position is still good."""
+    """Whether the stored position is still valid."""
     _serving: anyio.CancelScope | None = field(default=None, init=False)
     _failing: str = field(default="", init=False)
-    """How rooms failed when that ended `serve` last."""
+    """How rooms failed when their failures last ended `serve`."""
     _pruned_at: float = field(default=-math.inf, init=False)
 
     async def log_in(self) -> str:
@@ -66,7 +66,7 @@ class BotActivities:
         return f"logged in by {await self.services.homeserver.log_in()}"
 
     async def hydrate(self) -> str:
-        """Read the joined rooms' state: of those that changed, or else of all."""
+        """Read the state of the changed rooms if they are known, else of all joined rooms."""
         self.services.system.interrupt()
         self.services.registry.gaps.restore(await self.services.store.gaps())
         self._delta = await self._changed_rooms()
@@ -80,29 +80,29 @@ class BotActivities:
         return _count(len(hydration.snapshots), "room")
 
     async def _start_from(self, hydration: Hydration) -> None:
-        """Where there is no position to go on from, take the one that came with the snapshot.
+        """Save the hydration's position if the bot has no valid one.
 
-        Messages from before it are not seen, invites that wait are.
+        The bot does not see messages from before it, but answers pending invites.
         """
         if self._resume and await self.services.store.position() is not None:
             return
-        self._say_from_now(hydration)
-        invites = [write for invite in hydration.invites for write in invited(invite)]
+        self._log_start_from_now(hydration)
+        invites = [write for invite in hydration.invites for write in invite_writes(invite)]
         await self.services.store.commit([*invites, SavePosition(hydration.position)])
         self._resume = True
 
-    def _say_from_now(self, hydration: Hydration) -> None:
-        """A bot that has no rooms of its own yet cannot have missed anything in them."""
+    def _log_start_from_now(self, hydration: Hydration) -> None:
+        """Log that messages may be missing. A bot without rooms of its own missed none."""
         me = self.services.homeserver.me
         if not self._resume:
-            _log.warning("started_from_now", reason="the homeserver knows the position no more")
+            _log.warning("started_from_now", reason="the homeserver no longer knows the position")
         elif any(seen.marker or seen.creator == me for seen in hydration.snapshots):
             _log.warning("started_from_now", reason="the database has no position")
         else:
             _log.info("started_from_now", reason="first start")
 
     async def _changed_rooms(self) -> Delta | None:
-        """What happened since the stored position; None where that is not enough to know."""
+        """The delta since the stored position; None if all rooms must be read instead."""
         position = await self.services.store.position()
         if position is None or not (self.trusted and self._resume):
             return None
@@ -125,26 +125,26 @@ class BotActivities:
                 limit=self.services.bounds.related_rooms,
             )
         except HomeserverUnavailable as error:
-            # One room that can't be read is quarantined, where all of them are looked at.
+            # A full reconciliation quarantines a room that cannot be read.
             _log.warning("changed_rooms_unreadable", rooms=len(rooms), reason=str(error))
             return None
         return Delta(position, news, seen, graph)
 
     async def reconcile(self) -> str:
-        """Bring the cache in line with what was read."""
+        """Bring the cache in line with the rooms that were read."""
         if self._delta is not None:
             delta, self._delta = self._delta, None
             return await self._reconcile_changed(delta)
         return await self._reconcile_all()
 
     async def _reconcile_changed(self, delta: Delta) -> str:
-        """Accept what happened since the stored position; nothing of it is handled before live."""
+        """Reconcile the changed rooms, and accept the news. Messages are handled only in `live`."""
         report = Tally().report()
         if delta.rooms:
             report = await reconcile_some(delta.graph, delta.rooms, self.services)
-            _say(report)
+            _log_report(report)
         self.report, self.partly = _with_earlier_conflicts(report, self.report, delta), True
-        # A Space that has changed still has to tell the rooms that it lists now, or no longer.
+        # The actor of a changed Space still has to notify the rooms that it added or removed.
         chats = [room_id for room_id, seen in delta.rooms.items() if not seen.is_space]
         await self._pump().accept(delta.news, delta.since, chats)
         if not delta.rooms:
@@ -152,7 +152,7 @@ class BotActivities:
         return f"{_count(len(delta.rooms), 'changed room')}: {_outcome(report)}"
 
     async def _reconcile_all(self) -> str:
-        """Bring the whole cache in line."""
+        """Reconcile all joined rooms."""
         if self._hydration is None:
             raise RuntimeError("reconcile comes after hydrate")
         hydration, self._hydration = self._hydration, None
@@ -160,14 +160,14 @@ class BotActivities:
         self.services.registry.undecided.clear()
         report = await reconcile(hydration, self.services)
         self.report, self.partly = report, False
-        _say(report)
+        _log_report(report)
         self.trusted = True
         return _outcome(report)
 
     async def serve(self, *, degraded: bool = False) -> None:
-        """Answer people until something raises.
+        """Answer messages until an error is raised.
 
-        `degraded` leaves rooms that rest alone, and does not mind that many of them fail.
+        With `degraded`, paused rooms stay paused, and many failing rooms raise no error.
         """
         position = await self.services.store.position()
         if position is None:
@@ -175,27 +175,27 @@ class BotActivities:
         pump = self._pump()
         gate, system = self.services.gate, self.services.system
         gate.live, gate.creating = True, not degraded
-        self.outbox.homeserver_answers()
-        system.observe = _mind_nothing if degraded else self._hear
+        self.outbox.end_pauses()
+        system.observe = _ignore_report if degraded else self._on_report
         if not degraded:
             system.outage_is_over()
         try:
             with anyio.CancelScope() as self._serving:
-                # What has happened since may void what waits.
+                # The news may make waiting messages void.
                 position = await pump.catch_up(position)
-                await self._tell_all_that_wait()
-                await pump.run(position, regularly=self._tell_all_that_wait)
+                await self._announce_waiting()
+                await pump.run(position, regularly=self._announce_waiting)
         finally:
             gate.live = False
         raise RoomsFail(self._failing)
 
-    def _hear(self, report: Report) -> None:
+    def _on_report(self, report: Report) -> None:
         if isinstance(report, FailuresShared) and self._serving is not None:
             self._failing = f"{report.actors} rooms fail the same way: {report.reason}"
             self._serving.cancel()
 
-    def nothing_open(self) -> bool:
-        """Whether all that is known of the rooms is in the store and on the homeserver."""
+    def has_no_open_work(self) -> bool:
+        """Whether all known changes of the rooms are in the store and on the homeserver."""
         services = self.services
         if services.registry.is_pending or services.upkeep.busy or services.system.has_mail():
             return False
@@ -206,19 +206,22 @@ class BotActivities:
         return Pump(self.services, self.outbox, self.detector, self.meter)
 
     def forget_position(self) -> None:
-        """The server does not know the stored position any more."""
+        """Drop the stored position: the homeserver no longer knows it."""
         self._resume = False
 
     async def probe(self) -> None:
-        """Return only when the homeserver and the store really answer."""
+        """Return only after both the homeserver and the store have answered."""
         await self.services.store.verify()
         await self.services.homeserver.probe()
         await self.services.store.commit(
             [PutRow("probe", {"at": self.services.wall_clock()}), DeleteRow("probe")]
         )
 
-    async def _tell_all_that_wait(self) -> None:
-        """Nothing that waits in the store depends on somebody having been told in time."""
+    async def _announce_waiting(self) -> None:
+        """Notify the actors and the outbox of all waiting work in the store.
+
+        Without this, work would stay there if its first notification was lost.
+        """
         await self.services.store.verify()
         await self._prune()
         self.services.system.background.run(self.detector.announce)
@@ -233,7 +236,7 @@ class BotActivities:
         self.services.upkeep.start()
 
     async def _prune(self) -> None:
-        """What is settled for good is kept for a week, and no longer."""
+        """Delete settled messages that are older than `Bounds.keep_s`."""
         now = anyio.current_time()
         if now - self._pruned_at >= self.services.bounds.prune_every_s:
             self._pruned_at = now
@@ -245,7 +248,7 @@ class BotActivities:
 def _with_earlier_conflicts(
     report: ReconcileReport, before: ReconcileReport | None, delta: Delta
 ) -> ReconcileReport:
-    """What was undecided before still is, in rooms that were not looked at again."""
+    """The report, with the earlier conflicts of rooms that were not read again."""
     settled = {*delta.rooms, *delta.news.left}
     earlier = before["conflicts"] if before else []
     whole = report.copy()
@@ -263,10 +266,10 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _mind_nothing(report: Report) -> None:
-    """Whoever serves while rooms fail knows that they do."""
+def _ignore_report(report: Report) -> None:
+    """Ignore failing rooms: the bot is already degraded because of them."""
 
 
-def _say(report: ReconcileReport) -> None:
-    """The report, once. The rooms that were written stand one by one in the journal."""
+def _log_report(report: ReconcileReport) -> None:
+    """Log the report without the changed rooms, which the journal has one by one."""
     _log.info("reconciled", **{key: value for key, value in report.items() if key != ROOMS_WRITTEN})

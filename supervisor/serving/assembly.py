@@ -1,4 +1,4 @@
-"""Putting actors, outbox and activities together over the ports; knows no nio and no database."""
+"""Builds a bot from actors, outbox and activities over the ports, without nio or a database."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from supervisor.serving.second_instance import SecondInstanceDetector
 
 @dataclass(frozen=True, slots=True)
 class Bot:
-    """One bot, ready to be driven. Enter `system` first."""
+    """A bot that is ready to run. The caller enters `system` first."""
 
     services: Services
     activities: BotActivities
@@ -52,10 +52,10 @@ def assemble(
     clock: Callable[[], float] = anyio.current_time,
     bounds: Bounds = Bounds(),
 ) -> Bot:
-    """Build a bot over the ports. `allows` says who may use it; `meter` counts what it does.
+    """Build a bot over the ports.
 
-    `where` tells people which process this is; `clock` gives anyio's time, for which a known event
-    loop can be asked more quickly.
+    `allows` decides which users may use it; `meter` counts its work; `where` describes this process
+    for people; `clock` returns anyio's time, which a known event loop returns faster than anyio.
     """
     gate, random, meter = Gate(), random or Random(), meter or Meter()  # noqa: S311  jitter
     guarded = LiveOnly(homeserver, gate)

@@ -1,7 +1,7 @@
-"""The homeserver as the actors have it: nothing is begun that writes unless the bot is live.
+"""The Homeserver port that the actors get. It refuses to write unless the bot is live.
 
-A handler may still be at work when the bot leaves `live`. What it has sent is on its way; what it
-would send next waits, so that recovery creates nothing.
+A handler may still run when the bot leaves `live`. A request that it has sent continues. Its next
+writing request raises NotLive, so recovery writes nothing.
 """
 
 from typing import final
@@ -12,14 +12,14 @@ from actors.ports import Gap, Homeserver, HomeserverUnavailable, Hydration, NewR
 
 
 class NotLive(HomeserverUnavailable):
-    """The bot is not live. Nothing was sent; it is done again once the bot is live."""
+    """The bot is not live, so the request was not sent. The caller repeats it in `live`."""
 
 
 @final
 class LiveOnly:
     """Implements `actors.ports.Homeserver` over another one.
 
-    Reading, typing notices and read receipts are let through always.
+    Reading, typing notices and read receipts always pass.
     """
 
     def __init__(self, homeserver: Homeserver, gate: Gate) -> None:
@@ -28,7 +28,7 @@ class LiveOnly:
 
     @property
     def me(self) -> UserId:
-        """Our own user id."""
+        """The bot's user id."""
         return self._homeserver.me
 
     @property
@@ -38,19 +38,19 @@ class LiveOnly:
         return self._homeserver
 
     @property
-    def _well(self) -> Homeserver:
+    def _creating(self) -> Homeserver:
         if not self._gate.creating:
-            raise NotLive("rooms fail: nothing is made meanwhile")
+            raise NotLive("rooms fail: the bot creates no rooms meanwhile")
         return self._live
 
-    # What is let through always
+    # Always allowed
 
     async def log_in(self) -> str:
         """Get a session."""
         return await self._homeserver.log_in()
 
     async def probe(self) -> None:
-        """Ask who we are."""
+        """Send a request that needs the session."""
         await self._homeserver.probe()
 
     async def hydrate(self) -> Hydration:
@@ -72,7 +72,7 @@ class LiveOnly:
         return await self._homeserver.read_room(room_id)
 
     async def joined_rooms(self) -> frozenset[RoomId]:
-        """The rooms that we are in."""
+        """The rooms that the bot has joined."""
         return await self._homeserver.joined_rooms()
 
     async def set_typing(self, room_id: RoomId, *, typing: bool) -> None:
@@ -87,14 +87,14 @@ class LiveOnly:
         """Close connections."""
         await self._homeserver.close()
 
-    # What is done only while live
+    # Allowed only while live
 
     async def create_room(self, room: NewRoom) -> RoomId:
         """Create a room."""
-        return await self._well.create_room(room)
+        return await self._creating.create_room(room)
 
     async def write_marker(self, room_id: RoomId, marker: Marker) -> None:
-        """Write our marker."""
+        """Write the marker."""
         await self._live.write_marker(room_id, marker)
 
     async def set_name(self, room_id: RoomId, name: str) -> None:
@@ -102,11 +102,11 @@ class LiveOnly:
         await self._live.set_name(room_id, name)
 
     async def link(self, space_id: RoomId, room_id: RoomId) -> None:
-        """List a room in a Space."""
+        """Add a room to a Space."""
         await self._live.link(space_id, room_id)
 
     async def unlink(self, space_id: RoomId, room_id: RoomId) -> None:
-        """List a room in a Space no longer."""
+        """Remove a room from a Space."""
         await self._live.unlink(space_id, room_id)
 
     async def join(self, room_id: RoomId) -> None:
@@ -122,7 +122,7 @@ class LiveOnly:
         await self._live.forget(room_id)
 
     async def invite(self, room_id: RoomId, user_id: UserId) -> None:
-        """Invite somebody."""
+        """Invite a user."""
         await self._live.invite(room_id, user_id)
 
     async def send(self, message: OutboundMessage) -> EventId:
@@ -130,5 +130,5 @@ class LiveOnly:
         return await self._live.send(message)
 
     async def announce(self, instance: Instance) -> None:
-        """Tell everybody who uses our account that we do."""
+        """Write this process's name into the account data."""
         await self._live.announce(instance)

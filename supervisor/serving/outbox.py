@@ -1,6 +1,7 @@
-"""Delivering the outbox: in order within a room, rooms side by side, until the server confirms.
+"""Delivers the outbox: rooms in parallel, and the messages of a room in order.
 
-The transaction id makes a repeated request harmless: the server sends nothing twice.
+A message stays in the outbox until the server confirms or refuses it. The transaction id makes a
+repeated request harmless: the server sends no message twice.
 """
 
 from random import Random
@@ -26,7 +27,7 @@ _log = structlog.get_logger()
 
 
 class Outbox:
-    """One sender for each room that has something to send; none for the others."""
+    """Runs one sender for each room that has unsent messages."""
 
     def __init__(
         self,
@@ -47,44 +48,44 @@ class Outbox:
         self._slots = slots
         self._random = random
         self._gaps = gaps
-        """Rooms of which we don't know yet whether we were in them all the time."""
+        """Rooms in which the bot may have been absent. Their messages wait for the gap."""
         self._backoff = bounds.send
         self._batch = bounds.send_batch
         self._sending: dict[RoomId, bool] = {}
-        """Rooms with a sender; True when something was queued since it last looked."""
-        self._answered = anyio.Event()
-        """The homeserver answers again; a new one for those who find that it does not."""
-        self._resting = 0
-        """Senders that have found so."""
-        self._behind: set[RoomId] = set()
-        """Rooms with something queued, since when nothing has been tried there."""
-        self._caught_up = anyio.Event()
-        """There is none left; a new one for those who wait for the next time."""
+        """Rooms with a sender. True: a message was queued since the sender last looked."""
+        self._pause_ended = anyio.Event()
+        """Ends the pauses of all senders; replaced by a new event each time."""
+        self._paused = 0
+        """The number of senders that pause because the homeserver did not answer."""
+        self._untried: set[RoomId] = set()
+        """Rooms with no attempt to send since the last `wake`."""
+        self._all_tried = anyio.Event()
+        """Set when `_untried` becomes empty; replaced by a new event each time."""
 
-    def homeserver_answers(self) -> None:
-        """The homeserver answers again: senders that rest because it did not try again."""
-        if self._resting:
-            self._answered.set()
-            self._answered = anyio.Event()
+    def end_pauses(self) -> None:
+        """Let paused senders try again, because the homeserver answers again."""
+        if self._paused:
+            self._pause_ended.set()
+            self._pause_ended = anyio.Event()
 
     def wake(self, room_id: RoomId) -> None:
-        """Something of this room has been committed to the outbox."""
+        """Send the unsent messages of a room. Called after a commit to the outbox."""
         known = room_id in self._sending
-        self._behind.add(room_id)
+        self._untried.add(room_id)
         self._sending[room_id] = True
         if not known:
             self._background.run(self._send_all, room_id)
 
-    async def all_tried(self) -> None:
-        """Return as soon as something was sent, or tried, in each room that was woken."""
-        while self._behind:
-            await self._caught_up.wait()
+    async def wait_until_tried(self) -> None:
+        """Return after at least one attempt to send in each room since its last `wake`."""
+        while self._untried:
+            await self._all_tried.wait()
 
-    def _has_tried(self, room_id: RoomId) -> None:
-        self._behind.discard(room_id)
-        if not self._behind:
-            self._caught_up.set()
-            self._caught_up = anyio.Event()
+    def _mark_tried(self, room_id: RoomId) -> None:
+        self._untried.discard(room_id)
+        if not self._untried:
+            self._all_tried.set()
+            self._all_tried = anyio.Event()
 
     async def _send_all(self, room_id: RoomId) -> None:
         try:
@@ -97,10 +98,10 @@ class Outbox:
                 failures = 0 if await self._send_batch(batch, failures) else failures + 1
         finally:
             del self._sending[room_id]
-            self._has_tried(room_id)
+            self._mark_tried(room_id)
 
     async def _send_batch(self, batch: tuple[OutboundMessage, ...], failures: int) -> bool:
-        """Send until the first failure, and wait after it. Whether there was none."""
+        """Send until the first failure, then pause. Whether all messages were sent."""
         for message in batch:
             try:
                 event_id = await self._send(message)
@@ -115,14 +116,14 @@ class Outbox:
                     error=str(error),
                     next_try_in_s=round(wait_s, 1),
                 )
-                await self._rest(wait_s)
+                await self._pause(wait_s)
                 return False
             except HomeserverRefused as refusal:
                 _log.warning("send_refused", room_id=message.room_id, reason=str(refusal))
                 await self._store.commit([MarkSent(message.txn_id, None)])
             else:
                 await self._store.commit([MarkSent(message.txn_id, event_id)])
-                self.homeserver_answers()
+                self.end_pauses()
         return True
 
     async def _send(self, message: OutboundMessage) -> EventId:
@@ -130,15 +131,15 @@ class Outbox:
             async with self._slots:
                 return await self._homeserver.send(message)
         finally:
-            self._has_tried(message.room_id)
+            self._mark_tried(message.room_id)
 
-    async def _rest(self, wait_s: float) -> None:
-        """Wait; but once the homeserver has answered, no longer than after a first failure."""
-        answered = self._answered
-        self._resting += 1
+    async def _pause(self, wait_s: float) -> None:
+        """Wait. `end_pauses` shortens the wait to that of a first failure."""
+        ended = self._pause_ended
+        self._paused += 1
         try:
             await anyio.sleep(min(wait_s, self._backoff.floor_s))
             with anyio.move_on_after(wait_s - self._backoff.floor_s):
-                await answered.wait()
+                await ended.wait()
         finally:
-            self._resting -= 1
+            self._paused -= 1

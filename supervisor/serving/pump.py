@@ -1,7 +1,7 @@
-"""Following /sync: a response goes into one transaction, and only then is anybody told."""
+"""Follows /sync: each response is committed in one transaction before actors are notified."""
 
 import math
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import anyio
@@ -22,7 +22,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Pump:
-    """Reads the homeserver for the actors."""
+    """Reads the homeserver's news for the actors."""
 
     services: Services
     outbox: Outbox
@@ -30,12 +30,12 @@ class Pump:
     meter: Meter
 
     async def run(self, since: str, regularly: Callable[[], Awaitable[None]]) -> None:
-        """Go on from a position until something raises: what `sync` raises, or StoreUnavailable.
+        """Follow /sync from a position. Raises what `sync` raises, or StoreUnavailable.
 
-        `regularly` is awaited about every half minute, however much the server has to say.
+        `regularly` is awaited about every `Bounds.regularly_s`, even if the server is busy.
         """
         last = anyio.current_time()
-        await self._let_actors_catch_up(regularly)
+        await self._pause_while_inbox_full(regularly)
         while True:
             self.meter.beat()
             asked_at = anyio.current_time()
@@ -44,9 +44,8 @@ class Pump:
                 delta.next_batch == since
                 and anyio.current_time() - asked_at < self.services.bounds.nothing_new_s
             ):
-                await anyio.sleep(
-                    self.services.bounds.nothing_new_s
-                )  # something in front of it does not wait for news
+                # A proxy in front of the homeserver does not wait for news.
+                await anyio.sleep(self.services.bounds.nothing_new_s)
             await self.accept(delta, since)
             since = delta.next_batch
             if delta.instance is not None:
@@ -55,70 +54,52 @@ class Pump:
                 last = anyio.current_time()
                 await regularly()
             if any(room.messages or room.gap_from for room in delta.rooms):
-                await self._let_answers_out()
-            await self._let_actors_catch_up(regularly)
+                await self._let_replies_go_first()
+            await self._pause_while_inbox_full(regularly)
 
     async def catch_up(self, since: str) -> str:
-        """Accept what has happened since a position, without waiting; the position after it."""
+        """Accept the news since a position without waiting; return the new position."""
         delta = await self.services.homeserver.sync(since, 0)
         await self.accept(delta, since)
         return delta.next_batch
 
-    async def _let_answers_out(self) -> None:
-        """Give answers that come at once the right of way."""
+    async def _let_replies_go_first(self) -> None:
+        """Wait briefly for fast replies before reading further."""
         with anyio.move_on_after(self.services.bounds.answers_first_s):
             await self.services.system.handled()
-            await self.outbox.all_tried()
+            await self.outbox.wait_until_tried()
 
-    async def _let_actors_catch_up(self, regularly: Callable[[], Awaitable[None]]) -> None:
-        """Read no further while more messages wait than may.
+    async def _pause_while_inbox_full(self, regularly: Callable[[], Awaitable[None]]) -> None:
+        """Wait while more than `Bounds.inbox_limit` messages are in the inbox.
 
-        The homeserver is probed meanwhile: without a session the actors never catch up, and only
-        who reads hears of that.
+        The pump probes the homeserver meanwhile: without a session the actors never empty the
+        inbox, and only a request of the pump reveals that.
         """
-        said_at = -math.inf
+        logged_at = -math.inf
         while await self.services.store.waiting_count() > self.services.bounds.inbox_limit:
-            if anyio.current_time() - said_at >= self.services.bounds.regularly_s:
+            if anyio.current_time() - logged_at >= self.services.bounds.regularly_s:
                 _log.warning("reading_paused", limit=self.services.bounds.inbox_limit)
-                said_at = anyio.current_time()
+                logged_at = anyio.current_time()
                 await self.services.homeserver.probe()
                 await regularly()
             self.meter.beat()
             await anyio.sleep(self.services.bounds.paused_s)
 
     async def accept(
-        self, delta: SyncDelta, since: str, looked_at: Collection[RoomId] = ()
+        self, delta: SyncDelta, since: str, already_read: Collection[RoomId] = ()
     ) -> None:
-        """Make a response durable, then tell the actors; rooms `looked_at` need no second look."""
+        """Commit a response, then notify the actors, except of changes in `already_read` rooms."""
         if delta.malformed:
             _log.warning("malformed_events", count=delta.malformed)
         for room_id in (*delta.left, *(invite.room_id for invite in delta.invites)):
             self.services.registry.gaps.void(room_id)
         filled = await self._without_gaps(delta, since)
-        rooms = [room for room, _ in filled]
-        returned = [room.room_id for room, rejoined in filled if rejoined]
-        writes: list[Write] = [
-            dropped for room_id in (*delta.left, *returned) for dropped in drop_queued(room_id)
-        ]
-        writes += [
-            AcceptMessage(message)
-            for room in rooms
-            for message in room.messages
-            if worth_accepting(message)
-        ]
-        writes += [write for invite in delta.invites for write in invited(invite)]
         opened = self.services.registry.gaps.ending_at(delta.next_batch)
-        writes += opened
+        writes = [*_writes_for(delta, filled), *opened]
         await self.services.store.commit([*writes, SavePosition(delta.next_batch)])
         if delta.instance is not None:
-            self.detector.heard(delta.instance)
-        replacements = (room.replacement for room in rooms if room.replacement)
-        self.services.registry.upgrades.expect(replacements)
-        for room in rooms:
-            if room.state_changed and room.room_id not in looked_at:
-                self.services.tell_room(room.room_id, RoomChanged())
-            if any(map(worth_accepting, room.messages)):
-                self.services.tell_room(room.room_id, InboxWaiting())
+            self.detector.observe(delta.instance)
+        self._tell_rooms([room for room, _ in filled], already_read)
         for gap in opened:
             self.services.tell_room(gap.room_id, GapOpened())
         for invite in delta.invites:
@@ -126,8 +107,18 @@ class Pump:
         for room_id in delta.left:
             self.services.tell_room(room_id, RoomLeft())
 
+    def _tell_rooms(self, rooms: Sequence[RoomDelta], already_read: Collection[RoomId]) -> None:
+        """Notify the actors of joined rooms; replacements are expected before any invite to one."""
+        replacements = (room.replacement for room in rooms if room.replacement)
+        self.services.registry.upgrades.expect(replacements)
+        for room in rooms:
+            if room.state_changed and room.room_id not in already_read:
+                self.services.tell_room(room.room_id, RoomChanged())
+            if any(map(worth_accepting, room.messages)):
+                self.services.tell_room(room.room_id, InboxWaiting())
+
     async def _without_gaps(self, delta: SyncDelta, since: str) -> list[tuple[RoomDelta, bool]]:
-        """Every room whole, or its gap left open. A stalled room uses up the time of all."""
+        """Each room with its gap filled or left open. All rooms share one time limit."""
         deadline = anyio.current_time() + self.services.bounds.gaps_within_s
         return [
             await self._without_gap(room, since, delta.next_batch, deadline) for room in delta.rooms
@@ -136,10 +127,10 @@ class Pump:
     async def _without_gap(
         self, room: RoomDelta, since: str, upto: str, deadline: float
     ) -> tuple[RoomDelta, bool]:
-        """Fetch what a limited timeline left out; whether we left and joined again meanwhile.
+        """Fetch the messages of a gap. Also returns whether the bot left and rejoined within it.
 
-        One room that can't be read stops nobody: its gap is left to its actor, and with it all that
-        comes after.
+        An unreadable room does not stop the pump: its actor fills the gap, which then also covers
+        all later messages of the room.
         """
         if room.room_id in self.services.registry.gaps and (room.messages or room.gap_from):
             return self._left_open(room, since, upto), False
@@ -168,10 +159,26 @@ class Pump:
         return replace(room, messages=(), gap_from=None)
 
 
-def invited(invite: Invite) -> tuple[Write, ...]:
-    """The promise to answer an invite; a later invite to the same room renews it.
+def _writes_for(delta: SyncDelta, filled: Sequence[tuple[RoomDelta, bool]]) -> list[Write]:
+    """The writes of a response whose rooms are whole; True marks a room that was rejoined."""
+    returned = [room.room_id for room, rejoined in filled if rejoined]
+    writes: list[Write] = [
+        dropped for room_id in (*delta.left, *returned) for dropped in drop_queued(room_id)
+    ]
+    writes += [
+        AcceptMessage(message)
+        for room, _ in filled
+        for message in room.messages
+        if worth_accepting(message)
+    ]
+    writes += [write for invite in delta.invites for write in invite_writes(invite)]
+    return writes
 
-    Who is invited is not in the room, or not any more.
+
+def invite_writes(invite: Invite) -> tuple[Write, ...]:
+    """The writes that promise to answer an invite. A later invite to the room renews the promise.
+
+    The bot is not in the room, so messages that are queued for the room are dropped.
     """
     intent = Intent(
         Nonce(f"invite.{invite.room_id}"),

@@ -1,7 +1,7 @@
-"""Noticing another process that uses the same account.
+"""Detecting another process that uses the same account.
 
-Whoever is live writes its name into the account's data, and /sync shows that to everybody who uses
-the account. Who reads another name after its own is not alone.
+A live process writes its name into the account data, and /sync shows it to all processes on the
+account. A process that reads another name after its own is not alone.
 """
 
 import math
@@ -19,30 +19,30 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class SecondInstanceDetector:
-    """Who uses the account: this process, and perhaps another one."""
+    """Announces this process, and detects another one on the account."""
 
     homeserver: Homeserver
-    ours: Instance
+    own: Instance
     bounds: Bounds
     _latest: Instance | None = field(default=None, init=False)
-    """What the account's data said last."""
+    """The last instance in the account data."""
     _is_known: bool = field(default=False, init=False)
-    """Our own name has come back: what comes now is not from before our time."""
+    """Whether /sync has shown this process's name: later names are newer than it."""
     _announced: bool = field(default=False, init=False)
     _renewed_at: float = field(default=-math.inf, init=False)
     _other: Instance | None = field(default=None, init=False)
     _heard_at: float = field(default=0.0, init=False)
 
     def other(self) -> Instance | None:
-        """Another process that uses the account now, as far as can be told."""
+        """Another process that seems to use the account now; None if there is no sign of one."""
         if self._other is None or anyio.current_time() - self._heard_at >= self.bounds.gone_after_s:
             return None
         return self._other
 
-    def heard(self, instance: Instance) -> None:
-        """The account's data say this now."""
+    def observe(self, instance: Instance) -> None:
+        """Process the instance that the account data now has."""
         self._latest = instance
-        if instance == self.ours:
+        if instance == self.own:
             self._is_known = True
         elif self._is_known:
             self._other, self._heard_at = instance, anyio.current_time()
@@ -54,19 +54,18 @@ class SecondInstanceDetector:
             )
 
     async def announce(self) -> None:
-        """Write our name, if it was not written or not the last, and not too often.
+        """Write this process's name, unless it is already the last one or was written recently.
 
-        Raises what the port does, HomeserverRefused apart: then there is no telling who else is
-        there, and nothing else is lost.
+        Raises what the port raises except HomeserverRefused: a refusal only prevents the detection.
         """
         now = anyio.current_time()
         if self._announced:
-            if self._latest in {None, self.ours} or now - self._renewed_at < self.bounds.renew_s:
+            if self._latest in {None, self.own} or now - self._renewed_at < self.bounds.renew_s:
                 return
             self._renewed_at = now
         self._announced = True
         try:
-            await self.homeserver.announce(self.ours)
+            await self.homeserver.announce(self.own)
         except HomeserverRefused as refusal:
             _log.warning("instance_not_announced", reason=str(refusal))
         except PortError:

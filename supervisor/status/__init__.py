@@ -1,1 +1,1 @@
-"""What the running bot says about itself: a page for people, probes and metrics for programs."""
+"""The status of the running bot: a web page for people, probes and metrics for programs."""

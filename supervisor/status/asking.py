@@ -1,4 +1,4 @@
-"""Asking the bot that runs, over its status page."""
+"""How a command asks the running bot for its status, over HTTP."""
 
 from http.client import HTTPConnection, HTTPException
 from typing import Final
@@ -14,32 +14,36 @@ _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where t
 
 
 def url_of(bind: Bind) -> str:
-    """Where the page is for whoever sits at the machine."""
+    """The URL of the status page, as seen from the same machine."""
     host = _ANYWHERE.get(bind.host, bind.host)
     return f"http://{f'[{host}]' if ':' in host else host}:{bind.port}/"
 
 
 def asked(settings: LocalSettings) -> tuple[Snapshot | None, str]:
-    """What the bot of this store folder says, or why it is not known. Blocks as `ask` does."""
+    """The snapshot of the bot that uses this store folder, and "".
+
+    None and a reason in words if that bot does not answer. Blocks like `ask`.
+    """
     bind = settings.status_bind
     if bind is None or bind.port == 0:
-        return None, "STATUS_BIND gives no fixed address to ask"
+        return None, "STATUS_BIND has no fixed address to ask"
     try:
         snapshot = ask(bind)
     except NotASnapshot as error:
-        return None, f"something else answers at {url_of(bind)} ({error})"
+        return None, f"another program answers at {url_of(bind)} ({error})"
     if snapshot is None:
-        return None, f"nothing answers at {url_of(bind)}"
-    ours = holder(settings.store_path)
-    if ours is not None and ours != snapshot.pid:
+        return None, f"it does not answer at {url_of(bind)}"
+    pid = holder(settings.store_path)
+    if pid is not None and pid != snapshot.pid:
         return None, f"another bot, {snapshot.user_id}, answers at {url_of(bind)}"
     return snapshot, ""
 
 
 def ask(bind: Bind) -> Snapshot | None:
-    """What the bot says of itself; None where nothing answers. Blocks, for seconds at most.
+    """Ask the bot at this address for a snapshot; None if the connection fails.
 
-    Raises NotASnapshot where something else answers.
+    Blocks for at most `ANSWER_WITHIN_S` for each step. Raises NotASnapshot if another program
+    answers.
     """
     connection = HTTPConnection(
         _ANYWHERE.get(bind.host, bind.host), bind.port, timeout=ANSWER_WITHIN_S

@@ -1,4 +1,4 @@
-"""What the snapshot takes from the database: at little cost, and not waited for for long."""
+"""Reads what the snapshot shows from the database: rarely, and with a time limit."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -12,18 +12,18 @@ from actors.rows import ROOM_PREFIX, USER_PREFIX, from_row, room_key, user_key
 from supervisor.status.snapshot import LISTED, Owner
 
 FRESH_S: Final = 1.0
-"""Rows are read again after so long at the soonest; counts of what waits each time."""
+"""Rows are read again no sooner than this. Waiting messages are counted every time."""
 SHARE: Final = 0.01
-"""Reading rows may take this share of the time: ten thousand of them are read seldom."""
+"""Reading rows takes at most this share of the time: ten thousand rows are read rarely."""
 WITHIN_S: Final = 2.0
-"""A database that takes longer to answer is not waited for."""
+"""A read that takes longer is given up."""
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What the cache says. `rooms` have a row; `owners` are the first of `owners_total`."""
+    """Rows of the cache. `rooms` have a row; `owners` are the first of `owners_total`."""
 
     owners: tuple[Owner, ...]
     owners_total: int
@@ -32,7 +32,7 @@ class Rows:
 
 @dataclass(slots=True)
 class CacheView:
-    """A store, looked at from outside."""
+    """The store as the status page reads it. Errors of the store become None."""
 
     store: StateStore
     _rows: Rows | None = field(default=None, init=False)
@@ -40,15 +40,15 @@ class CacheView:
     _metas: dict[RoomId, RoomMeta | None] = field(default_factory=dict, init=False)
 
     async def inbox_waiting(self) -> int | None:
-        """How many messages wait to be handled; None where that can't be read now."""
+        """The number of messages that wait to be handled; None if the read fails."""
         return await _or_none(self.store.waiting_count)
 
     async def outbox_unsent(self) -> int | None:
-        """How many messages wait to be delivered; None where that can't be read now."""
+        """The number of messages that wait to be sent; None if the read fails."""
         return await _or_none(self.store.unsent_count)
 
     async def rows(self) -> Rows | None:
-        """Owners and rooms, somewhat old; None where they can't be read now."""
+        """The owners and rooms of the last read, which may be old; None if that read failed."""
         began = anyio.current_time()
         if began >= self._fresh_until:
             self._rows = await _or_none(self._read)
@@ -58,7 +58,7 @@ class CacheView:
         return self._rows
 
     async def meta(self, room_id: RoomId) -> RoomMeta | None:
-        """A room's row, somewhat old; None where there is none that can be read."""
+        """A room's row, as old as `rows`; None if it is missing or cannot be read."""
         if room_id not in self._metas:
 
             async def read() -> RoomMeta | None:

@@ -1,4 +1,4 @@
-"""What the journal comes to: a few sentences on how the bot is doing. Pure."""
+"""A diagnosis of the bot from its journal, in a few sentences. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,19 +11,20 @@ from supervisor.lifecycle import LOSSES, MACHINE, RESET, State, Trigger
 from supervisor.status.snapshot import Snapshot
 from supervisor.text.console import duration, until
 
-_LATELY: Final = timedelta(hours=1)
-_STORM_WITHIN: Final = timedelta(minutes=10)
-_STORM: Final = 3
+_LOSS_WINDOW: Final = timedelta(hours=1)
+_REPEAT_WINDOW: Final = timedelta(minutes=10)
+_REPEATS: Final = 3
+"""So many revocations or starts within `_REPEAT_WINDOW` are reported."""
 _ROOMS_NAMED: Final = 5
 _ADVICE: Final = {
-    Trigger.HOMESERVER_LOST: "`surfaces-bot check` asks the same homeserver.",
-    Trigger.STORE_LOST: "Look at the disk and at who may write to MATRIX_DB_PATH.",
-    Trigger.ROOMS_FAILING: "The other rooms are served meanwhile.",
+    Trigger.HOMESERVER_LOST: "`surfaces-bot check` tests the same homeserver.",
+    Trigger.STORE_LOST: "Check the disk and the permissions of MATRIX_DB_PATH.",
+    Trigger.ROOMS_FAILING: "The bot serves the other rooms meanwhile.",
 }
 _DOING: Final = {
     State.LOGIN: "logging in",
     State.HYDRATE: "reading its rooms",
-    State.RECONCILE: "bringing its database in line",
+    State.RECONCILE: "updating its database",
 }
 
 
@@ -34,18 +35,18 @@ def diagnosis(
     started: datetime | None,
     seen: Snapshot | None = None,
 ) -> str | None:
-    """A sentence a line, the most important one first; None where there is nothing to say.
+    """One sentence per line, the most important one first; None without a row of the lifecycle.
 
-    `rows` are the whole journal, oldest first; `started` is when the bot that runs now was
-    started, None where none runs. `seen` is what that bot says of itself, where it could be
-    asked: the journal knows what has happened, only the bot knows what it will try and when.
+    `rows` are the whole journal, oldest first. `started` is the start time of the running bot,
+    None if no bot is running. `seen` is the snapshot of that bot, None if it did not answer: the
+    journal has past transitions, and only the bot knows its next attempts.
     """
     lifecycle = [row for row in rows if row.machine == MACHINE and row.outcome != "denied"]
     if not lifecycle:
         return None
     last = lifecycle[-1]
     if seen is not None and (seen.boot, seen.lifecycle.state) != (last.boot, last.dst):
-        seen = None  # it has gone on since
+        seen = None  # the snapshot and the journal are from different moments
     sentences = [_state(last, now, started, seen)]
     sentences += _revocations(lifecycle, now)
     sentences += _starts(lifecycle, now)
@@ -60,7 +61,7 @@ def _state(last: Transition, now: datetime, started: datetime | None, seen: Snap
     if started is None:
         return _end(last, now)
     if last.dst == State.STOPPED or datetime.fromisoformat(last.at) < started:
-        return f"starting for {_length(now - started)}: it has not logged in yet."
+        return f"starting for {_length(now - started)}: the bot has not logged in yet."
     since = _since(last, now)
     match last.dst:
         case State.LIVE:
@@ -77,41 +78,45 @@ def _state(last: Transition, now: datetime, started: datetime | None, seen: Snap
 def _next_attempt(now: datetime, seen: Snapshot | None) -> str:
     if seen is None or seen.lifecycle.next_attempt_at is None:
         return (
-            "It tries again by itself, at least once a minute unless the homeserver asks for more "
-            "time, and goes on with hydrate."
+            "The bot retries at least once a minute, unless the homeserver asks for more time, "
+            "and continues with hydrate."
         )
     number, due = seen.lifecycle.failures, seen.lifecycle.next_attempt_at
     if datetime.fromisoformat(due) <= now:
-        return f"Attempt {number} is being made; then it goes on with hydrate."
-    return f"Next attempt {until(due, now)} (attempt {number}); then it goes on with hydrate."
+        return f"Attempt {number} is under way; if it succeeds, the bot continues with hydrate."
+    return (
+        f"Next attempt {until(due, now)} (attempt {number}); "
+        "if it succeeds, the bot continues with hydrate."
+    )
 
 
 def _end(last: Transition, now: datetime) -> str:
     since = _since(last, now)
     if last.dst != State.STOPPED:
         return (
-            f"not running: the last run was cut off while {last.dst}, after {_hour(last)}. "
-            "Start it again; there is nothing to clean up."
+            f"not running: the last run ended abruptly in state {last.dst}, after {_hour(last)}. "
+            "Start the bot again; nothing has to be cleaned up."
         )
     if last.trigger == RESET:
-        return f"reset {since} ago; the next run takes what the homeserver says."
+        return f"reset {since} ago; the next run rebuilds the database from the homeserver."
     if last.trigger == Trigger.CREDENTIALS_REFUSED:
-        return f"stopped {since} ago: {last.reason}. Waiting does not help."
-    return f"stopped {since} ago, as asked ({last.reason})."
+        return f"stopped {since} ago: {last.reason}. A restart alone does not help."
+    return f"stopped {since} ago on request ({last.reason})."
 
 
 def _losses(lifecycle: Iterable[Transition], now: datetime) -> Iterator[str]:
-    """A bot that is lost again and again, even if it is well at this moment."""
-    lost = Counter(row.trigger for row in _within(lifecycle, now, _LATELY) if row.trigger in LOSSES)
+    """Repeated losses within the hour, even if the bot is live now."""
+    recent = _within(lifecycle, now, _LOSS_WINDOW)
+    lost = Counter(row.trigger for row in recent if row.trigger in LOSSES)
     if lost.total() > 1:
         causes = ", ".join(f"{trigger} {count}" for trigger, count in lost.most_common())
-        yield f"degraded {lost.total()} times within the hour ({causes})."
+        yield f"degraded {lost.total()} times within the last hour ({causes})."
 
 
 def _revocations(lifecycle: Iterable[Transition], now: datetime) -> Iterator[str]:
-    recent = _within(lifecycle, now, _STORM_WITHIN)
+    recent = _within(lifecycle, now, _REPEAT_WINDOW)
     revoked = sum(row.trigger == Trigger.SESSION_REVOKED for row in recent)
-    if revoked >= _STORM:
+    if revoked >= _REPEATS:
         yield (
             f"the session was revoked {revoked} times within 10 min: another program seems to use "
             "this account and device. Stop it, or give one of them its own MATRIX_DEVICE_ID."
@@ -119,21 +124,21 @@ def _revocations(lifecycle: Iterable[Transition], now: datetime) -> Iterator[str
 
 
 def _starts(lifecycle: Iterable[Transition], now: datetime) -> Iterator[str]:
-    """A bot that ends by itself. Starts after an orderly stop are somebody's wish."""
-    recent = [row for row in _within(lifecycle, now, _STORM_WITHIN) if row.trigger != RESET]
+    """Repeated starts of a bot that ends by itself. A requested stop is not counted."""
+    recent = [row for row in _within(lifecycle, now, _REPEAT_WINDOW) if row.trigger != RESET]
     stopped = {row.boot for row in recent if row.trigger == Trigger.STOP_REQUESTED}
     boots = {row.boot for row in recent} - stopped
-    if len(boots) >= _STORM:
+    if len(boots) >= _REPEATS:
         yield (
-            f"started {len(boots)} times within 10 min, and nobody had stopped it: what it logged "
-            "last, and its exit code, say why it ends."
+            f"started {len(boots)} times within 10 min without a requested stop: the last lines of "
+            "the log and the exit code say why the bot ends."
         )
 
 
 def _bugs(rows: Iterable[Transition], boot: str) -> Iterator[str]:
     for row in rows:
         if row.boot == boot and row.outcome == "denied":
-            yield f"a bug: {row.trigger} came while {row.src} ({row.machine}). Please report it."
+            yield f"a bug: {row.trigger} in state {row.src} ({row.machine}). Please report it."
             return
 
 
@@ -141,19 +146,19 @@ def _quarantined(
     rows: Iterable[Transition], boot: str, now: datetime, seen: Snapshot | None
 ) -> Iterator[str]:
     latest = {row.machine: row for row in rows if row.boot == boot and row.machine != MACHINE}
-    aside = [row for row in latest.values() if row.dst == RoomState.QUARANTINED]
-    if not aside:
+    quarantined = [row for row in latest.values() if row.dst == RoomState.QUARANTINED]
+    if not quarantined:
         return
-    rooms = "1 room is" if len(aside) == 1 else f"{len(aside)} rooms are"
-    yield f"{rooms} quarantined, and tried again from time to time; the others go on:"
-    waiting = {f"room:{room.room_id}": room for room in seen.quarantined} if seen else {}
-    for row in aside[-_ROOMS_NAMED:]:
-        room = waiting.get(row.machine)
+    rooms = "1 room is" if len(quarantined) == 1 else f"{len(quarantined)} rooms are"
+    yield f"{rooms} quarantined and probed from time to time; the bot serves the other rooms:"
+    known = {f"room:{room.room_id}": room for room in seen.quarantined} if seen else {}
+    for row in quarantined[-_ROOMS_NAMED:]:
+        room = known.get(row.machine)
         probe = f", next probe {until(room.next_probe_at, now)}" if room else ""
         reason = room.reason if room else row.reason
         yield f"  {row.machine} for {_since(row, now)}{probe}: {reason}"
-    if len(aside) > _ROOMS_NAMED:
-        yield f"  and {len(aside) - _ROOMS_NAMED} more"
+    if len(quarantined) > _ROOMS_NAMED:
+        yield f"  and {len(quarantined) - _ROOMS_NAMED} more"
 
 
 def _within(rows: Iterable[Transition], now: datetime, span: timedelta) -> list[Transition]:

@@ -1,4 +1,4 @@
-"""What the journal is told, counted on its way: transitions by kind, and the newest ones."""
+"""Counts transitions on their way to the journal, and keeps the newest of the lifecycle."""
 
 from collections import Counter, deque
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from actors.runtime.transition_log import Journal
 from supervisor.lifecycle import MACHINE
 
 STEPS: Final = 120
-"""Transitions of the lifecycle that are remembered."""
+"""The number of transitions of the lifecycle that are kept."""
 
 Kind: TypeAlias = tuple[str, str, str, str, str]
 """A kind of transition: machine (`lifecycle` or `room`), src, trigger, dst, outcome."""
@@ -24,12 +24,15 @@ class History:
     steps: deque[Transition] = field(default_factory=lambda: deque(maxlen=STEPS))
 
     def remember(self, transitions: Iterable[Transition]) -> None:
-        """Begin with these, of the lifecycle and oldest first. They are not counted."""
+        """Replace the kept transitions by these, oldest first, without counting them.
+
+        They are transitions of the lifecycle from earlier runs.
+        """
         self.steps.clear()
         self.steps.extend(transitions)
 
     def note(self, transition: Transition) -> None:
-        """Count a transition."""
+        """Count a transition; keep it if it is of the lifecycle."""
         machine = transition.machine.partition(":")[0]
         kind = machine, transition.src, transition.trigger, transition.dst, transition.outcome.value
         self.counts[kind] += 1
@@ -37,7 +40,7 @@ class History:
             self.steps.append(transition)
 
     def total(self, machine: str, trigger: str) -> int:
-        """How often a trigger moved a machine of this kind."""
+        """The number of times that a trigger moved a machine of this kind."""
         return sum(
             count
             for (of, _, what, _, outcome), count in self.counts.items()
@@ -47,13 +50,16 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class TappedJournal:
-    """The `Journal` of the transition log over another one; a History listens."""
+    """A `Journal` for the transition log that counts in a History and writes to another Journal."""
 
     journal: Journal
     history: History
 
     async def append(self, *transitions: Transition) -> None:
-        """Add them in their order. May raise StoreUnavailable; they are counted all the same."""
+        """Count and write the transitions, in their order.
+
+        Raises StoreUnavailable if they cannot be written; they are counted nevertheless.
+        """
         for transition in transitions:
             self.history.note(transition)
         await self.journal.append(*transitions)

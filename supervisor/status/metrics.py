@@ -1,4 +1,4 @@
-"""Metrics in Prometheus' text form, made when they are asked for. Names are a contract."""
+"""Metrics in Prometheus' text format, computed at each request. Their names are a contract."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -30,7 +30,7 @@ _Labelled: TypeAlias = Iterable[tuple[tuple[str, ...], float]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BotCollector(Collector):
-    """Everything that is measured of one bot, as metric families."""
+    """All measurements of one bot, as metric families."""
 
     snapshot: Snapshot
     meter: Meter
@@ -46,12 +46,12 @@ class BotCollector(Collector):
 
     def _lifecycle(self) -> Iterator[Metric]:
         seen = self.snapshot
-        info = InfoMetricFamily(_PREFIX, "The bot that runs.")
+        info = InfoMetricFamily(_PREFIX, "Version, account and boot of the running bot.")
         info.add_metric((), {"version": seen.version, "user_id": seen.user_id, "boot": seen.boot})
         yield info
         yield _gauge(
             "state",
-            "1 for the state that the bot is in.",
+            "1 for the current state of the bot, 0 for the others.",
             ("state",),
             (((state.value,), float(state == seen.lifecycle.state)) for state in State),
         )
@@ -62,47 +62,48 @@ class BotCollector(Collector):
             sorted(self.history.counts.items()),
         )
         second = int(seen.second_instance is not None)
-        yield _single("second_instance", "1 if another process uses the account.", second)
-        yield _single("recovery_attempts", "Attempts in a row to recover.", seen.lifecycle.failures)
+        yield _single("second_instance", "1 if another process uses the bot's account.", second)
+        failures = seen.lifecycle.failures
+        yield _single("recovery_attempts", "Attempts to recover since the last success.", failures)
 
     def _rooms(self) -> Iterator[Metric]:
         seen, total = self.snapshot, self.history.total
         counts = (((state,), count) for state, count in seen.rooms.items())
         yield _gauge("rooms", "Rooms by state.", ("state",), counts)
-        yield _single("owners", "People with a Space.", seen.owners_total)
+        yield _single("owners", "Owners with a Space.", seen.owners_total)
         repairs = total("room", RoomTrigger.REPAIRED)
         yield _counter("room_repairs", "Repairs of a room's rows.", (), [((), repairs)])
         quarantines = total("room", RoomTrigger.FAILED_REPEATEDLY)
-        yield _counter("quarantines", "Rooms that were set aside.", (), [((), quarantines)])
+        yield _counter("quarantines", "Quarantines of rooms.", (), [((), quarantines)])
         crashes = self.meter.crashes
-        yield _counter("actor_crashes", "Handlers that raised.", (), [((), crashes)])
+        yield _counter("actor_crashes", "Handlers that raised an error.", (), [((), crashes)])
         late = self.meter.dead_letters
-        yield _counter("dead_letters", "Answers that nobody waited for.", (), [((), late)])
+        yield _counter("dead_letters", "Replies that arrived too late.", (), [((), late)])
 
     def _queues(self) -> Iterator[Metric]:
         seen = self.snapshot
-        yield _single("inbox_waiting", "Messages to be handled.", seen.inbox_waiting)
-        yield _single("outbox_unsent", "Messages to be delivered.", seen.outbox_unsent)
+        yield _single("inbox_waiting", "Messages that wait to be handled.", seen.inbox_waiting)
+        yield _single("outbox_unsent", "Messages that wait to be sent.", seen.outbox_unsent)
         yield _single("upkeep_due", "Rooms that lack a marker or a link.", seen.upkeep_due)
         conflicts = None if seen.reconciled is None else seen.reconciled.conflicts_total
-        yield _single("conflicts", "Rooms left undecided by the last reconciliation.", conflicts)
+        yield _single("conflicts", "Conflicts in the last reconciliation.", conflicts)
 
     def _work(self) -> Iterator[Metric]:
         meter = self.meter
-        yield _histogram("handling", "What actors take for a message.", meter.handling)
+        yield _histogram("handling", "Time for an actor to handle a message.", meter.handling)
         yield _histogram(
             "homeserver_request",
-            "What the homeserver takes for an answer; /sync is left out.",
+            "Time for the homeserver to answer a request, without /sync.",
             meter.requests,
         )
         outcomes = (((_snake(name),), count) for name, count in sorted(meter.answers.items()))
         yield _counter("homeserver_requests", "Requests to the homeserver.", ("outcome",), outcomes)
         limits = meter.answers["RateLimited"]
-        yield _counter("rate_limits", "Answers that told the bot to wait.", (), [((), limits)])
+        yield _counter("rate_limits", "Rate-limited requests.", (), [((), limits)])
 
 
 def exposition(snapshot: Snapshot, meter: Meter, history: History) -> bytes:
-    """The whole text: the bot's metrics, then the process's."""
+    """The response to a scrape: the metrics of the bot, then those of its process."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(BotCollector(snapshot, meter, history))
     ProcessCollector(registry=registry)
@@ -110,7 +111,7 @@ def exposition(snapshot: Snapshot, meter: Meter, history: History) -> bytes:
 
 
 def _single(name: str, text: str, value: float | None) -> Metric:
-    """One number; a family without a sample where it is not known."""
+    """One number; a family without a sample if the number is not known."""
     return _gauge(name, text, (), [] if value is None else [((), value)])
 
 

@@ -14,18 +14,13 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from actors.bounds import Bounds
 from supervisor.settings import Bind
 from supervisor.status.snapshot import Snapshot, encode
 
 _log = structlog.get_logger()
 
-SAMPLE_S: Final = 1.0
-"""The page hears of news this often, at most."""
-KEEP_ALIVE_S: Final = 15.0
-"""A page that hears nothing for longer takes the bot for gone; twice this, to be exact."""
-LISTENERS: Final = 32
-"""Pages that are kept up to date at once; more are told to come back."""
-_GOODBYE_S: Final = 1.0
+_SHUTDOWN_S: Final = 1.0
 _METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _PAGE: Final = {
@@ -49,14 +44,15 @@ HEADERS: Final[Mapping[str, str]] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-"""Nothing from elsewhere, no script but our own files, no text that becomes markup."""
+"""The page loads nothing from other hosts, runs only its own scripts, and parses no text as markup.
+"""
 
 
 class Observed(Protocol):
-    """The bot, as the server looks at it. Nothing here raises or waits for long."""
+    """What the server reads from the bot. The methods do not raise and return within seconds."""
 
     async def snapshot(self) -> Snapshot:
-        """What can be said of it now; at most a second old."""
+        """The bot's status, at most a second old."""
         ...
 
     def readiness(self) -> tuple[bool, str]:
@@ -69,14 +65,18 @@ class Observed(Protocol):
 
 
 @asynccontextmanager
-async def status_server(bind: Bind, observed: Observed) -> AsyncIterator[str | None]:
-    """Serve while the context is open; its URL, or None where the address cannot be had.
+async def status_server(
+    bind: Bind, observed: Observed, bounds: Bounds = Bounds()
+) -> AsyncIterator[str | None]:
+    """Serve while the context is open. Yields the URL, or None if the address is unavailable.
 
-    That is said in the log; it never keeps the bot from running.
+    An unavailable address is logged, and the bot runs without the page.
     """
     closing = anyio.Event()
     runner = web.AppRunner(
-        application(observed, bind, closing), access_log=None, shutdown_timeout=_GOODBYE_S
+        application(observed, bind, closing, bounds),
+        access_log=None,
+        shutdown_timeout=_SHUTDOWN_S,
     )
     await runner.setup()
     try:
@@ -99,17 +99,20 @@ async def _listen(runner: web.AppRunner, bind: Bind) -> str | None:
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
     _log.info("status_page", url=url)
     if not _is_loopback(bind.host):
-        _log.warning("status_page_open", url=url, reason="whoever reaches it can read it")
+        reason = "every host that reaches this address can read the page"
+        _log.warning("status_page_open", url=url, reason=reason)
     return url
 
 
-def application(observed: Observed, bind: Bind, closing: anyio.Event) -> web.Application:
-    """The routes, behind the checks that hold for all of them."""
+def application(
+    observed: Observed, bind: Bind, closing: anyio.Event, bounds: Bounds
+) -> web.Application:
+    """All routes, with the host check and the security headers on each of them."""
     app = web.Application(middlewares=[_host_checked(bind), _hardened])
     for path, (name, content_type) in _PAGE.items():
         app.router.add_get(path, _file(name, content_type))
     app.router.add_get("/status.json", _status(observed))
-    app.router.add_get("/events", _Events(observed, closing).stream, allow_head=False)
+    app.router.add_get("/events", _Events(observed, closing, bounds).stream, allow_head=False)
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz(observed))
     app.router.add_get("/metrics", _metrics(observed))
@@ -124,10 +127,12 @@ def _is_loopback(host: str) -> bool:
 
 
 def _host_checked(bind: Bind) -> Middleware:
-    """A page elsewhere can make its own name resolve to our address; it cannot hide that name.
+    """Refuse requests with a foreign Host header, against DNS rebinding.
 
-    Any port will do, for the sake of tunnels. Bound to the world, we don't know all of our names;
-    but an address can't be made to resolve elsewhere, nor can a name without a dot.
+    A foreign web page can make its own name resolve to the bot's address, but its requests carry
+    that name as Host. Every port is accepted, so that tunnels work. A bot that is bound to a
+    public address does not know all its names: it also accepts IP addresses and names without a
+    dot, which public DNS cannot point elsewhere.
     """
     names = {"localhost", "127.0.0.1", "::1", bind.host.lower(), socket.gethostname().lower()}
     loopback = _is_loopback(bind.host)
@@ -136,7 +141,7 @@ def _host_checked(bind: Bind) -> Middleware:
     async def checked(request: web.Request, handler: Handler) -> web.StreamResponse:
         name = _name_in(request.headers.get("Host", "")) or ""
         if name not in names and (loopback or not _is_local(name)):
-            raise web.HTTPForbidden(text="This page does not answer to that name.\n")
+            raise web.HTTPForbidden(text="The status page does not accept this host name.\n")
         return await handler(request)
 
     return checked
@@ -186,7 +191,7 @@ def _status(observed: Observed) -> Handler:
 
 
 async def _healthz(_: web.Request) -> web.Response:
-    """The process is alive, which is all that this says."""
+    """Answer that the process is alive. The answer does not depend on the bot's state."""
     return web.json_response({"alive": True})
 
 
@@ -208,16 +213,17 @@ def _metrics(observed: Observed) -> Handler:
 
 
 class _Events:
-    """Server-sent events: a snapshot at once, and another whenever something has changed."""
+    """Server-sent events: a snapshot at once, then another after each change."""
 
-    def __init__(self, observed: Observed, closing: anyio.Event) -> None:
+    def __init__(self, observed: Observed, closing: anyio.Event, bounds: Bounds) -> None:
         self._observed = observed
         self._closing = closing
+        self._bounds = bounds
         self._listeners = 0
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        if self._listeners >= LISTENERS:
-            raise web.HTTPServiceUnavailable(text="Too many pages are open.\n")
+        if self._listeners >= self._bounds.page_listeners:
+            raise web.HTTPServiceUnavailable(text="Too many status pages are open.\n")
         response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
         await response.prepare(request)
         self._listeners += 1
@@ -230,17 +236,17 @@ class _Events:
         return response
 
     async def _feed(self, response: web.StreamResponse) -> None:
-        said: Snapshot | None = None
-        said_at = 0.0
+        sent: Snapshot | None = None
+        sent_at = 0.0
         while True:
             seen = await self._observed.snapshot()
-            if said is None or not seen.says_the_same_as(said):
+            if sent is None or not seen.equals_except_time(sent):
                 await response.write(b"data: " + encode(seen) + b"\n\n")
-                said, said_at = seen, anyio.current_time()
-            elif anyio.current_time() - said_at >= KEEP_ALIVE_S:
+                sent, sent_at = seen, anyio.current_time()
+            elif anyio.current_time() - sent_at >= self._bounds.page_alive_s:
                 await response.write(b"event: alive\ndata\n\n")
-                said_at = anyio.current_time()
+                sent_at = anyio.current_time()
             if self._closing.is_set():
                 return
-            with anyio.move_on_after(SAMPLE_S):
+            with anyio.move_on_after(self._bounds.page_sample_s):
                 await self._closing.wait()

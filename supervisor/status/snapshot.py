@@ -1,7 +1,7 @@
-"""What can be said of the bot at one moment: frozen values, the same for page, JSON and metrics.
+"""The status of the bot at one moment: frozen values, the same for page, JSON and metrics.
 
-Times are RFC 3339 in UTC. None where something could not be found out, such as a count while the
-database cannot be read. Lists are cut; the number beside a list is of all.
+Times are RFC 3339 in UTC. None stands for a value that is not known, such as a count while the
+database cannot be read. Lists are truncated to `LISTED`; the total beside a list counts all.
 """
 
 from dataclasses import dataclass, replace
@@ -14,15 +14,16 @@ from actors.runtime.table import Transition
 
 PROGRAM: Final = "surfaces-bot"
 LISTED: Final = 100
-"""At most so many rows of anything: ten thousand rooms must not make the page slow."""
+"""The longest list in a snapshot: ten thousand rooms must not make the page slow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifecycle:
-    """Where the bot is, since when and why; the newest transitions, oldest first.
+    """The bot's state, its start and reason, and the newest transitions, oldest first.
 
-    `cause` is what was lost while degraded. `next_attempt_at` is then the time of the next
-    attempt, in the past while one is being made. `failures` counts the attempts so far.
+    While the bot is degraded, `cause` is the trigger of the loss and `next_attempt_at` is the time
+    of the next attempt to recover, in the past while an attempt is under way. `failures` is the
+    number of attempts so far.
     """
 
     state: str
@@ -36,7 +37,7 @@ class Lifecycle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """A person with a Space. `chats` were given out so far, archived ones included."""
+    """An owner with a Space. `chats` is the number of chats so far, archived ones included."""
 
     user_id: str
     space_id: str
@@ -45,7 +46,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantined:
-    """A room that is set aside. What the cache does not know of it is None."""
+    """A quarantined room. Fields that the cache does not know are None."""
 
     room_id: str
     reason: str
@@ -59,7 +60,7 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A room that the last reconciliation mentions, and why."""
+    """A room in the report of the last reconciliation, with the reason."""
 
     room_id: str
     reason: str
@@ -68,9 +69,9 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled:
-    """The last reconciliation: when, its counts in the report's words, and what it could not do.
+    """The last reconciliation: its time, the counts of its report, its skips and conflicts.
 
-    `partly`: it looked only at the rooms that had changed, and knew the others to be as they were.
+    `partly` means that it read only the rooms that had changed; the others were known unchanged.
     """
 
     at: str | None
@@ -94,9 +95,9 @@ class Snapshot:
     taken_at: str
     lifecycle: Lifecycle
     rooms: dict[str, int]
-    """How many rooms are in each state, every state included."""
+    """The number of rooms in each state, with every state as a key."""
     unchanged: int = 0
-    """How many of the unchecked ones need no look: nothing has changed since they had one."""
+    """The number of unchecked rooms that need no check: they have not changed since the last."""
     owners: tuple[Owner, ...] = ()
     owners_total: int | None = None
     quarantined: tuple[Quarantined, ...] = ()
@@ -105,16 +106,16 @@ class Snapshot:
     upkeep_due: int = 0
     reconciled: Reconciled | None = None
     second_instance: str | None = None
-    """Another process that uses the same account, in words."""
+    """A description of another process that uses the same account; None if there is none."""
     program: str = PROGRAM
 
-    def says_the_same_as(self, other: "Snapshot") -> bool:
-        """Whether nothing but time has passed between the two."""
+    def equals_except_time(self, other: "Snapshot") -> bool:
+        """Whether the two snapshots differ in `taken_at` at most."""
         return replace(self, taken_at="") == replace(other, taken_at="")
 
 
 class NotASnapshot(Exception):
-    """What was read is not a snapshot of ours: something else answers there."""
+    """The content is not a snapshot of this program. The text says why."""
 
 
 def encode(snapshot: Snapshot) -> bytes:
@@ -134,6 +135,6 @@ def decode(content: bytes) -> Snapshot:
 
 
 def rfc3339(seconds: float) -> str:
-    """Seconds since the epoch in the journal's form."""
+    """Seconds since the epoch as RFC 3339 in UTC, with milliseconds, as in the journal."""
     at = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
     return at.replace("+00:00", "Z")

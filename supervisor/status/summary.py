@@ -1,4 +1,4 @@
-"""A snapshot in words, for a terminal. Pure."""
+"""A snapshot as lines of text, for `status` on a terminal. Pure."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -8,12 +8,12 @@ from supervisor.status.snapshot import Note, Quarantined, Snapshot
 from supervisor.text.console import duration, until
 
 LISTED: Final = 10
-"""Rooms that are told one by one; the page has more of them."""
+"""The number of rooms that are listed in a section; the page lists more."""
 _LABEL: Final = 12
 
 
 def summary(seen: Snapshot, page: str, now: datetime) -> Iterator[str]:
-    """Line by line: what the bot does and why, then its figures, then what is wrong."""
+    """The lines: the state and its reason, the figures, the quarantined rooms and the conflicts."""
     yield from _lifecycle(seen, now)
     if seen.second_instance is not None:
         yield f"another process uses this account, {seen.second_instance}: stop one of the two"
@@ -25,9 +25,11 @@ def summary(seen: Snapshot, page: str, now: datetime) -> Iterator[str]:
     yield _line("rooms", _rooms(seen))
     yield _line("owners", _count(seen.owners_total))
     inbox, outbox = _count(seen.inbox_waiting), _count(seen.outbox_unsent)
-    yield _line("waiting", f"{inbox} to be handled, {outbox} to be sent, {seen.upkeep_due} upkeep")
+    upkeep = _of(seen.upkeep_due, "room")
+    waiting = f"{inbox} to handle, {outbox} to send, {upkeep} due for upkeep"
+    yield _line("waiting", waiting)
     yield _line("reconciled", _reconciled(seen, now))
-    yield from _section("quarantined", seen.rooms.get("quarantined", 0), _set_aside(seen, now))
+    yield from _section("quarantined", seen.rooms.get("quarantined", 0), _quarantined(seen, now))
     conflicts = seen.reconciled.conflicts if seen.reconciled else ()
     total = seen.reconciled.conflicts_total if seen.reconciled else 0
     yield from _section("conflicts", total, map(_conflict, conflicts))
@@ -39,7 +41,7 @@ def _lifecycle(seen: Snapshot, now: datetime) -> Iterator[str]:
     why = f": {cause}{lifecycle.reason}" if lifecycle.reason else ""
     yield f"{lifecycle.state} for {_since(lifecycle.since, now)}{why}"
     if lifecycle.next_attempt_at is not None:
-        yield f"attempt {lifecycle.failures} to recover {until(lifecycle.next_attempt_at, now)}"
+        yield f"recovery attempt {lifecycle.failures}: {until(lifecycle.next_attempt_at, now)}"
 
 
 def _rooms(seen: Snapshot) -> str:
@@ -58,7 +60,7 @@ def _reconciled(seen: Snapshot, now: datetime) -> str:
     if report.partly and not looked_at:
         return f"{when}no room had changed"
     if report.partly:
-        when += f"of {looked_at:,} that had changed: "
+        when += f"in {_of(looked_at, 'changed room')}: "
     changed, undecided = _of(changes, "change"), _of(report.conflicts_total, "conflict")
     return f"{when}{changed}, {report.skipped:,} skipped, {undecided}"
 
@@ -74,16 +76,16 @@ def _section(title: str, total: int, entries: Iterator[tuple[str, str]]) -> Iter
         yield f"    {second}"
         listed += 1
     if total > listed:
-        yield f"  and {total - listed:,} more, see the page"
+        yield f"  and {total - listed:,} more, listed on the page"
 
 
-def _set_aside(seen: Snapshot, now: datetime) -> Iterator[tuple[str, str]]:
+def _quarantined(seen: Snapshot, now: datetime) -> Iterator[tuple[str, str]]:
     for room in seen.quarantined:
         when = f"for {_since(room.since, now)}, next probe {until(room.next_probe_at, now)}"
-        yield f"{room.room_id}  {_who(room)}".rstrip(), f"{room.reason} ({when})"
+        yield f"{room.room_id}  {_description(room)}".rstrip(), f"{room.reason} ({when})"
 
 
-def _who(room: Quarantined) -> str:
+def _description(room: Quarantined) -> str:
     if room.owner is None:
         return ""
     name = f"“{room.name}”, " if room.name else ""

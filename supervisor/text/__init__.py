@@ -1,1 +1,1 @@
-"""What the commands say: tables, timelines, diagnoses, diagrams."""
+"""How the commands format their output: tables, timelines and diagrams."""

@@ -1,4 +1,4 @@
-"""What the commands print: tables, findings. Other people's text is made harmless."""
+"""Tables, findings and durations on a terminal. Text from other people cannot steer it."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -10,32 +10,35 @@ from rich.table import Table
 from rich.text import Text
 
 _PIPE_WIDTH: Final = 200
-# Joiners make one sign out of several in emoji and in Persian; they move nothing on a screen.
+# Joiners combine several characters into one in emoji and in Persian; they do not move the cursor.
 _JOINERS: Final = frozenset("\u200c\u200d")
 _SECOND_MS: Final = 1000
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _BRIEF_S: Final = 10
 _MARKS: Final = {"ok": "green", "note": "yellow", "WRONG": "bold red"}
-_ALWAYS_TOLD: Final = frozenset({"joined_rooms", "already_right", "changes"})
+_SHOWN_WHEN_ZERO: Final = frozenset({"joined_rooms", "already_right", "changes"})
 
 
 def harmless(text: str) -> str:
-    """The text with control and direction signs spelled out, so that it cannot steer a terminal."""
+    """The text with control and direction characters escaped, so that it cannot steer a terminal.
+
+    A line break is escaped as well: the result is one line.
+    """
     if text.isprintable():
         return text
-    return "".join(sign if _shows(sign) else _spelled(sign) for sign in text)
+    return "".join(char if _is_visible(char) else _escaped(char) for char in text)
 
 
-def _shows(sign: str) -> bool:
-    return sign.isprintable() or sign in _JOINERS or unicodedata.category(sign) == "Zs"
+def _is_visible(char: str) -> bool:
+    return char.isprintable() or char in _JOINERS or unicodedata.category(char) == "Zs"
 
 
-def _spelled(sign: str) -> str:
-    return sign.encode("unicode_escape").decode("ascii")
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
 
 
 def console(file: TextIO | None = None) -> Console:
-    """A console that takes no text for markup and does not break lines in a pipe."""
+    """A console that interprets no markup in texts and does not break lines in a pipe."""
     made = Console(file=file, markup=False, highlight=False, emoji=False)
     if not made.is_terminal:
         made.width = _PIPE_WIDTH
@@ -43,7 +46,7 @@ def console(file: TextIO | None = None) -> Console:
 
 
 def duration(ms: int) -> str:
-    """A length of time as people say it, in its two greatest units."""
+    """A length of time in words, in its two largest units: "2 h 5 min", or "3.2 s"."""
     seconds = ms / _SECOND_MS
     if seconds < _BRIEF_S:
         return f"{seconds:.1f} s"
@@ -56,19 +59,19 @@ def duration(ms: int) -> str:
 
 
 def until(at: str, now: datetime) -> str:
-    """How long it is to a time in the journal's form: "in 20 s", or "now" where that is past."""
+    """The time left until `at` (RFC 3339): "in 20 s", or "now" if `at` is past."""
     left_ms = round((datetime.fromisoformat(at) - now).total_seconds() * 1000)
     return "now" if left_ms <= 0 else f"in {duration(left_ms)}"
 
 
 def report_tables(report: Mapping[str, object], title: str = "reconciled") -> tuple[Table, ...]:
-    """A reconcile report: what has happened, then a table for each list that is not empty."""
+    """A reconcile report: a table of its counts, then a table for each list that is not empty."""
     counts = _table(title, "")
     lists: list[Table] = []
     for key, value in report.items():
         entries = value if isinstance(value, list | tuple) else None
         number = value if entries is None else len(entries)
-        if number or entries is not None or key in _ALWAYS_TOLD:
+        if number or entries is not None or key in _SHOWN_WHEN_ZERO:
             counts.add_row(_cell(_words(key)), _cell(number))
         if entries:
             lists.append(_entries(_words(key), entries))
@@ -90,7 +93,7 @@ def _words(key: str) -> str:
 
 
 def print_marked(out: Console, mark: str, text: str) -> None:
-    """A line that begins with `ok`, `note` or `WRONG`. A terminal breaks it between words."""
+    """Print a line that begins with `ok`, `note` or `WRONG`. A terminal wraps it at words."""
     begin = Text(f"{mark:<5}", style=_MARKS[mark])
     if not out.is_terminal:
         out.print(begin.append(f" {harmless(text)}", style="default"), soft_wrap=True)

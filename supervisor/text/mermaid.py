@@ -15,7 +15,7 @@ def mermaid(
 ) -> str:
     """A `stateDiagram-v2` of a table; several triggers between two states share one arrow.
 
-    `now` has a remark for each state that somebody is in; these states are drawn boldly.
+    `now` has a remark for each current state; current states are drawn in bold.
     """
     arrows: dict[tuple[str, str], list[str]] = {}
     for row in rows:

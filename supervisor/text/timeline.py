@@ -1,4 +1,4 @@
-"""The journal for people: a line for each change of state."""
+"""The journal as text: a line for each change of state."""
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -14,17 +14,17 @@ from supervisor.lifecycle import MACHINE
 from supervisor.text.console import duration, harmless
 
 _WIDE: Final = 120
-"""Columns from which on a line has room for the date."""
+"""A line of at least so many columns shows the date."""
 _STEP: Final = len("quarantined → unchecked")
 _AFTER: Final = len("23 h 59 min")
 _STYLES: Final[Mapping[str, str]] = {"ok": "", "denied": "yellow", "error": "red"}
 
 
 class Timeline:
-    """Prints rows as they come, in columns that stay where they are.
+    """Formats rows as they arrive, in columns of constant width.
 
-    A wide line begins with date and time; between narrow ones stands the date, whenever a new one
-    begins.
+    A wide line begins with date and time. Narrow lines have the time only: a line with the date
+    precedes the first of each day.
     """
 
     def __init__(self, width: int) -> None:
@@ -40,9 +40,10 @@ class Timeline:
     def lines(
         self, rows: Iterable[Transition], limit: int | None = None
     ) -> Iterator[RenderableType]:
-        """What to print for some more rows, oldest first: at most the newest `limit` lines.
+        """The lines for further rows, oldest first: at most the newest `limit` lines.
 
-        What several rooms do one after the other, and do well, makes one line.
+        Consecutive rows with the same transition of several rooms share one line, unless one of
+        them was denied or failed.
         """
         lines = [tuple(run) for _, run in groupby(rows, key=_kind)]
         for same in lines[-limit:] if limit else lines:
@@ -82,7 +83,7 @@ class Timeline:
 
 
 def _kind(row: Transition) -> Hashable:
-    """The same for rows that make one line."""
+    """A key that is equal for consecutive rows that share one line."""
     alike = row.machine != MACHINE and row.outcome == Outcome.OK
     return (row.boot, row.src, row.trigger) if alike else id(row)
 

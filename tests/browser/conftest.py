@@ -1,4 +1,4 @@
-"""A headless Chromium for all tests here; without one they are skipped and say how to get it."""
+"""A headless Chromium for the tests of the status page. Without one they are skipped."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from tests.browser.scripts import READY
 from tests.browser.stage import Puppet, on_stage
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-HOW = (
+HOW_TO_INSTALL = (
     "no Chromium on this machine: install Debian's package chromium "
     "(apt-get install chromium), or name one in CHROMIUM"
 )
@@ -28,7 +28,7 @@ QUIET = (
 
 
 def chromium() -> str | None:
-    """Where the browser is."""
+    """The path of the browser: from the variable CHROMIUM, or from PATH. None without one."""
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
@@ -41,7 +41,7 @@ def anyio_backend() -> str:
 async def browser() -> AsyncIterator[Browser]:
     path = chromium()
     if path is None:
-        pytest.skip(HOW)
+        pytest.skip(HOW_TO_INSTALL)
     as_root = ("--no-sandbox",) if os.geteuid() == 0 else ()
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(executable_path=path, args=[*QUIET, *as_root])
@@ -51,14 +51,14 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def puppet() -> AsyncIterator[Puppet]:
-    """A bot that says what the test wants it to say."""
+    """A status server whose snapshot the test chooses."""
     async with on_stage() as made:
         yield made
 
 
 @dataclass(slots=True)
 class Visit:
-    """Somebody with a browser who looks at the page, and everything that went wrong there."""
+    """An open page, with the complaints of the browser and the requests so far."""
 
     context: BrowserContext
     page: Page
@@ -67,32 +67,32 @@ class Visit:
 
     def listen(self) -> None:
         """Note errors, warnings, policy violations, dialogs and requests."""
-        self.page.on("console", lambda message: self._said(message.type, message.text))
+        self.page.on("console", lambda message: self._logged(message.type, message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
         self.page.on("request", lambda request: self.requests.append(request.url))
 
     async def open(self, puppet: Puppet) -> None:
-        """Look at the page, once it says something."""
+        """Open the page and wait until it shows a snapshot."""
         await self.page.goto(puppet.url)
         await self.page.locator(READY).wait_for()
 
     async def text(self, selector: str) -> str:
-        """What a person reads there."""
+        """The visible text of an element."""
         return (await self.page.locator(selector).inner_text()).strip()
 
     async def wait_for_text(self, selector: str, text: str) -> None:
-        """Wait until it is read there."""
+        """Wait until an element shows a text. Raises after 15 s."""
         await self.page.locator(selector).filter(has_text=text).wait_for(timeout=15_000)
 
-    def _said(self, kind: str, text: str) -> None:
+    def _logged(self, kind: str, text: str) -> None:
         if kind in {"error", "warning"}:
             self.complaints.append(text)
 
 
 @pytest.fixture
 async def visit(browser: Browser) -> AsyncIterator[Visit]:
-    """At a desk, in a light room."""
+    """A page on a desktop screen, in light colours."""
     async with await browser.new_context(viewport={"width": 1180, "height": 900}) as context:
         made = Visit(context, await context.new_page())
         made.listen()

@@ -1,7 +1,7 @@
-"""What is asked of the page itself, in its own language."""
+"""Selectors and JavaScript that the tests evaluate in the page."""
 
 READY = "body[data-state]"
-"""The page has heard of the bot. A selector: the policy forbids polling JavaScript."""
+"""Matches once the page shows a snapshot. The page's policy forbids polling with JavaScript."""
 
 FOCUSED = """() => {
   const at = document.activeElement;
@@ -10,7 +10,7 @@ FOCUSED = """() => {
   const outlined = at.matches("input") ? at.nextElementSibling : at;
   return getComputedStyle(outlined).outlineStyle === "solid" ? name : `not visible: ${name}`;
 }"""
-"""The name of what has the focus, and whether that can be seen."""
+"""The name of the focused element, with "not visible: " before it if its outline is missing."""
 
 CONTRASTS = """() => {
   const channels = (colour) => {
@@ -45,4 +45,4 @@ CONTRASTS = """() => {
   }
   return found;
 }"""
-"""Texts whose contrast with their ground is below 4.5, as WCAG counts it."""
+"""The texts with a contrast below 4.5 to their background, computed as WCAG 2 defines it."""

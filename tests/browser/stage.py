@@ -1,4 +1,7 @@
-"""A bot that says what a test wants it to say, behind the real status server."""
+"""The real status server with snapshots that a test chooses.
+
+`python -m tests.browser.stage` serves one on port 8484.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,6 +10,7 @@ from datetime import UTC, datetime
 
 import anyio
 
+from actors.bounds import Bounds
 from actors.runtime.table import Outcome, Transition
 from supervisor.lifecycle import MACHINE
 from supervisor.settings import Bind
@@ -24,7 +28,6 @@ from supervisor.status.snapshot import (
 HOSTILE = (
     "<img src=x onerror=alert(1)><script>alert(2)</script>\"'&lt;b&gt;{{7*7}}\u202egnp.exe\x00"
 )
-WAYS = ("login", "hydrate", "reconcile", "live")
 
 
 def now_s() -> float:
@@ -51,7 +54,7 @@ def step(  # noqa: PLR0917 - a row of a table
 
 
 def a_life(now: float) -> tuple[Transition, ...]:
-    """A start, an outage of four minutes, and the way back."""
+    """The steps of a start, an outage of four minutes, and a recovery."""
     t = now - 2700
     return (
         step(t, "login", "logged_in", "hydrate", "logged in by stored session", 0.2),
@@ -72,7 +75,7 @@ def a_life(now: float) -> tuple[Transition, ...]:
 
 
 def live() -> Snapshot:
-    """A bot that serves, with something of everything."""
+    """A live bot, with an entry in every section of the page."""
     now = now_s()
     steps = a_life(now)
     return Snapshot(
@@ -116,7 +119,7 @@ def live() -> Snapshot:
 
 
 def quarantined(room_id: str, name: str, now: float) -> Quarantined:
-    """A room that is set aside."""
+    """A quarantined room."""
     return Quarantined(
         room_id=room_id,
         reason="the platform answered with something that is no text",
@@ -130,7 +133,7 @@ def quarantined(room_id: str, name: str, now: float) -> Quarantined:
 
 
 def degraded() -> Snapshot:
-    """A bot whose homeserver is away."""
+    """A degraded bot: its homeserver refuses connections."""
     now = now_s()
     lost = step(now - 180, "live", "homeserver_lost", "degraded", "connection refused", 1100)
     return replace(
@@ -148,7 +151,7 @@ def degraded() -> Snapshot:
 
 
 def young() -> Snapshot:
-    """A bot that has just been started for the first time."""
+    """A bot that starts for the first time: most values are not known yet."""
     now = now_s()
     return replace(
         live(),
@@ -165,7 +168,7 @@ def young() -> Snapshot:
 
 
 def warm() -> Snapshot:
-    """A bot that was stopped in order, and found nothing changed when it was started again."""
+    """A live bot after a warm restart that found no changed rooms."""
     seen = live()
     nothing = Reconciled(
         at=seen.lifecycle.since,
@@ -203,10 +206,12 @@ class Puppet:
 
 
 @asynccontextmanager
-async def on_stage(says: Snapshot | None = None, port: int = 0) -> AsyncIterator[Puppet]:
-    """A puppet that is served on loopback."""
+async def on_stage(
+    says: Snapshot | None = None, port: int = 0, bounds: Bounds = Bounds()
+) -> AsyncIterator[Puppet]:
+    """Serve a puppet on loopback."""
     puppet = Puppet(says or live())
-    async with status_server(Bind("127.0.0.1", port), puppet) as url:
+    async with status_server(Bind("127.0.0.1", port), puppet, bounds) as url:
         assert url is not None
         puppet.url = url
         yield puppet

@@ -31,7 +31,7 @@ async def test_the_state_and_its_reason_are_the_first_thing_to_read(
     assert "for 20 min" in await visit.text("#since")
     assert await visit.page.title() == "live · @surfaces:example.org"
     assert await visit.text("#figures") == (
-        "Owners\n250\nRooms\n1,252\nQuarantined\n2\nTo be handled\n3\nTo be sent\n1\nUpkeep due\n12"
+        "Owners\n250\nRooms\n1,252\nQuarantined\n2\nTo handle\n3\nTo send\n1\nUpkeep due\n12"
     )
     assert visit.complaints == []
 
@@ -44,7 +44,7 @@ async def test_a_degraded_bot_says_what_is_missing_and_counts_down(
     assert await visit.text("#state") == "degraded"
     assert await visit.text("#reason") == "homeserver lost: connection refused"
     first = await visit.text("#next")
-    assert first.startswith("Attempt 4 to recover: in 2")
+    assert first.startswith("Recovery attempt 4: in 2")
     await visit.page.locator("#next").filter(has_not_text=first).wait_for()
 
 
@@ -72,7 +72,7 @@ async def test_the_picture_marks_the_state_and_says_it_in_words(
     assert await marked.evaluate_all("nodes => nodes.map(n => n.dataset.state)") == [str(state)]
     label = await visit.page.locator("#lifecycle").get_attribute("aria-label")
     assert label is not None
-    assert f"The bot is in {state}" in label
+    assert f"The bot is in state {state}" in label
 
 
 async def test_the_timeline_draws_each_stay_in_its_lane(visit: Visit, puppet: Puppet) -> None:
@@ -155,8 +155,8 @@ async def test_a_bot_that_was_just_started_says_what_is_not_known_yet(
     puppet.says = young()
     await visit.open(puppet)
     assert await visit.text("#reason") == "opening the files"
-    assert "To be handled\nunknown" in await visit.text("#figures")
-    assert await visit.text("#reconciled-at") == "Not yet."
+    assert "To handle\nunknown" in await visit.text("#figures")
+    assert await visit.text("#reconciled-at") == "No reconciliation yet."
     assert not await visit.page.locator("#quarantine").is_visible()
     assert visit.complaints == []
 
@@ -166,7 +166,7 @@ async def test_of_many_rooms_some_are_listed_and_the_rest_is_counted(
 ) -> None:
     puppet.says = replace(puppet.says, rooms={**puppet.says.rooms, "quarantined": 5000})
     await visit.open(puppet)
-    assert await visit.text("#quarantine-more") == "4,998 more are not listed here."
+    assert await visit.text("#quarantine-more") == "4,998 more are not listed."
 
 
 # --- what happens by itself
@@ -186,7 +186,7 @@ async def test_a_reader_keeps_their_place_while_other_things_change(
     visit: Visit, puppet: Puppet
 ) -> None:
     await visit.open(puppet)
-    await visit.page.get_by_text("Who they are").click()
+    await visit.page.get_by_text("List of owners").click()
     region = visit.page.get_by_role("region", name="Owners").last
     await region.focus()
     await visit.page.locator("#owners tr").first.evaluate("row => { row.dataset.kept = 'yes' }")
@@ -236,9 +236,9 @@ async def test_after_a_start_that_found_nothing_changed_nothing_looks_wrong(
     rooms = await visit.text("#rooms")
     assert "unchanged\t1,250" in rooms
     assert "unchecked\t0" in rooms
-    assert "no room had changed" in await visit.text("#reconciled-at")
+    assert "found no changed rooms" in await visit.text("#reconciled-at")
     assert await visit.page.locator("#reconciled tr").count() == 0
-    assert "among the rooms that had changed" in await visit.text("#no-conflicts")
+    assert "no conflicts in the changed rooms" in await visit.text("#no-conflicts")
     report = warm().reconciled
     assert report is not None
     report = replace(report, counts={"joined_rooms": 3, "changes": 1})
@@ -300,7 +300,7 @@ async def test_it_can_be_used_with_the_keyboard_alone(visit: Visit, puppet: Pupp
         await press("Tab")
         reached.append(await visit.page.evaluate(FOCUSED))
     assert reached[:3] == ["Skip to the state of the bot", "3600", "Transitions, newest first"]
-    assert reached[3:7] == ["quarantine-title", "conflicts-title", "Who they are", "status.json"]
+    assert reached[3:7] == ["quarantine-title", "conflicts-title", "List of owners", "status.json"]
 
 
 async def test_skipping_leads_to_the_state(visit: Visit, puppet: Puppet) -> None:
@@ -325,14 +325,14 @@ async def test_a_screen_reader_finds_its_way(visit: Visit, puppet: Puppet) -> No
         "- banner",
         "- main",
         "- contentinfo",
-        '- heading "The bot now" [level=1]',
+        '- heading "Current state" [level=1]',
         '- heading "Lifecycle" [level=2]',
         '- region "Quarantined rooms"',
         '- columnheader "Next probe"',
         '- rowheader "ready"',
         '- group "Time shown"',
-        '- radio "hour" [checked]',
-        '- img "The way to live leads through login, hydrate and reconcile.',
+        '- radio "1 hour" [checked]',
+        '- img "A start leads through login, then hydrate, then reconcile, then live.',
     ):
         assert expected in tree, tree
     sentence = visit.page.locator("#sentence")

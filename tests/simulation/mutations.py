@@ -43,7 +43,7 @@ MUTATIONS: Final = (
     Mutation(
         "invites_not_remembered",
         "supervisor/serving/pump.py",
-        "        writes += [write for invite in delta.invites for write in invited(invite)]\n",
+        "    writes += [write for invite in delta.invites for write in invite_writes(invite)]\n",
         "",
     ),
     Mutation(
@@ -109,7 +109,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "high_water_not_written_first",
-        "actors/owner/creation.py",
+        "actors/owner/room_making.py",
         "        if (marker.next_chat_index or 1) < index:\n",
         "        if (marker.next_chat_index or 1) < 1:\n",
     ),

@@ -395,7 +395,7 @@ async def test_a_room_that_changed_and_cannot_be_read_keeps_no_start_from_going_
     async with world.live() as run:
         home = await run.settle_in(world.alice)
         second = await new_chat(world, home)
-        assert run.bot.activities.nothing_open()
+        assert run.bot.activities.has_no_open_work()
     world.alice.rename(second, "Garden")
     world.server.unreadable[second] = "500: Internal server error"
     async with world.boot() as run:

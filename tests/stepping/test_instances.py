@@ -99,7 +99,7 @@ async def test_what_comes_late_from_a_killed_process_is_not_somebody_else() -> N
     async with world.live() as run:
         instances = run.bot.activities.detector
         instances._is_known = False
-        instances.heard(Instance("boot-0", "killed"))
+        instances.observe(Instance("boot-0", "killed"))
         assert other(run) is None
 
 

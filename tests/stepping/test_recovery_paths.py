@@ -344,7 +344,7 @@ async def test_nothing_follows_the_end() -> None:
     drive = Drive()
     drive.activities.plan("log_in", CredentialsRefused("no"))
     await drive.walk(STOPPED)
-    with pytest.raises(RuntimeError, match="stopped is the end"):
+    with pytest.raises(RuntimeError, match="a stopped bot has no activity"):
         await drive.step()
 
 

@@ -17,7 +17,7 @@ from supervisor.settings import Settings
 from supervisor.status import cache
 from supervisor.status.metrics import exposition
 from supervisor.status.snapshot import LISTED, Snapshot, rfc3339
-from supervisor.watchdog import PATIENCE_S
+from supervisor.watchdog import QUIET_LIMIT_S
 from tests.simulation.people import Person
 from tests.stepping.harness import ALICE, BOT, Run, ScriptedPlatform, World, quiet
 
@@ -284,7 +284,7 @@ async def test_a_bot_that_serves_gets_on_for_ever() -> None:
     observer = observer_in(world)
     async with world.live() as run, observer_of(observer, run):
         for _ in range(20):
-            await quiet(PATIENCE_S[State.LIVE] / 4)
+            await quiet(QUIET_LIMIT_S[State.LIVE] / 4)
             assert not observer.is_stuck()
 
 
@@ -294,7 +294,7 @@ async def test_a_bot_that_waits_for_its_homeserver_gets_on_for_ever() -> None:
     async with world.live() as run, observer_of(observer, run):
         world.go_down()
         for _ in range(20):
-            await quiet(PATIENCE_S[State.DEGRADED] / 4)
+            await quiet(QUIET_LIMIT_S[State.DEGRADED] / 4)
             assert not observer.is_stuck()
 
 
@@ -309,7 +309,7 @@ async def test_a_bot_that_does_not_come_to_its_next_sync_is_stuck(
             await anyio.sleep_forever()
 
         monkeypatch.setattr(InlineStore, "commit", hang)
-        await quiet(PATIENCE_S[State.LIVE] + 60)
+        await quiet(QUIET_LIMIT_S[State.LIVE] + 60)
         assert observer.is_stuck()
         monkeypatch.undo()
 
@@ -317,7 +317,7 @@ async def test_a_bot_that_does_not_come_to_its_next_sync_is_stuck(
 async def test_a_bot_whose_files_never_open_is_stuck() -> None:
     observer = observer_in(World())
     assert not observer.is_stuck()
-    await quiet(PATIENCE_S[INITIAL] + 1)
+    await quiet(QUIET_LIMIT_S[INITIAL] + 1)
     assert observer.is_stuck()
 
 

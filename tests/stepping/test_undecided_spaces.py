@@ -39,7 +39,7 @@ async def test_an_owner_whose_space_cannot_be_decided_gets_no_other_one(lost: st
     async with world.live() as run:
         await quiet(60)
         assert world.creations() == 2 + 2
-        assert not run.bot.activities.nothing_open()
+        assert not run.bot.activities.has_no_open_work()
         bot.write_marker(home.space, marker)
         await quiet(60)
         assert world.creations() == 2 + 2

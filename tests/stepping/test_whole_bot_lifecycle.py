@@ -284,7 +284,7 @@ async def test_only_a_position_that_was_lost_is_worth_a_warning() -> None:
             world.server.forget_positions()
             await quiet()
     assert said_of_the_position(logs) == [
-        ("warning", "the homeserver knows the position no more"),
+        ("warning", "the homeserver no longer knows the position"),
     ]
     world.lose_store()
     with capture_logs() as logs:

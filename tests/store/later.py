@@ -49,7 +49,7 @@ LATER: Final = replace(
     STORE_SCHEMA,
     script=with_columns(STORE_SCHEMA.script, NEW_COLUMNS),
     version=TWO,
-    keeps=(*STORE_SCHEMA.keeps, "later_notes"),
+    kept=(*STORE_SCHEMA.kept, "later_notes"),
     steps=(*STORE_SCHEMA.steps, *STEPS),
 )
 LATER_JOURNAL: Final = replace(

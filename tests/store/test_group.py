@@ -13,7 +13,7 @@ from actors.writes import PutIntent, PutRow
 from adapter.sqlite.group import GroupCommit, connected
 from adapter.sqlite.opening import prepare_file
 from adapter.sqlite.schema import STORE_SCHEMA
-from adapter.sqlite.statements import Statement, runs, statement_for
+from adapter.sqlite.statements import Statement, grouped, statement_for
 from tests.store.values import intent
 
 pytestmark = pytest.mark.anyio
@@ -149,7 +149,7 @@ async def test_a_full_disk_is_unavailable_for_all_and_leaves_nothing(tmp_path: P
 def test_equal_statements_become_one_run_and_tables_keep_their_order() -> None:
     one, other = Statement("a", "A", ("1",)), Statement("b", "B", ("2",))
     last = Statement("a", "A2", ("3",))
-    assert list(runs([one, other, one, other, last, one])) == [
+    assert list(grouped([one, other, one, other, last, one])) == [
         ("A", [("1",), ("1",)]),
         ("A2", [("3",)]),
         ("A", [("1",)]),

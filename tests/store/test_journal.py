@@ -98,7 +98,9 @@ async def test_one_that_is_deleted_while_it_is_written_is_begun_anew(
             for number in (2, 3, 4):
                 tasks.start_soon(journal.append, record(number))
         assert {row.transition.dwell_ms for row in read_journal(path)} == {2, 3, 4}
-    assert said == ["journal.db was deleted or replaced while the bot ran; what is there is used"]
+    assert said == [
+        "journal.db was deleted or replaced while the bot ran; the bot uses the file at its path"
+    ]
     assert len(read_journal(path)) == 3
 
 
@@ -125,7 +127,7 @@ async def test_one_that_is_damaged_while_it_is_written_is_begun_anew(tmp_path: P
             await journal.append(record(1))
         await journal.append(record(7))
         assert [row.transition.dwell_ms for row in read_journal(path)] == [7]
-    assert "begun anew" in said[0]
+    assert "a new file is used" in said[0]
 
 
 async def test_one_in_memory_can_be_read_too() -> None:

@@ -162,7 +162,7 @@ async def test_steps_migrate_every_table_that_is_kept_and_rebuild_the_cache(
     path = release("release-0.1.db", tmp_path)
     before = read_inbox(path)
     said = prepare_file(path, LATER, now=0) or ""
-    versions = f"the schema version is 1, ours is {TWO}"
+    versions = f"the schema version is 1, this release uses {TWO}"
     assert said.startswith(f"{versions}; migrated: meta, gaps, inbox, outbox, intents; rebuilt: kv")
     assert said.endswith("later_notes")
     assert version_of(path) == TWO
@@ -181,7 +181,10 @@ def test_steps_migrate_the_journal(tmp_path: Path) -> None:
     path = release("release-0.1-journal.db", tmp_path)
     before = read_journal(path)
     said = prepare_file(path, LATER_JOURNAL, now=0)
-    assert said == f"the schema version is 1, ours is {LATER_JOURNAL.version}; migrated: journal"
+    assert (
+        said
+        == f"the schema version is 1, this release uses {LATER_JOURNAL.version}; migrated: journal"
+    )
     assert read_journal(path) == before
 
 
@@ -319,7 +322,7 @@ async def test_going_back_and_forth_between_releases_sets_aside_only_what_was_ch
     path = release("release-0.1.db", tmp_path)
     prepare_file(path, LATER, now=0)
     said = prepare_file(path, STORE_SCHEMA, now=0) or ""
-    changed = [table for table in STORE_SCHEMA.keeps if table in NEW_COLUMNS]
+    changed = [table for table in STORE_SCHEMA.kept if table in NEW_COLUMNS]
     aside = ", ".join(f"{table} as {table}_19700101T000000Z" for table in changed)
     assert f"set aside: {aside}; a later release wrote this file" in said
     said = prepare_file(path, LATER, now=0) or ""
@@ -345,7 +348,7 @@ def test_steps_are_in_the_order_of_their_versions_and_for_tables_that_are_kept(
     versions = [step.to_version for step in schema.steps]
     assert versions == sorted(versions)
     assert set(versions) <= set(range(FIRST_VERSION + 1, schema.version + 1))
-    assert {step.table for step in schema.steps} <= set(schema.keeps)
+    assert {step.table for step in schema.steps} <= set(schema.kept)
 
 
 @pytest.mark.parametrize("schema", [STORE_SCHEMA, JOURNAL_SCHEMA], ids=["store", "journal"])
@@ -356,4 +359,4 @@ def test_every_table_of_the_script_is_a_cache_or_is_kept(schema: Schema) -> None
         found = connection.execute(
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
         )
-        assert {name for (name,) in found} == {*schema.caches, *schema.keeps}
+        assert {name for (name,) in found} == {*schema.caches, *schema.kept}

@@ -122,7 +122,7 @@ async def test_a_later_version_rebuilds_the_cache_and_keeps_what_has_our_columns
     with closing(sqlite3.connect(opened.path)) as other:
         other.execute("PRAGMA user_version = 99")
     async with opened() as store:
-        assert store.recovery == f"the schema version is 99, ours is {OURS}; rebuilt: kv"
+        assert store.recovery == f"the schema version is 99, this release uses {OURS}; rebuilt: kv"
         assert opened.said == [store.recovery]
         assert await store.rows("") == {}
         assert await store.position() == "s1"
@@ -159,7 +159,7 @@ async def test_a_queue_of_a_later_version_with_other_columns_is_set_aside(opened
         assert len(await store.waiting(ROOM, 9)) == 1
         assert await store.unsent(ROOM, 9) == (outbound("t"),)
     (said,) = opened.said
-    assert said.startswith(f"the schema version is 99, ours is {OURS}; rebuilt: kv; ")
+    assert said.startswith(f"the schema version is 99, this release uses {OURS}; rebuilt: kv; ")
     assert "; set aside: inbox as inbox_20270115T080000Z; a later release wrote this file" in said
     with closing(sqlite3.connect(opened.path)) as other:
         kept = other.execute("SELECT event_id FROM inbox_20270115T080000Z").fetchall()
@@ -180,7 +180,7 @@ async def test_a_table_that_was_edited_from_outside_is_set_aside_and_the_others_
     # The second one does not take the first one's name.
     aside = f"{table}_20270115T080000Z"
     assert opened.said == [
-        f"the schema version is {OURS}, ours is {OURS}; set aside: {table} as {name}"
+        f"the schema version is {OURS}, this release uses {OURS}; set aside: {table} as {name}"
         for name in (aside, f"{aside}_")
     ]
     with closing(sqlite3.connect(opened.path)) as other:

@@ -23,7 +23,7 @@ import anyio
 from aiohttp import web
 from yarl import URL
 
-from demo.person import Json
+from demo.client import Json
 
 _NO_WRITE: Final = ("POST login", "POST logout", "POST *_msc3575/sync")
 _HOP_BY_HOP: Final = {"connection", "content-length", "host", "keep-alive", "transfer-encoding"}

@@ -16,7 +16,8 @@ from adapter.matrix.gateway import Gateway
 from adapter.matrix.reconcile import reconcile_matrix_state
 from adapter.sqlite.store import SqliteStore
 from demo.bot import BotProcess
-from demo.person import Json, Person
+from demo.client import Json
+from demo.person import Person
 from tests.synapse.home import MARKER
 from tests.synapse.program import surfaces_bot
 

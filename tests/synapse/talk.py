@@ -15,7 +15,8 @@ import aiohttp
 import anyio
 
 from demo.bot import BotProcess
-from demo.person import Person, Refused
+from demo.client import Refused
+from demo.person import Person
 from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import newcomer
 from tests.synapse.home import hear, move_in

@@ -82,7 +82,7 @@ class TestCheck:
         ended = await surfaces_bot(bot, "check")
         assert (ended.code, ended.err) == (0, "")
         assert "WRONG" not in ended.out
-        assert f"{bot.user_id} is let in" in ended.out
+        assert f"{bot.user_id} logs in" in ended.out
         assert (list(bot.folder.iterdir()), await devices_of(bot, admin)) == ([], set())
 
     @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ async def test_a_difference_ends_with_1_and_is_told(
     assert "nothing is missing" not in told
 
 
-async def test_a_bot_that_does_not_run_ends_with_1_and_its_last_words(
+async def test_a_bot_that_does_not_run_ends_with_1_and_its_last_lines(
     synapse: ThrowawaySynapse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = (sys.executable, "-c", "raise SystemExit('no such library')")

@@ -110,7 +110,7 @@ async def test_when_files_are_lost_no_message_and_no_command_comes_back(
     company: Company, admin: Person, lost: str
 ) -> None:
     room, bot = company.rooms[0], company.bot
-    await room.owner.put_news_aside()
+    await room.owner.discard_events()
     await room.owner.say(room.room_id, f"!rename Before {lost}")
     await hear(room.owner, bot, room.room_id)
     await room.owner.say(room.room_id, "!new")
@@ -166,7 +166,7 @@ async def test_a_poisoned_message_is_set_aside_and_can_be_tried_again(
 ) -> None:
     company, _ = far_company
     room, bot = company.rooms[0], company.bot
-    await room.owner.put_news_aside()
+    await room.owner.discard_events()
     poison = await room.owner.say(room.room_id, "poison")
     await room.owner.say(room.room_id, "and this?")
     await company.rooms[1].wait_for_the_end("meanwhile")
@@ -212,7 +212,7 @@ async def leave(room: Chatroom, account: Person) -> None:
 async def invite_back(room: Chatroom, account: Person) -> None:
     """Invite the bot again, and wait until it is there."""
     await room.owner.invite(room.room_id, account.user_id)
-    await room.owner.put_news_aside()
+    await room.owner.discard_events()
     with anyio.fail_after(30):
         while room.room_id not in await account.joined_rooms():
             await anyio.sleep(0.1)
@@ -256,7 +256,7 @@ async def test_what_waits_is_dropped_when_the_bot_is_out_and_back_before_it_look
         await account.leave(room.room_id)
         await room.owner.invite(room.room_id, bot.user_id)
         await account.join(room.room_id)
-    await room.owner.put_news_aside()
+    await room.owner.discard_events()
     await room.owner.say(room.room_id, "welcome back")
     await bot.start_and_go_live()
     assert await hear(room.owner, bot, room.room_id) == "welcome back"

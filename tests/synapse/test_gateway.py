@@ -34,7 +34,8 @@ from adapter.matrix.connection import path_to
 from adapter.matrix.gateway import Gateway
 from adapter.matrix.provisioning import create_room_body
 from adapter.matrix.session import SessionFile
-from demo.person import Person, Refused
+from demo.client import Refused
+from demo.person import Person
 from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, unique
 

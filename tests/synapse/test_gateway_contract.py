@@ -13,7 +13,8 @@ import pytest
 from actors.model import EventId, RoomId, UserId
 from actors.ports import Homeserver, HomeserverRefused
 from adapter.matrix.gateway import Gateway
-from demo.person import Person, Refused
+from demo.client import Refused
+from demo.person import Person
 from demo.synapse import ThrowawaySynapse
 from tests.simulation.contract import (
     ReadingContract,

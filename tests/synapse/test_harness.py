@@ -13,8 +13,9 @@ import pytest
 from anyio import to_thread
 
 from demo.bot import BotFailed, BotProcess, Transition
-from demo.leash import LeashedProgram
-from demo.person import NothingHappened, Person, Refused
+from demo.child_program import ChildProgram
+from demo.client import Refused
+from demo.person import NothingHappened, Person
 from demo.synapse import ThrowawaySynapse
 
 pytestmark = pytest.mark.anyio
@@ -163,9 +164,9 @@ async def test_nothing_is_left_however_its_owner_ends(how: signal.Signals) -> No
             await anyio.sleep(0.02)
 
 
-async def test_a_leashed_program_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+async def test_a_child_program_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    program = LeashedProgram(
+    program = ChildProgram(
         ["/bin/sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done"],
         folder=tmp_path,
         log=log,

@@ -204,7 +204,7 @@ class Lane:
 
     async def _order_chat(self, owner: Person, chat: str) -> None:
         """Whatever has happened, the next `!new` is carried out."""
-        await owner.put_news_aside()
+        await owner.discard_events()
         await owner.new_invites()
         await owner.say(chat, "!new")
         await accept(owner, self.bot, is_space=False)

@@ -14,8 +14,9 @@ import anyio
 import pytest
 
 from demo.bot import BotProcess
+from demo.client import Json
 from demo.comparison import differences
-from demo.person import Json, Person
+from demo.person import Person
 from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, newcomer, unique
 from tests.synapse.home import MARKER

@@ -144,7 +144,7 @@ async def test_people_among_themselves_are_let_be(home: Home, bob: Person) -> No
 
 async def answer_to(home: Home, content: Mapping[str, object], kind: str = "m.room.message") -> str:
     """Send a message of any content to the first chat, and answer what comes back."""
-    await home.owner.put_news_aside()
+    await home.owner.discard_events()
     await home.owner.send(home.chat, kind, dict(content))
     return await hear(home.owner, home.bot, home.chat)
 

@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack
 import pytest
 
 from demo.bot import BotProcess
-from demo.person import Person, Refused
+from demo.client import Refused
+from demo.person import Person
 from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, MakeBot, account_of, newcomer, unique
 from tests.synapse.home import MARKER, Home, accept, hear, knock, move_in

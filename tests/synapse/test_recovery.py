@@ -192,7 +192,7 @@ async def test_a_name_given_while_the_bot_was_away_is_the_chats_name(town: Town)
     assert (bob.row(bob.chat)["display_name"], bob.chat_row("C1")["name"]) == (name, name)
 
 
-async def test_after_a_recovery_life_goes_on_where_it_was(town: Town) -> None:
+async def test_after_a_recovery_new_chat_after_recovery_where_it_was(town: Town) -> None:
     """A new chat gets the next number, and another invite leads into the Space there is."""
     await town.bot.kill()
     rows = [town.bot.kv()[f"matrix_user:{home.owner.user_id}"] for home in town.homes]

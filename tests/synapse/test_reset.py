@@ -15,7 +15,8 @@ from anyio.abc import Process
 
 from adapter.matrix.checklist import CHECKLIST_NAME
 from demo.bot import BotProcess
-from demo.person import Json, Person
+from demo.client import Json
+from demo.person import Person
 from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import MakeBot, MakePerson, account_of
 from tests.synapse.home import Home, move_in
@@ -126,7 +127,7 @@ async def test_managed_rooms_are_left_and_forgotten_and_foreign_ones_are_not(
     assert files(estate.bot) == before_it
     assert estate.proxy.writes == []
     assert await estate.joined() == estate.managed | estate.foreign
-    listed, _, alone = said.partition("Rooms to be left alone:")
+    listed, _, alone = said.partition("Rooms that stay as they are:")
     assert all(f"  {room_id}  " in listed for room_id in estate.managed)
     assert all(f"  {room_id}  " in alone for room_id in estate.foreign)
 

@@ -11,7 +11,8 @@ from typing import Final, TypeAlias
 import anyio
 import pytest
 
-from demo.person import Json, Person, Refused
+from demo.client import Json, Refused
+from demo.person import Person
 from tests.synapse.home import MARKER
 
 HERE: Final = {"via": ["localhost"]}

@@ -117,7 +117,7 @@ async def test_all_is_well_and_nothing_is_left_behind(
 ) -> None:
     findings = await check(settings_for(homeserver.url))
     assert wrong(findings) == []
-    assert any("let in with the password" in finding.what for finding in findings)
+    assert any("logs in with the password" in finding.what for finding in findings)
     assert any("override_ratelimit" in finding.advice for finding in findings)
     assert homeserver.devices == {"tok-bot": "SURFACESBOT"}
     assert files_in(here) == []
@@ -193,7 +193,7 @@ async def test_a_wrong_server_part_is_told_from_a_wrong_password(
     (finding,) = wrong(await check(settings))
     assert finding.refused
     assert finding.what == (
-        "the homeserver does not let @bot:elsewhere.org in, but @bot:example.org with the same "
+        "the homeserver refuses @bot:elsewhere.org but accepts @bot:example.org with the same "
         "password: correct MATRIX_USER_ID"
     )
     assert homeserver.devices == {"tok-bot": "SURFACESBOT"}

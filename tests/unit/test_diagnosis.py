@@ -77,18 +77,20 @@ def test_a_degraded_bot_says_for_how_long_why_and_what_next() -> None:
     (line,) = told(LIVE, LOST)
     assert line == (
         "degraded for 3 min: homeserver_lost: 502 from a proxy (not Matrix). `surfaces-bot check` "
-        "asks the same homeserver. It tries again by itself, at least once a minute unless the "
-        "homeserver asks for more time, and goes on with hydrate."
+        "tests the same homeserver. The bot retries at least once a minute, unless the "
+        "homeserver asks for more time, and continues with hydrate."
     )
 
 
 def test_a_degraded_bot_that_can_be_asked_says_when_it_tries_next() -> None:
     (line,) = told(LIVE, LOST, seen=SEEN)
     assert line.startswith("degraded for 3 min: homeserver_lost: 502 again. ")
-    assert line.endswith("Next attempt in 20 s (attempt 4); then it goes on with hydrate.")
+    assert line.endswith(
+        "Next attempt in 20 s (attempt 4); if it succeeds, the bot continues with hydrate."
+    )
     due = replace(SEEN, lifecycle=replace(SEEN.lifecycle, next_attempt_at=LOST.at))
     (line,) = told(LIVE, LOST, seen=due)
-    assert line.endswith("Attempt 4 is being made; then it goes on with hydrate.")
+    assert line.endswith("Attempt 4 is under way; if it succeeds, the bot continues with hydrate.")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_what_a_bot_says_that_has_gone_on_since_is_not_mixed_with_the_journal(
 
 @pytest.mark.parametrize(
     ("trigger", "advice"),
-    [("store_lost", "MATRIX_DB_PATH"), ("rooms_failing", "other rooms are served")],
+    [("store_lost", "MATRIX_DB_PATH"), ("rooms_failing", "serves the other rooms")],
 )
 def test_each_way_to_be_degraded_has_its_advice(trigger: str, advice: str) -> None:
     (line,) = told(LIVE, replace(LOST, trigger=trigger, reason=""))
@@ -119,7 +121,7 @@ def test_each_way_to_be_degraded_has_its_advice(trigger: str, advice: str) -> No
     [
         ("login", "logging in for 2 min."),
         ("hydrate", "reading its rooms for 2 min."),
-        ("reconcile", "bringing its database in line for 2 min."),
+        ("reconcile", "updating its database for 2 min."),
     ],
 )
 def test_a_bot_on_its_way_says_what_it_is_doing(state: str, doing: str) -> None:
@@ -128,7 +130,7 @@ def test_a_bot_on_its_way_says_what_it_is_doing(state: str, doing: str) -> None:
 
 def test_what_the_run_before_did_is_not_taken_for_the_state_of_this_one() -> None:
     started = NOW - timedelta(seconds=20)
-    expected = ["starting for 20 s: it has not logged in yet."]
+    expected = ["starting for 20 s: the bot has not logged in yet."]
     assert told(LIVE, QUARANTINED, started=started)[:1] == expected
     stopped = step(minutes(1), "live", "stop_requested", "stopped", "SIGTERM")
     assert told(LIVE, stopped, started=started) == expected
@@ -137,13 +139,13 @@ def test_what_the_run_before_did_is_not_taken_for_the_state_of_this_one() -> Non
 @pytest.mark.parametrize(
     ("trigger", "reason", "expected"),
     [
-        ("stop_requested", "SIGTERM", "stopped 5 min ago, as asked (SIGTERM)."),
+        ("stop_requested", "SIGTERM", "stopped 5 min ago on request (SIGTERM)."),
         (
             "credentials_refused",
             "check MATRIX_PASSWORD",
-            "stopped 5 min ago: check MATRIX_PASSWORD. Waiting does not help.",
+            "stopped 5 min ago: check MATRIX_PASSWORD. A restart alone does not help.",
         ),
-        (RESET, "x", "reset 5 min ago; the next run takes what the homeserver says."),
+        (RESET, "x", "reset 5 min ago; the next run rebuilds the database from the homeserver."),
     ],
 )
 def test_a_stopped_bot_says_who_wanted_it(trigger: str, reason: str, expected: str) -> None:
@@ -154,8 +156,8 @@ def test_a_stopped_bot_says_who_wanted_it(trigger: str, reason: str, expected: s
 def test_a_run_that_was_cut_off_is_told_apart_from_one_that_goes_on() -> None:
     (line,) = told(LIVE, QUARANTINED, started=None)
     assert line == (
-        "not running: the last run was cut off while live, after 2026-11-20 08:58:00 UTC. "
-        "Start it again; there is nothing to clean up."
+        "not running: the last run ended abruptly in state live, after 2026-11-20 08:58:00 UTC. "
+        "Start the bot again; nothing has to be cleaned up."
     )
 
 
@@ -165,7 +167,7 @@ def test_a_bot_that_is_lost_again_and_again_says_so_even_while_it_is_live() -> N
     back = step(minutes(2), "reconcile", "reconciled", "live")
     assert told(long_ago, LOST, LOST, store, back) == [
         "live for 2 min, since 2026-11-20 11:58:00 UTC.",
-        "degraded 3 times within the hour (homeserver_lost 2, store_lost 1).",
+        "degraded 3 times within the last hour (homeserver_lost 2, store_lost 1).",
     ]
 
 
@@ -182,14 +184,14 @@ def test_a_bot_that_is_started_again_and_again_says_so() -> None:
     ]
     resets = step(minutes(1), "stopped", RESET, "stopped", boot="reset")
     assert len(told(*starts[:3], resets)) == 1
-    assert told(*starts)[1].startswith("started 3 times within 10 min, and nobody had stopped it")
+    assert told(*starts)[1].startswith("started 3 times within 10 min without a requested stop")
     wanted = step(minutes(2.5), "live", "stop_requested", "stopped", "SIGTERM", boot="boot-3")
     assert len(told(*starts[:2], wanted, *starts[2:])) == 1
 
 
 def test_quarantined_rooms_are_named_as_long_as_they_are() -> None:
     assert told(LIVE, QUARANTINED)[1:] == [
-        "1 room is quarantined, and tried again from time to time; the others go on:",
+        "1 room is quarantined and probed from time to time; the bot serves the other rooms:",
         "  room:!a:example.org for 5 min: boom",
     ]
     probed = step(minutes(1), "quarantined", "probed", "unchecked", machine=ROOM)
@@ -223,4 +225,4 @@ def test_a_denied_trigger_is_a_bug_and_moves_nothing() -> None:
     denied = step(minutes(1), "live", "hydrated", "live", outcome=Outcome.DENIED)
     live, bug = told(LIVE, denied)
     assert live.startswith("live for 3 h")
-    assert bug == "a bug: hydrated came while live (lifecycle). Please report it."
+    assert bug == "a bug: hydrated in state live (lifecycle). Please report it."

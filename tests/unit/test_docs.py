@@ -5,6 +5,7 @@ from dataclasses import fields
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Final
 
 import pytest
@@ -43,6 +44,8 @@ OPTIONS: Final = {
     for name, command in COMMANDS.items()
 }
 DECISION_LINES: Final = 8
+GLOSSARY: Final = "docs/glossary.md"
+PACKAGES: Final = ("actors", "adapter", "supervisor")
 LOGGED_AS: Final = {"lifecycle_transition", "room_transition"}
 """Log events whose names are put together."""
 
@@ -255,3 +258,32 @@ def test_the_decisions_are_numbered_dated_and_short() -> None:
         title, *body = decision.strip().splitlines()
         assert re.fullmatch(rf"{number}\. .+ \(\d{{4}}-\d{{2}}-\d{{2}}\)", title)
         assert 1 <= len(body) <= DECISION_LINES
+
+
+def test_the_glossary_is_in_alphabetical_order_and_has_each_word_once() -> None:
+    words = [row[0].casefold() for row in rows(text(GLOSSARY))]
+    assert len(words) > 1
+    assert words == sorted(set(words))
+
+
+@pytest.mark.parametrize("row", rows(text(GLOSSARY)), ids=lambda row: row[0])
+def test_a_word_of_the_glossary_is_in_the_code(row: list[str]) -> None:
+    _, meaning, places = row
+    names = re.findall(r"`([^`]+)`", places)
+    assert meaning.endswith(".")
+    assert names
+    for name in names:
+        assert (ROOT / name).exists() if "/" in name else resolve_name(name)
+
+
+def parts(package: str) -> set[str]:
+    """The folders of a package and the modules beside them, as the map names them."""
+    root = ROOT / package
+    folders = {f"{path.parent.relative_to(ROOT)}/" for path in root.glob("*/**/__init__.py")}
+    modules = {str(path.relative_to(ROOT)) for path in root.glob("[!_]*.py")}
+    return folders | modules
+
+
+def test_the_map_names_every_folder_and_every_module_beside_the_folders() -> None:
+    mapped = first_codes(section("docs/architecture.md", "## Packages and folders"))
+    assert sorted(mapped) == sorted(set().union(*map(parts, PACKAGES)))

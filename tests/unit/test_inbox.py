@@ -72,19 +72,19 @@ def test_the_table_names_everything_but_what_people_wrote(
     assert ends_with() == 0
     text = capsys.readouterr().out
     assert [line.rstrip() for line in text.splitlines()] == [
-        "state    since      tries  sender, room, event",
-        "waiting  2 h 5 min  0      @alice:x",
-        "                           !room:x",
-        "                           $waiting",
-        "dead     2 h 5 min  4      @alice:x",
-        "                           !room:x",
-        "                           $dead",
-        "dead     2 h 5 min  4      @alice:x",
-        "                           !room:x",
-        "                           $\\x1b[2J",
+        "state    age        attempts  sender, room, event",
+        "waiting  2 h 5 min  0         @alice:x",
+        "                              !room:x",
+        "                              $waiting",
+        "dead     2 h 5 min  4         @alice:x",
+        "                              !room:x",
+        "                              $dead",
+        "dead     2 h 5 min  4         @alice:x",
+        "                              !room:x",
+        "                              $\\x1b[2J",
         "",
         "1 waiting, 2 dead; the bot is not running",
-        "to try a dead one again: surfaces-bot inbox --retry '$…'",
+        "to try a dead message again: surfaces-bot inbox --retry '$…'",
     ]
 
 
@@ -106,13 +106,13 @@ def test_a_dead_message_can_be_made_to_wait_again(
     capsys: pytest.CaptureFixture[str], here: Path
 ) -> None:
     assert ends_with("--retry", "$dead") == 0
-    assert capsys.readouterr().out == "$dead waits again: the bot takes it up when it runs\n"
+    assert capsys.readouterr().out == "$dead waits again: the bot handles it when it runs again\n"
     assert ("$dead", "waiting", 0) in states(capsys)
     assert ends_with("--retry", "$dead") == 0
-    assert capsys.readouterr().out == "$dead waits already\n"
+    assert capsys.readouterr().out == "$dead is already waiting\n"
     with instance_lock(here / "matrix_store"):
         assert ends_with("--retry", "$\x1b[2J") == 0
-    told = "$\\x1b[2J waits again: the bot takes it up within a minute\n"
+    told = "$\\x1b[2J waits again: the bot handles it within a minute\n"
     assert capsys.readouterr().out == told
 
 
@@ -120,8 +120,11 @@ def test_a_dead_message_can_be_made_to_wait_again(
 @pytest.mark.parametrize(
     ("event", "sentence"),
     [
-        ("$done", "$done was handled: there is nothing to try again"),
-        ("$other", "there is no message $other: `surfaces-bot inbox --dead` lists the dead ones"),
+        ("$done", "$done is already handled: it needs no retry"),
+        (
+            "$other",
+            "there is no message $other: `surfaces-bot inbox --dead` lists the dead messages",
+        ),
     ],
 )
 def test_what_is_not_dead_cannot_be_tried_again(
@@ -147,7 +150,7 @@ def test_an_empty_inbox_is_said_in_a_sentence(
     InlineStore(here / "lambda_matrix.db").close()
     assert ends_with() == 0
     assert ends_with("--dead") == 0
-    told = "no message waits, and none is dead\nno message is dead\n"
+    told = "no message is waiting, and none is dead\nno message is dead\n"
     assert capsys.readouterr().out == told
 
 

@@ -128,13 +128,13 @@ def test_it_can_be_held_again_after_it_was_let_go(tmp_path: Path) -> None:
 def test_a_lock_whose_folder_was_deleted_is_taken_anew(tmp_path: Path) -> None:
     store = tmp_path / "store"
     with instance_lock(store) as lock:
-        assert not lock.keep()
+        assert not lock.renew()
         shutil.rmtree(store)
         assert not is_running(store)
-        assert lock.keep()
+        assert lock.renew()
         assert is_running(store)
         assert (store / HOLDER_NAME).read_text(encoding="ascii") == f"{os.getpid()}\n"
-        assert not lock.keep()
+        assert not lock.renew()
     assert not is_running(store)
 
 
@@ -144,7 +144,7 @@ def test_a_lock_that_somebody_else_has_taken_meanwhile_is_lost_for_good(tmp_path
         shutil.rmtree(store)
         with another_process_holding(store) as other:
             with pytest.raises(InstanceLocked) as caught:
-                lock.keep()
+                lock.renew()
             assert caught.value.pid == other.pid
             assert lock.lost is caught.value
     assert (store / HOLDER_NAME).read_text(encoding="ascii") == f"{other.pid}\n"
@@ -156,10 +156,10 @@ def test_a_lock_that_cannot_be_taken_anew_is_tried_again(tmp_path: Path) -> None
         shutil.rmtree(store)
         store.touch()
         with pytest.raises(SettingsRefused):
-            lock.keep()
+            lock.renew()
         assert lock.lost is None
         store.unlink()
-        assert lock.keep()
+        assert lock.renew()
 
 
 def a_dead_process() -> str:

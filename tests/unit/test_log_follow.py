@@ -98,7 +98,9 @@ def test_the_timeline_goes_on_after_what_it_came_to(journal: Path) -> None:
     with following(journal) as process:
         assert "first" in [line(process), line(process)][1]
         assert line(process) == "\n"
-        assert line(process).startswith("not running: the last run was cut off while degraded")
+        assert line(process).startswith(
+            "not running: the last run ended abruptly in state degraded"
+        )
         written(journal, "second")
         assert line(process).rstrip().endswith("homeserver_lost: second")
         assert end(process) == (0, "", "")

@@ -11,7 +11,7 @@ import pytest
 
 from supervisor.lifecycle import State
 from supervisor.notify import ServiceManager
-from supervisor.watchdog import PATIENCE_S, is_stuck
+from supervisor.watchdog import QUIET_LIMIT_S, is_stuck
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ async def test_signs_of_life_are_given_while_there_are_any(systemd: Socket) -> N
         return stuck
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(manager.feed, is_stuck)
+        tasks.start_soon(manager.keep_alive, is_stuck)
         await heard_again(systemd, ["WATCHDOG=1", "EXTEND_TIMEOUT_USEC=120000000"])
         manager.changed(State.LIVE, "")
         await heard_again(systemd, ["WATCHDOG=1"])
@@ -120,7 +120,7 @@ async def test_without_a_manager_there_is_nothing_to_do() -> None:
     manager = ServiceManager.from_environment({})
     manager.changed(State.LIVE, "")
     with anyio.fail_after(10):
-        await manager.feed(lambda: False)
+        await manager.keep_alive(lambda: False)
 
 
 def test_a_manager_that_is_gone_stops_nobody(tmp_path: Path) -> None:
@@ -147,12 +147,12 @@ def test_the_watchdog_is_the_one_that_was_meant_for_us(
 
 @pytest.mark.parametrize("state", list(State))
 def test_each_state_has_its_patience(state: State) -> None:
-    assert not is_stuck(state, PATIENCE_S[state])
-    assert is_stuck(state, PATIENCE_S[state] + 1)
+    assert not is_stuck(state, QUIET_LIMIT_S[state])
+    assert is_stuck(state, QUIET_LIMIT_S[state] + 1)
 
 
 def test_the_wait_for_the_next_attempt_is_no_silence() -> None:
-    patience_s = PATIENCE_S[State.DEGRADED]
+    patience_s = QUIET_LIMIT_S[State.DEGRADED]
     assert not is_stuck(State.DEGRADED, 1e6, next_attempt_in_s=3600)
     assert not is_stuck(State.DEGRADED, 1e6, next_attempt_in_s=-patience_s)
     assert is_stuck(State.DEGRADED, 1e6, next_attempt_in_s=-patience_s - 1)

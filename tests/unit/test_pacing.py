@@ -42,7 +42,7 @@ async def insist(pace: Pace, request: Callable[[], Awaitable[None]]) -> None:
     """What every caller does: come again when it was told to."""
     while True:
         try:
-            await pace.keep(request)
+            await pace.send(request)
         except RateLimited as limit:
             await anyio.sleep(limit.retry_after_s)
         else:
@@ -95,9 +95,9 @@ async def test_a_long_limit_is_one_requests_own() -> None:
 
     began = anyio.current_time()
     with pytest.raises(RateLimited) as limit:
-        await pace.keep(refused)
+        await pace.send(refused)
     assert limit.value.retry_after_s == 300
-    await pace.keep(passes)
+    await pace.send(passes)
     assert anyio.current_time() == began
 
 

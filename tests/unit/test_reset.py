@@ -117,7 +117,7 @@ class TestLocalOnly:
             "matrix_store/untouched.json",
             "matrix_store/unfinished-reset.jsonl",
         }
-        listed = capsys.readouterr().out.partition("To be kept:")[0]
+        listed = capsys.readouterr().out.partition("Files to keep:")[0]
         assert {line.split()[-1] for line in listed.splitlines()[1:] if line} == gone
 
     def test_it_says_what_stays_and_what_is_lost(
@@ -126,12 +126,11 @@ class TestLocalOnly:
         assert files
         assert ends_with("--yes") == 0
         text = capsys.readouterr().out
-        kept = text.partition("To be kept:")[2].splitlines()
+        kept = text.partition("Files to keep:")[2].splitlines()
         assert "  set aside    lambda_matrix.db.corrupt-20260101T000000Z" in kept
-        assert "1 message without an answer yet, 1 answer not sent yet" in text
+        assert "1 message not answered yet, 1 answer not sent yet" in text
         assert text.endswith(
-            "Nothing on the homeserver has changed. The next run rebuilds the database from the "
-            "rooms.\n"
+            "The homeserver is unchanged. The next run rebuilds the database from the rooms.\n"
         )
 
     def test_a_dry_run_names_the_same_and_touches_nothing(
@@ -145,7 +144,7 @@ class TestLocalOnly:
         assert dry.endswith("This was a dry run: nothing was changed.\n")
         ends_with("--yes")
         plan = dry.partition("This was")[0]
-        assert capsys.readouterr().out.startswith(plan.partition("To be kept:")[0])
+        assert capsys.readouterr().out.startswith(plan.partition("Files to keep:")[0])
 
     @pytest.mark.usefixtures("files")
     def test_a_dry_run_beside_a_running_bot_says_that_there_is_one(
@@ -153,7 +152,7 @@ class TestLocalOnly:
     ) -> None:
         with instance_lock(here / "matrix_store"):
             assert ends_with("--dry-run") == 0
-        assert "A bot is running: stop it before." in capsys.readouterr().out
+        assert "A bot is running: stop it first." in capsys.readouterr().out
 
     @pytest.mark.usefixtures("files")
     def test_databases_that_were_set_aside_go_only_if_told_so(self, here: Path) -> None:
@@ -171,9 +170,7 @@ class TestLocalOnly:
             "reset",
             "stopped",
         )
-        assert made.reason.startswith(
-            "local-only: no room was left; removed lambda_matrix.db-wal, "
-        )
+        assert made.reason.startswith("local-only: left no room; removed lambda_matrix.db-wal, ")
 
     def test_a_second_run_finds_nothing_to_remove(
         self, here: Path, files: set[str], capsys: pytest.CaptureFixture[str]
@@ -183,7 +180,7 @@ class TestLocalOnly:
         left = names(here)
         capsys.readouterr()
         assert ends_with("--yes") == 0
-        assert capsys.readouterr().out.endswith("There is nothing to do.\n")
+        assert capsys.readouterr().out.endswith("There is nothing to remove.\n")
         assert names(here) == left
         assert len(read_journal(here / "lambda_journal.db")) == 1
 
@@ -201,7 +198,7 @@ class TestLocalOnly:
     ) -> None:
         assert ends_with() == 2
         assert names(here) == files
-        told = "there is no terminal to ask on: add --yes, or --dry-run to look first"
+        told = "reset asks before it acts, and there is no terminal: add --yes or --dry-run"
         assert capsys.readouterr().err == f"surfaces-bot: {told}\n"
 
     def test_somebody_who_says_no_keeps_everything(
@@ -275,14 +272,14 @@ class TestServerLeaveForget:
         assert rooms.asked == []
         assert names(here) == files
         assert [line.rstrip() for line in capsys.readouterr().out.splitlines()][:10] == [
-            "To be left and forgotten:",
+            "Rooms to leave and forget:",
             "  !chat:x   @alice:x: C1",
             "  !space:x  @alice:x: Space",
             "",
-            "To be forgotten; an unfinished reset has left them:",
+            "Rooms to forget (an unfinished reset has left them):",
             "  !gone:x",
             "",
-            "Rooms to be left alone:",
+            "Rooms that stay as they are:",
             "  !door:x  direct_chat",
             "",
         ]
@@ -296,7 +293,7 @@ class TestServerLeaveForget:
         assert "matrix_store/session.json" not in names(here)
         text = capsys.readouterr().out
         assert "Left 2 rooms, forgot 3; removed 7 files.\n" in text
-        assert "still exist for everybody else" in text
+        assert "still exist for their other members" in text
         assert "deleted" not in text
         (row,) = read_journal(here / "lambda_journal.db")
         assert row.transition.reason.startswith(
@@ -311,7 +308,7 @@ class TestServerLeaveForget:
         assert names(here) == files
         told = capsys.readouterr()
         assert "!space:x  403 M_FORBIDDEN: no" in told.out
-        assert "not finished: the same command takes it up where it stopped" in told.err
+        assert "the reset is not finished: run the same command again to continue it" in told.err
 
     @pytest.mark.usefixtures("files")
     def test_a_room_that_is_not_forgotten_is_told_and_the_rest_is_done(
@@ -334,7 +331,7 @@ class TestServerLeaveForget:
         rooms.departed = end
         assert ends_with(*SERVER, "--yes") == 1
         assert names(here) == files
-        told = "surfaces-bot: not finished: the same command takes it up where it stopped"
+        told = "surfaces-bot: the reset is not finished: run the same command again to continue it"
         assert told in capsys.readouterr().err
 
 

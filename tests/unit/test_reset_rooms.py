@@ -68,7 +68,7 @@ async def carried_out(
 ) -> Departed:
     """One run of a reset."""
     todo = checklist(folder)
-    plan = await planned(stage, left_over=todo.left_over())
+    plan = await planned(stage, left_over=todo.remaining())
     return await depart(stage.bot, plan, todo, random=random.Random(1), tell=tell)  # noqa: S311
 
 
@@ -113,7 +113,7 @@ class TestWhichRooms:
             stage.server.evict(space, BOT)
             Person(stage.server, BOT).write_marker(other, {"version": 99})
             plan = await planned(stage)
-            assert plan.leave == {chat: f"{ALICE}: C1", other: "marked as ours"}
+            assert plan.leave == {chat: f"{ALICE}: C1", other: "marked by the bot"}
 
         simulate(play)
 
@@ -166,7 +166,7 @@ class TestLeaving:
             assert outcome == Departed(left=3, forgotten=3)
             assert await stage.bot.joined_rooms() == {stage.room_id}
             assert forgotten(stage) == {space, *chats}
-            assert checklist(tmp_path).left_over() == ()
+            assert checklist(tmp_path).remaining() == ()
 
         simulate(play)
 
@@ -215,7 +215,7 @@ class TestLeaving:
             assert (outcome.left, outcome.forgotten) == (2, 2)
             assert list(outcome.still_in) == [chat]
             assert forgotten(stage) == {space, other}
-            assert checklist(tmp_path).left_over() == (chat,)
+            assert checklist(tmp_path).remaining() == (chat,)
             assert await carried_out(stage, tmp_path) == Departed(left=1, forgotten=1)
 
         simulate(play)
@@ -227,7 +227,7 @@ class TestLeaving:
             outcome = await carried_out(stage, tmp_path)
             assert outcome.still_in == {}
             assert list(outcome.remembered) == [chat]
-            assert checklist(tmp_path).left_over() == (chat,)
+            assert checklist(tmp_path).remaining() == (chat,)
 
         simulate(play)
 
@@ -253,7 +253,7 @@ class TestLeaving:
             stage.faults.next("leave", Fault.SERVER_ERROR, room_id=chats[1], times=ATTEMPTS)
             with pytest.raises(HomeserverUnavailable):
                 await carried_out(stage, tmp_path)
-            assert checklist(tmp_path).left_over() == (chats[1], space)
+            assert checklist(tmp_path).remaining() == (chats[1], space)
             assert await carried_out(stage, tmp_path) == Departed(left=2, forgotten=2)
             assert forgotten(stage) == {space, *chats}
 
@@ -269,7 +269,7 @@ def test_cut_off_at_any_moment_a_second_run_finishes(seconds: float, tmp_path: P
         await carried_out(stage, tmp_path)
         assert await stage.bot.joined_rooms() == {stage.room_id}
         assert forgotten(stage) == {space, *chats}
-        assert checklist(tmp_path).left_over() == ()
+        assert checklist(tmp_path).remaining() == ()
 
     simulate(play)
 
@@ -279,19 +279,19 @@ class TestChecklist:
 
     def test_it_remembers_what_is_not_done_in_order(self, tmp_path: Path) -> None:
         todo = checklist(tmp_path / "store")
-        assert todo.left_over() == ()
+        assert todo.remaining() == ()
         todo.begin(self.ROOMS)
-        todo.tick(self.ROOMS[1])
-        assert todo.left_over() == (self.ROOMS[0], self.ROOMS[2])
+        todo.mark_done(self.ROOMS[1])
+        assert todo.remaining() == (self.ROOMS[0], self.ROOMS[2])
         assert [path.name for path in (tmp_path / "store").iterdir()] == [CHECKLIST_NAME]
 
     def test_a_line_that_was_not_finished_counts_for_nothing(self, tmp_path: Path) -> None:
         todo = checklist(tmp_path)
         todo.begin(self.ROOMS)
-        todo.tick(self.ROOMS[0])
+        todo.mark_done(self.ROOMS[0])
         with todo.path.open("ab") as file:
             file.write(b'"!b')
-        assert todo.left_over() == self.ROOMS[1:]
+        assert todo.remaining() == self.ROOMS[1:]
 
     @pytest.mark.parametrize("content", [b"", b"rubbish\n", b"\xff\n", b'{"rooms": ["!a"]}\n'])
     def test_one_that_cannot_be_read_is_as_good_as_none(
@@ -299,16 +299,16 @@ class TestChecklist:
     ) -> None:
         todo = checklist(tmp_path)
         todo.path.write_bytes(content)
-        assert todo.left_over() == ()
+        assert todo.remaining() == ()
 
     def test_a_folder_in_its_place_is_as_good_as_none(self, tmp_path: Path) -> None:
         todo = checklist(tmp_path)
         todo.path.mkdir()
-        assert todo.left_over() == ()
+        assert todo.remaining() == ()
 
     def test_another_accounts_is_not_ours(self, tmp_path: Path) -> None:
         checklist(tmp_path).begin(self.ROOMS)
-        assert checklist(tmp_path, ALICE).left_over() == ()
+        assert checklist(tmp_path, ALICE).remaining() == ()
 
     def test_where_it_cannot_be_written_nothing_is_begun(self, tmp_path: Path) -> None:
         (tmp_path / "store").touch()
@@ -316,4 +316,4 @@ class TestChecklist:
         with pytest.raises(StoreUnavailable, match=CHECKLIST_NAME):
             todo.begin(self.ROOMS)
         with pytest.raises(StoreUnavailable, match=CHECKLIST_NAME):
-            todo.tick(self.ROOMS[0])
+            todo.mark_done(self.ROOMS[0])

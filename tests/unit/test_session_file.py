@@ -62,7 +62,7 @@ def test_no_file_is_no_session_and_no_complaint(tmp_path: Path) -> None:
         ),
         (
             msgspec.json.encode(replace(SESSION, access_token="a\r\nb")),
-            "its token cannot be one",
+            "its access token is malformed",
         ),
     ],
 )

@@ -107,8 +107,8 @@ def test_every_mistake_is_told_at_once_on_a_line_that_names_the_variable(
         ("MATRIX_HOMESERVER", "https://example.org:99999", "is not a URL"),
         ("MATRIX_HOMESERVER", "https://[::1", "is not a URL"),
         ("MATRIX_HOMESERVER", "https://example.org/_matrix/client", "/_matrix included"),
-        ("MATRIX_HOMESERVER", "https://example.org?x=1", "more than a host"),
-        ("MATRIX_HOMESERVER", "https://me:hush-hush@example.org", "leave it out"),
+        ("MATRIX_HOMESERVER", "https://example.org?x=1", "a path, a query or a fragment"),
+        ("MATRIX_HOMESERVER", "https://me:hush-hush@example.org", "remove it"),
         ("MATRIX_USER_ID", "bot", "@bot:example.org"),
         ("MATRIX_USER_ID", "bot:example.org", "@bot:example.org"),
         ("MATRIX_USER_ID", "@bot", "@bot:example.org"),
@@ -116,7 +116,7 @@ def test_every_mistake_is_told_at_once_on_a_line_that_names_the_variable(
         ("MATRIX_DEVICE_ID", "my device", "is not a device id"),
         ("MATRIX_ALLOWED_USERS", "@alice:example.org, bob", "'bob'"),
         ("MATRIX_DB_PATH", ".", "is a folder"),
-        ("MATRIX_DB_PATH", "~nobody-of-that-name/db", "nobody's home"),
+        ("MATRIX_DB_PATH", "~nobody-of-that-name/db", "of an unknown user"),
         ("MATRIX_JOURNAL_PATH", "lambda_matrix.db", "the same file as MATRIX_DB_PATH"),
         ("BOT_LOCALE", "de", "use 'en' or 'ru'"),
         ("BOT_PLATFORM", "gpt", "use 'echo'"),
@@ -249,7 +249,7 @@ def test_an_unknown_variable_close_to_an_unset_one_of_ours_gets_a_hint(
     if slip == "matrix_db_path":
         meant = "MATRIX_DB_PATH"
     assert told == (
-        () if meant is None else (f"{slip}: is not a variable of ours: did you mean {meant}?",)
+        () if meant is None else (f"{slip}: is not a variable of the bot: did you mean {meant}?",)
     )
 
 

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -10,6 +11,7 @@ import anyio
 import pytest
 from structlog.testing import capture_logs
 
+from actors.bounds import Bounds
 from supervisor.settings import Bind
 from supervisor.status import server
 from supervisor.status.asking import ask, url_of
@@ -157,11 +159,10 @@ async def test_a_change_is_told_and_the_end_ends_the_stream(http: aiohttp.Client
 
 
 async def test_nothing_is_told_while_nothing_changes_but_that_the_bot_is_there(
-    http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    http: aiohttp.ClientSession,
 ) -> None:
-    monkeypatch.setattr(server, "KEEP_ALIVE_S", 0.1)
-    monkeypatch.setattr(server, "SAMPLE_S", 0.05)
-    async with on_stage() as puppet:
+    bounds = replace(Bounds(), page_alive_s=0.1, page_sample_s=0.05)
+    async with on_stage(bounds=bounds) as puppet:
         stream = await http.get(f"{puppet.url}events")
         await next_snapshot(stream)
         with anyio.fail_after(30):
@@ -170,12 +171,10 @@ async def test_nothing_is_told_while_nothing_changes_but_that_the_bot_is_there(
 
 
 async def test_too_many_listeners_are_told_to_come_back(
-    http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    http: aiohttp.ClientSession,
 ) -> None:
-    monkeypatch.setattr(server, "LISTENERS", 1)
-    monkeypatch.setattr(server, "SAMPLE_S", 0.05)
-    monkeypatch.setattr(server, "KEEP_ALIVE_S", 0.05)
-    async with on_stage() as puppet:
+    bounds = replace(Bounds(), page_listeners=1, page_alive_s=0.05, page_sample_s=0.05)
+    async with on_stage(bounds=bounds) as puppet:
         first = await http.get(f"{puppet.url}events")
         async with http.get(f"{puppet.url}events") as second:
             assert second.status == 503
@@ -202,7 +201,7 @@ async def test_what_the_bot_says_is_what_is_heard() -> None:
         _, _, port = puppet.url.strip("/").rpartition(":")
         heard = await anyio.to_thread.run_sync(ask, Bind("0.0.0.0", int(port)))  # noqa: S104
         assert heard is not None
-        assert heard.says_the_same_as(puppet.says)
+        assert heard.equals_except_time(puppet.says)
 
 
 async def test_where_nothing_listens_nothing_is_heard() -> None:

@@ -46,7 +46,7 @@ process     4711, up 1 h, version 0.1.0, boot 3f9c1a7e20bd
 page        http://127.0.0.1:8484/
 rooms       10,006: 10,002 ready, 4 left
 owners      2,001
-waiting     3 to be handled, 1 to be sent, 12 upkeep
+waiting     3 to handle, 1 to send, 12 rooms due for upkeep
 reconciled  59 min 52 s ago: 3 changes, 7 skipped, 0 conflicts"""
     )
 
@@ -68,7 +68,7 @@ def test_rooms_that_need_no_look_are_no_worry() -> None:
     assert told(warm).endswith("reconciled  10 s ago: no room had changed")
     some = replace(nothing, counts={"joined_rooms": 2, "changes": 1})
     assert told(replace(warm, reconciled=some)).endswith(
-        "reconciled  10 s ago: of 2 that had changed: 1 change, 0 skipped, 0 conflicts"
+        "reconciled  10 s ago: in 2 changed rooms: 1 change, 0 skipped, 0 conflicts"
     )
 
 
@@ -84,10 +84,10 @@ def test_a_lost_bot_says_what_is_missing_and_when_it_tries_again() -> None:
     lost = replace(LIVE, lifecycle=lifecycle)
     assert told(lost).splitlines()[:2] == [
         "degraded for 3 min: homeserver_lost: 502 Bad Gateway",
-        "attempt 4 to recover in 20 s",
+        "recovery attempt 4: in 20 s",
     ]
     now = replace(lost, lifecycle=replace(lifecycle, next_attempt_at="2026-01-02T11:59:59Z"))
-    assert told(now).splitlines()[1] == "attempt 4 to recover now"
+    assert told(now).splitlines()[1] == "recovery attempt 4: now"
 
 
 def test_what_is_not_known_is_said_to_be_unknown() -> None:
@@ -102,7 +102,7 @@ def test_what_is_not_known_is_said_to_be_unknown() -> None:
     assert told(young).splitlines()[5:] == [
         "rooms       0",
         "owners      unknown",
-        "waiting     unknown to be handled, 1 to be sent, 12 upkeep",
+        "waiting     unknown to handle, 1 to send, 12 rooms due for upkeep",
         "reconciled  not yet",
     ]
 
@@ -158,5 +158,5 @@ def test_a_long_list_is_cut_and_the_rest_is_counted() -> None:
     notes = tuple(Note(room_id=f"!{n}", reason="failed", detail="") for n in range(100))
     report = Reconciled(at=None, counts={}, skipped=0, conflicts=notes, conflicts_total=5000)
     lines = told(replace(LIVE, reconciled=report)).splitlines()
-    assert lines[-1] == f"  and {5000 - LISTED:,} more, see the page"
+    assert lines[-1] == f"  and {5000 - LISTED:,} more, listed on the page"
     assert lines[-2 * LISTED - 2] == "conflicts (5,000)"

@@ -148,7 +148,7 @@ async def log_in(gateway: Gateway) -> Hydration:
 
 async def test_a_homeserver_without_passwords_says_so() -> None:
     unrecognized: Answer = (404, {"errcode": "M_UNRECOGNIZED", "error": "use single sign-on"})
-    with pytest.raises(CredentialsRefused, match=r"does not log .* in .* sign-on"):
+    with pytest.raises(CredentialsRefused, match=r"refuses the password login of .* sign-on"):
         await with_gateway(HEALTHY | {"login": unrecognized}, log_in)
 
 

@@ -1,23 +1,23 @@
-// Keeps the page up to date. Whatever others have named or written goes in as text, never as markup.
+// Keeps the page up to date. Names and reasons are inserted as text, never as markup.
 
 import { drawBar, drawTimeline, lifecycleLabel, markState } from "./pictures.js";
 import { count, duration, moment, ticking, until, words } from "./words.js";
 
 const SILENCE_MS = 35_000;
-const AGAIN_MS = 3_000;
-const ALWAYS_TOLD = new Set(["joined_rooms", "already_right", "changes", "skipped_rooms", "conflicts"]);
+const RECONNECT_MS = 3_000;
+const SHOWN_WHEN_ZERO = new Set(["joined_rooms", "already_right", "changes", "skipped_rooms", "conflicts"]);
 const byId = (id) => document.getElementById(id);
 
 let seen = null; // the newest snapshot
-let ahead = 0; // milliseconds that the bot's clock is ahead of ours
+let ahead = 0; // milliseconds that the bot's clock is ahead of the browser's
 let stream = null;
-let heard = 0;
+let heard = 0; // the browser's time of the last sign of life
 let lost = false;
 
 const now = () => Date.now() + ahead;
 const seconds = (at) => (now() - Date.parse(at)) / 1000;
 
-/** Write only what differs, so that nothing is announced or selected away for nothing. */
+/** Write only a text that differs: screen readers announce every write, and a selection is lost. */
 function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -47,7 +47,7 @@ function times(probes) {
   return probes === 1 ? "probed once" : `probed ${count(probes)} times`;
 }
 
-/** A cell whose text is a time to come or gone; `tick` keeps it so. */
+/** A time element whose text `tick` updates: "3 min ago" (kind `ago`) or "in 3 min" (`until`). */
 function clock(at, kind) {
   const element = document.createElement("time");
   element.dateTime = at;
@@ -58,7 +58,7 @@ function clock(at, kind) {
 
 const drawn = new WeakMap();
 
-/** Fill a table's body, unless it says the same already: a reader's place in it is kept. */
+/** Fill a table's body, unless it has the same rows already: the reader keeps focus and position. */
 function fill(body, rows, toCells) {
   const content = JSON.stringify(rows);
   if (drawn.get(body) === content) return;
@@ -76,7 +76,7 @@ function fill(body, rows, toCells) {
 
 function more(element, listed, total) {
   element.hidden = total <= listed;
-  write(element, `${count(total - listed)} more are not listed here.`);
+  write(element, `${count(total - listed)} more are not listed.`);
 }
 
 function showNow() {
@@ -99,8 +99,8 @@ function showFigures() {
     ["Owners", seen.owners_total],
     ["Rooms", total],
     ["Quarantined", seen.rooms.quarantined],
-    ["To be handled", seen.inbox_waiting],
-    ["To be sent", seen.outbox_unsent],
+    ["To handle", seen.inbox_waiting],
+    ["To send", seen.outbox_unsent],
     ["Upkeep due", seen.upkeep_due],
   ];
   const list = byId("figures");
@@ -132,7 +132,7 @@ function showTimeline() {
   ]);
 }
 
-/** Rooms by state; those that need no look are told from those that wait for one. */
+/** Rooms by state. Unchecked rooms that need no check are counted as `unchanged`. */
 function roomsByState() {
   const { unchecked, ...others } = seen.rooms;
   return { unchecked: unchecked - seen.unchanged, ...others, unchanged: seen.unchanged };
@@ -162,23 +162,23 @@ function showRooms() {
 }
 
 function reconciledAt(report) {
-  if (!report) return "Not yet.";
-  const when = report.at ? `${moment(report.at)}: ` : "";
-  if (report.partly && !report.counts.joined_rooms) return `${when}no room had changed, so none was looked at.`;
-  if (report.partly) return `${when}what it found and wrote in the rooms that had changed:`;
-  return `${when}what it found and wrote:`;
+  if (!report) return "No reconciliation yet.";
+  const when = report.at ? ` at ${moment(report.at)}` : "";
+  if (!report.partly) return `The bot checked all rooms${when}.`;
+  if (report.counts.joined_rooms) return `The bot checked the changed rooms${when}.`;
+  return `The bot found no changed rooms${when}.`;
 }
 
 function whyNoConflicts(report) {
-  if (!report) return "Not known before the first reconciliation.";
-  if (report.partly) return "None among the rooms that had changed: the last reconciliation looked at no others.";
-  return "None: the last reconciliation could decide everything.";
+  if (!report) return "Conflicts are known after the first reconciliation.";
+  if (report.partly) return "The last reconciliation found no conflicts in the changed rooms. It did not check the others.";
+  return "The last reconciliation found no conflicts.";
 }
 
 function showReconciled() {
   const report = seen.reconciled;
-  const told = report && !(report.partly && !report.counts.joined_rooms) ? Object.entries({ ...report.counts, skipped_rooms: report.skipped, conflicts: report.conflicts_total }) : [];
-  fill(byId("reconciled"), told.filter(([name, value]) => value || ALWAYS_TOLD.has(name)), ([name, value]) => [
+  const counts = report && !(report.partly && !report.counts.joined_rooms) ? Object.entries({ ...report.counts, skipped_rooms: report.skipped, conflicts: report.conflicts_total }) : [];
+  fill(byId("reconciled"), counts.filter(([name, value]) => value || SHOWN_WHEN_ZERO.has(name)), ([name, value]) => [
     cell(report.partly && name === "joined_rooms" ? "changed rooms" : words(name), { header: true }), cell(count(value), { className: "number" }),
   ]);
   write(byId("reconciled-at"), reconciledAt(report));
@@ -194,8 +194,8 @@ function showReconciled() {
 
 function showOwners() {
   const total = seen.owners_total;
-  const line = total === null ? "The database cannot be read now." : total === 0 ? "Nobody has a Space yet."
-    : `${count(total)} ${total === 1 ? "person has" : "people have"} a Space.`;
+  const line = total === null ? "The database cannot be read now." : total === 0 ? "No owner has a Space yet."
+    : `${count(total)} ${total === 1 ? "owner has" : "owners have"} a Space.`;
   const cut = total > seen.owners.length ? ` The first ${count(seen.owners.length)} are listed.` : "";
   write(byId("owners-line"), line + cut);
   byId("owners-details").hidden = seen.owners.length === 0;
@@ -206,7 +206,7 @@ function showOwners() {
   ]);
 }
 
-/** What changes with time alone. */
+/** Update every text that changes with time alone. */
 function tick() {
   if (!seen) return;
   const { lifecycle } = seen;
@@ -215,7 +215,7 @@ function tick() {
   next.hidden = lifecycle.next_attempt_at === null;
   if (!next.hidden) {
     const when = until(lifecycle.next_attempt_at, now());
-    write(next, `Attempt ${count(lifecycle.failures)} to recover: ${when}.`);
+    write(next, `Recovery attempt ${count(lifecycle.failures)}: ${when}.`);
   }
   for (const element of document.querySelectorAll("time[data-kind]")) {
     const at = element.dateTime;
@@ -236,10 +236,10 @@ function show(snapshot) {
   tick();
 }
 
-function whatIsLost() {
-  if (!seen) return "The bot does not answer. Trying again.";
-  if (seen.lifecycle.state === "stopped") return "The bot has stopped, and this is how it was. The page goes on when it is started again.";
-  return `The bot has not answered since ${moment(heard)}. What is shown may be old; trying again.`;
+function connectionText() {
+  if (!seen) return "The bot does not answer. The page tries again.";
+  if (seen.lifecycle.state === "stopped") return "The bot has stopped. The page shows its last status and continues when the bot starts again.";
+  return `The bot has not answered since ${moment(heard)}. The page may show old data; it tries again.`;
 }
 
 function setLost(isLost) {
@@ -248,7 +248,7 @@ function setLost(isLost) {
   const line = byId("connection");
   document.body.classList.toggle("lost", lost);
   line.hidden = !lost;
-  write(line, lost ? whatIsLost() : "");
+  write(line, lost ? connectionText() : "");
 }
 
 function listen() {
@@ -260,7 +260,7 @@ function listen() {
   stream.onmessage = (event) => { alive(); show(JSON.parse(event.data)); };
   stream.onerror = () => {
     setLost(true);
-    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, AGAIN_MS);
+    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, RECONNECT_MS);
   };
 }
 

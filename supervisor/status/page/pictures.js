@@ -1,16 +1,16 @@
-// The pictures, drawn as SVG by hand. Text goes in as text, never as markup.
+// Draws the pictures as SVG, without a library. Texts are inserted as text, never as markup.
 
 import { duration, moment, words } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const STATES = [...document.querySelectorAll("#lifecycle .node")].map((node) => node.dataset.state);
 const LANES = STATES.slice(0, -1);
-const WAY = LANES.filter((state) => !["live", "degraded"].includes(state)).reverse();
+const STARTING = LANES.filter((state) => !["live", "degraded"].includes(state)).reverse();
 const LANE = 26;
 const LEFT = 78;
 const TOP = 6;
-const SLIVER = 1; // one room among thousands is to be seen, too
-const LEAST = 3; // a state that was left within milliseconds is to be seen all the same
+const MIN_SHARE = 1; // percent of the bar: one room among thousands stays visible
+const MIN_WIDTH = 3; // pixels: a state that lasted milliseconds stays visible
 
 function draw(name, attributes, ...children) {
   const element = document.createElementNS(SVG, name);
@@ -19,7 +19,7 @@ function draw(name, attributes, ...children) {
   return element;
 }
 
-/** Mark the state that the bot is in. */
+/** Mark the current state, and set the picture's label. */
 export function markState(picture, state, label) {
   for (const node of picture.querySelectorAll(".node")) {
     node.classList.toggle("current", node.dataset.state === state);
@@ -27,7 +27,7 @@ export function markState(picture, state, label) {
   picture.setAttribute("aria-label", label);
 }
 
-/** What was when: each transition ends a stay in its `src`; the current state goes on. */
+/** Periods in a state: each transition ends a stay in its `src`; the current stay ends now. */
 export function stays(lifecycle, now) {
   const past = lifecycle.steps.filter((step) => step.outcome !== "denied").map((step) => {
     const end = Date.parse(step.at);
@@ -37,7 +37,7 @@ export function stays(lifecycle, now) {
   return [...past, { state: lifecycle.state, from: Date.parse(lifecycle.since), to: now, left: null }];
 }
 
-/** Lanes of states over time. The picture is drawn for its own width, so that text keeps its size. */
+/** Lanes of states over time. The picture is drawn at its real width, so that texts keep their size. */
 export function drawTimeline(picture, lifecycle, spanS, now) {
   const width = Math.max(280, picture.clientWidth || 280);
   const height = TOP + LANES.length * LANE + 24;
@@ -77,7 +77,7 @@ function drawTimes(from, now, x, height, width) {
 
 function drawStay(stay, x) {
   const start = x(stay.from);
-  const length = Math.max(LEAST, x(stay.to) - start);
+  const length = Math.max(MIN_WIDTH, x(stay.to) - start);
   const title = draw("title", {}, `${stay.state}, ${moment(stay.from)}, for ${duration((stay.to - stay.from) / 1000)}`);
   return draw("rect", {
     class: "stay", "data-state": stay.state, x: start, y: middle(stay.state) - 7, width: length, height: 14, rx: Math.min(4, length / 2),
@@ -98,14 +98,14 @@ function sentence(shown, spanS) {
   return `In the last ${duration(spanS)}: ${parts.join(", ") || "not running"}`;
 }
 
-/** How the rooms are divided, as one bar. */
+/** The shares of the room states, as one bar. */
 export function drawBar(picture, rooms) {
   const total = Object.values(rooms).reduce((sum, count) => sum + count, 0);
   const present = Object.entries(rooms).filter(([, count]) => count);
   let x = 0;
   picture.replaceChildren(
     ...present.map(([state, count]) => {
-      const width = SLIVER + (count / total) * (100 - SLIVER * present.length);
+      const width = MIN_SHARE + (count / total) * (100 - MIN_SHARE * present.length);
       const part = draw("rect", { class: `room ${state}`, x, y: 0, width, height: 4 });
       x += width;
       return part;
@@ -113,9 +113,9 @@ export function drawBar(picture, rooms) {
   );
 }
 
-/** The picture's words for who cannot see it. */
+/** The picture as text, for screen readers. */
 export function lifecycleLabel(lifecycle) {
   const cause = lifecycle.cause ? `, because of ${words(lifecycle.cause)}` : "";
-  const way = `${WAY.slice(0, -1).join(", ")} and ${WAY.at(-1)}`;
-  return `The way to live leads through ${way}. The bot is in ${lifecycle.state}${cause}.`;
+  const path = [...STARTING, "live"].join(", then ");
+  return `A start leads through ${path}. The bot is in state ${lifecycle.state}${cause}.`;
 }

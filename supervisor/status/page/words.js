@@ -1,11 +1,11 @@
-// Numbers and times as people say them. Nothing here touches the page.
+// Numbers and times as text. The functions are pure: they do not touch the page.
 
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 const TIME = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const NUMBER = new Intl.NumberFormat("en-GB");
 
-/** A length of time in its two greatest units. */
+/** A length of time in its two largest units: "2 h 5 min", or "3.2 s". */
 export function duration(seconds) {
   if (seconds < 10) return `${Math.max(0, seconds).toFixed(1)} s`;
   let rest = Math.round(seconds);
@@ -18,30 +18,30 @@ export function duration(seconds) {
   return parts.slice(0, 2).join(" ");
 }
 
-/** The same in whole units, for what counts up or down before one's eyes. */
+/** The same in whole seconds, for a time that is updated every second. */
 export function ticking(seconds) {
   return seconds < 10 ? `${Math.max(0, Math.floor(seconds))} s` : duration(Math.floor(seconds));
 }
 
-/** A moment, with its day unless that is today. */
+/** A moment as time of day, with its date unless it is today. */
 export function moment(at, now = Date.now()) {
   const when = new Date(at);
   const today = DATE.format(when) === DATE.format(new Date(now));
   return today ? TIME.format(when) : `${DATE.format(when)} ${TIME.format(when)}`;
 }
 
-/** How a moment in the future is to be waited for. */
+/** The time left until a moment: "in 20 s", or "now" if the moment is past. */
 export function until(at, now) {
   const seconds = (Date.parse(at) - now) / 1000;
   return seconds <= 0 ? "now" : `in ${ticking(seconds)}`;
 }
 
-/** A count, or what stands for one that is not known. */
+/** A count with thousands separators; "unknown" for null. */
 export function count(value) {
   return value === null ? "unknown" : NUMBER.format(value);
 }
 
-/** `homeserver_lost` as words. */
+/** A name as words: `homeserver_lost` becomes "homeserver lost". */
 export function words(name) {
   return name.replaceAll("_", " ");
 }

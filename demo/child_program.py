@@ -1,4 +1,4 @@
-"""A program that never outlives the one that started it, however that one ends."""
+"""A child process that does not outlive its parent, however the parent ends."""
 
 import os
 import signal
@@ -11,21 +11,21 @@ from typing import Final
 import anyio
 from anyio import to_thread
 
-# Blocks until its input says "let go" or breaks off. A broken pipe is the one sign of death that
-# even SIGKILL gives, on every Unix.
-_WATCH: Final = """
+# The watcher blocks until it reads "detach" or its pipe closes. On every Unix, the pipe closes when
+# the parent ends, even by SIGKILL.
+_WATCHER: Final = """
 read -r word
-test "$word" = "let go" && exit
+test "$word" = "detach" && exit
 kill -s KILL -- "-$1"
 test -n "$2" && rm -rf -- "$2"
 """
 
 
-class LeashedProgram:
+class ChildProgram:
     """A running program in a process group of its own.
 
-    Its output is appended to `log`. When this process dies without ending it, by SIGKILL included,
-    the whole group is killed, and the folder `litter` is removed.
+    The program's output is appended to `log`. If this process ends without ending the program,
+    even by SIGKILL, a watcher kills the whole group and removes the folder `remove_folder`.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class LeashedProgram:
         folder: Path,
         log: Path,
         environment: Mapping[str, str],
-        litter: Path | None = None,
+        remove_folder: Path | None = None,
     ) -> None:
         with log.open("ab") as output:
             self._program = subprocess.Popen(
@@ -47,8 +47,8 @@ class LeashedProgram:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._watch = subprocess.Popen(
-            ["/bin/sh", "-c", _WATCH, "leash", str(self.pid), str(litter or "")],
+        self._watcher = subprocess.Popen(
+            ["/bin/sh", "-c", _WATCHER, "watcher", str(self.pid), str(remove_folder or "")],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -57,41 +57,41 @@ class LeashedProgram:
 
     @property
     def pid(self) -> int:
-        """The program's process id, which is its group's id too."""
+        """The process id of the program, which is also its group id."""
         return self._program.pid
 
     def exit_code(self) -> int | None:
-        """Answer None while it runs; minus the signal's number when one ended it."""
+        """Return the exit code: None while the program runs, minus the signal that ended it."""
         return self._program.poll()
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the whole group; to one that has ended, nothing."""
+        """Send a signal to the whole group, unless the program has ended."""
         if self.exit_code() is None:
             os.killpg(self.pid, number)
 
     async def wait(self, timeout_s: float) -> int:
-        """Wait for its end and answer the exit code. Raises TimeoutError."""
+        """Wait until the program ends and return its exit code. Raises TimeoutError."""
         wait = partial(self._program.wait, timeout_s)
         try:
             code = await to_thread.run_sync(wait, abandon_on_cancel=True)
         except subprocess.TimeoutExpired:
-            message = f"process {self.pid} still runs after {timeout_s:g} s"
+            message = f"process {self.pid} is still running after {timeout_s:g} s"
             raise TimeoutError(message) from None
-        self.let_go()
+        self.detach()
         return code
 
     async def end(self, grace_s: float = 10) -> int:
-        """Ask it to end, insist after `grace_s` seconds, and answer the exit code."""
+        """Send SIGTERM, after `grace_s` seconds SIGKILL, and return the exit code."""
         self.signal(signal.SIGTERM)
         self.signal(signal.SIGCONT)
-        return await self._see_out(grace_s)
+        return await self._wait_or_kill(grace_s)
 
     async def kill(self) -> int:
-        """End it with SIGKILL, without a chance to tidy up."""
+        """End the program with SIGKILL and return the exit code."""
         self.signal(signal.SIGKILL)
-        return await self._see_out(10)
+        return await self._wait_or_kill(10)
 
-    async def _see_out(self, grace_s: float) -> int:
+    async def _wait_or_kill(self, grace_s: float) -> int:
         code = 0
         with anyio.CancelScope(shield=True):
             try:
@@ -101,7 +101,7 @@ class LeashedProgram:
                 code = await self.wait(10)
         return code
 
-    def let_go(self) -> None:
-        """Take the leash off: from now on it may outlive this process."""
-        if self._watch.returncode is None:
-            self._watch.communicate(b"let go\n")
+    def detach(self) -> None:
+        """End the watcher: from now on the program may outlive this process."""
+        if self._watcher.returncode is None:
+            self._watcher.communicate(b"detach\n")

@@ -1,0 +1,147 @@
+"""The requests and the rows of a new Space or chat."""
+
+from dataclasses import dataclass, replace
+
+import structlog
+
+from actors.model import (
+    ChatContext,
+    Intent,
+    IntentKind,
+    IntentStep,
+    Marker,
+    Nonce,
+    RoomId,
+    RoomKind,
+    RoomMeta,
+    UserMeta,
+)
+from actors.owner.work import OwnerWork, required
+from actors.ports import HomeserverRefused, HomeserverUnavailable, NewRoom
+from actors.reading import read_if_joined
+from actors.rows import PLATFORM_NAME, chat_key, room_key, to_row, user_key
+from actors.rules.numbering import chat_number, next_index
+from actors.writes import PutIntent, PutRow, Write
+
+_log = structlog.get_logger()
+
+
+def adopted(intent: Intent, room_id: RoomId) -> Intent:
+    """The intent with the room that it created."""
+    return replace(intent, step=IntentStep.CREATED, room_id=room_id)
+
+
+@dataclass(frozen=True, slots=True)
+class RoomMaking:
+    """Requests and rows for one owner. Every step but `create_room` may be repeated."""
+
+    work: OwnerWork
+
+    async def create_room(self, new_room: NewRoom, nonce: Nonce) -> RoomId:
+        """Create the room; after HomeserverUnavailable it may exist. Raises the port's errors."""
+        async with self.work.services.homeserver_slots:
+            with self.work.services.registry.creations.under_way(nonce):
+                return await self.work.services.homeserver.create_room(new_room)
+
+    async def find(self, nonce: Nonce) -> RoomId | None:
+        """The joined room with the nonce in its marker. Rooms with a row are not searched."""
+        homeserver, store = self.work.services.homeserver, self.work.services.store
+        for room_id in sorted(await homeserver.joined_rooms()):
+            if await store.row(room_key(room_id)) is not None:
+                continue
+            seen = await read_if_joined(homeserver, room_id)
+            if seen and seen.marker and seen.marker.intent == nonce:
+                return room_id
+        return None
+
+    async def new_room(self, intent: Intent) -> NewRoom:
+        """The room to create. A chat's number is noted in the Space's marker first."""
+        texts = self.work.services.texts
+        if intent.kind is IntentKind.SPACE:
+            mark = await self.next_index()
+            return NewRoom(
+                Marker(RoomKind.SPACE, self.work.owner, next_chat_index=mark, intent=intent.nonce),
+                self.space_name(),
+                texts.space_topic,
+            )
+        space_id = await self.space_id()
+        await self.raise_high_water(space_id, 1 + (chat_number(intent.chat_id or "") or 0))
+        return NewRoom(
+            Marker(
+                RoomKind.CHAT,
+                self.work.owner,
+                chat_id=intent.chat_id,
+                space_id=space_id,
+                platform_chat_id=intent.platform_chat_id,
+                intent=intent.nonce,
+            ),
+            self.chat_name(intent),
+        )
+
+    async def next_index(self) -> int:
+        """The next index, above every number that the owner's chats use, also without a Space."""
+        user, chats = await self.work.user(), await self.work.chats()
+        floor = (
+            user.next_chat_index
+            if user
+            else self.work.services.registry.creations.first_free(self.work.owner)
+        )
+        return next_index((chat.chat_id for chat in chats), floor)
+
+    async def raise_high_water(self, space_id: RoomId, index: int) -> None:
+        """Raise the high-water mark in the Space's marker to `index`, if it is lower."""
+        homeserver = self.work.services.homeserver
+        space = await homeserver.read_room(space_id)
+        if space.marker_fault is not None:
+            raise HomeserverUnavailable(f"the Space's marker can't be read: {space.marker_fault}")
+        marker = space.marker or Marker(RoomKind.SPACE, self.work.owner)
+        if (marker.next_chat_index or 1) < index:
+            await homeserver.write_marker(space_id, replace(marker, next_chat_index=index))
+
+    async def record(self, intent: Intent, room_id: RoomId) -> None:
+        """Write the rows of a created room, together with the intent, in one transaction."""
+        created = adopted(intent, room_id)
+        writes: list[Write] = [PutIntent(created)]
+        if intent.kind is IntentKind.SPACE:
+            name = self.space_name()
+            room = RoomMeta(RoomKind.SPACE, None, name, self.work.owner, room_id, None)
+            user = UserMeta(room_id, await self.next_index())
+            writes.append(PutRow(user_key(self.work.owner), to_row(user)))
+        else:
+            space_id, chat_id = await self.space_id(), required(intent.chat_id)
+            name = self.chat_name(intent)
+            room = RoomMeta(
+                RoomKind.CHAT, chat_id, name, self.work.owner, space_id, intent.platform_chat_id
+            )
+            chat = ChatContext(self.work.owner, chat_id, PLATFORM_NAME, room_id, name)
+            writes.append(PutRow(chat_key(self.work.owner, chat_id), to_row(chat)))
+        writes.append(PutRow(room_key(room_id), to_row(room)))
+        await self.work.services.store.commit(writes)
+
+    async def link(self, space_id: RoomId, room_id: RoomId) -> None:
+        """List a room in a Space, unless it is listed: homeservers limit writes, not reads."""
+        space = await read_if_joined(self.work.services.homeserver, space_id)
+        if space is not None and room_id in space.children:
+            return
+        try:
+            await self.work.services.homeserver.link(space_id, room_id)
+        except HomeserverRefused as refusal:
+            _log.warning(
+                "link_refused", room_id=room_id, owner=self.work.owner, reason=str(refusal)
+            )
+
+    def chat_name(self, intent: Intent) -> str:
+        """The name that was asked for, or the default name of the chat's number."""
+        if intent.chat_id is None:
+            return ""
+        number = chat_number(intent.chat_id)
+        return intent.name or self.work.services.texts.chat_name.format(number=number)
+
+    def space_name(self) -> str:
+        """The default name of the owner's Space."""
+        localpart = self.work.owner[1:].partition(":")[0]
+        return self.work.services.texts.space_name.format(owner=localpart)
+
+    async def space_id(self) -> RoomId:
+        """The owner's Space. Raises ValueError where there is none."""
+        return required(await self.work.user()).space_id
