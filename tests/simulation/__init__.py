@@ -1,4 +1,4 @@
-"""A simulated homeserver, and runs over it that replay exactly."""
+"""A simulated homeserver, and simulations of the bot on it that replay exactly from a seed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""People who do what people do, at random."""
+"""The people of a simulation: they write, rename, invite and leave at random."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -26,7 +26,7 @@ BURST: Final = 15
 
 
 class Cast:
-    """Everybody but the bot. `act` lets one of them do one thing."""
+    """All people of a simulation. `act` lets one of them do one thing."""
 
     def __init__(self, server: SimulatedServer, rng: Random, people: int, story: Story) -> None:
         self.people = [Person(server, UserId(f"@{name}:sim.test")) for name in NAMES[:people]]
@@ -36,12 +36,12 @@ class Cast:
         self._story = story
         self._said = 0
         self.inherited: dict[RoomId, UserId] = {}
-        """Rooms from before markers, and whose they are."""
+        """Legacy rooms, without a marker, and their owners."""
         self.spaces_taken: Counter[UserId] = Counter()
-        """How often the bot was taken out of somebody's Space."""
+        """How often the bot was removed from each owner's Space."""
         self._banned: list[tuple[RoomId, UserId]] = []
         self._acts: dict[Callable[[Person], None], int] = {
-            self._knock: 2,
+            self._invite_bot: 2,
             self._talk: 10,
             self._talk_at_length: 3,
             self._command: 8,
@@ -59,39 +59,39 @@ class Cast:
         }
 
     def act(self) -> None:
-        """Let somebody do something. What the server forbids them does not happen."""
+        """Let a random person do a random thing. The server may refuse it: then nothing happens."""
         person = self._rng.choice(self.people)
         if self._rng.random() < 0.9:
             person.join_all()
         if not self.chats_of(person) and self._rng.random() < 0.5:
-            self._knock(person)
+            self._invite_bot(person)
             return
         act = self._rng.choices(list(self._acts), list(self._acts.values()))[0]
         with suppress(HomeserverRefused):
             act(person)
 
     def settle_down(self) -> None:
-        """Everybody accepts their invites; who has no chat of their own asks for one."""
+        """Let all people accept their invites; those without a Space or chat ask for one."""
         for room_id, user_id in self._banned:
             self._server.evict(room_id, user_id)
         self._banned.clear()
         for person in self.people:
             person.join_all()
             if not self.has_chat(person) or not self.has_space(person):
-                self._knock(person)
+                self._invite_bot(person)
 
-    def say_goodbye(self) -> None:
-        """Everybody writes once more in each of their chats."""
+    def write_once_more(self) -> None:
+        """Let all people send a message in each of their chats."""
         for person in self.people:
             for room_id in self.chats_of(person):
                 self._say(person, room_id, "drop_queued {q}")
 
     def chats_of(self, person: Person) -> list[RoomId]:
-        """Chats that a person is in and the bot as well."""
+        """The chats that both the person and the bot are in."""
         return [room.room_id for room in self._chat_rooms() if _both_in(room, person)]
 
     def has_chat(self, person: Person) -> bool:
-        """Whether the bot and a person are in a chat that is the person's own."""
+        """Whether the bot and the person are in a chat that the person owns."""
         return any(
             self._owner_of(room) == person.user_id
             for room in self._server.rooms_of(BOT, "join")
@@ -103,13 +103,13 @@ class Cast:
         return self._space_of(person) is not None
 
     def _owner_of(self, room: SimulatedRoom) -> object:
-        """Whose a room of ours is; None for any other one."""
+        """The owner of a room that the bot manages; None for other rooms."""
         owner = room.content(MARKER_TYPE, BOT).get("owner")
         return owner or self.inherited.get(room.room_id)
 
     # ------------------------------------------------------------ what they do
 
-    def _knock(self, person: Person) -> None:
+    def _invite_bot(self, person: Person) -> None:
         if self._rng.random() < 0.1:
             self.stranger.direct_chat_with(BOT)
         room_id = person.direct_chat_with(BOT)
@@ -166,20 +166,20 @@ class Cast:
 
     def _remove_the_bot(self, person: Person) -> None:
         room_id = self._a_chat(person)
-        # Out of the Space as well, nothing but the database would know the chat's number.
+        # If the bot is in neither the chat nor the Space, only the database has the chat's number.
         if self._space_of(person) is not None:
             self._evict_bot(person, room_id)
 
     def _take_the_space(self, person: Person) -> None:
         space = self._space_of(person)
-        # Nor the chats' own numbers, without a marker in the Space or with the bot out of one.
+        # The same holds for chats while the Space has no marker or the bot is not in all chats.
         inside = all(room.membership(BOT) == "join" for room in self._chat_rooms())
         if space is not None and space.content(MARKER_TYPE, BOT) and inside:
             self._evict_bot(person, space.room_id)
 
     def _evict_bot(self, person: Person, room_id: RoomId) -> None:
         if "predecessor" in self._server.room(room_id).content("m.room.create"):
-            return  # whether the room before it counts again, nobody has decided
+            return  # the rules leave open whether the replaced room counts again
         if self._server.room(room_id).is_space:
             self.spaces_taken[person.user_id] += 1
         membership = self._rng.choice(("leave", "leave", "ban"))
@@ -196,7 +196,7 @@ class Cast:
                 self._tell(person, f"invites the bot to {room.room_id} again")
 
     def _ban(self, person: Person) -> None:
-        """Somebody may not come back to a chat until everybody settles down."""
+        """Ban a person from a chat, until `settle_down`."""
         room_id = self._a_chat(person)
         self._server.evict(room_id, person.user_id, "ban")
         self._banned.append((room_id, person.user_id))
@@ -238,7 +238,7 @@ class Cast:
         return self._rng.choice(chats)
 
     def _chat_rooms(self) -> list[SimulatedRoom]:
-        """Rooms with our marker of a chat, or that replace one, not replaced themselves."""
+        """Rooms with the bot's chat marker, and their replacements, unless replaced themselves."""
         chats: list[SimulatedRoom] = []
         known: set[RoomId] = set()
         for room in self._server.rooms.values():
@@ -251,14 +251,14 @@ class Cast:
         return chats
 
     def _space_of(self, person: Person) -> SimulatedRoom | None:
-        """A person's Space that the bot is in."""
+        """The person's Space, if the bot is in it."""
         for room in self._spaces():
             if self._owner_of(room) == person.user_id and room.membership(BOT) == "join":
                 return room
         return None
 
     def _spaces(self) -> list[SimulatedRoom]:
-        """Spaces of ours, not replaced, and with a marker of this version or none."""
+        """Spaces of the bot that are not replaced and have a marker of this version or none."""
         return [
             room
             for room in self._server.rooms.values()

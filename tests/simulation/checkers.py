@@ -1,4 +1,4 @@
-"""What must hold at every moment of a simulation. Each checker is told of what it watches."""
+"""Rules that must hold at every moment of a simulation. The simulation reports events to them."""
 
 import re
 from collections import defaultdict, deque
@@ -24,14 +24,14 @@ WRITES: Final = frozenset({
     "create_room", "write_marker", "set_name", "link", "unlink", "join", "leave", "forget",
     "invite", "send",
 })  # fmt: skip
-"""Requests that change something on the homeserver which anybody sees for good."""
+"""Requests that change something visible and lasting on the homeserver."""
 
 SESSION: Final = frozenset({"log_in", "probe", "hydrate", "sync"})
-"""Requests by which the bot goes on."""
+"""Requests that a bot with refused credentials must not send."""
 
 LOGINS: Final = 20
 LOGINS_WITHIN_S: Final = 60.0
-"""One run of the process logs in by password no more often than so."""
+"""One run of the process makes at most so many logins by password in this time."""
 
 ONCE: Final = (
     re.compile(r"You said .*\bq\d+q\b.*"),
@@ -39,17 +39,17 @@ ONCE: Final = (
     re.compile(r"This chat is now called q\d+q\."),
     re.compile(r"q\d+q \(C\d+\) is ready.*"),
 )
-"""Texts of ours that follow from one message of a person, who says nothing twice."""
+"""Replies of the bot that must be unique: each follows from one message, with a unique text."""
 
 
 def answered_by(event: Event) -> EventId | None:
-    """The message that one of our messages answers, as its transaction id says."""
+    """The message that a message of the bot answers, by its transaction id; None for others."""
     txn_id = (event.txn_id or "").removeprefix("new.")
     return EventId(txn_id.partition(".")[0]) if txn_id.startswith("$") else None
 
 
 class Checkers:
-    """Collects violations; `broken` is set with the first one."""
+    """Collects violations; the first one sets `broken`."""
 
     def __init__(
         self, server: SimulatedServer, me: UserId, story: Story, bounds: Bounds = Bounds()
@@ -58,13 +58,13 @@ class Checkers:
         self.violations: list[str] = []
         self.broken = anyio.Event()
         self.state: Callable[[], State | None] = lambda: None
-        """What the supervisor says its state is; None while there is none."""
+        """Returns the supervisor's state; None while no supervisor runs."""
         self.answers: defaultdict[EventId, list[Event]] = defaultdict(list)
-        """Our answers in the rooms' timelines, by the message that they answer."""
+        """The bot's replies in the timelines, by the message that they answer."""
         self.excused_until = 0
-        """Messages up to this position of the stream may have been lost with the database."""
+        """Messages up to this position of the stream may be lost with the database."""
         self.mended: dict[RoomId, int] = {}
-        """The Spaces that another version has marked, and the positions at which that ended."""
+        """Spaces with a marker of another version, and the position at which it was restored."""
         self.journal: dict[str, str] = {}
         """The state of every machine in this run, replayed from the journal."""
         self._server = server
@@ -72,7 +72,7 @@ class Checkers:
         self._story = story
         self._boot = ""
         self._why: Trigger | None = None
-        """What led to the present state of the lifecycle."""
+        """The trigger that led to the current state of the lifecycle."""
         self._busy: set[Address] = set()
         self._loss_expected = False
         self._said: dict[str, EventId] = {}
@@ -82,15 +82,15 @@ class Checkers:
         self._intents: dict[str, RoomId] = {}
         self._conversations: dict[RoomId, PlatformChatId] = {}
         self.waiting: Callable[[], int] = lambda: 0
-        """How many messages wait in the inbox."""
+        """Returns the number of messages that wait in the inbox."""
         self._expected: dict[RoomId, ChatId] = {}
         self._credentials_refused = False
         self._may_read = False
-        """Going live reads once, however much waits."""
+        """After a change to `live`, the bot may sync once, however many messages wait."""
         self._logins: deque[float] = deque()
 
     def violated(self, what: str) -> None:
-        """Something happened that must not."""
+        """Record a violation."""
         self._story.tell("VIOLATION", what)
         self.violations.append(what)
         self.broken.set()
@@ -98,7 +98,7 @@ class Checkers:
     # ------------------------------------------------------------ the process
 
     def booted(self, boot: str) -> None:
-        """Another run of the process begins."""
+        """Note that another run of the process begins."""
         self._boot = boot
         self._why = None
         self._credentials_refused = False
@@ -108,7 +108,7 @@ class Checkers:
 
     @contextmanager
     def handling(self, boot: str, address: Address) -> Iterator[None]:
-        """One handler of one actor, from its beginning to its end."""
+        """Check that an actor runs one handler at a time; the context is the time of a handler."""
         if boot == self._boot and address in self._busy:
             self.violated(f"two handlers at once in {address}")
         self._busy.add(address)
@@ -119,22 +119,22 @@ class Checkers:
                 self._busy.discard(address)
 
     def request_started(self, method: str) -> None:
-        """The bot begins a request."""
+        """Check that the bot may send this request now."""
         if method in SESSION and self._credentials_refused:
             self.violated(f"{method} after the credentials were refused")
         if method == "sync" and self.state() is State.LIVE:
             if not self._may_read and self.waiting() > self._bounds.inbox_limit:
-                self.violated(f"reads on while {self.waiting()} messages wait")
+                self.violated(f"syncs while {self.waiting()} messages wait")
             self._may_read = False
         if method in WRITES and not self._may_write(method):
             self.violated(f"{method} while {self.state()} ({self._why})")
 
     def refused(self) -> None:
-        """The homeserver has refused the account: no waiting helps."""
+        """Note that the homeserver has refused the credentials."""
         self._credentials_refused = True
 
     def logged_in(self, how: str) -> None:
-        """There is a session, a new one or the stored one."""
+        """Check the rate of logins. `how` is `password` or `resumed`."""
         now = anyio.current_time()
         if how == "password":
             self._logins.append(now)
@@ -144,28 +144,28 @@ class Checkers:
             self.violated(f"{len(self._logins)} logins within {LOGINS_WITHIN_S:g} s")
 
     def stopped(self, last: Stopped, *, asked: bool) -> None:
-        """The supervisor has come to its end: as it was asked to, or because of a refusal."""
+        """Check the end of the supervisor: on request, or because of refused credentials."""
         self._story.tell("process", f"stops: {last.cause} ({last.reason})")
         refused = last.cause is Trigger.CREDENTIALS_REFUSED
         if not (self._credentials_refused if refused else asked):
             self.violated(f"the process ended by itself: {last.cause} ({last.reason})")
 
     def _may_write(self, method: str) -> bool:
-        """Only `live` may write; while some rooms fail the others are served, without creating."""
+        """Only a live bot may write; while rooms fail, it may write but not create rooms."""
         state = self.state()
         served = state is State.DEGRADED and self._why is Trigger.ROOMS_FAILING
         return state is State.LIVE or (served and method != "create_room")
 
     def asked(self, chat: PlatformChatId, key: EventId) -> None:
-        """The platform is asked to answer a message: a room keeps its conversation."""
+        """Check that a room always uses the same conversation on the platform."""
         room_id = self._server.events[self._positions[key] - 1].room_id
         if self._conversations.setdefault(room_id, chat) != chat:
-            self.violated(f"{room_id} talks in {chat}, not in {self._conversations[room_id]}")
+            self.violated(f"{room_id} uses {chat}, not {self._conversations[room_id]}")
 
     def journaled(self, record: Transition, *, lost: bool) -> None:
-        """A transition was written, or `lost` while it could not be.
+        """Check that a transition continues the last one of its machine, as the table says.
 
-        It continues that machine's last one, as its table says.
+        `lost` is true for a transition that could not be written.
         """
         self._story.tell(
             "lost row" if lost else "journal",
@@ -196,19 +196,19 @@ class Checkers:
     # ------------------------------------------------------------ losses
 
     def expect_loss(self) -> None:
-        """From here to the next position that is saved, messages may be missed."""
+        """Excuse lost messages up to the next sync position that is saved."""
         self._loss_expected = True
 
     def expect_chat_id(self, room_id: RoomId, chat_id: ChatId) -> None:
-        """A room without a marker has a number all the same, in its rows or its name."""
+        """Expect this chat id for a room without a marker: its rows or its name imply it."""
         self._expected[room_id] = chat_id
 
     def expect_any_chat_id(self) -> None:
-        """The rows that say numbers are damaged or gone."""
+        """Drop these expectations: the rows that imply them are damaged or lost."""
         self._expected.clear()
 
     def position_saved(self, token: str) -> None:
-        """The position in the stream from which the bot goes on."""
+        """Note the sync position that the bot has saved."""
         if self._loss_expected:
             try:
                 self.excused_until = self._server.position_of(token)
@@ -219,7 +219,7 @@ class Checkers:
     # ------------------------------------------------------------ the rooms
 
     def seen(self, event: Event) -> None:
-        """Something happened in a room."""
+        """Check an event of a room."""
         self._positions[event.event_id] = event.position
         if event.sender != self._me:
             return
@@ -265,7 +265,7 @@ class Checkers:
             self.violated(f"two rooms for the intent {intent}")
 
     def _check_high_water(self, event: Event, chat_id: str) -> None:
-        """Before a number is used, the Space's marker says that it is taken."""
+        """Check that the Space's marker reserves a number before a chat uses it."""
         space = self._server.room(RoomId(str(event.content.get("space_id"))))
         mark = space.content(MARKER_TYPE, self._me).get("next_chat_index")
         if not isinstance(mark, int) or mark <= int(chat_id.removeprefix("C")):
@@ -279,7 +279,7 @@ class Checkers:
         self._chat_ids[key] = room_id
 
     def _replaces(self, room_id: RoomId, earlier: RoomId) -> bool:
-        """Whether a room was upgraded from another one, directly or not."""
+        """Whether a room replaces an earlier one, directly or through other rooms."""
         before = self._server.room(room_id).content("m.room.create").get("predecessor")
         if not isinstance(before, dict):
             return False

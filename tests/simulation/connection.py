@@ -1,4 +1,4 @@
-"""A request's way to the simulated server and back: delays, faults, the session, the record."""
+"""Requests to the simulated server: their delays, faults, session and record."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -23,25 +23,25 @@ from tests.simulation.server import SimulatedServer
 T = TypeVar("T")
 
 HANG_S: Final = 30.0
-"""How long a request without an answer is waited for, as the gateway does."""
+"""A request without an answer fails after this time, as in the gateway."""
 LATE_S: Final = 8.0
-"""The longest time by which a request outlives the client that gave it up."""
+"""A request takes effect at most this long after the client has given it up."""
 LATE_CREATION_S: Final = 50.0
-"""The same for createRoom, which asks a lot of a homeserver."""
+"""The same for createRoom, which takes a homeserver longer."""
 
 
 class Gate:
-    """What every request passes on its way out and on its way back. This one lets all pass."""
+    """Every request passes a gate on its way out and back. This one lets all requests pass."""
 
     async def before(self, method: str) -> None:
-        """Pass a request that has not begun."""
+        """Let a request out; subclasses may block it."""
 
     async def after(self, method: str) -> None:
-        """Pass the answer of a request that succeeded."""
+        """Let the answer of a successful request in; subclasses may block it."""
 
 
 class Connection:
-    """One device's connection. What is done between the two halves of the way has its effect."""
+    """The connection of one device. A request takes effect between its way out and its way back."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Connection:
         self._gate = gate
 
     async def log_in(self) -> str:
-        """Resume the session if its token is still good, else log in. Answers which it was."""
+        """Resume the session if its token is valid, else log in; return how."""
         await self._gate.before("log_in")
         fault = self._faults.choose("log_in")
         if fault is Fault.REFUSED:
@@ -78,7 +78,7 @@ class Connection:
     async def request(
         self, method: str, room_id: RoomId | None = None
     ) -> AsyncIterator[Fault | None]:
-        """The way there, the body at the server, and the way back."""
+        """Send a request: the way out, the body at the server, and the way back."""
         await self._gate.before(method)
         fault = self._faults.choose(method, room_id)
         await self._outbound(fault)
@@ -88,12 +88,12 @@ class Connection:
         await self._gate.after(method)
 
     async def read(self, method: str, read: Callable[[], T], room_id: RoomId | None = None) -> T:
-        """Make a request whose effect is one synchronous call."""
+        """Send a request that reads, with one synchronous call."""
         async with self.request(method, room_id):
             return read()
 
     async def write(self, method: str, write: Callable[[], T], room_id: RoomId | None = None) -> T:
-        """Make a request that writes, and record it."""
+        """Send a request that writes, and record it in `server.writes`."""
         async with self.request(method, room_id) as fault:
             if fault is Fault.LATE:
                 at_most_s = LATE_CREATION_S if method == "create_room" else LATE_S
@@ -103,14 +103,14 @@ class Connection:
             return self._recorded(method, write, room_id)
 
     def check(self) -> None:
-        """Raise HomeserverUnavailable in an outage, SessionRevoked without a good token."""
+        """Raise HomeserverUnavailable in an outage, SessionRevoked without a valid token."""
         if self._server.down:
             raise HomeserverUnavailable("The homeserver is down.")
         if not self._server.sessions.is_good(self._me, self.device_id, self.token):
             raise SessionRevoked("M_UNKNOWN_TOKEN")
 
     def _open_session(self) -> tuple[str, str | None]:
-        """How the session comes about, and its token: the client learns it from the answer."""
+        """Return `resumed` or `password`, and the token, which the client gets with the answer."""
         if self._server.sessions.is_good(self._me, self.device_id, self.token):
             return "resumed", self.token
         if self._server.refuses_credentials:

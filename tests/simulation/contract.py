@@ -1,7 +1,7 @@
-"""What the `Homeserver` port promises, as tests that run over any implementation.
+"""The contract of the `Homeserver` port, as tests that run over every implementation.
 
-A test module brings the fixture `world` and inherits the classes. Nothing here knows whether the
-homeserver behind it is simulated.
+A test module defines the fixture `world` and inherits the classes. The tests do not know whether
+the homeserver is simulated.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What the port's contract tests need of a homeserver, real or simulated, and how they ask it."""
+"""The parts of a homeserver, real or simulated, that the contract tests of the port use."""
 
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -13,7 +13,7 @@ PATIENCE_S: Final = 20
 
 
 class Account(Protocol):
-    """Somebody who acts on the homeserver through a client of their own."""
+    """A user of the homeserver with a client of their own."""
 
     @property
     def user_id(self) -> UserId: ...
@@ -32,7 +32,7 @@ class Account(Protocol):
 
 
 class World(Protocol):
-    """A homeserver with the bot logged in, Alice, and the bot's account in another client."""
+    """A homeserver with the bot logged in, Alice, and a second client of the bot's account."""
 
     @property
     def homeserver(self) -> Homeserver: ...
@@ -41,7 +41,7 @@ class World(Protocol):
     @property
     def bot(self) -> Account: ...
     async def same_device(self) -> Homeserver:
-        """Another client for the bot's device, without a stored session; not logged in yet."""
+        """Make another client for the bot's device, without a session and not logged in."""
         ...
 
 
@@ -63,7 +63,7 @@ def chat_for(world: World, space_id: RoomId, nonce: str = "n2") -> NewRoom:
 
 
 async def shared_room(world: World) -> RoomId:
-    """A room of Alice's in which the bot is."""
+    """Create a room of Alice's and let the bot join it."""
     room_id = await world.alice.create_room("Hello")
     await world.alice.invite(room_id, world.homeserver.me)
     await world.homeserver.join(room_id)
@@ -71,7 +71,10 @@ async def shared_room(world: World) -> RoomId:
 
 
 async def come_back(world: World, room_id: RoomId, *meanwhile: str) -> None:
-    """Leave a room, if we are in it, and join it again, by another client."""
+    """Let the bot's other client leave a room, if it is in it, and join it again.
+
+    Alice says `meanwhile` in between, and "after" afterwards.
+    """
     if room_id in await world.homeserver.joined_rooms():
         await world.bot.leave(room_id)
     for text in meanwhile:
@@ -82,7 +85,7 @@ async def come_back(world: World, room_id: RoomId, *meanwhile: str) -> None:
 
 
 async def gap_since(world: World, position: str, room_id: RoomId) -> Gap:
-    """What a sync leaves out that tells of a room's coming back."""
+    """Read the gap that a sync leaves in a room that the bot has joined again."""
     delta = of_room(await world.homeserver.sync(position, 1), room_id)
     assert delta.gap_from is not None
     return await world.homeserver.messages_before(
@@ -93,7 +96,7 @@ async def gap_since(world: World, position: str, room_id: RoomId) -> Gap:
 async def sync_until(
     homeserver: Homeserver, since: str, done: Callable[[SyncDelta], bool]
 ) -> SyncDelta:
-    """Sync until a delta satisfies `done`, and answer that one."""
+    """Sync until a delta satisfies `done`, and return that delta."""
     with anyio.fail_after(PATIENCE_S):
         while not done(delta := await homeserver.sync(since, 1)):
             since = delta.next_batch
@@ -101,7 +104,7 @@ async def sync_until(
 
 
 def says(text: str) -> Callable[[SyncDelta], bool]:
-    """Whether a delta's last message in some room is this."""
+    """A predicate: the delta has a room with this text as its last message."""
     return lambda delta: any(
         room.messages and room.messages[-1].body == text for room in delta.rooms
     )
@@ -117,7 +120,7 @@ def bodies(room: RoomDelta) -> list[str]:
 
 
 async def hear_until(homeserver: Homeserver, since: str, room_id: RoomId, last: str) -> list[str]:
-    """Sync until a room says `last`, and answer all that it said since."""
+    """Sync until the room has the message `last`; return the texts of all its messages."""
     heard: list[str] = []
     with anyio.fail_after(PATIENCE_S):
         while not heard or heard[-1] != last:

@@ -1,4 +1,4 @@
-"""What survives the death of a process: its database, its journal, its session."""
+"""The files that survive a process: its database, its journal and its session."""
 
 import random
 from collections.abc import Sequence
@@ -16,13 +16,14 @@ from tests.simulation.connection import Gate
 GARBAGE: Final = ("", "null", "[]", "{}", '{"space_id": 7}', "\x00", '{"chat_id": "C1"')
 
 DAMAGED: Final = 0.5
-"""The part of the rows that `damage_rows` touches."""
+"""The share of rows that `damage_rows` changes."""
 
 
 class Disk:
-    """The bot's files, in memory. `fails` is the probability that using the database fails.
+    """The bot's files, in memory.
 
-    With `journal_fails` the journal can't be written.
+    `fails` is the probability that an access to the database fails. With `journal_fails`, writes
+    of the journal fail.
     """
 
     def __init__(self, rng: random.Random, clock: Clock) -> None:
@@ -35,12 +36,12 @@ class Disk:
         self.database = self._new_database()
 
     def lose_database(self) -> None:
-        """Somebody deleted the file."""
+        """Delete the database file."""
         self.database.close()
         self.database = self._new_database()
 
     async def damage_rows(self) -> int:
-        """Somebody edited the cache: rows deleted, garbled, or put in each other's place."""
+        """Delete, corrupt or exchange rows of the cache; return the number of changed rows."""
         rows = await self.database.fetch(Query("SELECT key, value FROM kv ORDER BY key"))
         statements = []
         for key, _ in rows:
@@ -55,12 +56,12 @@ class Disk:
         return len(statements)
 
     def waiting(self) -> int:
-        """How many messages wait in the inbox at this moment."""
+        """The number of messages that wait in the inbox."""
         (count,) = self.database._connection.execute(WAITING_COUNT.sql).fetchone()
         return int(count)
 
     def store(self) -> SqlStore:
-        """The database without anything in the way, for whoever looks on."""
+        """A store without faults, for the checks of a simulation."""
         return SqlStore(self.database, clock=self.clock)
 
     def _new_database(self) -> _Database:
@@ -68,12 +69,12 @@ class Disk:
 
 
 def empty_store(clock: Clock) -> InlineStore:
-    """A database to rebuild the cache in, beside the bot's own."""
+    """A separate store in which a check rebuilds the cache."""
     return InlineStore(MEMORY, clock=clock)
 
 
 class ReachedDatabase:
-    """The database as one run of the process reaches it: it may fail, and the process may die."""
+    """The database of one run of the process: each access may fail, or the process may die."""
 
     def __init__(self, disk: Disk, gate: Gate, checkers: Checkers) -> None:
         self._disk = disk
@@ -82,12 +83,12 @@ class ReachedDatabase:
         self._database = disk.database
 
     async def fetch(self, query: Query) -> list[Row]:
-        """Read."""
+        """Read rows. Raises StoreUnavailable at random."""
         self._fail_perhaps()
         return await self._database.fetch(query)
 
     async def write(self, statements: Sequence[Statement]) -> None:
-        """Write all of it, or nothing."""
+        """Write all statements or none. Raises StoreUnavailable at random."""
         await self._gate.before("commit")
         self._fail_perhaps()
         await self._database.write(statements)
@@ -111,7 +112,7 @@ class ReachedJournal:
         self._checkers = checkers
 
     async def append(self, *transitions: Transition) -> None:
-        """Write them."""
+        """Write the transitions. Raises StoreUnavailable while `journal_fails`."""
         await self._gate.before("journal")
         lost = self._disk.journal_fails
         if not lost:

@@ -1,4 +1,4 @@
-"""What must hold once everything is well again and the bot has had time to catch up."""
+"""Rules that must hold at the end, after all faults are over and the bot has caught up."""
 
 from collections import Counter
 
@@ -22,7 +22,7 @@ FAMILIES = ("matrix_user:", "matrix_room:", "chat:")
 
 
 class Ending:
-    """Looks at the server, the disk and the process from outside."""
+    """Checks the server, the disk and the process from outside."""
 
     def __init__(
         self, server: SimulatedServer, process: Process, cast: Cast, checkers: Checkers
@@ -33,7 +33,7 @@ class Ending:
         self._checkers = checkers
 
     async def unfinished(self) -> list[str]:
-        """What the bot still has to do; empty when it is at rest."""
+        """The work that the bot has left, in words; empty when it is at rest."""
         supervisor, bot = self._process.supervisor, self._process.bot
         if supervisor is None or bot is None or supervisor.state is not State.LIVE:
             return [f"the bot is {supervisor.state if supervisor else 'not running'}"]
@@ -53,7 +53,7 @@ class Ending:
         return left
 
     async def check(self) -> None:
-        """Check everything that need not hold before the end."""
+        """Check the rules that hold only at the end."""
         self._check_answers()
         self._check_spaces()
         self._check_invites()
@@ -70,7 +70,7 @@ class Ending:
                 self._violated(f"never answered: {event.event_id} {event.content} {event.room_id}")
 
     def _is_for_us(self, event: Event) -> bool:
-        """Whether this is a message that must have been answered."""
+        """Whether the bot must have answered this event."""
         if event.type != "m.room.message" or event.state_key is not None or event.sender == BOT:
             return False
         if event.content is MALFORMED or not _expects_an_answer(event):
@@ -80,9 +80,9 @@ class Ending:
         return since is not None and event.position > max(since, self._checkers.excused_until)
 
     def _served_since(self, room: SimulatedRoom) -> int | None:
-        """The position since which a room is a chat that the bot is in, of a Space that it is in.
+        """The position since which the bot serves a room: it is in the chat and in its Space.
 
-        None where it is none, or was replaced.
+        None for a room that is not a chat or was replaced.
         """
         if room.membership(BOT) != "join" or ("m.room.tombstone", "") in room.state:
             return None
@@ -132,7 +132,7 @@ class Ending:
                 self._violated(f"{machine} is {state}, the journal says {replayed.get(machine)}")
 
     async def _check_intents(self) -> None:
-        """Each room that we made carries out an intent."""
+        """Check that each room that the bot made has the marker of an intent."""
         ours = [
             room
             for room in self._server.rooms.values()
@@ -142,14 +142,14 @@ class Ending:
             self._violated(f"{self._server.creations[BOT]} rooms made, {len(ours)} with a marker")
 
     async def check_pruned(self) -> None:
-        """What is settled for good is not kept for ever."""
+        """Check that settled rows of inbox and outbox are pruned."""
         before = self._server.now() - Bounds().keep_s - Bounds().prune_every_s
         for pruning in PRUNINGS:
             if await self._process.disk.database.fetch(Query(pruning.select, (before, 1))):
                 self._violated(f"settled rows of {pruning.table} are older than they may be")
 
     async def _check_rows(self) -> None:
-        """The cache says what a rebuild from nothing says, of the rooms that we are in."""
+        """Check that the cache equals a rebuild from an empty database, for all joined rooms."""
         rebuilt = empty_store(self._server.now)
         visitor = SimulatedHomeserver(self._server, BOT, token=self._process.disk.token)
         before = len(self._server.writes)
@@ -173,7 +173,7 @@ class Ending:
         rebuilt.close()
 
     def _is_marked(self, room_id: RoomId) -> bool:
-        """A marker that was refused once is written after the next start: rows are evidence."""
+        """Whether a room has a marker. A refused write of one is repeated after the next start."""
         return bool(self._server.rooms[room_id].content(MARKER_TYPE, BOT))
 
     def _violated(self, what: str) -> None:
@@ -181,7 +181,10 @@ class Ending:
 
 
 def _ahead(row: JsonObject | None, wanted: JsonObject | None) -> bool:
-    """A number that was reserved and then refused by the server is forgotten by a rebuild."""
+    """Whether `row` differs only by a higher number: the server refused the chat that reserved it.
+
+    A rebuild does not know such a reservation.
+    """
     if row is None or wanted is None or "next_chat_index" not in row:
         return False
     ours, rebuilt = row["next_chat_index"], wanted.get("next_chat_index")
@@ -199,5 +202,5 @@ def _expects_an_answer(event: Event) -> bool:
 
 
 def _joined_at(room: SimulatedRoom) -> int:
-    """The position at which the bot was in the room for good."""
+    """The position of the bot's current membership in the room."""
     return room.state["m.room.member", BOT].position

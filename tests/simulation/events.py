@@ -1,4 +1,4 @@
-"""What the simulated server keeps: events and the record of requests. No behaviour."""
+"""The values that the simulated server stores: events and records of requests. No behaviour."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ Content: TypeAlias = Mapping[str, object]
 """The `content` of an event."""
 
 MALFORMED: Final[Content] = {}
-"""Stands for a content that isn't a JSON object. It is known by identity."""
+"""Stands for a content that isn't a JSON object. It is compared by identity."""
 
 StateEntry: TypeAlias = tuple[str, str, Content]
 """Type, state key and content of one entry of `initial_state`."""
@@ -18,10 +18,10 @@ StateEntry: TypeAlias = tuple[str, str, Content]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One event as it stands in a room, `position` being its place in the server's stream.
+    """One event of a room. `position` is its place in the server's stream, from 1.
 
     `state_key` is None for a message. `prev_content` is the content of the state event that this
-    one replaced, `txn_id` the transaction id of a message that a client gave one.
+    one replaced. `txn_id` is the transaction id that the client gave a message, if any.
     """
 
     event_id: EventId
@@ -38,11 +38,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class WriteRequest:
-    """One request of a client that writes and that reached the server.
+    """The record of a writing request that reached the server.
 
     `action` is the name of the port's method. `events` counts the events that it added: 0 for a
-    repeated transaction, for state that was so already, and for what isn't an event at all.
-    `at` is in seconds since the epoch.
+    repeated transaction, for unchanged state, and for requests that add no event. `at` is in
+    seconds since the epoch.
     """
 
     at: float

@@ -1,4 +1,4 @@
-"""What goes wrong with requests: by chance, or as a test has planned it."""
+"""Faults of requests: at random, or planned by a test."""
 
 import random
 from collections import deque
@@ -12,36 +12,36 @@ from actors.ports import Homeserver
 
 
 class Fault(StrEnum):
-    """One way in which a request goes wrong."""
+    """One kind of fault: the error that the request raises, and whether it took effect."""
 
     REFUSE_BEFORE = "refuse_before"
-    """HomeserverUnavailable; nothing was done."""
+    """HomeserverUnavailable; no effect."""
     AFTER_EFFECT = "after_effect"
-    """HomeserverUnavailable; it was done all the same."""
+    """HomeserverUnavailable, but the request took effect."""
     HANG_BEFORE = "hang_before"
-    """No answer, HomeserverUnavailable after 30 s; nothing was done."""
+    """No answer, HomeserverUnavailable after 30 s; no effect."""
     HANG_AFTER = "hang_after"
-    """No answer, HomeserverUnavailable after 30 s; it was done all the same."""
+    """No answer, HomeserverUnavailable after 30 s, but the request took effect."""
     LATE = "late"
-    """HomeserverUnavailable; it is done some seconds later. Reads fail with nothing done."""
+    """HomeserverUnavailable; the request takes effect some seconds later. Reads just fail."""
     SERVER_ERROR = "server_error"
-    """A 5xx: HomeserverUnavailable; nothing was done."""
+    """A 5xx: HomeserverUnavailable; no effect."""
     RATE_LIMITED = "rate_limited"
-    """RateLimited; nothing was done."""
+    """RateLimited; no effect."""
     REFUSED = "refused"
-    """HomeserverRefused; nothing was done. CredentialsRefused where it is `log_in`."""
+    """HomeserverRefused, or CredentialsRefused for `log_in`; no effect."""
     REVOKED = "revoked"
-    """SessionRevoked, now and until the next `log_in`; nothing was done."""
+    """SessionRevoked, now and until the next `log_in`; no effect."""
 
 
 NEVER_REFUSED_BY_CHANCE: Final = frozenset({
     "log_in", "probe", "hydrate", "sync", "joined_rooms", "messages_before", "join", "leave",
     "send",
 })  # fmt: skip
-"""Requests that a sane homeserver does not answer with a 4xx, so that only a plan may do it."""
+"""Requests that a homeserver does not refuse with a 4xx in practice: only a test plans that."""
 
 NEVER_LATE_BY_CHANCE: Final = frozenset({"write_marker", "set_name", "unlink", "leave", "forget"})
-"""Requests that would undo a later one of their kind."""
+"""Requests whose late effect would undo a later request of the same kind."""
 
 
 @dataclass(slots=True)
@@ -54,9 +54,9 @@ class _Planned:
 class Faults:
     """Chooses a fault, or none, for each request.
 
-    `rates` gives the probability of each fault at each request. `overlap` is the probability that
-    a sync repeats some of what an earlier one has said; with `shuffle` the rooms of a sync come in
-    any order. `fired` records what was chosen.
+    `rates` has the probability of each fault at each request. `overlap` is the probability that a
+    sync repeats events of an earlier one; with `shuffle` the rooms of a sync come in random order.
+    `fired` records all chosen faults.
     """
 
     def __init__(
@@ -74,25 +74,25 @@ class Faults:
         self.overlap = overlap
         self.shuffle = shuffle
         self.lost_creations = 0.0
-        """The chance that a room is created and the answer lost, beside all others."""
+        """The probability, besides `rates`, that a room is created but its answer is lost."""
         self.fired: list[tuple[str, Fault]] = []
         self._planned: deque[_Planned] = deque()
 
     def next(
         self, method: str, fault: Fault, *, room_id: RoomId | None = None, times: int = 1
     ) -> None:
-        """Plan a fault for the next calls of a method of the port, or only those about a room."""
+        """Plan a fault for the next calls of a port method; with `room_id`, for that room only."""
         if not hasattr(Homeserver, method):
             raise ValueError(f"The port has no method {method}")
         self._planned.extend(_Planned(method, fault, room_id) for _ in range(times))
 
     @property
     def planned(self) -> int:
-        """How many planned faults are still to come."""
+        """The number of planned faults that have not happened yet."""
         return len(self._planned)
 
     def choose(self, method: str, room_id: RoomId | None = None) -> Fault | None:
-        """What goes wrong with this request; None for nothing."""
+        """The fault of this request; None if it succeeds."""
         fault = self._take_planned(method, room_id) or self._draw(method)
         if fault is not None:
             self.fired.append((method, fault))
@@ -122,11 +122,11 @@ class Faults:
         for fault in Fault:
             draw -= self.rates.get(fault, 0.0)
             if draw < 0:
-                return None if _is_insane(method, fault) else fault
+                return None if _is_implausible(method, fault) else fault
         return None
 
 
-def _is_insane(method: str, fault: Fault) -> bool:
+def _is_implausible(method: str, fault: Fault) -> bool:
     if method == "log_in" and fault is Fault.REVOKED:
         return True
     if fault is Fault.LATE:

@@ -1,4 +1,4 @@
-"""The `Homeserver` port over the simulated server, with its delays and its failures."""
+"""The `Homeserver` port over the simulated server, with delays and faults."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,14 +41,14 @@ from tests.simulation.syncing import has_news, read_delta, read_gap
 T = TypeVar("T")
 
 OVERLAP_EVENTS: Final = 10
-"""How far a sync that repeats itself goes back at most, and never to before the last hydrate."""
+"""A repeating sync goes back by at most so many events, and never before the last hydrate."""
 
 
 class SimulatedHomeserver:
-    """One client of the bot account: every method of the `Homeserver` port.
+    """One client of the bot's account. Implements `actors.ports.Homeserver`.
 
-    Each request may be cancelled before its effect and after it, like one that times out. `token`
-    is the stored session; a client without one logs in, which ends the device's other session.
+    Each request can be cancelled before or after its effect, like one that times out. `token` is
+    the stored session; a client without one logs in, which ends the device's other session.
     """
 
     def __init__(
@@ -74,33 +74,33 @@ class SimulatedHomeserver:
 
     @property
     def me(self) -> UserId:
-        """Our own user id."""
+        """The bot's user id."""
         return self._me
 
     def healed(self) -> None:
-        """Turn off every fault of the server and of this client's requests."""
+        """End all faults of the server and of this client's requests."""
         self.server.healed()
         self.faults.healed()
 
     # The session
 
     async def log_in(self) -> str:
-        """Resume the session if its token is still good, else log in."""
+        """Resume the session if its token is valid, else log in."""
         return await self.connection.log_in()
 
     async def probe(self) -> None:
-        """Ask who we are."""
+        """Send a small authenticated request."""
         await self._read("probe", lambda: None)
 
     async def close(self) -> None:
-        """Remember that it was closed."""
+        """Set `closed`."""
         self.closed = True
         await checkpoint()
 
     # Reading
 
     async def hydrate(self) -> Hydration:
-        """Take the position first: what happens while the rooms are read comes again by sync."""
+        """Take the position, then read the rooms: a sync repeats events of the time between."""
         async with self.connection.request("hydrate"):
             position = self.server.token()
             self._hydrated_at = self.server.position
@@ -108,7 +108,7 @@ class SimulatedHomeserver:
             return self._hydration(position)
 
     async def sync(self, since: str, timeout_s: float) -> SyncDelta:
-        """Wait for news since a position."""
+        """Wait at most `timeout_s` for events after a position."""
         async with self.connection.request("sync"):
             with anyio.move_on_after(timeout_s):
                 while not has_news(self._delta(since)):
@@ -138,7 +138,7 @@ class SimulatedHomeserver:
         return await self._read("read_room", read, room_id)
 
     async def joined_rooms(self) -> frozenset[RoomId]:
-        """The rooms that we are in."""
+        """The rooms that the bot has joined."""
 
         def read() -> frozenset[RoomId]:
             return frozenset(room.room_id for room in self.server.rooms_of(self._me, "join"))
@@ -163,7 +163,7 @@ class SimulatedHomeserver:
         return await self._write("create_room", create)
 
     async def write_marker(self, room_id: RoomId, marker: Marker) -> None:
-        """Write our marker."""
+        """Write the bot's marker."""
         await self._set_state(
             "write_marker", room_id, (MARKER_TYPE, self._me, marker_content(marker))
         )
@@ -178,7 +178,7 @@ class SimulatedHomeserver:
         await self._set_state("link", space_id, entry)
 
     async def unlink(self, space_id: RoomId, room_id: RoomId) -> None:
-        """List a room in a Space no longer."""
+        """Remove a room from a Space's list."""
         await self._set_state("unlink", space_id, ("m.space.child", str(room_id), {}))
 
     async def join(self, room_id: RoomId) -> None:
@@ -190,7 +190,7 @@ class SimulatedHomeserver:
         await self._set_membership("leave", room_id, self._me, "leave")
 
     async def invite(self, room_id: RoomId, user_id: UserId) -> None:
-        """Invite somebody, unless they are here already."""
+        """Invite a user, unless the user has joined already."""
 
         def invite() -> None:
             room = self._joined(room_id)
@@ -201,7 +201,7 @@ class SimulatedHomeserver:
         await self._write("invite", invite, room_id)
 
     async def forget(self, room_id: RoomId) -> None:
-        """Forget a room that we have left."""
+        """Forget a room that the bot has left."""
 
         def forget() -> None:
             if self.server.room(room_id).membership(self._me) in {"join", "invite"}:
@@ -211,7 +211,7 @@ class SimulatedHomeserver:
         await self._write("forget", forget, room_id)
 
     async def send(self, message: OutboundMessage) -> EventId:
-        """Send a message; a transaction id that this device has used in the room sends nothing."""
+        """Send a message, unless this device has used its transaction id in the room before."""
 
         def send() -> EventId:
             transactions = self.server.transactions
@@ -228,7 +228,7 @@ class SimulatedHomeserver:
         return await self._write("send", send, message.room_id)
 
     async def announce(self, instance: Instance) -> None:
-        """Write into the account's data that we use it."""
+        """Write the instance into the account data."""
         await self._read("announce", lambda: self.server.announce(self._me, instance))
 
     async def set_typing(self, room_id: RoomId, *, typing: bool) -> None:
@@ -242,7 +242,7 @@ class SimulatedHomeserver:
         await self._write("set_typing", set_typing, room_id)
 
     async def mark_read(self, room_id: RoomId, event_id: EventId) -> None:
-        """Move our read receipt."""
+        """Move the bot's read receipt."""
 
         def mark_read() -> None:
             self._joined(room_id)
@@ -267,7 +267,7 @@ class SimulatedHomeserver:
 
         await self._write(action, change, room_id)
 
-    # What the server looks up for us
+    # Details
 
     def _joined(self, room_id: RoomId) -> SimulatedRoom:
         room = self.server.rooms.get(room_id)
@@ -281,7 +281,7 @@ class SimulatedHomeserver:
 
     @contextmanager
     def _limited(self) -> Iterator[None]:
-        """Count a write, unless it changes nothing: what is so already costs nothing."""
+        """Count a write towards the rate limit, unless it changes nothing."""
         limit, before = self.server.write_limit, self.server.position
         self._take(limit)
         yield
@@ -310,7 +310,7 @@ class SimulatedHomeserver:
         return read_delta(self.server, self._me, self.server.position_of(since), instance)
 
     def _disturbed(self, since: str, delta: SyncDelta) -> SyncDelta:
-        """Repeat some of what was said before, or mix up the rooms, if that is asked for."""
+        """Repeat earlier events or shuffle the rooms, as the faults say."""
         rng = self.faults.rng
         if self.faults.overlap and rng.random() < self.faults.overlap:
             position = self.server.position_of(since)

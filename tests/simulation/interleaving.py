@@ -1,4 +1,4 @@
-"""Prints the order in which a few tasks ran, for a seed given on the command line."""
+"""Prints the order in which some tasks ran, for a seed given on the command line."""
 
 import random
 import sys
@@ -12,7 +12,7 @@ STEPS = 5
 
 
 async def interleave(rng: random.Random) -> str:
-    """Let tasks race each other and the clock, and answer who ran when."""
+    """Let tasks race each other and the clock; return the order of their steps with times."""
     order: list[str] = []
 
     async def run(name: str) -> None:

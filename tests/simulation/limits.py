@@ -1,4 +1,4 @@
-"""Rate limits of the simulated server, in the manner of a stock Synapse."""
+"""Rate limits of the simulated server, like those of a stock Synapse."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,14 +13,14 @@ STOCK_WRITES_PER_S: Final = 0.2
 
 @dataclass(slots=True)
 class RateLimit:
-    """A leaky bucket for each user: `burst` requests at once, then `per_s` a second."""
+    """A leaky bucket for each user: `burst` requests at once, then `per_s` per second."""
 
     burst: int
     per_s: float
     _levels: dict[UserId, tuple[float, float]] = field(default_factory=dict)
 
     def take(self, user_id: UserId, now: float) -> None:
-        """Count one request at `now` (seconds). Raises RateLimited, counting nothing."""
+        """Count one request at `now` (seconds). Raises RateLimited and does not count it then."""
         level, then = self._levels.get(user_id, (0.0, now))
         level = max(0.0, level - (now - then) * self.per_s)
         excess = level + 1 - self.burst
@@ -29,16 +29,16 @@ class RateLimit:
         self._levels[user_id] = (level + 1, now)
 
     def give_back(self, user_id: UserId) -> None:
-        """Uncount a request that turned out to change nothing."""
+        """Take back the count of a request that changed nothing."""
         level, then = self._levels[user_id]
         self._levels[user_id] = (level - 1, then)
 
 
 def stock_creation_limit() -> RateLimit:
-    """10 room creations in a burst, then one a minute."""
+    """10 room creations in a burst, then one per minute."""
     return RateLimit(STOCK_BURST, STOCK_CREATIONS_PER_S)
 
 
 def stock_write_limit() -> RateLimit:
-    """10 joins, invites, state writes and messages together in a burst, then one in 5 s."""
+    """10 joins, invites, state writes and messages in a burst, then one per 5 s."""
     return RateLimit(STOCK_BURST, STOCK_WRITES_PER_S)

@@ -1,7 +1,7 @@
-"""Plants each deliberate bug in a copy of the product and plays seeds until one breaks.
+"""Inserts each deliberate bug into a copy of the product and plays seeds until one is broken.
 
-`python -m tests.simulation.mutate` tries all of `mutations.py`, or those that are named. A bug that
-no seed finds is a hole in the simulation: the exit code is 1.
+`python -m tests.simulation.mutate` tries all of `mutations.py`, or those that are named. The exit
+code is 1 if no seed finds a bug: then the simulation lacks a check or a fault.
 """
 
 import argparse
@@ -27,7 +27,7 @@ TIMEOUT_S: Final = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What became of one bug. `found` is the first violation, None where no seed found it."""
+    """The result for one bug. `found` is the first violation, None if no seed found the bug."""
 
     mutation: Mutation
     found: str | None
@@ -35,14 +35,14 @@ class Attempt:
 
 
 def planted(mutation: Mutation, text: str) -> str:
-    """The file's text with the bug in it. Raises ValueError where it does not fit any more."""
+    """The file's text with the bug in it. Raises ValueError if `before` is not there once."""
     if text.count(mutation.before) != 1:
         raise ValueError(f"{mutation.name} does not fit {mutation.path} any more")
     return text.replace(mutation.before, mutation.after)
 
 
 def attempt(mutation: Mutation, seeds: int) -> Attempt:
-    """Plant a bug in a copy, and play seeds until one breaks."""
+    """Insert a bug into a copy of the product, and play seeds until one is broken."""
     began = time.monotonic()
     with TemporaryDirectory() as folder:
         for name in COPIED:
@@ -64,7 +64,7 @@ def attempt(mutation: Mutation, seeds: int) -> Attempt:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Try the bugs side by side, and say of each whether it was caught."""
+    """Try the bugs in parallel, and print for each whether it was caught."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutate", description=__doc__)
     parser.add_argument("names", nargs="*", help="which bugs; all of them by default")
     parser.add_argument("--seeds", type=int, default=DEFAULT_SEEDS)

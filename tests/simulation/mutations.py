@@ -1,4 +1,4 @@
-"""Deliberate bugs, each a small change of the product's text. `docs/mutations.md` explains them."""
+"""Deliberate bugs, each a small change of the product's code. `docs/mutations.md` explains them."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """In `path`, `before` stands exactly once and is replaced by `after`."""
+    """A replacement in the file `path`: `before`, which occurs exactly once, becomes `after`."""
 
     name: str
     path: str

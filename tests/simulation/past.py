@@ -1,4 +1,4 @@
-"""What a bot that knew no markers has left behind: rooms, and perhaps its database."""
+"""Legacy rooms: rooms of an earlier bot without markers, and optionally its database."""
 
 from random import Random
 from typing import Final
@@ -15,11 +15,11 @@ from tests.simulation.server import SimulatedServer
 from tests.simulation.story import Story
 
 RENUMBERED: Final = 4
-"""By how much the numbers in that bot's rows are above those in the rooms' names."""
+"""The numbers in the earlier bot's rows are higher by this than those in the rooms' names."""
 
 
 class Past:
-    """Lets an earlier bot have served one person."""
+    """Creates the rooms and rows of an earlier bot that served one person."""
 
     def __init__(
         self, server: SimulatedServer, disk: Disk, rng: Random, checkers: Checkers, story: Story
@@ -32,9 +32,9 @@ class Past:
         self._bot = Person(server, BOT)
 
     async def happen(self, owner: Person, chats: int, *, rows: bool) -> dict[RoomId, UserId]:
-        """Make a Space with so many chats; with `rows` they are numbered otherwise than named.
+        """Create a Space with so many chats; return its rooms and their owner.
 
-        Answers whose the rooms are.
+        With `rows`, the database has other numbers than the names of the rooms.
         """
         if not chats:
             return {}

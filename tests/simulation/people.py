@@ -1,4 +1,4 @@
-"""People who act in the simulated world, as their clients would let them."""
+"""People of the simulated world, who act like people with a Matrix client."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -9,14 +9,14 @@ from tests.simulation.room import CREATOR_POWER, PRIVILEGED_CREATORS_SINCE, Simu
 from tests.simulation.server import SimulatedServer
 
 COPIED_BY_AN_UPGRADE: Final = frozenset({"m.room.name", "m.room.topic", "m.space.child"})
-"""State that an upgrade carries over, with the power levels. Custom state is not among it."""
+"""State that an upgrade copies, besides the power levels. It does not copy custom state."""
 
 
 class Person:
-    """Somebody on the simulated server. What they do takes effect at once.
+    """A user of the simulated server. All actions take effect at once.
 
-    What the auth rules forbid raises HomeserverRefused. A Person with the bot's user id makes what
-    an earlier version of the bot has left behind.
+    Actions that the auth rules forbid raise HomeserverRefused. A Person with the bot's user id
+    creates rooms of an earlier version of the bot.
     """
 
     def __init__(self, server: SimulatedServer, user_id: UserId) -> None:
@@ -37,13 +37,13 @@ class Person:
         )
 
     def direct_chat_with(self, other: UserId) -> RoomId:
-        """Create a room and invite one other into it."""
+        """Create a room and invite one other user."""
         room_id = self.create_room()
         self.invite(room_id, other)
         return room_id
 
     def invite(self, room_id: RoomId, other: UserId) -> None:
-        """Invite somebody."""
+        """Invite another user."""
         self.server.set_membership(self.user_id, room_id, other, "invite")
 
     def join(self, room_id: RoomId) -> None:
@@ -51,7 +51,7 @@ class Person:
         self.server.set_membership(self.user_id, room_id, self.user_id, "join")
 
     def join_all(self) -> tuple[RoomId, ...]:
-        """Accept every invite that waits."""
+        """Accept all open invites; return their rooms."""
         room_ids = tuple(invite.room_id for invite in self.server.invites(self.user_id))
         for room_id in room_ids:
             self.join(room_id)
@@ -62,11 +62,11 @@ class Person:
         self.server.set_membership(self.user_id, room_id, self.user_id, "leave")
 
     def kick(self, room_id: RoomId, other: UserId) -> None:
-        """Remove somebody, or rescind their invite."""
+        """Remove a user, or withdraw the user's invite."""
         self.server.set_membership(self.user_id, room_id, other, "leave")
 
     def ban(self, room_id: RoomId, other: UserId) -> None:
-        """Remove somebody for good."""
+        """Remove a user and forbid the user to return."""
         self.server.set_membership(self.user_id, room_id, other, "ban")
 
     def say(self, room_id: RoomId, text: str, *, msgtype: str = "m.text") -> EventId:
@@ -84,12 +84,12 @@ class Person:
         return self.server.send(self.user_id, room_id, content)
 
     def rename(self, room_id: RoomId, name: str) -> None:
-        """Give a room another name; an empty one removes it."""
+        """Rename a room; an empty name removes the name."""
         content = {"name": name} if name else {}
         self.server.set_state(self.user_id, room_id, "m.room.name", content)
 
     def write_marker(self, room_id: RoomId, content: Content, key: str | None = None) -> None:
-        """Write an event of the marker's type, by default under our own user id."""
+        """Write an event of the marker's type, by default under this person's user id."""
         state_key = self.user_id if key is None else key
         self.server.set_state(self.user_id, room_id, MARKER_TYPE, content, state_key)
 
@@ -99,11 +99,11 @@ class Person:
         self.server.set_state(self.user_id, space_id, "m.space.child", via, room_id)
 
     def unset_child(self, space_id: RoomId, room_id: RoomId) -> None:
-        """Take a room out of a Space."""
+        """Remove a room from a Space's list."""
         self.server.set_state(self.user_id, space_id, "m.space.child", {}, room_id)
 
     def set_parent(self, room_id: RoomId, space_id: RoomId) -> None:
-        """Say in a room that it belongs to a Space."""
+        """Name a Space in a room, as the Space that it belongs to."""
         via = {"via": [self.server.name]}
         self.server.set_state(self.user_id, room_id, "m.space.parent", via, space_id)
 
@@ -113,9 +113,9 @@ class Person:
         self.server.set_state(self.user_id, room_id, "m.room.tombstone", content)
 
     def upgrade(self, room_id: RoomId, *, version: str | None = None) -> RoomId:
-        """Replace a room by a new one that points back, and close the old one.
+        """Replace a room by a new one that names its predecessor, and close the old one.
 
-        Nobody is invited to the replacement yet: clients do that afterwards.
+        The replacement has no invites yet: clients send them afterwards.
         """
         old = self.server.room(room_id)
         old.check_state(self.user_id, "m.room.tombstone", "")
@@ -145,7 +145,7 @@ class Person:
         )
 
     def replies(self, room_id: RoomId) -> tuple[str, ...]:
-        """The texts of everybody else in a room."""
+        """The texts that all others have sent in a room."""
         return tuple(text for sender, text in self.messages(room_id) if sender != self.user_id)
 
 

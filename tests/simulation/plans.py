@@ -1,4 +1,4 @@
-"""What one seed stands for: who is there, how much happens, and how much goes wrong."""
+"""The plan of a simulation, drawn from its seed: people, actions, faults and disturbances."""
 
 from dataclasses import dataclass, replace
 from random import Random
@@ -10,22 +10,22 @@ from tests.simulation.limits import RateLimit, stock_creation_limit, stock_write
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Times are in virtual seconds, chances between 0 and 1."""
+    """The parameters of a simulation. Times are in virtual seconds, probabilities from 0 to 1."""
 
     people: int
     acts: int
-    """How often somebody does something."""
+    """The number of actions of people."""
     gap_s: float
-    """The mean time between two acts."""
-    storms: float
-    """The chance that something breaks at an act, see `weather.py`."""
+    """The mean time between two actions."""
+    disturbances: float
+    """The probability of a disturbance at each action, see `disturbances.py`."""
     fault_rates: dict[Fault, float]
     lost_creations: float
     overlap: float
     shuffle: bool
     slow_s: float
     dies_within: int | None
-    """A run of the process dies within so many requests and commits; None: by accidents only."""
+    """A run of the process dies within so many requests and commits; None: only if it is killed."""
     database_fails: float
     platform_fails: float
     platform_hangs: float
@@ -36,23 +36,23 @@ class Plan:
     room_version: str
     inbox_limit: int
     legacy: int
-    """How many chats the first person has from a bot that knew no markers."""
+    """The number of chats that the first person has from an earlier bot without markers."""
     legacy_rows: bool
-    """Whether that bot's database is there as well."""
+    """Whether the database of that bot exists as well."""
 
     @property
     def bounds(self) -> Bounds:
-        """The product's bounds, with the plan's."""
+        """The bounds of the product, with the plan's inbox limit."""
         return replace(Bounds(), inbox_limit=self.inbox_limit)
 
 
 def plan_for(rng: Random) -> Plan:
-    """Draw a plan. Each kind of trouble is absent from about half of all plans."""
+    """Draw a plan. Each kind of fault is absent from about half of all plans."""
     return Plan(
         people=rng.choice((1, 1, 2, 3)),
         acts=rng.randint(5, 30),
         gap_s=rng.choice((0.2, 2.0, 15.0)),
-        storms=rng.choice((0.0, 0.15, 0.4)),
+        disturbances=rng.choice((0.0, 0.15, 0.4)),
         fault_rates={fault: rng.choice((0.01, 0.08)) for fault in Fault if rng.random() < 0.3},
         lost_creations=rng.choice((0.0, 0.0, 0.5)),
         overlap=rng.choice((0.0, 0.3)),

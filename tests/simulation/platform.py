@@ -1,4 +1,4 @@
-"""A chat platform that fails, hangs and is poisoned now and then."""
+"""A chat platform that fails and hangs at random, and always fails on certain texts."""
 
 import random
 from collections.abc import Callable
@@ -12,14 +12,14 @@ from actors.ports import PlatformFailed
 from tests.simulation.connection import Gate
 
 POISON: Final = "poison"
-"""A text with this word makes the platform raise what it never should, every time."""
+"""A text with this word makes the platform raise an error outside its contract, every time."""
 
 
 class SimulatedPlatform:
-    """Implements `actors.ports.Platform`. It outlives the bot's process, as platforms do.
+    """A platform that outlives the bot's process.
 
-    `fails` and `hangs` are the probabilities that a call does so; `slow_s` is the longest delay.
-    `on_asked` is told of every call.
+    `fails` and `hangs` are the probabilities that a call fails or hangs; `slow_s` is the longest
+    delay. `on_asked` receives every call.
     """
 
     def __init__(self, rng: random.Random) -> None:
@@ -30,13 +30,13 @@ class SimulatedPlatform:
         self._rng = rng
 
     def healed(self) -> None:
-        """Fail no more; poison stays poison."""
+        """End all faults, except those of texts with `POISON`."""
         self.fails = self.hangs = self.slow_s = 0.0
 
     async def reply(
         self, chat: PlatformChatId, text: str, idempotency_key: EventId, gate: Gate
     ) -> str:
-        """Say back what was said."""
+        """Reply with the text itself. Raises PlatformFailed at random, ValueError for `POISON`."""
         await gate.before("reply")
         self.on_asked(chat, idempotency_key)
         await checkpoint()
@@ -54,12 +54,12 @@ class SimulatedPlatform:
 
 
 class PlatformLine:
-    """The platform as one run of the process reaches it."""
+    """The platform for one run of the process. Implements `actors.ports.Platform`."""
 
     def __init__(self, platform: SimulatedPlatform, gate: Gate) -> None:
         self._platform = platform
         self._gate = gate
 
     async def reply(self, chat: PlatformChatId, text: str, idempotency_key: EventId) -> str:
-        """Answer one message."""
+        """Reply to one message."""
         return await self._platform.reply(chat, text, idempotency_key, self._gate)

@@ -1,4 +1,4 @@
-"""The bot's process: it is started, dies at any moment, and is started again over what is left."""
+"""The bot's process: it can die at any moment, and starts again with the same files."""
 
 from random import Random
 from typing import Final
@@ -26,7 +26,7 @@ from tests.simulation.story import Story
 
 BOT: Final = UserId("@bot:sim.test")
 STRANGER: Final = "@mallory:"
-"""Who may not use the bot."""
+"""The bot does not serve users with this prefix."""
 
 
 class SeededIds:
@@ -36,44 +36,44 @@ class SeededIds:
         self._rng = rng
 
     def nonce(self) -> Nonce:
-        """64 bits of the seed's randomness."""
+        """A nonce with 64 random bits of the seed."""
         return Nonce(f"n{self._rng.getrandbits(64):016x}")
 
     def platform_chat_id(self, owner: UserId, chat_id: ChatId) -> PlatformChatId:
-        """The same."""
+        """A platform chat id with 64 random bits of the seed."""
         return PlatformChatId(f"p{self._rng.getrandbits(64):016x}")
 
 
 class Life(Gate):
-    """One run of the process. From the moment of its death nothing of it reaches the outside.
+    """One run of the process. After its death, none of its requests or commits takes effect.
 
-    It dies by itself at the `dies_at`-th passage of something that goes out or comes back.
+    The process dies by itself at the `dies_at`-th request, answer or commit.
     """
 
     def __init__(self, checkers: Checkers, dies_at: int | None) -> None:
         self.scope = anyio.CancelScope()
         self.dead = False
         self.ending = anyio.Event()
-        """It has died, or was asked to stop, or has ended by itself."""
+        """Set when the process has died, was asked to stop, or has ended by itself."""
         self.asked_to_stop = False
         self._checkers = checkers
         self._left = dies_at
 
     def die(self) -> None:
-        """Be killed."""
+        """Kill the process."""
         self.dead = True
         self.ending.set()
         self.scope.cancel()
 
     @override
     async def before(self, method: str) -> None:
-        """Let a request out."""
+        """Let a request out, unless the process is dead."""
         await self._pass()
         self._checkers.request_started(method)
 
     @override
     async def after(self, method: str) -> None:
-        """Let an answer in."""
+        """Let an answer in, unless the process is dead."""
         await self._pass()
 
     async def _pass(self) -> None:
@@ -86,7 +86,7 @@ class Life(Gate):
 
 
 class WatchedActor:
-    """An actor whose handlers are watched."""
+    """An actor whose handlers are reported to the checkers."""
 
     def __init__(self, actor: Actor, address: Address, boot: str, checkers: Checkers) -> None:
         self._actor = actor
@@ -100,12 +100,12 @@ class WatchedActor:
             await self._actor.handle(message)
 
     async def crashed(self, error: Exception) -> None:
-        """The handler raised."""
+        """Pass the crash on to the actor."""
         await self._actor.crashed(error)
 
 
 class Process:
-    """Runs the bot, one life after the other, over the same disk."""
+    """Runs the bot, one run of the process after the other, on the same disk."""
 
     def __init__(
         self,
@@ -135,24 +135,24 @@ class Process:
         checkers.state = lambda: self.supervisor.state if self.supervisor else None
 
     def new_life(self, dies_at: int | None = None) -> Life:
-        """A run of the process that is about to begin."""
+        """Prepare the next run of the process."""
         self.life = Life(self._checkers, dies_at)
         return self.life
 
     def kill(self) -> None:
-        """Kill the run of the process, if there is one."""
+        """Kill the process, if it runs."""
         if self.life is not None:
             self.life.die()
 
     def stop(self) -> None:
-        """Ask the run of the process to stop, if there is one."""
+        """Ask the process to stop, if it runs."""
         if self.life is not None and self.supervisor is not None:
             self.supervisor.request_stop("SIGTERM")
             self.life.asked_to_stop = True
             self.life.ending.set()
 
     async def run(self, life: Life) -> None:
-        """Run the bot until it is stopped or dies."""
+        """Run the bot until it stops or dies."""
         self._boots += 1
         boot = f"boot{self._boots}"
         self._story.tell("process", f"{boot} begins")
@@ -160,7 +160,7 @@ class Process:
         try:
             with life.scope:
                 await self._live(life, boot)
-        except Exception as error:  # noqa: BLE001  a bug, whatever it is
+        except Exception as error:  # noqa: BLE001  every error is a bug here
             self._checkers.violated(f"the process ended with {flat(error)}")
         self._story.tell("process", f"{boot} {'died' if life.dead else 'ended'}")
         life.ending.set()
@@ -200,14 +200,14 @@ class Process:
 
 
 class RememberedSession(SimulatedHomeserver):
-    """The homeserver as a process reaches it that keeps its session on a disk."""
+    """A homeserver client that keeps its session on the disk."""
 
     disk: Disk
     checkers: Checkers
 
     @override
     async def log_in(self) -> str:
-        """Resume the session if its token is still good, else log in."""
+        """Resume the session if its token is valid, else log in."""
         try:
             how = await super().log_in()
         except CredentialsRefused:
@@ -219,7 +219,7 @@ class RememberedSession(SimulatedHomeserver):
 
 
 def flat(error: BaseException) -> str:
-    """An error in a line, groups taken apart."""
+    """An error in one line; the errors of a group are listed."""
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(flat(each) for each in error.exceptions)
     return repr(error)

@@ -1,4 +1,4 @@
-"""How a room's state and messages are read: the same rules as the product's, written anew."""
+"""Reads a room's state and messages by the product's rules, in an implementation of its own."""
 
 from dataclasses import replace
 
@@ -11,9 +11,9 @@ HEROES = 5
 
 
 def told_snapshot(room: SimulatedRoom, me: UserId) -> RoomSnapshot:
-    """A joined room as it is read with all others: of a named one it is not told who is in it.
+    """A joined room as hydrate reads it: without the members if it has a name.
 
-    The product reads the members of a Space without a marker that may be its own; so does this.
+    Like the product, it has the members of a Space without a marker that the bot may manage.
     """
     seen = read_snapshot(room, me)
     perhaps_ours = seen.creator == me or seen.predecessor is not None
@@ -23,7 +23,7 @@ def told_snapshot(room: SimulatedRoom, me: UserId) -> RoomSnapshot:
 
 
 def read_snapshot(room: SimulatedRoom, me: UserId) -> RoomSnapshot:
-    """A joined room as `me` sees it."""
+    """The whole state of a joined room, as `me` sees it."""
     create = room.state["m.room.create", ""]
     predecessor = create.content.get("predecessor")
     marker, fault, possible_owner = _read_marker(room, me)
@@ -50,7 +50,7 @@ def read_snapshot(room: SimulatedRoom, me: UserId) -> RoomSnapshot:
 
 
 def read_message(event: Event) -> InboundMessage | None:
-    """An `m.room.message`, or None for one that is malformed."""
+    """Decode an `m.room.message`; None if it is malformed."""
     if event.content is MALFORMED:
         return None
     relation = event.content.get("m.relates_to")

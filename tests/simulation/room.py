@@ -1,4 +1,4 @@
-"""One room of the simulated server: its state, its timeline and who may do what in it."""
+"""One room of the simulated server: its state, its timeline and its auth rules."""
 
 import math
 from typing import Final, NoReturn
@@ -21,16 +21,19 @@ DEFAULT_POWER_LEVELS: Final = {
     "kick": STATE_POWER,
     "ban": STATE_POWER,
 }
-"""What a private room has unless its creator says otherwise."""
+"""The power levels of a private room, unless its creator overrides them."""
 
 
 def forbid(message: str) -> NoReturn:
-    """Refuse as the homeserver does."""
+    """Raise HomeserverRefused with status 403."""
     raise HomeserverRefused(403, "M_FORBIDDEN", message)
 
 
 class SimulatedRoom:
-    """State and timeline of a room, with the auth rules that matter here."""
+    """State and timeline of a room, with the auth rules that matter to the bot.
+
+    Each `check_…` raises HomeserverRefused if the auth rules forbid the action.
+    """
 
     __slots__ = ("room_id", "state", "timeline", "version")
 
@@ -47,27 +50,27 @@ class SimulatedRoom:
 
     @property
     def is_space(self) -> bool:
-        """Whether `m.room.create` says so."""
+        """Whether `m.room.create` has the type of a Space."""
         return self.content("m.room.create").get("type") == "m.space"
 
     def append(self, event: Event) -> None:
-        """Add an event that has been authorised."""
+        """Add an event without checking the auth rules."""
         if event.state_key is not None:
             self.state[event.type, event.state_key] = event
         self.timeline.append(event)
 
     def content(self, kind: str, key: str = "") -> Content:
-        """The content of a state event, empty where there is none."""
+        """The content of a state event; empty if there is none."""
         event = self.state.get((kind, key))
         return {} if event is None else event.content
 
     def membership(self, user_id: UserId) -> str | None:
-        """`join`, `invite`, `leave` or `ban`; None for somebody who never had to do with it."""
+        """`join`, `invite`, `leave` or `ban`; None for a user who was never a member or invited."""
         membership = self.content("m.room.member", user_id).get("membership")
         return None if membership is None else str(membership)
 
     def members(self, *memberships: str) -> tuple[UserId, ...]:
-        """People with one of these memberships, in the order in which they first appeared."""
+        """The users with one of these memberships, in the order of their first appearance."""
         return tuple(
             UserId(key)
             for (kind, key), event in self.state.items()
@@ -75,29 +78,29 @@ class SimulatedRoom:
         )
 
     def powers(self) -> dict[UserId, int]:
-        """The power levels of those who are named with one."""
+        """The power levels of the users that the room's power levels name."""
         users = self.content("m.room.power_levels").get("users")
         return dict(users) if isinstance(users, dict) else {}
 
     def power(self, user_id: UserId) -> float:
-        """Somebody's power level."""
+        """A user's power level; infinite for a privileged creator."""
         if user_id == self.creator and int(self.version) >= PRIVILEGED_CREATORS_SINCE:
             return math.inf
         return self.powers().get(user_id, 0)
 
     def needed(self, action: str) -> int:
-        """The power level that an entry such as `invite` or `state_default` asks for."""
+        """The power level that an entry such as `invite` or `state_default` requires."""
         level = self.content("m.room.power_levels").get(action)
         return level if isinstance(level, int) else 0
 
     def needed_for(self, kind: str, default: str) -> int:
-        """The power level that an event type asks for, or else the default entry's."""
+        """The power level that an event type requires, or that of the default entry."""
         events = self.content("m.room.power_levels").get("events")
         level = events.get(kind) if isinstance(events, dict) else None
         return level if isinstance(level, int) else self.needed(default)
 
     def check_joined(self, user_id: UserId) -> None:
-        """Refuse somebody who isn't in the room."""
+        """Refuse a user who has not joined the room."""
         if self.membership(user_id) != "join":
             forbid(f"User {user_id} not in room {self.room_id}")
 
@@ -152,6 +155,6 @@ class SimulatedRoom:
 
 
 def check_state_key(sender: UserId, key: str) -> None:
-    """Refuse a state key that is somebody else's user id."""
+    """Refuse a state key that is another user's id."""
     if key.startswith("@") and key != sender:
         forbid("You are not allowed to set others state")

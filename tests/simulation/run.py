@@ -1,4 +1,4 @@
-"""Play one seed: `python -m tests.simulation.run SEED` tells the whole story of it.
+"""Play one seed: `python -m tests.simulation.run SEED` prints everything that happens.
 
 `asyncio:SEED` plays it on asyncio instead of trio.
 """
@@ -15,6 +15,7 @@ from tests.simulation.cast import Cast
 from tests.simulation.checkers import Checkers
 from tests.simulation.connection import LATE_S
 from tests.simulation.disk import Disk
+from tests.simulation.disturbances import Disturbances
 from tests.simulation.endings import Ending
 from tests.simulation.faults import Faults
 from tests.simulation.past import Past
@@ -24,22 +25,21 @@ from tests.simulation.process import BOT, Life, Process
 from tests.simulation.seeding import Backend, run_simulation
 from tests.simulation.server import SimulatedServer
 from tests.simulation.story import Story
-from tests.simulation.weather import Weather
 
 REST_WITHIN_S: Final = 2 * 3600.0
-"""Virtual seconds within which the bot must come to rest once everything is well."""
+"""Virtual seconds within which the bot must come to rest after all faults are over."""
 END_WITHIN_S: Final = 60.0
-"""Virtual seconds within which a process that is killed or stopped must have ended."""
+"""Virtual seconds within which a killed or stopped process must have ended."""
 LOOK_EVERY_S: Final = 5.0
 CALM_FOR_S: Final = Bounds().undecided_for_s + LOOK_EVERY_S
-"""For so long there must be nothing to do: what is undecided looks again by itself."""
+"""The bot is at rest after so long without work: it checks undecided rooms again by itself."""
 AWAY_S: Final = 20.0
-"""The longest time between the death of a process and the next one."""
+"""The longest time between the end of a process and the start of the next one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a seed."""
+    """The result of a seed."""
 
     seed: int
     violations: tuple[str, ...]
@@ -49,7 +49,7 @@ class Outcome:
 
     @property
     def name(self) -> str:
-        """What plays it again, given to this module."""
+        """The argument of this module that replays the seed."""
         return str(self.seed) if self.backend == "trio" else f"{self.backend}:{self.seed}"
 
 
@@ -58,7 +58,7 @@ def play(seed: int, backend: Backend = "trio") -> Outcome:
 
     async def body(_: Random) -> Outcome:
         simulation = Simulation(seed)
-        with simulation.story.hears_the_log():
+        with simulation.story.with_log():
             await simulation.run()
         return Outcome(
             seed,
@@ -72,9 +72,10 @@ def play(seed: int, backend: Backend = "trio") -> Outcome:
 
 
 class Simulation:
-    """One world with the bot in it. Each part draws from its own randomness."""
+    """One world with the bot in it. Each part has a random generator of its own."""
 
     def __init__(self, seed: int) -> None:
+        # A seed plays the same only as long as the parts keep these names.
         def rng(part: str) -> Random:
             return Random(f"{seed}/{part}")  # noqa: S311 - no secret
 
@@ -102,7 +103,7 @@ class Simulation:
         )
         self._cast = Cast(self._server, rng("cast"), plan.people, self.story)
         self._past = Past(self._server, disk, rng("past"), self.checkers, self.story)
-        self._weather = Weather(
+        self._disturbances = Disturbances(
             plan=plan,
             server=self._server,
             faults=faults,
@@ -115,7 +116,7 @@ class Simulation:
         self._ending = Ending(self._server, self._process, self._cast, self.checkers)
 
     async def run(self) -> None:
-        """Play until the end, or until something is violated."""
+        """Play until the end, or until the first violation."""
         self.story.tell("plan", repr(self.plan))
         first = self._cast.people[0]
         self._cast.inherited = await self._past.happen(
@@ -132,14 +133,14 @@ class Simulation:
         for _ in range(self.plan.acts):
             await anyio.sleep(self._rng.expovariate(1 / self.plan.gap_s))
             self._cast.act()
-            self._weather.change()
-        self._weather.clear_up()
-        await self._rest("the storms")
+            self._disturbances.change()
+        self._disturbances.end()
+        await self._rest("the disturbances")
         self._cast.settle_down()
         await self._rest("settling down")
         self._cast.settle_down()
-        self._cast.say_goodbye()
-        await self._rest("the goodbyes")
+        self._cast.write_once_more()
+        await self._rest("the last messages")
         await self._ending.check()
         self._process.stop()
         await anyio.sleep(END_WITHIN_S)
@@ -149,7 +150,7 @@ class Simulation:
         scope.cancel()
 
     async def _rest(self, after: str) -> None:
-        """Wait until the bot has nothing left to do, and finds nothing more by itself."""
+        """Wait until the bot has had no work for `CALM_FOR_S`."""
         deadline_s = anyio.current_time() + REST_WITHIN_S
         calm_since = anyio.current_time()
         while anyio.current_time() - calm_since < CALM_FOR_S:
@@ -162,10 +163,10 @@ class Simulation:
         self.story.tell("rest", f"after {after}")
 
     async def _keep_running(self) -> None:
-        """Start the bot again whenever it has died or was stopped."""
+        """Start the bot again whenever it has died or stopped."""
         async with anyio.create_task_group() as tasks:
             while True:
-                life = self._process.new_life(self._weather.dies_at())
+                life = self._process.new_life(self._disturbances.dies_at())
                 ended = anyio.Event()
                 tasks.start_soon(self._run, life, ended)
                 await life.ending.wait()
@@ -173,8 +174,8 @@ class Simulation:
                     await ended.wait()
                 if waiting.cancelled_caught:
                     self.checkers.violated("the process did not end in time")
-                lost = await self._weather.damage_disk()
-                pause_s = self._rng.uniform(0, AWAY_S) if self._weather.stormy else 0.0
+                lost = await self._disturbances.damage_disk()
+                pause_s = self._rng.uniform(0, AWAY_S) if self._disturbances.active else 0.0
                 await anyio.sleep(pause_s + (LATE_S if lost else 0.0))
 
     async def _run(self, life: Life, ended: anyio.Event) -> None:
@@ -183,7 +184,7 @@ class Simulation:
 
 
 def main(arguments: list[str]) -> int:
-    """Play the seeds given on the command line, and tell their stories."""
+    """Play the seeds given on the command line, and print their stories."""
     broken = 0
     for argument in arguments:
         before, _, seed = argument.rpartition(":")

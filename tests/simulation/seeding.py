@@ -1,7 +1,7 @@
-"""Simulations that replay exactly: the clock virtual, and trio's scheduler seeded.
+"""Simulations that replay exactly: with a virtual clock, and trio's scheduler seeded.
 
-trio offers no public way to seed its scheduler. The two private names that it takes are used here
-and nowhere else, and a test fails when they stop to work.
+trio has no public way to seed its scheduler. Only this module uses the two private names that it
+takes, and a test fails when they stop working.
 """
 
 import random
@@ -25,7 +25,7 @@ _FLAG = "_ALLOW_DETERMINISTIC_SCHEDULING"
 
 @contextmanager
 def seeded_trio(seed: int) -> Iterator[None]:
-    """Make the order in which trio runs its tasks depend on the seed alone."""
+    """Make the order of trio's tasks depend on the seed alone."""
     names = vars(_run)
     scheduler: random.Random = names["_r"]
     flag, state = names[_FLAG], scheduler.getstate()
@@ -41,10 +41,10 @@ def seeded_trio(seed: int) -> Iterator[None]:
 def run_simulation(
     body: Callable[[random.Random], Awaitable[T]], seed: int, backend: Backend = "trio"
 ) -> T:
-    """Run `body` on a virtual clock; it gets the Random from which all else is drawn.
+    """Run `body` on a virtual clock, with the Random that is the source of all randomness.
 
-    The clock starts at 0 and jumps whenever every task waits. asyncio runs tasks in the order in
-    which they became ready, whatever the seed. An error carries the seed in a note.
+    The clock starts at 0 and jumps to the next timer whenever all tasks wait. asyncio runs tasks in
+    the order in which they became ready, for every seed. An error has the seed in a note.
     """
     rng = random.Random(seed)  # noqa: S311 - no secret
     try:

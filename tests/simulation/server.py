@@ -1,7 +1,7 @@
-"""The simulated world: users, rooms, the event stream, sessions and what is wrong at the moment.
+"""The simulated server: users, rooms, the event stream, sessions and current faults.
 
-Everything here is synchronous and takes effect at once; requests, their delays and their failures
-are `homeserver.py`'s. Randomness comes from the given Random, time from the running loop.
+Everything here is synchronous and takes effect at once. Requests with their delays and faults are
+in `homeserver.py`. Randomness comes from the given Random, time from the running loop.
 """
 
 import math
@@ -27,11 +27,11 @@ from tests.simulation.room import (
 from tests.simulation.sessions import Sessions
 
 EPOCH_S: Final = 1_700_000_000
-"""What the server's clock says, in seconds since the epoch, when the loop's clock is 0."""
+"""The server's time, in seconds since the epoch, when the loop's clock is 0."""
 
 
 def loop_time() -> float:
-    """Seconds of the running loop's clock; 0 while no loop runs, so that a world can be built."""
+    """Seconds of the running loop's clock; 0 if no loop runs, so that a server can be built."""
     try:
         return anyio.current_time()
     except RuntimeError:
@@ -39,13 +39,13 @@ def loop_time() -> float:
 
 
 class SimulatedServer:
-    """A homeserver with everything on it.
+    """A homeserver with all its users and rooms.
 
     Public fields may be set at any time: `slow_s` (the longest delay of a request, each way),
-    `reading_s` (how much longer one room's state takes), `unreadable` (rooms whose state can't be
-    read, with the reason), `refuses_credentials`, `creation_limit` and `write_limit` (None:
-    unlimited), `timeline_limit` (messages of a room in one sync), `room_version` (of the rooms
-    created from now on), `on_event` (told of every event).
+    `reading_s` (the additional time to read one room's state), `unreadable` (rooms whose state
+    can't be read, with the reason), `refuses_credentials`, `creation_limit` and `write_limit`
+    (None: unlimited), `timeline_limit` (messages of a room in one sync), `room_version` (of new
+    rooms), `on_event` (receives every event).
     """
 
     def __init__(
@@ -93,18 +93,18 @@ class SimulatedServer:
         return EPOCH_S + self._skipped_s + self._clock()
 
     def skip(self, seconds: float) -> None:
-        """Move every clock on, as if nobody had done anything for so long; what was due is done."""
+        """Move the server's clock forward without any action. Postponed actions become due."""
         self._skipped_s += seconds
         self._postponed = [(at - seconds, action) for at, action in self._postponed]
         self.wake()
 
     @property
     def position(self) -> int:
-        """How many events there have been."""
+        """The number of events so far."""
         return len(self.events)
 
     def token(self, position: int | None = None) -> str:
-        """A sync token for a position, by default the present one."""
+        """A sync token for a position, by default the current one."""
         events = self.position if position is None else position
         return f"s{self._era}_{events}~{len(self.announced)}"
 
@@ -117,26 +117,26 @@ class SimulatedServer:
         return int(number)
 
     def announced_since(self, token: str, user_id: UserId) -> Instance | None:
-        """Who has announced itself last for an account, if anybody has since a sync token."""
+        """The last instance that was announced for an account since a sync token, if any."""
         number = token.partition("~")[2] or "0"
         of_account = [it for account, it in self.announced[int(number) :] if account == user_id]
         return of_account[-1] if of_account else None
 
     def announce(self, user_id: UserId, instance: Instance) -> None:
-        """Write into an account's data who uses it."""
+        """Write an instance into the account data of a user."""
         self.announced.append((user_id, instance))
         self.wake()
 
     def forget_positions(self) -> None:
-        """Make every sync token issued so far unknown."""
+        """Make all sync tokens issued so far unknown."""
         self._era += 1
         self.wake()
 
-    # What is wrong with the server
+    # Faults of the server
 
     @property
     def down(self) -> bool:
-        """Whether nobody gets an answer. People act in the world all the same."""
+        """Whether requests get no answer. People in the simulation still act."""
         return self._down
 
     @down.setter
@@ -145,27 +145,27 @@ class SimulatedServer:
         self.wake()
 
     def revoke_tokens(self, user_id: UserId) -> None:
-        """End every session of a user."""
+        """End all sessions of a user."""
         self.sessions.revoke(user_id)
         self.wake()
 
     def healed(self) -> None:
-        """End everything that is wrong. Rate limits stay: they are no fault."""
+        """End all faults. Rate limits stay: they are no fault."""
         self.down = False
         self.slow_s = 0.0
         self.reading_s = 0.0
         self.unreadable.clear()
         self.refuses_credentials = False
 
-    # What is done later
+    # Postponed actions
 
     def later(self, delay_s: float, action: Callable[[], object]) -> None:
-        """Let `run_postponed` do something after a while."""
+        """Let `run_postponed` run an action after a delay."""
         self._postponed.append((self._clock() + delay_s, action))
         self.wake()
 
     async def run_postponed(self) -> None:
-        """Do what was postponed when its time has come, for ever; what is refused is dropped."""
+        """Run postponed actions when they are due, without end; refused actions are dropped."""
         while True:
             now = self._clock()
             due = [action for at, action in self._postponed if at <= now]
@@ -180,7 +180,7 @@ class SimulatedServer:
     # Waiting for news
 
     async def news(self) -> None:
-        """Wait until an event, an outage, a revocation or a loss of positions."""
+        """Wait for an event, an outage, a revocation or a loss of positions."""
         waiter = anyio.Event()
         self._waiters.append(waiter)
         try:
@@ -189,33 +189,33 @@ class SimulatedServer:
             self._waiters.remove(waiter)
 
     def wake(self) -> None:
-        """Let everybody who waits for news look again."""
+        """Wake all tasks that wait in `news`."""
         for waiter in self._waiters:
             waiter.set()
 
     # Reading
 
     def room(self, room_id: RoomId) -> SimulatedRoom:
-        """A room. Raises HomeserverRefused (404) where there is none."""
+        """A room. Raises HomeserverRefused (404) if it does not exist."""
         room = self.rooms.get(room_id)
         if room is None:
             raise HomeserverRefused(404, "M_NOT_FOUND", f"No such room: {room_id}")
         return room
 
     def rooms_of(self, user_id: UserId, membership: str) -> Iterator[SimulatedRoom]:
-        """Rooms in which somebody has this membership, in the order of their first contact."""
+        """The rooms in which a user has this membership, in the order of first contact."""
         for room in self._rooms_of.get(user_id, {}).values():
             if room.membership(user_id) == membership:
                 yield room
 
     def invites(self, user_id: UserId) -> tuple[Invite, ...]:
-        """The invites that wait for somebody."""
+        """The open invites of a user."""
         return tuple(
             Invite(room.room_id, room.state["m.room.member", user_id].sender)
             for room in self.rooms_of(user_id, "invite")
         )
 
-    # Writing. Each raises HomeserverRefused as the auth rules say.
+    # Writing. Each raises HomeserverRefused if the auth rules forbid it.
 
     def create_room(
         self,
@@ -228,9 +228,9 @@ class SimulatedServer:
         power_levels: Content | None = None,
         version: str | None = None,
     ) -> RoomId:
-        """Create a private room and put its creator in it.
+        """Create a private room; its creator joins it.
 
-        `power_levels` overrides entries of the usual ones.
+        `power_levels` overrides entries of the default ones.
         """
         for _, key, _ in initial_state:
             check_state_key(creator, key)
@@ -267,7 +267,7 @@ class SimulatedServer:
     def set_membership(
         self, sender: UserId, room_id: RoomId, target: UserId, membership: str
     ) -> None:
-        """Join, invite, leave, kick or ban. What is so already adds no event."""
+        """Join, invite, leave, kick or ban. An unchanged membership adds no event."""
         room = self.room(room_id)
         if sender == target and room.membership(target) == membership:
             return
@@ -284,16 +284,16 @@ class SimulatedServer:
         return self._append(room, sender, "m.room.message", content, None, txn_id=txn_id)
 
     def grant(self, room_id: RoomId, user_id: UserId, power: int) -> None:
-        """Give somebody a power level, as the room's creator would."""
+        """Give a user a power level, in the name of the room's creator."""
         room = self.room(room_id)
         levels = room.content("m.room.power_levels")
         changed = {**levels, "users": {**room.powers(), user_id: power}}
         self._append(room, room.creator, "m.room.power_levels", changed, "")
 
     def evict(self, room_id: RoomId, user_id: UserId, membership: str = "leave") -> None:
-        """Take somebody out of a room, as the server's administrator can whoever they are.
+        """Remove a user from a room, as the server's administrator can.
 
-        With `ban` for good; another time without, and they may be invited again.
+        With `ban`, the user may not be invited again until another call without it.
         """
         self._set_member(self.room(room_id), user_id, user_id, membership)
 
@@ -333,7 +333,7 @@ class SimulatedServer:
         return event.event_id
 
     def _next_ts(self) -> int:
-        # Never twice the same, so that the order of creation is never a tie by accident.
+        # Timestamps are unique, so that the order of creation is always decided.
         last = self.events[-1].origin_server_ts if self.events else 0
         return max(round(self.now() * 1000), last + 1)
 

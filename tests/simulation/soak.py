@@ -13,17 +13,17 @@ from tests.simulation.run import Outcome, play
 from tests.simulation.seeding import Backend
 
 DEFAULT_SEEDS: Final = 2000
-SAY_EVERY_S: Final = 5.0
+PROGRESS_EVERY_S: Final = 5.0
 
 
 def main(arguments: list[str]) -> int:
-    """Play the seeds, say how it goes, and sum up."""
+    """Play the seeds, print the progress and a summary; return 1 if a seed is broken."""
     options = _options(arguments)
     seeds = range(options.first, options.first + options.seeds)
     began = time.monotonic()
     broken: list[Outcome] = []
     virtual_s, played = 0.0, 0
-    for outcome in _said(_played(seeds, options.jobs), len(seeds)):
+    for outcome in _with_progress(_played(seeds, options.jobs), len(seeds)):
         played += 1
         virtual_s += outcome.virtual_s
         if outcome.violations:
@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
 
 
 def described(outcome: Outcome) -> str:
-    """What was violated, and the command that plays it again."""
+    """The violations of a seed, and the command that replays it."""
     return (
         f"seed {outcome.name}: {'; '.join(outcome.violations)}\n"
         f"    replay it with: python -m tests.simulation.run {outcome.name}"
@@ -48,17 +48,17 @@ def described(outcome: Outcome) -> str:
 
 
 def survived(seed: int) -> Outcome:
-    """Play a seed; an error that ends the simulation is a violation as well."""
+    """Play a seed; an error that ends the simulation counts as a violation."""
     backend = backend_of(seed)
     try:
         outcome = play(seed, backend)
-    except Exception as error:  # noqa: BLE001  whatever it is, the other seeds are played
+    except Exception as error:  # noqa: BLE001  the other seeds are played after every error
         return Outcome(seed, (f"the simulation ended with {error!r}",), "", 0.0, backend)
     return replace(outcome, story="")
 
 
 def backend_of(seed: int) -> Backend:
-    """One seed in eight is played on asyncio, where the bot really runs."""
+    """One seed in eight is played on asyncio, the event loop of the real bot."""
     return "asyncio" if seed % 8 == 0 else "trio"
 
 
@@ -70,13 +70,13 @@ def _played(seeds: Iterable[int], jobs: int) -> Iterator[Outcome]:
         yield from pool.imap_unordered(survived, seeds, chunksize=4)
 
 
-def _said(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:
-    """Say now and then how far it has come."""
-    said = time.monotonic()
+def _with_progress(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:
+    """Pass the outcomes on, and print the progress every `PROGRESS_EVERY_S`."""
+    printed = time.monotonic()
     for number, outcome in enumerate(outcomes, 1):
         yield outcome
-        if time.monotonic() - said > SAY_EVERY_S:
-            said = time.monotonic()
+        if time.monotonic() - printed > PROGRESS_EVERY_S:
+            printed = time.monotonic()
             sys.stdout.write(f"{number} of {total}\n")
             sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""The smallest world that a simulation needs: a server, Alice, a room of hers and the bot in it."""
+"""The smallest world of a simulation: a server, Alice, and a room with Alice and the bot."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A server, Alice on it, a room of hers, and the bot logged in and in that room."""
+    """A server, Alice, and a room of Alice's that the bot, which is logged in, has joined."""
 
     server: SimulatedServer
     alice: Person
@@ -31,12 +31,12 @@ class Stage:
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong with the bot's requests."""
+        """The faults of the bot's requests."""
         return self.bot.faults
 
 
 def simulate(play: Callable[[Stage], Awaitable[T]], seed: int = 1) -> T:
-    """Play on a fresh stage, as `run_simulation` does."""
+    """Run `play` on a new stage with `run_simulation`."""
 
     async def body(rng: random.Random) -> T:
         server = SimulatedServer(rng)

@@ -1,4 +1,4 @@
-"""What happened in a simulation, line by line, with the bot's own log among it."""
+"""A record of everything that happens in a simulation, with the bot's log events."""
 
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
@@ -8,30 +8,30 @@ import anyio
 import structlog
 
 QUIET: Final = frozenset({"level"})
-KNOWN_OTHERWISE: Final = ("lifecycle_transition", "room_transition")
-"""Log events that stand in the journal as well."""
+IN_THE_JOURNAL: Final = ("lifecycle_transition", "room_transition")
+"""Log events that the story leaves out: it has the same transitions from the journal."""
 
 
 class Story:
-    """Lines of time, teller and text. The same seed tells the same story."""
+    """Lines of time, source and text. The same seed gives the same story."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[float, str, str]] = []
 
-    def tell(self, who: str, what: str) -> None:
+    def tell(self, source: str, text: str) -> None:
         """Add a line."""
-        self.lines.append((anyio.current_time(), who, what))
+        self.lines.append((anyio.current_time(), source, text))
 
     def text(self) -> str:
-        """All of it, a line each."""
-        return "\n".join(f"{at:10.3f}  {who:<10} {what}" for at, who, what in self.lines)
+        """The whole story, one line for each entry."""
+        return "\n".join(f"{at:10.3f}  {source:<10} {text}" for at, source, text in self.lines)
 
     @contextmanager
-    def hears_the_log(self) -> Iterator[None]:
-        """Put what the bot logs into the story instead of anywhere else."""
+    def with_log(self) -> Iterator[None]:
+        """Write the bot's log events to the story only."""
         before = structlog.get_config()
         structlog.configure(
-            processors=[self._hear],
+            processors=[self._add_event],
             wrapper_class=structlog.BoundLogger,
             cache_logger_on_first_use=False,
         )
@@ -40,10 +40,10 @@ class Story:
         finally:
             structlog.configure(**before)
 
-    def _hear(self, _: object, level: str, event: MutableMapping[str, object]) -> NoReturn:
+    def _add_event(self, _: object, level: str, event: MutableMapping[str, object]) -> NoReturn:
         name = event.pop("event")
         error = event.pop("exc_info", None)
-        if level != "debug" and name not in KNOWN_OTHERWISE:
+        if level != "debug" and name not in IN_THE_JOURNAL:
             fields = " ".join(f"{key}={value!r}" for key, value in event.items())
             self.tell("log", f"{name} {fields}" + (f" error={error!r}" if error else ""))
         raise structlog.DropEvent

@@ -1,4 +1,4 @@
-"""What `/sync` and `/messages` answer, read from the simulated server's event stream."""
+"""The answers of `/sync` and `/messages`, computed from the simulated server's event stream."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ SNAPSHOT_TYPES: Final = frozenset({
 def read_delta(
     server: SimulatedServer, me: UserId, since: int, instance: Instance | None = None
 ) -> SyncDelta:
-    """What happened after a position in the rooms of `me`; `instance` announced itself."""
+    """The delta for `me` after a position. `instance` is the last announced instance, if any."""
     by_room: dict[RoomId, list[Event]] = {}
     for event in server.events[since:]:
         by_room.setdefault(event.room_id, []).append(event)
@@ -54,15 +54,18 @@ def read_delta(
 
 
 def has_news(delta: SyncDelta) -> bool:
-    """Whether a sync that waits should answer with this."""
+    """Whether a waiting sync answers with this delta."""
     return bool(
         delta.rooms or delta.invites or delta.left or delta.malformed or delta.instance is not None
     )
 
 
 def read_gap(room: SimulatedRoom, me: UserId, token: str, stop_at: str, limit: int) -> Gap:
-    """Others' messages among the last `limit` between the two tokens, since we last joined."""
-    # A position of a sync is behind what it told last, a token of a timeline before its event.
+    """Read the last `limit` messages between two tokens, since the bot's last join.
+
+    The bot's own messages are left out of the result.
+    """
+    # A sync position comes after its last event, a timeline token comes before its event.
     start, end = _number(stop_at), _number(token) + (not token.startswith("t"))
     between = [event for event in room.timeline if start < event.position < end]
     moves = [event for event in between if _moves(event, me)]
@@ -81,8 +84,8 @@ class _Timeline:
 def _timeline(
     room: SimulatedRoom, events: list[Event], me: UserId, limit: int, *, newly_joined: bool
 ) -> _Timeline:
-    # A room that was joined just now comes with what happened in it latest, whenever that was, and
-    # always counts as limited. Where our own join shows, all since the position is a gap.
+    # A newly joined room comes with its latest events, however old they are, and always counts as
+    # limited. If the timeline shows the bot's join, all events since the position are a gap.
     told = [event for event in (room.timeline if newly_joined else events) if _is_told(event)]
     shown = told[max(0, len(told) - limit) :]
     limited = newly_joined or len(shown) < len(told)
@@ -104,7 +107,7 @@ def _timeline(
 
 
 def _is_told(event: Event) -> bool:
-    """Whether the filter of a live sync lets it through."""
+    """Whether the filter of a live sync includes the event."""
     return _is_message(event) or (event.state_key is not None and event.type in SNAPSHOT_TYPES)
 
 
@@ -113,7 +116,7 @@ def _is_message(event: Event) -> bool:
 
 
 def _read(events: Iterable[Event], me: UserId) -> tuple[tuple[InboundMessage, ...], int]:
-    """The messages of other people, and how many are malformed."""
+    """The messages of other users, and the number of malformed ones."""
     read = [read_message(event) for event in events if event.sender != me]
     messages = tuple(message for message in read if message is not None)
     return messages, len(read) - len(messages)
@@ -124,7 +127,7 @@ def _is_own_member(event: Event, me: UserId) -> bool:
 
 
 def _moves(event: Event, me: UserId) -> bool:
-    """Whether our own membership changes; in a room that we are in, the last time is our join."""
+    """Whether the event changes the bot's membership; in a joined room, the last is the join."""
     before = (event.prev_content or {}).get("membership")
     return _is_own_member(event, me) and event.content.get("membership") != before
 

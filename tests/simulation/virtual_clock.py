@@ -1,4 +1,4 @@
-"""An asyncio event loop on a virtual clock: what trio's MockClock is to trio."""
+"""An asyncio event loop with a virtual clock, like trio's MockClock for trio."""
 
 import asyncio  # noqa: TID251  this is asyncio's own event loop
 import selectors
@@ -12,10 +12,10 @@ DAY_S: Final = 86_400.0
 
 
 class VirtualClockLoop(asyncio.SelectorEventLoop):
-    """Its clock starts at 0 and jumps to the next timer whenever every task waits.
+    """An event loop whose clock starts at 0 and jumps to the next timer when all tasks wait.
 
-    Nothing outside the loop may wake a task: time would pass before it does. When every task waits
-    and nothing is due within a day, RuntimeError is raised.
+    Nothing outside the loop may wake a task: the clock would jump before. The loop raises
+    RuntimeError if all tasks wait and no timer is due within a day.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
 
 
 class _JumpingSelector(selectors.SelectSelector):
-    """Instead of waiting it lets the time pass."""
+    """A selector that moves the clock instead of waiting."""
 
     def __init__(self, jump: Callable[[float], None]) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class _JumpingSelector(selectors.SelectSelector):
 
     @override
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """What is ready now; when nothing is, the timeout is over at once."""
+        """Return the ready keys; if there are none, move the clock by the timeout."""
         ready = super().select(0)
         if ready or timeout == 0:
             return ready

@@ -1,4 +1,4 @@
-"""What breaks around the bot, at random, and how all of it is mended."""
+"""Random disturbances: outages, lost files, refused credentials, a second instance, and more."""
 
 from collections.abc import Callable
 from random import Random
@@ -11,22 +11,22 @@ from tests.simulation.faults import Faults
 from tests.simulation.plans import Plan
 from tests.simulation.platform import SimulatedPlatform
 from tests.simulation.process import BOT, Process
-from tests.simulation.rival import Rival
+from tests.simulation.second_instance import SecondInstance
 from tests.simulation.server import SimulatedServer
 from tests.simulation.story import Story
 
 BLIND_AFTER_LOSS: Final = 0.4
-"""How often a room can't be read just when it is needed most."""
+"""The probability that a room becomes unreadable when the database is lost."""
 DAYS_S: Final = 8 * 86_400.0
-"""So long nobody does anything when days pass; what is settled is kept for a week."""
+"""The length of a pause of several days: longer than the week for which settled rows are kept."""
 LONG_AWAY: Final = 0.2
-"""How often they pass when the bot has died over messages that wait."""
+"""The probability of such a pause after the bot has died while messages wait."""
 ANOTHER_VERSION: Final = 99
-"""Of the marker: this bot can't read it."""
+"""A version of the marker that this bot can't read."""
 
 
-class Weather:
-    """`change` breaks or mends one thing; `clear_up` mends everything for good."""
+class Disturbances:
+    """`change` starts one disturbance or ends all; `end` ends all of them for good."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Weather:
         rng: Random,
         story: Story,
     ) -> None:
-        self.stormy = True
+        self.active = True
         self._plan = plan
         self._server = server
         self._faults = faults
@@ -49,9 +49,9 @@ class Weather:
         self._checkers = checkers
         self._rng = rng
         self._story = story
-        self._rival = Rival(server)
-        self._marked_otherwise: dict[RoomId, Content] = {}
-        """What the markers say that another version has written."""
+        self._second_instance = SecondInstance(server)
+        self._other_markers: dict[RoomId, Content] = {}
+        """The original contents of markers that another version has overwritten."""
         self._begin()
 
     def _begin(self) -> None:
@@ -69,38 +69,41 @@ class Weather:
         self._platform.slow_s = plan.platform_slow_s
 
     def dies_at(self) -> int | None:
-        """When the next run of the process dies."""
-        within = self._plan.dies_within if self.stormy else None
+        """The passage at which the next run of the process dies, see `Life`; None for never."""
+        within = self._plan.dies_within if self.active else None
         return self._rng.randint(1, within) if within else None
 
     def change(self) -> None:
-        """Perhaps break something, or mend what is broken."""
-        if self._rng.random() >= self._plan.storms:
+        """Start a disturbance or end all of them, with the probability of the plan."""
+        if self._rng.random() >= self._plan.disturbances:
             return
-        breakages: list[Callable[[], object]] = [
+        changes: list[Callable[[], object]] = [
             self._outage, self._outage, self._revoke, self._forget_positions, self._blind,
             self._process.kill, self._process.kill, self._process.stop, self._mend, self._mend,
-            self._journal_fails, self._refuse, self._rival_comes, self._days_pass,
-            self._mark_otherwise,
+            self._journal_fails, self._refuse, self._start_second_instance, self._days_pass,
+            self._write_other_marker,
         ]  # fmt: skip
-        breakage = self._rng.choice(breakages)
-        self._story.tell("weather", breakage.__name__.strip("_"))
-        breakage()
+        change = self._rng.choice(changes)
+        self._story.tell("disturb", change.__name__.strip("_"))
+        change()
 
     async def damage_disk(self) -> bool:
-        """Perhaps lose or damage some files while no process runs; whether the database is lost."""
+        """Damage or delete files at random while no process runs.
+
+        Returns whether the database is lost.
+        """
         disk = self._process.disk
-        if self.stormy and disk.waiting() and self._rng.random() < LONG_AWAY:
-            self._story.tell("weather", "nobody starts the bot for days")
+        if self.active and disk.waiting() and self._rng.random() < LONG_AWAY:
+            self._story.tell("disturb", "the bot stays stopped for days")
             self._days_pass()
-        if not self.stormy or self._rng.random() >= 2 * self._plan.storms:
+        if not self.active or self._rng.random() >= 2 * self._plan.disturbances:
             return False
         match self._rng.randrange(4):
             case 0:
                 self._lose_database()
                 return True
             case 1:
-                self._story.tell("weather", "the session is lost")
+                self._story.tell("disturb", "the session is lost")
                 disk.token = None
             case 2:
                 self._lose_database()
@@ -108,20 +111,20 @@ class Weather:
                 return True
             case _:
                 self._checkers.expect_any_chat_id()
-                self._story.tell("weather", f"{await disk.damage_rows()} rows are damaged")
+                self._story.tell("disturb", f"{await disk.damage_rows()} rows are damaged")
         return False
 
-    def clear_up(self) -> None:
-        """Mend everything; nothing breaks any more."""
-        self._story.tell("weather", "everything is well from here on")
-        self.stormy = False
+    def end(self) -> None:
+        """End all disturbances and faults for good."""
+        self._story.tell("disturb", "all disturbances end for good")
+        self.active = False
         self._mend()
         self._faults.healed()
         self._platform.healed()
         self._process.disk.fails = 0.0
 
     def _lose_database(self) -> None:
-        self._story.tell("weather", "the database is lost")
+        self._story.tell("disturb", "the database is lost")
         self._process.disk.lose_database()
         self._checkers.expect_loss()
         self._checkers.expect_any_chat_id()
@@ -131,11 +134,11 @@ class Weather:
     def _mend(self) -> None:
         self._server.healed()
         self._process.disk.journal_fails = False
-        self._rival.there = False
-        for room_id, content in self._marked_otherwise.items():
+        self._second_instance.running = False
+        for room_id, content in self._other_markers.items():
             self._server.set_state(BOT, room_id, MARKER_TYPE, content, BOT)
             self._checkers.mended[room_id] = self._server.position
-        self._marked_otherwise.clear()
+        self._other_markers.clear()
 
     def _outage(self) -> None:
         self._server.down = True
@@ -150,15 +153,15 @@ class Weather:
         self._server.refuses_credentials = True
         self._server.revoke_tokens(BOT)
 
-    def _rival_comes(self) -> None:
-        self._rival.come()
+    def _start_second_instance(self) -> None:
+        self._second_instance.start()
 
     def _days_pass(self) -> None:
-        self._faults.overlap = 0.0  # no server repeats what it has said days ago
+        self._faults.overlap = 0.0  # a server does not repeat events from days ago
         self._server.skip(DAYS_S)
 
-    def _mark_otherwise(self) -> None:
-        """A Space's marker is written by another version of the bot."""
+    def _write_other_marker(self) -> None:
+        """Overwrite a Space's marker, as another version of the bot would."""
         for room in self._server.rooms_of(BOT, "join"):
             marker = room.content(MARKER_TYPE, BOT)
             replaced = ("m.room.tombstone", "") in room.state
@@ -167,7 +170,7 @@ class Weather:
                 and not replaced
                 and marker.get("version") != ANOTHER_VERSION
             ):
-                self._marked_otherwise[room.room_id] = marker
+                self._other_markers[room.room_id] = marker
                 other = {**marker, "version": ANOTHER_VERSION}
                 self._server.set_state(BOT, room.room_id, MARKER_TYPE, other, BOT)
                 return
@@ -177,10 +180,10 @@ class Weather:
         self._server.forget_positions()
 
     def _blind(self) -> None:
-        """One room can't be read, most likely one of ours."""
+        """Make a room unreadable, most likely one that the bot created."""
         rooms = list(self._server.rooms_of(BOT, "join"))
-        ours = [room for room in rooms if room.creator == BOT]
-        chosen = self._rng.choice((rooms, ours, ours))
+        created = [room for room in rooms if room.creator == BOT]
+        chosen = self._rng.choice((rooms, created, created))
         if chosen:
             room_id = self._rng.choice(chosen).room_id
             self._server.unreadable[room_id] = "500: cannot be read"
