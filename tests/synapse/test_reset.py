@@ -186,7 +186,7 @@ async def test_what_the_homeserver_refuses_or_delays_is_not_given_up(estate: Est
     estate.proxy.heal()
     code, said = await estate.reset("--yes")
     assert code == 0, said
-    told = said.partition("an unfinished reset has left them:")[2].partition("Rooms to be")[0]
+    told = said.partition("an unfinished reset has left them):")[2].partition("Rooms that")[0]
     assert set(told.split()) == remembered
     assert await estate.joined() == estate.foreign
     assert await estate.left_but_remembered() == set()
