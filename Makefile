@@ -14,7 +14,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
            --no-emit-index-url --no-emit-find-links --no-header $(UPGRADE)
 
 # Modules without I/O: the tests must cover every branch of them.
-PURE := actors/rules/classify.py,actors/rules/commands.py,actors/rules/relations.py,actors/runtime/table.py,actors/rules/marker.py,actors/rules/numbering.py,actors/runtime/restart.py,actors/rules/room_states.py,actors/rules/settlement.py,supervisor/current.py,supervisor/errors.py,supervisor/lifecycle.py,supervisor/watchdog.py
+PURE := actors/rules/*.py,actors/runtime/restart.py,actors/runtime/table.py,supervisor/current.py,supervisor/errors.py,supervisor/lifecycle.py,supervisor/watchdog.py
 
 # One worker for each core; each worker starts its own Synapse.
 PARALLEL := --numprocesses=auto

@@ -293,7 +293,7 @@ def _line(detail: ErrorDetails) -> str:
 
 
 def _missing(variable: str, _detail: ErrorDetails) -> str:
-    return f"is not set: {_ADVICE[variable]}"
+    return f"is not set: {_ADVICE.get(variable, 'set it')}"
 
 
 def _unknown_choice(_variable: str, detail: ErrorDetails) -> str:

@@ -119,7 +119,10 @@ async def archive(asked: Asked) -> Response:
 async def yes(asked: Asked) -> Response:
     """`!yes`: archive the chat, if the owner was asked to confirm that."""
     if not _answers_question(asked):
-        return asked.say(asked.texts.nothing_to_confirm)
+        # A kill after the marker was written loses the question, and the chat is archived already.
+        texts, chat = asked.texts, asked.chat
+        known = _about(chat, texts.already_archived) if chat.is_archived else None
+        return asked.say(known or texts.nothing_to_confirm)
     await _mark_archived(asked.services, asked.room_id, archived=True)
     return _with_archived(asked, asked.texts.archived, archived=True)
 

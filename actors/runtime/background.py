@@ -36,7 +36,7 @@ class Background:
         except Exception as error:  # noqa: BLE001  the boundary: it stops no actor
             _log.warning(
                 "background_failed",
-                work=work.__qualname__,
+                work=getattr(work, "__qualname__", repr(work)),
                 error=error_text(error),
                 exc_info=None if isinstance(error, ExpectedError) else error,
             )

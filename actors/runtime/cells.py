@@ -79,7 +79,7 @@ class Cells:
 
     def __iter__(self) -> Iterator[Cell]:
         """Every cell, in the order in which they were made."""
-        return iter(self._cells.values())
+        return iter(tuple(self._cells.values()))
 
     def get(self, address: Address) -> Cell | None:
         """The cell of an address; None for an address without one."""

@@ -1,13 +1,18 @@
 """Calls the handlers of one cell, one message after the other, and catches every failure."""
 
 from collections.abc import Callable
+from typing import Final
 
 import anyio
+import anyio.lowlevel
 
 from actors.runtime.cells import Actor, Cell
 from actors.runtime.counting import RuntimeMeter
 from actors.runtime.letters import Address, Message
 from actors.runtime.recovery import Recovery
+
+YIELD_EVERY: Final = 64
+"""Messages after which other tasks get a turn."""
 
 
 class Handling:
@@ -26,6 +31,7 @@ class Handling:
         self._clock = clock
         self._scopes: dict[Address, anyio.CancelScope] = {}
         """The scopes of the running handlers that may be interrupted."""
+        self._handled = 0
         self.stopping = False
         """True once no further handler may start."""
 
@@ -38,27 +44,36 @@ class Handling:
         """Handle a cell's messages until the mailbox is empty or the cell is paused."""
         try:
             while cell.mailbox and cell.pause_timer is None and not self.stopping:
-                message = cell.mailbox.pop(next(iter(cell.mailbox)))
-                if cell.actor is None:
-                    cell.actor = self.spawn(cell.address)
-                await self._handle(cell, cell.actor, message)
+                await self._handle(cell, cell.mailbox.pop(next(iter(cell.mailbox))))
+                await self._yield_sometimes()
         finally:
             cell.used = self._clock()
             if not cell.mailbox:
                 cell.mailbox = None
 
-    async def _handle(self, cell: Cell, actor: Actor, message: Message) -> None:
+    async def _handle(self, cell: Cell, message: Message) -> None:
+        returned = True
         try:
+            if cell.actor is None:
+                cell.actor = self.spawn(cell.address)
             if message.never_waits:
-                await self._timed(actor, message)
+                await self._timed(cell.actor, message)
             else:
-                await self._interruptible(cell, actor, message)
+                returned = await self._interruptible(cell, cell.actor, message)
         except Exception as error:  # noqa: BLE001  the actor boundary: one actor never stops another
-            await self._recovery.failed(cell, actor, message, error)
+            await self._recovery.failed(cell, message, error)
         else:
-            self._recovery.succeeded(cell)
+            if returned:
+                self._recovery.succeeded(cell)
 
-    async def _interruptible(self, cell: Cell, actor: Actor, message: Message) -> None:
+    async def _yield_sometimes(self) -> None:
+        """Let other tasks run: handlers that wait for nothing would keep them out otherwise."""
+        self._handled += 1
+        if self._handled % YIELD_EVERY == 0:
+            await anyio.lowlevel.checkpoint()
+
+    async def _interruptible(self, cell: Cell, actor: Actor, message: Message) -> bool:
+        """Handle a message. False: the handler was interrupted, and the message is kept."""
         with anyio.CancelScope() as scope:
             self._scopes[cell.address] = scope
             try:
@@ -68,6 +83,7 @@ class Handling:
         if scope.cancelled_caught:
             cell.actor = None
             cell.keep(message)
+        return not scope.cancelled_caught
 
     async def _timed(self, actor: Actor, message: Message) -> None:
         began = self._clock()

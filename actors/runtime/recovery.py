@@ -6,7 +6,7 @@ from random import Random
 import structlog
 
 from actors.runtime.background import Background
-from actors.runtime.cells import Actor, Cell, Cells
+from actors.runtime.cells import Cell, Cells
 from actors.runtime.counting import RuntimeMeter
 from actors.runtime.errors import ExpectedError, error_text
 from actors.runtime.letters import ActorCrashed, Address, FailuresShared, Message, Report
@@ -48,25 +48,34 @@ class Recovery:
         self._wake = wake
         self._report = report
 
-    async def failed(self, cell: Cell, actor: Actor, message: Message, error: Exception) -> None:
-        """Keep the message of a handler that raised, and pause the cell or quarantine it."""
+    async def failed(self, cell: Cell, message: Message, error: Exception) -> None:
+        """Keep the message of a handler that raised, and pause the cell or quarantine it.
+
+        A cell that was set aside while its handler ran keeps its quarantine and its pause.
+        """
         pause_s = self._policy.pause_s(error)
+        actor = cell.actor
         cell.keep(message)
         if pause_s is not None:
-            self._pause(cell, pause_s)
+            if not cell.quarantined:
+                self._pause(cell, pause_s)
             return
         self._note(cell, message, error)
         shared = self._is_shared(cell, error)
-        if not shared:
+        if not shared and actor is not None:
             await self._background.guarded(actor.crashed, error)
+        if cell.quarantined:
+            return
         if not shared and self._is_too_much(cell, error):
             self._set_aside(cell, error)
         else:
-            self._pause(cell, self._bounds.restart.delay_s(len(cell.crashes), self._random))
+            attempt = max(1, len(cell.crashes))
+            self._pause(cell, self._bounds.restart.delay_s(attempt, self._random))
 
     def succeeded(self, cell: Cell) -> None:
-        """A handler returned: the actor is well."""
-        cell.probes = 0
+        """A handler returned: the actor is well, unless it was set aside meanwhile."""
+        if not cell.quarantined:
+            cell.probes = 0
 
     def set_aside(self, address: Address, error: Exception) -> None:
         """Quarantine an actor because of a failure that another part of the program has seen."""

@@ -1,6 +1,6 @@
 """Backoff, the crash window and the breaker. Pure: time and randomness are parameters."""
 
-from collections import deque
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from random import Random
@@ -66,7 +66,8 @@ class Failures(Generic[HashableT]):
 
     def __init__(self, breaker: CorrelationBreaker) -> None:
         self._breaker = breaker
-        self._latest: deque[tuple[float, type[Exception], HashableT]] = deque(maxlen=1000)
+        self._latest: defaultdict[type[Exception], dict[HashableT, float]] = defaultdict(dict)
+        """The time of each actor's latest failure, by type of error; the oldest comes first."""
 
     def shared(
         self, actor: HashableT, error: Exception, now: float, active: Callable[[], int]
@@ -75,12 +76,12 @@ class Failures(Generic[HashableT]):
 
         `active` counts the active actors. It is called only when enough failures have come.
         """
-        self._latest.append((now, type(error), actor))
-        same = [
-            (at, other)
-            for at, kind, other in self._latest
-            if kind is type(error) and now - at <= self._breaker.within_s
-        ]
-        if len(same) < self._breaker.at_least or not self._breaker.trips(same, active(), now):
+        latest = self._latest[type(error)]
+        latest.pop(actor, None)
+        latest[actor] = now
+        while now - latest[oldest := next(iter(latest))] > self._breaker.within_s:
+            del latest[oldest]
+        if len(latest) < self._breaker.at_least:
             return set()
-        return {other for _, other in same}
+        failures = ((at, other) for other, at in latest.items())
+        return set(latest) if self._breaker.trips(failures, active(), now) else set()

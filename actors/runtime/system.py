@@ -20,12 +20,13 @@ Guarantees:
    actor object is dropped, and a new one handles the message after a pause with backoff. An error
    that the policy calls no crash only pauses the actor.
 5. **Quarantine.** An actor that crashes too often is quarantined, and then probed after growing
-   pauses. A handler that returns ends the quarantine. When the policy says that a failure is shared
+   pauses. A handler that returns ends the quarantine; an interrupted one does not. When the policy says that a failure is shared
    by many actors, none of them is charged.
 6. **Bounded answers.** `ask` returns when its caller has heard enough, or raises TimeoutError. An
    answer that comes later is a dead letter: counted, and no error.
-7. **Closed systems keep quiet.** While `is_open` returns False, stored messages are dropped; the
-   program tells them again, from the store, once it is open.
+7. **Closed systems keep quiet.** While `is_open` returns False, `tell` drops stored messages; the
+   program tells them again, from the store, once it is open. Any other message ends the pause of
+   its actor, quarantined or not, because the program waits for every actor then.
 8. **An orderly end.** `stop` starts no further handler, lets the running ones return, and names
    those that did not within the bound. As with a nursery, no task outlives the `async with` block:
    leaving it cancels handlers, timers and background work.

@@ -49,7 +49,7 @@ HEADERS: Final[Mapping[str, str]] = {
 
 
 class Observed(Protocol):
-    """What the server reads from the bot. The methods do not raise and return within seconds."""
+    """What the server reads from the bot. No method raises, and each returns within seconds."""
 
     async def snapshot(self) -> Snapshot:
         """The bot's status, at most a second old."""

@@ -1,8 +1,12 @@
 """Mailboxes and tasks: who is given what, when, and how many at a time."""
 
+from functools import partial
+
 import anyio
+import anyio.lowlevel
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from actors.messages import (
     InboxWaiting,
@@ -19,7 +23,7 @@ from actors.model import RoomId, UserId
 from actors.ports import HomeserverUnavailable
 from actors.rules.classify import Conflict, ConflictReason, Skipped, SkipReason
 from actors.rules.settlement import RoomReport
-from actors.runtime.letters import ActorCrashed, Message, Report
+from actors.runtime.letters import ActorCrashed, Address, Message, Report
 from tests.stepping.actors import actor_stage, pass_time
 
 pytestmark = pytest.mark.anyio
@@ -284,3 +288,51 @@ async def test_background_work_that_fails_harms_nobody(error: Exception) -> None
         assert stage.finished == [(ROOM, RoomChanged())]
         (line,) = [entry for entry in logs if entry["event"] == "background_failed"]
         assert line["error"] == str(error)
+
+
+async def test_actors_may_become_known_while_all_are_looked_at() -> None:
+    async with actor_stage() as stage:
+        stage.system.tell(ROOM, RoomChanged())
+        for cell in stage.system.cells:
+            assert cell.address == ROOM
+            stage.system.tell(OTHER_ROOM, RoomChanged())
+        await pass_time()
+        assert len(stage.finished) == 2
+
+
+async def test_actors_that_wait_for_nothing_leave_turns_for_others() -> None:
+    async with actor_stage() as stage:
+        rallies = 0
+
+        class Rally:
+            def __init__(self, other: Address) -> None:
+                self._other = other
+
+            async def handle(self, message: Message) -> None:
+                nonlocal rallies
+                rallies += 1
+                if rallies < 10_000:
+                    stage.system.tell(self._other, message)
+
+            async def crashed(self, error: Exception) -> None:
+                raise error
+
+        others = {ROOM: OTHER_ROOM, OTHER_ROOM: ROOM}
+        stage.system._handling.spawn = lambda address: Rally(others[address])
+        stage.system.tell(ROOM, RoomChanged())
+        await anyio.lowlevel.checkpoint()
+        await anyio.lowlevel.checkpoint()
+        assert 0 < rallies < 10_000
+        await pass_time()
+        assert rallies == 10_000
+
+
+async def test_background_work_of_any_kind_may_fail() -> None:
+    async def fail(reason: str) -> None:
+        raise ValueError(reason)
+
+    async with actor_stage() as stage:
+        with capture_logs() as logs:
+            stage.system.background.run(partial(fail, "no"))
+            await pass_time()
+        assert [line["error"] for line in logs] == ["no"]

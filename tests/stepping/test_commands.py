@@ -175,6 +175,15 @@ async def test_archive_and_yes_put_the_chat_away() -> None:
         )
 
 
+async def test_a_yes_to_an_archived_chat_says_that_it_is_archived() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        await ask(world, home.chat, "!archive")
+        await ask(world, home.chat, "!yes")
+        assert (await ask(world, home.chat, "!yes")).startswith("Chat 1 (C1) is already archived")
+
+
 async def test_archive_and_no_keep_the_chat() -> None:
     world = World()
     async with world.live() as run:

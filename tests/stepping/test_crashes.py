@@ -1,5 +1,6 @@
 """What becomes of an actor whose handler raises."""
 
+from collections import deque
 from itertools import pairwise
 
 import pytest
@@ -15,7 +16,8 @@ from actors.messages import (
 from actors.model import RoomId, UserId
 from actors.ports import HomeserverUnavailable, RateLimited, SessionRevoked, StoreUnavailable
 from actors.rules.room_states import RoomState, RoomTrigger
-from actors.runtime.letters import ActorCrashed
+from actors.runtime.cells import Actor
+from actors.runtime.letters import ActorCrashed, Address
 from actors.runtime.table import Outcome
 from tests.stepping.actors import actor_stage, pass_time
 
@@ -246,4 +248,50 @@ async def test_a_trigger_that_a_room_has_no_row_for_is_journaled_as_denied() -> 
         await pass_time()
         (row,) = stage.journal.records
         assert (row.src, row.dst, row.outcome) == ("unchecked", "unchecked", Outcome.DENIED)
+        assert stage.state_of(ROOM) is RoomState.UNCHECKED
+
+
+async def test_an_actor_that_cannot_be_made_is_tried_again_with_its_message() -> None:
+    async with actor_stage() as stage:
+        spawn, failures = stage.system._handling.spawn, deque([ValueError("no actor")])
+
+        def spawn_second(address: Address) -> Actor:
+            if failures:
+                raise failures.popleft()
+            return spawn(address)
+
+        stage.system._handling.spawn = spawn_second
+        stage.system.tell(ROOM, RoomChanged())
+        await pass_time(5)
+        assert stage.finished == [(ROOM, RoomChanged())]
+        assert stage.meter.crashes == 1
+
+
+async def test_an_interrupted_probe_is_no_success() -> None:
+    async with actor_stage() as stage:
+        stage.fail(ROOM, *[ValueError("a bug")] * 3)
+        stage.system.tell(ROOM, RoomChanged())
+        await pass_time(20)
+        assert stage.state_of(ROOM) is RoomState.QUARANTINED
+        stage.takes_s = 1000.0
+        await pass_time(60)
+        assert stage.state_of(ROOM) is RoomState.UNCHECKED
+        stage.system.interrupt()
+        await pass_time()
+        assert stage.system.cells.probes_of(ROOM) == 1
+
+
+@pytest.mark.parametrize("error", [None, ValueError("a bug"), RateLimited(3)])
+async def test_an_actor_set_aside_at_work_waits_for_its_probe(error: Exception | None) -> None:
+    async with actor_stage() as stage:
+        stage.takes_s = 1.0
+        if error is not None:
+            stage.fail(ROOM, error)
+        stage.system.tell(ROOM, RoomChanged())
+        await pass_time(0.5)
+        stage.system.set_aside(ROOM, HomeserverUnavailable("unreadable"))
+        await pass_time(20)
+        assert stage.state_of(ROOM) is RoomState.QUARANTINED
+        assert stage.system.cells.probes_of(ROOM) == 1
+        await pass_time(60)
         assert stage.state_of(ROOM) is RoomState.UNCHECKED

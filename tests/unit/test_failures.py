@@ -15,3 +15,9 @@ def test_a_room_that_failed_long_ago_is_not_among_those_that_fail_now() -> None:
     found = [failures.shared(room, KeyError(), 1000.0, active=lambda: len(now)) for room in now]
     assert found[-1] == {*now}
     assert not any(found[:-1])
+
+
+def test_thousands_of_rooms_that_fail_alike_share_the_failure() -> None:
+    failures, rooms = Failures[RoomId](BREAKER), [RoomId(f"!{number}") for number in range(4000)]
+    found = [failures.shared(room, KeyError(), 0.0, active=lambda: len(rooms)) for room in rooms]
+    assert found[-1] == {*rooms}
