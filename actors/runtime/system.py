@@ -20,8 +20,8 @@ Guarantees:
    actor object is dropped, and a new one handles the message after a pause with backoff. An error
    that the policy calls no crash only pauses the actor.
 5. **Quarantine.** An actor that crashes too often is quarantined, and then probed after growing
-   pauses. A handler that returns ends the quarantine; an interrupted one does not. When the policy says that a failure is shared
-   by many actors, none of them is charged.
+   pauses. A handler that returns ends the quarantine; an interrupted one does not. When the policy
+   says that a failure is shared by many actors, none of them is charged.
 6. **Bounded answers.** `ask` returns when its caller has heard enough, or raises TimeoutError. An
    answer that comes later is a dead letter: counted, and no error.
 7. **Closed systems keep quiet.** While `is_open` returns False, `tell` drops stored messages; the

@@ -64,7 +64,7 @@ class Progress:
 
 @dataclass(slots=True)
 class Departed:
-    """The outcome of a reset."""
+    """How many rooms a reset has left and forgotten, and which rooms the homeserver refused."""
 
     left: int = 0
     forgotten: int = 0
