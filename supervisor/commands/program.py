@@ -65,7 +65,7 @@ def program(
     The first three commands to try:
 
     \b
-      surfaces-bot demo    watch a full loss and recovery; needs no settings
+      surfaces-bot demo    watch a full loss and recovery (source tree only)
       surfaces-bot check   check settings, files, homeserver and login
       surfaces-bot run     start the bot
     """

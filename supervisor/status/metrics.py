@@ -64,7 +64,9 @@ class BotCollector(Collector):
         second = int(seen.second_instance is not None)
         yield _single("second_instance", "1 if another process uses the bot's account.", second)
         failures = seen.lifecycle.failures
-        yield _single("recovery_attempts", "Attempts to recover since the last success.", failures)
+        yield _single(
+            "recovery_attempts", "Attempts to recover without a minute in live since.", failures
+        )
 
     def _rooms(self) -> Iterator[Metric]:
         seen, total = self.snapshot, self.history.total

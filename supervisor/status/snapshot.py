@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from actors.runtime.table import Transition
+from supervisor.lifecycle import MACHINE
 
 PROGRAM: Final = "surfaces-bot"
 LISTED: Final = 100
@@ -126,12 +127,22 @@ def encode(snapshot: Snapshot) -> bytes:
 def decode(content: bytes) -> Snapshot:
     """A snapshot from JSON. Raises NotASnapshot."""
     try:
-        snapshot = msgspec.json.decode(content, type=Snapshot)
+        snapshot = msgspec.convert(_of_this_release(msgspec.json.decode(content)), Snapshot)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NotASnapshot(str(error)) from error
     if snapshot.program != PROGRAM:
         raise NotASnapshot(f"it is from {snapshot.program}")
     return snapshot
+
+
+def _of_this_release(page: object) -> object:
+    """A page as this release writes it: steps of release 0.1 do not name their machine."""
+    lifecycle = page.get("lifecycle") if isinstance(page, dict) else None
+    steps = lifecycle.get("steps") if isinstance(lifecycle, dict) else None
+    for step in steps if isinstance(steps, list) else ():
+        if isinstance(step, dict):
+            step.setdefault("machine", MACHINE)
+    return page
 
 
 def rfc3339(seconds: float) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import aiohttp
 import anyio
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -251,3 +252,10 @@ def test_a_snapshot_of_another_program_is_none_of_ours() -> None:
 )
 def test_the_page_is_named_for_who_sits_at_the_machine(bind: Bind, url: str) -> None:
     assert url_of(bind) == url
+
+
+def test_the_page_of_a_running_release_0_1_is_understood() -> None:
+    page = msgspec.json.decode(encode(live()))
+    for step in page["lifecycle"]["steps"]:
+        del step["machine"]
+    assert decode(msgspec.json.encode(page)) == live()
