@@ -116,9 +116,7 @@ def _tell(
     show(wanted, limit)
     if not as_json:
         if not wanted:
-            console().print(
-                "No change matches; without --machine, all machines are shown."
-            )
+            console().print("No change matches; without --machine, all machines are shown.")
         _print_diagnosis([row.transition for row in whole], settings)
     last = whole[-1].seq if whole else 0
     for row in _new_rows(settings.journal_path, last) if follow else ():
