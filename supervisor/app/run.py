@@ -153,8 +153,14 @@ async def _bot(
     gateway = gateway_for(settings, meter=observer.meter, bounds=parts.bounds)
     try:
         async with AsyncExitStack() as stack:
+            open_journal = partial(
+                SqliteJournal.open,
+                max_rows=parts.bounds.journal_rows,
+                max_age_s=parts.bounds.journal_age_s,
+                busy_timeout_s=parts.bounds.busy_s,
+            )
             journal = await _open_file(
-                stack, "MATRIX_JOURNAL_PATH", settings.journal_path, SqliteJournal.open
+                stack, "MATRIX_JOURNAL_PATH", settings.journal_path, open_journal
             )
             store = await _open_file(
                 stack,
