@@ -46,7 +46,8 @@ from adapter.matrix.pacing import Pace
 from adapter.matrix.provisioning import DEFAULT_ROOM_VERSION, create_room_body, link_content
 from adapter.matrix.rooms import RoomReader
 from adapter.matrix.session import SessionFile
-from adapter.matrix.wire import delta_of, messages_of
+from adapter.matrix.timeline import messages_of
+from adapter.matrix.wire import delta_of
 
 DEFAULT_DEVICE_ID: Final = "SURFACESBOT"
 

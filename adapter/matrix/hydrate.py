@@ -18,9 +18,9 @@ from actors.model import INSTANCE_TYPE, MARKER_TYPE, Invite, RoomId, RoomSnapsho
 from actors.ports import HomeserverRefused, HomeserverUnavailable, Hydration
 from adapter.matrix.bodies import SyncResponse, Window
 from adapter.matrix.errors import UNDECODABLE
+from adapter.matrix.events import MEMBER_TYPE
+from adapter.matrix.timeline import MESSAGE_TYPES
 from adapter.matrix.wire import (
-    MEMBER_TYPE,
-    MESSAGE_TYPES,
     REDACTION_TYPE,
     SNAPSHOT_TYPES,
     Reading,

@@ -34,12 +34,12 @@ from adapter.matrix.hydrate import (
     position_filter,
     window_request,
 )
+from adapter.matrix.timeline import messages_of
 from adapter.matrix.wire import (
     SNAPSHOT_TYPES,
     Reading,
     delta_of,
     membership_in,
-    messages_of,
     reading_of_joined,
     reading_of_state,
 )

@@ -1,0 +1,63 @@
+"""Decodes events one by one, so a malformed event loses only that event. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeAlias
+
+import msgspec
+
+from actors.model import RoomId, UserId
+from adapter.matrix.bodies import Event, Membership
+from adapter.matrix.errors import UNDECODABLE
+
+MEMBER_TYPE: Final = "m.room.member"
+
+State: TypeAlias = dict[tuple[str, str], Event]
+"""A room's state: the latest event of each type and key."""
+
+_event_decoder: Final = msgspec.json.Decoder(Event)
+_membership_decoder: Final = msgspec.json.Decoder(Membership)
+
+
+def decoded_events(events: Iterable[msgspec.Raw]) -> tuple[list[Event], int]:
+    """The events that can be decoded, and the number of the others."""
+    decoded: list[Event] = []
+    malformed = 0
+    for raw in events:
+        try:
+            decoded.append(_event_decoder.decode(raw))
+        except UNDECODABLE:
+            malformed += 1
+    return decoded, malformed
+
+
+def state_of(events: Iterable[Event]) -> State:
+    """The state after these events. The last event of a type and key wins."""
+    return {(event.type, event.state_key): event for event in events if event.state_key is not None}
+
+
+def changes_own_membership(event: Event, me: UserId) -> bool:
+    """Whether the bot's membership changes. In a joined room, the last such event is its join."""
+    return (event.type, event.state_key) == (MEMBER_TYPE, me) and changes_membership(event)
+
+
+def changes_membership(event: Event) -> bool:
+    """Whether a member event changes more than a display name or picture."""
+    if event.unsigned is None:
+        return True
+    try:
+        before = _membership_decoder.decode(event.unsigned.prev_content)
+    except UNDECODABLE:
+        return True
+    return before.membership != event.content.get("membership")
+
+
+def text_in(content: Mapping[str, object], key: str) -> str | None:
+    """A non-empty string, or None."""
+    value = content.get(key)
+    return value if isinstance(value, str) and value else None
+
+
+def room_id_in(content: Mapping[str, object], key: str) -> RoomId | None:
+    """A room id, or None."""
+    value = text_in(content, key)
+    return RoomId(value) if value is not None and value.startswith("!") else None

@@ -1,0 +1,78 @@
+"""Reads the messages to the bot in a room's timeline. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+
+from actors.model import ENCRYPTED_TYPE, EventId, InboundMessage, RoomId, UserId
+from adapter.matrix.bodies import Event
+from adapter.matrix.events import changes_own_membership, decoded_events, text_in
+
+MESSAGE_TYPE: Final = "m.room.message"
+MESSAGE_TYPES: Final = (
+    MESSAGE_TYPE,
+    ENCRYPTED_TYPE,
+    "m.sticker",
+    "m.poll.start",
+    "org.matrix.msc3381.poll.start",
+)
+"""Event types of messages. The bot answers an unsupported type with a line that says so."""
+
+_GONE: Final = ("leave", "ban")
+
+
+class PastMessages(NamedTuple):
+    """Messages since the bot's latest join, newest first.
+
+    `joined`: the page contains that join, so earlier messages do not count. `departed`: the page
+    also shows that the bot left the room.
+    """
+
+    messages: tuple[InboundMessage, ...]
+    joined: bool
+    departed: bool
+
+
+def messages_of(room_id: RoomId, newest_first: Iterable[msgspec.Raw], me: UserId) -> PastMessages:
+    """The messages to the bot in a page of `/messages`, in the order of the page."""
+    events = decoded_events(newest_first)[0]
+    own = [index for index, event in enumerate(events) if changes_own_membership(event, me)]
+    departed = any(events[index].content.get("membership") in _GONE for index in own)
+    since_join = events[: own[0]] if own else events
+    return PastMessages(inbound_messages(room_id, since_join, me), bool(own), departed)
+
+
+def inbound_messages(
+    room_id: RoomId, events: Iterable[Event], me: UserId
+) -> tuple[InboundMessage, ...]:
+    """The messages among some events, without the bot's own."""
+    return tuple(
+        InboundMessage(
+            event_id=EventId(event.event_id),
+            room_id=room_id,
+            sender=UserId(event.sender),
+            sent_ts=event.origin_server_ts,
+            msgtype=_msgtype(event),
+            body=text_in(event.content, "body") or "",
+            is_edit=_is_edit(event.content),
+        )
+        for event in events
+        if _is_message(event) and event.sender != me
+    )
+
+
+def _is_message(event: Event) -> bool:
+    """Whether an event is a message with content: a redacted message has none."""
+    return bool(
+        event.type in MESSAGE_TYPES and event.state_key is None and event.event_id and event.content
+    )
+
+
+def _msgtype(event: Event) -> str:
+    return (text_in(event.content, "msgtype") or "") if event.type == MESSAGE_TYPE else event.type
+
+
+def _is_edit(content: Mapping[str, object]) -> bool:
+    relation = content.get("m.relates_to")
+    return isinstance(relation, dict) and relation.get("rel_type") == "m.replace"
