@@ -136,7 +136,9 @@ class InboundMessage:
     """One message of a person, of any type. A message without a body has an empty `body`.
 
     `msgtype` is the `msgtype` of an `m.room.message`, and the event type of any other event.
-    `sent_ts` is in milliseconds since the epoch.
+    `sent_ts` is in milliseconds since the epoch. `thread` is the root of the message's thread.
+    `reply_to` is the event that the message replies to, and `quoted` that event's text if the
+    message quotes it. `mentions_bot` says that the message mentions the bot.
     """
 
     event_id: EventId
@@ -146,16 +148,25 @@ class InboundMessage:
     msgtype: str
     body: str
     is_edit: bool = False
+    thread: EventId | None = None
+    reply_to: EventId | None = None
+    quoted: str = ""
+    mentions_bot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
-    """One message to send. The homeserver sends one `txn_id` of the bot's device only once."""
+    """One message to send. The homeserver sends one `txn_id` of the bot's device only once.
+
+    `thread` is the root of the thread to send it in; `reply_to` is the event that it replies to.
+    """
 
     txn_id: str
     room_id: RoomId
     body: str
     notice: bool = False
+    thread: EventId | None = None
+    reply_to: EventId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,28 @@ class Step:
     statements: tuple[str, ...]
 
 
-STORE_STEPS: Final[tuple[Step, ...]] = ()
+STORE_STEPS: Final = (
+    Step(
+        2,
+        "inbox",
+        (
+            "ALTER TABLE inbox ADD COLUMN thread TEXT",
+            "ALTER TABLE inbox ADD COLUMN reply_to TEXT",
+            "ALTER TABLE inbox ADD COLUMN quoted TEXT NOT NULL DEFAULT ''",
+            "ALTER TABLE inbox ADD COLUMN mentions INTEGER NOT NULL DEFAULT 0",
+        ),
+    ),
+    Step(
+        2,
+        "outbox",
+        (
+            "ALTER TABLE outbox ADD COLUMN thread TEXT",
+            "ALTER TABLE outbox ADD COLUMN reply_to TEXT",
+            "ALTER TABLE outbox ADD COLUMN tried_at REAL",
+            "ALTER TABLE outbox ADD COLUMN tried_by TEXT",
+        ),
+    ),
+)
 JOURNAL_STEPS: Final[tuple[Step, ...]] = ()
 
 

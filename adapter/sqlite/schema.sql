@@ -23,7 +23,11 @@ CREATE TABLE IF NOT EXISTS inbox(
     msgtype     TEXT NOT NULL,
     body        TEXT NOT NULL,
     is_edit     INTEGER NOT NULL,
-    accepted_at REAL NOT NULL     -- seconds since the epoch
+    accepted_at REAL NOT NULL,    -- seconds since the epoch
+    thread      TEXT,             -- the root of the message's thread
+    reply_to    TEXT,             -- the event that the message replies to
+    quoted      TEXT NOT NULL DEFAULT '', -- the text of that event, as the message quotes it
+    mentions    INTEGER NOT NULL DEFAULT 0 -- whether the message mentions the bot
 );
 
 -- Partial, so that a query for waiting messages does not read finished ones.
@@ -38,7 +42,11 @@ CREATE TABLE IF NOT EXISTS outbox(
     body       TEXT NOT NULL,
     notice     INTEGER NOT NULL,
     event_id   TEXT,              -- from the server's answer; NULL until then
-    created_at REAL NOT NULL      -- seconds since the epoch
+    created_at REAL NOT NULL,     -- seconds since the epoch
+    thread     TEXT,              -- the root of the thread to send it in
+    reply_to   TEXT,              -- the event that it replies to
+    tried_at   REAL,              -- seconds since the epoch of the first attempt; NULL before it
+    tried_by   TEXT               -- the device id that the first attempt was made with
 );
 
 CREATE INDEX IF NOT EXISTS outbox_unsent ON outbox(room_id, seq) WHERE state = 'unsent';

@@ -105,8 +105,9 @@ _OPEN_GAP: Final = (
 )
 _CLOSE_GAP: Final = "DELETE FROM gaps WHERE room_id = ? AND upto = coalesce(?, upto)"
 _ACCEPT: Final = (
-    "INSERT INTO inbox(event_id, room_id, sender, sent_ts, msgtype, body, is_edit, accepted_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(event_id) DO NOTHING"
+    "INSERT INTO inbox(event_id, room_id, sender, sent_ts, msgtype, body, is_edit, thread,"
+    " reply_to, quoted, mentions, accepted_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(event_id) DO NOTHING"
 )
 _FINISH: Final = "UPDATE inbox SET state = ? WHERE event_id = ? AND state = 'waiting'"
 _COUNT_ATTEMPT: Final = "UPDATE inbox SET attempts = attempts + 1 WHERE event_id = ?"
@@ -116,7 +117,8 @@ _RETRY: Final = (
 _DROP_INBOX: Final = "UPDATE inbox SET state = 'done' WHERE room_id = ? AND state = 'waiting'"
 _DROP_OUTBOX: Final = "UPDATE outbox SET state = 'refused' WHERE room_id = ? AND state = 'unsent'"
 _QUEUE: Final = (
-    "INSERT INTO outbox(txn_id, room_id, body, notice, created_at) VALUES (?, ?, ?, ?, ?)"
+    "INSERT INTO outbox(txn_id, room_id, body, notice, thread, reply_to, created_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT(txn_id) DO NOTHING"
 )
 _MARK_SENT: Final = (
@@ -172,6 +174,10 @@ def _inbound_params(message: InboundMessage, now: float) -> Params:
         message.msgtype,
         message.body,
         message.is_edit,
+        message.thread,
+        message.reply_to,
+        message.quoted,
+        message.mentions_bot,
         now,
     )
 
@@ -179,8 +185,7 @@ def _inbound_params(message: InboundMessage, now: float) -> Params:
 def _outbox(write: QueueMessage | MarkSent | DropOutbox, now: float) -> Statement:
     match write:
         case QueueMessage(message):
-            params = (message.txn_id, message.room_id, message.body, message.notice, now)
-            return Statement("outbox", _QUEUE, params)
+            return Statement("outbox", _QUEUE, _outbound_params(message, now))
         case MarkSent(txn_id, event_id):
             state = "refused" if event_id is None else "sent"
             return Statement("outbox", _MARK_SENT, (state, event_id, txn_id))
@@ -188,6 +193,18 @@ def _outbox(write: QueueMessage | MarkSent | DropOutbox, now: float) -> Statemen
             return Statement("outbox", _DROP_OUTBOX, (room_id,))
         case _:
             assert_never(write)
+
+
+def _outbound_params(message: OutboundMessage, now: float) -> Params:
+    return (
+        message.txn_id,
+        message.room_id,
+        message.body,
+        message.notice,
+        message.thread,
+        message.reply_to,
+        now,
+    )
 
 
 def _intent(write: PutIntent) -> Statement:
@@ -238,7 +255,8 @@ def keys_query(prefix: str) -> Query:
 def waiting_query(room_id: RoomId, limit: int) -> Query:
     """The query of rows for `decode_waiting`."""
     return Query(
-        "SELECT event_id, room_id, sender, sent_ts, msgtype, body, is_edit, attempts FROM inbox"
+        "SELECT event_id, room_id, sender, sent_ts, msgtype, body, is_edit, thread, reply_to,"
+        " quoted, mentions, attempts FROM inbox"
         " WHERE state = 'waiting' AND room_id = ? ORDER BY seq LIMIT ?",
         (room_id, limit),
     )
@@ -247,7 +265,7 @@ def waiting_query(room_id: RoomId, limit: int) -> Query:
 def unsent_query(room_id: RoomId, limit: int) -> Query:
     """The query of rows for `decode_outbound`."""
     return Query(
-        "SELECT txn_id, room_id, body, notice FROM outbox"
+        "SELECT txn_id, room_id, body, notice, thread, reply_to FROM outbox"
         " WHERE state = 'unsent' AND room_id = ? ORDER BY seq LIMIT ?",
         (room_id, limit),
     )
@@ -271,17 +289,28 @@ def decode_json(value: bytes | None) -> JsonObject | None:
 
 def decode_waiting(row: Row) -> Waiting:
     """Decode a row of the inbox."""
-    event_id, room_id, sender, sent_ts, msgtype, body, is_edit, attempts = row
+    event_id, room_id, sender, sent_ts, msgtype, body, is_edit, *related, attempts = row
+    thread, reply_to, quoted, mentions = related
     message = InboundMessage(
-        EventId(event_id), RoomId(room_id), UserId(sender), sent_ts, msgtype, body, bool(is_edit)
+        event_id=EventId(event_id),
+        room_id=RoomId(room_id),
+        sender=UserId(sender),
+        sent_ts=sent_ts,
+        msgtype=msgtype,
+        body=body,
+        is_edit=bool(is_edit),
+        thread=thread,
+        reply_to=reply_to,
+        quoted=quoted,
+        mentions_bot=bool(mentions),
     )
     return Waiting(message, attempts)
 
 
 def decode_outbound(row: Row) -> OutboundMessage:
     """Decode a row of the outbox."""
-    txn_id, room_id, body, notice = row
-    return OutboundMessage(txn_id, RoomId(room_id), body, bool(notice))
+    txn_id, room_id, body, notice, thread, reply_to = row
+    return OutboundMessage(txn_id, RoomId(room_id), body, bool(notice), thread, reply_to)
 
 
 def decode_intent(row: Row) -> Intent | None:

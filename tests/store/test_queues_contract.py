@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from actors.model import EventId, IntentStep, Nonce
+from actors.ports import Waiting
 from actors.writes import (
     AcceptMessage,
     CloseGap,
@@ -48,6 +49,21 @@ async def test_messages_wait_in_the_order_of_their_acceptance(opened: Stores) ->
             *map(inbound, "cab"),
             inbound("d", edit=True),
         ]
+
+
+async def test_a_message_keeps_its_thread_and_what_it_replies_to(opened: Stores) -> None:
+    related = replace(
+        inbound("$1"),
+        thread=EventId("$root"),
+        reply_to=EventId("$before"),
+        quoted="what was said",
+        mentions_bot=True,
+    )
+    reply = replace(outbound("t1"), thread=EventId("$root"), reply_to=EventId("$1"))
+    async with opened() as store:
+        await store.commit([AcceptMessage(related), QueueMessage(reply)])
+        assert await store.waiting(ROOM, 9) == (Waiting(related, attempts=0),)
+        assert await store.unsent(ROOM, 9) == (reply,)
 
 
 async def test_a_message_is_accepted_once(opened: Stores) -> None:
