@@ -1,5 +1,6 @@
 """The checks of `check` that need no account: writable paths and a reachable homeserver."""
 
+import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,27 +44,35 @@ def _check_path(variable: str, path: Path) -> Finding:
     whole = path.absolute()
     existing = next(place for place in (whole, *whole.parents) if os.path.lexists(place))
     usable = existing == whole or existing.is_dir()
-    if usable and _can_write(existing):
+    fault = _write_fault(existing) if usable else f"{existing} is a file"
+    if fault is None:
         return Finding(ok=True, what=f"{variable}: {path} can be written to")
-    advice = f"the bot's user may not write to {existing}" if usable else f"{existing} is a file"
+    is_full = fault == os.strerror(errno.ENOSPC)
+    advice = "free some space" if is_full else "fix that"
     return Finding(
         ok=False,
         what=f"{variable}: {path} cannot be written to",
-        advice=f"{advice}: fix that or name another path",
-        refused=True,
+        advice=f"{fault}: {advice} or name another path",
+        refused=not is_full,
     )
 
 
-def _can_write(existing: Path) -> bool:
-    """Whether a file or folder is writable, tested with an unnamed temporary file in its folder."""
+def _write_fault(existing: Path) -> str | None:
+    """Why a file or folder is not writable; None if it is.
+
+    An unnamed temporary file in its folder is the test.
+    """
     folder = existing if existing.is_dir() else existing.parent
     if not os.access(existing, os.W_OK) or not (existing.is_dir() or existing.is_file()):
-        return False
+        return f"the bot's user may not write to {existing}"
     try:
-        with TemporaryFile(dir=folder) as file:
-            return file.write(b"0") == 1
-    except OSError:
-        return False
+        with TemporaryFile(dir=folder, buffering=0) as file:
+            file.write(b"0")
+    except PermissionError:
+        return f"the bot's user may not write to {existing}"
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
 
 
 async def check_homeserver(url: str) -> Finding:

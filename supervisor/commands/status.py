@@ -94,7 +94,7 @@ def _from_files(settings: LocalSettings, hint: str) -> list[str]:
         lines = [f"a bot is running on {settings.store_path}{process}, but {hint}"]
     transitions = [row.transition for row in _journal(settings)]
     found = diagnosis(transitions, datetime.now(UTC), started=started)
-    return [*lines, *(found.splitlines() if found else ["The journal is empty."])]
+    return [*lines, *(found.splitlines() if found else ["The journal has no readable row."])]
 
 
 def _journal(settings: LocalSettings) -> list["JournalRow"]:

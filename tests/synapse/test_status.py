@@ -169,7 +169,7 @@ async def test_the_command_asks_the_running_bot(make_bot: MakeBot) -> None:
     bot = await make_bot(STATUS_BIND=f"127.0.0.1:{free_port()}")
     code, text = told_by(bot)
     assert (code, text.splitlines()[0]) == (0, f"no bot is running on {bot.store}")
-    assert "journal is empty" in text
+    assert "no readable row" in text
     await bot.start_and_go_live()
     code, text = told_by(bot)
     assert code == 0

@@ -1,5 +1,6 @@
 """`check`, against a small homeserver that remembers who came and went."""
 
+import resource
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -272,3 +273,16 @@ def test_a_file_in_the_way_is_named(here: Path) -> None:
     assert finding.what.startswith("MATRIX_JOURNAL_PATH")
     assert f"{here / 'file'} is a file" in finding.advice
     assert finding.refused
+
+
+@pytest.mark.usefixtures("here")
+def test_a_write_that_fails_is_not_blamed_on_permissions() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        findings = wrong(check_paths(settings_for("https://x.org")))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [finding.advice for finding in findings] == [
+        "File too large: fix that or name another path"
+    ] * 3
