@@ -40,6 +40,7 @@ from adapter.matrix.bodies import (
     SyncResponse,
 )
 from adapter.matrix.connection import Client, Connection, path_to
+from adapter.matrix.contents import message_content
 from adapter.matrix.hydrate import live_filter, messages_filter
 from adapter.matrix.login import Credentials, Login
 from adapter.matrix.pacing import Pace
@@ -237,8 +238,7 @@ class Gateway:
     async def send(self, message: OutboundMessage) -> EventId:
         """Send a message. A repeated transaction id sends nothing new."""
         path = path_to("rooms", message.room_id, "send", "m.room.message", message.txn_id)
-        content = {"msgtype": "m.notice" if message.notice else "m.text", "body": message.body}
-        return EventId((await self._write("PUT", path, Sent, content)).event_id)
+        return EventId((await self._write("PUT", path, Sent, message_content(message))).event_id)
 
     async def announce(self, instance: Instance) -> None:
         """Write this process's name into the account data, for other processes on the account."""
