@@ -8,7 +8,7 @@ import anyio
 from actors.model import ENCRYPTED_TYPE, InboundMessage, RoomId
 from actors.ports import HomeserverRefused, PlatformFailed
 from actors.room.asked import Asked, Response
-from actors.room.commands import carry_out
+from actors.room.commands import WORDS, carry_out
 from actors.rules.classify import derived_platform_chat_id
 from actors.rules.commands import CommandLine, parse
 from actors.rules.settlement import DesiredRows
@@ -34,7 +34,7 @@ class Conversation:
             return asked.say_once("encrypted", asked.texts.encrypted)
         if message.msgtype not in TEXT_TYPES:
             return asked.say(asked.texts.not_text)
-        line = parse(message.body) if message.msgtype == "m.text" else None
+        line = parse(message.body, WORDS) if message.msgtype == "m.text" else None
         if line is not None:
             return await self._run_command(line, asked)
         if not message.body.strip():
