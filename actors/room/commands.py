@@ -73,6 +73,7 @@ async def new(asked: Asked) -> Response:
         IntentKind.CHAT,
         IntentStep.WANTED,
         reply_room=asked.room_id,
+        reply_thread=asked.message.thread,
         name=asked.argument,
     )
     return Response(
