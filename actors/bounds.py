@@ -42,6 +42,10 @@ class Bounds:
     """A reply that takes less than this time needs no typing notice."""
     typing_again_s: float = 20.0
     """A typing notice is renewed after this time; the homeserver forgets it after 30 s."""
+    quote_within_s: float = 10.0
+    """A text that a message replies to is left out unless it can be read within this time."""
+    quote_chars: int = 4_000
+    """How many characters of a text that a message replies to go to the platform."""
     confirm_within_s: float = 60.0
     """`!yes` answers `!archive` within this time."""
 

@@ -208,10 +208,10 @@ class IntentKind(StrEnum):
 class Intent:
     """A promise to an owner that takes several requests. It is stored until it is carried out.
 
-    `reply_room` is the room in which the owner asked; None means that the bot has no room to reply
-    in. `name` is the name that the owner asked for. `started_at` is the time of the latest
-    createRoom attempt, in seconds since the epoch. `told_queued` says that the owner was told that
-    the intent has to wait.
+    `reply_room` is the room in which the owner asked, and `reply_thread` the thread there; None
+    means that the bot has no room to reply in. `name` is the name that the owner asked for.
+    `started_at` is the time of the latest createRoom attempt, in seconds since the epoch.
+    `told_queued` says that the owner was told that the intent has to wait.
     """
 
     nonce: Nonce
@@ -219,6 +219,7 @@ class Intent:
     kind: IntentKind
     step: IntentStep
     reply_room: RoomId | None = None
+    reply_thread: EventId | None = None
     name: str | None = None
     chat_id: ChatId | None = None
     platform_chat_id: PlatformChatId | None = None

@@ -181,6 +181,13 @@ class Homeserver(Protocol):
         """The whole state of one joined room. HomeserverRefused when the bot is not in it."""
         ...
 
+    async def text_of(self, room_id: RoomId, event_id: EventId) -> str:
+        """The text of a message in this room, as it is now; empty for an event without text.
+
+        HomeserverRefused when the room has no such event.
+        """
+        ...
+
     async def joined_rooms(self) -> frozenset[RoomId]: ...
 
     async def create_room(self, room: NewRoom) -> RoomId:
@@ -305,10 +312,20 @@ class StateStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the platform is asked: a person's text, and the text that it replies to, if any."""
+
+    text: str
+    quoted: str = ""
+
+
 class Platform(Protocol):
     """The chat platform that replies to messages."""
 
-    async def reply(self, chat: PlatformChatId, text: str, idempotency_key: EventId) -> str:
+    async def reply(
+        self, chat: PlatformChatId, question: Question, idempotency_key: EventId
+    ) -> str:
         """The reply to one message. Raises PlatformFailed.
 
         A repeated `idempotency_key` names the same message, and gets the same reply.

@@ -89,7 +89,10 @@ class OwnerWork:
         if intent.reply_room is None:
             return []
         txn_id = f"{intent.nonce}.{occasion}"
-        return [QueueMessage(OutboundMessage(txn_id, intent.reply_room, body, notice=True))]
+        notice = OutboundMessage(
+            txn_id, intent.reply_room, body, notice=True, thread=intent.reply_thread
+        )
+        return [QueueMessage(notice)]
 
     async def finish(self, intent: Intent, *writes: Write) -> None:
         """Finish an intent, together with other writes in one transaction."""

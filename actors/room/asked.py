@@ -60,7 +60,9 @@ class Asked:
         return Response(
             [
                 QueueMessage(
-                    OutboundMessage(f"{self.message.event_id}.{part}", self.room_id, text, notice)
+                    reply_message(
+                        self.message, f"{self.message.event_id}.{part}", text, notice=notice
+                    )
                 )
                 for part, text in enumerate(pieces(body))
             ]
@@ -69,7 +71,15 @@ class Asked:
     def say_once(self, occasion: str, body: str) -> Response:
         """Say something in this room at most once: its transaction id is always the same."""
         txn_id = f"{occasion}.{self.room_id}"
-        return Response([QueueMessage(OutboundMessage(txn_id, self.room_id, body, notice=True))])
+        return Response([QueueMessage(reply_message(self.message, txn_id, body, notice=True))])
+
+
+def reply_message(
+    message: InboundMessage, txn_id: str, body: str, *, notice: bool = False
+) -> OutboundMessage:
+    """A reply to a message, in the message's thread if it has one."""
+    named = None if message.thread is None else message.event_id
+    return OutboundMessage(txn_id, message.room_id, body, notice, message.thread, named)
 
 
 def pieces(body: str) -> list[str]:

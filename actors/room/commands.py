@@ -12,11 +12,11 @@ import anyio
 
 from actors.chats import ChatManager
 from actors.messages import IntentsWaiting, owner_address
-from actors.model import ChatContext, ChatId, Intent, IntentKind, IntentStep, Nonce, RoomId
+from actors.model import ChatContext, Intent, IntentKind, IntentStep, Nonce, RoomId
 from actors.ports import HomeserverRefused
 from actors.room.asked import Asked, Response
+from actors.rules.chat_refs import chat_meant, id_meant
 from actors.rules.commands import NAME_LIMIT, Argument, CommandLine
-from actors.rules.numbering import chat_number
 from actors.rules.settlement import DesiredRows
 from actors.services import Services
 from actors.texts import Texts
@@ -73,6 +73,7 @@ async def new(asked: Asked) -> Response:
         IntentKind.CHAT,
         IntentStep.WANTED,
         reply_room=asked.room_id,
+        reply_thread=asked.message.thread,
         name=asked.argument,
     )
     return Response(
@@ -138,9 +139,10 @@ async def open_chat(asked: Asked) -> Response:
     texts, ref = asked.texts, asked.argument
     if ref is None:
         return asked.say(texts.open_needs_id)
-    chat = await _chat_named(asked, ref)
+    chat = chat_meant(ref, await _chats_of_owner(asked))
     if chat is None:
-        return asked.say(texts.no_such_chat.format(ref=ref[:REF_SHOWN]))
+        shown = id_meant(ref) or ref[:REF_SHOWN]
+        return asked.say(texts.no_such_chat.format(ref=shown))
     if chat.is_archived:
         await _mark_archived(asked.services, chat.surface_ref, archived=False)
     if chat.surface_ref == asked.room_id:
@@ -170,13 +172,6 @@ async def status(asked: Asked) -> Response:
 
 async def _chats_of_owner(asked: Asked) -> list[ChatContext]:
     return await ChatManager(asked.services.store).list_all(asked.desired.room.matrix_user_id)
-
-
-async def _chat_named(asked: Asked, ref: str) -> ChatContext | None:
-    if chat_number(ref) is None:
-        return None
-    owner = asked.desired.room.matrix_user_id
-    return await ChatManager(asked.services.store).get(owner, ChatId(ref))
 
 
 def _answers_question(asked: Asked) -> bool:
@@ -222,3 +217,6 @@ COMMANDS: Final = (
 """Every command, in the order of `!help`."""
 
 _BY_WORD: Final = {command.word: command for command in COMMANDS}
+
+WORDS: Final = frozenset(_BY_WORD)
+"""The words of all commands."""

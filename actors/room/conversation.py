@@ -6,9 +6,10 @@ from typing import Final
 import anyio
 
 from actors.model import ENCRYPTED_TYPE, InboundMessage, RoomId
-from actors.ports import HomeserverRefused, PlatformFailed
+from actors.ports import HomeserverRefused, PlatformFailed, Question
 from actors.room.asked import Asked, Response
-from actors.room.commands import carry_out
+from actors.room.commands import WORDS, carry_out
+from actors.room.quotes import text_replied_to
 from actors.rules.classify import derived_platform_chat_id
 from actors.rules.commands import CommandLine, parse
 from actors.rules.settlement import DesiredRows
@@ -34,7 +35,7 @@ class Conversation:
             return asked.say_once("encrypted", asked.texts.encrypted)
         if message.msgtype not in TEXT_TYPES:
             return asked.say(asked.texts.not_text)
-        line = parse(message.body) if message.msgtype == "m.text" else None
+        line = parse(message.body, WORDS) if message.msgtype == "m.text" else None
         if line is not None:
             return await self._run_command(line, asked)
         if not message.body.strip():
@@ -63,10 +64,11 @@ class Conversation:
         done = anyio.Event()
         self.services.system.background.run(self.services.show_typing, self.room_id, done)
         try:
+            question = Question(message.body, await text_replied_to(message, self.services))
             async with self.services.platform_slots:
                 with anyio.fail_after(timeout_s):
                     reply = await self.services.platform.reply(
-                        conversation, message.body, message.event_id
+                        conversation, question, message.event_id
                     )
         except TimeoutError as error:
             raise PlatformFailed(f"no answer within {timeout_s:g} s") from error

@@ -6,9 +6,10 @@ import anyio
 import structlog
 
 from actors.messages import GapOpened, InboxWaiting
-from actors.model import ChatContext, EventId, OutboundMessage, RoomId, RoomMeta
+from actors.model import ChatContext, EventId, RoomId, RoomMeta
 from actors.ports import PlatformFailed, PortError, Waiting
 from actors.reading import fetch_gap, worth_accepting
+from actors.room.asked import reply_message
 from actors.room.conversation import Conversation
 from actors.rules.classify import RoomRows
 from actors.rules.settlement import DesiredRows, repairs_for, rows_of
@@ -110,9 +111,8 @@ class Inbox:
             await self._services.store.commit([CountAttempt(event_id)])
             return
         _log.error("message_dead", room_id=self._room_id, event_id=event_id)
-        notice = OutboundMessage(
-            f"{event_id}.dead", self._room_id, self._services.texts.gave_up, notice=True
-        )
+        gave_up = self._services.texts.gave_up
+        notice = reply_message(waiting.message, f"{event_id}.dead", gave_up, notice=True)
         await self._services.store.commit(
             [FinishMessage(event_id, dead=True), QueueMessage(notice)]
         )

@@ -1,9 +1,13 @@
 """Reads a message's text: as a command, as a name. Pure."""
 
 import re
+import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, assert_never
+
+from actors.rules.likeness import HIDDEN, as_seen, without_hidden
 
 NAME_LIMIT: Final = 100
 """How many characters an owner may give a chat's name with a command."""
@@ -46,18 +50,39 @@ class CommandLine:
     rest: str = ""
 
 
-_COMMAND: Final = re.compile(r"!([^\W\d_]\w*)(?:\s+(.*))?", re.DOTALL)
+_MARK: Final = "[!\uff01\ufe57\ufe15]"
+_WORD: Final = rf"([^\W\d_][\w{HIDDEN}]*)"
+_BLANK: Final = rf"[\s{HIDDEN}]*"
+_COMMAND: Final = re.compile(rf"{_BLANK}{_MARK}[{HIDDEN}]*{_WORD}(?:\s+(.*))?", re.DOTALL)
+_ALMOST: Final = re.compile(rf"{_BLANK}{_MARK}{_BLANK}{_WORD}[.,:;!?…。]*{_BLANK}")
+_QUOTED: Final = re.compile(rf"{_BLANK}([`*_\"'«»“”„‘’]+)(.+?)[`*_\"'«»“”„‘’]+{_BLANK}", re.DOTALL)
 _UNPRINTABLE: Final = re.compile(
     "[\x00-\x1f\xad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u3164\uffa0\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]+"
 )
 
 
-def parse(body: str) -> CommandLine | None:
-    """The command line in a message's body; None for ordinary text."""
-    found = _COMMAND.fullmatch(body.strip())
+def parse(body: str, known: Collection[str] = ()) -> CommandLine | None:
+    """The command line in a message's body; None for ordinary text.
+
+    A word in `known` is also found if the line is quoted, if a blank stands before the word or a
+    full stop after it and nothing follows, and if its letters only look like those of the word.
+    """
+    line = _line(_COMMAND, body, known)
+    if line is not None or not known:
+        return line
+    quoted = _QUOTED.fullmatch(body)
+    almost = _line(_COMMAND, quoted[2], known) if quoted else _line(_ALMOST, body, known)
+    return almost if almost is not None and almost.word in known else None
+
+
+def _line(pattern: re.Pattern[str], body: str, known: Collection[str]) -> CommandLine | None:
+    found = pattern.fullmatch(body)
     if found is None:
         return None
-    return CommandLine(found[1].casefold()[:NAME_LIMIT], clean_name(found[2] or ""))
+    word = unicodedata.normalize("NFKC", without_hidden(found[1])).casefold()
+    seen = as_seen(word)
+    rest = found[2] if pattern is _COMMAND else None
+    return CommandLine((seen if seen in known else word)[:NAME_LIMIT], clean_name(rest or ""))
 
 
 def clean_name(text: str) -> str:

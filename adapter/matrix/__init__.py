@@ -20,6 +20,7 @@ Pure modules:
 
 - `hydrate`: the filters and request bodies of a full read, and how its answers are combined.
 - `provisioning`: the body of `POST /createRoom`, power levels and Space links.
+- `contents`: makes the content of the messages that the bot sends.
 - `wire`: decodes JSON from the homeserver into the core's values.
 - `bodies`: the shapes of the homeserver's answers.
 - `errors`: translates failed requests into the errors of the ports.

@@ -8,7 +8,7 @@ import logging
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Final, Self, TypeVar
 
@@ -40,6 +40,7 @@ from adapter.matrix.bodies import (
     SyncResponse,
 )
 from adapter.matrix.connection import Client, Connection, path_to
+from adapter.matrix.contents import message_content
 from adapter.matrix.hydrate import live_filter, messages_filter
 from adapter.matrix.login import Credentials, Login
 from adapter.matrix.pacing import Pace
@@ -48,6 +49,7 @@ from adapter.matrix.rooms import RoomReader
 from adapter.matrix.session import SessionFile
 from adapter.matrix.timeline import messages_of
 from adapter.matrix.wire import delta_of
+from adapter.matrix.words import text_of_event
 
 DEFAULT_DEVICE_ID: Final = "SURFACESBOT"
 
@@ -56,6 +58,8 @@ _PAGE_SIZE: Final = 100
 _EXTRA_PAGES: Final = 20
 _BAD_REQUEST: Final = 400
 _FORBIDDEN: Final = 403
+_RELATION_REFUSED: Final = (400, 404)
+"""A refusal with one of these may be about the relation to another event alone."""
 
 A = TypeVar("A")
 
@@ -180,6 +184,11 @@ class Gateway:
         """Read one room's whole state. Raises HomeserverRefused if the bot is not in the room."""
         return await self._rooms.read_room(room_id)
 
+    async def text_of(self, room_id: RoomId, event_id: EventId) -> str:
+        """The text of a message in this room. HomeserverRefused if the room has no such event."""
+        path = path_to("rooms", room_id, "event", event_id)
+        return text_of_event(await self._http.request("GET", path, dict[str, object]), room_id)
+
     async def joined_rooms(self) -> frozenset[RoomId]:
         """The rooms that the bot has joined."""
         return await self._rooms.joined_rooms()
@@ -235,10 +244,21 @@ class Gateway:
                 raise
 
     async def send(self, message: OutboundMessage) -> EventId:
-        """Send a message. A repeated transaction id sends nothing new."""
+        """Send a message. A repeated transaction id sends nothing new.
+
+        A message that the homeserver does not let into its thread is sent outside of it.
+        """
+        try:
+            return await self._send(message)
+        except HomeserverRefused as refusal:
+            related = message.thread is not None or message.reply_to is not None
+            if not related or refusal.status not in _RELATION_REFUSED:
+                raise
+        return await self._send(replace(message, thread=None, reply_to=None))
+
+    async def _send(self, message: OutboundMessage) -> EventId:
         path = path_to("rooms", message.room_id, "send", "m.room.message", message.txn_id)
-        content = {"msgtype": "m.notice" if message.notice else "m.text", "body": message.body}
-        return EventId((await self._write("PUT", path, Sent, content)).event_id)
+        return EventId((await self._write("PUT", path, Sent, message_content(message))).event_id)
 
     async def announce(self, instance: Instance) -> None:
         """Write this process's name into the account data, for other processes on the account."""

@@ -1,6 +1,6 @@
 """Reads the messages to the bot in a room's timeline. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import msgspec
@@ -8,6 +8,8 @@ import msgspec
 from actors.model import ENCRYPTED_TYPE, EventId, InboundMessage, RoomId, UserId
 from adapter.matrix.bodies import Event
 from adapter.matrix.events import changes_own_membership, decoded_events, text_in
+from adapter.matrix.relations import relation_of
+from adapter.matrix.words import is_captioned, words_of
 
 MESSAGE_TYPE: Final = "m.room.message"
 MESSAGE_TYPES: Final = (
@@ -48,17 +50,26 @@ def inbound_messages(
 ) -> tuple[InboundMessage, ...]:
     """The messages among some events, without the bot's own."""
     return tuple(
-        InboundMessage(
-            event_id=EventId(event.event_id),
-            room_id=room_id,
-            sender=UserId(event.sender),
-            sent_ts=event.origin_server_ts,
-            msgtype=_msgtype(event),
-            body=text_in(event.content, "body") or "",
-            is_edit=_is_edit(event.content),
-        )
+        _inbound_message(room_id, event, me)
         for event in events
         if _is_message(event) and event.sender != me
+    )
+
+
+def _inbound_message(room_id: RoomId, event: Event, me: UserId) -> InboundMessage:
+    """A message. A file with a caption is a text, because the bot reads only the caption."""
+    relation, words = relation_of(event.content), words_of(event.content, me)
+    return InboundMessage(
+        event_id=EventId(event.event_id),
+        room_id=room_id,
+        sender=UserId(event.sender),
+        sent_ts=event.origin_server_ts,
+        msgtype="m.text" if is_captioned(event.content) else _msgtype(event),
+        body=words.text,
+        is_edit=relation.is_edit,
+        thread=relation.thread,
+        reply_to=relation.reply_to,
+        quoted=words.quoted if relation.reply_to else "",
     )
 
 
@@ -71,8 +82,3 @@ def _is_message(event: Event) -> bool:
 
 def _msgtype(event: Event) -> str:
     return (text_in(event.content, "msgtype") or "") if event.type == MESSAGE_TYPE else event.type
-
-
-def _is_edit(content: Mapping[str, object]) -> bool:
-    relation = content.get("m.relates_to")
-    return isinstance(relation, dict) and relation.get("rel_type") == "m.replace"

@@ -3,12 +3,18 @@
 import anyio.lowlevel
 
 from actors.model import EventId, PlatformChatId
+from actors.ports import Question
 
 
 class EchoPlatform:
     """Implements `actors.ports.Platform`."""
 
-    async def reply(self, chat: PlatformChatId, text: str, idempotency_key: EventId) -> str:  # noqa: ARG002
-        """Return the text unchanged."""
+    async def reply(
+        self,
+        chat: PlatformChatId,  # noqa: ARG002
+        question: Question,
+        idempotency_key: EventId,  # noqa: ARG002
+    ) -> str:
+        """Return the person's text unchanged, without what it replies to."""
         await anyio.lowlevel.checkpoint()
-        return text
+        return question.text

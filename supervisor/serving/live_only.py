@@ -71,6 +71,10 @@ class LiveOnly:
         """Read one room's state."""
         return await self._homeserver.read_room(room_id)
 
+    async def text_of(self, room_id: RoomId, event_id: EventId) -> str:
+        """The text of a message."""
+        return await self._homeserver.text_of(room_id, event_id)
+
     async def joined_rooms(self) -> frozenset[RoomId]:
         """The rooms that the bot has joined."""
         return await self._homeserver.joined_rooms()

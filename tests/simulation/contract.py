@@ -9,7 +9,7 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from actors.model import MARKER_TYPE, Invite, OutboundMessage
+from actors.model import MARKER_TYPE, EventId, Invite, OutboundMessage
 from actors.ports import HomeserverRefused, PositionLost
 from tests.simulation.contract_world import (
     World,
@@ -151,6 +151,25 @@ class ReadingContract:
         await world.bot.write_state(room_id, "m.room.name", "", {"name": ""})
         assert (await world.homeserver.read_room(room_id)).name is None
 
+    async def test_the_text_of_a_message_is_the_latest_one(self, world: World) -> None:
+        room_id = await shared_room(world)
+        event_id = await world.alice.say(room_id, "helo")
+        assert await world.homeserver.text_of(room_id, event_id) == "helo"
+        await world.alice.edit(room_id, event_id, "hello")
+        assert await world.homeserver.text_of(room_id, event_id) == "hello"
+
+    async def test_our_own_messages_have_a_text_as_well(self, world: World) -> None:
+        room_id = await shared_room(world)
+        event_id = await world.homeserver.send(OutboundMessage("txn-1", room_id, "a\nb"))
+        assert await world.homeserver.text_of(room_id, event_id) == "a\nb"
+
+    async def test_a_message_of_another_room_has_no_text_here(self, world: World) -> None:
+        room_id, other = await shared_room(world), await shared_room(world)
+        event_id = await world.alice.say(other, "secret")
+        for unknown in (event_id, EventId("$unheard-of"), EventId("$a/../b?c#d")):
+            with pytest.raises(HomeserverRefused):
+                await world.homeserver.text_of(room_id, unknown)
+
     async def test_a_room_that_we_are_not_in_is_refused(self, world: World) -> None:
         room_id = await shared_room(world)
         await world.homeserver.leave(room_id)
@@ -220,6 +239,25 @@ class SyncContract:
         await world.alice.edit(room_id, await world.alice.say(room_id, "helo"), "hello")
         delta = await sync_until(world.homeserver, position, says("* hello"))
         assert of_room(delta, room_id).messages[-1].is_edit
+
+    async def test_a_message_in_a_thread_and_a_reply_are_told_as_such(self, world: World) -> None:
+        room_id = await shared_room(world)
+        root = await world.alice.say(room_id, "root")
+        position = (await world.homeserver.hydrate()).position
+        reply = {"m.in_reply_to": {"event_id": root}}
+        thread = {"rel_type": "m.thread", "event_id": root, "is_falling_back": True, **reply}
+        quote = f"> <{world.alice.user_id}> root\n\n"
+        for body, relation in (("threaded", thread), (f"{quote}replied", reply)):
+            content = {"msgtype": "m.text", "body": body, "m.relates_to": relation}
+            await world.alice.write(room_id, content)
+        await world.alice.say(room_id, "plain")
+        upto = (await sync_until(world.homeserver, position, says("plain"))).next_batch
+        gap = await world.homeserver.messages_before(room_id, upto, stop_at=position, limit=10)
+        assert [(it.body, it.thread, it.reply_to, it.quoted) for it in gap.messages] == [
+            ("threaded", root, None, ""),
+            ("replied", None, root, "root"),
+            ("plain", None, None, ""),
+        ]
 
     async def test_a_renamed_room_has_changed_state(self, world: World) -> None:
         room_id = await shared_room(world)
@@ -357,6 +395,13 @@ class WritingContract:
         successor = await world.same_device()
         await successor.log_in()
         assert await successor.send(message) == sent
+
+    async def test_a_message_is_sent_into_its_thread(self, world: World) -> None:
+        room_id = await shared_room(world)
+        root = await world.alice.say(room_id, "root")
+        message = OutboundMessage("txn-1", room_id, "hi", thread=root, reply_to=root)
+        assert await world.homeserver.send(message) == await world.homeserver.send(message)
+        assert await world.alice.history(room_id) == [("m.text", "root"), ("m.text", "hi")]
 
     async def test_a_notice_is_sent_as_one(self, world: World) -> None:
         room_id = await shared_room(world)

@@ -28,12 +28,13 @@ from actors.ports import (
     SyncDelta,
 )
 from actors.rules.marker import marker_content
+from adapter.matrix.contents import message_content
 from adapter.matrix.provisioning import power_levels
 from tests.simulation.connection import Connection, Gate
 from tests.simulation.events import StateEntry
 from tests.simulation.faults import Faults
 from tests.simulation.limits import RateLimit
-from tests.simulation.reading import read_snapshot, told_snapshot
+from tests.simulation.reading import read_snapshot, read_text, told_snapshot
 from tests.simulation.room import SimulatedRoom, forbid
 from tests.simulation.server import SimulatedServer
 from tests.simulation.syncing import has_news, read_delta, read_gap
@@ -137,6 +138,17 @@ class SimulatedHomeserver:
         await anyio.sleep(self.server.reading_s)
         return await self._read("read_room", read, room_id)
 
+    async def text_of(self, room_id: RoomId, event_id: EventId) -> str:
+        """The text of a message."""
+
+        def read() -> str:
+            text = read_text(self._joined(room_id), event_id)
+            if text is None:
+                raise HomeserverRefused(404, "M_NOT_FOUND", "Event not found.")
+            return text
+
+        return await self._read("text_of", read, room_id)
+
     async def joined_rooms(self) -> frozenset[RoomId]:
         """The rooms that the bot has joined."""
 
@@ -218,8 +230,7 @@ class SimulatedHomeserver:
             key = (f"{self._me}/{self.connection.device_id}", message.room_id, message.txn_id)
             if key not in transactions:
                 self._take(self.server.write_limit)
-                msgtype = "m.notice" if message.notice else "m.text"
-                content = {"msgtype": msgtype, "body": message.body}
+                content = message_content(message)
                 transactions[key] = self.server.send(
                     self._me, message.room_id, content, message.txn_id
                 )

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from actors.model import MARKER_TYPE, InboundMessage, Marker, RoomId, RoomSnapshot, UserId
+from actors.model import MARKER_TYPE, EventId, InboundMessage, Marker, RoomId, RoomSnapshot, UserId
 from actors.rules.marker import owner_named, parse_marker
 from tests.simulation.events import MALFORMED, Content, Event
 from tests.simulation.room import SimulatedRoom
@@ -54,15 +54,36 @@ def read_message(event: Event) -> InboundMessage | None:
     if event.content is MALFORMED:
         return None
     relation = event.content.get("m.relates_to")
+    relation = relation if isinstance(relation, dict) else {}
+    named = relation.get("m.in_reply_to", {}).get("event_id")
+    quote, mark, text = (_text(event.content, "body") or "").rpartition("\n\n")
+    is_reply = named is not None and not relation.get("is_falling_back")
     return InboundMessage(
         event_id=event.event_id,
         room_id=event.room_id,
         sender=event.sender,
         sent_ts=event.origin_server_ts,
         msgtype=_text(event.content, "msgtype") or "",
-        body=_text(event.content, "body") or "",
-        is_edit=isinstance(relation, dict) and relation.get("rel_type") == "m.replace",
+        body=text if quote.startswith("> <") else f"{quote}{mark}{text}",
+        is_edit=relation.get("rel_type") == "m.replace",
+        thread=relation.get("event_id") if relation.get("rel_type") == "m.thread" else None,
+        reply_to=named if is_reply else None,
+        quoted=quote.partition("> ")[2].partition("> ")[2] if quote.startswith("> <") else "",
     )
+
+
+def read_text(room: SimulatedRoom, event_id: EventId) -> str | None:
+    """The text of a message after its edits; None if the room has no such event."""
+    text: str | None = None
+    for event in room.timeline:
+        message = read_message(event) if event.type == "m.room.message" else None
+        relation = event.content.get("m.relates_to")
+        edited = relation.get("event_id") if isinstance(relation, dict) else None
+        if event_id == event.event_id:
+            text = message.body if message else ""
+        elif message and message.is_edit and edited == event_id:
+            text = message.body.removeprefix("* ")
+    return text
 
 
 def _read_marker(

@@ -53,6 +53,9 @@ class SimulatedAccount:
     async def say(self, room_id: RoomId, text: str, msgtype: str = "m.text") -> EventId:
         return await self._do(lambda: self._person.say(room_id, text, msgtype=msgtype))
 
+    async def write(self, room_id: RoomId, content: Content) -> EventId:
+        return await self._do(lambda: self._person.send_raw(room_id, content))
+
     async def edit(self, room_id: RoomId, event_id: EventId, text: str) -> None:
         await self._do(lambda: self._person.edit(room_id, event_id, text))
 

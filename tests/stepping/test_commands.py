@@ -119,6 +119,7 @@ async def test_rename_renames_the_room_and_the_chat() -> None:
         ("!open", "Tell me which chat"),
         ("!open C99", "You have no chat C99."),
         ("!open sesame", "You have no chat SESAME."),
+        ("!open с99", "You have no chat C99."),
         ("!yes", "There is nothing to confirm right now."),
         ("!no", "There is nothing to confirm right now."),
     ],
@@ -213,6 +214,14 @@ async def test_open_invites_the_owner_to_a_chat_again() -> None:
             f"This is Holidays (C2). If you left it, I have invited you again: https://matrix.to/#/{second}"
         )
         assert [invite.room_id for invite in world.server.invites(ALICE)] == [second]
+
+
+@pytest.mark.parametrize("ref", ["2", "С2", "<C02>", "#2", "holidays", "Chat 2"])
+async def test_open_takes_what_a_person_would_type(ref: str) -> None:
+    world = World()
+    async with world.live() as run:
+        home, _ = await with_a_second_chat(world, run)
+        assert (await ask(world, home.chat, f"!open {ref}")).startswith("This is Holidays (C2).")
 
 
 async def test_open_brings_an_archived_chat_back() -> None:

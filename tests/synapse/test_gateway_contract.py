@@ -60,6 +60,9 @@ class RealAccount:
         content = {"msgtype": msgtype, "body": text}
         return EventId(await self.person.send(room_id, "m.room.message", content))
 
+    async def write(self, room_id: RoomId, content: Content) -> EventId:
+        return EventId(await self.person.send(room_id, "m.room.message", dict(content)))
+
     async def edit(self, room_id: RoomId, event_id: EventId, text: str) -> None:
         new = {"msgtype": "m.text", "body": text}
         relation = {"rel_type": "m.replace", "event_id": event_id}

@@ -1,5 +1,7 @@
 """What a person typed, as a command or as text; and names made harmless."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +49,85 @@ def test_the_rest_is_read_as_the_argument(argument: Argument, rest: str, read: s
 @pytest.mark.parametrize("body", ["!HELP", "  !help  ", "!help\n", "!Help"])
 def test_case_and_space_do_not_matter(body: str) -> None:
     assert parse(body) == CommandLine("help")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "\u200b!help",
+        "\ufeff!help",
+        "\u2060 \u00a0!help",
+        "\u202e!help",
+        "\u2066!help\u2069",
+        "!\u200bhelp",
+        "!he\u00adlp",
+        "!help\u200b",
+        "\u3000!help\ufe0f",
+        "\u2800!help",
+        "！help",
+        "！ｈｅｌｐ",
+        "﹗HELP",
+    ],
+)
+def test_what_nobody_can_see_does_not_matter(body: str) -> None:
+    assert parse(body) == CommandLine("help")
+
+
+KNOWN = frozenset({"help", "chats", "archive", "yes", "open"})
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ("! help", CommandLine("help")),
+        ("!help.", CommandLine("help")),
+        ("!Yes!", CommandLine("yes")),
+        ("!yes…", CommandLine("yes")),
+        ("`!help`", CommandLine("help")),
+        ("**!open C1**", CommandLine("open", "C1")),
+        ("«!yes»", CommandLine("yes")),
+        ("!сhаts", CommandLine("chats")),
+        ("!ARCHİVE", CommandLine("archive")),
+        ("!archıve", CommandLine("archive")),
+    ],
+)
+def test_a_known_command_is_found_in_more_forms(body: str, line: CommandLine) -> None:
+    assert parse(body, KNOWN) == line
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "! help me",
+        "! important",
+        "!important;",
+        "!!help",
+        "!!! wow",
+        "`!important`",
+        "!help, please",
+        "❗help",
+        "❗️ Важно",
+        "'!help' is a command",
+        "¡help!",
+        "! 1",
+    ],
+)
+def test_what_only_looks_a_little_like_a_command_is_text(body: str) -> None:
+    assert parse(body, KNOWN) is None
+
+
+def test_an_unknown_word_is_a_command_in_the_plain_form_alone() -> None:
+    assert parse("!hlep", KNOWN) == CommandLine("hlep")
+    assert parse("!привет всем", KNOWN) == CommandLine("привет", "всем")
+
+
+@pytest.mark.parametrize("part", ["!", "`", "`!", "\u200b", "!a.", "! ", "\u200b !", "`!a`", "a"])
+def test_no_body_takes_long_to_parse(part: str) -> None:
+    body = part * (60_000 // len(part))
+    began = time.process_time()
+    for text in (body, f"!{body}", f"`!{body}", f"!a {body}"):
+        parse(text, KNOWN)
+    assert time.process_time() - began < 0.5
 
 
 @pytest.mark.parametrize("body", ["", "hello", "!", "! help", "!!help", "!1", "!?", "say !help"])
@@ -101,4 +182,5 @@ def test_any_name_becomes_a_printable_line_that_stays_the_same(text: str) -> Non
 @given(st.text())
 def test_any_body_is_a_command_or_text(text: str) -> None:
     parse(text)
+    parse(text, KNOWN)
     assert parse(f"!rename {text}") == CommandLine("rename", clean_name(text))

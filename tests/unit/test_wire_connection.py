@@ -1,14 +1,16 @@
 """One request, and what can stand between us and the homeserver, over real sockets."""
 
+import json
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import pytest
 from aiohttp import web
 
-from actors.model import OutboundMessage, RoomId, UserId
-from actors.ports import HomeserverUnavailable
+from actors.model import EventId, OutboundMessage, RoomId, UserId
+from actors.ports import HomeserverRefused, HomeserverUnavailable
 from adapter.matrix.connection import path_to
 from adapter.matrix.gateway import Gateway
 
@@ -113,6 +115,58 @@ async def test_the_token_travels_in_a_header_and_every_part_is_encoded() -> None
         "m.room.message",
         "a%2Fb%3Fc%23d",
     )
+
+
+REFUSED_RELATION: Final = (
+    '{"errcode": "M_UNKNOWN", "error": "Cannot start threads from a relation"}'
+)
+IN_THREAD: Final = OutboundMessage(
+    "t1", RoomId("!room:x"), "hello", thread=EventId("$root"), reply_to=EventId("$asked")
+)
+
+
+async def test_a_message_that_its_thread_does_not_take_is_sent_outside_of_it() -> None:
+    seen: list[tuple[str, bool]] = []
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        content = json.loads(await request.read())
+        related = "m.relates_to" in content
+        seen.append((request.path, related))
+        if related:
+            return web.Response(status=400, text=REFUSED_RELATION)
+        return web.Response(text='{"event_id": "$sent"}')
+
+    async with gateway_behind(handle) as gateway:
+        assert await gateway.send(IN_THREAD) == "$sent"
+    assert [related for _, related in seen] == [True, False]
+    assert len({path for path, _ in seen}) == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "status", "requests"),
+    [
+        (IN_THREAD, 400, 2),
+        (IN_THREAD, 404, 2),
+        (IN_THREAD, 403, 1),
+        (IN_THREAD, 413, 1),
+        (replace(IN_THREAD, thread=None), 400, 2),
+        (replace(IN_THREAD, thread=None, reply_to=None), 400, 1),
+    ],
+)
+async def test_a_refusal_that_is_not_about_the_relation_stays_one(
+    message: OutboundMessage, status: int, requests: int
+) -> None:
+    count = 0
+
+    async def handle(_: web.BaseRequest) -> web.StreamResponse:
+        nonlocal count
+        count += 1
+        return web.Response(status=status, text=REFUSED_RELATION)
+
+    async with gateway_behind(handle) as gateway:
+        with pytest.raises(HomeserverRefused):
+            await gateway.send(message)
+    assert count == requests
 
 
 async def test_nothing_is_retried_behind_our_back() -> None:

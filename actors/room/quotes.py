@@ -1,0 +1,27 @@
+"""Finds the text that a message replies to, which the platform gets as context."""
+
+import anyio
+import structlog
+
+from actors.model import InboundMessage
+from actors.ports import PortError
+from actors.services import Services
+
+_log = structlog.get_logger()
+
+
+async def text_replied_to(message: InboundMessage, services: Services) -> str:
+    """The text that a message replies to, cut to `Bounds.quote_chars`; empty if there is none.
+
+    A message that does not quote the text names its event, and the text is read from the room. If
+    that fails, the message is answered without it.
+    """
+    bounds, quoted = services.bounds, message.quoted
+    if not quoted and message.reply_to is not None:
+        try:
+            with anyio.fail_after(bounds.quote_within_s):
+                async with services.homeserver_slots:
+                    quoted = await services.homeserver.text_of(message.room_id, message.reply_to)
+        except (PortError, TimeoutError) as error:
+            _log.info("quote_unread", room_id=message.room_id, reason=str(error) or "timed out")
+    return quoted[: bounds.quote_chars]
