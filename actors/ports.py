@@ -296,6 +296,10 @@ class StateStore(Protocol):
         """The number of unsent outbox messages, in all rooms."""
         ...
 
+    async def has_sent(self, event_id: EventId) -> bool:
+        """Whether an event is a message that the bot sent, as far as sent messages are kept."""
+        ...
+
     async def open_intents(self, owner: UserId) -> tuple[Intent, ...]:
         """An owner's intents that are not done, oldest first."""
         ...

@@ -9,6 +9,7 @@ from actors.model import ENCRYPTED_TYPE, EventId, InboundMessage, RoomId, UserId
 from adapter.matrix.bodies import Event
 from adapter.matrix.events import changes_own_membership, decoded_events, text_in
 from adapter.matrix.lenient import Malformed
+from adapter.matrix.mentions import mentions
 
 MESSAGE_TYPE: Final = "m.room.message"
 MESSAGE_TYPES: Final = (
@@ -67,6 +68,7 @@ def inbound_messages(
             msgtype=_msgtype(event),
             body=text_in(event.content, "body") or "",
             is_edit=_is_edit(event.content),
+            mentions_bot=mentions(event.content, me),
         )
         for event in events
         if _is_message(event) and event.sender != me
