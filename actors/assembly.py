@@ -18,6 +18,7 @@ from actors.ports import Homeserver, Ids, Platform, StateStore
 from actors.registry import Registry
 from actors.room.actor import RoomActor
 from actors.room_states import RoomStates
+from actors.rules.addressing import Answers
 from actors.runtime.background import Background
 from actors.runtime.cells import Actor
 from actors.runtime.letters import Address
@@ -51,6 +52,7 @@ def assemble(
     transitions: TransitionLog,
     *,
     allows: Callable[[UserId], bool],
+    answers: Answers = Answers.MENTIONS,
     gate: Gate | None = None,
     registry: Registry | None = None,
     background: Background | None = None,
@@ -106,6 +108,7 @@ def assemble(
         texts=texts,
         ids=ids or RandomIds(),
         allows=allows,
+        answers=answers,
         deliver=deliver,
         upkeep=Upkeep(homeserver, system, gate, again_s=bounds.upkeep_again_s),
         wall_clock=transitions.wall_clock,

@@ -6,6 +6,7 @@ needs other bounds passes `replace(Bounds(), …)`. Numbers that a protocol fixe
 
 from dataclasses import dataclass
 
+from actors.rules.exchange import ExchangeLimits
 from actors.runtime.policy import RuntimeBounds
 from actors.runtime.restart import Backoff, CorrelationBreaker, CrashWindow
 
@@ -48,6 +49,10 @@ class Bounds:
     """How many characters of a text that a message replies to go to the platform."""
     confirm_within_s: float = 60.0
     """`!yes` answers `!archive` within this time."""
+    exchange: ExchangeLimits = ExchangeLimits()
+    """When an exchange with one sender is taken for one between programs."""
+    exchange_senders: int = 64
+    """How many senders of a room the bot remembers for that."""
 
     # Owners
     unclear_for_s: float = 60.0

@@ -16,6 +16,8 @@ class Meter(RuntimeMeter):
     """How long the homeserver took to answer, without the long poll of /sync."""
     answers: Counter[str] = field(default_factory=Counter)
     """Answers of the homeserver by outcome: `ok`, or the name of the port's error."""
+    malformed: int = 0
+    """Parts of the homeserver's answers that were left out, because they could not be decoded."""
     beat_at: float = 0.0
     """When the serving loop last made progress, in anyio's time."""
 

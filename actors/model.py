@@ -171,7 +171,10 @@ class OutboundMessage:
 
 @dataclass(frozen=True, slots=True)
 class Invite:
-    """An invite to the bot that waits on the homeserver."""
+    """An invite to the bot that waits on the homeserver.
+
+    `inviter` is the bot itself if the homeserver does not say who invited it.
+    """
 
     room_id: RoomId
     inviter: UserId

@@ -114,9 +114,11 @@ class SyncDelta:
     invites: tuple[Invite, ...] = ()
     left: tuple[RoomId, ...] = ()
     malformed: int = 0
-    """The number of events that could not be decoded and were skipped."""
+    """The number of parts that could not be decoded and were left out."""
     instance: Instance | None = None
     """The instance that was announced last, if this response names one."""
+    malformed_at: tuple[str, ...] = ()
+    """Where the first malformed parts stood: room ids and names of fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ class Hydration:
     unreadable: Mapping[RoomId, str] | None = None
     """Joined rooms with a state that could not be read, each with the reason."""
     malformed: int = 0
+    malformed_at: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +192,14 @@ class Homeserver(Protocol):
         ...
 
     async def joined_rooms(self) -> frozenset[RoomId]: ...
+
+    async def inviter_of(self, room_id: RoomId) -> UserId | None:
+        """The user who invited the bot to a room that it has joined, if the timeline shows it."""
+        ...
+
+    async def is_server_notices(self, room_id: RoomId) -> bool:
+        """Whether the homeserver's own account writes its notices to the bot in this room."""
+        ...
 
     async def create_room(self, room: NewRoom) -> RoomId:
         """Create a private room. After HomeserverUnavailable the room may exist or not."""
@@ -290,6 +301,10 @@ class StateStore(Protocol):
 
     async def unsent_count(self) -> int:
         """The number of unsent outbox messages, in all rooms."""
+        ...
+
+    async def has_sent(self, event_id: EventId) -> bool:
+        """Whether an event is a message that the bot sent, as far as sent messages are kept."""
         ...
 
     async def open_intents(self, owner: UserId) -> tuple[Intent, ...]:

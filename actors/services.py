@@ -14,6 +14,7 @@ from actors.model import RoomId, UserId
 from actors.ports import Homeserver, Ids, Platform, StateStore
 from actors.registry import Registry
 from actors.room_states import RoomStates
+from actors.rules.addressing import Answers
 from actors.rules.room_states import RoomState
 from actors.runtime.system import ActorSystem
 from actors.texts import Texts
@@ -24,8 +25,9 @@ from actors.upkeep import Upkeep
 class Services:
     """The ports, the actor system, the shared registry, and the settings.
 
-    `allows` says whether a person may use the bot. `deliver` is called with a room that has
-    something in the outbox. `wall_clock` gives seconds since the epoch.
+    `allows` says whether a person may use the bot, and `answers` whose messages in a chat are
+    answered. `deliver` is called with a room that has something in the outbox. `wall_clock` gives
+    seconds since the epoch.
     """
 
     homeserver: Homeserver
@@ -39,6 +41,7 @@ class Services:
     texts: Texts
     ids: Ids
     allows: Callable[[UserId], bool]
+    answers: Answers
     deliver: Callable[[RoomId], None]
     upkeep: Upkeep
     wall_clock: Callable[[], float]

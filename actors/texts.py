@@ -53,6 +53,7 @@ class Texts:
     status: str
     chat_is_archived: str
     gave_up: str
+    exchange_paused: str
     not_allowed_by_server: str
 
 
@@ -124,6 +125,10 @@ ENGLISH: Final = Texts(
     status="This is {name} ({chat_id}). Chats: {active} active, {archived} archived.",
     chat_is_archived="This chat is archived. !open {chat_id} reopens it, !new starts a new one.",
     gave_up="I could not answer this message and have stopped trying. Please send it again later.",
+    exchange_paused=(
+        "{sender} answers me faster than people do, so I don't answer {sender} here for a while. "
+        "This keeps two programs from talking to each other without end."
+    ),
     not_allowed_by_server="I could not do that: {reason}",
 )
 
@@ -200,6 +205,10 @@ RUSSIAN: Final = Texts(
     gave_up=(
         "Я не смог ответить на это сообщение и больше не пытаюсь. "
         "Пожалуйста, отправьте его позже ещё раз."
+    ),
+    exchange_paused=(
+        "{sender} отвечает мне быстрее, чем пишут люди, поэтому некоторое время я не отвечаю здесь "
+        "{sender}. Так две программы не будут переписываться без конца."
     ),
     not_allowed_by_server="Не получилось: {reason}",
 )

@@ -27,6 +27,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from actors.model import UserId
+from actors.rules.addressing import Answers
 
 DOTENV: Final = Path(".env")
 DEFAULT_DEVICE_ID: Final = "SURFACESBOT"
@@ -224,6 +225,8 @@ class Settings(LocalSettings):
     allowed_users: _Patterns = Field(default=(), validation_alias="MATRIX_ALLOWED_USERS")
     """Globs for user ids. Empty allows every user of the bot's own homeserver."""
     locale: Literal["en", "ru"] = Field(default="en", validation_alias="BOT_LOCALE")
+    answers: Answers = Field(default=Answers.MENTIONS, validation_alias="BOT_ANSWERS")
+    """Whose messages are answered in a chat, besides the owner's."""
     platform: Literal["echo"] = Field(default="echo", validation_alias="BOT_PLATFORM")
 
     @field_validator("password")
@@ -307,6 +310,7 @@ def _validator_message(_variable: str, detail: ErrorDetails) -> str:
 _SENTENCES: Final[Mapping[str, Callable[[str, ErrorDetails], str]]] = {
     "missing": _missing,
     "literal_error": _unknown_choice,
+    "enum": _unknown_choice,
     "value_error": _validator_message,
 }
 

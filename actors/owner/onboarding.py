@@ -1,11 +1,13 @@
 """Answers invites, and gives an owner a Space and a chat, or the way back to them."""
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Final
 
 import structlog
 
 from actors.chats import ChatManager
-from actors.messages import RoomChanged
+from actors.messages import IntentsWaiting, RoomChanged
 from actors.model import (
     InboundMessage,
     Intent,
@@ -22,8 +24,12 @@ from actors.ports import HomeserverRefused
 from actors.reading import read_if_joined
 from actors.rows import from_row, user_key
 from actors.services import Services
+from actors.writes import PutIntent
 
 _log = structlog.get_logger()
+
+_CANNOT_LEAVE_SERVER_NOTICES: Final = "M_CANNOT_LEAVE_SERVER_NOTICE_ROOM"
+_PAIR: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +42,70 @@ class Onboarding:
         """Join the room, or reject the invite. Onboarding follows as an intent of its own."""
         homeserver = self.work.services.homeserver
         room_id = required(intent.reply_room)
-        allowed = self.work.services.registry.upgrades.is_expected(
-            room_id
-        ) or self.work.services.allows(self.work.owner)
+        if await homeserver.is_server_notices(room_id):
+            await self._join_server_notices(intent, room_id)
+            return
+        expected = self.work.services.registry.upgrades.is_expected(room_id)
+        is_unknown = self.work.owner == homeserver.me
+        allowed = expected or is_unknown or self.work.services.allows(self.work.owner)
         try:
             await (homeserver.join(room_id) if allowed else homeserver.leave(room_id))
         except HomeserverRefused as refusal:
+            if refusal.errcode == _CANNOT_LEAVE_SERVER_NOTICES:
+                await self._join_server_notices(intent, room_id)
+                return
             _log.info("invite_gone", room_id=room_id, owner=self.work.owner, reason=str(refusal))
             await self.work.finish(intent)
             return
         _log.info("invite_answered", room_id=room_id, owner=self.work.owner, joined=allowed)
+        if is_unknown and not expected:
+            await self._find_inviter(intent, room_id)
+            return
         seen = await read_if_joined(homeserver, room_id) if allowed else None
         if not allowed or self._note_if_managed(room_id, seen):
             await self.work.finish(intent)
             return
         reply_room = None if seen is not None and seen.is_space else room_id
         await self.work.finish(intent, self.work.promise(IntentKind.ONBOARD, reply_room))
+
+    async def _join_server_notices(self, intent: Intent, room_id: RoomId) -> None:
+        """Join the room of the homeserver's own notices. Its account is no person: no Space.
+
+        The homeserver refuses to reject this invite, and invites anew before each notice.
+        """
+        try:
+            await self.work.services.homeserver.join(room_id)
+        except HomeserverRefused as refusal:
+            _log.info("invite_gone", room_id=room_id, owner=self.work.owner, reason=str(refusal))
+        else:
+            _log.warning("server_notices_joined", room_id=room_id)
+        await self.work.finish(intent)
+
+    async def _find_inviter(self, intent: Intent, room_id: RoomId) -> None:
+        """Find out who invited the bot to the room just joined, and answer that user's invite.
+
+        The bot leaves again unless it is certain that a person invited it who may use it.
+        """
+        services = self.work.services
+        inviter = await self._inviter_of(room_id)
+        if inviter is None or not services.allows(inviter):
+            _log.warning("inviter_unknown", room_id=room_id, inviter=inviter)
+            with suppress(HomeserverRefused):
+                await services.homeserver.leave(room_id)
+            await self.work.finish(intent)
+            return
+        await services.store.commit([PutIntent(replace(intent, owner=inviter))])
+        services.tell_owner(inviter, IntentsWaiting())
+
+    async def _inviter_of(self, room_id: RoomId) -> UserId | None:
+        """The user who invited the bot, or the only other member of the room."""
+        homeserver = self.work.services.homeserver
+        inviter = await homeserver.inviter_of(room_id)
+        if inviter is not None and inviter != homeserver.me:
+            return inviter
+        seen = await read_if_joined(homeserver, room_id)
+        others = () if seen is None or seen.member_count > _PAIR else seen.others
+        return others[0] if len(others) == 1 else None
 
     def _note_if_managed(self, room_id: RoomId, seen: RoomSnapshot | None) -> bool:
         """Whether the room just joined is managed: left before, or the replacement of such a room.

@@ -281,7 +281,7 @@ class RoomActor:
         rows = await self._cached_rows()
         if rows.room is not None and rows.chats:
             self._inbox.show_as_read(waiting)
-            self._rows = await self._inbox.answer(waiting[0], rows, rows.room, rows.chats[0])
+            self._rows = await self._inbox.answer(waiting, rows, rows.room, rows.chats[0])
         elif not await self._unregistered(waiting):
             return
         services.tell_room(self._room_id, InboxWaiting())
@@ -302,7 +302,10 @@ class RoomActor:
         writes: list[Write] = [FinishMessage(item.message.event_id) for item in waiting]
         onboarding = None
         if self._verdict == Skipped(SkipReason.DIRECT_CHAT):
-            onboarding = await onboarding_of(waiting[0].message, self._services)
+            if await self._services.homeserver.is_server_notices(self._room_id):
+                _log.warning("server_notices", room_id=self._room_id, messages=len(waiting))
+            else:
+                onboarding = await onboarding_of(waiting[0].message, self._services)
         if onboarding is not None:
             writes.append(PutIntent(onboarding, only_if_new=True))
         await self._services.store.commit(writes)

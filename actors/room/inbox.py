@@ -6,12 +6,14 @@ import anyio
 import structlog
 
 from actors.messages import GapOpened, InboxWaiting
-from actors.model import ChatContext, EventId, RoomId, RoomMeta
+from actors.model import ChatContext, EventId, InboundMessage, RoomId, RoomMeta
 from actors.ports import PlatformFailed, PortError, Waiting
 from actors.reading import fetch_gap, worth_accepting
-from actors.room.asked import reply_message
+from actors.room.asked import Asked, Response, reply_message
+from actors.room.audience import Audience
 from actors.room.conversation import Conversation
 from actors.rules.classify import RoomRows
+from actors.rules.exchange import Hearing
 from actors.rules.settlement import DesiredRows, repairs_for, rows_of
 from actors.services import Services
 from actors.writes import (
@@ -33,6 +35,7 @@ class Inbox:
     def __init__(self, room_id: RoomId, services: Services) -> None:
         self._room_id = room_id
         self._services = services
+        self._audience = Audience(room_id, services)
         self._conversation = Conversation(room_id, services)
         self._current: Waiting | None = None
         """The message in handling; after a failure, until the failure is counted."""
@@ -79,23 +82,38 @@ class Inbox:
             await self._services.homeserver.mark_read(self._room_id, self._shown)
 
     async def answer(
-        self, waiting: Waiting, rows: RoomRows, room: RoomMeta, chat: ChatContext
+        self, waiting: Sequence[Waiting], rows: RoomRows, room: RoomMeta, chat: ChatContext
     ) -> RoomRows:
-        """Handle one message, and commit its end together with its response.
+        """Handle the first message, and commit its end together with its response.
 
         Returns the rows that the cache holds about the room after that.
         """
-        self._current = waiting
-        response = await self._conversation.respond(waiting.message, DesiredRows(room, chat))
-        writes: list[Write] = [FinishMessage(waiting.message.event_id), *response.writes]
+        self._current = waiting[0]
+        message = waiting[0].message
+        response = await self._response(message, DesiredRows(room, chat), chat)
+        writes: list[Write] = [FinishMessage(message.event_id), *response.writes]
         if response.desired is not None:
             writes += repairs_for(self._room_id, rows, response.desired)[0]
         await self._services.store.commit(writes)
         self._current = None
+        if response.writes:
+            self._audience.note_answer(message, [each.message.event_id for each in waiting[1:]])
         self._services.deliver(self._room_id)
         if response.promised is not None:
             self._services.system.tell(*response.promised)
         return rows if response.desired is None else rows_of(response.desired)
+
+    async def _response(
+        self, message: InboundMessage, desired: DesiredRows, chat: ChatContext
+    ) -> Response:
+        """The response to a message; an empty one if the bot does not answer it."""
+        hearing, is_first = await self._audience.hear(message, chat)
+        if hearing is Hearing.ANSWER:
+            return await self._conversation.respond(message, desired)
+        if hearing is Hearing.PAUSE and is_first:
+            asked = Asked(self._room_id, self._services, message, desired)
+            return asked.say(asked.texts.exchange_paused.format(sender=message.sender))
+        return Response()
 
     async def note_failure(self, error: Exception) -> None:
         """Count a failed attempt at the present message, unless the homeserver or the store failed.

@@ -1,16 +1,20 @@
 """The shapes of the homeserver's answers, limited to the fields that the bot uses.
 
-Decoding ignores unknown fields. Rooms and events stay undecoded (`Raw`) in answers with many of
-them.
+Decoding ignores unknown fields, and `lenient` says what becomes of odd ones. Rooms and events stay
+undecoded (`Raw`) in answers with many of them.
 """
 
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
 from actors.model import Instance
 
 _EMPTY: Final = msgspec.Raw(b"{}")
+
+Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
+Milliseconds: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+"""A time since the epoch, within the range of integers that Matrix allows."""
 
 
 class Acknowledged(msgspec.Struct):
@@ -20,34 +24,34 @@ class Acknowledged(msgspec.Struct):
 class LoggedIn(msgspec.Struct):
     """`POST /login`."""
 
-    user_id: str
-    device_id: str
-    access_token: str
+    user_id: Text
+    access_token: Text
+    device_id: str = ""
 
 
 class WhoAmI(msgspec.Struct):
     """`GET /account/whoami`."""
 
-    user_id: str
+    user_id: Text
     device_id: str | None = None
 
 
 class Created(msgspec.Struct):
     """`POST /createRoom`."""
 
-    room_id: str
+    room_id: Text
 
 
 class Sent(msgspec.Struct):
     """`PUT /rooms/{id}/send/…`."""
 
-    event_id: str
+    event_id: Text
 
 
 class JoinedRooms(msgspec.Struct):
-    """`GET /joined_rooms`."""
+    """`GET /joined_rooms`. An account without rooms may get null."""
 
-    joined_rooms: list[str]
+    joined_rooms: list[Text] | None
 
 
 class Membership(msgspec.Struct):
@@ -78,9 +82,9 @@ class Capabilities(msgspec.Struct):
 
 
 class Page(msgspec.Struct):
-    """`GET /rooms/{id}/messages`. `end` is absent on the last page."""
+    """`GET /rooms/{id}/messages`. `end` is absent on the last page; an empty page may be null."""
 
-    chunk: list[msgspec.Raw] = []
+    chunk: list[msgspec.Raw] | None
     end: str | None = None
 
 
@@ -101,7 +105,7 @@ class EventList(msgspec.Struct):
 class SyncResponse(msgspec.Struct):
     """`GET /sync`."""
 
-    next_batch: str
+    next_batch: Text
     rooms: Rooms = msgspec.field(default_factory=Rooms)
     account_data: EventList = msgspec.field(default_factory=EventList)
 
@@ -121,10 +125,15 @@ class Timeline(msgspec.Struct):
 
 
 class Summary(msgspec.Struct):
-    """The members of a room. The server names `heroes` only if the room has no name."""
+    """The members of a room. The server names `heroes` only if the room has no name.
+
+    A number of joined members that is null is unknown.
+    """
 
     heroes: list[str] | None = msgspec.field(name="m.heroes", default=None)
-    joined: int | None = msgspec.field(name="m.joined_member_count", default=None)
+    joined: int | msgspec.UnsetType | None = msgspec.field(
+        name="m.joined_member_count", default=msgspec.UNSET
+    )
     invited: int | None = msgspec.field(name="m.invited_member_count", default=None)
 
 
@@ -133,7 +142,7 @@ class JoinedRoom(msgspec.Struct):
 
     state: EventList = msgspec.field(default_factory=EventList)
     timeline: Timeline = msgspec.field(default_factory=Timeline)
-    summary: Summary = msgspec.field(default_factory=Summary)
+    summary: Summary | None = msgspec.field(default_factory=Summary)
 
 
 class InvitedRoom(msgspec.Struct):
@@ -152,9 +161,9 @@ class WindowRoom(msgspec.Struct):
     """A room in a sliding-sync window. A room with an `invite_state` is an invite."""
 
     required_state: list[msgspec.Raw] = []
-    invite_state: list[msgspec.Raw] | None = None
+    invite_state: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     heroes: list[Hero] | None = None
-    joined_count: int | None = None
+    joined_count: int | msgspec.UnsetType | None = msgspec.UNSET
     invited_count: int | None = None
 
 
@@ -170,6 +179,12 @@ class Versions(msgspec.Struct):
     unstable_features: dict[str, object] = {}
 
 
+class RoomTags(msgspec.Struct):
+    """`GET /user/{id}/rooms/{id}/tags`."""
+
+    tags: dict[str, object] = {}
+
+
 class Unsigned(msgspec.Struct):
     """The data that the server adds to an event."""
 
@@ -181,8 +196,8 @@ class Event(msgspec.Struct):
 
     type: str
     sender: str
-    content: dict[str, object]
+    content: dict[str, object] = {}
     state_key: str | None = None
     event_id: str = ""
-    origin_server_ts: int = 0
+    origin_server_ts: Milliseconds = 0
     unsigned: Unsigned | None = None

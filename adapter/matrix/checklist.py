@@ -13,7 +13,7 @@ import structlog
 
 from actors.model import RoomId, UserId
 from actors.ports import StoreUnavailable
-from adapter.matrix.errors import UNDECODABLE
+from adapter.matrix.lenient import UNDECODABLE
 
 CHECKLIST_NAME: Final = "unfinished-reset.jsonl"
 

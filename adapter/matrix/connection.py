@@ -1,23 +1,30 @@
 """Requests to the homeserver. Each ends in bounded time with a decoded answer or a port error."""
 
 from collections.abc import Mapping
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 import aiohttp
 import anyio
 import msgspec
+import structlog
 
 from actors.bounds import Bounds
 from actors.meter import Meter
 from actors.ports import HomeserverUnavailable, PortError
-from adapter.matrix.errors import TRANSPORT_ERRORS, UNDECODABLE, error_for, unavailable
+from adapter.matrix.errors import TRANSPORT_ERRORS, error_for, unavailable
+from adapter.matrix.lenient import UNDECODABLE, Decoder, Malformed
 
 _PREFIX: Final = "/_matrix/client/v3/"
 _LONG_POLL: Final = f"{_PREFIX}sync"
 """Requests to this path last until there is news, so their duration is not measured."""
 
 A = TypeVar("A")
+
+_decoders: Final[dict[object, Decoder[Any]]] = {}
+"""The decoders by type of answer."""
+
+_log = structlog.get_logger("adapter.matrix.connection")
 
 
 class Client(Protocol):
@@ -95,6 +102,14 @@ class Connection:
             if not path.startswith(_LONG_POLL):
                 meter.requests.add(anyio.current_time() - began)
 
+    def note_malformed(self, malformed: Malformed, subject: str) -> None:
+        """Log and count what was left out of an answer; `subject` is the answer or a room id."""
+        if malformed.count:
+            self._meter.malformed += malformed.count
+            _log.warning(
+                "malformed_events", count=malformed.count, of=subject, places=malformed.places
+            )
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
@@ -111,12 +126,16 @@ class Connection:
         error = error_for(status, headers, content)
         if error is not None:
             raise error
+        malformed = Malformed()
         try:
-            return msgspec.json.decode(content, type=answer)
+            decoder: Decoder[A] = _decoders.get(answer) or Decoder(answer)
+            decoded = _decoders.setdefault(answer, decoder).decode(content, malformed)
         except UNDECODABLE as fault:
             raise HomeserverUnavailable(
                 f"{status} with an answer that is not Matrix: {str(fault)[:100]}"
             ) from fault
+        self.note_malformed(malformed, answer.__name__)
+        return cast("A", decoded)
 
     async def _exchange(
         self, method: str, path: str, body: Mapping[str, object] | None, timeout_s: float

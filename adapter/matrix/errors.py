@@ -19,12 +19,10 @@ from actors.ports import (
     RateLimited,
     SessionRevoked,
 )
+from adapter.matrix.lenient import UNDECODABLE, Decoder, Malformed
 
 TRANSPORT_ERRORS: Final = (aiohttp.ClientError, TimeoutError, OSError)
 """Errors that a request can raise before it has an answer."""
-
-UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""Errors that decoding JSON from outside can raise."""
 
 MAX_RETRY_AFTER_S: Final = 3600.0
 """The bot waits no longer than this, even if the homeserver asks for more."""
@@ -41,6 +39,9 @@ class _Problem(msgspec.Struct):
     retry_after_ms: float | None = None
 
 
+_problem_decoder: Final = Decoder(_Problem)
+
+
 def error_for(status: int, headers: Mapping[str, str], body: bytes) -> PortError | None:
     """The port error for an answer; None for a 2xx answer with a body that looks like JSON.
 
@@ -48,7 +49,7 @@ def error_for(status: int, headers: Mapping[str, str], body: bytes) -> PortError
     front of the homeserver and says nothing about the request.
     """
     if status // 100 == 2:  # noqa: PLR2004 (2xx)
-        if body.lstrip()[:1] in {b"{", b"["}:
+        if body.lstrip()[:1] in {b"{", b"["} or body.strip() == b"null":
             return None
         return HomeserverUnavailable(f"{status} from a proxy (not Matrix)")
     problem = _problem(body)
@@ -86,7 +87,7 @@ def _refusal(status: int, problem: _Problem) -> PortError:
 
 def _problem(body: bytes) -> _Problem:
     try:
-        return msgspec.json.decode(body, type=_Problem)
+        return _problem_decoder.decode(body, Malformed())
     except UNDECODABLE:
         return _Problem()
 

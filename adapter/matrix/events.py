@@ -7,26 +7,26 @@ import msgspec
 
 from actors.model import RoomId, UserId
 from adapter.matrix.bodies import Event, Membership
-from adapter.matrix.errors import UNDECODABLE
+from adapter.matrix.lenient import UNDECODABLE, Decoder, Malformed
 
 MEMBER_TYPE: Final = "m.room.member"
 
 State: TypeAlias = dict[tuple[str, str], Event]
 """A room's state: the latest event of each type and key."""
 
-_event_decoder: Final = msgspec.json.Decoder(Event)
-_membership_decoder: Final = msgspec.json.Decoder(Membership)
+_event_decoder: Final = Decoder(Event)
+_membership_decoder: Final = Decoder(Membership)
 
 
-def decoded_events(events: Iterable[msgspec.Raw]) -> tuple[list[Event], int]:
-    """The events that can be decoded, and the number of the others."""
+def decoded_events(events: Iterable[msgspec.Raw]) -> tuple[list[Event], Malformed]:
+    """The events that can be decoded, and what was left out: whole events, or parts of them."""
     decoded: list[Event] = []
-    malformed = 0
+    malformed = Malformed()
     for raw in events:
         try:
-            decoded.append(_event_decoder.decode(raw))
+            decoded.append(_event_decoder.decode(raw, malformed))
         except UNDECODABLE:
-            malformed += 1
+            malformed.note("event")
     return decoded, malformed
 
 
@@ -45,7 +45,7 @@ def changes_membership(event: Event) -> bool:
     if event.unsigned is None:
         return True
     try:
-        before = _membership_decoder.decode(event.unsigned.prev_content)
+        before = _membership_decoder.decode(event.unsigned.prev_content, Malformed())
     except UNDECODABLE:
         return True
     return before.membership != event.content.get("membership")

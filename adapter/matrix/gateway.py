@@ -42,6 +42,7 @@ from adapter.matrix.bodies import (
 from adapter.matrix.connection import Client, Connection, path_to
 from adapter.matrix.contents import message_content
 from adapter.matrix.hydrate import live_filter, messages_filter
+from adapter.matrix.lenient import Malformed
 from adapter.matrix.login import Credentials, Login
 from adapter.matrix.pacing import Pace
 from adapter.matrix.provisioning import DEFAULT_ROOM_VERSION, create_room_body, link_content
@@ -169,15 +170,17 @@ class Gateway:
         Reading continues past the bot's own join to find out whether the bot left before it.
         """
         newest_first: list[InboundMessage] = []
+        malformed = Malformed()
         joined = departed = False
         for _ in range(limit // _PAGE_SIZE + _EXTRA_PAGES):
             page = await self._page(room_id, token, stop_at)
-            found = messages_of(room_id, page.chunk, self._me)
+            found = messages_of(room_id, page.chunk or (), self._me, malformed)
             newest_first += () if joined else found.messages
             joined, departed = joined or found.joined, found.departed
             if departed or page.end in {None, token} or len(newest_first) >= limit:
                 break
             token = page.end
+        self._http.note_malformed(malformed, room_id)
         return Gap(tuple(reversed(newest_first[:limit])), rejoined=departed)
 
     async def read_room(self, room_id: RoomId) -> RoomSnapshot:
@@ -192,6 +195,14 @@ class Gateway:
     async def joined_rooms(self) -> frozenset[RoomId]:
         """The rooms that the bot has joined."""
         return await self._rooms.joined_rooms()
+
+    async def inviter_of(self, room_id: RoomId) -> UserId | None:
+        """The user who invited the bot to a room that it has joined, if the timeline shows it."""
+        return await self._rooms.inviter_of(room_id)
+
+    async def is_server_notices(self, room_id: RoomId) -> bool:
+        """Whether the homeserver has tagged the room for its notices."""
+        return await self._rooms.is_server_notices(room_id)
 
     async def create_room(self, room: NewRoom) -> RoomId:
         """Create a private room. After HomeserverUnavailable, the room may or may not exist."""
@@ -284,7 +295,7 @@ class Gateway:
         self, room_id: RoomId, event_type: str, state_key: str, content: dict[str, object]
     ) -> None:
         path = path_to("rooms", room_id, "state", event_type, state_key)
-        await self._write("PUT", path, Sent, content)
+        await self._write("PUT", path, Acknowledged, content)
 
     async def _write(
         self,

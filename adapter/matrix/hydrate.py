@@ -8,8 +8,7 @@ the bot reads the few rooms that need a member list once more, one by one.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias, assert_never
 
 import msgspec
@@ -17,14 +16,13 @@ import msgspec
 from actors.model import INSTANCE_TYPE, MARKER_TYPE, Invite, RoomId, RoomSnapshot, UserId
 from actors.ports import HomeserverRefused, HomeserverUnavailable, Hydration
 from adapter.matrix.bodies import SyncResponse, Window
-from adapter.matrix.errors import UNDECODABLE
 from adapter.matrix.events import MEMBER_TYPE
+from adapter.matrix.lenient import UNDECODABLE, Malformed
 from adapter.matrix.timeline import MESSAGE_TYPES
 from adapter.matrix.wire import (
     REDACTION_TYPE,
     SNAPSHOT_TYPES,
     Reading,
-    UnreadableInvite,
     invites_of,
     reading_of_joined,
     reading_of_window,
@@ -104,6 +102,11 @@ def messages_filter() -> str:
     return msgspec.json.encode({"types": [*MESSAGE_TYPES, MEMBER_TYPE]}).decode()
 
 
+def members_filter() -> str:
+    """The filter of the timeline that shows an invite."""
+    return msgspec.json.encode({"types": [MEMBER_TYPE]}).decode()
+
+
 SecondReading: TypeAlias = RoomSnapshot | HomeserverRefused | HomeserverUnavailable
 """A room that was read again, or the error of that attempt."""
 
@@ -121,10 +124,13 @@ class FirstReading:
 def first_reading(response: SyncResponse, joined: Iterable[RoomId], me: UserId) -> FirstReading:
     """Decode an initial sync. Missing and undecodable rooms go into `read_again`."""
     invites, malformed = invites_of(response, me)
-    gathered = _Gathered(dict.fromkeys(map(RoomId, response.rooms.join)), list(invites), malformed)
-    for room_id, raw in response.rooms.join.items():
-        with suppress(*UNDECODABLE):
-            gathered.add(reading_of_joined(RoomId(room_id), raw, me))
+    gathered = _Gathered(invites=list(invites), malformed=malformed)
+    for key, raw in response.rooms.join.items():
+        room_id = RoomId(key)
+        try:
+            gathered.add(reading_of_joined(room_id, raw, me))
+        except UNDECODABLE:
+            gathered.note_undecodable(room_id)
     return gathered.outcome(response.next_batch, joined, me)
 
 
@@ -132,15 +138,13 @@ def first_reading_of_window(
     window: Window, position: str, joined: Iterable[RoomId], me: UserId
 ) -> FirstReading:
     """Decode a sliding-sync window; `position` was taken before it."""
-    gathered = _Gathered({}, [], 0)
+    gathered = _Gathered()
     for key, raw in window.rooms.items():
         room_id = RoomId(key)
         try:
             gathered.add(reading_of_window(room_id, raw, me))
-        except UnreadableInvite:
-            gathered.malformed += 1
         except UNDECODABLE:
-            gathered.rooms[room_id] = None
+            gathered.note_undecodable(room_id)
     return gathered.outcome(position, joined, me)
 
 
@@ -169,21 +173,29 @@ def complete(
 
 @dataclass(slots=True)
 class _Gathered:
-    """The rooms and invites decoded so far; None for a room that could not be decoded."""
+    """The rooms and invites decoded so far; None for a room that must be read alone."""
 
-    rooms: dict[RoomId, RoomSnapshot | None]
-    invites: list[Invite]
-    malformed: int
+    rooms: dict[RoomId, RoomSnapshot | None] = field(default_factory=dict)
+    invites: list[Invite] = field(default_factory=list)
+    malformed: Malformed = field(default_factory=Malformed)
 
     def add(self, it: Reading | Invite) -> None:
+        """Keep what was decoded. Only a marker decides about a room with uncounted members."""
         match it:
-            case Reading(snapshot, malformed):
-                self.rooms[snapshot.room_id] = snapshot
-                self.malformed += malformed
+            case Reading(snapshot, malformed, is_counted):
+                decided = is_counted or snapshot.marker is not None
+                self.rooms[snapshot.room_id] = snapshot if decided else None
+                self.malformed.add(malformed, snapshot.room_id)
             case Invite():
                 self.invites.append(it)
             case _:
                 assert_never(it)
+
+    def note_undecodable(self, room_id: RoomId) -> None:
+        self.rooms[room_id] = None
+        odd = Malformed()
+        odd.note("room")
+        self.malformed.add(odd, room_id)
 
     def outcome(self, position: str, joined: Iterable[RoomId], me: UserId) -> FirstReading:
         doubtful = frozenset(joined) ^ self.rooms.keys()
@@ -192,7 +204,13 @@ class _Gathered:
         )
         sufficient = {it.room_id for it in snapshots if not _needs_members(it, me)}
         return FirstReading(
-            Hydration(position, snapshots, tuple(self.invites), malformed=self.malformed),
+            Hydration(
+                position,
+                snapshots,
+                tuple(self.invites),
+                malformed=self.malformed.count,
+                malformed_at=tuple(self.malformed.places),
+            ),
             read_again=frozenset(self.rooms.keys() - sufficient) | doubtful,
         )
 

@@ -125,7 +125,7 @@ class Login:
         session = Session(
             homeserver=self._credentials.homeserver,
             user_id=UserId(answer.user_id),
-            device_id=answer.device_id,
+            device_id=answer.device_id or self._credentials.device_id,
             access_token=answer.access_token,
         )
         file.save(session)
@@ -140,7 +140,7 @@ class Login:
             "initial_device_display_name": _DEVICE_NAME,
         }
         answer = await self._connection.request("POST", path_to("login"), LoggedIn, body)
-        self._connection.resume(answer.user_id, answer.device_id, answer.access_token)
+        self._connection.resume(answer.user_id, answer.device_id or device_id, answer.access_token)
         self._unsaved = True
         return answer
 

@@ -10,7 +10,15 @@ import structlog
 
 from actors.model import RoomId, RoomSnapshot, UserId
 from actors.ports import HomeserverRefused, HomeserverUnavailable, Hydration, PortError
-from adapter.matrix.bodies import JoinedRooms, SyncResponse, Versions, WhoAmI, Window
+from adapter.matrix.bodies import (
+    JoinedRooms,
+    Page,
+    RoomTags,
+    SyncResponse,
+    Versions,
+    WhoAmI,
+    Window,
+)
 from adapter.matrix.connection import Connection, path_to
 from adapter.matrix.hydrate import (
     SLIDING_SYNC_FEATURE,
@@ -21,13 +29,16 @@ from adapter.matrix.hydrate import (
     first_reading,
     first_reading_of_window,
     hydration_filter,
+    members_filter,
     position_filter,
     window_request,
 )
-from adapter.matrix.wire import membership_in, reading_of_state
+from adapter.matrix.wire import inviter_in, membership_in, reading_of_state
 
 _READS_AT_ONCE: Final = 20
 _FORBIDDEN: Final = 403
+_MEMBERS_READ: Final = 50
+_SERVER_NOTICE: Final = "m.server_notice"
 
 _log = structlog.get_logger("adapter.matrix.rooms")
 
@@ -60,12 +71,29 @@ class RoomReader:
         )
         if membership_in(events, self._me) != "join":
             raise HomeserverRefused(_FORBIDDEN, "M_FORBIDDEN", "the bot is not in this room")
-        return reading_of_state(room_id, events, self._me).snapshot
+        reading = reading_of_state(room_id, events, self._me)
+        self._http.note_malformed(reading.malformed, room_id)
+        return reading.snapshot
 
     async def joined_rooms(self) -> frozenset[RoomId]:
         """The rooms that the bot has joined."""
         answer = await self._http.request("GET", path_to("joined_rooms"), JoinedRooms)
-        return frozenset(map(RoomId, answer.joined_rooms))
+        return frozenset(map(RoomId, answer.joined_rooms or ()))
+
+    async def inviter_of(self, room_id: RoomId) -> UserId | None:
+        """The user who invited the bot to a room that it has joined, if the timeline shows it."""
+        query = {"dir": "b", "filter": members_filter()}
+        path = path_to("rooms", room_id, "messages", limit=_MEMBERS_READ, **query)
+        page = await self._http.request("GET", path, Page)
+        return inviter_in(page.chunk or (), self._me)
+
+    async def is_server_notices(self, room_id: RoomId) -> bool:
+        """Whether the homeserver has tagged the room for its notices."""
+        path = path_to("user", self._me, "rooms", room_id, "tags")
+        try:
+            return _SERVER_NOTICE in (await self._http.request("GET", path, RoomTags)).tags
+        except HomeserverRefused:
+            return False
 
     async def _first_sync(self, joined: frozenset[RoomId]) -> FirstReading:
         response = await self._initial_sync(

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from actors.model import UserId
-from adapter.matrix.errors import UNDECODABLE
+from adapter.matrix.lenient import UNDECODABLE
 
 SESSION_FILE_NAME: Final = "session.json"
 

@@ -8,6 +8,8 @@ import msgspec
 from actors.model import ENCRYPTED_TYPE, EventId, InboundMessage, RoomId, UserId
 from adapter.matrix.bodies import Event
 from adapter.matrix.events import changes_own_membership, decoded_events, text_in
+from adapter.matrix.lenient import Malformed
+from adapter.matrix.mentions import mentions
 from adapter.matrix.relations import relation_of
 from adapter.matrix.words import is_captioned, words_of
 
@@ -36,12 +38,22 @@ class PastMessages(NamedTuple):
     departed: bool
 
 
-def messages_of(room_id: RoomId, newest_first: Iterable[msgspec.Raw], me: UserId) -> PastMessages:
-    """The messages to the bot in a page of `/messages`, in the order of the page."""
-    events = decoded_events(newest_first)[0]
+def messages_of(
+    room_id: RoomId,
+    newest_first: Iterable[msgspec.Raw],
+    me: UserId,
+    left_out: Malformed | None = None,
+) -> PastMessages:
+    """The messages to the bot in a page of `/messages`, in the order of the page.
+
+    `left_out` counts what could not be decoded.
+    """
+    events, malformed = decoded_events(newest_first)
     own = [index for index, event in enumerate(events) if changes_own_membership(event, me)]
     departed = any(events[index].content.get("membership") in _GONE for index in own)
     since_join = events[: own[0]] if own else events
+    if left_out is not None:
+        left_out.add(malformed)
     return PastMessages(inbound_messages(room_id, since_join, me), bool(own), departed)
 
 
@@ -70,6 +82,7 @@ def _inbound_message(room_id: RoomId, event: Event, me: UserId) -> InboundMessag
         thread=relation.thread,
         reply_to=relation.reply_to,
         quoted=words.quoted if relation.reply_to else "",
+        mentions_bot=mentions(event.content, me),
     )
 
 

@@ -1,6 +1,6 @@
 """Decodes the homeserver's JSON into the core's values. Pure.
 
-Rooms and events are decoded one by one, so a malformed event loses only that event.
+Rooms and events are decoded one by one, so an odd part of one costs that part only.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,10 +17,10 @@ from adapter.matrix.bodies import (
     InstanceData,
     InvitedRoom,
     JoinedRoom,
+    Summary,
     SyncResponse,
     WindowRoom,
 )
-from adapter.matrix.errors import UNDECODABLE
 from adapter.matrix.events import (
     MEMBER_TYPE,
     State,
@@ -31,6 +31,7 @@ from adapter.matrix.events import (
     state_of,
     text_in,
 )
+from adapter.matrix.lenient import UNDECODABLE, Decoder, Malformed
 from adapter.matrix.timeline import inbound_messages
 
 SNAPSHOT_TYPES: Final = (
@@ -51,10 +52,6 @@ _PRESENT: Final = ("join", "invite")
 _SNAPSHOT_TYPES: Final = frozenset(SNAPSHOT_TYPES)
 
 
-class UnreadableInvite(Exception):
-    """An invite without a valid inviter."""
-
-
 class People(NamedTuple):
     """Joined and invited members: their number, the bot included, and the first other members."""
 
@@ -63,36 +60,47 @@ class People(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """A room's snapshot, and the number of its events that could not be decoded."""
+    """A room's snapshot, and what was left out of it.
+
+    `is_counted` is false if the number of the room's members is unknown.
+    """
 
     snapshot: RoomSnapshot
-    malformed: int
+    malformed: Malformed
+    is_counted: bool = True
 
 
-_joined_decoder: Final = msgspec.json.Decoder(JoinedRoom)
-_window_decoder: Final = msgspec.json.Decoder(WindowRoom)
-_invited_decoder: Final = msgspec.json.Decoder(InvitedRoom)
-
-_instance_decoder: Final = msgspec.json.Decoder(InstanceData)
+_joined_decoder: Final = Decoder(JoinedRoom)
+_window_decoder: Final = Decoder(WindowRoom)
+_invited_decoder: Final = Decoder(InvitedRoom)
+_stripped_decoder: Final = Decoder(list[msgspec.Raw])
+_instance_decoder: Final = Decoder(InstanceData)
 
 
 def reading_of_joined(room_id: RoomId, raw: msgspec.Raw, me: UserId) -> Reading:
     """A room in the `join` section of an initial sync. Raises one of UNDECODABLE."""
-    room = _joined_decoder.decode(raw)
-    events, malformed = decoded_events([*room.state.events, *room.timeline.events])
-    people = _people_of_summary(room.summary.heroes, room.summary.joined, room.summary.invited, me)
-    return Reading(_snapshot(room_id, state_of(events), people, me), malformed)
+    malformed = Malformed()
+    room = _joined_decoder.decode(raw, malformed)
+    summary = room.summary or Summary(joined=None)
+    is_counted = summary.joined is not None and not malformed.count
+    events, bad = decoded_events([*room.state.events, *room.timeline.events])
+    malformed.add(bad)
+    people = _people_of_summary(summary.heroes, summary.joined, summary.invited, me)
+    return Reading(_snapshot(room_id, state_of(events), people, me), malformed, is_counted)
 
 
 def reading_of_window(room_id: RoomId, raw: msgspec.Raw, me: UserId) -> Reading | Invite:
-    """A room in a sliding-sync window. Raises one of UNDECODABLE, or UnreadableInvite."""
-    room = _window_decoder.decode(raw)
-    if room.invite_state is not None:
-        return _invite(room_id, room.invite_state, me)
-    events, malformed = decoded_events(room.required_state)
+    """A room in a sliding-sync window. Raises one of UNDECODABLE."""
+    malformed = Malformed()
+    room = _window_decoder.decode(raw, malformed)
+    if room.invite_state is not msgspec.UNSET:
+        return _invite(room_id, _stripped(room.invite_state), me)
+    is_counted = room.joined_count is not None and not malformed.count
+    events, bad = decoded_events(room.required_state)
+    malformed.add(bad)
     heroes = [hero.user_id for hero in room.heroes or ()]
     people = _people_of_summary(heroes, room.joined_count, room.invited_count, me)
-    return Reading(_snapshot(room_id, state_of(events), people, me), malformed)
+    return Reading(_snapshot(room_id, state_of(events), people, me), malformed, is_counted)
 
 
 def reading_of_state(room_id: RoomId, events: Iterable[msgspec.Raw], me: UserId) -> Reading:
@@ -100,6 +108,15 @@ def reading_of_state(room_id: RoomId, events: Iterable[msgspec.Raw], me: UserId)
     decoded, malformed = decoded_events(events)
     state = state_of(decoded)
     return Reading(_snapshot(room_id, state, _people_of_members(state, me), me), malformed)
+
+
+def inviter_in(newest_first: Iterable[msgspec.Raw], me: UserId) -> UserId | None:
+    """The sender of the latest invite to the bot in a page of `/messages`."""
+    for event in decoded_events(newest_first)[0]:
+        is_own = (event.type, event.state_key) == (MEMBER_TYPE, me)
+        if is_own and event.content.get("membership") == "invite" and is_user_id(event.sender):
+            return UserId(event.sender)
+    return None
 
 
 def membership_in(events: Iterable[msgspec.Raw], user_id: UserId) -> str:
@@ -114,32 +131,55 @@ def delta_of(response: SyncResponse, me: UserId) -> SyncDelta:
     rooms: list[RoomDelta] = []
     invites, malformed = invites_of(response, me)
     for room_id, raw in response.rooms.join.items():
-        try:
-            room = _joined_decoder.decode(raw)
-        except UNDECODABLE:
-            malformed += 1
-            continue
-        delta, bad = _room_delta(RoomId(room_id), room, me, response.next_batch)
+        room, odd = _joined_room(raw)
+        delta, bad = _room_delta(
+            RoomId(room_id), room, me, response.next_batch, is_whole=not odd.count
+        )
         rooms.append(delta)
-        malformed += bad
+        malformed.add(odd, room_id)
+        malformed.add(bad, room_id)
     return SyncDelta(
         next_batch=response.next_batch,
         rooms=tuple(rooms),
         invites=invites,
         left=tuple(RoomId(room_id) for room_id in response.rooms.leave),
-        malformed=malformed,
+        malformed=malformed.count,
+        malformed_at=tuple(malformed.places),
         instance=_instance(response.account_data.events),
     )
 
 
-def invites_of(response: SyncResponse, me: UserId) -> tuple[tuple[Invite, ...], int]:
-    """The pending invites, and the number of invites that could not be decoded."""
+def invites_of(response: SyncResponse, me: UserId) -> tuple[tuple[Invite, ...], Malformed]:
+    """The pending invites, and what was left out of them."""
+    malformed = Malformed()
     invites: list[Invite] = []
     for room_id, raw in response.rooms.invite.items():
-        with suppress(UnreadableInvite, *UNDECODABLE):
-            events = _invited_decoder.decode(raw).invite_state.events
-            invites.append(_invite(RoomId(room_id), events, me))
-    return tuple(invites), len(response.rooms.invite) - len(invites)
+        odd = Malformed()
+        try:
+            events = _invited_decoder.decode(raw, odd).invite_state.events
+        except UNDECODABLE:
+            events = []
+            odd.note("invite")
+        malformed.add(odd, room_id)
+        invites.append(_invite(RoomId(room_id), events, me))
+    return tuple(invites), malformed
+
+
+def _joined_room(raw: msgspec.Raw) -> tuple[JoinedRoom, Malformed]:
+    """A room of a live sync, and which of its sections are odd."""
+    odd = Malformed()
+    try:
+        return _joined_decoder.decode(raw, odd), odd
+    except UNDECODABLE:
+        odd.note("room")
+        return JoinedRoom(), odd
+
+
+def _stripped(raw: msgspec.Raw) -> list[msgspec.Raw]:
+    try:
+        return _stripped_decoder.decode(raw, Malformed())
+    except UNDECODABLE:
+        return []
 
 
 def _instance(account_data: Iterable[msgspec.Raw]) -> Instance | None:
@@ -147,34 +187,40 @@ def _instance(account_data: Iterable[msgspec.Raw]) -> Instance | None:
     found: Instance | None = None
     for raw in account_data:
         with suppress(*UNDECODABLE):
-            found = _instance_decoder.decode(raw).content
+            found = _instance_decoder.decode(raw, Malformed()).content
     return found
 
 
 def _room_delta(
-    room_id: RoomId, room: JoinedRoom, me: UserId, next_batch: str
-) -> tuple[RoomDelta, int]:
-    """The delta of a room, and the number of its events that could not be decoded.
+    room_id: RoomId, room: JoinedRoom, me: UserId, next_batch: str, *, is_whole: bool
+) -> tuple[RoomDelta, Malformed]:
+    """The delta of a room, and what was left out of its events.
 
     The timeline of a room that the bot has just joined includes earlier messages, which are not for
     the bot. It does not show whether the bot left the room since the previous position, so
-    everything since then becomes a gap.
+    everything since then becomes a gap. The same holds for a room with an odd section, because
+    messages may have stood there.
     """
-    state, bad_state = decoded_events(room.state.events)
-    timeline, bad_timeline = decoded_events(room.timeline.events)
+    state, malformed = decoded_events(room.state.events)
+    timeline, bad = decoded_events(room.timeline.events)
+    malformed.add(bad)
     joined = any(changes_own_membership(event, me) for event in timeline)
+    limited = room.timeline.limited or not is_whole
     delta = RoomDelta(
         room_id=room_id,
         messages=() if joined else inbound_messages(room_id, timeline, me),
-        state_changed=room.timeline.limited or any(map(_changes_state, [*state, *timeline])),
-        gap_from=next_batch if joined else _gap_from(room),
+        state_changed=limited or any(map(_changes_state, [*state, *timeline])),
+        gap_from=_gap_from(room, next_batch, everything=joined or not is_whole),
         replacement=_replacement(state_of([*state, *timeline])),
     )
-    return delta, bad_state + bad_timeline
+    return delta, malformed
 
 
-def _gap_from(room: JoinedRoom) -> str | None:
-    return room.timeline.prev_batch if room.timeline.limited else None
+def _gap_from(room: JoinedRoom, next_batch: str, *, everything: bool) -> str | None:
+    """Where the missing messages end. Without a `prev_batch`, the whole response is missing."""
+    if everything:
+        return next_batch
+    return (room.timeline.prev_batch or next_batch) if room.timeline.limited else None
 
 
 def _changes_state(event: Event) -> bool:
@@ -249,11 +295,16 @@ def _linked(state: State, event_type: str, sender: UserId | None) -> frozenset[R
 
 
 def _people_of_summary(
-    heroes: Iterable[str] | None, joined: int | None, invited: int | None, me: UserId
+    heroes: Iterable[str] | None,
+    joined: int | msgspec.UnsetType | None,
+    invited: int | None,
+    me: UserId,
 ) -> People:
     """Members from a summary. Heroes of an emptied room have left, so the count limits them."""
     others = [UserId(hero) for hero in heroes or () if hero != me and is_user_id(hero)]
-    count = 1 + len(others) if joined is None else max(joined + (invited or 0), 1)
+    count = 1 + len(others)
+    if isinstance(joined, int):
+        count = max(joined + (invited or 0), 1)
     return People(count, tuple(others[: min(count - 1, _OTHERS_LIMIT)]))
 
 
@@ -267,9 +318,11 @@ def _people_of_members(state: State, me: UserId) -> People:
 
 
 def _invite(room_id: RoomId, events: Iterable[msgspec.Raw], me: UserId) -> Invite:
+    """An invite. The sender of the bot's own member event is the inviter.
+
+    No other stripped event says reliably who has invited the bot.
+    """
     event = state_of(decoded_events(events)[0]).get((MEMBER_TYPE, me))
-    if event is None or event.content.get("membership") != "invite":
-        raise UnreadableInvite
-    if not is_user_id(event.sender):
-        raise UnreadableInvite
-    return Invite(room_id, UserId(event.sender))
+    if event is None or (text_in(event.content, "membership") or "invite") != "invite":
+        return Invite(room_id, me)
+    return Invite(room_id, UserId(event.sender) if is_user_id(event.sender) else me)

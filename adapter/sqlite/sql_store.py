@@ -7,7 +7,7 @@ from typing import Final, Protocol, TypeAlias
 
 from anyio.lowlevel import checkpoint
 
-from actors.model import Intent, OutboundMessage, RoomId, UserId
+from actors.model import EventId, Intent, OutboundMessage, RoomId, UserId
 from actors.ports import StoreCorrupt, Waiting
 from actors.writes import JsonObject, OpenGap, Write
 from adapter.sqlite import statements as sql
@@ -125,6 +125,10 @@ class SqlStore:
     async def unsent_count(self) -> int:
         """The number of unsent outbox messages in all rooms."""
         return int((await self._database.fetch(sql.UNSENT_COUNT))[0][0])
+
+    async def has_sent(self, event_id: EventId) -> bool:
+        """Whether an event is a sent message of the outbox."""
+        return bool(await self._database.fetch(sql.sent_query(event_id)))
 
     async def open_intents(self, owner: UserId) -> tuple[Intent, ...]:
         """An owner's unfinished intents, oldest first. Unreadable intents are left out."""

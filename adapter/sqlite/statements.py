@@ -271,6 +271,11 @@ def unsent_query(room_id: RoomId, limit: int) -> Query:
     )
 
 
+def sent_query(event_id: EventId) -> Query:
+    """The query of a sent message by its event."""
+    return Query("SELECT 1 FROM outbox WHERE event_id = ?", (event_id,))
+
+
 def open_intents_query(owner: UserId) -> Query:
     """The query of rows for `decode_intent`."""
     return Query(

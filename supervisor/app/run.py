@@ -176,6 +176,7 @@ async def _bot(
                 GuardedPlatform(parts.platforms[settings.platform]()),
                 transitions,
                 allows=settings.allows,
+                answers=settings.answers,
                 texts=LOCALES[settings.locale],
                 meter=observer.meter,
                 where=f"process {os.getpid()} on {gethostname()}",

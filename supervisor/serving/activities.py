@@ -75,7 +75,9 @@ class BotActivities:
             return f"{changed} changed since the stored position"
         self._hydration = hydration = await self.services.homeserver.hydrate()
         if hydration.malformed:
-            _log.warning("malformed_events", count=hydration.malformed)
+            places = hydration.malformed_at
+            self.meter.malformed += hydration.malformed
+            _log.warning("malformed_events", count=hydration.malformed, places=places)
         await self._start_from(hydration)
         return _count(len(hydration.snapshots), "room")
 

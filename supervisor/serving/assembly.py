@@ -13,6 +13,7 @@ from actors.meter import Meter
 from actors.model import Instance, UserId
 from actors.ports import Homeserver, Ids, Platform, StateStore
 from actors.registry import Registry
+from actors.rules.addressing import Answers
 from actors.runtime.background import Background
 from actors.runtime.system import ActorSystem
 from actors.runtime.transition_log import TransitionLog
@@ -44,6 +45,7 @@ def assemble(
     transitions: TransitionLog,
     *,
     allows: Callable[[UserId], bool],
+    answers: Answers = Answers.MENTIONS,
     texts: Texts = ENGLISH,
     ids: Ids | None = None,
     random: Random | None = None,
@@ -77,6 +79,7 @@ def assemble(
         platform,
         transitions,
         allows=allows,
+        answers=answers,
         gate=gate,
         registry=registry,
         background=background,

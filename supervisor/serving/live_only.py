@@ -75,6 +75,14 @@ class LiveOnly:
         """The text of a message."""
         return await self._homeserver.text_of(room_id, event_id)
 
+    async def inviter_of(self, room_id: RoomId) -> UserId | None:
+        """The user who invited the bot to a joined room."""
+        return await self._homeserver.inviter_of(room_id)
+
+    async def is_server_notices(self, room_id: RoomId) -> bool:
+        """Whether the homeserver writes its notices in a room."""
+        return await self._homeserver.is_server_notices(room_id)
+
     async def joined_rooms(self) -> frozenset[RoomId]:
         """The rooms that the bot has joined."""
         return await self._homeserver.joined_rooms()

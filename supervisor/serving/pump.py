@@ -90,7 +90,8 @@ class Pump:
     ) -> None:
         """Commit a response, then notify the actors, except of changes in `already_read` rooms."""
         if delta.malformed:
-            _log.warning("malformed_events", count=delta.malformed)
+            self.meter.malformed += delta.malformed
+            _log.warning("malformed_events", count=delta.malformed, places=delta.malformed_at)
         for room_id in (*delta.left, *(invite.room_id for invite in delta.invites)):
             self.services.registry.gaps.void(room_id)
         filled = await self._without_gaps(delta, since)

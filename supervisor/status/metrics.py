@@ -100,6 +100,8 @@ class BotCollector(Collector):
         )
         outcomes = (((_snake(name),), count) for name, count in sorted(meter.answers.items()))
         yield _counter("homeserver_requests", "Requests to the homeserver.", ("outcome",), outcomes)
+        malformed = [((), meter.malformed)]
+        yield _counter("malformed", "Parts of answers that were left out.", (), malformed)
         limits = meter.answers["RateLimited"]
         yield _counter("rate_limits", "Rate-limited requests.", (), [((), limits)])
 

@@ -157,6 +157,25 @@ class SimulatedHomeserver:
 
         return await self._read("joined_rooms", read)
 
+    async def inviter_of(self, room_id: RoomId) -> UserId | None:
+        """The sender of the latest invite to the bot."""
+
+        def read() -> UserId | None:
+            invites = [
+                event.sender
+                for event in self._joined(room_id).timeline
+                if event.state_key == self._me and event.content.get("membership") == "invite"
+            ]
+            return invites[-1] if invites and not self.server.hides_inviters else None
+
+        return await self._read("inviter_of", read, room_id)
+
+    async def is_server_notices(self, room_id: RoomId) -> bool:
+        """Whether the server has tagged the room."""
+        return await self._read(
+            "is_server_notices", lambda: room_id in self.server.notices_rooms, room_id
+        )
+
     # Writing
 
     async def create_room(self, room: NewRoom) -> RoomId:

@@ -43,7 +43,9 @@ class SimulatedServer:
 
     Public fields may be set at any time: `slow_s` (the longest delay of a request, each way),
     `reading_s` (the additional time to read one room's state), `unreadable` (rooms whose state
-    can't be read, with the reason), `refuses_credentials`, `creation_limit` and `write_limit`
+    can't be read, with the reason), `notices_rooms` (rooms with the server's own notices),
+    `unnamed_inviters` (a sync does not say who sent an invite), `hides_inviters` (nor does the
+    timeline), `refuses_credentials`, `creation_limit` and `write_limit`
     (None: unlimited), `timeline_limit` (messages of a room in one sync), `room_version` (of new
     rooms), `on_event` (receives every event).
     """
@@ -77,6 +79,9 @@ class SimulatedServer:
         self.slow_s = 0.0
         self.reading_s = 0.0
         self.unreadable: dict[RoomId, str] = {}
+        self.notices_rooms: set[RoomId] = set()
+        self.unnamed_inviters = False
+        self.hides_inviters = False
         self.on_event: Callable[[Event], None] = lambda _: None
         self._postponed: list[tuple[float, Callable[[], object]]] = []
         self._rooms_of: dict[UserId, dict[RoomId, SimulatedRoom]] = {}
@@ -211,9 +216,13 @@ class SimulatedServer:
     def invites(self, user_id: UserId) -> tuple[Invite, ...]:
         """The open invites of a user."""
         return tuple(
-            Invite(room.room_id, room.state["m.room.member", user_id].sender)
+            Invite(room.room_id, self.inviter(room.state["m.room.member", user_id], user_id))
             for room in self.rooms_of(user_id, "invite")
         )
+
+    def inviter(self, invite: Event, invited: UserId) -> UserId:
+        """The inviter that a sync names; the invited user if it names none."""
+        return invited if self.unnamed_inviters else invite.sender
 
     # Writing. Each raises HomeserverRefused if the auth rules forbid it.
 

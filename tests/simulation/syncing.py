@@ -45,7 +45,7 @@ def read_delta(
                 rooms.append(timeline.delta)
                 malformed += timeline.malformed
             case "invite", [*_, last]:
-                invites.append(Invite(room_id, last.sender))
+                invites.append(Invite(room_id, server.inviter(last, me)))
             case (("leave" | "ban"), [*_, _]) if (room_id, me) not in server.forgotten:
                 left.append(room_id)
             case _:

@@ -27,6 +27,7 @@ NAMES = {
     "surfaces_bot_quarantines",
     "surfaces_bot_actor_crashes",
     "surfaces_bot_dead_letters",
+    "surfaces_bot_malformed",
     "surfaces_bot_inbox_waiting",
     "surfaces_bot_outbox_unsent",
     "surfaces_bot_upkeep_due",

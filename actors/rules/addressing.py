@@ -1,0 +1,29 @@
+"""Which messages in a chat are for the bot. Pure."""
+
+from enum import StrEnum
+
+from actors.model import InboundMessage, UserId
+from actors.rules.commands import parse
+
+
+class Answers(StrEnum):
+    """Whose messages the bot answers in a chat, besides those of the chat's owner."""
+
+    MENTIONS = "mentions"
+    """Everybody's that mention the bot, reply to it, or give a command."""
+    EVERYONE = "everyone"
+    """Everybody's."""
+    OWNER = "owner"
+    """Nobody else's."""
+
+
+def is_addressed(
+    message: InboundMessage, owner: UserId, answers: Answers, *, replies_to_bot: bool
+) -> bool:
+    """Whether the bot answers a message. `replies_to_bot`: it replies to a message of the bot."""
+    if message.sender == owner or answers is Answers.EVERYONE:
+        return True
+    if answers is Answers.OWNER:
+        return False
+    is_command = message.msgtype == "m.text" and parse(message.body) is not None
+    return message.mentions_bot or replies_to_bot or is_command
