@@ -13,7 +13,7 @@ from typing import Final
 
 import anyio
 
-from actors.model import EventId, Instance, Invite, RoomId, UserId
+from actors.model import EventId, Generation, Instance, Invite, RoomId, UserId
 from actors.ports import HomeserverRefused, PositionLost, RateLimited
 from tests.simulation.events import Content, Event, StateEntry, WriteRequest
 from tests.simulation.limits import RateLimit
@@ -67,6 +67,7 @@ class SimulatedServer:
         self.creations: Counter[UserId] = Counter()
         self.writes: list[WriteRequest] = []
         self.announced: list[tuple[UserId, Instance]] = []
+        self.generations: dict[UserId, Generation] = {}
         self.typing: dict[RoomId, set[UserId]] = {}
         self.receipts: dict[tuple[RoomId, UserId], EventId] = {}
         self.transactions: dict[tuple[str, RoomId, str], EventId] = {}
