@@ -10,11 +10,11 @@ from typing import Protocol
 from actors.model import (
     ChatId,
     EventId,
+    Generation,
     InboundMessage,
     Instance,
     Intent,
     Invite,
-    Generation,
     Marker,
     Nonce,
     OutboundMessage,

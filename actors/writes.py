@@ -3,14 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from actors.model import (
-    EventId,
-    InboundMessage,
-    Intent,
-    OutboundMessage,
-    RoomId,
-    StoredGeneration,
-)
+from actors.model import EventId, InboundMessage, Intent, OutboundMessage, RoomId, StoredGeneration
 
 JsonObject: TypeAlias = dict[str, object]
 """A JSON object, as the `kv` table holds it."""

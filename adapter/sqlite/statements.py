@@ -44,6 +44,7 @@ from actors.writes import (
 Params: TypeAlias = tuple[str | int | float | None, ...]
 Row: TypeAlias = tuple[Any, ...]
 
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """A statement that writes, and the only table that it writes to.

@@ -1,13 +1,14 @@
 """One activity for each state of the lifecycle, over the ports."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
 import anyio
 import structlog
 
-from actors.messages import GapOpened, InboxWaiting, IntentsWaiting
+from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomLeft
 from actors.meter import Meter
 from actors.model import RoomId, RoomSnapshot
 from actors.ports import HomeserverUnavailable, Hydration, PositionLost, SyncDelta
@@ -17,6 +18,7 @@ from actors.rows import ROOM_PREFIX
 from actors.rules.generation import Doubt
 from actors.rules.relations import RoomGraph
 from actors.rules.report import ReconcileReport, Tally
+from actors.rules.room_states import RoomState
 from actors.runtime.letters import FailuresShared, Report
 from actors.services import Services
 from actors.writes import DeleteRow, PutRow, SavePosition, drop_queued
@@ -58,6 +60,8 @@ class BotActivities:
     partly: bool = False
     """Whether the last reconciliation covered only the changed rooms."""
     _hydration: Hydration | None = field(default=None, init=False)
+    _joined: Collection[RoomId] = field(default=(), init=False)
+    """The joined rooms at the latest hydrate."""
     _delta: Delta | None = field(default=None, init=False)
     _doubt: Doubt | None = field(default=None, init=False)
     """Why the stored position can't be believed, until another position replaces it."""
@@ -84,6 +88,8 @@ class BotActivities:
         self._hydration = hydration = await self.services.homeserver.hydrate()
         if hydration.malformed:
             _log.warning("malformed_events", count=hydration.malformed)
+        self._joined = {seen.room_id for seen in hydration.snapshots}
+        self._joined |= (hydration.unreadable or {}).keys()
         doubt = await self._start_from(hydration)
         because = f"; started from now: {doubt}" if doubt else ""
         return _count(len(hydration.snapshots), "room") + because
@@ -97,8 +103,7 @@ class BotActivities:
         if self._doubt is None and await store.position() is not None:
             return None
         keys = await store.keys("")
-        rows = {RoomId(key.removeprefix(ROOM_PREFIX)) for key in keys if key.startswith(ROOM_PREFIX)}
-        doubt = sharpened(self._doubt, hydration, rows)
+        doubt = sharpened(self._doubt, self._joined, await self._known_rooms())
         self._log_start_from_now(hydration, doubt)
         writes = list(doubt_writes(doubt, hydration, keys)) if doubt else []
         writes += [write for invite in hydration.invites for write in invite_writes(invite)]
@@ -125,6 +130,7 @@ class BotActivities:
             return None
         try:
             news = await self.services.homeserver.sync(position, 0)
+            self._joined = await self.services.homeserver.joined_rooms()
         except PositionLost as error:
             _log.warning("sync_position_lost", reason=str(error))
             self._doubt = Doubt.POSITION
@@ -151,8 +157,22 @@ class BotActivities:
         """Bring the cache in line with the rooms that were read."""
         if self._delta is not None:
             delta, self._delta = self._delta, None
-            return await self._reconcile_changed(delta)
-        return await self._reconcile_all()
+            outcome = await self._reconcile_changed(delta)
+        else:
+            outcome = await self._reconcile_all()
+        await self._note_gone_rooms()
+        return outcome
+
+    async def _note_gone_rooms(self) -> None:
+        """Treat rooms with rows that the bot is not in as left: a purged room shows no leave."""
+        services = self.services
+        gone = sorted(await self._known_rooms() - set(self._joined))
+        new = [room_id for room_id in gone if services.states.of(room_id) is not RoomState.LEFT]
+        if new:
+            _log.warning("rooms_gone", rooms=len(new))
+            await services.store.commit([it for room_id in new for it in drop_queued(room_id)])
+        for room_id in new:
+            services.tell_room(room_id, RoomLeft())
 
     async def _reconcile_changed(self, delta: Delta) -> str:
         """Reconcile the changed rooms, and accept the news. Messages are handled only in `live`."""
@@ -180,6 +200,11 @@ class BotActivities:
         _log_report(report)
         self.trusted = True
         return _outcome(report)
+
+    async def _known_rooms(self) -> set[RoomId]:
+        """The rooms with a row in the cache."""
+        keys = await self.services.store.keys(ROOM_PREFIX)
+        return {RoomId(key.removeprefix(ROOM_PREFIX)) for key in keys}
 
     async def serve(self, *, degraded: bool = False) -> None:
         """Answer messages until an error is raised.

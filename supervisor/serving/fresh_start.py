@@ -9,12 +9,13 @@ from actors.rules.generation import FOREIGN, STALE, Doubt
 from actors.writes import VOID_QUEUES, DeleteRow, OpenGap, VoidQueue, Write
 
 
-def sharpened(doubt: Doubt | None, hydration: Hydration, rows: Collection[RoomId]) -> Doubt | None:
+def sharpened(
+    doubt: Doubt | None, joined: Collection[RoomId], known: Collection[RoomId]
+) -> Doubt | None:
     """The doubt once all rooms were read: a homeserver without any known room was begun anew."""
-    if doubt is not Doubt.HOMESERVER or not rows:
-        return doubt
-    joined = {seen.room_id for seen in hydration.snapshots} | (hydration.unreadable or {}).keys()
-    return doubt if joined.intersection(rows) else Doubt.NEW_HOMESERVER
+    if doubt is Doubt.HOMESERVER and known and not set(known).intersection(joined):
+        return Doubt.NEW_HOMESERVER
+    return doubt
 
 
 def doubt_writes(doubt: Doubt, hydration: Hydration, keys: Collection[str]) -> Iterator[Write]:
