@@ -159,7 +159,10 @@ class Outbox:
         age_s = self._wall_clock() - tried.at
         if tried.by == self._homeserver.session and 0 <= age_s < self._resend_s:
             return None
-        found = await self._homeserver.find_sent(message)
+        try:
+            found = await self._homeserver.find_sent(message)
+        except HomeserverRefused:
+            return None  # in a room that the bot is not in, the sending is refused as well
         _log.info("looked_for_message", room_id=message.room_id, found=found is not None)
         return found
 

@@ -34,7 +34,9 @@ def read_delta(
     left: list[RoomId] = []
     malformed = 0
     for room_id, events in by_room.items():
-        room = server.rooms[room_id]
+        room = server.rooms.get(room_id)
+        if room is None:  # it was purged
+            continue
         changes = [event for event in events if _is_own_member(event, me)]
         match room.membership(me), changes:
             case "join", _:
