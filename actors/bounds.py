@@ -99,6 +99,11 @@ class Bounds:
     """The pause after a message that could not be sent."""
     send_batch: int = 16
     """How many messages of a room are read from the outbox at once."""
+    generation_s: float = 60.0
+    """The generation is replaced after this time, if something was accepted or sent meanwhile."""
+    resend_s: float = 20 * 3600.0
+    """A message that was first tried longer ago is looked for in its room before it is sent again:
+    homeservers forget transaction ids, Synapse after 24 hours."""
     renew_s: float = 180.0
     """An announcement that another instance has replaced is written again after this time."""
     gone_after_s: float = 540.0
@@ -126,6 +131,10 @@ class Bounds:
     """Pages that are kept up to date at a time; further pages get status 503."""
 
     # The homeserver and the files
+    find_pages: int = 10
+    """How many pages of its own messages the bot searches for one that it may have sent."""
+    skew_s: float = 3600.0
+    """The clocks of the bot and the homeserver differ by no more than this."""
     request_s: float = 30.0
     """The timeout of a request without a bound of its own."""
     create_s: float = 60.0

@@ -26,6 +26,8 @@ MARKER_TYPE: Final = "io.surfaces.room"
 MARKER_VERSION: Final = 1
 INSTANCE_TYPE: Final = "io.surfaces.instance"
 """The type of the account data that names the process which went live last."""
+GENERATION_TYPE: Final = "io.surfaces.generation"
+"""The type of the account data with the generation of the bot's database."""
 ENCRYPTED_TYPE: Final = "m.room.encrypted"
 """The type of an encrypted message, which the bot can't read."""
 
@@ -46,6 +48,32 @@ class Instance:
 
     boot: str
     where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A sign that a database and a homeserver belong together; both keep the same one.
+
+    The bot replaces it again and again. `count` grows each time, so that of two generations the
+    older one can be told.
+    """
+
+    id: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGeneration:
+    """The generation in the database, and the account that the database belongs to.
+
+    `coming` is set while the homeserver may have either it or `current`: it is stored before the
+    homeserver is told. No generation had a higher count than `highest`.
+    """
+
+    account: UserId
+    current: Generation | None = None
+    coming: Generation | None = None
+    highest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +187,7 @@ class OutboundMessage:
     """One message to send. The homeserver sends one `txn_id` of the bot's device only once.
 
     `thread` is the root of the thread to send it in; `reply_to` is the event that it replies to.
+    `tried` is the first attempt to send it, if there was one.
     """
 
     txn_id: str
@@ -167,6 +196,19 @@ class OutboundMessage:
     notice: bool = False
     thread: EventId | None = None
     reply_to: EventId | None = None
+    tried: "Attempt | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """When and with which session a message was first sent.
+
+    `at` is in seconds since the epoch. `by` names the session: a homeserver remembers transaction
+    ids for each session of its own.
+    """
+
+    at: float
+    by: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Protocol
 from actors.model import (
     ChatId,
     EventId,
+    Generation,
     InboundMessage,
     Instance,
     Intent,
@@ -20,6 +21,7 @@ from actors.model import (
     PlatformChatId,
     RoomId,
     RoomSnapshot,
+    StoredGeneration,
     UserId,
 )
 from actors.runtime.errors import ExpectedError
@@ -177,7 +179,10 @@ class Homeserver(Protocol):
     async def messages_before(
         self, room_id: RoomId, token: str, *, stop_at: str, limit: int
     ) -> Gap:
-        """The messages from `token` back to `stop_at`, at most `limit` of them."""
+        """The messages from `token` back to `stop_at`, at most `limit` of them.
+
+        An empty `stop_at` stands for the bot's own last message in the room, or its latest join.
+        """
         ...
 
     async def read_room(self, room_id: RoomId) -> RoomSnapshot:
@@ -231,6 +236,27 @@ class Homeserver(Protocol):
 
     async def send(self, message: OutboundMessage) -> EventId: ...
 
+    async def find_sent(self, message: OutboundMessage) -> EventId | None:
+        """The bot's own event with this message's transaction id, sent since its first attempt."""
+        ...
+
+    @property
+    def session(self) -> str:
+        """The name of the session. The homeserver may forget transaction ids with the session."""
+        ...
+
+    async def has_event(self, room_id: RoomId, event_id: EventId) -> bool:
+        """Whether the homeserver shows this event to the bot."""
+        ...
+
+    async def generation(self) -> Generation | None:
+        """The generation in the account data; None if there is none."""
+        ...
+
+    async def keep_generation(self, generation: Generation) -> None:
+        """Write the generation into the account data."""
+        ...
+
     async def announce(self, instance: Instance) -> None:
         """Announce this instance to every process on the account, see `SyncDelta.instance`."""
         ...
@@ -259,8 +285,8 @@ class StateStore(Protocol):
         """Carry out all writes in order, or none of them.
 
         After the return, a kill of the process loses none of them. A loss of power may lose the
-        newest commits, the position included; but never an intent, nor anything that was
-        committed before an intent. When the caller is cancelled, either all of its writes are
+        newest commits, the position included; but never an intent or a generation, nor anything
+        that was committed before one. When the caller is cancelled, either all of its writes are
         carried out or none.
         """
         ...
@@ -278,6 +304,14 @@ class StateStore(Protocol):
         ...
 
     async def position(self) -> str | None: ...
+
+    async def generation(self) -> StoredGeneration | None:
+        """The generation, and the account that the database belongs to; None before the first."""
+        ...
+
+    async def newest_event(self) -> tuple[RoomId, EventId] | None:
+        """The event that was accepted into the inbox or sent last, with its room."""
+        ...
 
     async def gaps(self) -> tuple[OpenGap, ...]:
         """The gaps that are not filled yet, at most one for each room."""

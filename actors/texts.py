@@ -37,6 +37,7 @@ class Texts:
     chats_title: str
     chats_line: str
     chats_line_archived: str
+    chats_gone: str
     rename_needs_name: str
     name_too_long: str
     renamed: str
@@ -47,6 +48,7 @@ class Texts:
     nothing_to_confirm: str
     open_needs_id: str
     no_such_chat: str
+    chat_gone: str
     opened: str
     opened_again: str
     opened_here: str
@@ -109,6 +111,10 @@ ENGLISH: Final = Texts(
     chats_title="Your chats:",
     chats_line="{chat_id}: {name}",
     chats_line_archived="{chat_id}: {name} (archived)",
+    chats_gone=(
+        "Chats that can't be opened any more: {count}. "
+        "Their rooms no longer exist, or I am not in them."
+    ),
     rename_needs_name="Tell me the new name, like this: !rename Holiday plans",
     name_too_long="A name can have at most {limit} characters; this one has {length}.",
     renamed="This chat is now called {name}.",
@@ -119,6 +125,10 @@ ENGLISH: Final = Texts(
     nothing_to_confirm="There is nothing to confirm right now.",
     open_needs_id="Tell me which chat, like this: !open C2. !chats lists your chats.",
     no_such_chat="You have no chat {ref}. !chats lists your chats.",
+    chat_gone=(
+        "{name} ({chat_id}) can't be opened any more: its room no longer exists, or I am not in "
+        "it. !new starts a new chat."
+    ),
     opened="This is {name} ({chat_id}). If you left it, I have invited you again: {link}",
     opened_again="{name} ({chat_id}) is open again: {link}",
     opened_here="{name} ({chat_id}) is open.",
@@ -185,6 +195,9 @@ RUSSIAN: Final = Texts(
     chats_title="Ваши чаты:",
     chats_line="{chat_id}: {name}",
     chats_line_archived="{chat_id}: {name} (в архиве)",
+    chats_gone=(
+        "Чатов, которые больше нельзя открыть: {count}. Их комнат больше нет, или меня в них нет."
+    ),
     rename_needs_name="Напишите новое название, например: !rename Планы на отпуск",
     name_too_long="Название может быть не длиннее {limit} знаков; в этом {length}.",
     renamed="Теперь этот чат называется {name}.",
@@ -197,6 +210,10 @@ RUSSIAN: Final = Texts(
     nothing_to_confirm="Сейчас нечего подтверждать.",
     open_needs_id="Напишите, какой чат, например: !open C2. Список: !chats.",
     no_such_chat="У вас нет чата {ref}. Список: !chats.",
+    chat_gone=(
+        "{name} ({chat_id}) больше нельзя открыть: этой комнаты больше нет, или меня в ней нет. "
+        "!new начнёт новый чат."
+    ),
     opened="Это {name} ({chat_id}). Если вы покинули чат, новое приглашение отправлено: {link}",
     opened_again="{name} ({chat_id}) снова открыт: {link}",
     opened_here="{name} ({chat_id}) открыт.",

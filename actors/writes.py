@@ -1,9 +1,9 @@
 """The changes of the store, as values. A transaction is a sequence of them."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, Literal, TypeAlias
 
-from actors.model import EventId, InboundMessage, Intent, OutboundMessage, RoomId
+from actors.model import EventId, InboundMessage, Intent, OutboundMessage, RoomId, StoredGeneration
 
 JsonObject: TypeAlias = dict[str, object]
 """A JSON object, as the `kv` table holds it."""
@@ -80,6 +80,14 @@ class QueueMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkTried:
+    """Note the first attempt to send an outbox message, now and with the session `by`."""
+
+    txn_id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class MarkSent:
     """Mark an outbox message as confirmed; an `event_id` of None means refused for good."""
 
@@ -95,10 +103,25 @@ class SavePosition:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepGeneration:
+    """Remember the generation, and the account. Safe from a loss of power."""
+
+    generation: StoredGeneration
+
+
+@dataclass(frozen=True, slots=True)
+class VoidQueue:
+    """Give up everything that waits in one queue. Dead messages stay."""
+
+    queue: Literal["inbox", "outbox", "intents", "gaps"]
+
+
+@dataclass(frozen=True, slots=True)
 class OpenGap:
     """Record that the messages of a room between two positions are missing.
 
-    If the room has a gap already, only its end moves.
+    If the room has a gap already, only its end moves. An empty `since` stands for the bot's own
+    last message in the room.
     """
 
     room_id: RoomId
@@ -132,12 +155,24 @@ Write: TypeAlias = (
     | DropInbox
     | QueueMessage
     | DropOutbox
+    | MarkTried
     | MarkSent
     | SavePosition
+    | KeepGeneration
+    | VoidQueue
     | OpenGap
     | CloseGap
     | PutIntent
 )
+
+
+VOID_QUEUES: Final = (
+    VoidQueue("inbox"),
+    VoidQueue("outbox"),
+    VoidQueue("intents"),
+    VoidQueue("gaps"),
+)
+"""Give up everything that waits."""
 
 
 def drop_queued(room_id: RoomId) -> tuple[Write, ...]:

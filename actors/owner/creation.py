@@ -10,7 +10,7 @@ from typing import assert_never
 
 import structlog
 
-from actors.messages import IntentsWaiting, owner_address
+from actors.messages import IntentsWaiting, RoomChanged, owner_address
 from actors.model import Intent, IntentKind, IntentStep, RoomMeta
 from actors.owner.onboarding import Onboarding
 from actors.owner.preconditions import Preconditions
@@ -204,12 +204,19 @@ class Creation:
         return True
 
     async def _refused(self, intent: Intent, reason: str) -> None:
-        """Give up a refused creation. A number that the Space's marker never had is free again."""
+        """Give up a refused creation. A number that the Space's marker never had is free again.
+
+        A Space that was purged shows no leave: its actor is told to look.
+        """
         texts = self.work.services.texts
         if intent.started_at is not None:
             await self.work.give_up(intent, texts.creation_refused.format(reason=reason))
             return
         user = required(await self.work.user())
+        if user.space_id not in await self.work.services.homeserver.joined_rooms():
+            self.work.services.tell_room(user.space_id, RoomChanged())
+            await self._without_space(intent)
+            return
         if user.next_chat_index - 1 == chat_number(required(intent.chat_id)):
             user = replace(user, next_chat_index=user.next_chat_index - 1)
         body = texts.number_refused.format(reason=reason)
@@ -222,6 +229,9 @@ class Creation:
     async def _finish(self, intent: Intent) -> None:
         """Link the room, invite the owner and tell the owner. Each step may be repeated."""
         room_id = required(intent.room_id)
+        if room_id not in await self.work.services.homeserver.joined_rooms():
+            await self._make_again(intent)
+            return
         if intent.kind is IntentKind.SPACE:
             await self.work.invite(room_id)
             await self.work.finish(intent)
@@ -238,6 +248,12 @@ class Creation:
             link=self.work.services.link_to(room_id),
         )
         await self.work.finish(intent, *self.work.notice(intent, "done", body))
+
+    async def _make_again(self, intent: Intent) -> None:
+        """Replace an intent with a new one, because the room that it made is gone."""
+        _log.warning("created_room_gone", owner=self.work.owner, room_id=intent.room_id)
+        again = self.work.promise(intent.kind, intent.reply_room, intent.name)
+        await self.work.finish(intent, again)
 
     async def _queue(self, intent: Intent, wait_s: float) -> None:
         """Tell the owner once that the intent waits for the rate limit, and come back later."""

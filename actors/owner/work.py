@@ -46,10 +46,12 @@ class OwnerWork:
                 chats.append(chat)
         return True, chats
 
-    def promise(self, kind: IntentKind, reply_room: RoomId | None) -> PutIntent:
+    def promise(
+        self, kind: IntentKind, reply_room: RoomId | None, name: str | None = None
+    ) -> PutIntent:
         """The write of a new intent; its owner is told about it in `reply_room`."""
-        nonce = self.services.ids.nonce()
-        return PutIntent(Intent(nonce, self.owner, kind, IntentStep.WANTED, reply_room=reply_room))
+        nonce, step = self.services.ids.nonce(), IntentStep.WANTED
+        return PutIntent(Intent(nonce, self.owner, kind, step, reply_room=reply_room, name=name))
 
     async def invite(self, room_id: RoomId) -> None:
         """Invite the owner to a room. A refusal, after a ban for example, is only logged."""

@@ -11,12 +11,13 @@ from typing import Final, TypeAlias
 import anyio
 
 from actors.chats import ChatManager
-from actors.messages import IntentsWaiting, owner_address
+from actors.messages import IntentsWaiting, RoomChanged, owner_address
 from actors.model import ChatContext, Intent, IntentKind, IntentStep, Nonce, RoomId
 from actors.ports import HomeserverRefused
 from actors.room.asked import Asked, Response
 from actors.rules.chat_refs import chat_meant, id_meant
 from actors.rules.commands import NAME_LIMIT, Argument, CommandLine
+from actors.rules.room_states import RoomState
 from actors.rules.settlement import DesiredRows
 from actors.services import Services
 from actors.texts import Texts
@@ -84,13 +85,15 @@ async def new(asked: Asked) -> Response:
 async def list_chats(asked: Asked) -> Response:
     """`!chats`: list the owner's chats."""
     texts = asked.texts
-    chats = await _chats_of_owner(asked)
+    chats, gone = await _chats_of_owner(asked)
     lines = [
         (texts.chats_line_archived if chat.is_archived else texts.chats_line).format(
             chat_id=chat.chat_id, name=chat.name
         )
         for chat in chats
     ]
+    if gone:
+        lines.append(texts.chats_gone.format(count=gone))
     return asked.say("\n".join([texts.chats_title, *lines]))
 
 
@@ -139,10 +142,22 @@ async def open_chat(asked: Asked) -> Response:
     texts, ref = asked.texts, asked.argument
     if ref is None:
         return asked.say(texts.open_needs_id)
-    chat = chat_meant(ref, await _chats_of_owner(asked))
+    chat = chat_meant(ref, await _all_chats(asked))
     if chat is None:
         shown = id_meant(ref) or ref[:REF_SHOWN]
         return asked.say(texts.no_such_chat.format(ref=shown))
+    try:
+        return await _reopen(asked, chat)
+    except HomeserverRefused:
+        if chat.surface_ref in await asked.services.homeserver.joined_rooms():
+            raise
+        asked.services.tell_room(chat.surface_ref, RoomChanged())
+        return asked.say(_about(chat, texts.chat_gone))
+
+
+async def _reopen(asked: Asked, chat: ChatContext) -> Response:
+    """Invite the owner to a chat again, and take it out of the archive."""
+    texts = asked.texts
     if chat.is_archived:
         await _mark_archived(asked.services, chat.surface_ref, archived=False)
     if chat.surface_ref == asked.room_id:
@@ -156,7 +171,7 @@ async def open_chat(asked: Asked) -> Response:
 
 async def status(asked: Asked) -> Response:
     """`!status`: say which chat this is, and how many chats the owner has."""
-    chats = await _chats_of_owner(asked)
+    chats, _ = await _chats_of_owner(asked)
     archived = sum(each.is_archived for each in chats)
     text = asked.texts.status.format(
         name=asked.chat.name,
@@ -170,8 +185,23 @@ async def status(asked: Asked) -> Response:
 # ------------------------------------------------------------ what handlers share
 
 
-async def _chats_of_owner(asked: Asked) -> list[ChatContext]:
+async def _all_chats(asked: Asked) -> list[ChatContext]:
     return await ChatManager(asked.services.store).list_all(asked.desired.room.matrix_user_id)
+
+
+async def _chats_of_owner(asked: Asked) -> tuple[list[ChatContext], int]:
+    """The owner's chats that the bot is in, and the number of the others.
+
+    A room that was purged shows no leave: its actor is told to look.
+    """
+    services = asked.services
+    chats = await _all_chats(asked)
+    joined = await services.homeserver.joined_rooms()
+    gone = [chat for chat in chats if chat.surface_ref not in joined]
+    for chat in gone:
+        if services.states.of(chat.surface_ref) is not RoomState.LEFT:
+            services.tell_room(chat.surface_ref, RoomChanged())
+    return [chat for chat in chats if chat.surface_ref in joined], len(gone)
 
 
 def _answers_question(asked: Asked) -> bool:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from actors.model import OutboundMessage
+from actors.rules.reply_mark import REPLY_TYPE, reply_mark
 
 THREAD_RELATION: Final = "m.thread"
 
@@ -12,6 +13,7 @@ def message_content(message: OutboundMessage) -> dict[str, object]:
     content: dict[str, object] = {
         "msgtype": "m.notice" if message.notice else "m.text",
         "body": message.body,
+        REPLY_TYPE: reply_mark(message),
     }
     if relation := _relation(message):
         content["m.relates_to"] = relation

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
+from hashlib import sha256
 from typing import Final, Self, TypeVar
 
 from nio import AsyncClient, AsyncClientConfig  # type: ignore[import-untyped]
@@ -20,6 +21,7 @@ from actors.model import (
     INSTANCE_TYPE,
     MARKER_TYPE,
     EventId,
+    Generation,
     InboundMessage,
     Instance,
     Marker,
@@ -41,6 +43,7 @@ from adapter.matrix.bodies import (
 )
 from adapter.matrix.connection import Client, Connection, path_to
 from adapter.matrix.contents import message_content
+from adapter.matrix.evidence import Evidence
 from adapter.matrix.hydrate import live_filter, messages_filter
 from adapter.matrix.lenient import Malformed
 from adapter.matrix.login import Credentials, Login
@@ -102,6 +105,7 @@ class Gateway:
         self._http = Connection(client or _new_client(credentials), meter, bounds)
         self._login = Login(self._http, credentials)
         self._rooms = RoomReader(self._http, user_id)
+        self._evidence = Evidence(self._http, user_id)
         self._room_version: str | None = None
         self._pace = Pace()
 
@@ -167,8 +171,11 @@ class Gateway:
     ) -> Gap:
         """At most `limit` messages of a gap: backwards from `token` to `stop_at`.
 
-        Reading continues past the bot's own join to find out whether the bot left before it.
+        Reading continues past the bot's own join to find out whether the bot left before it. With
+        an empty `stop_at`, it ends at the bot's own last message or join.
         """
+        if not stop_at:
+            return await self._evidence.messages_since_own(room_id, token, limit)
         newest_first: list[InboundMessage] = []
         malformed = Malformed()
         joined = departed = False
@@ -270,6 +277,27 @@ class Gateway:
     async def _send(self, message: OutboundMessage) -> EventId:
         path = path_to("rooms", message.room_id, "send", "m.room.message", message.txn_id)
         return EventId((await self._write("PUT", path, Sent, message_content(message))).event_id)
+
+    @property
+    def session(self) -> str:
+        """A digest of the access token, which names the session without revealing it."""
+        return sha256(self._http.access_token.encode()).hexdigest()[:16]
+
+    async def find_sent(self, message: OutboundMessage) -> EventId | None:
+        """The bot's own event with this message's transaction id, sent since its first attempt."""
+        return await self._evidence.find_sent(message)
+
+    async def has_event(self, room_id: RoomId, event_id: EventId) -> bool:
+        """Whether the homeserver shows this event to the bot."""
+        return await self._evidence.has_event(room_id, event_id)
+
+    async def generation(self) -> Generation | None:
+        """The generation in the account data; None if there is none."""
+        return await self._evidence.generation()
+
+    async def keep_generation(self, generation: Generation) -> None:
+        """Write the generation into the account data."""
+        await self._evidence.keep_generation(generation)
 
     async def announce(self, instance: Instance) -> None:
         """Write this process's name into the account data, for other processes on the account."""

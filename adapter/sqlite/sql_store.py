@@ -7,10 +7,11 @@ from typing import Final, Protocol, TypeAlias
 
 from anyio.lowlevel import checkpoint
 
-from actors.model import EventId, Intent, OutboundMessage, RoomId, UserId
+from actors.model import EventId, Intent, OutboundMessage, RoomId, StoredGeneration, UserId
 from actors.ports import StoreCorrupt, Waiting
 from actors.writes import JsonObject, OpenGap, Write
 from adapter.sqlite import statements as sql
+from adapter.sqlite.pruning import PRUNINGS, Pruning
 from adapter.sqlite.statements import Query, Row, Statement
 
 Clock: TypeAlias = Callable[[], float]
@@ -93,6 +94,16 @@ class SqlStore:
         found = await self._database.fetch(sql.POSITION)
         return str(found[0][0]) if found else None
 
+    async def generation(self) -> StoredGeneration | None:
+        """The generation, and the account that the database belongs to."""
+        found = await self._database.fetch(sql.GENERATION)
+        return sql.decode_generation(found[0][0]) if found else None
+
+    async def newest_event(self) -> tuple[RoomId, EventId] | None:
+        """The event that was accepted or sent last, with its room."""
+        found = await self._database.fetch(sql.NEWEST_EVENT)
+        return (RoomId(found[0][0]), EventId(found[0][1])) if found else None
+
     async def gaps(self) -> tuple[OpenGap, ...]:
         """The open gaps of all rooms."""
         return tuple(OpenGap(*row) for row in await self._database.fetch(sql.GAPS))
@@ -146,9 +157,9 @@ class SqlStore:
 
         `before` is in seconds since the epoch. Waiting, unsent and dead messages stay.
         """
-        return sum([await self._prune_table(pruning, before) for pruning in sql.PRUNINGS])
+        return sum([await self._prune_table(pruning, before) for pruning in PRUNINGS])
 
-    async def _prune_table(self, pruning: sql.Pruning, before: float) -> int:
+    async def _prune_table(self, pruning: Pruning, before: float) -> int:
         deleted = 0
         while found := await self._database.fetch(Query(pruning.select, (before, PRUNE_LIMIT))):
             await self._database.write(

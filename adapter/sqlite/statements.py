@@ -8,7 +8,16 @@ from typing import Any, Final, TypeAlias, assert_never
 
 import msgspec
 
-from actors.model import EventId, InboundMessage, Intent, OutboundMessage, RoomId, UserId
+from actors.model import (
+    Attempt,
+    EventId,
+    InboundMessage,
+    Intent,
+    OutboundMessage,
+    RoomId,
+    StoredGeneration,
+    UserId,
+)
 from actors.ports import Waiting
 from actors.writes import (
     AcceptMessage,
@@ -19,31 +28,35 @@ from actors.writes import (
     DropOutbox,
     FinishMessage,
     JsonObject,
+    KeepGeneration,
     MarkSent,
+    MarkTried,
     OpenGap,
     PutIntent,
     PutRow,
     QueueMessage,
     RetryMessage,
     SavePosition,
+    VoidQueue,
     Write,
 )
 
 Params: TypeAlias = tuple[str | int | float | None, ...]
 Row: TypeAlias = tuple[Any, ...]
 
-SYNCED_TABLE: Final = "intents"
-"""Writes to this table wait for the disk: the bot acts on a committed intent on the homeserver,
-and must not carry it out twice."""
-
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement that writes, and the only table that it writes to."""
+    """A statement that writes, and the only table that it writes to.
+
+    With `synced`, the transaction waits for the disk: the bot acts on the homeserver next, and
+    relies on the row afterwards.
+    """
 
     table: str
     sql: str
     params: Params
+    synced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +85,16 @@ def statement_for(write: Write, *, now: float) -> Statement:
             return _kv(write)
         case AcceptMessage() | FinishMessage() | CountAttempt() | RetryMessage() | DropInbox():
             return _inbox(write, now)
-        case QueueMessage() | MarkSent() | DropOutbox():
+        case QueueMessage() | MarkTried() | MarkSent() | DropOutbox():
             return _outbox(write, now)
         case PutIntent():
             return _intent(write)
         case SavePosition():
-            return Statement("meta", _SAVE_POSITION, (write.next_batch,))
+            return Statement("meta", _SAVE, ("position", write.next_batch))
+        case KeepGeneration(generation):
+            return Statement("meta", _SAVE, ("generation", _json(generation)), synced=True)
+        case VoidQueue(queue):
+            return Statement(queue, _VOID[queue], ())
         case OpenGap(room_id, since, upto):
             return Statement("gaps", _OPEN_GAP, (room_id, since, upto))
         case CloseGap(room_id, upto):
@@ -95,10 +112,16 @@ _DELETE_ROW_OF: Final = (
     "DELETE FROM kv WHERE key = ?"
     " AND CASE WHEN json_valid(value) THEN json_extract(value, '$.surface_ref') = ? END"
 )
-_SAVE_POSITION: Final = (
-    "INSERT INTO meta(key, value) VALUES ('position', ?)"
+_SAVE: Final = (
+    "INSERT INTO meta(key, value) VALUES (?, ?)"
     " ON CONFLICT(key) DO UPDATE SET value = excluded.value"
 )
+_VOID: Final = {
+    "inbox": "UPDATE inbox SET state = 'done' WHERE state = 'waiting'",
+    "outbox": "UPDATE outbox SET state = 'refused' WHERE state = 'unsent'",
+    "intents": "UPDATE intents SET step = 'done' WHERE step <> 'done'",
+    "gaps": "DELETE FROM gaps",
+}
 _OPEN_GAP: Final = (
     "INSERT INTO gaps(room_id, since, upto) VALUES (?, ?, ?)"
     " ON CONFLICT(room_id) DO UPDATE SET upto = excluded.upto"
@@ -120,6 +143,9 @@ _QUEUE: Final = (
     "INSERT INTO outbox(txn_id, room_id, body, notice, thread, reply_to, created_at)"
     " VALUES (?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT(txn_id) DO NOTHING"
+)
+_MARK_TRIED: Final = (
+    "UPDATE outbox SET tried_at = ?, tried_by = ? WHERE txn_id = ? AND tried_at IS NULL"
 )
 _MARK_SENT: Final = (
     "UPDATE outbox SET state = ?, event_id = ? WHERE txn_id = ? AND state = 'unsent'"
@@ -182,10 +208,12 @@ def _inbound_params(message: InboundMessage, now: float) -> Params:
     )
 
 
-def _outbox(write: QueueMessage | MarkSent | DropOutbox, now: float) -> Statement:
+def _outbox(write: QueueMessage | MarkTried | MarkSent | DropOutbox, now: float) -> Statement:
     match write:
         case QueueMessage(message):
             return Statement("outbox", _QUEUE, _outbound_params(message, now))
+        case MarkTried(txn_id, by):
+            return Statement("outbox", _MARK_TRIED, (now, by, txn_id))
         case MarkSent(txn_id, event_id):
             state = "refused" if event_id is None else "sent"
             return Statement("outbox", _MARK_SENT, (state, event_id, txn_id))
@@ -210,14 +238,24 @@ def _outbound_params(message: OutboundMessage, now: float) -> Params:
 def _intent(write: PutIntent) -> Statement:
     intent = write.intent
     sql = _PUT_NEW_INTENT if write.only_if_new else _PUT_INTENT
-    return Statement(SYNCED_TABLE, sql, (intent.nonce, intent.owner, intent.step, _json(intent)))
+    params = (intent.nonce, intent.owner, intent.step, _json(intent))
+    return Statement("intents", sql, params, synced=True)
 
 
-def _json(value: JsonObject | Intent) -> str:
+def _json(value: JsonObject | Intent | StoredGeneration) -> str:
     return msgspec.json.encode(value).decode()
 
 
 GAPS: Final = Query("SELECT room_id, since, upto FROM gaps ORDER BY room_id")
+GENERATION: Final = Query("SELECT value FROM meta WHERE key = 'generation'")
+NEWEST_EVENT: Final = Query(
+    "SELECT room_id, event_id FROM ("
+    "SELECT * FROM (SELECT room_id, event_id, accepted_at AS at FROM inbox"
+    " ORDER BY seq DESC LIMIT 1)"
+    " UNION ALL SELECT * FROM (SELECT room_id, event_id, created_at AS at FROM outbox"
+    " WHERE state = 'sent' AND event_id <> '' ORDER BY seq DESC LIMIT 1)"
+    ") ORDER BY at DESC LIMIT 1"
+)
 POSITION: Final = Query("SELECT value FROM meta WHERE key = 'position'")
 WAITING_COUNT: Final = Query("SELECT count(*) FROM inbox WHERE state = 'waiting'")
 WAITING_ROOMS: Final = Query(
@@ -265,7 +303,7 @@ def waiting_query(room_id: RoomId, limit: int) -> Query:
 def unsent_query(room_id: RoomId, limit: int) -> Query:
     """The query of rows for `decode_outbound`."""
     return Query(
-        "SELECT txn_id, room_id, body, notice, thread, reply_to FROM outbox"
+        "SELECT txn_id, room_id, body, notice, thread, reply_to, tried_at, tried_by FROM outbox"
         " WHERE state = 'unsent' AND room_id = ? ORDER BY seq LIMIT ?",
         (room_id, limit),
     )
@@ -314,8 +352,9 @@ def decode_waiting(row: Row) -> Waiting:
 
 def decode_outbound(row: Row) -> OutboundMessage:
     """Decode a row of the outbox."""
-    txn_id, room_id, body, notice, thread, reply_to = row
-    return OutboundMessage(txn_id, RoomId(room_id), body, bool(notice), thread, reply_to)
+    txn_id, room_id, body, notice, thread, reply_to, tried_at, tried_by = row
+    tried = None if tried_at is None else Attempt(tried_at, tried_by or "")
+    return OutboundMessage(txn_id, RoomId(room_id), body, bool(notice), thread, reply_to, tried)
 
 
 def decode_intent(row: Row) -> Intent | None:
@@ -326,25 +365,9 @@ def decode_intent(row: Row) -> Intent | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Pruning:
-    """How to find and delete the settled rows of one table."""
-
-    table: str
-    select: str
-    """Parameters: the age limit and the number of rows. A settled row stays settled."""
-    delete: str
-
-
-PRUNINGS: Final = (
-    Pruning(
-        "inbox",
-        "SELECT seq FROM inbox WHERE state = 'done' AND accepted_at < ? LIMIT ?",
-        "DELETE FROM inbox WHERE seq = ?",
-    ),
-    Pruning(
-        "outbox",
-        "SELECT seq FROM outbox WHERE state IN ('sent', 'refused') AND created_at < ? LIMIT ?",
-        "DELETE FROM outbox WHERE seq = ?",
-    ),
-)
+def decode_generation(value: str) -> StoredGeneration | None:
+    """Decode the stored generation. None if another version wrote it in an unknown format."""
+    try:
+        return msgspec.json.decode(value, type=StoredGeneration)
+    except ValueError:
+        return None

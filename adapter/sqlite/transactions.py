@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from adapter.sqlite.statements import SYNCED_TABLE, Statement, grouped
+from adapter.sqlite.statements import Statement, grouped
 
 _SYNC_FULL: Final = "PRAGMA synchronous = FULL"
 _SYNC_NORMAL: Final = "PRAGMA synchronous = NORMAL"
@@ -14,8 +14,8 @@ them, so the homeserver sends their events again."""
 
 
 def write_all(connection: sqlite3.Connection, statements: Sequence[Statement]) -> None:
-    """Run all statements, or none. After that, a kill loses no write and a power loss no intent."""
-    synced = any(statement.table == SYNCED_TABLE for statement in statements)
+    """Run all statements, or none. A kill loses no write then, a power loss no synced statement."""
+    synced = any(statement.synced for statement in statements)
     connection.execute(_SYNC_FULL if synced else _SYNC_NORMAL)
     with transaction(connection):
         for sql, params in grouped(statements):

@@ -1,23 +1,29 @@
 """One activity for each state of the lifecycle, over the ports."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
 import anyio
 import structlog
 
-from actors.messages import GapOpened, InboxWaiting, IntentsWaiting
+from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomLeft
 from actors.meter import Meter
 from actors.model import RoomId, RoomSnapshot
 from actors.ports import HomeserverUnavailable, Hydration, PositionLost, SyncDelta
 from actors.reading import read_graph, read_if_joined
 from actors.reconcile import RoomsFail, reconcile, reconcile_some
+from actors.rows import ROOM_PREFIX
+from actors.rules.generation import Doubt
 from actors.rules.relations import RoomGraph
 from actors.rules.report import ReconcileReport, Tally
+from actors.rules.room_states import RoomState
 from actors.runtime.letters import FailuresShared, Report
 from actors.services import Services
-from actors.writes import DeleteRow, PutRow, SavePosition
+from actors.writes import DeleteRow, PutRow, SavePosition, drop_queued
+from supervisor.serving.fresh_start import doubt_writes, sharpened
+from supervisor.serving.generations import Generations
 from supervisor.serving.outbox import Outbox
 from supervisor.serving.pump import Pump, invite_writes
 from supervisor.serving.second_instance import SecondInstanceDetector
@@ -45,6 +51,7 @@ class BotActivities:
     services: Services
     outbox: Outbox
     detector: SecondInstanceDetector
+    generations: Generations
     meter: Meter
     trusted: bool = False
     """Whether the stored rows are known to match the homeserver at the stored position."""
@@ -53,9 +60,11 @@ class BotActivities:
     partly: bool = False
     """Whether the last reconciliation covered only the changed rooms."""
     _hydration: Hydration | None = field(default=None, init=False)
+    _joined: Collection[RoomId] = field(default=(), init=False)
+    """The joined rooms at the latest hydrate."""
     _delta: Delta | None = field(default=None, init=False)
-    _resume: bool = field(default=True, init=False)
-    """Whether the stored position is still valid."""
+    _doubt: Doubt | None = field(default=None, init=False)
+    """Why the stored position can't be believed, until another position replaces it."""
     _serving: anyio.CancelScope | None = field(default=None, init=False)
     _failing: str = field(default="", init=False)
     """How rooms failed when their failures last ended `serve`."""
@@ -68,6 +77,9 @@ class BotActivities:
     async def hydrate(self) -> str:
         """Read the state of the changed rooms if they are known, else of all joined rooms."""
         self.services.system.interrupt()
+        self._doubt = await self.generations.doubt() or self._doubt
+        if self._doubt is not None:
+            _log.warning("position_doubted", reason=str(self._doubt))
         self.services.registry.gaps.restore(await self.services.store.gaps())
         self._delta = await self._changed_rooms()
         if self._delta is not None:
@@ -78,26 +90,36 @@ class BotActivities:
             places = hydration.malformed_at
             self.meter.malformed += hydration.malformed
             _log.warning("malformed_events", count=hydration.malformed, places=places)
-        await self._start_from(hydration)
-        return _count(len(hydration.snapshots), "room")
+        self._joined = {seen.room_id for seen in hydration.snapshots}
+        self._joined |= (hydration.unreadable or {}).keys()
+        doubt = await self._start_from(hydration)
+        because = f"; started from now: {doubt}" if doubt else ""
+        return _count(len(hydration.snapshots), "room") + because
 
-    async def _start_from(self, hydration: Hydration) -> None:
-        """Save the hydration's position if the bot has no valid one.
+    async def _start_from(self, hydration: Hydration) -> Doubt | None:
+        """Save the hydration's position if the bot has no valid one; return the doubt about it.
 
         The bot does not see messages from before it, but answers pending invites.
         """
-        if self._resume and await self.services.store.position() is not None:
-            return
-        self._log_start_from_now(hydration)
-        invites = [write for invite in hydration.invites for write in invite_writes(invite)]
-        await self.services.store.commit([*invites, SavePosition(hydration.position)])
-        self._resume = True
+        store = self.services.store
+        if self._doubt is None and await store.position() is not None:
+            return None
+        keys = await store.keys("")
+        doubt = sharpened(self._doubt, self._joined, await self._known_rooms())
+        self._log_start_from_now(hydration, doubt)
+        writes = list(doubt_writes(doubt, hydration, keys)) if doubt else []
+        writes += [write for invite in hydration.invites for write in invite_writes(invite)]
+        agreeing = await self.generations.agreeing()
+        await store.commit([*writes, SavePosition(hydration.position), agreeing])
+        self._doubt, self.trusted = None, False
+        self.services.registry.gaps.restore(await store.gaps())
+        return doubt
 
-    def _log_start_from_now(self, hydration: Hydration) -> None:
+    def _log_start_from_now(self, hydration: Hydration, doubt: Doubt | None) -> None:
         """Log that messages may be missing. A bot without rooms of its own missed none."""
         me = self.services.homeserver.me
-        if not self._resume:
-            _log.warning("started_from_now", reason="the homeserver no longer knows the position")
+        if doubt is not None:
+            _log.warning("started_from_now", reason=str(doubt))
         elif any(seen.marker or seen.creator == me for seen in hydration.snapshots):
             _log.warning("started_from_now", reason="the database has no position")
         else:
@@ -106,13 +128,14 @@ class BotActivities:
     async def _changed_rooms(self) -> Delta | None:
         """The delta since the stored position; None if all rooms must be read instead."""
         position = await self.services.store.position()
-        if position is None or not (self.trusted and self._resume):
+        if position is None or self._doubt is not None or not self.trusted:
             return None
         try:
             news = await self.services.homeserver.sync(position, 0)
+            self._joined = await self.services.homeserver.joined_rooms()
         except PositionLost as error:
             _log.warning("sync_position_lost", reason=str(error))
-            self._resume = False
+            self._doubt = Doubt.POSITION
             return None
         rooms = [room.room_id for room in news.rooms if room.state_changed]
         if len(rooms) > self.services.bounds.changed_rooms:
@@ -136,8 +159,22 @@ class BotActivities:
         """Bring the cache in line with the rooms that were read."""
         if self._delta is not None:
             delta, self._delta = self._delta, None
-            return await self._reconcile_changed(delta)
-        return await self._reconcile_all()
+            outcome = await self._reconcile_changed(delta)
+        else:
+            outcome = await self._reconcile_all()
+        await self._note_gone_rooms()
+        return outcome
+
+    async def _note_gone_rooms(self) -> None:
+        """Treat rooms with rows that the bot is not in as left: a purged room shows no leave."""
+        services = self.services
+        gone = sorted(await self._known_rooms() - set(self._joined))
+        new = [room_id for room_id in gone if services.states.of(room_id) is not RoomState.LEFT]
+        if new:
+            _log.warning("rooms_gone", rooms=len(new))
+            await services.store.commit([it for room_id in new for it in drop_queued(room_id)])
+        for room_id in new:
+            services.tell_room(room_id, RoomLeft())
 
     async def _reconcile_changed(self, delta: Delta) -> str:
         """Reconcile the changed rooms, and accept the news. Messages are handled only in `live`."""
@@ -166,6 +203,11 @@ class BotActivities:
         self.trusted = True
         return _outcome(report)
 
+    async def _known_rooms(self) -> set[RoomId]:
+        """The rooms with a row in the cache."""
+        keys = await self.services.store.keys(ROOM_PREFIX)
+        return {RoomId(key.removeprefix(ROOM_PREFIX)) for key in keys}
+
     async def serve(self, *, degraded: bool = False) -> None:
         """Answer messages until an error is raised.
 
@@ -178,6 +220,7 @@ class BotActivities:
         gate, system = self.services.gate, self.services.system
         gate.live, gate.creating = True, not degraded
         self.outbox.end_pauses()
+        self.generations.begin()
         system.observe = _ignore_report if degraded else self._on_report
         if not degraded:
             system.outage_is_over()
@@ -209,7 +252,7 @@ class BotActivities:
 
     def forget_position(self) -> None:
         """Drop the stored position: the homeserver no longer knows it."""
-        self._resume = False
+        self._doubt = Doubt.POSITION
 
     async def probe(self) -> None:
         """Return only after both the homeserver and the store have answered."""
@@ -227,6 +270,7 @@ class BotActivities:
         await self.services.store.verify()
         await self._prune()
         self.services.system.background.run(self.detector.announce)
+        self.services.system.background.run(self.generations.replace)
         for room_id in self.services.registry.gaps:
             self.services.tell_room(room_id, GapOpened())
         for room_id in await self.services.store.waiting_rooms():

@@ -9,6 +9,7 @@ import anyio
 from actors import assembly
 from actors.bounds import Bounds
 from actors.gate import Gate
+from actors.messages import RoomChanged
 from actors.meter import Meter
 from actors.model import Instance, UserId
 from actors.ports import Homeserver, Ids, Platform, StateStore
@@ -20,6 +21,7 @@ from actors.runtime.transition_log import TransitionLog
 from actors.services import Services
 from actors.texts import ENGLISH, Texts
 from supervisor.serving.activities import BotActivities
+from supervisor.serving.generations import Generations
 from supervisor.serving.live_only import LiveOnly
 from supervisor.serving.outbox import Outbox
 from supervisor.serving.second_instance import SecondInstanceDetector
@@ -71,6 +73,7 @@ def assemble(
         slots=slots,
         random=random,
         gaps=registry.gaps,
+        wall_clock=transitions.wall_clock,
         bounds=bounds,
     )
     services = assembly.assemble(
@@ -92,5 +95,7 @@ def assemble(
         homeserver_slots=slots,
         bounds=bounds,
     )
+    outbox.on_refusal = lambda room_id: services.tell_room(room_id, RoomChanged())
+    generations = Generations(guarded, store, services.ids.nonce, bounds)
     detector = SecondInstanceDetector(guarded, Instance(transitions.boot, where), bounds)
-    return Bot(services, BotActivities(services, outbox, detector, meter))
+    return Bot(services, BotActivities(services, outbox, detector, generations, meter))

@@ -7,7 +7,16 @@ writing request raises NotLive, so recovery writes nothing.
 from typing import final
 
 from actors.gate import Gate
-from actors.model import EventId, Instance, Marker, OutboundMessage, RoomId, RoomSnapshot, UserId
+from actors.model import (
+    EventId,
+    Generation,
+    Instance,
+    Marker,
+    OutboundMessage,
+    RoomId,
+    RoomSnapshot,
+    UserId,
+)
 from actors.ports import Gap, Homeserver, HomeserverUnavailable, Hydration, NewRoom, SyncDelta
 
 
@@ -95,6 +104,23 @@ class LiveOnly:
         """Move the read receipt."""
         await self._homeserver.mark_read(room_id, event_id)
 
+    @property
+    def session(self) -> str:
+        """The name of the session."""
+        return self._homeserver.session
+
+    async def find_sent(self, message: OutboundMessage) -> EventId | None:
+        """The bot's own event with this message's transaction id."""
+        return await self._homeserver.find_sent(message)
+
+    async def has_event(self, room_id: RoomId, event_id: EventId) -> bool:
+        """Whether the homeserver has this event."""
+        return await self._homeserver.has_event(room_id, event_id)
+
+    async def generation(self) -> Generation | None:
+        """The generation in the account data."""
+        return await self._homeserver.generation()
+
     async def close(self) -> None:
         """Close connections."""
         await self._homeserver.close()
@@ -144,3 +170,7 @@ class LiveOnly:
     async def announce(self, instance: Instance) -> None:
         """Write this process's name into the account data."""
         await self._live.announce(instance)
+
+    async def keep_generation(self, generation: Generation) -> None:
+        """Write the generation into the account data."""
+        await self._live.keep_generation(generation)

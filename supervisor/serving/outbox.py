@@ -1,9 +1,11 @@
 """Delivers the outbox: rooms in parallel, and the messages of a room in order.
 
 A message stays in the outbox until the server confirms or refuses it. The transaction id makes a
-repeated request harmless: the server sends no message twice.
+repeated request harmless: the server sends no message twice. A server forgets the id after a day,
+or with the session. Then the bot looks for the message in its room before it sends it again.
 """
 
+from collections.abc import Callable, Sequence
 from random import Random
 
 import anyio
@@ -21,7 +23,7 @@ from actors.ports import (
 )
 from actors.registry import Gaps
 from actors.runtime.background import Background
-from actors.writes import MarkSent
+from actors.writes import MarkSent, MarkTried
 
 _log = structlog.get_logger()
 
@@ -39,6 +41,7 @@ class Outbox:
         slots: anyio.CapacityLimiter,
         random: Random,
         gaps: Gaps,
+        wall_clock: Callable[[], float],
         bounds: Bounds,
     ) -> None:
         self._homeserver = homeserver
@@ -49,6 +52,10 @@ class Outbox:
         self._random = random
         self._gaps = gaps
         """Rooms in which the bot may have been absent. Their messages wait for the gap."""
+        self._wall_clock = wall_clock
+        self.on_refusal: Callable[[RoomId], None] = _ignore
+        """Called with the room of a message that the homeserver has refused for good."""
+        self._resend_s = bounds.resend_s
         self._backoff = bounds.send
         self._batch = bounds.send_batch
         self._sending: dict[RoomId, bool] = {}
@@ -102,6 +109,7 @@ class Outbox:
 
     async def _send_batch(self, batch: tuple[OutboundMessage, ...], failures: int) -> bool:
         """Send until the first failure, then pause. Whether all messages were sent."""
+        await self._note_attempts(batch)
         for message in batch:
             try:
                 event_id = await self._send(message)
@@ -121,6 +129,7 @@ class Outbox:
             except HomeserverRefused as refusal:
                 _log.warning("send_refused", room_id=message.room_id, reason=str(refusal))
                 await self._store.commit([MarkSent(message.txn_id, None)])
+                self.on_refusal(message.room_id)
             else:
                 await self._store.commit([MarkSent(message.txn_id, event_id)])
                 self.end_pauses()
@@ -129,9 +138,33 @@ class Outbox:
     async def _send(self, message: OutboundMessage) -> EventId:
         try:
             async with self._slots:
+                if (found := await self._found(message)) is not None:
+                    return found
                 return await self._homeserver.send(message)
         finally:
             self._mark_tried(message.room_id)
+
+    async def _note_attempts(self, batch: Sequence[OutboundMessage]) -> None:
+        """Store when and with which session each message is tried first, before it is."""
+        session = self._homeserver.session
+        new = [MarkTried(message.txn_id, session) for message in batch if message.tried is None]
+        if new:
+            await self._store.commit(new)
+
+    async def _found(self, message: OutboundMessage) -> EventId | None:
+        """The event of a message that was sent by an attempt that the server may have forgotten."""
+        tried = message.tried
+        if tried is None:
+            return None
+        age_s = self._wall_clock() - tried.at
+        if tried.by == self._homeserver.session and 0 <= age_s < self._resend_s:
+            return None
+        try:
+            found = await self._homeserver.find_sent(message)
+        except HomeserverRefused:
+            return None  # in a room that the bot is not in, the sending is refused as well
+        _log.info("looked_for_message", room_id=message.room_id, found=found is not None)
+        return found
 
     async def _pause(self, wait_s: float) -> None:
         """Wait. `end_pauses` shortens the wait to that of a first failure."""
@@ -143,3 +176,7 @@ class Outbox:
                 await ended.wait()
         finally:
             self._paused -= 1
+
+
+def _ignore(room_id: RoomId) -> None:
+    """Do nothing about a refused message."""

@@ -11,6 +11,7 @@ from anyio.lowlevel import checkpoint
 from actors.model import (
     MARKER_TYPE,
     EventId,
+    Generation,
     Instance,
     Marker,
     OutboundMessage,
@@ -37,7 +38,7 @@ from tests.simulation.limits import RateLimit
 from tests.simulation.reading import read_snapshot, read_text, told_snapshot
 from tests.simulation.room import SimulatedRoom, forbid
 from tests.simulation.server import SimulatedServer
-from tests.simulation.syncing import has_news, read_delta, read_gap
+from tests.simulation.syncing import has_news, read_delta, read_gap, read_since_own
 
 T = TypeVar("T")
 
@@ -122,7 +123,10 @@ class SimulatedHomeserver:
         """At most `limit` messages of a gap: the last ones before `token`."""
 
         def read() -> Gap:
-            return read_gap(self._joined(room_id), self._me, token, stop_at, limit)
+            room = self._joined(room_id)
+            if not stop_at:
+                return read_since_own(room, self._me, token, limit)
+            return read_gap(room, self._me, token, stop_at, limit)
 
         return await self._read("messages_before", read, room_id)
 
@@ -246,7 +250,7 @@ class SimulatedHomeserver:
 
         def send() -> EventId:
             transactions = self.server.transactions
-            key = (f"{self._me}/{self.connection.device_id}", message.room_id, message.txn_id)
+            key = (self.session, message.room_id, message.txn_id)
             if key not in transactions:
                 self._take(self.server.write_limit)
                 content = message_content(message)
@@ -256,6 +260,45 @@ class SimulatedHomeserver:
             return transactions[key]
 
         return await self._write("send", send, message.room_id)
+
+    @property
+    def session(self) -> str:
+        """The account and the device: the server remembers transactions for each device."""
+        return f"{self._me}/{self.connection.device_id}"
+
+    async def find_sent(self, message: OutboundMessage) -> EventId | None:
+        """The bot's own event with this message's transaction id."""
+
+        def find() -> EventId | None:
+            for event in reversed(self._joined(message.room_id).timeline):
+                if event.sender == self._me and event.txn_id == message.txn_id:
+                    return event.event_id
+            return None
+
+        return await self._read("find_sent", find, message.room_id)
+
+    async def has_event(self, room_id: RoomId, event_id: EventId) -> bool:
+        """Whether the room has the event and the bot is in it."""
+
+        def find() -> bool:
+            room = self.server.rooms.get(room_id)
+            if room is None or room.membership(self._me) != "join":
+                return False
+            return any(event.event_id == event_id for event in room.timeline)
+
+        return await self._read("has_event", find, room_id)
+
+    async def generation(self) -> Generation | None:
+        """The generation in the account data."""
+        return await self._read("generation", lambda: self.server.generations.get(self._me))
+
+    async def keep_generation(self, generation: Generation) -> None:
+        """Write the generation into the account data."""
+
+        def keep() -> None:
+            self.server.generations[self._me] = generation
+
+        await self._read("keep_generation", keep)
 
     async def announce(self, instance: Instance) -> None:
         """Write the instance into the account data."""

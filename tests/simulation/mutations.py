@@ -170,7 +170,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "what_waits_is_pruned",
-        "adapter/sqlite/statements.py",
+        "adapter/sqlite/pruning.py",
         "\"SELECT seq FROM inbox WHERE state = 'done' AND accepted_at < ? LIMIT ?\"",
         "\"SELECT seq FROM inbox WHERE state <> 'dead' AND accepted_at < ? LIMIT ?\"",
     ),

@@ -9,13 +9,15 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Final
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
 
 import anyio
 
-from actors.model import EventId, Instance, Invite, RoomId, UserId
+from actors.model import EventId, Generation, Instance, Invite, RoomId, UserId
 from actors.ports import HomeserverRefused, PositionLost, RateLimited
-from tests.simulation.events import Content, Event, StateEntry, WriteRequest
+from tests.simulation.events import MALFORMED, Content, Event, StateEntry, WriteRequest
 from tests.simulation.limits import RateLimit
 from tests.simulation.room import (
     CREATOR_POWER,
@@ -26,6 +28,21 @@ from tests.simulation.room import (
 )
 from tests.simulation.sessions import Sessions
 
+Backup: TypeAlias = dict[str, Any]
+"""What a server keeps on its disk, by the name of the field."""
+
+_ON_DISK: Final = (
+    "rooms",
+    "events",
+    "_rooms_of",
+    "generations",
+    "announced",
+    "transactions",
+    "receipts",
+    "forgotten",
+)
+_PURGED: Final = RoomId("!purged")
+"""Stands in the stream for a room that was purged."""
 EPOCH_S: Final = 1_700_000_000
 """The server's time, in seconds since the epoch, when the loop's clock is 0."""
 
@@ -69,6 +86,7 @@ class SimulatedServer:
         self.creations: Counter[UserId] = Counter()
         self.writes: list[WriteRequest] = []
         self.announced: list[tuple[UserId, Instance]] = []
+        self.generations: dict[UserId, Generation] = {}
         self.typing: dict[RoomId, set[UserId]] = {}
         self.receipts: dict[tuple[RoomId, UserId], EventId] = {}
         self.transactions: dict[tuple[str, RoomId, str], EventId] = {}
@@ -114,12 +132,15 @@ class SimulatedServer:
         return f"s{self._era}_{events}~{len(self.announced)}"
 
     def position_of(self, token: str) -> int:
-        """The position that a sync token stands for. Raises PositionLost."""
+        """The position that a sync token stands for. Raises PositionLost.
+
+        Like Synapse, the server takes a position that it has not reached yet for the present one.
+        """
         era, _, numbers = token.removeprefix("s").partition("_")
         number = numbers.partition("~")[0]
-        if era != str(self._era) or not number.isdecimal() or int(number) > self.position:
+        if era != str(self._era) or not number.isdecimal():
             raise PositionLost(f"Unknown position {token}")
-        return int(number)
+        return min(int(number), self.position)
 
     def announced_since(self, token: str, user_id: UserId) -> Instance | None:
         """The last instance that was announced for an account since a sync token, if any."""
@@ -131,6 +152,32 @@ class SimulatedServer:
         """Write an instance into the account data of a user."""
         self.announced.append((user_id, instance))
         self.wake()
+
+    # Backups
+
+    def backup(self) -> Backup:
+        """A copy of everything that the server keeps on its disk, except for the sessions."""
+        return _copied({name: getattr(self, name) for name in _ON_DISK})
+
+    def restore(self, backup: Backup) -> None:
+        """Go back to a backup."""
+        for name, value in _copied(backup).items():
+            setattr(self, name, value)
+        self.wake()
+
+    def purge(self, room_id: RoomId) -> None:
+        """Delete a room without a trace; its members are not told."""
+        self.rooms.pop(room_id)
+        for rooms in self._rooms_of.values():
+            rooms.pop(room_id, None)
+        for position, event in enumerate(self.events):
+            if event.room_id == room_id:
+                self.events[position] = replace(event, room_id=_PURGED)
+        self.wake()
+
+    def forget_transactions(self) -> None:
+        """Forget the transaction ids, as Synapse does after a day."""
+        self.transactions.clear()
 
     def forget_positions(self) -> None:
         """Make all sync tokens issued so far unknown."""
@@ -350,6 +397,10 @@ class SimulatedServer:
         opaque = f"!{self.rng.getrandbits(96):024x}"
         has_server = int(version or self.room_version) < 12
         return RoomId(f"{opaque}:{self.name}" if has_server else opaque)
+
+
+def _copied(backup: Backup) -> Backup:
+    return deepcopy(backup, {id(MALFORMED): MALFORMED})
 
 
 def _default_levels(room: SimulatedRoom, creator: UserId) -> dict[str, object]:

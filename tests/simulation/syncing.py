@@ -34,7 +34,9 @@ def read_delta(
     left: list[RoomId] = []
     malformed = 0
     for room_id, events in by_room.items():
-        room = server.rooms[room_id]
+        room = server.rooms.get(room_id)
+        if room is None:  # it was purged
+            continue
         changes = [event for event in events if _is_own_member(event, me)]
         match room.membership(me), changes:
             case "join", _:
@@ -73,6 +75,20 @@ def read_gap(room: SimulatedRoom, me: UserId, token: str, stop_at: str, limit: i
     gap = [event for event in between if _is_message(event) and event.position > since_then]
     messages, _ = _read(gap[max(0, len(gap) - limit) :], me)
     return Gap(messages, rejoined=any(map(_leaves, moves)))
+
+
+def read_since_own(room: SimulatedRoom, me: UserId, token: str, limit: int) -> Gap:
+    """Read the messages before a token, since the bot's own last message or its join."""
+    end = _number(token) + (not token.startswith("t"))
+    before = [event for event in room.timeline if event.position < end]
+    own = [
+        event.position
+        for event in before
+        if (_is_message(event) and event.sender == me) or _moves(event, me)
+    ]
+    since = own[-1] if own else 0
+    found = [event for event in before if _is_message(event) and event.position > since]
+    return Gap(_read(found[max(0, len(found) - limit) :], me)[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
+from sqlite3 import Connection
 from typing import Final
 
 import anyio
@@ -20,7 +21,7 @@ from actors.runtime.table import Transition
 from actors.runtime.transition_log import TransitionLog
 from actors.texts import ENGLISH, Texts
 from actors.writes import JsonObject
-from adapter.sqlite.inline import InlineStore
+from adapter.sqlite.inline import InlineStore, _Database
 from supervisor.lifecycle import State, Trigger
 from supervisor.serving.assembly import Bot, assemble
 from supervisor.supervisor import Supervisor
@@ -38,6 +39,13 @@ MALLORY: Final = UserId("@mallory:sim.test")
 async def quiet(seconds: float = 1.0) -> None:
     """Let everything happen that can happen within a virtual second."""
     await anyio.sleep(seconds)
+
+
+def connection_of(store: InlineStore) -> Connection:
+    """The connection to the database of a store in memory."""
+    database = store._database
+    assert isinstance(database, _Database)
+    return database._connection
 
 
 class ScriptedPlatform:
@@ -143,6 +151,12 @@ class World:
         """Begin with an empty database, as after a loss of the file."""
         self.store.close()
         self.store = InlineStore(clock=self.server.now)
+
+    def copy_of_store(self) -> InlineStore:
+        """A backup of the database."""
+        copy = InlineStore(clock=self.server.now)
+        connection_of(self.store).backup(connection_of(copy))
+        return copy
 
     async def rows(self) -> dict[str, JsonObject | None]:
         """The cache."""

@@ -83,3 +83,68 @@ async def test_what_the_homeserver_asked_for_is_waited_out() -> None:
         assert world.server.rooms[bobs.chat].timeline[-1].sender != BOB
         await quiet(10)
         assert world.alice.replies(alices.chat)[-1] == "You said: hello"
+
+
+async def cut_off(world: World, fault: Fault) -> tuple[RoomId, float]:
+    """A reply whose only attempt failed before a stop; its room, and when it was tried."""
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("send", fault, room_id=home.chat)
+        world.alice.say(home.chat, "hello")
+        await quiet(0.1)
+    (message,) = await world.store.unsent(home.chat, 9)
+    assert message.tried is not None
+    return home.chat, message.tried.at
+
+
+@pytest.mark.parametrize("fault", [Fault.AFTER_EFFECT, Fault.SERVER_ERROR])
+async def test_after_a_day_a_reply_is_looked_for_before_it_is_sent_again(fault: Fault) -> None:
+    world = World()
+    room_id, _ = await cut_off(world, fault)
+    world.server.forget_transactions()
+    world.server.skip(world.bounds.resend_s + 1)
+    async with world.live():
+        await quiet()
+    assert world.alice.replies(room_id) == ("You said: hello",)
+    assert await world.store.unsent_count() == 0
+
+
+async def test_with_another_session_a_reply_is_looked_for_before_it_is_sent_again() -> None:
+    world = World()
+    room_id, _ = await cut_off(world, Fault.AFTER_EFFECT)
+    world.server.forget_transactions()
+    world.store._database._connection.execute("UPDATE outbox SET tried_by = 'another'")  # type: ignore[attr-defined]
+    async with world.live():
+        await quiet()
+    assert world.alice.replies(room_id) == ("You said: hello",)
+
+
+async def test_a_reply_that_can_t_be_looked_for_waits() -> None:
+    world = World()
+    room_id, _ = await cut_off(world, Fault.AFTER_EFFECT)
+    world.server.forget_transactions()
+    world.server.skip(world.bounds.resend_s + 1)
+    async with world.boot() as run:
+        run.homeserver.faults.next("find_sent", Fault.SERVER_ERROR, times=4)
+        await run.go_live()
+        run.let_run()
+        await quiet(120)
+        assert run.homeserver.faults.planned == 0
+    assert world.alice.replies(room_id) == ("You said: hello",)
+    assert await world.store.unsent_count() == 0
+
+
+async def test_a_reply_that_was_tried_lately_is_sent_again_without_a_look() -> None:
+    world = World()
+    room_id, tried_at = await cut_off(world, Fault.AFTER_EFFECT)
+    async with world.boot() as run:
+        run.homeserver.faults.next("find_sent", Fault.SERVER_ERROR)
+        await run.go_live()
+        run.let_run()
+        await quiet()
+        assert run.homeserver.faults.planned == 1
+    assert world.alice.replies(room_id) == ("You said: hello",)
+    (found,) = world.store._database._connection.execute(  # type: ignore[attr-defined]
+        "SELECT tried_at FROM outbox WHERE room_id = ?", (room_id,)
+    )
+    assert found == (tried_at,)

@@ -1,15 +1,17 @@
 """The content of what the bot sends."""
 
 from actors.model import EventId, OutboundMessage, RoomId
+from actors.rules.reply_mark import REPLY_TYPE
 from adapter.matrix.contents import message_content
 
 ROOM, ROOT, QUESTION = RoomId("!room:x"), EventId("$root"), EventId("$question")
 
 
 def test_an_answer_is_text_and_a_notice_a_notice() -> None:
-    assert message_content(OutboundMessage("t", ROOM, "hi")) == {"msgtype": "m.text", "body": "hi"}
+    answer = message_content(OutboundMessage("t", ROOM, "hi"))
+    assert answer == {"msgtype": "m.text", "body": "hi", REPLY_TYPE: {"txn": "t"}}
     notice = message_content(OutboundMessage("t", ROOM, "hi", notice=True))
-    assert notice == {"msgtype": "m.notice", "body": "hi"}
+    assert notice == {**answer, "msgtype": "m.notice"}
 
 
 def test_an_answer_in_a_thread_names_the_question_for_clients_without_threads() -> None:

@@ -1,0 +1,128 @@
+"""What the homeserver remembers of the bot: its generation, its events, its messages."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Final
+
+import msgspec
+
+from actors.model import (
+    GENERATION_TYPE,
+    EventId,
+    Generation,
+    InboundMessage,
+    OutboundMessage,
+    RoomId,
+    UserId,
+)
+from actors.ports import Gap, HomeserverRefused
+from actors.rules.reply_mark import REPLY_TYPE
+from adapter.matrix.bodies import Acknowledged, Event, Page
+from adapter.matrix.connection import Connection, path_to
+from adapter.matrix.events import changes_own_membership, decoded_events
+from adapter.matrix.hydrate import messages_filter
+from adapter.matrix.lenient import UNDECODABLE
+from adapter.matrix.timeline import MESSAGE_TYPE, inbound_messages
+
+_NOT_FOUND: Final = 404
+_PAGE_SIZE: Final = 100
+_UNREADABLE: Final = Generation("", 0)
+"""Stands for account data that the bot did not write."""
+
+
+class Evidence:
+    """Looks for what the bot did earlier. Raises the errors of `actors.ports.Homeserver`."""
+
+    def __init__(self, connection: Connection, me: UserId) -> None:
+        self._http = connection
+        self._me = me
+
+    async def generation(self) -> Generation | None:
+        """The generation in the account data; None if there is none."""
+        try:
+            content = await self._http.request("GET", self._generation_path(), msgspec.Raw)
+        except HomeserverRefused as refusal:
+            if refusal.status == _NOT_FOUND:
+                return None
+            raise
+        return generation_in(content)
+
+    async def keep_generation(self, generation: Generation) -> None:
+        """Write the generation into the account data."""
+        await self._http.request("PUT", self._generation_path(), Acknowledged, asdict(generation))
+
+    async def has_event(self, room_id: RoomId, event_id: EventId) -> bool:
+        """Whether the homeserver shows this event to the bot."""
+        try:
+            path = path_to("rooms", room_id, "event", event_id)
+            await self._http.request("GET", path, Acknowledged)
+        except HomeserverRefused as refusal:
+            if refusal.status == _NOT_FOUND:
+                return False
+            raise
+        return True
+
+    async def find_sent(self, message: OutboundMessage) -> EventId | None:
+        """The bot's own event with a message's transaction id, sent since its first attempt."""
+        bounds, query = self._http.bounds, {"filter": own_messages_filter(self._me)}
+        tried_at = message.tried.at if message.tried else 0.0
+        for _ in range(bounds.find_pages):
+            page = await self._page(message.room_id, query)
+            events = decoded_events(page.chunk or ())[0]
+            for event in events:
+                if event.sender == self._me and transaction_id_in(event.content) == message.txn_id:
+                    return EventId(event.event_id)
+            reached = events and events[-1].origin_server_ts / 1000 < tried_at - bounds.skew_s
+            if reached or page.end in {None, query.get("from")}:
+                return None
+            query["from"] = page.end
+        return None
+
+    async def messages_since_own(self, room_id: RoomId, token: str, limit: int) -> Gap:
+        """At most `limit` messages before `token`, since the bot's own last message or its join."""
+        newest_first: list[InboundMessage] = []
+        query = {"from": token, "filter": messages_filter()}
+        for _ in range(1 + limit // _PAGE_SIZE):
+            page = await self._page(room_id, query)
+            events = decoded_events(page.chunk or ())[0]
+            recent = events_since_own(events, self._me)
+            newest_first += inbound_messages(room_id, recent, self._me)
+            if len(recent) < len(events) or page.end in {None, query["from"]}:
+                break
+            query["from"] = page.end
+        return Gap(tuple(reversed(newest_first[:limit])))
+
+    async def _page(self, room_id: RoomId, query: Mapping[str, str]) -> Page:
+        path = path_to("rooms", room_id, "messages", dir="b", limit=_PAGE_SIZE, **query)
+        return await self._http.request("GET", path, Page)
+
+    def _generation_path(self) -> str:
+        return path_to("user", self._me, "account_data", GENERATION_TYPE)
+
+
+def generation_in(content: bytes) -> Generation:
+    """Decode the account data. Data in an unknown format are a generation that no database has."""
+    try:
+        return msgspec.json.decode(content, type=Generation)
+    except UNDECODABLE:
+        return _UNREADABLE
+
+
+def transaction_id_in(content: Mapping[str, object]) -> object:
+    """The transaction id in an event's reply mark; None without one."""
+    mark = content.get(REPLY_TYPE)
+    return mark.get("txn") if isinstance(mark, dict) else None
+
+
+def events_since_own(newest_first: list[Event], me: UserId) -> list[Event]:
+    """The events after the bot's own last message or change of membership."""
+    for index, event in enumerate(newest_first):
+        said = event.sender == me and event.type == MESSAGE_TYPE and event.state_key is None
+        if said or changes_own_membership(event, me):
+            return newest_first[:index]
+    return newest_first
+
+
+def own_messages_filter(me: UserId) -> str:
+    """The filter of the bot's own messages."""
+    return msgspec.json.encode({"types": [MESSAGE_TYPE], "senders": [me]}).decode()

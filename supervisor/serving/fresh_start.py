@@ -1,0 +1,42 @@
+"""What is written when the stored position can't be believed, and reading starts from now. Pure."""
+
+from collections.abc import Collection, Iterator
+
+from actors.model import PAIR, RoomId, RoomKind, RoomSnapshot
+from actors.ports import Hydration
+from actors.rows import CHAT_PREFIX, ROOM_PREFIX, USER_PREFIX
+from actors.rules.generation import FOREIGN, STALE, Doubt
+from actors.writes import VOID_QUEUES, DeleteRow, OpenGap, VoidQueue, Write
+
+
+def sharpened(
+    doubt: Doubt | None, joined: Collection[RoomId], known: Collection[RoomId]
+) -> Doubt | None:
+    """The doubt once all rooms were read: a homeserver without any known room was begun anew."""
+    if doubt is Doubt.HOMESERVER and known and not set(known).intersection(joined):
+        return Doubt.NEW_HOMESERVER
+    return doubt
+
+
+def doubt_writes(doubt: Doubt, hydration: Hydration, keys: Collection[str]) -> Iterator[Write]:
+    """The writes before the new position is saved.
+
+    A stale database loses what waits in it, and a foreign one its cache as well. Otherwise each
+    room in which the bot answers gets a gap: people wrote there after the bot's own last message.
+    """
+    yield from VOID_QUEUES if doubt in STALE else (VoidQueue("gaps"),)
+    if doubt in FOREIGN:
+        cache = (USER_PREFIX, ROOM_PREFIX, CHAT_PREFIX)
+        yield from (DeleteRow(key) for key in keys if key.startswith(cache))
+        return
+    for seen in hydration.snapshots:
+        if _may_be_answered(seen):
+            yield OpenGap(seen.room_id, "", hydration.position)
+
+
+def _may_be_answered(seen: RoomSnapshot) -> bool:
+    """Whether the bot may answer messages in a room: in chats and in direct chats."""
+    if seen.is_space or seen.tombstoned:
+        return False
+    marked = seen.marker is not None and seen.marker.kind is RoomKind.CHAT
+    return marked or bool(seen.parents) or seen.member_count <= PAIR

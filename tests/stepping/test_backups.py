@@ -1,0 +1,292 @@
+"""Restored backups of the homeserver and of the database, and databases that are foreign."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from structlog.testing import capture_logs
+
+from actors.model import Generation, Intent, IntentKind, IntentStep, Nonce, UserId
+from actors.rules.generation import Doubt
+from actors.writes import AcceptMessage, KeepGeneration, PutIntent, PutRow, QueueMessage
+from supervisor.lifecycle import State
+from tests.simulation.faults import Fault
+from tests.stepping.harness import ALICE, BOT, Home, Run, World, quiet
+from tests.store.values import inbound, outbound
+
+pytestmark = pytest.mark.anyio
+
+
+@contextmanager
+def started_from_now() -> Iterator[list[str]]:
+    """The reasons for which reading started from now."""
+    reasons: list[str] = []
+    with capture_logs() as logs:
+        yield reasons
+        reasons += [log["reason"] for log in logs if log["event"] == "started_from_now"]
+
+
+async def talked(world: World, run: Run) -> Home:
+    """A home in which a question was answered."""
+    home = await run.settle_in(world.alice)
+    world.alice.say(home.chat, "first")
+    await quiet()
+    assert world.alice.replies(home.chat) == ("You said: first",)
+    return home
+
+
+async def test_after_a_restore_of_the_homeserver_every_message_is_answered_once() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await talked(world, run)
+    backup = world.server.backup()
+    async with world.live():
+        for number in range(40):
+            world.alice.say(home.chat, f"lost {number}")
+            await quiet()
+    world.server.restore(backup)
+    for number in range(20):
+        world.alice.say(home.chat, f"while down {number}")
+    with started_from_now() as reasons:
+        async with world.live():
+            await quiet()
+            for number in range(20):
+                world.alice.say(home.chat, f"after {number}")
+            await quiet(60)
+    expected = [f"while down {number}" for number in range(20)]
+    expected += [f"after {number}" for number in range(20)]
+    replies = ("You said: first", *(f"You said: {text}" for text in expected))
+    assert world.alice.replies(home.chat) == replies
+    assert reasons == [Doubt.HOMESERVER]
+
+
+async def test_a_homeserver_restored_during_an_outage_is_noticed_as_well() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await talked(world, run)
+        backup = world.server.backup()
+        await quiet(200)
+        world.alice.say(home.chat, "lost")
+        await quiet(200)
+        world.go_down()
+        await quiet()
+        world.server.restore(backup)
+        world.alice.say(home.chat, "in the outage")
+        world.come_back()
+        await quiet(120)
+        world.alice.say(home.chat, "after it")
+        await quiet()
+        assert world.alice.replies(home.chat) == (
+            "You said: first",
+            "You said: in the outage",
+            "You said: after it",
+        )
+
+
+async def test_a_backup_from_after_the_last_generation_is_betrayed_by_a_missing_event() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await talked(world, run)
+        await quiet(2)
+        backup = world.server.backup()
+        world.alice.say(home.chat, "lost")
+        await quiet(2)
+    world.server.restore(backup)
+    world.alice.say(home.chat, "while down")
+    with started_from_now() as reasons:
+        async with world.live():
+            await quiet()
+    assert reasons == [Doubt.EVENT]
+    assert world.alice.replies(home.chat) == ("You said: first", "You said: while down")
+
+
+async def test_an_old_database_repeats_nothing_and_undoes_nothing() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await talked(world, run)
+        world.alice.say(home.chat, "!rename Old")
+        await quiet()
+        old = world.copy_of_store()
+    async with world.live():
+        await quiet()
+        for number in range(5):
+            world.alice.say(home.chat, f"answered {number}")
+        world.alice.say(home.chat, "!rename New")
+        await quiet()
+        world.alice.rename(home.chat, "Newest")
+        world.alice.say(home.chat, "!new Second")
+        await quiet()
+    said, created = world.alice.replies(home.chat), world.creations()
+    world.store, world.token = old, None
+    world.server.forget_transactions()
+    world.alice.say(home.chat, "while down")
+    with started_from_now() as reasons:
+        async with world.live():
+            await quiet(60)
+    assert reasons == [Doubt.DATABASE]
+    assert world.alice.replies(home.chat) == (*said, "You said: while down")
+    assert world.server.room(home.chat).content("m.room.name") == {"name": "Newest"}
+    assert world.creations() == created
+    rows = await world.rows()
+    assert {str(row["name"]) for key, row in rows.items() if row and key.startswith("chat:")} == {
+        "Newest",
+        "Second",
+    }
+
+
+async def test_what_waits_in_an_old_database_is_not_carried_out() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await talked(world, run)
+    old = world.copy_of_store()
+    intent = Intent(Nonce("new.$old"), ALICE, IntentKind.CHAT, IntentStep.WANTED, home.chat)
+    message = replace(inbound("old", home.chat), body="old question")
+    await old.commit(
+        [AcceptMessage(message), QueueMessage(outbound("old", home.chat)), PutIntent(intent)]
+    )
+    async with world.live():
+        await quiet()
+    said, created = world.alice.replies(home.chat), world.creations()
+    world.store = old
+    async with world.live():
+        await quiet(60)
+    assert world.alice.replies(home.chat) == said
+    assert world.creations() == created
+
+
+async def test_a_homeserver_begun_anew_leaves_nothing_of_the_old_one() -> None:
+    world = World()
+    nothing = world.server.backup()
+    async with world.live() as run:
+        await talked(world, run)
+        await quiet(60)
+    world.server.restore(nothing)
+    world.token = None
+    with started_from_now() as reasons:
+        async with world.live() as run:
+            await quiet()
+            assert await world.rows() == {}
+            home = await run.settle_in(world.alice)
+            world.alice.say(home.chat, "!chats")
+            await quiet()
+            assert world.alice.replies(home.chat) == ("Your chats:\nC1: Chat 1",)
+    assert reasons == [Doubt.NEW_HOMESERVER]
+
+
+async def test_a_database_of_another_account_is_emptied() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await talked(world, run)
+    await quiet()
+    stored = await world.store.generation()
+    assert stored is not None
+    foreign = KeepGeneration(replace(stored, account=UserId("@other:sim.test")))
+    await world.store.commit([foreign, PutRow("chat:@x:sim.test:C1", {"name": "foreign"})])
+    with started_from_now() as reasons:
+        async with world.live():
+            await quiet()
+            assert "chat:@x:sim.test:C1" not in await world.rows()
+            world.alice.say(home.chat, "hello")
+            await quiet()
+    assert reasons == [Doubt.ACCOUNT]
+    assert world.alice.replies(home.chat)[-1] == "You said: hello"
+
+
+async def test_a_database_of_the_first_release_is_trusted_and_gets_a_generation() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await talked(world, run)
+    world.server.generations.clear()
+    world.store._database._connection.execute("DELETE FROM meta WHERE key = 'generation'")  # type: ignore[attr-defined]
+    world.alice.say(home.chat, "while down")
+    with started_from_now() as reasons:
+        async with world.live():
+            await quiet()
+    assert reasons == []
+    assert world.alice.replies(home.chat)[-1] == "You said: while down"
+    stored = await world.store.generation()
+    assert stored is not None
+    assert stored.current == world.server.generations[BOT]
+
+
+@pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.AFTER_EFFECT])
+async def test_a_generation_that_was_cut_off_is_no_sign_of_a_backup(fault: Fault) -> None:
+    """A crash between the homeserver and the database leaves two generations that may be right."""
+    world = World()
+    async with world.live() as run:
+        home = await talked(world, run)
+    async with world.boot() as run:
+        await run.go_live()
+        run.homeserver.faults.next("keep_generation", fault, times=9)
+        run.let_run()
+        await quiet()
+    world.alice.say(home.chat, "while down")
+    with started_from_now() as reasons:
+        async with world.live():
+            await quiet()
+    assert reasons == []
+    assert world.alice.replies(home.chat)[-1] == "You said: while down"
+    stored = await world.store.generation()
+    assert stored is not None
+    assert (stored.current, stored.coming) == (world.server.generations[BOT], None)
+
+
+async def test_a_second_look_after_a_doubt_is_calm() -> None:
+    world = World()
+    async with world.live() as run:
+        await talked(world, run)
+    world.server.generations[BOT] = Generation("of nobody", 0)
+    async with world.boot() as run:
+        await run.go_to(State.RECONCILE)
+    with started_from_now() as reasons:
+        async with world.live():
+            await quiet()
+    assert reasons == []
+
+
+async def test_a_generation_is_replaced_only_when_something_has_happened() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await talked(world, run)
+        await quiet(300)
+        calm = world.server.generations[BOT]
+        await quiet(3600)
+        assert world.server.generations[BOT] == calm
+        world.alice.say(home.chat, "more")
+        await quiet(run.bot.services.bounds.generation_s + run.bot.services.bounds.poll_s)
+        assert world.server.generations[BOT].count == calm.count + 1
+
+
+async def test_a_homeserver_that_refuses_account_data_is_believed() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await talked(world, run)
+    world.alice.say(home.chat, "while down")
+    async with world.boot() as run:
+        run.homeserver.faults.next("generation", Fault.REFUSED, times=5)
+        run.homeserver.faults.next("keep_generation", Fault.REFUSED, times=5)
+        await run.go_live()
+        run.let_run()
+        await quiet(600)
+        assert world.alice.replies(home.chat)[-1] == "You said: while down"
+        assert run.homeserver.faults.planned == 8
+
+
+async def test_a_room_that_is_gone_is_no_sign_of_a_backup() -> None:
+    """The newest known event may be in a room that was purged."""
+    world = World()
+    async with world.live() as run:
+        home = await talked(world, run)
+        world.alice.say(home.chat, "!new Second")
+        await quiet()
+        (second,) = world.alice.join_all()
+        world.alice.say(second, "newest")
+        await quiet()
+    world.server.purge(second)
+    world.alice.say(home.chat, "while down")
+    with started_from_now() as reasons:
+        async with world.live():
+            await quiet()
+    assert reasons == []
+    assert world.alice.replies(home.chat)[-1] == "You said: while down"

@@ -1,0 +1,154 @@
+"""Rooms that were purged on the homeserver: no leave is ever shown of them."""
+
+import pytest
+
+from actors.model import IntentKind, IntentStep, RoomId
+from actors.rows import chat_key, room_key, user_key
+from actors.rules.room_states import RoomState
+from actors.texts import ENGLISH
+from tests.simulation.faults import Fault
+from tests.stepping.harness import ALICE, Home, Run, ScriptedPlatform, World, quiet
+
+pytestmark = pytest.mark.anyio
+
+
+async def with_second_chat(world: World, run: Run) -> tuple[Home, RoomId]:
+    home = await run.settle_in(world.alice)
+    (second,) = await run.more_chats(world.alice, home, 1)
+    return home, second
+
+
+async def asked(world: World, home: Home, text: str) -> str:
+    """What the bot says to a command."""
+    world.alice.say(home.chat, text)
+    await quiet()
+    return world.alice.replies(home.chat)[-1]
+
+
+GONE = "Chats that can't be opened any more: 1."
+
+
+async def test_a_chat_purged_while_the_bot_is_down_is_not_listed() -> None:
+    world = World()
+    async with world.live() as run:
+        home, second = await with_second_chat(world, run)
+    world.server.purge(second)
+    async with world.live() as run:
+        await quiet()
+        assert run.bot.services.states.of(second) is RoomState.LEFT
+        listed = await asked(world, home, "!chats")
+        assert listed.startswith(f"{ENGLISH.chats_title}\nC1: Chat 1\n{GONE}")
+        assert "(C2) can't be opened any more" in await asked(world, home, "!open C2")
+        assert "Chats: 1 active, 0 archived." in await asked(world, home, "!status")
+
+
+async def test_a_chat_purged_while_the_bot_is_live_is_noticed_by_the_first_request() -> None:
+    world = World()
+    async with world.live() as run:
+        home, second = await with_second_chat(world, run)
+        world.server.purge(second)
+        assert "(C2) can't be opened any more" in await asked(world, home, "!open C2")
+        assert run.bot.services.states.of(second) is RoomState.LEFT
+        assert GONE in await asked(world, home, "!chats")
+
+
+async def test_a_refused_message_lets_the_bot_look_at_the_room() -> None:
+    world, platform = World(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home, second = await with_second_chat(world, run)
+        platform.takes_s = 5
+        world.alice.say(second, "hello")
+        await quiet()
+        world.server.purge(second)
+        await quiet(6)
+        assert run.bot.services.states.of(second) is RoomState.LEFT
+        assert GONE in await asked(world, home, "!chats")
+
+
+async def test_the_number_of_a_purged_chat_stays_taken() -> None:
+    world = World()
+    async with world.live() as run:
+        home, second = await with_second_chat(world, run)
+        world.server.purge(second)
+        await asked(world, home, "!chats")
+        assert "(C3) is ready" in await asked(world, home, "!new")
+    world.lose_store()
+    async with world.live():
+        await quiet()
+        assert "(C4) is ready" in await asked(world, home, "!new")
+
+
+async def test_a_refusal_in_a_room_that_is_there_is_told_as_it_is() -> None:
+    world = World()
+    async with world.live() as run:
+        home, _ = await with_second_chat(world, run)
+        run.homeserver.faults.next("invite", Fault.REFUSED)
+        assert await asked(world, home, "!open C2") == "I could not do that: Refused by chance."
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+async def test_without_its_space_a_new_chat_is_refused_with_the_way_to_a_new_space(
+    *, noticed: bool
+) -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        if not noticed:
+            world.server.purge(home.space)
+            assert await asked(world, home, "!new") == ENGLISH.no_space
+    if noticed:
+        world.server.purge(home.space)
+    async with world.live():
+        await quiet()
+        assert await asked(world, home, "!new") == ENGLISH.no_space
+        assert await world.store.row(user_key(ALICE)) is None
+        world.alice.direct_chat_with(run.homeserver.me)
+        await quiet()
+        world.alice.join_all()
+        await quiet()
+        user = await world.store.row(user_key(ALICE))
+        assert user is not None
+        assert int(str(user["next_chat_index"])) >= 3
+        assert await world.store.row(chat_key(ALICE, "C1")) is not None  # type: ignore[arg-type]
+
+
+async def test_a_room_that_is_purged_before_it_is_announced_is_made_again() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("link", Fault.SERVER_ERROR, times=3)
+        world.alice.say(home.chat, "!new Plans")
+        await quiet()
+        (intent,) = await world.store.open_intents(ALICE)
+        assert (intent.kind, intent.step) == (IntentKind.CHAT, IntentStep.CREATED)
+        assert intent.room_id is not None
+        world.server.purge(intent.room_id)
+        await quiet(60)
+        assert world.alice.replies(home.chat)[-1].startswith("Plans (C3) is ready")
+        assert len(world.alice.join_all()) == 1
+
+
+async def test_a_purged_direct_chat_disturbs_nothing() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        world.server.purge(home.direct)
+    async with world.live():
+        await quiet()
+        assert await asked(world, home, "hello") == "You said: hello"
+        assert await world.store.row(room_key(home.direct)) is None
+
+
+async def test_messages_that_wait_for_a_purged_room_are_dropped() -> None:
+    world = World()
+    async with world.live() as run:
+        home, second = await with_second_chat(world, run)
+        run.homeserver.faults.next("send", Fault.SERVER_ERROR, room_id=second, times=99)
+        world.alice.say(second, "hello")
+        await quiet()
+        assert await world.store.unsent_count() == 1
+    world.server.purge(second)
+    async with world.live():
+        await quiet()
+        assert await world.store.unsent_count() == 0
+        assert await asked(world, home, "hello") == "You said: hello"
