@@ -18,7 +18,7 @@ from actors.model import (
     UserMeta,
 )
 from actors.owner.work import OwnerWork, required
-from actors.ports import HomeserverRefused
+from actors.ports import HomeserverRefused, RefusedUnclearly
 from actors.reading import read_if_joined
 from actors.rows import from_row, user_key
 from actors.services import Services
@@ -33,7 +33,10 @@ class Onboarding:
     work: OwnerWork
 
     async def answer_invite(self, intent: Intent) -> None:
-        """Join the room, or reject the invite. Onboarding follows as an intent of its own."""
+        """Join the room, or reject the invite. Onboarding follows as an intent of its own.
+
+        Raises RefusedUnclearly: only a clear refusal means that the invite is gone.
+        """
         homeserver = self.work.services.homeserver
         room_id = required(intent.reply_room)
         allowed = self.work.services.registry.upgrades.is_expected(
@@ -41,6 +44,8 @@ class Onboarding:
         ) or self.work.services.allows(self.work.owner)
         try:
             await (homeserver.join(room_id) if allowed else homeserver.leave(room_id))
+        except RefusedUnclearly:
+            raise
         except HomeserverRefused as refusal:
             _log.info("invite_gone", room_id=room_id, owner=self.work.owner, reason=str(refusal))
             await self.work.finish(intent)

@@ -10,12 +10,22 @@ import msgspec
 
 from actors.bounds import Bounds
 from actors.meter import Meter
-from actors.ports import HomeserverUnavailable, PortError
+from actors.ports import (
+    CredentialsRefused,
+    HomeserverRefused,
+    HomeserverUnavailable,
+    PortError,
+    SessionRevoked,
+)
+from adapter.matrix.bodies import WhoAmI
 from adapter.matrix.errors import TRANSPORT_ERRORS, UNDECODABLE, error_for, unavailable
 
 _PREFIX: Final = "/_matrix/client/v3/"
 _LONG_POLL: Final = f"{_PREFIX}sync"
 """Requests to this path last until there is news, so their duration is not measured."""
+WHOAMI: Final = f"{_PREFIX}account/whoami"
+_ABOUT_SESSIONS: Final = frozenset({WHOAMI, f"{_PREFIX}login", f"{_PREFIX}logout"})
+"""A refusal of these requests needs no confirmation by `WHOAMI`."""
 
 A = TypeVar("A")
 
@@ -78,11 +88,13 @@ class Connection:
     ) -> A:
         """Send a request and return the decoded answer. `path_to` makes the `path`.
 
-        `timeout_s` defaults to `Bounds.request_s`. Raises the errors of the Homeserver port.
+        `timeout_s` defaults to `Bounds.request_s`. Raises the errors of the Homeserver port;
+        SessionRevoked and CredentialsRefused only if the homeserver says the same of the session
+        when it is asked about it alone.
         """
         meter, began = self._meter, anyio.current_time()
         try:
-            decoded = await self._answer(
+            decoded = await self._confirmed(
                 method, path, answer, body, timeout_s or self.bounds.request_s
             )
         except PortError as error:
@@ -99,6 +111,22 @@ class Connection:
         """Close the connections."""
         await self._client.close()
 
+    async def _confirmed(
+        self,
+        method: str,
+        path: str,
+        answer: type[A],
+        body: Mapping[str, object] | None,
+        timeout_s: float,
+    ) -> A:
+        try:
+            return await self._answer(method, path, answer, body, timeout_s)
+        except (SessionRevoked, CredentialsRefused) as error:
+            if path in _ABOUT_SESSIONS or not self.access_token:
+                raise
+            await self._answer("GET", WHOAMI, WhoAmI, None, self.bounds.request_s)
+            raise _about_request(error) from error
+
     async def _answer(
         self,
         method: str,
@@ -108,7 +136,7 @@ class Connection:
         timeout_s: float,
     ) -> A:
         status, headers, content = await self._exchange(method, path, body, timeout_s)
-        error = error_for(status, headers, content)
+        error = error_for(status, headers, content, has_token=bool(self.access_token))
         if error is not None:
             raise error
         try:
@@ -141,6 +169,17 @@ class Connection:
         if self.access_token:
             headers["Authorization"] = f"Bearer {self.access_token}"
         return headers
+
+
+def _about_request(error: SessionRevoked | CredentialsRefused) -> PortError:
+    """The error for a request that was refused like a lost session, while the session is good.
+
+    A deactivated account can only be that of another person. Anything else is a mistake of the
+    homeserver or a proxy that passes.
+    """
+    if isinstance(error, CredentialsRefused):
+        return HomeserverRefused(403, "M_USER_DEACTIVATED", "that account is deactivated")
+    return HomeserverUnavailable(f"refused, although the session is good: {error}")
 
 
 def path_to(*parts: str, **query: str | int) -> str:

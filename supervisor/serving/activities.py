@@ -1,6 +1,7 @@
 """One activity for each state of the lifecycle, over the ports."""
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,6 +21,7 @@ from actors.services import Services
 from actors.writes import DeleteRow, PutRow, SavePosition
 from supervisor.serving.outbox import Outbox
 from supervisor.serving.pump import Pump, invite_writes
+from supervisor.serving.refusals import Refusals
 from supervisor.serving.second_instance import SecondInstanceDetector
 
 _log = structlog.get_logger()
@@ -45,6 +47,7 @@ class BotActivities:
     services: Services
     outbox: Outbox
     detector: SecondInstanceDetector
+    refusals: Refusals
     meter: Meter
     trusted: bool = False
     """Whether the stored rows are known to match the homeserver at the stored position."""
@@ -57,8 +60,8 @@ class BotActivities:
     _resume: bool = field(default=True, init=False)
     """Whether the stored position is still valid."""
     _serving: anyio.CancelScope | None = field(default=None, init=False)
-    _failing: str = field(default="", init=False)
-    """How rooms failed when their failures last ended `serve`."""
+    _ended_by: Exception | None = field(default=None, init=False)
+    """The error that ends `serve` from beside it: failing rooms, or a refused account."""
     _pruned_at: float = field(default=-math.inf, init=False)
 
     async def log_in(self) -> str:
@@ -175,9 +178,12 @@ class BotActivities:
         pump = self._pump()
         gate, system = self.services.gate, self.services.system
         gate.live, gate.creating = True, not degraded
+        self._ended_by = None
         self.outbox.end_pauses()
         system.observe = _ignore_report if degraded else self._on_report
+        self.refusals.tell = self._end_serving
         if not degraded:
+            self.services.registry.put_off.clear()
             system.outage_is_over()
         try:
             with anyio.CancelScope() as self._serving:
@@ -187,11 +193,21 @@ class BotActivities:
                 await pump.run(position, regularly=self._announce_waiting)
         finally:
             gate.live = False
-        raise RoomsFail(self._failing)
+            self._serving = None
+        raise self._reason_of_end()
+
+    def _reason_of_end(self) -> Exception:
+        return self._ended_by or RuntimeError("serve ends by raising")
 
     def _on_report(self, report: Report) -> None:
-        if isinstance(report, FailuresShared) and self._serving is not None:
-            self._failing = f"{report.actors} rooms fail the same way: {report.reason}"
+        if isinstance(report, FailuresShared):
+            reason = f"{report.actors} rooms fail the same way: {report.reason}"
+            self._end_serving(RoomsFail(reason))
+
+    def _end_serving(self, error: Exception) -> None:
+        """Let `serve` raise this error, if it runs and does not end already."""
+        if self._serving is not None and not self._serving.cancel_called:
+            self._ended_by = error
             self._serving.cancel()
 
     def has_no_open_work(self) -> bool:
@@ -210,12 +226,25 @@ class BotActivities:
         self._resume = False
 
     async def probe(self) -> None:
-        """Return only after both the homeserver and the store have answered."""
+        """Return only after both the homeserver and the store have answered.
+
+        After a refusal for now, also a request to read and a request to write have to succeed: an
+        account that is refused can often do everything but the one thing that it needs.
+        """
         await self.services.store.verify()
         await self.services.homeserver.probe()
+        if self.refusals.pending:
+            await self._probe_account()
         await self.services.store.commit(
             [PutRow("probe", {"at": self.services.wall_clock()}), DeleteRow("probe")]
         )
+
+    async def _probe_account(self) -> None:
+        position = await self.services.store.position()
+        if position is not None:
+            with suppress(PositionLost):
+                await self.services.homeserver.sync(position, 0)
+        await self.refusals.check()
 
     async def _announce_waiting(self) -> None:
         """Notify the actors and the outbox of all waiting work in the store.

@@ -21,6 +21,7 @@ from actors.texts import ENGLISH, Texts
 from supervisor.serving.activities import BotActivities
 from supervisor.serving.live_only import LiveOnly
 from supervisor.serving.outbox import Outbox
+from supervisor.serving.refusals import Refusals
 from supervisor.serving.second_instance import SecondInstanceDetector
 
 
@@ -58,9 +59,10 @@ def assemble(
     for people; `clock` returns anyio's time, which a known event loop returns faster than anyio.
     """
     gate, random, meter = Gate(), random or Random(), meter or Meter()  # noqa: S311  jitter
-    guarded = LiveOnly(homeserver, gate)
     slots = anyio.CapacityLimiter(bounds.homeserver_slots)
     registry, background = Registry(), Background()
+    refusals = Refusals(homeserver, gate, background, bounds.rooms_asked)
+    guarded = LiveOnly(homeserver, gate, refusals)
     outbox = Outbox(
         guarded,
         store,
@@ -90,4 +92,4 @@ def assemble(
         bounds=bounds,
     )
     detector = SecondInstanceDetector(guarded, Instance(transitions.boot, where), bounds)
-    return Bot(services, BotActivities(services, outbox, detector, meter))
+    return Bot(services, BotActivities(services, outbox, detector, refusals, meter))

@@ -1,7 +1,7 @@
 """Delivers the outbox: rooms in parallel, and the messages of a room in order.
 
-A message stays in the outbox until the server confirms or refuses it. The transaction id makes a
-repeated request harmless: the server sends no message twice.
+A message stays in the outbox until the server confirms it, or refuses it clearly. The transaction
+id makes a repeated request harmless: the server sends no message twice.
 """
 
 from random import Random
@@ -17,6 +17,7 @@ from actors.ports import (
     HomeserverRefused,
     HomeserverUnavailable,
     RateLimited,
+    RefusedUnclearly,
     StateStore,
 )
 from actors.registry import Gaps
@@ -108,7 +109,7 @@ class Outbox:
             except RateLimited as limit:
                 await anyio.sleep(limit.retry_after_s)
                 return False
-            except HomeserverUnavailable as error:
+            except (HomeserverUnavailable, RefusedUnclearly) as error:
                 wait_s = self._backoff.delay_s(failures + 1, self._random)
                 _log.warning(
                     "send_failed",

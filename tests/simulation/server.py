@@ -43,9 +43,10 @@ class SimulatedServer:
 
     Public fields may be set at any time: `slow_s` (the longest delay of a request, each way),
     `reading_s` (the additional time to read one room's state), `unreadable` (rooms whose state
-    can't be read, with the reason), `refuses_credentials`, `creation_limit` and `write_limit`
-    (None: unlimited), `timeline_limit` (messages of a room in one sync), `room_version` (of new
-    rooms), `on_event` (receives every event).
+    can't be read, with the reason), `refuses_credentials`, `suspended` (accounts that may only read
+    and leave rooms), `creation_limit` and `write_limit` (None: unlimited), `timeline_limit`
+    (messages of a room in one sync), `room_version` (of new rooms), `on_event` (receives every
+    event).
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class SimulatedServer:
         self.creation_limit: RateLimit | None = None
         self.write_limit: RateLimit | None = None
         self.refuses_credentials = False
+        self.suspended: set[UserId] = set()
         self.slow_s = 0.0
         self.reading_s = 0.0
         self.unreadable: dict[RoomId, str] = {}
@@ -156,6 +158,7 @@ class SimulatedServer:
         self.reading_s = 0.0
         self.unreadable.clear()
         self.refuses_credentials = False
+        self.suspended.clear()
 
     # Postponed actions
 
