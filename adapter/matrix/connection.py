@@ -62,6 +62,8 @@ class Connection:
     ) -> None:
         self._client = client
         self.bounds = bounds
+        self.revoked_token = ""
+        """The last token of which the homeserver said twice that it is no longer good."""
         self._meter = meter or Meter()
 
     @property
@@ -89,8 +91,8 @@ class Connection:
         """Send a request and return the decoded answer. `path_to` makes the `path`.
 
         `timeout_s` defaults to `Bounds.request_s`. Raises the errors of the Homeserver port;
-        SessionRevoked and CredentialsRefused only if the homeserver says the same of the session
-        when it is asked about it alone.
+        SessionRevoked and CredentialsRefused only if the homeserver says the same when it is asked
+        about the session alone. If it then says that the session is good, the request is repeated.
         """
         meter, began = self._meter, anyio.current_time()
         try:
@@ -124,8 +126,23 @@ class Connection:
         except (SessionRevoked, CredentialsRefused) as error:
             if path in _ABOUT_SESSIONS or not self.access_token:
                 raise
+            await self._confirm_session()
+            if isinstance(error, CredentialsRefused):
+                # Only the account of another person can be meant.
+                raise HomeserverRefused(403, "M_USER_DEACTIVATED", str(error)) from error
+        try:
+            return await self._answer(method, path, answer, body, timeout_s)
+        except SessionRevoked as error:
+            reason = f"refused, although the session is good: {error}"
+            raise HomeserverUnavailable(reason) from error
+
+    async def _confirm_session(self) -> None:
+        """Return if the homeserver says that the session is good; raise its error otherwise."""
+        try:
             await self._answer("GET", WHOAMI, WhoAmI, None, self.bounds.request_s)
-            raise _about_request(error) from error
+        except SessionRevoked:
+            self.revoked_token = self.access_token
+            raise
 
     async def _answer(
         self,
@@ -169,17 +186,6 @@ class Connection:
         if self.access_token:
             headers["Authorization"] = f"Bearer {self.access_token}"
         return headers
-
-
-def _about_request(error: SessionRevoked | CredentialsRefused) -> PortError:
-    """The error for a request that was refused like a lost session, while the session is good.
-
-    A deactivated account can only be that of another person. Anything else is a mistake of the
-    homeserver or a proxy that passes.
-    """
-    if isinstance(error, CredentialsRefused):
-        return HomeserverRefused(403, "M_USER_DEACTIVATED", "that account is deactivated")
-    return HomeserverUnavailable(f"refused, although the session is good: {error}")
 
 
 def path_to(*parts: str, **query: str | int) -> str:

@@ -65,7 +65,14 @@ class Login:
             return how
         if self._credentials.password is None:
             raise CredentialsRefused(self._no_session_reason())
-        await self._log_in_by_password(self._credentials.password)
+        try:
+            await self._log_in_by_password(self._credentials.password)
+        except CredentialsRefused:
+            self._connection.revoked_token = ""  # the last hope: that was a mistake
+            how = await self._with_a_token()
+            if how is None:
+                raise
+            return how
         return "password"
 
     async def _with_a_token(self) -> str | None:
@@ -76,6 +83,8 @@ class Login:
             known = False
             for how, token, device_id in self._sessions():
                 known = True
+                if not is_only_way and token == self._connection.revoked_token:
+                    continue
                 if await self._accepts(token, device_id):
                     return how
             if left and known:

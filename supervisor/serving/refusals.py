@@ -5,7 +5,7 @@ write can still read. So a refusal is confirmed in other rooms before it counts 
 and the bot comes back only when the account may write again.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -64,21 +64,13 @@ class Refusals:
             raise
 
     async def check(self, apart_from: RoomId | None = None) -> None:
-        """Return if the account may write. Raises RefusedForNow, and what requests raise.
-
-        A few joined rooms are asked, other ones than `apart_from` if possible. An account without
-        rooms tries to join a room that it was invited to: nothing else shows what it may do.
-        """
-        joined = await self.homeserver.joined_rooms()
-        others = sorted(joined - {apart_from})[: self.rooms_asked]
-        refusal = None
-        for room_id in others or sorted(joined):
-            refusal = await self._refusal_of(self.homeserver.try_writing(room_id))
-            if refusal is None:
-                break
-        if not joined:
-            for room_id in sorted(self._invited):
-                refusal = await self._refusal_of(self.homeserver.join(room_id))
+        """Return if the account may write. Raises RefusedForNow, and what requests raise."""
+        refusal = await refusal_of_account(
+            self.homeserver,
+            rooms_asked=self.rooms_asked,
+            apart_from=apart_from,
+            invited=self._invited,
+        )
         if refusal is not None:
             raise refusal
         self._latest = None
@@ -94,13 +86,39 @@ class Refusals:
         finally:
             self._confirming = False
 
-    @staticmethod
-    async def _refusal_of(request: Awaitable[object]) -> RefusedForNow | None:
-        """The refusal of the account; None if the request was carried out or refused otherwise."""
-        try:
-            await request
-        except RefusedForNow as refusal:
-            return refusal
-        except HomeserverRefused:
+
+async def refusal_of_account(
+    homeserver: Homeserver,
+    *,
+    rooms_asked: int,
+    apart_from: RoomId | None = None,
+    invited: Collection[RoomId] = (),
+) -> RefusedForNow | None:
+    """The refusal of an account that may not write; None if it may, or has no room to ask in.
+
+    A few joined rooms are asked, other ones than `apart_from` if possible; only a refusal in all of
+    them counts. An account without rooms joins one that it is invited to: nothing else shows what
+    it may do.
+    """
+    joined = await homeserver.joined_rooms()
+    others = sorted(joined - {apart_from})[:rooms_asked]
+    refusal = None
+    for room_id in others or sorted(joined):
+        refusal = await _refusal_of(homeserver.try_writing(room_id))
+        if refusal is None:
             return None
+    if not joined:
+        for room_id in sorted(invited):
+            refusal = await _refusal_of(homeserver.join(room_id))
+    return refusal
+
+
+async def _refusal_of(request: Awaitable[object]) -> RefusedForNow | None:
+    """The refusal of the account; None if the request was carried out, or refused otherwise."""
+    try:
+        await request
+    except RefusedForNow as refusal:
+        return refusal
+    except HomeserverRefused:
         return None
+    return None

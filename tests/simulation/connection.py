@@ -15,6 +15,7 @@ from actors.ports import (
     HomeserverUnavailable,
     RateLimited,
     RefusedForNow,
+    RefusedUnclearly,
     SessionRevoked,
 )
 from tests.simulation.events import WriteRequest
@@ -161,6 +162,10 @@ class Connection:
                 raise RateLimited(self._faults.retry_after_s)
             case Fault.REFUSED:
                 raise HomeserverRefused(403, "M_FORBIDDEN", "Refused by chance.")
+            case Fault.REFUSED_UNCLEARLY:
+                raise RefusedUnclearly(400, "M_UNKNOWN", "Refused by chance.")
+            case Fault.REFUSED_FOR_NOW:
+                raise RefusedForNow("Refused by chance", "wait")
             case Fault.REVOKED:
                 self._server.revoke_tokens(self._me)
             case Fault.AFTER_EFFECT | Fault.HANG_AFTER | Fault.LATE | None:
