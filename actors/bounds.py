@@ -62,12 +62,18 @@ class Bounds:
     """A creation that waits for an unreadable room looks again after this time."""
     awaited_again_s: float = 0.2
     """A creation that waits for a room's actor looks again after this time."""
+    put_off_first_s: float = 5.0
+    """An intent that was refused unclearly, or for now, is tried again after this time …"""
+    put_off_cap_s: float = 900.0
+    """… which doubles each time up to this one."""
     upkeep_again_s: float = 5.0
     """Upkeep waits this long after a request without an answer."""
 
     # Rounds and failures
     round_within_s: float = 120.0
     """All answers of a round must come within this time. No handler in a round waits."""
+    refused_pause_s: float = 60.0
+    """An actor pauses for this long when the account is refused, or until the bot is live again."""
     session_pause_s: float = 5.0
     """An actor pauses for this long when there is no session."""
     breaker: CorrelationBreaker = CorrelationBreaker()
@@ -110,6 +116,8 @@ class Bounds:
     """A second instance is considered gone after this much silence."""
 
     # The lifecycle
+    rooms_asked: int = 3
+    """A refusal of the account is confirmed in this many other rooms."""
     probe: Backoff = Backoff()
     """The pause between two attempts while degraded."""
     healthy_after_s: float = 60.0
@@ -139,6 +147,10 @@ class Bounds:
     """The timeout of a request without a bound of its own."""
     create_s: float = 60.0
     """The timeout of a createRoom."""
+    token_asks: int = 5
+    """An access token without a password is given up after the homeserver refused it this often."""
+    token_again_s: float = 3.0
+    """The pause between two such questions."""
     sync_grace_s: float = 15.0
     """The time that a /sync may take in addition to its long poll."""
     hydrate_s: float = 300.0

@@ -12,6 +12,7 @@ from actors.ports import (
     HomeserverUnavailable,
     PlatformFailed,
     RateLimited,
+    RefusedForNow,
     SessionRevoked,
 )
 from actors.room_states import RoomStates
@@ -44,10 +45,12 @@ class FailurePolicy:
         self._answered_at = self._clock()
 
     def pause_s(self, error: Exception) -> float | None:
-        """A rate limit and a lost session are no crashes. The limit says how long to wait."""
+        """A rate limit, a refused account and a lost session are no crashes."""
         match error:
             case RateLimited():
                 return error.retry_after_s
+            case RefusedForNow():
+                return max(error.retry_after_s, self._bounds.refused_pause_s)
             case SessionRevoked() | CredentialsRefused():
                 return self._bounds.session_pause_s
             case _:

@@ -39,6 +39,24 @@ class HomeserverUnavailable(PortError):
     """
 
 
+class RefusedForNow(HomeserverUnavailable):
+    """The homeserver refuses for the sake of the account or of itself, until a person lifts that.
+
+    The account is suspended or locked, terms are not agreed to, or the server is over a limit.
+    Nothing was done, and the refused request is not to blame: keep everything and wait. `remedy`
+    says what ends it; `consent_uri` is a page to open for that.
+    """
+
+    def __init__(
+        self, reason: str, remedy: str, *, consent_uri: str | None = None, retry_after_s: float = 0
+    ) -> None:
+        super().__init__(f"{reason}: {remedy}")
+        self.reason = reason
+        self.remedy = remedy
+        self.consent_uri = consent_uri
+        self.retry_after_s = retry_after_s
+
+
 class RateLimited(PortError):
     """Status 429: nothing was done. Try again after `retry_after_s` seconds."""
 
@@ -55,6 +73,14 @@ class HomeserverRefused(PortError):
         self.status = status
         self.errcode = errcode
         self.message = message
+
+
+class RefusedUnclearly(HomeserverRefused):
+    """A refusal that may pass, or that nobody can explain: an unknown code, or M_UNKNOWN.
+
+    Nothing was done. Keep what was to be done, say so, and try it again later; only the answer to
+    a person's command may tell the reason instead.
+    """
 
 
 class SessionRevoked(PortError):
@@ -148,8 +174,8 @@ class NewRoom:
 class Homeserver(Protocol):
     """The homeserver, as the bot's account sees it.
 
-    Unless it says otherwise, every method may raise HomeserverUnavailable, RateLimited,
-    HomeserverRefused or SessionRevoked.
+    Unless it says otherwise, every method may raise HomeserverUnavailable, RefusedForNow among
+    it, RateLimited, HomeserverRefused, RefusedUnclearly among it, or SessionRevoked.
     """
 
     @property
@@ -166,6 +192,14 @@ class Homeserver(Protocol):
 
     async def probe(self) -> None:
         """Return only after a request that needs the session has succeeded."""
+        ...
+
+    async def try_writing(self, room_id: RoomId) -> None:
+        """Return if the account may write, without writing anything.
+
+        The request asks for a change in a joined room that the auth rules forbid to everyone. A
+        homeserver that refuses the account raises RefusedForNow before it looks at the rules.
+        """
         ...
 
     async def hydrate(self) -> Hydration:

@@ -6,7 +6,14 @@ from collections.abc import Collection, Iterable
 import structlog
 
 from actors.model import InboundMessage, RoomId, RoomMeta, RoomSnapshot, UserId, UserMeta
-from actors.ports import Gap, Homeserver, HomeserverRefused, HomeserverUnavailable, StateStore
+from actors.ports import (
+    Gap,
+    Homeserver,
+    HomeserverRefused,
+    HomeserverUnavailable,
+    RefusedUnclearly,
+    StateStore,
+)
 from actors.rows import from_row, room_key, user_key
 from actors.rules.relations import RoomGraph, room_graph
 
@@ -81,10 +88,12 @@ async def fetch_gap(
 ) -> Gap:
     """The messages from `token` back to `stop_at`, at most `limit`; none if they are refused.
 
-    Raises HomeserverUnavailable and RateLimited.
+    Raises HomeserverUnavailable, also after an unclear refusal, and RateLimited.
     """
     try:
         gap = await homeserver.messages_before(room_id, token, stop_at=stop_at, limit=limit)
+    except RefusedUnclearly as refusal:
+        raise HomeserverUnavailable(f"the gap can't be read now: {refusal}") from refusal
     except HomeserverRefused as refusal:
         _log.warning("gap_refused", room_id=room_id, reason=str(refusal))
         return Gap()

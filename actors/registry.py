@@ -216,6 +216,32 @@ class Creations:
         self._taken.pop(owner, None)
 
 
+class PutOff:
+    """Intents that a refusal has put off, each with its attempts and the time of the next one."""
+
+    def __init__(self) -> None:
+        self._until: dict[Nonce, tuple[int, float]] = {}
+
+    def is_due(self, nonce: Nonce, now: float) -> bool:
+        """Whether an intent may be tried at `now`, in anyio's time."""
+        return nonce not in self._until or self._until[nonce][1] <= now
+
+    def note(self, nonce: Nonce, now: float, *, first_s: float, cap_s: float) -> float:
+        """Put an intent off, twice as long each time; the seconds until its next attempt."""
+        attempts = self._until.get(nonce, (0, now))[0]
+        wait_s = min(cap_s, first_s * 2.0 ** min(attempts, 16))
+        self._until[nonce] = attempts + 1, now + wait_s
+        return wait_s
+
+    def forget(self, nonce: Nonce) -> None:
+        """Forget an intent that is done."""
+        self._until.pop(nonce, None)
+
+    def clear(self) -> None:
+        """Let every intent be tried again now."""
+        self._until.clear()
+
+
 class RefusedInvites:
     """Rooms with a refused invite to their owner, while an intent of the owner is open."""
 
@@ -279,6 +305,7 @@ class Registry:
         self.awaited = AwaitedRooms()
         self.links = SpaceLinks()
         self.creations = Creations()
+        self.put_off = PutOff()
         self.refused_invites = RefusedInvites()
         self.questions = Questions()
 

@@ -31,6 +31,7 @@ class Texts:
     creation_queued: str
     creation_waits: str
     creation_refused: str
+    creation_put_off: str
     number_refused: str
     no_space: str
     no_more_chats: str
@@ -100,6 +101,10 @@ ENGLISH: Final = Texts(
         "Your chat comes as soon as I can read them."
     ),
     creation_refused="The homeserver refused to create the room: {reason}",
+    creation_put_off=(
+        "The homeserver does not let me create a room at the moment: {reason}. "
+        "I keep trying, and your chat comes as soon as it does."
+    ),
     number_refused=(
         "I can't create a chat, because the homeserver did not let me write to your Space: {reason}"
     ),
@@ -183,6 +188,10 @@ RUSSIAN: Final = Texts(
         "Ваш чат появится, как только я смогу их прочитать."
     ),
     creation_refused="Сервер отказался создать комнату: {reason}",
+    creation_put_off=(
+        "Сейчас сервер не даёт мне создать комнату: {reason}. "
+        "Я продолжаю пробовать, и ваш чат появится, как только получится."
+    ),
     number_refused=(
         "Я не могу создать чат, потому что сервер не позволил мне изменить ваше пространство: "
         "{reason}"

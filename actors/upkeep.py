@@ -14,7 +14,13 @@ import structlog
 from actors.gate import Gate
 from actors.messages import IntentsWaiting, owner_address
 from actors.model import Marker, RoomId, RoomKind, UserId
-from actors.ports import Homeserver, HomeserverRefused, HomeserverUnavailable, RateLimited
+from actors.ports import (
+    Homeserver,
+    HomeserverRefused,
+    HomeserverUnavailable,
+    RateLimited,
+    RefusedUnclearly,
+)
 from actors.rules.classify import Chat
 from actors.rules.settlement import DesiredRows
 from actors.runtime.system import ActorSystem
@@ -124,7 +130,7 @@ class Upkeep:
                 except RateLimited as limit:
                     await anyio.sleep(limit.retry_after_s)
                     continue
-                except HomeserverUnavailable as error:
+                except (HomeserverUnavailable, RefusedUnclearly) as error:
                     _log.info("upkeep_waits", room_id=due.room_id, reason=str(error))
                     await anyio.sleep(self._again_s)
                     self._put_last(due)

@@ -156,6 +156,12 @@ class ThrowawaySynapse:
         await self.stop()
         await self.start()
 
+    async def reconfigure(self, **settings: object) -> None:
+        """Change settings of Synapse and restart it."""
+        self._settings = {**self._settings, **settings}
+        self._write_settings()
+        await self.restart()
+
     def pause(self) -> None:
         """Freeze Synapse with SIGSTOP: it accepts connections and does not answer."""
         self._running().signal(signal.SIGSTOP)
@@ -217,16 +223,22 @@ class ThrowawaySynapse:
     def _write_configuration(self) -> None:
         """Write Synapse's files. They are JSON, which is valid YAML and needs no library."""
         (self.folder / "log.json").write_text(json.dumps(_LOGGING))
-        (self.folder / "homeserver.json").write_text(json.dumps(self._configuration(), indent=1))
+        self._write_settings()
         seed = base64.b64encode(os.urandom(32)).decode().rstrip("=")
         (self.folder / "signing.key").write_text(f"ed25519 a_demo {seed}\n")
+
+    def _write_settings(self) -> None:
+        (self.folder / "homeserver.json").write_text(json.dumps(self._configuration(), indent=1))
+
+    def _resources(self) -> list[str]:
+        return ["client", "consent"] if "user_consent" in self._settings else ["client"]
 
     def _configuration(self) -> dict[str, object]:
         listener = {
             "type": "http",
             "port": self.port,
             "bind_addresses": ["127.0.0.1"],
-            "resources": [{"names": ["client"], "compress": False}],
+            "resources": [{"names": self._resources(), "compress": False}],
         }
         return {
             "server_name": SERVER_NAME,

@@ -15,6 +15,7 @@ from actors.ports import (
     HomeserverUnavailable,
     PositionLost,
     RateLimited,
+    RefusedForNow,
     SessionRevoked,
     StoreCorrupt,
     StoreUnavailable,
@@ -49,6 +50,7 @@ class Meaning:
 # fmt: off
 ERRORS: Final = (
     #       error                  in            becomes
+    # RefusedForNow is a HomeserverUnavailable.
     Meaning(HomeserverUnavailable, ACTIVE,       Trigger.HOMESERVER_LOST),
     Meaning(RateLimited,           ACTIVE,       Trigger.HOMESERVER_LOST),
     Meaning(HomeserverRefused,     ACTIVE,       Trigger.HOMESERVER_LOST),
@@ -63,7 +65,7 @@ ERRORS: Final = (
     Meaning(SessionRevoked,        WITH_SESSION, Trigger.SESSION_REVOKED),
     Meaning(SessionRevoked,        DEGRADED,     Trigger.SESSION_REVOKED, Trigger.LOGIN_NEEDED),
 
-    # The account was locked while the bot ran. The login finds out whether it still is.
+    # The account was deactivated while the bot ran. The login finds out whether it still is.
     Meaning(CredentialsRefused,    BEFORE_LOGIN, Trigger.CREDENTIALS_REFUSED),
     Meaning(CredentialsRefused,    WITH_SESSION, Trigger.SESSION_REVOKED),
     Meaning(CredentialsRefused,    DEGRADED,     Trigger.SESSION_REVOKED, Trigger.LOGIN_NEEDED),
@@ -96,4 +98,5 @@ def fact_of(error: Exception, current: Current) -> Fact:
     trigger, reason = trigger_for(error, current), str(error) or type(error).__name__
     if trigger is Trigger.STOP_REQUESTED:
         return Fact(trigger, f"{reason}; starting again with a new file", start_again=True)
-    return Fact(trigger, reason, error.retry_after_s if isinstance(error, RateLimited) else 0.0)
+    wait_s = error.retry_after_s if isinstance(error, RateLimited | RefusedForNow) else 0.0
+    return Fact(trigger, reason, wait_s)

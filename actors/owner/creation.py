@@ -8,6 +8,7 @@ answer, the joined rooms are searched for the nonce before createRoom is repeate
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+import anyio
 import structlog
 
 from actors.messages import IntentsWaiting, RoomChanged, owner_address
@@ -16,7 +17,13 @@ from actors.owner.onboarding import Onboarding
 from actors.owner.preconditions import Preconditions
 from actors.owner.room_making import RoomMaking, adopted
 from actors.owner.work import OwnerWork, required
-from actors.ports import HomeserverRefused, HomeserverUnavailable, RateLimited
+from actors.ports import (
+    HomeserverRefused,
+    HomeserverUnavailable,
+    RateLimited,
+    RefusedForNow,
+    RefusedUnclearly,
+)
 from actors.rows import from_row, room_key, to_row, user_key
 from actors.rules.numbering import MAX_CHAT_NUMBER, chat_id_of, chat_number
 from actors.writes import PutIntent, PutRow
@@ -47,11 +54,45 @@ class Creation:
                 services.tell_owner(self.work.owner, IntentsWaiting())
                 return
             intents = await self.work.services.store.open_intents(self.work.owner)
-            if not intents or not await self._advance(min(intents, key=_rank)):
+            # An invite that must wait holds up nothing else of its owner.
+            due = [each for each in intents if not _is_invite(each) or self._is_due(each)]
+            if not due or not await self._advance(min(due, key=_rank)):
                 return
 
     async def _advance(self, intent: Intent) -> bool:
         """Take one step. False: the intent must wait, and a later message continues it."""
+        if not self._is_due(intent):
+            return False
+        try:
+            return await self._step(intent)
+        except (RefusedForNow, RefusedUnclearly) as refusal:
+            self._put_off(intent, refusal)
+            return _is_invite(intent)
+
+    def _is_due(self, intent: Intent) -> bool:
+        now = anyio.current_time()
+        return self.work.services.registry.put_off.is_due(intent.nonce, now)
+
+    def _put_off(self, intent: Intent, refusal: Exception) -> None:
+        """Keep an intent that was refused unclearly or for now, and come back to it later."""
+        services, bounds = self.work.services, self.work.services.bounds
+        wait_s = services.registry.put_off.note(
+            intent.nonce,
+            anyio.current_time(),
+            first_s=bounds.put_off_first_s,
+            cap_s=bounds.put_off_cap_s,
+        )
+        _log.warning(
+            "intent_put_off",
+            owner=self.work.owner,
+            kind=str(intent.kind),
+            room_id=intent.reply_room,
+            reason=str(refusal),
+            next_try_in_s=wait_s,
+        )
+        services.tell_owner_later(wait_s, self.work.owner, IntentsWaiting())
+
+    async def _step(self, intent: Intent) -> bool:
         match intent.kind:
             case IntentKind.INVITED:
                 await Onboarding(self.work).answer_invite(intent)
@@ -181,6 +222,9 @@ class Creation:
         except RateLimited as limit:
             await self._queue(replace(intent, started_at=None), limit.retry_after_s)
             return False
+        except (RefusedForNow, RefusedUnclearly) as refusal:
+            await self._keep(replace(intent, started_at=None), refusal)
+            raise
         except HomeserverUnavailable as error:
             if intent.started_at is None:  # createRoom was not sent, so its answer is not unclear
                 raise
@@ -202,6 +246,14 @@ class Creation:
         _log.info("room_created", room_id=room_id, owner=self.work.owner, kind=str(intent.kind))
         await self.making.record(intent, room_id)
         return True
+
+    async def _keep(self, intent: Intent, refusal: RefusedForNow | RefusedUnclearly) -> None:
+        """Store that nothing was created. Only a bot that may still write tells the owner."""
+        if isinstance(refusal, RefusedForNow):
+            await self.work.services.store.commit([PutIntent(intent)])
+            return
+        text = self.work.services.texts.creation_put_off
+        await self.work.say_queued(intent, text.format(reason=refusal.message or refusal.errcode))
 
     async def _refused(self, intent: Intent, reason: str) -> None:
         """Give up a refused creation. A number that the Space's marker never had is free again.
@@ -261,6 +313,10 @@ class Creation:
             _log.info("creation_queued", owner=self.work.owner, nonce=intent.nonce, wait_s=wait_s)
         await self.work.say_queued(intent, self.work.services.texts.creation_queued)
         self.work.services.tell_owner_later(wait_s, self.work.owner, IntentsWaiting())
+
+
+def _is_invite(intent: Intent) -> bool:
+    return intent.kind is IntentKind.INVITED
 
 
 def _rank(intent: Intent) -> int:

@@ -20,7 +20,7 @@ from actors.model import (
     UserMeta,
 )
 from actors.owner.work import OwnerWork, required
-from actors.ports import HomeserverRefused
+from actors.ports import HomeserverRefused, RefusedUnclearly
 from actors.reading import read_if_joined
 from actors.rows import from_row, user_key
 from actors.services import Services
@@ -39,7 +39,10 @@ class Onboarding:
     work: OwnerWork
 
     async def answer_invite(self, intent: Intent) -> None:
-        """Join the room, or reject the invite. Onboarding follows as an intent of its own."""
+        """Join the room, or reject the invite. Onboarding follows as an intent of its own.
+
+        Raises RefusedUnclearly: only a clear refusal means that the invite is gone.
+        """
         homeserver = self.work.services.homeserver
         room_id = required(intent.reply_room)
         if await homeserver.is_server_notices(room_id):
@@ -50,6 +53,8 @@ class Onboarding:
         allowed = expected or is_unknown or self.work.services.allows(self.work.owner)
         try:
             await (homeserver.join(room_id) if allowed else homeserver.leave(room_id))
+        except RefusedUnclearly:
+            raise
         except HomeserverRefused as refusal:
             if refusal.errcode == _CANNOT_LEAVE_SERVER_NOTICES:
                 await self._join_server_notices(intent, room_id)

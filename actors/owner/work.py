@@ -99,6 +99,7 @@ class OwnerWork:
     async def finish(self, intent: Intent, *writes: Write) -> None:
         """Finish an intent, together with other writes in one transaction."""
         done = replace(intent, step=IntentStep.DONE)
+        self.services.registry.put_off.forget(intent.nonce)
         self.services.registry.refused_invites.forget(self.owner)
         await self.commit([PutIntent(done), *writes], intent)
 

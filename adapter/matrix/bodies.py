@@ -21,6 +21,18 @@ class Acknowledged(msgspec.Struct):
     """An answer with content that the bot does not use."""
 
 
+class LoginFlow(msgspec.Struct):
+    """One way to log in."""
+
+    type: str = ""
+
+
+class LoginFlows(msgspec.Struct):
+    """`GET /login`: the ways to log in."""
+
+    flows: list[LoginFlow]
+
+
 class LoggedIn(msgspec.Struct):
     """`POST /login`."""
 

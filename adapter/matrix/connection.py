@@ -11,13 +11,23 @@ import structlog
 
 from actors.bounds import Bounds
 from actors.meter import Meter
-from actors.ports import HomeserverUnavailable, PortError
+from actors.ports import (
+    CredentialsRefused,
+    HomeserverRefused,
+    HomeserverUnavailable,
+    PortError,
+    SessionRevoked,
+)
+from adapter.matrix.bodies import WhoAmI
 from adapter.matrix.errors import TRANSPORT_ERRORS, error_for, unavailable
 from adapter.matrix.lenient import UNDECODABLE, Decoder, Malformed
 
 _PREFIX: Final = "/_matrix/client/v3/"
 _LONG_POLL: Final = f"{_PREFIX}sync"
 """Requests to this path last until there is news, so their duration is not measured."""
+WHOAMI: Final = f"{_PREFIX}account/whoami"
+_ABOUT_SESSIONS: Final = frozenset({WHOAMI, f"{_PREFIX}login", f"{_PREFIX}logout"})
+"""A refusal of these requests needs no confirmation by `WHOAMI`."""
 
 A = TypeVar("A")
 
@@ -59,6 +69,8 @@ class Connection:
     ) -> None:
         self._client = client
         self.bounds = bounds
+        self.revoked_token = ""
+        """The last token of which the homeserver said twice that it is no longer good."""
         self._meter = meter or Meter()
 
     @property
@@ -85,11 +97,13 @@ class Connection:
     ) -> A:
         """Send a request and return the decoded answer. `path_to` makes the `path`.
 
-        `timeout_s` defaults to `Bounds.request_s`. Raises the errors of the Homeserver port.
+        `timeout_s` defaults to `Bounds.request_s`. Raises the errors of the Homeserver port;
+        SessionRevoked and CredentialsRefused only if the homeserver says the same when it is asked
+        about the session alone. If it then says that the session is good, the request is repeated.
         """
         meter, began = self._meter, anyio.current_time()
         try:
-            decoded = await self._answer(
+            decoded = await self._confirmed(
                 method, path, answer, body, timeout_s or self.bounds.request_s
             )
         except PortError as error:
@@ -114,6 +128,37 @@ class Connection:
         """Close the connections."""
         await self._client.close()
 
+    async def _confirmed(
+        self,
+        method: str,
+        path: str,
+        answer: type[A],
+        body: Mapping[str, object] | None,
+        timeout_s: float,
+    ) -> A:
+        try:
+            return await self._answer(method, path, answer, body, timeout_s)
+        except (SessionRevoked, CredentialsRefused) as error:
+            if path in _ABOUT_SESSIONS or not self.access_token:
+                raise
+            await self._confirm_session()
+            if isinstance(error, CredentialsRefused):
+                # Only the account of another person can be meant.
+                raise HomeserverRefused(403, "M_USER_DEACTIVATED", str(error)) from error
+        try:
+            return await self._answer(method, path, answer, body, timeout_s)
+        except SessionRevoked as error:
+            reason = f"refused, although the session is good: {error}"
+            raise HomeserverUnavailable(reason) from error
+
+    async def _confirm_session(self) -> None:
+        """Return if the homeserver says that the session is good; raise its error otherwise."""
+        try:
+            await self._answer("GET", WHOAMI, WhoAmI, None, self.bounds.request_s)
+        except SessionRevoked:
+            self.revoked_token = self.access_token
+            raise
+
     async def _answer(
         self,
         method: str,
@@ -123,7 +168,7 @@ class Connection:
         timeout_s: float,
     ) -> A:
         status, headers, content = await self._exchange(method, path, body, timeout_s)
-        error = error_for(status, headers, content)
+        error = error_for(status, headers, content, has_token=bool(self.access_token))
         if error is not None:
             raise error
         malformed = Malformed()

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Final
 
 import aiohttp
-import msgspec
 
 from actors.ports import (
     CredentialsRefused,
@@ -17,9 +16,12 @@ from actors.ports import (
     PortError,
     PositionLost,
     RateLimited,
+    RefusedUnclearly,
     SessionRevoked,
 )
+from adapter.matrix.codes import About, about
 from adapter.matrix.lenient import UNDECODABLE, Decoder, Malformed
+from adapter.matrix.problems import Problem, problem_in, refusal_for_now
 
 TRANSPORT_ERRORS: Final = (aiohttp.ClientError, TimeoutError, OSError)
 """Errors that a request can raise before it has an answer."""
@@ -31,22 +33,20 @@ _REASON_LIMIT: Final = 200
 _TOO_MANY_REQUESTS: Final = 429
 _REQUEST_TIMEOUT: Final = 408
 _CONTENT_TOO_LARGE: Final = 413
+_BAD_REQUEST: Final = 400
+_UNAUTHORIZED: Final = 401
+_body_decoder: Final = Decoder(dict[str, object])
+_ABOUT_TOKENS: Final = frozenset({"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"})
 
 
-class _Problem(msgspec.Struct):
-    errcode: str = ""
-    error: str = ""
-    retry_after_ms: float | None = None
-
-
-_problem_decoder: Final = Decoder(_Problem)
-
-
-def error_for(status: int, headers: Mapping[str, str], body: bytes) -> PortError | None:
+def error_for(
+    status: int, headers: Mapping[str, str], body: bytes, *, has_token: bool = True
+) -> PortError | None:
     """The port error for an answer; None for a 2xx answer with a body that looks like JSON.
 
-    The HTTP status decides first. A 4xx answer without a Matrix error code comes from a proxy in
-    front of the homeserver and says nothing about the request.
+    The HTTP status decides first, then what the error code is about. A 4xx answer without a Matrix
+    error code comes from a proxy in front of the homeserver and says nothing about the request.
+    `has_token` says whether the request had an access token.
     """
     if status // 100 == 2:  # noqa: PLR2004 (2xx)
         if body.lstrip()[:1] in {b"{", b"["} or body.strip() == b"null":
@@ -59,7 +59,7 @@ def error_for(status: int, headers: Mapping[str, str], body: bytes) -> PortError
         return HomeserverUnavailable(_unavailable_reason(status, problem))
     if not problem.errcode and status != _CONTENT_TOO_LARGE:
         return HomeserverUnavailable(_unavailable_reason(status, problem))
-    return _refusal(status, problem)
+    return _refusal(status, headers, problem, has_token=has_token)
 
 
 def unavailable(error: Exception, timeout_s: float) -> HomeserverUnavailable:
@@ -67,41 +67,56 @@ def unavailable(error: Exception, timeout_s: float) -> HomeserverUnavailable:
     return HomeserverUnavailable(_transport_reason(error, timeout_s)[:_REASON_LIMIT])
 
 
-def _refusal(status: int, problem: _Problem) -> PortError:
-    match problem.errcode:
-        case "M_UNKNOWN_TOKEN" | "M_MISSING_TOKEN":
-            return SessionRevoked(problem.error or problem.errcode)
-        case "M_USER_DEACTIVATED":
+def _refusal(
+    status: int, headers: Mapping[str, str], problem: Problem, *, has_token: bool
+) -> PortError:
+    """The error for a Matrix error code. With a token, 401 is never about the request itself."""
+    errcode = problem.errcode or "M_TOO_LARGE"
+    match about(errcode):
+        case About.ACCOUNT_FOR_GOOD:
             return CredentialsRefused(
                 "the homeserver says that this account is deactivated: use another account"
             )
-        case "M_USER_LOCKED":
-            return CredentialsRefused(
-                "the homeserver says that this account is locked: ask its administrator"
-            )
-        case "M_UNKNOWN_POS":
-            return PositionLost(problem.error or problem.errcode)
-        case errcode:
-            return HomeserverRefused(status, errcode or "M_TOO_LARGE", problem.error)
+        case About.ACCOUNT_FOR_NOW:
+            return refusal_for_now(problem)
+        case About.SERVER_FOR_NOW if problem.code == "M_LIMIT_EXCEEDED":
+            return RateLimited(_retry_after_s(problem, headers))
+        case About.SERVER_FOR_NOW if status == _BAD_REQUEST and not problem.names_limit:
+            # Synapse refuses to join a room that is too large for it with the same code.
+            return HomeserverRefused(status, errcode, problem.error)
+        case About.SERVER_FOR_NOW:
+            return refusal_for_now(problem, _retry_after_s(problem, headers, default_s=0))
+        case About.POSITION:
+            return PositionLost(problem.error or errcode)
+        case About.SESSION if has_token or problem.code in _ABOUT_TOKENS:
+            return SessionRevoked(problem.error or errcode)
+        case _ if has_token and status == _UNAUTHORIZED:
+            return SessionRevoked(f"{status} {errcode}: {problem.error}"[:_REASON_LIMIT])
+        case About.REQUEST | About.ROOM:
+            return HomeserverRefused(status, errcode, problem.error)
+        case About.REQUEST_FOR_NOW | About.SESSION:
+            return RefusedUnclearly(status, errcode, problem.error)
 
 
-def _problem(body: bytes) -> _Problem:
+def _problem(body: bytes) -> Problem:
     try:
-        return _problem_decoder.decode(body, Malformed())
+        return problem_in(_body_decoder.decode(body, Malformed()))
     except UNDECODABLE:
-        return _Problem()
+        return Problem()
 
 
-def _retry_after_s(problem: _Problem, headers: Mapping[str, str]) -> float:
+def _retry_after_s(
+    problem: Problem, headers: Mapping[str, str], default_s: float = _DEFAULT_RETRY_AFTER_S
+) -> float:
     if problem.retry_after_ms is not None and problem.retry_after_ms >= 0:
         return min(problem.retry_after_ms / 1000, MAX_RETRY_AFTER_S)
     seconds = headers.get("Retry-After", "").strip()
     if seconds.isascii() and seconds.isdigit():
         return min(float(seconds), MAX_RETRY_AFTER_S)
-    return _DEFAULT_RETRY_AFTER_S
+    return default_s
 
 
-def _unavailable_reason(status: int, problem: _Problem) -> str:
+def _unavailable_reason(status: int, problem: Problem) -> str:
     if not problem.errcode:
         return f"{status} from a proxy (not Matrix)"
     return f"{status} {problem.errcode}: {problem.error}"[:_REASON_LIMIT]

@@ -60,7 +60,10 @@ DEFAULT_DEVICE_ID: Final = "SURFACESBOT"
 _TYPING_MS: Final = 30_000
 _PAGE_SIZE: Final = 100
 _EXTRA_PAGES: Final = 20
+_PROBE_TYPE: Final = "io.surfaces.probe"
 _BAD_REQUEST: Final = 400
+_ABOUT_POSITIONS: Final = frozenset({"M_UNKNOWN", "M_INVALID_PARAM", "M_BAD_JSON"})
+"""Homeservers refuse a malformed position with one of these codes."""
 _FORBIDDEN: Final = 403
 _RELATION_REFUSED: Final = (400, 404)
 """A refusal with one of these may be about the relation to another event alone."""
@@ -143,6 +146,16 @@ class Gateway:
         """Return only after a request that needs the session has succeeded."""
         await self._rooms.probe()
 
+    async def try_writing(self, room_id: RoomId) -> None:
+        """Return if the account may write: ask for a state event that no auth rules allow.
+
+        A state key that is another user's id is refused for everyone but that user, so nothing is
+        ever written.
+        """
+        path = path_to("rooms", room_id, "state", _PROBE_TYPE, f"@not-{self._me[1:]}")
+        with suppress(HomeserverRefused):
+            await self._http.request("PUT", path, Acknowledged, {})
+
     async def hydrate(self) -> Hydration:
         """Read the state of every joined room, and the matching sync position."""
         return await self._rooms.hydrate()
@@ -161,7 +174,7 @@ class Gateway:
                 "GET", path, SyncResponse, timeout_s=timeout_s + self._http.bounds.sync_grace_s
             )
         except HomeserverRefused as error:
-            if error.status == _BAD_REQUEST:
+            if error.status == _BAD_REQUEST and error.errcode in _ABOUT_POSITIONS:
                 raise PositionLost(str(error)) from error
             raise
         return delta_of(response, self._me)

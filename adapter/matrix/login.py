@@ -1,18 +1,28 @@
 """Getting a session: by access token, by stored session or by password."""
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+import anyio
 import structlog
 
 from actors.model import UserId
-from actors.ports import CredentialsRefused, HomeserverRefused, PortError, SessionRevoked
-from adapter.matrix.bodies import Acknowledged, LoggedIn, WhoAmI
-from adapter.matrix.connection import Connection, path_to
+from actors.ports import (
+    CredentialsRefused,
+    HomeserverRefused,
+    HomeserverUnavailable,
+    PortError,
+    SessionRevoked,
+)
+from adapter.matrix.bodies import Acknowledged, LoggedIn, LoginFlows, WhoAmI
+from adapter.matrix.connection import WHOAMI, Connection, path_to
 from adapter.matrix.session import Session, SessionFile
 
-_FORBIDDEN: Final = 403
+_REFUSED_CODE: Final = "M_FORBIDDEN"
+"""The only code of a refused login that is about the password."""
+_LOGIN_TYPE: Final = "m.login.password"
 _DEVICE_NAME: Final = "surfaces-bot"
 
 _log = structlog.get_logger("adapter.matrix.login")
@@ -47,18 +57,48 @@ class Login:
         """Give the connection a valid session.
 
         Returns its source: `access token`, `stored session` or `password`. Raises
-        CredentialsRefused, and what a request raises except SessionRevoked.
+        CredentialsRefused, and what a request raises except SessionRevoked. Without a password, a
+        token is given up only after it was refused `Bounds.token_asks` times.
         """
-        given = self._credentials
-        if given.access_token and await self._accepts(given.access_token, given.device_id):
-            return "access token"
-        stored = self._stored()
-        if stored and await self._accepts(stored.access_token, stored.device_id):
-            return "stored session"
-        if given.password is None:
+        how = await self._with_a_token()
+        if how is not None:
+            return how
+        if self._credentials.password is None:
             raise CredentialsRefused(self._no_session_reason())
-        await self._log_in_by_password(given.password)
+        try:
+            await self._log_in_by_password(self._credentials.password)
+        except CredentialsRefused:
+            self._connection.revoked_token = ""  # the last hope: that was a mistake
+            how = await self._with_a_token()
+            if how is None:
+                raise
+            return how
         return "password"
+
+    async def _with_a_token(self) -> str | None:
+        """Resume the given or the stored session; None if the homeserver accepts neither."""
+        given, bounds = self._credentials, self._connection.bounds
+        is_only_way = given.password is None and not given.visiting
+        for left in reversed(range(bounds.token_asks if is_only_way else 1)):
+            known = False
+            for how, token, device_id in self._sessions():
+                known = True
+                if not is_only_way and token == self._connection.revoked_token:
+                    continue
+                if await self._accepts(token, device_id):
+                    return how
+            if left and known:
+                await anyio.sleep(bounds.token_again_s)
+        return None
+
+    def _sessions(self) -> Iterator[tuple[str, str, str]]:
+        """The source, the token and the device id of each session that may still be good."""
+        given = self._credentials
+        if given.access_token:
+            yield "access token", given.access_token, given.device_id
+        stored = self._stored()
+        if stored is not None:
+            yield "stored session", stored.access_token, stored.device_id
 
     async def log_out(self) -> None:
         """End a session that `log_in` created and did not store; leave any other session alone."""
@@ -79,7 +119,7 @@ class Login:
         me = self._credentials.user_id
         self._connection.resume(me, device_id, access_token)
         try:
-            account = await self._connection.request("GET", path_to("account", "whoami"), WhoAmI)
+            account = await self._connection.request("GET", WHOAMI, WhoAmI)
         except SessionRevoked as error:
             _log.info("session_not_accepted", reason=str(error))
             return False
@@ -110,7 +150,9 @@ class Login:
         try:
             answer = await self._password_login(me, password, device_id)
         except HomeserverRefused as error:
-            raise CredentialsRefused(await self._refusal(error, password)) from error
+            raise await self._refusal(error, password) from error
+        except SessionRevoked as error:
+            raise HomeserverUnavailable(f"the login is refused like a session: {error}") from error
         if answer.user_id != self._credentials.user_id:
             await self.log_out()
             raise CredentialsRefused(
@@ -133,7 +175,7 @@ class Login:
 
     async def _password_login(self, user: str, password: str, device_id: str) -> LoggedIn:
         body = {
-            "type": "m.login.password",
+            "type": _LOGIN_TYPE,
             "identifier": {"type": "m.id.user", "user": user},
             "password": password,
             "device_id": device_id,
@@ -144,21 +186,42 @@ class Login:
         self._unsaved = True
         return answer
 
-    async def _refusal(self, error: HomeserverRefused, password: str) -> str:
+    async def _refusal(self, error: HomeserverRefused, password: str) -> PortError:
+        """The error for a refused password login. Any code but one leaves the password in order."""
         me = self._credentials.user_id
-        if error.status != _FORBIDDEN:
-            return f"the homeserver refuses the password login of {me}: {error}"
+        if error.errcode != _REFUSED_CODE:
+            return await self._refusal_without_blame(error)
         known = await self._known_as(password)
         if known not in {None, me}:
-            return (
+            return CredentialsRefused(
                 f"the homeserver refuses {me} but accepts {known} with the same password: "
                 "correct MATRIX_USER_ID"
             )
         # A deactivated account has no password, and Synapse gives no other reason.
-        return (
+        return CredentialsRefused(
             f"the homeserver refuses the password of {me}: check MATRIX_PASSWORD and "
             "MATRIX_USER_ID, and that the account is not deactivated"
         )
+
+    async def _refusal_without_blame(self, error: HomeserverRefused) -> PortError:
+        """Waiting helps, unless the homeserver says that it has no logins with a password."""
+        me = self._credentials.user_id
+        if await self._offers_passwords():
+            return HomeserverUnavailable(f"the login of {me} is refused for now: {error}")
+        return CredentialsRefused(
+            f"the homeserver refuses the password login of {me}, and offers none: "
+            f"set MATRIX_ACCESS_TOKEN ({error})"
+        )
+
+    async def _offers_passwords(self) -> bool:
+        """Whether logins with a password exist. Without a clear answer, they do."""
+        try:
+            offered = await self._connection.request("GET", path_to("login"), LoginFlows)
+        except HomeserverRefused as refusal:
+            return refusal.errcode != "M_UNRECOGNIZED"
+        except PortError:
+            return True
+        return not offered.flows or _LOGIN_TYPE in {flow.type for flow in offered.flows}
 
     async def _known_as(self, password: str) -> str | None:
         """The user id that the homeserver logs in for the localpart of the configured user id.

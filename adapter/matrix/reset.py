@@ -19,6 +19,7 @@ from actors.ports import (
     HomeserverUnavailable,
     Hydration,
     RateLimited,
+    RefusedForNow,
 )
 from actors.rows import StoredRows
 from actors.rules.classify import Chat, Conflict, RoomRows, Skipped, Space, Verdict, classify
@@ -194,6 +195,8 @@ class _Leaving:
                 return await request()
             except RateLimited as limit:
                 wait_s = limit.retry_after_s
+            except RefusedForNow:
+                raise
             except HomeserverUnavailable:
                 failures += 1
                 if failures == ATTEMPTS:

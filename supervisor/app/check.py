@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from urllib.parse import quote
 
-from actors.ports import CredentialsRefused, PortError, RateLimited
+from actors.bounds import Bounds
+from actors.ports import CredentialsRefused, Homeserver, PortError, RateLimited, RefusedForNow
 from supervisor.app.findings import Finding, check_homeserver, check_paths
 from supervisor.app.gateway import open_gateway
+from supervisor.serving.refusals import refusal_of_account
 from supervisor.settings import Settings
 
 
@@ -29,14 +31,37 @@ async def _check_account(settings: Settings) -> list[Finding]:
             how = await gateway.log_in()
         except PortError as error:
             return [_login_failure(settings, error)]
+        refusal = await _refusal(gateway)
     return [
         Finding(ok=True, what=f"{settings.user_id} logs in with the {how}"),
+        *([_refused(refusal)] if refusal else []),
         _about_rate_limits(settings),
     ]
 
 
+async def _refusal(homeserver: Homeserver) -> RefusedForNow | None:
+    """The refusal of an account that may log in, but not read or write; None for none.
+
+    Nothing is written. An account without rooms is only asked to read.
+    """
+    try:
+        if not await homeserver.joined_rooms():
+            await homeserver.hydrate()
+        return await refusal_of_account(homeserver, rooms_asked=Bounds().rooms_asked)
+    except RefusedForNow as refusal:
+        return refusal
+    except PortError:
+        return None
+
+
+def _refused(refusal: RefusedForNow) -> Finding:
+    return Finding(ok=False, what=refusal.reason, advice=refusal.remedy)
+
+
 def _login_failure(settings: Settings, error: PortError) -> Finding:
     match error:
+        case RefusedForNow():
+            return _refused(error)
         case CredentialsRefused():
             return Finding(ok=False, what=str(error), refused=True)
         case RateLimited():

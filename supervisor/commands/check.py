@@ -8,11 +8,14 @@ import anyio
 import typer
 
 from supervisor.commands.invocation import ExitCode, configure
+from supervisor.lifecycle import MACHINE, State
+from supervisor.lock import running_since
 from supervisor.settings import load_settings
 from supervisor.text.console import console, harmless, print_marked
 
 if TYPE_CHECKING:
     from supervisor.app.findings import Finding
+    from supervisor.settings import Settings
 
 
 def check() -> None:
@@ -29,6 +32,7 @@ def check() -> None:
     """
     settings = load_settings()
     from supervisor.app.check import check as look
+    from supervisor.app.findings import Finding
 
     configure(settings)
     findings: list[Finding] = []
@@ -42,7 +46,24 @@ def check() -> None:
 
     with out.status(f"asking {harmless(settings.homeserver)}"):  # shown on a terminal only
         anyio.run(look, settings, tell)
+    if all(finding.ok for finding in findings):
+        for reason in _troubles_of_running_bot(settings):
+            tell(Finding(ok=False, what=f"the running bot is degraded: {reason}"))
     if any(finding.refused for finding in findings):
         raise typer.Exit(ExitCode.REFUSED)
     if not all(finding.ok for finding in findings):
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _troubles_of_running_bot(settings: "Settings") -> list[str]:
+    """Why a running bot is degraded, by its journal: it may know what cannot be seen from here."""
+    from actors.ports import PortError
+    from adapter.sqlite.journal import JournalMissing, read_journal
+
+    if running_since(settings.store_path) is None:
+        return []
+    try:
+        rows = read_journal(settings.journal_path, machine=MACHINE, limit=1)
+    except (JournalMissing, PortError):
+        return []
+    return [row.transition.reason for row in rows if row.transition.dst == State.DEGRADED]

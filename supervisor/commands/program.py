@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import structlog
 import typer
 
-from actors.ports import CredentialsRefused, HomeserverUnavailable, PortError
+from actors.ports import CredentialsRefused, HomeserverUnavailable, PortError, RefusedForNow
 from supervisor.commands.check import check
 from supervisor.commands.demo import demo
 from supervisor.commands.graph import graph
@@ -106,6 +106,9 @@ def _explain(error: Exception) -> ExitCode:
         case InstanceLocked() as locked:
             _say(str(locked))
             return ExitCode.LOCKED
+        case RefusedForNow() as refused:
+            _say(f"not now: {refused}")
+            return ExitCode.FAILED
         case HomeserverUnavailable() as away:
             _say(f"the homeserver is unavailable ({away}): `{PROGRAM} check` shows details")
             return ExitCode.FAILED

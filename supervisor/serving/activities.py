@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,6 +27,7 @@ from supervisor.serving.fresh_start import doubt_writes, sharpened
 from supervisor.serving.generations import Generations
 from supervisor.serving.outbox import Outbox
 from supervisor.serving.pump import Pump, invite_writes
+from supervisor.serving.refusals import Refusals
 from supervisor.serving.second_instance import SecondInstanceDetector
 
 _log = structlog.get_logger()
@@ -52,6 +54,7 @@ class BotActivities:
     outbox: Outbox
     detector: SecondInstanceDetector
     generations: Generations
+    refusals: Refusals
     meter: Meter
     trusted: bool = False
     """Whether the stored rows are known to match the homeserver at the stored position."""
@@ -66,8 +69,8 @@ class BotActivities:
     _doubt: Doubt | None = field(default=None, init=False)
     """Why the stored position can't be believed, until another position replaces it."""
     _serving: anyio.CancelScope | None = field(default=None, init=False)
-    _failing: str = field(default="", init=False)
-    """How rooms failed when their failures last ended `serve`."""
+    _ended_by: Exception | None = field(default=None, init=False)
+    """The error that ends `serve` from beside it: failing rooms, or a refused account."""
     _pruned_at: float = field(default=-math.inf, init=False)
 
     async def log_in(self) -> str:
@@ -219,10 +222,13 @@ class BotActivities:
         pump = self._pump()
         gate, system = self.services.gate, self.services.system
         gate.live, gate.creating = True, not degraded
+        self._ended_by = None
         self.outbox.end_pauses()
         self.generations.begin()
         system.observe = _ignore_report if degraded else self._on_report
+        self.refusals.tell = self._end_serving
         if not degraded:
+            self.services.registry.put_off.clear()
             system.outage_is_over()
         try:
             with anyio.CancelScope() as self._serving:
@@ -232,11 +238,21 @@ class BotActivities:
                 await pump.run(position, regularly=self._announce_waiting)
         finally:
             gate.live = False
-        raise RoomsFail(self._failing)
+            self._serving = None
+        raise self._reason_of_end()
+
+    def _reason_of_end(self) -> Exception:
+        return self._ended_by or RuntimeError("serve ends by raising")
 
     def _on_report(self, report: Report) -> None:
-        if isinstance(report, FailuresShared) and self._serving is not None:
-            self._failing = f"{report.actors} rooms fail the same way: {report.reason}"
+        if isinstance(report, FailuresShared):
+            reason = f"{report.actors} rooms fail the same way: {report.reason}"
+            self._end_serving(RoomsFail(reason))
+
+    def _end_serving(self, error: Exception) -> None:
+        """Let `serve` raise this error, if it runs and does not end already."""
+        if self._serving is not None and not self._serving.cancel_called:
+            self._ended_by = error
             self._serving.cancel()
 
     def has_no_open_work(self) -> bool:
@@ -255,12 +271,25 @@ class BotActivities:
         self._doubt = Doubt.POSITION
 
     async def probe(self) -> None:
-        """Return only after both the homeserver and the store have answered."""
+        """Return only after both the homeserver and the store have answered.
+
+        After a refusal for now, also a request to read and a request to write have to succeed: an
+        account that is refused can often do everything but the one thing that it needs.
+        """
         await self.services.store.verify()
         await self.services.homeserver.probe()
+        if self.refusals.pending:
+            await self._probe_account()
         await self.services.store.commit(
             [PutRow("probe", {"at": self.services.wall_clock()}), DeleteRow("probe")]
         )
+
+    async def _probe_account(self) -> None:
+        position = await self.services.store.position()
+        if position is not None:
+            with suppress(PositionLost):
+                await self.services.homeserver.sync(position, 0)
+        await self.refusals.check()
 
     async def _announce_waiting(self) -> None:
         """Notify the actors and the outbox of all waiting work in the store.

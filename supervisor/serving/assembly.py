@@ -24,6 +24,7 @@ from supervisor.serving.activities import BotActivities
 from supervisor.serving.generations import Generations
 from supervisor.serving.live_only import LiveOnly
 from supervisor.serving.outbox import Outbox
+from supervisor.serving.refusals import Refusals
 from supervisor.serving.second_instance import SecondInstanceDetector
 
 
@@ -62,9 +63,10 @@ def assemble(
     for people; `clock` returns anyio's time, which a known event loop returns faster than anyio.
     """
     gate, random, meter = Gate(), random or Random(), meter or Meter()  # noqa: S311  jitter
-    guarded = LiveOnly(homeserver, gate)
     slots = anyio.CapacityLimiter(bounds.homeserver_slots)
     registry, background = Registry(), Background()
+    refusals = Refusals(homeserver, gate, background, bounds.rooms_asked)
+    guarded = LiveOnly(homeserver, gate, refusals)
     outbox = Outbox(
         guarded,
         store,
@@ -98,4 +100,4 @@ def assemble(
     outbox.on_refusal = lambda room_id: services.tell_room(room_id, RoomChanged())
     generations = Generations(guarded, store, services.ids.nonce, bounds)
     detector = SecondInstanceDetector(guarded, Instance(transitions.boot, where), bounds)
-    return Bot(services, BotActivities(services, outbox, detector, generations, meter))
+    return Bot(services, BotActivities(services, outbox, detector, generations, refusals, meter))

@@ -18,6 +18,7 @@ from actors.model import (
     UserId,
 )
 from actors.ports import Gap, Homeserver, HomeserverUnavailable, Hydration, NewRoom, SyncDelta
+from supervisor.serving.refusals import Refusals
 
 
 class NotLive(HomeserverUnavailable):
@@ -28,12 +29,14 @@ class NotLive(HomeserverUnavailable):
 class LiveOnly:
     """Implements `actors.ports.Homeserver` over another one.
 
-    Reading, typing notices and read receipts always pass.
+    Reading, typing notices and read receipts always pass. Refusals for now are noted, except those
+    of typing notices and read receipts, which nobody misses.
     """
 
-    def __init__(self, homeserver: Homeserver, gate: Gate) -> None:
+    def __init__(self, homeserver: Homeserver, gate: Gate, refusals: Refusals) -> None:
         self._homeserver = homeserver
         self._gate = gate
+        self._watch = refusals.watch
 
     @property
     def me(self) -> UserId:
@@ -56,45 +59,51 @@ class LiveOnly:
 
     async def log_in(self) -> str:
         """Get a session."""
-        return await self._homeserver.log_in()
+        return await self._watch(self._homeserver.log_in())
 
     async def probe(self) -> None:
         """Send a request that needs the session."""
-        await self._homeserver.probe()
+        await self._watch(self._homeserver.probe())
+
+    async def try_writing(self, room_id: RoomId) -> None:
+        """Return if the account may write; nothing is written."""
+        await self._homeserver.try_writing(room_id)
 
     async def hydrate(self) -> Hydration:
         """Read every joined room's state."""
-        return await self._homeserver.hydrate()
+        return await self._watch(self._homeserver.hydrate())
 
     async def sync(self, since: str, timeout_s: float) -> SyncDelta:
         """Wait for news."""
-        return await self._homeserver.sync(since, timeout_s)
+        return await self._watch(self._homeserver.sync(since, timeout_s))
 
     async def messages_before(
         self, room_id: RoomId, token: str, *, stop_at: str, limit: int
     ) -> Gap:
         """Read the messages of a gap."""
-        return await self._homeserver.messages_before(room_id, token, stop_at=stop_at, limit=limit)
+        return await self._watch(
+            self._homeserver.messages_before(room_id, token, stop_at=stop_at, limit=limit), room_id
+        )
 
     async def read_room(self, room_id: RoomId) -> RoomSnapshot:
         """Read one room's state."""
-        return await self._homeserver.read_room(room_id)
+        return await self._watch(self._homeserver.read_room(room_id), room_id)
 
     async def text_of(self, room_id: RoomId, event_id: EventId) -> str:
         """The text of a message."""
-        return await self._homeserver.text_of(room_id, event_id)
+        return await self._watch(self._homeserver.text_of(room_id, event_id), room_id)
 
     async def inviter_of(self, room_id: RoomId) -> UserId | None:
         """The user who invited the bot to a joined room."""
-        return await self._homeserver.inviter_of(room_id)
+        return await self._watch(self._homeserver.inviter_of(room_id), room_id)
 
     async def is_server_notices(self, room_id: RoomId) -> bool:
         """Whether the homeserver writes its notices in a room."""
-        return await self._homeserver.is_server_notices(room_id)
+        return await self._watch(self._homeserver.is_server_notices(room_id), room_id)
 
     async def joined_rooms(self) -> frozenset[RoomId]:
         """The rooms that the bot has joined."""
-        return await self._homeserver.joined_rooms()
+        return await self._watch(self._homeserver.joined_rooms())
 
     async def set_typing(self, room_id: RoomId, *, typing: bool) -> None:
         """Show a typing notice, or end it."""
@@ -111,15 +120,15 @@ class LiveOnly:
 
     async def find_sent(self, message: OutboundMessage) -> EventId | None:
         """The bot's own event with this message's transaction id."""
-        return await self._homeserver.find_sent(message)
+        return await self._watch(self._homeserver.find_sent(message), message.room_id)
 
     async def has_event(self, room_id: RoomId, event_id: EventId) -> bool:
         """Whether the homeserver has this event."""
-        return await self._homeserver.has_event(room_id, event_id)
+        return await self._watch(self._homeserver.has_event(room_id, event_id), room_id)
 
     async def generation(self) -> Generation | None:
         """The generation in the account data."""
-        return await self._homeserver.generation()
+        return await self._watch(self._homeserver.generation())
 
     async def close(self) -> None:
         """Close connections."""
@@ -129,48 +138,48 @@ class LiveOnly:
 
     async def create_room(self, room: NewRoom) -> RoomId:
         """Create a room."""
-        return await self._creating.create_room(room)
+        return await self._watch(self._creating.create_room(room))
 
     async def write_marker(self, room_id: RoomId, marker: Marker) -> None:
         """Write the marker."""
-        await self._live.write_marker(room_id, marker)
+        await self._watch(self._live.write_marker(room_id, marker), room_id)
 
     async def set_name(self, room_id: RoomId, name: str) -> None:
         """Name a room."""
-        await self._live.set_name(room_id, name)
+        await self._watch(self._live.set_name(room_id, name), room_id)
 
     async def link(self, space_id: RoomId, room_id: RoomId) -> None:
         """Add a room to a Space."""
-        await self._live.link(space_id, room_id)
+        await self._watch(self._live.link(space_id, room_id), space_id)
 
     async def unlink(self, space_id: RoomId, room_id: RoomId) -> None:
         """Remove a room from a Space."""
-        await self._live.unlink(space_id, room_id)
+        await self._watch(self._live.unlink(space_id, room_id), space_id)
 
     async def join(self, room_id: RoomId) -> None:
         """Join a room."""
-        await self._live.join(room_id)
+        await self._watch(self._live.join(room_id), room_id, joining=True)
 
     async def leave(self, room_id: RoomId) -> None:
         """Leave a room."""
-        await self._live.leave(room_id)
+        await self._watch(self._live.leave(room_id), room_id)
 
     async def forget(self, room_id: RoomId) -> None:
         """Forget a room."""
-        await self._live.forget(room_id)
+        await self._watch(self._live.forget(room_id), room_id)
 
     async def invite(self, room_id: RoomId, user_id: UserId) -> None:
         """Invite a user."""
-        await self._live.invite(room_id, user_id)
+        await self._watch(self._live.invite(room_id, user_id), room_id)
 
     async def send(self, message: OutboundMessage) -> EventId:
         """Send a message."""
-        return await self._live.send(message)
+        return await self._watch(self._live.send(message), message.room_id)
 
     async def announce(self, instance: Instance) -> None:
         """Write this process's name into the account data."""
-        await self._live.announce(instance)
+        await self._watch(self._live.announce(instance))
 
     async def keep_generation(self, generation: Generation) -> None:
         """Write the generation into the account data."""
-        await self._live.keep_generation(generation)
+        await self._watch(self._live.keep_generation(generation))

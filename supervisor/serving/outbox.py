@@ -1,8 +1,9 @@
 """Delivers the outbox: rooms in parallel, and the messages of a room in order.
 
-A message stays in the outbox until the server confirms or refuses it. The transaction id makes a
-repeated request harmless: the server sends no message twice. A server forgets the id after a day,
-or with the session. Then the bot looks for the message in its room before it sends it again.
+A message stays in the outbox until the server confirms it, or refuses it clearly. The transaction
+id makes a repeated request harmless: the server sends no message twice. A server forgets the id
+after a day, or with the session. Then the bot looks for the message in its room before it sends it
+again.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from actors.ports import (
     HomeserverRefused,
     HomeserverUnavailable,
     RateLimited,
+    RefusedUnclearly,
     StateStore,
 )
 from actors.registry import Gaps
@@ -116,7 +118,7 @@ class Outbox:
             except RateLimited as limit:
                 await anyio.sleep(limit.retry_after_s)
                 return False
-            except HomeserverUnavailable as error:
+            except (HomeserverUnavailable, RefusedUnclearly) as error:
                 wait_s = self._backoff.delay_s(failures + 1, self._random)
                 _log.warning(
                     "send_failed",

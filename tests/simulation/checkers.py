@@ -151,9 +151,14 @@ class Checkers:
             self.violated(f"the process ended by itself: {last.cause} ({last.reason})")
 
     def _may_write(self, method: str) -> bool:
-        """Only a live bot may write; while rooms fail, it may write but not create rooms."""
+        """Only a live bot may write; while rooms fail, it may write but not create rooms.
+
+        An account that was refused and has no room finds out by a join whether it still is.
+        """
         state = self.state()
         served = state is State.DEGRADED and self._why is Trigger.ROOMS_FAILING
+        if method == "join" and state is State.DEGRADED:
+            return served or not any(self._server.rooms_of(self._me, "join"))
         return state is State.LIVE or (served and method != "create_room")
 
     def asked(self, chat: PlatformChatId, key: EventId) -> None:

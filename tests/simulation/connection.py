@@ -14,6 +14,8 @@ from actors.ports import (
     HomeserverRefused,
     HomeserverUnavailable,
     RateLimited,
+    RefusedForNow,
+    RefusedUnclearly,
     SessionRevoked,
 )
 from tests.simulation.events import WriteRequest
@@ -24,6 +26,8 @@ T = TypeVar("T")
 
 HANG_S: Final = 30.0
 """A request without an answer fails after this time, as in the gateway."""
+ALLOWED_WHILE_SUSPENDED: Final = frozenset({"leave", "forget", "set_typing", "mark_read"})
+"""The writing requests that Synapse still carries out for a suspended account."""
 LATE_S: Final = 8.0
 """A request takes effect at most this long after the client has given it up."""
 LATE_CREATION_S: Final = 50.0
@@ -95,6 +99,7 @@ class Connection:
     async def write(self, method: str, write: Callable[[], T], room_id: RoomId | None = None) -> T:
         """Send a request that writes, and record it in `server.writes`."""
         async with self.request(method, room_id) as fault:
+            self.check_suspension(method)
             if fault is Fault.LATE:
                 at_most_s = LATE_CREATION_S if method == "create_room" else LATE_S
                 delay_s = self._faults.rng.uniform(0, at_most_s)
@@ -108,6 +113,11 @@ class Connection:
             raise HomeserverUnavailable("The homeserver is down.")
         if not self._server.sessions.is_good(self._me, self.device_id, self.token):
             raise SessionRevoked("M_UNKNOWN_TOKEN")
+
+    def check_suspension(self, method: str) -> None:
+        """Raise RefusedForNow if the account is suspended and this request is no exception."""
+        if self._me in self._server.suspended and method not in ALLOWED_WHILE_SUSPENDED:
+            raise RefusedForNow("The account is suspended", "wait")
 
     def _open_session(self) -> tuple[str, str | None]:
         """Return `resumed` or `password`, and the token, which the client gets with the answer."""
@@ -152,6 +162,10 @@ class Connection:
                 raise RateLimited(self._faults.retry_after_s)
             case Fault.REFUSED:
                 raise HomeserverRefused(403, "M_FORBIDDEN", "Refused by chance.")
+            case Fault.REFUSED_UNCLEARLY:
+                raise RefusedUnclearly(400, "M_UNKNOWN", "Refused by chance.")
+            case Fault.REFUSED_FOR_NOW:
+                raise RefusedForNow("Refused by chance", "wait")
             case Fault.REVOKED:
                 self._server.revoke_tokens(self._me)
             case Fault.AFTER_EFFECT | Fault.HANG_AFTER | Fault.LATE | None:

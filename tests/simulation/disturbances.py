@@ -1,4 +1,4 @@
-"""Random disturbances: outages, lost files, refused credentials, a second instance, and more."""
+"""Random disturbances: outages, lost files, a suspended account, a second instance, and more."""
 
 from collections.abc import Callable
 from random import Random
@@ -81,7 +81,7 @@ class Disturbances:
             self._outage, self._outage, self._revoke, self._forget_positions, self._blind,
             self._process.kill, self._process.kill, self._process.stop, self._mend, self._mend,
             self._journal_fails, self._refuse, self._start_second_instance, self._days_pass,
-            self._write_other_marker,
+            self._write_other_marker, self._suspend,
         ]  # fmt: skip
         change = self._rng.choice(changes)
         self._story.tell("disturb", change.__name__.strip("_"))
@@ -152,6 +152,9 @@ class Disturbances:
     def _refuse(self) -> None:
         self._server.refuses_credentials = True
         self._server.revoke_tokens(BOT)
+
+    def _suspend(self) -> None:
+        self._server.suspended.add(BOT)
 
     def _start_second_instance(self) -> None:
         self._second_instance.start()

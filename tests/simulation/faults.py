@@ -30,6 +30,10 @@ class Fault(StrEnum):
     """RateLimited; no effect."""
     REFUSED = "refused"
     """HomeserverRefused, or CredentialsRefused for `log_in`; no effect."""
+    REFUSED_UNCLEARLY = "refused_unclearly"
+    """RefusedUnclearly; no effect."""
+    REFUSED_FOR_NOW = "refused_for_now"
+    """RefusedForNow, although the account is well elsewhere; no effect."""
     REVOKED = "revoked"
     """SessionRevoked, now and until the next `log_in`; no effect."""
 

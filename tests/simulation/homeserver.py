@@ -94,6 +94,11 @@ class SimulatedHomeserver:
         """Send a small authenticated request."""
         await self._read("probe", lambda: None)
 
+    async def try_writing(self, room_id: RoomId) -> None:
+        """Ask for a change that the auth rules forbid to everyone."""
+        async with self.connection.request("try_writing", room_id):
+            self.connection.check_suspension("try_writing")
+
     async def close(self) -> None:
         """Set `closed`."""
         self.closed = True

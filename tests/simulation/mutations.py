@@ -97,8 +97,8 @@ MUTATIONS: Final = (
     Mutation(
         "failed_sends_given_up",
         "supervisor/serving/outbox.py",
-        "            except HomeserverUnavailable as error:\n",
-        "            except HomeserverUnavailable as error:\n"
+        "            except (HomeserverUnavailable, RefusedUnclearly) as error:\n",
+        "            except (HomeserverUnavailable, RefusedUnclearly) as error:\n"
         "                await self._store.commit([MarkSent(message.txn_id, None)])\n",
     ),
     Mutation(

@@ -62,7 +62,8 @@ class SimulatedServer:
     `reading_s` (the additional time to read one room's state), `unreadable` (rooms whose state
     can't be read, with the reason), `notices_rooms` (rooms with the server's own notices),
     `unnamed_inviters` (a sync does not say who sent an invite), `hides_inviters` (nor does the
-    timeline), `refuses_credentials`, `creation_limit` and `write_limit`
+    timeline), `refuses_credentials`, `suspended` (accounts that may only read
+    and leave rooms), `creation_limit` and `write_limit`
     (None: unlimited), `timeline_limit` (messages of a room in one sync), `room_version` (of new
     rooms), `on_event` (receives every event).
     """
@@ -94,6 +95,7 @@ class SimulatedServer:
         self.creation_limit: RateLimit | None = None
         self.write_limit: RateLimit | None = None
         self.refuses_credentials = False
+        self.suspended: set[UserId] = set()
         self.slow_s = 0.0
         self.reading_s = 0.0
         self.unreadable: dict[RoomId, str] = {}
@@ -208,6 +210,7 @@ class SimulatedServer:
         self.reading_s = 0.0
         self.unreadable.clear()
         self.refuses_credentials = False
+        self.suspended.clear()
 
     # Postponed actions
 

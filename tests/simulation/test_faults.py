@@ -13,6 +13,8 @@ from actors.ports import (
     PortError,
     PositionLost,
     RateLimited,
+    RefusedForNow,
+    RefusedUnclearly,
     SessionRevoked,
 )
 from tests.simulation.connection import LATE_CREATION_S
@@ -29,6 +31,8 @@ from tests.simulation.stage import BOT, SPACE, Stage, simulate
         (Fault.AFTER_EFFECT, HomeserverUnavailable, 1),
         (Fault.RATE_LIMITED, RateLimited, 0),
         (Fault.REFUSED, HomeserverRefused, 0),
+        (Fault.REFUSED_UNCLEARLY, RefusedUnclearly, 0),
+        (Fault.REFUSED_FOR_NOW, RefusedForNow, 0),
         (Fault.REVOKED, SessionRevoked, 0),
     ],
 )

@@ -16,7 +16,8 @@ async def test_nothing_is_begun_that_writes_while_the_bot_is_not_live() -> None:
     space = Marker(RoomKind.SPACE, ALICE)
     async with world.boot() as run:
         await run.step()
-        homeserver = LiveOnly(run.homeserver, run.bot.services.gate)
+        services = run.bot.services
+        homeserver = LiveOnly(run.homeserver, services.gate, run.bot.activities.refusals)
         for write in (
             lambda: homeserver.create_room(NewRoom(space, "Alice")),
             lambda: homeserver.write_marker(room_id, space),

@@ -15,6 +15,8 @@ from actors.ports import (
     PortError,
     PositionLost,
     RateLimited,
+    RefusedForNow,
+    RefusedUnclearly,
     SessionRevoked,
 )
 from adapter.matrix.errors import error_for, unavailable
@@ -47,7 +49,25 @@ def test_a_success_is_no_error(body: bytes) -> None:
         (401, matrix("M_UNKNOWN_TOKEN", soft_logout=True), SessionRevoked),
         (401, matrix("M_MISSING_TOKEN"), SessionRevoked),
         (403, matrix("M_USER_DEACTIVATED"), CredentialsRefused),
-        (401, matrix("M_USER_LOCKED", soft_logout=True), CredentialsRefused),
+        (401, matrix("M_USER_LOCKED", soft_logout=True), RefusedForNow),
+        (403, matrix("M_USER_SUSPENDED"), RefusedForNow),
+        (403, matrix("ORG.MATRIX.MSC3823.USER_ACCOUNT_SUSPENDED"), RefusedForNow),
+        (401, matrix("ORG_MATRIX_MSC3939_USER_LOCKED"), RefusedForNow),
+        (403, matrix("M_CONSENT_NOT_GIVEN", consent_uri="https://x.org/c"), RefusedForNow),
+        (403, matrix("ORG_MATRIX_EXPIRED_ACCOUNT"), RefusedForNow),
+        (403, matrix("M_RESOURCE_LIMIT_EXCEEDED"), RefusedForNow),
+        (400, matrix("M_RESOURCE_LIMIT_EXCEEDED", admin_contact="a@x.org"), RefusedForNow),
+        (400, matrix("M_RESOURCE_LIMIT_EXCEEDED"), HomeserverRefused),
+        (403, matrix("M_LIMIT_EXCEEDED"), RateLimited),
+        (401, matrix("M_UNAUTHORIZED"), SessionRevoked),
+        (401, matrix("M_UNRECOGNIZED"), SessionRevoked),
+        (401, matrix("M_FORBIDDEN"), SessionRevoked),
+        (401, matrix("COM.EXAMPLE.ANYTHING"), SessionRevoked),
+        (400, matrix("M_UNKNOWN"), RefusedUnclearly),
+        (404, matrix("M_UNRECOGNIZED"), RefusedUnclearly),
+        (403, matrix("M_USER_LIMIT_EXCEEDED", info_uri="https://x.org"), RefusedUnclearly),
+        (403, matrix("COM.EXAMPLE.FORBIDDEN"), RefusedUnclearly),
+        (418, matrix("M_TEAPOT"), RefusedUnclearly),
         (403, matrix("M_FORBIDDEN"), HomeserverRefused),
         (404, matrix("M_NOT_FOUND"), HomeserverRefused),
         (413, HTML, HomeserverRefused),
@@ -84,6 +104,89 @@ def test_a_refusal_keeps_its_code_and_words() -> None:
     error = error_for(403, {}, matrix("M_FORBIDDEN"))
     assert isinstance(error, HomeserverRefused)
     assert (error.status, error.errcode, error.message) == (403, "M_FORBIDDEN", "in words")
+
+
+@pytest.mark.parametrize(
+    ("errcode", "kind"),
+    [
+        ("M_FORBIDDEN", HomeserverRefused),
+        ("M_UNAUTHORIZED", RefusedUnclearly),
+        ("M_MISSING_TOKEN", SessionRevoked),
+    ],
+)
+def test_without_a_token_401_says_nothing_of_a_session(errcode: str, kind: type[PortError]) -> None:
+    assert type(error_for(401, {}, matrix(errcode), has_token=False)) is kind
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (
+            matrix("M_USER_SUSPENDED"),
+            (
+                "the homeserver has suspended this account (M_USER_SUSPENDED): "
+                "its administrator can lift the suspension"
+            ),
+        ),
+        (
+            matrix("M_USER_LOCKED"),
+            (
+                "the homeserver has locked this account (M_USER_LOCKED): "
+                "its administrator can unlock it"
+            ),
+        ),
+        (
+            matrix("M_CONSENT_NOT_GIVEN", consent_uri="https://x.org/consent?u=bot&h=1"),
+            (
+                "the homeserver wants its terms agreed to first (M_CONSENT_NOT_GIVEN): "
+                "open https://x.org/consent?u=bot&h=1 and agree to them"
+            ),
+        ),
+        (
+            matrix("M_CONSENT_NOT_GIVEN"),
+            (
+                "the homeserver wants its terms agreed to first (M_CONSENT_NOT_GIVEN): "
+                "its administrator knows where"
+            ),
+        ),
+        (
+            matrix("M_RESOURCE_LIMIT_EXCEEDED", limit_type="hs_disabled", admin_contact="a@x.org"),
+            (
+                "the homeserver is over a limit or switched off, hs_disabled, in words "
+                "(M_RESOURCE_LIMIT_EXCEEDED): its administrator (a@x.org) can change that"
+            ),
+        ),
+        (
+            matrix("M_RESOURCE_LIMIT_EXCEEDED", limit_type=None, admin_contact=None),
+            (
+                "the homeserver is over a limit or switched off, in words "
+                "(M_RESOURCE_LIMIT_EXCEEDED): its administrator can change that"
+            ),
+        ),
+    ],
+)
+def test_a_refusal_for_now_says_what_ends_it(body: bytes, text: str) -> None:
+    error = error_for(403, {"Retry-After": "7"}, body)
+    assert isinstance(error, RefusedForNow)
+    assert str(error) == text
+    assert error.retry_after_s == (7.0 if b"RESOURCE" in body else 0.0)
+
+
+def test_the_page_to_agree_on_is_kept_whole_and_on_one_line() -> None:
+    link = f"https://x.org/consent?{'h' * 500}"
+    error = error_for(403, {}, matrix("M_CONSENT_NOT_GIVEN", consent_uri=f"{link}\n"))
+    assert isinstance(error, RefusedForNow)
+    assert error.consent_uri == f"{link} "
+    assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("value", [None, 7, [], {}, True])
+def test_an_odd_field_of_a_refusal_costs_only_itself(value: object) -> None:
+    odd = dict.fromkeys(("error", "consent_uri", "admin_contact", "limit_type"), value)
+    body = {"errcode": "M_CONSENT_NOT_GIVEN", "retry_after_ms": "soon", **odd}
+    error = error_for(403, {}, msgspec.json.encode(body))
+    assert isinstance(error, RefusedForNow)
+    assert error.consent_uri is None
 
 
 def test_a_proxy_is_told_from_the_homeserver() -> None:
