@@ -107,6 +107,14 @@ class OpenGap:
 
 
 @dataclass(frozen=True, slots=True)
+class ShortenGap:
+    """Record that a room's gap begins at a later position. Without a gap, nothing changes."""
+
+    room_id: RoomId
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
 class CloseGap:
     """Remove a room's gap if it ends at `upto`; with None, wherever it ends."""
 
@@ -135,6 +143,7 @@ Write: TypeAlias = (
     | MarkSent
     | SavePosition
     | OpenGap
+    | ShortenGap
     | CloseGap
     | PutIntent
 )

@@ -3,7 +3,7 @@
 Rooms and events are decoded one by one, so a malformed event loses only that event.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -187,6 +187,15 @@ def messages_of(room_id: RoomId, newest_first: Iterable[msgspec.Raw], me: UserId
     departed = any(events[index].content.get("membership") in _GONE for index in own)
     since_join = events[: own[0]] if own else events
     return PastMessages(_messages(room_id, since_join, me), bool(own), departed)
+
+
+def events_since_join(newest_first: Sequence[msgspec.Raw], me: UserId) -> int:
+    """The number of events in a page of `/messages` that are newer than the bot's latest join."""
+    for index, raw in enumerate(newest_first):
+        events, _ = _decoded([raw])
+        if events and _changes_own_membership(events[0], me):
+            return index
+    return len(newest_first)
 
 
 def _room_delta(

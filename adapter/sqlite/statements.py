@@ -26,6 +26,7 @@ from actors.writes import (
     QueueMessage,
     RetryMessage,
     SavePosition,
+    ShortenGap,
     Write,
 )
 
@@ -80,6 +81,8 @@ def statement_for(write: Write, *, now: float) -> Statement:
             return Statement("meta", _SAVE_POSITION, (write.next_batch,))
         case OpenGap(room_id, since, upto):
             return Statement("gaps", _OPEN_GAP, (room_id, since, upto))
+        case ShortenGap(room_id, since):
+            return Statement("gaps", _SHORTEN_GAP, (since, room_id))
         case CloseGap(room_id, upto):
             return Statement("gaps", _CLOSE_GAP, (room_id, upto))
         case _:
@@ -103,6 +106,7 @@ _OPEN_GAP: Final = (
     "INSERT INTO gaps(room_id, since, upto) VALUES (?, ?, ?)"
     " ON CONFLICT(room_id) DO UPDATE SET upto = excluded.upto"
 )
+_SHORTEN_GAP: Final = "UPDATE gaps SET since = ? WHERE room_id = ?"
 _CLOSE_GAP: Final = "DELETE FROM gaps WHERE room_id = ? AND upto = coalesce(?, upto)"
 _ACCEPT: Final = (
     "INSERT INTO inbox(event_id, room_id, sender, sent_ts, msgtype, body, is_edit, accepted_at)"
@@ -203,6 +207,9 @@ def _json(value: JsonObject | Intent) -> str:
 GAPS: Final = Query("SELECT room_id, since, upto FROM gaps ORDER BY room_id")
 POSITION: Final = Query("SELECT value FROM meta WHERE key = 'position'")
 WAITING_COUNT: Final = Query("SELECT count(*) FROM inbox WHERE state = 'waiting'")
+WAITING_COUNTS: Final = Query(
+    "SELECT room_id, count(*) FROM inbox WHERE state = 'waiting' GROUP BY room_id"
+)
 WAITING_ROOMS: Final = Query(
     "SELECT room_id FROM inbox WHERE state = 'waiting' GROUP BY room_id ORDER BY min(seq)"
 )
@@ -305,7 +312,8 @@ class Pruning:
 PRUNINGS: Final = (
     Pruning(
         "inbox",
-        "SELECT seq FROM inbox WHERE state = 'done' AND accepted_at < ? LIMIT ?",
+        "SELECT seq FROM inbox WHERE state = 'done' AND accepted_at < ?"
+        " AND room_id NOT IN (SELECT room_id FROM gaps) LIMIT ?",
         "DELETE FROM inbox WHERE seq = ?",
     ),
     Pruning(

@@ -18,6 +18,7 @@ from actors.rules.report import ReconcileReport, Tally
 from actors.runtime.letters import FailuresShared, Report
 from actors.services import Services
 from actors.writes import DeleteRow, PutRow, SavePosition
+from supervisor.serving.backlog import Backlog
 from supervisor.serving.outbox import Outbox
 from supervisor.serving.pump import Pump, invite_writes
 from supervisor.serving.second_instance import SecondInstanceDetector
@@ -44,6 +45,7 @@ class BotActivities:
 
     services: Services
     outbox: Outbox
+    backlog: Backlog
     detector: SecondInstanceDetector
     meter: Meter
     trusted: bool = False
@@ -203,7 +205,7 @@ class BotActivities:
         return self.trusted and not quarantined
 
     def _pump(self) -> Pump:
-        return Pump(self.services, self.outbox, self.detector, self.meter)
+        return Pump(self.services, self.outbox, self.backlog, self.detector, self.meter)
 
     def forget_position(self) -> None:
         """Drop the stored position: the homeserver no longer knows it."""

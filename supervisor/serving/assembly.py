@@ -19,6 +19,7 @@ from actors.runtime.transition_log import TransitionLog
 from actors.services import Services
 from actors.texts import ENGLISH, Texts
 from supervisor.serving.activities import BotActivities
+from supervisor.serving.backlog import Backlog
 from supervisor.serving.live_only import LiveOnly
 from supervisor.serving.outbox import Outbox
 from supervisor.serving.second_instance import SecondInstanceDetector
@@ -90,4 +91,4 @@ def assemble(
         bounds=bounds,
     )
     detector = SecondInstanceDetector(guarded, Instance(transitions.boot, where), bounds)
-    return Bot(services, BotActivities(services, outbox, detector, meter))
+    return Bot(services, BotActivities(services, outbox, Backlog(services), detector, meter))
