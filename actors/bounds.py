@@ -31,6 +31,11 @@ class Bounds:
     """A room in conflict because of an unreadable room is read again after this time."""
     related_rooms: int = 12
     """How many related rooms are read for one room, at most."""
+    inbox_room_limit: int = 100
+    """How many messages of one room may wait in the inbox; further ones stay on the homeserver, in
+    the room's gap."""
+    gap_page: int = 50
+    """How many messages of a gap are fetched at once, at most."""
     gap_messages: int = 5_000
     """How many messages are fetched to fill one gap; older messages are given up."""
     platform_timeout_s: float = 120.0
@@ -87,7 +92,7 @@ class Bounds:
     regularly_s: float = 20.0
     """Waiting rows of the store are announced again at least this often."""
     inbox_limit: int = 1_000
-    """How many messages may wait, in all rooms, before the pump pauses."""
+    """How many messages may wait, in all rooms that are well, before the pump pauses."""
     paused_s: float = 0.5
     """A paused pump counts the inbox again after this time."""
     answers_first_s: float = 0.05

@@ -100,7 +100,7 @@ class RoomChanged(Message):
 
 @dataclass(frozen=True, slots=True)
 class GapOpened(Message):
-    """The room has a gap: fill it. No message of the room is handled before that."""
+    """The room has a gap: fetch a piece of it, or handle a message if there is no space for one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ class RoomDelta:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What a limited timeline left out: messages, oldest first, since the bot last joined the room.
+    """Messages that a timeline left out, oldest first, since the bot last joined the room.
 
     `rejoined` says that the bot left the room within the gap and came back: messages and replies
     that were queued for the room before that are void.
@@ -131,6 +131,10 @@ class Gap:
 
     messages: tuple[InboundMessage, ...] = ()
     rejoined: bool = False
+    start: str | None = None
+    """The token from which older messages of the gap can be read; None if there are none."""
+    begins: str | None = None
+    """If the bot came back to the room: the position of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +219,8 @@ class Homeserver(Protocol):
     ) -> Gap:
         """The messages from `token` back to `stop_at`, at most `limit` of them.
 
-        An empty `stop_at` stands for the bot's own last message in the room, or its latest join.
+        An empty `stop_at` stands for the bot's own last message before `token`, or its latest join.
+        The same arguments give the same messages again.
         """
         ...
 
@@ -361,6 +366,10 @@ class StateStore(Protocol):
         """The number of waiting inbox messages, in all rooms."""
         ...
 
+    async def waiting_counts(self) -> dict[RoomId, int]:
+        """The number of waiting inbox messages in each room that has any."""
+        ...
+
     async def unsent(self, room_id: RoomId, limit: int) -> tuple[OutboundMessage, ...]:
         """The unsent outbox messages of a room, at most `limit`, in order."""
         ...
@@ -390,7 +399,8 @@ class StateStore(Protocol):
     async def prune(self, *, before: float) -> int:
         """Delete the settled inbox and outbox rows from before a time; the number of them.
 
-        `before` is in seconds since the epoch. Waiting, unsent and dead messages stay.
+        `before` is in seconds since the epoch. Waiting, unsent and dead messages stay, and so do
+        the inbox messages of a room with a gap, because the gap may contain them.
         """
         ...
 

@@ -97,9 +97,12 @@ async def fetch_gap(
     except HomeserverRefused as refusal:
         _log.warning("gap_refused", room_id=room_id, reason=str(refusal))
         return Gap()
-    if len(gap.messages) >= limit:
-        _log.error("gap_too_long", room_id=room_id, limit=limit)
     return gap
+
+
+def note_given_up(room_id: RoomId, limit: int) -> None:
+    """Log that only the newest messages of a gap are fetched."""
+    _log.error("gap_too_long", room_id=room_id, limit=limit)
 
 
 def worth_accepting(message: InboundMessage) -> bool:

@@ -10,49 +10,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from actors.gaps import Gaps
 from actors.model import EventId, Nonce, RoomId, UserId
 from actors.rules.classify import PossibleOwners
-from actors.writes import OpenGap
-
-
-class Gaps:
-    """The gaps that are not filled yet. No message of such a room is handled."""
-
-    def __init__(self) -> None:
-        self._gaps: dict[RoomId, OpenGap] = {}
-
-    def __contains__(self, room_id: RoomId) -> bool:
-        return room_id in self._gaps
-
-    def __iter__(self) -> Iterator[RoomId]:
-        return iter(tuple(self._gaps))
-
-    def get(self, room_id: RoomId) -> OpenGap | None:
-        """A room's gap, if it has one."""
-        return self._gaps.get(room_id)
-
-    def restore(self, gaps: Iterable[OpenGap]) -> None:
-        """Start with the gaps that the store holds."""
-        self._gaps = {gap.room_id: gap for gap in gaps}
-
-    def open(self, gap: OpenGap) -> None:
-        """Note a gap; it replaces an earlier gap of its room."""
-        self._gaps[gap.room_id] = gap
-
-    def ending_at(self, upto: str) -> list[OpenGap]:
-        """The gaps that end at a sync position."""
-        return [gap for gap in self._gaps.values() if gap.upto == upto]
-
-    def void(self, room_id: RoomId) -> None:
-        """Forget a room's gap: the bot is not in the room any more."""
-        self._gaps.pop(room_id, None)
-
-    def close(self, gap: OpenGap) -> bool:
-        """Forget a filled gap. Returns False if the room's gap has grown meanwhile."""
-        if self._gaps.get(gap.room_id) != gap:
-            return False
-        del self._gaps[gap.room_id]
-        return True
 
 
 class Upgrades:
@@ -295,11 +255,26 @@ class Questions:
         return question is not None and question.takes(answer, now)
 
 
+class StalledRooms:
+    """Rooms whose messages wait for something else than their turn, such as an unreadable room."""
+
+    def __init__(self) -> None:
+        self._rooms: set[RoomId] = set()
+
+    def __contains__(self, room_id: RoomId) -> bool:
+        return room_id in self._rooms
+
+    def note(self, room_id: RoomId, *, stalled: bool) -> None:
+        """Note whether the messages of a room wait for something else than their turn."""
+        (self._rooms.add if stalled else self._rooms.discard)(room_id)
+
+
 class Registry:
     """Every shared collection, once."""
 
     def __init__(self) -> None:
         self.gaps = Gaps()
+        self.stalled = StalledRooms()
         self.upgrades = Upgrades()
         self.undecided = UndecidedRooms()
         self.awaited = AwaitedRooms()

@@ -130,6 +130,14 @@ class OpenGap:
 
 
 @dataclass(frozen=True, slots=True)
+class ShortenGap:
+    """Record that a room's gap begins at a later position. Without a gap, nothing changes."""
+
+    room_id: RoomId
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
 class CloseGap:
     """Remove a room's gap if it ends at `upto`; with None, wherever it ends."""
 
@@ -161,6 +169,7 @@ Write: TypeAlias = (
     | KeepGeneration
     | VoidQueue
     | OpenGap
+    | ShortenGap
     | CloseGap
     | PutIntent
 )

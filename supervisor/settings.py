@@ -1,18 +1,19 @@
 """Reads the environment once into frozen values. No other module reads it."""
 
-import glob
+import logging
 import os
 import re
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -28,8 +29,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from actors.model import UserId
 from actors.rules.addressing import Answers
+from supervisor.allowed import AllowedUsers, allowed_users, everyone_on
 
 DOTENV: Final = Path(".env")
+_ENCODING: Final = "utf-8-sig"
+"""UTF-8, with the mark that some editors put in front of the first line."""
 DEFAULT_DEVICE_ID: Final = "SURFACESBOT"
 
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
@@ -40,6 +44,11 @@ _DEVICE_ID: Final = re.compile(r"[A-Za-z0-9._~=/+-]{1,128}")
 _PREFIXES: Final = ("MATRIX_", "BOT_")
 _MAY_BE_EMPTY: Final = "STATUS_BIND"
 _LAST_PORT: Final = 65_535
+_SHOWN: Final = 80
+_ENTRIES: Final = (
+    "write entries like @alice:example.org, @*:example.org or *:example.org, without quotes and "
+    "separated by commas; * alone stands for everyone"
+)
 
 
 class SettingsRefused(Exception):
@@ -86,7 +95,15 @@ def _device_id(text: str) -> str:
     return text
 
 
+def _token(secret: SecretStr | None) -> SecretStr | None:
+    if secret is not None and not re.fullmatch(r"[!-~]+", secret.get_secret_value()):
+        raise ValueError("contains a blank or a character that no token has: copy it again")
+    return secret
+
+
 def _path(text: object) -> Path:
+    if re.fullmatch(r"(['\"]).*\1", str(text)):
+        raise ValueError("is in quotes: remove them")
     path = Path(str(text))
     try:
         return path.expanduser()
@@ -115,21 +132,25 @@ def _mode(path: Path, question: Callable[[int], bool]) -> bool:
         return False
 
 
-def _patterns(value: object) -> object:
+def _entries(value: object) -> object:
     if not isinstance(value, str):
         return value
-    return tuple(entry for part in value.split(",") if (entry := part.strip()))
+    entries = tuple(entry for part in value.split(",") if (entry := part.strip()))
+    if not entries and value.strip():
+        raise ValueError(f"is {value!r}, which names nobody: {_ENTRIES}")
+    return entries
 
 
-def _known_shape(patterns: tuple[str, ...]) -> tuple[str, ...]:
-    for pattern in patterns:
-        whole = pattern.startswith(("@", "*", "?", "[")) and ":" in pattern
-        if not whole and pattern != "*":
+def _can_match(entries: tuple[str, ...]) -> tuple[str, ...]:
+    for entry in entries:
+        try:
+            allowed_users(entry)
+        except ValueError as error:
+            shown = repr(entry if len(entry) <= _SHOWN else f"{entry[:_SHOWN]}…")
             raise ValueError(
-                f"has an entry that matches no user id, {pattern!r}: write it like "
-                "@alice:example.org, @*:example.org or *:example.org, separated by commas"
-            )
-    return patterns
+                f"has an entry that matches no user id, {shown}, which {error}: {_ENTRIES}"
+            ) from None
+    return entries
 
 
 def _bind(value: object) -> object:
@@ -156,8 +177,8 @@ LogFormat: TypeAlias = Literal["console", "json"]
 LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 _FilePath: TypeAlias = Annotated[Path, BeforeValidator(_path), AfterValidator(_file)]
 _FolderPath: TypeAlias = Annotated[Path, BeforeValidator(_path), AfterValidator(_folder)]
-_Patterns: TypeAlias = Annotated[
-    tuple[str, ...], NoDecode, BeforeValidator(_patterns), AfterValidator(_known_shape)
+_Entries: TypeAlias = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_entries), AfterValidator(_can_match)
 ]
 _Bind: TypeAlias = Annotated[Bind | None, NoDecode, BeforeValidator(_bind)]
 
@@ -170,7 +191,7 @@ class LocalSettings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=DOTENV,
-        env_file_encoding="utf-8",
+        env_file_encoding=_ENCODING,
         case_sensitive=True,
         extra="ignore",
         frozen=True,
@@ -217,13 +238,15 @@ class Settings(LocalSettings):
     )
     """The homeserver's base URL, without a slash at the end."""
     user_id: Annotated[UserId, AfterValidator(_user_id)] = Field(validation_alias="MATRIX_USER_ID")
-    access_token: SecretStr | None = Field(default=None, validation_alias="MATRIX_ACCESS_TOKEN")
+    access_token: Annotated[SecretStr | None, AfterValidator(_token)] = Field(
+        default=None, validation_alias="MATRIX_ACCESS_TOKEN"
+    )
     password: SecretStr | None = Field(default=None, validation_alias="MATRIX_PASSWORD")
     device_id: Annotated[str, AfterValidator(_device_id)] = Field(
         default=DEFAULT_DEVICE_ID, validation_alias="MATRIX_DEVICE_ID"
     )
-    allowed_users: _Patterns = Field(default=(), validation_alias="MATRIX_ALLOWED_USERS")
-    """Globs for user ids. Empty allows every user of the bot's own homeserver."""
+    allowed_users: _Entries = Field(default=(), validation_alias="MATRIX_ALLOWED_USERS")
+    """User ids and patterns. Empty allows every user of the bot's own homeserver."""
     locale: Literal["en", "ru"] = Field(default="en", validation_alias="BOT_LOCALE")
     answers: Answers = Field(default=Answers.MENTIONS, validation_alias="BOT_ANSWERS")
     """Whose messages are answered in a chat, besides the owner's."""
@@ -235,6 +258,8 @@ class Settings(LocalSettings):
         # pydantic validates in the order of declaration, so access_token is already there.
         if password is None and info.data.get("access_token") is None:
             raise ValueError("is not set, nor is MATRIX_ACCESS_TOKEN: set one of them")
+        if password is not None and password.get_secret_value().endswith(("\n", "\r")):
+            raise ValueError("ends with a line break: remove it")
         return password
 
     @property
@@ -250,9 +275,11 @@ class Settings(LocalSettings):
 
     def allows(self, user_id: str) -> bool:
         """Whether this person may have a Space."""
-        # The server name may be an IPv6 address, and [::1] is a character class in a glob.
-        patterns = self.allowed_users or (f"*:{glob.escape(self.server_name)}",)
-        return any(fnmatchcase(user_id, pattern) for pattern in patterns)
+        return any(entry.matches(user_id) for entry in self._allowed)
+
+    @cached_property
+    def _allowed(self) -> tuple[AllowedUsers, ...]:
+        return tuple(map(allowed_users, self.allowed_users)) or (everyone_on(self.server_name),)
 
 
 _ADVICE: Final[Mapping[str, str]] = {
@@ -273,13 +300,32 @@ def load_local_settings() -> LocalSettings:
 
 
 def _load(kind: type[_Loaded]) -> _Loaded:
+    logging.getLogger("dotenv.main").setLevel(logging.ERROR)  # it names neither file nor remedy
+    broken: tuple[str, ...] = ()
     try:
-        return kind()
+        broken = _broken_lines()
+        loaded = kind()
+        if not broken:
+            return loaded
+        lines = broken
     except ValidationError as error:
-        lines = tuple(_line(detail) for detail in error.errors(include_url=False))
+        lines = (*broken, *(_line(detail) for detail in error.errors(include_url=False)))
     except (OSError, UnicodeDecodeError) as error:
         lines = (f"{DOTENV}: cannot be read ({_cause(error)}): repair the file or remove it",)
     raise SettingsRefused(*lines, *hints()) from None
+
+
+def _broken_lines() -> tuple[str, ...]:
+    """A sentence for each line of `.env` that is no assignment. It does not repeat the line."""
+    if not DOTENV.exists():
+        return ()
+    with DOTENV.open(encoding=_ENCODING) as stream:
+        numbers = [binding.original.line for binding in parse_stream(stream) if binding.error]
+    return tuple(
+        f"{DOTENV}, line {number}: is not of the form NAME=value, or a quote is not closed: "
+        "correct the line or remove it"
+        for number in numbers
+    )
 
 
 def _cause(error: OSError | UnicodeDecodeError) -> str:
@@ -335,6 +381,6 @@ def hints() -> tuple[str, ...]:
 
 def _names_present() -> set[str]:
     try:
-        return {*os.environ, *dotenv_values(DOTENV)}
+        return {*os.environ, *dotenv_values(DOTENV, encoding=_ENCODING)}
     except (OSError, UnicodeDecodeError):
         return set(os.environ)

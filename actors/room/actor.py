@@ -25,6 +25,7 @@ from actors.owner.onboarding import onboarding_of
 from actors.ports import StoreUnavailable, Waiting
 from actors.reading import read_graph, read_if_joined
 from actors.room.effects import note_departure, note_possible_owners, note_room, tell_others
+from actors.room.gap import RoomGap
 from actors.room.inbox import Inbox
 from actors.rows import chat_key, from_row, room_key
 from actors.rules.classify import (
@@ -63,6 +64,7 @@ class RoomActor:
         self._marker: Marker | None = None
         """The room's own marker at the latest check."""
         self._inbox = Inbox(room_id, services)
+        self._gap = RoomGap(room_id, services)
 
     async def handle(self, message: Message) -> None:
         """Handle one of the messages to a room actor, see `actors.messages`."""
@@ -77,7 +79,8 @@ class RoomActor:
                 if in_round or not isinstance(self._verdict, Skipped):
                     await self._write(desired, in_round=in_round)
             case GapOpened():
-                await self._inbox.fill_gap()
+                if not await self._gap.fill():
+                    await self._drain_inbox()
             case InboxWaiting():
                 await self._drain_inbox()
             case RoomLeft():
@@ -273,7 +276,7 @@ class RoomActor:
         them.
         """
         services = self._services
-        if self._room_id in services.registry.gaps:
+        if services.registry.gaps.doubt(self._room_id) is not None:
             return
         waiting = await services.store.waiting(self._room_id, services.bounds.inbox_batch)
         if not waiting or not services.gate.live:
@@ -283,8 +286,11 @@ class RoomActor:
             self._inbox.show_as_read(waiting)
             self._rows = await self._inbox.answer(waiting, rows, rows.room, rows.chats[0])
         elif not await self._unregistered(waiting):
+            services.registry.stalled.note(self._room_id, stalled=True)
             return
-        services.tell_room(self._room_id, InboxWaiting())
+        services.registry.stalled.note(self._room_id, stalled=False)
+        gap_opened = self._room_id in services.registry.gaps
+        services.tell_room(self._room_id, GapOpened() if gap_opened else InboxWaiting())
 
     async def _unregistered(self, waiting: Sequence[Waiting]) -> bool:
         """Handle messages in a room that the cache does not know as a chat. False: they wait.

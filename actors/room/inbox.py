@@ -1,14 +1,12 @@
-"""The messages of one room: fills its gap, shows messages as read, and handles them."""
+"""The messages of one room: shows them as read, and handles them."""
 
 from collections.abc import Sequence
 
 import anyio
 import structlog
 
-from actors.messages import GapOpened, InboxWaiting
 from actors.model import ChatContext, EventId, InboundMessage, RoomId, RoomMeta
 from actors.ports import PlatformFailed, PortError, Waiting
-from actors.reading import fetch_gap, worth_accepting
 from actors.room.asked import Asked, Response, reply_message
 from actors.room.audience import Audience
 from actors.room.conversation import Conversation
@@ -16,15 +14,7 @@ from actors.rules.classify import RoomRows
 from actors.rules.exchange import Hearing
 from actors.rules.settlement import DesiredRows, repairs_for, rows_of
 from actors.services import Services
-from actors.writes import (
-    AcceptMessage,
-    CloseGap,
-    CountAttempt,
-    FinishMessage,
-    QueueMessage,
-    Write,
-    drop_queued,
-)
+from actors.writes import CountAttempt, FinishMessage, QueueMessage, Write
 
 _log = structlog.get_logger()
 
@@ -42,29 +32,6 @@ class Inbox:
         self._shown: EventId | None = None
         """The message of the latest read receipt, sent or pending."""
         self._receipt_pending = False
-
-    async def fill_gap(self) -> None:
-        """Fetch the missing messages into the inbox; fetch again if the gap has grown meanwhile."""
-        services = self._services
-        gap = services.registry.gaps.get(self._room_id)
-        if gap is None or not services.gate.live:
-            return
-        async with services.homeserver_slots:
-            found = await fetch_gap(
-                services.homeserver,
-                self._room_id,
-                gap.upto,
-                stop_at=gap.since,
-                limit=services.bounds.gap_messages,
-            )
-        writes: list[Write] = [*drop_queued(self._room_id)] if found.rejoined else []
-        writes += [AcceptMessage(each) for each in found.messages if worth_accepting(each)]
-        await services.store.commit([*writes, CloseGap(self._room_id, gap.upto)])
-        if services.registry.gaps.close(gap):
-            services.deliver(self._room_id)
-        else:
-            services.tell_room(self._room_id, GapOpened())
-        services.tell_room(self._room_id, InboxWaiting())
 
     def show_as_read(self, waiting: Sequence[Waiting]) -> None:
         """Show all waiting messages as read, with one receipt for the newest."""

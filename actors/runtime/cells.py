@@ -26,7 +26,7 @@ class Cell:
     """
 
     __slots__ = (
-        "actor", "address", "crashes", "error", "mailbox", "pause_timer", "paused_until",
+        "actor", "address", "crashes", "error", "failing", "mailbox", "pause_timer", "paused_until",
         "probes", "quarantined", "used",
     )  # fmt: skip
 
@@ -42,6 +42,8 @@ class Cell:
         self.quarantined = False
         self.probes = 0
         """Probes since the actor was quarantined; 0 for an actor that is well."""
+        self.failing = False
+        """Whether the latest handler raised, or another part of the program has seen a failure."""
         self.error: Exception | None = None
         """The latest failure, if any."""
 

@@ -56,6 +56,7 @@ class Recovery:
         pause_s = self._policy.pause_s(error)
         actor = cell.actor
         cell.keep(message)
+        cell.failing = True
         if pause_s is not None:
             if not cell.quarantined:
                 self._pause(cell, pause_s)
@@ -76,12 +77,14 @@ class Recovery:
         """A handler returned: the actor is well, unless it was set aside meanwhile."""
         if not cell.quarantined:
             cell.probes = 0
+            cell.failing = False
 
     def set_aside(self, address: Address, error: Exception) -> None:
         """Quarantine an actor because of a failure that another part of the program has seen."""
         cell = self._cells.of(address)
         if not cell.quarantined:
             cell.error = error
+            cell.failing = True
             self._set_aside(cell, error)
 
     def end_pause(self, cell: Cell) -> None:

@@ -195,6 +195,11 @@ class ActorSystem:
         """Whether an actor is handling a message or about to; a paused actor is not busy."""
         return address in self._runners.busy
 
+    def is_failing(self, address: Address) -> bool:
+        """Whether an actor has failed since its handler last returned."""
+        cell = self.cells.get(address)
+        return cell is not None and cell.failing
+
     def active(self, kind: str, within_s: float) -> int:
         """How many actors of a kind are busy, or were within the last `within_s` seconds."""
         since, busy = self._clock() - within_s, self._runners.busy

@@ -26,6 +26,7 @@ from adapter.matrix.timeline import MESSAGE_TYPE, inbound_messages
 
 _NOT_FOUND: Final = 404
 _PAGE_SIZE: Final = 100
+_EXTRA_PAGES: Final = 20
 _UNREADABLE: Final = Generation("", 0)
 """Stands for account data that the bot did not write."""
 
@@ -67,7 +68,7 @@ class Evidence:
         bounds, query = self._http.bounds, {"filter": own_messages_filter(self._me)}
         tried_at = message.tried.at if message.tried else 0.0
         for _ in range(bounds.find_pages):
-            page = await self._page(message.room_id, query)
+            page = await self._page(message.room_id, query, _PAGE_SIZE)
             events = decoded_events(page.chunk or ())[0]
             for event in events:
                 if event.sender == self._me and transaction_id_in(event.content) == message.txn_id:
@@ -81,19 +82,21 @@ class Evidence:
     async def messages_since_own(self, room_id: RoomId, token: str, limit: int) -> Gap:
         """At most `limit` messages before `token`, since the bot's own last message or its join."""
         newest_first: list[InboundMessage] = []
-        query = {"from": token, "filter": messages_filter()}
-        for _ in range(1 + limit // _PAGE_SIZE):
-            page = await self._page(room_id, query)
+        query, size = {"from": token, "filter": messages_filter()}, min(limit, _PAGE_SIZE)
+        for _ in range(limit // size + _EXTRA_PAGES):
+            page = await self._page(room_id, query, size)
             events = decoded_events(page.chunk or ())[0]
             recent = events_since_own(events, self._me)
             newest_first += inbound_messages(room_id, recent, self._me)
             if len(recent) < len(events) or page.end in {None, query["from"]}:
+                return Gap(tuple(reversed(newest_first)))
+            query["from"] = page.end or ""
+            if len(newest_first) + size > limit:
                 break
-            query["from"] = page.end
-        return Gap(tuple(reversed(newest_first[:limit])))
+        return Gap(tuple(reversed(newest_first)), start=query["from"])
 
-    async def _page(self, room_id: RoomId, query: Mapping[str, str]) -> Page:
-        path = path_to("rooms", room_id, "messages", dir="b", limit=_PAGE_SIZE, **query)
+    async def _page(self, room_id: RoomId, query: Mapping[str, str], size: int) -> Page:
+        path = path_to("rooms", room_id, "messages", dir="b", limit=size, **query)
         return await self._http.request("GET", path, Page)
 
     def _generation_path(self) -> str:

@@ -51,14 +51,14 @@ from adapter.matrix.pacing import Pace
 from adapter.matrix.provisioning import DEFAULT_ROOM_VERSION, create_room_body, link_content
 from adapter.matrix.rooms import RoomReader
 from adapter.matrix.session import SessionFile
-from adapter.matrix.timeline import messages_of
+from adapter.matrix.timeline import events_since_join, messages_of
 from adapter.matrix.wire import delta_of
 from adapter.matrix.words import text_of_event
 
 DEFAULT_DEVICE_ID: Final = "SURFACESBOT"
 
 _TYPING_MS: Final = 30_000
-_PAGE_SIZE: Final = 100
+_PAGE_SIZE: Final = 50
 _EXTRA_PAGES: Final = 20
 _PROBE_TYPE: Final = "io.surfaces.probe"
 _BAD_REQUEST: Final = 400
@@ -182,7 +182,7 @@ class Gateway:
     async def messages_before(
         self, room_id: RoomId, token: str, *, stop_at: str, limit: int
     ) -> Gap:
-        """At most `limit` messages of a gap: backwards from `token` to `stop_at`.
+        """At most `limit` messages of a gap: backwards from `token` to `stop_at`, in whole pages.
 
         Reading continues past the bot's own join to find out whether the bot left before it. With
         an empty `stop_at`, it ends at the bot's own last message or join.
@@ -190,18 +190,30 @@ class Gateway:
         if not stop_at:
             return await self._evidence.messages_since_own(room_id, token, limit)
         newest_first: list[InboundMessage] = []
-        malformed = Malformed()
-        joined = departed = False
-        for _ in range(limit // _PAGE_SIZE + _EXTRA_PAGES):
-            page = await self._page(room_id, token, stop_at)
+        size, begins = min(limit, _PAGE_SIZE), None
+        departed, malformed = False, Malformed()
+        for _ in range(limit // size + _EXTRA_PAGES):
+            page = await self._page(room_id, token, stop_at, size)
             found = messages_of(room_id, page.chunk or (), self._me, malformed)
-            newest_first += () if joined else found.messages
-            joined, departed = joined or found.joined, found.departed
-            if departed or page.end in {None, token} or len(newest_first) >= limit:
-                break
-            token = page.end
-        self._http.note_malformed(malformed, room_id)
-        return Gap(tuple(reversed(newest_first[:limit])), rejoined=departed)
+            newest_first += found.messages if begins is None else ()
+            if found.joined and begins is None:
+                begins = await self._join_in(room_id, page, token, stop_at)
+            departed, is_last = found.departed, page.end in {None, token}
+            if departed or is_last:
+                return Gap(
+                    _oldest_first(newest_first), departed, None, begins if departed else None
+                )
+            token = page.end or token
+            if begins is None and len(newest_first) + size > limit:
+                return Gap(_oldest_first(newest_first), start=token)
+        return Gap(_oldest_first(newest_first), start=token if begins is None else None)
+
+    async def _join_in(self, room_id: RoomId, page: Page, token: str, stop_at: str) -> str:
+        """The position of the bot's latest join, which a page before `token` shows."""
+        later = events_since_join(page.chunk or (), self._me)
+        if not later:
+            return token
+        return (await self._page(room_id, token, stop_at, later)).end or token
 
     async def read_room(self, room_id: RoomId) -> RoomSnapshot:
         """Read one room's whole state. Raises HomeserverRefused if the bot is not in the room."""
@@ -352,9 +364,9 @@ class Gateway:
             partial(self._http.request, method, path, answer, body, timeout_s=timeout_s)
         )
 
-    async def _page(self, room_id: RoomId, token: str, stop_at: str) -> Page:
+    async def _page(self, room_id: RoomId, token: str, stop_at: str, limit: int) -> Page:
         query = {"dir": "b", "from": token, "to": stop_at, "filter": messages_filter()}
-        path = path_to("rooms", room_id, "messages", limit=_PAGE_SIZE, **query)
+        path = path_to("rooms", room_id, "messages", limit=limit, **query)
         return await self._http.request("GET", path, Page)
 
     async def _is_in(self, room_id: RoomId, user_id: UserId) -> bool:
@@ -370,6 +382,10 @@ class Gateway:
             answer = await self._http.request("GET", path_to("capabilities"), Capabilities)
             self._room_version = answer.default_room_version or DEFAULT_ROOM_VERSION
         return self._room_version
+
+
+def _oldest_first(messages: list[InboundMessage]) -> tuple[InboundMessage, ...]:
+    return tuple(reversed(messages))
 
 
 def _new_client(credentials: Credentials) -> Client:

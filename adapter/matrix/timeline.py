@@ -1,6 +1,6 @@
 """Reads the messages to the bot in a room's timeline. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -55,6 +55,15 @@ def messages_of(
     if left_out is not None:
         left_out.add(malformed)
     return PastMessages(inbound_messages(room_id, since_join, me), bool(own), departed)
+
+
+def events_since_join(newest_first: Sequence[msgspec.Raw], me: UserId) -> int:
+    """The number of events in a page of `/messages` that are newer than the bot's latest join."""
+    for index, raw in enumerate(newest_first):
+        events, _ = decoded_events([raw])
+        if events and changes_own_membership(events[0], me):
+            return index
+    return len(newest_first)
 
 
 def inbound_messages(

@@ -17,7 +17,8 @@ class Pruning:
 PRUNINGS: Final = (
     Pruning(
         "inbox",
-        "SELECT seq FROM inbox WHERE state = 'done' AND accepted_at < ? LIMIT ?",
+        "SELECT seq FROM inbox WHERE state = 'done' AND accepted_at < ?"
+        " AND room_id NOT IN (SELECT room_id FROM gaps) LIMIT ?",
         "DELETE FROM inbox WHERE seq = ?",
     ),
     Pruning(

@@ -123,6 +123,11 @@ class SqlStore:
         """The number of waiting inbox messages in all rooms."""
         return int((await self._database.fetch(sql.WAITING_COUNT))[0][0])
 
+    async def waiting_counts(self) -> dict[RoomId, int]:
+        """The number of waiting inbox messages in each room that has any."""
+        found = await self._database.fetch(sql.WAITING_COUNTS)
+        return {RoomId(room_id): count for room_id, count in found}
+
     async def unsent(self, room_id: RoomId, limit: int) -> tuple[OutboundMessage, ...]:
         """Unsent outbox messages of a room, in order."""
         found = await self._database.fetch(sql.unsent_query(room_id, limit))
@@ -155,7 +160,8 @@ class SqlStore:
     async def prune(self, *, before: float) -> int:
         """Delete settled inbox and outbox rows from before a time; return their number.
 
-        `before` is in seconds since the epoch. Waiting, unsent and dead messages stay.
+        `before` is in seconds since the epoch. Waiting, unsent and dead messages stay, and so do
+        the inbox messages of a room with a gap.
         """
         return sum([await self._prune_table(pruning, before) for pruning in PRUNINGS])
 

@@ -37,6 +37,7 @@ from actors.writes import (
     QueueMessage,
     RetryMessage,
     SavePosition,
+    ShortenGap,
     VoidQueue,
     Write,
 )
@@ -97,6 +98,8 @@ def statement_for(write: Write, *, now: float) -> Statement:
             return Statement(queue, _VOID[queue], ())
         case OpenGap(room_id, since, upto):
             return Statement("gaps", _OPEN_GAP, (room_id, since, upto))
+        case ShortenGap(room_id, since):
+            return Statement("gaps", _SHORTEN_GAP, (since, room_id))
         case CloseGap(room_id, upto):
             return Statement("gaps", _CLOSE_GAP, (room_id, upto))
         case _:
@@ -126,6 +129,7 @@ _OPEN_GAP: Final = (
     "INSERT INTO gaps(room_id, since, upto) VALUES (?, ?, ?)"
     " ON CONFLICT(room_id) DO UPDATE SET upto = excluded.upto"
 )
+_SHORTEN_GAP: Final = "UPDATE gaps SET since = ? WHERE room_id = ?"
 _CLOSE_GAP: Final = "DELETE FROM gaps WHERE room_id = ? AND upto = coalesce(?, upto)"
 _ACCEPT: Final = (
     "INSERT INTO inbox(event_id, room_id, sender, sent_ts, msgtype, body, is_edit, thread,"
@@ -258,6 +262,9 @@ NEWEST_EVENT: Final = Query(
 )
 POSITION: Final = Query("SELECT value FROM meta WHERE key = 'position'")
 WAITING_COUNT: Final = Query("SELECT count(*) FROM inbox WHERE state = 'waiting'")
+WAITING_COUNTS: Final = Query(
+    "SELECT room_id, count(*) FROM inbox WHERE state = 'waiting' GROUP BY room_id"
+)
 WAITING_ROOMS: Final = Query(
     "SELECT room_id FROM inbox WHERE state = 'waiting' GROUP BY room_id ORDER BY min(seq)"
 )

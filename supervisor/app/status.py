@@ -98,8 +98,11 @@ class Observer:
             return self._seen
 
     def readiness(self) -> tuple[bool, str]:
-        """Whether the bot is live, and a sentence about its state."""
+        """Whether the bot is live and reads on, and a sentence about its state."""
         seen = self._lifecycle()
+        paused = self._watched.bot.activities.backlog.paused if self._watched else ""
+        if paused and seen.state == State.LIVE:
+            return False, paused
         sentence = f"{seen.state} since {seen.since}" + (f": {seen.reason}" if seen.reason else "")
         return seen.state == State.LIVE, sentence
 
@@ -158,6 +161,8 @@ class Observer:
             owners_total=rows.owners_total if rows else None,
             quarantined=tuple(listed),
             inbox_waiting=inbox,
+            reading_paused=activities.backlog.paused or None,
+            rooms_behind=len(watched.bot.services.registry.gaps),
             outbox_unsent=outbox,
             upkeep_due=watched.bot.services.upkeep.due_count,
             reconciled=self._reconciled(activities.report, partly=activities.partly),

@@ -23,6 +23,7 @@ from actors.rules.room_states import RoomState
 from actors.runtime.letters import FailuresShared, Report
 from actors.services import Services
 from actors.writes import DeleteRow, PutRow, SavePosition, drop_queued
+from supervisor.serving.backlog import Backlog
 from supervisor.serving.fresh_start import doubt_writes, sharpened
 from supervisor.serving.generations import Generations
 from supervisor.serving.outbox import Outbox
@@ -52,6 +53,7 @@ class BotActivities:
 
     services: Services
     outbox: Outbox
+    backlog: Backlog
     detector: SecondInstanceDetector
     generations: Generations
     refusals: Refusals
@@ -264,7 +266,7 @@ class BotActivities:
         return self.trusted and not quarantined
 
     def _pump(self) -> Pump:
-        return Pump(self.services, self.outbox, self.detector, self.meter)
+        return Pump(self.services, self.outbox, self.backlog, self.detector, self.meter)
 
     def forget_position(self) -> None:
         """Drop the stored position: the homeserver no longer knows it."""

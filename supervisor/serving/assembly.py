@@ -21,6 +21,7 @@ from actors.runtime.transition_log import TransitionLog
 from actors.services import Services
 from actors.texts import ENGLISH, Texts
 from supervisor.serving.activities import BotActivities
+from supervisor.serving.backlog import Backlog
 from supervisor.serving.generations import Generations
 from supervisor.serving.live_only import LiveOnly
 from supervisor.serving.outbox import Outbox
@@ -100,4 +101,7 @@ def assemble(
     outbox.on_refusal = lambda room_id: services.tell_room(room_id, RoomChanged())
     generations = Generations(guarded, store, services.ids.nonce, bounds)
     detector = SecondInstanceDetector(guarded, Instance(transitions.boot, where), bounds)
-    return Bot(services, BotActivities(services, outbox, detector, generations, refusals, meter))
+    return Bot(
+        services,
+        BotActivities(services, outbox, Backlog(services), detector, generations, refusals, meter),
+    )

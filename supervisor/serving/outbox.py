@@ -13,6 +13,7 @@ import anyio
 import structlog
 
 from actors.bounds import Bounds
+from actors.gaps import Gaps
 from actors.gate import Gate
 from actors.model import EventId, OutboundMessage, RoomId
 from actors.ports import (
@@ -23,7 +24,6 @@ from actors.ports import (
     RefusedUnclearly,
     StateStore,
 )
-from actors.registry import Gaps
 from actors.runtime.background import Background
 from actors.writes import MarkSent, MarkTried
 
@@ -53,7 +53,7 @@ class Outbox:
         self._slots = slots
         self._random = random
         self._gaps = gaps
-        """Rooms in which the bot may have been absent. Their messages wait for the gap."""
+        """The messages of a room wait while its gap is in doubt: the bot may have been absent."""
         self._wall_clock = wall_clock
         self.on_refusal: Callable[[RoomId], None] = _ignore
         """Called with the room of a message that the homeserver has refused for good."""
@@ -99,7 +99,7 @@ class Outbox:
     async def _send_all(self, room_id: RoomId) -> None:
         try:
             failures = 0
-            while self._gate.live and room_id not in self._gaps:
+            while self._gate.live and self._gaps.doubt(room_id) is None:
                 self._sending[room_id] = False
                 batch = await self._store.unsent(room_id, self._batch)
                 if not batch and not self._sending[room_id]:

@@ -10,10 +10,11 @@ import structlog
 from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomChanged, RoomLeft
 from actors.meter import Meter
 from actors.model import Intent, IntentKind, IntentStep, Invite, Nonce, RoomId
-from actors.ports import HomeserverUnavailable, RateLimited, RoomDelta, SyncDelta
+from actors.ports import Gap, HomeserverUnavailable, RateLimited, RoomDelta, SyncDelta
 from actors.reading import fetch_gap, worth_accepting
 from actors.services import Services
-from actors.writes import AcceptMessage, OpenGap, PutIntent, SavePosition, Write, drop_queued
+from actors.writes import AcceptMessage, PutIntent, SavePosition, Write, drop_queued
+from supervisor.serving.backlog import Backlog
 from supervisor.serving.outbox import Outbox
 from supervisor.serving.second_instance import SecondInstanceDetector
 
@@ -26,6 +27,7 @@ class Pump:
 
     services: Services
     outbox: Outbox
+    backlog: Backlog
     detector: SecondInstanceDetector
     meter: Meter
 
@@ -70,20 +72,23 @@ class Pump:
             await self.outbox.wait_until_tried()
 
     async def _pause_while_inbox_full(self, regularly: Callable[[], Awaitable[None]]) -> None:
-        """Wait while more than `Bounds.inbox_limit` messages are in the inbox.
+        """Wait while too many messages are in the inbox.
 
         The pump probes the homeserver meanwhile: without a session the actors never empty the
         inbox, and only a request of the pump reveals that.
         """
         logged_at = -math.inf
-        while await self.services.store.waiting_count() > self.services.bounds.inbox_limit:
-            if anyio.current_time() - logged_at >= self.services.bounds.regularly_s:
-                _log.warning("reading_paused", limit=self.services.bounds.inbox_limit)
-                logged_at = anyio.current_time()
-                await self.services.homeserver.probe()
-                await regularly()
-            self.meter.beat()
-            await anyio.sleep(self.services.bounds.paused_s)
+        try:
+            while await self.backlog.is_full():
+                if anyio.current_time() - logged_at >= self.services.bounds.regularly_s:
+                    self.backlog.pause()
+                    logged_at = anyio.current_time()
+                    await self.services.homeserver.probe()
+                    await regularly()
+                self.meter.beat()
+                await anyio.sleep(self.services.bounds.paused_s)
+        finally:
+            self.backlog.resume()
 
     async def accept(
         self, delta: SyncDelta, since: str, already_read: Collection[RoomId] = ()
@@ -120,43 +125,62 @@ class Pump:
 
     async def _without_gaps(self, delta: SyncDelta, since: str) -> list[tuple[RoomDelta, bool]]:
         """Each room with its gap filled or left open. All rooms share one time limit."""
+        if not any(room.messages or room.gap_from for room in delta.rooms):
+            return [(room, False) for room in delta.rooms]
         deadline = anyio.current_time() + self.services.bounds.gaps_within_s
+        space = await self.backlog.space()
+        between = since, delta.next_batch
         return [
-            await self._without_gap(room, since, delta.next_batch, deadline) for room in delta.rooms
+            await self._without_gap(room, between, space.left(room.room_id), deadline)
+            for room in delta.rooms
         ]
 
     async def _without_gap(
-        self, room: RoomDelta, since: str, upto: str, deadline: float
+        self, room: RoomDelta, between: tuple[str, str], space: int, deadline: float
     ) -> tuple[RoomDelta, bool]:
         """Fetch the messages of a gap. Also returns whether the bot left and rejoined within it.
 
-        An unreadable room does not stop the pump: its actor fills the gap, which then also covers
-        all later messages of the room.
+        A room that can't be read, or has no space in the inbox, does not stop the pump: its actor
+        fills the gap, which then also covers all later messages of the room.
         """
-        if room.room_id in self.services.registry.gaps and (room.messages or room.gap_from):
-            return self._left_open(room, since, upto), False
+        is_known = room.room_id in self.services.registry.gaps
         if room.gap_from is None:
+            new = sum(map(worth_accepting, room.messages))
+            if room.messages and (is_known or new > space):
+                return self._left_open(room, between), False
             return room, False
+        if is_known:
+            return self._left_open(room, between), False
+        gap = await self._gap_before(room.room_id, room.gap_from, between[0], space, deadline)
+        if gap is None:
+            return self._left_open(room, between), False
+        messages = (*gap.messages, *room.messages)
+        if sum(map(worth_accepting, messages)) > space:
+            return self._left_open(room, between), False
+        return replace(room, messages=messages, gap_from=None), gap.rejoined
+
+    async def _gap_before(
+        self, room_id: RoomId, token: str, stop_at: str, space: int, deadline: float
+    ) -> Gap | None:
+        """A gap that fits into the space; None if there is more, or no answer."""
         self.meter.beat()
         try:
             with anyio.fail_after(deadline - anyio.current_time()):
                 gap = await fetch_gap(
                     self.services.homeserver,
-                    room.room_id,
-                    room.gap_from,
-                    stop_at=since,
-                    limit=self.services.bounds.gap_messages,
+                    room_id,
+                    token,
+                    stop_at=stop_at,
+                    limit=min(space + 1, self.services.bounds.gap_messages),
                 )
         except (HomeserverUnavailable, RateLimited, TimeoutError) as error:
-            _log.warning("gap_left_open", room_id=room.room_id, reason=str(error) or "no answer")
-            return self._left_open(room, since, upto), False
-        messages = (*gap.messages, *room.messages)
-        return replace(room, messages=messages, gap_from=None), gap.rejoined
+            _log.warning("gap_left_open", room_id=room_id, reason=str(error) or "no answer")
+            return None
+        return gap if gap.start is None else None
 
-    def _left_open(self, room: RoomDelta, since: str, upto: str) -> RoomDelta:
-        gaps = self.services.registry.gaps
-        known = gaps.get(room.room_id)
-        gaps.open(OpenGap(room.room_id, known.since if known else since, upto))
+    def _left_open(self, room: RoomDelta, between: tuple[str, str]) -> RoomDelta:
+        in_doubt = room.gap_from is not None
+        self.services.registry.gaps.extend(room.room_id, *between, in_doubt=in_doubt)
         return replace(room, messages=(), gap_from=None)
 
 

@@ -85,6 +85,10 @@ class BotCollector(Collector):
     def _queues(self) -> Iterator[Metric]:
         seen = self.snapshot
         yield _single("inbox_waiting", "Messages that wait to be handled.", seen.inbox_waiting)
+        paused = int(seen.reading_paused is not None)
+        yield _single("reading_paused", "1 while the bot reads no further.", paused)
+        behind = seen.rooms_behind
+        yield _single("rooms_behind", "Rooms with messages that are still to be fetched.", behind)
         yield _single("outbox_unsent", "Messages that wait to be sent.", seen.outbox_unsent)
         yield _single("upkeep_due", "Rooms that lack a marker or a link.", seen.upkeep_due)
         conflicts = None if seen.reconciled is None else seen.reconciled.conflicts_total

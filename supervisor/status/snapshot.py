@@ -103,6 +103,10 @@ class Snapshot:
     owners_total: int | None = None
     quarantined: tuple[Quarantined, ...] = ()
     inbox_waiting: int | None = None
+    reading_paused: str | None = None
+    """Why the bot reads no further for now; None while it reads on."""
+    rooms_behind: int = 0
+    """The number of rooms with messages that are still to be fetched from the homeserver."""
     outbox_unsent: int | None = None
     upkeep_due: int = 0
     reconciled: Reconciled | None = None

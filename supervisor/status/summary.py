@@ -15,6 +15,8 @@ _LABEL: Final = 12
 def summary(seen: Snapshot, page: str, now: datetime) -> Iterator[str]:
     """The lines: the state and its reason, the figures, the quarantined rooms and the conflicts."""
     yield from _lifecycle(seen, now)
+    if seen.reading_paused is not None:
+        yield seen.reading_paused
     if seen.second_instance is not None:
         yield f"another process uses this account, {seen.second_instance}: stop one of the two"
     yield ""
@@ -27,6 +29,8 @@ def summary(seen: Snapshot, page: str, now: datetime) -> Iterator[str]:
     inbox, outbox = _count(seen.inbox_waiting), _count(seen.outbox_unsent)
     upkeep = _of(seen.upkeep_due, "room")
     waiting = f"{inbox} to handle, {outbox} to send, {upkeep} due for upkeep"
+    if seen.rooms_behind:
+        waiting += f", {_of(seen.rooms_behind, 'room')} with more on the homeserver"
     yield _line("waiting", waiting)
     yield _line("reconciled", _reconciled(seen, now))
     yield from _section("quarantined", seen.rooms.get("quarantined", 0), _quarantined(seen, now))

@@ -81,8 +81,11 @@ class Checkers:
         self._chat_ids: dict[tuple[str, str], RoomId] = {}
         self._intents: dict[str, RoomId] = {}
         self._conversations: dict[RoomId, PlatformChatId] = {}
-        self.waiting: Callable[[], int] = lambda: 0
-        """Returns the number of messages that wait in the inbox."""
+        self.waiting: Callable[[], dict[RoomId, int]] = dict
+        """Returns the number of messages that wait in the inbox, by room."""
+        self.is_well: Callable[[RoomId], bool] = lambda _: True
+        """Returns whether the messages of a room count towards the limit of all rooms."""
+        self._syncs_while_full = 0
         self._expected: dict[RoomId, ChatId] = {}
         self._credentials_refused = False
         self._may_read = False
@@ -123,11 +126,25 @@ class Checkers:
         if method in SESSION and self._credentials_refused:
             self.violated(f"{method} after the credentials were refused")
         if method == "sync" and self.state() is State.LIVE:
-            if not self._may_read and self.waiting() > self._bounds.inbox_limit:
-                self.violated(f"syncs while {self.waiting()} messages wait")
+            self._check_backlog()
             self._may_read = False
         if method in WRITES and not self._may_write(method):
             self.violated(f"{method} while {self.state()} ({self._why})")
+
+    def _check_backlog(self) -> None:
+        """Check that the bot reads on only while it has space, and that no room has too much.
+
+        A room may become well just before a sync, so one sync alone proves nothing.
+        """
+        waiting = self.waiting()
+        most = max(waiting.values(), default=0)
+        if most > self._bounds.inbox_room_limit:
+            self.violated(f"{most} messages of one room wait")
+        count = sum(each for room_id, each in waiting.items() if self.is_well(room_id))
+        is_full = not self._may_read and count > self._bounds.inbox_limit
+        self._syncs_while_full = self._syncs_while_full + 1 if is_full else 0
+        if self._syncs_while_full > 1:
+            self.violated(f"syncs while {count} messages wait")
 
     def refused(self) -> None:
         """Note that the homeserver has refused the credentials."""

@@ -313,6 +313,43 @@ class SyncContract:
             f"message {number}" for number in range(missing - 3, missing)
         ]
 
+    async def test_a_gap_is_read_in_pieces_and_each_piece_again(self, world: World) -> None:
+        room_id = await shared_room(world)
+        position = (await world.homeserver.hydrate()).position
+        texts = [f"message {number}" for number in range(60)]
+        for text in texts:
+            await world.alice.say(room_id, text)
+        upto = (await world.homeserver.sync(position, 1)).next_batch
+        tokens: list[str] = []
+        start: str | None = upto
+        while start is not None:
+            tokens.append(start)
+            piece = await world.homeserver.messages_before(
+                room_id, start, stop_at=position, limit=25
+            )
+            assert len(piece.messages) <= 25
+            start = piece.start
+        assert len(tokens) >= 3
+        again = [
+            await world.homeserver.messages_before(room_id, token, stop_at=position, limit=25)
+            for token in reversed(tokens)
+        ]
+        assert [message.body for piece in again for message in piece.messages] == texts
+
+    async def test_a_gap_with_a_return_says_where_the_stay_begins(self, world: World) -> None:
+        room_id = await shared_room(world)
+        position = (await world.homeserver.hydrate()).position
+        await world.alice.say(room_id, "before")
+        await come_back(world, room_id, "meanwhile")
+        upto = (await world.homeserver.sync(position, 1)).next_batch
+        gap = await world.homeserver.messages_before(room_id, upto, stop_at=position, limit=100)
+        assert gap.rejoined
+        assert gap.start is None
+        assert gap.begins is not None
+        stay = await world.homeserver.messages_before(room_id, upto, stop_at=gap.begins, limit=100)
+        assert [message.body for message in stay.messages] == ["after"]
+        assert not stay.rejoined
+
     async def test_who_left_and_came_back_hears_what_was_said_since(self, world: World) -> None:
         room_id = await shared_room(world)
         position = (await world.homeserver.hydrate()).position

@@ -4,12 +4,13 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
+from actors.model import RoomId
 from actors.ports import StoreUnavailable
 from actors.runtime.table import Transition
 from adapter.sqlite.inline import MEMORY, InlineJournal, InlineStore, _Database
 from adapter.sqlite.schema import STORE_SCHEMA
 from adapter.sqlite.sql_store import Clock, SqlStore
-from adapter.sqlite.statements import WAITING_COUNT, Query, Row, Statement
+from adapter.sqlite.statements import WAITING_COUNTS, Query, Row, Statement
 from tests.simulation.checkers import Checkers
 from tests.simulation.connection import Gate
 
@@ -55,10 +56,10 @@ class Disk:
         await self.database.write(statements)
         return len(statements)
 
-    def waiting(self) -> int:
-        """The number of messages that wait in the inbox."""
-        (count,) = self.database._connection.execute(WAITING_COUNT.sql).fetchone()
-        return int(count)
+    def waiting(self) -> dict[RoomId, int]:
+        """The number of messages that wait in the inbox, by room."""
+        found = self.database._connection.execute(WAITING_COUNTS.sql).fetchall()
+        return {RoomId(room_id): count for room_id, count in found}
 
     def store(self) -> SqlStore:
         """A store without faults, for the checks of a simulation."""

@@ -50,7 +50,7 @@ MUTATIONS: Final = (
         "gaps_not_filled",
         "supervisor/serving/pump.py",
         "        if room.gap_from is None:\n",
-        "        if room.gap_from is None or since:\n",
+        "        if room.gap_from is None or between:\n",
     ),
     Mutation(
         "quarantine_never_probes",
@@ -164,15 +164,15 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "reading_never_pauses",
-        "supervisor/serving/pump.py",
-        " > self.services.bounds.inbox_limit:\n",
-        " > 10**9:\n",
+        "supervisor/serving/backlog.py",
+        "if self.is_well(room)) > limit",
+        "if self.is_well(room)) > 10**9",
     ),
     Mutation(
         "what_waits_is_pruned",
         "adapter/sqlite/pruning.py",
-        "\"SELECT seq FROM inbox WHERE state = 'done' AND accepted_at < ? LIMIT ?\"",
-        "\"SELECT seq FROM inbox WHERE state <> 'dead' AND accepted_at < ? LIMIT ?\"",
+        "\"SELECT seq FROM inbox WHERE state = 'done' AND accepted_at < ?\"",
+        "\"SELECT seq FROM inbox WHERE state <> 'dead' AND accepted_at < ?\"",
     ),
     Mutation(
         "nothing_is_pruned",

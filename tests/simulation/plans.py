@@ -39,11 +39,18 @@ class Plan:
     """The number of chats that the first person has from an earlier bot without markers."""
     legacy_rows: bool
     """Whether the database of that bot exists as well."""
+    inbox_room_limit: int
+    gap_page: int
 
     @property
     def bounds(self) -> Bounds:
-        """The bounds of the product, with the plan's inbox limit."""
-        return replace(Bounds(), inbox_limit=self.inbox_limit)
+        """The bounds of the product, with the plan's limits of the inbox."""
+        return replace(
+            Bounds(),
+            inbox_limit=self.inbox_limit,
+            inbox_room_limit=self.inbox_room_limit,
+            gap_page=self.gap_page,
+        )
 
 
 def plan_for(rng: Random) -> Plan:
@@ -70,4 +77,6 @@ def plan_for(rng: Random) -> Plan:
         inbox_limit=rng.choice((Bounds().inbox_limit, Bounds().inbox_limit, 2, 5)),
         legacy=rng.choice((0, 0, 0, 1, 4)),
         legacy_rows=rng.random() < 0.5,
+        inbox_room_limit=rng.choice((Bounds().inbox_room_limit, 1, 3)),
+        gap_page=rng.choice((Bounds().gap_page, 1, 2)),
     )

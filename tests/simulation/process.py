@@ -191,6 +191,7 @@ class Process:
         handling.spawn = lambda address: WatchedActor(spawn(address), address, boot, checkers)
         async with bot.system:
             self.bot = bot
+            checkers.is_well = bot.activities.backlog.is_well
             self.supervisor = Supervisor(bot.activities, transitions, random, bounds=self._bounds)
             last = await self.supervisor.run()
             checkers.stopped(last, asked=life.asked_to_stop)

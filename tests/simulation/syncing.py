@@ -73,8 +73,12 @@ def read_gap(room: SimulatedRoom, me: UserId, token: str, stop_at: str, limit: i
     moves = [event for event in between if _moves(event, me)]
     since_then = moves[-1].position if moves else start
     gap = [event for event in between if _is_message(event) and event.position > since_then]
-    messages, _ = _read(gap[max(0, len(gap) - limit) :], me)
-    return Gap(messages, rejoined=any(map(_leaves, moves)))
+    shown = gap[max(0, len(gap) - limit) :]
+    messages, _ = _read(shown, me)
+    if len(shown) < len(gap):
+        return Gap(messages, start=f"t_{shown[0].position}")
+    rejoined = any(map(_leaves, moves))
+    return Gap(messages, rejoined, begins=f"s_{since_then}" if rejoined else None)
 
 
 def read_since_own(room: SimulatedRoom, me: UserId, token: str, limit: int) -> Gap:
@@ -88,7 +92,9 @@ def read_since_own(room: SimulatedRoom, me: UserId, token: str, limit: int) -> G
     ]
     since = own[-1] if own else 0
     found = [event for event in before if _is_message(event) and event.position > since]
-    return Gap(_read(found[max(0, len(found) - limit) :], me)[0])
+    shown = found[max(0, len(found) - limit) :]
+    start = f"t_{shown[0].position}" if len(shown) < len(found) else None
+    return Gap(_read(shown, me)[0], start=start)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from actors.writes import (
     PutIntent,
     QueueMessage,
     SavePosition,
+    ShortenGap,
     drop_queued,
 )
 from adapter.sqlite.sql_store import PRUNE_LIMIT
@@ -90,6 +91,8 @@ async def test_what_waits_and_what_is_unsent_is_counted_in_all_rooms(opened: Sto
         await store.commit([QueueMessage(outbound(name)) for name in "cde"])
         await store.commit([FinishMessage(EventId("$a")), MarkSent(outbound("c").txn_id, None)])
         assert (await store.waiting_count(), await store.unsent_count()) == (1, 2)
+        await store.commit([AcceptMessage(inbound("c")), AcceptMessage(inbound("d"))])
+        assert await store.waiting_counts() == {ROOM: 2, OTHER_ROOM: 1}
 
 
 async def test_finishing_or_counting_an_unknown_message_is_no_error(opened: Stores) -> None:
@@ -162,6 +165,30 @@ async def test_a_gap_grows_at_its_end_until_it_was_filled_up_to_there(opened: St
         assert await store.gaps() == ()
         await store.commit([OpenGap(ROOM, "s3", "s4"), *drop_queued(ROOM)])
         assert await store.gaps() == ()
+
+
+async def test_a_gap_can_begin_later_and_only_an_open_gap_can(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([ShortenGap(ROOM, "s2")])
+        assert await store.gaps() == ()
+        await store.commit([OpenGap(ROOM, "s1", "s3"), OpenGap(OTHER_ROOM, "s1", "s3")])
+        await store.commit([ShortenGap(ROOM, "s2")])
+        assert set(await store.gaps()) == {
+            OpenGap(ROOM, "s2", "s3"),
+            OpenGap(OTHER_ROOM, "s1", "s3"),
+        }
+
+
+async def test_what_a_gap_may_contain_is_not_pruned(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([AcceptMessage(inbound("a")), AcceptMessage(inbound("b", OTHER_ROOM))])
+        await store.commit([FinishMessage(EventId("$a")), FinishMessage(EventId("$b"))])
+        await store.commit([OpenGap(ROOM, "s1", "s2")])
+        assert await store.prune(before=opened.clock.now + 1) == 1
+        await store.commit([AcceptMessage(inbound("a"))])
+        assert await names_waiting(store) == []
+        await store.commit([CloseGap(ROOM)])
+        assert await store.prune(before=opened.clock.now + 1) == 1
 
 
 async def test_intents_stay_in_the_order_of_the_promise(opened: Stores) -> None:

@@ -115,6 +115,12 @@ def test_every_mistake_is_told_at_once_on_a_line_that_names_the_variable(
         ("MATRIX_USER_ID", f"@{'b' * 300}:example.org", "@bot:example.org"),
         ("MATRIX_DEVICE_ID", "my device", "is not a device id"),
         ("MATRIX_ALLOWED_USERS", "@alice:example.org, bob", "'bob'"),
+        ("MATRIX_ALLOWED_USERS", ",", "names nobody"),
+        ("MATRIX_ALLOWED_USERS", "@alice:example.org;@bob:example.org", "separated by commas"),
+        ("MATRIX_ACCESS_TOKEN", "tok\n", "copy it again"),
+        ("MATRIX_ACCESS_TOKEN", "tök", "copy it again"),
+        ("MATRIX_PASSWORD", "hush-hush\n", "ends with a line break"),
+        ("MATRIX_DB_PATH", '"lambda.db"', "is in quotes"),
         ("MATRIX_DB_PATH", ".", "is a folder"),
         ("MATRIX_DB_PATH", "~nobody-of-that-name/db", "of an unknown user"),
         ("MATRIX_JOURNAL_PATH", "lambda_matrix.db", "the same file as MATRIX_DB_PATH"),
@@ -265,6 +271,39 @@ def test_a_dotenv_file_that_is_not_text_is_refused_by_name(environment: Environm
     (environment.folder / ".env").write_bytes(b"MATRIX_USER_ID=\xff\xfe\n")
     (line,) = refused()
     assert line.startswith(".env: cannot be read (it is not UTF-8)")
+
+
+def test_a_broken_line_of_the_dotenv_file_is_told_once_with_its_number(
+    environment: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "# mine\nMATRIX_ALLOWED_USERS @alice:example.org\nLOG_LEVEL=loud\n"
+    (environment.folder / ".env").write_text(text, encoding="utf-8")
+    broken, wrong = refused()
+    assert broken == (
+        ".env, line 2: is not of the form NAME=value, or a quote is not closed: "
+        "correct the line or remove it"
+    )
+    assert wrong.startswith("LOG_LEVEL: ")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_quote_that_is_not_closed_is_told_without_the_secret_behind_it(
+    environment: Environment,
+) -> None:
+    environment.drop("MATRIX_PASSWORD")
+    (environment.folder / ".env").write_text('MATRIX_PASSWORD="hush-hush\n', encoding="utf-8")
+    broken, missing = refused()
+    assert broken.startswith(".env, line 1: ")
+    assert missing.startswith("MATRIX_PASSWORD: is not set")
+    assert "hush-hush" not in broken
+
+
+def test_a_mark_in_front_of_the_first_line_does_not_hide_it(environment: Environment) -> None:
+    environment.drop("MATRIX_HOMESERVER")
+    text = "MATRIX_HOMESERVER=https://first.example.org\r\nMATRIX_DEVICE_ID=SECOND\r\n"
+    (environment.folder / ".env").write_text(text, encoding="utf-8-sig")
+    loaded = load_settings()
+    assert (loaded.homeserver, loaded.device_id) == ("https://first.example.org", "SECOND")
 
 
 def test_the_journal_can_be_found_without_an_account(environment: Environment) -> None:

@@ -29,6 +29,8 @@ NAMES = {
     "surfaces_bot_dead_letters",
     "surfaces_bot_malformed",
     "surfaces_bot_inbox_waiting",
+    "surfaces_bot_reading_paused",
+    "surfaces_bot_rooms_behind",
     "surfaces_bot_outbox_unsent",
     "surfaces_bot_upkeep_due",
     "surfaces_bot_conflicts",

@@ -86,7 +86,8 @@ function showNow() {
   write(byId("user-id"), seen.user_id);
   write(byId("homeserver"), seen.homeserver.replace(/^https?:\/\//, ""));
   write(byId("state"), lifecycle.state);
-  write(byId("reason"), lifecycle.cause ? `${words(lifecycle.cause)}: ${lifecycle.reason}` : lifecycle.reason);
+  const why = lifecycle.cause ? `${words(lifecycle.cause)}: ${lifecycle.reason}` : lifecycle.reason;
+  write(byId("reason"), seen.reading_paused ?? why);
   const second = byId("second-instance");
   second.hidden = seen.second_instance === null;
   write(second, second.hidden ? "" : `Another process uses this account, ${seen.second_instance}. Stop one of the two.`);

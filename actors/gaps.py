@@ -1,0 +1,134 @@
+"""The gaps of all rooms: messages that are left on the homeserver, and what is known about them.
+
+A gap opens when a timeline leaves messages out, or when a room has as many messages in the inbox as
+it may have. The store keeps both ends of a gap. The rest is only in memory: after a restart, a gap
+is surveyed again, and the inbox ignores the messages that it knows.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from actors.model import RoomId
+from actors.writes import OpenGap
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The arguments of `Homeserver.messages_before` that give some messages, and their number."""
+
+    token: str
+    stop_at: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The pieces of a gap up to `upto` that are still to be fetched, the newest piece first."""
+
+    upto: str
+    pieces: tuple[Piece, ...] = ()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every piece has been fetched."""
+        return not self.pieces
+
+    def without_oldest(self) -> "Survey":
+        """The survey after its oldest piece has been fetched."""
+        return Survey(self.upto, self.pieces[:-1])
+
+
+class Gaps:
+    """The gaps that are not filled yet, at most one in each room.
+
+    A gap is in doubt while the bot may have left the room within it and come back. Messages that
+    were queued before are void then, so nothing of the room is handled or sent until a survey has
+    settled the doubt. A gap that opened only because the room had enough messages is never in
+    doubt, because its timelines were whole.
+    """
+
+    def __init__(self) -> None:
+        self._gaps: dict[RoomId, OpenGap] = {}
+        self._doubts: dict[RoomId, OpenGap] = {}
+        """The gaps as they were when they were last in doubt."""
+        self._surveys: dict[RoomId, Survey] = {}
+
+    def __contains__(self, room_id: RoomId) -> bool:
+        return room_id in self._gaps
+
+    def __iter__(self) -> Iterator[RoomId]:
+        return iter(tuple(self._gaps))
+
+    def __len__(self) -> int:
+        return len(self._gaps)
+
+    def get(self, room_id: RoomId) -> OpenGap | None:
+        """A room's gap, if it has one."""
+        return self._gaps.get(room_id)
+
+    def restore(self, gaps: Iterable[OpenGap]) -> None:
+        """Start with the gaps that the store holds; all of them are in doubt."""
+        self._gaps = {gap.room_id: gap for gap in gaps}
+        self._doubts = dict(self._gaps)
+        self._surveys.clear()
+
+    def extend(self, room_id: RoomId, since: str, upto: str, *, in_doubt: bool) -> None:
+        """Open a gap between two sync positions; a gap that is open already gets a later end."""
+        known = self._gaps.get(room_id)
+        gap = OpenGap(room_id, known.since if known else since, upto)
+        self._gaps[room_id] = gap
+        if in_doubt:
+            self._doubts[room_id] = gap
+
+    def ending_at(self, upto: str) -> list[OpenGap]:
+        """The gaps that end at a sync position."""
+        return [gap for gap in self._gaps.values() if gap.upto == upto]
+
+    def void(self, room_id: RoomId) -> None:
+        """Forget a room's gap: the bot is not in the room any more."""
+        for known in (self._gaps, self._doubts, self._surveys):
+            known.pop(room_id, None)
+
+    def doubt(self, room_id: RoomId) -> OpenGap | None:
+        """The gap as it was when it was last in doubt; None if there is no doubt."""
+        return self._doubts.get(room_id)
+
+    def survey(self, room_id: RoomId) -> Survey | None:
+        """What is known about the room's gap, if it was surveyed."""
+        return self._surveys.get(room_id)
+
+    def is_same(self, gap: OpenGap) -> bool:
+        """Whether a gap is still open; it may have got a later end."""
+        known = self._gaps.get(gap.room_id)
+        return known is not None and known.since == gap.since
+
+    def note(self, gap: OpenGap, survey: Survey) -> None:
+        """Note what is known about a gap, if it is still open."""
+        if self.is_same(gap):
+            self._surveys[gap.room_id] = survey
+
+    def surveyed(self, gap: OpenGap, survey: Survey, *, settles: OpenGap | None) -> bool:
+        """Note a survey that settles a doubt. Returns False if the gap was closed meanwhile.
+
+        A later doubt stays: the gap has grown meanwhile, and is surveyed again.
+        """
+        if not self.is_same(gap):
+            return False
+        self._surveys[gap.room_id] = survey
+        if self._doubts.get(gap.room_id) is settles:
+            self._doubts.pop(gap.room_id, None)
+        return True
+
+    def begin_at(self, room_id: RoomId, since: str) -> None:
+        """Note that all messages up to a position are fetched, or are no messages to the bot."""
+        known = self._gaps.get(room_id)
+        if known is not None:
+            self._gaps[room_id] = OpenGap(room_id, since, known.upto)
+
+    def close(self, gap: OpenGap) -> bool:
+        """Forget a filled gap. Returns False if the room's gap has grown meanwhile."""
+        known = self._gaps.get(gap.room_id)
+        if known is None or known.upto != gap.upto:
+            return False
+        self.void(gap.room_id)
+        return True
