@@ -3,6 +3,7 @@
 import secrets
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 import anyio
@@ -89,7 +90,7 @@ def assemble(
         failures,
         random or Random(),  # noqa: S311  jitter needs no secrets
         is_open=lambda: gate.live,
-        bounds=bounds.runtime,
+        bounds=replace(bounds.runtime, healthy_after_s=bounds.healthy_after_s),
         clock=clock,
         meter=meter,
         background=background,
