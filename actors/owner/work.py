@@ -95,6 +95,7 @@ class OwnerWork:
         """Finish an intent, together with other writes in one transaction."""
         done = replace(intent, step=IntentStep.DONE)
         self.services.registry.refused_invites.forget(self.owner)
+        self.services.registry.creations.go_on(intent.nonce)
         await self.commit([PutIntent(done), *writes], intent)
 
     async def commit(self, writes: list[Write], intent: Intent) -> None:

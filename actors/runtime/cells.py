@@ -2,12 +2,10 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Final, Protocol
+from typing import Protocol
 
 from actors.runtime.letters import Address, Message
-from actors.runtime.restart import Streak
-
-_WELL: Final = Streak()
+from actors.runtime.restart import WELL
 
 
 class Actor(Protocol):
@@ -45,7 +43,7 @@ class Cell:
         self.used = now
         self.crashes: tuple[float, ...] = ()
         """The times of the crashes that count towards a quarantine."""
-        self.streak = _WELL
+        self.streak = WELL
         """The crashes since the actor was last well for a while; they set the length of pauses."""
         self.quarantined = False
         self.quarantines = 0
@@ -95,8 +93,9 @@ class Cell:
 
     def drop_asked(self) -> None:
         """Drop the messages of an `ask` that has ended."""
-        for slot in [slot for slot, each in (self.mailbox or {}).items() if each.is_asked]:
-            del (self.mailbox or {})[slot]
+        if self.mailbox:
+            for slot in [slot for slot, each in self.mailbox.items() if each.is_asked]:
+                del self.mailbox[slot]
 
 
 class Cells:

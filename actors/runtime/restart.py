@@ -4,7 +4,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from random import Random
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 HashableT = TypeVar("HashableT", bound=Hashable)
 
@@ -50,6 +50,10 @@ class Streak:
         if self.well_since is None:
             return self.failures == 0
         return now - self.well_since >= healthy_after_s
+
+
+WELL: Final = Streak()
+"""The streak of a subject without failures."""
 
 
 @dataclass(frozen=True, slots=True)

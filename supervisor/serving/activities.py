@@ -13,6 +13,7 @@ from actors.model import RoomId, RoomSnapshot
 from actors.ports import HomeserverUnavailable, Hydration, PositionLost, SyncDelta
 from actors.reading import read_graph, read_if_joined
 from actors.reconcile import RoomsFail, reconcile, reconcile_some
+from actors.rules.ages import AgeLimit
 from actors.rules.relations import RoomGraph
 from actors.rules.report import ReconcileReport, Tally
 from actors.runtime.letters import FailuresShared, Report
@@ -60,6 +61,8 @@ class BotActivities:
     _failing: str = field(default="", init=False)
     """How rooms failed when their failures last ended `serve`."""
     _pruned_at: float = field(default=-math.inf, init=False)
+    _old: AgeLimit | None = field(default=None, init=False)
+    """Which settled messages are old enough to be deleted; None before the first look."""
 
     async def log_in(self) -> str:
         """Get a session."""
@@ -179,6 +182,7 @@ class BotActivities:
         system.observe = _ignore_report if degraded else self._on_report
         if not degraded:
             system.outage_is_over()
+            self.services.upkeep.outage_is_over()
         try:
             with anyio.CancelScope() as self._serving:
                 # The news may make waiting messages void.
@@ -240,9 +244,9 @@ class BotActivities:
         now = anyio.current_time()
         if now - self._pruned_at >= self.services.bounds.prune_every_s:
             self._pruned_at = now
-            await self.services.store.prune(
-                before=self.services.wall_clock() - self.services.bounds.keep_s
-            )
+            limit = self._old or AgeLimit(self.services.bounds.keep_s)
+            self._old = limit.at(self.services.wall_clock(), now)
+            await self.services.store.prune(before=self._old.before(now))
 
 
 def _with_earlier_conflicts(
