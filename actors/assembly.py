@@ -3,6 +3,7 @@
 import secrets
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 import anyio
@@ -71,7 +72,7 @@ def assemble(
     has something in the outbox; by default nothing is sent. `clock` gives anyio's time in seconds;
     a caller that knows its event loop can pass a quicker one.
     """
-    gate = gate or Gate()
+    gate, random = gate or Gate(), random or Random()  # noqa: S311  jitter needs no secrets
 
     def spawn(address: Address) -> Actor:
         if address.kind == ActorKind.ROOM:
@@ -89,9 +90,9 @@ def assemble(
     system = ActorSystem(
         spawn,
         failures,
-        random or Random(),  # noqa: S311  jitter needs no secrets
+        random,
         is_open=lambda: gate.live,
-        bounds=bounds.runtime,
+        bounds=replace(bounds.runtime, healthy_after_s=bounds.healthy_after_s),
         clock=clock,
         meter=meter,
         background=background,
@@ -110,7 +111,7 @@ def assemble(
         allows=allows,
         answers=answers,
         deliver=deliver,
-        upkeep=Upkeep(homeserver, system, gate, again_s=bounds.upkeep_again_s),
+        upkeep=Upkeep(homeserver, system, gate, random=random, bounds=bounds),
         wall_clock=transitions.wall_clock,
         platform_slots=anyio.CapacityLimiter(bounds.platform_slots),
         homeserver_slots=homeserver_slots or anyio.CapacityLimiter(bounds.homeserver_slots),

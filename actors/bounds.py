@@ -72,7 +72,9 @@ class Bounds:
     put_off_cap_s: float = 900.0
     """… which doubles each time up to this one."""
     upkeep_again_s: float = 5.0
-    """Upkeep waits this long after a request without an answer."""
+    """Upkeep waits this long after a failure, before it goes on to other rooms."""
+    upkeep: Backoff = Backoff(base_s=5.0, cap_s=300.0, floor_s=5.0)
+    """The pause before upkeep tries a room again that has failed."""
 
     # Rounds and failures
     round_within_s: float = 120.0
@@ -126,7 +128,9 @@ class Bounds:
     probe: Backoff = Backoff()
     """The pause between two attempts while degraded."""
     healthy_after_s: float = 60.0
-    """After this time in `live`, the pauses in `degraded` start from the shortest again."""
+    """What has worked for this long is well: an actor without a failure, a room's sender, the bot
+    in `live`. Pauses grow with each failure, and only for what is well they start from the shortest
+    again."""
     revocations: CrashWindow = CrashWindow(limit=3, within_s=300.0)
     """The number of revoked sessions that means that two programs take turns."""
     stop_within_s: float = 10.0

@@ -55,6 +55,12 @@ class SnapshotTaken(Message):
 
     @property
     @override
+    def is_asked(self) -> bool:
+        """It is part of its round."""
+        return True
+
+    @property
+    @override
     def voids(self) -> tuple[object, ...]:
         """The snapshot shows all earlier changes, and the round settles the room again."""
         return (RoomChanged, SETTLED_ALONE)
@@ -71,6 +77,12 @@ class RowsSettled(Message):
 
     desired: DesiredRows
     in_round: bool = False
+
+    @property
+    @override
+    def is_asked(self) -> bool:
+        """It is part of its round, if it was settled in one."""
+        return self.in_round
 
     @property
     @override
@@ -142,6 +154,12 @@ class OwnerComplete(Message):
     stored: UserMeta | None
     intents: tuple[Intent, ...]
     undecided: tuple[ChatContext, ...] = ()
+
+    @property
+    @override
+    def is_asked(self) -> bool:
+        """It is part of its round."""
+        return True
 
 
 @dataclass(frozen=True, slots=True)

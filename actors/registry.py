@@ -135,6 +135,19 @@ class Creations:
         self._under_way: set[Nonce] = set()
         self._made: dict[Nonce, RoomId] = {}
         self._taken: dict[UserId, int] = {}
+        self._until: dict[Nonce, float] = {}
+
+    def wait(self, nonce: Nonce, until: float) -> None:
+        """Note that an intent must wait until a time of anyio's clock."""
+        self._until[nonce] = until
+
+    def waits_until(self, nonce: Nonce) -> float | None:
+        """Until when an intent must wait, in anyio's time; None if that was not noted."""
+        return self._until.get(nonce)
+
+    def go_on(self, nonce: Nonce) -> None:
+        """Forget that an intent must wait."""
+        self._until.pop(nonce, None)
 
     @property
     def is_pending(self) -> bool:

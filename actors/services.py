@@ -67,7 +67,7 @@ class Services:
 
     def rooms_with_failed_check(self) -> Iterator[RoomId]:
         """Rooms that failed their latest check: the bot does not know what they are."""
-        for cell in self.system.cells:
+        for cell in self.system.cells.failed():
             room_id = RoomId(cell.address.name)
             is_unchecked = self.states.of(room_id) is RoomState.UNCHECKED
             failed = cell.probes or (is_unchecked and cell.error is not None)

@@ -5,24 +5,24 @@ reads before it writes, and waits as long as the homeserver asks. It works only 
 live: what it has not written by then is found again by a later reconciliation.
 """
 
+import heapq
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
+from enum import Enum, auto
+from random import Random
 from typing import Final
 
 import anyio
 import structlog
 
+from actors.bounds import Bounds
 from actors.gate import Gate
 from actors.messages import IntentsWaiting, owner_address
 from actors.model import Marker, RoomId, RoomKind, UserId
-from actors.ports import (
-    Homeserver,
-    HomeserverRefused,
-    HomeserverUnavailable,
-    RateLimited,
-    RefusedUnclearly,
-)
+from actors.ports import Homeserver, HomeserverRefused, HomeserverUnavailable, RateLimited
 from actors.rules.classify import Chat
 from actors.rules.settlement import DesiredRows
+from actors.runtime.restart import WELL, Streak
 from actors.runtime.system import ActorSystem
 
 _log = structlog.get_logger()
@@ -79,31 +79,71 @@ def marker_for(desired: DesiredRows, marker: Marker | None) -> Marker:
     )
 
 
+class Outcome(Enum):
+    """The outcome of one attempt to write what a room lacks."""
+
+    DONE = auto()
+    LIMITED = auto()
+    """The homeserver's limit was waited out: the room is next."""
+    FAILED = auto()
+
+
 class Upkeep:
     """The list of what rooms lack, and one worker that writes it while the bot is live."""
 
     def __init__(
-        self, homeserver: Homeserver, system: ActorSystem, gate: Gate, *, again_s: float
+        self,
+        homeserver: Homeserver,
+        system: ActorSystem,
+        gate: Gate,
+        *,
+        random: Random,
+        bounds: Bounds,
     ) -> None:
         self._homeserver = homeserver
         self._system = system
         self._gate = gate
-        self._again_s = again_s
+        self._random = random
+        self._bounds = bounds
         self._due: dict[RoomId, Due] = {}
+        self._of_owner: Counter[UserId] = Counter()
+        """The number of rooms of each owner that lack something."""
+        self._turns: OrderedDict[RoomId, None] = OrderedDict()
+        """The rooms to be looked at now, in their order."""
+        self._later: list[tuple[float, RoomId]] = []
+        """A heap of the rooms that have failed, with the time of their next turn."""
+        self._streaks: dict[RoomId, Streak] = {}
+        """The failures of each room that has failed."""
+        self._noted = anyio.Event()
+        """Set when a room gets a turn; replaced by a new event each time."""
         self._working = False
 
     def want(self, due: Due) -> None:
         """Note what a room lacks; this replaces an earlier note about the room."""
+        is_news = self._due.get(due.room_id) != due
+        self._remove(due.room_id)
         self._due[due.room_id] = due
+        self._of_owner[due.owner] += 1
+        if is_news or due.room_id not in self._streaks:
+            self._turns[due.room_id] = None
+            self._noted.set()
         self.start()
 
     def settled(self, room_id: RoomId) -> None:
         """Note that a room lacks nothing, or that the bot does not manage it any more."""
-        self._due.pop(room_id, None)
+        self._remove(room_id)
+        self._turns.pop(room_id, None)
+        self._streaks.pop(room_id, None)
+
+    def outage_is_over(self) -> None:
+        """Give every room that has failed its turn now."""
+        self._turns.update((room_id, None) for _, room_id in sorted(self._later))
+        self._later.clear()
+        self._noted.set()
 
     def pending(self, owner: UserId) -> bool:
         """Whether a room of the owner lacks something. No new number is given out before."""
-        return any(due.owner == owner for due in self._due.values())
+        return owner in self._of_owner
 
     @property
     def due_count(self) -> int:
@@ -124,22 +164,67 @@ class Upkeep:
     async def _work(self) -> None:
         try:
             while self._due and self._gate.live:
-                due = next(iter(self._due.values()))
-                try:
-                    await self._do(due)
-                except RateLimited as limit:
-                    await anyio.sleep(limit.retry_after_s)
-                    continue
-                except (HomeserverUnavailable, RefusedUnclearly) as error:
-                    _log.info("upkeep_waits", room_id=due.room_id, reason=str(error))
-                    await anyio.sleep(self._again_s)
-                    self._put_last(due)
-                    continue
-                except HomeserverRefused as refusal:
-                    _log.warning("upkeep_refused", room_id=due.room_id, reason=str(refusal))
-                self._done(due)
+                due = await self._next()
+                if due is not None and not await self._try(due):
+                    await anyio.sleep(self._bounds.upkeep_again_s)
         finally:
             self._working = False
+
+    async def _next(self) -> Due | None:
+        """The first room whose turn it is. Without one, wait for a turn, and return None."""
+        now = anyio.current_time()
+        while self._later and self._later[0][0] <= now:
+            self._turns.setdefault(heapq.heappop(self._later)[1])
+        if self._turns:
+            return self._due.get(self._turns.popitem(last=False)[0])
+        self._noted = anyio.Event()
+        with anyio.move_on_after(self._later[0][0] - now if self._later else None):
+            await self._noted.wait()
+        return None
+
+    async def _try(self, due: Due) -> bool:
+        """Write what one room lacks. False: it failed, and gets another turn later.
+
+        A failure of any kind costs this room its turn, so that no bug ends the upkeep of others.
+        """
+        outcome = await self._written(due)
+        if outcome is Outcome.LIMITED:
+            self._turns.setdefault(due.room_id)
+            self._turns.move_to_end(due.room_id, last=False)
+        elif outcome is Outcome.FAILED:
+            self._try_later(due.room_id)
+        else:
+            self._done(due)
+        return outcome is not Outcome.FAILED
+
+    async def _written(self, due: Due) -> Outcome:
+        outcome = Outcome.FAILED
+
+        async def write() -> None:
+            nonlocal outcome
+            try:
+                await self._do(due)
+            except RateLimited as limit:
+                await anyio.sleep(limit.retry_after_s)
+                outcome = Outcome.LIMITED
+                return
+            except (HomeserverUnavailable, RefusedUnclearly) as error:
+                _log.info("upkeep_waits", room_id=due.room_id, reason=str(error))
+                return
+            except HomeserverRefused as refusal:
+                _log.warning("upkeep_refused", room_id=due.room_id, reason=str(refusal))
+            outcome = Outcome.DONE
+
+        await self._system.background.guarded(write)
+        return outcome
+
+    def _try_later(self, room_id: RoomId) -> None:
+        """Give a room its next turn after a pause, which grows with each failure."""
+        now, bounds = anyio.current_time(), self._bounds
+        streak = self._streaks.get(room_id, WELL).failed(now, bounds.healthy_after_s)
+        self._streaks[room_id] = streak
+        delay_s = bounds.upkeep.delay_s(streak.failures, self._random)
+        heapq.heappush(self._later, (now + delay_s, room_id))
 
     async def _do(self, due: Due) -> None:
         homeserver = self._homeserver
@@ -156,13 +241,16 @@ class Upkeep:
             for outdated in sorted(due.unlink & space.children):
                 await homeserver.unlink(due.link_to, outdated)
 
-    def _put_last(self, due: Due) -> None:
-        """Move a room that failed behind the others, so that it delays none of them."""
-        if due.room_id in self._due:
-            self._due[due.room_id] = self._due.pop(due.room_id)
+    def _remove(self, room_id: RoomId) -> None:
+        due = self._due.pop(room_id, None)
+        if due is None:
+            return
+        self._of_owner[due.owner] -= 1
+        if not self._of_owner[due.owner]:
+            del self._of_owner[due.owner]
 
     def _done(self, due: Due) -> None:
         if self._due.get(due.room_id) == due:
-            del self._due[due.room_id]
+            self.settled(due.room_id)
         if not self.pending(due.owner):
             self._system.tell(owner_address(due.owner), IntentsWaiting())

@@ -12,7 +12,7 @@ import anyio
 import structlog
 
 from actors.messages import IntentsWaiting, RoomChanged, owner_address
-from actors.model import Intent, IntentKind, IntentStep, RoomMeta
+from actors.model import Intent, IntentKind, IntentStep, RoomId, RoomMeta
 from actors.owner.onboarding import Onboarding
 from actors.owner.preconditions import Preconditions
 from actors.owner.room_making import RoomMaking, adopted
@@ -20,11 +20,13 @@ from actors.owner.work import OwnerWork, required
 from actors.ports import (
     HomeserverRefused,
     HomeserverUnavailable,
+    NewRoom,
     RateLimited,
     RefusedForNow,
     RefusedUnclearly,
 )
 from actors.rows import from_row, room_key, to_row, user_key
+from actors.rules.ages import remaining_s
 from actors.rules.numbering import MAX_CHAT_NUMBER, chat_id_of, chat_number
 from actors.writes import PutIntent, PutRow
 
@@ -200,25 +202,22 @@ class Creation:
         await self.work.finish(intent, self.work.promise(IntentKind.ONBOARD, intent.reply_room))
 
     async def _create(self, intent: Intent) -> bool:
-        services, now = self.work.services, self.work.services.wall_clock()
+        services = self.work.services
         if intent.started_at is not None:
             found = await self.making.find(intent.nonce)
             if found is not None:
                 _log.info("room_adopted", room_id=found, owner=self.work.owner, nonce=intent.nonce)
                 await self.making.record(intent, found)
                 return True
-            unclear_for_s = services.bounds.unclear_for_s
-            wait_s = min(intent.started_at + unclear_for_s - now, unclear_for_s)
-            if wait_s > 0:
-                services.tell_owner_later(wait_s, self.work.owner, IntentsWaiting())
-                return False
+        if self._waits(intent):
+            return False
         if await self._found_meanwhile(intent):
             return True
         try:
             new_room = await self.making.new_room(intent)
-            intent = replace(intent, started_at=now)
+            intent = replace(intent, started_at=services.wall_clock())
             await services.store.commit([PutIntent(intent)])
-            room_id = await self.making.create_room(new_room, intent.nonce)
+            room_id = await self._create_room(new_room, intent)
         except RateLimited as limit:
             await self._queue(replace(intent, started_at=None), limit.retry_after_s)
             return False
@@ -233,9 +232,7 @@ class Creation:
             )
             failed = replace(intent, started_at=services.wall_clock())
             await services.store.commit([PutIntent(failed)])
-            services.tell_owner_later(
-                services.bounds.unclear_for_s, self.work.owner, IntentsWaiting()
-            )
+            self._wait(intent, services.bounds.unclear_for_s)
             return False
         except HomeserverRefused as refusal:
             _log.error(
@@ -249,11 +246,21 @@ class Creation:
 
     async def _keep(self, intent: Intent, refusal: RefusedForNow | RefusedUnclearly) -> None:
         """Store that nothing was created. Only a bot that may still write tells the owner."""
+        self.work.services.registry.creations.go_on(intent.nonce)
         if isinstance(refusal, RefusedForNow):
             await self.work.services.store.commit([PutIntent(intent)])
             return
         text = self.work.services.texts.creation_put_off
         await self.work.say_queued(intent, text.format(reason=refusal.message or refusal.errcode))
+
+    async def _create_room(self, new_room: NewRoom, intent: Intent) -> RoomId:
+        """Create the room. Without an answer, as after an interruption, the intent must wait."""
+        services = self.work.services
+        unclear_until = anyio.current_time() + services.bounds.unclear_for_s
+        services.registry.creations.wait(intent.nonce, unclear_until)
+        room_id = await self.making.create_room(new_room, intent.nonce)
+        services.registry.creations.go_on(intent.nonce)
+        return room_id
 
     async def _refused(self, intent: Intent, reason: str) -> None:
         """Give up a refused creation. A number that the Space's marker never had is free again.
@@ -312,7 +319,30 @@ class Creation:
         if not intent.told_queued:
             _log.info("creation_queued", owner=self.work.owner, nonce=intent.nonce, wait_s=wait_s)
         await self.work.say_queued(intent, self.work.services.texts.creation_queued)
-        self.work.services.tell_owner_later(wait_s, self.work.owner, IntentsWaiting())
+        self._wait(intent, wait_s)
+
+    def _wait(self, intent: Intent, wait_s: float) -> None:
+        """Let the owner's actor come back to an intent after `wait_s`, and not before."""
+        services = self.work.services
+        services.registry.creations.wait(intent.nonce, anyio.current_time() + wait_s)
+        services.tell_owner_later(wait_s, self.work.owner, IntentsWaiting())
+
+    def _waits(self, intent: Intent) -> bool:
+        """Whether an intent must wait still; the first look after a start believes the stored time.
+
+        The wait is measured by anyio's clock, because the wall clock may be set meanwhile.
+        """
+        services, now = self.work.services, anyio.current_time()
+        creations, unclear_for_s = services.registry.creations, services.bounds.unclear_for_s
+        until = creations.waits_until(intent.nonce)
+        if until is None and intent.started_at is not None:
+            left_s = remaining_s(intent.started_at, unclear_for_s, services.wall_clock())
+            until = now + left_s
+        if until is None or until <= now:
+            creations.go_on(intent.nonce)
+            return False
+        self._wait(intent, until - now)
+        return True
 
 
 def _is_invite(intent: Intent) -> bool:

@@ -101,6 +101,7 @@ class OwnerWork:
         done = replace(intent, step=IntentStep.DONE)
         self.services.registry.put_off.forget(intent.nonce)
         self.services.registry.refused_invites.forget(self.owner)
+        self.services.registry.creations.go_on(intent.nonce)
         await self.commit([PutIntent(done), *writes], intent)
 
     async def commit(self, writes: list[Write], intent: Intent) -> None:

@@ -1,9 +1,11 @@
 """Cells: the mailbox and the failures that the runtime keeps for each address."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from actors.runtime.letters import Address, Message
+from actors.runtime.restart import WELL
 
 
 class Actor(Protocol):
@@ -26,24 +28,30 @@ class Cell:
     """
 
     __slots__ = (
-        "actor", "address", "crashes", "error", "failing", "mailbox", "pause_timer", "paused_until",
-        "probes", "quarantined", "used",
+        "actor", "address", "crashes", "error", "failing", "mailbox", "on_probation", "pause_timer",
+        "paused_until", "quarantined", "quarantines", "streak", "used",
     )  # fmt: skip
 
     def __init__(self, address: Address, now: float) -> None:
         self.address = address
         self.actor: Actor | None = None
-        self.mailbox: dict[object, Message] | None = None
+        self.mailbox: OrderedDict[object, Message] | None = None
+        """Ordered, because a plain dict gets slow when its first entries are removed one by one."""
         self.pause_timer: int | None = None
         """The timer that ends the present pause; None while the cell may run."""
         self.paused_until = now
         self.used = now
         self.crashes: tuple[float, ...] = ()
+        """The times of the crashes that count towards a quarantine."""
+        self.streak = WELL
+        """The crashes since the actor was last well for a while; they set the length of pauses."""
         self.quarantined = False
-        self.probes = 0
-        """Probes since the actor was quarantined; 0 for an actor that is well."""
         self.failing = False
         """Whether the latest handler raised, or another part of the program has seen a failure."""
+        self.quarantines = 0
+        """Quarantines since the actor was last well for a while."""
+        self.on_probation = False
+        """True from a quarantine until a handler has returned."""
         self.error: Exception | None = None
         """The latest failure, if any."""
 
@@ -52,14 +60,27 @@ class Cell:
         """Whether the cell has a message and is not paused."""
         return bool(self.mailbox) and self.pause_timer is None
 
+    @property
+    def probes(self) -> int:
+        """Probes of a quarantined actor since it was last well; 0 for an actor that is well."""
+        return self.quarantines if self.on_probation else 0
+
     def post(self, message: Message) -> None:
         """Put a message into the mailbox, by the rules that its class states."""
-        mailbox = self.mailbox = self.mailbox or {}
+        mailbox = self.mailbox
+        if mailbox is None:
+            mailbox = self.mailbox = OrderedDict()
         for slot in message.voids:
             mailbox.pop(slot, None)
         if not mailbox.keys().isdisjoint(message.behind):
             mailbox.pop(message.slot, None)
         mailbox[message.slot] = message
+
+    def take(self) -> Message:
+        """Take the first message out of the mailbox. Raises KeyError for an empty mailbox."""
+        if self.mailbox is None:
+            raise KeyError(self.address)
+        return self.mailbox.popitem(last=False)[1]
 
     def keep(self, message: Message) -> None:
         """Put a message back that was not handled; a newer message of its slot replaces it.
@@ -67,9 +88,16 @@ class Cell:
         It goes to the front. A stored message goes to the end, so that messages about what has
         happened are handled first.
         """
-        mailbox = self.mailbox or {}
-        kept: dict[object, Message] = {message.slot: mailbox.pop(message.slot, message)}
-        self.mailbox = {**mailbox, **kept} if message.is_stored else {**kept, **mailbox}
+        if self.mailbox is None:
+            self.mailbox = OrderedDict()
+        self.mailbox.setdefault(message.slot, message)
+        self.mailbox.move_to_end(message.slot, last=message.is_stored)
+
+    def drop_asked(self) -> None:
+        """Drop the messages of an `ask` that has ended."""
+        if self.mailbox:
+            for slot in [slot for slot, each in self.mailbox.items() if each.is_asked]:
+                del self.mailbox[slot]
 
 
 class Cells:
@@ -78,10 +106,20 @@ class Cells:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._cells: dict[Address, Cell] = {}
+        self._failed: dict[Address, Cell] = {}
 
     def __iter__(self) -> Iterator[Cell]:
         """Every cell, in the order in which they were made."""
         return iter(tuple(self._cells.values()))
+
+    def failed(self) -> Iterator[Cell]:
+        """Every cell with an `error`: usually far fewer than all."""
+        return iter(tuple(self._failed.values()))
+
+    def note_error(self, cell: Cell, error: Exception) -> None:
+        """Note the latest failure of a cell."""
+        cell.error = error
+        self._failed[cell.address] = cell
 
     def get(self, address: Address) -> Cell | None:
         """The cell of an address; None for an address without one."""

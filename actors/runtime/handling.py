@@ -6,6 +6,8 @@ from typing import Final
 import anyio
 import anyio.lowlevel
 
+from actors.runtime.asking import Asks
+from actors.runtime.boundary import attempt
 from actors.runtime.cells import Actor, Cell
 from actors.runtime.counting import RuntimeMeter
 from actors.runtime.letters import Address, Message
@@ -13,6 +15,8 @@ from actors.runtime.recovery import Recovery
 
 YIELD_EVERY: Final = 64
 """Messages after which other tasks get a turn."""
+YIELD_AFTER_S: Final = 0.01
+"""Other tasks get a turn after this time as well, between two messages."""
 
 
 class Handling:
@@ -24,14 +28,19 @@ class Handling:
         recovery: Recovery,
         meter: RuntimeMeter,
         clock: Callable[[], float],
+        asks: Asks,
     ) -> None:
         self.spawn = spawn
         self._recovery = recovery
         self._meter = meter
         self._clock = clock
+        self._asks = asks
         self._scopes: dict[Address, anyio.CancelScope] = {}
         """The scopes of the running handlers that may be interrupted."""
         self._handled = 0
+        self._yielded_at = clock()
+        self._now = self._yielded_at
+        """When the latest handler returned."""
         self.stopping = False
         """True once no further handler may start."""
 
@@ -44,7 +53,7 @@ class Handling:
         """Handle a cell's messages until the mailbox is empty or the cell is paused."""
         try:
             while cell.mailbox and cell.pause_timer is None and not self.stopping:
-                await self._handle(cell, cell.mailbox.pop(next(iter(cell.mailbox))))
+                await self._handle(cell, cell.take())
                 await self._yield_sometimes()
         finally:
             cell.used = self._clock()
@@ -52,42 +61,41 @@ class Handling:
                 cell.mailbox = None
 
     async def _handle(self, cell: Cell, message: Message) -> None:
-        returned = True
-        try:
-            if cell.actor is None:
-                cell.actor = self.spawn(cell.address)
-            if message.never_waits:
-                await self._timed(cell.actor, message)
-            else:
-                returned = await self._interruptible(cell, cell.actor, message)
-        except Exception as error:  # noqa: BLE001  the actor boundary: one actor never stops another
-            await self._recovery.failed(cell, message, error)
+        self._asks.begin(message)
+        failure, interrupted = None, False
+        if message.never_waits:
+            failure = await attempt(self._timed, cell, message)
         else:
-            if returned:
-                self._recovery.succeeded(cell)
+            with anyio.CancelScope() as scope:
+                self._scopes[cell.address] = scope
+                try:
+                    failure = await attempt(self._timed, cell, message)
+                finally:
+                    del self._scopes[cell.address]
+            interrupted = scope.cancelled_caught
+        if failure is None and not interrupted:
+            self._recovery.succeeded(cell, self._now)
+            return
+        if not (message.is_asked and self._asks.is_late):
+            cell.keep(message)
+        if failure is not None:
+            await self._recovery.failed(cell, message, failure)
+        else:
+            cell.actor = None
 
     async def _yield_sometimes(self) -> None:
         """Let other tasks run: handlers that wait for nothing would keep them out otherwise."""
         self._handled += 1
-        if self._handled % YIELD_EVERY == 0:
+        if self._handled % YIELD_EVERY == 0 or self._now - self._yielded_at >= YIELD_AFTER_S:
             await anyio.lowlevel.checkpoint()
+            self._yielded_at = self._clock()
 
-    async def _interruptible(self, cell: Cell, actor: Actor, message: Message) -> bool:
-        """Handle a message. False: the handler was interrupted, and the message is kept."""
-        with anyio.CancelScope() as scope:
-            self._scopes[cell.address] = scope
-            try:
-                await self._timed(actor, message)
-            finally:
-                del self._scopes[cell.address]
-        if scope.cancelled_caught:
-            cell.actor = None
-            cell.keep(message)
-        return not scope.cancelled_caught
-
-    async def _timed(self, actor: Actor, message: Message) -> None:
+    async def _timed(self, cell: Cell, message: Message) -> None:
         began = self._clock()
         try:
-            await actor.handle(message)
+            if cell.actor is None:
+                cell.actor = self.spawn(cell.address)
+            await cell.actor.handle(message)
         finally:
-            self._meter.handling.add(self._clock() - began)
+            self._now = self._clock()
+            self._meter.handling.add(self._now - began)

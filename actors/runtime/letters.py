@@ -33,6 +33,11 @@ class Message:
     goes to its end, even if an earlier message of its slot had a place."""
 
     @property
+    def is_asked(self) -> bool:
+        """Whether this message is part of an `ask`: it is dropped when that `ask` has ended."""
+        return False
+
+    @property
     def slot(self) -> object:
         """The place in the mailbox: a later message replaces an earlier message of its slot."""
         return type(self)

@@ -18,6 +18,13 @@ class RuntimeBounds:
     """The pause before each probe of a quarantined actor."""
     crashes: CrashWindow = CrashWindow()
     """The number of crashes that quarantine an actor."""
+    healthy_after_s: float = 60.0
+    """A part of the program that has worked for this long without a failure is well: its next pause
+    after a failure is the shortest again."""
+    crashed_within_s: float = 30.0
+    """An actor that crashed has this long to record what must outlive it."""
+    leave_within_s: float = 5.0
+    """Leaving the system waits this long for tasks that do not end when they are cancelled."""
     passivate_after_s: float = 900.0
     """An actor that was idle for this long leaves memory."""
     tick_s: float = 60.0

@@ -1,19 +1,23 @@
 """What follows a failed handler: a pause and a restart, or quarantine and probes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
+from typing import TypeVar
 
+import anyio
 import structlog
 
 from actors.runtime.background import Background
-from actors.runtime.cells import Cell, Cells
+from actors.runtime.cells import Actor, Cell, Cells
 from actors.runtime.counting import RuntimeMeter
-from actors.runtime.errors import ExpectedError, error_text
+from actors.runtime.errors import ExpectedError, error_text, errors_in
 from actors.runtime.letters import ActorCrashed, Address, FailuresShared, Message, Report
 from actors.runtime.policy import Policy, RuntimeBounds
 from actors.runtime.timers import Timers
 
 _log = structlog.get_logger()
+
+SaidT = TypeVar("SaidT")
 
 
 class Recovery:
@@ -48,43 +52,60 @@ class Recovery:
         self._wake = wake
         self._report = report
 
-    async def failed(self, cell: Cell, message: Message, error: Exception) -> None:
-        """Keep the message of a handler that raised, and pause the cell or quarantine it.
+    async def failed(self, cell: Cell, message: Message, failure: BaseException) -> None:
+        """Pause the cell of a handler that raised, or quarantine it.
 
-        A cell that was set aside while its handler ran keeps its quarantine and its pause.
+        A group is unwrapped, see `_judged`. A cell that was set aside while its handler ran keeps
+        its quarantine and its pause.
         """
-        pause_s = self._policy.pause_s(error)
-        actor = cell.actor
-        cell.keep(message)
         cell.failing = True
+        errors = errors_in(failure)
+        error, pause_s, asked_s = self._judged(errors)
         if pause_s is not None:
             if not cell.quarantined:
-                self._pause(cell, pause_s)
+                self._pause(cell, asked_s)
             return
-        self._note(cell, message, error)
+        actor = cell.actor
+        self._note(cell, message, error, failure)
         shared = self._is_shared(cell, error)
         if not shared and actor is not None:
-            await self._background.guarded(actor.crashed, error)
+            await self._background.guarded(self._crashed, actor, error)
         if cell.quarantined:
             return
         if not shared and self._is_too_much(cell, error):
             self._set_aside(cell, error)
         else:
-            attempt = max(1, len(cell.crashes))
-            self._pause(cell, self._bounds.restart.delay_s(attempt, self._random))
+            attempt = cell.streak.failures
+            self._pause(cell, self._bounds.restart.delay_s(attempt, self._random, asked_s))
 
-    def succeeded(self, cell: Cell) -> None:
+    def _judged(self, errors: Sequence[Exception]) -> tuple[Exception, float | None, float]:
+        """The error of a failure that counts, its pause, and the longest pause of all of them.
+
+        A bug comes before an error that only asks for a pause, and that before any other: a bug
+        must be seen, and a rate limit explains the rest. Within these, the order of `errors_in`.
+        """
+        pauses = [self._policy_says(None, self._policy.pause_s, error) for error in errors]
+        judged = list(zip(errors, pauses, strict=True))
+        error, pause_s = min(judged, key=_rank)
+        return error, pause_s, max((each for each in pauses if each is not None), default=0.0)
+
+    async def _crashed(self, actor: Actor, error: Exception) -> None:
+        with anyio.fail_after(self._bounds.crashed_within_s):
+            await actor.crashed(error)
+
+    def succeeded(self, cell: Cell, now: float) -> None:
         """A handler returned: the actor is well, unless it was set aside meanwhile."""
         if not cell.quarantined:
-            cell.probes = 0
             cell.failing = False
+            cell.on_probation = False
+            cell.streak = cell.streak.succeeded(now)
 
     def set_aside(self, address: Address, error: Exception) -> None:
         """Quarantine an actor because of a failure that another part of the program has seen."""
         cell = self._cells.of(address)
         if not cell.quarantined:
-            cell.error = error
             cell.failing = True
+            self._fails(cell, error)
             self._set_aside(cell, error)
 
     def end_pause(self, cell: Cell) -> None:
@@ -98,7 +119,7 @@ class Recovery:
     def outage_is_over(self) -> None:
         """End the pause of every cell that is well, and probe the cells that an outage quarantined.
 
-        Earlier crashes of the cells that are well no longer count.
+        Earlier crashes of the cells that are well no longer count towards a quarantine.
         """
         for cell in self._cells:
             if cell.pause_timer is None:
@@ -106,13 +127,17 @@ class Recovery:
             if not cell.quarantined:
                 cell.crashes = ()
                 self.end_pause(cell)
-            elif cell.error is not None and self._policy.ends_with_outage(cell.error):
+            elif self._ends_with_outage(cell):
                 self.end_pause(cell)
 
-    def _note(self, cell: Cell, message: Message, error: Exception) -> None:
+    def _ends_with_outage(self, cell: Cell) -> bool:
+        ends_with_outage = self._policy.ends_with_outage
+        return cell.error is not None and self._policy_says(False, ends_with_outage, cell.error)  # noqa: FBT003
+
+    def _note(self, cell: Cell, message: Message, error: Exception, failure: BaseException) -> None:
         """Drop the actor, count the crash, log it and report it."""
         cell.actor = None
-        cell.error = error
+        self._fails(cell, error)
         self._meter.crashes += 1
         cell.crashes = self._bounds.crashes.after(cell.crashes, self._timers.now())
         _log.warning(
@@ -121,32 +146,46 @@ class Recovery:
             message=type(message).__name__,
             error=error_text(error),
             crashes=len(cell.crashes),
-            exc_info=None if isinstance(error, ExpectedError) else error,
+            attempt=cell.streak.failures,
+            exc_info=None if isinstance(error, ExpectedError) else failure,
         )
-        self._report(ActorCrashed(cell.address, error))
+        self._policy_says(None, self._report, ActorCrashed(cell.address, error))
+
+    def _fails(self, cell: Cell, error: Exception) -> None:
+        """Count a failure. For an actor that was well for a while, counting starts anew."""
+        now, healthy_after_s = self._timers.now(), self._bounds.healthy_after_s
+        if cell.streak.was_well(now, healthy_after_s):
+            cell.quarantines = 0
+        cell.streak = cell.streak.failed(now, healthy_after_s)
+        self._cells.note_error(cell, error)
 
     def _is_shared(self, cell: Cell, error: Exception) -> bool:
         """Whether many actors share the cause; then their crashes no longer count."""
-        actors = self._policy.shared_by(cell.address, error, self._active)
+        shared_by = self._policy.shared_by
+        actors = self._policy_says(None, shared_by, cell.address, error, self._active)
         for address in actors or ():
             self._cells.of(address).crashes = ()
         if actors:
-            self._report(FailuresShared(len(actors), error_text(error)))
+            shared = FailuresShared(len(actors), error_text(error))
+            self._policy_says(None, self._report, shared)
         return actors is not None
 
     def _is_too_much(self, cell: Cell, error: Exception) -> bool:
-        """Whether this crash quarantines the actor: a failed probe does, or too many crashes."""
-        if not self._policy.is_charged(cell.address, error):
+        """Whether this crash quarantines the actor.
+
+        Too many crashes do, and after a quarantine any crash before it was well for a while.
+        """
+        if not self._policy_says(True, self._policy.is_charged, cell.address, error):  # noqa: FBT003
             return False
-        return cell.probes > 0 or self._bounds.crashes.exceeded(cell.crashes)
+        return cell.quarantines > 0 or self._bounds.crashes.exceeded(cell.crashes)
 
     def _set_aside(self, cell: Cell, error: Exception) -> None:
-        cell.quarantined = True
-        cell.probes += 1
+        cell.quarantined = cell.on_probation = True
+        cell.quarantines += 1
         cell.crashes = ()
-        delay_s = self._bounds.probe.delay_s(cell.probes, self._random)
+        delay_s = self._bounds.probe.delay_s(cell.quarantines, self._random)
         self._pause(cell, delay_s)
-        self._policy.quarantined(cell.address, error, delay_s)
+        self._policy_says(None, self._policy.quarantined, cell.address, error, delay_s)
 
     def _pause(self, cell: Cell, delay_s: float) -> None:
         timer = self._timers.later(delay_s, lambda: self._pause_ended(cell, timer))
@@ -159,6 +198,24 @@ class Recovery:
 
     def _probe(self, cell: Cell) -> None:
         cell.quarantined = False
-        self._policy.probed(cell.address, cell.probes)
-        cell.post(self._policy.probe_with(cell.address))
+        self._policy_says(None, self._policy.probed, cell.address, cell.probes)
+        probe = self._policy_says(None, self._policy.probe_with, cell.address)
+        if probe is not None:
+            cell.post(probe)
         self._wake(cell)
+
+    @staticmethod
+    def _policy_says(default: SaidT, method: Callable[..., SaidT], *args: object) -> SaidT:
+        """Call a method of the program; its bug is logged, and stops no actor."""
+        try:
+            return method(*args)
+        except Exception as bug:  # noqa: BLE001  the boundary: the program decides, and may err
+            _log.error("policy_failed", error=error_text(bug), exc_info=bug)
+            return default
+
+
+def _rank(judged: tuple[Exception, float | None]) -> tuple[int, float]:
+    error, pause_s = judged
+    if pause_s is not None:
+        return 1, -pause_s
+    return (2 if isinstance(error, ExpectedError) else 0), 0.0

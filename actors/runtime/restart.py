@@ -1,10 +1,10 @@
 """Backoff, the crash window and the breaker. Pure: time and randomness are parameters."""
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from random import Random
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 HashableT = TypeVar("HashableT", bound=Hashable)
 
@@ -25,6 +25,35 @@ class Backoff:
         """The delay after attempt number `attempt` (from 1), never below `retry_after_s`."""
         ceiling = min(self.cap_s, self.base_s * 2.0 ** min(attempt, 16))
         return max(self.floor_s, retry_after_s, random.uniform(0.0, ceiling))
+
+
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """The failures of one subject since it was last well for a while. Times are in seconds."""
+
+    failures: int = 0
+    well_since: float | None = None
+    """The first success after the latest failure; None if there is none."""
+
+    def failed(self, now: float, healthy_after_s: float) -> "Streak":
+        """The streak after one more failure: it begins anew if the subject was well meanwhile."""
+        return Streak(1 if self.was_well(now, healthy_after_s) else self.failures + 1)
+
+    def succeeded(self, now: float) -> "Streak":
+        """The streak after a success. It ends only when no failure follows for a while."""
+        if self.failures == 0 or self.well_since is not None:
+            return self
+        return Streak(self.failures, now)
+
+    def was_well(self, now: float, healthy_after_s: float) -> bool:
+        """Whether the subject is well, and has been for so many seconds."""
+        if self.well_since is None:
+            return self.failures == 0
+        return now - self.well_since >= healthy_after_s
+
+
+WELL: Final = Streak()
+"""The streak of a subject without failures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +95,9 @@ class Failures(Generic[HashableT]):
 
     def __init__(self, breaker: CorrelationBreaker) -> None:
         self._breaker = breaker
-        self._latest: defaultdict[type[Exception], dict[HashableT, float]] = defaultdict(dict)
+        self._latest: defaultdict[type[Exception], OrderedDict[HashableT, float]] = defaultdict(
+            OrderedDict
+        )
         """The time of each actor's latest failure, by type of error; the oldest comes first."""
 
     def shared(

@@ -16,29 +16,36 @@ Guarantees:
    raises or is interrupted gets the message again, unless a newer one has taken its slot. Handlers
    must therefore be safe to repeat. Mailboxes do not outlive the process: what must not be lost is
    in the store before an actor is told.
-4. **Failures stay with their actor.** An `Exception` from a handler never leaves the system. The
-   actor object is dropped, and a new one handles the message after a pause with backoff. An error
-   that the policy calls no crash only pauses the actor.
+4. **Failures stay with their actor.** Nothing that a handler, a hook, a timer or the policy raises
+   leaves the system, a cancellation of its own included; only KeyboardInterrupt and SystemExit do.
+   The actor object is dropped, and a new one handles the message after a pause, which grows until
+   the actor has been well for a while. An error that the policy calls no crash only pauses the
+   actor. A group of errors is judged as the most telling error in it.
 5. **Quarantine.** An actor that crashes too often is quarantined, and then probed after growing
    pauses. A handler that returns ends the quarantine; an interrupted one does not. When the policy
    says that a failure is shared by many actors, none of them is charged.
 6. **Bounded answers.** `ask` returns when its caller has heard enough, or raises TimeoutError. An
-   answer that comes later is a dead letter: counted, and no error.
+   answer that comes later is a dead letter: counted, no error, and not heard by a later `ask`. The
+   messages of an `ask` end with it.
 7. **Closed systems keep quiet.** While `is_open` returns False, `tell` drops stored messages; the
    program tells them again, from the store, once it is open. Any other message ends the pause of
    its actor, quarantined or not, because the program waits for every actor then.
 8. **An orderly end.** `stop` starts no further handler, lets the running ones return, and names
-   those that did not within the bound. As with a nursery, no task outlives the `async with` block:
-   leaving it cancels handlers, timers and background work.
+   those that did not within the bound. Leaving the `async with` block cancels handlers, timers and
+   background work. What does not end within `leave_within_s` then is named and left behind: it runs
+   on without the system, until the event loop ends.
 """
 
 from collections.abc import Callable, Iterable
 from random import Random
+from types import TracebackType
 from typing import Self
 
 import anyio
-from anyio.abc import TaskGroup
+import structlog
 
+from actors.runtime.apart import TasksApart
+from actors.runtime.asking import Asks
 from actors.runtime.background import Background
 from actors.runtime.cells import Actor, Cell, Cells
 from actors.runtime.counting import RuntimeMeter
@@ -48,6 +55,8 @@ from actors.runtime.policy import Policy, RuntimeBounds
 from actors.runtime.recovery import Recovery
 from actors.runtime.runners import Runners
 from actors.runtime.timers import Timers
+
+_log = structlog.get_logger()
 
 
 class ActorSystem:
@@ -88,29 +97,47 @@ class ActorSystem:
             wake=self._wake,
             report=self.report,
         )
-        self._handling = Handling(spawn, self._recovery, meter, clock)
+        self._asks = Asks()
+        self._handling = Handling(spawn, self._recovery, meter, clock, self._asks)
         self._runners = Runners(self._handling.drain)
-        self._tasks: TaskGroup | None = None
+        self._apart: TasksApart | None = None
+        self.left_behind: tuple[str, ...] = ()
+        """The actors and the background work that did not end when the system was left."""
+        self._delayed: dict[tuple[Address, object], int] = {}
+        """The timer of each slot that `tell_later` has set."""
         self.observe: Callable[[Report], None] = lambda _: None
         """Receives every report while no `ask` is waiting. It is called synchronously."""
         self._listener: Callable[[Report], None] | None = None
         """Receives every report while `ask` is waiting."""
 
     async def __aenter__(self) -> Self:
-        self._tasks = await anyio.create_task_group().__aenter__()
-        self.background.start(self._tasks)
-        self._runners.start(self._tasks)
-        self._tasks.start_soon(self._timers.run)
+        self._apart = TasksApart()
+        tasks = await self._apart.enter()
+        self.background.start(tasks)
+        self._runners.start(tasks)
+        tasks.start_soon(self._timers.run)
         self._timers.later(self._bounds.tick_s, self._passivate)
         return self
 
-    async def __aexit__(self, *exc_info: object) -> None:
-        tasks, self._tasks = self._tasks, None
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        apart, self._apart = self._apart, None
+        self._handling.stopping = True
         self._runners.end()
         self.background.end()
-        if tasks is not None:
-            tasks.cancel_scope.cancel()
-            await tasks.__aexit__(None, None, None)
+        if apart is None:
+            return None
+        all_ended = await apart.leave(self._bounds.leave_within_s, (exc_type, exc, traceback))
+        if not all_ended:
+            actors = sorted(address.name for address in self._runners.busy)
+            work = sorted(self.background.running)
+            self.left_behind = (*actors, *work)
+            _log.error("left_behind", actors=actors, background=work)
+        return None
 
     async def stop(self, within_s: float) -> tuple[Address, ...]:
         """Start no further handler, and wait up to `within_s` seconds for the running ones.
@@ -134,7 +161,7 @@ class ActorSystem:
         A stored message is dropped while the system is not open.
         """
         is_open = self._is_open()
-        if message.is_stored and not is_open:
+        if (message.is_stored and not is_open) or (message.is_asked and self._asks.is_late):
             return
         cell = self.cells.of(address)
         cell.post(message)
@@ -144,8 +171,15 @@ class ActorSystem:
             self._wake(cell)
 
     def tell_later(self, delay_s: float, address: Address, message: Message) -> None:
-        """`tell` after `delay_s` seconds."""
-        self._timers.later(delay_s, lambda: self.tell(address, message))
+        """`tell` after `delay_s` seconds. A later call for the slot replaces an earlier one."""
+        slot = (address, message.slot)
+
+        def tell() -> None:
+            if self._delayed.get(slot) == timer:
+                del self._delayed[slot]
+                self.tell(address, message)
+
+        timer = self._delayed[slot] = self._timers.later(delay_s, tell)
 
     async def ask(
         self,
@@ -155,26 +189,30 @@ class ActorSystem:
     ) -> None:
         """Tell actors `messages`, and pass every report to `on_report` until it returns True.
 
-        Only one caller may ask at a time. Raises TimeoutError after `within_s` seconds.
+        Only one caller may ask at a time. Raises TimeoutError after `within_s` seconds. Messages
+        that are part of this `ask` (`Message.is_asked`) and wait after it are dropped.
         """
         over = anyio.Event()
 
         def listen(report: Report) -> None:
-            if on_report(report):
-                over.set()
+            with self._asks.listening():
+                if on_report(report):
+                    over.set()
 
         self._listener = listen
         try:
-            with anyio.fail_after(within_s):
+            with self._asks.running(), anyio.fail_after(within_s):
                 for address, message in messages:
                     self.tell(address, message)
                 await over.wait()
         finally:
             self._listener = None
+            for cell in self.cells:
+                cell.drop_asked()
 
     def report(self, report: Report) -> None:
         """Pass a report to the caller of `ask`, or else to `observe`."""
-        if self._listener is not None:
+        if self._listener is not None and not self._asks.is_late:
             self._listener(report)
             return
         self._meter.dead_letters += report.is_answer

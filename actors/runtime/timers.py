@@ -6,6 +6,11 @@ from itertools import count
 from typing import Final
 
 import anyio
+import structlog
+
+from actors.runtime.errors import error_text
+
+_log = structlog.get_logger()
 
 IDLE_S: Final = 3600.0
 """How long the task sleeps while no timer is set."""
@@ -29,12 +34,19 @@ class Timers:
         return number
 
     async def run(self) -> None:
-        """Run due actions until cancelled."""
+        """Run due actions until cancelled. An action that fails is logged, and the rest go on."""
         while True:
             self._set = timer_set = anyio.Event()
             now = self.now()
             while self._heap and self._heap[0][0] <= now:
-                heapq.heappop(self._heap)[2]()
+                _run(heapq.heappop(self._heap)[2])
             wait_s = self._heap[0][0] - now if self._heap else IDLE_S
             with anyio.move_on_after(wait_s):
                 await timer_set.wait()
+
+
+def _run(action: Callable[[], None]) -> None:
+    try:
+        action()
+    except Exception as error:  # noqa: BLE001  the boundary: it stops no other timer
+        _log.error("timer_failed", error=error_text(error), exc_info=error)

@@ -17,10 +17,10 @@ from adapter.sqlite.journal_rows import (
     MAX_AGE_S,
     MAX_ROWS,
     JournalRow,
+    Trim,
     append_statement,
     decode_rows,
     journal_query,
-    trim_statements,
 )
 from adapter.sqlite.opening import BUSY_TIMEOUT_S, connect, prepare_file
 from adapter.sqlite.schema import JOURNAL_SCHEMA, STORE_SCHEMA, Schema
@@ -97,18 +97,13 @@ class InlineJournal:
     ) -> None:
         self._database = _Database(path, JOURNAL_SCHEMA, now=clock(), busy_timeout_s=busy_timeout_s)
         self.recovery = self._database.recovery
-        self._clock = clock
-        self._max_rows = max_rows
-        self._max_age_s = max_age_s
+        self._trim = Trim(clock, max_rows=max_rows, max_age_s=max_age_s)
         if self.recovery is not None and on_recovery is not None:
             on_recovery(self.recovery)
 
     async def append(self, *transitions: Transition) -> None:
         """Write transitions in order; a kill loses none. Raises StoreUnavailable, StoreCorrupt."""
-        trim = trim_statements(
-            now=self._clock(), max_rows=self._max_rows, max_age_s=self._max_age_s
-        )
-        await self._database.write([*map(append_statement, transitions), *trim])
+        await self._database.write([*map(append_statement, transitions), *self._trim()])
 
     async def rows(self) -> list[JournalRow]:
         """All rows, oldest first: `read_journal` for a journal in memory."""

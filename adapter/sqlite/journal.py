@@ -18,9 +18,9 @@ from adapter.sqlite.journal_rows import (
     MAX_ROWS,
     JournalMissing,
     JournalRow,
+    Trim,
     append_statement,
     read_journal,
-    trim_statements,
 )
 from adapter.sqlite.opening import BUSY_TIMEOUT_S, prepare_file
 from adapter.sqlite.schema import JOURNAL_SCHEMA
@@ -73,10 +73,7 @@ class SqliteJournal:
 
         `on_recovery` receives the sentence in `recovery`. Raises StoreUnavailable.
         """
-
-        def trim() -> Sequence[Statement]:
-            return trim_statements(now=clock(), max_rows=max_rows, max_age_s=max_age_s)
-
+        trim = Trim(clock, max_rows=max_rows, max_age_s=max_age_s)
         journal = cls(Path(path), clock, on_recovery or _ignore_recovery, trim, busy_timeout_s)
         try:
             await journal._open()

@@ -1,6 +1,7 @@
 """The journal's statements, and reading the journal while a bot writes it."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import Final
 
 from actors.bounds import Bounds
 from actors.ports import PortError
+from actors.rules.ages import AgeLimit
 from actors.runtime.table import Outcome, Transition
 from adapter.sqlite.errors import translated_with_path
 from adapter.sqlite.opening import connect
@@ -61,13 +63,34 @@ def append_statement(transition: Transition) -> Statement:
     return Statement("journal", _APPEND, _values(transition))
 
 
-def trim_statements(*, now: float, max_rows: int, max_age_s: float) -> tuple[Statement, ...]:
-    """The statements that delete excess and old rows. The newest row stays. Each run is cheap."""
-    limit = datetime.fromtimestamp(now - max_age_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return (
-        Statement("journal", _TRIM_ROWS, (max_rows,)),
-        Statement("journal", _TRIM_AGE, (limit,)),
-    )
+class Trim:
+    """Makes the statements that delete excess and old rows.
+
+    `clock` gives seconds since the epoch, and may be set. `steady` is never set.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        max_rows: int,
+        max_age_s: float,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._steady = steady
+        self._max_rows = max_rows
+        self._old = AgeLimit(max_age_s)
+
+    def __call__(self) -> tuple[Statement, ...]:
+        """The statements at present. The newest row stays. Each run is cheap."""
+        now = self._steady()
+        self._old = self._old.at(self._clock(), now)
+        before = datetime.fromtimestamp(self._old.before(now), UTC)
+        return (
+            Statement("journal", _TRIM_ROWS, (self._max_rows,)),
+            Statement("journal", _TRIM_AGE, (before.strftime("%Y-%m-%dT%H:%M:%S"),)),
+        )
 
 
 def journal_query(

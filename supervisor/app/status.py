@@ -38,6 +38,8 @@ from supervisor.watchdog import is_stuck
 FRESH_S: Final = 1.0
 """A snapshot is reused for this long."""
 CLOSE_WITHIN_S: Final = 5.0
+SET_S: Final = 1.0
+"""A wall clock that differs from the event loop's clock by more than before was set meanwhile."""
 
 
 @dataclass(slots=True)
@@ -64,14 +66,11 @@ class Observer:
     history: History = field(default_factory=History)
     _watched: _Watched | None = field(default=None, init=False)
     _began: float = field(default_factory=anyio.current_time, init=False)
-    _epoch: float = field(init=False)
-    """The difference between seconds since the epoch and anyio's time."""
+    _epoch: float = field(default=-math.inf, init=False)
+    """The difference between seconds since the epoch and anyio's time, as it was last seen."""
     _seen: Snapshot | None = field(default=None, init=False)
     _seen_at: float = field(default=0.0, init=False)
     _one_at_a_time: anyio.Lock = field(default_factory=anyio.Lock, init=False)
-
-    def __post_init__(self) -> None:
-        self._epoch = self.wall_clock() - self._began
 
     @asynccontextmanager
     async def watching(self, boot: str, bot: Bot, supervisor: Supervisor) -> AsyncIterator[None]:
@@ -218,6 +217,13 @@ class Observer:
         )
 
     def _at(self, time_s: float) -> str:
+        """A time of anyio's clock for people, such that ages are right: by the wall clock of now.
+
+        The times stay equal from one snapshot to the next, unless the wall clock was set.
+        """
+        epoch = self.wall_clock() - anyio.current_time()
+        if abs(epoch - self._epoch) > SET_S:
+            self._epoch = epoch
         return rfc3339(self._epoch + time_s)
 
 

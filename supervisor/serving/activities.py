@@ -16,6 +16,7 @@ from actors.ports import HomeserverUnavailable, Hydration, PositionLost, SyncDel
 from actors.reading import read_graph, read_if_joined
 from actors.reconcile import RoomsFail, reconcile, reconcile_some
 from actors.rows import ROOM_PREFIX
+from actors.rules.ages import AgeLimit
 from actors.rules.generation import Doubt
 from actors.rules.relations import RoomGraph
 from actors.rules.report import ReconcileReport, Tally
@@ -74,6 +75,8 @@ class BotActivities:
     _ended_by: Exception | None = field(default=None, init=False)
     """The error that ends `serve` from beside it: failing rooms, or a refused account."""
     _pruned_at: float = field(default=-math.inf, init=False)
+    _old: AgeLimit | None = field(default=None, init=False)
+    """Which settled messages are old enough to be deleted; None before the first look."""
 
     async def log_in(self) -> str:
         """Get a session."""
@@ -232,6 +235,7 @@ class BotActivities:
         if not degraded:
             self.services.registry.put_off.clear()
             system.outage_is_over()
+            self.services.upkeep.outage_is_over()
         try:
             with anyio.CancelScope() as self._serving:
                 # The news may make waiting messages void.
@@ -317,9 +321,9 @@ class BotActivities:
         now = anyio.current_time()
         if now - self._pruned_at >= self.services.bounds.prune_every_s:
             self._pruned_at = now
-            await self.services.store.prune(
-                before=self.services.wall_clock() - self.services.bounds.keep_s
-            )
+            limit = self._old or AgeLimit(self.services.bounds.keep_s)
+            self._old = limit.at(self.services.wall_clock(), now)
+            await self.services.store.prune(before=self._old.before(now))
 
 
 def _with_earlier_conflicts(

@@ -25,6 +25,7 @@ from actors.ports import (
     StateStore,
 )
 from actors.runtime.background import Background
+from actors.runtime.restart import WELL, Streak
 from actors.writes import MarkSent, MarkTried
 
 _log = structlog.get_logger()
@@ -60,6 +61,9 @@ class Outbox:
         self._resend_s = bounds.resend_s
         self._backoff = bounds.send
         self._batch = bounds.send_batch
+        self._healthy_after_s = bounds.healthy_after_s
+        self._streaks: dict[RoomId, Streak] = {}
+        """The failures of each room in which sending has failed lately."""
         self._sending: dict[RoomId, bool] = {}
         """Rooms with a sender. True: a message was queued since the sender last looked."""
         self._pause_ended = anyio.Event()
@@ -98,28 +102,31 @@ class Outbox:
 
     async def _send_all(self, room_id: RoomId) -> None:
         try:
-            failures = 0
+            if self._streaks.get(room_id, WELL).was_well(
+                anyio.current_time(), self._healthy_after_s
+            ):
+                self._streaks.pop(room_id, None)
             while self._gate.live and self._gaps.doubt(room_id) is None:
                 self._sending[room_id] = False
                 batch = await self._store.unsent(room_id, self._batch)
                 if not batch and not self._sending[room_id]:
                     return
-                failures = 0 if await self._send_batch(batch, failures) else failures + 1
+                await self._send_batch(batch)
         finally:
             del self._sending[room_id]
             self._mark_tried(room_id)
 
-    async def _send_batch(self, batch: tuple[OutboundMessage, ...], failures: int) -> bool:
-        """Send until the first failure, then pause. Whether all messages were sent."""
+    async def _send_batch(self, batch: tuple[OutboundMessage, ...]) -> None:
+        """Send until the first failure, then pause."""
         await self._note_attempts(batch)
         for message in batch:
             try:
                 event_id = await self._send(message)
             except RateLimited as limit:
                 await anyio.sleep(limit.retry_after_s)
-                return False
+                return
             except (HomeserverUnavailable, RefusedUnclearly) as error:
-                wait_s = self._backoff.delay_s(failures + 1, self._random)
+                wait_s = self._backoff.delay_s(self._failed(message.room_id), self._random)
                 _log.warning(
                     "send_failed",
                     room_id=message.room_id,
@@ -127,15 +134,30 @@ class Outbox:
                     next_try_in_s=round(wait_s, 1),
                 )
                 await self._pause(wait_s)
-                return False
+                return
             except HomeserverRefused as refusal:
                 _log.warning("send_refused", room_id=message.room_id, reason=str(refusal))
                 await self._store.commit([MarkSent(message.txn_id, None)])
                 self.on_refusal(message.room_id)
             else:
                 await self._store.commit([MarkSent(message.txn_id, event_id)])
+                self._succeeded(message.room_id)
                 self.end_pauses()
-        return True
+
+    def _failed(self, room_id: RoomId) -> int:
+        """Count a failure in a room; the failures there since sending last went well for a while.
+
+        They outlive the room's sender, which ends whenever the bot is not live.
+        """
+        streak = self._streaks.get(room_id, WELL)
+        streak = streak.failed(anyio.current_time(), self._healthy_after_s)
+        self._streaks[room_id] = streak
+        return streak.failures
+
+    def _succeeded(self, room_id: RoomId) -> None:
+        streak = self._streaks.get(room_id)
+        if streak is not None:
+            self._streaks[room_id] = streak.succeeded(anyio.current_time())
 
     async def _send(self, message: OutboundMessage) -> EventId:
         try:

@@ -60,9 +60,14 @@ def diagnosis(
 def _state(last: Transition, now: datetime, started: datetime | None, seen: Snapshot | None) -> str:
     if started is None:
         return _end(last, now)
-    if last.dst == State.STOPPED or datetime.fromisoformat(last.at) < started:
+    # After a clock that was set back, the order of the two times says nothing.
+    is_earlier = started <= now and datetime.fromisoformat(last.at) < started
+    if last.dst == State.STOPPED or (is_earlier and seen is None):
         return f"starting for {_length(now - started)}: the bot has not logged in yet."
-    since = _since(last, now)
+    # The bot measures the age of its state itself; the journal has times of the wall clock.
+    since = (
+        _length(now - datetime.fromisoformat(seen.lifecycle.since)) if seen else _since(last, now)
+    )
     match last.dst:
         case State.LIVE:
             return f"live for {since}, since {_hour(last)}."

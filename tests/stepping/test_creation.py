@@ -62,6 +62,67 @@ async def test_a_room_that_was_certainly_not_created_is_created_again(fault: Fau
         assert len(world.alice.replies(home.chat)) == 1
 
 
+@pytest.mark.parametrize("set_s", [-3600.0, -30.0, 3600.0, 86_400.0])
+async def test_an_unclear_creation_waits_its_time_whatever_happens_to_the_clock(
+    set_s: float,
+) -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("create_room", Fault.REFUSE_BEFORE)
+        world.alice.say(home.chat, "!new Holidays")
+        await quiet(5)
+        world.server.skip(set_s)
+        await quiet(world.bounds.unclear_for_s - 10)
+        assert world.creations() == 2
+        await quiet(10)
+        assert world.creations() == 3
+
+
+@pytest.mark.parametrize("set_s", [-3600.0, -86_400.0])
+async def test_an_unclear_creation_that_began_in_the_future_began_now(set_s: float) -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("create_room", Fault.REFUSE_BEFORE)
+        world.alice.say(home.chat, "!new Holidays")
+        await quiet(5)
+    world.server.skip(set_s)
+    async with world.live():
+        await quiet(world.bounds.unclear_for_s - 5)
+        assert world.creations() == 2
+        await quiet(10)
+        assert world.creations() == 3
+
+
+async def test_an_interrupted_creation_waits_its_time_whatever_happens_to_the_clock() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("create_room", Fault.HANG_BEFORE)
+        world.alice.say(home.chat, "!new Holidays")
+        await quiet(5)
+        run.bot.system.interrupt()
+        world.server.skip(86_400.0)
+        await quiet(world.bounds.unclear_for_s - 10)
+        assert world.creations() == 2
+        await quiet(30)
+        assert world.creations() == 3
+
+
+async def test_a_limited_creation_is_not_tried_again_before_its_time() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.retry_after_s = 600.0
+        run.homeserver.faults.next("create_room", Fault.RATE_LIMITED)
+        world.alice.say(home.chat, "!new Holidays")
+        await quiet(590)
+        assert world.creations() == 2
+        await quiet(20)
+        assert world.creations() == 3
+
+
 async def test_a_room_that_the_homeserver_makes_long_after_its_answer_is_adopted() -> None:
     world = World()
     async with world.live() as run, anyio.create_task_group() as tasks:

@@ -57,6 +57,22 @@ async def test_a_sender_waits_no_longer_once_the_bot_is_live_again() -> None:
         assert world.alice.replies(home.chat)[-1] == "You said: hello"
 
 
+async def test_the_pauses_of_a_room_that_fails_alone_go_on_growing_after_an_outage() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        await let_sends_fail(run, home.chat)
+        run.homeserver.faults.next("send", Fault.SERVER_ERROR, room_id=home.chat, times=1000)
+        world.go_down()
+        await quiet(120)
+        world.come_back()
+        await quiet(120)
+        assert run.bot.services.gate.live
+        tried = 1000 - run.homeserver.faults.planned
+        await quiet(600)
+        assert 9 <= 1000 - run.homeserver.faults.planned - tried <= 11
+
+
 async def test_a_room_that_fails_alone_is_not_tried_with_every_answer_elsewhere() -> None:
     world = World()
     async with world.live() as run:

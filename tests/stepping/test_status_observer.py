@@ -1,6 +1,7 @@
 """The running bot, looked at from outside: the whole bot over a simulated homeserver."""
 
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 
 import anyio
 import pytest
@@ -336,3 +337,20 @@ async def test_a_second_process_on_the_account_is_seen_until_it_is_gone() -> Non
         assert (await look(observer)).second_instance == "process 7 on myhost"
         await quiet(Bounds().gone_after_s)
         assert (await look(observer)).second_instance is None
+
+
+@pytest.mark.parametrize("set_s", [-3600.0, 86_400.0])
+async def test_ages_are_right_after_the_clock_was_set(set_s: float) -> None:
+    world = World()
+    observer = observer_in(world)
+    async with world.live() as run, observer.watching("boot", run.bot, run.supervisor):
+        await quiet(100)
+        before = await look(observer)
+        world.server.skip(set_s)
+        seen = await look(observer)
+        since = datetime.fromisoformat(seen.lifecycle.since)
+        age = datetime.fromisoformat(seen.taken_at) - since
+        assert 100 <= age.total_seconds() <= 110
+        assert (await look(observer)).lifecycle.since == seen.lifecycle.since
+        moved = since - datetime.fromisoformat(before.lifecycle.since)
+        assert moved.total_seconds() == pytest.approx(set_s)

@@ -406,3 +406,23 @@ async def test_a_homeserver_that_answers_at_once_without_news_is_not_asked_in_a_
         world.alice.say(home.chat, "hello")
         await quiet(2)
         assert world.alice.replies(home.chat) == ("You said: hello",)
+
+
+async def test_a_clock_set_ahead_deletes_no_settled_message() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        world.alice.say(home.chat, "hello")
+        await quiet(60)
+        world.server.skip(30 * 86_400.0)
+        limits: list[float] = []
+        prune = world.store.prune
+
+        async def prune_and_note(*, before: float) -> int:
+            limits.append(before)
+            return await prune(before=before)
+
+        object.__setattr__(world.store, "prune", prune_and_note)
+        await quiet(2 * world.bounds.prune_every_s)
+        assert limits
+        assert max(limits) < world.server.now() - 30 * 86_400.0

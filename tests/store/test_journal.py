@@ -84,6 +84,14 @@ async def test_it_forgets_what_is_too_old(journals: Journals) -> None:
     assert [row.seq for row in read_journal(journals.path)] == [4]
 
 
+async def test_a_clock_set_ahead_deletes_nothing_while_the_bot_runs(journals: Journals) -> None:
+    async with journals(max_age_s=90 * 86_400.0) as journal:
+        await journal.append(record(1, at="2027-01-15T08:00:00Z"))
+        journals.clock.now += 365 * 86_400.0
+        await journal.append(record(2, at="2028-01-15T08:00:00Z"))
+    assert [row.transition.dwell_ms for row in read_journal(journals.path)] == [1, 2]
+
+
 @pytest.mark.parametrize("companions", [True, False])
 async def test_one_that_is_deleted_while_it_is_written_is_begun_anew(
     tmp_path: Path,

@@ -226,3 +226,14 @@ def test_a_denied_trigger_is_a_bug_and_moves_nothing() -> None:
     live, bug = told(LIVE, denied)
     assert live.startswith("live for 3 h")
     assert bug == "a bug: hydrated in state live (lifecycle). Please report it."
+
+
+def test_a_clock_that_was_set_back_since_the_start_makes_no_running_bot_a_starting_one() -> None:
+    row = step(minutes(2), "reconcile", "reconciled", "live")
+    ahead = NOW + timedelta(hours=1)
+    assert told(row, started=ahead)[0].startswith("live for 2 min")
+
+
+def test_the_bot_itself_knows_best_for_how_long_it_has_been_in_its_state() -> None:
+    stepped = step(timedelta(days=1), "live", "homeserver_lost", "degraded", "502")
+    assert told(stepped, seen=SEEN)[0].startswith("degraded for 3 min")
