@@ -17,9 +17,9 @@ from actors.owner.preconditions import Preconditions
 from actors.owner.room_making import RoomMaking, adopted
 from actors.owner.work import OwnerWork, required
 from actors.ports import HomeserverRefused, HomeserverUnavailable, RateLimited
-from actors.rows import from_row, room_key, to_row, user_key
-from actors.rules.numbering import MAX_CHAT_NUMBER, chat_id_of, chat_number
-from actors.writes import PutIntent, PutRow
+from actors.rows import from_row, room_key
+from actors.rules.numbering import MAX_CHAT_NUMBER, chat_id_of
+from actors.writes import PutIntent
 
 _log = structlog.get_logger()
 
@@ -126,29 +126,44 @@ class Creation:
         return True
 
     async def _reserve(self, intent: Intent) -> None:
-        """Reserve the next chat id in the store, before the homeserver is asked for anything."""
+        """Reserve the next chat id in the store, before the homeserver is asked for anything.
+
+        A Space reserves the id of its first chat as well: the Space's marker notes it from the
+        beginning, which saves a write.
+        """
         creating = replace(intent, step=IntentStep.CREATING)
         if intent.kind is IntentKind.SPACE:
-            await self.work.services.store.commit([PutIntent(creating)])
+            await self.work.services.store.commit(
+                [PutIntent(creating), *await self._first_chat_reserved()]
+            )
             return
-        user = await self.work.user()
-        if user is None:
+        if await self.work.user() is None:
             await self._without_space(intent)
             return
-        index = await self.making.next_index()
-        if index > MAX_CHAT_NUMBER:
+        numbered = await self._with_chat_id(creating)
+        if numbered is None:
             await self.work.give_up(intent, self.work.services.texts.no_more_chats)
             return
+        await self.work.services.store.commit([PutIntent(numbered)])
+
+    async def _first_chat_reserved(self) -> list[PutIntent]:
+        """The write that reserves the id of the first chat, which is created after the Space."""
+        for intent in await self.work.services.store.open_intents(self.work.owner):
+            if intent.kind is IntentKind.FIRST_CHAT:
+                numbered = await self._with_chat_id(intent)
+                return [] if numbered is None else [PutIntent(numbered)]
+        return []
+
+    async def _with_chat_id(self, intent: Intent) -> Intent | None:
+        """The intent with the next chat id, unless it has one; None if the ids are used up."""
+        if intent.chat_id is not None:
+            return intent
+        index = await self.making.next_index()
+        if index > MAX_CHAT_NUMBER:
+            return None
         chat_id = chat_id_of(index)
-        creating = replace(
-            creating,
-            chat_id=chat_id,
-            platform_chat_id=self.work.services.ids.platform_chat_id(self.work.owner, chat_id),
-        )
-        row = to_row(replace(user, next_chat_index=index + 1))
-        await self.work.services.store.commit(
-            [PutIntent(creating), PutRow(user_key(self.work.owner), row)]
-        )
+        platform_chat_id = self.work.services.ids.platform_chat_id(self.work.owner, chat_id)
+        return replace(intent, chat_id=chat_id, platform_chat_id=platform_chat_id)
 
     async def _without_space(self, intent: Intent) -> None:
         """Give up a chat without a Space; a first chat is replaced by a new onboarding."""
@@ -204,20 +219,11 @@ class Creation:
         return True
 
     async def _refused(self, intent: Intent, reason: str) -> None:
-        """Give up a refused creation. A number that the Space's marker never had is free again."""
+        """Give up a refused creation. Its number is free again, unless it was announced."""
         texts = self.work.services.texts
-        if intent.started_at is not None:
-            await self.work.give_up(intent, texts.creation_refused.format(reason=reason))
-            return
-        user = required(await self.work.user())
-        if user.next_chat_index - 1 == chat_number(required(intent.chat_id)):
-            user = replace(user, next_chat_index=user.next_chat_index - 1)
-        body = texts.number_refused.format(reason=reason)
-        await self.work.finish(
-            intent,
-            PutRow(user_key(self.work.owner), to_row(user)),
-            *self.work.notice(intent, "done", body),
-        )
+        sent = intent.started_at is not None
+        text = texts.creation_refused if sent else texts.number_refused
+        await self.work.give_up(intent, text.format(reason=reason))
 
     async def _finish(self, intent: Intent) -> None:
         """Link the room, invite the owner and tell the owner. Each step may be repeated."""
