@@ -106,6 +106,13 @@ class Recovery:
             elif cell.error is not None and self._policy.ends_with_outage(cell.error):
                 self.end_pause(cell)
 
+    def answers_again(self, address: Address) -> None:
+        """End the pause of one cell, if an outage has caused it."""
+        cell = self._cells.of(address)
+        error = None if cell.pause_timer is None else cell.error
+        if error is not None and self._policy.ends_with_outage(error):
+            self.end_pause(cell)
+
     def _note(self, cell: Cell, message: Message, error: Exception) -> None:
         """Drop the actor, count the crash, log it and report it."""
         cell.actor = None
