@@ -111,6 +111,10 @@ class SpaceLinks:
         self._listed_in: dict[RoomId, set[RoomId]] = {}
         self._naming: dict[RoomId, set[RoomId]] = {}
 
+    def rooms_naming(self, room_id: RoomId) -> list[RoomId]:
+        """The rooms that were noted to name a room, for example as their Space."""
+        return sorted(self._naming.get(room_id, ()))
+
     def note_listed(self, space_id: RoomId, room_id: RoomId) -> None:
         """Note that a Space lists a room that is not a chat of its owner yet."""
         self._listed_in.setdefault(room_id, set()).add(space_id)
@@ -120,12 +124,57 @@ class SpaceLinks:
         return sorted(self._listed_in.get(room_id, ()))
 
     def note_named(self, room_id: RoomId, space_id: RoomId) -> None:
-        """Note that a room names a Space that the bot does not manage, or is not in."""
+        """Note that a room names a Space that the bot does not manage, is not in, or can't read."""
         self._naming.setdefault(space_id, set()).add(room_id)
 
     def take_rooms_naming(self, space_id: RoomId) -> set[RoomId]:
         """The rooms that name a Space, which has just become known. They are forgotten."""
         return self._naming.pop(space_id, set())
+
+
+class Hearsay:
+    """What rooms that were read say about the owners of rooms that were not.
+
+    It is evidence only while a room can't be read: a reading of the room itself counts for more.
+    """
+
+    def __init__(self) -> None:
+        self._spaces: dict[RoomId, tuple[UserId, frozenset[RoomId]]] = {}
+        self._half_read: dict[RoomId, frozenset[UserId]] = {}
+        self._unmanaged: set[RoomId] = set()
+
+    def note_space(self, space_id: RoomId, owner: UserId, children: frozenset[RoomId]) -> None:
+        """Note the rooms that an owner's Space lists."""
+        self._spaces[space_id] = (owner, children)
+
+    def note_half_read(self, room_id: RoomId, owners: frozenset[UserId]) -> None:
+        """Note the possible owners of a room that was read, though a related room was not."""
+        self._half_read[room_id] = owners
+
+    def note_read(self, room_id: RoomId, *, managed: bool) -> None:
+        """Note that a room and all its related rooms were read."""
+        self._half_read.pop(room_id, None)
+        (self._unmanaged.discard if managed else self._unmanaged.add)(room_id)
+
+    def forget(self, room_id: RoomId) -> None:
+        """Forget what is known from a room: the bot has left it."""
+        self._spaces.pop(room_id, None)
+        self._half_read.pop(room_id, None)
+        self._unmanaged.discard(room_id)
+
+    @property
+    def half_read(self) -> dict[RoomId, frozenset[UserId]]:
+        """The possible owners of rooms that were read, though a related room was not."""
+        return dict(self._half_read)
+
+    def owners_of(self, room_id: RoomId) -> frozenset[UserId]:
+        """The owners whose Spaces list a room, and those that its own latest reading allows."""
+        listing = {owner for owner, children in self._spaces.values() if room_id in children}
+        return self._half_read.get(room_id, frozenset()) | listing
+
+    def is_unmanaged(self, room_id: RoomId) -> bool:
+        """Whether a room belonged to no owner when it was last read."""
+        return room_id in self._unmanaged
 
 
 class Creations:
@@ -292,6 +341,7 @@ class Registry:
         self.undecided = UndecidedRooms()
         self.awaited = AwaitedRooms()
         self.links = SpaceLinks()
+        self.hearsay = Hearsay()
         self.creations = Creations()
         self.put_off = PutOff()
         self.refused_invites = RefusedInvites()

@@ -70,7 +70,8 @@ class Services:
         for cell in self.system.cells.failed():
             room_id = RoomId(cell.address.name)
             is_unchecked = self.states.of(room_id) is RoomState.UNCHECKED
-            failed = cell.probes or (is_unchecked and cell.error is not None)
+            unread = cell.error is not None or cell.pause_timer is not None
+            failed = cell.probes or (is_unchecked and unread)
             if cell.address.kind == ActorKind.ROOM and failed:
                 yield room_id
 

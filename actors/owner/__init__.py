@@ -7,5 +7,6 @@ The files, in reading order:
 - `creation`: carries out intents, and creates Spaces and chats step by step.
 - `room_making`: the requests and the rows of a new Space or chat.
 - `preconditions`: whether a creation must wait, because the room may exist already.
+- `unread`: the rooms that can't be read now, and whose they may be.
 - `onboarding`: answers invites, and gives an owner a Space and a chat, or the way back to them.
 """

@@ -57,7 +57,7 @@ class UserActor:
     async def _complete(self, complete: OwnerComplete) -> None:
         reports = complete.reports
         known = await self._owner_rows() if complete.partial else None
-        evidence = known or OwnerRows(undecided=complete.undecided)
+        evidence = known or OwnerRows(undecided=complete.undecided, first_free=self._first_free())
         settlement = settle_owner(self._owner, reports, self._services.texts, evidence)
         stored = known.user if known else complete.stored
         writes = _writes_for(self._owner, settlement, stored, partial=complete.partial)
@@ -115,7 +115,10 @@ class UserActor:
             room = from_row(await store.row(room_key(chat.surface_ref)), RoomMeta)
             agree = room and (room.matrix_user_id, room.chat_id) == (self._owner, chat.chat_id)
             (chats if agree else doubtful).append(chat)
-        return OwnerRows(user, tuple(chats), tuple(doubtful))
+        return OwnerRows(user, tuple(chats), tuple(doubtful), first_free=self._first_free())
+
+    def _first_free(self) -> int:
+        return self._services.registry.creations.first_free(self._owner)
 
     def _announce(
         self,

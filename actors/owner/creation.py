@@ -25,10 +25,10 @@ from actors.ports import (
     RefusedForNow,
     RefusedUnclearly,
 )
-from actors.rows import from_row, room_key, to_row, user_key
+from actors.rows import from_row, room_key
 from actors.rules.ages import remaining_s
-from actors.rules.numbering import MAX_CHAT_NUMBER, chat_id_of, chat_number
-from actors.writes import PutIntent, PutRow
+from actors.rules.numbering import MAX_CHAT_NUMBER, chat_id_of
+from actors.writes import PutIntent
 
 _log = structlog.get_logger()
 
@@ -169,29 +169,44 @@ class Creation:
         return True
 
     async def _reserve(self, intent: Intent) -> None:
-        """Reserve the next chat id in the store, before the homeserver is asked for anything."""
+        """Reserve the next chat id in the store, before the homeserver is asked for anything.
+
+        A Space reserves the id of its first chat as well: the Space's marker notes it from the
+        beginning, which saves a write.
+        """
         creating = replace(intent, step=IntentStep.CREATING)
         if intent.kind is IntentKind.SPACE:
-            await self.work.services.store.commit([PutIntent(creating)])
+            await self.work.services.store.commit(
+                [PutIntent(creating), *await self._first_chat_reserved()]
+            )
             return
-        user = await self.work.user()
-        if user is None:
+        if await self.work.user() is None:
             await self._without_space(intent)
             return
-        index = await self.making.next_index()
-        if index > MAX_CHAT_NUMBER:
+        numbered = await self._with_chat_id(creating)
+        if numbered is None:
             await self.work.give_up(intent, self.work.services.texts.no_more_chats)
             return
+        await self.work.services.store.commit([PutIntent(numbered)])
+
+    async def _first_chat_reserved(self) -> list[PutIntent]:
+        """The write that reserves the id of the first chat, which is created after the Space."""
+        for intent in await self.work.services.store.open_intents(self.work.owner):
+            if intent.kind is IntentKind.FIRST_CHAT:
+                numbered = await self._with_chat_id(intent)
+                return [] if numbered is None else [PutIntent(numbered)]
+        return []
+
+    async def _with_chat_id(self, intent: Intent) -> Intent | None:
+        """The intent with the next chat id, unless it has one; None if the ids are used up."""
+        if intent.chat_id is not None:
+            return intent
+        index = await self.making.next_index()
+        if index > MAX_CHAT_NUMBER:
+            return None
         chat_id = chat_id_of(index)
-        creating = replace(
-            creating,
-            chat_id=chat_id,
-            platform_chat_id=self.work.services.ids.platform_chat_id(self.work.owner, chat_id),
-        )
-        row = to_row(replace(user, next_chat_index=index + 1))
-        await self.work.services.store.commit(
-            [PutIntent(creating), PutRow(user_key(self.work.owner), row)]
-        )
+        platform_chat_id = self.work.services.ids.platform_chat_id(self.work.owner, chat_id)
+        return replace(intent, chat_id=chat_id, platform_chat_id=platform_chat_id)
 
     async def _without_space(self, intent: Intent) -> None:
         """Give up a chat without a Space; a first chat is replaced by a new onboarding."""
@@ -263,27 +278,18 @@ class Creation:
         return room_id
 
     async def _refused(self, intent: Intent, reason: str) -> None:
-        """Give up a refused creation. A number that the Space's marker never had is free again.
+        """Give up a refused creation. Its number is free again, unless it was announced.
 
         A Space that was purged shows no leave: its actor is told to look.
         """
-        texts = self.work.services.texts
-        if intent.started_at is not None:
-            await self.work.give_up(intent, texts.creation_refused.format(reason=reason))
-            return
-        user = required(await self.work.user())
-        if user.space_id not in await self.work.services.homeserver.joined_rooms():
-            self.work.services.tell_room(user.space_id, RoomChanged())
+        services, sent = self.work.services, intent.started_at is not None
+        user = await self.work.user()
+        if not sent and user and user.space_id not in await services.homeserver.joined_rooms():
+            services.tell_room(user.space_id, RoomChanged())
             await self._without_space(intent)
             return
-        if user.next_chat_index - 1 == chat_number(required(intent.chat_id)):
-            user = replace(user, next_chat_index=user.next_chat_index - 1)
-        body = texts.number_refused.format(reason=reason)
-        await self.work.finish(
-            intent,
-            PutRow(user_key(self.work.owner), to_row(user)),
-            *self.work.notice(intent, "done", body),
-        )
+        text = services.texts.creation_refused if sent else services.texts.number_refused
+        await self.work.give_up(intent, text.format(reason=reason))
 
     async def _finish(self, intent: Intent) -> None:
         """Link the room, invite the owner and tell the owner. Each step may be repeated."""

@@ -1,5 +1,6 @@
 """Answers invites, and gives an owner a Space and a chat, or the way back to them."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -9,6 +10,7 @@ import structlog
 from actors.chats import ChatManager
 from actors.messages import IntentsWaiting, RoomChanged
 from actors.model import (
+    ChatContext,
     InboundMessage,
     Intent,
     IntentKind,
@@ -131,6 +133,7 @@ class Onboarding:
         """Invite the owner back to the Space and the chats, and write intents for missing ones."""
         user = await self.work.user()
         has_space, chats = await self.work.joined_space_and_chats()
+        await self._say_if_unread(intent, user, chats)
         wanted = []
         if user is None or not has_space:
             wanted.append(self.work.promise(IntentKind.SPACE, intent.reply_room))
@@ -147,6 +150,15 @@ class Onboarding:
             link=self.work.services.link_to(user.space_id)
         )
         await self.work.finish(intent, *self.work.notice(intent, "done", body))
+
+    async def _say_if_unread(
+        self, intent: Intent, user: UserMeta | None, chats: Sequence[ChatContext]
+    ) -> None:
+        """Tell the owner to wait, if a room with the way back can't be read now."""
+        services = self.work.services
+        wanted = {user.space_id if user else None, *(chat.surface_ref for chat in chats)}
+        if not wanted.isdisjoint(services.rooms_with_failed_check()):
+            await self.work.say_queued(intent, services.texts.creation_waits)
 
 
 async def onboarding_of(message: InboundMessage, services: Services) -> Intent | None:

@@ -1,15 +1,14 @@
 """What the bot must know about an owner before it creates a room for the owner."""
 
 from dataclasses import dataclass
-from itertools import chain
 
 import structlog
 
 from actors.messages import IntentsWaiting, room_address
-from actors.model import Intent, RoomId, RoomMeta
+from actors.model import Intent, RoomId
+from actors.owner.unread import UnreadRooms
 from actors.owner.work import OwnerWork
 from actors.reading import read_if_joined
-from actors.rows import from_row, room_key
 from actors.rules.classify import PossibleOwners
 
 _log = structlog.get_logger()
@@ -62,14 +61,7 @@ class Preconditions:
                 return room_id
             if user is not None and user.space_id == room_id:
                 return room_id
-        for room_id in chain(
-            self.work.services.rooms_with_failed_check(), self.work.services.registry.awaited
-        ):
-            room = from_row(await self.work.services.store.row(room_key(room_id)), RoomMeta)
-            whose = room.matrix_user_id if room else None
-            if whose == self.work.owner or (whose is None and user is None):
-                return room_id
-        return None
+        return await UnreadRooms(self.work).of_owner()
 
     async def _may_belong_to_owner(self, room_id: RoomId) -> bool:
         """Whether an undecided room names the owner, or has the owner as a member.

@@ -55,7 +55,7 @@ class RoomMaking:
         return None
 
     async def new_room(self, intent: Intent) -> NewRoom:
-        """The room to create. A chat's number is noted in the Space's marker first."""
+        """The room to create. A chat's number is announced first."""
         texts = self.work.services.texts
         if intent.kind is IntentKind.SPACE:
             mark = await self.next_index()
@@ -65,7 +65,7 @@ class RoomMaking:
                 texts.space_topic,
             )
         space_id = await self.space_id()
-        await self.raise_high_water(space_id, 1 + (chat_number(intent.chat_id or "") or 0))
+        await self.announce(space_id, 1 + (chat_number(intent.chat_id or "") or 0))
         return NewRoom(
             Marker(
                 RoomKind.CHAT,
@@ -79,14 +79,25 @@ class RoomMaking:
         )
 
     async def next_index(self) -> int:
-        """The next index, above every number that the owner's chats use, also without a Space."""
+        """The next index, above all numbers of the owner's chats and open intents."""
         user, chats = await self.work.user(), await self.work.chats()
-        floor = (
-            user.next_chat_index
-            if user
-            else self.work.services.registry.creations.first_free(self.work.owner)
-        )
-        return next_index((chat.chat_id for chat in chats), floor)
+        intents = await self.work.services.store.open_intents(self.work.owner)
+        used = {chat.chat_id for chat in chats}
+        used |= {intent.chat_id for intent in intents if intent.chat_id}
+        taken = self.work.services.registry.creations.first_free(self.work.owner)
+        return next_index(used, max(taken, user.next_chat_index if user else 1))
+
+    async def announce(self, space_id: RoomId, index: int) -> None:
+        """Say that the numbers below `index` are taken: in the Space's marker, then in the row.
+
+        Only an announced number is taken, and only this method announces one. So the row never
+        has to fall when a creation is given up.
+        """
+        await self.raise_high_water(space_id, index)
+        user = required(await self.work.user())
+        if user.next_chat_index < index:
+            row = to_row(replace(user, next_chat_index=index))
+            await self.work.services.store.commit([PutRow(user_key(self.work.owner), row)])
 
     async def raise_high_water(self, space_id: RoomId, index: int) -> None:
         """Raise the high-water mark in the Space's marker to `index`, if it is lower."""

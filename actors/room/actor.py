@@ -24,7 +24,13 @@ from actors.model import ChatContext, Marker, RoomId, RoomKind, RoomMeta, RoomSn
 from actors.owner.onboarding import onboarding_of
 from actors.ports import StoreUnavailable, Waiting
 from actors.reading import read_graph, read_if_joined
-from actors.room.effects import note_departure, note_possible_owners, note_room, tell_others
+from actors.room.effects import (
+    note_departure,
+    note_possible_owners,
+    note_room,
+    note_unrelated,
+    tell_others,
+)
 from actors.room.gap import RoomGap
 from actors.room.inbox import Inbox
 from actors.rows import chat_key, from_row, room_key
@@ -110,6 +116,7 @@ class RoomActor:
         if unfinished and seen.creator == services.homeserver.me:
             services.tell_room_later(services.bounds.look_again_s, self._room_id, RoomChanged())
             return
+        note_unrelated(services, seen)
         owners = [rows.room.matrix_user_id] if rows.room else []
         spaces = services.registry.links.spaces_listing(self._room_id)
         graph = await read_graph(

@@ -2,8 +2,16 @@
 
 from actors.chats import ChatManager
 from actors.messages import IntentsWaiting, RoomChanged
-from actors.model import RoomId, RoomSnapshot
-from actors.rules.classify import Chat, PossibleOwners, Space, Verdict
+from actors.model import Marker, RoomId, RoomSnapshot, UserId
+from actors.rules.classify import (
+    Chat,
+    Conflict,
+    ConflictReason,
+    PossibleOwners,
+    Skipped,
+    Space,
+    Verdict,
+)
 from actors.rules.relations import RoomRelations
 from actors.rules.room_states import RoomState
 from actors.services import Services
@@ -20,6 +28,10 @@ def note_room(
     for space_id in (*seen.parents, marker and marker.space_id):
         if space_id and space_id not in relations.spaces:
             services.registry.links.note_named(seen.room_id, space_id)
+    for room_id in (seen.replacement, seen.predecessor):
+        if room_id and room_id in relations.unreadable:
+            services.registry.links.note_named(seen.room_id, room_id)
+    note_hearsay(services, seen, marker, verdict)
     replaced = False
     if relations.replaced_by is not None:
         replaced = services.registry.upgrades.note_replaced(seen.room_id, by=relations.replaced_by)
@@ -28,6 +40,43 @@ def note_room(
     if isinstance(verdict, Chat | Space) and verdict.intent is not None:
         services.registry.creations.note_made(verdict.intent, seen.room_id)
     return replaced
+
+
+def note_hearsay(
+    services: Services, seen: RoomSnapshot, marker: Marker | None, verdict: Verdict
+) -> None:
+    """Note what a room says about the owners of rooms that can't be read."""
+    hearsay = services.registry.hearsay
+    match verdict:
+        case Conflict(ConflictReason.UNREADABLE, owner=named):
+            owners = _owners_by(
+                named or (marker.owner if marker else None), seen, services.homeserver.me
+            )
+            hearsay.note_half_read(seen.room_id, owners)
+            return
+        case Space(owner):
+            hearsay.note_space(seen.room_id, owner, seen.children)
+        case _:
+            pass
+    hearsay.note_read(seen.room_id, managed=not isinstance(verdict, Skipped))
+
+
+def note_unrelated(services: Services, seen: RoomSnapshot) -> None:
+    """Note a room that was read, before the rooms that are related to it are read."""
+    hearsay, me = services.registry.hearsay, services.homeserver.me
+    owner = seen.marker.owner if seen.marker else seen.possible_owner
+    if owner is None and seen.creator != me and seen.predecessor is None:
+        hearsay.note_read(seen.room_id, managed=False)
+    else:
+        hearsay.note_half_read(seen.room_id, _owners_by(owner, seen, me))
+
+
+def _owners_by(owner: UserId | None, seen: RoomSnapshot, me: UserId) -> frozenset[UserId]:
+    """The possible owners of a room: the named one, or else its members, if all are known."""
+    if owner is not None:
+        return frozenset({owner})
+    all_known = seen.member_count <= 1 + len(seen.others)
+    return frozenset(seen.others) - {me} if all_known else frozenset()
 
 
 def note_possible_owners(
@@ -42,6 +91,7 @@ def note_possible_owners(
 def note_departure(services: Services, room_id: RoomId) -> None:
     """Note that the bot left a room. The room that it replaced is checked again."""
     note_possible_owners(services, room_id, None)
+    services.registry.hearsay.forget(room_id)
     before = services.registry.upgrades.note_left(room_id)
     if before is not None:
         services.tell_room(before, RoomChanged())

@@ -57,6 +57,7 @@ class OwnerRows:
     numbers are used, but they do not prove the owner. `undecided` are chats of rooms that the bot
     is not in, or that are in conflict: they keep their numbers unless a marker says otherwise.
     `space_ts` is when the user's Space was founded, given only if another Space may be older.
+    Numbers below `first_free` were given out before the owner's Space was lost.
     """
 
     user: UserMeta | None = None
@@ -64,6 +65,7 @@ class OwnerRows:
     doubtful: tuple[ChatContext, ...] = ()
     undecided: tuple[ChatContext, ...] = ()
     space_ts: int | None = None
+    first_free: int = 1
 
 
 def settle_owner(
@@ -189,6 +191,7 @@ def _replaced_by(reports: Sequence[RoomReport]) -> set[RoomId]:
 def _floor(reports: Sequence[RoomReport], spaces: Sequence[RoomReport], known: OwnerRows) -> int:
     """The high-water mark: the highest of all marks, stored indexes, and ids in conflict."""
     marks = _marks(spaces)
+    marks.append(known.first_free)
     if known.user is not None:
         marks.append(known.user.next_chat_index)
     marks.append(next_index((chat.chat_id for chat in known.doubtful), 1))

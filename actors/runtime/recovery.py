@@ -134,6 +134,12 @@ class Recovery:
         ends_with_outage = self._policy.ends_with_outage
         return cell.error is not None and self._policy_says(False, ends_with_outage, cell.error)  # noqa: FBT003
 
+    def answers_again(self, address: Address) -> None:
+        """End the pause of one cell, if an outage has caused it."""
+        cell = self._cells.of(address)
+        if cell.pause_timer is not None and self._ends_with_outage(cell):
+            self.end_pause(cell)
+
     def _note(self, cell: Cell, message: Message, error: Exception, failure: BaseException) -> None:
         """Drop the actor, count the crash, log it and report it."""
         cell.actor = None

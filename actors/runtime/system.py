@@ -257,6 +257,10 @@ class ActorSystem:
         """End the pause of every actor now, and probe those that an outage has quarantined."""
         self._recovery.outage_is_over()
 
+    def answers_again(self, address: Address) -> None:
+        """End the pause of one actor now, if an outage has caused it."""
+        self._recovery.answers_again(address)
+
     def set_aside(self, address: Address, error: Exception) -> None:
         """Quarantine an actor because of a failure that another part of the program has seen."""
         self._recovery.set_aside(address, error)

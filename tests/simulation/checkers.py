@@ -1,5 +1,6 @@
 """Rules that must hold at every moment of a simulation. The simulation reports events to them."""
 
+import json
 import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
@@ -91,6 +92,8 @@ class Checkers:
         self._may_read = False
         """After a change to `live`, the bot may sync once, however many messages wait."""
         self._logins: deque[float] = deque()
+        self._next_index: dict[str, int] = {}
+        """The latest `next_chat_index` of each owner's row in this run of the process."""
 
     def violated(self, what: str) -> None:
         """Record a violation."""
@@ -106,6 +109,7 @@ class Checkers:
         self._why = None
         self._credentials_refused = False
         self._logins.clear()
+        self._next_index.clear()
         self._busy.clear()
         self.journal.clear()
 
@@ -228,6 +232,15 @@ class Checkers:
     def expect_any_chat_id(self) -> None:
         """Drop these expectations: the rows that imply them are damaged or lost."""
         self._expected.clear()
+
+    def owner_row_written(self, key: str, value: str = "") -> None:
+        """Check that the index in an owner's row never falls while live. No value: it is gone."""
+        if not value:
+            return
+        index, before = int(json.loads(value)["next_chat_index"]), self._next_index.get(key, 1)
+        if self.state() is State.LIVE and index < before:
+            self.violated(f"next_chat_index of {key} falls from {before} to {index}")
+        self._next_index[key] = index
 
     def position_saved(self, token: str) -> None:
         """Note the sync position that the bot has saved."""

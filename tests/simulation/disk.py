@@ -6,6 +6,7 @@ from typing import Final
 
 from actors.model import RoomId
 from actors.ports import StoreUnavailable
+from actors.rows import USER_PREFIX
 from actors.runtime.table import Transition
 from adapter.sqlite.inline import MEMORY, InlineJournal, InlineStore, _Database
 from adapter.sqlite.schema import STORE_SCHEMA
@@ -96,6 +97,8 @@ class ReachedDatabase:
         for statement in statements:
             if statement.table == "meta":
                 self._checkers.position_saved(str(statement.params[0]))
+            if statement.table == "kv" and str(statement.params[0]).startswith(USER_PREFIX):
+                self._checkers.owner_row_written(*map(str, statement.params))
         await self._gate.after("commit")
 
     def _fail_perhaps(self) -> None:

@@ -4,13 +4,14 @@ import anyio
 import pytest
 
 from actors.chats import ChatManager
-from actors.model import ChatId, Intent, IntentKind, IntentStep, Nonce, RoomId
-from actors.rows import room_key
+from actors.model import MARKER_TYPE, ChatId, Intent, IntentKind, IntentStep, Nonce, RoomId
+from actors.rows import room_key, user_key
 from actors.texts import ENGLISH
 from actors.writes import PutIntent
 from tests.simulation.connection import LATE_CREATION_S, LATE_S
 from tests.simulation.faults import Fault
 from tests.simulation.limits import RateLimit, stock_creation_limit
+from tests.simulation.people import Person
 from tests.simulation.reading import read_snapshot
 from tests.stepping.harness import ALICE, BOT, World, quiet
 
@@ -368,3 +369,59 @@ async def test_a_chat_whose_number_the_space_may_not_note_takes_none() -> None:
         row = await world.store.row(room_key(chat))
         assert row is not None
         assert row["chat_id"] == "C2"
+
+
+async def next_index(world: World) -> int:
+    row = await world.store.row(user_key(ALICE))
+    assert row is not None
+    return int(str(row["next_chat_index"]))
+
+
+async def test_an_announced_number_stays_taken_when_its_creation_is_given_up() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("create_room", Fault.RATE_LIMITED)
+        run.homeserver.faults.retry_after_s = 20.0
+        world.alice.say(home.chat, "!new Garden")
+        await quiet(10)
+        assert await next_index(world) == 3
+        run.homeserver.faults.next("read_room", Fault.REFUSED, room_id=home.space, times=1)
+        await quiet(20)
+        assert world.alice.replies(home.chat)[-1].startswith("I can't create a chat")
+        space = read_snapshot(world.server.room(home.space), BOT)
+        assert space.marker is not None
+        assert await next_index(world) == space.marker.next_chat_index == 3
+        world.alice.say(home.chat, "!new Pond")
+        await quiet()
+        assert await chat_ids(world) == ["C1", "C3"]
+
+
+async def test_a_number_is_in_the_spaces_marker_before_it_is_in_the_row() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("write_marker", Fault.RATE_LIMITED, room_id=home.space)
+        run.homeserver.faults.retry_after_s = 20.0
+        world.alice.say(home.chat, "!new Garden")
+        world.alice.say(home.chat, "!new Pond")
+        await quiet(10)
+        assert await next_index(world) == 2
+        await quiet(20)
+        assert await next_index(world) == 4
+        assert await chat_ids(world) == ["C1", "C2", "C3"]
+
+
+async def test_numbers_of_a_lost_space_stay_taken_in_an_old_one_that_comes_back() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        await run.more_chats(world.alice, home, 1)
+        bot = Person(world.server, BOT)
+        marker = world.server.room(home.space).content(MARKER_TYPE, BOT)
+        world.server.evict(home.space, BOT)
+        await quiet()
+        world.server.evict(home.space, BOT, "join")
+        bot.write_marker(home.space, {**marker, "next_chat_index": 1})
+        await quiet(5)
+        assert await next_index(world) == 3
