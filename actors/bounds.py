@@ -53,6 +53,16 @@ class Bounds:
     """A creation that waits for an unreadable room looks again after this time."""
     awaited_again_s: float = 0.2
     """A creation that waits for a room's actor looks again after this time."""
+    encryption_again_s: float = 20.0
+    """The homeserver is asked again after this time whether it encrypts new rooms."""
+    encrypted_pause_s: float = 60.0
+    """After an encrypted creation, no room is created for this long. The pause doubles each time."""
+    encrypted_pause_cap_s: float = 86_400.0
+    """The longest pause after an encrypted creation."""
+    refused_invites: int = 3
+    """After this many refused invites to rooms of one owner, the others are not tried."""
+    way_again_s: float = 3600.0
+    """A direct chat is told the way to the owner's chats at most once in this time."""
     upkeep_again_s: float = 5.0
     """Upkeep waits this long after a request without an answer."""
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from actors.model import EventId, Nonce, RoomId, UserId
+from actors.model import EventId, Marker, Nonce, RoomId, UserId
+from actors.rules.access import Outcome
 from actors.rules.classify import PossibleOwners
 from actors.writes import OpenGap
 
@@ -174,6 +175,7 @@ class Creations:
     def __init__(self) -> None:
         self._under_way: set[Nonce] = set()
         self._made: dict[Nonce, RoomId] = {}
+        self._told: dict[Nonce, str] = {}
         self._taken: dict[UserId, int] = {}
 
     @property
@@ -183,25 +185,46 @@ class Creations:
 
     @contextmanager
     def under_way(self, nonce: Nonce) -> Iterator[None]:
-        """Mark a createRoom as under way: a sync may show the room before its whole state."""
+        """Mark a creation as under way, until it is decided whether the room is kept.
+
+        A sync may show the room before its whole state, and before that decision.
+        """
         self._under_way.add(nonce)
         try:
             yield
         finally:
             self._under_way.discard(nonce)
 
-    @property
-    def any_under_way(self) -> bool:
-        """Whether any createRoom is under way."""
-        return bool(self._under_way)
+    def is_making(self, marker: Marker | None) -> bool:
+        """Whether a room of the bot's with this marker may still be under way.
+
+        A room without a marker may be any of those under way.
+        """
+        return bool(self._under_way) if marker is None else marker.intent in self._under_way
 
     def note_made(self, nonce: Nonce, room_id: RoomId) -> None:
         """Note that a room's marker carries the nonce of an intent."""
         self._made[nonce] = room_id
 
+    def forget_made(self, nonce: Nonce) -> None:
+        """Forget the room that an intent made: the bot has given it up."""
+        self._made.pop(nonce, None)
+
     def made(self, nonce: Nonce) -> RoomId | None:
         """The room that an intent made, if the bot has checked that room since its start."""
         return self._made.get(nonce)
+
+    def note_told(self, nonce: Nonce, occasion: str) -> None:
+        """Note for which reason this run has told an owner that an intent waits."""
+        self._told[nonce] = occasion
+
+    def told(self, nonce: Nonce) -> str | None:
+        """The reason that this run has told last; None if it has told none."""
+        return self._told.get(nonce)
+
+    def forget_told(self, nonce: Nonce) -> None:
+        """Forget the reason: the intent is done."""
+        self._told.pop(nonce, None)
 
     def note_taken(self, owner: UserId, index: int) -> None:
         """Note that an owner without a Space has used the numbers below an index."""
@@ -217,22 +240,38 @@ class Creations:
 
 
 class RefusedInvites:
-    """Rooms with a refused invite to their owner, while an intent of the owner is open."""
+    """What came of refused invites to an owner's rooms, while an intent of the owner is open."""
 
     def __init__(self) -> None:
-        self._rooms: dict[UserId, set[RoomId]] = {}
+        self._outcomes: dict[UserId, dict[RoomId, Outcome]] = {}
 
-    def __contains__(self, invite: tuple[UserId, RoomId]) -> bool:
-        owner, room_id = invite
-        return room_id in self._rooms.get(owner, ())
+    def get(self, owner: UserId, room_id: RoomId) -> Outcome | None:
+        """What came of a refused invite; None if it was not refused."""
+        return self._outcomes.get(owner, {}).get(room_id)
 
-    def note(self, owner: UserId, room_id: RoomId) -> None:
+    def note(self, owner: UserId, room_id: RoomId, outcome: Outcome) -> None:
         """Note that the homeserver refused to invite an owner to a room."""
-        self._rooms.setdefault(owner, set()).add(room_id)
+        self._outcomes.setdefault(owner, {})[room_id] = outcome
 
     def forget(self, owner: UserId) -> None:
         """Forget the refused invites of an owner: the next intent tries them again."""
-        self._rooms.pop(owner, None)
+        self._outcomes.pop(owner, None)
+
+
+class SaidInRooms:
+    """When something was last said in a room that is not to be said at every message there."""
+
+    def __init__(self) -> None:
+        self._latest: dict[RoomId, tuple[EventId, float]] = {}
+
+    def may_answer(self, room_id: RoomId, event_id: EventId, now: float, again_s: float) -> bool:
+        """Whether to say it because of a message. For the same message, the answer stays."""
+        latest = self._latest.get(room_id)
+        if latest is not None and latest[0] != event_id and now - latest[1] < again_s:
+            return False
+        if latest is None or latest[0] != event_id:
+            self._latest[room_id] = (event_id, now)
+        return True
 
 
 @dataclass(slots=True)
@@ -280,6 +319,8 @@ class Registry:
         self.links = SpaceLinks()
         self.creations = Creations()
         self.refused_invites = RefusedInvites()
+        self.ways = SaidInRooms()
+        self.unreadable_messages = SaidInRooms()
         self.questions = Questions()
 
     @property

@@ -11,13 +11,15 @@ from typing import assert_never
 import structlog
 
 from actors.messages import IntentsWaiting, owner_address
-from actors.model import Intent, IntentKind, IntentStep, RoomMeta
+from actors.model import Intent, IntentKind, IntentStep, RoomId, RoomMeta
+from actors.owner.encrypted import EncryptedRooms
 from actors.owner.onboarding import Onboarding
 from actors.owner.preconditions import Preconditions
 from actors.owner.room_making import RoomMaking, adopted
 from actors.owner.work import OwnerWork, required
 from actors.ports import HomeserverRefused, HomeserverUnavailable, RateLimited
 from actors.rows import from_row, room_key, to_row, user_key
+from actors.rules.access import Access, Entrance, with_ways_in
 from actors.rules.numbering import MAX_CHAT_NUMBER, chat_id_of, chat_number
 from actors.writes import PutIntent, PutRow
 
@@ -86,6 +88,11 @@ class Creation:
                 assert_never(intent.step)
         return True
 
+    @property
+    def encrypted(self) -> EncryptedRooms:
+        """What happens on a homeserver that encrypts new rooms."""
+        return EncryptedRooms(self.work)
+
     async def _must_wait(self, intent: Intent) -> bool:
         return await Preconditions(self.work).must_wait(intent)
 
@@ -93,8 +100,11 @@ class Creation:
         """Reserve a chat id, unless the room exists already. False: the intent must wait."""
         if await self._must_wait(intent):
             return False
-        if not await self._made_before(intent) and not await self._found_meanwhile(intent):
-            await self._reserve(intent)
+        if await self._made_before(intent) or await self._found_meanwhile(intent):
+            return True
+        if await self.encrypted.must_wait(intent):
+            return False
+        await self._reserve(intent)
         return True
 
     async def _found_meanwhile(self, intent: Intent) -> bool:
@@ -164,7 +174,7 @@ class Creation:
             found = await self.making.find(intent.nonce)
             if found is not None:
                 _log.info("room_adopted", room_id=found, owner=self.work.owner, nonce=intent.nonce)
-                await self.making.record(intent, found)
+                await self._keep(intent, found)
                 return True
             unclear_for_s = services.bounds.unclear_for_s
             wait_s = min(intent.started_at + unclear_for_s - now, unclear_for_s)
@@ -173,11 +183,29 @@ class Creation:
                 return False
         if await self._found_meanwhile(intent):
             return True
+        if await self.encrypted.must_wait(intent):
+            return False
+        with services.registry.creations.under_way(intent.nonce):
+            made = await self._request(intent, now)
+            if isinstance(made, bool):
+                return made
+            _log.info("room_created", room_id=made, owner=self.work.owner, kind=str(intent.kind))
+            await self._keep(intent, made)
+        return True
+
+    async def _keep(self, intent: Intent, room_id: RoomId) -> None:
+        """Write the rows of a created room, unless it is encrypted and given up."""
+        if not await self.encrypted.gave_up(intent, room_id):
+            await self.making.record(intent, room_id)
+
+    async def _request(self, intent: Intent, now: float) -> RoomId | bool:
+        """Ask the homeserver for the room: its id, or what `_advance` returns without it."""
+        services = self.work.services
         try:
             new_room = await self.making.new_room(intent)
             intent = replace(intent, started_at=now)
             await services.store.commit([PutIntent(intent)])
-            room_id = await self.making.create_room(new_room, intent.nonce)
+            return await self.making.create_room(new_room)
         except RateLimited as limit:
             await self._queue(replace(intent, started_at=None), limit.retry_after_s)
             return False
@@ -199,9 +227,6 @@ class Creation:
             )
             await self._refused(intent, refusal.message or refusal.errcode)
             return True
-        _log.info("room_created", room_id=room_id, owner=self.work.owner, kind=str(intent.kind))
-        await self.making.record(intent, room_id)
-        return True
 
     async def _refused(self, intent: Intent, reason: str) -> None:
         """Give up a refused creation. A number that the Space's marker never had is free again."""
@@ -222,22 +247,35 @@ class Creation:
     async def _finish(self, intent: Intent) -> None:
         """Link the room, invite the owner and tell the owner. Each step may be repeated."""
         room_id = required(intent.room_id)
+        if await self.encrypted.gave_up(intent, room_id):
+            return
         if intent.kind is IntentKind.SPACE:
-            await self.work.invite(room_id)
+            await self.work.invite_to_space(room_id, intent)
             await self.work.finish(intent)
             return
         await self.making.link(await self.making.space_id(), room_id)
-        await self.work.invite(room_id)
-        texts = self.work.services.texts
-        text = texts.welcome if intent.kind is IntentKind.FIRST_CHAT else texts.chat_created
+        chat = await self.work.invite(room_id, self.making.chat_name(intent), intent)
         if intent.reply_room is None:  # the owner asked in no chat: the bot tells in the new one
-            intent, text = replace(intent, reply_room=room_id), texts.welcome_here
-        body = text.format(
-            name=self.making.chat_name(intent),
-            chat_id=intent.chat_id or "",
-            link=self.work.services.link_to(room_id),
-        )
-        await self.work.finish(intent, *self.work.notice(intent, "done", body))
+            told = replace(intent, reply_room=room_id)
+            body = self._about(intent, self.work.services.texts.welcome_here, chat)
+        else:
+            told, body = intent, await self._ready(intent, chat)
+        await self.work.finish(told, *self.work.notice(told, "done", body))
+
+    async def _ready(self, intent: Intent, chat: Entrance) -> str:
+        """What the owner is told about a new chat: it says only what has happened."""
+        texts = self.work.services.texts
+        if intent.kind is not IntentKind.FIRST_CHAT:
+            if chat.outcome.access is Access.INVITED:
+                return self._about(intent, texts.chat_created, chat)
+            return with_ways_in(self._about(intent, texts.chat_made, chat), [chat], texts)
+        space = await self.work.invite_to_space(await self.making.space_id(), intent)
+        if {space.outcome.access, chat.outcome.access} == {Access.INVITED}:
+            return self._about(intent, texts.welcome, chat)
+        return with_ways_in(self._about(intent, texts.welcome_made, chat), [space, chat], texts)
+
+    def _about(self, intent: Intent, text: str, chat: Entrance) -> str:
+        return text.format(name=chat.name, chat_id=intent.chat_id or "", link=chat.link)
 
     async def _queue(self, intent: Intent, wait_s: float) -> None:
         """Tell the owner once that the intent waits for the rate limit, and come back later."""

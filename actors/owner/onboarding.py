@@ -1,5 +1,6 @@
 """Answers invites, and gives an owner a Space and a chat, or the way back to them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -7,6 +8,7 @@ import structlog
 from actors.chats import ChatManager
 from actors.messages import RoomChanged
 from actors.model import (
+    ChatContext,
     InboundMessage,
     Intent,
     IntentKind,
@@ -21,6 +23,7 @@ from actors.owner.work import OwnerWork, required
 from actors.ports import HomeserverRefused
 from actors.reading import read_if_joined
 from actors.rows import from_row, user_key
+from actors.rules.access import Entrance, with_ways_in
 from actors.services import Services
 
 _log = structlog.get_logger()
@@ -72,22 +75,40 @@ class Onboarding:
         """Invite the owner back to the Space and the chats, and write intents for missing ones."""
         user = await self.work.user()
         has_space, chats = await self.work.joined_space_and_chats()
-        wanted = []
+        entrances, wanted = [], []
         if user is None or not has_space:
             wanted.append(self.work.promise(IntentKind.SPACE, intent.reply_room))
         else:
-            await self.work.invite(user.space_id)
-        for chat in chats:
-            await self.work.invite(chat.surface_ref)
+            entrances.append(await self.work.invite_to_space(user.space_id, intent))
+        entrances += await self._invite_to(chats, intent)
         if not chats:
             wanted.append(self.work.promise(IntentKind.FIRST_CHAT, intent.reply_room))
         if user is None or wanted:
             await self.work.finish(intent, *wanted)
             return
-        body = self.work.services.texts.welcome_back.format(
-            link=self.work.services.link_to(user.space_id)
-        )
+        body = self._welcome_back(user.space_id, entrances)
         await self.work.finish(intent, *self.work.notice(intent, "done", body))
+
+    async def _invite_to(self, chats: Sequence[ChatContext], intent: Intent) -> list[Entrance]:
+        """Invite the owner to their chats, newest first, until too many invites are refused."""
+        entrances: list[Entrance] = []
+        for chat in reversed(chats):
+            if len(_refused(entrances)) >= self.work.services.bounds.refused_invites:
+                break
+            entrances.append(await self.work.invite(chat.surface_ref, chat.name, intent))
+        return entrances
+
+    def _welcome_back(self, space_id: RoomId, entrances: Sequence[Entrance]) -> str:
+        """What a returning owner is told: it says only what has happened."""
+        texts = self.work.services.texts
+        refused = _refused(entrances)
+        if not refused:
+            return texts.welcome_back.format(link=self.work.services.link_to(space_id))
+        return with_ways_in(texts.welcome_back_made, refused, texts)
+
+
+def _refused(entrances: Sequence[Entrance]) -> list[Entrance]:
+    return [each for each in entrances if each.outcome.refused]
 
 
 async def onboarding_of(message: InboundMessage, services: Services) -> Intent | None:

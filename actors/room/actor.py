@@ -20,12 +20,14 @@ from actors.messages import (
     SnapshotTaken,
     SpaceLeft,
 )
-from actors.model import ChatContext, Marker, RoomId, RoomKind, RoomMeta, RoomSnapshot
+from actors.model import PAIR, ChatContext, Marker, RoomId, RoomKind, RoomMeta, RoomSnapshot
 from actors.owner.onboarding import onboarding_of
 from actors.ports import StoreUnavailable, Waiting
 from actors.reading import read_graph, read_if_joined
 from actors.room.effects import note_departure, note_possible_owners, note_room, tell_others
+from actors.room.entry import mind_entry
 from actors.room.inbox import Inbox
+from actors.room.way import way_for
 from actors.rows import chat_key, from_row, room_key
 from actors.rules.classify import (
     Chat,
@@ -60,6 +62,8 @@ class RoomActor:
         """The rows that the cache holds; None until they are read."""
         self._verdict: Verdict | None = None
         """What the room is; None until it is checked in this incarnation."""
+        self._is_pair = False
+        """Whether at most one person is in the room besides the bot, at the latest check."""
         self._marker: Marker | None = None
         """The room's own marker at the latest check."""
         self._inbox = Inbox(room_id, services)
@@ -101,9 +105,7 @@ class RoomActor:
             await self._leave("the bot is not in the room")
             return
         rows = await self._cached_rows()
-        unfinished = (
-            seen.marker is None and rows.room is None and services.registry.creations.any_under_way
-        )
+        unfinished = rows.room is None and services.registry.creations.is_making(seen.marker)
         if unfinished and seen.creator == services.homeserver.me:
             services.tell_room_later(services.bounds.look_again_s, self._room_id, RoomChanged())
             return
@@ -132,6 +134,7 @@ class RoomActor:
         replaced = note_room(services, seen, relations, verdict)
         if services.states.of(self._room_id) is RoomState.LEFT:
             services.states.fire(self._room_id, RoomTrigger.JOINED, "the room can be read")
+        self._is_pair = seen.member_count <= PAIR and not seen.is_space
         match verdict:
             case Chat() | Space():
                 pass
@@ -156,6 +159,8 @@ class RoomActor:
             await tell_others(
                 services, seen, relations, verdict, unknown_before=unknown_before, replaced=replaced
             )
+        if isinstance(verdict, Chat | Space):
+            await mind_entry(services, seen, verdict.owner, in_round=in_round)
 
     def _tell_owner(self, founded_ts: int, verdict: Verdict) -> None:
         if isinstance(verdict, Skipped) or verdict.owner is None:
@@ -292,7 +297,7 @@ class RoomActor:
         The room is checked once. If it is a chat, a repair writes its rows, and another
         `InboxWaiting` follows; if an unreadable room decides about it, that comes when the room can
         be read. Otherwise the messages are done without a reply, but a sender in a direct chat who
-        has no Space and chat yet gets them, or is invited back to them.
+        has no Space and chat yet gets them, or is invited back to them; an owner is told the way.
         """
         if self._verdict is None:
             _log.info("unregistered_room", room_id=self._room_id, messages=len(waiting))
@@ -300,12 +305,15 @@ class RoomActor:
         if isinstance(self._verdict, Chat) or _is_undecided(self._verdict):
             return False
         writes: list[Write] = [FinishMessage(item.message.event_id) for item in waiting]
-        onboarding = None
+        message, onboarding = waiting[-1].message, None
         if self._verdict == Skipped(SkipReason.DIRECT_CHAT):
             onboarding = await onboarding_of(waiting[0].message, self._services)
         if onboarding is not None:
             writes.append(PutIntent(onboarding, only_if_new=True))
+        elif self._is_pair and isinstance(self._verdict, Skipped):
+            writes += await way_for(message, self._services)
         await self._services.store.commit(writes)
+        self._services.deliver(self._room_id)
         if onboarding is not None:
             self._services.tell_owner(onboarding.owner, IntentsWaiting())
         return True

@@ -9,6 +9,7 @@ from actors.model import ENCRYPTED_TYPE, InboundMessage, RoomId
 from actors.ports import HomeserverRefused, PlatformFailed
 from actors.room.asked import Asked, Response
 from actors.room.commands import carry_out
+from actors.room.unreadable import about_encryption
 from actors.rules.classify import derived_platform_chat_id
 from actors.rules.commands import CommandLine, parse
 from actors.rules.settlement import DesiredRows
@@ -31,7 +32,7 @@ class Conversation:
         """
         asked = Asked(self.room_id, self.services, message, desired)
         if message.msgtype == ENCRYPTED_TYPE:
-            return asked.say_once("encrypted", asked.texts.encrypted)
+            return await about_encryption(asked)
         if message.msgtype not in TEXT_TYPES:
             return asked.say(asked.texts.not_text)
         line = parse(message.body) if message.msgtype == "m.text" else None

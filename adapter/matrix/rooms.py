@@ -1,7 +1,7 @@
 """Reading the state of one room, or of all rooms with the requests from `hydrate`."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import anyio
@@ -25,6 +25,9 @@ from adapter.matrix.hydrate import (
     window_request,
 )
 from adapter.matrix.wire import membership_in, reading_of_state
+
+ENCRYPTION_FORCED_FEATURE: Final = "io.element.e2ee_forced.private"
+"""Synapse names it among its unstable features: whether it encrypts new private rooms."""
 
 _READS_AT_ONCE: Final = 20
 _FORBIDDEN: Final = 403
@@ -67,6 +70,10 @@ class RoomReader:
         answer = await self._http.request("GET", path_to("joined_rooms"), JoinedRooms)
         return frozenset(map(RoomId, answer.joined_rooms))
 
+    async def encrypts_new_rooms(self) -> bool:
+        """Whether `/versions` says that new private rooms are encrypted. Not every server does."""
+        return (await self._features()).get(ENCRYPTION_FORCED_FEATURE) is True
+
     async def _first_sync(self, joined: frozenset[RoomId]) -> FirstReading:
         response = await self._initial_sync(
             hydration_filter(secrets.token_hex(8)), self._http.bounds.hydrate_s
@@ -74,8 +81,11 @@ class RoomReader:
         return first_reading(response, joined, self._me)
 
     async def _has_sliding_sync(self) -> bool:
+        return (await self._features()).get(SLIDING_SYNC_FEATURE) is True
+
+    async def _features(self) -> Mapping[str, object]:
         versions = await self._http.request("GET", "/_matrix/client/versions", Versions)
-        return versions.unstable_features.get(SLIDING_SYNC_FEATURE) is True
+        return versions.unstable_features
 
     async def _first_window(self, joined: frozenset[RoomId]) -> FirstReading | None:
         """The first reading by sliding sync; None if the homeserver refuses sliding sync."""

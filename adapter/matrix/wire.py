@@ -32,14 +32,17 @@ from adapter.matrix.bodies import (
     SyncResponse,
     WindowRoom,
 )
+from adapter.matrix.entry import with_entry
 from adapter.matrix.errors import UNDECODABLE
 
+ENCRYPTION_TYPE: Final = "m.room.encryption"
 SNAPSHOT_TYPES: Final = (
     "m.room.create",
     "m.room.name",
     "m.space.child",
     "m.space.parent",
     "m.room.tombstone",
+    ENCRYPTION_TYPE,
     MARKER_TYPE,
 )
 """The state event types that a RoomSnapshot is made of, except membership."""
@@ -128,7 +131,8 @@ def reading_of_state(room_id: RoomId, events: Iterable[msgspec.Raw], me: UserId)
     """A room from its whole state, including members."""
     decoded, malformed = _decoded(events)
     state = _state_of(decoded)
-    return Reading(_snapshot(room_id, state, _people_of_members(state, me), me), malformed)
+    seen = _snapshot(room_id, state, _people_of_members(state, me), me)
+    return Reading(with_entry(seen, state, me), malformed)
 
 
 def membership_in(events: Iterable[msgspec.Raw], user_id: UserId) -> str:
@@ -261,6 +265,7 @@ def _snapshot(room_id: RoomId, state: _State, people: People, me: UserId) -> Roo
     marker, fault, possible_owner = _marker(state, me)
     return RoomSnapshot(
         room_id=room_id,
+        encrypted=(ENCRYPTION_TYPE, "") in state,
         creator=UserId(create.sender) if create else None,
         created_ts=create.origin_server_ts if create else 0,
         room_version=_text(origin, "room_version") or "1",

@@ -1,0 +1,34 @@
+"""Lets an owner into a room whose invite was refused, and ends that once the owner is in."""
+
+import structlog
+
+from actors.messages import RoomChanged
+from actors.model import RoomSnapshot, UserId
+from actors.ports import HomeserverRefused
+from actors.services import Services
+
+_log = structlog.get_logger()
+
+
+async def mind_entry(
+    services: Services, seen: RoomSnapshot, owner: UserId, *, in_round: bool
+) -> None:
+    """Answer the owner's knock, and admit no other room's members once the owner has joined.
+
+    A round writes nothing on the homeserver, so the room is told to look again afterwards.
+    """
+    knocks = owner in seen.knocking
+    joined = owner in seen.others and owner not in seen.invited
+    if not knocks and not (joined and seen.admits):
+        return
+    if in_round:
+        services.tell_room(seen.room_id, RoomChanged())
+        return
+    try:
+        if knocks:
+            await services.homeserver.invite(seen.room_id, owner)
+            _log.info("knock_answered", room_id=seen.room_id, owner=owner)
+        else:
+            await services.homeserver.let_in(seen, None)
+    except HomeserverRefused as refusal:
+        _log.warning("entry_refused", room_id=seen.room_id, owner=owner, reason=str(refusal))
