@@ -1,7 +1,7 @@
 """What actors share in memory: small collections with methods that say what they mean.
 
 Nothing here must outlive the process. The store has the gaps, a reconciliation of all rooms finds
-the rest again, and questions and refused invites may be forgotten. `is_pending` says that a
+the rest again, and questions and invites may be forgotten. `is_pending` says that a
 collection holds something that reading only the changed rooms would not find: a shutdown is clean
 only if nothing is pending.
 """
@@ -239,22 +239,22 @@ class Creations:
         self._taken.pop(owner, None)
 
 
-class RefusedInvites:
-    """What came of refused invites to an owner's rooms, while an intent of the owner is open."""
+class Invites:
+    """What came of invites to an owner's rooms, while an intent of the owner is open."""
 
     def __init__(self) -> None:
         self._outcomes: dict[UserId, dict[RoomId, Outcome]] = {}
 
     def get(self, owner: UserId, room_id: RoomId) -> Outcome | None:
-        """What came of a refused invite; None if it was not refused."""
+        """What came of an invite; None if none was sent."""
         return self._outcomes.get(owner, {}).get(room_id)
 
     def note(self, owner: UserId, room_id: RoomId, outcome: Outcome) -> None:
-        """Note that the homeserver refused to invite an owner to a room."""
+        """Note what came of inviting an owner to a room."""
         self._outcomes.setdefault(owner, {})[room_id] = outcome
 
     def forget(self, owner: UserId) -> None:
-        """Forget the refused invites of an owner: the next intent tries them again."""
+        """Forget the invites of an owner: the next intent tries refused ones again."""
         self._outcomes.pop(owner, None)
 
 
@@ -318,7 +318,7 @@ class Registry:
         self.awaited = AwaitedRooms()
         self.links = SpaceLinks()
         self.creations = Creations()
-        self.refused_invites = RefusedInvites()
+        self.invites = Invites()
         self.ways = SaidInRooms()
         self.unreadable_messages = SaidInRooms()
         self.questions = Questions()

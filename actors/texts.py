@@ -44,6 +44,7 @@ class Texts:
     access_banned: str
     access_gone: str
     access_refused: str
+    no_invites: str
     way: str
     creation_encrypted: str
     creation_queued: str
@@ -137,13 +138,14 @@ ENGLISH: Final = Texts(
         "Ask to join by this link, and I try to invite you again: {link}"
     ),
     access_blocked=(
-        "{room}: I could not invite you, because your account accepts no invites from me. "
+        "{room}: I could not invite you ({reason}). "
         "Allow them in the settings of your client, then ask to join by this link, "
         "and I invite you again: {link}"
     ),
     access_banned="{room}: I can't invite you, because you are banned from it. {link}",
     access_gone="{room}: I can't invite you, because I am not in it any more.",
     access_refused="{room}: I could not invite you ({reason}). {link}",
+    no_invites="your account accepts no invites from me",
     way=(
         "I answer in your chats; commands work only there. "
         "Your Space: {space} Your latest chat, {name} ({chat_id}): {link}"
@@ -255,13 +257,14 @@ RUSSIAN: Final = Texts(
         "Попросите впустить вас по этой ссылке, и я попробую пригласить снова: {link}"
     ),
     access_blocked=(
-        "{room}: пригласить вас не получилось, потому что вы не принимаете от меня приглашений. "
+        "{room}: пригласить вас не получилось ({reason}). "
         "Разрешите их в настройках вашего клиента, затем попросите впустить вас по этой ссылке, "
         "и я приглашу вас снова: {link}"
     ),
     access_banned="{room}: пригласить вас нельзя, потому что вам запрещён вход. {link}",
     access_gone="{room}: пригласить вас нельзя, потому что меня там больше нет.",
     access_refused="{room}: пригласить вас не получилось ({reason}). {link}",
+    no_invites="вы не принимаете от меня приглашений",
     way=(
         "Я отвечаю в ваших чатах, команды действуют только там. "
         "Ваше пространство: {space} Ваш последний чат, {name} ({chat_id}): {link}"

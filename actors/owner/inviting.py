@@ -31,16 +31,17 @@ class Inviting:
         seen = await read_if_joined(self.services.homeserver, room_id)
         if seen is None:
             return Outcome(Access.GONE)
+        invites = self.services.registry.invites
+        known = invites.get(self.owner, room_id)
         present = _present(seen, self.owner)
-        if present is not None:
-            return present
-        refused = self.services.registry.refused_invites
-        known = refused.get(self.owner, room_id)
-        if known is None:
-            known = await self._invite(seen)
-            if known.refused:
-                refused.note(self.owner, room_id, known)
-        return known
+        if known is not None and known.refused and present is None:
+            return known
+        if known is not None and present == Outcome(Access.MEMBER) and not known.refused:
+            return known  # the owner has accepted the invite meanwhile
+        if present is None:
+            present = await self._invite(seen)
+            invites.note(self.owner, room_id, present)
+        return present
 
     async def _invite(self, seen: RoomSnapshot) -> Outcome:
         try:
@@ -54,8 +55,8 @@ class Inviting:
 
     async def _other_way(self, seen: RoomSnapshot, refusal: HomeserverRefused) -> Outcome:
         """Let the owner join without an invite, or else ask to join."""
-        reason = refusal.message or refusal.errcode
         blocked = refusal.errcode == INVITE_BLOCKED
+        reason = "" if blocked else refusal.message or refusal.errcode
         if not seen.own_entry:
             return Outcome(Access.BLOCKED if blocked else Access.REFUSED, reason)
         members_of = await self._room_of_owner()

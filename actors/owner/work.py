@@ -94,7 +94,7 @@ class OwnerWork:
         """Finish an intent, together with other writes in one transaction."""
         done = replace(intent, step=IntentStep.DONE)
         if intent.kind is not IntentKind.SPACE:  # the first chat's welcome is about the Space too
-            self.services.registry.refused_invites.forget(self.owner)
+            self.services.registry.invites.forget(self.owner)
         self.services.registry.creations.forget_told(intent.nonce)
         await self.commit([PutIntent(done), *writes], intent)
 

@@ -149,7 +149,7 @@ async def open_chat(asked: Asked) -> Response:
         return _with_archived(asked, texts.opened_here, archived=False)
     owner, link = asked.desired.room.matrix_user_id, asked.services.link_to(chat.surface_ref)
     outcome = await Inviting(owner, asked.services, asked.room_id).invite(chat.surface_ref)
-    asked.services.registry.refused_invites.forget(owner)
+    asked.services.registry.invites.forget(owner)
     if not outcome.refused:
         text = texts.opened_again if chat.is_archived else texts.opened
         return asked.say(text.format(name=chat.name, chat_id=chat.chat_id, link=link))

@@ -34,7 +34,11 @@ class Access(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of inviting an owner to one room. `reason` is why an invite was refused."""
+    """What came of inviting an owner to one room.
+
+    `reason` is the homeserver's reason for a refusal; it is empty if the owner's account accepts
+    no invites from the bot.
+    """
 
     access: Access
     reason: str = ""
@@ -66,7 +70,7 @@ def way_in(entrance: Entrance, texts: Texts) -> str:
         Access.GONE: texts.access_gone,
         Access.REFUSED: texts.access_refused,
     }[entrance.outcome.access]
-    reason = entrance.outcome.reason.rstrip(".")
+    reason = entrance.outcome.reason.rstrip(".") or texts.no_invites
     return text.format(room=entrance.name, link=entrance.link, reason=reason)
 
 

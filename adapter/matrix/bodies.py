@@ -170,6 +170,12 @@ class Versions(msgspec.Struct):
     unstable_features: dict[str, object] = {}
 
 
+class DeviceKeys(msgspec.Struct):
+    """`POST /keys/query`: the devices with keys, by user id."""
+
+    device_keys: dict[str, dict[str, msgspec.Raw]] = {}
+
+
 class Unsigned(msgspec.Struct):
     """The data that the server adds to an event."""
 

@@ -193,6 +193,10 @@ class Gateway:
         """Whether the homeserver says that it encrypts new private rooms by default."""
         return await self._rooms.encrypts_new_rooms()
 
+    async def devices_with_keys(self) -> tuple[str, ...]:
+        """The account's devices with keys: clients encrypt new direct chats because of them."""
+        return await self._rooms.devices_with_keys()
+
     async def create_room(self, room: NewRoom) -> RoomId:
         """Create a private room. After HomeserverUnavailable, the room may or may not exist."""
         version = await self._default_room_version()

@@ -10,7 +10,14 @@ import structlog
 
 from actors.model import RoomId, RoomSnapshot, UserId
 from actors.ports import HomeserverRefused, HomeserverUnavailable, Hydration, PortError
-from adapter.matrix.bodies import JoinedRooms, SyncResponse, Versions, WhoAmI, Window
+from adapter.matrix.bodies import (
+    DeviceKeys,
+    JoinedRooms,
+    SyncResponse,
+    Versions,
+    WhoAmI,
+    Window,
+)
 from adapter.matrix.connection import Connection, path_to
 from adapter.matrix.hydrate import (
     SLIDING_SYNC_FEATURE,
@@ -73,6 +80,12 @@ class RoomReader:
     async def encrypts_new_rooms(self) -> bool:
         """Whether `/versions` says that new private rooms are encrypted. Not every server does."""
         return (await self._features()).get(ENCRYPTION_FORCED_FEATURE) is True
+
+    async def devices_with_keys(self) -> tuple[str, ...]:
+        """The account's devices that can take part in encrypted rooms."""
+        body: dict[str, object] = {"device_keys": {self._me: []}}
+        answer = await self._http.request("POST", path_to("keys", "query"), DeviceKeys, body)
+        return tuple(sorted(answer.device_keys.get(self._me, {})))
 
     async def _first_sync(self, joined: frozenset[RoomId]) -> FirstReading:
         response = await self._initial_sync(

@@ -175,6 +175,7 @@ class BotActivities:
         pump = self._pump()
         gate, system = self.services.gate, self.services.system
         gate.live, gate.creating = True, not degraded
+        self.services.encryption.ask_again()
         self.outbox.end_pauses()
         system.observe = _ignore_report if degraded else self._on_report
         if not degraded:
@@ -225,6 +226,7 @@ class BotActivities:
         await self.services.store.verify()
         await self._prune()
         self.services.system.background.run(self.detector.announce)
+        self.services.system.background.run(self.services.encryption.look)
         for room_id in self.services.registry.gaps:
             self.services.tell_room(room_id, GapOpened())
         for room_id in await self.services.store.waiting_rooms():
