@@ -258,6 +258,27 @@ class Invites:
         self._outcomes.pop(owner, None)
 
 
+class UnattendedRooms:
+    """Rooms where something has to be done that only a live bot may do."""
+
+    def __init__(self) -> None:
+        self._rooms: set[RoomId] = set()
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether any room waits."""
+        return bool(self._rooms)
+
+    def add(self, room_id: RoomId) -> None:
+        """Note a room."""
+        self._rooms.add(room_id)
+
+    def take(self) -> list[RoomId]:
+        """The rooms, which are forgotten: each of them is read again."""
+        rooms, self._rooms = sorted(self._rooms), set()
+        return rooms
+
+
 class SaidInRooms:
     """When something was last said in a room that is not to be said at every message there."""
 
@@ -319,6 +340,7 @@ class Registry:
         self.links = SpaceLinks()
         self.creations = Creations()
         self.invites = Invites()
+        self.unattended = UnattendedRooms()
         self.ways = SaidInRooms()
         self.unreadable_messages = SaidInRooms()
         self.questions = Questions()
@@ -326,4 +348,5 @@ class Registry:
     @property
     def is_pending(self) -> bool:
         """Whether any collection holds what only a reconciliation of all rooms finds again."""
-        return self.upgrades.is_pending or self.undecided.is_pending or self.creations.is_pending
+        collections = (self.upgrades, self.undecided, self.creations, self.unattended)
+        return any(each.is_pending for each in collections)

@@ -160,7 +160,7 @@ class RoomActor:
                 services, seen, relations, verdict, unknown_before=unknown_before, replaced=replaced
             )
         if isinstance(verdict, Chat | Space):
-            await mind_entry(services, seen, verdict.owner, in_round=in_round)
+            await mind_entry(services, seen, verdict.owner)
 
     def _tell_owner(self, founded_ts: int, verdict: Verdict) -> None:
         if isinstance(verdict, Skipped) or verdict.owner is None:

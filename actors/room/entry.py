@@ -2,7 +2,6 @@
 
 import structlog
 
-from actors.messages import RoomChanged
 from actors.model import RoomSnapshot, UserId
 from actors.ports import HomeserverRefused
 from actors.services import Services
@@ -10,19 +9,17 @@ from actors.services import Services
 _log = structlog.get_logger()
 
 
-async def mind_entry(
-    services: Services, seen: RoomSnapshot, owner: UserId, *, in_round: bool
-) -> None:
+async def mind_entry(services: Services, seen: RoomSnapshot, owner: UserId) -> None:
     """Answer the owner's knock, and admit no other room's members once the owner has joined.
 
-    A round writes nothing on the homeserver, so the room is told to look again afterwards.
+    A bot that is not live writes nothing on the homeserver: it looks again once it is live.
     """
     knocks = owner in seen.knocking
     joined = owner in seen.others and owner not in seen.invited
     if not knocks and not (joined and seen.admits):
         return
-    if in_round:
-        services.tell_room(seen.room_id, RoomChanged())
+    if not services.gate.live:
+        services.registry.unattended.add(seen.room_id)
         return
     try:
         if knocks:

@@ -7,7 +7,7 @@ from typing import Final
 import anyio
 import structlog
 
-from actors.messages import GapOpened, InboxWaiting, IntentsWaiting
+from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomChanged
 from actors.meter import Meter
 from actors.model import RoomId, RoomSnapshot
 from actors.ports import HomeserverUnavailable, Hydration, PositionLost, SyncDelta
@@ -227,6 +227,8 @@ class BotActivities:
         await self._prune()
         self.services.system.background.run(self.detector.announce)
         self.services.system.background.run(self.services.encryption.look)
+        for room_id in self.services.registry.unattended.take():
+            self.services.tell_room(room_id, RoomChanged())
         for room_id in self.services.registry.gaps:
             self.services.tell_room(room_id, GapOpened())
         for room_id in await self.services.store.waiting_rooms():
