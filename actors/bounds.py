@@ -56,7 +56,7 @@ class Bounds:
     encryption_again_s: float = 20.0
     """The homeserver is asked again after this time whether it encrypts new rooms."""
     encrypted_pause_s: float = 60.0
-    """After an encrypted creation, no room is created for this long. The pause doubles each time."""
+    """No room is created for this long after an encrypted creation; the pause doubles each time."""
     encrypted_pause_cap_s: float = 86_400.0
     """The longest pause after an encrypted creation."""
     refused_invites: int = 3

@@ -49,7 +49,9 @@ def _another_chat(asked: Asked, *, everywhere: bool) -> Response:
         reply_room=asked.room_id,
         told_queued=everywhere,
     )
-    said = asked.say_once(OCCASION, texts.encrypted_everywhere if everywhere else texts.encrypted_new)
+    said = asked.say_once(
+        OCCASION, texts.encrypted_everywhere if everywhere else texts.encrypted_new
+    )
     return Response(
         [*said.writes, PutIntent(intent, only_if_new=True)],
         promised=(owner_address(owner), IntentsWaiting()),

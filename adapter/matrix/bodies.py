@@ -10,6 +10,9 @@ import msgspec
 
 from actors.model import Instance
 
+ENCRYPTION_FORCED_FEATURE: Final = "io.element.e2ee_forced.private"
+"""Synapse names it among its unstable features: whether it encrypts new private rooms."""
+
 _EMPTY: Final = msgspec.Raw(b"{}")
 
 

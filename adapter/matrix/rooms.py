@@ -11,6 +11,7 @@ import structlog
 from actors.model import RoomId, RoomSnapshot, UserId
 from actors.ports import HomeserverRefused, HomeserverUnavailable, Hydration, PortError
 from adapter.matrix.bodies import (
+    ENCRYPTION_FORCED_FEATURE,
     DeviceKeys,
     JoinedRooms,
     SyncResponse,
@@ -32,9 +33,6 @@ from adapter.matrix.hydrate import (
     window_request,
 )
 from adapter.matrix.wire import membership_in, reading_of_state
-
-ENCRYPTION_FORCED_FEATURE: Final = "io.element.e2ee_forced.private"
-"""Synapse names it among its unstable features: whether it encrypts new private rooms."""
 
 _READS_AT_ONCE: Final = 20
 _FORBIDDEN: Final = 403

@@ -1,8 +1,6 @@
 """The checks of `check` that need the account. They do not disturb a running bot."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import Final
+from collections.abc import Callable
 from urllib.parse import quote
 
 from actors.ports import CredentialsRefused, PortError, RateLimited
@@ -11,13 +9,6 @@ from supervisor.app.findings import Finding, check_homeserver, check_paths
 from supervisor.app.gateway import open_gateway
 from supervisor.settings import Settings
 
-_ENCRYPTED_ROOMS: Final = Finding(
-    ok=False,
-    what="the homeserver encrypts every new private room by default, and the bot can't read those: "
-    "it creates no Space and no chat",
-    advice="an administrator has to turn that off "
-    "(Synapse: encryption_enabled_by_default_for_room_type: off); people wait until then",
-)
 
 async def check(settings: Settings, tell: Callable[[Finding], None]) -> None:
     """Run all checks, and pass each finding to `tell` as soon as it is known.
@@ -28,7 +19,8 @@ async def check(settings: Settings, tell: Callable[[Finding], None]) -> None:
     for finding in check_paths(settings):
         tell(finding)
     server = await check_homeserver(settings.homeserver)
-    tell(server)
+    for finding in (server, *server.more):
+        tell(finding)
     for finding in await _check_account(settings) if server.ok else ():
         tell(finding)
 
@@ -39,35 +31,30 @@ async def _check_account(settings: Settings) -> list[Finding]:
             how = await gateway.log_in()
         except PortError as error:
             return [_login_failure(settings, error)]
-        about_encryption = await _about_encryption(gateway)
+        about_keys = await _about_device_keys(gateway)
     return [
         Finding(ok=True, what=f"{settings.user_id} logs in with the {how}"),
-        *about_encryption,
+        *about_keys,
         _about_rate_limits(settings),
     ]
 
 
-async def _about_encryption(gateway: Gateway) -> list[Finding]:
-    """What would make rooms unreadable for the bot. Nothing is said of what can't be asked."""
-    findings = []
-    with suppress(PortError):
-        if await gateway.encrypts_new_rooms():
-            findings.append(_ENCRYPTED_ROOMS)
-    with suppress(PortError):
+async def _about_device_keys(gateway: Gateway) -> list[Finding]:
+    """Whether clients encrypt direct chats with the bot. Nothing is said if that can't be asked."""
+    try:
         devices = await gateway.devices_with_keys()
-        if devices:
-            findings.append(_about_device_keys(devices))
-    return findings
-
-
-def _about_device_keys(devices: Sequence[str]) -> Finding:
-    return Finding(
+    except PortError:
+        return []
+    if not devices:
+        return []
+    note = Finding(
         ok=True,
         note=True,
         what=f"the account has devices with encryption keys ({', '.join(devices)})",
         advice="clients therefore encrypt new direct chats with the bot, which it can't read: "
         "log these devices out; the bot never uploads keys",
     )
+    return [note]
 
 
 def _login_failure(settings: Settings, error: PortError) -> Finding:

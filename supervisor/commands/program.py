@@ -131,7 +131,7 @@ def _cause(error: Exception) -> Exception:
 
 def _is_own(missing: ImportError) -> bool:
     """Whether a module of the program itself is missing, which is a bug."""
-    return (missing.name or "").partition(".")[0] in _OWN_PACKAGES
+    return missing.name is None or missing.name.partition(".")[0] in _OWN_PACKAGES
 
 
 def _about_packages(missing: ImportError) -> str:

@@ -134,7 +134,7 @@ async def one_home(world: World, run: Run) -> RoomId:
 
 
 @pytest.mark.parametrize("declared", [True, False])
-async def test_a_new_chat_waits_and_the_old_one_goes_on(declared: bool) -> None:
+async def test_a_new_chat_waits_and_the_old_one_goes_on(*, declared: bool) -> None:
     world = encrypting(declared=declared)
     async with world.live() as run:
         chat = await one_home(world, run)

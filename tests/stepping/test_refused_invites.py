@@ -144,11 +144,9 @@ async def test_a_banned_owner_is_told_of_the_ban_and_not_invited() -> None:
         before = world.writes().count(("invite", home.chat))
         second = world.alice.direct_chat_with(BOT)
         await quiet()
-        assert world.alice.replies(second)[-1].splitlines() == [
-            "Welcome back! Your chats are in your Space.",
-            "Chat 1: I can't invite you, because you are banned from it. "
-            f"https://matrix.to/#/{home.chat}?via=sim.test",
-        ]
+        opening, chat = world.alice.replies(second)[-1].splitlines()
+        assert opening == "Welcome back! Your chats are in your Space."
+        assert chat.startswith("Chat 1: I can't invite you, because you are banned from it.")
         assert world.writes().count(("invite", home.chat)) == before
 
 
