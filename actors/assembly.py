@@ -9,6 +9,7 @@ from random import Random
 import anyio
 
 from actors.bounds import Bounds
+from actors.encryption import EncryptionWatch
 from actors.failures import FailurePolicy
 from actors.gate import Gate
 from actors.messages import ActorKind, room_address
@@ -112,6 +113,7 @@ def assemble(
         answers=answers,
         deliver=deliver,
         upkeep=Upkeep(homeserver, system, gate, random=random, bounds=bounds),
+        encryption=EncryptionWatch(homeserver, store, transitions.wall_clock, bounds),
         wall_clock=transitions.wall_clock,
         platform_slots=anyio.CapacityLimiter(bounds.platform_slots),
         homeserver_slots=homeserver_slots or anyio.CapacityLimiter(bounds.homeserver_slots),

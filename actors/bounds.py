@@ -71,6 +71,16 @@ class Bounds:
     """An intent that was refused unclearly, or for now, is tried again after this time …"""
     put_off_cap_s: float = 900.0
     """… which doubles each time up to this one."""
+    encryption_again_s: float = 20.0
+    """The homeserver is asked again after this time whether it encrypts new rooms."""
+    encrypted_pause_s: float = 60.0
+    """No room is created for this long after an encrypted creation; the pause doubles each time."""
+    encrypted_pause_cap_s: float = 86_400.0
+    """The longest pause after an encrypted creation."""
+    refused_invites: int = 3
+    """After this many refused invites to rooms of one owner, the others are not tried."""
+    way_again_s: float = 3600.0
+    """A direct chat is told the way to the owner's chats at most once in this time."""
     upkeep_again_s: float = 5.0
     """Upkeep waits this long after a failure, before it goes on to other rooms."""
     upkeep: Backoff = Backoff(base_s=5.0, cap_s=300.0, floor_s=5.0)

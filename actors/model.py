@@ -1,6 +1,6 @@
 """The values that travel between the homeserver, the actors and the store. No behaviour, no I/O."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NewType
 
@@ -106,6 +106,9 @@ class RoomSnapshot:
     members, the bot included. `others` are the members other than the bot, as far as the homeserver
     listed them: up to a thousand when the room was read alone, at most five when all rooms were
     read at once.
+
+    `invited`, `banned`, `knocking`, `admits` and `own_entry` are known only when the room was read
+    alone, so a comparison of two snapshots leaves them out.
     """
 
     room_id: RoomId
@@ -125,6 +128,17 @@ class RoomSnapshot:
     parents: frozenset[RoomId] = frozenset()
     others: tuple[UserId, ...] = ()
     member_count: int = 1
+    encrypted: bool = False
+    """Messages in it are encrypted, and nothing can turn that off."""
+    invited: frozenset[UserId] = field(default=frozenset(), compare=False)
+    """The members in `others` who have not joined."""
+    banned: frozenset[UserId] = field(default=frozenset(), compare=False)
+    knocking: frozenset[UserId] = field(default=frozenset(), compare=False)
+    """People who ask to join."""
+    admits: frozenset[RoomId] = field(default=frozenset(), compare=False)
+    """The rooms whose members the bot lets join this one without an invite."""
+    own_entry: bool = field(default=True, compare=False)
+    """Whether the bot, and no person, has set who may join."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,6 +245,13 @@ class Homeserver(Protocol):
         """Whether the homeserver's own account writes its notices to the bot in this room."""
         ...
 
+    async def encrypts_new_rooms(self) -> bool:
+        """Whether the homeserver says that it encrypts new private rooms by default.
+
+        False proves nothing: not every homeserver says it.
+        """
+        ...
+
     async def create_room(self, room: NewRoom) -> RoomId:
         """Create a private room. After HomeserverUnavailable the room may exist or not."""
         ...
@@ -271,6 +278,13 @@ class Homeserver(Protocol):
 
     async def invite(self, room_id: RoomId, user_id: UserId) -> None:
         """Invite a person. A person who is already in the room is no error."""
+        ...
+
+    async def let_in(self, room: RoomSnapshot, members_of: RoomId | None) -> None:
+        """Let people ask to join a room (knock), and let the members of another room join it.
+
+        With None, no room's members join without an invite.
+        """
         ...
 
     async def send(self, message: OutboundMessage) -> EventId: ...

@@ -1,7 +1,7 @@
 """What actors share in memory: small collections with methods that say what they mean.
 
 Nothing here must outlive the process. The store has the gaps, a reconciliation of all rooms finds
-the rest again, and questions and refused invites may be forgotten. `is_pending` says that a
+the rest again, and questions and invites may be forgotten. `is_pending` says that a
 collection holds something that reading only the changed rooms would not find: a shutdown is clean
 only if nothing is pending.
 """
@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from actors.gaps import Gaps
-from actors.model import EventId, Nonce, RoomId, UserId
+from actors.model import EventId, Marker, Nonce, RoomId, UserId
+from actors.rules.access import Outcome
 from actors.rules.classify import PossibleOwners
 
 
@@ -183,6 +184,7 @@ class Creations:
     def __init__(self) -> None:
         self._under_way: set[Nonce] = set()
         self._made: dict[Nonce, RoomId] = {}
+        self._told: dict[Nonce, str] = {}
         self._taken: dict[UserId, int] = {}
         self._until: dict[Nonce, float] = {}
 
@@ -205,25 +207,46 @@ class Creations:
 
     @contextmanager
     def under_way(self, nonce: Nonce) -> Iterator[None]:
-        """Mark a createRoom as under way: a sync may show the room before its whole state."""
+        """Mark a creation as under way, until it is decided whether the room is kept.
+
+        A sync may show the room before its whole state, and before that decision.
+        """
         self._under_way.add(nonce)
         try:
             yield
         finally:
             self._under_way.discard(nonce)
 
-    @property
-    def any_under_way(self) -> bool:
-        """Whether any createRoom is under way."""
-        return bool(self._under_way)
+    def is_making(self, marker: Marker | None) -> bool:
+        """Whether a room of the bot's with this marker may still be under way.
+
+        A room without a marker may be any of those under way.
+        """
+        return bool(self._under_way) if marker is None else marker.intent in self._under_way
 
     def note_made(self, nonce: Nonce, room_id: RoomId) -> None:
         """Note that a room's marker carries the nonce of an intent."""
         self._made[nonce] = room_id
 
+    def forget_made(self, nonce: Nonce) -> None:
+        """Forget the room that an intent made: the bot has given it up."""
+        self._made.pop(nonce, None)
+
     def made(self, nonce: Nonce) -> RoomId | None:
         """The room that an intent made, if the bot has checked that room since its start."""
         return self._made.get(nonce)
+
+    def note_told(self, nonce: Nonce, occasion: str) -> None:
+        """Note for which reason this run has told an owner that an intent waits."""
+        self._told[nonce] = occasion
+
+    def told(self, nonce: Nonce) -> str | None:
+        """The reason that this run has told last; None if it has told none."""
+        return self._told.get(nonce)
+
+    def forget_told(self, nonce: Nonce) -> None:
+        """Forget the reason: the intent is done."""
+        self._told.pop(nonce, None)
 
     def note_taken(self, owner: UserId, index: int) -> None:
         """Note that an owner without a Space has used the numbers below an index."""
@@ -264,23 +287,60 @@ class PutOff:
         self._until.clear()
 
 
-class RefusedInvites:
-    """Rooms with a refused invite to their owner, while an intent of the owner is open."""
+class Invites:
+    """What came of invites to an owner's rooms, while an intent of the owner is open."""
 
     def __init__(self) -> None:
-        self._rooms: dict[UserId, set[RoomId]] = {}
+        self._outcomes: dict[UserId, dict[RoomId, Outcome]] = {}
 
-    def __contains__(self, invite: tuple[UserId, RoomId]) -> bool:
-        owner, room_id = invite
-        return room_id in self._rooms.get(owner, ())
+    def get(self, owner: UserId, room_id: RoomId) -> Outcome | None:
+        """What came of an invite; None if none was sent."""
+        return self._outcomes.get(owner, {}).get(room_id)
 
-    def note(self, owner: UserId, room_id: RoomId) -> None:
-        """Note that the homeserver refused to invite an owner to a room."""
-        self._rooms.setdefault(owner, set()).add(room_id)
+    def note(self, owner: UserId, room_id: RoomId, outcome: Outcome) -> None:
+        """Note what came of inviting an owner to a room."""
+        self._outcomes.setdefault(owner, {})[room_id] = outcome
 
     def forget(self, owner: UserId) -> None:
-        """Forget the refused invites of an owner: the next intent tries them again."""
-        self._rooms.pop(owner, None)
+        """Forget the invites of an owner: the next intent tries refused ones again."""
+        self._outcomes.pop(owner, None)
+
+
+class UnattendedRooms:
+    """Rooms where something has to be done that only a live bot may do."""
+
+    def __init__(self) -> None:
+        self._rooms: set[RoomId] = set()
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether any room waits."""
+        return bool(self._rooms)
+
+    def add(self, room_id: RoomId) -> None:
+        """Note a room."""
+        self._rooms.add(room_id)
+
+    def take(self) -> list[RoomId]:
+        """The rooms, which are forgotten: each of them is read again."""
+        rooms, self._rooms = sorted(self._rooms), set()
+        return rooms
+
+
+class SaidInRooms:
+    """When something was last said in a room that is not to be said at every message there."""
+
+    def __init__(self) -> None:
+        self._latest: dict[RoomId, tuple[EventId, float]] = {}
+
+    def may_answer(self, room_id: RoomId, event_id: EventId, now: float, again_s: float) -> bool:
+        """Whether to say it because of a message. For the same message, the answer stays."""
+        latest = self._latest.get(room_id)
+        if latest is not None and latest[0] != event_id and now - latest[1] < again_s:
+            return False
+        if latest is None or latest[0] != event_id:
+            self._latest[room_id] = (event_id, now)
+        return True
 
 
 @dataclass(slots=True)
@@ -344,10 +404,14 @@ class Registry:
         self.hearsay = Hearsay()
         self.creations = Creations()
         self.put_off = PutOff()
-        self.refused_invites = RefusedInvites()
+        self.invites = Invites()
+        self.unattended = UnattendedRooms()
+        self.ways = SaidInRooms()
+        self.unreadable_messages = SaidInRooms()
         self.questions = Questions()
 
     @property
     def is_pending(self) -> bool:
         """Whether any collection holds what only a reconciliation of all rooms finds again."""
-        return self.upgrades.is_pending or self.undecided.is_pending or self.creations.is_pending
+        collections = (self.upgrades, self.undecided, self.creations, self.unattended)
+        return any(each.is_pending for each in collections)

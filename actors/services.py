@@ -7,6 +7,7 @@ from urllib.parse import quote
 import anyio
 
 from actors.bounds import Bounds
+from actors.encryption import EncryptionWatch
 from actors.failures import FailurePolicy
 from actors.gate import Gate
 from actors.messages import ActorKind, OwnerMessage, RoomMessage, owner_address, room_address
@@ -44,6 +45,7 @@ class Services:
     answers: Answers
     deliver: Callable[[RoomId], None]
     upkeep: Upkeep
+    encryption: EncryptionWatch
     wall_clock: Callable[[], float]
     platform_slots: anyio.CapacityLimiter
     homeserver_slots: anyio.CapacityLimiter

@@ -24,10 +24,29 @@ class Texts:
     owner_only: str
     not_text: str
     encrypted: str
+    encrypted_message: str
+    encrypted_continue: str
+    encrypted_new: str
+    encrypted_everywhere: str
     welcome: str
+    welcome_made: str
     welcome_here: str
     welcome_back: str
+    welcome_back_made: str
     chat_created: str
+    chat_made: str
+    your_space: str
+    access_member: str
+    access_invited: str
+    access_link: str
+    access_knock: str
+    access_blocked: str
+    access_banned: str
+    access_gone: str
+    access_refused: str
+    no_invites: str
+    way: str
+    creation_encrypted: str
     creation_queued: str
     creation_waits: str
     creation_refused: str
@@ -51,7 +70,9 @@ class Texts:
     no_such_chat: str
     chat_gone: str
     opened: str
+    opened_made: str
     opened_again: str
+    opened_again_made: str
     opened_here: str
     status: str
     chat_is_archived: str
@@ -75,14 +96,29 @@ ENGLISH: Final = Texts(
     unknown_command="I don't know the command !{word}. Write !help for the list.",
     owner_only="Only {owner} can use commands in this chat.",
     not_text="I can only read text messages.",
-    encrypted=(
+    encrypted="I can't read encrypted messages, and encryption can't be turned off in a room.",
+    encrypted_message=(
+        "I can't read encrypted messages. "
+        "This chat is not encrypted, so please send your message without encryption."
+    ),
+    encrypted_continue=(
         "I can't read encrypted messages, and encryption can't be turned off in a room. "
-        "Please continue in another of your chats: I create them without encryption."
+        "Please continue in {name} ({chat_id}), which is not encrypted: {link}"
+    ),
+    encrypted_new=(
+        "I can't read encrypted messages, and encryption can't be turned off in a room. "
+        "I am creating another chat for you."
+    ),
+    encrypted_everywhere=(
+        "I can't read encrypted messages, and encryption can't be turned off in a room. "
+        "This homeserver encrypts every new room, so another chat would not help now. "
+        "I create one as soon as an administrator of the homeserver has turned that off."
     ),
     welcome=(
         "Hello! Your Space is ready, with the chat {name} ({chat_id}) in it. "
         "I have invited you to both: {link}"
     ),
+    welcome_made="Hello! Your Space is ready, with the chat {name} ({chat_id}) in it.",
     welcome_here=(
         "Hello! This is {name} ({chat_id}), a chat in your own Space. "
         "Write here, and I answer; !help lists what else I can do."
@@ -91,7 +127,38 @@ ENGLISH: Final = Texts(
         "Welcome back! Your chats are in your Space. "
         "If you left it, I have invited you again: {link}"
     ),
+    welcome_back_made="Welcome back! Your chats are in your Space.",
     chat_created="{name} ({chat_id}) is ready, and you are invited to it: {link}",
+    chat_made="{name} ({chat_id}) is ready.",
+    your_space="Your Space",
+    access_member="{room}: you are in it already. {link}",
+    access_invited="{room}: I have invited you. {link}",
+    access_link=(
+        "{room}: I could not invite you ({reason}). "
+        "You can join without an invite, by this link: {link}"
+    ),
+    access_knock=(
+        "{room}: I could not invite you ({reason}). "
+        "Ask to join by this link, and I try to invite you again: {link}"
+    ),
+    access_blocked=(
+        "{room}: I could not invite you ({reason}). "
+        "Allow them in the settings of your client, then ask to join by this link, "
+        "and I invite you again: {link}"
+    ),
+    access_banned="{room}: I can't invite you, because you are banned from it. {link}",
+    access_gone="{room}: I can't invite you, because I am not in it any more.",
+    access_refused="{room}: I could not invite you ({reason}). {link}",
+    no_invites="your account accepts no invites from me",
+    way=(
+        "I answer in your chats; commands work only there. "
+        "Your Space: {space} Your latest chat, {name} ({chat_id}): {link}"
+    ),
+    creation_encrypted=(
+        "I can't create a chat for you yet, because this homeserver encrypts every new room and "
+        "I can't read encrypted messages; the chat comes by itself as soon as an administrator of "
+        "the homeserver has turned that off."
+    ),
     creation_queued=(
         "The homeserver limits how many rooms I can create at a time. "
         "Your chat is queued, and I create it as soon as the homeserver lets me."
@@ -135,7 +202,9 @@ ENGLISH: Final = Texts(
         "it. !new starts a new chat."
     ),
     opened="This is {name} ({chat_id}). If you left it, I have invited you again: {link}",
+    opened_made="This is {name} ({chat_id}).",
     opened_again="{name} ({chat_id}) is open again: {link}",
+    opened_again_made="{name} ({chat_id}) is open again.",
     opened_here="{name} ({chat_id}) is open.",
     status="This is {name} ({chat_id}). Chats: {active} active, {archived} archived.",
     chat_is_archived="This chat is archived. !open {chat_id} reopens it, !new starts a new one.",
@@ -162,14 +231,29 @@ RUSSIAN: Final = Texts(
     unknown_command="Я не знаю команды !{word}. Список: !help.",
     owner_only="Команды в этом чате доступны только {owner}.",
     not_text="Я умею читать только текстовые сообщения.",
-    encrypted=(
+    encrypted="Я не умею читать зашифрованные сообщения, а отключить шифрование в комнате нельзя.",
+    encrypted_message=(
+        "Я не умею читать зашифрованные сообщения. "
+        "Этот чат не зашифрован: пожалуйста, отправьте сообщение без шифрования."
+    ),
+    encrypted_continue=(
         "Я не умею читать зашифрованные сообщения, а отключить шифрование в комнате нельзя. "
-        "Пожалуйста, продолжите в другом вашем чате: я создаю чаты без шифрования."
+        "Пожалуйста, продолжите в чате {name} ({chat_id}), он не зашифрован: {link}"
+    ),
+    encrypted_new=(
+        "Я не умею читать зашифрованные сообщения, а отключить шифрование в комнате нельзя. "
+        "Я создаю для вас другой чат."
+    ),
+    encrypted_everywhere=(
+        "Я не умею читать зашифрованные сообщения, а отключить шифрование в комнате нельзя. "
+        "Этот сервер шифрует каждую новую комнату, поэтому другой чат сейчас не поможет. "
+        "Я создам его, как только администратор сервера это отключит."
     ),
     welcome=(
         "Здравствуйте! Ваше пространство готово, в нём есть чат {name} ({chat_id}). "
         "Приглашения в пространство и в чат отправлены: {link}"
     ),
+    welcome_made="Здравствуйте! Ваше пространство готово, в нём есть чат {name} ({chat_id}).",
     welcome_here=(
         "Здравствуйте! Это {name} ({chat_id}), чат в вашем собственном пространстве. "
         "Пишите, и я отвечу здесь; что ещё я умею, покажет !help."
@@ -178,7 +262,38 @@ RUSSIAN: Final = Texts(
         "С возвращением! Ваши чаты находятся в вашем пространстве. "
         "Если вы его покинули, новое приглашение отправлено: {link}"
     ),
+    welcome_back_made="С возвращением! Ваши чаты находятся в вашем пространстве.",
     chat_created="{name} ({chat_id}) готов, приглашение отправлено: {link}",
+    chat_made="{name} ({chat_id}) готов.",
+    your_space="Ваше пространство",
+    access_member="{room}: вы уже там. {link}",
+    access_invited="{room}: приглашение отправлено. {link}",
+    access_link=(
+        "{room}: пригласить вас не получилось ({reason}). "
+        "Вы можете войти без приглашения по этой ссылке: {link}"
+    ),
+    access_knock=(
+        "{room}: пригласить вас не получилось ({reason}). "
+        "Попросите впустить вас по этой ссылке, и я попробую пригласить снова: {link}"
+    ),
+    access_blocked=(
+        "{room}: пригласить вас не получилось ({reason}). "
+        "Разрешите их в настройках вашего клиента, затем попросите впустить вас по этой ссылке, "
+        "и я приглашу вас снова: {link}"
+    ),
+    access_banned="{room}: пригласить вас нельзя, потому что вам запрещён вход. {link}",
+    access_gone="{room}: пригласить вас нельзя, потому что меня там больше нет.",
+    access_refused="{room}: пригласить вас не получилось ({reason}). {link}",
+    no_invites="вы не принимаете от меня приглашений",
+    way=(
+        "Я отвечаю в ваших чатах, команды действуют только там. "
+        "Ваше пространство: {space} Ваш последний чат, {name} ({chat_id}): {link}"
+    ),
+    creation_encrypted=(
+        "Я пока не могу создать для вас чат: этот сервер шифрует каждую новую комнату, а я не умею "
+        "читать зашифрованные сообщения; чат появится сам, как только администратор сервера это "
+        "отключит."
+    ),
     creation_queued=(
         "Сервер ограничивает число новых комнат. "
         "Ваш чат в очереди: я создам его, как только сервер позволит."
@@ -224,7 +339,9 @@ RUSSIAN: Final = Texts(
         "!new начнёт новый чат."
     ),
     opened="Это {name} ({chat_id}). Если вы покинули чат, новое приглашение отправлено: {link}",
+    opened_made="Это {name} ({chat_id}).",
     opened_again="{name} ({chat_id}) снова открыт: {link}",
+    opened_again_made="{name} ({chat_id}) снова открыт.",
     opened_here="{name} ({chat_id}) открыт.",
     status="Это {name} ({chat_id}). Ваши чаты: активных {active}, в архиве {archived}.",
     chat_is_archived="Этот чат в архиве. !open {chat_id} снова откроет его, !new начнёт новый.",

@@ -6,6 +6,8 @@ The files, in reading order:
 - `work`: what all work on intents shares: looking up rows, inviting, telling, finishing an intent.
 - `creation`: carries out intents, and creates Spaces and chats step by step.
 - `room_making`: the requests and the rows of a new Space or chat.
+- `encrypted`: creates nothing on a homeserver that encrypts new rooms.
+- `inviting`: invites an owner to a room, and finds another way in after a refusal.
 - `preconditions`: whether a creation must wait, because the room may exist already.
 - `unread`: the rooms that can't be read now, and whose they may be.
 - `onboarding`: answers invites, and gives an owner a Space and a chat, or the way back to them.

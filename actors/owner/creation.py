@@ -13,6 +13,7 @@ import structlog
 
 from actors.messages import IntentsWaiting, RoomChanged, owner_address
 from actors.model import Intent, IntentKind, IntentStep, RoomId, RoomMeta
+from actors.owner.encrypted import EncryptedRooms
 from actors.owner.onboarding import Onboarding
 from actors.owner.preconditions import Preconditions
 from actors.owner.room_making import RoomMaking, adopted
@@ -26,6 +27,7 @@ from actors.ports import (
     RefusedUnclearly,
 )
 from actors.rows import from_row, room_key
+from actors.rules.access import Access, Entrance, with_ways_in
 from actors.rules.ages import remaining_s
 from actors.rules.numbering import MAX_CHAT_NUMBER, chat_id_of
 from actors.writes import PutIntent
@@ -129,6 +131,11 @@ class Creation:
                 assert_never(intent.step)
         return True
 
+    @property
+    def encrypted(self) -> EncryptedRooms:
+        """What happens on a homeserver that encrypts new rooms."""
+        return EncryptedRooms(self.work)
+
     async def _must_wait(self, intent: Intent) -> bool:
         return await Preconditions(self.work).must_wait(intent)
 
@@ -136,8 +143,11 @@ class Creation:
         """Reserve a chat id, unless the room exists already. False: the intent must wait."""
         if await self._must_wait(intent):
             return False
-        if not await self._made_before(intent) and not await self._found_meanwhile(intent):
-            await self._reserve(intent)
+        if await self._made_before(intent) or await self._found_meanwhile(intent):
+            return True
+        if await self.encrypted.must_wait(intent):
+            return False
+        await self._reserve(intent)
         return True
 
     async def _found_meanwhile(self, intent: Intent) -> bool:
@@ -222,17 +232,35 @@ class Creation:
             found = await self.making.find(intent.nonce)
             if found is not None:
                 _log.info("room_adopted", room_id=found, owner=self.work.owner, nonce=intent.nonce)
-                await self.making.record(intent, found)
+                await self._record(intent, found)
                 return True
         if self._waits(intent):
             return False
         if await self._found_meanwhile(intent):
             return True
+        if await self.encrypted.must_wait(intent):
+            return False
+        with services.registry.creations.under_way(intent.nonce):
+            made = await self._request(intent)
+            if isinstance(made, bool):
+                return made
+            _log.info("room_created", room_id=made, owner=self.work.owner, kind=str(intent.kind))
+            await self._record(intent, made)
+        return True
+
+    async def _record(self, intent: Intent, room_id: RoomId) -> None:
+        """Write the rows of a created room, unless it is encrypted and given up."""
+        if not await self.encrypted.gave_up(intent, room_id):
+            await self.making.record(intent, room_id)
+
+    async def _request(self, intent: Intent) -> RoomId | bool:
+        """Ask the homeserver for the room: its id, or what `_advance` returns without it."""
+        services = self.work.services
         try:
             new_room = await self.making.new_room(intent)
             intent = replace(intent, started_at=services.wall_clock())
             await services.store.commit([PutIntent(intent)])
-            room_id = await self._create_room(new_room, intent)
+            return await self._create_room(new_room, intent)
         except RateLimited as limit:
             await self._queue(replace(intent, started_at=None), limit.retry_after_s)
             return False
@@ -255,9 +283,6 @@ class Creation:
             )
             await self._refused(intent, refusal.message or refusal.errcode)
             return True
-        _log.info("room_created", room_id=room_id, owner=self.work.owner, kind=str(intent.kind))
-        await self.making.record(intent, room_id)
-        return True
 
     async def _keep(self, intent: Intent, refusal: RefusedForNow | RefusedUnclearly) -> None:
         """Store that nothing was created. Only a bot that may still write tells the owner."""
@@ -273,7 +298,7 @@ class Creation:
         services = self.work.services
         unclear_until = anyio.current_time() + services.bounds.unclear_for_s
         services.registry.creations.wait(intent.nonce, unclear_until)
-        room_id = await self.making.create_room(new_room, intent.nonce)
+        room_id = await self.making.create_room(new_room)
         services.registry.creations.go_on(intent.nonce)
         return room_id
 
@@ -294,25 +319,38 @@ class Creation:
     async def _finish(self, intent: Intent) -> None:
         """Link the room, invite the owner and tell the owner. Each step may be repeated."""
         room_id = required(intent.room_id)
+        if await self.encrypted.gave_up(intent, room_id):
+            return
         if room_id not in await self.work.services.homeserver.joined_rooms():
             await self._make_again(intent)
             return
         if intent.kind is IntentKind.SPACE:
-            await self.work.invite(room_id)
+            await self.work.invite_to_space(room_id, intent)
             await self.work.finish(intent)
             return
         await self.making.link(await self.making.space_id(), room_id)
-        await self.work.invite(room_id)
-        texts = self.work.services.texts
-        text = texts.welcome if intent.kind is IntentKind.FIRST_CHAT else texts.chat_created
+        chat = await self.work.invite(room_id, self.making.chat_name(intent), intent)
         if intent.reply_room is None:  # the owner asked in no chat: the bot tells in the new one
-            intent, text = replace(intent, reply_room=room_id), texts.welcome_here
-        body = text.format(
-            name=self.making.chat_name(intent),
-            chat_id=intent.chat_id or "",
-            link=self.work.services.link_to(room_id),
-        )
-        await self.work.finish(intent, *self.work.notice(intent, "done", body))
+            told = replace(intent, reply_room=room_id)
+            body = self._about(intent, self.work.services.texts.welcome_here, chat)
+        else:
+            told, body = intent, await self._ready(intent, chat)
+        await self.work.finish(told, *self.work.notice(told, "done", body))
+
+    async def _ready(self, intent: Intent, chat: Entrance) -> str:
+        """What the owner is told about a new chat: it says only what has happened."""
+        texts = self.work.services.texts
+        if intent.kind is not IntentKind.FIRST_CHAT:
+            if chat.outcome.access is Access.INVITED:
+                return self._about(intent, texts.chat_created, chat)
+            return with_ways_in(self._about(intent, texts.chat_made, chat), [chat], texts)
+        space = await self.work.invite_to_space(await self.making.space_id(), intent)
+        if {space.outcome.access, chat.outcome.access} == {Access.INVITED}:
+            return self._about(intent, texts.welcome, chat)
+        return with_ways_in(self._about(intent, texts.welcome_made, chat), [space, chat], texts)
+
+    def _about(self, intent: Intent, text: str, chat: Entrance) -> str:
+        return text.format(name=chat.name, chat_id=intent.chat_id or "", link=chat.link)
 
     async def _make_again(self, intent: Intent) -> None:
         """Replace an intent with a new one, because the room that it made is gone."""

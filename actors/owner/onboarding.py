@@ -25,6 +25,7 @@ from actors.owner.work import OwnerWork, required
 from actors.ports import HomeserverRefused, RefusedUnclearly
 from actors.reading import read_if_joined
 from actors.rows import from_row, user_key
+from actors.rules.access import Entrance, with_ways_in
 from actors.services import Services
 from actors.writes import PutIntent
 
@@ -134,21 +135,18 @@ class Onboarding:
         user = await self.work.user()
         has_space, chats = await self.work.joined_space_and_chats()
         await self._say_if_unread(intent, user, chats)
-        wanted = []
+        entrances, wanted = [], []
         if user is None or not has_space:
             wanted.append(self.work.promise(IntentKind.SPACE, intent.reply_room))
         else:
-            await self.work.invite(user.space_id)
-        for chat in chats:
-            await self.work.invite(chat.surface_ref)
+            entrances.append(await self.work.invite_to_space(user.space_id, intent))
+        entrances += await self._invite_to(chats, intent)
         if not chats:
             wanted.append(self.work.promise(IntentKind.FIRST_CHAT, intent.reply_room))
         if user is None or wanted:
             await self.work.finish(intent, *wanted)
             return
-        body = self.work.services.texts.welcome_back.format(
-            link=self.work.services.link_to(user.space_id)
-        )
+        body = self._welcome_back(user.space_id, entrances)
         await self.work.finish(intent, *self.work.notice(intent, "done", body))
 
     async def _say_if_unread(
@@ -159,6 +157,27 @@ class Onboarding:
         wanted = {user.space_id if user else None, *(chat.surface_ref for chat in chats)}
         if not wanted.isdisjoint(services.rooms_with_failed_check()):
             await self.work.say_queued(intent, services.texts.creation_waits)
+
+    async def _invite_to(self, chats: Sequence[ChatContext], intent: Intent) -> list[Entrance]:
+        """Invite the owner to their chats, newest first, until too many invites are refused."""
+        entrances: list[Entrance] = []
+        for chat in reversed(chats):
+            if len(_refused(entrances)) >= self.work.services.bounds.refused_invites:
+                break
+            entrances.append(await self.work.invite(chat.surface_ref, chat.name, intent))
+        return entrances
+
+    def _welcome_back(self, space_id: RoomId, entrances: Sequence[Entrance]) -> str:
+        """What a returning owner is told: it says only what has happened."""
+        texts = self.work.services.texts
+        refused = _refused(entrances)
+        if not refused:
+            return texts.welcome_back.format(link=self.work.services.link_to(space_id))
+        return with_ways_in(texts.welcome_back_made, refused, texts)
+
+
+def _refused(entrances: Sequence[Entrance]) -> list[Entrance]:
+    return [each for each in entrances if each.outcome.refused]
 
 
 async def onboarding_of(message: InboundMessage, services: Services) -> Intent | None:

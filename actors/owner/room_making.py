@@ -37,11 +37,10 @@ class RoomMaking:
 
     work: OwnerWork
 
-    async def create_room(self, new_room: NewRoom, nonce: Nonce) -> RoomId:
+    async def create_room(self, new_room: NewRoom) -> RoomId:
         """Create the room; after HomeserverUnavailable it may exist. Raises the port's errors."""
         async with self.work.services.homeserver_slots:
-            with self.work.services.registry.creations.under_way(nonce):
-                return await self.work.services.homeserver.create_room(new_room)
+            return await self.work.services.homeserver.create_room(new_room)
 
     async def find(self, nonce: Nonce) -> RoomId | None:
         """The joined room with the nonce in its marker. Rooms with a row are not searched."""

@@ -3,8 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-import structlog
-
 from actors.chats import ChatManager
 from actors.model import (
     ChatContext,
@@ -17,13 +15,11 @@ from actors.model import (
     UserId,
     UserMeta,
 )
-from actors.ports import HomeserverRefused
-from actors.reading import read_if_joined
+from actors.owner.inviting import Inviting
 from actors.rows import from_row, room_key, user_key
+from actors.rules.access import Entrance
 from actors.services import Services
 from actors.writes import PutIntent, QueueMessage, Write
-
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,33 +49,36 @@ class OwnerWork:
         nonce, step = self.services.ids.nonce(), IntentStep.WANTED
         return PutIntent(Intent(nonce, self.owner, kind, step, reply_room=reply_room, name=name))
 
-    async def invite(self, room_id: RoomId) -> None:
-        """Invite the owner to a room. A refusal, after a ban for example, is only logged."""
-        seen = await read_if_joined(self.services.homeserver, room_id)
-        if seen is not None and self.owner in seen.others:
-            return
-        refused = self.services.registry.refused_invites
-        if (self.owner, room_id) in refused:
-            return
-        try:
-            await self.services.homeserver.invite(room_id, self.owner)
-        except HomeserverRefused as refusal:
-            refused.note(self.owner, room_id)
-            _log.warning("invite_refused", room_id=room_id, owner=self.owner, reason=str(refusal))
+    async def invite(self, room_id: RoomId, name: str, intent: Intent) -> Entrance:
+        """Invite the owner to a room, and say what came of it. `name` is the room's for people."""
+        inviting = Inviting(self.owner, self.services, intent.reply_room)
+        outcome = await inviting.invite(room_id)
+        return Entrance(name, self.services.link_to(room_id), outcome)
 
-    async def say_queued(self, intent: Intent, body: str) -> None:
+    async def invite_to_space(self, space_id: RoomId, intent: Intent) -> Entrance:
+        """Invite the owner to their Space, and say what came of it."""
+        return await self.invite(space_id, self.services.texts.your_space, intent)
+
+    async def say_queued(self, intent: Intent, body: str, occasion: str = "queued") -> None:
         """Store the intent, and tell the owner that it waits, unless the owner knows.
 
-        Other intents from the same room wait as well; the owner is not told about those again.
+        Other intents from the same room wait as well; the owner is not told about those again. A
+        new reason, named by `occasion`, is told as well.
         """
-        messages = [] if intent.told_queued else self.notice(intent, "queued", body)
-        others = [
-            PutIntent(replace(other, told_queued=True))
+        creations = self.services.registry.creations
+        told = creations.told(intent.nonce)
+        knows = intent.told_queued if told is None else told == occasion
+        messages = [] if knows else self.notice(intent, occasion, body)
+        waiting = [
+            other
             for other in await self.services.store.open_intents(self.owner)
             if other.reply_room == intent.reply_room and other.nonce != intent.nonce
         ]
-        told = PutIntent(replace(intent, told_queued=True))
-        await self.commit([told, *(others if messages else ()), *messages], intent)
+        others = [PutIntent(replace(other, told_queued=True)) for other in waiting]
+        stored = PutIntent(replace(intent, told_queued=True))
+        await self.commit([stored, *(others if messages else ()), *messages], intent)
+        for each in (intent, *(waiting if messages else ())):
+            creations.note_told(each.nonce, occasion)
 
     async def give_up(self, intent: Intent, body: str) -> None:
         """Finish an intent that can't be carried out, and tell the owner why."""
@@ -100,8 +99,10 @@ class OwnerWork:
         """Finish an intent, together with other writes in one transaction."""
         done = replace(intent, step=IntentStep.DONE)
         self.services.registry.put_off.forget(intent.nonce)
-        self.services.registry.refused_invites.forget(self.owner)
         self.services.registry.creations.go_on(intent.nonce)
+        if intent.kind is not IntentKind.SPACE:  # the first chat's welcome is about the Space too
+            self.services.registry.invites.forget(self.owner)
+        self.services.registry.creations.forget_told(intent.nonce)
         await self.commit([PutIntent(done), *writes], intent)
 
     async def commit(self, writes: list[Write], intent: Intent) -> None:

@@ -6,6 +6,8 @@ The files, in reading order:
 - `effects`: which other rooms and owners must look again when the room changes.
 - `inbox`: fills the room's gap, and handles one message after the other.
 - `conversation`: replies to one message: a command, or text for the platform.
+- `unreadable`: the reply to encrypted messages.
+- `entry`: lets an owner in whose invite was refused.
 - `asked`: one message with what its handler needs, and the response to it.
 - `commands`: the table of commands, and a handler for each.
 """

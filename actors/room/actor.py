@@ -20,7 +20,7 @@ from actors.messages import (
     SnapshotTaken,
     SpaceLeft,
 )
-from actors.model import ChatContext, Marker, RoomId, RoomKind, RoomMeta, RoomSnapshot
+from actors.model import PAIR, ChatContext, Marker, RoomId, RoomKind, RoomMeta, RoomSnapshot
 from actors.owner.onboarding import onboarding_of
 from actors.ports import StoreUnavailable, Waiting
 from actors.reading import read_graph, read_if_joined
@@ -31,8 +31,10 @@ from actors.room.effects import (
     note_unrelated,
     tell_others,
 )
+from actors.room.entry import mind_entry
 from actors.room.gap import RoomGap
 from actors.room.inbox import Inbox
+from actors.room.way import way_for
 from actors.rows import chat_key, from_row, room_key
 from actors.rules.classify import (
     Chat,
@@ -67,6 +69,8 @@ class RoomActor:
         """The rows that the cache holds; None until they are read."""
         self._verdict: Verdict | None = None
         """What the room is; None until it is checked in this incarnation."""
+        self._is_pair = False
+        """Whether at most one person is in the room besides the bot, at the latest check."""
         self._marker: Marker | None = None
         """The room's own marker at the latest check."""
         self._inbox = Inbox(room_id, services)
@@ -110,9 +114,7 @@ class RoomActor:
             await self._leave("the bot is not in the room")
             return
         rows = await self._cached_rows()
-        unfinished = (
-            seen.marker is None and rows.room is None and services.registry.creations.any_under_way
-        )
+        unfinished = rows.room is None and services.registry.creations.is_making(seen.marker)
         if unfinished and seen.creator == services.homeserver.me:
             services.tell_room_later(services.bounds.look_again_s, self._room_id, RoomChanged())
             return
@@ -142,6 +144,7 @@ class RoomActor:
         replaced = note_room(services, seen, relations, verdict)
         if services.states.of(self._room_id) is RoomState.LEFT:
             services.states.fire(self._room_id, RoomTrigger.JOINED, "the room can be read")
+        self._is_pair = seen.member_count <= PAIR and not seen.is_space
         match verdict:
             case Chat() | Space():
                 pass
@@ -166,6 +169,8 @@ class RoomActor:
             await tell_others(
                 services, seen, relations, verdict, unknown_before=unknown_before, replaced=replaced
             )
+        if isinstance(verdict, Chat | Space):
+            await mind_entry(services, seen, verdict.owner)
 
     def _tell_owner(self, founded_ts: int, verdict: Verdict) -> None:
         if isinstance(verdict, Skipped) or verdict.owner is None:
@@ -305,7 +310,7 @@ class RoomActor:
         The room is checked once. If it is a chat, a repair writes its rows, and another
         `InboxWaiting` follows; if an unreadable room decides about it, that comes when the room can
         be read. Otherwise the messages are done without a reply, but a sender in a direct chat who
-        has no Space and chat yet gets them, or is invited back to them.
+        has no Space and chat yet gets them, or is invited back to them; an owner is told the way.
         """
         if self._verdict is None:
             _log.info("unregistered_room", room_id=self._room_id, messages=len(waiting))
@@ -313,15 +318,19 @@ class RoomActor:
         if isinstance(self._verdict, Chat) or _is_undecided(self._verdict):
             return False
         writes: list[Write] = [FinishMessage(item.message.event_id) for item in waiting]
-        onboarding = None
+        message, onboarding, is_notices = waiting[-1].message, None, False
         if self._verdict == Skipped(SkipReason.DIRECT_CHAT):
-            if await self._services.homeserver.is_server_notices(self._room_id):
+            is_notices = await self._services.homeserver.is_server_notices(self._room_id)
+            if is_notices:
                 _log.warning("server_notices", room_id=self._room_id, messages=len(waiting))
             else:
                 onboarding = await onboarding_of(waiting[0].message, self._services)
         if onboarding is not None:
             writes.append(PutIntent(onboarding, only_if_new=True))
+        elif not is_notices and self._is_pair and isinstance(self._verdict, Skipped):
+            writes += await way_for(message, self._services)
         await self._services.store.commit(writes)
+        self._services.deliver(self._room_id)
         if onboarding is not None:
             self._services.tell_owner(onboarding.owner, IntentsWaiting())
         return True

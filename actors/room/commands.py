@@ -13,8 +13,10 @@ import anyio
 from actors.chats import ChatManager
 from actors.messages import IntentsWaiting, RoomChanged, owner_address
 from actors.model import ChatContext, Intent, IntentKind, IntentStep, Nonce, RoomId
+from actors.owner.inviting import Inviting
 from actors.ports import HomeserverRefused
 from actors.room.asked import Asked, Response
+from actors.rules.access import Entrance, with_ways_in
 from actors.rules.chat_refs import chat_meant, id_meant
 from actors.rules.commands import NAME_LIMIT, Argument, CommandLine
 from actors.rules.room_states import RoomState
@@ -162,11 +164,14 @@ async def _reopen(asked: Asked, chat: ChatContext) -> Response:
         await _mark_archived(asked.services, chat.surface_ref, archived=False)
     if chat.surface_ref == asked.room_id:
         return _with_archived(asked, texts.opened_here, archived=False)
-    owner = asked.desired.room.matrix_user_id
-    await asked.services.homeserver.invite(chat.surface_ref, owner)
-    text = texts.opened_again if chat.is_archived else texts.opened
-    link = asked.services.link_to(chat.surface_ref)
-    return asked.say(text.format(name=chat.name, chat_id=chat.chat_id, link=link))
+    owner, link = asked.desired.room.matrix_user_id, asked.services.link_to(chat.surface_ref)
+    outcome = await Inviting(owner, asked.services, asked.room_id).invite(chat.surface_ref)
+    asked.services.registry.invites.forget(owner)
+    if not outcome.refused:
+        text = texts.opened_again if chat.is_archived else texts.opened
+        return asked.say(text.format(name=chat.name, chat_id=chat.chat_id, link=link))
+    opening = _about(chat, texts.opened_again_made if chat.is_archived else texts.opened_made)
+    return asked.say(with_ways_in(opening, [Entrance(chat.name, link, outcome)], texts))
 
 
 async def status(asked: Asked) -> Response:

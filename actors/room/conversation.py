@@ -10,6 +10,7 @@ from actors.ports import HomeserverRefused, PlatformFailed, Question
 from actors.room.asked import Asked, Response
 from actors.room.commands import WORDS, carry_out
 from actors.room.quotes import text_replied_to
+from actors.room.unreadable import about_encryption
 from actors.rules.classify import derived_platform_chat_id
 from actors.rules.commands import CommandLine, parse
 from actors.rules.settlement import DesiredRows
@@ -32,7 +33,7 @@ class Conversation:
         """
         asked = Asked(self.room_id, self.services, message, desired)
         if message.msgtype == ENCRYPTED_TYPE:
-            return asked.say_once("encrypted", asked.texts.encrypted)
+            return await about_encryption(asked)
         if message.msgtype not in TEXT_TYPES:
             return asked.say(asked.texts.not_text)
         line = parse(message.body, WORDS) if message.msgtype == "m.text" else None

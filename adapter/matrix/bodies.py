@@ -10,6 +10,9 @@ import msgspec
 
 from actors.model import Instance
 
+ENCRYPTION_FORCED_FEATURE: Final = "io.element.e2ee_forced.private"
+"""Synapse names it among its unstable features: whether it encrypts new private rooms."""
+
 _EMPTY: Final = msgspec.Raw(b"{}")
 
 Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
@@ -195,6 +198,12 @@ class RoomTags(msgspec.Struct):
     """`GET /user/{id}/rooms/{id}/tags`."""
 
     tags: dict[str, object] = {}
+
+
+class DeviceKeys(msgspec.Struct):
+    """`POST /keys/query`: the devices with keys, by user id."""
+
+    device_keys: dict[str, dict[str, msgspec.Raw]] = {}
 
 
 class Unsigned(msgspec.Struct):

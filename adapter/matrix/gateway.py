@@ -48,7 +48,13 @@ from adapter.matrix.hydrate import live_filter, messages_filter
 from adapter.matrix.lenient import Malformed
 from adapter.matrix.login import Credentials, Login
 from adapter.matrix.pacing import Pace
-from adapter.matrix.provisioning import DEFAULT_ROOM_VERSION, create_room_body, link_content
+from adapter.matrix.provisioning import (
+    DEFAULT_ROOM_VERSION,
+    JOIN_RULES_TYPE,
+    create_room_body,
+    join_rules_content,
+    link_content,
+)
 from adapter.matrix.rooms import RoomReader
 from adapter.matrix.session import SessionFile
 from adapter.matrix.timeline import events_since_join, messages_of
@@ -236,6 +242,14 @@ class Gateway:
         """Whether the homeserver has tagged the room for its notices."""
         return await self._rooms.is_server_notices(room_id)
 
+    async def encrypts_new_rooms(self) -> bool:
+        """Whether the homeserver says that it encrypts new private rooms by default."""
+        return await self._rooms.encrypts_new_rooms()
+
+    async def devices_with_keys(self) -> tuple[str, ...]:
+        """The account's devices with keys: clients encrypt new direct chats because of them."""
+        return await self._rooms.devices_with_keys()
+
     async def create_room(self, room: NewRoom) -> RoomId:
         """Create a private room. After HomeserverUnavailable, the room may or may not exist."""
         version = await self._default_room_version()
@@ -285,6 +299,11 @@ class Gateway:
         except HomeserverRefused as refusal:
             if refusal.status != _FORBIDDEN or not await self._is_in(room_id, user_id):
                 raise
+
+    async def let_in(self, room: RoomSnapshot, members_of: RoomId | None) -> None:
+        """Let people knock at a room, and let the members of another room join it."""
+        content = join_rules_content(room.room_version, members_of)
+        await self._put_state(room.room_id, JOIN_RULES_TYPE, "", content)
 
     async def send(self, message: OutboundMessage) -> EventId:
         """Send a message. A repeated transaction id sends nothing new.

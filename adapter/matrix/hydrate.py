@@ -37,6 +37,7 @@ _STATE_KEY: Final = {
     "m.space.child": "*",
     "m.space.parent": "*",
     "m.room.tombstone": "",
+    "m.room.encryption": "",
 }
 _ROOMS_LIMIT: Final = 10_000_000
 _LIVE_TIMELINE_LIMIT: Final = 50

@@ -10,9 +10,14 @@ from actors.rules.marker import marker_content
 DEFAULT_ROOM_VERSION: Final = "10"
 """The room version that the bot assumes if the homeserver names no default version."""
 
+JOIN_RULES_TYPE: Final = "m.room.join_rules"
+
 _BOT_LEVEL: Final = 100
 _OWNER_LEVEL: Final = 50
 _FIRST_VERSION_WITH_PRIVILEGED_CREATORS: Final = 12
+_KNOCKING_SINCE: Final = 7
+_RESTRICTED_SINCE: Final = 8
+_BOTH_SINCE: Final = 10
 
 _BOT_ONLY: Final = (
     MARKER_TYPE,
@@ -72,6 +77,21 @@ def creator_is_privileged(room_version: str) -> bool:
     if re.fullmatch(r"[0-9]{1,6}", room_version):
         return int(room_version) >= _FIRST_VERSION_WITH_PRIVILEGED_CREATORS
     return room_version.startswith("org.matrix.hydra.")
+
+
+def join_rules_content(room_version: str, members_of: RoomId | None) -> dict[str, object]:
+    """The content of `m.room.join_rules` that lets people knock and members of a room join.
+
+    Earlier room versions lack one of these rules, or the rule that combines both.
+    """
+    known = re.fullmatch(r"[0-9]{1,6}", room_version)
+    version = int(room_version) if known else _BOTH_SINCE
+    if members_of is None or version < _RESTRICTED_SINCE:
+        return {"join_rule": "knock" if version >= _KNOCKING_SINCE else "invite"}
+    return {
+        "join_rule": "knock_restricted" if version >= _BOTH_SINCE else "restricted",
+        "allow": [{"type": "m.room_membership", "room_id": members_of}],
+    }
 
 
 def link_content(me: UserId) -> dict[str, object]:

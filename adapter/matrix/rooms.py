@@ -1,7 +1,7 @@
 """Reading the state of one room, or of all rooms with the requests from `hydrate`."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import anyio
@@ -11,6 +11,8 @@ import structlog
 from actors.model import RoomId, RoomSnapshot, UserId
 from actors.ports import HomeserverRefused, HomeserverUnavailable, Hydration, PortError
 from adapter.matrix.bodies import (
+    ENCRYPTION_FORCED_FEATURE,
+    DeviceKeys,
     JoinedRooms,
     Page,
     RoomTags,
@@ -95,6 +97,16 @@ class RoomReader:
         except HomeserverRefused:
             return False
 
+    async def encrypts_new_rooms(self) -> bool:
+        """Whether `/versions` says that new private rooms are encrypted. Not every server does."""
+        return (await self._features()).get(ENCRYPTION_FORCED_FEATURE) is True
+
+    async def devices_with_keys(self) -> tuple[str, ...]:
+        """The account's devices that can take part in encrypted rooms."""
+        body: dict[str, object] = {"device_keys": {self._me: []}}
+        answer = await self._http.request("POST", path_to("keys", "query"), DeviceKeys, body)
+        return tuple(sorted(answer.device_keys.get(self._me, {})))
+
     async def _first_sync(self, joined: frozenset[RoomId]) -> FirstReading:
         response = await self._initial_sync(
             hydration_filter(secrets.token_hex(8)), self._http.bounds.hydrate_s
@@ -102,8 +114,11 @@ class RoomReader:
         return first_reading(response, joined, self._me)
 
     async def _has_sliding_sync(self) -> bool:
+        return (await self._features()).get(SLIDING_SYNC_FEATURE) is True
+
+    async def _features(self) -> Mapping[str, object]:
         versions = await self._http.request("GET", "/_matrix/client/versions", Versions)
-        return versions.unstable_features.get(SLIDING_SYNC_FEATURE) is True
+        return versions.unstable_features
 
     async def _first_window(self, joined: frozenset[RoomId]) -> FirstReading | None:
         """The first reading by sliding sync; None if the homeserver refuses sliding sync."""

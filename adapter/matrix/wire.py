@@ -21,6 +21,7 @@ from adapter.matrix.bodies import (
     SyncResponse,
     WindowRoom,
 )
+from adapter.matrix.entry import with_entry
 from adapter.matrix.events import (
     MEMBER_TYPE,
     State,
@@ -34,12 +35,14 @@ from adapter.matrix.events import (
 from adapter.matrix.lenient import UNDECODABLE, Decoder, Malformed
 from adapter.matrix.timeline import inbound_messages
 
+ENCRYPTION_TYPE: Final = "m.room.encryption"
 SNAPSHOT_TYPES: Final = (
     "m.room.create",
     "m.room.name",
     "m.space.child",
     "m.space.parent",
     "m.room.tombstone",
+    ENCRYPTION_TYPE,
     MARKER_TYPE,
 )
 """The state event types that a RoomSnapshot is made of, except membership."""
@@ -107,7 +110,8 @@ def reading_of_state(room_id: RoomId, events: Iterable[msgspec.Raw], me: UserId)
     """A room from its whole state, including members."""
     decoded, malformed = decoded_events(events)
     state = state_of(decoded)
-    return Reading(_snapshot(room_id, state, _people_of_members(state, me), me), malformed)
+    seen = _snapshot(room_id, state, _people_of_members(state, me), me)
+    return Reading(with_entry(seen, state, me), malformed)
 
 
 def inviter_in(newest_first: Iterable[msgspec.Raw], me: UserId) -> UserId | None:
@@ -237,6 +241,7 @@ def _snapshot(room_id: RoomId, state: State, people: People, me: UserId) -> Room
     marker, fault, possible_owner = _marker(state, me)
     return RoomSnapshot(
         room_id=room_id,
+        encrypted=(ENCRYPTION_TYPE, "") in state,
         creator=UserId(create.sender) if create else None,
         created_ts=create.origin_server_ts if create else 0,
         room_version=text_in(origin, "room_version") or "1",

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from actors.bounds import Bounds
 from actors.ports import CredentialsRefused, Homeserver, PortError, RateLimited, RefusedForNow
+from adapter.matrix.gateway import Gateway
 from supervisor.app.findings import Finding, check_homeserver, check_paths
 from supervisor.app.gateway import open_gateway
 from supervisor.serving.refusals import refusal_of_account
@@ -20,7 +21,8 @@ async def check(settings: Settings, tell: Callable[[Finding], None]) -> None:
     for finding in check_paths(settings):
         tell(finding)
     server = await check_homeserver(settings.homeserver)
-    tell(server)
+    for finding in (server, *server.more):
+        tell(finding)
     for finding in await _check_account(settings) if server.ok else ():
         tell(finding)
 
@@ -32,9 +34,11 @@ async def _check_account(settings: Settings) -> list[Finding]:
         except PortError as error:
             return [_login_failure(settings, error)]
         refusal = await _refusal(gateway)
+        about_keys = await _about_device_keys(gateway)
     return [
         Finding(ok=True, what=f"{settings.user_id} logs in with the {how}"),
         *([_refused(refusal)] if refusal else []),
+        *about_keys,
         _about_rate_limits(settings),
     ]
 
@@ -56,6 +60,24 @@ async def _refusal(homeserver: Homeserver) -> RefusedForNow | None:
 
 def _refused(refusal: RefusedForNow) -> Finding:
     return Finding(ok=False, what=refusal.reason, advice=refusal.remedy)
+
+
+async def _about_device_keys(gateway: Gateway) -> list[Finding]:
+    """Whether clients encrypt direct chats with the bot. Nothing is said if that can't be asked."""
+    try:
+        devices = await gateway.devices_with_keys()
+    except PortError:
+        return []
+    if not devices:
+        return []
+    note = Finding(
+        ok=True,
+        note=True,
+        what=f"the account has devices with encryption keys ({', '.join(devices)})",
+        advice="clients therefore encrypt new direct chats with the bot, which it can't read: "
+        "log these devices out; the bot never uploads keys",
+    )
+    return [note]
 
 
 def _login_failure(settings: Settings, error: PortError) -> Finding:

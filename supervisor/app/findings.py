@@ -3,13 +3,14 @@
 import errno
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Final
 
 import aiohttp
 
+from adapter.matrix.bodies import ENCRYPTION_FORCED_FEATURE
 from supervisor.settings import LocalSettings
 
 _TIMEOUT_S: Final = 15
@@ -21,7 +22,7 @@ class Finding:
     """One line of `check`.
 
     `refused`: waiting does not help, a person has to change something. `note`: the line is for
-    information only.
+    information only. `more` are further lines that come of the same look.
     """
 
     ok: bool
@@ -29,6 +30,16 @@ class Finding:
     advice: str = ""
     refused: bool = False
     note: bool = False
+    more: tuple["Finding", ...] = ()
+
+
+_ENCRYPTED_ROOMS: Final = Finding(
+    ok=False,
+    what="the homeserver encrypts every new private room by default, and the bot can't read those: "
+    "it creates no Space and no chat",
+    advice="an administrator has to turn that off "
+    "(Synapse: encryption_enabled_by_default_for_room_type: off); people wait until then",
+)
 
 
 def check_paths(settings: LocalSettings) -> list[Finding]:
@@ -76,7 +87,7 @@ def _write_fault(existing: Path) -> str | None:
 
 
 async def check_homeserver(url: str) -> Finding:
-    """Check whether a Matrix homeserver answers at this base URL."""
+    """Check whether a Matrix homeserver answers at this base URL, and what it does to new rooms."""
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     try:
         async with (
@@ -86,7 +97,7 @@ async def check_homeserver(url: str) -> Finding:
             status, body = response.status, await _json(response)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         return _unreachable(url, _cause(error))
-    return _answered(url, status, body)
+    return replace(_answered(url, status, body), more=_about_encryption(body))
 
 
 async def _json(response: aiohttp.ClientResponse) -> object:
@@ -107,6 +118,12 @@ def _answered(url: str, status: int, body: object) -> Finding:
         what=f"{url} answers with {status}, but the answer is not Matrix",
         advice="set MATRIX_HOMESERVER to the URL that /.well-known/matrix/client names",
     )
+
+
+def _about_encryption(versions: object) -> tuple[Finding, ...]:
+    features = versions.get("unstable_features") if isinstance(versions, Mapping) else None
+    encrypts = isinstance(features, Mapping) and features.get(ENCRYPTION_FORCED_FEATURE) is True
+    return (_ENCRYPTED_ROOMS,) if encrypts else ()
 
 
 def _unreachable(url: str, cause: str) -> Finding:

@@ -166,6 +166,7 @@ class Observer:
             upkeep_due=watched.bot.services.upkeep.due_count,
             reconciled=self._reconciled(activities.report, partly=activities.partly),
             second_instance=other.where or other.boot if other else None,
+            creates_no_rooms=watched.bot.services.encryption.reason,
         )
 
     def _lifecycle(self) -> Lifecycle:

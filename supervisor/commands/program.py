@@ -6,8 +6,9 @@
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from io import TextIOWrapper
-from typing import Annotated, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import structlog
 import typer
@@ -27,6 +28,8 @@ from supervisor.lock import InstanceLocked
 from supervisor.logging import configure_logging
 from supervisor.settings import SettingsRefused
 from supervisor.text.console import harmless
+
+_OWN_PACKAGES: Final = frozenset({"actors", "adapter", "demo", "supervisor"})
 
 _log = structlog.get_logger()
 
@@ -112,6 +115,9 @@ def _explain(error: Exception) -> ExitCode:
         case HomeserverUnavailable() as away:
             _say(f"the homeserver is unavailable ({away}): `{PROGRAM} check` shows details")
             return ExitCode.FAILED
+        case ImportError() as missing if not _is_own(missing):
+            _say(_about_packages(missing))
+            return ExitCode.REFUSED
         case PortError() as failed:
             _say(str(failed) or type(failed).__name__)
             return ExitCode.FAILED
@@ -124,6 +130,24 @@ def _cause(error: Exception) -> Exception:
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
+
+
+def _is_own(missing: ImportError) -> bool:
+    """Whether a module of the program itself is missing, which is a bug."""
+    return missing.name is None or missing.name.partition(".")[0] in _OWN_PACKAGES
+
+
+def _about_packages(missing: ImportError) -> str:
+    """What to do about Python packages that don't fit together."""
+    if find_spec("vodozemac") is not None:
+        return (
+            f"the package vodozemac is installed without matrix-nio's extra e2e ({missing}): "
+            f"uninstall vodozemac, which {PROGRAM} does not use, or install matrix-nio[e2e]"
+        )
+    return (
+        f"a Python package that {PROGRAM} needs can't be loaded ({missing}): "
+        f"install {PROGRAM} again with all its dependencies, in an environment of its own"
+    )
 
 
 def _report_bug(bug: Exception) -> ExitCode:

@@ -9,7 +9,7 @@ from typing import Final
 import anyio
 import structlog
 
-from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomLeft
+from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomChanged, RoomLeft
 from actors.meter import Meter
 from actors.model import RoomId, RoomSnapshot
 from actors.ports import HomeserverUnavailable, Hydration, PositionLost, SyncDelta
@@ -228,6 +228,7 @@ class BotActivities:
         gate, system = self.services.gate, self.services.system
         gate.live, gate.creating = True, not degraded
         self._ended_by = None
+        self.services.encryption.ask_again()
         self.outbox.end_pauses()
         self.generations.begin()
         system.observe = _ignore_report if degraded else self._on_report
@@ -306,6 +307,9 @@ class BotActivities:
         await self._prune()
         self.services.system.background.run(self.detector.announce)
         self.services.system.background.run(self.generations.replace)
+        self.services.system.background.run(self.services.encryption.look)
+        for room_id in self.services.registry.unattended.take():
+            self.services.tell_room(room_id, RoomChanged())
         for room_id in self.services.registry.gaps:
             self.services.tell_room(room_id, GapOpened())
         for room_id in await self.services.store.waiting_rooms():

@@ -105,6 +105,10 @@ class LiveOnly:
         """The rooms that the bot has joined."""
         return await self._watch(self._homeserver.joined_rooms())
 
+    async def encrypts_new_rooms(self) -> bool:
+        """Whether the homeserver says that it encrypts new rooms."""
+        return await self._homeserver.encrypts_new_rooms()
+
     async def set_typing(self, room_id: RoomId, *, typing: bool) -> None:
         """Show a typing notice, or end it."""
         await self._homeserver.set_typing(room_id, typing=typing)
@@ -171,6 +175,10 @@ class LiveOnly:
     async def invite(self, room_id: RoomId, user_id: UserId) -> None:
         """Invite a user."""
         await self._watch(self._live.invite(room_id, user_id), room_id)
+
+    async def let_in(self, room: RoomSnapshot, members_of: RoomId | None) -> None:
+        """Let people knock, and the members of a room join."""
+        await self._live.let_in(room, members_of)
 
     async def send(self, message: OutboundMessage) -> EventId:
         """Send a message."""

@@ -112,6 +112,8 @@ class Snapshot:
     reconciled: Reconciled | None = None
     second_instance: str | None = None
     """A description of another process that uses the same account; None if there is none."""
+    creates_no_rooms: str | None = None
+    """Why the bot creates no Space and no chat at the moment; None if it creates them."""
     program: str = PROGRAM
 
     def equals_except_time(self, other: "Snapshot") -> bool:

@@ -19,6 +19,8 @@ def summary(seen: Snapshot, page: str, now: datetime) -> Iterator[str]:
         yield seen.reading_paused
     if seen.second_instance is not None:
         yield f"another process uses this account, {seen.second_instance}: stop one of the two"
+    if seen.creates_no_rooms is not None:
+        yield f"no Space and no chat is created: {seen.creates_no_rooms}"
     yield ""
     yield _line("bot", f"{seen.user_id} on {seen.homeserver}")
     up = _since(seen.started_at, now)

@@ -23,7 +23,7 @@ from tests.simulation.story import Story
 
 WRITES: Final = frozenset({
     "create_room", "write_marker", "set_name", "link", "unlink", "join", "leave", "forget",
-    "invite", "send",
+    "invite", "let_in", "send",
 })  # fmt: skip
 """Requests that change something visible and lasting on the homeserver."""
 

@@ -170,6 +170,25 @@ class ReadingContract:
             with pytest.raises(HomeserverRefused):
                 await world.homeserver.text_of(room_id, unknown)
 
+    async def test_a_room_is_encrypted_once_its_state_says_so(self, world: World) -> None:
+        room_id = await world.homeserver.create_room(space_for(world))
+        assert not (await world.homeserver.read_room(room_id)).encrypted
+        algorithm = {"algorithm": "m.megolm.v1.aes-sha2"}
+        await world.bot.write_state(room_id, "m.room.encryption", "", algorithm)
+        assert (await world.homeserver.read_room(room_id)).encrypted
+        (seen,) = (await world.homeserver.hydrate()).snapshots
+        assert seen.encrypted
+
+    async def test_a_stock_homeserver_encrypts_no_rooms(self, world: World) -> None:
+        assert not await world.homeserver.encrypts_new_rooms()
+
+    async def test_invited_members_are_told_from_joined_ones(self, world: World) -> None:
+        room_id = await world.homeserver.create_room(space_for(world))
+        await world.homeserver.invite(room_id, world.alice.user_id)
+        assert (await world.homeserver.read_room(room_id)).invited == {world.alice.user_id}
+        await world.alice.join(room_id)
+        assert (await world.homeserver.read_room(room_id)).invited == frozenset()
+
     async def test_a_room_that_we_are_not_in_is_refused(self, world: World) -> None:
         room_id = await shared_room(world)
         await world.homeserver.leave(room_id)
@@ -444,6 +463,25 @@ class WritingContract:
         room_id = await shared_room(world)
         await world.homeserver.send(OutboundMessage("txn-1", room_id, "note", notice=True))
         assert await world.alice.history(room_id) == [("m.notice", "note")]
+
+    async def test_members_of_a_room_that_is_let_in_join_without_an_invite(
+        self, world: World
+    ) -> None:
+        door = await shared_room(world)
+        room_id = await world.homeserver.create_room(space_for(world))
+        await world.homeserver.let_in(await world.homeserver.read_room(room_id), door)
+        seen = await world.homeserver.read_room(room_id)
+        assert seen.admits == {door}
+        assert seen.own_entry
+        await world.alice.join(room_id)
+        await world.homeserver.let_in(seen, None)
+        assert (await world.homeserver.read_room(room_id)).admits == frozenset()
+
+    async def test_nobody_else_is_let_in(self, world: World) -> None:
+        room_id = await world.homeserver.create_room(space_for(world))
+        await world.homeserver.let_in(await world.homeserver.read_room(room_id), None)
+        with pytest.raises(Exception, match="403"):
+            await world.alice.join(room_id)
 
     async def test_inviting_somebody_who_is_here_is_no_error(self, world: World) -> None:
         room_id = await world.homeserver.create_room(space_for(world))

@@ -40,11 +40,13 @@ class Fault(StrEnum):
 
 NEVER_REFUSED_BY_CHANCE: Final = frozenset({
     "log_in", "probe", "hydrate", "sync", "joined_rooms", "messages_before", "join", "leave",
-    "send",
+    "send", "encrypts_new_rooms",
 })  # fmt: skip
 """Requests that a homeserver does not refuse with a 4xx in practice: only a test plans that."""
 
-NEVER_LATE_BY_CHANCE: Final = frozenset({"write_marker", "set_name", "unlink", "leave", "forget"})
+NEVER_LATE_BY_CHANCE: Final = frozenset({
+    "write_marker", "set_name", "unlink", "leave", "forget", "let_in",
+})  # fmt: skip
 """Requests whose late effect would undo a later request of the same kind."""
 
 

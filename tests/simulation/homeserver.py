@@ -30,7 +30,7 @@ from actors.ports import (
 )
 from actors.rules.marker import marker_content
 from adapter.matrix.contents import message_content
-from adapter.matrix.provisioning import power_levels
+from adapter.matrix.provisioning import JOIN_RULES_TYPE, join_rules_content, power_levels
 from tests.simulation.connection import Connection, Gate
 from tests.simulation.events import StateEntry
 from tests.simulation.faults import Faults
@@ -185,6 +185,14 @@ class SimulatedHomeserver:
             "is_server_notices", lambda: room_id in self.server.notices_rooms, room_id
         )
 
+    async def encrypts_new_rooms(self) -> bool:
+        """Whether the server says that it encrypts new rooms."""
+
+        def read() -> bool:
+            return self.server.encrypts_new_rooms and self.server.declares_encryption
+
+        return await self._read("encrypts_new_rooms", read)
+
     # Writing
 
     async def create_room(self, room: NewRoom) -> RoomId:
@@ -236,9 +244,15 @@ class SimulatedHomeserver:
             room = self._joined(room_id)
             with self._limited():
                 if room.membership(user_id) != "join":
+                    self._refuse_blocked(user_id)
                     self.server.set_membership(self._me, room_id, user_id, "invite")
 
         await self._write("invite", invite, room_id)
+
+    async def let_in(self, room: RoomSnapshot, members_of: RoomId | None) -> None:
+        """Let people knock, and the members of a room join."""
+        rules = join_rules_content(room.room_version, members_of)
+        await self._set_state("let_in", room.room_id, (JOIN_RULES_TYPE, "", rules))
 
     async def forget(self, room_id: RoomId) -> None:
         """Forget a room that the bot has left."""
@@ -352,6 +366,10 @@ class SimulatedHomeserver:
         if room is None or room.membership(self._me) != "join":
             forbid(f"User {self._me} not in room {room_id}")
         return room
+
+    def _refuse_blocked(self, user_id: UserId) -> None:
+        if user_id in self.server.blocks_invites:
+            raise HomeserverRefused(403, "M_INVITE_BLOCKED", "You are not permitted to invite.")
 
     def _take(self, limit: RateLimit | None) -> None:
         if limit is not None:

@@ -30,8 +30,8 @@ MUTATIONS: Final = (
     Mutation(
         "create_before_the_intent_is_written",
         "actors/owner/creation.py",
-        "            await services.store.commit([PutIntent(intent)])\n            room_id =",
-        "            room_id =",
+        "            await services.store.commit([PutIntent(intent)])\n            return await",
+        "            return await",
     ),
     Mutation(
         "position_saved_before_the_inbox",

@@ -50,6 +50,10 @@ class Person:
         """Accept an invite."""
         self.server.set_membership(self.user_id, room_id, self.user_id, "join")
 
+    def knock(self, room_id: RoomId) -> None:
+        """Ask to join a room."""
+        self.server.set_membership(self.user_id, room_id, self.user_id, "knock")
+
     def join_all(self) -> tuple[RoomId, ...]:
         """Accept all open invites; return their rooms."""
         room_ids = tuple(invite.room_id for invite in self.server.invites(self.user_id))

@@ -15,7 +15,15 @@ def told_snapshot(room: SimulatedRoom, me: UserId) -> RoomSnapshot:
 
     Like the product, it has the members of a Space without a marker that the bot may manage.
     """
-    seen = read_snapshot(room, me)
+    nobody: frozenset[UserId] = frozenset()
+    seen = replace(
+        read_snapshot(room, me),
+        invited=nobody,
+        banned=nobody,
+        knocking=nobody,
+        admits=frozenset(),
+        own_entry=True,
+    )
     perhaps_ours = seen.creator == me or seen.predecessor is not None
     if seen.is_space and perhaps_ours and seen.marker is None:
         return seen
@@ -29,6 +37,8 @@ def read_snapshot(room: SimulatedRoom, me: UserId) -> RoomSnapshot:
     marker, fault, possible_owner = _read_marker(room, me)
     replacement = _text(room.content("m.room.tombstone"), "replacement_room")
     present = room.members("join", "invite")
+    join_rules = room.state.get(("m.room.join_rules", ""))
+    own_entry = join_rules is None or join_rules.sender == me
     return RoomSnapshot(
         room_id=room.room_id,
         creator=create.sender,
@@ -46,6 +56,12 @@ def read_snapshot(room: SimulatedRoom, me: UserId) -> RoomSnapshot:
         parents=_links(room, "m.space.parent", sender=me),
         others=tuple(user for user in present if user != me),
         member_count=len(present),
+        encrypted=("m.room.encryption", "") in room.state,
+        invited=frozenset(room.members("invite")) - {me},
+        banned=frozenset(room.members("ban")),
+        knocking=frozenset(room.members("knock")),
+        admits=frozenset(room.admitted_rooms()) if own_entry else frozenset(),
+        own_entry=own_entry,
     )
 
 

@@ -77,6 +77,11 @@ class SimulatedRoom:
             if kind == "m.room.member" and event.content.get("membership") in memberships
         )
 
+    def admitted_rooms(self) -> tuple[RoomId, ...]:
+        """The rooms whose members may join without an invite."""
+        allow = self.content("m.room.join_rules").get("allow")
+        return tuple(RoomId(it["room_id"]) for it in allow) if isinstance(allow, list) else ()
+
     def powers(self) -> dict[UserId, int]:
         """The power levels of the users that the room's power levels name."""
         users = self.content("m.room.power_levels").get("users")
@@ -119,6 +124,8 @@ class SimulatedRoom:
         """Refuse a change of membership that the auth rules don't allow."""
         if membership == "join":
             self._check_join(sender, target)
+        elif membership == "knock":
+            self._check_knock(sender, target)
         elif membership == "invite":
             self._check_invite(sender, target)
         elif membership == "leave" and sender == target:
@@ -130,6 +137,12 @@ class SimulatedRoom:
         allowed = {"join", "invite"}
         if sender != target or self.membership(target) not in allowed:
             forbid("You are not invited to this room.")
+
+    def _check_knock(self, sender: UserId, target: UserId) -> None:
+        rule = self.content("m.room.join_rules").get("join_rule")
+        present = self.membership(target) in {"join", "invite", "ban"}
+        if sender != target or present or rule not in {"knock", "knock_restricted"}:
+            forbid("You can't knock at this room.")
 
     def _check_invite(self, sender: UserId, target: UserId) -> None:
         self.check_joined(sender)

@@ -96,6 +96,9 @@ class SimulatedServer:
         self.write_limit: RateLimit | None = None
         self.refuses_credentials = False
         self.suspended: set[UserId] = set()
+        self.encrypts_new_rooms = False
+        self.declares_encryption = True
+        self.blocks_invites: set[UserId] = set()
         self.slow_s = 0.0
         self.reading_s = 0.0
         self.unreadable: dict[RoomId, str] = {}
@@ -308,6 +311,8 @@ class SimulatedServer:
         self._append(room, creator, "m.room.power_levels", levels, "")
         for kind, key, content in initial_state:
             self._append(room, creator, kind, content, key)
+        if self.encrypts_new_rooms:
+            self.encrypt(room.room_id)
         if name is not None:
             self._append(room, creator, "m.room.name", {"name": name}, "")
         return room.room_id
@@ -323,6 +328,12 @@ class SimulatedServer:
             return present.event_id
         return self._append(room, sender, kind, content, key)
 
+    def encrypt(self, room_id: RoomId) -> None:
+        """Encrypt a room, in the name of its creator."""
+        room = self.room(room_id)
+        content = {"algorithm": "m.megolm.v1.aes-sha2"}
+        self._append(room, room.creator, "m.room.encryption", content, "")
+
     def set_membership(
         self, sender: UserId, room_id: RoomId, target: UserId, membership: str
     ) -> None:
@@ -330,9 +341,16 @@ class SimulatedServer:
         room = self.room(room_id)
         if sender == target and room.membership(target) == membership:
             return
-        room.check_membership(sender, target, membership)
+        if not (membership == "join" and sender == target and self._admits(room, target)):
+            room.check_membership(sender, target, membership)
         if room.membership(target) != membership:
             self._set_member(room, sender, target, membership)
+
+    def _admits(self, room: SimulatedRoom, user_id: UserId) -> bool:
+        """Whether the join rules let a user in as a member of another room."""
+        if room.membership(user_id) == "ban":
+            return False
+        return any(self.room(it).membership(user_id) == "join" for it in room.admitted_rooms())
 
     def send(
         self, sender: UserId, room_id: RoomId, content: Content, txn_id: str | None = None

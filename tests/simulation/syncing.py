@@ -13,6 +13,7 @@ from tests.simulation.server import SimulatedServer
 
 SNAPSHOT_TYPES: Final = frozenset({
     "m.room.create",
+    "m.room.encryption",
     "m.room.member",
     "m.room.name",
     "m.room.tombstone",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.model import Instance, Marker, OutboundMessage, RoomKind
+from actors.model import Instance, Marker, OutboundMessage, RoomKind, RoomSnapshot
 from actors.ports import NewRoom
 from supervisor.serving.live_only import LiveOnly, NotLive
 from tests.stepping.harness import ALICE, BOT, World, quiet
@@ -28,6 +28,7 @@ async def test_nothing_is_begun_that_writes_while_the_bot_is_not_live() -> None:
             lambda: homeserver.leave(room_id),
             lambda: homeserver.forget(room_id),
             lambda: homeserver.invite(room_id, ALICE),
+            lambda: homeserver.let_in(RoomSnapshot(room_id, None, 0), None),
             lambda: homeserver.send(OutboundMessage("t1", room_id, "hi")),
             lambda: homeserver.announce(Instance("boot-1", "here")),
         ):

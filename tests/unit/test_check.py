@@ -26,15 +26,21 @@ class SmallHomeserver:
         self.devices: dict[str, str] = {"tok-bot": "SURFACESBOT"}
         self.logged_in: list[str] = []
         self.limited = False
+        self.encrypts: object = None
+        self.keys: object = {}
         self.on_login: Callable[[], object] = lambda: None
         self.versions: Callable[[], web.Response] = lambda: web.json_response(
-            {"versions": ["v1.1", "v1.11"]}
+            {
+                "versions": ["v1.1", "v1.11"],
+                "unstable_features": {"io.element.e2ee_forced.private": self.encrypts},
+            }
         )
         app = web.Application()
         app.router.add_get("/_matrix/client/versions", self._versions)
         app.router.add_get("/_matrix/client/v3/account/whoami", self._whoami)
         app.router.add_post("/_matrix/client/v3/login", self._log_in)
         app.router.add_post("/_matrix/client/v3/logout", self._log_out)
+        app.router.add_post("/_matrix/client/v3/keys/query", self._keys)
         self.server = TestServer(app)
 
     @property
@@ -67,6 +73,10 @@ class SmallHomeserver:
         token = f"tok-{len(self.logged_in)}"
         answer = {"user_id": BOT, "device_id": body["device_id"], "access_token": token}
         return web.json_response(answer)
+
+    async def _keys(self, request: web.Request) -> web.Response:
+        assert (await request.json())["device_keys"] == {BOT: []}
+        return web.json_response(self.keys)
 
     async def _log_out(self, request: web.Request) -> web.Response:
         token = request.headers["Authorization"].removeprefix("Bearer ")
@@ -120,6 +130,7 @@ async def test_all_is_well_and_nothing_is_left_behind(
     assert wrong(findings) == []
     assert any("logs in with the password" in finding.what for finding in findings)
     assert any("override_ratelimit" in finding.advice for finding in findings)
+    assert not any("encrypt" in finding.what for finding in findings)
     assert homeserver.devices == {"tok-bot": "SURFACESBOT"}
     assert files_in(here) == []
 
@@ -286,3 +297,38 @@ def test_a_write_that_fails_is_not_blamed_on_permissions() -> None:
     assert [finding.advice for finding in findings] == [
         "File too large: fix that or name another path"
     ] * 3
+
+
+async def test_a_homeserver_that_encrypts_new_rooms_is_wrong(
+    homeserver: SmallHomeserver,
+    here: Path,  # noqa: ARG001
+) -> None:
+    homeserver.encrypts = True
+    (finding,) = wrong(await check(settings_for(homeserver.url)))
+    assert "encrypts every new private room by default" in finding.what
+    assert "encryption_enabled_by_default_for_room_type: off" in finding.advice
+    assert not finding.refused
+
+
+async def test_devices_with_keys_are_named(
+    homeserver: SmallHomeserver,
+    here: Path,  # noqa: ARG001
+) -> None:
+    homeserver.keys = {"device_keys": {BOT: {"SURFACESBOT": {}, "OTHER": {}}}}
+    findings = await check(settings_for(homeserver.url))
+    assert wrong(findings) == []
+    (note,) = (finding for finding in findings if "encryption keys" in finding.what)
+    assert "(OTHER, SURFACESBOT)" in note.what
+    assert note.note
+
+
+@pytest.mark.parametrize("keys", [{"device_keys": None}, {"device_keys": {BOT: []}}, [], {}])
+async def test_an_odd_answer_about_keys_stops_nothing(
+    homeserver: SmallHomeserver,
+    here: Path,  # noqa: ARG001
+    keys: object,
+) -> None:
+    homeserver.keys = keys
+    findings = await check(settings_for(homeserver.url))
+    assert wrong(findings) == []
+    assert not any("encryption keys" in finding.what for finding in findings)

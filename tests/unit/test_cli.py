@@ -1,7 +1,9 @@
 """The command line: what it prints, and the code it ends with."""
 
 import json
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Awaitable, Callable
@@ -23,6 +25,7 @@ from supervisor.commands import demo, invocation, program
 from supervisor.lock import InstanceLock, instance_lock
 from supervisor.settings import Settings
 
+ROOT = Path(__file__).parents[2]
 COMMANDS = ("run", "check", "demo", "reconcile", "log", "status", "inbox", "reset", "graph")
 REPORT = {
     "joined_rooms": 3,
@@ -212,6 +215,10 @@ def test_a_dry_run_needs_no_lock_and_leaves_no_file(application: Application, he
         (ExceptionGroup("tasks", [ExceptionGroup("", [HomeserverUnavailable("gone")])]), 1),
         (ExceptionGroup("tasks", [ValueError("a"), HomeserverUnavailable("b")]), 70),
         (RuntimeError("the bot is wrong"), 70),
+        (ModuleNotFoundError("No module named 'cachetools'", name="cachetools"), 78),
+        (ImportError("cannot import name 'x' from 'nio'", name="nio.crypto"), 78),
+        (ImportError("cannot import name 'x' from 'actors.model'", name="actors.model"), 70),
+        (ImportError("without a name"), 70),
     ],
 )
 def test_each_kind_of_failure_has_its_code_and_one_line(
@@ -238,6 +245,29 @@ def test_a_homeserver_that_is_away_is_named_as_what_is_away(
         "surfaces-bot: the homeserver is unavailable (timed out after 30 s): "
         "`surfaces-bot check` shows details\n"
     )
+
+
+@pytest.mark.usefixtures("configured")
+@pytest.mark.parametrize("command", ["run", "check", "reconcile"])
+def test_vodozemac_without_the_rest_of_its_extra_ends_with_78_and_what_to_do(
+    command: str, here: Path
+) -> None:
+    (here / "vodozemac").mkdir()
+    (here / "vodozemac" / "__init__.py").touch()
+    environment = {**os.environ, "PYTHONPATH": f"{here}:{ROOT}"}
+    done = subprocess.run(
+        [sys.executable, "-m", "supervisor", command],
+        cwd=here,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 78
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("surfaces-bot"))
+    assert "vodozemac is installed without matrix-nio's extra e2e" in line
+    assert "uninstall vodozemac" in line
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.usefixtures("configured")

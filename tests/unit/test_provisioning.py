@@ -8,6 +8,7 @@ from actors.rules.marker import marker_content
 from adapter.matrix.provisioning import (
     create_room_body,
     creator_is_privileged,
+    join_rules_content,
     link_content,
     power_levels,
 )
@@ -47,6 +48,28 @@ def test_a_space_is_a_space() -> None:
 @pytest.mark.parametrize("marker", [CHAT_MARKER, SPACE_MARKER])
 def test_nobody_is_invited_by_the_creation(marker: Marker) -> None:
     assert "invite" not in create_room_body(NewRoom(marker, "x"), ME, "12")
+
+
+@pytest.mark.parametrize(
+    ("version", "alone", "with_members"),
+    [
+        ("6", "invite", "invite"),
+        ("7", "knock", "knock"),
+        ("8", "knock", "restricted"),
+        ("10", "knock", "knock_restricted"),
+        ("12", "knock", "knock_restricted"),
+        ("org.matrix.hydra.11", "knock", "knock_restricted"),
+    ],
+)
+def test_the_join_rules_are_those_that_the_room_version_has(
+    version: str, alone: str, with_members: str
+) -> None:
+    door = RoomId("!door")
+    assert join_rules_content(version, None) == {"join_rule": alone}
+    rules = join_rules_content(version, door)
+    assert rules["join_rule"] == with_members
+    allowed = {"type": "m.room_membership", "room_id": door}
+    assert rules.get("allow", []) == ([allowed] if "restricted" in with_members else [])
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,12 @@ def test_a_second_process_is_told_right_below_the_state() -> None:
     assert len(lines) == len(told(LIVE).splitlines()) + 1
 
 
+def test_a_bot_that_creates_no_rooms_says_why_right_below_the_state() -> None:
+    reason = "the homeserver says that it encrypts every new private room"
+    lines = told(replace(LIVE, creates_no_rooms=reason)).splitlines()
+    assert lines[1] == f"no Space and no chat is created: {reason}"
+
+
 def test_rooms_that_need_no_look_are_no_worry() -> None:
     at = "2026-01-02T11:59:50Z"
     nothing = Reconciled(at=at, counts={}, skipped=0, conflicts=(), conflicts_total=0, partly=True)

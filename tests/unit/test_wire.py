@@ -122,6 +122,34 @@ def test_a_room_is_what_its_state_says() -> None:
     )
 
 
+def test_who_gets_in_is_read_from_the_whole_state() -> None:
+    seen = snapshot(
+        state("m.room.member", {"membership": "invite"}, ALICE),
+        state("m.room.member", {"membership": "ban"}, MALLORY),
+        state("m.room.member", {"membership": "knock"}, "@carol:example.org"),
+        state("m.room.join_rules", {"allow": [{"room_id": "!door"}, {"room_id": 7}, "!x"]}),
+        state("m.room.encryption", {}),
+    )
+    assert seen.invited == {ALICE}
+    assert seen.banned == {MALLORY}
+    assert seen.knocking == {"@carol:example.org"}
+    assert seen.admits == {"!door"}
+    assert seen.own_entry
+    assert seen.encrypted
+
+
+@pytest.mark.parametrize("content", [{}, {"allow": None}, {"allow": 7}, {"allow": {"a": 1}}])
+def test_join_rules_that_let_no_room_in(content: dict[str, object]) -> None:
+    seen = snapshot(state("m.room.join_rules", content))
+    assert (seen.admits, seen.own_entry) == (frozenset(), True)
+
+
+def test_join_rules_of_another_account_are_not_ours() -> None:
+    rules = {"allow": [{"room_id": "!door"}]}
+    seen = snapshot(state("m.room.join_rules", rules, sender=ALICE))
+    assert (seen.admits, seen.own_entry) == (frozenset(), False)
+
+
 def test_the_creator_is_the_sender_and_nobody_the_content_names() -> None:
     seen = read(state("m.room.create", {"creator": ME}, sender=MALLORY)).snapshot
     assert (seen.creator, seen.room_version) == (MALLORY, "1")

@@ -91,6 +91,9 @@ function showNow() {
   const second = byId("second-instance");
   second.hidden = seen.second_instance === null;
   write(second, second.hidden ? "" : `Another process uses this account, ${seen.second_instance}. Stop one of the two.`);
+  const blocked = byId("creates-no-rooms");
+  blocked.hidden = seen.creates_no_rooms === null;
+  write(blocked, blocked.hidden ? "" : `No Space and no chat is created: ${seen.creates_no_rooms}.`);
   markState(byId("lifecycle"), lifecycle.state, lifecycleLabel(lifecycle));
 }
 

@@ -1,0 +1,31 @@
+"""Lets an owner into a room whose invite was refused, and ends that once the owner is in."""
+
+import structlog
+
+from actors.model import RoomSnapshot, UserId
+from actors.ports import HomeserverRefused
+from actors.services import Services
+
+_log = structlog.get_logger()
+
+
+async def mind_entry(services: Services, seen: RoomSnapshot, owner: UserId) -> None:
+    """Answer the owner's knock, and admit no other room's members once the owner has joined.
+
+    A bot that is not live writes nothing on the homeserver: it looks again once it is live.
+    """
+    knocks = owner in seen.knocking
+    joined = owner in seen.others and owner not in seen.invited
+    if not knocks and not (joined and seen.admits):
+        return
+    if not services.gate.live:
+        services.registry.unattended.add(seen.room_id)
+        return
+    try:
+        if knocks:
+            await services.homeserver.invite(seen.room_id, owner)
+            _log.info("knock_answered", room_id=seen.room_id, owner=owner)
+        else:
+            await services.homeserver.let_in(seen, None)
+    except HomeserverRefused as refusal:
+        _log.warning("entry_refused", room_id=seen.room_id, owner=owner, reason=str(refusal))

@@ -1,0 +1,34 @@
+"""Tells an owner who writes in a direct chat the way to their chats."""
+
+import anyio
+
+from actors.chats import ChatManager
+from actors.model import InboundMessage, OutboundMessage, UserMeta
+from actors.rows import from_row, user_key
+from actors.services import Services
+from actors.writes import QueueMessage, Write
+
+
+async def way_for(message: InboundMessage, services: Services) -> list[Write]:
+    """The write of one line with the way, if the sender has a Space and a chat; else nothing.
+
+    A room gets the line at most once in `Bounds.way_again_s`. Its transaction id is that of the
+    message, so a message that is handled again gets no second line.
+    """
+    owner = message.sender
+    user = from_row(await services.store.row(user_key(owner)), UserMeta)
+    chats = await ChatManager(services.store).list_active(owner)
+    if user is None or not chats:
+        return []
+    now, again_s = anyio.current_time(), services.bounds.way_again_s
+    if not services.registry.ways.may_answer(message.room_id, message.event_id, now, again_s):
+        return []
+    latest = chats[-1]
+    body = services.texts.way.format(
+        space=services.link_to(user.space_id),
+        name=latest.name,
+        chat_id=latest.chat_id,
+        link=services.link_to(latest.surface_ref),
+    )
+    txn_id = f"{message.event_id}.way"
+    return [QueueMessage(OutboundMessage(txn_id, message.room_id, body, notice=True))]

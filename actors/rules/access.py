@@ -1,0 +1,79 @@
+"""What came of inviting an owner to a room, and the sentences that say it. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from actors.texts import Texts
+
+INVITE_BLOCKED: Final = "M_INVITE_BLOCKED"
+"""The error code for an account that accepts no invites from the bot."""
+
+
+class Access(StrEnum):
+    """How an owner gets into a room."""
+
+    MEMBER = "member"
+    """The owner is in the room."""
+    INVITED = "invited"
+    """The owner has an invite to the room."""
+    LINK = "link"
+    """The invite was refused, and the owner may join without one."""
+    KNOCK = "knock"
+    """The invite was refused, and the owner may ask to join."""
+    BLOCKED = "blocked"
+    """The owner's account accepts no invites from the bot, and the room lets nobody else in."""
+    BANNED = "banned"
+    """The owner is banned from the room."""
+    GONE = "gone"
+    """The bot is not in the room any more."""
+    REFUSED = "refused"
+    """The invite was refused, and there is no other way in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of inviting an owner to one room.
+
+    `reason` is the homeserver's reason for a refusal; it is empty if the owner's account accepts
+    no invites from the bot.
+    """
+
+    access: Access
+    reason: str = ""
+
+    @property
+    def refused(self) -> bool:
+        """Whether the owner neither is in the room nor has an invite to it."""
+        return self.access not in {Access.MEMBER, Access.INVITED}
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """A room and what came of the invite to it. `name` and `link` are for people."""
+
+    name: str
+    link: str
+    outcome: Outcome
+
+
+def way_in(entrance: Entrance, texts: Texts) -> str:
+    """The sentence that says how the owner gets into the room."""
+    text = {
+        Access.MEMBER: texts.access_member,
+        Access.INVITED: texts.access_invited,
+        Access.LINK: texts.access_link,
+        Access.KNOCK: texts.access_knock,
+        Access.BLOCKED: texts.access_blocked,
+        Access.BANNED: texts.access_banned,
+        Access.GONE: texts.access_gone,
+        Access.REFUSED: texts.access_refused,
+    }[entrance.outcome.access]
+    reason = entrance.outcome.reason.rstrip(".") or texts.no_invites
+    return text.format(room=entrance.name, link=entrance.link, reason=reason)
+
+
+def with_ways_in(opening: str, entrances: Iterable[Entrance], texts: Texts) -> str:
+    """A sentence, and below it a line for each room."""
+    return "\n".join([opening, *(way_in(each, texts) for each in entrances)])
