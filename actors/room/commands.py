@@ -148,13 +148,10 @@ async def open_chat(asked: Asked) -> Response:
     if chat is None:
         shown = id_meant(ref) or ref[:REF_SHOWN]
         return asked.say(texts.no_such_chat.format(ref=shown))
-    try:
-        return await _reopen(asked, chat)
-    except HomeserverRefused:
-        if chat.surface_ref in await asked.services.homeserver.joined_rooms():
-            raise
+    if chat.surface_ref not in await asked.services.homeserver.joined_rooms():
         asked.services.tell_room(chat.surface_ref, RoomChanged())
         return asked.say(_about(chat, texts.chat_gone))
+    return await _reopen(asked, chat)
 
 
 async def _reopen(asked: Asked, chat: ChatContext) -> Response:
