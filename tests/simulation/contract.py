@@ -189,6 +189,16 @@ class ReadingContract:
         await world.alice.join(room_id)
         assert (await world.homeserver.read_room(room_id)).invited == frozenset()
 
+    async def test_an_account_that_may_write_is_told_so_and_nothing_is_written(
+        self, world: World
+    ) -> None:
+        managed = await world.homeserver.create_room(space_for(world))
+        for room_id in (managed, await shared_room(world)):
+            position = (await world.homeserver.hydrate()).position
+            await world.homeserver.try_writing(room_id)
+            delta = await world.homeserver.sync(position, 0)
+            assert delta.rooms == ()
+
     async def test_a_room_that_we_are_not_in_is_refused(self, world: World) -> None:
         room_id = await shared_room(world)
         await world.homeserver.leave(room_id)

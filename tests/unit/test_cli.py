@@ -14,14 +14,16 @@ from types import ModuleType
 import anyio
 import pytest
 
-from actors.ports import CredentialsRefused, HomeserverUnavailable
+from actors.ports import CredentialsRefused, HomeserverUnavailable, RefusedForNow
 from actors.runtime.table import Outcome, Transition
+from actors.runtime.transition_log import TransitionLog
 from adapter.matrix.checklist import CHECKLIST_NAME
 from adapter.sqlite.journal import SqliteJournal
 from supervisor import cli, lifecycle
 from supervisor.app import check as app_check
 from supervisor.app.findings import Finding
 from supervisor.commands import demo, invocation, program
+from supervisor.lifecycle import MACHINE, State, Trigger
 from supervisor.lock import InstanceLock, instance_lock
 from supervisor.settings import Settings
 
@@ -212,6 +214,7 @@ def test_a_dry_run_needs_no_lock_and_leaves_no_file(application: Application, he
     [
         (CredentialsRefused("check MATRIX_PASSWORD"), 78),
         (HomeserverUnavailable("connection refused"), 1),
+        (RefusedForNow("the account is suspended", "its administrator can lift that"), 1),
         (ExceptionGroup("tasks", [ExceptionGroup("", [HomeserverUnavailable("gone")])]), 1),
         (ExceptionGroup("tasks", [ValueError("a"), HomeserverUnavailable("b")]), 70),
         (RuntimeError("the bot is wrong"), 70),
@@ -353,6 +356,44 @@ def test_check_prints_a_line_for_each_finding_and_ends_accordingly(
     assert second.startswith("ok " if finding.ok else "WRONG ")
     assert finding.what in second
     assert finding.advice in second
+
+
+async def all_is_well(_settings: Settings, tell: Callable[[Finding], None]) -> None:
+    tell(Finding(ok=True, what="all is well"))
+
+
+async def journal_of_a_suspended_bot(path: Path) -> None:
+    async with SqliteJournal.open(path) as journal:
+        log = TransitionLog(journal, "boot-1", lambda: 1_700_000_000)
+        reason = "the account is suspended: its administrator can lift that"
+        lost = (State.LIVE, Trigger.HOMESERVER_LOST, State.DEGRADED)
+        await log.write(log.decided(MACHINE, *lost, reason, failed=True))
+
+
+@pytest.mark.usefixtures("configured")
+def test_check_says_what_only_the_running_bot_knows(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(app_check, "check", all_is_well)
+    anyio.run(journal_of_a_suspended_bot, here / "lambda_journal.db")
+    assert ends_with("check") == 0
+    capsys.readouterr()
+    with instance_lock(here / "matrix_store"):
+        assert ends_with("check") == 1
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last == (
+        "WRONG the running bot is degraded: the account is suspended: "
+        "its administrator can lift that"
+    )
+
+
+@pytest.mark.usefixtures("configured")
+def test_check_says_no_more_about_a_bot_without_a_journal(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_check, "check", all_is_well)
+    with instance_lock(here / "matrix_store"):
+        assert ends_with("check") == 0
 
 
 @pytest.mark.usefixtures("configured")

@@ -41,6 +41,7 @@ PROOFS: Final = {
         "a_transaction_is_carried_out_once",
         "a_sender_waits_no_longer_once_another_room_was_answered",
         "a_sender_waits_no_longer_once_the_bot_is_live_again",
+        "one_room_that_refuses_oddly_keeps_its_reply_and_stops_nobody",
     ),
     6: (
         "a_platform_that_fails_is_asked_again_under_the_same_key",
@@ -114,6 +115,10 @@ PROOFS: Final = {
     22: (
         "the_way_back_from_degraded_never_leads_straight_to_live",
         "a_probe_that_fails_stays_degraded",
+        "the_bot_stays_degraded_as_long_as_it_may_not_write",
+        "nothing_is_written_to_find_out",
+        "nothing_is_lost_while_the_account_is_suspended",
+        "one_room_that_refuses_oddly_keeps_its_reply_and_stops_nobody",
     ),
     23: (
         "a_homeserver_that_is_not_there_at_the_start_is_waited_for",
@@ -124,6 +129,9 @@ PROOFS: Final = {
         "one_that_is_deleted_while_it_is_written_is_begun_anew",
     ),
     24: (
+        "a_401_means_what_whoami_says",
+        "a_token_without_a_password_survives_refusals_that_pass",
+        "only_one_code_of_a_login_is_about_the_password",
         "a_revoked_session_is_logged_in_again_under_the_same_device",
         "a_session_revoked_again_and_again_is_somebody_elses_and_waited_for",
     ),
@@ -149,6 +157,7 @@ PROOFS: Final = {
     29: (
         "waiting_for_the_server_is_no_crash",
         "a_platform_that_fails_sets_no_room_aside",
+        "a_room_that_refuses_with_the_accounts_code_is_not_quarantined",
     ),
     30: (
         "a_kill_loses_nothing_that_was_acknowledged",

@@ -18,7 +18,7 @@ from actors.model import (
     UserId,
     UserMeta,
 )
-from actors.ports import HomeserverUnavailable, NewRoom, StoreUnavailable
+from actors.ports import HomeserverUnavailable, NewRoom, RefusedForNow, StoreUnavailable
 from actors.rows import StoredRows
 from adapter.matrix.checklist import CHECKLIST_NAME, Checklist
 from adapter.matrix.reset import ATTEMPTS, Departed, Departure, Progress, depart, departure
@@ -256,6 +256,19 @@ class TestLeaving:
             assert checklist(tmp_path).remaining() == (chats[1], space)
             assert await carried_out(stage, tmp_path) == Departed(left=2, forgotten=2)
             assert forgotten(stage) == {space, *chats}
+
+        simulate(play)
+
+    def test_a_refused_account_ends_it_at_once_and_a_second_run_goes_on(
+        self, tmp_path: Path
+    ) -> None:
+        async def play(stage: Stage) -> None:
+            space, chats = await home(stage)
+            stage.faults.next("leave", Fault.REFUSED_FOR_NOW, room_id=chats[1])
+            with pytest.raises(RefusedForNow):
+                await carried_out(stage, tmp_path)
+            assert checklist(tmp_path).remaining() == (chats[1], space)
+            assert await carried_out(stage, tmp_path) == Departed(left=2, forgotten=2)
 
         simulate(play)
 
