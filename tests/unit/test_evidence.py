@@ -1,0 +1,62 @@
+"""What the bot's messages say about themselves, and how it finds its own again."""
+
+import pytest
+
+from actors.model import OutboundMessage, RoomId, UserId
+from actors.rules.reply_mark import REPLY_TYPE, reply_mark
+from adapter.matrix.bodies import Event
+from adapter.matrix.evidence import events_since_own, transaction_id_in
+
+ME, ALICE = UserId("@bot:x"), UserId("@alice:x")
+
+
+@pytest.mark.parametrize(
+    ("txn_id", "mark"),
+    [
+        ("$q.0", {"to": "$q", "part": 0, "state": "done"}),
+        ("$q:server.org.12", {"to": "$q:server.org", "part": 12, "state": "done"}),
+        ("$q.dead", {"to": "$q", "part": 0, "state": "failed"}),
+        ("new.$q.done", {"to": "$q", "part": 0, "state": "done"}),
+        ("new.$q.queued", {}),
+        ("0a1b.done", {}),
+        ("encrypted.!room", {}),
+        ("encrypted.!room:server.0", {}),
+    ],
+)
+def test_each_message_has_its_transaction_id_and_an_answer_its_question(
+    txn_id: str, mark: dict[str, object]
+) -> None:
+    assert reply_mark(OutboundMessage(txn_id, RoomId("!r"), "text")) == {"txn": txn_id, **mark}
+
+
+@pytest.mark.parametrize(
+    ("content", "txn_id"),
+    [
+        ({REPLY_TYPE: {"txn": "t"}}, "t"),
+        ({REPLY_TYPE: {}}, None),
+        ({REPLY_TYPE: 5}, None),
+        ({}, None),
+    ],
+)
+def test_a_mark_is_read_carefully(content: dict[str, object], txn_id: str | None) -> None:
+    assert transaction_id_in(content) == txn_id
+
+
+def said(sender: UserId, body: str) -> Event:
+    return Event("m.room.message", sender, {"body": body})
+
+
+def moved(membership: str) -> Event:
+    return Event("m.room.member", ALICE, {"membership": membership}, state_key=ME)
+
+
+@pytest.mark.parametrize("own", [said(ME, "answer"), moved("join"), moved("invite")])
+def test_what_was_said_since_the_bots_own_last_event_is_unanswered(own: Event) -> None:
+    newer, older = said(ALICE, "newer"), said(ALICE, "older")
+    assert events_since_own([newer, own, older], ME) == [newer]
+
+
+def test_state_that_the_bot_writes_is_no_answer() -> None:
+    renamed = Event("m.room.name", ME, {"name": "x"}, state_key="")
+    events = [said(ALICE, "newer"), renamed, said(ALICE, "older")]
+    assert events_since_own(events, ME) == events
