@@ -93,6 +93,8 @@ class RoomDelta:
     """Messages before this token are missing: the timeline is limited, or shows the bot's join."""
     replacement: RoomId | None = None
     """The room that this room was upgraded to just now."""
+    answered: frozenset[EventId] = frozenset()
+    """The messages that the bot's own messages in the same timeline answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +102,12 @@ class Gap:
     """What a limited timeline left out: messages, oldest first, since the bot last joined the room.
 
     `rejoined` says that the bot left the room within the gap and came back: messages and replies
-    that were queued for the room before that are void.
+    that were queued for the room before that are void. `answered` is that of RoomDelta.
     """
 
     messages: tuple[InboundMessage, ...] = ()
     rejoined: bool = False
+    answered: frozenset[EventId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,20 +8,12 @@ import structlog
 from actors.messages import GapOpened, InboxWaiting
 from actors.model import ChatContext, EventId, OutboundMessage, RoomId, RoomMeta
 from actors.ports import PlatformFailed, PortError, Waiting
-from actors.reading import fetch_gap, worth_accepting
+from actors.reading import accepting, fetch_gap
 from actors.room.conversation import Conversation
 from actors.rules.classify import RoomRows
 from actors.rules.settlement import DesiredRows, repairs_for, rows_of
 from actors.services import Services
-from actors.writes import (
-    AcceptMessage,
-    CloseGap,
-    CountAttempt,
-    FinishMessage,
-    QueueMessage,
-    Write,
-    drop_queued,
-)
+from actors.writes import CloseGap, CountAttempt, FinishMessage, QueueMessage, Write, drop_queued
 
 _log = structlog.get_logger()
 
@@ -54,7 +46,7 @@ class Inbox:
                 limit=services.bounds.gap_messages,
             )
         writes: list[Write] = [*drop_queued(self._room_id)] if found.rejoined else []
-        writes += [AcceptMessage(each) for each in found.messages if worth_accepting(each)]
+        writes += accepting(found.messages, found.answered)
         await services.store.commit([*writes, CloseGap(self._room_id, gap.upto)])
         if services.registry.gaps.close(gap):
             services.deliver(self._room_id)

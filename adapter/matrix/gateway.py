@@ -43,6 +43,7 @@ from adapter.matrix.bodies import (
     SyncResponse,
 )
 from adapter.matrix.connection import Client, Connection, path_to
+from adapter.matrix.events import answered_in, decoded_events
 from adapter.matrix.evidence import Evidence
 from adapter.matrix.hydrate import live_filter, messages_filter
 from adapter.matrix.login import Credentials, Login
@@ -173,16 +174,18 @@ class Gateway:
         if not stop_at:
             return await self._evidence.messages_since_own(room_id, token, limit)
         newest_first: list[InboundMessage] = []
+        answered: frozenset[EventId] = frozenset()
         joined = departed = False
         for _ in range(limit // _PAGE_SIZE + _EXTRA_PAGES):
             page = await self._page(room_id, token, stop_at)
             found = messages_of(room_id, page.chunk, self._me)
+            answered |= answered_in(decoded_events(page.chunk)[0], self._me)
             newest_first += () if joined else found.messages
             joined, departed = joined or found.joined, found.departed
             if departed or page.end in {None, token} or len(newest_first) >= limit:
                 break
             token = page.end
-        return Gap(tuple(reversed(newest_first[:limit])), rejoined=departed)
+        return Gap(tuple(reversed(newest_first[:limit])), departed, answered)
 
     async def read_room(self, room_id: RoomId) -> RoomSnapshot:
         """Read one room's whole state. Raises HomeserverRefused if the bot is not in the room."""

@@ -24,6 +24,7 @@ from adapter.matrix.errors import UNDECODABLE
 from adapter.matrix.events import (
     MEMBER_TYPE,
     State,
+    answered_in,
     changes_membership,
     changes_own_membership,
     decoded_events,
@@ -169,6 +170,7 @@ def _room_delta(
         state_changed=room.timeline.limited or any(map(_changes_state, [*state, *timeline])),
         gap_from=next_batch if joined else _gap_from(room),
         replacement=_replacement(state_of([*state, *timeline])),
+        answered=answered_in(timeline, me),
     )
     return delta, bad_state + bad_timeline
 

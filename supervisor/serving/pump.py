@@ -11,9 +11,9 @@ from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomChanged
 from actors.meter import Meter
 from actors.model import Intent, IntentKind, IntentStep, Invite, Nonce, RoomId
 from actors.ports import HomeserverUnavailable, RateLimited, RoomDelta, SyncDelta
-from actors.reading import fetch_gap, worth_accepting
+from actors.reading import accepting, fetch_gap, worth_accepting
 from actors.services import Services
-from actors.writes import AcceptMessage, OpenGap, PutIntent, SavePosition, Write, drop_queued
+from actors.writes import OpenGap, PutIntent, SavePosition, Write, drop_queued
 from supervisor.serving.outbox import Outbox
 from supervisor.serving.second_instance import SecondInstanceDetector
 
@@ -149,8 +149,9 @@ class Pump:
         except (HomeserverUnavailable, RateLimited, TimeoutError) as error:
             _log.warning("gap_left_open", room_id=room.room_id, reason=str(error) or "no answer")
             return self._left_open(room, since, upto), False
-        messages = (*gap.messages, *room.messages)
-        return replace(room, messages=messages, gap_from=None), gap.rejoined
+        messages, answered = (*gap.messages, *room.messages), room.answered | gap.answered
+        whole = replace(room, messages=messages, gap_from=None, answered=answered)
+        return whole, gap.rejoined
 
     def _left_open(self, room: RoomDelta, since: str, upto: str) -> RoomDelta:
         gaps = self.services.registry.gaps
@@ -165,12 +166,8 @@ def _writes_for(delta: SyncDelta, filled: Sequence[tuple[RoomDelta, bool]]) -> l
     writes: list[Write] = [
         dropped for room_id in (*delta.left, *returned) for dropped in drop_queued(room_id)
     ]
-    writes += [
-        AcceptMessage(message)
-        for room, _ in filled
-        for message in room.messages
-        if worth_accepting(message)
-    ]
+    for room, _ in filled:
+        writes += accepting(room.messages, room.answered)
     writes += [write for invite in delta.invites for write in invite_writes(invite)]
     return writes
 

@@ -214,6 +214,19 @@ class SyncContract:
         await world.alice.say(room_id, "yours")
         assert await hear_until(world.homeserver, position, room_id, "yours") == ["yours"]
 
+    async def test_what_our_own_messages_answer_is_told(self, world: World) -> None:
+        room_id = await shared_room(world)
+        position = (await world.homeserver.hydrate()).position
+        question = await world.alice.say(room_id, "question")
+        await world.homeserver.send(OutboundMessage(f"{question}.0", room_id, "answer"))
+        await world.alice.say(room_id, "next")
+        delta = await sync_until(world.homeserver, position, says("next"))
+        assert of_room(delta, room_id).answered <= {question}
+        gap = await world.homeserver.messages_before(
+            room_id, delta.next_batch, stop_at=position, limit=100
+        )
+        assert gap.answered == {question}
+
     async def test_an_edit_is_marked_as_one(self, world: World) -> None:
         room_id = await shared_room(world)
         position = (await world.homeserver.hydrate()).position

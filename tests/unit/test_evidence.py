@@ -3,8 +3,9 @@
 import pytest
 
 from actors.model import OutboundMessage, RoomId, UserId
-from actors.rules.reply_mark import REPLY_TYPE, reply_mark
+from actors.rules.reply_mark import PART_LIMIT, REPLY_TYPE, question_answered_by, reply_mark
 from adapter.matrix.bodies import Event
+from adapter.matrix.events import answered_in
 from adapter.matrix.evidence import events_since_own, transaction_id_in
 
 ME, ALICE = UserId("@bot:x"), UserId("@alice:x")
@@ -40,6 +41,37 @@ def test_each_message_has_its_transaction_id_and_an_answer_its_question(
 )
 def test_a_mark_is_read_carefully(content: dict[str, object], txn_id: str | None) -> None:
     assert transaction_id_in(content) == txn_id
+
+
+@pytest.mark.parametrize(
+    ("mark", "body", "question"),
+    [
+        ({"to": "$q", "state": "done"}, "answer", "$q"),
+        ({"to": "$q", "state": "failed"}, "sorry", "$q"),
+        ({"to": "$q", "state": "stopped"}, "half of", "$q"),
+        ({"to": "$q", "state": "live"}, "half of", None),
+        ({"to": "$q", "state": "done"}, "x" * PART_LIMIT, None),
+        ({"to": "$q", "state": ["done"]}, "answer", None),
+        ({"to": 5, "state": "done"}, "answer", None),
+        ({"txn": "t"}, "note", None),
+        (None, "answer", None),
+        ({"to": "$q", "state": "done"}, None, None),
+    ],
+)
+def test_only_the_last_part_of_an_ended_answer_answers_a_question(
+    mark: object, body: str | None, question: str | None
+) -> None:
+    content = {REPLY_TYPE: mark, "body": body}
+    assert question_answered_by(content) == question
+    edited = {"body": "* edited", "m.new_content": content}
+    assert question_answered_by(edited) == question
+
+
+def test_only_the_bots_own_messages_answer() -> None:
+    content = {"body": "answer", REPLY_TYPE: {"to": "$q", "state": "done"}}
+    ours, theirs = Event("m.room.message", ME, content), Event("m.room.message", ALICE, content)
+    assert answered_in([ours], ME) == {"$q"}
+    assert answered_in([theirs], ME) == frozenset()
 
 
 def said(sender: UserId, body: str) -> Event:
