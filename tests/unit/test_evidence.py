@@ -68,7 +68,8 @@ def test_only_the_last_part_of_an_ended_answer_answers_a_question(
 
 
 def test_only_the_bots_own_messages_answer() -> None:
-    content = {"body": "answer", REPLY_TYPE: {"to": "$q", "state": "done"}}
+    mark = {"to": "$q", "state": "done"}
+    content: dict[str, object] = {"body": "answer", REPLY_TYPE: mark}
     ours, theirs = Event("m.room.message", ME, content), Event("m.room.message", ALICE, content)
     assert answered_in([ours], ME) == {"$q"}
     assert answered_in([theirs], ME) == frozenset()
