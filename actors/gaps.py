@@ -6,9 +6,9 @@ is surveyed again, and the inbox ignores the messages that it knows.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from actors.model import RoomId
+from actors.model import EventId, RoomId
 from actors.writes import OpenGap
 
 
@@ -27,6 +27,8 @@ class Survey:
 
     upto: str
     pieces: tuple[Piece, ...] = ()
+    answered: frozenset[EventId] = frozenset()
+    """The messages that have an answer in the gap."""
 
     @property
     def is_done(self) -> bool:
@@ -35,7 +37,7 @@ class Survey:
 
     def without_oldest(self) -> "Survey":
         """The survey after its oldest piece has been fetched."""
-        return Survey(self.upto, self.pieces[:-1])
+        return replace(self, pieces=self.pieces[:-1])
 
 
 class Gaps:

@@ -119,6 +119,8 @@ class RoomDelta:
     """Messages before this token are missing: the timeline is limited, or shows the bot's join."""
     replacement: RoomId | None = None
     """The room that this room was upgraded to just now."""
+    answered: frozenset[EventId] = frozenset()
+    """The messages that the bot's own messages in the same timeline answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class Gap:
     """Messages that a timeline left out, oldest first, since the bot last joined the room.
 
     `rejoined` says that the bot left the room within the gap and came back: messages and replies
-    that were queued for the room before that are void.
+    that were queued for the room before that are void. `answered` is that of RoomDelta.
     """
 
     messages: tuple[InboundMessage, ...] = ()
@@ -135,6 +137,7 @@ class Gap:
     """The token from which older messages of the gap can be read; None if there are none."""
     begins: str | None = None
     """If the bot came back to the room: the position of that."""
+    answered: frozenset[EventId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """Reads a room, the rooms that say something about it, and the messages of a gap."""
 
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 import structlog
 
-from actors.model import InboundMessage, RoomId, RoomMeta, RoomSnapshot, UserId, UserMeta
+from actors.model import EventId, InboundMessage, RoomId, RoomMeta, RoomSnapshot, UserId, UserMeta
 from actors.ports import (
     Gap,
     Homeserver,
@@ -16,6 +16,7 @@ from actors.ports import (
 )
 from actors.rows import from_row, room_key, user_key
 from actors.rules.relations import RoomGraph, room_graph
+from actors.writes import AcceptMessage, FinishMessage, Write
 
 _log = structlog.get_logger()
 
@@ -103,6 +104,18 @@ async def fetch_gap(
 def note_given_up(room_id: RoomId, limit: int) -> None:
     """Log that only the newest messages of a gap are fetched."""
     _log.error("gap_too_long", room_id=room_id, limit=limit)
+
+
+def accepting(messages: Iterable[InboundMessage], answered: Collection[EventId]) -> Iterator[Write]:
+    """The writes that accept messages. One with an answer in the room is done at once.
+
+    The database has lost it: a loss of power took back its newest commits, or an older copy of it
+    was restored.
+    """
+    for message in filter(worth_accepting, messages):
+        yield AcceptMessage(message)
+        if message.event_id in answered:
+            yield FinishMessage(message.event_id)
 
 
 def worth_accepting(message: InboundMessage) -> bool:

@@ -124,6 +124,8 @@ class Creation:
                     return False
                 return await self._create(intent)
             case IntentStep.CREATED:
+                if not await self._is_there(intent):
+                    return False
                 await self._finish(intent)
             case IntentStep.DONE:
                 raise ValueError(intent)
@@ -316,13 +318,27 @@ class Creation:
         text = services.texts.creation_refused if sent else services.texts.number_refused
         await self.work.give_up(intent, text.format(reason=reason))
 
+    async def _is_there(self, intent: Intent) -> bool:
+        """Whether the bot is in the room that the intent made.
+
+        The homeserver may list a new room late. A room that is still missing after a while was
+        purged: a new intent takes the place of this one.
+        """
+        services = self.work.services
+        if intent.room_id in await services.homeserver.joined_rooms():
+            return True
+        if self._waits(intent):
+            return False
+        _log.warning("created_room_gone", owner=self.work.owner, room_id=intent.room_id)
+        again = self.work.promise(intent.kind, intent.reply_room, intent.name)
+        await self.work.finish(intent, again)
+        services.tell_owner(self.work.owner, IntentsWaiting())
+        return False
+
     async def _finish(self, intent: Intent) -> None:
         """Link the room, invite the owner and tell the owner. Each step may be repeated."""
         room_id = required(intent.room_id)
         if await self.encrypted.gave_up(intent, room_id):
-            return
-        if room_id not in await self.work.services.homeserver.joined_rooms():
-            await self._make_again(intent)
             return
         if intent.kind is IntentKind.SPACE:
             await self.work.invite_to_space(room_id, intent)
@@ -351,12 +367,6 @@ class Creation:
 
     def _about(self, intent: Intent, text: str, chat: Entrance) -> str:
         return text.format(name=chat.name, chat_id=intent.chat_id or "", link=chat.link)
-
-    async def _make_again(self, intent: Intent) -> None:
-        """Replace an intent with a new one, because the room that it made is gone."""
-        _log.warning("created_room_gone", owner=self.work.owner, room_id=intent.room_id)
-        again = self.work.promise(intent.kind, intent.reply_room, intent.name)
-        await self.work.finish(intent, again)
 
     async def _queue(self, intent: Intent, wait_s: float) -> None:
         """Tell the owner once that the intent waits for the rate limit, and come back later."""

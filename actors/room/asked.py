@@ -2,18 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from actors.model import ChatContext, InboundMessage, OutboundMessage, RoomId
+from actors.rules.reply_mark import PART_LIMIT
 from actors.rules.settlement import DesiredRows
 from actors.runtime.letters import Address, Message
 from actors.services import Services
 from actors.texts import Texts
 from actors.writes import QueueMessage, Write
-
-BODY_LIMIT: Final = 10_000
-"""Characters in one reply. A Matrix event has at most 65,536 bytes, and JSON may need six bytes
-for one character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,4 +80,4 @@ def reply_message(
 
 def pieces(body: str) -> list[str]:
     """A text, cut into pieces that each fit into one event."""
-    return [body[at : at + BODY_LIMIT] for at in range(0, len(body), BODY_LIMIT)] or [""]
+    return [body[at : at + PART_LIMIT] for at in range(0, len(body), PART_LIMIT)] or [""]

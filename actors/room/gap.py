@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from actors.gaps import Piece, Survey
 from actors.messages import GapOpened, InboxWaiting
-from actors.model import RoomId
-from actors.reading import fetch_gap, note_given_up, worth_accepting
+from actors.model import EventId, RoomId
+from actors.reading import accepting, fetch_gap, note_given_up
 from actors.services import Services
-from actors.writes import AcceptMessage, CloseGap, DropInbox, DropOutbox, OpenGap, ShortenGap, Write
+from actors.writes import CloseGap, DropInbox, DropOutbox, OpenGap, ShortenGap, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class _Found:
 
     pieces: tuple[Piece, ...]
     begins: str | None = None
+    answered: frozenset[EventId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ class RoomGap:
         if writes:
             await self.services.store.commit(writes)
         pieces = found.pieces if found.begins or known is None else found.pieces + known.pieces
-        survey = Survey(gap.upto, self._newest(pieces))
+        answered = found.answered | (known.answered if known else frozenset())
+        survey = Survey(gap.upto, self._newest(pieces), answered)
         if gaps.surveyed(gap, survey, settles=doubt):
             gaps.begin_at(self.room_id, since or gap.since)
             self.services.deliver(self.room_id)
@@ -74,6 +76,7 @@ class RoomGap:
         """Find the pieces from `token` back to `stop_at`, without keeping their messages."""
         services, limit = self.services, self.services.bounds.gap_messages
         pieces: list[Piece] = []
+        answered: frozenset[EventId] = frozenset()
         for _ in range(limit):
             async with services.homeserver_slots:
                 gap = await fetch_gap(
@@ -83,12 +86,13 @@ class RoomGap:
                     stop_at=stop_at,
                     limit=self._page,
                 )
+            answered |= gap.answered
             if gap.messages:
                 pieces.append(Piece(token, stop_at, len(gap.messages)))
             if gap.start is None or sum(it.count for it in pieces) > limit:
-                return _Found(tuple(pieces), gap.begins)
+                return _Found(tuple(pieces), gap.begins, answered)
             token = gap.start
-        return _Found(tuple(pieces))
+        return _Found(tuple(pieces), answered=answered)
 
     def _newest(self, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
         """The newest pieces, with at most `Bounds.gap_messages` messages."""
@@ -114,7 +118,7 @@ class RoomGap:
                     stop_at=piece.stop_at,
                     limit=self._page,
                 )
-            writes += [AcceptMessage(each) for each in found.messages if worth_accepting(each)]
+            writes += accepting(found.messages, survey.answered)
             survey = survey.without_oldest()
         if not gaps.is_same(gap):
             return

@@ -5,7 +5,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from actors.model import RoomId, UserId
+from actors.model import EventId, RoomId, UserId
+from actors.rules.reply_mark import question_answered_by
 from adapter.matrix.bodies import Event, Membership
 from adapter.matrix.lenient import UNDECODABLE, Decoder, Malformed
 
@@ -33,6 +34,12 @@ def decoded_events(events: Iterable[msgspec.Raw]) -> tuple[list[Event], Malforme
 def state_of(events: Iterable[Event]) -> State:
     """The state after these events. The last event of a type and key wins."""
     return {(event.type, event.state_key): event for event in events if event.state_key is not None}
+
+
+def answered_in(events: Iterable[Event], me: UserId) -> frozenset[EventId]:
+    """The messages that the bot's own messages among some events answer."""
+    own = (event.content for event in events if event.sender == me and event.state_key is None)
+    return frozenset(filter(None, map(question_answered_by, own)))
 
 
 def changes_own_membership(event: Event, me: UserId) -> bool:

@@ -198,21 +198,23 @@ class Gateway:
         newest_first: list[InboundMessage] = []
         size, begins = min(limit, _PAGE_SIZE), None
         departed, malformed = False, Malformed()
+        answered: frozenset[EventId] = frozenset()
         for _ in range(limit // size + _EXTRA_PAGES):
             page = await self._page(room_id, token, stop_at, size)
             found = messages_of(room_id, page.chunk or (), self._me, malformed)
             newest_first += found.messages if begins is None else ()
+            answered |= found.answered
             if found.joined and begins is None:
                 begins = await self._join_in(room_id, page, token, stop_at)
             departed, is_last = found.departed, page.end in {None, token}
             if departed or is_last:
-                return Gap(
-                    _oldest_first(newest_first), departed, None, begins if departed else None
-                )
+                came_back = begins if departed else None
+                return Gap(_oldest_first(newest_first), departed, None, came_back, answered)
             token = page.end or token
             if begins is None and len(newest_first) + size > limit:
-                return Gap(_oldest_first(newest_first), start=token)
-        return Gap(_oldest_first(newest_first), start=token if begins is None else None)
+                return Gap(_oldest_first(newest_first), start=token, answered=answered)
+        start = token if begins is None else None
+        return Gap(_oldest_first(newest_first), start=start, answered=answered)
 
     async def _join_in(self, room_id: RoomId, page: Page, token: str, stop_at: str) -> str:
         """The position of the bot's latest join, which a page before `token` shows."""

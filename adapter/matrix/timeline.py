@@ -7,7 +7,7 @@ import msgspec
 
 from actors.model import ENCRYPTED_TYPE, EventId, InboundMessage, RoomId, UserId
 from adapter.matrix.bodies import Event
-from adapter.matrix.events import changes_own_membership, decoded_events, text_in
+from adapter.matrix.events import answered_in, changes_own_membership, decoded_events, text_in
 from adapter.matrix.lenient import Malformed
 from adapter.matrix.mentions import mentions
 from adapter.matrix.relations import relation_of
@@ -30,12 +30,13 @@ class PastMessages(NamedTuple):
     """Messages since the bot's latest join, newest first.
 
     `joined`: the page contains that join, so earlier messages do not count. `departed`: the page
-    also shows that the bot left the room.
+    also shows that the bot left the room. `answered` are the messages with an answer in the page.
     """
 
     messages: tuple[InboundMessage, ...]
     joined: bool
     departed: bool
+    answered: frozenset[EventId]
 
 
 def messages_of(
@@ -54,7 +55,8 @@ def messages_of(
     since_join = events[: own[0]] if own else events
     if left_out is not None:
         left_out.add(malformed)
-    return PastMessages(inbound_messages(room_id, since_join, me), bool(own), departed)
+    messages = inbound_messages(room_id, since_join, me)
+    return PastMessages(messages, bool(own), departed, answered_in(events, me))
 
 
 def events_since_join(newest_first: Sequence[msgspec.Raw], me: UserId) -> int:

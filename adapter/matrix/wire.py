@@ -25,6 +25,7 @@ from adapter.matrix.entry import with_entry
 from adapter.matrix.events import (
     MEMBER_TYPE,
     State,
+    answered_in,
     changes_membership,
     changes_own_membership,
     decoded_events,
@@ -216,6 +217,7 @@ def _room_delta(
         state_changed=limited or any(map(_changes_state, [*state, *timeline])),
         gap_from=_gap_from(room, next_batch, everything=joined or not is_whole),
         replacement=_replacement(state_of([*state, *timeline])),
+        answered=answered_in(timeline, me),
     )
     return delta, malformed
 

@@ -1,7 +1,7 @@
 -- The rebuildable cache. Other programs read it: its shape is a contract.
 CREATE TABLE IF NOT EXISTS kv(key TEXT PRIMARY KEY, value TEXT);
 
--- The bot's own data: the sync position.
+-- The bot's own data: the sync position, and the generation that the homeserver keeps as well.
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 -- Parts of room timelines that are not fetched yet, from one sync position to another.
@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS outbox(
     thread     TEXT,              -- the root of the thread to send it in
     reply_to   TEXT,              -- the event that it replies to
     tried_at   REAL,              -- seconds since the epoch of the first attempt; NULL before it
-    tried_by   TEXT               -- the device id that the first attempt was made with
+    tried_by   TEXT               -- the session that the first attempt was made with
 );
 
 CREATE INDEX IF NOT EXISTS outbox_unsent ON outbox(room_id, seq) WHERE state = 'unsent';

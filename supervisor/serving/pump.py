@@ -11,9 +11,9 @@ from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomChanged
 from actors.meter import Meter
 from actors.model import Intent, IntentKind, IntentStep, Invite, Nonce, RoomId
 from actors.ports import Gap, HomeserverUnavailable, RateLimited, RoomDelta, SyncDelta
-from actors.reading import fetch_gap, worth_accepting
+from actors.reading import accepting, fetch_gap, worth_accepting
 from actors.services import Services
-from actors.writes import AcceptMessage, PutIntent, SavePosition, Write, drop_queued
+from actors.writes import PutIntent, SavePosition, Write, drop_queued
 from supervisor.serving.backlog import Backlog
 from supervisor.serving.outbox import Outbox
 from supervisor.serving.second_instance import SecondInstanceDetector
@@ -157,7 +157,9 @@ class Pump:
         messages = (*gap.messages, *room.messages)
         if sum(map(worth_accepting, messages)) > space:
             return self._left_open(room, between), False
-        return replace(room, messages=messages, gap_from=None), gap.rejoined
+        answered = room.answered | gap.answered
+        whole = replace(room, messages=messages, gap_from=None, answered=answered)
+        return whole, gap.rejoined
 
     async def _gap_before(
         self, room_id: RoomId, token: str, stop_at: str, space: int, deadline: float
@@ -190,12 +192,8 @@ def _writes_for(delta: SyncDelta, filled: Sequence[tuple[RoomDelta, bool]]) -> l
     writes: list[Write] = [
         dropped for room_id in (*delta.left, *returned) for dropped in drop_queued(room_id)
     ]
-    writes += [
-        AcceptMessage(message)
-        for room, _ in filled
-        for message in room.messages
-        if worth_accepting(message)
-    ]
+    for room, _ in filled:
+        writes += accepting(room.messages, room.answered)
     writes += [write for invite in delta.invites for write in invite_writes(invite)]
     return writes
 

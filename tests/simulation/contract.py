@@ -9,7 +9,7 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from actors.model import MARKER_TYPE, EventId, Invite, OutboundMessage
+from actors.model import MARKER_TYPE, EventId, Generation, Invite, OutboundMessage
 from actors.ports import HomeserverRefused, PositionLost
 from tests.simulation.contract_world import (
     World,
@@ -262,6 +262,19 @@ class SyncContract:
         await world.alice.say(room_id, "yours")
         assert await hear_until(world.homeserver, position, room_id, "yours") == ["yours"]
 
+    async def test_what_our_own_messages_answer_is_told(self, world: World) -> None:
+        room_id = await shared_room(world)
+        position = (await world.homeserver.hydrate()).position
+        question = await world.alice.say(room_id, "question")
+        await world.homeserver.send(OutboundMessage(f"{question}.0", room_id, "answer"))
+        await world.alice.say(room_id, "next")
+        delta = await sync_until(world.homeserver, position, says("next"))
+        assert of_room(delta, room_id).answered <= {question}
+        gap = await world.homeserver.messages_before(
+            room_id, delta.next_batch, stop_at=position, limit=100
+        )
+        assert gap.answered == {question}
+
     async def test_an_edit_is_marked_as_one(self, world: World) -> None:
         room_id = await shared_room(world)
         position = (await world.homeserver.hydrate()).position
@@ -378,6 +391,39 @@ class SyncContract:
         stay = await world.homeserver.messages_before(room_id, upto, stop_at=gap.begins, limit=100)
         assert [message.body for message in stay.messages] == ["after"]
         assert not stay.rejoined
+
+    async def test_without_an_end_a_gap_is_read_back_to_our_own_last_message(
+        self, world: World
+    ) -> None:
+        room_id = await shared_room(world)
+        await world.alice.say(room_id, "before")
+        await world.homeserver.send(OutboundMessage("txn-1", room_id, "ours"))
+        texts = [f"message {number}" for number in range(120)]
+        for text in texts:
+            await world.alice.say(room_id, text)
+        position = (await world.homeserver.hydrate()).position
+        await world.alice.say(room_id, "later")
+        gap = await world.homeserver.messages_before(room_id, position, stop_at="", limit=500)
+        assert [message.body for message in gap.messages] == texts
+        assert not gap.rejoined
+        newest = await world.homeserver.messages_before(room_id, position, stop_at="", limit=2)
+        assert [message.body for message in newest.messages] == texts[-2:]
+
+    async def test_without_an_end_a_gap_is_read_back_to_our_join(self, world: World) -> None:
+        room_id = await shared_room(world)
+        await world.alice.say(room_id, "before")
+        await come_back(world, room_id, "meanwhile")
+        position = (await world.homeserver.hydrate()).position
+        gap = await world.homeserver.messages_before(room_id, position, stop_at="", limit=500)
+        assert [message.body for message in gap.messages] == ["after"]
+        assert not gap.rejoined
+
+    async def test_events_are_there_or_not(self, world: World) -> None:
+        room_id = await shared_room(world)
+        event_id = await world.alice.say(room_id, "hi")
+        assert await world.homeserver.has_event(room_id, event_id)
+        unknown = EventId("$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+        assert not await world.homeserver.has_event(room_id, unknown)
 
     async def test_who_left_and_came_back_hears_what_was_said_since(self, world: World) -> None:
         room_id = await shared_room(world)
@@ -528,6 +574,24 @@ class WritingContract:
         room_id = await shared_room(world)
         with pytest.raises(HomeserverRefused):
             await world.homeserver.write_marker(room_id, space_for(world).marker)
+
+    async def test_a_message_that_was_sent_is_found_by_its_transaction(self, world: World) -> None:
+        room_id = await shared_room(world)
+        message = OutboundMessage("$question.0", room_id, "once")
+        assert await world.homeserver.find_sent(message) is None
+        sent = await world.homeserver.send(message)
+        for text in ("after", "that"):
+            await world.alice.say(room_id, text)
+            await world.homeserver.send(OutboundMessage(f"txn.{text}", room_id, text))
+        assert await world.homeserver.find_sent(message) == sent
+        other = OutboundMessage("$question.1", room_id, "once")
+        assert await world.homeserver.find_sent(other) is None
+
+    async def test_the_generation_is_the_one_written_last(self, world: World) -> None:
+        assert await world.homeserver.generation() is None
+        for generation in (Generation("one", 1), Generation("two", 2)):
+            await world.homeserver.keep_generation(generation)
+            assert await world.homeserver.generation() == generation
 
     async def test_typing_and_receipts_are_taken(self, world: World) -> None:
         room_id = await shared_room(world)

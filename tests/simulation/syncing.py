@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from actors.model import MARKER_TYPE, InboundMessage, Instance, Invite, RoomId, UserId
+from actors.model import MARKER_TYPE, EventId, InboundMessage, Instance, Invite, RoomId, UserId
 from actors.ports import Gap, HomeserverRefused, RoomDelta, SyncDelta
+from actors.rules.reply_mark import REPLY_TYPE
 from tests.simulation.events import Event
 from tests.simulation.reading import read_message, read_snapshot
 from tests.simulation.room import SimulatedRoom
@@ -77,9 +78,11 @@ def read_gap(room: SimulatedRoom, me: UserId, token: str, stop_at: str, limit: i
     shown = gap[max(0, len(gap) - limit) :]
     messages, _ = _read(shown, me)
     if len(shown) < len(gap):
-        return Gap(messages, start=f"t_{shown[0].position}")
+        piece = [event for event in between if event.position >= shown[0].position]
+        return Gap(messages, start=f"t_{shown[0].position}", answered=_answered(piece, me))
     rejoined = any(map(_leaves, moves))
-    return Gap(messages, rejoined, begins=f"s_{since_then}" if rejoined else None)
+    begins = f"s_{since_then}" if rejoined else None
+    return Gap(messages, rejoined, begins=begins, answered=_answered(between, me))
 
 
 def read_since_own(room: SimulatedRoom, me: UserId, token: str, limit: int) -> Gap:
@@ -122,6 +125,7 @@ def _timeline(
         state_changed=limited
         or any(event.state_key is not None and event.type in SNAPSHOT_TYPES for event in events),
         gap_from=f"t_{first}" if limited else None,
+        answered=_answered(shown, me),
         replacement=read_snapshot(room, me).replacement
         if any(event.type == "m.room.tombstone" for event in events)
         else None,
@@ -143,6 +147,16 @@ def _read(events: Iterable[Event], me: UserId) -> tuple[tuple[InboundMessage, ..
     read = [read_message(event) for event in events if event.sender != me]
     messages = tuple(message for message in read if message is not None)
     return messages, len(read) - len(messages)
+
+
+def _answered(events: Iterable[Event], me: UserId) -> frozenset[EventId]:
+    """The questions in the marks of the bot's own messages."""
+    marks = [event.content.get(REPLY_TYPE) for event in events if event.sender == me]
+    return frozenset(
+        EventId(str(mark["to"]))
+        for mark in marks
+        if isinstance(mark, dict) and mark.get("state") in {"done", "failed"}
+    )
 
 
 def _is_own_member(event: Event, me: UserId) -> bool:

@@ -12,7 +12,7 @@ from actors.rules.generation import Doubt
 from actors.writes import AcceptMessage, KeepGeneration, PutIntent, PutRow, QueueMessage
 from supervisor.lifecycle import State
 from tests.simulation.faults import Fault
-from tests.stepping.harness import ALICE, BOT, Home, Run, World, quiet
+from tests.stepping.harness import ALICE, BOT, Home, Run, ScriptedPlatform, World, quiet
 from tests.store.values import inbound, outbound
 
 pytestmark = pytest.mark.anyio
@@ -290,3 +290,29 @@ async def test_a_room_that_is_gone_is_no_sign_of_a_backup() -> None:
             await quiet()
     assert reasons == []
     assert world.alice.replies(home.chat)[-1] == "You said: while down"
+
+
+@pytest.mark.parametrize("count", [3, 30], ids=["in one sync", "with a gap"])
+async def test_a_copy_of_the_same_generation_repeats_nothing_that_has_an_answer(
+    count: int,
+) -> None:
+    """A copy from a moment ago, or what a loss of power leaves: the answers are in the room."""
+    world, platform = World(), ScriptedPlatform()
+    async with world.live() as run:
+        home = await talked(world, run)
+        await quiet(5)
+        old = world.copy_of_store()
+        for number in range(count):
+            world.alice.say(home.chat, f"answered {number}")
+        world.alice.say(home.chat, "!rename New")
+        await quiet(5)
+        world.alice.rename(home.chat, "Newest")
+    said = world.alice.replies(home.chat)
+    world.store = old
+    world.server.forget_transactions()
+    world.alice.say(home.chat, "while down")
+    async with world.live(platform=platform):
+        await quiet(60)
+    assert world.alice.replies(home.chat) == (*said, "You said: while down")
+    assert [text for _, text, _ in platform.asked] == ["while down"]
+    assert world.server.room(home.chat).content("m.room.name") == {"name": "Newest"}

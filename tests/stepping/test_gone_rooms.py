@@ -127,7 +127,9 @@ async def test_a_room_that_is_purged_before_it_is_announced_is_made_again() -> N
         assert (intent.kind, intent.step) == (IntentKind.CHAT, IntentStep.CREATED)
         assert intent.room_id is not None
         world.server.purge(intent.room_id)
-        await quiet(60)
+        await quiet(run.bot.services.bounds.unclear_for_s)
+        assert world.creations() == 3
+        await quiet(30)
         assert world.alice.replies(home.chat)[-1].startswith("Plans (C3) is ready")
         assert len(world.alice.join_all()) == 1
 
@@ -152,7 +154,9 @@ async def test_messages_that_wait_for_a_purged_room_are_dropped() -> None:
         await quiet()
         assert await world.store.unsent_count() == 1
     world.server.purge(second)
+    before = len(world.server.writes)
     async with world.live():
         await quiet()
         assert await world.store.unsent_count() == 0
+        assert second not in {write.room_id for write in world.server.writes[before:]}
         assert await asked(world, home, "hello") == "You said: hello"

@@ -8,13 +8,14 @@ from pathlib import Path
 import anyio
 import pytest
 
+from actors.model import StoredGeneration
 from actors.ports import StoreUnavailable
-from actors.writes import PutIntent, PutRow
+from actors.writes import KeepGeneration, PutIntent, PutRow, Write
 from adapter.sqlite.group import GroupCommit, connected
 from adapter.sqlite.opening import prepare_file
 from adapter.sqlite.schema import STORE_SCHEMA
 from adapter.sqlite.statements import Statement, grouped, statement_for
-from tests.store.values import intent
+from tests.store.values import ALICE, intent
 
 pytestmark = pytest.mark.anyio
 
@@ -69,8 +70,9 @@ async def test_commits_that_come_during_a_transaction_share_the_next_one(tmp_pat
     assert len(keys(path)) == 51
 
 
-async def test_only_a_promise_waits_for_the_disk(tmp_path: Path) -> None:
-    promise = statement_for(PutIntent(intent("n")), now=0)
+@pytest.mark.parametrize("write", [PutIntent(intent("n")), KeepGeneration(StoredGeneration(ALICE))])
+async def test_only_a_promise_waits_for_the_disk(tmp_path: Path, write: Write) -> None:
+    promise = statement_for(write, now=0)
     async with traced(tmp_path / "cache.db") as (group, trace):
         for statements in ([put("a")], [put("b"), promise], [put("c")]):
             await group.submit(statements)

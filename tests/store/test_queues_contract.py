@@ -4,14 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from actors.model import EventId, IntentStep, Nonce
+from actors.model import Attempt, EventId, Generation, IntentStep, Nonce, StoredGeneration
 from actors.ports import Waiting
 from actors.writes import (
+    VOID_QUEUES,
     AcceptMessage,
     CloseGap,
     CountAttempt,
     FinishMessage,
+    KeepGeneration,
     MarkSent,
+    MarkTried,
     OpenGap,
     PutIntent,
     QueueMessage,
@@ -146,6 +149,17 @@ async def test_a_known_transaction_keeps_its_first_text(opened: Stores) -> None:
         assert await store.unsent(ROOM, 10) == (outbound("a"),)
 
 
+async def test_only_the_first_attempt_is_remembered(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([QueueMessage(outbound("a")), QueueMessage(outbound("b"))])
+        await store.commit([MarkTried("a", "one session"), MarkTried("unknown", "any")])
+        first, untried = await store.unsent(ROOM, 10)
+        assert first.tried == Attempt(opened.clock.now, "one session")
+        assert untried.tried is None
+        await store.commit([MarkTried("a", "another session")])
+        assert (await store.unsent(ROOM, 10))[0] == first
+
+
 # --- position and intents
 
 
@@ -263,3 +277,53 @@ async def test_pruning_goes_on_until_all_is_deleted(opened: Stores) -> None:
         await store.commit([AcceptMessage(inbound(name)) for name in names])
         await store.commit([FinishMessage(EventId(f"${name}")) for name in names])
         assert await store.prune(before=opened.clock.now + 1) == PRUNE_LIMIT + 7
+
+
+# --- the generation
+
+
+async def test_the_generation_is_the_one_kept_last(opened: Stores) -> None:
+    one = StoredGeneration(BOB, Generation("g1", 1), coming=Generation("g2", 2), highest=2)
+    other = StoredGeneration(BOB, Generation("g2", 2), highest=2)
+    async with opened() as store:
+        assert await store.generation() is None
+        for generation in (one, other):
+            await store.commit([KeepGeneration(generation)])
+            assert await store.generation() == generation
+        assert await store.position() is None
+
+
+async def test_the_newest_event_is_that_which_came_or_went_last(opened: Stores) -> None:
+    async with opened() as store:
+        assert await store.newest_event() is None
+        await store.commit([QueueMessage(outbound("unsent")), AcceptMessage(inbound("a"))])
+        assert await store.newest_event() == (ROOM, "$a")
+        opened.clock.now += 1
+        await store.commit([QueueMessage(outbound("b", OTHER_ROOM))])
+        assert await store.newest_event() == (ROOM, "$a")
+        await store.commit([MarkSent("b", EventId("$b"))])
+        assert await store.newest_event() == (OTHER_ROOM, "$b")
+        opened.clock.now += 1
+        await store.commit([AcceptMessage(inbound("c"))])
+        assert await store.newest_event() == (ROOM, "$c")
+
+
+async def test_void_queues_hold_nothing_that_waits(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit(
+            [
+                AcceptMessage(inbound("a")),
+                AcceptMessage(inbound("dead")),
+                FinishMessage(EventId("$dead"), dead=True),
+                QueueMessage(outbound("t")),
+                PutIntent(intent("n")),
+                OpenGap(ROOM, "s1", "s2"),
+            ]
+        )
+        await store.commit([*VOID_QUEUES, OpenGap(OTHER_ROOM, "", "s3")])
+        assert await store.waiting_count() == 0
+        assert await store.unsent_count() == 0
+        assert await store.intent_owners() == ()
+        assert await store.gaps() == (OpenGap(OTHER_ROOM, "", "s3"),)
+        await store.commit([AcceptMessage(inbound("a")), QueueMessage(outbound("t"))])
+        assert (await store.waiting_count(), await store.unsent_count()) == (0, 0)

@@ -39,6 +39,8 @@ PROOFS: Final = {
         "a_rate_limited_send_waits_and_keeps_the_order",
         "a_send_whose_answer_was_lost_is_sent_once",
         "a_transaction_is_carried_out_once",
+        "after_a_day_a_reply_is_looked_for_before_it_is_sent_again",
+        "with_another_session_a_reply_is_looked_for_before_it_is_sent_again",
         "a_sender_waits_no_longer_once_another_room_was_answered",
         "a_sender_waits_no_longer_once_the_bot_is_live_again",
         "one_room_that_refuses_oddly_keeps_its_reply_and_stops_nobody",
@@ -68,6 +70,10 @@ PROOFS: Final = {
     10: (
         "after_a_loss_of_the_store_old_messages_are_not_answered_again",
         "an_invite_that_waited_for_the_bot_is_answered",
+        "a_backup_from_after_the_last_generation_is_betrayed_by_a_missing_event",
+        "after_a_restore_of_the_homeserver_every_message_is_answered_once",
+        "what_waits_in_an_old_database_is_not_carried_out",
+        "a_copy_of_the_same_generation_repeats_nothing_that_has_an_answer",
     ),
     11: (
         "a_loss_of_the_store_between_two_boots_gives_identical_rows",
@@ -88,6 +94,7 @@ PROOFS: Final = {
         "a_database_that_nobody_touched_since_the_shutdown_is_known_again",
         "a_database_written_since_the_shutdown_is_not_trusted",
         "the_bot_walks_through_an_outage_and_back_to_live",
+        "a_chat_purged_while_the_bot_is_down_is_not_listed",
     ),
     16: (
         "going_live_writes_what_is_missing_once",
