@@ -406,14 +406,17 @@ def _is_invite(intent: Intent) -> bool:
 def _rank(intent: Intent) -> int:
     """The rank of an intent: the lowest goes first, and among equals the oldest.
 
-    A promised Space is created before an onboarding looks whether the owner has one.
+    A promised Space is created before an onboarding looks whether the owner has one. An onboarding
+    that only shows the way back does not wait for a chat.
     """
     match intent.kind:
         case IntentKind.INVITED:
             return 0
         case IntentKind.SPACE | IntentKind.FIRST_CHAT:
             return 1
-        case IntentKind.ONBOARD | IntentKind.CHAT:
+        case IntentKind.ONBOARD:
             return 2
+        case IntentKind.CHAT:
+            return 3
         case _:
             assert_never(intent.kind)

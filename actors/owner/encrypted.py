@@ -1,6 +1,7 @@
 """Creates nothing on a homeserver that encrypts new rooms, and gives up what it made there."""
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import structlog
 
@@ -13,6 +14,9 @@ from actors.writes import DeleteRow, PutIntent, Write
 
 _log = structlog.get_logger()
 
+OCCASION: Final = "encrypted"
+"""The reason to wait, in the transaction id of the notice."""
+
 
 @dataclass(frozen=True, slots=True)
 class EncryptedRooms:
@@ -21,17 +25,20 @@ class EncryptedRooms:
     work: OwnerWork
 
     async def must_wait(self, intent: Intent) -> bool:
-        """Whether the intent must create no room now. If so, its owner knows why.
+        """Whether the intent must create no room now. If so, the owner knows why.
 
-        The serving activity tells the owner's actor regularly to look again.
+        The owner's other intents wait behind it, perhaps for days, so those are told of as well. The
+        serving activity tells the owner's actor regularly to look again.
         """
         services = self.work.services
         if not await services.encryption.forbids(intent.nonce):
             return False
-        if not intent.told_queued:
-            reason = services.encryption.reason
-            _log.warning("creation_waits", owner=self.work.owner, reason=reason)
-        await self.work.say_queued(intent, services.texts.creation_encrypted, "encrypted")
+        for waiting in await services.store.open_intents(self.work.owner):
+            answers_invite = waiting.kind is IntentKind.INVITED  # the bot is not in that room yet
+            if not answers_invite and not self.work.knows(waiting, OCCASION):
+                reason = services.encryption.reason
+                _log.warning("creation_waits", owner=self.work.owner, reason=reason)
+                await self.work.say_queued(waiting, services.texts.creation_encrypted, OCCASION)
         return True
 
     async def gave_up(self, intent: Intent, room_id: RoomId) -> bool:

@@ -66,8 +66,7 @@ class OwnerWork:
         new reason, named by `occasion`, is told as well.
         """
         creations = self.services.registry.creations
-        told = creations.told(intent.nonce)
-        knows = intent.told_queued if told is None else told == occasion
+        knows = self.knows(intent, occasion)
         messages = [] if knows else self.notice(intent, occasion, body)
         waiting = [
             other
@@ -79,6 +78,14 @@ class OwnerWork:
         await self.commit([stored, *(others if messages else ()), *messages], intent)
         for each in (intent, *(waiting if messages else ())):
             creations.note_told(each.nonce, occasion)
+
+    def knows(self, intent: Intent, occasion: str) -> bool:
+        """Whether the owner was told that an intent waits, and for which reason.
+
+        Only this run knows the reason.
+        """
+        told = self.services.registry.creations.told(intent.nonce)
+        return intent.told_queued if told is None else told == occasion
 
     async def give_up(self, intent: Intent, body: str) -> None:
         """Finish an intent that can't be carried out, and tell the owner why."""

@@ -239,3 +239,34 @@ async def test_another_reason_to_wait_is_told_as_well() -> None:
         world.server.encrypts_new_rooms = True
         await quiet(120)
         assert world.alice.replies(direct) == (ENGLISH.creation_queued, TOLD)
+
+
+async def test_what_is_asked_for_later_is_told_of_as_well() -> None:
+    world = encrypting(declared=True)
+    async with world.live() as run:
+        chat = await one_home(world, run)
+        await quiet(60)
+        world.alice.say(chat, "!new Garden")
+        await quiet(60)
+        world.alice.say(chat, "!new Books")
+        await quiet(60)
+        second = world.alice.direct_chat_with(BOT)
+        await quiet(120)
+        assert world.alice.replies(chat) == (TOLD, TOLD)
+        assert world.alice.replies(second)[-1].startswith("Welcome back!")
+        world.server.encrypts_new_rooms = False
+        await quiet(120)
+        assert await chat_ids(world) == ["C1", "C2", "C3"]
+
+
+async def test_a_second_invite_of_a_person_who_waits_is_answered() -> None:
+    world = encrypting(declared=True)
+    async with world.live():
+        first = world.alice.direct_chat_with(BOT)
+        await quiet(60)
+        second = world.alice.direct_chat_with(BOT)
+        await quiet(60)
+        assert world.alice.replies(first) == world.alice.replies(second) == (TOLD,)
+        world.server.encrypts_new_rooms = False
+        await quiet(120)
+        assert world.creations() == 2

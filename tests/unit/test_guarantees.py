@@ -61,6 +61,7 @@ PROOFS: Final = {
         "a_message_in_a_room_with_others_makes_nothing",
         "what_waits_when_the_bot_leaves_is_dropped",
         "what_waits_is_dropped_when_the_bot_is_out_and_back_before_it_looks",
+        "the_way_is_told_once_in_an_hour",
     ),
     9: (
         "a_message_that_failed_five_times_is_dead_and_its_sender_told_once",
@@ -112,7 +113,11 @@ PROOFS: Final = {
         "two_invites_at_once_make_one_space",
         "an_owner_with_a_room_that_cannot_be_read_gets_no_new_one_before_it_can",
     ),
-    20: ("a_rate_limited_creation_is_told_once_and_carried_out",),
+    20: (
+        "a_rate_limited_creation_is_told_once_and_carried_out",
+        "nothing_is_created_and_the_person_is_told_once",
+        "another_reason_to_wait_is_told_as_well",
+    ),
     21: (
         "the_state_changes_only_after_the_journal_has_it",
         "every_transition_is_journaled_before_the_next_activity",
