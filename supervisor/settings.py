@@ -1,7 +1,6 @@
-"""Reads the environment once into frozen values. No other module reads it."""
+"""Turns the variables of the environment and of `.env` into frozen values, once."""
 
 import logging
-import os
 import re
 import stat
 from collections.abc import Callable, Mapping
@@ -12,12 +11,11 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -30,10 +28,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from actors.model import UserId
 from actors.rules.addressing import Answers
 from supervisor.allowed import AllowedUsers, allowed_users, everyone_on
+from supervisor.proxies import ProxySetting, proxy_for
+from supervisor.variables import DOTENV, ENCODING, broken_lines, names_present, variables
 
-DOTENV: Final = Path(".env")
-_ENCODING: Final = "utf-8-sig"
-"""UTF-8, with the mark that some editors put in front of the first line."""
 DEFAULT_DEVICE_ID: Final = "SURFACESBOT"
 
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
@@ -78,9 +75,11 @@ def _homeserver(url: str) -> str:
         raise ValueError("is not a URL: write it like https://matrix.example.org")
     if parts.username is not None or parts.password is not None:
         raise ValueError("contains a user name: remove it, MATRIX_USER_ID names the account")
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError("has a path, a query or a fragment: remove it, /_matrix included")
-    return f"{parts.scheme}://{parts.netloc}"
+    if "/_matrix" in parts.path:
+        raise ValueError("has a path of the Matrix API: remove it, /_matrix included")
+    if "?" in url or "#" in url:
+        raise ValueError("has, after the host or a path, a query or a fragment: remove it")
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
 def _user_id(text: str) -> UserId:
@@ -191,7 +190,7 @@ class LocalSettings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=DOTENV,
-        env_file_encoding=_ENCODING,
+        env_file_encoding=ENCODING,
         case_sensitive=True,
         extra="ignore",
         frozen=True,
@@ -262,6 +261,13 @@ class Settings(LocalSettings):
             raise ValueError("ends with a line break: remove it")
         return password
 
+    _proxy: ProxySetting | None = PrivateAttr(default=None)
+
+    @property
+    def proxy(self) -> ProxySetting | None:
+        """The proxy between the bot and the homeserver, if the environment names one."""
+        return self._proxy
+
     @property
     def server_name(self) -> str:
         """The server part of the bot's user id."""
@@ -271,7 +277,8 @@ class Settings(LocalSettings):
     def secrets(self) -> tuple[str, ...]:
         """The values that must not appear in the log."""
         given = (self.password, self.access_token)
-        return tuple(secret.get_secret_value() for secret in given if secret is not None)
+        of_proxy = self._proxy.secrets if self._proxy else ()
+        return (*(secret.get_secret_value() for secret in given if secret is not None), *of_proxy)
 
     def allows(self, user_id: str) -> bool:
         """Whether this person may have a Space."""
@@ -291,7 +298,12 @@ _Loaded = TypeVar("_Loaded", bound=LocalSettings)
 
 def load_settings() -> Settings:
     """Read the environment and `.env`. Raises SettingsRefused with all errors at once."""
-    return _load(Settings)
+    settings = _load(Settings)
+    try:
+        settings._proxy = proxy_for(settings.homeserver, variables())  # noqa: SLF001
+    except ValueError as error:
+        raise SettingsRefused(str(error), *hints()) from None
+    return settings
 
 
 def load_local_settings() -> LocalSettings:
@@ -303,7 +315,7 @@ def _load(kind: type[_Loaded]) -> _Loaded:
     logging.getLogger("dotenv.main").setLevel(logging.ERROR)  # it names neither file nor remedy
     broken: tuple[str, ...] = ()
     try:
-        broken = _broken_lines()
+        broken = broken_lines()
         loaded = kind()
         if not broken:
             return loaded
@@ -313,19 +325,6 @@ def _load(kind: type[_Loaded]) -> _Loaded:
     except (OSError, UnicodeDecodeError) as error:
         lines = (f"{DOTENV}: cannot be read ({_cause(error)}): repair the file or remove it",)
     raise SettingsRefused(*lines, *hints()) from None
-
-
-def _broken_lines() -> tuple[str, ...]:
-    """A sentence for each line of `.env` that is no assignment. It does not repeat the line."""
-    if not DOTENV.exists():
-        return ()
-    with DOTENV.open(encoding=_ENCODING) as stream:
-        numbers = [binding.original.line for binding in parse_stream(stream) if binding.error]
-    return tuple(
-        f"{DOTENV}, line {number}: is not of the form NAME=value, or a quote is not closed: "
-        "correct the line or remove it"
-        for number in numbers
-    )
 
 
 def _cause(error: OSError | UnicodeDecodeError) -> str:
@@ -367,7 +366,7 @@ def hints() -> tuple[str, ...]:
     Without it, a misspelt MATRIX_ALLOWED_USERS would silently allow every user.
     """
     known = {str(field.validation_alias) for field in Settings.model_fields.values()}
-    present = _names_present()
+    present = names_present()
     lines: list[str] = []
     for name in sorted(present - known):
         if not name.upper().startswith(_PREFIXES):
@@ -377,10 +376,3 @@ def hints() -> tuple[str, ...]:
             [f"{name}: is not a variable of the bot: did you mean {meant[0]}?"] if meant else []
         )
     return tuple(lines)
-
-
-def _names_present() -> set[str]:
-    try:
-        return {*os.environ, *dotenv_values(DOTENV, encoding=_ENCODING)}
-    except (OSError, UnicodeDecodeError):
-        return set(os.environ)

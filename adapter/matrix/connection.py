@@ -8,6 +8,7 @@ import aiohttp
 import anyio
 import msgspec
 import structlog
+from yarl import URL
 
 from actors.bounds import Bounds
 from actors.meter import Meter
@@ -19,8 +20,15 @@ from actors.ports import (
     SessionRevoked,
 )
 from adapter.matrix.bodies import WhoAmI
-from adapter.matrix.errors import TRANSPORT_ERRORS, error_for, unavailable
+from adapter.matrix.errors import (
+    PROXY_LOGIN_WANTED,
+    TRANSPORT_ERRORS,
+    error_for,
+    login_wanted,
+    unavailable,
+)
 from adapter.matrix.lenient import UNDECODABLE, Decoder, Malformed
+from adapter.matrix.proxy import Proxy
 
 _PREFIX: Final = "/_matrix/client/v3/"
 _LONG_POLL: Final = f"{_PREFIX}sync"
@@ -65,9 +73,14 @@ class Connection:
     """Requests over a client, with its access token in a header and never in a URL."""
 
     def __init__(
-        self, client: Client, meter: Meter | None = None, bounds: Bounds = Bounds()
+        self,
+        client: Client,
+        meter: Meter | None = None,
+        bounds: Bounds = Bounds(),
+        proxy: Proxy | None = None,
     ) -> None:
         self._client = client
+        self._proxy = proxy
         self.bounds = bounds
         self.revoked_token = ""
         """The last token of which the homeserver said twice that it is no longer good."""
@@ -168,6 +181,8 @@ class Connection:
         timeout_s: float,
     ) -> A:
         status, headers, content = await self._exchange(method, path, body, timeout_s)
+        if status == PROXY_LOGIN_WANTED and self._proxy is not None:
+            raise HomeserverUnavailable(login_wanted(self._proxy))
         error = error_for(status, headers, content, has_token=bool(self.access_token))
         if error is not None:
             raise error
@@ -194,9 +209,9 @@ class Connection:
                 async with response:
                     content = await response.read()
         except TRANSPORT_ERRORS as error:
-            raise unavailable(error, timeout_s) from error
+            raise unavailable(error, timeout_s, self._proxy) from error
         if response.history:
-            target = response.url.origin()
+            target = redirected_to(str(response.url), path)
             raise HomeserverUnavailable(f"redirected: is MATRIX_HOMESERVER {target}?")
         return response.status, response.headers, content
 
@@ -205,6 +220,12 @@ class Connection:
         if self.access_token:
             headers["Authorization"] = f"Bearer {self.access_token}"
         return headers
+
+
+def redirected_to(url: str, path: str) -> str:
+    """The homeserver's URL according to a redirect to `url` of a request for `path`."""
+    before, found, _ = url.partition(f"/{path.lstrip('/').partition('/')[0]}/")
+    return before if found else str(URL(url).origin())
 
 
 def path_to(*parts: str, **query: str | int) -> str:

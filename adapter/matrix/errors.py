@@ -22,6 +22,7 @@ from actors.ports import (
 from adapter.matrix.codes import About, about
 from adapter.matrix.lenient import UNDECODABLE, Decoder, Malformed
 from adapter.matrix.problems import Problem, problem_in, refusal_for_now
+from adapter.matrix.proxy import Proxy
 
 TRANSPORT_ERRORS: Final = (aiohttp.ClientError, TimeoutError, OSError)
 """Errors that a request can raise before it has an answer."""
@@ -37,6 +38,7 @@ _BAD_REQUEST: Final = 400
 _UNAUTHORIZED: Final = 401
 _body_decoder: Final = Decoder(dict[str, object])
 _ABOUT_TOKENS: Final = frozenset({"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"})
+PROXY_LOGIN_WANTED: Final = 407
 
 
 def error_for(
@@ -62,9 +64,36 @@ def error_for(
     return _refusal(status, headers, problem, has_token=has_token)
 
 
-def unavailable(error: Exception, timeout_s: float) -> HomeserverUnavailable:
+def unavailable(
+    error: Exception, timeout_s: float, proxy: Proxy | None = None
+) -> HomeserverUnavailable:
     """The port error for a transport failure, with a short reason and no request details."""
-    return HomeserverUnavailable(_transport_reason(error, timeout_s)[:_REASON_LIMIT])
+    reason = _transport_reason(error, timeout_s)
+    if proxy is not None:
+        reason = _proxy_reason(error, proxy) or f"{reason} (through the proxy {proxy.address})"
+    return HomeserverUnavailable(reason[:_REASON_LIMIT])
+
+
+def login_wanted(proxy: Proxy) -> str:
+    """The reason for an answer with status 407."""
+    wants = "does not accept the user name and the password in the variable that names it"
+    if not proxy.has_credentials:
+        wants = "wants a user name and a password: add them to the variable that names it"
+    return f"the proxy {proxy.address} {wants} (407)"
+
+
+def _proxy_reason(error: Exception, proxy: Proxy) -> str | None:
+    """The reason for an error of the proxy itself; None for any other error."""
+    match error:
+        case aiohttp.ClientHttpProxyError(status=407):
+            return login_wanted(proxy)
+        case aiohttp.ClientHttpProxyError():
+            said = f"{error.status} {error.message}".strip()
+            return f"the proxy {proxy.address} opens no way to the homeserver: {said}"
+        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientConnectorDNSError():
+            return f"the proxy {proxy.address} cannot be reached: {_transport_reason(error, 0)}"
+        case _:
+            return None
 
 
 def _refusal(

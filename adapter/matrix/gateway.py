@@ -55,6 +55,7 @@ from adapter.matrix.provisioning import (
     join_rules_content,
     link_content,
 )
+from adapter.matrix.proxy import Proxy, ThroughProxy
 from adapter.matrix.rooms import RoomReader
 from adapter.matrix.session import SessionFile
 from adapter.matrix.timeline import events_since_join, messages_of
@@ -95,6 +96,7 @@ class Gateway:
         access_token: str | None = None,
         device_id: str = DEFAULT_DEVICE_ID,
         visiting: bool = False,
+        proxy: Proxy | None = None,
         client: AsyncClient | None = None,
         meter: Meter | None = None,
         bounds: Bounds = Bounds(),
@@ -111,7 +113,7 @@ class Gateway:
         )
         self._me = user_id
         self._owns_client = client is None
-        self._http = Connection(client or _new_client(credentials), meter, bounds)
+        self._http = Connection(client or _new_client(credentials, proxy), meter, bounds, proxy)
         self._login = Login(self._http, credentials)
         self._rooms = RoomReader(self._http, user_id)
         self._evidence = Evidence(self._http, user_id)
@@ -409,10 +411,17 @@ def _oldest_first(messages: list[InboundMessage]) -> tuple[InboundMessage, ...]:
     return tuple(reversed(messages))
 
 
-def _new_client(credentials: Credentials) -> Client:
+def _new_client(credentials: Credentials, proxy: Proxy | None) -> Client:
     """A client without retries of its own: they would hide outages and repeat `createRoom`."""
     config = AsyncClientConfig(max_timeouts=0, max_limit_exceeded=0, encryption_enabled=False)
-    client: Client = AsyncClient(
-        credentials.homeserver, credentials.user_id, credentials.device_id, config=config
-    )
+    given = (credentials.homeserver, credentials.user_id, credentials.device_id)
+    if proxy is None:
+        direct: Client = AsyncClient(*given, config=config)
+        return direct
+    client = _ProxiedClient(*given, config=config)
+    client.through = proxy
     return client
+
+
+class _ProxiedClient(ThroughProxy, AsyncClient):  # type: ignore[misc]
+    """nio's client through a proxy."""

@@ -7,7 +7,7 @@ from actors.bounds import Bounds
 from actors.ports import CredentialsRefused, Homeserver, PortError, RateLimited, RefusedForNow
 from adapter.matrix.gateway import Gateway
 from supervisor.app.findings import Finding, check_homeserver, check_paths
-from supervisor.app.gateway import open_gateway
+from supervisor.app.gateway import open_gateway, proxy_of
 from supervisor.serving.refusals import refusal_of_account
 from supervisor.settings import Settings
 
@@ -20,7 +20,13 @@ async def check(settings: Settings, tell: Callable[[Finding], None]) -> None:
     tell(Finding(ok=True, what="the settings are complete"))
     for finding in check_paths(settings):
         tell(finding)
-    server = await check_homeserver(settings.homeserver)
+    proxy = proxy_of(settings)
+    if proxy is not None and settings.proxy is not None:
+        what = (
+            f"requests go through the proxy {proxy.address}, which {settings.proxy.variable} names"
+        )
+        tell(Finding(ok=True, note=True, what=what))
+    server = await check_homeserver(settings.homeserver, proxy)
     for finding in (server, *server.more):
         tell(finding)
     for finding in await _check_account(settings) if server.ok else ():

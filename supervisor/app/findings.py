@@ -11,6 +11,8 @@ from typing import Final
 import aiohttp
 
 from adapter.matrix.bodies import ENCRYPTION_FORCED_FEATURE
+from adapter.matrix.errors import PROXY_LOGIN_WANTED, login_wanted, unavailable
+from adapter.matrix.proxy import Proxy
 from supervisor.settings import LocalSettings
 
 _TIMEOUT_S: Final = 15
@@ -86,18 +88,33 @@ def _write_fault(existing: Path) -> str | None:
     return None
 
 
-async def check_homeserver(url: str) -> Finding:
-    """Check whether a Matrix homeserver answers at this base URL, and what it does to new rooms."""
+async def check_homeserver(url: str, proxy: Proxy | None = None) -> Finding:
+    """Check whether a Matrix homeserver answers at this URL, and what it does to new rooms.
+
+    The request goes through the proxy, if there is one.
+    """
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+    headers, tunnel = proxy.headers(url) if proxy else ({}, {})
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(f"{url}/_matrix/client/versions") as response,
+            session.get(
+                f"{url}/_matrix/client/versions",
+                headers=headers,
+                proxy=proxy.address if proxy else None,
+                proxy_headers=tunnel if proxy else None,
+            ) as response,
         ):
             status, body = response.status, await _json(response)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        return _unreachable(url, _cause(error))
+        return _unreachable(url, _cause(error) if proxy is None else _cause_at(proxy, error))
+    if proxy is not None and status == PROXY_LOGIN_WANTED:
+        return _unreachable(url, login_wanted(proxy))
     return replace(_answered(url, status, body), more=_about_encryption(body))
+
+
+def _cause_at(proxy: Proxy, error: Exception) -> str:
+    return str(unavailable(error, _TIMEOUT_S, proxy))
 
 
 async def _json(response: aiohttp.ClientResponse) -> object:

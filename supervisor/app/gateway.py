@@ -12,6 +12,7 @@ from actors.bounds import Bounds
 from actors.meter import Meter
 from actors.ports import PortError
 from adapter.matrix.gateway import Gateway
+from adapter.matrix.proxy import Proxy
 from adapter.matrix.session import SessionFile
 from supervisor.settings import Settings
 
@@ -35,9 +36,15 @@ def gateway_for(
         access_token=_revealed(settings.access_token),
         device_id=settings.device_id,
         visiting=visiting,
+        proxy=proxy_of(settings),
         meter=meter,
         bounds=bounds,
     )
+
+
+def proxy_of(settings: Settings) -> Proxy | None:
+    """The proxy between the bot and the homeserver, if the environment names one."""
+    return None if settings.proxy is None else Proxy.of(settings.proxy.url)
 
 
 @asynccontextmanager

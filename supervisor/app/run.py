@@ -39,7 +39,7 @@ from adapter.sqlite.inline import InlineStore
 from adapter.sqlite.journal import SqliteJournal, read_journal
 from adapter.sqlite.opening import copy_database
 from adapter.sqlite.store import SqliteStore
-from supervisor.app.gateway import gateway_for, open_gateway
+from supervisor.app.gateway import gateway_for, open_gateway, proxy_of
 from supervisor.app.status import Observer
 from supervisor.current import Stopped
 from supervisor.lifecycle import MACHINE, Trigger
@@ -151,6 +151,8 @@ async def _bot(
     settings: Settings, boot: str, observer: Observer, parts: Parts
 ) -> AsyncIterator[tuple[Bot, TransitionLog, SqliteStore]]:
     gateway = gateway_for(settings, meter=observer.meter, bounds=parts.bounds)
+    if (proxy := proxy_of(settings)) is not None:
+        _log.info("proxy_used", proxy=proxy.address)
     try:
         async with AsyncExitStack() as stack:
             open_journal = partial(

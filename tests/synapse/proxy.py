@@ -101,11 +101,14 @@ class FaultProxy:
     """Passes everything on to a homeserver but what a rule takes; the newest rule comes first.
 
     `forwarded` is every request that has reached the homeserver, in order. With `tls`, the bot
-    has to speak HTTPS to it.
+    has to speak HTTPS to it. With `prefix`, the homeserver is below that path, and nothing else.
     """
 
-    def __init__(self, homeserver_url: str, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, homeserver_url: str, tls: ssl.SSLContext | None = None, prefix: str = ""
+    ) -> None:
         self._homeserver_url = homeserver_url
+        self._prefix = prefix
         self._tls = tls
         self._rules: list[Rule] = []
         app = web.Application(client_max_size=1 << 24)
@@ -113,6 +116,8 @@ class FaultProxy:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GOODBYE_S)
         self._http: aiohttp.ClientSession | None = None
         self.forwarded: list[Request] = []
+        self.strays: list[str] = []
+        """The paths of requests outside of the prefix."""
         self.url = ""
 
     async def __aenter__(self) -> Self:
@@ -122,7 +127,7 @@ class FaultProxy:
         site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls)
         await site.start()
         scheme = "https" if self._tls else "http"
-        self.url = f"{scheme}://127.0.0.1:{self._runner.addresses[0][1]}"
+        self.url = f"{scheme}://127.0.0.1:{self._runner.addresses[0][1]}{self._prefix}"
         return self
 
     async def __aexit__(
@@ -160,7 +165,11 @@ class FaultProxy:
 
     async def _handle(self, incoming: web.Request) -> web.StreamResponse:
         content = await incoming.read()
-        request = _request(incoming.method, incoming.rel_url, content)
+        if not incoming.raw_path.startswith(self._prefix):
+            self.strays.append(incoming.raw_path)
+            return web.Response(status=404, text="<html>no such page</html>")
+        url = URL(incoming.raw_path.removeprefix(self._prefix), encoded=True)
+        request = _request(incoming.method, url, content)
 
         async def forward() -> Answer:
             self.forwarded.append(request)
@@ -177,7 +186,8 @@ class FaultProxy:
     async def _forward(self, incoming: web.Request, content: bytes) -> Answer:
         if self._http is None:
             raise RuntimeError("the proxy is closed")
-        url = URL(f"{self._homeserver_url}{incoming.raw_path}", encoded=True)
+        path = incoming.raw_path.removeprefix(self._prefix)
+        url = URL(f"{self._homeserver_url}{path}", encoded=True)
         headers = _end_to_end(incoming.headers)
         try:
             async with self._http.request(

@@ -7,22 +7,17 @@ import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, Final
 
 import anyio
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from demo.bot import BotProcess
 from demo.person import Person
 from demo.synapse import ThrowawaySynapse
 from supervisor.lifecycle import LIFECYCLE, MACHINE, State, Trigger
+from tests.certificates import Certificate
 from tests.synapse.conftest import PASSWORD, MakeBot, account_of, unique
 from tests.synapse.home import move_in
 from tests.synapse.program import surfaces_bot
@@ -177,35 +172,6 @@ async def test_a_fault_on_the_way_is_told_and_survived(
 
 
 # ---------------------------------------------------------------- its certificate
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """A certificate for the loopback address, signed by itself."""
-
-    pem: Path
-
-    @classmethod
-    def made(cls, pem: Path) -> "Certificate":
-        """Make one, with its key, in one file."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-        now, day = datetime.now(UTC), timedelta(days=1)
-        address = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
-        certificate = (
-            x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-            .not_valid_before(now - day)
-            .not_valid_after(now + day)
-            .add_extension(address, critical=False)
-            .sign(key, hashes.SHA256())
-        )
-        private = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        pem.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-        return cls(pem)
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_waited_out(

@@ -45,6 +45,9 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Environment:
     monkeypatch.chdir(tmp_path)
     for name in {str(field.validation_alias) for field in Settings.model_fields.values()}:
         monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
     return Environment(monkeypatch, tmp_path)
 
 
@@ -108,6 +111,9 @@ def test_every_mistake_is_told_at_once_on_a_line_that_names_the_variable(
         ("MATRIX_HOMESERVER", "https://[::1", "is not a URL"),
         ("MATRIX_HOMESERVER", "https://example.org/_matrix/client", "/_matrix included"),
         ("MATRIX_HOMESERVER", "https://example.org?x=1", "a path, a query or a fragment"),
+        ("MATRIX_HOMESERVER", "https://example.org/matrix/_matrix", "/_matrix included"),
+        ("MATRIX_HOMESERVER", "https://example.org/matrix#x", "a query or a fragment"),
+        ("HTTPS_PROXY", "socks5://localhost:1080", "names a socks5 proxy"),
         ("MATRIX_HOMESERVER", "https://me:hush-hush@example.org", "remove it"),
         ("MATRIX_USER_ID", "bot", "@bot:example.org"),
         ("MATRIX_USER_ID", "bot:example.org", "@bot:example.org"),
@@ -180,6 +186,9 @@ def test_an_empty_password_is_a_missing_one(environment: Environment) -> None:
         ("https://example.org/", "https://example.org"),
         ("http://127.0.0.1:8008", "http://127.0.0.1:8008"),
         ("http://[::1]:8008/", "http://[::1]:8008"),
+        ("https://example.org/matrix", "https://example.org/matrix"),
+        ("https://example.org/a/b//", "https://example.org/a/b"),
+        ("https://example.org//", "https://example.org"),
     ],
 )
 def test_a_slash_after_the_homeserver_is_dropped(
@@ -198,6 +207,21 @@ def test_the_status_address_may_be_of_either_family(
 ) -> None:
     environment.put(STATUS_BIND=text)
     assert load_settings().status_bind == bind
+
+
+def test_a_proxy_is_found_in_the_environment_and_in_the_dotenv_file(
+    environment: Environment,
+) -> None:
+    assert load_settings().proxy is None
+    text = "HTTPS_PROXY=http://me:hush-hush@proxy.example.org:3128\n"
+    (environment.folder / ".env").write_text(text, encoding="utf-8")
+    loaded = load_settings()
+    assert loaded.proxy is not None
+    assert loaded.proxy.variable == "HTTPS_PROXY"
+    assert "hush-hush" in loaded.secrets
+    assert "hush-hush" not in f"{loaded!r} {loaded}"
+    environment.put(NO_PROXY="example.org")
+    assert load_settings().proxy is None
 
 
 def test_levels_and_formats_may_be_written_in_any_case(environment: Environment) -> None:

@@ -1,0 +1,42 @@
+"""The variables of the environment and of `.env`, and the broken lines of `.env`."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from dotenv import dotenv_values
+from dotenv.parser import parse_stream
+
+DOTENV: Final = Path(".env")
+ENCODING: Final = "utf-8-sig"
+"""UTF-8, with the mark that some editors put in front of the first line."""
+
+
+def variables() -> dict[str, str]:
+    """The variables of `.env` and of the environment, which wins.
+
+    Raises OSError or UnicodeDecodeError if the file cannot be read.
+    """
+    in_file = dotenv_values(DOTENV, encoding=ENCODING)
+    return {name: value or "" for name, value in in_file.items()} | dict(os.environ)
+
+
+def names_present() -> set[str]:
+    """The names of all variables; without those of a file that cannot be read."""
+    try:
+        return set(variables())
+    except (OSError, UnicodeDecodeError):
+        return set(os.environ)
+
+
+def broken_lines() -> tuple[str, ...]:
+    """A sentence for each line of `.env` that is no assignment. It does not repeat the line."""
+    if not DOTENV.exists():
+        return ()
+    with DOTENV.open(encoding=ENCODING) as stream:
+        numbers = [binding.original.line for binding in parse_stream(stream) if binding.error]
+    return tuple(
+        f"{DOTENV}, line {number}: is not of the form NAME=value, or a quote is not closed: "
+        "correct the line or remove it"
+        for number in numbers
+    )
