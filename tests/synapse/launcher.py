@@ -95,7 +95,7 @@ def make_deaf() -> None:
                 await anyio.sleep(1)
         return await reply(self, chat, text, key)
 
-    GuardedPlatform.reply = deaf  # type: ignore[method-assign]
+    GuardedPlatform.reply = deaf  # type: ignore[method-assign,assignment]
 
 
 def launch(words: Collection[str]) -> int:
