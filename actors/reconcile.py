@@ -298,7 +298,8 @@ class Round:
         room_id = RoomId(address.name)
         if isinstance(error, PlatformFailed):
             return  # it comes from a handler that was running before the round
-        if isinstance(error, PortError) or room_id not in self._unchecked | self._unwritten:
+        takes_part = room_id in self._unchecked or room_id in self._unwritten
+        if isinstance(error, PortError) or not takes_part:
             self._failure = error
             return
         self.tally.conflict(room_id, ConflictReason.FAILED, str(error) or type(error).__name__)

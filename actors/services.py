@@ -12,7 +12,7 @@ from actors.failures import FailurePolicy
 from actors.gate import Gate
 from actors.messages import ActorKind, OwnerMessage, RoomMessage, owner_address, room_address
 from actors.model import RoomId, UserId
-from actors.ports import Homeserver, Ids, Platform, StateStore
+from actors.ports import Homeserver, Ids, Platform, RateLimited, StateStore
 from actors.registry import Registry
 from actors.room_states import RoomStates
 from actors.rules.addressing import Answers
@@ -93,8 +93,12 @@ class Services:
             return
         try:
             while not done.is_set():
-                await self.homeserver.set_typing(room_id, typing=True)
-                with anyio.move_on_after(self.bounds.typing_again_s):
+                pause_s = self.bounds.typing_again_s
+                try:
+                    await self.homeserver.set_typing(room_id, typing=True)
+                except RateLimited as limit:
+                    pause_s = limit.retry_after_s
+                with anyio.move_on_after(pause_s):
                     await done.wait()
         finally:
             with anyio.move_on_after(5, shield=True):

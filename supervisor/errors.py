@@ -21,6 +21,7 @@ from actors.ports import (
     StoreUnavailable,
 )
 from actors.reconcile import ReconcileFailed, RoomsFail
+from actors.runtime.errors import errors_in
 from supervisor.current import Current, Fact
 from supervisor.lifecycle import BEFORE_LOGIN, State, Trigger
 
@@ -81,6 +82,27 @@ ERRORS: Final = (
 
 EXPECTED: Final = tuple(dict.fromkeys(meaning.error for meaning in ERRORS))
 """The errors that an activity may raise. Any other error is a bug and ends the process."""
+
+
+CAUGHT: Final[tuple[type[Exception], ...]] = (*EXPECTED, ExceptionGroup)
+"""What is caught around an activity: EXPECTED errors, and groups in which they may be."""
+
+
+def expected_in(raised: Exception) -> Exception:
+    """The EXPECTED error that was raised, alone or in groups; of several the last in the table.
+
+    Of several rate limits it is the longest. With any other error in the group it is the group
+    itself: that is a bug.
+    """
+    errors = errors_in(raised)
+    if not all(isinstance(error, EXPECTED) for error in errors):
+        return raised
+    return max(errors, key=_weight)
+
+
+def _weight(error: Exception) -> tuple[int, float]:
+    place = max(place for place, kind in enumerate(EXPECTED) if isinstance(error, kind))
+    return place, error.retry_after_s if isinstance(error, RateLimited) else 0.0
 
 
 def trigger_for(error: Exception, current: Current) -> Trigger:

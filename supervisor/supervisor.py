@@ -27,7 +27,7 @@ from supervisor.current import (
     WorkingState,
     entered,
 )
-from supervisor.errors import EXPECTED, fact_of
+from supervisor.errors import CAUGHT, EXPECTED, expected_in, fact_of
 from supervisor.lifecycle import FAILURES, INITIAL, LIFECYCLE, LOSSES, MACHINE, State, Trigger
 
 _log = structlog.get_logger()
@@ -128,8 +128,8 @@ class Supervisor:
                 return Fact(Trigger.STOP_REQUESTED, self._stop_reason)
             try:
                 return await self._act()
-            except EXPECTED as error:
-                return self._failed(error)
+            except CAUGHT as raised:
+                return self._failed(_expected(raised))
         return Fact(Trigger.STOP_REQUESTED, self._stop_reason or "cancelled")
 
     async def _act(self) -> Fact:
@@ -186,8 +186,8 @@ class Supervisor:
         try:
             await self._wait(degraded, delay_s)
             await self._activities.probe()
-        except EXPECTED as error:
-            return fact_of(error, degraded)
+        except CAUGHT as raised:
+            return fact_of(_expected(raised), degraded)
         return Fact(degraded.recovered(), RECOVERED)
 
     async def _wait(self, degraded: Degraded, delay_s: float) -> None:
@@ -203,8 +203,8 @@ class Supervisor:
         """Serve until a loss ends it; return the pause in seconds that the homeserver asks for."""
         try:
             await self._activities.serve(degraded=True)
-        except EXPECTED as error:
-            fact = self._failed(error)
+        except CAUGHT as raised:
+            fact = self._failed(_expected(raised))
             if fact.trigger not in LOSSES:
                 raise
             _log.warning("served_no_longer", trigger=str(fact.trigger), reason=fact.reason)
@@ -233,6 +233,14 @@ class Supervisor:
         self._current = entered(dst, fact, src, anyio.current_time())
         self._on_change(dst, fact.reason)
         return transition
+
+
+def _expected(raised: Exception) -> Exception:
+    """The expected error that was raised. Raises anything else again: it is a bug."""
+    error = expected_in(raised)
+    if not isinstance(error, EXPECTED):
+        raise error
+    return error
 
 
 def _two_programs(window: CrashWindow) -> str:

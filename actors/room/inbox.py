@@ -6,7 +6,7 @@ import anyio
 import structlog
 
 from actors.model import ChatContext, EventId, InboundMessage, RoomId, RoomMeta
-from actors.ports import PlatformFailed, PortError, Waiting
+from actors.ports import PlatformFailed, PortError, RateLimited, Waiting
 from actors.room.asked import Asked, Response, reply_message
 from actors.room.audience import Audience
 from actors.room.conversation import Conversation
@@ -42,11 +42,24 @@ class Inbox:
                 self._services.system.background.run(self._mark_read)
 
     async def _mark_read(self) -> None:
-        """Send the pending receipt after a moment, so that a quick reply goes first."""
-        await anyio.sleep(self._services.bounds.read_after_s)
-        self._receipt_pending = False
-        if self._shown is not None:
-            await self._services.homeserver.mark_read(self._room_id, self._shown)
+        """Send the pending receipt after a moment, so that a quick reply goes first.
+
+        A rate limit is waited out, unless a later receipt is pending by then: that one includes it.
+        """
+        pause_s = self._services.bounds.read_after_s
+        while self._receipt_pending:
+            await anyio.sleep(pause_s)
+            self._receipt_pending = False
+            if self._shown is None:
+                return
+            try:
+                await self._services.homeserver.mark_read(self._room_id, self._shown)
+            except RateLimited as limit:
+                if self._receipt_pending:
+                    return
+                self._receipt_pending, pause_s = True, limit.retry_after_s
+            else:
+                return
 
     async def answer(
         self, waiting: Sequence[Waiting], rows: RoomRows, room: RoomMeta, chat: ChatContext

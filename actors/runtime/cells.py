@@ -1,7 +1,7 @@
 """Cells: the mailbox and the failures that the runtime keeps for each address."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Container, Iterator
 from typing import Protocol
 
 from actors.runtime.letters import Address, Message
@@ -136,3 +136,37 @@ class Cells:
         if cell is None:
             cell = self._cells[address] = Cell(address, self._clock())
         return cell
+
+
+class Activity:
+    """The actors that are busy or were lately, counted without a look at all cells."""
+
+    def __init__(self, clock: Callable[[], float], busy: Container[Address]) -> None:
+        self._clock = clock
+        self._busy = busy
+        self._latest: defaultdict[str, OrderedDict[Address, float]] = defaultdict(OrderedDict)
+        """When each actor was last seen busy, by kind; the oldest comes first."""
+
+    def note(self, address: Address) -> None:
+        """Note that an actor has become busy, or has just ended being busy."""
+        latest = self._latest[address.kind]
+        latest[address] = self._clock()
+        latest.move_to_end(address)
+
+    def count(self, kind: str, within_s: float) -> int:
+        """How many actors of a kind are busy, or were within the last `within_s` seconds.
+
+        Those that were busy earlier are forgotten: a later call must not ask for a longer time.
+        """
+        latest, since = self._latest[kind], self._clock() - within_s
+        while latest and latest[oldest := next(iter(latest))] < since:
+            if oldest in self._busy:
+                self.note(oldest)
+            else:
+                del latest[oldest]
+        return len(latest)
+
+    def forget(self, within_s: float) -> None:
+        """Forget the actors that were not busy within the last `within_s` seconds."""
+        for kind in self._latest:
+            self.count(kind, within_s)

@@ -51,6 +51,8 @@ class Recovery:
         self._active = active
         self._wake = wake
         self._report = report
+        self._charged: dict[Address, Cell] = {}
+        """The cells with crashes that count."""
 
     async def failed(self, cell: Cell, message: Message, failure: BaseException) -> None:
         """Pause the cell of a handler that raised, or quarantine it.
@@ -126,6 +128,7 @@ class Recovery:
                 continue
             if not cell.quarantined:
                 cell.crashes = ()
+                self._charged.pop(cell.address, None)
                 self.end_pause(cell)
             elif self._ends_with_outage(cell):
                 self.end_pause(cell)
@@ -146,6 +149,7 @@ class Recovery:
         self._fails(cell, error)
         self._meter.crashes += 1
         cell.crashes = self._bounds.crashes.after(cell.crashes, self._timers.now())
+        self._charged[cell.address] = cell
         _log.warning(
             "actor_crashed",
             address=cell.address.name,
@@ -169,8 +173,9 @@ class Recovery:
         """Whether many actors share the cause; then their crashes no longer count."""
         shared_by = self._policy.shared_by
         actors = self._policy_says(None, shared_by, cell.address, error, self._active)
-        for address in actors or ():
-            self._cells.of(address).crashes = ()
+        if actors:
+            for address in [each for each in self._charged if each in actors]:
+                self._charged.pop(address).crashes = ()
         if actors:
             shared = FailuresShared(len(actors), error_text(error))
             self._policy_says(None, self._report, shared)
@@ -189,6 +194,7 @@ class Recovery:
         cell.quarantined = cell.on_probation = True
         cell.quarantines += 1
         cell.crashes = ()
+        self._charged.pop(cell.address, None)
         delay_s = self._bounds.probe.delay_s(cell.quarantines, self._random)
         self._pause(cell, delay_s)
         self._policy_says(None, self._policy.quarantined, cell.address, error, delay_s)

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from random import Random
 from typing import Final, Generic, TypeVar
@@ -87,7 +88,11 @@ class CorrelationBreaker:
     def trips(self, failures: Iterable[tuple[float, Hashable]], active: int, now: float) -> bool:
         """Whether `failures`, the times and actors of one type of error, have a common cause."""
         actors = {actor for at, actor in failures if now - at <= self.within_s}
-        return len(actors) >= self.at_least and len(actors) > self.share * active
+        return self.is_common(len(actors), active)
+
+    def is_common(self, failing: int, active: int) -> bool:
+        """Whether the failures of so many actors have a common cause."""
+        return failing >= self.at_least and failing > self.share * active
 
 
 class Failures(Generic[HashableT]):
@@ -102,17 +107,17 @@ class Failures(Generic[HashableT]):
 
     def shared(
         self, actor: HashableT, error: Exception, now: float, active: Callable[[], int]
-    ) -> set[HashableT]:
+    ) -> AbstractSet[HashableT]:
         """Record a failure; the actors that share it, or an empty set if the breaker holds.
 
-        `active` counts the active actors. It is called only when enough failures have come.
+        `active` counts the active actors. It is called only when enough failures have come. The
+        result is a view, valid until the next failure: a copy would make many failures slow.
         """
         latest = self._latest[type(error)]
-        latest.pop(actor, None)
         latest[actor] = now
+        latest.move_to_end(actor)
         while now - latest[oldest := next(iter(latest))] > self._breaker.within_s:
             del latest[oldest]
         if len(latest) < self._breaker.at_least:
-            return set()
-        failures = ((at, other) for other, at in latest.items())
-        return set(latest) if self._breaker.trips(failures, active(), now) else set()
+            return frozenset()
+        return latest.keys() if self._breaker.is_common(len(latest), active()) else frozenset()

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 from anyio.abc import TaskGroup
 
-from actors.runtime.cells import Cell
+from actors.runtime.cells import Activity, Cell
 from actors.runtime.letters import Address
 
 
@@ -18,7 +18,9 @@ class Runners:
     other handler, and handlers that never wait share one task.
     """
 
-    def __init__(self, drain: Callable[[Cell], Awaitable[None]]) -> None:
+    def __init__(
+        self, drain: Callable[[Cell], Awaitable[None]], clock: Callable[[], float]
+    ) -> None:
         self._drain = drain
         self._tasks: TaskGroup | None = None
         self._ready: deque[Cell] = deque()
@@ -27,6 +29,7 @@ class Runners:
         self._finished = anyio.Event()
         self.busy: set[Address] = set()
         """Actors that are handling a message or about to."""
+        self.activity = Activity(clock, self.busy)
 
     def start(self, tasks: TaskGroup) -> None:
         """Start runners in this task group from now on."""
@@ -41,6 +44,7 @@ class Runners:
         if self._tasks is None or cell.address in self.busy:
             return
         self.busy.add(cell.address)
+        self.activity.note(cell.address)
         self._ready.append(cell)
         self._call()
 
@@ -63,5 +67,6 @@ class Runners:
                 await self._drain(cell)
             finally:
                 self.busy.discard(cell.address)
+                self.activity.note(cell.address)
                 self._finished.set()
                 self._finished = anyio.Event()

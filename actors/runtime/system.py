@@ -99,7 +99,7 @@ class ActorSystem:
         )
         self._asks = Asks()
         self._handling = Handling(spawn, self._recovery, meter, clock, self._asks)
-        self._runners = Runners(self._handling.drain)
+        self._runners = Runners(self._handling.drain, clock)
         self._apart: TasksApart | None = None
         self.left_behind: tuple[str, ...] = ()
         """The actors and the background work that did not end when the system was left."""
@@ -239,13 +239,11 @@ class ActorSystem:
         return cell is not None and cell.failing
 
     def active(self, kind: str, within_s: float) -> int:
-        """How many actors of a kind are busy, or were within the last `within_s` seconds."""
-        since, busy = self._clock() - within_s, self._runners.busy
-        return sum(
-            cell.address in busy or cell.used >= since
-            for cell in self.cells
-            if cell.address.kind == kind
-        )
+        """How many actors of a kind are busy, or were within the last `within_s` seconds.
+
+        A program asks for the same time in every call.
+        """
+        return self._runners.activity.count(kind, within_s)
 
     # ------------------------------------------------------------ failures
 
@@ -276,4 +274,5 @@ class ActorSystem:
             idle_s = now - cell.used
             if not self.is_busy(cell.address) and idle_s > self._bounds.passivate_after_s:
                 cell.actor = None
+        self._runners.activity.forget(self._bounds.passivate_after_s)
         self._timers.later(self._bounds.tick_s, self._passivate)

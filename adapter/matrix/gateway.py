@@ -13,6 +13,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Final, Self, TypeVar
 
+import anyio
 from nio import AsyncClient, AsyncClientConfig  # type: ignore[import-untyped]
 
 from actors.bounds import Bounds
@@ -64,6 +65,8 @@ from adapter.matrix.words import text_of_event
 
 DEFAULT_DEVICE_ID: Final = "SURFACESBOT"
 
+CLOSE_WITHIN_S: Final = 5.0
+"""Closing waits at most this long for open connections."""
 _TYPING_MS: Final = 30_000
 _PAGE_SIZE: Final = 50
 _EXTRA_PAGES: Final = 20
@@ -147,7 +150,7 @@ class Gateway:
     async def close(self) -> None:
         """Close the connections, unless the client came from the caller. Never raises."""
         if self._owns_client:
-            with suppress(Exception):
+            with suppress(Exception), anyio.move_on_after(CLOSE_WITHIN_S, shield=True):
                 await self._http.close()
 
     async def probe(self) -> None:

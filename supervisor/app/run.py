@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -39,6 +38,7 @@ from adapter.sqlite.inline import InlineStore
 from adapter.sqlite.journal import SqliteJournal, read_journal
 from adapter.sqlite.opening import copy_database
 from adapter.sqlite.store import SqliteStore
+from supervisor.app.ending import StopSignals, end_process_within
 from supervisor.app.gateway import gateway_for, open_gateway, proxy_of
 from supervisor.app.status import Observer
 from supervisor.current import Stopped
@@ -55,6 +55,8 @@ _log = structlog.get_logger()
 OpenedT_co = TypeVar("OpenedT_co", covariant=True)
 
 EXIT_STOPPED: Final = 0
+EXIT_BUG: Final = 70
+EXIT_LOCKED: Final = 75
 EXIT_REFUSED: Final = 78
 PLATFORMS: Final[Mapping[str, Callable[[], Platform]]] = {"echo": EchoPlatform}
 
@@ -65,22 +67,38 @@ class Parts:
 
     bounds: Bounds = Bounds()
     platforms: Mapping[str, Callable[[], Platform]] = field(default_factory=lambda: PLATFORMS)
+    end_within: Callable[[float, int], None] = end_process_within
+    """Called at the very end with seconds and the exit code."""
 
 
 async def run_bot(settings: Settings, lock: InstanceLock, parts: Parts = Parts()) -> int:
     """Run until stopped; return the exit code. Damaged files are set aside and replaced.
 
-    Raises InstanceLocked if another process has taken over the store folder.
+    Raises InstanceLocked if another process has taken over the store folder. The process ends soon
+    after the return, whatever is left behind in it.
     """
+    code = EXIT_BUG
+    try:
+        code = await _run(settings, lock, parts)
+    finally:
+        parts.end_within(parts.bounds.runtime.leave_within_s, code)
+    if lock.lost is not None:
+        raise lock.lost
+    return code
+
+
+async def _run(settings: Settings, lock: InstanceLock, parts: Parts) -> int:
     observer = Observer(settings)
     manager = ServiceManager.from_environment(os.environ)
+    signals = StopSignals(manager)
     async with _status_page(settings, observer, parts.bounds), anyio.create_task_group() as tasks:
+        tasks.start_soon(signals.receive)
         tasks.start_soon(manager.keep_alive, observer.is_stuck)
-        while (last := await _run_once(settings, lock, parts, observer, manager)).start_again:
+        while (last := await _run_once(settings, lock, parts, observer, signals)).start_again:
             _log.warning("starting_again", reason=last.reason)
         tasks.cancel_scope.cancel()
     if lock.lost is not None:
-        raise lock.lost
+        return EXIT_LOCKED
     if last.cause is Trigger.CREDENTIALS_REFUSED:
         _log.error("credentials_refused", reason=last.reason)
         return EXIT_REFUSED
@@ -103,7 +121,7 @@ async def _run_once(
     lock: InstanceLock,
     parts: Parts,
     observer: Observer,
-    manager: ServiceManager,
+    signals: StopSignals,
 ) -> Stopped:
     boot = uuid.uuid4().hex[:12]
     structlog.contextvars.bind_contextvars(boot=boot)
@@ -117,9 +135,9 @@ async def _run_once(
                 transitions,
                 Random(),  # noqa: S311
                 bounds=parts.bounds,
-                on_change=manager.changed,
+                on_change=signals.manager.changed,
             )
-            watchers.start_soon(_stop_on_signal, supervisor, manager)
+            signals.stops(supervisor)
             watchers.start_soon(_watch_lock, lock, supervisor, parts.bounds.look_at_lock_s)
             async with observer.watching(boot, bot, supervisor):
                 last = await supervisor.run()
@@ -128,7 +146,7 @@ async def _run_once(
                 _log.error("stuck", actors=[address.name for address in stuck])
             await transitions.flush()
             clean = bot.activities.has_no_open_work() and not stuck and await store.undisturbed()
-        if clean:
+        if clean and not bot.system.left_behind:
             record_clean_shutdown(settings.db_path, settings.store_path, settings.user_id)
         watchers.cancel_scope.cancel()
     return last
@@ -219,15 +237,6 @@ async def _load_history(history: History, journal_path: Path) -> None:
 
 def _log_recovery(sentence: str) -> None:
     _log.warning("file_set_aside", reason=sentence)
-
-
-async def _stop_on_signal(supervisor: Supervisor, manager: ServiceManager) -> None:
-    """Request a stop on SIGTERM or SIGINT. Further signals do not interrupt the stopping bot."""
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for number in signals:
-            _log.info("stop_requested", signal=signal.Signals(number).name)
-            manager.stopping(signal.Signals(number).name)
-            supervisor.request_stop(signal.Signals(number).name)
 
 
 async def _watch_lock(lock: InstanceLock, supervisor: Supervisor, every_s: float) -> None:

@@ -12,7 +12,7 @@ import structlog
 
 from actors.bounds import Bounds
 from actors.model import Instance
-from actors.ports import Homeserver, HomeserverRefused, PortError
+from actors.ports import Homeserver, HomeserverRefused, PortError, RateLimited
 
 _log = structlog.get_logger()
 
@@ -30,6 +30,8 @@ class SecondInstanceDetector:
     """Whether /sync has shown this process's name: later names are newer than it."""
     _announced: bool = field(default=False, init=False)
     _renewed_at: float = field(default=-math.inf, init=False)
+    _limited_until: float = field(default=-math.inf, init=False)
+    """The homeserver asked for no announcement before this time."""
     _other: Instance | None = field(default=None, init=False)
     _heard_at: float = field(default=0.0, init=False)
 
@@ -59,6 +61,8 @@ class SecondInstanceDetector:
         Raises what the port raises except HomeserverRefused: a refusal only prevents the detection.
         """
         now = anyio.current_time()
+        if now < self._limited_until:
+            return
         if self._announced:
             if self._latest in {None, self.own} or now - self._renewed_at < self.bounds.renew_s:
                 return
@@ -68,6 +72,8 @@ class SecondInstanceDetector:
             await self.homeserver.announce(self.own)
         except HomeserverRefused as refusal:
             _log.warning("instance_not_announced", reason=str(refusal))
-        except PortError:
+        except PortError as error:
             self._announced = False
+            if isinstance(error, RateLimited):
+                self._limited_until = now + error.retry_after_s
             raise

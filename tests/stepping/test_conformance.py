@@ -36,7 +36,7 @@ from actors.rules.classify import Conflict, ConflictReason, Skipped, SkipReason
 from actors.rules.room_states import RoomState
 from actors.rules.settlement import RoomReport
 from actors.runtime.cells import Cell
-from actors.runtime.letters import ActorCrashed, Address, Message, Report
+from actors.runtime.letters import ActorCrashed, Address, FailuresShared, Message, Report
 from actors.runtime.policy import RuntimeBounds
 from actors.runtime.restart import Backoff
 from tests.stepping.actors import ActorStage, actor_stage, pass_time
@@ -578,6 +578,20 @@ async def test_a_hundred_thousand_slots_are_handled_in_order_after_a_crash() -> 
             stage.system.tell(ALICE, report)
         await pass_time(60)
         assert handled == told
+
+
+async def test_thousands_of_rooms_that_fail_alike_are_uncharged_once_each() -> None:
+    rooms = [room_address(RoomId(f"!{number}:sim.test")) for number in range(2000)]
+    async with actor_stage() as stage:
+        charged = stage.system._recovery._charged
+        for room in rooms:
+            stage.fail(room, StoreUnavailable("locked"))
+            stage.system.tell(room, RoomChanged())
+        await pass_time()
+        assert len(charged) == 0
+        assert not any(cell.crashes for cell in stage.system.cells)
+        shared = [each for each in stage.reports if isinstance(each, FailuresShared)]
+        assert shared[-1].actors == len(rooms)
 
 
 def test_a_cap_is_reached_by_the_sixth_failure() -> None:

@@ -4,11 +4,14 @@
 `hasty`       repeats a createRoom without an answer within seconds
 `poisoned`    has a platform that fails on every message with "poison" in it, until there is a file
               `antidote`
+`deaf`        never ends handling a message "deaf", and has a file `deaf` since it began
 `read-only`   has a database that can't be written as long as there is a file `read-only`
 """
 
+import asyncio
 import sys
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -22,6 +25,7 @@ from actors.ports import PlatformFailed, Question
 from actors.runtime.policy import RuntimeBounds
 from actors.runtime.restart import Backoff
 from adapter.platform.echo import EchoPlatform
+from adapter.platform.guarded import GuardedPlatform
 from adapter.sqlite.group import GroupCommit, _Batch
 from supervisor.app.run import Parts, run_bot
 from supervisor.commands.invocation import configure
@@ -30,6 +34,7 @@ from supervisor.settings import load_settings
 
 ANTIDOTE: Final = Path("antidote")
 READ_ONLY: Final = Path("read-only")
+DEAF: Final = Path("deaf")
 WAIT_S: Final = 2.0
 SHORT: Final = Backoff(base_s=0.1, cap_s=1.0, floor_s=0.1)
 
@@ -53,6 +58,8 @@ def bounds_for(words: Collection[str]) -> Bounds:
             probe=SHORT,
             runtime=RuntimeBounds(restart=SHORT),
         )
+    if "deaf" in words:
+        bounds = replace(bounds, stop_within_s=1.0, runtime=RuntimeBounds(leave_within_s=1.0))
     return replace(bounds, unclear_for_s=5 * WAIT_S) if "hasty" in words else bounds
 
 
@@ -79,11 +86,27 @@ def make_read_only() -> None:
     GroupCommit._transact = checked  # type: ignore[method-assign]
 
 
+def make_deaf() -> None:
+    """Let a handler that is to answer "deaf" never end, whatever cancels it."""
+    reply = GuardedPlatform.reply
+
+    async def deaf(self: GuardedPlatform, chat: PlatformChatId, text: str, key: EventId) -> str:
+        while text == "deaf":
+            DEAF.touch()
+            with suppress(asyncio.CancelledError), anyio.CancelScope(shield=True):
+                await anyio.sleep(1)
+        return await reply(self, chat, text, key)
+
+    GuardedPlatform.reply = deaf  # type: ignore[method-assign,assignment]
+
+
 def launch(words: Collection[str]) -> int:
     """Run a bot as the words say; its exit code."""
     platform = PoisonedPlatform if "poisoned" in words else EchoPlatform
     if "read-only" in words:
         make_read_only()
+    if "deaf" in words:
+        make_deaf()
     settings = load_settings()
     configure(settings, level="INFO")
     parts = Parts(bounds_for(words), {"echo": platform})

@@ -16,6 +16,7 @@ from tests.synapse.conftest import MakeBot, MakePerson
 from tests.synapse.home import Home, history, move_in
 from tests.synapse.program import surfaces_bot
 from tests.synapse.proxy import Answer, FaultProxy, Forward, Request
+from tests.synapse.talk import launched
 
 pytestmark = pytest.mark.anyio
 
@@ -215,6 +216,26 @@ class TestTheJournal:
         os.kill(bot.pid, signal.SIGTERM)
         answer.set()
         assert await bot.wait_for_exit() == 0
+
+    async def test_a_handler_that_never_ends_is_named_and_left_behind(
+        self, make_bot: MakeBot, make_person: MakePerson
+    ) -> None:
+        bot = await make_bot(command=launched("deaf"))
+        await bot.start_and_go_live()
+        home = await move_in(await make_person("alice"), bot)
+        await home.owner.say(home.chat, "deaf")
+        while not (bot.folder / "deaf").exists():
+            await anyio.sleep(0.05)
+        os.kill(bot.pid, signal.SIGTERM)
+        await bot.wait_for_state("stopped")
+        os.kill(bot.pid, signal.SIGTERM)
+        assert await bot.wait_for_exit() == 0
+        log = bot.log.read_text()
+        for event in ("stuck", "left_behind", "ended_by_force"):
+            assert f'"{event}"' in log
+        assert log.count(home.chat) >= 2
+        await bot.start_and_go_live()
+        assert await bot.terminate() == 0
 
     async def test_a_stop_is_heard_while_the_homeserver_is_away(self, make_bot: MakeBot) -> None:
         bot = await make_bot(homeserver_url="http://127.0.0.1:1")
