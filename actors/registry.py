@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from actors.creation_queue import CreationQueue
 from actors.model import EventId, Nonce, RoomId, UserId
 from actors.rules.classify import PossibleOwners
 from actors.writes import OpenGap
@@ -223,6 +224,7 @@ class Creations:
     def __init__(self) -> None:
         self._under_way: set[Nonce] = set()
         self._made: dict[Nonce, RoomId] = {}
+        self._unfinished: set[RoomId] = set()
         self._taken: dict[UserId, int] = {}
 
     @property
@@ -243,6 +245,18 @@ class Creations:
     def any_under_way(self) -> bool:
         """Whether any createRoom is under way."""
         return bool(self._under_way)
+
+    def note_unfinished(self, room_id: RoomId) -> None:
+        """Note a new room that its creation still links, and invites the owner to."""
+        self._unfinished.add(room_id)
+
+    def note_finished(self, room_id: RoomId | None) -> None:
+        """Note that the creation of a room has done all of that, or was given up."""
+        self._unfinished.discard(room_id or RoomId(""))
+
+    def is_unfinished(self, room_id: RoomId) -> bool:
+        """Whether the creation of a room goes on: upkeep leaves the room alone."""
+        return room_id in self._unfinished
 
     def note_made(self, nonce: Nonce, room_id: RoomId) -> None:
         """Note that a room's marker carries the nonce of an intent."""
@@ -329,6 +343,7 @@ class Registry:
         self.links = SpaceLinks()
         self.hearsay = Hearsay()
         self.creations = Creations()
+        self.queue = CreationQueue()
         self.refused_invites = RefusedInvites()
         self.questions = Questions()
 

@@ -15,6 +15,7 @@ from actors.model import Intent, IntentKind, IntentStep, RoomMeta
 from actors.owner.onboarding import Onboarding
 from actors.owner.preconditions import Preconditions
 from actors.owner.room_making import RoomMaking, adopted
+from actors.owner.turns import Turns
 from actors.owner.work import OwnerWork, required
 from actors.ports import HomeserverRefused, HomeserverUnavailable, RateLimited
 from actors.rows import from_row, room_key
@@ -35,20 +36,48 @@ class Creation:
         """The requests and rows of a new room."""
         return RoomMaking(self.work)
 
+    @property
+    def turns(self) -> Turns:
+        """The owner's turn to get rooms."""
+        return Turns(self.work)
+
     async def carry_out(self) -> None:
         """Take every open intent as far as possible in order of rank; stop when one must wait.
 
-        Reports of rooms that come meanwhile are handled first: they may be about the very room that
-        is to be created.
+        Rooms are created in the owner's turn. A short wait for the homeserver keeps the turn, and
+        anything else that stops the creation ends it.
         """
+        try:
+            await self._carry_out()
+        except RateLimited as limit:
+            self.turns.limited(limit)
+            raise
+        except BaseException:
+            self.turns.step_back()
+            raise
+
+    async def _carry_out(self) -> None:
+        """Reports of rooms are handled first: they may be about the very room to create."""
         services, gate = self.work.services, self.work.services.gate
+        ended: Intent | None = None
         while gate.live and gate.creating:
+            intents = await services.store.open_intents(self.work.owner)
+            if ended is not None and all(intent.nonce != ended.nonce for intent in intents):
+                self.turns.finish_round()
+            if not intents:
+                self.turns.leave()
+                return
             if services.system.has_mail_for(owner_address(self.work.owner)):
+                self.turns.keep()
                 services.tell_owner(self.work.owner, IntentsWaiting())
                 return
-            intents = await self.work.services.store.open_intents(self.work.owner)
-            if not intents or not await self._advance(min(intents, key=_rank)):
+            intent = min(intents, key=_rank)
+            if _makes_room(intent) and not await self.turns.take(intent):
                 return
+            if not await self._advance(intent):
+                return
+            ended = intent if _ends_round(intent) else None
+        self.turns.step_back()
 
     async def _advance(self, intent: Intent) -> bool:
         """Take one step. False: the intent must wait, and a later message continues it."""
@@ -87,7 +116,11 @@ class Creation:
         return True
 
     async def _must_wait(self, intent: Intent) -> bool:
-        return await Preconditions(self.work).must_wait(intent)
+        """Whether the creation must wait; if so, others go first."""
+        if not await Preconditions(self.work).must_wait(intent):
+            return False
+        self.turns.step_back()
+        return True
 
     async def _begin(self, intent: Intent) -> bool:
         """Reserve a chat id, unless the room exists already. False: the intent must wait."""
@@ -171,7 +204,9 @@ class Creation:
             await self.work.give_up(intent, self.work.services.texts.no_space)
             return
         _log.warning("space_gone_meanwhile", owner=self.work.owner, nonce=intent.nonce)
-        await self.work.finish(intent, self.work.promise(IntentKind.ONBOARD, intent.reply_room))
+        await self.work.finish(
+            intent, self.work.promise(IntentKind.ONBOARD, intent.reply_room, intent)
+        )
 
     async def _create(self, intent: Intent) -> bool:
         services, now = self.work.services, self.work.services.wall_clock()
@@ -184,7 +219,7 @@ class Creation:
             unclear_for_s = services.bounds.unclear_for_s
             wait_s = min(intent.started_at + unclear_for_s - now, unclear_for_s)
             if wait_s > 0:
-                services.tell_owner_later(wait_s, self.work.owner, IntentsWaiting())
+                self._come_back(wait_s)
                 return False
         if await self._found_meanwhile(intent):
             return True
@@ -194,7 +229,7 @@ class Creation:
             await services.store.commit([PutIntent(intent)])
             room_id = await self.making.create_room(new_room, intent.nonce)
         except RateLimited as limit:
-            await self._queue(replace(intent, started_at=None), limit.retry_after_s)
+            await self._queue(replace(intent, started_at=None), limit)
             return False
         except HomeserverUnavailable as error:
             if intent.started_at is None:  # createRoom was not sent, so its answer is not unclear
@@ -204,9 +239,7 @@ class Creation:
             )
             failed = replace(intent, started_at=services.wall_clock())
             await services.store.commit([PutIntent(failed)])
-            services.tell_owner_later(
-                services.bounds.unclear_for_s, self.work.owner, IntentsWaiting()
-            )
+            self._come_back(services.bounds.unclear_for_s)
             return False
         except HomeserverRefused as refusal:
             _log.error(
@@ -245,12 +278,29 @@ class Creation:
         )
         await self.work.finish(intent, *self.work.notice(intent, "done", body))
 
-    async def _queue(self, intent: Intent, wait_s: float) -> None:
-        """Tell the owner once that the intent waits for the rate limit, and come back later."""
-        if not intent.told_queued:
-            _log.info("creation_queued", owner=self.work.owner, nonce=intent.nonce, wait_s=wait_s)
-        await self.work.say_queued(intent, self.work.services.texts.creation_queued)
-        self.work.services.tell_owner_later(wait_s, self.work.owner, IntentsWaiting())
+    def _come_back(self, wait_s: float) -> None:
+        """Let others go first, and look again after a wait."""
+        self.turns.step_back()
+        self.work.look_again(wait_s)
+
+    async def _queue(self, intent: Intent, limit: RateLimited) -> None:
+        """Wait for the rate limit. The owner is told once, unless the wait is short."""
+        services = self.work.services
+        if intent.told_queued or limit.retry_after_s < services.bounds.limit_told_s:
+            await services.store.commit([PutIntent(intent)])
+        else:
+            await self.turns.say_place(intent)
+        self.turns.limited(limit)
+        self.work.look_again(limit.retry_after_s)
+
+
+def _makes_room(intent: Intent) -> bool:
+    return intent.kind not in {IntentKind.INVITED, IntentKind.ONBOARD}
+
+
+def _ends_round(intent: Intent) -> bool:
+    """Whether the end of this intent ends the owner's turn. A first chat belongs to its Space."""
+    return intent.kind in {IntentKind.FIRST_CHAT, IntentKind.CHAT}
 
 
 def _rank(intent: Intent) -> int:

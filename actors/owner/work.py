@@ -3,9 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import anyio
 import structlog
 
 from actors.chats import ChatManager
+from actors.messages import IntentsWaiting
 from actors.model import (
     ChatContext,
     Intent,
@@ -46,10 +48,28 @@ class OwnerWork:
                 chats.append(chat)
         return True, chats
 
-    def promise(self, kind: IntentKind, reply_room: RoomId | None) -> PutIntent:
-        """The write of a new intent; its owner is told about it in `reply_room`."""
+    def promise(self, kind: IntentKind, reply_room: RoomId | None, because_of: Intent) -> PutIntent:
+        """The write of an intent that follows from another one; the owner is told in `reply_room`.
+
+        It takes the other one's place in the queue.
+        """
         nonce = self.services.ids.nonce()
-        return PutIntent(Intent(nonce, self.owner, kind, IntentStep.WANTED, reply_room=reply_room))
+        return PutIntent(
+            Intent(
+                nonce,
+                self.owner,
+                kind,
+                IntentStep.WANTED,
+                reply_room=reply_room,
+                told_queued=because_of.told_queued,
+                asked_at=because_of.asked_at,
+            )
+        )
+
+    def look_again(self, delay_s: float) -> None:
+        """Tell the owner's actor to look at the intents after a delay, unless it is told anyway."""
+        if self.services.registry.queue.looks_again(self.owner, anyio.current_time(), delay_s):
+            self.services.tell_owner_later(delay_s, self.owner, IntentsWaiting())
 
     async def invite(self, room_id: RoomId) -> None:
         """Invite the owner to a room. A refusal, after a ban for example, is only logged."""
@@ -65,12 +85,14 @@ class OwnerWork:
             refused.note(self.owner, room_id)
             _log.warning("invite_refused", room_id=room_id, owner=self.owner, reason=str(refusal))
 
-    async def say_queued(self, intent: Intent, body: str) -> None:
+    async def say_queued(self, intent: Intent, body: str, occasion: str = "queued") -> None:
         """Store the intent, and tell the owner that it waits, unless the owner knows.
 
-        Other intents from the same room wait as well; the owner is not told about those again.
+        Each occasion is told once. Other intents from the same room wait as well; the owner is not
+        told about those again.
         """
-        messages = [] if intent.told_queued else self.notice(intent, "queued", body)
+        is_known = intent.told_queued and occasion == "queued"
+        messages = [] if is_known else self.notice(intent, occasion, body)
         others = [
             PutIntent(replace(other, told_queued=True))
             for other in await self.services.store.open_intents(self.owner)
@@ -95,6 +117,7 @@ class OwnerWork:
         """Finish an intent, together with other writes in one transaction."""
         done = replace(intent, step=IntentStep.DONE)
         self.services.registry.refused_invites.forget(self.owner)
+        self.services.registry.creations.note_finished(intent.room_id)
         await self.commit([PutIntent(done), *writes], intent)
 
     async def commit(self, writes: list[Write], intent: Intent) -> None:

@@ -74,6 +74,7 @@ async def new(asked: Asked) -> Response:
         IntentStep.WANTED,
         reply_room=asked.room_id,
         name=asked.argument,
+        asked_at=asked.services.wall_clock(),
     )
     return Response(
         [PutIntent(intent, only_if_new=True)], promised=(owner_address(owner), IntentsWaiting())

@@ -237,7 +237,8 @@ class Gateway:
         """Send a message. A repeated transaction id sends nothing new."""
         path = path_to("rooms", message.room_id, "send", "m.room.message", message.txn_id)
         content = {"msgtype": "m.notice" if message.notice else "m.text", "body": message.body}
-        return EventId((await self._write("PUT", path, Sent, content)).event_id)
+        sent = await self._write("PUT", path, Sent, content, urgent=True)
+        return EventId(sent.event_id)
 
     async def announce(self, instance: Instance) -> None:
         """Write this process's name into the account data, for other processes on the account."""
@@ -273,10 +274,12 @@ class Gateway:
         body: Mapping[str, object],
         *,
         timeout_s: float | None = None,
+        urgent: bool = False,
     ) -> A:
         """Send a request that counts towards the account's shared rate limit."""
         return await self._pace.send(
-            partial(self._http.request, method, path, answer, body, timeout_s=timeout_s)
+            partial(self._http.request, method, path, answer, body, timeout_s=timeout_s),
+            urgent=urgent,
         )
 
     async def _page(self, room_id: RoomId, token: str, stop_at: str) -> Page:
