@@ -81,6 +81,21 @@ class Bounds:
     """After this many refused invites to rooms of one owner, the others are not tried."""
     way_again_s: float = 3600.0
     """A direct chat is told the way to the owner's chats at most once in this time."""
+    turn_s: float = 90.0
+    """An owner keeps its turn to get rooms for this long without a sign of life. An owner that the
+    homeserver makes wait for longer lets others go first."""
+    turn_grace_s: float = 5.0
+    """An owner that asked earlier is waited for so long after it could have taken its turn."""
+    turn_again_s: float = 5.0
+    """An owner that waits for its turn looks again after this time, if it is not called before."""
+    place_after_s: float = 10.0
+    """An owner that waits for this long is told its place in the queue."""
+    limit_told_s: float = 30.0
+    """An owner whose room the homeserver refuses to create for this long is told so at once."""
+    place_every_s: float = 60.0
+    """One owner at most is told its place in this time: telling delays those that are served."""
+    place_again_s: float = 300.0
+    """An owner is told its new place after this time at the earliest."""
     upkeep_again_s: float = 5.0
     """Upkeep waits this long after a failure, before it goes on to other rooms."""
     upkeep: Backoff = Backoff(base_s=5.0, cap_s=300.0, floor_s=5.0)

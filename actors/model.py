@@ -270,7 +270,8 @@ class Intent:
     `reply_room` is the room in which the owner asked, and `reply_thread` the thread there; None
     means that the bot has no room to reply in. `name` is the name that the owner asked for.
     `started_at` is the time of the latest createRoom attempt, in seconds since the epoch.
-    `told_queued` says that the owner was told that the intent has to wait.
+    `told_queued` says that the owner was told that the intent has to wait. `asked_at` is when the
+    owner asked, in seconds since the epoch; those that wait are served in its order.
     """
 
     nonce: Nonce
@@ -285,3 +286,4 @@ class Intent:
     room_id: RoomId | None = None
     started_at: float | None = None
     told_queued: bool = False
+    asked_at: float | None = None

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from actors.creation_queue import CreationQueue
 from actors.gaps import Gaps
 from actors.model import EventId, Marker, Nonce, RoomId, UserId
 from actors.rules.access import Outcome
@@ -185,6 +186,7 @@ class Creations:
         self._under_way: set[Nonce] = set()
         self._made: dict[Nonce, RoomId] = {}
         self._told: dict[Nonce, str] = {}
+        self._unfinished: set[RoomId] = set()
         self._taken: dict[UserId, int] = {}
         self._until: dict[Nonce, float] = {}
 
@@ -223,6 +225,18 @@ class Creations:
         A room without a marker may be any of those under way.
         """
         return bool(self._under_way) if marker is None else marker.intent in self._under_way
+
+    def note_unfinished(self, room_id: RoomId) -> None:
+        """Note a new room that its creation still links, and invites the owner to."""
+        self._unfinished.add(room_id)
+
+    def note_finished(self, room_id: RoomId | None) -> None:
+        """Note that the creation of a room has done all of that, or was given up."""
+        self._unfinished.discard(room_id or RoomId(""))
+
+    def is_unfinished(self, room_id: RoomId) -> bool:
+        """Whether the creation of a room goes on: upkeep leaves the room alone."""
+        return room_id in self._unfinished
 
     def note_made(self, nonce: Nonce, room_id: RoomId) -> None:
         """Note that a room's marker carries the nonce of an intent."""
@@ -408,6 +422,7 @@ class Registry:
         self.unattended = UnattendedRooms()
         self.ways = SaidInRooms()
         self.unreadable_messages = SaidInRooms()
+        self.queue = CreationQueue()
         self.questions = Questions()
 
     @property

@@ -161,7 +161,7 @@ ENGLISH: Final = Texts(
     ),
     creation_queued=(
         "The homeserver limits how many rooms I can create at a time. "
-        "Your chat is queued, and I create it as soon as the homeserver lets me."
+        "Your chat is queued: you are number {place}, and I serve one person after another."
     ),
     creation_waits=(
         "I can't read all of my rooms at the moment, and one of them may be yours. "
@@ -296,7 +296,7 @@ RUSSIAN: Final = Texts(
     ),
     creation_queued=(
         "Сервер ограничивает число новых комнат. "
-        "Ваш чат в очереди: я создам его, как только сервер позволит."
+        "Ваш чат в очереди, ваш номер: {place}. Я создаю чаты по очереди."
     ),
     creation_waits=(
         "Сейчас я не могу прочитать все свои комнаты, а одна из них может быть вашей. "

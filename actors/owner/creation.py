@@ -17,6 +17,7 @@ from actors.owner.encrypted import EncryptedRooms
 from actors.owner.onboarding import Onboarding
 from actors.owner.preconditions import Preconditions
 from actors.owner.room_making import RoomMaking, adopted
+from actors.owner.turns import Turns
 from actors.owner.work import OwnerWork, required
 from actors.ports import (
     HomeserverRefused,
@@ -46,31 +47,63 @@ class Creation:
         """The requests and rows of a new room."""
         return RoomMaking(self.work)
 
+    @property
+    def turns(self) -> Turns:
+        """The owner's turn to get rooms."""
+        return Turns(self.work)
+
     async def carry_out(self) -> None:
         """Take every open intent as far as possible in order of rank; stop when one must wait.
 
-        Reports of rooms that come meanwhile are handled first: they may be about the very room that
-        is to be created.
+        Rooms are created in the owner's turn. A short wait for the homeserver keeps the turn, and
+        anything else that stops the creation ends it.
         """
+        try:
+            await self._carry_out()
+        except RateLimited as limit:
+            self.turns.limited(limit)
+            raise
+        except BaseException:
+            self.turns.step_back()
+            raise
+
+    async def _carry_out(self) -> None:
+        """Reports of rooms are handled first: they may be about the very room to create."""
         services, gate = self.work.services, self.work.services.gate
+        ended: Intent | None = None
         while gate.live and gate.creating:
+            intents = await services.store.open_intents(self.work.owner)
+            if ended is not None and all(intent.nonce != ended.nonce for intent in intents):
+                self.turns.finish_round()
+            if not intents:
+                self.turns.leave()
+                return
             if services.system.has_mail_for(owner_address(self.work.owner)):
+                self.turns.keep()
                 services.tell_owner(self.work.owner, IntentsWaiting())
                 return
-            intents = await self.work.services.store.open_intents(self.work.owner)
             # An invite that must wait holds up nothing else of its owner.
             due = [each for each in intents if not _is_invite(each) or self._is_due(each)]
-            if not due or not await self._advance(min(due, key=_rank)):
+            if not due:
+                break
+            intent = min(due, key=_rank)
+            if _makes_room(intent) and not await self.turns.take(intent):
                 return
+            if not await self._advance(intent):
+                return
+            ended = intent if _ends_round(intent) else None
+        self.turns.step_back()
 
     async def _advance(self, intent: Intent) -> bool:
         """Take one step. False: the intent must wait, and a later message continues it."""
         if not self._is_due(intent):
+            self.turns.step_back()
             return False
         try:
             return await self._step(intent)
         except (RefusedForNow, RefusedUnclearly) as refusal:
             self._put_off(intent, refusal)
+            self.turns.step_back()
             return _is_invite(intent)
 
     def _is_due(self, intent: Intent) -> bool:
@@ -139,7 +172,11 @@ class Creation:
         return EncryptedRooms(self.work)
 
     async def _must_wait(self, intent: Intent) -> bool:
-        return await Preconditions(self.work).must_wait(intent)
+        """Whether the creation must wait; if so, others go first."""
+        if not await Preconditions(self.work).must_wait(intent):
+            return False
+        self.turns.step_back()
+        return True
 
     async def _begin(self, intent: Intent) -> bool:
         """Reserve a chat id, unless the room exists already. False: the intent must wait."""
@@ -226,7 +263,9 @@ class Creation:
             await self.work.give_up(intent, self.work.services.texts.no_space)
             return
         _log.warning("space_gone_meanwhile", owner=self.work.owner, nonce=intent.nonce)
-        await self.work.finish(intent, self.work.promise(IntentKind.ONBOARD, intent.reply_room))
+        await self.work.finish(
+            intent, self.work.promise(IntentKind.ONBOARD, intent.reply_room, intent)
+        )
 
     async def _create(self, intent: Intent) -> bool:
         services = self.work.services
@@ -241,6 +280,7 @@ class Creation:
         if await self._found_meanwhile(intent):
             return True
         if await self.encrypted.must_wait(intent):
+            self.turns.step_back()
             return False
         with services.registry.creations.under_way(intent.nonce):
             made = await self._request(intent)
@@ -264,7 +304,7 @@ class Creation:
             await services.store.commit([PutIntent(intent)])
             return await self._create_room(new_room, intent)
         except RateLimited as limit:
-            await self._queue(replace(intent, started_at=None), limit.retry_after_s)
+            await self._queue(replace(intent, started_at=None), limit)
             return False
         except (RefusedForNow, RefusedUnclearly) as refusal:
             await self._keep(replace(intent, started_at=None), refusal)
@@ -277,6 +317,7 @@ class Creation:
             )
             failed = replace(intent, started_at=services.wall_clock())
             await services.store.commit([PutIntent(failed)])
+            self.turns.step_back()
             self._wait(intent, services.bounds.unclear_for_s)
             return False
         except HomeserverRefused as refusal:
@@ -330,7 +371,7 @@ class Creation:
         if self._waits(intent):
             return False
         _log.warning("created_room_gone", owner=self.work.owner, room_id=intent.room_id)
-        again = self.work.promise(intent.kind, intent.reply_room, intent.name)
+        again = self.work.promise(intent.kind, intent.reply_room, intent, intent.name)
         await self.work.finish(intent, again)
         services.tell_owner(self.work.owner, IntentsWaiting())
         return False
@@ -368,18 +409,21 @@ class Creation:
     def _about(self, intent: Intent, text: str, chat: Entrance) -> str:
         return text.format(name=chat.name, chat_id=intent.chat_id or "", link=chat.link)
 
-    async def _queue(self, intent: Intent, wait_s: float) -> None:
-        """Tell the owner once that the intent waits for the rate limit, and come back later."""
-        if not intent.told_queued:
-            _log.info("creation_queued", owner=self.work.owner, nonce=intent.nonce, wait_s=wait_s)
-        await self.work.say_queued(intent, self.work.services.texts.creation_queued)
-        self._wait(intent, wait_s)
+    async def _queue(self, intent: Intent, limit: RateLimited) -> None:
+        """Wait for the rate limit. The owner is told once, unless the wait is short."""
+        services = self.work.services
+        if intent.told_queued or limit.retry_after_s < services.bounds.limit_told_s:
+            await services.store.commit([PutIntent(intent)])
+        else:
+            await self.turns.say_place(intent)
+        self.turns.limited(limit)
+        self._wait(intent, limit.retry_after_s)
 
     def _wait(self, intent: Intent, wait_s: float) -> None:
         """Let the owner's actor come back to an intent after `wait_s`, and not before."""
         services = self.work.services
         services.registry.creations.wait(intent.nonce, anyio.current_time() + wait_s)
-        services.tell_owner_later(wait_s, self.work.owner, IntentsWaiting())
+        self.work.look_again(wait_s)
 
     def _waits(self, intent: Intent) -> bool:
         """Whether an intent must wait still; the first look after a start believes the stored time.
@@ -395,12 +439,22 @@ class Creation:
         if until is None or until <= now:
             creations.go_on(intent.nonce)
             return False
+        self.turns.step_back()
         self._wait(intent, until - now)
         return True
 
 
 def _is_invite(intent: Intent) -> bool:
     return intent.kind is IntentKind.INVITED
+
+
+def _makes_room(intent: Intent) -> bool:
+    return intent.kind not in {IntentKind.INVITED, IntentKind.ONBOARD}
+
+
+def _ends_round(intent: Intent) -> bool:
+    """Whether the end of this intent ends the owner's turn. A first chat belongs to its Space."""
+    return intent.kind in {IntentKind.FIRST_CHAT, IntentKind.CHAT}
 
 
 def _rank(intent: Intent) -> int:

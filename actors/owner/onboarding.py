@@ -74,7 +74,7 @@ class Onboarding:
             await self.work.finish(intent)
             return
         reply_room = None if seen is not None and seen.is_space else room_id
-        await self.work.finish(intent, self.work.promise(IntentKind.ONBOARD, reply_room))
+        await self.work.finish(intent, self.work.promise(IntentKind.ONBOARD, reply_room, intent))
 
     async def _join_server_notices(self, intent: Intent, room_id: RoomId) -> None:
         """Join the room of the homeserver's own notices. Its account is no person: no Space.
@@ -137,12 +137,12 @@ class Onboarding:
         await self._say_if_unread(intent, user, chats)
         entrances, wanted = [], []
         if user is None or not has_space:
-            wanted.append(self.work.promise(IntentKind.SPACE, intent.reply_room))
+            wanted.append(self.work.promise(IntentKind.SPACE, intent.reply_room, intent))
         else:
             entrances.append(await self.work.invite_to_space(user.space_id, intent))
         entrances += await self._invite_to(chats, intent)
         if not chats:
-            wanted.append(self.work.promise(IntentKind.FIRST_CHAT, intent.reply_room))
+            wanted.append(self.work.promise(IntentKind.FIRST_CHAT, intent.reply_room, intent))
         if user is None or wanted:
             await self.work.finish(intent, *wanted)
             return
@@ -188,8 +188,14 @@ async def onboarding_of(message: InboundMessage, services: Services) -> Intent |
     if await _has_space_and_chat(sender, services):
         return None
     nonce = Nonce(f"onboard.{message.event_id}")
-    kind, step = IntentKind.ONBOARD, IntentStep.WANTED
-    return Intent(nonce, sender, kind, step, reply_room=message.room_id)
+    return Intent(
+        nonce,
+        sender,
+        IntentKind.ONBOARD,
+        IntentStep.WANTED,
+        reply_room=message.room_id,
+        asked_at=services.wall_clock(),
+    )
 
 
 async def _has_space_and_chat(owner: UserId, services: Services) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from actors.messages import IntentsWaiting, room_address
+from actors.messages import room_address
 from actors.model import Intent, RoomId
 from actors.owner.unread import UnreadRooms
 from actors.owner.work import OwnerWork
@@ -29,9 +29,7 @@ class Preconditions:
         if services.upkeep.pending(self.work.owner):
             return True
         if self._awaited_room_is_busy():
-            services.tell_owner_later(
-                services.bounds.awaited_again_s, self.work.owner, IntentsWaiting()
-            )
+            self.work.look_again(services.bounds.awaited_again_s)
             return True
         unknown = await self._unknown_room()
         if unknown is None:
@@ -39,9 +37,7 @@ class Preconditions:
         if not intent.told_queued:
             _log.warning("creation_waits", owner=self.work.owner, unknown_room=unknown)
         await self.work.say_queued(intent, services.texts.creation_waits)
-        services.tell_owner_later(
-            services.bounds.unknown_again_s, self.work.owner, IntentsWaiting()
-        )
+        self.work.look_again(services.bounds.unknown_again_s)
         return True
 
     def _awaited_room_is_busy(self) -> bool:

@@ -126,6 +126,7 @@ class RoomMaking:
             chat = ChatContext(self.work.owner, chat_id, PLATFORM_NAME, room_id, name)
             writes.append(PutRow(chat_key(self.work.owner, chat_id), to_row(chat)))
         writes.append(PutRow(room_key(room_id), to_row(room)))
+        self.work.services.registry.creations.note_unfinished(room_id)
         await self.work.services.store.commit(writes)
 
     async def link(self, space_id: RoomId, room_id: RoomId) -> None:

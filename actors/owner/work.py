@@ -3,7 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import anyio
+
 from actors.chats import ChatManager
+from actors.messages import IntentsWaiting
 from actors.model import (
     ChatContext,
     Intent,
@@ -43,11 +46,35 @@ class OwnerWork:
         return True, chats
 
     def promise(
-        self, kind: IntentKind, reply_room: RoomId | None, name: str | None = None
+        self,
+        kind: IntentKind,
+        reply_room: RoomId | None,
+        because_of: Intent,
+        name: str | None = None,
     ) -> PutIntent:
-        """The write of a new intent; its owner is told about it in `reply_room`."""
-        nonce, step = self.services.ids.nonce(), IntentStep.WANTED
-        return PutIntent(Intent(nonce, self.owner, kind, step, reply_room=reply_room, name=name))
+        """The write of an intent that follows from another one; the owner is told in `reply_room`.
+
+        It takes the other one's place in the queue.
+        """
+        nonce, is_there = self.services.ids.nonce(), reply_room == because_of.reply_room
+        return PutIntent(
+            Intent(
+                nonce,
+                self.owner,
+                kind,
+                IntentStep.WANTED,
+                reply_room=reply_room,
+                reply_thread=because_of.reply_thread if is_there else None,
+                name=name,
+                told_queued=because_of.told_queued,
+                asked_at=because_of.asked_at,
+            )
+        )
+
+    def look_again(self, delay_s: float) -> None:
+        """Tell the owner's actor to look at the intents after a delay, unless it is told anyway."""
+        if self.services.registry.queue.looks_again(self.owner, anyio.current_time(), delay_s):
+            self.services.tell_owner_later(delay_s, self.owner, IntentsWaiting())
 
     async def invite(self, room_id: RoomId, name: str, intent: Intent) -> Entrance:
         """Invite the owner to a room, and say what came of it. `name` is the room's for people."""
@@ -82,10 +109,12 @@ class OwnerWork:
     def knows(self, intent: Intent, occasion: str) -> bool:
         """Whether the owner was told that an intent waits, and for which reason.
 
-        Only this run knows the reason.
+        Only this run knows the reason. A new place in the queue (`queued.2`) is always news.
         """
         told = self.services.registry.creations.told(intent.nonce)
-        return intent.told_queued if told is None else told == occasion
+        if told is None:
+            return intent.told_queued and not occasion.startswith("queued.")
+        return told == occasion
 
     async def give_up(self, intent: Intent, body: str) -> None:
         """Finish an intent that can't be carried out, and tell the owner why."""
@@ -110,6 +139,7 @@ class OwnerWork:
         if intent.kind is not IntentKind.SPACE:  # the first chat's welcome is about the Space too
             self.services.registry.invites.forget(self.owner)
         self.services.registry.creations.forget_told(intent.nonce)
+        self.services.registry.creations.note_finished(intent.room_id)
         await self.commit([PutIntent(done), *writes], intent)
 
     async def commit(self, writes: list[Write], intent: Intent) -> None:

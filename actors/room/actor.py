@@ -233,6 +233,9 @@ class RoomActor:
         verdict = self._verdict
         if not isinstance(verdict, Chat | Space):
             return
+        if self._services.registry.creations.is_unfinished(self._room_id):
+            self._services.upkeep.settled(self._room_id)
+            return
         chat = verdict if isinstance(verdict, Chat) else None
         due = due_for(self._room_id, desired, chat, self._marker)
         if due is None:

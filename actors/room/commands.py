@@ -78,6 +78,7 @@ async def new(asked: Asked) -> Response:
         reply_room=asked.room_id,
         reply_thread=asked.message.thread,
         name=asked.argument,
+        asked_at=asked.services.wall_clock(),
     )
     return Response(
         [PutIntent(intent, only_if_new=True)], promised=(owner_address(owner), IntentsWaiting())

@@ -327,7 +327,8 @@ class Gateway:
 
     async def _send(self, message: OutboundMessage) -> EventId:
         path = path_to("rooms", message.room_id, "send", "m.room.message", message.txn_id)
-        return EventId((await self._write("PUT", path, Sent, message_content(message))).event_id)
+        content = message_content(message)
+        return EventId((await self._write("PUT", path, Sent, content, urgent=True)).event_id)
 
     @property
     def session(self) -> str:
@@ -384,10 +385,12 @@ class Gateway:
         body: Mapping[str, object],
         *,
         timeout_s: float | None = None,
+        urgent: bool = False,
     ) -> A:
         """Send a request that counts towards the account's shared rate limit."""
         return await self._pace.send(
-            partial(self._http.request, method, path, answer, body, timeout_s=timeout_s)
+            partial(self._http.request, method, path, answer, body, timeout_s=timeout_s),
+            urgent=urgent,
         )
 
     async def _page(self, room_id: RoomId, token: str, stop_at: str, limit: int) -> Page:

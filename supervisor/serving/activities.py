@@ -11,7 +11,7 @@ import structlog
 
 from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomChanged, RoomLeft
 from actors.meter import Meter
-from actors.model import RoomId, RoomSnapshot
+from actors.model import RoomId, RoomSnapshot, UserId
 from actors.ports import HomeserverUnavailable, Hydration, PositionLost, SyncDelta
 from actors.reading import read_graph, read_if_joined
 from actors.reconcile import RoomsFail, reconcile, reconcile_some
@@ -28,7 +28,7 @@ from supervisor.serving.backlog import Backlog
 from supervisor.serving.fresh_start import doubt_writes, sharpened
 from supervisor.serving.generations import Generations
 from supervisor.serving.outbox import Outbox
-from supervisor.serving.pump import Pump, invite_writes
+from supervisor.serving.pump import Pump, invite_writes, invites_at
 from supervisor.serving.refusals import Refusals
 from supervisor.serving.second_instance import SecondInstanceDetector
 
@@ -116,7 +116,7 @@ class BotActivities:
         doubt = sharpened(self._doubt, self._joined, await self._known_rooms())
         self._log_start_from_now(hydration, doubt)
         writes = list(doubt_writes(doubt, hydration, keys)) if doubt else []
-        writes += [write for invite in hydration.invites for write in invite_writes(invite)]
+        writes += invite_writes(invites_at(hydration.invites, self.services.wall_clock()))
         agreeing = await self.generations.agreeing()
         await store.commit([*writes, SavePosition(hydration.position), agreeing])
         self._doubt, self.trusted = None, False
@@ -314,11 +314,21 @@ class BotActivities:
             self.services.tell_room(room_id, GapOpened())
         for room_id in await self.services.store.waiting_rooms():
             self.services.tell_room(room_id, InboxWaiting())
-        for owner in await self.services.store.intent_owners():
+        for owner in await self._queue_owners():
             self.services.tell_owner(owner, IntentsWaiting())
         for room_id in await self.services.store.unsent_rooms():
             self.outbox.wake(room_id)
         self.services.upkeep.start()
+
+    async def _queue_owners(self) -> tuple[UserId, ...]:
+        """Bring the queue for rooms in line with the store; the owners with open intents."""
+        store = self.services.store
+        wanting = {
+            owner: min((it.asked_at or 0.0 for it in await store.open_intents(owner)), default=0.0)
+            for owner in await store.intent_owners()
+        }
+        self.services.registry.queue.keep(wanting, anyio.current_time())
+        return tuple(wanting)
 
     async def _prune(self) -> None:
         """Delete settled messages that are older than `Bounds.keep_s`."""

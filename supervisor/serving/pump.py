@@ -1,8 +1,9 @@
 """Follows /sync: each response is committed in one transaction before actors are notified."""
 
 import math
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import anyio
 import structlog
@@ -17,6 +18,9 @@ from actors.writes import PutIntent, SavePosition, Write, drop_queued
 from supervisor.serving.backlog import Backlog
 from supervisor.serving.outbox import Outbox
 from supervisor.serving.second_instance import SecondInstanceDetector
+
+_NEXT_S: Final = 1e-6
+"""The time between two invites of one response, which come without times of their own."""
 
 _log = structlog.get_logger()
 
@@ -101,13 +105,16 @@ class Pump:
             self.services.registry.gaps.void(room_id)
         filled = await self._without_gaps(delta, since)
         opened = self.services.registry.gaps.ending_at(delta.next_batch)
-        writes = [*_writes_for(delta, filled), *opened]
+        asked = invites_at(delta.invites, self.services.wall_clock())
+        writes = [*_writes_for(delta, filled), *invite_writes(asked), *opened]
         await self.services.store.commit([*writes, SavePosition(delta.next_batch)])
         if delta.instance is not None:
             self.detector.observe(delta.instance)
         self._tell_rooms([room for room, _ in filled], already_read)
         for gap in opened:
             self.services.tell_room(gap.room_id, GapOpened())
+        for invite, asked_at in asked:
+            self.services.registry.queue.enter(invite.inviter, asked_at, anyio.current_time())
         for invite in delta.invites:
             self.services.tell_owner(invite.inviter, IntentsWaiting())
         for room_id in delta.left:
@@ -194,20 +201,29 @@ def _writes_for(delta: SyncDelta, filled: Sequence[tuple[RoomDelta, bool]]) -> l
     ]
     for room, _ in filled:
         writes += accepting(room.messages, room.answered)
-    writes += [write for invite in delta.invites for write in invite_writes(invite)]
     return writes
 
 
-def invite_writes(invite: Invite) -> tuple[Write, ...]:
-    """The writes that promise to answer an invite. A later invite to the room renews the promise.
+def invites_at(invites: Iterable[Invite], now: float) -> list[tuple[Invite, float]]:
+    """Invites that were seen at one time, with the times that keep them in their order."""
+    return [(invite, now + number * _NEXT_S) for number, invite in enumerate(invites)]
 
-    The bot is not in the room, so messages that are queued for the room are dropped.
+
+def invite_writes(asked: Iterable[tuple[Invite, float]]) -> list[Write]:
+    """The writes that promise to answer invites. A later invite to a room renews the promise.
+
+    The bot is not in the rooms, so messages that are queued for them are dropped.
     """
+    return [write for invite, asked_at in asked for write in _promise(invite, asked_at)]
+
+
+def _promise(invite: Invite, asked_at: float) -> tuple[Write, ...]:
     intent = Intent(
         Nonce(f"invite.{invite.room_id}"),
         invite.inviter,
         IntentKind.INVITED,
         IntentStep.WANTED,
         reply_room=invite.room_id,
+        asked_at=asked_at,
     )
     return (*drop_queued(invite.room_id), PutIntent(intent))

@@ -199,6 +199,9 @@ class SimulatedHomeserver:
         """Create a room with its marker and, for a chat, the link to its Space."""
 
         def create() -> RoomId:
+            if self.server.creation_limit is not None:
+                self.server.creation_limit.check(self._me, self.server.now())
+            self._take(self.server.write_limit)
             self._take(self.server.creation_limit)
             return self.server.create_room(
                 self._me,

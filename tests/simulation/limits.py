@@ -21,12 +21,16 @@ class RateLimit:
 
     def take(self, user_id: UserId, now: float) -> None:
         """Count one request at `now` (seconds). Raises RateLimited and does not count it then."""
+        self._levels[user_id] = (self.check(user_id, now) + 1, now)
+
+    def check(self, user_id: UserId, now: float) -> float:
+        """The level at `now`. Raises RateLimited if the next request would be refused."""
         level, then = self._levels.get(user_id, (0.0, now))
         level = max(0.0, level - (now - then) * self.per_s)
         excess = level + 1 - self.burst
         if excess > 1e-9:
             raise RateLimited(excess / self.per_s)
-        self._levels[user_id] = (level + 1, now)
+        return level
 
     def give_back(self, user_id: UserId) -> None:
         """Take back the count of a request that changed nothing."""

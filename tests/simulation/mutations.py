@@ -43,8 +43,8 @@ MUTATIONS: Final = (
     Mutation(
         "invites_not_remembered",
         "supervisor/serving/pump.py",
-        "    writes += [write for invite in delta.invites for write in invite_writes(invite)]\n",
-        "",
+        "*_writes_for(delta, filled), *invite_writes(asked), *opened]",
+        "*_writes_for(delta, filled), *opened]",
     ),
     Mutation(
         "gaps_not_filled",

@@ -138,6 +138,8 @@ class World:
         self.token: str | None = None
         self.boots = 0
         self.bounds = Bounds()
+        self.client: Callable[..., SimulatedHomeserver] = SimulatedHomeserver
+        """Makes the bot's connection to the server."""
 
     def go_down(self) -> None:
         """From now on nobody gets an answer from the server."""
@@ -180,7 +182,7 @@ class World:
     ) -> AsyncIterator["Run"]:
         """One run of the bot. Leaving it is a kill: whatever runs is cancelled where it is."""
         self.boots += 1
-        homeserver = SimulatedHomeserver(self.server, BOT, token=self.token)
+        homeserver = self.client(self.server, BOT, token=self.token)
         transitions = TransitionLog(self.journal, f"boot-{self.boots}", self.server.now)
         bot = assemble(
             homeserver,

@@ -90,12 +90,14 @@ def make_deaf() -> None:
     """Let a handler that is to answer "deaf" never end, whatever cancels it."""
     reply = GuardedPlatform.reply
 
-    async def deaf(self: GuardedPlatform, chat: PlatformChatId, text: str, key: EventId) -> str:
-        while text == "deaf":
+    async def deaf(
+        self: GuardedPlatform, chat: PlatformChatId, question: Question, key: EventId
+    ) -> str:
+        while question.text == "deaf":
             DEAF.touch()
             with suppress(asyncio.CancelledError), anyio.CancelScope(shield=True):
                 await anyio.sleep(1)
-        return await reply(self, chat, text, key)
+        return await reply(self, chat, question, key)
 
     GuardedPlatform.reply = deaf  # type: ignore[method-assign,assignment]
 

@@ -1,7 +1,9 @@
 """Rooms are created once: whatever the homeserver answers, however often people ask."""
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -13,8 +15,11 @@ from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, MakeBot, MakePerson, account_of, newcomer, unique
 from tests.synapse.home import MARKER, Home, accept, hear, knock, move_in, words_of
 from tests.synapse.proxy import (
+    Answer,
     Fault,
     FaultProxy,
+    Forward,
+    Request,
     bad_gateway,
     delayed,
     drop_after,
@@ -237,6 +242,67 @@ async def test_nothing_is_created_for_an_owner_whose_space_may_be_the_unreadable
     assert space in await hear(alice, proxied, door)
     rooms = await rooms_of(synapse, proxied, alice)
     assert (rooms.spaces, counted(rooms)) == ([space], one_of_each("C4"))
+
+
+async def test_an_owner_whose_chat_cannot_be_read_after_a_loss_of_all_files_gets_no_other_one(
+    synapse: ThrowawaySynapse, proxied: BotProcess, proxy: FaultProxy, alice: Person, bob: Person
+) -> None:
+    await proxied.start_and_go_live()
+    home = await move_in(alice, proxied)
+    second = await home.new_chat()
+    await proxied.kill()
+    proxied.wipe()
+    proxy.when("*sync", without_room(second))
+    proxy.when("GET rooms/*/state", refused(500, "M_UNKNOWN"), matches=is_about(second))
+    await proxied.start_and_go_live()
+    before = len(proxy.writes)
+    assert "can't read all of my rooms" in await alice.ask(home.chat, "!new Garden")
+    await alice.leave(home.chat)
+    door = await knock(alice, proxied)
+    await move_in(bob, proxied)
+    created = [write.body for write in proxy.writes[before:] if write.name == CREATE]
+    assert len(created) == 2, "Bob's"
+    proxy.heal()
+    assert (await hear(alice, proxied, door, timeout_s=40)).startswith("Welcome back!")
+    await accept(alice, proxied, is_space=False)
+    await accept(alice, proxied, is_space=False, timeout_s=40)
+    rooms = await rooms_of(synapse, proxied, alice)
+    assert (rooms.spaces, counted(rooms)) == ([home.space], one_of_each("C1", "C2", "C3"))
+
+
+def is_about(room_id: str) -> Callable[[Request], bool]:
+    return lambda request: request.room_id == room_id
+
+
+def without_room(room_id: str) -> Fault:
+    """Let an answer of `/sync`, sliding or not, leave a room out."""
+
+    async def fault(_request: Request, forward: Forward) -> Answer:
+        answer = await forward()
+        body = json.loads(answer.body)
+        rooms = body.get("rooms", {})
+        for found in (rooms, rooms.get("join", {})):
+            found.pop(room_id, None)
+        return replace(answer, body=json.dumps(body).encode())
+
+    return fault
+
+
+async def test_an_announced_number_stays_taken_though_its_chat_is_given_up(
+    proxied: BotProcess, proxy: FaultProxy, alice: Person
+) -> None:
+    await proxied.start_and_go_live()
+    home = await move_in(alice, proxied)
+    limited = proxy.when(CREATE, rate_limited(3_000), times=1)
+    await alice.say(home.chat, "!new Garden")
+    await limited.hit.wait()
+    proxy.when("GET rooms/*/state", refused(), matches=is_about(home.space))
+    assert "did not let me" in await hear(alice, proxied, home.chat)
+    proxy.heal()
+    assert (await home.marker(home.space))["next_chat_index"] == 3
+    assert proxied.kv()[f"matrix_user:{alice.user_id}"]["next_chat_index"] == 3
+    await home.new_chat()
+    assert (await hear(alice, proxied, home.chat)).startswith("Chat 3 (C3) is ready")
 
 
 async def test_no_number_is_given_out_twice_though_the_space_and_all_files_are_gone(

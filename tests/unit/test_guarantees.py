@@ -87,6 +87,7 @@ PROOFS: Final = {
         "a_second_run_reports_no_changes_and_writes_nothing",
     ),
     13: (
+        "a_number_is_in_the_spaces_marker_before_it_is_in_the_row",
         "no_chat_id_is_shared_or_given_out_again",
         "a_kill_and_a_loss_of_the_store_give_no_number_out_twice",
     ),
@@ -112,9 +113,16 @@ PROOFS: Final = {
     19: (
         "two_invites_at_once_make_one_space",
         "an_owner_with_a_room_that_cannot_be_read_gets_no_new_one_before_it_can",
+        "an_owner_whose_only_chat_cannot_be_read_gets_no_second_first_chat",
+        "a_row_says_whose_an_unreadable_room_is",
+        "a_room_without_any_evidence_may_be_anyones",
     ),
     20: (
         "a_rate_limited_creation_is_told_once_and_carried_out",
+        "four_of_eight_people_are_served_after_130_seconds",
+        "a_restart_keeps_the_order",
+        "a_person_who_cannot_be_served_now_holds_up_no_one",
+        "the_last_in_the_queue_is_told_its_place_first_and_one_at_a_time",
         "nothing_is_created_and_the_person_is_told_once",
         "another_reason_to_wait_is_told_as_well",
     ),

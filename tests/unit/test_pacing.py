@@ -1,6 +1,7 @@
 """Requests that share a rate limit, on a virtual clock."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import anyio
 import pytest
@@ -109,3 +110,25 @@ async def test_after_a_calm_while_requests_are_side_by_side_again() -> None:
     began = anyio.current_time()
     await insist_together(pace, bucket, callers=3)
     assert anyio.current_time() == began
+
+
+async def test_an_urgent_request_goes_before_those_that_wait_but_not_for_ever() -> None:
+    pace, bucket = Pace(), Bucket(burst=1, interval_s=2)
+    await insist(pace, bucket.request)
+    await insist(pace, bucket.request)
+    passed: list[str] = []
+
+    async def send(name: str, *, urgent: bool = False) -> None:
+        async def request() -> None:
+            await bucket.request()
+            passed.append(name)
+
+        await pace.send(request, urgent=urgent)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(send, "a room")
+        await anyio.sleep(0.1)
+        for number in range(4):
+            tasks.start_soon(partial(send, f"answer {number}", urgent=True))
+            await anyio.sleep(0.1)
+    assert passed == ["answer 0", "answer 1", "answer 2", "a room", "answer 3"]
