@@ -48,12 +48,18 @@ class Onboarding:
             await self.work.finish(intent)
             return
         _log.info("invite_answered", room_id=room_id, owner=self.work.owner, joined=allowed)
+        if allowed:
+            self._note_inviter(room_id)
         seen = await read_if_joined(homeserver, room_id) if allowed else None
         if not allowed or self._note_if_managed(room_id, seen):
             await self.work.finish(intent)
             return
         reply_room = None if seen is not None and seen.is_space else room_id
         await self.work.finish(intent, self.work.promise(IntentKind.ONBOARD, reply_room, intent))
+
+    def _note_inviter(self, room_id: RoomId) -> None:
+        """Until the room can be read, it counts as one that may be the inviter's."""
+        self.work.services.registry.hearsay.note_half_read(room_id, frozenset({self.work.owner}))
 
     def _note_if_managed(self, room_id: RoomId, seen: RoomSnapshot | None) -> bool:
         """Whether the room just joined is managed: left before, or the replacement of such a room.
