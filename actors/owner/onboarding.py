@@ -69,6 +69,8 @@ class Onboarding:
         if is_unknown and not expected:
             await self._find_inviter(intent, room_id)
             return
+        if allowed:
+            self._note_inviter(room_id)
         seen = await read_if_joined(homeserver, room_id) if allowed else None
         if not allowed or self._note_if_managed(room_id, seen):
             await self.work.finish(intent)
@@ -114,6 +116,10 @@ class Onboarding:
         seen = await read_if_joined(homeserver, room_id)
         others = () if seen is None or seen.member_count > _PAIR else seen.others
         return others[0] if len(others) == 1 else None
+
+    def _note_inviter(self, room_id: RoomId) -> None:
+        """Until the room can be read, it counts as one that may be the inviter's."""
+        self.work.services.registry.hearsay.note_half_read(room_id, frozenset({self.work.owner}))
 
     def _note_if_managed(self, room_id: RoomId, seen: RoomSnapshot | None) -> bool:
         """Whether the room just joined is managed: left before, or the replacement of such a room.

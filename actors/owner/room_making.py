@@ -16,6 +16,7 @@ from actors.model import (
     RoomMeta,
     UserMeta,
 )
+from actors.owner.unread import UnreadRooms
 from actors.owner.work import OwnerWork, required
 from actors.ports import HomeserverRefused, HomeserverUnavailable, NewRoom
 from actors.reading import read_if_joined
@@ -43,14 +44,24 @@ class RoomMaking:
             return await self.work.services.homeserver.create_room(new_room)
 
     async def find(self, nonce: Nonce) -> RoomId | None:
-        """The joined room with the nonce in its marker. Rooms with a row are not searched."""
+        """The joined room with the nonce in its marker. Rooms with a row are not searched.
+
+        Raises HomeserverUnavailable if a room can't be read that may be the owner's.
+        """
         homeserver, store = self.work.services.homeserver, self.work.services.store
+        failure: HomeserverUnavailable | None = None
         for room_id in sorted(await homeserver.joined_rooms()):
             if await store.row(room_key(room_id)) is not None:
                 continue
-            seen = await read_if_joined(homeserver, room_id)
+            try:
+                seen = await read_if_joined(homeserver, room_id)
+            except HomeserverUnavailable as error:
+                failure = error if await UnreadRooms(self.work).may_be_owners(room_id) else failure
+                continue
             if seen and seen.marker and seen.marker.intent == nonce:
                 return room_id
+        if failure is not None:
+            raise failure
         return None
 
     async def new_room(self, intent: Intent) -> NewRoom:

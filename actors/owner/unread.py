@@ -33,11 +33,15 @@ class UnreadRooms:
         rooms = await self._rooms()
         listed = await self._listed() if rooms else frozenset()
         for room_id in rooms:
-            owners_of_room = await self._owners_of(room_id)
-            if room_id in listed or owners_of_room is None or owner in owners_of_room:
+            if room_id in listed or await self.may_be_owners(room_id):
                 await self._look_at(room_id)
                 return room_id
         return None
+
+    async def may_be_owners(self, room_id: RoomId) -> bool:
+        """Whether an unread room may be the owner's, apart from what the owner's Space lists."""
+        owners = await self._owners_of(room_id)
+        return owners is None or self.work.owner in owners
 
     async def _rooms(self) -> list[RoomId]:
         """The unread rooms that the bot is in."""

@@ -7,6 +7,7 @@ from actors.model import MARKER_TYPE, ChatId, RoomId, UserId
 from actors.rows import chat_key, room_key, user_key
 from actors.texts import ENGLISH
 from actors.writes import DeleteRow
+from tests.simulation.faults import Fault
 from tests.simulation.people import Person
 from tests.stepping.harness import ALICE, BOT, Home, Run, World, quiet
 
@@ -142,6 +143,37 @@ async def test_a_row_says_whose_an_unreadable_room_is(kept: str) -> None:
         await quiet(60)
         assert world.alice.replies(direct) == (ENGLISH.creation_waits,)
         assert world.creations() == 2 + 2
+
+
+async def test_a_room_is_looked_for_although_rooms_of_others_cannot_be_read() -> None:
+    world = World()
+    home, _ = await home_of_alice(world)
+    world.server.unreadable[home.chat] = BAD
+    world.lose_store()
+    async with world.live() as run:
+        run.homeserver.faults.next("create_room", Fault.REFUSE_BEFORE)
+        direct = world.bob.direct_chat_with(BOT)
+        await quiet(120)
+        assert world.bob.replies(direct)[-1].startswith("Hello!")
+        assert world.creations() == 2 + 2
+
+
+async def test_a_room_that_can_never_be_read_keeps_only_its_inviter_waiting() -> None:
+    world = World()
+    home, _ = await home_of_alice(world)
+    async with world.live() as run:
+        world.server.unreadable[door := world.mallory.create_room("Hall")] = BAD
+        guest = Person(world.server, UserId("@guest:sim.test"))
+        world.mallory.invite(door, guest.user_id)
+        guest.join(door)
+        world.server.grant(door, guest.user_id, 100)
+        guest.invite(door, BOT)
+        await quiet(20)
+        assert door in run.bot.services.rooms_with_failed_check()
+        await bob_is_served(world)
+        world.alice.say(home.chat, "!new Garden")
+        await quiet(5)
+        assert world.alice.replies(home.chat)[-1].startswith("Garden (C2) is ready")
 
 
 async def test_a_room_that_was_no_chat_when_it_could_be_read_keeps_no_one_waiting() -> None:
