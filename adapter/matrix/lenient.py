@@ -138,6 +138,8 @@ def _struct(raw: bytes, kind: Any, malformed: Malformed, place: str) -> Any:  # 
         is_absent = entry is _MISSING or (_is_null(entry) and NoneType not in get_args(each.type))
         if is_absent and not each.required:
             continue
+        if entry is _MISSING:
+            raise msgspec.ValidationError(f"`{inner}` is missing")
         try:
             values[each.name] = _entry(entry, each.type, malformed, inner)
         except UNDECODABLE:
