@@ -131,11 +131,6 @@ class MatrixClient:
         answer = await self._call("GET", "/_synapse/admin/v1/rooms?limit=1", None)
         return int(answer["total_rooms"])
 
-    async def send_server_notice(self, user_id: str, text: str) -> None:
-        """Let the homeserver's own account write to a user. Only an administrator may ask."""
-        body = {"user_id": user_id, "content": {"msgtype": "m.text", "body": text}}
-        await self._call("POST", "/_synapse/admin/v1/send_server_notice", body)
-
     async def _room(self, room_id: str, action: str, body: Json) -> Json:
         return await self.request("POST", f"/rooms/{part_of_path(room_id)}/{action}", body)
 
