@@ -21,7 +21,9 @@ _PLACES_LIMIT: Final = 10
 _DEPTH_LIMIT: Final = 100
 _INT_LIMIT: Final = 2**53
 _EMPTY: Final = frozenset({b"null", b"{}", b"[]"})
-_TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]|-?[0-9][0-9.eE+-]*', re.DOTALL)
+_TOKEN: Final = re.compile(
+    r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]|-?[0-9][0-9.eE+-]*|-?Infinity|NaN', re.DOTALL
+)
 _ESCAPE: Final = re.compile(
     r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<lone>\\u[dD][89a-fA-F]..)|\\.", re.DOTALL
 )
@@ -138,6 +140,8 @@ def _struct(raw: bytes, kind: Any, malformed: Malformed, place: str) -> Any:  # 
         is_absent = entry is _MISSING or (_is_null(entry) and NoneType not in get_args(each.type))
         if is_absent and not each.required:
             continue
+        if entry is _MISSING:
+            raise msgspec.ValidationError(f"`{inner}` is missing")
         try:
             values[each.name] = _entry(entry, each.type, malformed, inner)
         except UNDECODABLE:
@@ -201,6 +205,6 @@ def _mended_string(token: str) -> str:
 
 def _mended_number(token: str) -> str:
     try:
-        return "null" if math.isinf(float(token)) else token
+        return token if math.isfinite(float(token)) else "null"
     except ValueError:
         return token

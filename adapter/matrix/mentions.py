@@ -73,6 +73,6 @@ def _forms_of(me: UserId) -> _Forms:
     whole, localpart = re.escape(me), re.escape(me[1:].partition(":")[0])
     return _Forms(
         whole=re.compile(rf"(?<![\w.]){whole}(?![\w-]|[.:]\w)"),
-        at_start=re.compile(rf"\s*@?{localpart}[:,]", re.IGNORECASE),
+        at_start=re.compile(rf"\s*@?{localpart}[:,](?:\s|$)", re.IGNORECASE),
         quoted=re.compile(rf"> (?:\* )?<{whole}>"),
     )

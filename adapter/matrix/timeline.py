@@ -97,11 +97,18 @@ def _inbound_message(room_id: RoomId, event: Event, me: UserId) -> InboundMessag
     )
 
 
+def is_nameless(event: Event) -> bool:
+    """Whether an event is a message without an id, which the bot cannot answer once."""
+    return _has_words(event) and not event.event_id
+
+
 def _is_message(event: Event) -> bool:
+    return _has_words(event) and bool(event.event_id)
+
+
+def _has_words(event: Event) -> bool:
     """Whether an event is a message with content: a redacted message has none."""
-    return bool(
-        event.type in MESSAGE_TYPES and event.state_key is None and event.event_id and event.content
-    )
+    return event.type in MESSAGE_TYPES and event.state_key is None and bool(event.content)
 
 
 def _msgtype(event: Event) -> str:

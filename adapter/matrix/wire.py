@@ -34,7 +34,7 @@ from adapter.matrix.events import (
     text_in,
 )
 from adapter.matrix.lenient import UNDECODABLE, Decoder, Malformed
-from adapter.matrix.timeline import inbound_messages
+from adapter.matrix.timeline import inbound_messages, is_nameless
 
 ENCRYPTION_TYPE: Final = "m.room.encryption"
 SNAPSHOT_TYPES: Final = (
@@ -209,6 +209,9 @@ def _room_delta(
     state, malformed = decoded_events(room.state.events)
     timeline, bad = decoded_events(room.timeline.events)
     malformed.add(bad)
+    for event in timeline:
+        if is_nameless(event):
+            malformed.note("event_id")
     joined = any(changes_own_membership(event, me) for event in timeline)
     limited = room.timeline.limited or not is_whole
     delta = RoomDelta(

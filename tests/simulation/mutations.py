@@ -67,9 +67,9 @@ MUTATIONS: Final = (
     Mutation(
         "message_done_before_it_is_handled",
         "actors/room/inbox.py",
-        "        self._current = waiting\n",
-        "        self._current = waiting\n"
-        "        await self._services.store.commit([FinishMessage(waiting.message.event_id)])\n",
+        "        message = waiting[0].message\n",
+        "        message = waiting[0].message\n"
+        "        await self._services.store.commit([FinishMessage(message.event_id)])\n",
     ),
     Mutation(
         "poison_never_set_aside",

@@ -9,6 +9,7 @@ from typing_extensions import override
 from actors.bounds import Bounds
 from actors.model import ChatId, Nonce, PlatformChatId, UserId
 from actors.ports import CredentialsRefused
+from actors.rules.addressing import Answers
 from actors.runtime.cells import Actor
 from actors.runtime.letters import Address, Message
 from actors.runtime.transition_log import TransitionLog
@@ -182,6 +183,7 @@ class Process:
             PlatformLine(self._platform, life),
             transitions,
             allows=lambda user_id: not user_id.startswith(STRANGER),
+            answers=Answers.EVERYONE,
             ids=self._ids,
             random=random,
             bounds=self._bounds,

@@ -1,7 +1,7 @@
 """The answers of `/sync` and `/messages`, computed from the simulated server's event stream."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from actors.model import MARKER_TYPE, EventId, InboundMessage, Instance, Invite, RoomId, UserId
@@ -145,7 +145,9 @@ def _is_message(event: Event) -> bool:
 def _read(events: Iterable[Event], me: UserId) -> tuple[tuple[InboundMessage, ...], int]:
     """The messages of other users, and the number of malformed ones."""
     read = [read_message(event) for event in events if event.sender != me]
-    messages = tuple(message for message in read if message is not None)
+    messages = tuple(
+        replace(message, mentions_bot=me in message.body) for message in read if message is not None
+    )
     return messages, len(read) - len(messages)
 
 

@@ -15,6 +15,7 @@ from actors.bounds import Bounds
 from actors.model import ChatId, EventId, Nonce, PlatformChatId, RoomId, UserId
 from actors.ports import Platform, Question
 from actors.rows import user_key
+from actors.rules.addressing import Answers
 from actors.runtime.cells import Actor
 from actors.runtime.letters import Address, Message
 from actors.runtime.table import Transition
@@ -179,6 +180,7 @@ class World:
         platform: Platform | None = None,
         texts: Texts = ENGLISH,
         allows: Callable[[UserId], bool] = lambda user: user != MALLORY,
+        answers: Answers = Answers.MENTIONS,
     ) -> AsyncIterator["Run"]:
         """One run of the bot. Leaving it is a kill: whatever runs is cancelled where it is."""
         self.boots += 1
@@ -190,6 +192,7 @@ class World:
             platform or ScriptedPlatform(),
             transitions,
             allows=allows,
+            answers=answers,
             texts=texts,
             ids=SeededIds(self.random),
             random=self.random,
@@ -255,6 +258,10 @@ class Run:
     def let_run(self) -> None:
         """Let the supervisor go on by itself."""
         self._tasks.start_soon(self.supervisor.run)
+
+    def let_postponed_run(self) -> None:
+        """Let the server carry out what is postponed, when it is due."""
+        self._tasks.start_soon(self.world.server.run_postponed)
 
     def let_crash(self, address: Address, over: type[Message], *errors: Exception | float) -> None:
         """Let the next handlers of an actor raise, or rest, that are given such a message."""

