@@ -533,6 +533,16 @@ class TestSyncing:
         seen = await alice.wait_for(lambda event: event.body == "once")
         assert seen.content["msgtype"] == "m.notice"
 
+    async def test_a_message_is_sent_even_if_its_thread_is_refused(
+        self, gateway: Gateway, alice: Person
+    ) -> None:
+        room_id = await joined_chat(gateway, alice)
+        unknown = EventId("$unheard-of")
+        message = OutboundMessage("t1", room_id, "all the same", thread=unknown, reply_to=unknown)
+        assert await gateway.send(message) == await gateway.send(message)
+        seen = await alice.wait_for(lambda event: event.body == "all the same")
+        assert "m.relates_to" not in seen.content
+
     async def test_a_redacted_message_has_no_text(self, gateway: Gateway, alice: Person) -> None:
         room_id = await joined_chat(gateway, alice)
         event_id = EventId(await alice.say(room_id, "secret"))
