@@ -423,7 +423,7 @@ class StateStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Prompt:
     """What the platform is asked: a person's text, and the text that it replies to, if any."""
 
     text: str
@@ -433,9 +433,7 @@ class Question:
 class Platform(Protocol):
     """The chat platform that replies to messages."""
 
-    async def reply(
-        self, chat: PlatformChatId, question: Question, idempotency_key: EventId
-    ) -> str:
+    async def reply(self, chat: PlatformChatId, prompt: Prompt, idempotency_key: EventId) -> str:
         """The reply to one message. Raises PlatformFailed.
 
         A repeated `idempotency_key` names the same message, and gets the same reply.

@@ -6,7 +6,7 @@ from typing import Final
 import anyio
 
 from actors.model import ENCRYPTED_TYPE, InboundMessage, RoomId
-from actors.ports import HomeserverRefused, PlatformFailed, Question
+from actors.ports import HomeserverRefused, PlatformFailed, Prompt
 from actors.room.asked import Asked, Response
 from actors.room.commands import WORDS, carry_out
 from actors.room.quotes import text_replied_to
@@ -65,11 +65,11 @@ class Conversation:
         done = anyio.Event()
         self.services.system.background.run(self.services.show_typing, self.room_id, done)
         try:
-            question = Question(message.body, await text_replied_to(message, self.services))
+            prompt = Prompt(message.body, await text_replied_to(message, self.services))
             async with self.services.platform_slots:
                 with anyio.fail_after(timeout_s):
                     reply = await self.services.platform.reply(
-                        conversation, question, message.event_id
+                        conversation, prompt, message.event_id
                     )
         except TimeoutError as error:
             raise PlatformFailed(f"no answer within {timeout_s:g} s") from error

@@ -9,6 +9,7 @@ from actors.rules.likeness import as_seen
 from actors.rules.numbering import MAX_CHAT_NUMBER, chat_id_of
 from actors.texts import LOCALES
 
+_AROUND: Final = " \"'`<>[]()«»“”„‘’.,"
 _WORDS: Final = "|".join(
     re.escape(as_seen(texts.chat_name.format(number="").strip())) for texts in LOCALES.values()
 )
@@ -25,7 +26,7 @@ def chat_meant(ref: str, chats: Sequence[ChatContext]) -> ChatContext | None:
     A name counts only if no other chat has it. None if no chat is meant.
     """
     by_id = {chat.chat_id: chat for chat in chats}
-    named = [chat for chat in chats if as_seen(chat.name).strip() == as_seen(ref).strip()]
+    named = [chat for chat in chats if _bare(chat.name) == _bare(ref)]
     if (found := by_id.get(_id_in(_ID, ref) or ChatId(""))) is not None:
         return found
     if len(named) == 1:
@@ -36,6 +37,11 @@ def chat_meant(ref: str, chats: Sequence[ChatContext]) -> ChatContext | None:
 def id_meant(ref: str) -> ChatId | None:
     """The chat id that `ref` stands for, whether a chat has it or not; None for another text."""
     return _id_in(_ID, ref) or _id_in(_DEFAULT_NAME, ref)
+
+
+def _bare(name: str) -> str:
+    """A name as it is compared: without blanks and quotation marks around it."""
+    return as_seen(name).strip(_AROUND) or as_seen(name)
 
 
 def _id_in(pattern: re.Pattern[str], ref: str) -> ChatId | None:

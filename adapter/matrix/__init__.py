@@ -20,6 +20,9 @@ Pure modules:
 
 - `hydrate`: the filters and request bodies of a full read, and how its answers are combined.
 - `provisioning`: the body of `POST /createRoom`, power levels and Space links.
+- `timeline`: reads the messages in a room's timeline, with `events`, `relations` and `words`.
+- `words`: reads what a person says in a message, with `markup` for HTML and `mention` for the bot's
+  name in front.
 - `contents`: makes the content of the messages that the bot sends.
 - `wire`: decodes JSON from the homeserver into the core's values.
 - `bodies`: the shapes of the homeserver's answers.

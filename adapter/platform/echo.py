@@ -3,7 +3,7 @@
 import anyio.lowlevel
 
 from actors.model import EventId, PlatformChatId
-from actors.ports import Question
+from actors.ports import Prompt
 
 
 class EchoPlatform:
@@ -12,9 +12,9 @@ class EchoPlatform:
     async def reply(
         self,
         chat: PlatformChatId,  # noqa: ARG002
-        question: Question,
+        prompt: Prompt,
         idempotency_key: EventId,  # noqa: ARG002
     ) -> str:
         """Return the person's text unchanged, without what it replies to."""
         await anyio.lowlevel.checkpoint()
-        return question.text
+        return prompt.text

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from actors.model import EventId, PlatformChatId
-from actors.ports import Platform, PlatformFailed, Question
+from actors.ports import Platform, PlatformFailed, Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,11 +13,9 @@ class GuardedPlatform:
 
     inner: Platform
 
-    async def reply(
-        self, chat: PlatformChatId, question: Question, idempotency_key: EventId
-    ) -> str:
+    async def reply(self, chat: PlatformChatId, prompt: Prompt, idempotency_key: EventId) -> str:
         """Return the answer as storable text. Raises PlatformFailed for everything else."""
-        asked = asyncio.ensure_future(self.inner.reply(chat, question, idempotency_key))
+        asked = asyncio.ensure_future(self.inner.reply(chat, prompt, idempotency_key))
         try:
             # `wait` does not raise the errors of the task, including its own cancellation.
             await asyncio.wait({asked})

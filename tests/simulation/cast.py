@@ -8,7 +8,7 @@ from typing import Final
 
 from actors.model import MARKER_TYPE, MARKER_VERSION, RoomId, UserId
 from actors.ports import HomeserverRefused
-from tests.simulation.events import MALFORMED
+from tests.simulation.events import MALFORMED, Content
 from tests.simulation.people import Person
 from tests.simulation.platform import POISON
 from tests.simulation.process import BOT
@@ -228,8 +228,23 @@ class Cast:
     def _say(self, person: Person, room_id: RoomId, text: str, *, msgtype: str = "m.text") -> None:
         self._said += 1
         body = text.format(q=f"q{self._said}q")
-        event_id = person.say(room_id, body, msgtype=msgtype)
+        content = {"msgtype": msgtype, "body": body, **self._relation(room_id)}
+        event_id = person.send_raw(room_id, content)
         self._tell(person, f"writes {body!r} in {room_id} ({event_id})")
+
+    def _relation(self, room_id: RoomId) -> Content:
+        """A relation for some messages: every third is in a thread, and every fifth is a reply."""
+        earlier = [
+            event
+            for event in self._server.room(room_id).timeline
+            if event.type == "m.room.message" and "m.relates_to" not in event.content
+        ]
+        relation: dict[str, object] = {}
+        if earlier and self._said % 5 == 0:
+            relation["m.in_reply_to"] = {"event_id": earlier[-1].event_id}
+        if earlier and self._said % 3 == 0:
+            relation |= {"rel_type": "m.thread", "event_id": earlier[0].event_id}
+        return {"m.relates_to": relation} if relation else {}
 
     def _a_chat(self, person: Person) -> RoomId:
         chats = self.chats_of(person)

@@ -49,6 +49,14 @@ def answered_by(event: Event) -> EventId | None:
     return EventId(txn_id.partition(".")[0]) if txn_id.startswith("$") else None
 
 
+def thread_of(event: Event) -> object:
+    """The thread that a message is in, if any."""
+    relation = event.content.get("m.relates_to")
+    if not isinstance(relation, dict) or relation.get("rel_type") != "m.thread":
+        return None
+    return relation.get("event_id")
+
+
 class Checkers:
     """Collects violations; the first one sets `broken`."""
 
@@ -79,6 +87,7 @@ class Checkers:
         self._said: dict[str, EventId] = {}
         self._last_answered: defaultdict[RoomId, int] = defaultdict(int)
         self._positions: dict[EventId, int] = {}
+        self._threads: dict[EventId, object] = {}
         self._chat_ids: dict[tuple[str, str], RoomId] = {}
         self._intents: dict[str, RoomId] = {}
         self._conversations: dict[RoomId, PlatformChatId] = {}
@@ -257,6 +266,7 @@ class Checkers:
         """Check an event of a room."""
         self._positions[event.event_id] = event.position
         if event.sender != self._me:
+            self._threads[event.event_id] = thread_of(event)
             return
         if event.type == "m.room.message":
             self._sent(event)
@@ -273,6 +283,8 @@ class Checkers:
         if message is None:
             return
         self.answers[message].append(event)
+        if thread_of(event) != self._threads[message]:
+            self.violated(f"answered outside of its thread: {message}")
         if (event.txn_id or "").startswith("new."):
             return
         if len(self.answers[message]) > 1:

@@ -89,6 +89,12 @@ MUTATIONS: Final = (
         "                )",
     ),
     Mutation(
+        "answers_leave_their_thread",
+        "actors/room/asked.py",
+        "body, notice, message.thread, named)",
+        "body, notice, None, named)",
+    ),
+    Mutation(
         "replies_sent_in_any_order",
         "supervisor/serving/outbox.py",
         "        for message in batch:\n",

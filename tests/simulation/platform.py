@@ -8,7 +8,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from actors.model import EventId, PlatformChatId
-from actors.ports import PlatformFailed, Question
+from actors.ports import PlatformFailed, Prompt
 from tests.simulation.connection import Gate
 
 POISON: Final = "poison"
@@ -34,7 +34,7 @@ class SimulatedPlatform:
         self.fails = self.hangs = self.slow_s = 0.0
 
     async def reply(
-        self, chat: PlatformChatId, question: Question, idempotency_key: EventId, gate: Gate
+        self, chat: PlatformChatId, prompt: Prompt, idempotency_key: EventId, gate: Gate
     ) -> str:
         """Reply with the text itself. Raises PlatformFailed at random, ValueError for `POISON`."""
         await gate.before("reply")
@@ -47,7 +47,7 @@ class SimulatedPlatform:
             await anyio.sleep_forever()
         if self.slow_s:
             await anyio.sleep(self._rng.uniform(0, self.slow_s))
-        text = question.text
+        text = prompt.text
         if POISON in text:
             raise ValueError(text)
         await gate.after("reply")
@@ -61,8 +61,6 @@ class PlatformLine:
         self._platform = platform
         self._gate = gate
 
-    async def reply(
-        self, chat: PlatformChatId, question: Question, idempotency_key: EventId
-    ) -> str:
+    async def reply(self, chat: PlatformChatId, prompt: Prompt, idempotency_key: EventId) -> str:
         """Reply to one message."""
-        return await self._platform.reply(chat, question, idempotency_key, self._gate)
+        return await self._platform.reply(chat, prompt, idempotency_key, self._gate)

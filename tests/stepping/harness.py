@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 
 from actors.bounds import Bounds
 from actors.model import ChatId, EventId, Nonce, PlatformChatId, RoomId, UserId
-from actors.ports import Platform, Question
+from actors.ports import Platform, Prompt
 from actors.rows import user_key
 from actors.rules.addressing import Answers
 from actors.runtime.cells import Actor
@@ -54,7 +54,7 @@ class ScriptedPlatform:
 
     def __init__(self) -> None:
         self.asked: list[tuple[PlatformChatId, str, EventId]] = []
-        self.questions: list[Question] = []
+        self.prompts: list[Prompt] = []
         self.takes_s = 0.0
         self.errors: dict[str, deque[Exception]] = {}
 
@@ -62,12 +62,10 @@ class ScriptedPlatform:
         """Let the next answers to a text fail, one with each of the errors."""
         self.errors.setdefault(text, deque()).extend(errors)
 
-    async def reply(
-        self, chat: PlatformChatId, question: Question, idempotency_key: EventId
-    ) -> str:
+    async def reply(self, chat: PlatformChatId, prompt: Prompt, idempotency_key: EventId) -> str:
         """`You said: …`."""
-        text = question.text
-        self.questions.append(question)
+        text = prompt.text
+        self.prompts.append(prompt)
         self.asked.append((chat, text, idempotency_key))
         await anyio.sleep(self.takes_s)
         if self.errors.get(text):

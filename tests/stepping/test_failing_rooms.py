@@ -19,7 +19,7 @@ from actors.messages import (
     room_address,
 )
 from actors.model import EventId, PlatformChatId, RoomId
-from actors.ports import HomeserverUnavailable, PlatformFailed, Question, StoreUnavailable
+from actors.ports import HomeserverUnavailable, PlatformFailed, Prompt, StoreUnavailable
 from actors.rules.room_states import RoomState
 from actors.runtime.letters import Address, FailuresShared, Message
 from actors.runtime.table import Transition
@@ -308,11 +308,9 @@ class Unwritable(ScriptedPlatform):
     """Answers "poison" with what is no text in any encoding."""
 
     @override
-    async def reply(
-        self, chat: PlatformChatId, question: Question, idempotency_key: EventId
-    ) -> str:
-        answer = await super().reply(chat, question, idempotency_key)
-        return "\ud83d" if question.text == "poison" else answer
+    async def reply(self, chat: PlatformChatId, prompt: Prompt, idempotency_key: EventId) -> str:
+        answer = await super().reply(chat, prompt, idempotency_key)
+        return "\ud83d" if prompt.text == "poison" else answer
 
 
 async def test_a_reply_that_cannot_be_stored_ends_as_a_dead_message() -> None:

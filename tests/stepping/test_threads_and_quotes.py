@@ -6,7 +6,7 @@ import pytest
 
 from actors.bounds import Bounds
 from actors.model import EventId, RoomId
-from actors.ports import PlatformFailed, Question
+from actors.ports import PlatformFailed, Prompt
 from actors.texts import ENGLISH
 from tests.simulation.events import Content
 from tests.simulation.faults import Fault
@@ -135,7 +135,7 @@ async def test_the_platform_gets_the_quote_apart_from_the_persons_text() -> None
         to = last_message(world, home.chat)
         world.alice.send_raw(home.chat, replied(f"> <{BOT}> You said: hello\n\nwhy?", to))
         await quiet()
-        assert platform.questions[-1] == Question("why?", "You said: hello")
+        assert platform.prompts[-1] == Prompt("why?", "You said: hello")
         assert answers(world, home.chat)[-1][0] == "You said: why?"
 
 
@@ -148,7 +148,7 @@ async def test_a_message_that_is_not_quoted_is_read_from_the_room_as_it_is_now()
         world.alice.edit(home.chat, to, "hello")
         world.alice.send_raw(home.chat, replied("that was me", to))
         await quiet()
-        assert platform.questions[-1] == Question("that was me", "hello")
+        assert platform.prompts[-1] == Prompt("that was me", "hello")
 
 
 async def test_a_message_in_a_thread_replies_to_nothing_unless_it_says_so() -> None:
@@ -161,7 +161,7 @@ async def test_a_message_in_a_thread_replies_to_nothing_unless_it_says_so() -> N
         real = {**in_thread(root, root), "is_falling_back": False}
         world.alice.send_raw(home.chat, said("two", real))
         await quiet()
-        assert platform.questions[1:] == [Question("one"), Question("two", "the root")]
+        assert platform.prompts[1:] == [Prompt("one"), Prompt("two", "the root")]
 
 
 async def test_a_message_of_another_room_is_never_quoted() -> None:
@@ -172,7 +172,7 @@ async def test_a_message_of_another_room_is_never_quoted() -> None:
         secret = world.bob.say(of_bob.chat, "secret")
         world.alice.send_raw(of_alice.chat, replied("what is it?", secret))
         await quiet()
-        assert platform.questions[-1] == Question("what is it?")
+        assert platform.prompts[-1] == Prompt("what is it?")
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ async def test_a_quote_that_cannot_be_read_does_not_stop_the_answer(fault: Fault
         run.homeserver.faults.next("text_of", fault)
         world.alice.send_raw(home.chat, replied("and?", to))
         await quiet(Bounds().quote_within_s + 5)
-        assert platform.questions[-1] == Question("and?")
+        assert platform.prompts[-1] == Prompt("and?")
         assert answers(world, home.chat)[-1][0] == "You said: and?"
 
 
@@ -204,7 +204,7 @@ async def test_a_long_quote_is_cut() -> None:
         world.alice.send_raw(home.chat, replied("quoted", to))
         world.alice.send_raw(home.chat, replied("> <@a:x> another long one\n\nquoted", to))
         await quiet()
-        assert [question.quoted for question in platform.questions[1:]] == [
+        assert [prompt.quoted for prompt in platform.prompts[1:]] == [
             "a lon",
             "a lon",
             "anoth",

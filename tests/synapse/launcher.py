@@ -21,7 +21,7 @@ from typing_extensions import override
 
 from actors.bounds import Bounds
 from actors.model import EventId, PlatformChatId
-from actors.ports import PlatformFailed, Question
+from actors.ports import PlatformFailed, Prompt
 from actors.runtime.policy import RuntimeBounds
 from actors.runtime.restart import Backoff
 from adapter.platform.echo import EchoPlatform
@@ -67,12 +67,10 @@ class PoisonedPlatform(EchoPlatform):
     """Echoes what it can stomach."""
 
     @override
-    async def reply(
-        self, chat: PlatformChatId, question: Question, idempotency_key: EventId
-    ) -> str:
-        if "poison" in question.text and not ANTIDOTE.exists():
+    async def reply(self, chat: PlatformChatId, prompt: Prompt, idempotency_key: EventId) -> str:
+        if "poison" in prompt.text and not ANTIDOTE.exists():
             raise PlatformFailed("poisoned")
-        return await super().reply(chat, question, idempotency_key)
+        return await super().reply(chat, prompt, idempotency_key)
 
 
 def make_read_only() -> None:

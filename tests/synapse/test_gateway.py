@@ -1,10 +1,11 @@
 """The gateway against a real homeserver."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import pytest
@@ -13,6 +14,7 @@ from nio import AsyncClient  # type: ignore[import-untyped]
 from actors.model import (
     MARKER_TYPE,
     ChatId,
+    EventId,
     Invite,
     Marker,
     OutboundMessage,
@@ -376,6 +378,17 @@ async def can_redact(person: Person, room_id: str, event_id: str) -> bool:
     return True
 
 
+async def unread_in(gateway: Gateway, room_id: RoomId) -> dict[str, int]:
+    """The numbers of messages that the bot's account has not read, by thread."""
+    uncached = {"not_rooms": [f"!{unique('nonce')}:localhost"]}
+    wanted = {"room": {**uncached, "timeline": {"unread_thread_notifications": True}}}
+    path = path_to("sync", timeout=0, filter=json.dumps(wanted))
+    answer = await gateway._http.request("GET", path, dict[str, Any])
+    room = answer["rooms"]["join"][room_id]
+    threads = {"main": room["unread_notifications"], **room.get("unread_thread_notifications", {})}
+    return {thread: counts["notification_count"] for thread, counts in threads.items()}
+
+
 class TestHydrating:
     @pytest.mark.parametrize("sliding", [True, False])
     async def test_every_joined_room_and_waiting_invite_is_there(
@@ -519,6 +532,35 @@ class TestSyncing:
         assert await gateway.send(message) == await gateway.send(message)
         seen = await alice.wait_for(lambda event: event.body == "once")
         assert seen.content["msgtype"] == "m.notice"
+
+    async def test_a_message_is_sent_even_if_its_thread_is_refused(
+        self, gateway: Gateway, alice: Person
+    ) -> None:
+        room_id = await joined_chat(gateway, alice)
+        unknown = EventId("$unheard-of")
+        message = OutboundMessage("t1", room_id, "all the same", thread=unknown, reply_to=unknown)
+        assert await gateway.send(message) == await gateway.send(message)
+        seen = await alice.wait_for(lambda event: event.body == "all the same")
+        assert "m.relates_to" not in seen.content
+
+    async def test_a_redacted_message_has_no_text(self, gateway: Gateway, alice: Person) -> None:
+        room_id = await joined_chat(gateway, alice)
+        event_id = EventId(await alice.say(room_id, "secret"))
+        assert await gateway.text_of(room_id, event_id) == "secret"
+        assert await can_redact(alice, room_id, event_id)
+        assert await gateway.text_of(room_id, event_id) == ""
+
+    async def test_a_receipt_covers_the_threads_of_a_room(
+        self, gateway: Gateway, alice: Person
+    ) -> None:
+        room_id = await joined_chat(gateway, alice)
+        root = await alice.say(room_id, "root")
+        relation = {"rel_type": "m.thread", "event_id": root}
+        content = {"msgtype": "m.text", "body": "in the thread", "m.relates_to": relation}
+        last = EventId(await alice.send(room_id, "m.room.message", content))
+        assert await unread_in(gateway, room_id) == {"main": 1, root: 1}
+        await gateway.mark_read(room_id, last)
+        assert await unread_in(gateway, room_id) == {"main": 0}
 
     async def test_typing_and_reading_are_shown(self, gateway: Gateway, alice: Person) -> None:
         room_id = await joined_chat(gateway, alice)

@@ -85,6 +85,51 @@ async def test_an_encrypted_message_is_said_to_be_unreadable_once(home: Home) ->
     assert words == [line, "in the clear"]
 
 
+@pytest.mark.parametrize(
+    ("content", "answer"),
+    [
+        ({"body": "what is it?"}, "what is it?"),
+        ({"body": "!status"}, "This is Chat 1"),
+        ({"body": "cat.png"}, "I can only read text messages."),
+    ],
+)
+async def test_the_caption_of_a_picture_is_text(
+    commons: Home, content: Mapping[str, str], answer: str
+) -> None:
+    told = await answer_to(commons, {**IMAGE, "filename": "cat.png", **content})
+    assert told.startswith(answer)
+
+
+@pytest.mark.quick
+async def test_a_question_in_a_thread_is_answered_there_and_a_reply_confirms(home: Home) -> None:
+    root = await home.owner.say(home.chat, "the root")
+    assert await hear(home.owner, home.bot, home.chat) == "the root"
+    thread = {"rel_type": "m.thread", "event_id": root, "is_falling_back": True}
+    answers = []
+    for body in ("!archive", "!yes"):
+        asked = (await history(home.owner, home.chat))[-1]
+        relation = {**thread, "m.in_reply_to": {"event_id": asked.event_id}}
+        quote = f"> <{home.bot.user_id}> {asked.body}\n\n"
+        content = {"msgtype": "m.text", "body": quote + body, "m.relates_to": relation}
+        question = await home.owner.send(home.chat, "m.room.message", content)
+        await hear(home.owner, home.bot, home.chat)
+        answers.append((await history(home.owner, home.chat))[-1])
+        assert answers[-1].content["m.relates_to"] == {
+            **thread,
+            "m.in_reply_to": {"event_id": question},
+        }
+    assert answers[-1].body.startswith("Chat 1 (C1) is archived")
+
+
+@pytest.mark.parametrize("body", ["{me} !status", "Bot: !status", "\u200b！status", "!stаtus."])
+async def test_a_command_is_what_a_person_would_call_one(commons: Home, body: str) -> None:
+    me = commons.bot.user_id
+    pill = f'<a href="https://matrix.to/#/{me}">Bot</a>: !status' if "Bot" in body else body
+    html = {"format": "org.matrix.custom.html", "formatted_body": pill}
+    content = {"msgtype": "m.text", "body": body.format(me=me), **html}
+    assert (await answer_to(commons, content)).startswith("This is Chat 1")
+
+
 @pytest.mark.parametrize("body", ["waves", "!help"])
 async def test_an_emote_is_text_but_never_a_command(commons: Home, body: str) -> None:
     assert await answer_to(commons, {"msgtype": "m.emote", "body": body}) == body

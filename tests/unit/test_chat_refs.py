@@ -90,6 +90,8 @@ def test_an_id_that_no_chat_has_means_no_chat() -> None:
     [
         ("plans", "C2"),
         (" PLANS ", "C2"),
+        ('"Plans"', "C2"),
+        ("<plans>.", "C2"),
         ("РИМ", "C3"),
         ("2", "C2"),
         ("100", "C14"),

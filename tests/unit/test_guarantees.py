@@ -49,6 +49,10 @@ PROOFS: Final = {
     6: (
         "a_platform_that_fails_is_asked_again_under_the_same_key",
         "text_is_answered_by_the_platform_once_and_in_order",
+        "the_platform_gets_the_quote_apart_from_the_persons_text",
+        "a_quote_that_cannot_be_read_does_not_stop_the_answer",
+        "a_question_in_a_thread_is_answered_there_in_every_part",
+        "a_message_that_its_thread_does_not_take_is_sent_outside_of_it",
     ),
     7: (
         "what_people_said_or_were_promised_is_not_handled_before_the_bot_is_live",

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from actors.model import EventId, PlatformChatId
-from actors.ports import PlatformFailed, Question
+from actors.ports import PlatformFailed, Prompt
 from adapter.platform.guarded import GuardedPlatform
 
 pytestmark = pytest.mark.anyio
@@ -27,9 +27,7 @@ class OddPlatform:
     takes_s: float = 0.0
     given_up: bool = False
 
-    async def reply(
-        self, chat: PlatformChatId, question: Question, idempotency_key: EventId
-    ) -> str:
+    async def reply(self, chat: PlatformChatId, prompt: Prompt, idempotency_key: EventId) -> str:
         try:
             await anyio.sleep(self.takes_s)
         except asyncio.CancelledError:
@@ -42,7 +40,7 @@ class OddPlatform:
 
 async def ask(platform: OddPlatform) -> str:
     guarded = GuardedPlatform(platform)
-    return await guarded.reply(PlatformChatId("p"), Question("hello"), EventId("$e"))
+    return await guarded.reply(PlatformChatId("p"), Prompt("hello"), EventId("$e"))
 
 
 async def test_an_answer_passes() -> None:

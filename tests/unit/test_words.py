@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.model import UserId
-from adapter.matrix.words import Words, is_captioned, plain_words, words_of
+from actors.model import RoomId, UserId
+from adapter.matrix.words import Words, is_captioned, plain_words, text_of_event, words_of
 
 ME = UserId("@surfaces-bot:example.org")
 PILL = '<a href="https://matrix.to/#/@surfaces-bot:example.org">Surfaces Bot</a>'
@@ -242,6 +242,55 @@ def test_the_bots_name_in_front_of_ordinary_text_is_taken_out() -> None:
 )
 def test_other_text_stays_as_it_is(body: str) -> None:
     assert said(body).text == body
+
+
+def test_a_markdown_link_to_another_user_is_text() -> None:
+    body = "[Carol](https://matrix.to/#/@carol:example.org) !help"
+    assert said(body).text == body
+
+
+def test_a_name_with_an_ampersand_is_found_behind_its_pill() -> None:
+    html = PILL.replace("Surfaces Bot", "Tom &amp; Bot") + ": !help"
+    assert said("Tom & Bot: !help", formatted_body=html).text == "!help"
+
+
+# ------------------------------------------------------------ the text of another message
+
+HALL = RoomId("!hall:x")
+
+
+def event(content: object, **other: object) -> Mapping[str, object]:
+    return {"type": "m.room.message", "room_id": HALL, "content": content, **other}
+
+
+def edited(content: object) -> Mapping[str, object]:
+    """What the homeserver adds to an event that was edited."""
+    return {"m.relations": {"m.replace": {"content": {"body": "* x", "m.new_content": content}}}}
+
+
+def test_the_text_of_an_event_is_the_latest_one_without_its_quote() -> None:
+    reply = {"body": "> <@bot:x> one\n\ntwo ", "m.relates_to": REPLY}
+    assert text_of_event(event(reply), HALL) == "two"
+    new = {"body": "> <@bot:x> one\n\nthree"}
+    assert text_of_event(event(reply, unsigned=edited(new)), HALL) == "three"
+    assert text_of_event(event({"body": "mine"}, unsigned=edited(None)), HALL) == "mine"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        event({}),
+        event(None),
+        event({"msgtype": "m.image", "body": "cat.png"}),
+        event({"body": "secret"}, room_id="!other:x"),
+        event({"body": "secret"}, room_id=None),
+        event({"body": "cat"}, type="m.sticker"),
+        event({"body": "x"}, type=None),
+        {},
+    ],
+)
+def test_another_event_has_no_text(other: Mapping[str, object]) -> None:
+    assert text_of_event(other, HALL) == ""
 
 
 # ------------------------------------------------------------ hostile content
