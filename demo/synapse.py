@@ -156,6 +156,11 @@ class ThrowawaySynapse:
         await self.stop()
         await self.start()
 
+    def configure(self, **settings: object) -> None:
+        """Change settings of Synapse; the next start applies them."""
+        path = self.folder / "homeserver.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | settings, indent=1))
+
     def pause(self) -> None:
         """Freeze Synapse with SIGSTOP: it accepts connections and does not answer."""
         self._running().signal(signal.SIGSTOP)
