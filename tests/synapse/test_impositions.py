@@ -10,7 +10,6 @@ import pytest
 
 from demo.bot import BotProcess
 from demo.client import Refused
-from demo.person import Person
 from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, newcomer
 from tests.synapse.home import accept, hear, knock, words_of
