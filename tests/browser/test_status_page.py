@@ -61,6 +61,19 @@ async def test_a_second_process_on_the_account_is_told_above_all(
     await line.wait_for(state="hidden")
 
 
+async def test_why_no_rooms_are_created_is_told_above_all(visit: Visit, puppet: Puppet) -> None:
+    await visit.open(puppet)
+    line = visit.page.locator("#creates-no-rooms")
+    await line.wait_for(state="hidden")
+    puppet.says = replace(puppet.says, creates_no_rooms=HOSTILE)
+    await line.wait_for(state="visible")
+    assert f"No Space and no chat is created: {HOSTILE[:12]}" in await visit.text(
+        "#creates-no-rooms"
+    )
+    puppet.says = replace(puppet.says, creates_no_rooms=None)
+    await line.wait_for(state="hidden")
+
+
 @pytest.mark.parametrize("state", list(State))
 async def test_the_picture_marks_the_state_and_says_it_in_words(
     state: State, visit: Visit, puppet: Puppet

@@ -3,7 +3,8 @@
 import pytest
 
 from actors.chats import ChatManager
-from actors.model import RoomId
+from actors.model import MARKER_TYPE, ChatId, Marker, Nonce, RoomId, RoomKind
+from actors.rules.marker import marker_content
 from actors.texts import ENGLISH
 from tests.simulation.faults import Fault
 from tests.simulation.reading import read_snapshot
@@ -103,7 +104,7 @@ async def test_such_a_server_is_used_again_once_a_room_is_not_encrypted() -> Non
         direct = world.alice.direct_chat_with(BOT)
         await quiet(5)
         world.server.encrypts_new_rooms = False
-        await quiet(180)
+        await quiet(90)
         assert len(world.server.invites(ALICE)) == 2
         assert await chat_ids(world) == ["C1"]
         assert len(world.alice.replies(direct)) == 2
@@ -148,6 +149,36 @@ async def test_a_new_chat_waits_and_the_old_one_goes_on(*, declared: bool) -> No
         await quiet(300)
         assert "Garden" in world.alice.replies(chat)[-1]
         assert len(await chat_ids(world)) == 2
+
+
+async def test_a_room_under_way_becomes_no_chat_before_it_is_decided_about() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        nonce = Nonce("under way")
+        marker = Marker(RoomKind.CHAT, ALICE, ChatId("C2"), home.space, intent=nonce)
+        with run.bot.services.registry.creations.under_way(nonce):
+            state = ((MARKER_TYPE, BOT, marker_content(marker)),)
+            world.server.create_room(BOT, name="Garden", initial_state=state)
+            await quiet(5)
+            assert await chat_ids(world) == ["C1"]
+        await quiet(5)
+        assert await chat_ids(world) == ["C1", "C2"]
+
+
+@pytest.mark.parametrize("slow_s", [0.0, 0.1, 0.4])
+async def test_a_chat_that_was_given_up_leaves_no_rows_however_slow_the_server_is(
+    slow_s: float,
+) -> None:
+    world = encrypting(declared=False)
+    async with world.live() as run:
+        chat = await one_home(world, run)
+        world.server.slow_s = slow_s
+        world.alice.say(chat, "!new Garden")
+        await quiet(30)
+        assert await chat_ids(world) == ["C1"]
+        rooms = [key for key in await world.rows() if key.startswith("matrix_room:")]
+        assert len(rooms) == 2
 
 
 async def test_the_number_of_a_chat_that_was_given_up_is_not_given_out_again() -> None:

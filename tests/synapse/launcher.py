@@ -89,13 +89,13 @@ def make_deaf() -> None:
     reply = GuardedPlatform.reply
 
     async def deaf(
-        self: GuardedPlatform, chat: PlatformChatId, question: Question, key: EventId
+        self: GuardedPlatform, chat: PlatformChatId, prompt: Prompt, key: EventId
     ) -> str:
-        while question.text == "deaf":
+        while prompt.text == "deaf":
             DEAF.touch()
             with suppress(asyncio.CancelledError), anyio.CancelScope(shield=True):
                 await anyio.sleep(1)
-        return await reply(self, chat, question, key)
+        return await reply(self, chat, prompt, key)
 
     GuardedPlatform.reply = deaf  # type: ignore[method-assign,assignment]
 
