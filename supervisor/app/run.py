@@ -76,6 +76,7 @@ async def run_bot(settings: Settings, lock: InstanceLock, parts: Parts = Parts()
     manager = ServiceManager.from_environment(os.environ)
     async with _status_page(settings, observer, parts.bounds), anyio.create_task_group() as tasks:
         tasks.start_soon(manager.keep_alive, observer.is_stuck)
+        tasks.start_soon(_show_life, lock, observer, parts.bounds.look_at_lock_s)
         while (last := await _run_once(settings, lock, parts, observer, manager)).start_again:
             _log.warning("starting_again", reason=last.reason)
         tasks.cancel_scope.cancel()
@@ -227,6 +228,14 @@ async def _stop_on_signal(supervisor: Supervisor, manager: ServiceManager) -> No
             _log.info("stop_requested", signal=signal.Signals(number).name)
             manager.stopping(signal.Signals(number).name)
             supervisor.request_stop(signal.Signals(number).name)
+
+
+async def _show_life(lock: InstanceLock, observer: Observer, every_s: float) -> None:
+    """Leave signs of life while the bot is not stuck, for `surfaces-bot status --healthy`."""
+    while True:
+        if not observer.is_stuck():
+            lock.touch()
+        await anyio.sleep(every_s)
 
 
 async def _watch_lock(lock: InstanceLock, supervisor: Supervisor, every_s: float) -> None:
