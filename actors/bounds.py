@@ -161,7 +161,10 @@ class Bounds:
     stop_within_s: float = 10.0
     """The time that running handlers have when the bot stops."""
     look_at_lock_s: float = 5.0
-    """The time between two checks that the instance lock is still there."""
+    """The time between two checks that the instance lock is still there, and between two signs of
+    life."""
+    silent_s: float = 60.0
+    """A process without a sign of life for this long is not healthy."""
 
     # The status page
     page_sample_s: float = 1.0

@@ -34,6 +34,7 @@ class InstanceLock:
         self._store_path = store_path
         self._lock = _acquired(store_path)
         self._file = _identity(store_path)
+        self.touch()
         self.lost: InstanceLocked | None = None
         """Set when another process has taken over the folder."""
 
@@ -54,6 +55,11 @@ class InstanceLock:
         self._lock, self._file = fresh, _identity(self._store_path)
         _write_holder(self._store_path)
         return True
+
+    def touch(self) -> None:
+        """Leave a sign of life: the time of the lock file. A file that cannot be touched stays."""
+        with suppress(OSError):
+            os.utime(self._store_path / LOCK_NAME)
 
     def release(self) -> None:
         """Release the lock."""
@@ -129,6 +135,19 @@ def running_since(store_path: Path) -> datetime | None:
     except OSError:
         written_at = 0.0
     return datetime.fromtimestamp(written_at, UTC)
+
+
+def silence_s(store_path: Path, now: float) -> float | None:
+    """How long the holder of the store folder has left no sign of life; None without a holder.
+
+    `now` is in seconds since the epoch. Writes nothing.
+    """
+    if not is_running(store_path):
+        return None
+    try:
+        return max(0.0, now - (store_path / LOCK_NAME).stat().st_mtime)
+    except OSError:
+        return None
 
 
 def _write_holder(store_path: Path) -> None:

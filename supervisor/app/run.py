@@ -94,6 +94,7 @@ async def _run(settings: Settings, lock: InstanceLock, parts: Parts) -> int:
     async with _status_page(settings, observer, parts.bounds), anyio.create_task_group() as tasks:
         tasks.start_soon(signals.receive)
         tasks.start_soon(manager.keep_alive, observer.is_stuck)
+        tasks.start_soon(_show_life, lock, observer, parts.bounds.look_at_lock_s)
         while (last := await _run_once(settings, lock, parts, observer, signals)).start_again:
             _log.warning("starting_again", reason=last.reason)
         tasks.cancel_scope.cancel()
@@ -237,6 +238,14 @@ async def _load_history(history: History, journal_path: Path) -> None:
 
 def _log_recovery(sentence: str) -> None:
     _log.warning("file_set_aside", reason=sentence)
+
+
+async def _show_life(lock: InstanceLock, observer: Observer, every_s: float) -> None:
+    """Leave signs of life while the bot is not stuck, for `surfaces-bot status --healthy`."""
+    while True:
+        if not observer.is_stuck():
+            lock.touch()
+        await anyio.sleep(every_s)
 
 
 async def _watch_lock(lock: InstanceLock, supervisor: Supervisor, every_s: float) -> None:

@@ -4,14 +4,16 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from time import time
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
-from supervisor.commands.invocation import AsJson, configure
+from actors.bounds import Bounds
+from supervisor.commands.invocation import AsJson, ExitCode, configure
 from supervisor.lifecycle import MACHINE
-from supervisor.lock import holder, running_since
+from supervisor.lock import holder, running_since, silence_s
 from supervisor.settings import LocalSettings, load_local_settings
 from supervisor.status.asking import asked, url_of
 from supervisor.status.diagnosis import diagnosis
@@ -37,12 +39,23 @@ class Answer:
     last_transition: dict[str, object] | None
 
 
-def status(*, as_json: AsJson = False) -> None:
+def status(
+    *,
+    as_json: AsJson = False,
+    healthy: Annotated[
+        bool,
+        typer.Option("--healthy", help="End with 1 unless the bot runs and is not stuck."),
+    ] = False,
+) -> None:
     """Show the bot's state and its reason, its rooms, waiting messages, and problems.
 
     The command asks the running bot at STATUS_BIND. If the bot does not answer, the command says
     whether a bot is running and prints a diagnosis from the journal. The exit code is 0 either
     way.
+
+    --healthy is for the health check of a container. It needs no status page. The exit code is 1
+    unless a bot runs on MATRIX_STORE_PATH and is not stuck. A bot that waits for its homeserver is
+    healthy, because a restart would not help.
 
     \b
     Example, for a program:
@@ -50,6 +63,9 @@ def status(*, as_json: AsJson = False) -> None:
     """
     settings = load_local_settings()
     configure(settings)
+    if healthy:
+        _tell_health(settings)
+        return
     snapshot, hint = asked(settings)
     if as_json:
         typer.echo(msgspec.json.encode(_answer(settings, snapshot)))
@@ -78,6 +94,20 @@ def _from_page(settings: LocalSettings, snapshot: Snapshot) -> list[str]:
     if running_since(settings.store_path) is None:
         lines += ["", f"This bot uses another store folder than {settings.store_path}."]
     return lines
+
+
+def _tell_health(settings: LocalSettings) -> None:
+    """Print one line. Exits the command with FAILED if no bot runs, or if it is stuck."""
+    silence, limit_s = silence_s(settings.store_path, time()), Bounds().silent_s
+    if silence is None:
+        line = f"no bot is running on {settings.store_path}"
+    elif silence > limit_s:
+        line = f"the bot on {settings.store_path} has been stuck for {silence:.0f} s"
+    else:
+        line = f"a bot is running on {settings.store_path}"
+    typer.echo(harmless(line))
+    if silence is None or silence > limit_s:
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _from_files(settings: LocalSettings, hint: str) -> list[str]:

@@ -1,6 +1,8 @@
 """What the running bot says of itself: page, probes, metrics, command, service manager."""
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -18,7 +20,8 @@ from demo.bot import BotProcess
 from demo.person import Person
 from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, MakeBot, unique
-from tests.synapse.home import move_in
+from tests.synapse.home import eventually, move_in
+from tests.synapse.program import surfaces_bot
 
 pytestmark = pytest.mark.anyio
 
@@ -59,6 +62,40 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 async def page_of(bot: BotProcess, http: aiohttp.ClientSession) -> Page:
     event = await bot.wait_for_event("status_page")
     return Page(event["url"], http)
+
+
+@pytest.mark.parametrize("bind", ["", "127.0.0.1:0", "[::]:0"])
+async def test_a_bot_is_healthy_unless_it_is_frozen_or_gone(make_bot: MakeBot, bind: str) -> None:
+    bot = await make_bot(STATUS_BIND=bind)
+    lock = bot.store / "instance.lock"
+
+    async def is_healthy() -> bool:
+        done = await surfaces_bot(bot, "status", "--healthy")
+        assert (done.code == 0) == (f"a bot is running on {bot.store}\n" == done.out)
+        return done.code == 0
+
+    assert not await is_healthy()
+    await bot.start_and_go_live()
+    assert await is_healthy()
+    os.kill(bot.pid, signal.SIGSTOP)
+    os.utime(lock, (1000, 1000))  # as if it had been frozen for long
+    assert not await is_healthy()
+    os.kill(bot.pid, signal.SIGCONT)
+    await eventually(lambda: lock.stat().st_mtime > 1000, "a sign of life")
+    assert await is_healthy()
+    await bot.kill()
+    assert not await is_healthy()
+
+
+async def test_a_bot_that_waits_for_its_homeserver_is_healthy_and_not_ready(
+    make_bot: MakeBot, http: aiohttp.ClientSession
+) -> None:
+    bot = await make_bot(homeserver_url="http://127.0.0.1:1", STATUS_BIND="127.0.0.1:0")
+    bot.start()
+    page = await page_of(bot, http)
+    await bot.wait_for_state("degraded")
+    assert (await page.get("readyz"))[0] == 503
+    assert (await surfaces_bot(bot, "status", "--healthy")).code == 0
 
 
 @pytest.mark.quick

@@ -24,7 +24,7 @@ from supervisor.app import check as app_check
 from supervisor.app.findings import Finding
 from supervisor.commands import demo, invocation, program
 from supervisor.lifecycle import MACHINE, State, Trigger
-from supervisor.lock import InstanceLock, instance_lock
+from supervisor.lock import LOCK_NAME, InstanceLock, instance_lock
 from supervisor.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -566,6 +566,26 @@ def test_a_damaged_journal_is_named_with_what_becomes_of_it(
     told = capsys.readouterr().err
     assert "lambda_journal.db is damaged (file is not a database)" in told
     assert "at its next start the bot keeps it" in told
+
+
+@pytest.mark.parametrize("bind", ["", "127.0.0.1:0", "127.0.0.1:1", "[::]:8484"])
+def test_a_bot_is_healthy_while_it_leaves_signs_of_life(
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    bind: str,
+) -> None:
+    monkeypatch.setenv("STATUS_BIND", bind)
+    assert ends_with("status", "--healthy") == 1
+    assert capsys.readouterr().out == "no bot is running on matrix_store\n"
+    with instance_lock(here / "matrix_store") as lock:
+        assert ends_with("status", "--healthy") == 0
+        assert capsys.readouterr().out == "a bot is running on matrix_store\n"
+        os.utime(here / "matrix_store" / LOCK_NAME, (1000, 1000))
+        assert ends_with("status", "--healthy") == 1
+        assert "has been stuck for" in capsys.readouterr().out
+        lock.touch()
+        assert ends_with("status", "--healthy") == 0
 
 
 def test_a_reset_that_was_cut_off_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """What is in deploy/ fits the program: metrics that exist, files that exist, a unit that loads."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from actors.bounds import Bounds
 from actors.meter import Meter
 from supervisor.commands.invocation import ExitCode
 from supervisor.lifecycle import State
+from supervisor.lock import instance_lock
 from supervisor.notify import KEEP_ALIVE_EVERY_S, STARTUP_MARGIN_S
 from supervisor.status.history import History
 from supervisor.status.metrics import exposition
@@ -21,6 +23,7 @@ from tests.browser.stage import live
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
+CONTAINERFILE = (DEPLOY / "Containerfile").read_text()
 UNIT = (DEPLOY / "surfaces-bot.service").read_text()
 SUFFIXES = {"s": 1, "min": 60}
 
@@ -110,8 +113,47 @@ def test_systemd_takes_the_unit_as_it_is(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
+def health_check() -> list[str]:
+    """The command of the image's health check."""
+    found = re.search(r"^HEALTHCHECK .*CMD (\[.*\])$", CONTAINERFILE, re.MULTILINE)
+    assert found is not None
+    command: list[str] = json.loads(found[1])
+    assert command[0] == "surfaces-bot"
+    return [sys.executable, "-m", "supervisor", *command[1:]]
+
+
+def is_healthy(folder: Path, **settings: str) -> bool:
+    done = subprocess.run(
+        health_check(),
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **settings},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode in {0, 1}
+    return done.returncode == 0
+
+
+@pytest.mark.parametrize("bind", ["", "127.0.0.1:0", "0.0.0.0:9000", "[::]:8484"])
+def test_the_health_check_follows_the_settings_and_needs_no_status_page(
+    tmp_path: Path, bind: str
+) -> None:
+    (tmp_path / ".env").write_text(f"STATUS_BIND={bind}\nMATRIX_STORE_PATH=elsewhere\n")
+    assert not is_healthy(tmp_path)
+    with instance_lock(tmp_path / "elsewhere"):
+        assert is_healthy(tmp_path)
+        assert not is_healthy(tmp_path, MATRIX_STORE_PATH="matrix_store")
+
+
+def test_nothing_in_deploy_is_tied_to_the_default_port_but_comments() -> None:
+    for path in DEPLOY.iterdir():
+        told = [line for line in path.read_text().splitlines() if "8484" in line]
+        assert all(line.startswith("#") for line in told), path.name
+
+
 def test_the_container_is_made_of_files_that_exist() -> None:
-    text = (DEPLOY / "Containerfile").read_text()
+    text = CONTAINERFILE
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE)
     names = [name for line in copied for name in line.split()]
     assert names

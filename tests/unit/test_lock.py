@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from supervisor.lock import (
     instance_lock,
     is_running,
     running_since,
+    silence_s,
 )
 from supervisor.settings import SettingsRefused
 
@@ -51,6 +53,21 @@ def refusal(store: Path) -> InstanceLocked:
     with pytest.raises(InstanceLocked) as caught, instance_lock(store):
         pass
     return caught.value
+
+
+def test_a_holder_that_leaves_no_sign_of_life_grows_silent(tmp_path: Path) -> None:
+    assert silence_s(tmp_path, time.time()) is None
+    with instance_lock(tmp_path) as lock:
+        os.utime(tmp_path / LOCK_NAME, (1000, 1000))
+        assert silence_s(tmp_path, 1090.0) == 90
+        assert silence_s(tmp_path, 900.0) == 0  # the clock was set back
+        lock.touch()
+        quiet = silence_s(tmp_path, time.time())
+        assert quiet is not None
+        assert quiet < 30
+        (tmp_path / LOCK_NAME).unlink()
+        lock.touch()
+    assert silence_s(tmp_path, time.time()) is None
 
 
 def test_the_second_is_told_who_the_first_is(tmp_path: Path) -> None:
