@@ -43,7 +43,7 @@ class Cell:
         self.probes = 0
         """Probes since the actor was quarantined; 0 for an actor that is well."""
         self.error: Exception | None = None
-        """The latest failure, if any."""
+        """The latest failure, if the actor is not well again."""
 
     @property
     def may_run(self) -> bool:

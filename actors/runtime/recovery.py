@@ -73,9 +73,14 @@ class Recovery:
             self._pause(cell, self._bounds.restart.delay_s(attempt, self._random))
 
     def succeeded(self, cell: Cell) -> None:
-        """A handler returned: the actor is well, unless it was set aside meanwhile."""
+        """A handler returned: the actor is well, unless it was set aside meanwhile.
+
+        Its failure is forgotten once the message that failed is handled as well.
+        """
         if not cell.quarantined:
             cell.probes = 0
+            if not cell.mailbox:
+                cell.error = None
 
     def set_aside(self, address: Address, error: Exception) -> None:
         """Quarantine an actor because of a failure that another part of the program has seen."""
