@@ -72,9 +72,7 @@ class Services:
         for cell in self.system.cells.failed():
             room_id = RoomId(cell.address.name)
             is_unchecked = self.states.of(room_id) is RoomState.UNCHECKED
-            unread = cell.error is not None or cell.pause_timer is not None
-            failed = cell.probes or (is_unchecked and unread)
-            if cell.address.kind == ActorKind.ROOM and failed:
+            if cell.address.kind == ActorKind.ROOM and (cell.probes or is_unchecked):
                 yield room_id
 
     def link_to(self, room_id: RoomId) -> str:

@@ -53,7 +53,7 @@ class Cell:
         self.on_probation = False
         """True from a quarantine until a handler has returned."""
         self.error: Exception | None = None
-        """The latest failure, if any."""
+        """The latest failure, if the actor is not well again."""
 
     @property
     def may_run(self) -> bool:
@@ -113,13 +113,29 @@ class Cells:
         return iter(tuple(self._cells.values()))
 
     def failed(self) -> Iterator[Cell]:
-        """Every cell with an `error`: usually far fewer than all."""
+        """Every cell that is `failing` or has an `error`: usually far fewer than all."""
         return iter(tuple(self._failed.values()))
+
+    def note_failing(self, cell: Cell) -> None:
+        """Note that a handler of a cell has raised."""
+        cell.failing = True
+        self._failed[cell.address] = cell
 
     def note_error(self, cell: Cell, error: Exception) -> None:
         """Note the latest failure of a cell."""
         cell.error = error
-        self._failed[cell.address] = cell
+        self.note_failing(cell)
+
+    def note_well(self, cell: Cell) -> None:
+        """Note that a handler of a cell has returned.
+
+        The failure is forgotten once the message that failed is handled as well.
+        """
+        cell.failing = False
+        if not cell.mailbox:
+            cell.error = None
+        if cell.error is None:
+            self._failed.pop(cell.address, None)
 
     def get(self, address: Address) -> Cell | None:
         """The cell of an address; None for an address without one."""

@@ -60,7 +60,7 @@ class Recovery:
         A group is unwrapped, see `_judged`. A cell that was set aside while its handler ran keeps
         its quarantine and its pause.
         """
-        cell.failing = True
+        self._cells.note_failing(cell)
         errors = errors_in(failure)
         error, pause_s, asked_s = self._judged(errors)
         if pause_s is not None:
@@ -98,7 +98,7 @@ class Recovery:
     def succeeded(self, cell: Cell, now: float) -> None:
         """A handler returned: the actor is well, unless it was set aside meanwhile."""
         if not cell.quarantined:
-            cell.failing = False
+            self._cells.note_well(cell)
             cell.on_probation = False
             cell.streak = cell.streak.succeeded(now)
 
@@ -106,7 +106,6 @@ class Recovery:
         """Quarantine an actor because of a failure that another part of the program has seen."""
         cell = self._cells.of(address)
         if not cell.quarantined:
-            cell.failing = True
             self._fails(cell, error)
             self._set_aside(cell, error)
 

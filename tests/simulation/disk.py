@@ -36,11 +36,25 @@ class Disk:
         self.token: str | None = None
         self.journal = InlineJournal(MEMORY, clock=clock)
         self.database = self._new_database()
+        self._backup: _Database | None = None
 
     def lose_database(self) -> None:
         """Delete the database file."""
         self.database.close()
         self.database = self._new_database()
+
+    def make_backup(self) -> None:
+        """Copy the database; the copy replaces an earlier one."""
+        self._backup = self._new_database()
+        self.database._connection.backup(self._backup._connection)
+
+    def restore_backup(self) -> bool:
+        """Put the copy in the place of the database. Returns False without one."""
+        if self._backup is None:
+            return False
+        self.database.close()
+        self.database, self._backup = self._backup, None
+        return True
 
     async def damage_rows(self) -> int:
         """Delete, corrupt or exchange rows of the cache; return the number of changed rows."""
@@ -95,8 +109,8 @@ class ReachedDatabase:
         self._fail_perhaps()
         await self._database.write(statements)
         for statement in statements:
-            if statement.table == "meta":
-                self._checkers.position_saved(str(statement.params[0]))
+            if statement.params[0:1] == ("position",):
+                self._checkers.position_saved(str(statement.params[1]))
             if statement.table == "kv" and str(statement.params[0]).startswith(USER_PREFIX):
                 self._checkers.owner_row_written(*map(str, statement.params))
         await self._gate.after("commit")

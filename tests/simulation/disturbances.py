@@ -98,7 +98,7 @@ class Disturbances:
             self._days_pass()
         if not self.active or self._rng.random() >= 2 * self._plan.disturbances:
             return False
-        match self._rng.randrange(4):
+        match self._rng.randrange(6):
             case 0:
                 self._lose_database()
                 return True
@@ -109,6 +109,11 @@ class Disturbances:
                 self._lose_database()
                 disk.token = None
                 return True
+            case 3:
+                self._story.tell("disturb", "the database is copied")
+                disk.make_backup()
+            case 4:
+                self._restore_database()
             case _:
                 self._checkers.expect_any_chat_id()
                 self._story.tell("disturb", f"{await disk.damage_rows()} rows are damaged")
@@ -130,6 +135,13 @@ class Disturbances:
         self._checkers.expect_any_chat_id()
         if self._rng.random() < BLIND_AFTER_LOSS:
             self._blind()
+
+    def _restore_database(self) -> None:
+        if self._process.disk.restore_backup():
+            self._story.tell("disturb", "an old copy of the database is restored")
+            self._server.forget_transactions()
+            self._checkers.expect_loss()
+            self._checkers.expect_any_chat_id()
 
     def _mend(self) -> None:
         self._server.healed()
@@ -161,6 +173,7 @@ class Disturbances:
 
     def _days_pass(self) -> None:
         self._faults.overlap = 0.0  # a server does not repeat events from days ago
+        self._server.forget_transactions()
         self._server.skip(DAYS_S)
 
     def _write_other_marker(self) -> None:
@@ -179,7 +192,6 @@ class Disturbances:
                 return
 
     def _forget_positions(self) -> None:
-        self._checkers.expect_loss()
         self._server.forget_positions()
 
     def _blind(self) -> None:

@@ -2,7 +2,9 @@
 
 import pytest
 
+from actors.messages import RoomLeft, room_address
 from actors.model import IntentKind, IntentStep, RoomId
+from actors.ports import StoreUnavailable
 from actors.rows import chat_key, room_key, user_key
 from actors.rules.room_states import RoomState
 from actors.texts import ENGLISH
@@ -159,4 +161,15 @@ async def test_messages_that_wait_for_a_purged_room_are_dropped() -> None:
         await quiet()
         assert await world.store.unsent_count() == 0
         assert second not in {write.room_id for write in world.server.writes[before:]}
+        assert await asked(world, home, "hello") == "You said: hello"
+
+
+async def test_a_leave_that_is_handled_at_the_second_attempt_holds_up_no_creation() -> None:
+    world = World()
+    async with world.live() as run:
+        room_id = world.mallory.create_room()
+        run.let_crash(room_address(room_id), RoomLeft, StoreUnavailable("locked"))
+        world.mallory.invite(room_id, run.homeserver.me)
+        await quiet(5)
+        home = await run.settle_in(world.alice)
         assert await asked(world, home, "hello") == "You said: hello"
