@@ -108,9 +108,10 @@ class Recovery:
 
     def answers_again(self, address: Address) -> None:
         """End the pause of one cell, if an outage has caused it."""
-        cell = self._cells.of(address)
-        error = None if cell.pause_timer is None else cell.error
-        if error is not None and self._policy.ends_with_outage(error):
+        cell = self._cells.get(address)
+        if cell is None or cell.pause_timer is None or cell.error is None:
+            return
+        if self._policy.ends_with_outage(cell.error):
             self.end_pause(cell)
 
     def _note(self, cell: Cell, message: Message, error: Exception) -> None:

@@ -60,6 +60,8 @@ class Checkers:
         self.broken = anyio.Event()
         self.state: Callable[[], State | None] = lambda: None
         """Returns the supervisor's state; None while no supervisor runs."""
+        self.creating: Callable[[], int] = lambda: 0
+        """Returns how many rooms the bot is asking the homeserver to create."""
         self.answers: defaultdict[EventId, list[Event]] = defaultdict(list)
         """The bot's replies in the timelines, by the message that they answer."""
         self.excused_until = 0
@@ -130,6 +132,8 @@ class Checkers:
             if not self._may_read and self.waiting() > self._bounds.inbox_limit:
                 self.violated(f"syncs while {self.waiting()} messages wait")
             self._may_read = False
+        if method == "create_room" and self.creating() > 1:
+            self.violated(f"{self.creating()} rooms are created at once")
         if method in WRITES and not self._may_write(method):
             self.violated(f"{method} while {self.state()} ({self._why})")
 
