@@ -138,8 +138,8 @@ class Recovery:
 
     def answers_again(self, address: Address) -> None:
         """End the pause of one cell, if an outage has caused it."""
-        cell = self._cells.of(address)
-        if cell.pause_timer is not None and self._ends_with_outage(cell):
+        cell = self._cells.get(address)
+        if cell is not None and cell.pause_timer is not None and self._ends_with_outage(cell):
             self.end_pause(cell)
 
     def _note(self, cell: Cell, message: Message, error: Exception, failure: BaseException) -> None:

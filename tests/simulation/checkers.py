@@ -68,6 +68,8 @@ class Checkers:
         self.broken = anyio.Event()
         self.state: Callable[[], State | None] = lambda: None
         """Returns the supervisor's state; None while no supervisor runs."""
+        self.creating: Callable[[], int] = lambda: 0
+        """Returns how many rooms the bot is asking the homeserver to create."""
         self.answers: defaultdict[EventId, list[Event]] = defaultdict(list)
         """The bot's replies in the timelines, by the message that they answer."""
         self.excused_until = 0
@@ -141,6 +143,8 @@ class Checkers:
         if method == "sync" and self.state() is State.LIVE:
             self._check_backlog()
             self._may_read = False
+        if method == "create_room" and self.creating() > 1:
+            self.violated(f"{self.creating()} rooms are created at once")
         if method in WRITES and not self._may_write(method):
             self.violated(f"{method} while {self.state()} ({self._why})")
 

@@ -204,4 +204,10 @@ MUTATIONS: Final = (
         "        for room_id in self.work.services.registry.undecided:\n",
         "        for room_id in ():\n",
     ),
+    Mutation(
+        "owners_do_not_take_turns",
+        "actors/creation_queue.py",
+        "        if not self._is_free_for(owner, now, grace_s):\n",
+        "        if now < 0:\n",
+    ),
 )

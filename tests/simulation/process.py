@@ -134,6 +134,10 @@ class Process:
         self._ids = SeededIds(rng)
         self._boots = 0
         checkers.state = lambda: self.supervisor.state if self.supervisor else None
+        checkers.creating = self._creating
+
+    def _creating(self) -> int:
+        return len(self.bot.services.registry.creations._under_way) if self.bot else 0
 
     def new_life(self, dies_at: int | None = None) -> Life:
         """Prepare the next run of the process."""
