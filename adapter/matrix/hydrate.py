@@ -22,6 +22,7 @@ from adapter.matrix.timeline import MESSAGE_TYPES
 from adapter.matrix.wire import (
     REDACTION_TYPE,
     SNAPSHOT_TYPES,
+    InviteReading,
     Reading,
     invites_of,
     reading_of_joined,
@@ -180,15 +181,16 @@ class _Gathered:
     invites: list[Invite] = field(default_factory=list)
     malformed: Malformed = field(default_factory=Malformed)
 
-    def add(self, it: Reading | Invite) -> None:
+    def add(self, it: Reading | InviteReading) -> None:
         """Keep what was decoded. Only a marker decides about a room with uncounted members."""
         match it:
             case Reading(snapshot, malformed, is_counted):
                 decided = is_counted or snapshot.marker is not None
                 self.rooms[snapshot.room_id] = snapshot if decided else None
                 self.malformed.add(malformed, snapshot.room_id)
-            case Invite():
-                self.invites.append(it)
+            case InviteReading(invite, malformed):
+                self.invites.append(invite)
+                self.malformed.add(malformed, invite.room_id)
             case _:
                 assert_never(it)
 

@@ -74,6 +74,13 @@ class Reading(NamedTuple):
     is_counted: bool = True
 
 
+class InviteReading(NamedTuple):
+    """An invite, and what was left out of it."""
+
+    invite: Invite
+    malformed: Malformed
+
+
 _joined_decoder: Final = Decoder(JoinedRoom)
 _window_decoder: Final = Decoder(WindowRoom)
 _invited_decoder: Final = Decoder(InvitedRoom)
@@ -93,12 +100,12 @@ def reading_of_joined(room_id: RoomId, raw: msgspec.Raw, me: UserId) -> Reading:
     return Reading(_snapshot(room_id, state_of(events), people, me), malformed, is_counted)
 
 
-def reading_of_window(room_id: RoomId, raw: msgspec.Raw, me: UserId) -> Reading | Invite:
+def reading_of_window(room_id: RoomId, raw: msgspec.Raw, me: UserId) -> Reading | InviteReading:
     """A room in a sliding-sync window. Raises one of UNDECODABLE."""
     malformed = Malformed()
     room = _window_decoder.decode(raw, malformed)
     if room.invite_state is not msgspec.UNSET:
-        return _invite(room_id, _stripped(room.invite_state), me)
+        return _invite_reading(room_id, room.invite_state, me)
     is_counted = room.joined_count is not None and not malformed.count
     events, bad = decoded_events(room.required_state)
     malformed.add(bad)
@@ -165,8 +172,8 @@ def invites_of(response: SyncResponse, me: UserId) -> tuple[tuple[Invite, ...], 
         except UNDECODABLE:
             events = []
             odd.note("invite")
+        invites.append(_invite(RoomId(room_id), events, me, odd))
         malformed.add(odd, room_id)
-        invites.append(_invite(RoomId(room_id), events, me))
     return tuple(invites), malformed
 
 
@@ -180,11 +187,14 @@ def _joined_room(raw: msgspec.Raw) -> tuple[JoinedRoom, Malformed]:
         return JoinedRoom(), odd
 
 
-def _stripped(raw: msgspec.Raw) -> list[msgspec.Raw]:
+def _invite_reading(room_id: RoomId, raw: msgspec.Raw, me: UserId) -> InviteReading:
+    odd = Malformed()
     try:
-        return _stripped_decoder.decode(raw, Malformed())
+        events = _stripped_decoder.decode(raw, odd)
     except UNDECODABLE:
-        return []
+        events = []
+        odd.note("invite_state")
+    return InviteReading(_invite(room_id, events, me, odd), odd)
 
 
 def _instance(account_data: Iterable[msgspec.Raw]) -> Instance | None:
@@ -327,12 +337,16 @@ def _people_of_members(state: State, me: UserId) -> People:
     return People(1 + len(others), tuple(others[:_OTHERS_LIMIT]))
 
 
-def _invite(room_id: RoomId, events: Iterable[msgspec.Raw], me: UserId) -> Invite:
+def _invite(
+    room_id: RoomId, events: Iterable[msgspec.Raw], me: UserId, malformed: Malformed
+) -> Invite:
     """An invite. The sender of the bot's own member event is the inviter.
 
     No other stripped event says reliably who has invited the bot.
     """
-    event = state_of(decoded_events(events)[0]).get((MEMBER_TYPE, me))
+    decoded, bad = decoded_events(events)
+    malformed.add(bad)
+    event = state_of(decoded).get((MEMBER_TYPE, me))
     if event is None or (text_in(event.content, "membership") or "invite") != "invite":
         return Invite(room_id, me)
     return Invite(room_id, UserId(event.sender) if is_user_id(event.sender) else me)

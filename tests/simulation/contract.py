@@ -482,6 +482,17 @@ class SyncContract:
         for _ in range(2):
             assert (await world.homeserver.hydrate()).invites == (invite,)
 
+    async def test_the_inviter_is_found_in_a_room_that_we_have_joined(self, world: World) -> None:
+        room_id = await world.alice.create_room("Hello")
+        await world.alice.invite(room_id, world.homeserver.me)
+        with pytest.raises(HomeserverRefused):
+            await world.homeserver.inviter_of(room_id)
+        await world.homeserver.join(room_id)
+        assert await world.homeserver.inviter_of(room_id) == world.alice.user_id
+        own = await world.homeserver.create_room(space_for(world))
+        assert await world.homeserver.inviter_of(own) is None
+        assert not await world.homeserver.is_server_notices(room_id)
+
     async def test_a_room_that_we_are_removed_from_is_left(self, world: World) -> None:
         room_id = await shared_room(world)
         position = (await world.homeserver.hydrate()).position

@@ -70,6 +70,15 @@ async def test_a_message_keeps_its_thread_and_what_it_replies_to(opened: Stores)
         assert await store.unsent(ROOM, 9) == (reply,)
 
 
+async def test_the_event_of_a_sent_message_is_known(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([QueueMessage(outbound("t1")), QueueMessage(outbound("t2"))])
+        assert not await store.has_sent(EventId("$answer"))
+        await store.commit([MarkSent(outbound("t1").txn_id, EventId("$answer"))])
+        assert await store.has_sent(EventId("$answer"))
+        assert not await store.has_sent(EventId("$other"))
+
+
 async def test_a_message_is_accepted_once(opened: Stores) -> None:
     async with opened() as store:
         await store.commit([AcceptMessage(inbound("a")), CountAttempt(EventId("$a"))])

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from actors.rules.addressing import Answers
 from supervisor.settings import (
     Bind,
     Settings,
@@ -71,6 +72,7 @@ def test_three_variables_are_enough_and_the_rest_has_the_documented_defaults() -
     assert loaded.store_path == Path("matrix_store")
     assert loaded.journal_path == Path("lambda_journal.db")
     assert (loaded.locale, loaded.platform) == ("en", "echo")
+    assert loaded.answers is Answers.MENTIONS
     assert loaded.status_bind == Bind("127.0.0.1", 8484)
     assert (loaded.log_format, loaded.log_level) == (None, "INFO")
 
@@ -131,6 +133,7 @@ def test_every_mistake_is_told_at_once_on_a_line_that_names_the_variable(
         ("MATRIX_DB_PATH", "~nobody-of-that-name/db", "of an unknown user"),
         ("MATRIX_JOURNAL_PATH", "lambda_matrix.db", "the same file as MATRIX_DB_PATH"),
         ("BOT_LOCALE", "de", "use 'en' or 'ru'"),
+        ("BOT_ANSWERS", "all", "use 'mentions', 'everyone' or 'owner'"),
         ("BOT_PLATFORM", "gpt", "use 'echo'"),
         ("STATUS_BIND", "8484", "127.0.0.1:8484"),
         ("STATUS_BIND", "127.0.0.1:99999", "127.0.0.1:8484"),

@@ -117,6 +117,7 @@ def test_what_the_meter_counts_is_measured() -> None:
     meter.answers.update(ok=5, RateLimited=2, HomeserverUnavailable=1)
     meter.crashes = 4
     meter.dead_letters = 2
+    meter.malformed = 3
     found = measured(live(), meter)
     assert found["surfaces_bot_handling_seconds_bucket", "0.005"] == 1
     assert found["surfaces_bot_handling_seconds_bucket", "0.25"] == 2
@@ -129,6 +130,7 @@ def test_what_the_meter_counts_is_measured() -> None:
     assert found["surfaces_bot_rate_limits_total", ""] == 2
     assert found["surfaces_bot_actor_crashes_total", ""] == 4
     assert found["surfaces_bot_dead_letters_total", ""] == 2
+    assert found["surfaces_bot_malformed_total", ""] == 3
 
 
 def test_transitions_are_counted_by_kind_and_rooms_together() -> None:

@@ -25,10 +25,10 @@ HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 
 
 def matrix(errcode: str, **fields: object) -> bytes:
-    return msgspec.json.encode({"errcode": errcode, "error": "in words", **fields})
+    return msgspec.json.encode({"errcode": errcode, "error": "in words"} | fields)
 
 
-@pytest.mark.parametrize("body", [b"{}", b'\n {"a": 1}', b"[]"])
+@pytest.mark.parametrize("body", [b"{}", b'\n {"a": 1}', b"[]", b" null "])
 def test_a_success_is_no_error(body: bytes) -> None:
     assert error_for(200, {}, body) is None
 
@@ -73,6 +73,9 @@ def test_a_success_is_no_error(body: bytes) -> None:
         (413, HTML, HomeserverRefused),
         (500, matrix("M_UNKNOWN_TOKEN"), HomeserverUnavailable),
         (429, HTML, RateLimited),
+        (401, matrix("M_UNKNOWN_TOKEN", error=None, retry_after_ms="soon"), SessionRevoked),
+        (403, b'{"errcode":"M_FORBIDDEN","error":["\\ud800"]}', HomeserverRefused),
+        (403, b'{"errcode":null,"error":null}', HomeserverUnavailable),
     ],
 )
 def test_a_failure_has_its_own_error(status: int, body: bytes, kind: type[PortError]) -> None:
@@ -88,6 +91,8 @@ def test_a_failure_has_its_own_error(status: int, body: bytes, kind: type[PortEr
         ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, b"", 5.0),
         ({}, matrix("M_LIMIT_EXCEEDED", retry_after_ms="soon"), 5.0),
         ({}, b"", 5.0),
+        ({}, b'{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":1e999}', 5.0),
+        ({}, matrix("M_LIMIT_EXCEEDED", retry_after_ms=-1), 5.0),
         ({}, matrix("M_LIMIT_EXCEEDED", retry_after_ms=1e15), 3600.0),
         ({"Retry-After": "9" * 30}, HTML, 3600.0),
     ],

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from actors.meter import Meter
 from actors.model import RoomId, UserId
 from actors.ports import CredentialsRefused, HomeserverUnavailable, Hydration, RateLimited
 from adapter.matrix.gateway import Gateway
@@ -63,13 +64,15 @@ async def hydrate(**changes: Answers) -> Hydration:
 
 
 async def with_gateway(
-    answers: Mapping[str, Answers], act: Callable[[Gateway], Awaitable[Hydration]]
+    answers: Mapping[str, Answers],
+    act: Callable[[Gateway], Awaitable[Hydration]],
+    meter: Meter | None = None,
 ) -> Hydration:
     runner = web.ServerRunner(web.Server(serving(answers)))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    gateway = Gateway(site.name, ME, password="a password")
+    gateway = Gateway(site.name, ME, password="a password", meter=meter)
     try:
         return await act(gateway)
     finally:
@@ -170,3 +173,62 @@ async def test_a_token_that_nobody_could_be_asked_about_is_not_used() -> None:
     finally:
         await gateway.close()
         await runner.cleanup()
+
+
+NULLS: Final[dict[str, Answer]] = {
+    "joined_rooms": (200, {"joined_rooms": None}),
+    "versions": (200, {"unstable_features": None}),
+    "whoami": (200, {"user_id": ME, "device_id": None}),
+    "login": (200, {"user_id": ME, "access_token": "a token", "device_id": None}),
+    "/_matrix/client/v3/sync": (200, {"next_batch": "s1", "rooms": None, "account_data": None}),
+}
+
+
+async def test_null_is_nothing_in_every_answer() -> None:
+    seen = await with_gateway(NULLS, log_in)
+    assert (seen.position, seen.snapshots, seen.invites, seen.malformed) == ("s1", (), (), 0)
+
+
+@pytest.mark.parametrize("section", [None, {"join": None}, {"join": {GOOD: None}}])
+async def test_a_room_that_is_null_in_the_sync_is_read_alone(section: object) -> None:
+    answers: dict[str, Answers] = {
+        "joined_rooms": (200, {"joined_rooms": [GOOD]}),
+        "/_matrix/client/v3/sync": (200, {"next_batch": "s1", "rooms": section}),
+        "!good/state": (200, WHOLE),
+    }
+    assert room_ids(await with_gateway(NULLS | answers, Gateway.hydrate)) == {GOOD}
+
+
+@pytest.mark.parametrize("missing", ["user_id", "access_token"])
+async def test_a_login_without_what_it_is_about_is_no_answer(missing: str) -> None:
+    answer = {"user_id": ME, "access_token": "a token"} | {missing: None}
+    with pytest.raises(HomeserverUnavailable):
+        await with_gateway(NULLS | {"login": (200, answer)}, log_in)
+
+
+@pytest.mark.parametrize("next_batch", [None, "", 7, ["s1"]])
+async def test_a_sync_without_a_position_is_no_answer(next_batch: object) -> None:
+    with pytest.raises(HomeserverUnavailable):
+        await hydrate(**{"/_matrix/client/v3/sync": (200, {"next_batch": next_batch})})
+
+
+async def test_what_is_left_out_of_any_answer_is_counted() -> None:
+    meter = Meter()
+    odd_state = [*WHOLE, 7, state("m.room.name", {"name": "x"}) | {"unsigned": 7}]
+    answers: dict[str, Answers] = {
+        "!good/state": (200, odd_state),
+        "joined_rooms": (200, {"joined_rooms": [GOOD, 7]}),
+        "messages": (200, {"chunk": [7], "end": 7}),
+    }
+
+    async def read(gateway: Gateway) -> Hydration:
+        assert (await gateway.read_room(GOOD)).name == "x"
+        assert meter.malformed == 2
+        assert await gateway.joined_rooms() == {GOOD}
+        assert meter.malformed == 3
+        gap = await gateway.messages_before(GOOD, "t1", stop_at="t0", limit=10)
+        assert gap.messages == ()
+        assert meter.malformed == 5
+        return Hydration("", ())
+
+    await with_gateway(HEALTHY | answers, read, meter)

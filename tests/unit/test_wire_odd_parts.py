@@ -388,7 +388,9 @@ def test_an_odd_room_of_a_window_is_read_again_and_the_others_stand(odd: object)
 
 @pytest.mark.parametrize("odd", [None, [], {}, 7, "x", [None], [7]])
 def test_an_odd_invite_of_a_window_counts(odd: object) -> None:
-    assert windowed({"invite_state": odd}).hydration.invites == (Invite(RoomId("!odd"), ME),)
+    hydration = windowed({"invite_state": odd}).hydration
+    assert hydration.invites == (Invite(RoomId("!odd"), ME),)
+    assert hydration.malformed == (0 if odd in (None, []) else 1)
 
 
 @pytest.mark.parametrize("count", [None, "2", 1.5, [], {}])
