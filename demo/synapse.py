@@ -151,15 +151,15 @@ class ThrowawaySynapse:
         await self._running().kill()
         self._program = None
 
-    async def restart(self) -> None:
-        """Stop Synapse and start it again, on the same port with the same data."""
-        await self.stop()
-        await self.start()
+    async def restart(self, **settings: object) -> None:
+        """Stop Synapse and start it again, on the same port with the same data.
 
-    def configure(self, **settings: object) -> None:
-        """Change settings of Synapse; the next start applies them."""
+        `settings` are changed settings of Synapse.
+        """
+        await self.stop()
         path = self.folder / "homeserver.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | settings, indent=1))
+        await self.start()
 
     def pause(self) -> None:
         """Freeze Synapse with SIGSTOP: it accepts connections and does not answer."""

@@ -27,8 +27,8 @@ class EncryptedRooms:
     async def must_wait(self, intent: Intent) -> bool:
         """Whether the intent must create no room now. If so, the owner knows why.
 
-        The owner's other intents wait behind it, perhaps for days, so those are told of as well. The
-        serving activity tells the owner's actor regularly to look again.
+        The owner's other intents wait behind it, perhaps for days, so those are told of as well.
+        The serving activity tells the owner's actor regularly to look again.
         """
         services = self.work.services
         if not await services.encryption.forbids(intent.nonce):
