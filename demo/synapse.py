@@ -151,16 +151,15 @@ class ThrowawaySynapse:
         await self._running().kill()
         self._program = None
 
-    async def restart(self) -> None:
-        """Stop Synapse and start it again, on the same port with the same data."""
-        await self.stop()
-        await self.start()
+    async def restart(self, **settings: object) -> None:
+        """Stop Synapse and start it again, on the same port with the same data.
 
-    async def reconfigure(self, **settings: object) -> None:
-        """Change settings of Synapse and restart it."""
+        `settings` are changed settings of Synapse.
+        """
+        await self.stop()
         self._settings = {**self._settings, **settings}
         self._write_settings()
-        await self.restart()
+        await self.start()
 
     def pause(self) -> None:
         """Freeze Synapse with SIGSTOP: it accepts connections and does not answer."""

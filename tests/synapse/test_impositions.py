@@ -58,7 +58,7 @@ async def test_a_homeserver_that_encrypts_new_rooms_is_waited_for(
     assert await bot.wait_for_event("new_rooms_encrypted")
     assert await admin.rooms_on_server() == 1
 
-    await homeserver.reconfigure(**{SETTING: "off"})
+    await homeserver.restart(**{SETTING: "off"})
     space = await accept(alice, bot, is_space=True, timeout_s=60)
     chat = await accept(alice, bot, is_space=False, timeout_s=60)
     assert await alice.ask(chat, "hello") == "hello"

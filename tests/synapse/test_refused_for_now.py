@@ -162,7 +162,7 @@ async def settled(stack: AsyncExitStack, synapse: ThrowawaySynapse, folder: Path
 async def test_a_server_that_is_switched_off_for_people_is_waited_for(place: Place) -> None:
     bot, synapse = place.bot, place.synapse
     closed = {"hs_disabled_message": "back on Monday", "admin_contact": "mailto:admin@example.org"}
-    await synapse.reconfigure(hs_disabled=True, **closed)
+    await synapse.restart(hs_disabled=True, **closed)
     bot.start()
     reason = await degraded_for(bot, "M_RESOURCE_LIMIT_EXCEEDED")
     assert "back on Monday" in reason
@@ -170,26 +170,26 @@ async def test_a_server_that_is_switched_off_for_people_is_waited_for(place: Pla
     checked = await surfaces_bot(bot, "check")
     assert (checked.code, "mailto:admin@example.org" in checked.out) == (1, True)
 
-    await synapse.reconfigure(hs_disabled=False)
+    await synapse.restart(hs_disabled=False)
     await bot.wait_for_state("live")
     home = await move_in(place.alice, bot)
 
-    await synapse.reconfigure(hs_disabled=True)
+    await synapse.restart(hs_disabled=True)
     await bot.wait_for_event("probe_failed", lambda it: "M_RESOURCE_LIMIT" in it["reason"])
     assert bot.transitions()[-1].dst == "degraded"
     await stays_degraded(bot)
-    await synapse.reconfigure(hs_disabled=False)
+    await synapse.restart(hs_disabled=False)
     await bot.wait_for_state("live")
     assert await home.ask("again") == "again"
 
 
 async def test_a_server_with_too_many_monthly_users_is_waited_for(place: Place) -> None:
     bot, synapse = place.bot, place.synapse
-    await synapse.reconfigure(limit_usage_by_mau=True, max_mau_value=0)
+    await synapse.restart(limit_usage_by_mau=True, max_mau_value=0)
     bot.start()
     reason = await degraded_for(bot, "M_RESOURCE_LIMIT_EXCEEDED")
     assert "monthly_active_user" in reason
-    await synapse.reconfigure(limit_usage_by_mau=False)
+    await synapse.restart(limit_usage_by_mau=False)
     await bot.wait_for_state("live")
 
 
