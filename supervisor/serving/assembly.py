@@ -60,6 +60,7 @@ def assemble(
     """
     gate, random, meter = Gate(), random or Random(), meter or Meter()  # noqa: S311  jitter
     guarded = LiveOnly(homeserver, gate)
+    # Replies have slots of their own: rooms that give no answer must not delay them.
     slots = anyio.CapacityLimiter(bounds.homeserver_slots)
     registry, background = Registry(), Background()
     outbox = Outbox(
@@ -87,7 +88,7 @@ def assemble(
         random=random,
         meter=meter,
         clock=clock,
-        homeserver_slots=slots,
+        homeserver_slots=anyio.CapacityLimiter(bounds.homeserver_slots),
         bounds=bounds,
     )
     detector = SecondInstanceDetector(guarded, Instance(transitions.boot, where), bounds)
