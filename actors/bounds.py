@@ -43,7 +43,8 @@ class Bounds:
     platform_slots: int = 16
     """How many messages the platform is asked to answer at the same time."""
     homeserver_slots: int = 16
-    """How many large requests the actors make to the homeserver at the same time."""
+    """How many large requests the actors make to the homeserver at the same time; and how many
+    messages are sent at the same time."""
     typing_after_s: float = 0.2
     """A reply that takes less than this time needs no typing notice."""
     typing_again_s: float = 20.0

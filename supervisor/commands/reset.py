@@ -41,15 +41,29 @@ def _mode(text: str) -> Mode:
         raise typer.BadParameter(f"use {' or '.join(Mode)}") from None
 
 
-_AFTER_LOCAL: Final = (
-    "The homeserver is unchanged. The next run rebuilds the database from the rooms.",
-)
-_AFTER_SERVER: Final = (
-    "The rooms still exist for their other members. What is left to do, in a Matrix client:",
+_OF_PEOPLE: Final = (
     "- Each owner leaves the old Space and its chats, and forgets them.",
     "- To start again, an owner invites the bot to a room, or writes to it in an old direct chat.",
     "- An administrator can delete an old room for all its members. On Synapse:",
     "  DELETE /_synapse/admin/v2/rooms/{room id}",
+)
+_STEPS: Final[Mapping[Mode, Sequence[str]]] = {
+    Mode.LOCAL_ONLY: (
+        "local-only leaves the bot in its rooms. For a start without them, this is left to do in a",
+        "Matrix client:",
+        "- The bot's account leaves its Spaces and chats, and forgets them. Instead of that, run",
+        f"  {PROGRAM} reset --mode {Mode.SERVER_LEAVE_FORGET}",
+        *_OF_PEOPLE,
+    ),
+    Mode.SERVER_LEAVE_FORGET: (
+        "Rooms that the bot leaves still exist for their other members. What is left to do, in a",
+        "Matrix client:",
+        *_OF_PEOPLE,
+    ),
+}
+"""What a reset cannot do, by its mode. It is printed after a dry run and without files as well."""
+_UNCHANGED: Final = (
+    "The homeserver is unchanged. The next run rebuilds the database from the rooms."
 )
 _NO_TERMINAL: Final = "reset asks before it acts, and there is no terminal: add --yes or --dry-run"
 _RESUMABLE: Final = "the reset is not finished: run the same command again to continue it"
@@ -106,10 +120,12 @@ def _reset(
     plan = anyio.run(partial(app_reset.make_plan, settings, set_aside=set_aside))
     _show(plan)
     if dry_run:
+        _show_steps(mode)
         busy = " A bot is running: stop it first." if is_running(settings.store_path) else ""
         console().print(f"This was a dry run: nothing was changed.{busy}")
         return
     if plan.is_empty:
+        _show_steps(mode)
         console().print("There is nothing to remove.")
         return
     if not yes and not typer.confirm("Continue?"):
@@ -124,7 +140,10 @@ def _reset(
     names = ", ".join(path.name for path in files.remove)
     anyio.run(app_reset.record, settings, f"{mode}: {outcome}; removed {names or 'no file'}")
     outcome = f"{outcome}; removed {_count(len(files.remove), 'file')}"
-    _show_end(outcome, _AFTER_LOCAL if plan.departure is None else _AFTER_SERVER)
+    console().print(f"{outcome[0].upper()}{outcome[1:]}.", style="bold", soft_wrap=True)
+    _show_steps(mode)
+    if plan.departure is None:
+        console().print(_UNCHANGED)
 
 
 def _depart(settings: Settings, departure: "Departure") -> str:
@@ -207,11 +226,12 @@ def _show_table(title: str, entries: Collection[tuple[object, str]], otherwise: 
     console().print()
 
 
-def _show_end(outcome: str, steps: Sequence[str]) -> None:
+def _show_steps(mode: Mode) -> None:
+    """Print what is left to do by hand."""
     out = console()
-    out.print(f"{outcome[0].upper()}{outcome[1:]}.", style="bold", soft_wrap=True)
-    for step in steps:
-        out.print(step)
+    for step in _STEPS[mode]:
+        out.print(step, soft_wrap=True)
+    out.print()
 
 
 def _count(count: int, what: str) -> str:

@@ -64,6 +64,7 @@ def assemble(
     for people; `clock` returns anyio's time, which a known event loop returns faster than anyio.
     """
     gate, random, meter = Gate(), random or Random(), meter or Meter()  # noqa: S311  jitter
+    # Replies have slots of their own: rooms that give no answer must not delay them.
     slots = anyio.CapacityLimiter(bounds.homeserver_slots)
     registry, background = Registry(), Background()
     refusals = Refusals(homeserver, gate, background, bounds.rooms_asked)
@@ -95,7 +96,7 @@ def assemble(
         random=random,
         meter=meter,
         clock=clock,
-        homeserver_slots=slots,
+        homeserver_slots=anyio.CapacityLimiter(bounds.homeserver_slots),
         bounds=bounds,
     )
     outbox.on_refusal = lambda room_id: services.tell_room(room_id, RoomChanged())

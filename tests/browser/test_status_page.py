@@ -195,6 +195,14 @@ async def test_a_change_is_shown_without_a_reload(visit: Visit, puppet: Puppet) 
     assert sum(url.endswith("/") for url in visit.requests) == 1
 
 
+async def test_a_bot_that_reads_no_further_says_why(visit: Visit, puppet: Puppet) -> None:
+    puppet.says = replace(live(), reading_paused="reading pauses: more than 9 messages wait")
+    await visit.open(puppet)
+    await visit.wait_for_text("#reason", "reading pauses: more than 9 messages wait")
+    puppet.says = live()
+    await visit.wait_for_text("#reason", "0 changes, 1 conflict")
+
+
 async def test_a_reader_keeps_their_place_while_other_things_change(
     visit: Visit, puppet: Puppet
 ) -> None:

@@ -9,6 +9,7 @@ from actors.bounds import Bounds
 from actors.model import RoomId
 from actors.rules.room_states import RoomState
 from supervisor.lifecycle import State
+from tests.simulation.faults import Fault
 from tests.stepping.harness import BOT, ScriptedPlatform, World, quiet
 from tests.stepping.test_gaps import answers
 from tests.stepping.test_status_observer import look, observer_in
@@ -216,3 +217,17 @@ async def test_a_room_with_more_on_the_homeserver_is_counted() -> None:
         seen = await look(observer)
         assert (seen.rooms_behind, seen.reading_paused) == (1, None)
         assert observer.readiness()[0]
+
+
+async def test_rooms_that_give_no_answer_delay_no_reply_in_another_room() -> None:
+    world = small_world()
+    async with world.live() as run:
+        of_alice, of_bob = await run.settle_in(world.alice), await run.settle_in(world.bob)
+        chats = await run.more_chats(world.alice, of_alice, Bounds().homeserver_slots + 4)
+        for room_id in chats:
+            run.homeserver.faults.next("read_room", Fault.HANG_BEFORE, room_id=room_id, times=99)
+            world.alice.rename(room_id, "Broken")
+        await quiet(5)
+        world.bob.say(of_bob.chat, "hello")
+        await quiet(1)
+        assert world.bob.replies(of_bob.chat) == ("You said: hello",)

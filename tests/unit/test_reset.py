@@ -108,6 +108,51 @@ def ends_with(*arguments: str) -> int:
     return end.value.code
 
 
+BY_HAND = (
+    "- Each owner leaves the old Space and its chats, and forgets them.",
+    "- To start again, an owner invites the bot to a room, or writes to it in an old direct chat.",
+    "  DELETE /_synapse/admin/v2/rooms/{room id}",
+)
+
+
+def assert_names_the_steps_by_hand(text: str, mode: str) -> None:
+    lines = text.splitlines()
+    assert set(BY_HAND) <= set(lines)
+    of_the_bot = "- The bot's account leaves its Spaces and chats, and forgets them."
+    assert any(line.startswith(of_the_bot) for line in lines) == (mode == "local-only")
+
+
+@pytest.mark.parametrize("mode", ["local-only", "server-leave-forget"])
+@pytest.mark.usefixtures("configured")
+class TestStepsByHand:
+    def test_they_are_named_after_a_reset_and_after_one_with_nothing_to_remove(
+        self, mode: str, files: set[str], rooms: "Rooms", capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert files
+        assert ends_with("--mode", mode, "--yes") == 0
+        assert_names_the_steps_by_hand(capsys.readouterr().out, mode)
+        rooms.planned = Departure({}, (), {})
+        assert ends_with("--mode", mode, "--yes") == 0
+        text = capsys.readouterr().out
+        assert_names_the_steps_by_hand(text, mode)
+        assert text.endswith("There is nothing to remove.\n")
+
+    @pytest.mark.usefixtures("files", "rooms")
+    def test_a_dry_run_names_them(self, mode: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert ends_with("--mode", mode, "--dry-run") == 0
+        assert_names_the_steps_by_hand(capsys.readouterr().out, mode)
+
+    @pytest.mark.usefixtures("files", "rooms")
+    def test_a_reset_that_is_declined_names_none(
+        self, mode: str, types: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        types("n\n")
+        assert ends_with("--mode", mode) == 1
+        text = capsys.readouterr().out
+        assert text.endswith("Nothing was changed.\n")
+        assert "Matrix client" not in text
+
+
 class TestLocalOnly:
     def test_it_removes_exactly_what_it_names(
         self, here: Path, files: set[str], capsys: pytest.CaptureFixture[str]
@@ -247,11 +292,12 @@ class Rooms:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.departed: Departed | BaseException = Departed(left=2, forgotten=3)
         self.asked: list[Departure] = []
+        self.planned = DEPARTURE
         monkeypatch.setattr(app_reset, "_departure", self._departure)
         monkeypatch.setattr(app_reset, "depart", self._depart)
 
     async def _departure(self, *_: object) -> Departure:
-        return DEPARTURE
+        return self.planned
 
     async def _depart(
         self, _settings: Settings, departure: Departure, tell: Callable[[Progress], None]

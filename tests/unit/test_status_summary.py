@@ -65,6 +65,17 @@ def test_a_bot_that_creates_no_rooms_says_why_right_below_the_state() -> None:
     assert lines[1] == f"no Space and no chat is created: {reason}"
 
 
+def test_a_bot_that_reads_no_further_says_why_right_below_the_state() -> None:
+    why = "reading pauses: more than 1000 messages wait to be handled"
+    assert told(replace(LIVE, reading_paused=why)).splitlines()[1] == why
+
+
+def test_rooms_with_more_on_the_homeserver_are_counted() -> None:
+    assert "due for upkeep, 2 rooms with more on the homeserver\n" in told(
+        replace(LIVE, rooms_behind=2)
+    )
+
+
 def test_rooms_that_need_no_look_are_no_worry() -> None:
     at = "2026-01-02T11:59:50Z"
     nothing = Reconciled(at=at, counts={}, skipped=0, conflicts=(), conflicts_total=0, partly=True)
