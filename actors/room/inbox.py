@@ -7,13 +7,23 @@ import structlog
 
 from actors.messages import GapOpened, InboxWaiting
 from actors.model import ChatContext, EventId, OutboundMessage, RoomId, RoomMeta
-from actors.ports import PlatformFailed, PortError, Waiting
-from actors.reading import accepting, fetch_gap
+from actors.ports import Gap, PlatformFailed, PortError, Waiting
+from actors.reading import accepting, fetch_gap, fetch_recent
 from actors.room.conversation import Conversation
 from actors.rules.classify import RoomRows
 from actors.rules.settlement import DesiredRows, repairs_for, rows_of
 from actors.services import Services
-from actors.writes import CloseGap, CountAttempt, FinishMessage, QueueMessage, Write, drop_queued
+from actors.writes import (
+    SINCE_KNOWN,
+    SINCE_OWN,
+    CloseGap,
+    CountAttempt,
+    FinishMessage,
+    OpenGap,
+    QueueMessage,
+    Write,
+    drop_queued,
+)
 
 _log = structlog.get_logger()
 
@@ -38,13 +48,7 @@ class Inbox:
         if gap is None or not services.gate.live:
             return
         async with services.homeserver_slots:
-            found = await fetch_gap(
-                services.homeserver,
-                self._room_id,
-                gap.upto,
-                stop_at=gap.since,
-                limit=services.bounds.gap_messages,
-            )
+            found = await self._fetch(gap)
         writes: list[Write] = [*drop_queued(self._room_id)] if found.rejoined else []
         writes += accepting(found.messages, found.answered)
         await services.store.commit([*writes, CloseGap(self._room_id, gap.upto)])
@@ -53,6 +57,24 @@ class Inbox:
         else:
             services.tell_room(self._room_id, GapOpened())
         services.tell_room(self._room_id, InboxWaiting())
+
+    async def _fetch(self, gap: OpenGap) -> Gap:
+        services, bounds = self._services, self._services.bounds
+        if gap.since not in {SINCE_OWN, SINCE_KNOWN}:
+            return await fetch_gap(
+                services.homeserver,
+                self._room_id,
+                gap.upto,
+                stop_at=gap.since,
+                limit=bounds.gap_messages,
+            )
+        return await fetch_recent(
+            services.homeserver,
+            services.store,
+            gap,
+            limit=bounds.gap_messages,
+            kept_since=services.wall_clock() - bounds.keep_s + bounds.skew_s,
+        )
 
     def show_as_read(self, waiting: Sequence[Waiting]) -> None:
         """Show all waiting messages as read, with one receipt for the newest."""

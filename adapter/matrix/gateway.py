@@ -30,7 +30,15 @@ from actors.model import (
     RoomSnapshot,
     UserId,
 )
-from actors.ports import Gap, HomeserverRefused, Hydration, NewRoom, PositionLost, SyncDelta
+from actors.ports import (
+    Gap,
+    HomeserverRefused,
+    Hydration,
+    NewRoom,
+    PositionLost,
+    RecentPage,
+    SyncDelta,
+)
 from actors.rules.marker import marker_content
 from actors.rules.reply_mark import REPLY_TYPE, reply_mark
 from adapter.matrix.bodies import (
@@ -168,11 +176,8 @@ class Gateway:
     ) -> Gap:
         """At most `limit` messages of a gap: backwards from `token` to `stop_at`.
 
-        Reading continues past the bot's own join to find out whether the bot left before it. With
-        an empty `stop_at`, it ends at the bot's own last message or join.
+        Reading continues past the bot's own join to find out whether the bot left before it.
         """
-        if not stop_at:
-            return await self._evidence.messages_since_own(room_id, token, limit)
         newest_first: list[InboundMessage] = []
         answered: frozenset[EventId] = frozenset()
         joined = departed = False
@@ -186,6 +191,10 @@ class Gateway:
                 break
             token = page.end
         return Gap(tuple(reversed(newest_first[:limit])), departed, answered)
+
+    async def recent(self, room_id: RoomId, token: str) -> RecentPage:
+        """One page of what was said before `token`, since the bot's latest join."""
+        return await self._evidence.recent(room_id, token)
 
     async def read_room(self, room_id: RoomId) -> RoomSnapshot:
         """Read one room's whole state. Raises HomeserverRefused if the bot is not in the room."""

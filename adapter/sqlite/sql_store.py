@@ -1,7 +1,7 @@
 """The StateStore port in SQL, independent of how the statements reach SQLite."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
@@ -98,6 +98,13 @@ class SqlStore:
         """The generation, and the account that the database belongs to."""
         found = await self._database.fetch(sql.GENERATION)
         return sql.decode_generation(found[0][0]) if found else None
+
+    async def known_of(self, event_ids: Collection[EventId]) -> frozenset[EventId]:
+        """Those of some messages that the inbox knows, in any state."""
+        if not event_ids:
+            return frozenset()
+        found = await self._database.fetch(sql.known_query(event_ids))
+        return frozenset(EventId(event_id) for (event_id,) in found)
 
     async def newest_event(self) -> tuple[RoomId, EventId] | None:
         """The event that was accepted or sent last, with its room."""
