@@ -160,13 +160,12 @@ class SqlStore:
 
         `before` is in seconds since the epoch. Waiting, unsent and dead messages stay.
         """
-        return sum([await self._prune_table(pruning, before) for pruning in PRUNINGS])
+        return sum([await _prune_table(self._database, pruning, before) for pruning in PRUNINGS])
 
-    async def _prune_table(self, pruning: Pruning, before: float) -> int:
-        deleted = 0
-        while found := await self._database.fetch(Query(pruning.select, (before, PRUNE_LIMIT))):
-            await self._database.write(
-                [Statement(pruning.table, pruning.delete, row) for row in found]
-            )
-            deleted += len(found)
-        return deleted
+
+async def _prune_table(database: Database, pruning: Pruning, before: float) -> int:
+    deleted = 0
+    while found := await database.fetch(Query(pruning.select, (before, PRUNE_LIMIT))):
+        await database.write([Statement(pruning.table, pruning.delete, row) for row in found])
+        deleted += len(found)
+    return deleted
