@@ -3,7 +3,7 @@
 The adapter that implements a port translates every error into this family, once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -141,6 +141,19 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class RecentPage:
+    """A part of a room's timeline, newest first. None stands for a message of the bot's own.
+
+    `earlier` is the token of the page before; None at the bot's join. `answered` is that of
+    RoomDelta.
+    """
+
+    said: tuple[InboundMessage | None, ...] = ()
+    earlier: str | None = None
+    answered: frozenset[EventId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class SyncDelta:
     """One /sync response. `left` are rooms that the bot left or was removed from."""
 
@@ -222,9 +235,12 @@ class Homeserver(Protocol):
     ) -> Gap:
         """The messages from `token` back to `stop_at`, at most `limit` of them.
 
-        An empty `stop_at` stands for the bot's own last message before `token`, or its latest join.
         The same arguments give the same messages again.
         """
+        ...
+
+    async def recent(self, room_id: RoomId, token: str) -> RecentPage:
+        """One page of what was said before `token`, since the bot's latest join."""
         ...
 
     async def read_room(self, room_id: RoomId) -> RoomSnapshot:
@@ -363,6 +379,10 @@ class StateStore(Protocol):
 
     async def generation(self) -> StoredGeneration | None:
         """The generation, and the account that the database belongs to; None before the first."""
+        ...
+
+    async def known_of(self, event_ids: Collection[EventId]) -> frozenset[EventId]:
+        """Those of some messages that the inbox knows, in any state."""
         ...
 
     async def newest_event(self) -> tuple[RoomId, EventId] | None:

@@ -16,7 +16,7 @@ from actors.ports import (
 )
 from actors.rows import from_row, room_key, user_key
 from actors.rules.relations import RoomGraph, room_graph
-from actors.writes import AcceptMessage, FinishMessage, Write
+from actors.writes import SINCE_OWN, AcceptMessage, FinishMessage, OpenGap, Write
 
 _log = structlog.get_logger()
 
@@ -104,6 +104,37 @@ async def fetch_gap(
 def note_given_up(room_id: RoomId, limit: int) -> None:
     """Log that only the newest messages of a gap are fetched."""
     _log.error("gap_too_long", room_id=room_id, limit=limit)
+
+
+async def fetch_recent(
+    homeserver: Homeserver, store: StateStore, gap: OpenGap, *, limit: int, kept_since: float
+) -> Gap:
+    """The messages before the end of a gap that begins with SINCE_OWN or SINCE_KNOWN.
+
+    Since SINCE_KNOWN, reading goes on past the bot's own messages: while many messages wait, the
+    bot answers earlier ones. It ends there at messages from before `kept_since`, in seconds since
+    the epoch, which the inbox may have known.
+    """
+    newest_first: list[InboundMessage] = []
+    answered: frozenset[EventId] = frozenset()
+    token, spoken = gap.upto, False
+    while len(newest_first) < limit:
+        page = await homeserver.recent(gap.room_id, token)
+        answered |= page.answered
+        known = await store.known_of([it.event_id for it in page.said if it is not None])
+        for message in page.said:
+            if message is None:
+                if gap.since == SINCE_OWN:
+                    return Gap(tuple(reversed(newest_first)), answered=answered)
+                spoken = True
+            elif message.event_id in known or (spoken and message.sent_ts / 1000 < kept_since):
+                return Gap(tuple(reversed(newest_first)), answered=answered)
+            else:
+                newest_first.append(message)
+        if page.earlier is None:
+            break
+        token = page.earlier
+    return Gap(tuple(reversed(newest_first[:limit])), answered=answered)
 
 
 def accepting(messages: Iterable[InboundMessage], answered: Collection[EventId]) -> Iterator[Write]:

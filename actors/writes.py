@@ -116,12 +116,17 @@ class VoidQueue:
     queue: Literal["inbox", "outbox", "intents", "gaps"]
 
 
+SINCE_OWN: Final = ""
+"""Stands for the bot's own last message in the room."""
+SINCE_KNOWN: Final = "*"
+"""Stands for the newest message of the room that the inbox knows."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenGap:
     """Record that the messages of a room between two positions are missing.
 
-    If the room has a gap already, only its end moves. An empty `since` stands for the bot's own
-    last message in the room.
+    If the room has a gap already, only its end moves. `since` may be SINCE_OWN or SINCE_KNOWN.
     """
 
     room_id: RoomId

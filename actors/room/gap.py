@@ -5,9 +5,18 @@ from dataclasses import dataclass
 from actors.gaps import Piece, Survey
 from actors.messages import GapOpened, InboxWaiting
 from actors.model import EventId, RoomId
-from actors.reading import accepting, fetch_gap, note_given_up
+from actors.reading import accepting, fetch_gap, fetch_recent, note_given_up
 from actors.services import Services
-from actors.writes import CloseGap, DropInbox, DropOutbox, OpenGap, ShortenGap, Write
+from actors.writes import (
+    SINCE_KNOWN,
+    SINCE_OWN,
+    CloseGap,
+    DropInbox,
+    DropOutbox,
+    OpenGap,
+    ShortenGap,
+    Write,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,9 @@ class RoomGap:
         gap = gaps.get(self.room_id)
         if gap is None or not self.services.gate.live:
             return False
+        if gap.since in {SINCE_OWN, SINCE_KNOWN}:
+            await self._fetch_recent(gap)
+            return True
         doubt, survey = gaps.doubt(self.room_id), gaps.survey(self.room_id)
         if doubt is None and not await self._has_space():
             return False
@@ -47,6 +59,28 @@ class RoomGap:
             self.services.tell_room(self.room_id, GapOpened())
         self.services.tell_room(self.room_id, InboxWaiting())
         return True
+
+    async def _fetch_recent(self, gap: OpenGap) -> None:
+        """Fetch a gap that begins at no position, as a whole; what it has grown by is left."""
+        services, gaps = self.services, self.services.registry.gaps
+        async with services.homeserver_slots:
+            found = await fetch_recent(
+                services.homeserver,
+                services.store,
+                gap,
+                limit=services.bounds.gap_messages,
+                kept_since=services.wall_clock() - services.bounds.keep_s + services.bounds.skew_s,
+            )
+        if not gaps.is_same(gap):
+            return
+        rest = CloseGap(self.room_id, gap.upto), ShortenGap(self.room_id, gap.upto)
+        await services.store.commit([*accepting(found.messages, found.answered), *rest])
+        if gaps.close(gap):
+            services.deliver(self.room_id)
+        else:
+            gaps.begin_at(self.room_id, gap.upto)
+            services.tell_room(self.room_id, GapOpened())
+        services.tell_room(self.room_id, InboxWaiting())
 
     @property
     def _page(self) -> int:

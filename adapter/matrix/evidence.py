@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import takewhile
 from typing import Final
 
 import msgspec
@@ -15,11 +16,11 @@ from actors.model import (
     RoomId,
     UserId,
 )
-from actors.ports import Gap, HomeserverRefused
+from actors.ports import HomeserverRefused, RecentPage
 from actors.rules.reply_mark import REPLY_TYPE
 from adapter.matrix.bodies import Acknowledged, Event, Page
 from adapter.matrix.connection import Connection, path_to
-from adapter.matrix.events import changes_own_membership, decoded_events
+from adapter.matrix.events import answered_in, changes_own_membership, decoded_events
 from adapter.matrix.hydrate import messages_filter
 from adapter.matrix.lenient import UNDECODABLE
 from adapter.matrix.timeline import MESSAGE_TYPE, inbound_messages
@@ -79,21 +80,20 @@ class Evidence:
             query["from"] = page.end
         return None
 
-    async def messages_since_own(self, room_id: RoomId, token: str, limit: int) -> Gap:
-        """At most `limit` messages before `token`, since the bot's own last message or its join."""
-        newest_first: list[InboundMessage] = []
-        query, size = {"from": token, "filter": messages_filter()}, min(limit, _PAGE_SIZE)
-        for _ in range(limit // size + _EXTRA_PAGES):
-            page = await self._page(room_id, query, size)
-            events = decoded_events(page.chunk or ())[0]
-            recent = events_since_own(events, self._me)
-            newest_first += inbound_messages(room_id, recent, self._me)
-            if len(recent) < len(events) or page.end in {None, query["from"]}:
-                return Gap(tuple(reversed(newest_first)))
-            query["from"] = page.end or ""
-            if len(newest_first) + size > limit:
-                break
-        return Gap(tuple(reversed(newest_first)), start=query["from"])
+    async def recent(self, room_id: RoomId, token: str) -> RecentPage:
+        """One page of what was said before `token`, since the bot's latest join."""
+        query = {"from": token, "filter": messages_filter()}
+        page = await self._page(room_id, query, _PAGE_SIZE)
+        events = decoded_events(page.chunk or ())[0]
+        since_join = list(
+            takewhile(lambda event: not changes_own_membership(event, self._me), events)
+        )
+        ends = len(since_join) < len(events) or page.end == token
+        return RecentPage(
+            said_in(room_id, since_join, self._me),
+            None if ends else page.end,
+            answered_in(since_join, self._me),
+        )
 
     async def _page(self, room_id: RoomId, query: Mapping[str, str], size: int) -> Page:
         path = path_to("rooms", room_id, "messages", dir="b", limit=size, **query)
@@ -117,13 +117,17 @@ def transaction_id_in(content: Mapping[str, object]) -> object:
     return mark.get("txn") if isinstance(mark, dict) else None
 
 
-def events_since_own(newest_first: list[Event], me: UserId) -> list[Event]:
-    """The events after the bot's own last message or change of membership."""
-    for index, event in enumerate(newest_first):
-        said = event.sender == me and event.type == MESSAGE_TYPE and event.state_key is None
-        if said or changes_own_membership(event, me):
-            return newest_first[:index]
-    return newest_first
+def said_in(
+    room_id: RoomId, newest_first: list[Event], me: UserId
+) -> tuple[InboundMessage | None, ...]:
+    """The messages among some events; None for each of the bot's own."""
+    said: list[InboundMessage | None] = []
+    for event in newest_first:
+        if event.sender == me and event.type == MESSAGE_TYPE:
+            said.append(None)
+        else:
+            said += inbound_messages(room_id, [event], me)
+    return tuple(said)
 
 
 def own_messages_filter(me: UserId) -> str:

@@ -31,7 +31,15 @@ from actors.model import (
     RoomSnapshot,
     UserId,
 )
-from actors.ports import Gap, HomeserverRefused, Hydration, NewRoom, PositionLost, SyncDelta
+from actors.ports import (
+    Gap,
+    HomeserverRefused,
+    Hydration,
+    NewRoom,
+    PositionLost,
+    RecentPage,
+    SyncDelta,
+)
 from actors.rules.marker import marker_content
 from adapter.matrix.bodies import (
     Acknowledged,
@@ -195,11 +203,8 @@ class Gateway:
     ) -> Gap:
         """At most `limit` messages of a gap: backwards from `token` to `stop_at`, in whole pages.
 
-        Reading continues past the bot's own join to find out whether the bot left before it. With
-        an empty `stop_at`, it ends at the bot's own last message or join.
+        Reading continues past the bot's own join to find out whether the bot left before it.
         """
-        if not stop_at:
-            return await self._evidence.messages_since_own(room_id, token, limit)
         newest_first: list[InboundMessage] = []
         size, begins = min(limit, _PAGE_SIZE), None
         departed, malformed = False, Malformed()
@@ -227,6 +232,10 @@ class Gateway:
         if not later:
             return token
         return (await self._page(room_id, token, stop_at, later)).end or token
+
+    async def recent(self, room_id: RoomId, token: str) -> RecentPage:
+        """One page of what was said before `token`, since the bot's latest join."""
+        return await self._evidence.recent(room_id, token)
 
     async def read_room(self, room_id: RoomId) -> RoomSnapshot:
         """Read one room's whole state. Raises HomeserverRefused if the bot is not in the room."""

@@ -1,7 +1,7 @@
 """The StateStore port in SQL, independent of how the statements reach SQLite."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
@@ -99,6 +99,13 @@ class SqlStore:
         found = await self._database.fetch(sql.GENERATION)
         return sql.decode_generation(found[0][0]) if found else None
 
+    async def known_of(self, event_ids: Collection[EventId]) -> frozenset[EventId]:
+        """Those of some messages that the inbox knows, in any state."""
+        if not event_ids:
+            return frozenset()
+        found = await self._database.fetch(sql.known_query(event_ids))
+        return frozenset(EventId(event_id) for (event_id,) in found)
+
     async def newest_event(self) -> tuple[RoomId, EventId] | None:
         """The event that was accepted or sent last, with its room."""
         found = await self._database.fetch(sql.NEWEST_EVENT)
@@ -163,13 +170,12 @@ class SqlStore:
         `before` is in seconds since the epoch. Waiting, unsent and dead messages stay, and so do
         the inbox messages of a room with a gap.
         """
-        return sum([await self._prune_table(pruning, before) for pruning in PRUNINGS])
+        return sum([await _prune_table(self._database, pruning, before) for pruning in PRUNINGS])
 
-    async def _prune_table(self, pruning: Pruning, before: float) -> int:
-        deleted = 0
-        while found := await self._database.fetch(Query(pruning.select, (before, PRUNE_LIMIT))):
-            await self._database.write(
-                [Statement(pruning.table, pruning.delete, row) for row in found]
-            )
-            deleted += len(found)
-        return deleted
+
+async def _prune_table(database: Database, pruning: Pruning, before: float) -> int:
+    deleted = 0
+    while found := await database.fetch(Query(pruning.select, (before, PRUNE_LIMIT))):
+        await database.write([Statement(pruning.table, pruning.delete, row) for row in found])
+        deleted += len(found)
+    return deleted

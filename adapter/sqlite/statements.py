@@ -1,6 +1,6 @@
 """Every statement on the store's tables, and how rows become values. Pure: runs no statement."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -319,6 +319,12 @@ def unsent_query(room_id: RoomId, limit: int) -> Query:
 def sent_query(event_id: EventId) -> Query:
     """The query of a sent message by its event."""
     return Query("SELECT 1 FROM outbox WHERE event_id = ?", (event_id,))
+
+
+def known_query(event_ids: Collection[EventId]) -> Query:
+    """The query of those of some event ids that the inbox has."""
+    marks = ", ".join("?" * len(event_ids))
+    return Query(f"SELECT event_id FROM inbox WHERE event_id IN ({marks})", tuple(event_ids))  # noqa: S608
 
 
 def open_intents_query(owner: UserId) -> Query:

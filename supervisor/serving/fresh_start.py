@@ -6,7 +6,7 @@ from actors.model import PAIR, RoomId, RoomKind, RoomSnapshot
 from actors.ports import Hydration
 from actors.rows import CHAT_PREFIX, ROOM_PREFIX, USER_PREFIX
 from actors.rules.generation import FOREIGN, STALE, Doubt
-from actors.writes import VOID_QUEUES, DeleteRow, OpenGap, VoidQueue, Write
+from actors.writes import SINCE_KNOWN, SINCE_OWN, VOID_QUEUES, DeleteRow, OpenGap, VoidQueue, Write
 
 
 def sharpened(
@@ -22,7 +22,8 @@ def doubt_writes(doubt: Doubt, hydration: Hydration, keys: Collection[str]) -> I
     """The writes before the new position is saved.
 
     A stale database loses what waits in it, and a foreign one its cache as well. Otherwise each
-    room in which the bot answers gets a gap: people wrote there after the bot's own last message.
+    room in which the bot answers gets a gap: since the newest message that the inbox knows, or, if
+    the database is old, since the bot's own last message.
     """
     yield from VOID_QUEUES if doubt in STALE else (VoidQueue("gaps"),)
     if doubt in FOREIGN:
@@ -31,7 +32,8 @@ def doubt_writes(doubt: Doubt, hydration: Hydration, keys: Collection[str]) -> I
         return
     for seen in hydration.snapshots:
         if _may_be_answered(seen):
-            yield OpenGap(seen.room_id, "", hydration.position)
+            since = SINCE_OWN if doubt in STALE else SINCE_KNOWN
+            yield OpenGap(seen.room_id, since, hydration.position)
 
 
 def _may_be_answered(seen: RoomSnapshot) -> bool:

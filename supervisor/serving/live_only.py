@@ -17,7 +17,15 @@ from actors.model import (
     RoomSnapshot,
     UserId,
 )
-from actors.ports import Gap, Homeserver, HomeserverUnavailable, Hydration, NewRoom, SyncDelta
+from actors.ports import (
+    Gap,
+    Homeserver,
+    HomeserverUnavailable,
+    Hydration,
+    NewRoom,
+    RecentPage,
+    SyncDelta,
+)
 from supervisor.serving.refusals import Refusals
 
 
@@ -84,6 +92,10 @@ class LiveOnly:
         return await self._watch(
             self._homeserver.messages_before(room_id, token, stop_at=stop_at, limit=limit), room_id
         )
+
+    async def recent(self, room_id: RoomId, token: str) -> RecentPage:
+        """Read a page of what was said in a room."""
+        return await self._watch(self._homeserver.recent(room_id, token), room_id)
 
     async def read_room(self, room_id: RoomId) -> RoomSnapshot:
         """Read one room's state."""

@@ -392,31 +392,33 @@ class SyncContract:
         assert [message.body for message in stay.messages] == ["after"]
         assert not stay.rejoined
 
-    async def test_without_an_end_a_gap_is_read_back_to_our_own_last_message(
-        self, world: World
-    ) -> None:
+    async def test_what_was_said_is_read_back_page_by_page(self, world: World) -> None:
         room_id = await shared_room(world)
-        await world.alice.say(room_id, "before")
-        await world.homeserver.send(OutboundMessage("txn-1", room_id, "ours"))
+        question = await world.alice.say(room_id, "question")
+        await world.homeserver.send(OutboundMessage(f"{question}.0", room_id, "answer"))
         texts = [f"message {number}" for number in range(120)]
         for text in texts:
             await world.alice.say(room_id, text)
         position = (await world.homeserver.hydrate()).position
         await world.alice.say(room_id, "later")
-        gap = await world.homeserver.messages_before(room_id, position, stop_at="", limit=500)
-        assert [message.body for message in gap.messages] == texts
-        assert not gap.rejoined
-        newest = await world.homeserver.messages_before(room_id, position, stop_at="", limit=2)
-        assert [message.body for message in newest.messages] == texts[-2:]
+        token, pages = position, []
+        while token:
+            page = await world.homeserver.recent(room_id, token)
+            pages.append(page)
+            token = page.earlier or ""
+        said = [it and it.body for page in pages for it in page.said]
+        assert said == [*reversed(texts), None, "question"]
+        assert frozenset().union(*(page.answered for page in pages)) == {question}
+        assert len(pages) > 1
 
-    async def test_without_an_end_a_gap_is_read_back_to_our_join(self, world: World) -> None:
+    async def test_what_was_said_before_our_join_is_not_read(self, world: World) -> None:
         room_id = await shared_room(world)
         await world.alice.say(room_id, "before")
         await come_back(world, room_id, "meanwhile")
         position = (await world.homeserver.hydrate()).position
-        gap = await world.homeserver.messages_before(room_id, position, stop_at="", limit=500)
-        assert [message.body for message in gap.messages] == ["after"]
-        assert not gap.rejoined
+        page = await world.homeserver.recent(room_id, position)
+        assert [it and it.body for it in page.said] == ["after"]
+        assert page.earlier is None
 
     async def test_events_are_there_or_not(self, world: World) -> None:
         room_id = await shared_room(world)

@@ -26,6 +26,7 @@ from actors.ports import (
     HomeserverUnavailable,
     Hydration,
     NewRoom,
+    RecentPage,
     SyncDelta,
 )
 from actors.rules.marker import marker_content
@@ -38,7 +39,7 @@ from tests.simulation.limits import RateLimit
 from tests.simulation.reading import read_snapshot, read_text, told_snapshot
 from tests.simulation.room import SimulatedRoom, forbid
 from tests.simulation.server import SimulatedServer
-from tests.simulation.syncing import has_news, read_delta, read_gap, read_since_own
+from tests.simulation.syncing import has_news, read_delta, read_gap, read_recent
 
 T = TypeVar("T")
 
@@ -128,12 +129,17 @@ class SimulatedHomeserver:
         """At most `limit` messages of a gap: the last ones before `token`."""
 
         def read() -> Gap:
-            room = self._joined(room_id)
-            if not stop_at:
-                return read_since_own(room, self._me, token, limit)
-            return read_gap(room, self._me, token, stop_at, limit)
+            return read_gap(self._joined(room_id), self._me, token, stop_at, limit)
 
         return await self._read("messages_before", read, room_id)
+
+    async def recent(self, room_id: RoomId, token: str) -> RecentPage:
+        """One page of what was said in a room."""
+
+        def read() -> RecentPage:
+            return read_recent(self._joined(room_id), self._me, token)
+
+        return await self._read("recent", read, room_id)
 
     async def read_room(self, room_id: RoomId) -> RoomSnapshot:
         """One joined room's state."""

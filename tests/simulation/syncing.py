@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from actors.model import MARKER_TYPE, EventId, InboundMessage, Instance, Invite, RoomId, UserId
-from actors.ports import Gap, HomeserverRefused, RoomDelta, SyncDelta
+from actors.ports import Gap, HomeserverRefused, RecentPage, RoomDelta, SyncDelta
 from actors.rules.reply_mark import REPLY_TYPE
 from tests.simulation.events import Event
 from tests.simulation.reading import read_message, read_snapshot
 from tests.simulation.room import SimulatedRoom
 from tests.simulation.server import SimulatedServer
 
+PAGE_SIZE: Final = 7
 SNAPSHOT_TYPES: Final = frozenset({
     "m.room.create",
     "m.room.encryption",
@@ -85,20 +86,21 @@ def read_gap(room: SimulatedRoom, me: UserId, token: str, stop_at: str, limit: i
     return Gap(messages, rejoined, begins=begins, answered=_answered(between, me))
 
 
-def read_since_own(room: SimulatedRoom, me: UserId, token: str, limit: int) -> Gap:
-    """Read the messages before a token, since the bot's own last message or its join."""
+def read_recent(room: SimulatedRoom, me: UserId, token: str) -> RecentPage:
+    """Read the last messages before a token, since the bot's last join. Pages are short here."""
     end = _number(token) + (not token.startswith("t"))
-    before = [event for event in room.timeline if event.position < end]
-    own = [
-        event.position
-        for event in before
-        if (_is_message(event) and event.sender == me) or _moves(event, me)
-    ]
-    since = own[-1] if own else 0
-    found = [event for event in before if _is_message(event) and event.position > since]
-    shown = found[max(0, len(found) - limit) :]
-    start = f"t_{shown[0].position}" if len(shown) < len(found) else None
-    return Gap(_read(shown, me)[0], start=start)
+    timeline = [event for event in room.timeline if event.position < end]
+    since = max((event.position for event in timeline if _moves(event, me)), default=0)
+    before = [event for event in timeline if _is_message(event) and event.position > since]
+    shown = before[-PAGE_SIZE:]
+    said: list[InboundMessage | None] = []
+    for event in reversed(shown):
+        if event.sender == me:
+            said.append(None)
+        else:
+            said += _read([event], me)[0]
+    earlier = f"t_{shown[0].position}" if len(shown) < len(before) else None
+    return RecentPage(tuple(said), earlier, _answered(shown, me))
 
 
 @dataclass(frozen=True, slots=True)

@@ -316,3 +316,44 @@ async def test_a_copy_of_the_same_generation_repeats_nothing_that_has_an_answer(
     assert world.alice.replies(home.chat) == (*said, "You said: while down")
     assert [text for _, text, _ in platform.asked] == ["while down"]
     assert world.server.room(home.chat).content("m.room.name") == {"name": "Newest"}
+
+
+async def test_what_the_inbox_had_no_room_for_is_answered_after_the_loss_of_the_position() -> None:
+    """While many messages wait, the bot's own last message is an answer to an earlier one."""
+    world, platform = World(), ScriptedPlatform()
+    world.bounds = replace(world.bounds, inbox_limit=2)
+    async with world.live(platform=platform) as run:
+        home = await talked(world, run)
+        platform.takes_s = 30
+        for number in range(4):
+            world.alice.say(home.chat, f"read {number}")
+        await quiet(5)
+        for number in range(4):
+            world.alice.say(home.chat, f"unread {number}")
+        await quiet(40)
+        assert world.alice.replies(home.chat) == ("You said: first", "You said: read 0")
+    world.server.forget_positions()
+    async with world.live():
+        await quiet(60)
+    texts = [f"{what} {number}" for what in ("read", "unread") for number in range(4)]
+    assert sorted(world.alice.replies(home.chat)[1:]) == [f"You said: {text}" for text in texts]
+
+
+async def test_messages_that_the_inbox_has_forgotten_are_not_answered_again() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await talked(world, run)
+        for number in range(30):
+            world.alice.say(home.chat, f"old {number}")
+        await quiet(60)
+    said = world.alice.replies(home.chat)
+    world.server.skip(world.bounds.keep_s + 2 * world.bounds.skew_s)
+    async with world.live():
+        await quiet(60)
+    assert await world.store.newest_event() is None
+    world.server.forget_positions()
+    world.server.forget_transactions()
+    world.alice.say(home.chat, "new")
+    async with world.live():
+        await quiet(60)
+    assert world.alice.replies(home.chat) == (*said, "You said: new")

@@ -124,6 +124,14 @@ async def test_rooms_with_waiting_messages_come_longest_waiting_first(opened: St
         assert await store.waiting_rooms() == ()
 
 
+async def test_messages_are_known_in_any_state(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([AcceptMessage(inbound(name)) for name in "ab"])
+        await store.commit([FinishMessage(EventId("$a"))])
+        assert await store.known_of([EventId("$a"), EventId("$b"), EventId("$c")]) == {"$a", "$b"}
+        assert await store.known_of([]) == frozenset()
+
+
 # --- outbox
 
 

@@ -6,7 +6,7 @@ from actors.model import OutboundMessage, RoomId, UserId
 from actors.rules.reply_mark import PART_LIMIT, REPLY_TYPE, question_answered_by, reply_mark
 from adapter.matrix.bodies import Event
 from adapter.matrix.events import answered_in
-from adapter.matrix.evidence import events_since_own, transaction_id_in
+from adapter.matrix.evidence import said_in, transaction_id_in
 
 ME, ALICE = UserId("@bot:x"), UserId("@alice:x")
 
@@ -76,20 +76,12 @@ def test_only_the_bots_own_messages_answer() -> None:
 
 
 def said(sender: UserId, body: str) -> Event:
-    return Event("m.room.message", sender, {"body": body})
+    return Event("m.room.message", sender, {"body": body}, event_id=f"${body}")
 
 
-def moved(membership: str) -> Event:
-    return Event("m.room.member", ALICE, {"membership": membership}, state_key=ME)
-
-
-@pytest.mark.parametrize("own", [said(ME, "answer"), moved("join"), moved("invite")])
-def test_what_was_said_since_the_bots_own_last_event_is_unanswered(own: Event) -> None:
-    newer, older = said(ALICE, "newer"), said(ALICE, "older")
-    assert events_since_own([newer, own, older], ME) == [newer]
-
-
-def test_state_that_the_bot_writes_is_no_answer() -> None:
+def test_the_bots_own_messages_are_told_apart_from_others() -> None:
     renamed = Event("m.room.name", ME, {"name": "x"}, state_key="")
-    events = [said(ALICE, "newer"), renamed, said(ALICE, "older")]
-    assert events_since_own(events, ME) == events
+    joined = Event("m.room.member", ALICE, {"membership": "join"}, state_key=ALICE)
+    events = [said(ALICE, "newer"), renamed, said(ME, "ours"), joined, said(ALICE, "older")]
+    bodies = [it and it.body for it in said_in(RoomId("!r"), events, ME)]
+    assert bodies == ["newer", None, "older"]

@@ -6,7 +6,7 @@ import pytest
 from actors.model import Generation, RoomId, RoomSnapshot, StoredGeneration, UserId
 from actors.ports import Hydration
 from actors.rules.generation import Doubt, agreed, doubt_about, prepared
-from actors.writes import VOID_QUEUES, DeleteRow, OpenGap, VoidQueue
+from actors.writes import SINCE_KNOWN, SINCE_OWN, VOID_QUEUES, DeleteRow, OpenGap, VoidQueue
 from adapter.matrix.evidence import generation_in
 from supervisor.serving.fresh_start import doubt_writes, sharpened
 
@@ -92,12 +92,12 @@ def hydration() -> Hydration:
 
 def test_a_right_database_gets_a_gap_for_each_room_in_which_the_bot_answers() -> None:
     writes = list(doubt_writes(Doubt.HOMESERVER, hydration(), []))
-    assert writes == [VoidQueue("gaps"), OpenGap(HERE, "", "s9")]
+    assert writes == [VoidQueue("gaps"), OpenGap(HERE, SINCE_KNOWN, "s9")]
 
 
 def test_an_old_database_loses_what_waits_in_it() -> None:
     writes = list(doubt_writes(Doubt.DATABASE, hydration(), ["chat:@a:x:C1"]))
-    assert writes == [*VOID_QUEUES, OpenGap(HERE, "", "s9")]
+    assert writes == [*VOID_QUEUES, OpenGap(HERE, SINCE_OWN, "s9")]
 
 
 @pytest.mark.parametrize("doubt", [Doubt.ACCOUNT, Doubt.NEW_HOMESERVER])

@@ -80,6 +80,7 @@ PROOFS: Final = {
         "an_invite_that_waited_for_the_bot_is_answered",
         "a_backup_from_after_the_last_generation_is_betrayed_by_a_missing_event",
         "after_a_restore_of_the_homeserver_every_message_is_answered_once",
+        "an_old_database_repeats_nothing_and_undoes_nothing",
         "what_waits_in_an_old_database_is_not_carried_out",
         "a_copy_of_the_same_generation_repeats_nothing_that_has_an_answer",
     ),
