@@ -78,9 +78,7 @@ class Checkers:
         """Spaces with a marker of another version, and the position at which it was restored."""
         self.journal: dict[str, str] = {}
         """The state of every machine in this run, replayed from the journal."""
-        self._server = server
-        self._me = me
-        self._story = story
+        self._server, self._me, self._story = server, me, story
         self._boot = ""
         self._why: Trigger | None = None
         """The trigger that led to the current state of the lifecycle."""

@@ -166,7 +166,14 @@ PROOFS: Final = {
     25: (
         "a_homeserver_that_hangs_is_given_up_in_time",
         "stopping_names_who_is_stuck_and_waits_no_longer_than_it_may",
+        "leaving_names_a_handler_that_does_not_end_and_waits_no_longer_than_it_may",
+        "what_is_left_behind_does_not_keep_the_process",
         "an_answer_that_comes_too_late_is_a_dead_letter",
+        "a_late_answer_of_a_round_is_not_heard_by_the_next_round",
+        "an_unclear_creation_waits_its_time_whatever_happens_to_the_clock",
+        "an_unclear_creation_that_began_in_the_future_began_now",
+        "a_clock_set_ahead_deletes_no_settled_message",
+        "a_clock_set_ahead_deletes_nothing_while_the_bot_runs",
     ),
     26: (
         "an_actor_handles_one_message_at_a_time",
@@ -177,6 +184,11 @@ PROOFS: Final = {
         "three_crashes_within_a_minute_set_a_room_aside",
         "a_quarantined_room_is_probed_and_a_success_makes_it_ready_to_be_checked",
         "a_platform_that_raises_anything_costs_its_room_a_while_and_its_message_alone",
+        "the_pauses_of_an_actor_that_never_recovers_grow_to_the_cap_and_stay_there",
+        "a_single_success_between_crashes_makes_no_pause_shorter",
+        "a_handler_that_raises_the_loops_cancellation_crashes_alone",
+        "a_bug_in_a_group_is_a_crash_that_rests_as_long_as_the_group_asks",
+        "without_a_bug_the_longest_rest_in_a_group_counts",
     ),
     28: (
         "many_rooms_that_fail_the_same_way_are_reported_and_none_is_charged",
