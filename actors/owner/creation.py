@@ -252,11 +252,20 @@ class Creation:
         return True
 
     async def _refused(self, intent: Intent, reason: str) -> None:
-        """Give up a refused creation. Its number is free again, unless it was announced."""
+        """Give up a refused creation. Its number is free again, unless it was announced.
+
+        Without a Space there is no first chat either: it would only ask for the Space again.
+        """
         texts = self.work.services.texts
         sent = intent.started_at is not None
         text = texts.creation_refused if sent else texts.number_refused
-        await self.work.give_up(intent, text.format(reason=reason))
+        given_up = [
+            PutIntent(replace(other, step=IntentStep.DONE))
+            for other in await self.work.services.store.open_intents(self.work.owner)
+            if intent.kind is IntentKind.SPACE and other.kind is IntentKind.FIRST_CHAT
+        ]
+        notice = self.work.notice(intent, "done", text.format(reason=reason))
+        await self.work.finish(intent, *given_up, *notice)
 
     async def _finish(self, intent: Intent) -> None:
         """Link the room, invite the owner and tell the owner. Each step may be repeated."""

@@ -45,7 +45,7 @@ def test_an_older_owner_is_waited_for_but_not_for_long() -> None:
     assert not queue.take(ALICE, 5.2)
 
 
-def test_whoever_comes_first_the_oldest_request_is_served_first() -> None:
+def test_the_oldest_request_is_served_first_in_whatever_order_they_come() -> None:
     queue = Queue(ALICE, BOB, CAROL)
     assert queue.take(ALICE, 0)
     assert not queue.take(CAROL, 30)
