@@ -179,21 +179,19 @@ class CreationQueue:
         """The owner's place; the owner that has the turn is number 1."""
         return 1 + self._in_order().index(owner)
 
-    def knows_place(self, owner: UserId) -> bool:
-        """Whether the owner was told the place, or need not be told."""
-        return self._places[owner].told_at is not None
-
     def place_to_tell(
         self, owner: UserId, now: float, *, after_s: float, every_s: float, again_s: float
     ) -> int | None:
         """The place, if the owner is to be told now.
 
         Telling takes from the same limit as creating, so it is rare: after a wait of `after_s`, one
-        owner every `every_s`. The last in the queue, which waits longest, is told first. When all
-        know their places, an owner whose place has changed is told again after `again_s`.
+        owner every `every_s`. While the owner with the turn has to wait anyway, telling delays no
+        one. The last in the queue, which waits longest, is told first. When all know their places,
+        an owner whose place has changed is told again after `again_s`.
         """
         place, number = self._places[owner], self.place_of(owner)
-        if now < max(self._told_at + every_s, place.entered_at + after_s):
+        pause_s = 0.0 if self._is_turn_idle(now + after_s) else every_s
+        if now < max(self._told_at + pause_s, place.entered_at + after_s):
             return None
         waiting = [it for it in self._in_order() if it != self._holder]
         untold = [it for it in waiting if self._places[it].must_be_told]
@@ -202,9 +200,14 @@ class CreationQueue:
         is_news = place.told_at is not None and now >= place.told_at + again_s
         return number if is_news and number < place.told_place else None
 
+    def _is_turn_idle(self, until: float) -> bool:
+        """Whether the homeserver makes the owner with the turn wait until then, or longer."""
+        return self._holder is not None and self._places[self._holder].not_before >= until
+
     def note_told(self, owner: UserId, now: float, number: int | None = None) -> None:
-        """Note that an owner knows the place. Without a `number`, no request was needed for it."""
+        """Note that an owner was told its place. No `number`: it knows, or can't be told."""
         place = self._places.get(owner)
-        if place is not None:
-            place.told_at, place.told_place = now, number or self.place_of(owner)
-            self._told_at = self._told_at if number is None else now
+        if place is None or (number is None and place.told_at is not None):
+            return
+        place.told_at, place.told_place = now, number or self.place_of(owner)
+        self._told_at = self._told_at if number is None else now

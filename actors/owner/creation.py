@@ -348,7 +348,8 @@ class Creation:
     async def _refused(self, intent: Intent, reason: str) -> None:
         """Give up a refused creation. Its number is free again, unless it was announced.
 
-        A Space that was purged shows no leave: its actor is told to look.
+        Without a Space there is no first chat either: it would only ask for the Space again. A
+        Space that was purged shows no leave: its actor is told to look.
         """
         services, sent = self.work.services, intent.started_at is not None
         user = await self.work.user()
@@ -357,7 +358,13 @@ class Creation:
             await self._without_space(intent)
             return
         text = services.texts.creation_refused if sent else services.texts.number_refused
-        await self.work.give_up(intent, text.format(reason=reason))
+        given_up = [
+            PutIntent(replace(other, step=IntentStep.DONE))
+            for other in await services.store.open_intents(self.work.owner)
+            if intent.kind is IntentKind.SPACE and other.kind is IntentKind.FIRST_CHAT
+        ]
+        notice = self.work.notice(intent, "done", text.format(reason=reason))
+        await self.work.finish(intent, *given_up, *notice)
 
     async def _is_there(self, intent: Intent) -> bool:
         """Whether the bot is in the room that the intent made.

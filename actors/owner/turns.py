@@ -74,7 +74,7 @@ class Turns:
     async def _tell_place(self, intent: Intent) -> None:
         """Tell the owner the place in the queue, if it is time for that."""
         owner, queue, bounds = self.work.owner, self.queue, self.work.services.bounds
-        if intent.reply_room is None or (intent.told_queued and not queue.knows_place(owner)):
+        if intent.reply_room is None or intent.told_queued:
             queue.note_told(owner, anyio.current_time())
         number = queue.place_to_tell(
             owner,

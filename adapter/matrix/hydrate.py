@@ -139,9 +139,12 @@ def first_reading(response: SyncResponse, joined: Iterable[RoomId], me: UserId) 
 def first_reading_of_window(
     window: Window, position: str, joined: Iterable[RoomId], me: UserId
 ) -> FirstReading:
-    """Decode a sliding-sync window; `position` was taken before it."""
+    """Decode a sliding-sync window; `position` was taken before it.
+
+    A window begins with the room that has the newest event, so its end has the oldest invite.
+    """
     gathered = _Gathered()
-    for key, raw in window.rooms.items():
+    for key, raw in reversed(window.rooms.items()):
         room_id = RoomId(key)
         try:
             gathered.add(reading_of_window(room_id, raw, me))

@@ -169,6 +169,21 @@ async def test_a_refused_creation_is_told_and_given_up() -> None:
         assert await nothing_is_owed(world)
 
 
+async def test_a_refused_space_is_told_once_and_asked_for_again_only_by_its_owner() -> None:
+    world = World()
+    async with world.live() as run:
+        run.homeserver.faults.next("create_room", Fault.REFUSED, times=50)
+        direct = world.alice.direct_chat_with(BOT)
+        await quiet(60)
+        refused = ENGLISH.creation_refused.format(reason="Refused by chance.")
+        assert world.alice.replies(direct) == (refused,)
+        assert await nothing_is_owed(world)
+        run.homeserver.healed()
+        world.alice.say(direct, "hello?")
+        await quiet()
+        assert world.alice.replies(direct)[-1].startswith("Hello! Your Space is ready")
+
+
 async def test_a_rate_limited_creation_is_told_once_and_carried_out() -> None:
     world = World()
     async with world.live() as run:

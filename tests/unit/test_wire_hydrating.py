@@ -232,3 +232,15 @@ async def test_what_is_left_out_of_any_answer_is_counted() -> None:
         return Hydration("", ())
 
     await with_gateway(HEALTHY | answers, read, meter)
+
+
+def invited_by(inviter: str) -> dict[str, object]:
+    invite = state("m.room.member", {"membership": "invite"}, ME) | {"sender": inviter}
+    return {"invite_state": [invite]}
+
+
+async def test_the_invites_of_a_window_are_answered_oldest_first() -> None:
+    newest_first = {"!2": invited_by("@second:a"), "!1": invited_by("@first:a")}
+    window: Answer = (200, {"rooms": newest_first})
+    seen = await hydrate(joined_rooms=rooms(), **{"simplified_msc3575/sync": window})
+    assert [invite.inviter for invite in seen.invites] == ["@first:a", "@second:a"]
