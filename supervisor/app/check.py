@@ -8,7 +8,7 @@ from actors.ports import CredentialsRefused, Homeserver, PortError, RateLimited,
 from adapter.matrix.gateway import Gateway
 from supervisor.app.findings import Finding, check_homeserver, check_paths
 from supervisor.app.gateway import open_gateway, proxy_of
-from supervisor.serving.refusals import refusal_of_account
+from supervisor.serving.refusals import refusal_in
 from supervisor.settings import Settings
 
 
@@ -55,9 +55,10 @@ async def _refusal(homeserver: Homeserver) -> RefusedForNow | None:
     Nothing is written. An account without rooms is only asked to read.
     """
     try:
-        if not await homeserver.joined_rooms():
+        joined = sorted(await homeserver.joined_rooms())
+        if not joined:
             await homeserver.hydrate()
-        return await refusal_of_account(homeserver, rooms_asked=Bounds().rooms_asked)
+        return await refusal_in(homeserver, joined[: Bounds().rooms_asked])
     except RefusedForNow as refusal:
         return refusal
     except PortError:

@@ -5,7 +5,7 @@ write can still read. So a refusal is confirmed in other rooms before it counts 
 and the bot comes back only when the account may write again.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -63,53 +63,48 @@ class Refusals:
                 self.background.run(self._confirm, room_id, refusal)
             raise
 
-    async def check(self, apart_from: RoomId | None = None) -> None:
-        """Return if the account may write. Raises RefusedForNow, and what requests raise."""
-        refusal = await refusal_of_account(
-            self.homeserver,
-            rooms_asked=self.rooms_asked,
-            apart_from=apart_from,
-            invited=self._invited,
-        )
+    async def check(self) -> None:
+        """Return if the account may write. Raises RefusedForNow, and what requests raise.
+
+        An account without rooms joins those that it was not allowed to: nothing else shows what it
+        may do.
+        """
+        joined = await self.homeserver.joined_rooms()
+        refusal = await refusal_in(self.homeserver, sorted(joined)[: self.rooms_asked])
+        for room_id in () if joined else sorted(self._invited):
+            refusal = await _refusal_of(self.homeserver.join(room_id))
         if refusal is not None:
             raise refusal
         self._latest = None
         self._invited.clear()
 
     async def _confirm(self, room_id: RoomId | None, refusal: RefusedForNow) -> None:
+        """Tell of a refusal that other rooms confirm, or that no other room can."""
         try:
-            await self.check(apart_from=room_id)
-        except RefusedForNow as confirmed:
-            self.tell(confirmed)
-        else:
-            _log.warning("refused_in_one_room", room_id=room_id, reason=str(refusal))
+            joined = await self.homeserver.joined_rooms()
+            others = sorted(joined - {room_id})[: self.rooms_asked] or sorted(joined)
+            confirmed = await refusal_in(self.homeserver, others) if joined else refusal
+        except RefusedForNow as error:
+            confirmed = error
         finally:
             self._confirming = False
+        if confirmed is not None:
+            self.tell(confirmed)
+            return
+        self._latest = None
+        _log.warning("refused_in_one_room", room_id=room_id, reason=str(refusal))
 
 
-async def refusal_of_account(
-    homeserver: Homeserver,
-    *,
-    rooms_asked: int,
-    apart_from: RoomId | None = None,
-    invited: Collection[RoomId] = (),
-) -> RefusedForNow | None:
-    """The refusal of an account that may not write; None if it may, or has no room to ask in.
+async def refusal_in(homeserver: Homeserver, rooms: Iterable[RoomId]) -> RefusedForNow | None:
+    """The refusal of an account that may write in none of these rooms; None if it may in one.
 
-    A few joined rooms are asked, other ones than `apart_from` if possible; only a refusal in all of
-    them counts. An account without rooms joins one that it is invited to: nothing else shows what
-    it may do.
+    Nothing is written. Raises what requests raise.
     """
-    joined = await homeserver.joined_rooms()
-    others = sorted(joined - {apart_from})[:rooms_asked]
     refusal = None
-    for room_id in others or sorted(joined):
+    for room_id in rooms:
         refusal = await _refusal_of(homeserver.try_writing(room_id))
         if refusal is None:
             return None
-    if not joined:
-        for room_id in sorted(invited):
-            refusal = await _refusal_of(homeserver.join(room_id))
     return refusal
 
 

@@ -3,6 +3,7 @@
 import resource
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Final
 
 import pytest
 from aiohttp import web
@@ -28,6 +29,8 @@ class SmallHomeserver:
         self.limited = False
         self.encrypts: object = None
         self.keys: object = {}
+        self.refuses_login: dict[str, object] | None = None
+        self.refuses_account: dict[str, object] | None = None
         self.on_login: Callable[[], object] = lambda: None
         self.versions: Callable[[], web.Response] = lambda: web.json_response(
             {
@@ -38,6 +41,8 @@ class SmallHomeserver:
         app = web.Application()
         app.router.add_get("/_matrix/client/versions", self._versions)
         app.router.add_get("/_matrix/client/v3/account/whoami", self._whoami)
+        app.router.add_get("/_matrix/client/v3/joined_rooms", self._joined_rooms)
+        app.router.add_put("/_matrix/client/v3/rooms/{rest:.*}", self._write)
         app.router.add_post("/_matrix/client/v3/login", self._log_in)
         app.router.add_post("/_matrix/client/v3/logout", self._log_out)
         app.router.add_post("/_matrix/client/v3/keys/query", self._keys)
@@ -59,12 +64,21 @@ class SmallHomeserver:
             return web.json_response({"errcode": "M_UNKNOWN_TOKEN", "error": "?"}, status=401)
         return web.json_response({"user_id": BOT, "device_id": device})
 
+    async def _joined_rooms(self, _request: web.Request) -> web.Response:
+        return web.json_response({"joined_rooms": ["!a", "!b"]})
+
+    async def _write(self, _request: web.Request) -> web.Response:
+        refusal = self.refuses_account or {"errcode": "M_FORBIDDEN", "error": "not yours"}
+        return web.json_response(refusal, status=403)
+
     async def _log_in(self, request: web.Request) -> web.Response:
         body = await request.json()
         self.on_login()
         if self.limited:
             answer = {"errcode": "M_LIMIT_EXCEEDED", "error": "?", "retry_after_ms": 7000}
             return web.json_response(answer, status=429)
+        if self.refuses_login is not None:
+            return web.json_response(self.refuses_login, status=403)
         user = body["identifier"]["user"]
         if body["password"] != PASSWORD or user not in {BOT, "bot"}:
             return web.json_response({"errcode": "M_FORBIDDEN", "error": "?"}, status=403)
@@ -218,6 +232,30 @@ async def test_a_login_that_is_limited_may_be_tried_later(homeserver: SmallHomes
     (finding,) = wrong(await check(settings_for(homeserver.url)))
     assert not finding.refused
     assert "7 s" in finding.advice
+
+
+CONSENT: Final = {"errcode": "M_CONSENT_NOT_GIVEN", "consent_uri": "https://x.org/consent?u=bot"}
+FULL: Final = {"errcode": "M_RESOURCE_LIMIT_EXCEEDED", "admin_contact": "mailto:a@x.org"}
+
+
+@pytest.mark.usefixtures("here")
+async def test_an_account_that_may_log_in_but_not_write_is_found_out(
+    homeserver: SmallHomeserver,
+) -> None:
+    homeserver.refuses_account = CONSENT
+    (finding,) = wrong(await check(settings_for(homeserver.url)))
+    assert not finding.refused
+    assert finding.advice == "open https://x.org/consent?u=bot and agree to them"
+
+
+@pytest.mark.usefixtures("here")
+async def test_a_login_that_is_refused_for_now_says_what_ends_that(
+    homeserver: SmallHomeserver,
+) -> None:
+    homeserver.refuses_login = FULL
+    (finding,) = wrong(await check(settings_for(homeserver.url)))
+    assert not finding.refused
+    assert finding.advice == "its administrator (mailto:a@x.org) can change that"
 
 
 @pytest.mark.usefixtures("here")
