@@ -84,7 +84,7 @@ SECTIONS: Final[tuple[tuple[str, ...], ...]] = (
     ("summary",),
     ("account_data",),
 )
-ODD = (7, "odd", True, 0.5, [7], ["x", None], 10**30)
+ODD = (7, "odd", True, 0.5, 10**30)
 
 
 def with_odd_sections(random: Random) -> Fault:
