@@ -94,12 +94,12 @@ class Onboarding:
     async def _find_inviter(self, intent: Intent, room_id: RoomId) -> None:
         """Find out who invited the bot to the room just joined, and answer that user's invite.
 
-        The bot leaves again unless it is certain that a person invited it who may use it.
+        The bot leaves again if that can't be found out: a guess must not decide who may use it.
         """
         services = self.work.services
         inviter = await self._inviter_of(room_id)
-        if inviter is None or not services.allows(inviter):
-            _log.warning("inviter_unknown", room_id=room_id, inviter=inviter)
+        if inviter is None:
+            _log.warning("inviter_unknown", room_id=room_id)
             with suppress(HomeserverRefused):
                 await services.homeserver.leave(room_id)
             await self.work.finish(intent)
@@ -110,7 +110,10 @@ class Onboarding:
     async def _inviter_of(self, room_id: RoomId) -> UserId | None:
         """The user who invited the bot, or the only other member of the room."""
         homeserver = self.work.services.homeserver
-        inviter = await homeserver.inviter_of(room_id)
+        try:
+            inviter = await homeserver.inviter_of(room_id)
+        except HomeserverRefused:
+            return None
         if inviter is not None and inviter != homeserver.me:
             return inviter
         seen = await read_if_joined(homeserver, room_id)

@@ -172,7 +172,7 @@ def _parsed(raw: bytes, kind: Any, malformed: Malformed, place: str) -> Any:  # 
         return msgspec.json.decode(raw, type=kind)
     except UNDECODABLE:
         value = msgspec.json.decode(_mended(raw), type=kind)
-        malformed.note(place)
+        malformed.note(place or "text")
         return value
 
 
