@@ -61,8 +61,8 @@ async def test_a_homeserver_that_encrypts_new_rooms_is_waited_for(
     await homeserver.restart(**{SETTING: "off"})
     space = await accept(alice, bot, is_space=True, timeout_s=60)
     chat = await accept(alice, bot, is_space=False, timeout_s=60)
-    assert await alice.ask(chat, "hello") == "hello"
     welcome = await hear(alice, bot, door)
+    assert await alice.ask(chat, "hello") == "hello"
     assert welcome.startswith("Hello! Your Space is ready")
     assert await words_of(alice, door, bot.user_id) == [told, welcome]
     for room_id in (space, chat):
