@@ -231,3 +231,84 @@ async def test_rooms_that_give_no_answer_delay_no_reply_in_another_room() -> Non
         world.bob.say(of_bob.chat, "hello")
         await quiet(1)
         assert world.bob.replies(of_bob.chat) == ("You said: hello",)
+
+
+async def test_a_gap_that_grows_survives_a_kill_at_any_time() -> None:
+    world = small_world()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    platform, said = ScriptedPlatform(), 0
+    platform.takes_s = 0.1
+    for turn in range(40):
+        world.server.slow_s = 0.4
+        async with world.live(platform=platform):
+            for _ in range(4):
+                for _ in range(3):
+                    world.alice.say(home.chat, str(said))
+                    said += 1
+                await quiet(0.4)
+            await quiet(turn * 0.037)
+    world.server.slow_s = 0.0
+    async with world.live():
+        await quiet(100)
+    assert world.alice.replies(home.chat) == answers(said)
+    assert await world.store.gaps() == ()
+
+
+@pytest.mark.parametrize("count", [11, 14, 19])
+async def test_a_gap_and_the_timeline_after_it_do_not_overfill_the_inbox(count: int) -> None:
+    world, platform = small_world(), ScriptedPlatform()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    for number in range(count):
+        world.alice.say(home.chat, str(number))
+    platform.takes_s = 100.0
+    async with world.live(platform=platform):
+        await quiet(5)
+        assert 0 < await waiting_in(world, home.chat) <= SMALL.inbox_room_limit
+    async with world.live():
+        await quiet(10)
+    assert world.alice.replies(home.chat) == answers(count)
+
+
+async def test_after_a_restart_a_full_inbox_waits_until_its_gap_was_looked_at() -> None:
+    world, platform = small_world(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        platform.takes_s = 600
+        for number in range(8):
+            world.alice.say(home.chat, f"void {number}")
+        await quiet()
+    world.server.evict(home.chat, BOT)
+    world.alice.invite(home.chat, BOT)
+    world.server.set_membership(BOT, home.chat, BOT, "join")
+    world.alice.say(home.chat, "answered")
+    platform.takes_s = 0
+    for faults in (9, 2):
+        async with world.boot(platform=platform) as run:
+            run.homeserver.faults.next("messages_before", Fault.SERVER_ERROR, times=faults)
+            await run.go_live()
+            run.let_run()
+            await quiet(20)
+    assert world.alice.replies(home.chat) == ("You said: answered",)
+
+
+async def test_a_gap_stays_in_the_store_until_all_of_it_is_fetched() -> None:
+    world, platform = small_world(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        platform.takes_s = 0.1
+        world.server.slow_s = 0.4
+        gaps = run.bot.services.registry.gaps
+        for number in range(30):
+            world.alice.say(home.chat, str(number))
+        for number in range(30, 90):
+            world.alice.say(home.chat, str(number))
+            for _ in range(10):
+                await quiet(0.1)
+                known = gaps.get(home.chat)
+                if known is not None and known.upto == await world.store.position():
+                    assert [gap.upto for gap in await world.store.gaps()] == [known.upto]
+        world.server.slow_s = 0.0
+        await quiet(60)
+        assert world.alice.replies(home.chat) == answers(90)
