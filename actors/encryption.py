@@ -13,7 +13,8 @@ import structlog
 
 from actors.bounds import Bounds
 from actors.model import Nonce, RoomId
-from actors.ports import Homeserver, HomeserverRefused, StateStore
+from actors.port_errors import HomeserverRefused
+from actors.ports import Homeserver, StateStore
 from actors.writes import DeleteRow, PutRow, Write
 
 _log = structlog.get_logger()

@@ -7,7 +7,7 @@ from actors.bounds import Bounds
 from actors.gate import Gate
 from actors.messages import ActorKind, RoomChanged
 from actors.model import RoomId
-from actors.ports import (
+from actors.port_errors import (
     CredentialsRefused,
     HomeserverUnavailable,
     PlatformFailed,

@@ -6,14 +6,8 @@ from collections.abc import Collection, Iterable, Iterator
 import structlog
 
 from actors.model import EventId, InboundMessage, RoomId, RoomMeta, RoomSnapshot, UserId, UserMeta
-from actors.ports import (
-    Gap,
-    Homeserver,
-    HomeserverRefused,
-    HomeserverUnavailable,
-    RefusedUnclearly,
-    StateStore,
-)
+from actors.port_errors import HomeserverRefused, HomeserverUnavailable, RefusedUnclearly
+from actors.ports import Gap, Homeserver, StateStore
 from actors.rows import from_row, room_key, user_key
 from actors.rules.relations import RoomGraph, room_graph
 from actors.writes import SINCE_OWN, AcceptMessage, FinishMessage, OpenGap, Write

@@ -23,7 +23,8 @@ from actors.messages import (
     room_address,
 )
 from actors.model import ChatContext, Intent, RoomId, UserId
-from actors.ports import HomeserverUnavailable, Hydration, PlatformFailed, PortError, StateStore
+from actors.port_errors import HomeserverUnavailable, PlatformFailed, PortError
+from actors.ports import Hydration, StateStore
 from actors.rows import StoredRows, chat_key, chats_prefix, read_rows, room_key, user_key
 from actors.rules.classify import Chat, Conflict, ConflictReason, RoomRows, Skipped, Space, Verdict
 from actors.rules.relations import RoomGraph, room_graph

@@ -12,7 +12,8 @@ from actors.failures import FailurePolicy
 from actors.gate import Gate
 from actors.messages import ActorKind, OwnerMessage, RoomMessage, owner_address, room_address
 from actors.model import RoomId, UserId
-from actors.ports import Homeserver, Ids, Platform, RateLimited, StateStore
+from actors.port_errors import RateLimited
+from actors.ports import Homeserver, Ids, Platform, StateStore
 from actors.registry import Registry
 from actors.room_states import RoomStates
 from actors.rules.addressing import Answers

@@ -19,13 +19,13 @@ from actors.bounds import Bounds
 from actors.gate import Gate
 from actors.messages import IntentsWaiting, owner_address
 from actors.model import Marker, RoomId, RoomKind, UserId
-from actors.ports import (
-    Homeserver,
+from actors.port_errors import (
     HomeserverRefused,
     HomeserverUnavailable,
     RateLimited,
     RefusedUnclearly,
 )
+from actors.ports import Homeserver
 from actors.rules.classify import Chat
 from actors.rules.settlement import DesiredRows
 from actors.runtime.restart import WELL, Streak

@@ -74,11 +74,11 @@ class ThrowawaySynapse:
         settings: Mapping[str, object] | None = None,
         on_progress: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._stock_limits = stock_limits
-        self._default_room_version = default_room_version
-        self._settings = settings or {}
+        self.stock_limits = stock_limits
+        self.default_room_version = default_room_version
+        self.settings = settings or {}
         self._on_progress = on_progress
-        self._secret = secrets.token_hex(16)
+        self.secret = secrets.token_hex(16)
         self._program: ChildProgram | None = None
         self._keep = False
         self.port = 0
@@ -157,7 +157,7 @@ class ThrowawaySynapse:
         `settings` are changed settings of Synapse.
         """
         await self.stop()
-        self._settings = {**self._settings, **settings}
+        self.settings = {**self.settings, **settings}
         self._write_settings()
         await self.start()
 
@@ -186,7 +186,7 @@ class ThrowawaySynapse:
                 "password": password,
                 "admin": admin,
                 "mac": _mac(
-                    self._secret, nonce, localpart, password, "admin" if admin else "notadmin"
+                    self.secret, nonce, localpart, password, "admin" if admin else "notadmin"
                 ),
                 "inhibit_login": True,
             }
@@ -227,40 +227,7 @@ class ThrowawaySynapse:
         (self.folder / "signing.key").write_text(f"ed25519 a_demo {seed}\n")
 
     def _write_settings(self) -> None:
-        (self.folder / "homeserver.json").write_text(json.dumps(self._configuration(), indent=1))
-
-    def _resources(self) -> list[str]:
-        return ["client", "consent"] if "user_consent" in self._settings else ["client"]
-
-    def _configuration(self) -> dict[str, object]:
-        listener = {
-            "type": "http",
-            "port": self.port,
-            "bind_addresses": ["127.0.0.1"],
-            "resources": [{"names": self._resources(), "compress": False}],
-        }
-        return {
-            "server_name": SERVER_NAME,
-            "public_baseurl": f"{self.url}/",
-            "listeners": [listener],
-            "database": {"name": "sqlite3", "args": {"database": str(self.folder / "synapse.db")}},
-            "media_store_path": str(self.folder / "media"),
-            "signing_key_path": str(self.folder / "signing.key"),
-            "log_config": str(self.folder / "log.json"),
-            "registration_shared_secret": self._secret,
-            "macaroon_secret_key": self._secret,
-            "form_secret": self._secret,
-            "bcrypt_rounds": 4,
-            "report_stats": False,
-            "presence": {"enabled": False},
-            "user_directory": {"enabled": False},
-            "trusted_key_servers": [],
-            "federation_domain_whitelist": [],
-            **_NO_LOGIN_LIMITS,
-            **({} if self._stock_limits else _NO_OTHER_LIMITS),
-            **_given(default_room_version=self._default_room_version),
-            **self._settings,
-        }
+        (self.folder / "homeserver.json").write_text(json.dumps(_configuration(self), indent=1))
 
 
 _LOGGING: Final = {
@@ -270,6 +237,41 @@ _LOGGING: Final = {
     "root": {"level": "WARNING", "handlers": ["console"]},
     "disable_existing_loggers": False,
 }
+
+
+def _resources(synapse: ThrowawaySynapse) -> list[str]:
+    return ["client", "consent"] if "user_consent" in synapse.settings else ["client"]
+
+
+def _configuration(synapse: ThrowawaySynapse) -> dict[str, object]:
+    listener = {
+        "type": "http",
+        "port": synapse.port,
+        "bind_addresses": ["127.0.0.1"],
+        "resources": [{"names": _resources(synapse), "compress": False}],
+    }
+    return {
+        "server_name": SERVER_NAME,
+        "public_baseurl": f"{synapse.url}/",
+        "listeners": [listener],
+        "database": {"name": "sqlite3", "args": {"database": str(synapse.folder / "synapse.db")}},
+        "media_store_path": str(synapse.folder / "media"),
+        "signing_key_path": str(synapse.folder / "signing.key"),
+        "log_config": str(synapse.folder / "log.json"),
+        "registration_shared_secret": synapse.secret,
+        "macaroon_secret_key": synapse.secret,
+        "form_secret": synapse.secret,
+        "bcrypt_rounds": 4,
+        "report_stats": False,
+        "presence": {"enabled": False},
+        "user_directory": {"enabled": False},
+        "trusted_key_servers": [],
+        "federation_domain_whitelist": [],
+        **_NO_LOGIN_LIMITS,
+        **({} if synapse.stock_limits else _NO_OTHER_LIMITS),
+        **_given(default_room_version=synapse.default_room_version),
+        **synapse.settings,
+    }
 
 
 def _mac(secret: str, *parts: str) -> str:

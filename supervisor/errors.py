@@ -9,7 +9,7 @@ a row is no bug: the bot keeps waiting.
 from dataclasses import dataclass
 from typing import Final
 
-from actors.ports import (
+from actors.port_errors import (
     CredentialsRefused,
     HomeserverRefused,
     HomeserverUnavailable,

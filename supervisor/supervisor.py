@@ -13,7 +13,7 @@ import anyio
 import structlog
 
 from actors.bounds import Bounds
-from actors.ports import PositionLost
+from actors.port_errors import PositionLost
 from actors.runtime.restart import CrashWindow
 from actors.runtime.table import Transition
 from actors.runtime.transition_log import TransitionLog

@@ -7,7 +7,7 @@ import structlog
 
 from actors.model import Intent, IntentKind, IntentStep, RoomId, RoomSnapshot
 from actors.owner.work import OwnerWork
-from actors.ports import HomeserverRefused
+from actors.port_errors import HomeserverRefused
 from actors.reading import read_if_joined
 from actors.rows import chat_key, room_key, user_key
 from actors.writes import DeleteRow, PutIntent, Write

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import structlog
 
 from actors.model import PAIR, RoomId, RoomSnapshot, UserId
-from actors.ports import HomeserverRefused
+from actors.port_errors import HomeserverRefused
 from actors.reading import read_if_joined
 from actors.rules.access import INVITE_BLOCKED, Access, Outcome
 from actors.services import Services

@@ -22,7 +22,7 @@ from actors.model import (
     UserMeta,
 )
 from actors.owner.work import OwnerWork, required
-from actors.ports import HomeserverRefused, RefusedUnclearly
+from actors.port_errors import HomeserverRefused, RefusedUnclearly
 from actors.reading import read_if_joined
 from actors.rows import from_row, user_key
 from actors.rules.access import Entrance, with_ways_in

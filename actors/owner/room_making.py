@@ -18,10 +18,11 @@ from actors.model import (
 )
 from actors.owner.unread import UnreadRooms
 from actors.owner.work import OwnerWork, required
-from actors.ports import HomeserverRefused, HomeserverUnavailable, NewRoom
+from actors.port_errors import HomeserverRefused, HomeserverUnavailable
+from actors.ports import NewRoom
 from actors.reading import read_if_joined
 from actors.rows import PLATFORM_NAME, chat_key, room_key, to_row, user_key
-from actors.rules.numbering import chat_number, next_index
+from actors.rules.numbering import MAX_CHAT_NUMBER, chat_id_of, chat_number, next_index
 from actors.writes import PutIntent, PutRow, Write
 
 _log = structlog.get_logger()
@@ -42,6 +43,25 @@ class RoomMaking:
         """Create the room; after HomeserverUnavailable it may exist. Raises the port's errors."""
         async with self.work.services.homeserver_slots:
             return await self.work.services.homeserver.create_room(new_room)
+
+    async def first_chat_reserved(self) -> list[PutIntent]:
+        """The write that reserves the id of the first chat, which is created after the Space."""
+        for intent in await self.work.services.store.open_intents(self.work.owner):
+            if intent.kind is IntentKind.FIRST_CHAT:
+                numbered = await self.with_chat_id(intent)
+                return [] if numbered is None else [PutIntent(numbered)]
+        return []
+
+    async def with_chat_id(self, intent: Intent) -> Intent | None:
+        """The intent with the next chat id, unless it has one; None if the ids are used up."""
+        if intent.chat_id is not None:
+            return intent
+        index = await self.next_index()
+        if index > MAX_CHAT_NUMBER:
+            return None
+        chat_id = chat_id_of(index)
+        platform_chat_id = self.work.services.ids.platform_chat_id(self.work.owner, chat_id)
+        return replace(intent, chat_id=chat_id, platform_chat_id=platform_chat_id)
 
     async def find(self, nonce: Nonce) -> RoomId | None:
         """The joined room with the nonce in its marker. Rooms with a row are not searched.

@@ -9,7 +9,7 @@ from actors.creation_queue import CreationQueue
 from actors.messages import IntentsWaiting
 from actors.model import Intent
 from actors.owner.work import OwnerWork
-from actors.ports import RateLimited
+from actors.port_errors import RateLimited
 
 _log = structlog.get_logger()
 

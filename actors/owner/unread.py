@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from actors.messages import room_address
 from actors.model import RoomId, RoomMeta, UserId
 from actors.owner.work import OwnerWork
-from actors.ports import HomeserverUnavailable
+from actors.port_errors import HomeserverUnavailable
 from actors.reading import read_if_joined
 from actors.rows import CHAT_PREFIX, USER_PREFIX, from_row, read_rows, room_key
 

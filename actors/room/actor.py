@@ -22,7 +22,8 @@ from actors.messages import (
 )
 from actors.model import PAIR, ChatContext, Marker, RoomId, RoomKind, RoomMeta, RoomSnapshot
 from actors.owner.onboarding import onboarding_of
-from actors.ports import StoreUnavailable, Waiting
+from actors.port_errors import StoreUnavailable
+from actors.ports import Waiting
 from actors.reading import read_graph, read_if_joined
 from actors.room.effects import (
     note_departure,

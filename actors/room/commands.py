@@ -14,7 +14,7 @@ from actors.chats import ChatManager
 from actors.messages import IntentsWaiting, RoomChanged, owner_address
 from actors.model import ChatContext, Intent, IntentKind, IntentStep, Nonce, RoomId
 from actors.owner.inviting import Inviting
-from actors.ports import HomeserverRefused
+from actors.port_errors import HomeserverRefused
 from actors.room.asked import Asked, Response
 from actors.rules.access import Entrance, with_ways_in
 from actors.rules.chat_refs import chat_meant, id_meant

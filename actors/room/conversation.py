@@ -6,7 +6,8 @@ from typing import Final
 import anyio
 
 from actors.model import ENCRYPTED_TYPE, InboundMessage, RoomId
-from actors.ports import HomeserverRefused, PlatformFailed, Prompt
+from actors.port_errors import HomeserverRefused, PlatformFailed
+from actors.ports import Prompt
 from actors.room.asked import Asked, Response
 from actors.room.commands import WORDS, carry_out
 from actors.room.quotes import text_replied_to

@@ -3,7 +3,7 @@
 import structlog
 
 from actors.model import RoomSnapshot, UserId
-from actors.ports import HomeserverRefused
+from actors.port_errors import HomeserverRefused
 from actors.services import Services
 
 _log = structlog.get_logger()

@@ -6,7 +6,8 @@ import anyio
 import structlog
 
 from actors.model import ChatContext, EventId, InboundMessage, RoomId, RoomMeta
-from actors.ports import PlatformFailed, PortError, RateLimited, Waiting
+from actors.port_errors import PlatformFailed, PortError, RateLimited
+from actors.ports import Waiting
 from actors.room.asked import Asked, Response, reply_message
 from actors.room.audience import Audience
 from actors.room.conversation import Conversation

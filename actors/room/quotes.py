@@ -4,7 +4,7 @@ import anyio
 import structlog
 
 from actors.model import InboundMessage
-from actors.ports import PortError
+from actors.port_errors import PortError
 from actors.services import Services
 
 _log = structlog.get_logger()

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from actors.model import RoomId, UserId
-from actors.ports import StoreUnavailable
+from actors.port_errors import StoreUnavailable
 from adapter.matrix.lenient import UNDECODABLE
 
 CHECKLIST_NAME: Final = "unfinished-reset.jsonl"

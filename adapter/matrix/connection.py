@@ -12,7 +12,7 @@ from yarl import URL
 
 from actors.bounds import Bounds
 from actors.meter import Meter
-from actors.ports import (
+from actors.port_errors import (
     CredentialsRefused,
     HomeserverRefused,
     HomeserverUnavailable,

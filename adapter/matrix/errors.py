@@ -9,7 +9,7 @@ from typing import Final
 
 import aiohttp
 
-from actors.ports import (
+from actors.port_errors import (
     CredentialsRefused,
     HomeserverRefused,
     HomeserverUnavailable,

@@ -16,7 +16,8 @@ from actors.model import (
     RoomId,
     UserId,
 )
-from actors.ports import HomeserverRefused, RecentPage
+from actors.port_errors import HomeserverRefused
+from actors.ports import RecentPage
 from actors.rules.reply_mark import REPLY_TYPE
 from adapter.matrix.bodies import Acknowledged, Event, Page
 from adapter.matrix.connection import Connection, path_to

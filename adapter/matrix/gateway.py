@@ -23,7 +23,6 @@ from actors.model import (
     MARKER_TYPE,
     EventId,
     Generation,
-    InboundMessage,
     Instance,
     Marker,
     OutboundMessage,
@@ -31,30 +30,22 @@ from actors.model import (
     RoomSnapshot,
     UserId,
 )
-from actors.ports import (
-    Gap,
-    HomeserverRefused,
-    Hydration,
-    NewRoom,
-    PositionLost,
-    RecentPage,
-    SyncDelta,
-)
+from actors.port_errors import HomeserverRefused, PositionLost
+from actors.ports import Gap, Hydration, NewRoom, RecentPage, SyncDelta
 from actors.rules.marker import marker_content
 from adapter.matrix.bodies import (
     Acknowledged,
     Capabilities,
     Created,
     Membership,
-    Page,
     Sent,
     SyncResponse,
 )
 from adapter.matrix.connection import Client, Connection, path_to
 from adapter.matrix.contents import message_content
 from adapter.matrix.evidence import Evidence
-from adapter.matrix.hydrate import live_filter, messages_filter
-from adapter.matrix.lenient import Malformed
+from adapter.matrix.gap_reader import GapReader
+from adapter.matrix.hydrate import live_filter
 from adapter.matrix.login import Credentials, Login
 from adapter.matrix.pacing import Pace
 from adapter.matrix.provisioning import (
@@ -67,7 +58,6 @@ from adapter.matrix.provisioning import (
 from adapter.matrix.proxy import Proxy, ThroughProxy
 from adapter.matrix.rooms import RoomReader
 from adapter.matrix.session import SessionFile
-from adapter.matrix.timeline import events_since_join, messages_of
 from adapter.matrix.wire import delta_of
 from adapter.matrix.words import text_of_event
 
@@ -76,8 +66,6 @@ DEFAULT_DEVICE_ID: Final = "SURFACESBOT"
 CLOSE_WITHIN_S: Final = 5.0
 """Closing waits at most this long for open connections."""
 _TYPING_MS: Final = 30_000
-_PAGE_SIZE: Final = 50
-_EXTRA_PAGES: Final = 20
 _PROBE_TYPE: Final = "io.surfaces.probe"
 _BAD_REQUEST: Final = 400
 _ABOUT_POSITIONS: Final = frozenset({"M_UNKNOWN", "M_INVALID_PARAM", "M_BAD_JSON"})
@@ -128,6 +116,7 @@ class Gateway:
         self._login = Login(self._http, credentials)
         self._rooms = RoomReader(self._http, user_id)
         self._evidence = Evidence(self._http, user_id)
+        self._gaps = GapReader(self._http, user_id)
         self._room_version: str | None = None
         self._pace = Pace()
 
@@ -201,37 +190,8 @@ class Gateway:
     async def messages_before(
         self, room_id: RoomId, token: str, *, stop_at: str, limit: int
     ) -> Gap:
-        """At most `limit` messages of a gap: backwards from `token` to `stop_at`, in whole pages.
-
-        Reading continues past the bot's own join to find out whether the bot left before it.
-        """
-        newest_first: list[InboundMessage] = []
-        size, begins = min(limit, _PAGE_SIZE), None
-        departed, malformed = False, Malformed()
-        answered: frozenset[EventId] = frozenset()
-        for _ in range(limit // size + _EXTRA_PAGES):
-            page = await self._page(room_id, token, stop_at, size)
-            found = messages_of(room_id, page.chunk or (), self._me, malformed)
-            newest_first += found.messages if begins is None else ()
-            answered |= found.answered
-            if found.joined and begins is None:
-                begins = await self._join_in(room_id, page, token, stop_at)
-            departed, is_last = found.departed, page.end in {None, token}
-            if departed or is_last:
-                came_back = begins if departed else None
-                return Gap(_oldest_first(newest_first), departed, None, came_back, answered)
-            token = page.end or token
-            if begins is None and len(newest_first) + size > limit:
-                return Gap(_oldest_first(newest_first), start=token, answered=answered)
-        start = token if begins is None else None
-        return Gap(_oldest_first(newest_first), start=start, answered=answered)
-
-    async def _join_in(self, room_id: RoomId, page: Page, token: str, stop_at: str) -> str:
-        """The position of the bot's latest join, which a page before `token` shows."""
-        later = events_since_join(page.chunk or (), self._me)
-        if not later:
-            return token
-        return (await self._page(room_id, token, stop_at, later)).end or token
+        """At most `limit` messages from `token` back to `stop_at`, in whole pages."""
+        return await self._gaps.messages_before(room_id, token, stop_at=stop_at, limit=limit)
 
     async def recent(self, room_id: RoomId, token: str) -> RecentPage:
         """One page of what was said before `token`, since the bot's latest join."""
@@ -402,11 +362,6 @@ class Gateway:
             urgent=urgent,
         )
 
-    async def _page(self, room_id: RoomId, token: str, stop_at: str, limit: int) -> Page:
-        query = {"dir": "b", "from": token, "to": stop_at, "filter": messages_filter()}
-        path = path_to("rooms", room_id, "messages", limit=limit, **query)
-        return await self._http.request("GET", path, Page)
-
     async def _is_in(self, room_id: RoomId, user_id: UserId) -> bool:
         path = path_to("rooms", room_id, "state", "m.room.member", user_id)
         try:
@@ -420,10 +375,6 @@ class Gateway:
             answer = await self._http.request("GET", path_to("capabilities"), Capabilities)
             self._room_version = answer.default_room_version or DEFAULT_ROOM_VERSION
         return self._room_version
-
-
-def _oldest_first(messages: list[InboundMessage]) -> tuple[InboundMessage, ...]:
-    return tuple(reversed(messages))
 
 
 def _new_client(credentials: Credentials, proxy: Proxy | None) -> Client:

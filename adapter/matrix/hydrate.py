@@ -14,7 +14,8 @@ from typing import Final, TypeAlias, assert_never
 import msgspec
 
 from actors.model import INSTANCE_TYPE, MARKER_TYPE, Invite, RoomId, RoomSnapshot, UserId
-from actors.ports import HomeserverRefused, HomeserverUnavailable, Hydration
+from actors.port_errors import HomeserverRefused, HomeserverUnavailable
+from actors.ports import Hydration
 from adapter.matrix.bodies import SyncResponse, Window
 from adapter.matrix.events import MEMBER_TYPE
 from adapter.matrix.lenient import UNDECODABLE, Malformed

@@ -9,7 +9,7 @@ import anyio
 import structlog
 
 from actors.model import UserId
-from actors.ports import (
+from actors.port_errors import (
     CredentialsRefused,
     HomeserverRefused,
     HomeserverUnavailable,

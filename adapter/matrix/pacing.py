@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 import anyio
 
-from actors.ports import RateLimited
+from actors.port_errors import RateLimited
 
 SHARED_UP_TO_S: Final = 30.0
 """A longer wait concerns one request only, such as the invitee's own limit, not the account."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from actors.ports import RefusedForNow
+from actors.port_errors import RefusedForNow
 from adapter.matrix.codes import stable_code
 
 _TEXT_LIMIT: Final = 200

@@ -39,7 +39,7 @@ async def reconcile_matrix_state(
 
     `client` is a logged-in nio AsyncClient, or a Homeserver. The function writes nothing on the
     server. A second run reports no changes. `chat_mgr` must work on `store`. Raises
-    `actors.ports.PortError`.
+    `actors.port_errors.PortError`.
     """
     _leave_stdout_alone()
     homeserver = _homeserver(client)

@@ -13,14 +13,8 @@ from typing import Final, TypeVar, assert_never
 import anyio
 
 from actors.model import RoomId, RoomSnapshot, UserId
-from actors.ports import (
-    Homeserver,
-    HomeserverRefused,
-    HomeserverUnavailable,
-    Hydration,
-    RateLimited,
-    RefusedForNow,
-)
+from actors.port_errors import HomeserverRefused, HomeserverUnavailable, RateLimited, RefusedForNow
+from actors.ports import Homeserver, Hydration
 from actors.rows import StoredRows
 from actors.rules.classify import Chat, Conflict, RoomRows, Skipped, Space, Verdict, classify
 from actors.rules.relations import room_graph

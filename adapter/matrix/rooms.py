@@ -9,7 +9,8 @@ import msgspec
 import structlog
 
 from actors.model import RoomId, RoomSnapshot, UserId
-from actors.ports import HomeserverRefused, HomeserverUnavailable, Hydration, PortError
+from actors.port_errors import HomeserverRefused, HomeserverUnavailable, PortError
+from actors.ports import Hydration
 from adapter.matrix.bodies import (
     ENCRYPTION_FORCED_FEATURE,
     DeviceKeys,

@@ -4,7 +4,8 @@ import asyncio
 from dataclasses import dataclass
 
 from actors.model import EventId, PlatformChatId
-from actors.ports import Platform, PlatformFailed, Prompt
+from actors.port_errors import PlatformFailed
+from actors.ports import Platform, Prompt
 
 
 @dataclass(frozen=True, slots=True)

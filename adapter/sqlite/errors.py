@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from actors.ports import StoreCorrupt, StoreUnavailable
+from actors.port_errors import StoreCorrupt, StoreUnavailable
 
 _DAMAGED: Final = frozenset(
     {

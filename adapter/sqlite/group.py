@@ -12,7 +12,7 @@ import aiosqlite
 import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
 
-from actors.ports import PortError, StoreUnavailable
+from actors.port_errors import PortError, StoreUnavailable
 from adapter.sqlite.errors import translate, translated
 from adapter.sqlite.opening import BUSY_TIMEOUT_S, connect
 from adapter.sqlite.statements import Statement

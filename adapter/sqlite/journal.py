@@ -10,7 +10,7 @@ from typing import final
 import anyio
 import anyio.to_thread
 
-from actors.ports import StoreCorrupt
+from actors.port_errors import StoreCorrupt
 from actors.runtime.table import Transition
 from adapter.sqlite.group import GroupCommit, connected
 from adapter.sqlite.journal_rows import (

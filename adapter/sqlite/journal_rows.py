@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from actors.bounds import Bounds
-from actors.ports import PortError
+from actors.port_errors import PortError
 from actors.rules.ages import AgeLimit
 from actors.runtime.table import Outcome, Transition
 from adapter.sqlite.errors import translated_with_path

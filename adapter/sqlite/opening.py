@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from actors.bounds import Bounds
-from actors.ports import StoreCorrupt
+from actors.port_errors import StoreCorrupt
 from adapter.sqlite.errors import translated
 from adapter.sqlite.schema import Schema
 from adapter.sqlite.upgrade import prepare_connection, stamp

@@ -8,7 +8,7 @@ from sqlite3 import Connection
 from typing import Final, Literal, TypeAlias
 
 from actors.model import EventId, RoomId, UserId
-from actors.ports import PortError
+from actors.port_errors import PortError
 from actors.writes import RetryMessage
 from adapter.sqlite.errors import translated_with_path
 from adapter.sqlite.opening import connect

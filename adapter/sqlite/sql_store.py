@@ -8,7 +8,8 @@ from typing import Final, Protocol, TypeAlias
 from anyio.lowlevel import checkpoint
 
 from actors.model import EventId, Intent, OutboundMessage, RoomId, StoredGeneration, UserId
-from actors.ports import StoreCorrupt, Waiting
+from actors.port_errors import StoreCorrupt
+from actors.ports import Waiting
 from actors.writes import JsonObject, OpenGap, Write
 from adapter.sqlite import statements as sql
 from adapter.sqlite.pruning import PRUNINGS, Pruning
@@ -120,18 +121,8 @@ class SqlStore:
         found = await self._database.fetch(sql.waiting_query(room_id, limit))
         return tuple(map(sql.decode_waiting, found))
 
-    async def waiting_rooms(self) -> tuple[RoomId, ...]:
-        """Rooms with a waiting message. The room with the oldest message comes first."""
-        return tuple(
-            RoomId(room_id) for (room_id,) in await self._database.fetch(sql.WAITING_ROOMS)
-        )
-
-    async def waiting_count(self) -> int:
-        """The number of waiting inbox messages in all rooms."""
-        return int((await self._database.fetch(sql.WAITING_COUNT))[0][0])
-
     async def waiting_counts(self) -> dict[RoomId, int]:
-        """The number of waiting inbox messages in each room that has any."""
+        """Waiting inbox messages by room. The room with the oldest message comes first."""
         found = await self._database.fetch(sql.WAITING_COUNTS)
         return {RoomId(room_id): count for room_id, count in found}
 

@@ -261,12 +261,8 @@ NEWEST_EVENT: Final = Query(
     ") ORDER BY at DESC LIMIT 1"
 )
 POSITION: Final = Query("SELECT value FROM meta WHERE key = 'position'")
-WAITING_COUNT: Final = Query("SELECT count(*) FROM inbox WHERE state = 'waiting'")
 WAITING_COUNTS: Final = Query(
-    "SELECT room_id, count(*) FROM inbox WHERE state = 'waiting' GROUP BY room_id"
-)
-WAITING_ROOMS: Final = Query(
-    "SELECT room_id FROM inbox WHERE state = 'waiting' GROUP BY room_id ORDER BY min(seq)"
+    "SELECT room_id, count(*) FROM inbox WHERE state = 'waiting' GROUP BY room_id ORDER BY min(seq)"
 )
 UNSENT_COUNT: Final = Query("SELECT count(*) FROM outbox WHERE state = 'unsent'")
 UNSENT_ROOMS: Final = Query(

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 from actors.bounds import Bounds
-from actors.ports import CredentialsRefused, Homeserver, PortError, RateLimited, RefusedForNow
+from actors.port_errors import CredentialsRefused, PortError, RateLimited, RefusedForNow
+from actors.ports import Homeserver
 from adapter.matrix.gateway import Gateway
 from supervisor.app.findings import Finding, check_homeserver, check_paths
 from supervisor.app.gateway import open_gateway, proxy_of

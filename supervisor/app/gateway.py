@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from actors.bounds import Bounds
 from actors.meter import Meter
-from actors.ports import PortError
+from actors.port_errors import PortError
 from adapter.matrix.gateway import Gateway
 from adapter.matrix.proxy import Proxy
 from adapter.matrix.session import SessionFile

@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from actors.ports import StoreUnavailable
+from actors.port_errors import StoreUnavailable
 from actors.rows import StoredRows, read_rows
 from actors.runtime.transition_log import TransitionLog
 from adapter.matrix import reset
@@ -81,12 +81,12 @@ async def make_plan(settings: LocalSettings, *, set_aside: bool) -> Plan:
     with TemporaryDirectory() as folder:
         store = InlineStore(copy_database(settings.db_path, Path(folder)))
         try:
-            waiting, unsent = await store.waiting_count(), await store.unsent_count()
+            waiting, unsent = await store.waiting_counts(), await store.unsent_count()
             stored = read_rows(await store.rows(""))
         finally:
             store.close()
     departure = await _departure(settings, stored) if isinstance(settings, Settings) else None
-    return Plan(files, waiting, unsent, departure)
+    return Plan(files, sum(waiting.values()), unsent, departure)
 
 
 async def _departure(settings: Settings, stored: StoredRows) -> Departure:

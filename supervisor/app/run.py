@@ -26,7 +26,8 @@ import structlog
 
 from actors.bounds import Bounds
 from actors.chats import ChatManager
-from actors.ports import Platform, PortError, StoreUnavailable
+from actors.port_errors import PortError, StoreUnavailable
+from actors.ports import Platform
 from actors.rules.report import ReconcileReport
 from actors.runtime.transition_log import TransitionLog
 from actors.texts import LOCALES

@@ -57,7 +57,7 @@ def check() -> None:
 
 def _troubles_of_running_bot(settings: "Settings") -> list[str]:
     """Why a running bot is degraded, by its journal: it may know what cannot be seen from here."""
-    from actors.ports import PortError
+    from actors.port_errors import PortError
     from adapter.sqlite.journal import JournalMissing, read_journal
 
     if running_since(settings.store_path) is None:

@@ -13,7 +13,7 @@ from typing import Annotated, Final, NoReturn
 import structlog
 import typer
 
-from actors.ports import CredentialsRefused, HomeserverUnavailable, PortError, RefusedForNow
+from actors.port_errors import CredentialsRefused, HomeserverUnavailable, PortError, RefusedForNow
 from supervisor.commands.check import check
 from supervisor.commands.demo import demo
 from supervisor.commands.graph import graph

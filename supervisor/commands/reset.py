@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from actors.ports import PortError
+from actors.port_errors import PortError
 from supervisor.commands.invocation import PROGRAM, ExitCode, configure
 from supervisor.lock import instance_lock, is_running
 from supervisor.settings import LocalSettings, Settings, load_local_settings, load_settings

@@ -128,7 +128,7 @@ def _from_files(settings: LocalSettings, hint: str) -> list[str]:
 
 
 def _journal(settings: LocalSettings) -> list["JournalRow"]:
-    from actors.ports import StoreCorrupt
+    from actors.port_errors import StoreCorrupt
     from adapter.sqlite.journal import JournalMissing, read_journal
 
     try:

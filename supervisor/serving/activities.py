@@ -1,6 +1,5 @@
 """One activity for each state of the lifecycle, over the ports."""
 
-import math
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,25 +8,25 @@ from typing import Final
 import anyio
 import structlog
 
-from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomChanged, RoomLeft
+from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomChanged
 from actors.meter import Meter
 from actors.model import RoomId, RoomSnapshot, UserId
-from actors.ports import HomeserverUnavailable, Hydration, PositionLost, SyncDelta
+from actors.port_errors import HomeserverUnavailable, PositionLost
+from actors.ports import Hydration, SyncDelta
 from actors.reading import read_graph, read_if_joined
 from actors.reconcile import RoomsFail, reconcile, reconcile_some
-from actors.rows import ROOM_PREFIX
-from actors.rules.ages import AgeLimit
 from actors.rules.generation import Doubt
 from actors.rules.relations import RoomGraph
 from actors.rules.report import ReconcileReport, Tally
-from actors.rules.room_states import RoomState
 from actors.runtime.letters import FailuresShared, Report
 from actors.services import Services
-from actors.writes import DeleteRow, PutRow, SavePosition, drop_queued
+from actors.writes import DeleteRow, PutRow, SavePosition
 from supervisor.serving.backlog import Backlog
 from supervisor.serving.fresh_start import doubt_writes, sharpened
 from supervisor.serving.generations import Generations
+from supervisor.serving.gone_rooms import known_rooms, note_gone_rooms
 from supervisor.serving.outbox import Outbox
+from supervisor.serving.pruner import Pruner
 from supervisor.serving.pump import Pump, invite_writes, invites_at
 from supervisor.serving.refusals import Refusals
 from supervisor.serving.second_instance import SecondInstanceDetector
@@ -58,6 +57,7 @@ class BotActivities:
     detector: SecondInstanceDetector
     generations: Generations
     refusals: Refusals
+    pruner: Pruner
     meter: Meter
     trusted: bool = False
     """Whether the stored rows are known to match the homeserver at the stored position."""
@@ -74,9 +74,6 @@ class BotActivities:
     _serving: anyio.CancelScope | None = field(default=None, init=False)
     _ended_by: Exception | None = field(default=None, init=False)
     """The error that ends `serve` from beside it: failing rooms, or a refused account."""
-    _pruned_at: float = field(default=-math.inf, init=False)
-    _old: AgeLimit | None = field(default=None, init=False)
-    """Which settled messages are old enough to be deleted; None before the first look."""
 
     async def log_in(self) -> str:
         """Get a session."""
@@ -113,7 +110,7 @@ class BotActivities:
         if self._doubt is None and await store.position() is not None:
             return None
         keys = await store.keys("")
-        doubt = sharpened(self._doubt, self._joined, await self._known_rooms())
+        doubt = sharpened(self._doubt, self._joined, await known_rooms(store))
         self._log_start_from_now(hydration, doubt)
         writes = list(doubt_writes(doubt, hydration, keys)) if doubt else []
         writes += invite_writes(invites_at(hydration.invites, self.services.wall_clock()))
@@ -170,19 +167,8 @@ class BotActivities:
             outcome = await self._reconcile_changed(delta)
         else:
             outcome = await self._reconcile_all()
-        await self._note_gone_rooms()
+        await note_gone_rooms(self.services, self._joined)
         return outcome
-
-    async def _note_gone_rooms(self) -> None:
-        """Treat rooms with rows that the bot is not in as left: a purged room shows no leave."""
-        services = self.services
-        gone = sorted(await self._known_rooms() - set(self._joined))
-        new = [room_id for room_id in gone if services.states.of(room_id) is not RoomState.LEFT]
-        if new:
-            _log.warning("rooms_gone", rooms=len(new))
-            await services.store.commit([it for room_id in new for it in drop_queued(room_id)])
-        for room_id in new:
-            services.tell_room(room_id, RoomLeft())
 
     async def _reconcile_changed(self, delta: Delta) -> str:
         """Reconcile the changed rooms, and accept the news. Messages are handled only in `live`."""
@@ -210,11 +196,6 @@ class BotActivities:
         _log_report(report)
         self.trusted = True
         return _outcome(report)
-
-    async def _known_rooms(self) -> set[RoomId]:
-        """The rooms with a row in the cache."""
-        keys = await self.services.store.keys(ROOM_PREFIX)
-        return {RoomId(key.removeprefix(ROOM_PREFIX)) for key in keys}
 
     async def serve(self, *, degraded: bool = False) -> None:
         """Answer messages until an error is raised.
@@ -304,7 +285,7 @@ class BotActivities:
         Without this, work would stay there if its first notification was lost.
         """
         await self.services.store.verify()
-        await self._prune()
+        await self.pruner.prune()
         self.services.system.background.run(self.detector.announce)
         self.services.system.background.run(self.generations.replace)
         self.services.system.background.run(self.services.encryption.look)
@@ -312,7 +293,7 @@ class BotActivities:
             self.services.tell_room(room_id, RoomChanged())
         for room_id in self.services.registry.gaps:
             self.services.tell_room(room_id, GapOpened())
-        for room_id in await self.services.store.waiting_rooms():
+        for room_id in await self.services.store.waiting_counts():
             self.services.tell_room(room_id, InboxWaiting())
         for owner in await self._queue_owners():
             self.services.tell_owner(owner, IntentsWaiting())
@@ -329,15 +310,6 @@ class BotActivities:
         }
         self.services.registry.queue.keep(wanting, anyio.current_time())
         return tuple(wanting)
-
-    async def _prune(self) -> None:
-        """Delete settled messages that are older than `Bounds.keep_s`."""
-        now = anyio.current_time()
-        if now - self._pruned_at >= self.services.bounds.prune_every_s:
-            self._pruned_at = now
-            limit = self._old or AgeLimit(self.services.bounds.keep_s)
-            self._old = limit.at(self.services.wall_clock(), now)
-            await self.services.store.prune(before=self._old.before(now))
 
 
 def _with_earlier_conflicts(

@@ -25,6 +25,7 @@ from supervisor.serving.backlog import Backlog
 from supervisor.serving.generations import Generations
 from supervisor.serving.live_only import LiveOnly
 from supervisor.serving.outbox import Outbox
+from supervisor.serving.pruner import Pruner
 from supervisor.serving.refusals import Refusals
 from supervisor.serving.second_instance import SecondInstanceDetector
 
@@ -102,7 +103,8 @@ def assemble(
     outbox.on_refusal = lambda room_id: services.tell_room(room_id, RoomChanged())
     generations = Generations(guarded, store, services.ids.nonce, bounds)
     detector = SecondInstanceDetector(guarded, Instance(transitions.boot, where), bounds)
-    return Bot(
-        services,
-        BotActivities(services, outbox, Backlog(services), detector, generations, refusals, meter),
+    pruner = Pruner(store, services.wall_clock, bounds)
+    activities = BotActivities(
+        services, outbox, Backlog(services), detector, generations, refusals, pruner, meter
     )
+    return Bot(services, activities)

@@ -32,8 +32,6 @@ class Backlog:
         less would not help them. Each of them has at most `Bounds.inbox_room_limit` messages.
         """
         limit = self.services.bounds.inbox_limit
-        if await self.services.store.waiting_count() <= limit:
-            return False
         waiting = await self.services.store.waiting_counts()
         return sum(count for room, count in waiting.items() if self.is_well(room)) > limit
 

@@ -12,7 +12,8 @@ import structlog
 
 from actors.bounds import Bounds
 from actors.model import EventId, Generation, RoomId
-from actors.ports import Homeserver, HomeserverRefused, StateStore
+from actors.port_errors import HomeserverRefused
+from actors.ports import Homeserver, StateStore
 from actors.rules.generation import Doubt, agreed, doubt_about, prepared
 from actors.writes import KeepGeneration
 

@@ -17,15 +17,8 @@ from actors.model import (
     RoomSnapshot,
     UserId,
 )
-from actors.ports import (
-    Gap,
-    Homeserver,
-    HomeserverUnavailable,
-    Hydration,
-    NewRoom,
-    RecentPage,
-    SyncDelta,
-)
+from actors.port_errors import HomeserverUnavailable
+from actors.ports import Gap, Homeserver, Hydration, NewRoom, RecentPage, SyncDelta
 from supervisor.serving.refusals import Refusals
 
 

@@ -16,14 +16,13 @@ from actors.bounds import Bounds
 from actors.gaps import Gaps
 from actors.gate import Gate
 from actors.model import EventId, OutboundMessage, RoomId
-from actors.ports import (
-    Homeserver,
+from actors.port_errors import (
     HomeserverRefused,
     HomeserverUnavailable,
     RateLimited,
     RefusedUnclearly,
-    StateStore,
 )
+from actors.ports import Homeserver, StateStore
 from actors.runtime.background import Background
 from actors.runtime.restart import WELL, Streak
 from actors.writes import MarkSent, MarkTried

@@ -11,7 +11,8 @@ import structlog
 from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomChanged, RoomLeft
 from actors.meter import Meter
 from actors.model import Intent, IntentKind, IntentStep, Invite, Nonce, RoomId
-from actors.ports import Gap, HomeserverUnavailable, RateLimited, RoomDelta, SyncDelta
+from actors.port_errors import HomeserverUnavailable, RateLimited
+from actors.ports import Gap, RoomDelta, SyncDelta
 from actors.reading import accepting, fetch_gap, worth_accepting
 from actors.services import Services
 from actors.writes import PutIntent, SavePosition, Write, drop_queued

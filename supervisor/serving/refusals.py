@@ -13,7 +13,8 @@ import structlog
 
 from actors.gate import Gate
 from actors.model import RoomId
-from actors.ports import Homeserver, HomeserverRefused, RefusedForNow
+from actors.port_errors import HomeserverRefused, RefusedForNow
+from actors.ports import Homeserver
 from actors.runtime.background import Background
 
 _log = structlog.get_logger()

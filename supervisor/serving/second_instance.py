@@ -12,7 +12,8 @@ import structlog
 
 from actors.bounds import Bounds
 from actors.model import Instance
-from actors.ports import Homeserver, HomeserverRefused, PortError, RateLimited
+from actors.port_errors import HomeserverRefused, PortError, RateLimited
+from actors.ports import Homeserver
 
 _log = structlog.get_logger()
 

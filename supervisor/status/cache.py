@@ -7,7 +7,8 @@ from typing import Final, TypeVar
 import anyio
 
 from actors.model import RoomId, RoomMeta, UserId, UserMeta
-from actors.ports import PortError, StateStore
+from actors.port_errors import PortError
+from actors.ports import StateStore
 from actors.rows import ROOM_PREFIX, USER_PREFIX, from_row, room_key, user_key
 from supervisor.status.snapshot import LISTED, Owner
 
@@ -41,7 +42,8 @@ class CacheView:
 
     async def inbox_waiting(self) -> int | None:
         """The number of messages that wait to be handled; None if the read fails."""
-        return await _or_none(self.store.waiting_count)
+        counts = await _or_none(self.store.waiting_counts)
+        return None if counts is None else sum(counts.values())
 
     async def outbox_unsent(self) -> int | None:
         """The number of messages that wait to be sent; None if the read fails."""

@@ -7,7 +7,7 @@ from random import Random
 from typing import Final
 
 from actors.model import MARKER_TYPE, MARKER_VERSION, RoomId, UserId
-from actors.ports import HomeserverRefused
+from actors.port_errors import HomeserverRefused
 from tests.simulation.events import MALFORMED, Content
 from tests.simulation.people import Person
 from tests.simulation.platform import POISON

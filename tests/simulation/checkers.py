@@ -11,7 +11,7 @@ import anyio
 
 from actors.bounds import Bounds
 from actors.model import MARKER_TYPE, ChatId, EventId, PlatformChatId, RoomId, UserId
-from actors.ports import PositionLost
+from actors.port_errors import PositionLost
 from actors.rules.room_states import ROOM_LIFECYCLE, RoomState, RoomTrigger
 from actors.runtime.letters import Address
 from actors.runtime.table import Outcome, Table, Transition

@@ -9,7 +9,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from actors.model import RoomId, UserId
-from actors.ports import (
+from actors.port_errors import (
     CredentialsRefused,
     HomeserverRefused,
     HomeserverUnavailable,

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from actors.model import MARKER_TYPE, EventId, Generation, Invite, OutboundMessage
-from actors.ports import HomeserverRefused, PositionLost
+from actors.port_errors import HomeserverRefused, PositionLost
 from tests.simulation.contract_world import (
     World,
     bodies,

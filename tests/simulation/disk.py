@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from actors.model import RoomId
-from actors.ports import StoreUnavailable
+from actors.port_errors import StoreUnavailable
 from actors.rows import USER_PREFIX
 from actors.runtime.table import Transition
 from adapter.sqlite.inline import MEMORY, InlineJournal, InlineStore, _Database

@@ -39,7 +39,7 @@ class Ending:
         if supervisor is None or bot is None or supervisor.state is not State.LIVE:
             return [f"the bot is {supervisor.state if supervisor else 'not running'}"]
         store = self._process.disk.store()
-        left = [f"inbox of {room_id}" for room_id in await store.waiting_rooms()]
+        left = [f"inbox of {room_id}" for room_id in await store.waiting_counts()]
         left += [f"outbox of {room_id}" for room_id in await store.unsent_rooms()]
         left += [f"intents of {owner}" for owner in await store.intent_owners()]
         left += [

@@ -20,15 +20,8 @@ from actors.model import (
     RoomSnapshot,
     UserId,
 )
-from actors.ports import (
-    Gap,
-    HomeserverRefused,
-    HomeserverUnavailable,
-    Hydration,
-    NewRoom,
-    RecentPage,
-    SyncDelta,
-)
+from actors.port_errors import HomeserverRefused, HomeserverUnavailable
+from actors.ports import Gap, Hydration, NewRoom, RecentPage, SyncDelta
 from actors.rules.marker import marker_content
 from adapter.matrix.contents import message_content
 from adapter.matrix.provisioning import JOIN_RULES_TYPE, join_rules_content, power_levels

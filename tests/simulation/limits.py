@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from actors.model import UserId
-from actors.ports import RateLimited
+from actors.port_errors import RateLimited
 
 STOCK_BURST: Final = 10
 STOCK_CREATIONS_PER_S: Final = 1 / 60

@@ -8,7 +8,8 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from actors.model import EventId, PlatformChatId
-from actors.ports import PlatformFailed, Prompt
+from actors.port_errors import PlatformFailed
+from actors.ports import Prompt
 from tests.simulation.connection import Gate
 
 POISON: Final = "poison"

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from actors.bounds import Bounds
 from actors.model import ChatId, Nonce, PlatformChatId, UserId
-from actors.ports import CredentialsRefused
+from actors.port_errors import CredentialsRefused
 from actors.rules.addressing import Answers
 from actors.runtime.cells import Actor
 from actors.runtime.letters import Address, Message

@@ -4,7 +4,7 @@ import math
 from typing import Final, NoReturn
 
 from actors.model import RoomId, UserId
-from actors.ports import HomeserverRefused
+from actors.port_errors import HomeserverRefused
 from tests.simulation.events import Content, Event
 
 CREATOR_POWER: Final = 100

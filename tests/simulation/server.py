@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 import anyio
 
 from actors.model import EventId, Generation, Instance, Invite, RoomId, UserId
-from actors.ports import HomeserverRefused, PositionLost, RateLimited
+from actors.port_errors import HomeserverRefused, PositionLost, RateLimited
 from tests.simulation.events import MALFORMED, Content, Event, StateEntry, WriteRequest
 from tests.simulation.limits import RateLimit
 from tests.simulation.room import (

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from actors.model import MARKER_TYPE, EventId, InboundMessage, Instance, Invite, RoomId, UserId
-from actors.ports import Gap, HomeserverRefused, RecentPage, RoomDelta, SyncDelta
+from actors.port_errors import HomeserverRefused
+from actors.ports import Gap, RecentPage, RoomDelta, SyncDelta
 from actors.rules.reply_mark import REPLY_TYPE
 from tests.simulation.events import Event
 from tests.simulation.reading import read_message, read_snapshot

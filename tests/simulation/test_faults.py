@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from actors.model import OutboundMessage, UserId
-from actors.ports import (
+from actors.port_errors import (
     CredentialsRefused,
     HomeserverRefused,
     HomeserverUnavailable,

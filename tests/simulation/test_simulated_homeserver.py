@@ -6,7 +6,8 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from actors.model import EventId, RoomId, UserId
-from actors.ports import Homeserver, SessionRevoked
+from actors.port_errors import SessionRevoked
+from actors.ports import Homeserver
 from tests.loops import BOTH_LOOPS
 from tests.simulation.contract import (
     ReadingContract,

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from actors.model import Invite, OutboundMessage, RoomId, UserId
-from actors.ports import HomeserverRefused
+from actors.port_errors import HomeserverRefused
 from tests.simulation.events import MALFORMED
 from tests.simulation.people import Person
 from tests.simulation.server import SimulatedServer

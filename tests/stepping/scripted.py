@@ -7,7 +7,7 @@ from typing import Final
 
 import anyio
 
-from actors.ports import HomeserverUnavailable, PortError
+from actors.port_errors import HomeserverUnavailable, PortError
 from actors.runtime.table import Transition
 from actors.runtime.transition_log import TransitionLog
 from supervisor.current import WorkingState

@@ -20,7 +20,7 @@ from actors.messages import (
     room_address,
 )
 from actors.model import RoomId, UserId
-from actors.ports import HomeserverUnavailable
+from actors.port_errors import HomeserverUnavailable
 from actors.rules.classify import Conflict, ConflictReason, Skipped, SkipReason
 from actors.rules.settlement import RoomReport
 from actors.runtime.letters import ActorCrashed, Address, Message, Report

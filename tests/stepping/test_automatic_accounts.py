@@ -37,7 +37,7 @@ async def test_the_servers_own_account_is_joined_and_gets_nothing(*, allowed: bo
         assert is_in(world, room_id)
         assert world.creations() == 0
         assert server.messages(room_id)[-1] == (SERVER, "The disk is full")
-        assert await world.store.waiting_count() == 0
+        assert await world.store.waiting_counts() == {}
 
 
 async def test_a_notice_in_a_room_that_the_server_has_joined_the_bot_to_makes_no_space() -> None:

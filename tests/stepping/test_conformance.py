@@ -25,7 +25,7 @@ from actors.messages import (
     room_address,
 )
 from actors.model import RoomId, UserId
-from actors.ports import (
+from actors.port_errors import (
     HomeserverUnavailable,
     PlatformFailed,
     RateLimited,

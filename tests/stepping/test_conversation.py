@@ -10,7 +10,7 @@ from typing_extensions import override
 from actors.bounds import Bounds
 from actors.messages import room_address
 from actors.model import EventId, InboundMessage
-from actors.ports import PlatformFailed
+from actors.port_errors import PlatformFailed
 from actors.writes import AcceptMessage
 from tests.simulation.connection import Gate
 from tests.simulation.events import MALFORMED
@@ -161,7 +161,7 @@ async def test_what_is_encrypted_gets_a_line_that_says_so_once_a_room() -> None:
             await quiet()
         (line,) = world.alice.replies(home.chat)
         assert line.startswith("I can't read encrypted messages")
-        assert await world.store.waiting_count() == 0
+        assert await world.store.waiting_counts() == {}
     async with world.live():
         world.alice.say(home.chat, "", msgtype="m.room.encrypted")
         await quiet()
@@ -386,7 +386,7 @@ async def test_a_kill_at_any_instant_loses_no_answer_and_gives_none_twice(
     async with world.live():
         await quiet(30)
         assert world.alice.replies(home.chat) == ("You said: 0", "You said: 1", "You said: 2")
-        assert await world.store.waiting_rooms() == ()
+        assert await world.store.waiting_counts() == {}
         assert await world.store.unsent_rooms() == ()
 
 

@@ -14,7 +14,7 @@ from actors.messages import (
     room_address,
 )
 from actors.model import RoomId, UserId
-from actors.ports import HomeserverUnavailable, RateLimited, SessionRevoked, StoreUnavailable
+from actors.port_errors import HomeserverUnavailable, RateLimited, SessionRevoked, StoreUnavailable
 from actors.rules.room_states import RoomState, RoomTrigger
 from actors.runtime.cells import Actor
 from actors.runtime.letters import ActorCrashed, Address

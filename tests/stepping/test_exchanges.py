@@ -78,7 +78,7 @@ async def test_a_guest_is_answered_as_the_setting_says(
         world.alice.say(home.chat, "and I?")
         await quiet()
         assert world.alice.replies(home.chat)[-1] == "You said: and I?"
-        assert await world.store.waiting_count() == 0
+        assert await world.store.waiting_counts() == {}
 
 
 async def test_a_guest_who_replies_to_the_bot_is_answered() -> None:
@@ -128,7 +128,7 @@ async def test_a_program_that_answers_each_answer_is_paused_and_told_once(person
             other.say(home.chat, "am I answered?")
             await quiet()
             assert "You said: am I answered?" in texts_of(program, home.chat, BOT)
-        assert await world.store.waiting_count() == 0
+        assert await world.store.waiting_counts() == {}
 
 
 async def test_after_a_rest_a_paused_sender_is_answered_again() -> None:

@@ -19,7 +19,8 @@ from actors.messages import (
     room_address,
 )
 from actors.model import EventId, PlatformChatId, RoomId
-from actors.ports import HomeserverUnavailable, PlatformFailed, Prompt, StoreUnavailable
+from actors.port_errors import HomeserverUnavailable, PlatformFailed, StoreUnavailable
+from actors.ports import Prompt
 from actors.rules.room_states import RoomState
 from actors.runtime.letters import Address, FailuresShared, Message
 from actors.runtime.table import Transition

@@ -4,7 +4,7 @@ import pytest
 
 from actors.messages import RoomLeft, room_address
 from actors.model import IntentKind, IntentStep, RoomId
-from actors.ports import StoreUnavailable
+from actors.port_errors import StoreUnavailable
 from actors.rows import chat_key, room_key, user_key
 from actors.rules.room_states import RoomState
 from actors.texts import ENGLISH

@@ -16,7 +16,7 @@ from actors.model import (
     RoomId,
     RoomMeta,
 )
-from actors.ports import PlatformFailed
+from actors.port_errors import PlatformFailed
 from actors.rows import chat_key, from_row, room_key, user_key
 from actors.rules.classify import Space
 from actors.rules.settlement import DesiredRows, RoomReport
@@ -170,7 +170,7 @@ async def test_what_waits_behind_a_poisoned_message_is_dropped_when_the_bot_leav
         await quiet(600)
         assert chat_ids(world) == []
         assert [text for _, text, _ in platform.asked if text == "anybody?"] == []
-        assert await world.store.waiting_count() == 0
+        assert await world.store.waiting_counts() == {}
 
 
 async def test_what_waits_behind_a_slow_answer_is_dropped_when_the_bot_leaves() -> None:

@@ -6,7 +6,7 @@ import anyio
 import pytest
 import structlog
 
-from actors.ports import (
+from actors.port_errors import (
     HomeserverUnavailable,
     PortError,
     PositionLost,

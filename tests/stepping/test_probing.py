@@ -5,7 +5,7 @@ from itertools import pairwise
 import anyio
 import pytest
 
-from actors.ports import HomeserverUnavailable, RateLimited
+from actors.port_errors import HomeserverUnavailable, RateLimited
 from supervisor.lifecycle import State
 from supervisor.supervisor import RECOVERED
 from tests.stepping.scripted import Drive

@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from actors.ports import (
+from actors.port_errors import (
     CredentialsRefused,
     HomeserverRefused,
     HomeserverUnavailable,

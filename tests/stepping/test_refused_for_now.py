@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from actors.ports import RefusedForNow
+from actors.port_errors import RefusedForNow
 from adapter.matrix.errors import error_for
 from supervisor.lifecycle import State, Trigger
 from tests.simulation.faults import Fault

@@ -3,7 +3,7 @@
 import pytest
 
 from actors.model import RoomId
-from actors.ports import HomeserverRefused
+from actors.port_errors import HomeserverRefused
 from tests.simulation.faults import Fault
 from tests.simulation.reading import read_snapshot
 from tests.stepping.harness import ALICE, BOB, BOT, Home, Run, World, quiet

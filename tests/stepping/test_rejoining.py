@@ -61,7 +61,8 @@ async def test_while_the_bot_is_down(comes_back: Callable[[World, RoomId], None]
     world.alice.say(home.chat, "after")
     async with world.live():
         await quiet()
-        assert await world.store.waiting_count() == await world.store.unsent_count() == 0
+        assert await world.store.waiting_counts() == {}
+        assert await world.store.unsent_count() == 0
         world.alice.say(home.chat, "and now")
         await quiet()
         assert world.alice.replies(home.chat)[-1] == "You said: and now"

@@ -8,7 +8,7 @@ import pytest
 
 from actors.bounds import Bounds
 from actors.model import Instance, RoomId
-from actors.ports import StoreUnavailable
+from actors.port_errors import StoreUnavailable
 from actors.writes import PutRow
 from adapter.sqlite.inline import InlineStore
 from supervisor.app import status as app_status
@@ -208,7 +208,7 @@ async def test_a_database_that_cannot_be_read_makes_numbers_unknown(
         async def fail(*_: object) -> None:
             raise StoreUnavailable("locked")
 
-        for method in ("waiting_count", "unsent_count", "keys"):
+        for method in ("waiting_counts", "unsent_count", "keys"):
             monkeypatch.setattr(InlineStore, method, fail)
         seen = await look(observer)
         assert (seen.inbox_waiting, seen.outbox_unsent, seen.owners_total) == (None, None, None)

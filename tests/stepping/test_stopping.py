@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from actors.ports import HomeserverUnavailable
+from actors.port_errors import HomeserverUnavailable
 from supervisor.current import Stopped
 from supervisor.lifecycle import INITIAL, State, Trigger
 from tests.stepping.scripted import LONG_S, Drive, told

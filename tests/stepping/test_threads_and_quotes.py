@@ -6,7 +6,8 @@ import pytest
 
 from actors.bounds import Bounds
 from actors.model import EventId, RoomId
-from actors.ports import PlatformFailed, Prompt
+from actors.port_errors import PlatformFailed
+from actors.ports import Prompt
 from actors.texts import ENGLISH
 from tests.simulation.events import Content
 from tests.simulation.faults import Fault

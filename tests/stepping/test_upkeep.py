@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from actors.model import Marker, RoomId, RoomKind, RoomSnapshot
-from actors.ports import RateLimited
+from actors.port_errors import RateLimited
 from actors.upkeep import Due
 from tests.stepping.harness import ALICE, BOB, Home, Run, World, quiet
 

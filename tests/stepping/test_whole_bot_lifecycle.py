@@ -10,7 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from actors.messages import OwnerComplete, owner_address
-from actors.ports import StoreUnavailable, SyncDelta
+from actors.port_errors import StoreUnavailable
+from actors.ports import SyncDelta
 from actors.rows import room_key
 from actors.rules.room_states import RoomState
 from adapter.sqlite.inline import InlineStore

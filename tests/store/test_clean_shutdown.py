@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.ports import StoreCorrupt
+from actors.port_errors import StoreCorrupt
 from actors.writes import PutRow
 from adapter.sqlite.clean_shutdown import record_clean_shutdown, take_clean_shutdown_record
 from adapter.sqlite.schema import STORE_SCHEMA

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from actors.model import StoredGeneration
-from actors.ports import StoreUnavailable
+from actors.port_errors import StoreUnavailable
 from actors.writes import KeepGeneration, PutIntent, PutRow, Write
 from adapter.sqlite.group import GroupCommit, connected
 from adapter.sqlite.opening import prepare_file

@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from actors.ports import StoreCorrupt, StoreUnavailable
+from actors.port_errors import StoreCorrupt, StoreUnavailable
 from adapter.sqlite.inline import InlineJournal
 from adapter.sqlite.journal import JournalMissing, SqliteJournal, read_journal
 from tests.store.conftest import Journals

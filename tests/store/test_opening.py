@@ -154,7 +154,7 @@ async def test_a_queue_of_a_later_version_with_other_columns_is_set_aside(opened
         other.execute("ALTER TABLE inbox RENAME COLUMN body TO content")
         other.execute("PRAGMA user_version = 99")
     async with opened() as store:
-        assert await store.waiting_rooms() == ()
+        assert await store.waiting_counts() == {}
         await store.commit([AcceptMessage(inbound("b"))])
         assert len(await store.waiting(ROOM, 9)) == 1
         assert await store.unsent(ROOM, 9) == (outbound("t"),)

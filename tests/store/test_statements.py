@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ports import StoreCorrupt, StoreUnavailable
+from actors.port_errors import StoreCorrupt, StoreUnavailable
 from actors.writes import PutRow
 from adapter.sqlite import statements as sql
 from adapter.sqlite.errors import translated
@@ -36,7 +36,6 @@ def test_a_prefix_finds_just_the_keys_that_start_so(keys: set[str], prefix: str)
     ("query", "index"),
     [
         (sql.waiting_query(ROOM, 10), "inbox_waiting"),
-        (sql.WAITING_ROOMS, "inbox_waiting"),
         (sql.WAITING_COUNTS, "inbox_waiting"),
         (sql.unsent_query(ROOM, 10), "outbox_unsent"),
         (sql.UNSENT_ROOMS, "outbox_unsent"),

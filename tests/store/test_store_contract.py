@@ -7,7 +7,8 @@ from contextlib import closing
 import anyio
 import pytest
 
-from actors.ports import StateStore, StoreCorrupt, StoreUnavailable
+from actors.port_errors import StoreCorrupt, StoreUnavailable
+from actors.ports import StateStore
 from actors.writes import (
     AcceptMessage,
     DeleteRow,

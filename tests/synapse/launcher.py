@@ -21,7 +21,8 @@ from typing_extensions import override
 
 from actors.bounds import Bounds
 from actors.model import EventId, PlatformChatId
-from actors.ports import PlatformFailed, Prompt
+from actors.port_errors import PlatformFailed
+from actors.ports import Prompt
 from actors.runtime.policy import RuntimeBounds
 from actors.runtime.restart import Backoff
 from adapter.platform.echo import EchoPlatform

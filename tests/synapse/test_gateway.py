@@ -23,14 +23,14 @@ from actors.model import (
     RoomKind,
     UserId,
 )
-from actors.ports import (
+from actors.port_errors import (
     CredentialsRefused,
     HomeserverRefused,
     HomeserverUnavailable,
-    NewRoom,
     RateLimited,
     SessionRevoked,
 )
+from actors.ports import NewRoom
 from adapter.matrix.bodies import Created
 from adapter.matrix.connection import path_to
 from adapter.matrix.gateway import Gateway

@@ -11,7 +11,8 @@ from typing import Final
 import pytest
 
 from actors.model import EventId, RoomId, UserId
-from actors.ports import Homeserver, HomeserverRefused
+from actors.port_errors import HomeserverRefused
+from actors.ports import Homeserver
 from adapter.matrix.gateway import Gateway
 from demo.client import Refused
 from demo.person import Person

@@ -234,8 +234,14 @@ async def test_a_login_that_is_limited_may_be_tried_later(homeserver: SmallHomes
     assert "7 s" in finding.advice
 
 
-CONSENT: Final = {"errcode": "M_CONSENT_NOT_GIVEN", "consent_uri": "https://x.org/consent?u=bot"}
-FULL: Final = {"errcode": "M_RESOURCE_LIMIT_EXCEEDED", "admin_contact": "mailto:a@x.org"}
+CONSENT: Final[dict[str, object]] = {
+    "errcode": "M_CONSENT_NOT_GIVEN",
+    "consent_uri": "https://x.org/consent?u=bot",
+}
+FULL: Final[dict[str, object]] = {
+    "errcode": "M_RESOURCE_LIMIT_EXCEEDED",
+    "admin_contact": "mailto:a@x.org",
+}
 
 
 @pytest.mark.usefixtures("here")

@@ -14,7 +14,7 @@ from types import ModuleType
 import anyio
 import pytest
 
-from actors.ports import CredentialsRefused, HomeserverUnavailable, RefusedForNow
+from actors.port_errors import CredentialsRefused, HomeserverUnavailable, RefusedForNow
 from actors.runtime.table import Outcome, Transition
 from actors.runtime.transition_log import TransitionLog
 from adapter.matrix.checklist import CHECKLIST_NAME

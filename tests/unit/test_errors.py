@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from actors.ports import RateLimited
+from actors.port_errors import RateLimited
 from supervisor.current import Current, Degraded, Fact, Working, entered
 from supervisor.errors import ACTIVE, ERRORS, EXPECTED, fact_of, trigger_for
 from supervisor.lifecycle import BEFORE_LOGIN, LIFECYCLE, LOSSES, State, Trigger

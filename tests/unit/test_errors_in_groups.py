@@ -5,7 +5,7 @@ from itertools import permutations
 import anyio
 import pytest
 
-from actors.ports import (
+from actors.port_errors import (
     HomeserverUnavailable,
     PositionLost,
     RateLimited,

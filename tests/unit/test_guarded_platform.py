@@ -8,7 +8,8 @@ import anyio
 import pytest
 
 from actors.model import EventId, PlatformChatId
-from actors.ports import PlatformFailed, Prompt
+from actors.port_errors import PlatformFailed
+from actors.ports import Prompt
 from adapter.platform.guarded import GuardedPlatform
 
 pytestmark = pytest.mark.anyio

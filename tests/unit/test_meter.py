@@ -6,7 +6,7 @@ from aiohttp import web
 
 from actors.meter import Meter
 from actors.model import UserId
-from actors.ports import HomeserverRefused, RateLimited
+from actors.port_errors import HomeserverRefused, RateLimited
 from actors.runtime.counting import Histogram
 from adapter.matrix.gateway import Gateway
 

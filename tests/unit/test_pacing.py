@@ -7,7 +7,7 @@ import anyio
 import pytest
 from trio.testing import MockClock
 
-from actors.ports import RateLimited
+from actors.port_errors import RateLimited
 from adapter.matrix.pacing import Pace
 
 pytestmark = pytest.mark.anyio

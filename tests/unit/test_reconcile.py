@@ -10,7 +10,8 @@ from typing_extensions import override
 
 from actors.chats import ChatManager
 from actors.model import MARKER_TYPE, ChatId, Marker, PlatformChatId, RoomId, RoomKind, UserId
-from actors.ports import HomeserverUnavailable, Hydration
+from actors.port_errors import HomeserverUnavailable
+from actors.ports import Hydration
 from actors.rows import user_key
 from actors.rules.marker import marker_content
 from actors.rules.report import ReconcileReport, RoomNote

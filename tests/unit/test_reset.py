@@ -12,7 +12,7 @@ import pytest
 from typing_extensions import override
 
 from actors.model import EventId, InboundMessage, OutboundMessage, RoomId, UserId
-from actors.ports import HomeserverUnavailable
+from actors.port_errors import HomeserverUnavailable
 from actors.writes import AcceptMessage, QueueMessage, Write
 from adapter.matrix.reset import Departed, Departure, Progress
 from adapter.sqlite.inline import InlineStore

@@ -18,7 +18,8 @@ from actors.model import (
     UserId,
     UserMeta,
 )
-from actors.ports import HomeserverUnavailable, NewRoom, RefusedForNow, StoreUnavailable
+from actors.port_errors import HomeserverUnavailable, RefusedForNow, StoreUnavailable
+from actors.ports import NewRoom
 from actors.rows import StoredRows
 from adapter.matrix.checklist import CHECKLIST_NAME, Checklist
 from adapter.matrix.reset import ATTEMPTS, Departed, Departure, Progress, depart, departure

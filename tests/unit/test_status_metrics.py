@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from actors.meter import Meter
-from actors.ports import StoreUnavailable
+from actors.port_errors import StoreUnavailable
 from actors.runtime.table import Outcome, Transition
 from supervisor.lifecycle import State
 from supervisor.status.history import STEPS, History, TappedJournal

@@ -20,7 +20,8 @@ from actors.model import (
     RoomSnapshot,
     UserId,
 )
-from actors.ports import HomeserverRefused, HomeserverUnavailable, SyncDelta
+from actors.port_errors import HomeserverRefused, HomeserverUnavailable
+from actors.ports import SyncDelta
 from actors.rules.marker import marker_content
 from adapter.matrix.bodies import SyncResponse, Window
 from adapter.matrix.hydrate import (

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from actors.model import EventId, OutboundMessage, RoomId, UserId
-from actors.ports import HomeserverRefused, HomeserverUnavailable
+from actors.port_errors import HomeserverRefused, HomeserverUnavailable
 from adapter.matrix.connection import path_to
 from adapter.matrix.gateway import Gateway
 

@@ -9,7 +9,8 @@ from aiohttp import web
 
 from actors.meter import Meter
 from actors.model import RoomId, UserId
-from actors.ports import CredentialsRefused, HomeserverUnavailable, Hydration, RateLimited
+from actors.port_errors import CredentialsRefused, HomeserverUnavailable, RateLimited
+from actors.ports import Hydration
 from adapter.matrix.gateway import Gateway
 
 pytestmark = pytest.mark.anyio

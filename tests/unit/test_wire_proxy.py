@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from actors.model import UserId
-from actors.ports import HomeserverUnavailable
+from actors.port_errors import HomeserverUnavailable
 from adapter.matrix.gateway import Gateway
 from adapter.matrix.proxy import Proxy
 from supervisor.app.findings import check_homeserver

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from actors.bounds import Bounds
 from actors.model import OutboundMessage, RoomId, UserId
-from actors.ports import (
+from actors.port_errors import (
     CredentialsRefused,
     HomeserverRefused,
     HomeserverUnavailable,

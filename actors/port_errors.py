@@ -1,0 +1,85 @@
+"""The errors that come from outside.
+
+The adapter that implements a port translates every error into this family, once.
+"""
+
+from actors.runtime.errors import ExpectedError
+
+
+class PortError(ExpectedError):
+    """Base class of every error that a port raises on purpose."""
+
+
+class HomeserverUnavailable(PortError):
+    """No usable answer: a lost connection, a timeout, a 5xx status, or a body that is not Matrix.
+
+    The homeserver may have carried out the request. Wait, and look before repeating it.
+    """
+
+
+class RefusedForNow(HomeserverUnavailable):
+    """The homeserver refuses for the sake of the account or of itself, until a person lifts that.
+
+    The account is suspended or locked, terms are not agreed to, or the server is over a limit.
+    Nothing was done, and the refused request is not to blame: keep everything and wait. `remedy`
+    says what ends it; `consent_uri` is a page to open for that.
+    """
+
+    def __init__(
+        self, reason: str, remedy: str, *, consent_uri: str | None = None, retry_after_s: float = 0
+    ) -> None:
+        super().__init__(f"{reason}: {remedy}")
+        self.reason = reason
+        self.remedy = remedy
+        self.consent_uri = consent_uri
+        self.retry_after_s = retry_after_s
+
+
+class RateLimited(PortError):
+    """Status 429: nothing was done. Try again after `retry_after_s` seconds."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(f"rate limited for {retry_after_s:g} s")
+        self.retry_after_s = retry_after_s
+
+
+class HomeserverRefused(PortError):
+    """The homeserver refused the request with a 4xx status. Do not repeat it unchanged."""
+
+    def __init__(self, status: int, errcode: str, message: str) -> None:
+        super().__init__(f"{status} {errcode}: {message}")
+        self.status = status
+        self.errcode = errcode
+        self.message = message
+
+
+class RefusedUnclearly(HomeserverRefused):
+    """A refusal that may pass, or that nobody can explain: an unknown code, or M_UNKNOWN.
+
+    Nothing was done. Keep what was to be done, say so, and try it again later; only the answer to
+    a person's command may tell the reason instead.
+    """
+
+
+class SessionRevoked(PortError):
+    """The access token is no longer valid (M_UNKNOWN_TOKEN). Log in again with the same device."""
+
+
+class CredentialsRefused(PortError):
+    """The homeserver refuses the login. Waiting does not help; the text says what does."""
+
+
+class PositionLost(PortError):
+    """The homeserver does not know the sync position any more. Hydrate all rooms."""
+
+
+class StoreUnavailable(PortError):
+    """The database is locked or read-only, or the disk is full. Wait and retry."""
+
+
+class StoreCorrupt(PortError):
+    """The database file is damaged. Move it aside and rebuild from the homeserver."""
+
+
+class PlatformFailed(PortError):
+    """The platform did not answer this message. Retry with the same idempotency key."""
