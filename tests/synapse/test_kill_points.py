@@ -37,8 +37,8 @@ MARK: Final = "PUT rooms/*/state/io.surfaces.room/*"
 LINK: Final = "PUT rooms/*/state/m.space.child/*"
 SEND: Final = "PUT rooms/*/send/m.room.message/*"
 
-ONBOARDING: Final = (JOIN, CREATE, INVITE, MARK, CREATE, LINK, INVITE, SEND)
-"""Join the door; the Space and its invite; its high-water mark; the chat, linked; its invite."""
+ONBOARDING: Final = (JOIN, CREATE, INVITE, CREATE, LINK, INVITE, SEND)
+"""Join the door; the Space with its high-water mark; its invite; the chat, linked; its invite."""
 NEW_CHAT: Final = (MARK, CREATE, LINK, INVITE, SEND)
 STORIES: Final = {"onboarding": ONBOARDING, "new": NEW_CHAT}
 
@@ -181,7 +181,7 @@ class Lane:
             killed = self._kill_at(point)
             door = await knock(owner, self.bot)
             await self._start_again(point, killed)
-            if point.files_lost and point.nth % 2:
+            if point.files_lost and not point.earlier:
                 door = await knock(owner, self.bot)
             elif point.files_lost:
                 await owner.say(door, "is anybody there?")
