@@ -26,8 +26,8 @@ class SmallHomeserver:
         self.devices: dict[str, str] = {"tok-bot": "SURFACESBOT"}
         self.logged_in: list[str] = []
         self.limited = False
-        self.refuses_login: dict[str, object] | None = None
-        self.refuses_account: dict[str, object] | None = None
+        self.refuses_login: dict[str, str] | None = None
+        self.refuses_account: dict[str, str] | None = None
         self.on_login: Callable[[], object] = lambda: None
         self.versions: Callable[[], web.Response] = lambda: web.json_response(
             {"versions": ["v1.1", "v1.11"]}
