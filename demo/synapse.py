@@ -159,7 +159,7 @@ class ThrowawaySynapse:
     async def reconfigure(self, **settings: object) -> None:
         """Change settings of Synapse and restart it."""
         self._settings = {**self._settings, **settings}
-        self._write_settings()
+        self._write_configuration()
         await self.restart()
 
     def pause(self) -> None:
@@ -210,14 +210,15 @@ class ThrowawaySynapse:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
 
     def _write_configuration(self) -> None:
-        """Write Synapse's files. They are JSON, which is valid YAML and needs no library."""
-        (self.folder / "log.json").write_text(json.dumps(_LOGGING))
-        self._write_settings()
-        seed = base64.b64encode(os.urandom(32)).decode().rstrip("=")
-        (self.folder / "signing.key").write_text(f"ed25519 a_demo {seed}\n")
+        """Write Synapse's files. They are JSON, which is valid YAML and needs no library.
 
-    def _write_settings(self) -> None:
+        The signing key stays as it is once it is there.
+        """
+        (self.folder / "log.json").write_text(json.dumps(_LOGGING))
         (self.folder / "homeserver.json").write_text(json.dumps(self._configuration(), indent=1))
+        key, seed = self.folder / "signing.key", base64.b64encode(os.urandom(32)).decode()
+        if not key.exists():
+            key.write_text(f"ed25519 a_demo {seed.rstrip('=')}\n")
 
     def _configuration(self) -> dict[str, object]:
         resources = ["client", *(["consent"] if "user_consent" in self._settings else [])]
