@@ -130,7 +130,7 @@ class ThrowawaySynapse:
             remove_folder=self.folder,
         )
         started = time.monotonic()
-        while not await self._answers():
+        while not await _answers(self.url):
             elapsed_s = time.monotonic() - started
             self._on_progress(f"Synapse is starting ({elapsed_s:.0f} s)")
             if self._program.exit_code() is not None:
@@ -200,17 +200,6 @@ class ThrowawaySynapse:
         if self._program is None:
             raise SynapseFailed("Synapse is not running")
         return self._program
-
-    async def _answers(self) -> bool:
-        timeout = aiohttp.ClientTimeout(total=2)
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout) as http,
-                http.get(f"{self.url}/_matrix/client/versions") as answer,
-            ):
-                return answer.ok
-        except (aiohttp.ClientError, TimeoutError):
-            return False
 
     async def _leave(self) -> None:
         await self.stop()
@@ -298,6 +287,19 @@ def _memory_folder() -> Path | None:
         if shutil.disk_usage(_MEMORY).free >= _MIN_FREE_BYTES and os.access(_MEMORY, os.W_OK):
             return _MEMORY
     return None
+
+
+async def _answers(url: str) -> bool:
+    """Whether a homeserver answers at this base URL."""
+    timeout = aiohttp.ClientTimeout(total=2)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as http,
+            http.get(f"{url}/_matrix/client/versions") as answer,
+        ):
+            return answer.ok
+    except (aiohttp.ClientError, TimeoutError):
+        return False
 
 
 def free_port() -> int:

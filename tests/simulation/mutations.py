@@ -23,13 +23,13 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "create_again_without_looking",
-        "actors/owner/creation.py",
+        "actors/owner/room_creation.py",
         "        if intent.started_at is not None:\n            found",
         "        if intent is None:\n            found",
     ),
     Mutation(
         "create_before_the_intent_is_written",
-        "actors/owner/creation.py",
+        "actors/owner/room_creation.py",
         "            await services.store.commit([PutIntent(intent)])\n            return await",
         "            return await",
     ),
@@ -147,7 +147,7 @@ MUTATIONS: Final = (
     Mutation(
         "creates_while_rooms_are_unreadable",
         "actors/services.py",
-        "            if cell.address.kind == ActorKind.ROOM and failed:\n",
+        "            if cell.address.kind == ActorKind.ROOM and (cell.probes or is_unchecked):\n",
         "            if cell is None:\n",
     ),
     Mutation(
@@ -182,8 +182,8 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "nothing_is_pruned",
-        "supervisor/serving/activities.py",
-        "        if now - self._pruned_at >= self.services.bounds.prune_every_s:\n",
+        "supervisor/serving/pruner.py",
+        "        if now - self._pruned_at >= self.bounds.prune_every_s:\n",
         "        if now < self._pruned_at:\n",
     ),
     Mutation(

@@ -21,7 +21,7 @@ from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, MakeBot, newcomer, unique
 from tests.synapse.home import Home, accept, eventually, hear, knock, move_in, words_of
 from tests.synapse.program import surfaces_bot
-from tests.synapse.proxy import FaultProxy, answering
+from tests.synapse.proxy import FaultProxy, answering, refused
 from tests.synapse.talk import launched
 
 pytestmark = pytest.mark.anyio
@@ -271,6 +271,20 @@ async def test_a_401_that_passes_throws_nothing_away(
     assert await home.ask("one") == "one"
     await home.ask("!rename Kitchen")
     assert await alice.name_of(home.chat) == "Kitchen"
+    assert len(bot.transitions()) == steps
+
+
+async def test_a_code_that_nobody_has_explained_keeps_what_it_refused(
+    make_bot: MakeBot, alice: Person, proxy: FaultProxy
+) -> None:
+    bot = await make_bot(homeserver_url=proxy.url, command=launched("impatient"))
+    await bot.start_and_go_live()
+    proxy.when("POST rooms/*/join", refused(403, "ORG.EXAMPLE.WHO_KNOWS"), times=1)
+    home = await move_in(alice, bot)
+    steps = len(bot.transitions())
+    proxy.when("PUT rooms/*/send/*/*", refused(400, "M_NEVER_SEEN"), times=3)
+    assert await home.ask("one") == "one"
+    await bot.wait_for_event("send_failed", lambda it: "M_NEVER_SEEN" in it["error"])
     assert len(bot.transitions()) == steps
 
 
