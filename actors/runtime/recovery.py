@@ -225,8 +225,8 @@ class Recovery:
             return default
 
 
-def _rank(judged: tuple[Exception, float | None]) -> tuple[int, float]:
+def _rank(judged: tuple[Exception, float | None]) -> int:
     error, pause_s = judged
     if pause_s is not None:
-        return 1, -pause_s
-    return (2 if isinstance(error, ExpectedError) else 0), 0.0
+        return 1
+    return 2 if isinstance(error, ExpectedError) else 0

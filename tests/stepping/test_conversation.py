@@ -446,3 +446,30 @@ async def test_what_waits_untold_is_found_however_busy_the_homeserver_is() -> No
             world.bob.say(of_bob.chat, str(number))
             await quiet(5)
         assert world.alice.replies(of_alice.chat) == ("You said: anybody?",)
+
+
+async def test_a_limited_receipt_is_sent_when_the_homeserver_allows_it() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.retry_after_s = 30.0
+        run.homeserver.faults.next("mark_read", Fault.RATE_LIMITED)
+        event_id = world.alice.say(home.chat, "hello")
+        await quiet(20)
+        assert world.server.receipts.get((home.chat, BOT)) != event_id
+        await quiet(20)
+        assert world.server.receipts[home.chat, BOT] == event_id
+
+
+async def test_a_limited_typing_notice_is_shown_when_the_homeserver_allows_it() -> None:
+    world, platform = World(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        platform.takes_s = 60.0
+        run.homeserver.faults.retry_after_s = 10.0
+        run.homeserver.faults.next("set_typing", Fault.RATE_LIMITED)
+        world.alice.say(home.chat, "hello")
+        await quiet(5)
+        assert world.server.typing.get(home.chat, set()) == set()
+        await quiet(10)
+        assert world.server.typing[home.chat] == {BOT}

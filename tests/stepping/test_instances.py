@@ -133,3 +133,16 @@ async def test_nobody_is_told_before_the_bot_is_live() -> None:
     async with world.boot() as run:
         await run.go_live()
         assert world.server.announced == []
+
+
+async def test_a_limited_announcement_is_made_when_the_homeserver_allows_it() -> None:
+    world = World()
+    async with world.boot() as run:
+        run.homeserver.faults.retry_after_s = 300.0
+        run.homeserver.faults.next("announce", Fault.RATE_LIMITED)
+        await run.go_live()
+        run.let_run()
+        await quiet(290)
+        assert world.server.announced == []
+        await quiet(60)
+        assert len(world.server.announced) == 1
