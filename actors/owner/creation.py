@@ -173,6 +173,8 @@ class Creation:
             if wait_s > 0:
                 services.tell_owner_later(wait_s, self.work.owner, IntentsWaiting())
                 return False
+            if await self._must_wait(intent):
+                return False  # a room that can't be read or decided may have the nonce
         if await self._found_meanwhile(intent):
             return True
         try:
