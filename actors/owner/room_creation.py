@@ -167,6 +167,8 @@ class RoomCreation:
                 return True
         if self._waits(intent):
             return False
+        if intent.started_at is not None and await self._must_wait(intent):
+            return False  # a room that can't be read or decided may have the nonce
         if await self._found_meanwhile(intent):
             return True
         if await self.encrypted.must_wait(intent):
