@@ -8,6 +8,7 @@ The files, in reading order:
 - `conversation`: replies to one message: a command, or text for the platform.
 - `unreadable`: the reply to encrypted messages.
 - `entry`: lets an owner in whose invite was refused.
+- `way`: tells an owner in a direct chat the way to their chats.
 - `asked`: one message with what its handler needs, and the response to it.
 - `commands`: the table of commands, and a handler for each.
 """
