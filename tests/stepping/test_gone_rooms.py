@@ -129,9 +129,9 @@ async def test_a_room_that_is_purged_before_it_is_announced_is_made_again() -> N
         assert (intent.kind, intent.step) == (IntentKind.CHAT, IntentStep.CREATED)
         assert intent.room_id is not None
         world.server.purge(intent.room_id)
-        await quiet(run.bot.services.bounds.unclear_for_s)
+        await quiet(run.bot.services.bounds.unclear_for_s / 2)
         assert world.creations() == 3
-        await quiet(30)
+        await quiet(run.bot.services.bounds.unclear_for_s)
         assert world.alice.replies(home.chat)[-1].startswith("Plans (C3) is ready")
         assert len(world.alice.join_all()) == 1
 

@@ -143,7 +143,7 @@ async def test_answers_do_not_wait_for_the_rooms_that_are_created() -> None:
         await quiet(30)
         for number in range(4):
             world.alice.say(home.chat, f"hello {number}")
-            await quiet(15)
+            await quiet(20)  # at most one other message and one creation go first, 5 s each
             assert world.alice.replies(home.chat)[-1] == f"You said: hello {number}"
 
 
