@@ -179,7 +179,7 @@ class RoomCreation:
             if isinstance(made, bool):
                 return made
             _log.info("room_created", room_id=made, owner=self.work.owner, kind=str(intent.kind))
-            await self._record(intent, made)
+            await self._record(replace(intent, started_at=services.wall_clock()), made)
         return True
 
     async def _record(self, intent: Intent, room_id: RoomId) -> None:
