@@ -157,8 +157,7 @@ async def test_what_needs_no_answer_gets_none(commons: Home) -> None:
 async def test_a_guest_is_answered_but_commands_are_the_owners(home: Home, bob: Person) -> None:
     await home.owner.invite(home.chat, bob.user_id)
     await bob.join(home.chat)
-    hello = f"{home.bot.user_id} hello from bob"
-    assert await bob.ask(home.chat, hello) == hello
+    assert await bob.ask(home.chat, f"{home.bot.user_id} hello from bob") == "hello from bob"
     for command in ("!rename Mine", "!new", "!archive", "!yes", "!dance"):
         answer = await bob.ask(home.chat, command)
         assert home.owner.user_id in answer
