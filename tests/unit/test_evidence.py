@@ -46,7 +46,7 @@ def test_a_mark_is_read_carefully(content: dict[str, object], txn_id: str | None
 def test_without_a_mark_the_homeserver_may_say_the_transaction_id() -> None:
     unsigned = Unsigned(transaction_id="t")
     assert transaction_id_of(Event("m.room.message", ME, unsigned=unsigned)) == "t"
-    marked = {REPLY_TYPE: {"txn": "other"}}
+    marked: dict[str, object] = {REPLY_TYPE: {"txn": "other"}}
     assert transaction_id_of(Event("m.room.message", ME, marked, unsigned=unsigned)) == "other"
 
 
