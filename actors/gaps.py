@@ -117,9 +117,13 @@ class Gaps:
         if not self.is_same(gap):
             return False
         self._surveys[gap.room_id] = survey
-        if self._doubts.get(gap.room_id) is settles:
-            self._doubts.pop(gap.room_id, None)
+        self.settle(gap.room_id, settles)
         return True
+
+    def settle(self, room_id: RoomId, doubt: OpenGap | None) -> None:
+        """End a doubt, unless a later one has taken its place."""
+        if self._doubts.get(room_id) is doubt:
+            self._doubts.pop(room_id, None)
 
     def begin_at(self, room_id: RoomId, since: str) -> None:
         """Note that all messages up to a position are fetched, or are no messages to the bot."""

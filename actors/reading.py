@@ -107,7 +107,8 @@ async def fetch_recent(
 
     Since SINCE_KNOWN, reading goes on past the bot's own messages: while many messages wait, the
     bot answers earlier ones. It ends there at messages from before `kept_since`, in seconds since
-    the epoch, which the inbox may have known.
+    the epoch, which the inbox may have known. `rejoined`: the bot's join comes before any known
+    message, so what waits is from before it.
     """
     newest_first: list[InboundMessage] = []
     answered: frozenset[EventId] = frozenset()
@@ -126,21 +127,20 @@ async def fetch_recent(
             else:
                 newest_first.append(message)
         if page.earlier is None:
-            break
+            return Gap(tuple(reversed(newest_first)), rejoined=True, answered=answered)
         token = page.earlier
+    note_given_up(gap.room_id, limit)
     return Gap(tuple(reversed(newest_first[:limit])), answered=answered)
 
 
 def accepting(messages: Iterable[InboundMessage], answered: Collection[EventId]) -> Iterator[Write]:
-    """The writes that accept messages. One with an answer in the room is done at once.
+    """The writes that accept messages. One with an answer in the room is done, and waits no more.
 
-    The database has lost it: a loss of power took back its newest commits, or an older copy of it
+    The database has lost that: a loss of power took back its newest commits, or an older copy of it
     was restored.
     """
-    for message in filter(worth_accepting, messages):
-        yield AcceptMessage(message)
-        if message.event_id in answered:
-            yield FinishMessage(message.event_id)
+    yield from map(AcceptMessage, filter(worth_accepting, messages))
+    yield from map(FinishMessage, sorted(answered))
 
 
 def worth_accepting(message: InboundMessage) -> bool:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from actors.gaps import Piece, Survey
 from actors.messages import GapOpened, InboxWaiting
 from actors.model import EventId, RoomId
-from actors.reading import accepting, fetch_gap, fetch_recent, note_given_up
+from actors.ports import Gap
+from actors.reading import accepting, fetch_gap, fetch_recent, note_given_up, worth_accepting
 from actors.services import Services
 from actors.writes import (
     SINCE_KNOWN,
@@ -46,8 +47,7 @@ class RoomGap:
         if gap is None or not self.services.gate.live:
             return False
         if gap.since in {SINCE_OWN, SINCE_KNOWN}:
-            await self._fetch_recent(gap)
-            return True
+            return await self._fetch_recent(gap)
         doubt, survey = gaps.doubt(self.room_id), gaps.survey(self.room_id)
         if doubt is None and not await self._has_space():
             return False
@@ -60,9 +60,17 @@ class RoomGap:
         self.services.tell_room(self.room_id, InboxWaiting())
         return True
 
-    async def _fetch_recent(self, gap: OpenGap) -> None:
-        """Fetch a gap that begins at no position, as a whole; what it has grown by is left."""
+    async def _fetch_recent(self, gap: OpenGap) -> bool:
+        """Fetch the oldest messages of a gap that begins at no position, as `fill` does.
+
+        The inbox knows them then, so the rest of the gap begins with the newest message that it
+        knows. What waits already and was answered, or is from before the bot's join, is settled.
+        """
         services, gaps = self.services, self.services.registry.gaps
+        doubt = gaps.doubt(self.room_id)
+        has_space = gap.since == SINCE_OWN or await self._has_space()
+        if doubt is None and not has_space:
+            return False
         async with services.homeserver_slots:
             found = await fetch_recent(
                 services.homeserver,
@@ -71,16 +79,34 @@ class RoomGap:
                 limit=services.bounds.gap_messages,
                 kept_since=services.wall_clock() - services.bounds.keep_s + services.bounds.skew_s,
             )
-        if not gaps.is_same(gap):
-            return
-        rest = CloseGap(self.room_id, gap.upto), ShortenGap(self.room_id, gap.upto)
-        await services.store.commit([*accepting(found.messages, found.answered), *rest])
-        if gaps.close(gap):
+        if gaps.is_same(gap):
+            await self._take_recent(gap, found, self._page if has_space else 0)
+            gaps.settle(self.room_id, doubt)
             services.deliver(self.room_id)
+            if self.room_id in gaps:
+                services.tell_room(self.room_id, GapOpened())
+            services.tell_room(self.room_id, InboxWaiting())
+        return True
+
+    async def _take_recent(self, gap: OpenGap, found: Gap, limit: int) -> None:
+        """Put the oldest messages into the inbox. With the last ones, the gap is closed.
+
+        If it has grown meanwhile, it begins where it ended before.
+        """
+        gaps, room_id = self.services.registry.gaps, self.room_id
+        worth = tuple(filter(worth_accepting, found.messages))
+        is_void = found.rejoined and gap.since == SINCE_KNOWN
+        writes: list[Write] = [DropInbox(room_id)] if is_void else []
+        writes += accepting(worth[:limit], found.answered)
+        if len(worth) > limit:
+            since = SINCE_KNOWN
+            await self.services.store.commit([*writes, ShortenGap(room_id, since)])
         else:
-            gaps.begin_at(self.room_id, gap.upto)
-            services.tell_room(self.room_id, GapOpened())
-        services.tell_room(self.room_id, InboxWaiting())
+            since = gap.upto
+            writes += CloseGap(room_id, gap.upto), ShortenGap(room_id, since)
+            await self.services.store.commit(writes)
+            gaps.close(gap)
+        gaps.begin_at(room_id, since)
 
     @property
     def _page(self) -> int:

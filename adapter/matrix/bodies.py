@@ -210,6 +210,7 @@ class Unsigned(msgspec.Struct):
     """The data that the server adds to an event."""
 
     prev_content: msgspec.Raw = _EMPTY
+    transaction_id: str | None = None
 
 
 class Event(msgspec.Struct):

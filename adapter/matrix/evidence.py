@@ -73,7 +73,7 @@ class Evidence:
             page = await self._page(message.room_id, query, _PAGE_SIZE)
             events = decoded_events(page.chunk or ())[0]
             for event in events:
-                if event.sender == self._me and transaction_id_in(event.content) == message.txn_id:
+                if event.sender == self._me and transaction_id_of(event) == message.txn_id:
                     return EventId(event.event_id)
             reached = events and events[-1].origin_server_ts / 1000 < tried_at - bounds.skew_s
             if reached or page.end in {None, query.get("from")}:
@@ -112,10 +112,16 @@ def generation_in(content: bytes) -> Generation:
         return _UNREADABLE
 
 
-def transaction_id_in(content: Mapping[str, object]) -> object:
-    """The transaction id in an event's reply mark; None without one."""
-    mark = content.get(REPLY_TYPE)
-    return mark.get("txn") if isinstance(mark, dict) else None
+def transaction_id_of(event: Event) -> object:
+    """The transaction id in an event's reply mark, else the one that the homeserver shows.
+
+    Messages of the first release have no mark. The homeserver shows the id to the device that sent
+    the message.
+    """
+    mark = event.content.get(REPLY_TYPE)
+    if isinstance(mark, dict):
+        return mark.get("txn")
+    return event.unsigned.transaction_id if event.unsigned is not None else None
 
 
 def said_in(

@@ -42,6 +42,8 @@ STORE_STEPS: Final = (
             "ALTER TABLE outbox ADD COLUMN reply_to TEXT",
             "ALTER TABLE outbox ADD COLUMN tried_at REAL",
             "ALTER TABLE outbox ADD COLUMN tried_by TEXT",
+            # The earlier version may have tried what is unsent, and did not note it.
+            "UPDATE outbox SET tried_at = created_at WHERE state = 'unsent'",
         ),
     ),
 )

@@ -22,18 +22,18 @@ def doubt_writes(doubt: Doubt, hydration: Hydration, keys: Collection[str]) -> I
     """The writes before the new position is saved.
 
     A stale database loses what waits in it, and a foreign one its cache as well. Otherwise each
-    room in which the bot answers gets a gap: since the newest message that the inbox knows, or, if
-    the database is old, since the bot's own last message.
+    room in which the bot may answer gets a gap: since the newest message that the inbox knows, or,
+    if the database is old, since the bot's own last message.
     """
     yield from VOID_QUEUES if doubt in STALE else (VoidQueue("gaps"),)
     if doubt in FOREIGN:
         cache = (USER_PREFIX, ROOM_PREFIX, CHAT_PREFIX)
         yield from (DeleteRow(key) for key in keys if key.startswith(cache))
         return
-    for seen in hydration.snapshots:
-        if _may_be_answered(seen):
-            since = SINCE_OWN if doubt in STALE else SINCE_KNOWN
-            yield OpenGap(seen.room_id, since, hydration.position)
+    since = SINCE_OWN if doubt in STALE else SINCE_KNOWN
+    answered = [seen.room_id for seen in hydration.snapshots if _may_be_answered(seen)]
+    for room_id in (*answered, *(hydration.unreadable or ())):
+        yield OpenGap(room_id, since, hydration.position)
 
 
 def _may_be_answered(seen: RoomSnapshot) -> bool:

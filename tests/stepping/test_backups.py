@@ -13,6 +13,7 @@ from actors.writes import AcceptMessage, KeepGeneration, PutIntent, PutRow, Queu
 from supervisor.lifecycle import State
 from tests.simulation.faults import Fault
 from tests.stepping.harness import ALICE, BOT, Home, Run, ScriptedPlatform, World, quiet
+from tests.stepping.test_gaps import answers
 from tests.store.values import inbound, outbound
 
 pytestmark = pytest.mark.anyio
@@ -357,3 +358,96 @@ async def test_messages_that_the_inbox_has_forgotten_are_not_answered_again() ->
     async with world.live():
         await quiet(60)
     assert world.alice.replies(home.chat) == (*said, "You said: new")
+
+
+@pytest.mark.parametrize("how", ["position", "homeserver", "database"])
+async def test_what_is_read_after_a_doubt_stays_within_the_limit_of_its_room(how: str) -> None:
+    world, platform = World(), ScriptedPlatform()
+    world.bounds = replace(world.bounds, inbox_limit=20, inbox_room_limit=10, gap_page=5)
+    async with world.live() as run:
+        home = await talked(world, run)
+    old, backup = world.copy_of_store(), world.server.backup()
+    async with world.live():
+        await quiet(100)
+        world.alice.say(home.chat, "later")
+        await quiet(100)
+    match how:
+        case "position":
+            world.server.forget_positions()
+        case "homeserver":
+            world.server.restore(backup)
+        case _:
+            world.store = old
+    for number in range(60):
+        world.alice.say(home.chat, str(number))
+    platform.takes_s = 1.0
+    for _ in range(8):  # kills, in the middle of it
+        async with world.live(platform=platform) as run:
+            for _ in range(20):
+                await quiet(0.45)
+                waiting = (await world.store.waiting_counts()).get(home.chat, 0)
+                assert waiting <= world.bounds.inbox_room_limit
+                assert run.bot.activities.backlog.paused == ""
+    assert world.alice.replies(home.chat)[-60:] == answers(60)
+    assert await world.store.gaps() == ()
+
+
+async def test_a_copy_repeats_no_message_that_waits_in_it_and_has_its_answer() -> None:
+    world, platform = World(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await talked(world, run)
+        await quiet(70)
+        platform.takes_s = 10
+        world.alice.say(home.chat, "slow")
+        await quiet(3)
+        old = world.copy_of_store()
+        await quiet(15)
+    said = world.alice.replies(home.chat)
+    world.store, world.token = old, None
+    world.server.forget_transactions()
+    with started_from_now() as reasons:
+        async with world.live(platform=platform):
+            await quiet(60)
+    assert reasons == []
+    assert world.alice.replies(home.chat) == said
+
+
+async def test_a_room_that_can_t_be_read_after_a_restore_is_answered_when_it_can() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await talked(world, run)
+        await run.settle_in(world.bob)
+    backup = world.server.backup()
+    async with world.live():
+        await quiet(100)
+        world.alice.say(home.chat, "lost")
+        await quiet(100)
+    world.server.restore(backup)
+    world.server.unreadable[home.chat] = "500: cannot be read"
+    world.alice.say(home.chat, "while down")
+    async with world.live():
+        await quiet(60)
+        world.alice.say(home.chat, "while up")
+        await quiet(60)
+        world.server.healed()
+        await quiet(2000)
+    assert world.alice.replies(home.chat) == tuple(
+        f"You said: {text}" for text in ("first", "while down", "while up")
+    )
+
+
+async def test_what_waits_from_before_a_return_is_void_without_a_position() -> None:
+    world, platform = World(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await talked(world, run)
+        platform.takes_s = 100
+        world.alice.say(home.chat, "before")
+        await quiet(5)
+    world.server.evict(home.chat, BOT)
+    world.alice.invite(home.chat, BOT)
+    world.server.set_membership(BOT, home.chat, BOT, "join")
+    world.alice.say(home.chat, "after")
+    world.server.forget_positions()
+    async with world.live():
+        await quiet(60)
+    assert world.alice.replies(home.chat) == ("You said: first", "You said: after")

@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 from actors.model import (
+    Attempt,
     ChatId,
     EventId,
     InboundMessage,
@@ -54,7 +55,9 @@ def message(name: str, room_id: RoomId = HALL, *, edit: bool = False) -> Inbound
 
 
 def reply(name: str, room_id: RoomId = HALL, *, notice: bool = False) -> OutboundMessage:
-    return OutboundMessage(name, room_id, f"reply {name} ☃", notice)
+    """An unsent reply. Release 0.1 may have tried to send it."""
+    tried = Attempt(1_800_000_000.0, "")
+    return OutboundMessage(name, room_id, f"reply {name} ☃", notice, tried=tried)
 
 
 INVITED: Final = Intent(

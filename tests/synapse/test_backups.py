@@ -1,17 +1,20 @@
 """Backups of the homeserver and of the bot's database that are restored, and what is purged."""
 
+import json
 import shutil
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from actors.rules.generation import Doubt
 from demo.bot import BotProcess
-from demo.client import part_of_path
+from demo.client import MatrixClient, part_of_path
 from demo.person import Person
 from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD
@@ -224,3 +227,33 @@ async def test_a_reply_that_the_homeserver_has_forgotten_is_not_sent_twice(
     await place.bot.wait_for_event("looked_for_message", lambda event: bool(event["found"]))
     assert await place.home.ask("second") == "second"
     assert await place.replies() == ["first", "second"]
+
+
+async def test_a_reply_that_release_0_1_has_sent_is_not_sent_again(place: Place) -> None:
+    """It has no mark, and the database does not say that it was tried."""
+    await place.bot.terminate()
+    session = json.loads((place.bot.store / "session.json").read_text())
+    room, txn_id, body = place.home.chat, "$of-0.1.0", "from the first release"
+    path = f"/rooms/{part_of_path(room)}/send/m.room.message/{part_of_path(txn_id)}"
+    async with aiohttp.ClientSession() as http:
+        by_the_bot = MatrixClient(http, place.homeserver.url, session)
+        await by_the_bot.request("PUT", path, {"msgtype": "m.text", "body": body})
+    await place.homeserver.stop()
+    with closing(sqlite3.connect(place.database)) as connection, connection:
+        connection.execute("DELETE FROM event_txn_id_device_id")
+    await place.homeserver.start()
+    place.home = replace(place.home, owner=await place.somebody("alice"))
+    with closing(sqlite3.connect(place.bot.database)) as connection, connection:
+        connection.execute(
+            "INSERT INTO outbox(txn_id, room_id, body, notice, created_at) VALUES (?, ?, ?, 0, ?)",
+            (txn_id, room, body, time.time() - 90_000),
+        )
+        for column in ("thread", "reply_to", "tried_at", "tried_by"):
+            connection.execute(f"ALTER TABLE outbox DROP COLUMN {column}")
+        for column in ("thread", "reply_to", "quoted", "mentions"):
+            connection.execute(f"ALTER TABLE inbox DROP COLUMN {column}")
+        connection.execute("PRAGMA user_version = 1")
+    await place.bot.start_and_go_live()
+    await place.bot.wait_for_event("looked_for_message", lambda event: bool(event["found"]))
+    assert await place.home.ask("second") == "second"
+    assert await place.replies() == ["first", body, "second"]

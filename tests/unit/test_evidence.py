@@ -4,9 +4,9 @@ import pytest
 
 from actors.model import OutboundMessage, RoomId, UserId
 from actors.rules.reply_mark import PART_LIMIT, REPLY_TYPE, question_answered_by, reply_mark
-from adapter.matrix.bodies import Event
+from adapter.matrix.bodies import Event, Unsigned
 from adapter.matrix.events import answered_in
-from adapter.matrix.evidence import said_in, transaction_id_in
+from adapter.matrix.evidence import said_in, transaction_id_of
 
 ME, ALICE = UserId("@bot:x"), UserId("@alice:x")
 
@@ -40,7 +40,14 @@ def test_each_message_has_its_transaction_id_and_an_answer_its_question(
     ],
 )
 def test_a_mark_is_read_carefully(content: dict[str, object], txn_id: str | None) -> None:
-    assert transaction_id_in(content) == txn_id
+    assert transaction_id_of(Event("m.room.message", ME, content)) == txn_id
+
+
+def test_without_a_mark_the_homeserver_may_say_the_transaction_id() -> None:
+    unsigned = Unsigned(transaction_id="t")
+    assert transaction_id_of(Event("m.room.message", ME, unsigned=unsigned)) == "t"
+    marked: dict[str, object] = {REPLY_TYPE: {"txn": "other"}}
+    assert transaction_id_of(Event("m.room.message", ME, marked, unsigned=unsigned)) == "other"
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,16 @@ def test_a_right_database_gets_a_gap_for_each_room_in_which_the_bot_answers() ->
     assert writes == [VoidQueue("gaps"), OpenGap(HERE, SINCE_KNOWN, "s9")]
 
 
+@pytest.mark.parametrize(
+    ("doubt", "since"), [(Doubt.EVENT, SINCE_KNOWN), (Doubt.DATABASE, SINCE_OWN)]
+)
+def test_a_room_that_can_t_be_read_may_be_one_in_which_the_bot_answers(
+    doubt: Doubt, since: str
+) -> None:
+    seen = Hydration("s9", (), unreadable={HERE: "500"})
+    assert OpenGap(HERE, since, "s9") in list(doubt_writes(doubt, seen, []))
+
+
 def test_an_old_database_loses_what_waits_in_it() -> None:
     writes = list(doubt_writes(Doubt.DATABASE, hydration(), ["chat:@a:x:C1"]))
     assert writes == [*VOID_QUEUES, OpenGap(HERE, SINCE_OWN, "s9")]
