@@ -24,8 +24,11 @@ from adapter.matrix.lenient import UNDECODABLE, Decoder, Malformed
 from adapter.matrix.problems import Problem, problem_in, refusal_for_now
 from adapter.matrix.proxy import Proxy
 
-TRANSPORT_ERRORS: Final = (aiohttp.ClientError, TimeoutError, OSError)
-"""Errors that a request can raise before it has an answer."""
+TRANSPORT_ERRORS: Final = (aiohttp.ClientError, TimeoutError, OSError, UnicodeError)
+"""Errors that a request can raise before it has an answer.
+
+The resolver raises UnicodeError for a host name that no host can have, as in a redirect.
+"""
 
 MAX_RETRY_AFTER_S: Final = 3600.0
 """The bot waits no longer than this, even if the homeserver asks for more."""
@@ -173,7 +176,7 @@ def _reason_by_type(error: Exception) -> str | None:
             reason = "the connection was closed without an answer"
         case aiohttp.ClientPayloadError():
             reason = "the answer broke off"
-        case aiohttp.InvalidURL():
+        case aiohttp.InvalidURL() | UnicodeError():
             reason = "the homeserver's URL is not a URL"
         case _:
             return None

@@ -216,6 +216,7 @@ def test_any_answer_is_judged(status: int, body: bytes) -> None:
         (aiohttp.ServerDisconnectedError(), "the connection was closed without an answer"),
         (aiohttp.ClientPayloadError("half"), "the answer broke off"),
         (aiohttp.InvalidURL("nowhere"), "the homeserver's URL is not a URL"),
+        (UnicodeError("label empty or too long"), "the homeserver's URL is not a URL"),
         (OSError(113, "No route to host"), "No route to host"),
         (aiohttp.ClientError(), "ClientError"),
     ],
