@@ -103,7 +103,7 @@ def _refusal(
     status: int, headers: Mapping[str, str], problem: Problem, *, has_token: bool
 ) -> PortError:
     """The error for a Matrix error code. With a token, 401 is never about the request itself."""
-    errcode = problem.errcode or "M_TOO_LARGE"
+    errcode = problem.code or "M_TOO_LARGE"
     match about(errcode):
         case About.ACCOUNT_FOR_GOOD:
             return CredentialsRefused(
@@ -115,7 +115,7 @@ def _refusal(
             return RateLimited(_retry_after_s(problem, headers))
         case About.SERVER_FOR_NOW if status == _BAD_REQUEST and not problem.names_limit:
             # Synapse refuses to join a room that is too large for it with the same code.
-            return HomeserverRefused(status, errcode, problem.error)
+            return RefusedUnclearly(status, errcode, problem.error)
         case About.SERVER_FOR_NOW:
             return refusal_for_now(problem, _retry_after_s(problem, headers, default_s=0))
         case About.POSITION:

@@ -11,12 +11,7 @@ from typing import Final
 import aiohttp
 
 from adapter.matrix.bodies import ENCRYPTION_FORCED_FEATURE
-from adapter.matrix.errors import (
-    PROXY_LOGIN_WANTED,
-    TRANSPORT_ERRORS,
-    login_wanted,
-    unavailable,
-)
+from adapter.matrix.errors import PROXY_LOGIN_WANTED, TRANSPORT_ERRORS, login_wanted, unavailable
 from adapter.matrix.proxy import Proxy
 from supervisor.settings import LocalSettings
 
