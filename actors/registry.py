@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from actors.creation_queue import CreationQueue
 from actors.creations import Creations, Invites, PutOff
 from actors.gaps import Gaps
-from actors.model import EventId, RoomId, UserId
+from actors.model import EventId, Nonce, RoomId, UserId
 from actors.rules.classify import PossibleOwners
 
 
@@ -215,6 +215,24 @@ class SaidInRooms:
         return True
 
 
+class News:
+    """The last sentence that was said in a room about something that seldom changes."""
+
+    def __init__(self) -> None:
+        self._latest: dict[RoomId, tuple[Nonce, str, float]] = {}
+
+    def is_new(self, room_id: RoomId, nonce: Nonce, body: str, now: float, again_s: float) -> bool:
+        """Whether to say it because of an intent. For the same intent, the answer stays."""
+        latest = self._latest.get(room_id)
+        if latest is not None and latest[0] != nonce:
+            _, said, at = latest
+            if said == body and now - at < again_s:
+                return False
+        if latest is None or latest[0] != nonce:
+            self._latest[room_id] = (nonce, body, now)
+        return True
+
+
 @dataclass(slots=True)
 class Question:
     """A question that `!yes` or `!no` answers, until the time `until` of anyio's clock.
@@ -279,6 +297,7 @@ class Registry:
         self.invites = Invites()
         self.unattended = UnattendedRooms()
         self.ways = SaidInRooms()
+        self.welcomes = News()
         self.unreadable_messages = SaidInRooms()
         self.queue = CreationQueue()
         self.questions = Questions()

@@ -12,6 +12,8 @@ from ipaddress import ip_address, ip_network
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from supervisor.hosts import is_host
+
 _PORTS: Final = {"http": 80, "https": 443}
 _SUPPORTED: Final = ("http", "https")
 
@@ -93,10 +95,10 @@ def _is_within(host: str, network: str) -> bool:
 
 def _checked(variable: str, value: str) -> str:
     """The URL of a proxy. A value without a scheme is an HTTP proxy."""
-    url = value if "://" in value else f"http://{value}"
+    url = value if ":/" in value else f"http://{value}"
     try:
         parts = urlsplit(url)
-        is_url = bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", url)
+        is_url = is_host(parts.hostname or "") and parts.port != 0 and not re.search(r"\s", url)
     except ValueError:
         is_url = False
         parts = urlsplit("")

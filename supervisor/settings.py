@@ -28,6 +28,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from actors.model import UserId
 from actors.rules.addressing import Answers
 from supervisor.allowed import AllowedUsers, allowed_users, everyone_on
+from supervisor.hosts import is_host
 from supervisor.proxies import ProxySetting, proxy_for
 from supervisor.variables import DOTENV, ENCODING, broken_lines, names_present, variables
 
@@ -67,7 +68,9 @@ class Bind:
 def _homeserver(url: str) -> str:
     try:
         parts = urlsplit(url)
-        named = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        named = (
+            parts.scheme in {"http", "https"} and is_host(parts.hostname or "") and parts.port != 0
+        )
     except ValueError:
         named = False
         parts = urlsplit("")
@@ -135,7 +138,7 @@ def _entries(value: object) -> object:
     if not isinstance(value, str):
         return value
     entries = tuple(entry for part in value.split(",") if (entry := part.strip()))
-    if not entries and value.strip():
+    if not entries and value:
         raise ValueError(f"is {value!r}, which names nobody: {_ENTRIES}")
     return entries
 

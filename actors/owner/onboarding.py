@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
+import anyio
 import structlog
 
 from actors.chats import ChatManager
@@ -156,7 +157,19 @@ class Onboarding:
             await self.work.finish(intent, *wanted)
             return
         body = self._welcome_back(user.space_id, entrances)
-        await self.work.finish(intent, *self.work.notice(intent, "done", body))
+        told = not _refused(entrances) or self._is_news(intent, body)
+        await self.work.finish(intent, *(self.work.notice(intent, "done", body) if told else ()))
+
+    def _is_news(self, intent: Intent, body: str) -> bool:
+        """Whether an owner who can't be invited was not told the same shortly before.
+
+        Such an owner is onboarded at every message in a direct chat.
+        """
+        registry, again_s = self.work.services.registry, self.work.services.bounds.way_again_s
+        now, room_id = anyio.current_time(), intent.reply_room
+        return room_id is None or registry.welcomes.is_new(
+            room_id, intent.nonce, body, now, again_s
+        )
 
     async def _say_if_unread(
         self, intent: Intent, user: UserMeta | None, chats: Sequence[ChatContext]

@@ -24,8 +24,11 @@ from adapter.matrix.lenient import UNDECODABLE, Decoder, Malformed
 from adapter.matrix.problems import Problem, problem_in, refusal_for_now
 from adapter.matrix.proxy import Proxy
 
-TRANSPORT_ERRORS: Final = (aiohttp.ClientError, TimeoutError, OSError)
-"""Errors that a request can raise before it has an answer."""
+TRANSPORT_ERRORS: Final = (aiohttp.ClientError, TimeoutError, OSError, UnicodeError)
+"""Errors that a request can raise before it has an answer.
+
+The resolver raises UnicodeError for a host name that no host can have, as in a redirect.
+"""
 
 MAX_RETRY_AFTER_S: Final = 3600.0
 """The bot waits no longer than this, even if the homeserver asks for more."""
@@ -100,7 +103,7 @@ def _refusal(
     status: int, headers: Mapping[str, str], problem: Problem, *, has_token: bool
 ) -> PortError:
     """The error for a Matrix error code. With a token, 401 is never about the request itself."""
-    errcode = problem.errcode or "M_TOO_LARGE"
+    errcode = problem.code or "M_TOO_LARGE"
     match about(errcode):
         case About.ACCOUNT_FOR_GOOD:
             return CredentialsRefused(
@@ -112,7 +115,7 @@ def _refusal(
             return RateLimited(_retry_after_s(problem, headers))
         case About.SERVER_FOR_NOW if status == _BAD_REQUEST and not problem.names_limit:
             # Synapse refuses to join a room that is too large for it with the same code.
-            return HomeserverRefused(status, errcode, problem.error)
+            return RefusedUnclearly(status, errcode, problem.error)
         case About.SERVER_FOR_NOW:
             return refusal_for_now(problem, _retry_after_s(problem, headers, default_s=0))
         case About.POSITION:
@@ -173,7 +176,7 @@ def _reason_by_type(error: Exception) -> str | None:
             reason = "the connection was closed without an answer"
         case aiohttp.ClientPayloadError():
             reason = "the answer broke off"
-        case aiohttp.InvalidURL():
+        case aiohttp.InvalidURL() | UnicodeError():
             reason = "the homeserver's URL is not a URL"
         case _:
             return None

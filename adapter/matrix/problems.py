@@ -1,5 +1,6 @@
 """What the body of a refusal says, and the text for a refusal that a person can end. Pure."""
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,6 +9,7 @@ from adapter.matrix.codes import stable_code
 
 _TEXT_LIMIT: Final = 200
 _LINK_LIMIT: Final = 1_000
+_LINK: Final = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)]")
 
 _TEXTS: Final = {
     "M_USER_SUSPENDED": (
@@ -40,6 +42,13 @@ class Problem:
     consent_uri: str | None = None
     admin_contact: str | None = None
     limit_type: str | None = None
+    named_page: str | None = None
+    """The first link in the text of the error."""
+
+    @property
+    def page(self) -> str | None:
+        """The page to open; some homeservers name it in the text of the error alone."""
+        return self.consent_uri or self.named_page
 
     @property
     def code(self) -> str:
@@ -64,6 +73,7 @@ def problem_in(found: object) -> Problem:
         consent_uri=_text(found.get("consent_uri"), _LINK_LIMIT),
         admin_contact=_text(found.get("admin_contact"), _TEXT_LIMIT),
         limit_type=_text(found.get("limit_type"), _TEXT_LIMIT),
+        named_page=_link_in(found.get("error")),
     )
 
 
@@ -73,7 +83,7 @@ def refusal_for_now(problem: Problem, retry_after_s: float = 0) -> RefusedForNow
     return RefusedForNow(
         f"{reason} ({problem.errcode})",
         remedy,
-        consent_uri=problem.consent_uri,
+        consent_uri=problem.page,
         retry_after_s=retry_after_s,
     )
 
@@ -88,9 +98,14 @@ def _composed(problem: Problem) -> tuple[str, str]:
             f"the homeserver is over a limit or switched off{limit}{said}",
             f"its administrator{whom} can change that",
         )
-    link = problem.consent_uri
+    link = problem.page
     remedy = f"open {link} and agree to them" if link else "its administrator knows where"
     return "the homeserver wants its terms agreed to first", remedy
+
+
+def _link_in(value: object) -> str | None:
+    link = _LINK.search(value) if isinstance(value, str) else None
+    return _text(link[0], _LINK_LIMIT) if link else None
 
 
 def _text(value: object, limit: int) -> str | None:

@@ -11,7 +11,7 @@ from typing import Final
 import aiohttp
 
 from adapter.matrix.bodies import ENCRYPTION_FORCED_FEATURE
-from adapter.matrix.errors import PROXY_LOGIN_WANTED, login_wanted, unavailable
+from adapter.matrix.errors import PROXY_LOGIN_WANTED, TRANSPORT_ERRORS, login_wanted, unavailable
 from adapter.matrix.proxy import Proxy
 from supervisor.settings import LocalSettings
 
@@ -106,7 +106,7 @@ async def check_homeserver(url: str, proxy: Proxy | None = None) -> Finding:
             ) as response,
         ):
             status, body = response.status, await _json(response)
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+    except TRANSPORT_ERRORS as error:
         return _unreachable(url, _cause(error) if proxy is None else _cause_at(proxy, error))
     if proxy is not None and status == PROXY_LOGIN_WANTED:
         return _unreachable(url, login_wanted(proxy))

@@ -200,3 +200,24 @@ async def test_who_may_join_stays_as_a_person_has_set_it() -> None:
         await quiet()
         assert world.server.room(second).content("m.room.join_rules") == rules
         assert BLOCKED in world.alice.replies(home.chat)[-1]
+
+
+async def test_an_owner_who_stays_out_is_told_so_once_in_an_hour_and_every_change_at_once() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await home_without_invites(world, run)
+        for _ in range(20):
+            world.alice.say(home.direct, "hello")
+            await quiet(60)
+        _, told = world.alice.replies(home.direct)
+        assert told.startswith("Welcome back!")
+        assert told.count(BLOCKED) == 2
+        await quiet(3600)
+        world.alice.say(home.direct, "hello")
+        await quiet()
+        assert world.alice.replies(home.direct)[2:] == (told,)
+        world.server.blocks_invites.clear()
+        world.alice.say(home.direct, "hello")
+        await quiet()
+        assert "I have invited you again" in world.alice.replies(home.direct)[-1]
+        assert len(world.server.invites(ALICE)) == 2

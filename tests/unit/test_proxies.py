@@ -119,6 +119,9 @@ def test_the_standard_library_finds_the_same_proxy(monkeypatch: pytest.MonkeyPat
         ("HTTPS_PROXY", "http://me:hush-hush@proxy:port", "is not the URL of a proxy"),
         ("HTTPS_PROXY", "http://pro xy:3128", "is not the URL of a proxy"),
         ("HTTPS_PROXY", "http://[::1", "is not the URL of a proxy"),
+        ("HTTPS_PROXY", "http://proxy..example.org:3128", "is not the URL of a proxy"),
+        ("HTTPS_PROXY", f"http://{'p' * 64}:3128", "is not the URL of a proxy"),
+        ("HTTPS_PROXY", "http:/proxy:3128", "is not the URL of a proxy"),
     ],
 )
 def test_a_proxy_that_cannot_be_used_is_refused_by_the_name_of_its_variable(

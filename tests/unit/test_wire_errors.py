@@ -57,7 +57,7 @@ def test_a_success_is_no_error(body: bytes) -> None:
         (403, matrix("ORG_MATRIX_EXPIRED_ACCOUNT"), RefusedForNow),
         (403, matrix("M_RESOURCE_LIMIT_EXCEEDED"), RefusedForNow),
         (400, matrix("M_RESOURCE_LIMIT_EXCEEDED", admin_contact="a@x.org"), RefusedForNow),
-        (400, matrix("M_RESOURCE_LIMIT_EXCEEDED"), HomeserverRefused),
+        (400, matrix("M_RESOURCE_LIMIT_EXCEEDED"), RefusedUnclearly),
         (403, matrix("M_LIMIT_EXCEEDED"), RateLimited),
         (401, matrix("M_UNAUTHORIZED"), SessionRevoked),
         (401, matrix("M_UNRECOGNIZED"), SessionRevoked),
@@ -177,6 +177,30 @@ def test_a_refusal_for_now_says_what_ends_it(body: bytes, text: str) -> None:
     assert error.retry_after_s == (7.0 if b"RESOURCE" in body else 0.0)
 
 
+@pytest.mark.parametrize(
+    ("code", "known_as"),
+    [
+        ("ORG.MATRIX.MSC4155.M_INVITE_BLOCKED", "M_INVITE_BLOCKED"),
+        ("org.matrix.msc4155.invite_blocked", "M_INVITE_BLOCKED"),
+        ("m_forbidden", "M_FORBIDDEN"),
+        ("COM.EXAMPLE.FORBIDDEN", "COM.EXAMPLE.FORBIDDEN"),
+    ],
+)
+def test_a_refusal_carries_the_code_by_its_stable_name(code: str, known_as: str) -> None:
+    error = error_for(403, {}, matrix(code))
+    assert isinstance(error, HomeserverRefused)
+    assert error.errcode == known_as
+
+
+@pytest.mark.parametrize("code", ["M_CONSENT_NOT_GIVEN", "M_TERMS_NOT_SIGNED"])
+def test_the_page_to_agree_on_is_found_in_the_text_as_well(code: str) -> None:
+    text = f"{'Please read this. ' * 20}Agree at https://x.org/terms?u=bot&h=1, then go on."
+    error = error_for(403, {}, matrix(code, error=text))
+    assert isinstance(error, RefusedForNow)
+    assert error.consent_uri == "https://x.org/terms?u=bot&h=1"
+    assert error.remedy == "open https://x.org/terms?u=bot&h=1 and agree to them"
+
+
 def test_the_page_to_agree_on_is_kept_whole_and_on_one_line() -> None:
     link = f"https://x.org/consent?{'h' * 500}"
     error = error_for(403, {}, matrix("M_CONSENT_NOT_GIVEN", consent_uri=f"{link}\n"))
@@ -216,6 +240,7 @@ def test_any_answer_is_judged(status: int, body: bytes) -> None:
         (aiohttp.ServerDisconnectedError(), "the connection was closed without an answer"),
         (aiohttp.ClientPayloadError("half"), "the answer broke off"),
         (aiohttp.InvalidURL("nowhere"), "the homeserver's URL is not a URL"),
+        (UnicodeError("label empty or too long"), "the homeserver's URL is not a URL"),
         (OSError(113, "No route to host"), "No route to host"),
         (aiohttp.ClientError(), "ClientError"),
     ],
