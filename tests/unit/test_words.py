@@ -98,6 +98,11 @@ def test_the_quote_in_html_is_not_the_persons_text() -> None:
     assert replied("> <@bot:x> one\n\n", formatted_body=f"{QUOTE_IN_HTML}!yes").text == "!yes"
 
 
+def test_letters_that_grow_in_lower_case_do_not_shift_the_end_of_the_quote() -> None:
+    html = "<mx-reply>\u0130\u0130\u0130</mx-reply>!yes"
+    assert replied("", formatted_body=html).text == "!yes"
+
+
 def test_text_is_taken_before_html() -> None:
     assert said("a *b*", formatted_body="a <em>b</em>") == Words("a *b*")
 
