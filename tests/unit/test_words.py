@@ -222,6 +222,12 @@ def test_a_name_in_front_of_a_command_counts_where_the_bot_is_mentioned() -> Non
         assert said("Carol: !help", **{"m.mentions": other}).text == "Carol: !help"
 
 
+def test_a_reply_to_the_bot_mentions_it_without_a_name_in_front() -> None:
+    mentions = {"m.mentions": {"user_ids": [ME]}}
+    assert replied("As you said: !new is best", **mentions).text == "As you said: !new is best"
+    assert replied("Surfaces Bot: !yes", formatted_body=f"{PILL}: !yes", **mentions).text == "!yes"
+
+
 def test_the_bots_name_in_front_of_ordinary_text_is_taken_out() -> None:
     assert said("@surfaces-bot:example.org what is up?").text == "what is up?"
     assert said("surfaces-bot: what is up?").text == "what is up?"
