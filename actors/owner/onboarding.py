@@ -216,6 +216,7 @@ async def onboarding_of(message: InboundMessage, services: Services) -> Intent |
         IntentKind.ONBOARD,
         IntentStep.WANTED,
         reply_room=message.room_id,
+        reply_thread=message.thread,
         asked_at=services.wall_clock(),
     )
 

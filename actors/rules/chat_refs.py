@@ -5,19 +5,22 @@ from collections.abc import Sequence
 from typing import Final
 
 from actors.model import ChatContext, ChatId
+from actors.rules.commands import DISPLAY_LIMIT
 from actors.rules.likeness import as_seen
 from actors.rules.numbering import MAX_CHAT_NUMBER, chat_id_of
 from actors.texts import LOCALES
 
+_REF_LIMIT: Final = 2 * DISPLAY_LIMIT
+"""No more characters than these are compared."""
 _AROUND: Final = " \"'`<>[]()«»“”„‘’.,"
 _WORDS: Final = "|".join(
     re.escape(as_seen(texts.chat_name.format(number="").strip())) for texts in LOCALES.values()
 )
 _NUMBER: Final = (
-    rf"(?:c[\W_]*)?(?:no)?[\W_]*(\d{{1,{len(str(MAX_CHAT_NUMBER)) + 3}}})(?:[\W_]*|\s*[:,(].*)"
+    rf"(?:c[\W_]*+)?(?:no)?[\W_]*+(\d{{1,{len(str(MAX_CHAT_NUMBER)) + 3}}})(?:[\W_]*|\s*[:,(].*)"
 )
-_ID: Final = re.compile(rf"[\W_]*{_NUMBER}", re.DOTALL)
-_DEFAULT_NAME: Final = re.compile(rf"[\W_]*(?:{_WORDS})[\W_]*{_NUMBER}", re.DOTALL)
+_ID: Final = re.compile(rf"[\W_]*+{_NUMBER}", re.DOTALL)
+_DEFAULT_NAME: Final = re.compile(rf"[\W_]*+(?:{_WORDS})[\W_]*+{_NUMBER}", re.DOTALL)
 
 
 def chat_meant(ref: str, chats: Sequence[ChatContext]) -> ChatContext | None:
@@ -25,8 +28,10 @@ def chat_meant(ref: str, chats: Sequence[ChatContext]) -> ChatContext | None:
 
     A name counts only if no other chat has it. None if no chat is meant.
     """
+    ref = ref[:_REF_LIMIT]
     by_id = {chat.chat_id: chat for chat in chats}
-    named = [chat for chat in chats if _bare(chat.name) == _bare(ref)]
+    name = _bare(ref)
+    named = [chat for chat in chats if _bare(chat.name) == name]
     if (found := by_id.get(_id_in(_ID, ref) or ChatId(""))) is not None:
         return found
     if len(named) == 1:
@@ -36,6 +41,7 @@ def chat_meant(ref: str, chats: Sequence[ChatContext]) -> ChatContext | None:
 
 def id_meant(ref: str) -> ChatId | None:
     """The chat id that `ref` stands for, whether a chat has it or not; None for another text."""
+    ref = ref[:_REF_LIMIT]
     return _id_in(_ID, ref) or _id_in(_DEFAULT_NAME, ref)
 
 

@@ -55,7 +55,7 @@ _WORD: Final = rf"([^\W\d_][\w{HIDDEN}]*)"
 _BLANK: Final = rf"[\s{HIDDEN}]*"
 _COMMAND: Final = re.compile(rf"{_BLANK}{_MARK}[{HIDDEN}]*{_WORD}(?:\s+(.*))?", re.DOTALL)
 _ALMOST: Final = re.compile(rf"{_BLANK}{_MARK}{_BLANK}{_WORD}[.,:;!?…。]*{_BLANK}")
-_QUOTED: Final = re.compile(rf"{_BLANK}([`*_\"'«»“”„‘’]+)(.+?)[`*_\"'«»“”„‘’]+{_BLANK}", re.DOTALL)
+_QUOTED: Final = re.compile(rf"{_BLANK}([`*_\"'«»“”„‘’]+)(.+?)[`*_\"'«»“”„‘’]+{_BLANK}")
 _UNPRINTABLE: Final = re.compile(
     "[\x00-\x1f\xad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u3164\uffa0\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]+"
 )

@@ -97,10 +97,18 @@ class Capabilities(msgspec.Struct):
 
 
 class Page(msgspec.Struct):
-    """`GET /rooms/{id}/messages`. `end` is absent on the last page; an empty page may be null."""
+    """`GET /rooms/{id}/messages`. An empty page may be null.
+
+    On the last page, `end` is absent; some homeservers write an empty text for that.
+    """
 
     chunk: list[msgspec.Raw] | None
     end: str | None = None
+
+    @property
+    def earlier(self) -> str | None:
+        """Where the page before this one ends; None if this page is the last one."""
+        return self.end or None
 
 
 class Rooms(msgspec.Struct):

@@ -141,7 +141,7 @@ def _retry_after_s(
     problem: Problem, headers: Mapping[str, str], default_s: float = _DEFAULT_RETRY_AFTER_S
 ) -> float:
     if problem.retry_after_ms is not None and problem.retry_after_ms >= 0:
-        return min(problem.retry_after_ms / 1000, MAX_RETRY_AFTER_S)
+        return min(problem.retry_after_ms, MAX_RETRY_AFTER_S * 1000) / 1000
     seconds = headers.get("Retry-After", "").strip()
     if seconds.isascii() and seconds.isdigit():
         return min(float(seconds), MAX_RETRY_AFTER_S)

@@ -76,9 +76,9 @@ class Evidence:
                 if event.sender == self._me and transaction_id_of(event) == message.txn_id:
                     return EventId(event.event_id)
             reached = events and events[-1].origin_server_ts / 1000 < tried_at - bounds.skew_s
-            if reached or page.end in {None, query.get("from")}:
+            if reached or page.earlier in {None, query.get("from")}:
                 return None
-            query["from"] = page.end
+            query["from"] = page.earlier
         return None
 
     async def recent(self, room_id: RoomId, token: str) -> RecentPage:
@@ -89,10 +89,10 @@ class Evidence:
         since_join = list(
             takewhile(lambda event: not changes_own_membership(event, self._me), events)
         )
-        ends = len(since_join) < len(events) or page.end == token
+        ends = len(since_join) < len(events) or page.earlier == token
         return RecentPage(
             said_in(room_id, since_join, self._me),
-            None if ends else page.end,
+            None if ends else page.earlier,
             answered_in(since_join, self._me),
         )
 

@@ -39,11 +39,11 @@ class GapReader:
             answered |= found.answered
             if found.joined and begins is None:
                 begins = await self._join_in(room_id, page, token, stop_at)
-            departed, is_last = found.departed, page.end in {None, token}
+            departed, is_last = found.departed, page.earlier in {None, token}
             if departed or is_last:
                 came_back = begins if departed else None
                 return Gap(_oldest_first(newest_first), departed, None, came_back, answered)
-            token = page.end or token
+            token = page.earlier or token
             if begins is None and len(newest_first) + size > limit:
                 return Gap(_oldest_first(newest_first), start=token, answered=answered)
         start = token if begins is None else None
@@ -60,7 +60,7 @@ class GapReader:
         later = events_since_join(page.chunk or (), self._me)
         if not later:
             return token
-        return (await self._page(room_id, token, stop_at, later)).end or token
+        return (await self._page(room_id, token, stop_at, later)).earlier or token
 
     async def _page(self, room_id: RoomId, token: str, stop_at: str, limit: int) -> Page:
         query = {"dir": "b", "from": token, "to": stop_at, "filter": messages_filter()}

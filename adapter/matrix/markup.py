@@ -10,7 +10,8 @@ from urllib.parse import unquote
 
 from actors.model import UserId
 
-_REPLY: Final = "mx-reply>"
+_REPLY: Final = "<mx-reply>"
+_REPLY_END: Final = re.compile("</mx-reply>", re.IGNORECASE)
 _LINE_END: Final = re.compile(
     r"</?(?:br|p|div|li|tr|h[1-6]|pre|blockquote)\b[^<>]*>", re.IGNORECASE
 )
@@ -34,13 +35,13 @@ class Pill(NamedTuple):
 
 def begins_with_reply(formatted: str) -> bool:
     """Whether the HTML begins with a quote of the event that it replies to (`<mx-reply>`)."""
-    return formatted.lstrip()[: len(_REPLY) + 1].lower() == f"<{_REPLY}"
+    return formatted.lstrip()[: len(_REPLY)].lower() == _REPLY
 
 
 def without_reply(formatted: str) -> str:
     """The HTML without the quote at its beginning."""
-    end = formatted.lower().find(f"</{_REPLY}") if begins_with_reply(formatted) else -1
-    return formatted if end < 0 else formatted[end + len(_REPLY) + 2 :]
+    end = _REPLY_END.search(formatted) if begins_with_reply(formatted) else None
+    return formatted[end.end() :] if end else formatted
 
 
 def plain_text(formatted: str) -> str:

@@ -8,6 +8,7 @@ from actors.model import UserId
 from actors.rules.likeness import HIDDEN
 from adapter.matrix.events import text_in
 from adapter.matrix.markup import leading_pill, user_in_link
+from adapter.matrix.relations import relation_of
 
 _BLANK: Final = rf"[\s{HIDDEN}]"
 _COMMAND: Final = rf"[!\uff01\ufe57\ufe15][{HIDDEN}]*[^\W\d_]"
@@ -21,6 +22,7 @@ _AFTER_NAME: Final = re.compile(
 _AFTER_WORD: Final = re.compile(f"{_COLON}(?:{_BLANK}+|(?={_COMMAND}))|{_BLANK}+(?={_COMMAND})")
 """What must follow the bot's localpart, which may also be an ordinary word."""
 _ADDRESS: Final = re.compile(rf"[^\n!]{{1,100}}?{_COLON}{_BLANK}*(?={_COMMAND})")
+"""Any name, in a message that mentions the bot. A reply to the bot mentions it without a name."""
 
 
 def without_mention(text: str, content: Mapping[str, object], me: UserId) -> str:
@@ -47,7 +49,7 @@ def _ends(text: str, begin: int, content: Mapping[str, object], me: UserId) -> I
             yield from _end(_AFTER_NAME, text, begin + len(name))
     if _has_at(text, begin, localpart):
         yield from _end(_AFTER_WORD, text, begin + len(localpart))
-    if _mentions(content, me):
+    if _mentions(content, me) and relation_of(content).reply_to is None:
         yield from _end(_ADDRESS, text, begin)
 
 

@@ -9,8 +9,8 @@ from urllib.parse import unquote
 
 from actors.model import UserId
 from adapter.matrix.events import text_in
+from adapter.matrix.markup import without_reply
 
-_REPLY: Final = re.compile(r"<mx-reply>(.*?)</mx-reply>", re.DOTALL | re.IGNORECASE)
 _USER_LINK: Final = re.compile(r"(?:matrix\.to/#/@|matrix:u/)([^\"'?\s<>]+)", re.IGNORECASE)
 _QUOTED_LINE: Final = re.compile(r">[^\n]*(?:\n|$)")
 
@@ -43,9 +43,9 @@ def _is_named(content: Mapping[str, object], me: UserId) -> bool:
 
 
 def _has_pill(html: str, me: UserId) -> bool:
-    quote = _REPLY.search(html)
-    authors = _linked_users(quote[1])[:1] if quote else []
-    return me in [*authors, *_linked_users(_REPLY.sub("", html))]
+    rest = without_reply(html)
+    quote = html[: len(html) - len(rest)]
+    return me in [*_linked_users(quote)[:1], *_linked_users(rest)]
 
 
 def _linked_users(html: str) -> list[str]:

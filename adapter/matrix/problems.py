@@ -69,7 +69,7 @@ def problem_in(found: object) -> Problem:
     return Problem(
         errcode=_text(found.get("errcode"), _TEXT_LIMIT) or "",
         error=_text(found.get("error"), _TEXT_LIMIT) or "",
-        retry_after_ms=wait_ms if isinstance(wait_ms, int | float) else None,
+        retry_after_ms=wait_ms if type(wait_ms) in {int, float} else None,
         consent_uri=_text(found.get("consent_uri"), _LINK_LIMIT),
         admin_contact=_text(found.get("admin_contact"), _TEXT_LIMIT),
         limit_type=_text(found.get("limit_type"), _TEXT_LIMIT),

@@ -115,7 +115,12 @@ class RoomReader:
         return first_reading(response, joined, self._me)
 
     async def _has_sliding_sync(self) -> bool:
-        return (await self._features()).get(SLIDING_SYNC_FEATURE) is True
+        """Whether `/versions` says so. Without an answer, the bot reads its rooms without it."""
+        try:
+            return (await self._features()).get(SLIDING_SYNC_FEATURE) is True
+        except (HomeserverRefused, HomeserverUnavailable) as error:
+            _log.warning("versions_unread", reason=str(error))
+            return False
 
     async def _features(self) -> Mapping[str, object]:
         versions = await self._http.request("GET", "/_matrix/client/versions", Versions)

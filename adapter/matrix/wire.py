@@ -51,6 +51,8 @@ SNAPSHOT_TYPES: Final = (
 REDACTION_TYPE: Final = "m.room.redaction"
 """Empties another event. If that is a state event, no other event shows the change."""
 
+_NEEDED: Final = frozenset({"event", "event_id", "content"})
+"""The places of odd parts with which an event may be no message any more."""
 _OTHERS_LIMIT: Final = 1000
 _PRESENT: Final = ("join", "invite")
 _SNAPSHOT_TYPES: Final = frozenset(SNAPSHOT_TYPES)
@@ -213,15 +215,16 @@ def _room_delta(
 
     The timeline of a room that the bot has just joined includes earlier messages, which are not for
     the bot. It does not show whether the bot left the room since the previous position, so
-    everything since then becomes a gap. The same holds for a room with an odd section, because
-    messages may have stood there.
+    everything since then becomes a gap. The same holds for a room with an odd section or event,
+    because messages may have stood there, and the homeserver may show them when asked again.
     """
     state, malformed = decoded_events(room.state.events)
     timeline, bad = decoded_events(room.timeline.events)
-    malformed.add(bad)
     for event in timeline:
         if is_nameless(event):
-            malformed.note("event_id")
+            bad.note("event_id")
+    malformed.add(bad)
+    is_whole = is_whole and _NEEDED.isdisjoint(bad.places)
     joined = any(changes_own_membership(event, me) for event in timeline)
     limited = room.timeline.limited or not is_whole
     delta = RoomDelta(

@@ -111,6 +111,32 @@ async def test_a_chat_that_was_wanted_in_a_thread_is_told_there() -> None:
         assert relation == in_thread(root, root)
 
 
+async def test_the_way_is_told_in_the_thread_of_a_direct_chat() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        root = last_message(world, home.direct)
+        asked = world.alice.send_raw(home.direct, said("hello", in_thread(root, root)))
+        await quiet()
+        told, relation = answers(world, home.direct)[-1]
+        assert "commands work only there" in told
+        assert relation == in_thread(root, asked)
+
+
+async def test_a_newcomer_who_writes_in_a_thread_is_welcomed_there() -> None:
+    world = World()
+    direct = world.alice.direct_chat_with(BOT)
+    world.server.set_membership(BOT, direct, BOT, "join")
+    async with world.live():
+        await quiet()
+        root = last_message(world, direct)
+        world.alice.send_raw(direct, said("hello?", in_thread(root, root)))
+        await quiet()
+        ((told, relation),) = answers(world, direct)
+        assert told.startswith("Hello!")
+        assert relation == in_thread(root, root)
+
+
 # ------------------------------------------------------------ replies
 
 

@@ -1,5 +1,7 @@
 """Which chat a person means by what they type behind `!open`."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,3 +115,12 @@ def test_any_text_means_a_chat_or_none(ref: str) -> None:
     assert chat_meant(ref, CHATS) in {None, *CHATS}
     assert as_seen(as_seen(ref)) == as_seen(as_seen(as_seen(ref)))
     assert len(without_hidden(ref)) <= len(ref)
+
+
+@pytest.mark.parametrize("part", ["-", "c", "c-", "no-", "chat ", "1", "1:", "(", ":", "\ufdfa"])
+def test_no_text_takes_long_to_compare(part: str) -> None:
+    began = time.process_time()
+    for ref in (part * (60_000 // len(part)), f"c{part * 20_000}x", f"1{part * 20_000}x"):
+        chat_meant(ref, CHATS * 10)
+        id_meant(ref)
+    assert time.process_time() - began < 0.5

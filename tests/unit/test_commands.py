@@ -104,6 +104,8 @@ def test_a_known_command_is_found_in_more_forms(body: str, line: CommandLine) ->
         "!!help",
         "!!! wow",
         "`!important`",
+        "```\n!help\n```",
+        "```sh\n!help\n```",
         "!help, please",
         "❗help",
         "❗️ Важно",

@@ -1,5 +1,7 @@
 """A message mentions the bot in several ways, and a quote of another user's words in none."""
 
+import time
+
 import pytest
 
 from actors.model import UserId
@@ -58,3 +60,14 @@ def test_the_bot_is_mentioned(content: dict[str, object]) -> None:
 )
 def test_the_bot_is_not_mentioned(content: dict[str, object]) -> None:
     assert not mentions(content, ME)
+
+
+@pytest.mark.parametrize(
+    "part", ["<mx-reply>", "<mx-reply><b>", "matrix.to/#/@", "> \n", "@bot:example.org", "&", "<"]
+)
+def test_no_content_takes_long_to_search(part: str) -> None:
+    text = part * (60_000 // len(part))
+    began = time.process_time()
+    mentions({"body": text, "formatted_body": text, **REPLY}, ME)
+    mentions({"formatted_body": f"<mx-reply>{text}"}, ME)
+    assert time.process_time() - began < 0.5

@@ -94,6 +94,8 @@ def test_a_failure_has_its_own_error(status: int, body: bytes, kind: type[PortEr
         ({}, b'{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":1e999}', 5.0),
         ({}, matrix("M_LIMIT_EXCEEDED", retry_after_ms=-1), 5.0),
         ({}, matrix("M_LIMIT_EXCEEDED", retry_after_ms=1e15), 3600.0),
+        ({}, matrix("M_LIMIT_EXCEEDED", retry_after_ms=10**400), 3600.0),
+        ({}, matrix("M_LIMIT_EXCEEDED", retry_after_ms=True), 5.0),
         ({"Retry-After": "9" * 30}, HTML, 3600.0),
     ],
 )

@@ -94,6 +94,12 @@ async def test_a_refused_sliding_sync_falls_back_to_sync() -> None:
     assert (seen.position, room_ids(seen)) == ("s1", {GOOD})
 
 
+@pytest.mark.parametrize("versions", [REFUSED, BROKEN, (200, []), (200, "x"), (200, None)])
+async def test_without_versions_the_rooms_are_read_by_sync(versions: Answer) -> None:
+    seen = await hydrate(versions=versions, **{"simplified_msc3575/sync": BROKEN})
+    assert (seen.position, room_ids(seen)) == ("s1", {GOOD})
+
+
 async def test_a_room_that_was_not_told_of_is_read_by_itself() -> None:
     seen = await hydrate(joined_rooms=rooms(GOOD, BAD), **{"!bad/state": (200, WHOLE)})
     assert room_ids(seen) == {GOOD, BAD}

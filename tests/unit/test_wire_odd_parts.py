@@ -234,6 +234,23 @@ def test_a_time_may_be_written_as_a_float(ts: float, expected: int) -> None:
     assert synced(changed(SYNC, path, ts)).rooms[0].messages[0].sent_ts == expected
 
 
+@pytest.mark.parametrize(
+    ("part", "odd"),
+    [
+        *product([()], [None, 7, "x", [], {}]),
+        *product([("event_id",)], [None, "", 7]),
+        *product([("sender",)], [None, 7]),
+        *product([("content",)], [7, "x", [7]]),
+    ],
+)
+def test_a_timeline_with_an_odd_event_is_read_again(part: Path, odd: object) -> None:
+    path = ("rooms", "join", "!one", "timeline", "events", 1, *part)
+    delta = synced(changed(SYNC, path, odd))
+    assert [room.gap_from for room in delta.rooms] == ["s2", None]
+    assert [message.body for message in delta.rooms[0].messages] == ["text 2"]
+    assert delta.malformed >= 1
+
+
 def test_a_message_whose_content_is_null_was_redacted() -> None:
     path = ("rooms", "join", "!one", "timeline", "events", 1, "content")
     delta = synced(changed(SYNC, path, None))
@@ -368,6 +385,12 @@ def test_an_empty_page_may_be_null() -> None:
     assert (page.chunk, page.end) == (None, None)
     with pytest.raises(UNDECODABLE):
         Decoder(Page).decode(b'{"chunk":7}', Malformed())
+
+
+@pytest.mark.parametrize("end", [None, ""])
+def test_the_last_page_names_no_earlier_one(end: object) -> None:
+    page = Decoder(Page).decode(json.dumps({"chunk": [], "end": end}).encode(), Malformed())
+    assert page.earlier is None
 
 
 def windowed(room: object) -> FirstReading:

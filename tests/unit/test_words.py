@@ -98,6 +98,11 @@ def test_the_quote_in_html_is_not_the_persons_text() -> None:
     assert replied("> <@bot:x> one\n\n", formatted_body=f"{QUOTE_IN_HTML}!yes").text == "!yes"
 
 
+def test_letters_that_grow_in_lower_case_do_not_shift_the_end_of_the_quote() -> None:
+    html = "<mx-reply>\u0130\u0130\u0130</mx-reply>!yes"
+    assert replied("", formatted_body=html).text == "!yes"
+
+
 def test_text_is_taken_before_html() -> None:
     assert said("a *b*", formatted_body="a <em>b</em>") == Words("a *b*")
 
@@ -215,6 +220,12 @@ def test_a_name_in_front_of_a_command_counts_where_the_bot_is_mentioned() -> Non
     assert said("Question: what is this?", **mentions).text == "Question: what is this?"
     for other in ({"user_ids": ["@carol:x"]}, {"user_ids": None}, {}, None, [ME]):
         assert said("Carol: !help", **{"m.mentions": other}).text == "Carol: !help"
+
+
+def test_a_reply_to_the_bot_mentions_it_without_a_name_in_front() -> None:
+    mentions = {"m.mentions": {"user_ids": [ME]}}
+    assert replied("As you said: !new is best", **mentions).text == "As you said: !new is best"
+    assert replied("Surfaces Bot: !yes", formatted_body=f"{PILL}: !yes", **mentions).text == "!yes"
 
 
 def test_the_bots_name_in_front_of_ordinary_text_is_taken_out() -> None:
