@@ -3,7 +3,8 @@
 import anyio
 
 from actors.chats import ChatManager
-from actors.model import InboundMessage, OutboundMessage, UserMeta
+from actors.model import InboundMessage, UserMeta
+from actors.room.asked import reply_message
 from actors.rows import from_row, user_key
 from actors.services import Services
 from actors.writes import QueueMessage, Write
@@ -30,5 +31,4 @@ async def way_for(message: InboundMessage, services: Services) -> list[Write]:
         chat_id=latest.chat_id,
         link=services.link_to(latest.surface_ref),
     )
-    txn_id = f"{message.event_id}.way"
-    return [QueueMessage(OutboundMessage(txn_id, message.room_id, body, notice=True))]
+    return [QueueMessage(reply_message(message, f"{message.event_id}.way", body, notice=True))]
