@@ -184,6 +184,8 @@ class Outbox:
             return None
         try:
             found = await self._homeserver.find_sent(message)
+        except RefusedUnclearly:
+            raise
         except HomeserverRefused:
             return None  # in a room that the bot is not in, the sending is refused as well
         _log.info("looked_for_message", room_id=message.room_id, found=found is not None)

@@ -135,13 +135,14 @@ async def test_with_another_session_a_reply_is_looked_for_before_it_is_sent_agai
     assert world.alice.replies(room_id) == ("You said: hello",)
 
 
-async def test_a_reply_that_can_t_be_looked_for_waits() -> None:
+@pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.REFUSED_UNCLEARLY])
+async def test_a_reply_that_can_t_be_looked_for_waits(fault: Fault) -> None:
     world = World()
     room_id, _ = await cut_off(world, Fault.AFTER_EFFECT)
     world.server.forget_transactions()
     world.server.skip(world.bounds.resend_s + 1)
     async with world.boot() as run:
-        run.homeserver.faults.next("find_sent", Fault.SERVER_ERROR, times=4)
+        run.homeserver.faults.next("find_sent", fault, times=4)
         await run.go_live()
         run.let_run()
         await quiet(120)
