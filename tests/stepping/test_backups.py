@@ -357,3 +357,41 @@ async def test_messages_that_the_inbox_has_forgotten_are_not_answered_again() ->
     async with world.live():
         await quiet(60)
     assert world.alice.replies(home.chat) == (*said, "You said: new")
+
+
+async def test_a_generation_that_could_not_be_seen_at_first_voids_nothing() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await talked(world, run)
+        await quiet(200)
+    world.lose_store()
+    async with world.boot() as run:
+        run.homeserver.faults.next("generation", Fault.REFUSED_UNCLEARLY)
+        run.homeserver.faults.next("keep_generation", Fault.REFUSED_UNCLEARLY)
+        world.server.unreadable[home.chat] = "500"
+        await run.go_live()
+        run.let_run()
+        await quiet(1)
+        world.alice.say(home.chat, "meanwhile")
+        await quiet(5)
+        world.go_down()
+        await quiet(60)
+        with started_from_now() as reasons:
+            world.come_back()
+            world.server.unreadable.clear()
+            await quiet(200)
+        assert reasons == []
+        assert world.alice.replies(home.chat)[-1] == "You said: meanwhile"
+
+
+async def test_a_generation_is_kept_after_an_unclear_refusal() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await talked(world, run)
+        run.homeserver.faults.next("keep_generation", Fault.REFUSED_UNCLEARLY)
+        before = world.server.generations[BOT]
+        for text in ("second", "third"):
+            await quiet(90)
+            world.alice.say(home.chat, text)
+        await quiet(90)
+        assert world.server.generations[BOT].count > before.count
