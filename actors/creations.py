@@ -114,7 +114,11 @@ class PutOff:
 
     def is_due(self, nonce: Nonce, now: float) -> bool:
         """Whether an intent may be tried at `now`, in anyio's time."""
-        return nonce not in self._until or self._until[nonce][1] <= now
+        return self.wait_s(nonce, now) == 0.0
+
+    def wait_s(self, nonce: Nonce, now: float) -> float:
+        """The seconds until an intent may be tried; 0 if it may be tried now."""
+        return max(0.0, self._until[nonce][1] - now) if nonce in self._until else 0.0
 
     def note(self, nonce: Nonce, now: float, *, first_s: float, cap_s: float) -> float:
         """Put an intent off, twice as long each time; the seconds until its next attempt."""

@@ -1,5 +1,6 @@
 """Carries out an owner's intents, one step at a time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -61,6 +62,7 @@ class Creation:
             # An invite that must wait holds up nothing else of its owner.
             due = [each for each in intents if not _is_invite(each) or self._is_due(each)]
             if not due:
+                self._come_back_to(intents)
                 break
             intent = min(due, key=_rank)
             if _makes_room(intent) and not await self.turns.take(intent):
@@ -73,6 +75,7 @@ class Creation:
     async def _advance(self, intent: Intent) -> bool:
         """Take one step. False: the intent must wait, and a later message continues it."""
         if not self._is_due(intent):
+            self._come_back_to([intent])
             self.turns.step_back()
             return False
         try:
@@ -85,6 +88,11 @@ class Creation:
     def _is_due(self, intent: Intent) -> bool:
         now = anyio.current_time()
         return self.work.services.registry.put_off.is_due(intent.nonce, now)
+
+    def _come_back_to(self, intents: Sequence[Intent]) -> None:
+        """Look again when the first of some intents is due that were put off."""
+        now, put_off = anyio.current_time(), self.work.services.registry.put_off
+        self.work.look_again(min(put_off.wait_s(intent.nonce, now) for intent in intents))
 
     def _put_off(self, intent: Intent, refusal: Exception) -> None:
         """Keep an intent that was refused unclearly or for now, and come back to it later."""
@@ -103,7 +111,7 @@ class Creation:
             reason=str(refusal),
             next_try_in_s=wait_s,
         )
-        services.tell_owner_later(wait_s, self.work.owner, IntentsWaiting())
+        self.work.look_again(wait_s)
 
     async def _step(self, intent: Intent) -> bool:
         match intent.kind:

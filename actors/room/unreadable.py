@@ -48,6 +48,7 @@ def _another_chat(asked: Asked, *, everywhere: bool) -> Response:
         IntentStep.WANTED,
         reply_room=asked.room_id,
         told_queued=everywhere,
+        asked_at=asked.services.wall_clock(),
     )
     said = asked.say_once(
         OCCASION, texts.encrypted_everywhere if everywhere else texts.encrypted_new

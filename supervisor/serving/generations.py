@@ -12,7 +12,7 @@ import structlog
 
 from actors.bounds import Bounds
 from actors.model import EventId, Generation, RoomId
-from actors.port_errors import HomeserverRefused
+from actors.port_errors import HomeserverRefused, HomeserverUnavailable, RefusedUnclearly
 from actors.ports import Homeserver, StateStore
 from actors.rules.generation import Doubt, agreed, doubt_about, prepared
 from actors.writes import KeepGeneration
@@ -30,6 +30,10 @@ class Generations:
     bounds: Bounds
     seen: Generation | None = field(default=None, init=False)
     """The homeserver's generation at the latest look."""
+    _looked: bool = field(default=False, init=False)
+    """Whether the latest look was answered."""
+    _agreed_blindly: bool = field(default=False, init=False)
+    """Whether the database has a position but no generation, because a look was not answered."""
     _replaced_at: float = field(default=-math.inf, init=False)
     _newest: tuple[RoomId, EventId] | None = field(default=None, init=False)
     """The newest event when the generation was last replaced."""
@@ -39,15 +43,19 @@ class Generations:
     async def doubt(self) -> Doubt | None:
         """The reason not to believe the stored position, if there is one.
 
-        A homeserver that refuses to show account data leaves the position without a doubt.
+        A homeserver that refuses to show account data leaves the position without a doubt. What it
+        shows later is no doubt about a position that this run has saved meanwhile.
         """
-        stored = await self.store.generation()
+        stored, self._looked = await self.store.generation(), False
         try:
-            self.seen = await self.homeserver.generation()
+            self.seen, self._looked = await self.homeserver.generation(), True
         except HomeserverRefused as refusal:
             _log.warning("generation_unknown", reason=str(refusal))
             return None
         if await self.store.position() is None:
+            return None
+        if self._agreed_blindly:
+            await self.store.commit([await self.agreeing()])
             return None
         doubt = doubt_about(stored, self.seen, self.homeserver.me)
         if doubt is None and await self._newest_event_is_gone():
@@ -55,20 +63,23 @@ class Generations:
         return doubt
 
     async def _newest_event_is_gone(self) -> bool:
-        """Whether the homeserver lacks the newest known event, although the bot is in its room."""
+        """Whether the homeserver lacks the newest known event, although the bot is in its room.
+
+        Without an answer nothing is known: one room that can't be read must not stop the others.
+        """
         newest = await self.store.newest_event()
         if newest is None:
             return False
         try:
             if await self.homeserver.has_event(*newest):
                 return False
-        except HomeserverRefused:
+        except (HomeserverRefused, HomeserverUnavailable):
             return False
         return newest[0] in await self.homeserver.joined_rooms()
 
     async def agreeing(self) -> KeepGeneration:
         """The write with which the database takes on the homeserver's generation."""
-        stored = await self.store.generation()
+        stored, self._agreed_blindly = await self.store.generation(), not self._looked
         return KeepGeneration(agreed(stored, self.seen, self.homeserver.me))
 
     def begin(self) -> None:
@@ -88,7 +99,8 @@ class Generations:
             if await self._is_due():
                 await self._replace()
         except HomeserverRefused as refusal:
-            self._refused = True
+            self._refused = not isinstance(refusal, RefusedUnclearly)
+            self._replaced_at = anyio.current_time()
             _log.warning("generation_not_kept", reason=str(refusal))
         finally:
             self._busy = False

@@ -74,6 +74,8 @@ class Refusals:
         refusal = await refusal_in(self.homeserver, sorted(joined)[: self.rooms_asked])
         for room_id in () if joined else sorted(self._invited):
             refusal = await _refusal_of(self.homeserver.join(room_id))
+            if refusal is None:
+                break
         if refusal is not None:
             raise refusal
         self._latest = None

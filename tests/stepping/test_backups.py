@@ -451,3 +451,55 @@ async def test_what_waits_from_before_a_return_is_void_without_a_position() -> N
     async with world.live():
         await quiet(60)
     assert world.alice.replies(home.chat) == ("You said: first", "You said: after")
+
+
+async def test_a_generation_that_could_not_be_seen_at_first_voids_nothing() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await talked(world, run)
+        await quiet(200)
+    world.lose_store()
+    async with world.boot() as run:
+        run.homeserver.faults.next("generation", Fault.REFUSED_UNCLEARLY)
+        run.homeserver.faults.next("keep_generation", Fault.REFUSED_UNCLEARLY)
+        world.server.unreadable[home.chat] = "500"
+        await run.go_live()
+        run.let_run()
+        await quiet(1)
+        world.alice.say(home.chat, "meanwhile")
+        await quiet(5)
+        world.go_down()
+        await quiet(60)
+        with started_from_now() as reasons:
+            world.come_back()
+            world.server.unreadable.clear()
+            await quiet(200)
+        assert reasons == []
+        assert world.alice.replies(home.chat)[-1] == "You said: meanwhile"
+
+
+async def test_a_generation_is_kept_after_an_unclear_refusal() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await talked(world, run)
+        run.homeserver.faults.next("keep_generation", Fault.REFUSED_UNCLEARLY)
+        before = world.server.generations[BOT]
+        for text in ("second", "third"):
+            await quiet(90)
+            world.alice.say(home.chat, text)
+        await quiet(90)
+        assert world.server.generations[BOT].count > before.count
+
+
+async def test_a_room_that_can_t_be_read_raises_no_doubt_and_stops_no_start() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await talked(world, run)
+        await quiet(200)
+    async with world.boot() as run:
+        run.homeserver.faults.next("has_event", Fault.SERVER_ERROR, times=99)
+        await run.go_live()
+        run.let_run()
+        world.alice.say(home.chat, "second")
+        await quiet(60)
+        assert world.alice.replies(home.chat)[-1] == "You said: second"

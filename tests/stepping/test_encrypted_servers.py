@@ -305,3 +305,17 @@ async def test_a_second_invite_of_a_person_who_waits_is_answered() -> None:
         world.server.encrypts_new_rooms = False
         await quiet(120)
         assert world.creations() == 2
+
+
+async def test_a_chat_instead_of_an_encrypted_one_waits_behind_earlier_wishes() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("create_room", Fault.REFUSED_UNCLEARLY)
+        began = world.server.now()
+        world.server.encrypt(home.chat)
+        world.alice.say(home.chat, "", msgtype="m.room.encrypted")
+        await quiet()
+        (intent,) = await world.store.open_intents(ALICE)
+        assert intent.asked_at is not None
+        assert intent.asked_at >= began

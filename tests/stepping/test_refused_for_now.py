@@ -279,3 +279,16 @@ async def test_a_pause_that_the_refusal_asks_for_is_kept() -> None:
     started = anyio.current_time()
     await drive.walk(State.HYDRATE)
     assert anyio.current_time() - started >= 300
+
+
+async def test_an_account_without_rooms_accepts_one_invite_to_find_out() -> None:
+    world = World()
+    async with world.boot() as run:
+        await run.go_live()
+        world.server.suspended.add(BOT)
+        for person in (world.alice, world.bob):
+            person.direct_chat_with(BOT)
+        assert (await run.step()).dst is State.DEGRADED
+        world.server.suspended.clear()
+        await run.bot.activities.probe()
+        assert [action for action, _ in world.writes()].count("join") == 1

@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
+import anyio
 import pytest
 
+from actors.messages import IntentsWaiting
 from actors.model import MARKER_TYPE, RoomId, UserId
 from adapter.matrix.pacing import Pace
 from tests.simulation.faults import Fault
@@ -145,6 +148,22 @@ async def test_answers_do_not_wait_for_the_rooms_that_are_created() -> None:
             world.alice.say(home.chat, f"hello {number}")
             await quiet(20)  # at most one other message and one creation go first, 5 s each
             assert world.alice.replies(home.chat)[-1] == f"You said: hello {number}"
+
+
+async def test_a_look_for_the_turn_does_not_replace_the_look_at_what_was_put_off() -> None:
+    world = World()
+    world.bounds = replace(world.bounds, put_off_first_s=12.0, regularly_s=1e6)
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("create_room", Fault.REFUSED_UNCLEARLY)
+        world.alice.say(home.chat, "!new Garden")
+        await quiet(1)
+        services = run.bot.services
+        services.registry.queue.enter(BOB, 0.0, anyio.current_time())
+        assert services.registry.queue.takes_turn(BOB, anyio.current_time(), grace_s=0.0, for_s=3.0)
+        services.tell_owner(ALICE, IntentsWaiting())
+        await quiet(13)
+        assert any(text.startswith("Garden") for text in world.alice.replies(home.chat))
 
 
 @pytest.mark.parametrize("trouble", ["unreadable", "unclear", "refused", "limited"])

@@ -3,6 +3,7 @@
 import pytest
 
 from actors.texts import RUSSIAN
+from actors.writes import JsonObject
 from tests.stepping.harness import ALICE, BOB, BOT, World, quiet
 
 pytestmark = pytest.mark.anyio
@@ -115,3 +116,20 @@ async def test_an_owner_who_is_in_no_chat_is_invited_back_instead() -> None:
         await quiet()
         assert world.alice.replies(home.direct)[-1].startswith("Welcome back!")
         assert len(world.server.invites(ALICE)) == 2
+
+
+async def test_a_message_in_a_thread_is_told_the_way_there() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        root = world.alice.say(home.direct, "hello")
+        await quiet(3600)
+        thread: JsonObject = {"rel_type": "m.thread", "event_id": root}
+        content: JsonObject = {"msgtype": "m.text", "body": "and here?", "m.relates_to": thread}
+        world.alice.send_raw(home.direct, content)
+        await quiet()
+        told = world.server.rooms[home.direct].timeline[-1]
+        assert "commands work only there" in str(told.content["body"])
+        relation = told.content["m.relates_to"]
+        assert isinstance(relation, dict)
+        assert (relation["rel_type"], relation["event_id"]) == ("m.thread", root)

@@ -87,7 +87,12 @@ class Chatroom:
         """Each text that is no command was answered once, in order. Raises AssertionError."""
         said = await self.timeline()
         people = {person.user_id for person in self.people}
-        asked = [it.body for it in said if it.sender in people and not it.body.startswith("!")]
+        mention = f"{self.bot.user_id} "  # the bot's name in front is no part of the text
+        asked = [
+            it.body.removeprefix(mention)
+            for it in said
+            if it.sender in people and not it.body.startswith("!")
+        ]
         answered = [
             it.body for it in said if it.sender == self.bot.user_id and it.msgtype == "m.text"
         ]
