@@ -123,7 +123,12 @@ def _login_failure(settings: Settings, error: PortError) -> Finding:
                 ok=False, what="the homeserver accepts no more logins now", advice=advice
             )
         case _:
-            return Finding(ok=False, what=f"{settings.user_id} could not log in ({error})")
+            return Finding(
+                ok=False,
+                what=f"{settings.user_id} could not log in ({error})",
+                advice="the bot itself would wait and try again; the log of the homeserver, "
+                "or of a proxy in front of it, may say more",
+            )
 
 
 def _about_rate_limits(settings: Settings) -> Finding:

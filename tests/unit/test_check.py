@@ -214,6 +214,17 @@ async def test_a_wrong_password_is_refused_for_good(homeserver: SmallHomeserver)
     assert "MATRIX_PASSWORD" in finding.what
 
 
+async def test_a_login_that_is_refused_for_an_unknown_reason_says_that_the_bot_would_wait(
+    homeserver: SmallHomeserver,
+    here: Path,  # noqa: ARG001
+) -> None:
+    homeserver.refuses_login = {"errcode": "M_WHO_KNOWS", "error": "?"}
+    (finding,) = wrong(await check(settings_for(homeserver.url)))
+    assert "M_WHO_KNOWS" in finding.what
+    assert finding.advice.startswith("the bot itself would wait and try again")
+    assert not finding.refused
+
+
 @pytest.mark.usefixtures("here")
 async def test_a_wrong_server_part_is_told_from_a_wrong_password(
     homeserver: SmallHomeserver,
