@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from dotenv import dotenv_values
-from dotenv.parser import parse_stream
+from dotenv.parser import Binding, parse_stream
 
 DOTENV: Final = Path(".env")
 ENCODING: Final = "utf-8-sig"
@@ -30,13 +30,22 @@ def names_present() -> set[str]:
 
 
 def broken_lines() -> tuple[str, ...]:
-    """A sentence for each line of `.env` that is no assignment. It does not repeat the line."""
+    """A sentence for each line of `.env` that is no assignment. It does not repeat the line.
+
+    A name without a value stands for the variable of the environment, as in Docker's env files.
+    """
     if not DOTENV.exists():
         return ()
     with DOTENV.open(encoding=ENCODING) as stream:
-        numbers = [binding.original.line for binding in parse_stream(stream) if binding.error]
+        numbers = [line.original.line for line in parse_stream(stream) if _is_broken(line)]
     return tuple(
         f"{DOTENV}, line {number}: is not of the form NAME=value, or a quote is not closed: "
         "correct the line or remove it"
         for number in numbers
+    )
+
+
+def _is_broken(line: Binding) -> bool:
+    return line.error or (
+        line.key is not None and line.value is None and line.key not in os.environ
     )

@@ -58,7 +58,7 @@ def error_for(
             return None
         return HomeserverUnavailable(f"{status} from a proxy (not Matrix)")
     problem = _problem(body)
-    if status == _TOO_MANY_REQUESTS:
+    if status == _TOO_MANY_REQUESTS and not _names_server_limit(problem):
         return RateLimited(_retry_after_s(problem, headers))
     if status // 100 != 4 or status == _REQUEST_TIMEOUT:  # noqa: PLR2004 (4xx)
         return HomeserverUnavailable(_unavailable_reason(status, problem))
@@ -128,6 +128,10 @@ def _refusal(
             return HomeserverRefused(status, errcode, problem.error)
         case About.REQUEST_FOR_NOW | About.SESSION:
             return RefusedUnclearly(status, errcode, problem.error)
+
+
+def _names_server_limit(problem: Problem) -> bool:
+    return problem.code == "M_RESOURCE_LIMIT_EXCEEDED" and problem.names_limit
 
 
 def _problem(body: bytes) -> Problem:

@@ -1,13 +1,18 @@
 """The checks of `check` that need the account. They do not disturb a running bot."""
 
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 from actors.bounds import Bounds
+from actors.encryption import ROW as ENCRYPTION_ROW
 from actors.port_errors import CredentialsRefused, PortError, RateLimited, RefusedForNow
 from actors.ports import Homeserver
 from adapter.matrix.gateway import Gateway
-from supervisor.app.findings import Finding, check_homeserver, check_paths
+from adapter.sqlite.inline import InlineStore
+from adapter.sqlite.opening import copy_database
+from supervisor.app.findings import ENCRYPTED_LAST, Finding, check_homeserver, check_paths
 from supervisor.app.gateway import open_gateway, proxy_of
 from supervisor.serving.refusals import refusal_in
 from supervisor.settings import Settings
@@ -28,10 +33,28 @@ async def check(settings: Settings, tell: Callable[[Finding], None]) -> None:
         )
         tell(Finding(ok=True, note=True, what=what))
     server = await check_homeserver(settings.homeserver, proxy)
-    for finding in (server, *server.more):
+    more = server.more or (await _remembered(settings) if server.ok else ())
+    for finding in (server, *more):
         tell(finding)
     for finding in await _check_account(settings) if server.ok else ():
         tell(finding)
+
+
+async def _remembered(settings: Settings) -> tuple[Finding, ...]:
+    """What the bot has noted in its database: that the room it created last came out encrypted."""
+    if not settings.db_path.is_file():
+        return ()
+    try:
+        with TemporaryDirectory() as folder:
+            store = InlineStore(copy_database(settings.db_path, Path(folder)))
+            try:
+                row = await store.row(ENCRYPTION_ROW) or {}
+            finally:
+                store.close()
+    except (PortError, OSError):
+        return ()
+    times = row.get("times")
+    return (ENCRYPTED_LAST,) if isinstance(times, int) and times > 0 else ()
 
 
 async def _check_account(settings: Settings) -> list[Finding]:
@@ -100,7 +123,12 @@ def _login_failure(settings: Settings, error: PortError) -> Finding:
                 ok=False, what="the homeserver accepts no more logins now", advice=advice
             )
         case _:
-            return Finding(ok=False, what=f"{settings.user_id} could not log in ({error})")
+            return Finding(
+                ok=False,
+                what=f"{settings.user_id} could not log in ({error})",
+                advice="the bot itself would wait and try again; the log of the homeserver, "
+                "or of a proxy in front of it, may say more",
+            )
 
 
 def _about_rate_limits(settings: Settings) -> Finding:

@@ -43,6 +43,13 @@ _ENCRYPTED_ROOMS: Final = Finding(
     "(Synapse: encryption_enabled_by_default_for_room_type: off); people wait until then",
 )
 
+ENCRYPTED_LAST: Final = Finding(
+    ok=False,
+    what="the homeserver has encrypted the room that the bot created last, and the bot can't read "
+    "such rooms: it creates no Space and no chat",
+    advice="an administrator has to turn off encryption by default; the bot tries again by itself",
+)
+
 
 def check_paths(settings: LocalSettings) -> list[Finding]:
     """Check whether the database, the journal and the store are writable. Leaves no file behind."""

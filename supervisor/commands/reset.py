@@ -193,7 +193,7 @@ def _progress(total: int) -> Iterator[Callable[["Progress"], None]]:
 def _show(plan: "Plan") -> None:
     if plan.departure is not None:
         rooms = plan.departure
-        _show_table("Rooms to leave and forget:", rooms.leave.items(), "none: the bot has no room")
+        _show_table("Rooms to leave and forget:", rooms.leave.items(), "none: it manages no room")
         _show_table(
             "Rooms to forget (an unfinished reset has left them):",
             [(room_id, "") for room_id in rooms.forget],

@@ -9,8 +9,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from actors.encryption import ROW
 from actors.model import UserId
+from actors.writes import PutRow
 from adapter.matrix.session import Session, SessionFile
+from adapter.sqlite.inline import InlineStore
 from supervisor.app import check as app_check
 from supervisor.app.findings import Finding, check_homeserver, check_paths
 from supervisor.settings import Settings
@@ -211,6 +214,17 @@ async def test_a_wrong_password_is_refused_for_good(homeserver: SmallHomeserver)
     assert "MATRIX_PASSWORD" in finding.what
 
 
+async def test_a_login_that_is_refused_for_an_unknown_reason_says_that_the_bot_would_wait(
+    homeserver: SmallHomeserver,
+    here: Path,  # noqa: ARG001
+) -> None:
+    homeserver.refuses_login = {"errcode": "M_WHO_KNOWS", "error": "?"}
+    (finding,) = wrong(await check(settings_for(homeserver.url)))
+    assert "M_WHO_KNOWS" in finding.what
+    assert finding.advice.startswith("the bot itself would wait and try again")
+    assert not finding.refused
+
+
 @pytest.mark.usefixtures("here")
 async def test_a_wrong_server_part_is_told_from_a_wrong_password(
     homeserver: SmallHomeserver,
@@ -352,6 +366,29 @@ async def test_a_homeserver_that_encrypts_new_rooms_is_wrong(
     assert "encrypts every new private room by default" in finding.what
     assert "encryption_enabled_by_default_for_room_type: off" in finding.advice
     assert not finding.refused
+
+
+@pytest.mark.parametrize(("times", "is_wrong"), [(1, True), (0, False), ("x", False)])
+async def test_an_encrypted_room_that_the_bot_has_noted_is_wrong(
+    homeserver: SmallHomeserver, here: Path, times: object, *, is_wrong: bool
+) -> None:
+    store = InlineStore(here / "lambda_matrix.db")
+    await store.commit([PutRow(ROW, {"times": times, "at": 0.0})])
+    store.close()
+    before = {path: path.stat().st_mtime_ns for path in files_in(here)}
+    findings = wrong(await check(settings_for(homeserver.url)))
+    assert len(findings) == is_wrong
+    assert all("has encrypted the room that the bot created last" in it.what for it in findings)
+    assert {path: path.stat().st_mtime_ns for path in files_in(here)} == before
+    homeserver.encrypts = True
+    assert len(wrong(await check(settings_for(homeserver.url)))) == 1
+
+
+async def test_a_database_that_cannot_be_read_stops_no_other_check(
+    homeserver: SmallHomeserver, here: Path
+) -> None:
+    (here / "lambda_matrix.db").write_bytes(b"no database" * 500)
+    assert wrong(await check(settings_for(homeserver.url))) == []
 
 
 async def test_devices_with_keys_are_named(

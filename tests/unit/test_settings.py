@@ -319,6 +319,16 @@ def test_a_broken_line_of_the_dotenv_file_is_told_once_with_its_number(
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_name_without_a_value_needs_a_variable_of_the_environment(
+    environment: Environment,
+) -> None:
+    (environment.folder / ".env").write_text("MATRIX_ALLOWED_USERS\n", encoding="utf-8")
+    (line,) = refused()
+    assert line.startswith(".env, line 1: is not of the form NAME=value")
+    environment.put(MATRIX_ALLOWED_USERS="@alice:example.org")
+    assert load_settings().allowed_users == ("@alice:example.org",)
+
+
 def test_a_quote_that_is_not_closed_is_told_without_the_secret_behind_it(
     environment: Environment,
 ) -> None:

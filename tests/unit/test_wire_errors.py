@@ -58,6 +58,8 @@ def test_a_success_is_no_error(body: bytes) -> None:
         (403, matrix("M_RESOURCE_LIMIT_EXCEEDED"), RefusedForNow),
         (400, matrix("M_RESOURCE_LIMIT_EXCEEDED", admin_contact="a@x.org"), RefusedForNow),
         (400, matrix("M_RESOURCE_LIMIT_EXCEEDED"), RefusedUnclearly),
+        (429, matrix("M_RESOURCE_LIMIT_EXCEEDED", limit_type="storage"), RefusedForNow),
+        (429, matrix("M_RESOURCE_LIMIT_EXCEEDED"), RateLimited),
         (403, matrix("M_LIMIT_EXCEEDED"), RateLimited),
         (401, matrix("M_UNAUTHORIZED"), SessionRevoked),
         (401, matrix("M_UNRECOGNIZED"), SessionRevoked),
