@@ -6,6 +6,7 @@ import anyio
 import structlog
 
 from actors.model import ChatContext, EventId, InboundMessage, RoomId, UserId
+from actors.room.commands import WORDS
 from actors.rules.addressing import Answers, is_addressed
 from actors.rules.exchange import Exchange, Hearing, answered, hear
 from actors.services import Services
@@ -60,7 +61,7 @@ class Audience:
 
     async def _is_addressed(self, message: InboundMessage, owner: UserId) -> bool:
         answers = self._services.answers
-        if is_addressed(message, owner, answers, replies_to_bot=False):
+        if is_addressed(message, owner, answers, commands=WORDS, replies_to_bot=False):
             return True
         if answers is not Answers.MENTIONS or message.reply_to is None:
             return False

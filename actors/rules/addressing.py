@@ -1,5 +1,6 @@
 """Which messages in a chat are for the bot. Pure."""
 
+from collections.abc import Collection
 from enum import StrEnum
 
 from actors.model import InboundMessage, UserId
@@ -10,7 +11,7 @@ class Answers(StrEnum):
     """Whose messages the bot answers in a chat, besides those of the chat's owner."""
 
     MENTIONS = "mentions"
-    """Everybody's that mention the bot, reply to it, or give a command."""
+    """Everybody's that mention the bot, reply to it, or give one of its commands."""
     EVERYONE = "everyone"
     """Everybody's."""
     OWNER = "owner"
@@ -18,12 +19,21 @@ class Answers(StrEnum):
 
 
 def is_addressed(
-    message: InboundMessage, owner: UserId, answers: Answers, *, replies_to_bot: bool
+    message: InboundMessage,
+    owner: UserId,
+    answers: Answers,
+    *,
+    commands: Collection[str],
+    replies_to_bot: bool,
 ) -> bool:
-    """Whether the bot answers a message. `replies_to_bot`: it replies to a message of the bot."""
+    """Whether the bot answers a message. `replies_to_bot`: it replies to a message of the bot.
+
+    `commands` are the bot's. Another word after an exclamation mark may be for another program.
+    """
     if message.sender == owner or answers is Answers.EVERYONE:
         return True
     if answers is Answers.OWNER:
         return False
-    is_command = message.msgtype == "m.text" and parse(message.body) is not None
+    line = parse(message.body, commands) if message.msgtype == "m.text" else None
+    is_command = line is not None and line.word in commands
     return message.mentions_bot or replies_to_bot or is_command

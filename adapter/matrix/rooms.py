@@ -127,7 +127,7 @@ class RoomReader:
         return versions.unstable_features
 
     async def _first_window(self, joined: frozenset[RoomId]) -> FirstReading | None:
-        """The first reading by sliding sync; None if the homeserver refuses sliding sync."""
+        """The first reading by sliding sync; None without an answer, which `/sync` may give."""
         response = await self._initial_sync(
             position_filter(secrets.token_hex(8)), self._http.bounds.request_s
         )
@@ -137,8 +137,8 @@ class RoomReader:
             window = await self._http.request(
                 "POST", SLIDING_SYNC_PATH, Window, body, timeout_s=self._http.bounds.hydrate_s
             )
-        except HomeserverRefused as refusal:
-            _log.warning("sliding_sync_refused", reason=str(refusal))
+        except (HomeserverRefused, HomeserverUnavailable) as error:
+            _log.warning("sliding_sync_refused", reason=str(error))
             return None
         return first_reading_of_window(window, position, joined, self._me)
 

@@ -15,7 +15,7 @@ SAID = InboundMessage(EventId("$1"), RoomId("!chat"), GUEST, 0, "m.text", "hello
 def answered(
     answers: Answers, message: InboundMessage = SAID, *, replies_to_bot: bool = False
 ) -> bool:
-    return is_addressed(message, OWNER, answers, replies_to_bot=replies_to_bot)
+    return is_addressed(message, OWNER, answers, commands={"help"}, replies_to_bot=replies_to_bot)
 
 
 @pytest.mark.parametrize("answers", Answers)
@@ -39,6 +39,12 @@ def test_a_guest_who_speaks_to_the_bot(answers: Answers, *, expected: bool) -> N
     assert answered(answers, replace(SAID, mentions_bot=True)) is expected
     assert answered(answers, replies_to_bot=True) is expected
     assert answered(answers, replace(SAID, body="!help")) is expected
+
+
+@pytest.mark.parametrize("body", ["!important", "!remind me", "! important", "!helpless"])
+def test_a_guest_who_writes_an_unknown_command_speaks_to_nobody_here(body: str) -> None:
+    assert not answered(Answers.MENTIONS, replace(SAID, body=body))
+    assert answered(Answers.MENTIONS, replace(SAID, body=body), replies_to_bot=True)
 
 
 def test_a_picture_is_no_command() -> None:

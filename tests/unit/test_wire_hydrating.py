@@ -89,8 +89,9 @@ def room_ids(seen: Hydration) -> set[RoomId]:
     return {it.room_id for it in seen.snapshots}
 
 
-async def test_a_refused_sliding_sync_falls_back_to_sync() -> None:
-    seen = await hydrate(**{"simplified_msc3575/sync": REFUSED})
+@pytest.mark.parametrize("answer", [REFUSED, BROKEN, (404, "no such page"), (200, []), (200, "x")])
+async def test_without_sliding_sync_the_rooms_are_read_by_sync(answer: Answer) -> None:
+    seen = await hydrate(**{"simplified_msc3575/sync": answer})
     assert (seen.position, room_ids(seen)) == ("s1", {GOOD})
 
 
