@@ -15,7 +15,7 @@ from actors.bounds import Bounds
 from actors.model import Nonce, RoomId
 from actors.port_errors import HomeserverRefused
 from actors.ports import Homeserver, StateStore
-from actors.writes import DeleteRow, PutRow, Write
+from actors.writes import DeleteRow, JsonObject, PutRow, Write
 
 _log = structlog.get_logger()
 
@@ -41,6 +41,8 @@ class EncryptionWatch:
         self._asked_at: float | None = None
         self._times: int | None = None
         """How many creations in a row were encrypted; None until the row is read."""
+        self._latest: str | None = None
+        """The encrypted room that was counted last."""
         self._paused_until = 0.0
         self._trial: Nonce | None = None
         """The intent that may create a room to find out whether rooms are still encrypted."""
@@ -81,14 +83,20 @@ class EncryptionWatch:
         self._trial, self._paused_until = nonce, now + self._bounds.unclear_for_s
         return False
 
-    def found(self, room_id: RoomId) -> Write:
-        """Note that a room that the bot has created is encrypted; the write that remembers it."""
-        before, self._trial = self.reason, None
+    def found(self, room_id: RoomId) -> tuple[Write, ...]:
+        """Note that a room that the bot has created is encrypted; the write that remembers it.
+
+        A room counts once, however often the bot has to try to leave it.
+        """
+        if room_id == self._latest:
+            return ()
+        before, self._trial, self._latest = self.reason, None, room_id
         self._times = (self._times or 0) + 1
         self._paused_until = anyio.current_time() + self._pause_s(self._times)
         _log.warning("created_encrypted", room_id=room_id, next_try_in_s=self._pause_s(self._times))
         self._tell_change(before)
-        return PutRow(ROW, {"times": self._times, "at": self._wall_clock()})
+        row: JsonObject = {"times": self._times, "at": self._wall_clock(), "room_id": room_id}
+        return (PutRow(ROW, row),)
 
     def not_found(self) -> tuple[Write, ...]:
         """Note that a room that the bot has created is not encrypted; the write that forgets."""
@@ -120,9 +128,10 @@ class EncryptionWatch:
         if self._times is not None:
             return
         row = await self._store.row(ROW) or {}
-        times, at = row.get("times"), row.get("at")
+        times, at, latest = row.get("times"), row.get("at"), row.get("room_id")
         known = isinstance(times, int) and isinstance(at, int | float)
         self._times = times if isinstance(times, int) and known else 0
+        self._latest = latest if isinstance(latest, str) else None
         if isinstance(at, int | float) and self._times > 0:
             passed_s = max(0.0, self._wall_clock() - at)
             left_s = max(0.0, self._pause_s(self._times) - passed_s)

@@ -143,17 +143,19 @@ def _ends_round(intent: Intent) -> bool:
 def _rank(intent: Intent) -> int:
     """The rank of an intent: the lowest goes first, and among equals the oldest.
 
-    A promised Space is created before an onboarding looks whether the owner has one. An onboarding
-    that only shows the way back does not wait for a chat.
+    A promised Space is created before its first chat, and before an onboarding looks whether the
+    owner has one. An onboarding that only shows the way back does not wait for a chat.
     """
     match intent.kind:
         case IntentKind.INVITED:
             return 0
-        case IntentKind.SPACE | IntentKind.FIRST_CHAT:
+        case IntentKind.SPACE:
             return 1
-        case IntentKind.ONBOARD:
+        case IntentKind.FIRST_CHAT:
             return 2
-        case IntentKind.CHAT:
+        case IntentKind.ONBOARD:
             return 3
+        case IntentKind.CHAT:
+            return 4
         case _:
             assert_never(intent.kind)

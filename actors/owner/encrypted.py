@@ -58,7 +58,9 @@ class EncryptedRooms:
         if seen is None and services.encryption.reason is None:
             return False
         if seen is not None:
-            await services.store.commit([services.encryption.found(room_id)])
+            noted = services.encryption.found(room_id)
+            if noted:
+                await services.store.commit(noted)
             await self._leave(seen)
         await services.store.commit(await self._undone(intent, room_id))
         return True

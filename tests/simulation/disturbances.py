@@ -1,5 +1,6 @@
 """Random disturbances: outages, lost files, a suspended account, a second instance, and more."""
 
+import math
 from collections.abc import Callable
 from random import Random
 from typing import Final
@@ -173,6 +174,7 @@ class Disturbances:
 
     def _days_pass(self) -> None:
         self._faults.overlap = 0.0  # a server does not repeat events from days ago
+        self._server.run_postponed_until(math.inf)  # no request is under way for days
         self._server.forget_transactions()
         self._server.skip(DAYS_S)
 

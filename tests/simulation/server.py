@@ -222,15 +222,19 @@ class SimulatedServer:
         self._postponed.append((self._clock() + delay_s, action))
         self.wake()
 
+    def run_postponed_until(self, until: float) -> None:
+        """Run the actions that are due by then; refused ones are dropped."""
+        due = [action for at, action in self._postponed if at <= until]
+        self._postponed = [(at, action) for at, action in self._postponed if at > until]
+        for action in due:
+            with suppress(HomeserverRefused, RateLimited):
+                action()
+
     async def run_postponed(self) -> None:
         """Run postponed actions when they are due, without end; refused actions are dropped."""
         while True:
             now = self._clock()
-            due = [action for at, action in self._postponed if at <= now]
-            self._postponed = [(at, action) for at, action in self._postponed if at > now]
-            for action in due:
-                with suppress(HomeserverRefused, RateLimited):
-                    action()
+            self.run_postponed_until(now)
             wait_s = min((at for at, _ in self._postponed), default=math.inf) - now
             with anyio.move_on_after(wait_s):
                 await self.news()

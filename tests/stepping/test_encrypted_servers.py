@@ -319,3 +319,21 @@ async def test_a_chat_instead_of_an_encrypted_one_waits_behind_earlier_wishes() 
         (intent,) = await world.store.open_intents(ALICE)
         assert intent.asked_at is not None
         assert intent.asked_at >= began
+
+
+async def test_an_encrypted_room_that_can_t_be_left_at_once_counts_once() -> None:
+    world = encrypting(declared=False)
+    async with world.live() as run:
+        run.homeserver.faults.retry_after_s = 5.0
+        run.homeserver.faults.next("leave", Fault.RATE_LIMITED, times=6)
+        world.alice.direct_chat_with(BOT)
+        await quiet(20)
+        assert run.homeserver.faults.planned < 6
+    async with world.live():
+        await quiet(40)
+        row = await world.store.row("encrypted_creation")
+        assert row is not None
+        assert row["times"] == 1
+        world.server.encrypts_new_rooms = False
+        await quiet(world.bounds.encrypted_pause_s + 60)
+        assert len(world.server.invites(ALICE)) == 2

@@ -1,7 +1,9 @@
 """Rooms that were purged on the homeserver: no leave is ever shown of them."""
 
 import pytest
+from structlog.testing import capture_logs
 
+from actors.chats import ChatManager
 from actors.messages import RoomLeft, room_address
 from actors.model import IntentKind, IntentStep, RoomId
 from actors.port_errors import StoreUnavailable
@@ -9,7 +11,7 @@ from actors.rows import chat_key, room_key, user_key
 from actors.rules.room_states import RoomState
 from actors.texts import ENGLISH
 from tests.simulation.faults import Fault
-from tests.stepping.harness import ALICE, Home, Run, ScriptedPlatform, World, quiet
+from tests.stepping.harness import ALICE, BOT, Home, Run, ScriptedPlatform, World, quiet
 
 pytestmark = pytest.mark.anyio
 
@@ -173,3 +175,19 @@ async def test_a_leave_that_is_handled_at_the_second_attempt_holds_up_no_creatio
         await quiet(5)
         home = await run.settle_in(world.alice)
         assert await asked(world, home, "hello") == "You said: hello"
+
+
+async def test_a_new_space_that_is_gone_is_made_again_before_its_first_chat() -> None:
+    world = World()
+    with capture_logs() as logs:
+        async with world.live() as run:
+            run.homeserver.faults.retry_after_s = 80.0
+            run.homeserver.faults.next("invite", Fault.RATE_LIMITED)
+            world.alice.direct_chat_with(BOT)
+            await quiet()
+            (space,) = (it.room_id for it in world.server.rooms.values() if it.creator == BOT)
+            world.server.purge(space)
+            await quiet(200)
+            assert len(world.server.invites(ALICE)) == 2
+            assert [it.chat_id for it in await ChatManager(world.store).list_all(ALICE)] == ["C1"]
+    assert "space_gone_meanwhile" not in {log["event"] for log in logs}
