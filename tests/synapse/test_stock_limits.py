@@ -15,7 +15,8 @@ from tests.synapse.home import accept, hear, knock
 
 pytestmark = pytest.mark.anyio
 
-WITHIN_S = 130.0
+WITHIN_S = 300.0
+"""Far more than it takes: how long it takes is tested on a virtual clock."""
 
 
 @pytest.fixture
@@ -43,8 +44,8 @@ async def test_the_first_four_of_eight_are_served_in_order_and_the_last_knows_it
             for person in people[:4]:
                 await accept(person, bot, is_space=True, timeout_s=WITHIN_S)
                 await accept(person, bot, is_space=False, timeout_s=WITHIN_S)
-                told = await hear(person, bot, doors[person], timeout_s=WITHIN_S)
-                assert told.startswith("Hello!")
+                while not (await hear(person, bot, doors[person])).startswith("Hello!"):
+                    pass  # until then, a person may be told the place in the queue
                 if person is people[0]:
                     assert await has_no_invite(people[2])
             last = people[-1]

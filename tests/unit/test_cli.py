@@ -13,6 +13,7 @@ from types import ModuleType
 
 import anyio
 import pytest
+import structlog
 
 from actors.port_errors import CredentialsRefused, HomeserverUnavailable, RefusedForNow
 from actors.runtime.table import Outcome, Transition
@@ -54,7 +55,11 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
-    """The tests here leave the process's logging alone; what would be set is kept."""
+    """The tests here leave the process's logging alone; what would be set is kept.
+
+    Each test begins as a process does, without what the library's entry points have set up.
+    """
+    structlog.reset_defaults()
     wishes: list[dict[str, object]] = []
     for module in (demo, invocation, program):
         monkeypatch.setattr(module, "configure_logging", lambda **wish: wishes.append(wish))
