@@ -54,7 +54,7 @@ class HomeserverRefused(PortError):
 
 
 class RefusedUnclearly(HomeserverRefused):
-    """A refusal that may pass, or that nobody can explain: an unknown code, or M_UNKNOWN.
+    """A refusal that may pass, or that gives no reason: an unknown code, or M_UNKNOWN.
 
     Nothing was done. Keep what was to be done, say so, and try it again later; only the answer to
     a person's command may tell the reason instead.

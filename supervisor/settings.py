@@ -251,7 +251,7 @@ class Settings(LocalSettings):
     """User ids and patterns. Empty allows every user of the bot's own homeserver."""
     locale: Literal["en", "ru"] = Field(default="en", validation_alias="BOT_LOCALE")
     answers: Answers = Field(default=Answers.MENTIONS, validation_alias="BOT_ANSWERS")
-    """Whose messages are answered in a chat, besides the owner's."""
+    """The people who get answers in a chat, besides its owner."""
     platform: Literal["echo"] = Field(default="echo", validation_alias="BOT_PLATFORM")
 
     @field_validator("password")

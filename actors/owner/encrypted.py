@@ -101,5 +101,5 @@ class EncryptedRooms:
 
 
 def _is_useless(seen: RoomSnapshot) -> bool:
-    """Whether the room is encrypted and holds nobody but the bot."""
+    """Whether the room is encrypted and has no member but the bot."""
     return seen.encrypted and seen.member_count == 1

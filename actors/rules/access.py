@@ -23,7 +23,7 @@ class Access(StrEnum):
     KNOCK = "knock"
     """The invite was refused, and the owner may ask to join."""
     BLOCKED = "blocked"
-    """The owner's account accepts no invites from the bot, and the room lets nobody else in."""
+    """The owner's account accepts no invites from the bot, and there is no other way in."""
     BANNED = "banned"
     """The owner is banned from the room."""
     GONE = "gone"

@@ -8,14 +8,14 @@ from actors.rules.commands import parse
 
 
 class Answers(StrEnum):
-    """Whose messages the bot answers in a chat, besides those of the chat's owner."""
+    """The people whose messages the bot answers in a chat. It always answers the chat's owner."""
 
     MENTIONS = "mentions"
     """Everybody's that mention the bot, reply to it, or give one of its commands."""
     EVERYONE = "everyone"
     """Everybody's."""
     OWNER = "owner"
-    """Nobody else's."""
+    """Only the owner."""
 
 
 def is_addressed(

@@ -1,4 +1,4 @@
-"""Who gets into a room, in its state: invites, bans, knocks and the join rules. Pure."""
+"""Reads the ways into a room from its state: invites, bans, knocks and join rules. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,6 +1,6 @@
 """Reads the HTML of a `formatted_body`, as far as the bot needs it. Pure.
 
-Every pattern takes time in proportion to the text, because anybody can write the HTML.
+The HTML comes from any person, so each pattern takes time in proportion to the text.
 """
 
 import html

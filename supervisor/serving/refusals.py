@@ -22,7 +22,7 @@ _log = structlog.get_logger()
 A = TypeVar("A")
 
 
-def _tell_nobody(refusal: RefusedForNow) -> None:
+def _ignore(refusal: RefusedForNow) -> None:
     """Do nothing: the bot is not live, and its activity receives the error itself."""
 
 
@@ -34,7 +34,7 @@ class Refusals:
     gate: Gate
     background: Background
     rooms_asked: int
-    tell: Callable[[RefusedForNow], None] = _tell_nobody
+    tell: Callable[[RefusedForNow], None] = _ignore
     """Receives a refusal that is confirmed to be about the account or the server."""
     _latest: RefusedForNow | None = field(default=None, init=False)
     _invited: set[RoomId] = field(default_factory=set, init=False)
