@@ -63,11 +63,6 @@ class CreationQueue:
         self._told_at = -math.inf
         """When any owner was last told a place."""
 
-    @property
-    def holder(self) -> UserId | None:
-        """The owner that has the turn, if any."""
-        return self._holder
-
     # ------------------------------------------------------------ coming and going
 
     def enter(self, owner: UserId, asked_at: float, now: float) -> None:

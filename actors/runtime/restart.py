@@ -85,11 +85,6 @@ class CorrelationBreaker:
     at_least: int = 5
     within_s: float = 30.0
 
-    def trips(self, failures: Iterable[tuple[float, Hashable]], active: int, now: float) -> bool:
-        """Whether `failures`, the times and actors of one type of error, have a common cause."""
-        actors = {actor for at, actor in failures if now - at <= self.within_s}
-        return self.is_common(len(actors), active)
-
     def is_common(self, failing: int, active: int) -> bool:
         """Whether the failures of so many actors have a common cause."""
         return failing >= self.at_least and failing > self.share * active

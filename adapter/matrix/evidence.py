@@ -28,7 +28,6 @@ from adapter.matrix.timeline import MESSAGE_TYPE, inbound_messages
 
 _NOT_FOUND: Final = 404
 _PAGE_SIZE: Final = 100
-_EXTRA_PAGES: Final = 20
 _UNREADABLE: Final = Generation("", 0)
 """Stands for account data that the bot did not write."""
 
@@ -70,7 +69,7 @@ class Evidence:
         bounds, query = self._http.bounds, {"filter": own_messages_filter(self._me)}
         tried_at = message.tried.at if message.tried else 0.0
         for _ in range(bounds.find_pages):
-            page = await self._page(message.room_id, query, _PAGE_SIZE)
+            page = await self._page(message.room_id, query)
             events = decoded_events(page.chunk or ())[0]
             for event in events:
                 if event.sender == self._me and transaction_id_of(event) == message.txn_id:
@@ -84,7 +83,7 @@ class Evidence:
     async def recent(self, room_id: RoomId, token: str) -> RecentPage:
         """One page of what was said before `token`, since the bot's latest join."""
         query = {"from": token, "filter": messages_filter()}
-        page = await self._page(room_id, query, _PAGE_SIZE)
+        page = await self._page(room_id, query)
         events = decoded_events(page.chunk or ())[0]
         since_join = list(
             takewhile(lambda event: not changes_own_membership(event, self._me), events)
@@ -96,8 +95,8 @@ class Evidence:
             answered_in(since_join, self._me),
         )
 
-    async def _page(self, room_id: RoomId, query: Mapping[str, str], size: int) -> Page:
-        path = path_to("rooms", room_id, "messages", dir="b", limit=size, **query)
+    async def _page(self, room_id: RoomId, query: Mapping[str, str]) -> Page:
+        path = path_to("rooms", room_id, "messages", dir="b", limit=_PAGE_SIZE, **query)
         return await self._http.request("GET", path, Page)
 
     def _generation_path(self) -> str:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from actors.runtime.restart import Backoff, CorrelationBreaker, CrashWindow
+from actors.runtime.restart import Backoff, CorrelationBreaker, CrashWindow, Failures
 
 
 class Highest(Random):
@@ -28,6 +28,14 @@ class Lowest(Random):
 
 def failures_of(rooms: int) -> list[tuple[float, str]]:
     return [(0.0, f"!{room}") for room in range(rooms)]
+
+
+def shares(failures: list[tuple[float, str]], active: int) -> bool:
+    """Whether the last of these failures, of one type, is shared among this many active rooms."""
+    seen, common = Failures[str](CorrelationBreaker()), False
+    for at, room in failures:
+        common = bool(seen.shared(room, RuntimeError(), at, lambda: active))
+    return common
 
 
 def test_the_longest_wait_doubles_up_to_the_cap() -> None:
@@ -75,21 +83,21 @@ def test_crashes_a_minute_ago_do_not_count_any_more() -> None:
 def test_more_than_a_third_and_at_least_five_rooms_are_a_correlated_failure(
     failing: int, active: int
 ) -> None:
-    assert CorrelationBreaker().trips(failures_of(failing), active, 10.0)
+    assert shares(failures_of(failing), active)
 
 
 @pytest.mark.parametrize(("failing", "active"), [(0, 0), (4, 4), (5, 15)])
 def test_fewer_than_five_or_no_more_than_a_third_are_charged_to_the_rooms(
     failing: int, active: int
 ) -> None:
-    assert not CorrelationBreaker().trips(failures_of(failing), active, 10.0)
+    assert not shares(failures_of(failing), active)
 
 
 def test_one_room_that_fails_again_and_again_is_one_room() -> None:
-    assert not CorrelationBreaker().trips([(float(at), "!a") for at in range(9)], 9, 10.0)
+    assert not shares([(float(at), "!a") for at in range(9)], 9)
 
 
 def test_failures_longer_than_half_a_minute_ago_do_not_count() -> None:
-    failures = [(0.0, "!a"), *((10.0, f"!{room}") for room in range(4))]
-    assert CorrelationBreaker().trips(failures, 5, 30.0)
-    assert not CorrelationBreaker().trips(failures, 5, 30.1)
+    failures = [(0.0, "!a"), *((10.0, f"!{room}") for room in range(3))]
+    assert shares([*failures, (30.0, "!b")], 5)
+    assert not shares([*failures, (30.1, "!b")], 5)
