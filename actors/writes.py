@@ -81,7 +81,10 @@ class QueueMessage:
 
 @dataclass(frozen=True, slots=True)
 class MarkTried:
-    """Note the first attempt to send an outbox message, now and with the session `by`."""
+    """Note the first attempt to send an outbox message, now and with the session `by`.
+
+    An attempt that is noted and not made only makes the bot look for the message once more.
+    """
 
     txn_id: str
     by: str

@@ -15,7 +15,7 @@ from actors.rules.classify import RoomRows
 from actors.rules.exchange import Hearing
 from actors.rules.settlement import DesiredRows, repairs_for, rows_of
 from actors.services import Services
-from actors.writes import CountAttempt, FinishMessage, QueueMessage, Write
+from actors.writes import CountAttempt, FinishMessage, MarkTried, QueueMessage, Write
 
 _log = structlog.get_logger()
 
@@ -73,6 +73,10 @@ class Inbox:
         message = waiting[0].message
         response = await self._response(message, DesiredRows(room, chat), chat)
         writes: list[Write] = [FinishMessage(message.event_id), *response.writes]
+        # The outbox sends at once: noting the attempt here saves it a commit before each reply.
+        session = self._services.homeserver.session
+        queued = (write for write in response.writes if isinstance(write, QueueMessage))
+        writes += [MarkTried(write.message.txn_id, session) for write in queued]
         if response.desired is not None:
             writes += repairs_for(self._room_id, rows, response.desired)[0]
         await self._services.store.commit(writes)
