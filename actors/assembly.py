@@ -8,10 +8,13 @@ from random import Random
 
 import anyio
 
+from actors.attachments import Attachments
 from actors.bounds import Bounds
+from actors.chat_settings import SettingsOfChats
 from actors.encryption import EncryptionWatch
 from actors.failures import FailurePolicy
 from actors.gate import Gate
+from actors.histories import Histories
 from actors.messages import ActorKind, room_address
 from actors.meter import Meter
 from actors.model import ChatId, Nonce, PlatformChatId, RoomId, UserId
@@ -21,6 +24,7 @@ from actors.registry import Registry
 from actors.room.actor import RoomActor
 from actors.room_states import RoomStates
 from actors.rules.addressing import Answers
+from actors.rules.formatting import Formatter, plain_parts
 from actors.runtime.background import Background
 from actors.runtime.cells import Actor
 from actors.runtime.letters import Address
@@ -65,6 +69,7 @@ def assemble(
     meter: Meter | None = None,
     clock: Callable[[], float] = anyio.current_time,
     homeserver_slots: anyio.CapacityLimiter | None = None,
+    formatted: Formatter = plain_parts,
     bounds: Bounds = Bounds(),
 ) -> Services:
     """Build the actors of one bot. Enter `Services.system` before telling an actor anything.
@@ -113,6 +118,10 @@ def assemble(
         answers=answers,
         deliver=deliver,
         upkeep=Upkeep(homeserver, system, gate, random=random, bounds=bounds),
+        histories=Histories(homeserver, store, bounds),
+        attachments=Attachments(homeserver, bounds),
+        settings_of_chats=SettingsOfChats(homeserver),
+        formatted=formatted,
         encryption=EncryptionWatch(homeserver, store, transitions.wall_clock, bounds),
         wall_clock=transitions.wall_clock,
         platform_slots=anyio.CapacityLimiter(bounds.platform_slots),

@@ -28,6 +28,8 @@ INSTANCE_TYPE: Final = "io.surfaces.instance"
 """The type of the account data that names the process which went live last."""
 GENERATION_TYPE: Final = "io.surfaces.generation"
 """The type of the account data with the generation of the bot's database."""
+SETTINGS_TYPE: Final = "io.surfaces.settings"
+"""The type of the state event with a chat's settings. Its state key is the bot's own user id."""
 ENCRYPTED_TYPE: Final = "m.room.encrypted"
 """The type of an encrypted message, which the bot can't read."""
 
@@ -95,6 +97,24 @@ class Marker:
     intent: Nonce | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatSettings:
+    """What the owner has set for one chat. None leaves a setting to the platform.
+
+    `temperature` is between 0 and 2. `stream`: an answer is shown while it grows. `answer_edits`:
+    an edit of the last question is answered anew.
+    """
+
+    model: str | None = None
+    system: str | None = None
+    temperature: float | None = None
+    stream: bool = True
+    answer_edits: bool = False
+
+
+DEFAULT_CHAT_SETTINGS: Final = ChatSettings()
+
+
 @dataclass(frozen=True, slots=True)
 class RoomSnapshot:
     """What a joined room's state says, as far as the bot needs it.
@@ -121,6 +141,7 @@ class RoomSnapshot:
     name: str | None = None
     marker: Marker | None = None
     marker_fault: str | None = None
+    settings: ChatSettings = DEFAULT_CHAT_SETTINGS
     possible_owner: UserId | None = None
     tombstoned: bool = False
     replacement: RoomId | None = None
@@ -174,6 +195,20 @@ class ChatContext:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedFile:
+    """A file in a room: its `mxc://` address, and what the message says about it.
+
+    `size` is in bytes; 0 if the message does not say it. `voice` says that it is a voice message.
+    """
+
+    mxc: str
+    name: str
+    mime_type: str
+    size: int = 0
+    voice: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class InboundMessage:
     """One message of a person, of any type. A message without a body has an empty `body`.
 
@@ -194,11 +229,40 @@ class InboundMessage:
     reply_to: EventId | None = None
     quoted: str = ""
     mentions_bot: bool = False
+    file: SharedFile | None = None
+    edits: EventId | None = None
+    """The message that this one edits."""
+
+
+class ReplyState(StrEnum):
+    """The states of an answer, as its reply mark says them."""
+
+    LIVE = "live"
+    """The answer is still growing."""
+    DONE = "done"
+    STOPPED = "stopped"
+    """The owner stopped the answer: it counts as far as it goes."""
+    FAILED = "failed"
+    """No answer came; the message says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokensUsed:
+    """The tokens that one answer took, with the model that gave it."""
+
+    model: str
+    prompt: int
+    completion: int
 
 
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
     """One message to send. The homeserver sends one `txn_id` of the bot's device only once.
+
+    `html` is the body as HTML of a Matrix message; empty if it is plain. `state` is that of the
+    reply mark; None leaves it to the transaction id. `tokens` stand in an answer's first part.
+    `forgets` marks the notice before which the conversation is forgotten. `file` was uploaded
+    before; the message shows it.
 
     `thread` is the root of the thread to send it in; `reply_to` is the event that it replies to.
     `tried` is the first attempt to send it, if there was one.
@@ -211,6 +275,11 @@ class OutboundMessage:
     thread: EventId | None = None
     reply_to: EventId | None = None
     tried: "Attempt | None" = None
+    html: str = ""
+    state: ReplyState | None = None
+    tokens: TokensUsed | None = None
+    forgets: bool = False
+    file: SharedFile | None = None
 
 
 @dataclass(frozen=True, slots=True)

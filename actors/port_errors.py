@@ -82,4 +82,72 @@ class StoreCorrupt(PortError):
 
 
 class PlatformFailed(PortError):
-    """The platform did not answer this message. Retry with the same idempotency key."""
+    """The platform gave no whole answer: a 5xx status, a broken stream, silence, or garbage.
+
+    Ask again with the same key. It counts as an attempt at the question.
+    """
+
+
+class PlatformUnreachable(PlatformFailed):
+    """No connection to the platform could be made: no question is to blame. Wait, then ask again.
+
+    It counts as no attempt.
+    """
+
+
+class PlatformBusy(PortError):
+    """The platform is overloaded, loads its model, or limits requests: nothing was done.
+
+    Ask again after `retry_after_s` seconds. It counts as no attempt.
+    """
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(f"busy for {retry_after_s:g} s")
+        self.retry_after_s = retry_after_s
+
+
+class ContextTooLong(PortError):
+    """The conversation does not fit into the model's context. Cut it, and ask again at once.
+
+    `limit` and `sent` are in tokens; None if the platform does not say them.
+    """
+
+    def __init__(self, limit: int | None = None, sent: int | None = None) -> None:
+        super().__init__(f"{sent or 'too many'} tokens for a context of {limit or 'unknown size'}")
+        self.limit = limit
+        self.sent = sent
+
+
+class PlatformRefused(PortError):
+    """The platform refuses this question for good. `say` is a sentence for the person."""
+
+    def __init__(self, say: str) -> None:
+        super().__init__(say)
+        self.say = say
+
+
+class Unsupported(PortError):
+    """The platform cannot take attachments of these MIME types; with none named, no attachments.
+
+    Leave them out, and ask again. It counts as no attempt.
+    """
+
+    def __init__(self, mime_types: tuple[str, ...] = ()) -> None:
+        super().__init__(f"cannot take {', '.join(mime_types) or 'attachments'}")
+        self.mime_types = mime_types
+
+
+class ConversationLost(PortError):
+    """A platform that keeps the history has not this conversation's. Ask again with `fresh`."""
+
+
+class PlatformMisconfigured(PortError):
+    """The platform refuses the bot itself: its key, its model, its address.
+
+    `say` is a sentence for the operator: what is wrong, and what to do. All questions wait; it
+    counts as no attempt.
+    """
+
+    def __init__(self, say: str) -> None:
+        super().__init__(say)
+        self.say = say

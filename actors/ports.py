@@ -21,6 +21,8 @@ from actors.model import (
     StoredGeneration,
     UserId,
 )
+from actors.room_contents import RoomContents
+from actors.said import TimelineEvent
 from actors.writes import JsonObject, OpenGap, Write
 
 
@@ -38,6 +40,8 @@ class RoomDelta:
     """The room that this room was upgraded to just now."""
     answered: frozenset[EventId] = frozenset()
     """The messages that the bot's own messages in the same timeline answer."""
+    said: tuple[TimelineEvent, ...] = ()
+    """All that was said, edited and redacted, the bot's own messages among it, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,11 @@ class Homeserver(Protocol):
     @property
     def me(self) -> UserId:
         """The bot's user id, as configured. `log_in` confirms it."""
+        ...
+
+    @property
+    def contents(self) -> RoomContents:
+        """The messages, settings and files in rooms."""
         ...
 
     async def log_in(self) -> str:

@@ -6,10 +6,13 @@ from urllib.parse import quote
 
 import anyio
 
+from actors.attachments import Attachments
 from actors.bounds import Bounds
+from actors.chat_settings import SettingsOfChats
 from actors.encryption import EncryptionWatch
 from actors.failures import FailurePolicy
 from actors.gate import Gate
+from actors.histories import Histories
 from actors.messages import ActorKind, OwnerMessage, RoomMessage, owner_address, room_address
 from actors.model import RoomId, UserId
 from actors.port_errors import RateLimited
@@ -17,6 +20,7 @@ from actors.ports import Homeserver, Ids, Platform, StateStore
 from actors.registry import Registry
 from actors.room_states import RoomStates
 from actors.rules.addressing import Answers
+from actors.rules.formatting import Formatter
 from actors.rules.room_states import RoomState
 from actors.runtime.system import ActorSystem
 from actors.texts import Texts
@@ -28,7 +32,8 @@ class Services:
     """The ports, the actor system, the shared registry, and the settings.
 
     `allows` says whether a person may use the bot, and `answers` whose messages in a chat are
-    answered. `deliver` is called with a room that has something in the outbox. `wall_clock` gives
+    answered. `formatted` makes the parts of an answer from its Markdown.
+    `deliver` is called with a room that has something in the outbox. `wall_clock` gives
     seconds since the epoch.
     """
 
@@ -47,6 +52,10 @@ class Services:
     deliver: Callable[[RoomId], None]
     upkeep: Upkeep
     encryption: EncryptionWatch
+    histories: Histories
+    attachments: Attachments
+    settings_of_chats: SettingsOfChats
+    formatted: Formatter
     wall_clock: Callable[[], float]
     platform_slots: anyio.CapacityLimiter
     homeserver_slots: anyio.CapacityLimiter

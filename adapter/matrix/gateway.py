@@ -56,6 +56,7 @@ from adapter.matrix.provisioning import (
     link_content,
 )
 from adapter.matrix.proxy import Proxy, ThroughProxy
+from adapter.matrix.room_contents import RoomContents
 from adapter.matrix.rooms import RoomReader
 from adapter.matrix.session import SessionFile
 from adapter.matrix.wire import delta_of
@@ -117,6 +118,7 @@ class Gateway:
         self._rooms = RoomReader(self._http, user_id)
         self._evidence = Evidence(self._http, user_id)
         self._gaps = GapReader(self._http, user_id)
+        self._contents = RoomContents(self._http, user_id)
         self._room_version: str | None = None
         self._pace = Pace()
 
@@ -135,6 +137,11 @@ class Gateway:
     def me(self) -> UserId:
         """The bot's user id, as configured; `log_in` confirms it."""
         return self._me
+
+    @property
+    def contents(self) -> RoomContents:
+        """The messages, settings and files in rooms."""
+        return self._contents
 
     async def log_in(self) -> str:
         """Get a valid session; return `access token`, `stored session` or `password`."""

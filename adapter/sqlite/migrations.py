@@ -46,6 +46,12 @@ STORE_STEPS: Final = (
             "UPDATE outbox SET tried_at = created_at WHERE state = 'unsent'",
         ),
     ),
+    Step(
+        3,
+        "inbox",
+        ("ALTER TABLE inbox ADD COLUMN file TEXT", "ALTER TABLE inbox ADD COLUMN edits TEXT"),
+    ),
+    Step(3, "outbox", ("ALTER TABLE outbox ADD COLUMN details TEXT NOT NULL DEFAULT '{}'",)),
 )
 JOURNAL_STEPS: Final[tuple[Step, ...]] = ()
 

@@ -27,7 +27,9 @@ CREATE TABLE IF NOT EXISTS inbox(
     thread      TEXT,             -- the root of the message's thread
     reply_to    TEXT,             -- the event that the message replies to
     quoted      TEXT NOT NULL DEFAULT '', -- the text of that event, as the message quotes it
-    mentions    INTEGER NOT NULL DEFAULT 0 -- whether the message mentions the bot
+    mentions    INTEGER NOT NULL DEFAULT 0, -- whether the message mentions the bot
+    file        TEXT,             -- the file of the message as JSON
+    edits       TEXT              -- the message that this one edits
 );
 
 -- Partial, so that a query for waiting messages does not read finished ones.
@@ -46,7 +48,8 @@ CREATE TABLE IF NOT EXISTS outbox(
     thread     TEXT,              -- the root of the thread to send it in
     reply_to   TEXT,              -- the event that it replies to
     tried_at   REAL,              -- seconds since the epoch of the first attempt; NULL before it
-    tried_by   TEXT               -- the session that the first attempt was made with
+    tried_by   TEXT,              -- the session that the first attempt was made with
+    details    TEXT NOT NULL DEFAULT '{}' -- what only some messages have, as JSON
 );
 
 CREATE INDEX IF NOT EXISTS outbox_unsent ON outbox(room_id, seq) WHERE state = 'unsent';

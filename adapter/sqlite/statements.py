@@ -41,6 +41,7 @@ from actors.writes import (
     VoidQueue,
     Write,
 )
+from adapter.sqlite.details import decoded_file, details_of, encoded_file, with_details
 
 Params: TypeAlias = tuple[str | int | float | None, ...]
 Row: TypeAlias = tuple[Any, ...]
@@ -133,8 +134,8 @@ _SHORTEN_GAP: Final = "UPDATE gaps SET since = ? WHERE room_id = ?"
 _CLOSE_GAP: Final = "DELETE FROM gaps WHERE room_id = ? AND upto = coalesce(?, upto)"
 _ACCEPT: Final = (
     "INSERT INTO inbox(event_id, room_id, sender, sent_ts, msgtype, body, is_edit, thread,"
-    " reply_to, quoted, mentions, accepted_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(event_id) DO NOTHING"
+    " reply_to, quoted, mentions, file, edits, accepted_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(event_id) DO NOTHING"
 )
 _FINISH: Final = "UPDATE inbox SET state = ? WHERE event_id = ? AND state = 'waiting'"
 _COUNT_ATTEMPT: Final = "UPDATE inbox SET attempts = attempts + 1 WHERE event_id = ?"
@@ -144,8 +145,8 @@ _RETRY: Final = (
 _DROP_INBOX: Final = "UPDATE inbox SET state = 'done' WHERE room_id = ? AND state = 'waiting'"
 _DROP_OUTBOX: Final = "UPDATE outbox SET state = 'refused' WHERE room_id = ? AND state = 'unsent'"
 _QUEUE: Final = (
-    "INSERT INTO outbox(txn_id, room_id, body, notice, thread, reply_to, created_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO outbox(txn_id, room_id, body, notice, thread, reply_to, details, created_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT(txn_id) DO NOTHING"
 )
 _MARK_TRIED: Final = (
@@ -208,6 +209,8 @@ def _inbound_params(message: InboundMessage, now: float) -> Params:
         message.reply_to,
         message.quoted,
         message.mentions_bot,
+        encoded_file(message.file),
+        message.edits,
         now,
     )
 
@@ -235,6 +238,7 @@ def _outbound_params(message: OutboundMessage, now: float) -> Params:
         message.notice,
         message.thread,
         message.reply_to,
+        details_of(message),
         now,
     )
 
@@ -297,7 +301,7 @@ def waiting_query(room_id: RoomId, limit: int) -> Query:
     """The query of rows for `decode_waiting`."""
     return Query(
         "SELECT event_id, room_id, sender, sent_ts, msgtype, body, is_edit, thread, reply_to,"
-        " quoted, mentions, attempts FROM inbox"
+        " quoted, mentions, file, edits, attempts FROM inbox"
         " WHERE state = 'waiting' AND room_id = ? ORDER BY seq LIMIT ?",
         (room_id, limit),
     )
@@ -306,8 +310,8 @@ def waiting_query(room_id: RoomId, limit: int) -> Query:
 def unsent_query(room_id: RoomId, limit: int) -> Query:
     """The query of rows for `decode_outbound`."""
     return Query(
-        "SELECT txn_id, room_id, body, notice, thread, reply_to, tried_at, tried_by FROM outbox"
-        " WHERE state = 'unsent' AND room_id = ? ORDER BY seq LIMIT ?",
+        "SELECT txn_id, room_id, body, notice, thread, reply_to, tried_at, tried_by, details"
+        " FROM outbox WHERE state = 'unsent' AND room_id = ? ORDER BY seq LIMIT ?",
         (room_id, limit),
     )
 
@@ -342,7 +346,7 @@ def decode_json(value: bytes | None) -> JsonObject | None:
 def decode_waiting(row: Row) -> Waiting:
     """Decode a row of the inbox."""
     event_id, room_id, sender, sent_ts, msgtype, body, is_edit, *related, attempts = row
-    thread, reply_to, quoted, mentions = related
+    thread, reply_to, quoted, mentions, file, edits = related
     message = InboundMessage(
         event_id=EventId(event_id),
         room_id=RoomId(room_id),
@@ -355,15 +359,19 @@ def decode_waiting(row: Row) -> Waiting:
         reply_to=reply_to,
         quoted=quoted,
         mentions_bot=bool(mentions),
+        file=decoded_file(file),
+        edits=edits,
     )
     return Waiting(message, attempts)
 
 
 def decode_outbound(row: Row) -> OutboundMessage:
     """Decode a row of the outbox."""
-    txn_id, room_id, body, notice, thread, reply_to, tried_at, tried_by = row
+    txn_id, room_id, body, notice, thread, reply_to, tried_at, tried_by, details = row
     tried = None if tried_at is None else Attempt(tried_at, tried_by or "")
-    return OutboundMessage(txn_id, RoomId(room_id), body, bool(notice), thread, reply_to, tried)
+    room_id, notice = RoomId(room_id), bool(notice)
+    plain = OutboundMessage(txn_id, room_id, body, notice, thread, reply_to, tried)
+    return with_details(plain, details)
 
 
 def decode_intent(row: Row) -> Intent | None:

@@ -15,6 +15,7 @@ from actors.model import Instance, UserId
 from actors.ports import Homeserver, Ids, Platform, StateStore
 from actors.registry import Registry
 from actors.rules.addressing import Answers
+from actors.rules.formatting import Formatter, plain_parts
 from actors.runtime.background import Background
 from actors.runtime.system import ActorSystem
 from actors.runtime.transition_log import TransitionLog
@@ -57,6 +58,7 @@ def assemble(
     meter: Meter | None = None,
     where: str = "",
     clock: Callable[[], float] = anyio.current_time,
+    formatted: Formatter = plain_parts,
     bounds: Bounds = Bounds(),
 ) -> Bot:
     """Build a bot over the ports.
@@ -98,6 +100,7 @@ def assemble(
         meter=meter,
         clock=clock,
         homeserver_slots=anyio.CapacityLimiter(bounds.homeserver_slots),
+        formatted=formatted,
         bounds=bounds,
     )
     outbox.on_refusal = lambda room_id: services.tell_room(room_id, RoomChanged())

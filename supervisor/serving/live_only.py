@@ -19,6 +19,7 @@ from actors.model import (
 )
 from actors.port_errors import HomeserverUnavailable
 from actors.ports import Gap, Homeserver, Hydration, NewRoom, RecentPage, SyncDelta
+from supervisor.serving.contents_live_only import ContentsLiveOnly
 from supervisor.serving.refusals import Refusals
 
 
@@ -38,11 +39,17 @@ class LiveOnly:
         self._homeserver = homeserver
         self._gate = gate
         self._watch = refusals.watch
+        self._contents = ContentsLiveOnly(homeserver.contents, lambda: self._live, refusals)
 
     @property
     def me(self) -> UserId:
         """The bot's user id."""
         return self._homeserver.me
+
+    @property
+    def contents(self) -> ContentsLiveOnly:
+        """The messages, settings and files in rooms."""
+        return self._contents
 
     @property
     def _live(self) -> Homeserver:

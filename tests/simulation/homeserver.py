@@ -31,6 +31,7 @@ from tests.simulation.faults import Faults
 from tests.simulation.limits import RateLimit
 from tests.simulation.reading import read_snapshot, read_text, told_snapshot
 from tests.simulation.room import SimulatedRoom, forbid
+from tests.simulation.room_contents import SimulatedContents
 from tests.simulation.server import SimulatedServer
 from tests.simulation.syncing import has_news, read_delta, read_gap, read_recent
 
@@ -62,6 +63,7 @@ class SimulatedHomeserver:
         self.connection = Connection(
             server, me, device_id, faults=self.faults, token=token, gate=gate or Gate()
         )
+        self._contents = SimulatedContents(self.connection, me)
         self.closed = False
         self._hydrated_at = 0
         self._me = me
@@ -72,6 +74,11 @@ class SimulatedHomeserver:
     def me(self) -> UserId:
         """The bot's user id."""
         return self._me
+
+    @property
+    def contents(self) -> SimulatedContents:
+        """The messages, settings and files in rooms."""
+        return self._contents
 
     def healed(self) -> None:
         """End all faults of the server and of this client's requests."""

@@ -1,0 +1,44 @@
+"""The RoomContents port that the actors get: it writes only while the bot is live."""
+
+from collections.abc import Callable
+from typing import final
+
+from actors.model import ChatSettings, RoomId, SharedFile
+from actors.platform import File
+from actors.room_contents import RoomContents
+from actors.said import SaidPage
+from supervisor.serving.refusals import Refusals
+
+
+@final
+class ContentsLiveOnly:
+    """Implements `actors.ports.RoomContents`. `live` raises unless the bot is live."""
+
+    def __init__(
+        self, contents: RoomContents, live: Callable[[], object], refusals: Refusals
+    ) -> None:
+        self._contents = contents
+        self._live = live
+        self._watch = refusals.watch
+
+    async def history(self, room_id: RoomId, token: str | None) -> SaidPage:
+        """Read a page of what was said in a room."""
+        return await self._watch(self._contents.history(room_id, token), room_id)
+
+    async def settings_of(self, room_id: RoomId) -> ChatSettings:
+        """Read a chat's settings."""
+        return await self._watch(self._contents.settings_of(room_id), room_id)
+
+    async def write_settings(self, room_id: RoomId, settings: ChatSettings) -> None:
+        """Write a chat's settings."""
+        self._live()
+        await self._watch(self._contents.write_settings(room_id, settings), room_id)
+
+    async def download(self, file: SharedFile, *, limit: int, picture: bool = False) -> File:
+        """Read a file."""
+        return await self._watch(self._contents.download(file, limit=limit, picture=picture))
+
+    async def upload(self, file: File) -> SharedFile:
+        """Upload a file."""
+        self._live()
+        return await self._watch(self._contents.upload(file))
