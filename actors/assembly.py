@@ -19,6 +19,7 @@ from actors.messages import ActorKind, room_address
 from actors.meter import Meter
 from actors.model import ChatId, Nonce, PlatformChatId, RoomId, UserId
 from actors.owner.actor import UserActor
+from actors.platform_health import PlatformHealth
 from actors.ports import Homeserver, Ids, Platform, StateStore
 from actors.registry import Registry
 from actors.room.actor import RoomActor
@@ -122,6 +123,7 @@ def assemble(
         attachments=Attachments(homeserver, bounds),
         settings_of_chats=SettingsOfChats(homeserver),
         formatted=formatted,
+        platform_health=PlatformHealth(transitions.wall_clock),
         encryption=EncryptionWatch(homeserver, store, transitions.wall_clock, bounds),
         wall_clock=transitions.wall_clock,
         platform_slots=anyio.CapacityLimiter(bounds.platform_slots),

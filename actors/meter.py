@@ -18,6 +18,14 @@ class Meter(RuntimeMeter):
     """Answers of the homeserver by outcome: `ok`, or the name of the port's error."""
     malformed: int = 0
     """Parts of the homeserver's answers that were left out, because they could not be decoded."""
+    replies: Counter[str] = field(default_factory=Counter)
+    """Ended replies by outcome: `done`, `stopped`, `refused`, `failed`, and `retried` attempts."""
+    first_token: Histogram = field(default_factory=Histogram)
+    """How long the platform took to say the first word of a reply."""
+    reply: Histogram = field(default_factory=Histogram)
+    """How long the platform took for a whole reply."""
+    tokens: Counter[str] = field(default_factory=Counter)
+    """Tokens that replies took: `prompt` and `completion`."""
     beat_at: float = 0.0
     """When the serving loop last made progress, in anyio's time."""
 

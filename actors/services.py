@@ -15,6 +15,7 @@ from actors.gate import Gate
 from actors.histories import Histories
 from actors.messages import ActorKind, OwnerMessage, RoomMessage, owner_address, room_address
 from actors.model import RoomId, UserId
+from actors.platform_health import PlatformHealth
 from actors.port_errors import RateLimited
 from actors.ports import Homeserver, Ids, Platform, StateStore
 from actors.registry import Registry
@@ -56,6 +57,7 @@ class Services:
     attachments: Attachments
     settings_of_chats: SettingsOfChats
     formatted: Formatter
+    platform_health: PlatformHealth
     wall_clock: Callable[[], float]
     platform_slots: anyio.CapacityLimiter
     homeserver_slots: anyio.CapacityLimiter
