@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from actors.bounds import Bounds
-from actors.platform import Capabilities, Turn
+from actors.model import SharedFile
+from actors.platform import Capabilities, File, Turn
 from actors.ports import Homeserver
 from actors.rules.history import Drafts
 
@@ -30,3 +31,7 @@ class Attachments:
             Turn(draft.role, draft.text, draft.speaker, draft.quoted) for draft in drafts.turns
         )
         return Loaded(tuple(turns))
+
+    async def keep(self, file: File) -> SharedFile:
+        """Upload a file of an answer, to show it in the room. Raises the errors of `upload`."""
+        return await self._homeserver.contents.upload(file)
