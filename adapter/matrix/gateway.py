@@ -55,12 +55,12 @@ from adapter.matrix.provisioning import (
     join_rules_content,
     link_content,
 )
-from adapter.matrix.proxy import Proxy, ThroughProxy
 from adapter.matrix.room_contents import RoomContents
 from adapter.matrix.rooms import RoomReader
 from adapter.matrix.session import SessionFile
 from adapter.matrix.wire import delta_of
 from adapter.matrix.words import text_of_event
+from adapter.proxy import Proxy, ThroughProxy
 
 DEFAULT_DEVICE_ID: Final = "SURFACESBOT"
 
