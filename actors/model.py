@@ -199,6 +199,7 @@ class ChatContext:
 class SharedFile:
     """A file in a room: its `mxc://` address, and what the message says about it.
 
+    `mxc` is empty if the bot can't read the file: it is `encrypted`, or has no valid address.
     `size` is in bytes; 0 if the message does not say it. `voice` says that it is a voice message.
     """
 
@@ -207,6 +208,7 @@ class SharedFile:
     mime_type: str
     size: int = 0
     voice: bool = False
+    encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
