@@ -55,6 +55,8 @@ class Bounds:
     """How many characters of a text that a message replies to go to the platform."""
     confirm_within_s: float = 60.0
     """`!yes` answers `!archive` within this time."""
+    settings_rooms: int = 2_000
+    """The settings of this many chats are kept in memory."""
     exchange: ExchangeLimits = ExchangeLimits()
     """When an exchange with one sender is taken for one between programs."""
     exchange_senders: int = 64

@@ -12,6 +12,7 @@ from tests.loops import BOTH_LOOPS
 from tests.simulation.contract import (
     ReadingContract,
     SessionContract,
+    SettingsContract,
     SyncContract,
     WritingContract,
 )
@@ -120,6 +121,10 @@ class TestSession(SessionContract):
 
 
 class TestReading(ReadingContract):
+    pass
+
+
+class TestSettings(SettingsContract):
     pass
 
 

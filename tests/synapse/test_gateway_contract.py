@@ -20,6 +20,7 @@ from demo.synapse import ThrowawaySynapse
 from tests.simulation.contract import (
     ReadingContract,
     SessionContract,
+    SettingsContract,
     SyncContract,
     WritingContract,
 )
@@ -122,6 +123,10 @@ class TestSession(SessionContract):
 
 
 class TestReading(ReadingContract):
+    pass
+
+
+class TestSettings(SettingsContract):
     pass
 
 
