@@ -2,9 +2,9 @@
 
 from actors.model import DEFAULT_CHAT_SETTINGS, ChatSettings, RoomId, SharedFile, UserId
 from actors.platform import File
-from actors.port_errors import HomeserverRefused
 from actors.said import SaidPage
 from adapter.matrix.connection import Connection
+from adapter.matrix.media import Media
 
 
 class RoomContents:
@@ -13,6 +13,7 @@ class RoomContents:
     def __init__(self, connection: Connection, me: UserId) -> None:
         self._http = connection
         self._me = me
+        self._media = Media(connection)
 
     async def history(self, room_id: RoomId, token: str | None) -> SaidPage:
         """One page of what was said before `token`, or up to now without one."""
@@ -28,10 +29,9 @@ class RoomContents:
         """Write the settings of one chat."""
 
     async def download(self, file: SharedFile, *, limit: int, picture: bool = False) -> File:
-        """The bytes of a file."""
-        del limit, picture
-        raise HomeserverRefused(404, "M_NOT_FOUND", file.mxc)
+        """The bytes of a file, or of a small version of a picture."""
+        return await self._media.download(file, limit=limit, picture=picture)
 
     async def upload(self, file: File) -> SharedFile:
         """Upload a file."""
-        return SharedFile("mxc://", file.name, file.mime_type, len(file.data))
+        return await self._media.upload(file)
