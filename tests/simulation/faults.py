@@ -9,6 +9,7 @@ from typing import Final
 
 from actors.model import RoomId
 from actors.ports import Homeserver
+from actors.room_contents import RoomContents
 
 
 class Fault(StrEnum):
@@ -88,7 +89,7 @@ class Faults:
         self, method: str, fault: Fault, *, room_id: RoomId | None = None, times: int = 1
     ) -> None:
         """Plan a fault for the next calls of a port method; with `room_id`, for that room only."""
-        if not hasattr(Homeserver, method):
+        if not hasattr(Homeserver, method) and not hasattr(RoomContents, method):
             raise ValueError(f"The port has no method {method}")
         self._planned.extend(_Planned(method, fault, room_id) for _ in range(times))
 
