@@ -11,11 +11,11 @@ from actors.model import (
     UserId,
 )
 from actors.platform import File
-from actors.port_errors import HomeserverRefused
 from actors.rules.setting_values import settings_content
 from actors.said import SaidPage
 from adapter.matrix.bodies import Acknowledged
 from adapter.matrix.connection import Connection, path_to
+from adapter.matrix.media import Media
 from adapter.matrix.pacing import Pace
 from adapter.matrix.rooms import RoomReader
 
@@ -28,6 +28,7 @@ class RoomContents:
         self._me = me
         self._pace = pace
         self._rooms = RoomReader(connection, me)
+        self._media = Media(connection)
 
     async def history(self, room_id: RoomId, token: str | None) -> SaidPage:
         """One page of what was said before `token`, or up to now without one."""
@@ -48,10 +49,9 @@ class RoomContents:
         await self._pace.send(partial(self._http.request, "PUT", path, Acknowledged, content))
 
     async def download(self, file: SharedFile, *, limit: int, picture: bool = False) -> File:
-        """The bytes of a file."""
-        del limit, picture
-        raise HomeserverRefused(404, "M_NOT_FOUND", file.mxc)
+        """The bytes of a file, or of a small version of a picture."""
+        return await self._media.download(file, limit=limit, picture=picture)
 
     async def upload(self, file: File) -> SharedFile:
         """Upload a file."""
-        return SharedFile("mxc://", file.name, file.mime_type, len(file.data))
+        return await self._media.upload(file)

@@ -18,8 +18,11 @@ from actors.model import (
     Generation,
     Invite,
     OutboundMessage,
+    SharedFile,
 )
+from actors.platform import File
 from actors.port_errors import HomeserverRefused, PositionLost
+from tests.pictures import png, size_of
 from tests.simulation.contract_world import (
     World,
     bodies,
@@ -33,6 +36,7 @@ from tests.simulation.contract_world import (
     space_for,
     sync_until,
 )
+from tests.simulation.media import content_of
 
 
 @pytest.mark.anyio
@@ -679,3 +683,53 @@ class WritingContract:
         await world.homeserver.set_typing(room_id, typing=True)
         await world.homeserver.set_typing(room_id, typing=False)
         await world.homeserver.mark_read(room_id, event_id)
+
+
+CAT = File("cat.png", "image/png", png(1000, 900))
+NOTES = File("notes.txt", "text/plain", b"milk, bread")
+LIMIT = 100_000
+
+
+@pytest.mark.anyio
+class FilesContract:
+    async def test_a_file_that_a_person_shows_is_told_and_read(self, world: World) -> None:
+        room_id = await shared_room(world)
+        position = (await world.homeserver.hydrate()).position
+        mxc = await world.alice.upload(NOTES)
+        await world.alice.write(room_id, content_of(NOTES, mxc, "what is missing?"))
+        delta = await sync_until(world.homeserver, position, says("what is missing?"))
+        (message,) = of_room(delta, room_id).messages
+        expected = SharedFile(mxc, "notes.txt", "text/plain", len(NOTES.data))
+        assert (message.file, message.msgtype) == (expected, "m.text")
+        assert await world.homeserver.contents.download(expected, limit=LIMIT) == NOTES
+
+    async def test_a_large_picture_is_read_as_a_small_one(self, world: World) -> None:
+        shared = SharedFile(await world.alice.upload(CAT), "cat.png", "image/png", len(CAT.data))
+        found = await world.homeserver.contents.download(shared, limit=2**20, picture=True)
+        width, height = size_of(found.data)
+        assert (found.name, found.mime_type) == ("cat.png", "image/png")
+        assert 0 < width <= 800
+        assert 0 < height <= 600
+        whole = await world.homeserver.contents.download(shared, limit=2**20)
+        assert whole.data == CAT.data
+
+    async def test_what_is_too_large_or_gone_is_refused(self, world: World) -> None:
+        contents = world.homeserver.contents
+        shared = SharedFile(await world.alice.upload(NOTES), "notes.txt", "text/plain")
+        with pytest.raises(HomeserverRefused, match="M_TOO_LARGE"):
+            await contents.download(shared, limit=len(NOTES.data) - 1)
+        with pytest.raises(HomeserverRefused, match="M_NOT_FOUND"):
+            await contents.download(replace(shared, mxc=f"{shared.mxc}0"), limit=LIMIT)
+        with pytest.raises(HomeserverRefused, match="M_NOT_FOUND"):
+            await contents.download(
+                replace(shared, mxc=f"{shared.mxc}0"), limit=LIMIT, picture=True
+            )
+
+    async def test_an_uploaded_file_can_be_read(self, world: World) -> None:
+        shared = await world.homeserver.contents.upload(NOTES)
+        assert replace(shared, mxc="") == SharedFile("", "notes.txt", "text/plain", 11)
+        assert await world.homeserver.contents.download(shared, limit=LIMIT) == NOTES
+
+    async def test_a_repeated_upload_is_another_file(self, world: World) -> None:
+        first = await world.homeserver.contents.upload(NOTES)
+        assert (await world.homeserver.contents.upload(NOTES)).mxc != first.mxc

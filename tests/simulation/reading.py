@@ -16,6 +16,7 @@ from actors.model import (
 from actors.rules.marker import owner_named, parse_marker
 from actors.rules.setting_values import parse_settings
 from tests.simulation.events import MALFORMED, Content, Event
+from tests.simulation.media import read_caption, read_file
 from tests.simulation.room import SimulatedRoom
 
 HEROES = 5
@@ -84,19 +85,22 @@ def read_message(event: Event) -> InboundMessage | None:
     relation = event.content.get("m.relates_to")
     relation = relation if isinstance(relation, dict) else {}
     named = relation.get("m.in_reply_to", {}).get("event_id")
-    quote, mark, text = (_text(event.content, "body") or "").rpartition("\n\n")
+    caption = read_caption(event.content)
+    body = _text(event.content, "body") or "" if caption is None else caption
+    quote, mark, text = body.rpartition("\n\n")
     is_reply = named is not None and not relation.get("is_falling_back")
     return InboundMessage(
         event_id=event.event_id,
         room_id=event.room_id,
         sender=event.sender,
         sent_ts=event.origin_server_ts,
-        msgtype=_text(event.content, "msgtype") or "",
+        msgtype="m.text" if caption else _text(event.content, "msgtype") or "",
         body=text if quote.startswith("> <") else f"{quote}{mark}{text}",
         is_edit=relation.get("rel_type") == "m.replace",
         thread=relation.get("event_id") if relation.get("rel_type") == "m.thread" else None,
         reply_to=named if is_reply else None,
         quoted=quote.partition("> ")[2].partition("> ")[2] if quote.startswith("> <") else "",
+        file=read_file(event.content),
     )
 
 

@@ -12,7 +12,7 @@ from actors.model import (
     UserId,
 )
 from actors.platform import File
-from actors.port_errors import HomeserverRefused
+from actors.rules.file_types import type_of
 from actors.rules.setting_values import settings_content
 from actors.said import SaidPage
 from tests.simulation.connection import Connection
@@ -53,7 +53,12 @@ class SimulatedContents:
         await self._set_state("write_settings", room_id, entry)
 
     async def download(self, file: SharedFile, *, limit: int, picture: bool = False) -> File:
-        raise HomeserverRefused(404, "M_NOT_FOUND", file.mxc)
+        def read() -> File:
+            return self._connection.media.download(file.mxc, limit, picture=picture)
+
+        found = await self._connection.read("download", read)
+        return File(file.name, type_of(found.data, file.mime_type), found.data)
 
     async def upload(self, file: File) -> SharedFile:
-        return SharedFile("mxc://", file.name, file.mime_type, len(file.data))
+        mxc = await self._connection.write("upload", lambda: self._connection.media.upload(file))
+        return SharedFile(mxc, file.name, file.mime_type, len(file.data))
