@@ -51,10 +51,10 @@ async def check_platform(
     if name == ECHO:
         return [_ONLY_REPEATS]
     asked = _Asked(make)
-    with anyio.move_on_after(bounds.platform_check_s):
+    with anyio.move_on_after(bounds.check_within_s):
         await asked.wait_showing(progress)
     if not asked.outcome.done():
-        return [_silent(name, bounds.platform_check_s)]
+        return [_silent(name, bounds.check_within_s)]
     await asked.wait_for_close()
     try:
         return _about(name, asked.outcome.result())

@@ -27,7 +27,7 @@ from supervisor.app.platform_check import LISTED, check_platform
 from supervisor.settings import SettingsRefused
 
 pytestmark = pytest.mark.anyio
-SOON = replace(Bounds(), platform_check_s=0.3)
+SOON = replace(Bounds(), check_within_s=0.3)
 
 
 @pytest.fixture
