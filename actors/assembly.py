@@ -114,7 +114,7 @@ def assemble(
     homeserver_slots = homeserver_slots or anyio.CapacityLimiter(bounds.homeserver_slots)
     histories = Histories(homeserver, store, bounds)
     attachments = Attachments(homeserver, bounds)
-    settings_of_chats = SettingsOfChats(homeserver)
+    settings_of_chats = SettingsOfChats(homeserver, bounds)
     health = PlatformHealth(platform, system.background, transitions.wall_clock, random, bounds)
     learned = Learned()
 

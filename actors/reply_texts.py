@@ -8,6 +8,7 @@ from typing import Final
 class ReplyTexts:
     """A part of the catalogue of one language. `str.format` fills the fields in braces."""
 
+    exchange_paused: str
     platform_busy: str
     platform_unavailable: str
     platform_misconfigured: str
@@ -15,12 +16,14 @@ class ReplyTexts:
     model_refused: str
     answer_cut: str
     answer_filtered: str
-    files_lost: str
-    files_left_out: str
     conversation_trimmed: str
 
 
 ENGLISH: Final = ReplyTexts(
+    exchange_paused=(
+        "{sender} answers me faster than people do, so I don't answer {sender} here for a while. "
+        "This keeps two programs from talking to each other without end."
+    ),
     platform_busy="I am asked a lot at the moment. Your message waits; I answer as soon as I can.",
     platform_unavailable=(
         "What I answer with can't be reached at the moment. Your messages wait; I answer them in "
@@ -34,8 +37,6 @@ ENGLISH: Final = ReplyTexts(
     model_refused="There is no model {model} here. !model shows the models to choose from.",
     answer_cut="(The answer was cut off here, because it reached the length limit.)",
     answer_filtered="(A content filter ended this answer.)",
-    files_lost="(The server did not take a file of this answer: {names})",
-    files_left_out="(I can't read this, and left it out: {names})",
     conversation_trimmed=(
         "(This conversation has become too long for me as a whole: from now on I no longer see "
         "its beginning. !forget makes a clean start.)"
@@ -43,6 +44,10 @@ ENGLISH: Final = ReplyTexts(
 )
 
 RUSSIAN: Final = ReplyTexts(
+    exchange_paused=(
+        "{sender} отвечает мне быстрее, чем пишут люди, поэтому некоторое время я не отвечаю здесь "
+        "{sender}. Так две программы не будут переписываться без конца."
+    ),
     platform_busy="Сейчас у меня много запросов. Ваше сообщение ждёт, я отвечу, как только смогу.",
     platform_unavailable=(
         "Сейчас недоступно то, с помощью чего я отвечаю. Ваши сообщения ждут, я отвечу на них по "
@@ -56,8 +61,6 @@ RUSSIAN: Final = ReplyTexts(
     model_refused="Модели {model} здесь нет. Какие модели есть, покажет !model.",
     answer_cut="(Ответ здесь обрывается, потому что достиг предела длины.)",
     answer_filtered="(Этот ответ прервал фильтр содержимого.)",
-    files_lost="(Сервер не принял файл из этого ответа: {names})",
-    files_left_out="(Это я прочитать не могу, поэтому ответ без учёта файлов: {names})",
     conversation_trimmed=(
         "(Беседа стала для меня слишком длинной: теперь я больше не вижу её начала. "
         "!forget начнёт с чистого листа.)"

@@ -1,67 +1,35 @@
 """What the bot has learned about the platform's models: kept in memory, and learned again."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from typing import Final
 
-from actors.platform import Turn
+from actors.model import RoomId
 from actors.rules.tokens import learned_factor
 
 MODELS: Final = 64
 """About how many models the bot remembers something; of more, those used last."""
 
 
-@dataclass(slots=True)
-class AboutModel:
-    """What is known of one model. `factor` is how many of its tokens an estimated one is."""
-
-    factor: float = 1.0
-    refuses: set[str] = field(default_factory=set)
-    """Patterns of MIME types that it does not take."""
-
-
 class Learned:
-    """What is known of each model."""
+    """How models count tokens, and which conversations have become too long for them."""
 
     def __init__(self) -> None:
-        self._models: OrderedDict[str | None, AboutModel] = OrderedDict()
+        self._factors: OrderedDict[str | None, float] = OrderedDict()
+        self._trimmed: set[RoomId] = set()
 
-    def about(self, model: str | None) -> AboutModel:
-        """What is known of a model; None is the platform's own choice."""
-        known = self._models.setdefault(model, AboutModel())
-        self._models.move_to_end(model)
-        if len(self._models) > MODELS:
-            self._models.popitem(last=False)
-        return known
+    def factor(self, model: str | None) -> float:
+        """How many tokens of a model an estimated one is; None is the platform's own choice."""
+        return self._factors.get(model, 1.0)
 
     def note_tokens(self, model: str | None, estimated: float, counted: int) -> None:
         """Note how many tokens the platform counted."""
-        known = self.about(model)
-        known.factor = learned_factor(known.factor, estimated, counted)
+        self._factors[model] = learned_factor(self.factor(model), estimated, counted)
+        self._factors.move_to_end(model)
+        if len(self._factors) > MODELS:
+            self._factors.popitem(last=False)
 
-
-def without(
-    turns: Sequence[Turn], refused: Collection[str]
-) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
-    """The turns without attachments that match a pattern, and the names left out of the last one.
-
-    The text of a turn names what was left out of it.
-    """
-    lighter = tuple(_without(turn, refused) for turn in turns)
-    kept = lighter[-1].attachments
-    return lighter, tuple(file.name for file in turns[-1].attachments if file not in kept)
-
-
-def _without(turn: Turn, refused: Collection[str]) -> Turn:
-    kept = tuple(
-        file
-        for file in turn.attachments
-        if not any(fnmatchcase(file.mime_type, pattern) for pattern in refused)
-    )
-    if len(kept) == len(turn.attachments):
-        return turn
-    names = (f"[file: {file.name}]" for file in turn.attachments if file not in kept)
-    text = "\n".join([turn.text, *names]) if turn.text else "\n".join(names)
-    return replace(turn, text=text, attachments=kept)
+    def begins_to_trim(self, room_id: RoomId, *, trimmed: bool) -> bool:
+        """Whether a room's conversation is cut from now on, and was not before."""
+        begins = trimmed and room_id not in self._trimmed
+        (self._trimmed.add if trimmed else self._trimmed.discard)(room_id)
+        return begins

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass, replace
+from typing import Final
 
 import anyio
 
@@ -10,26 +11,31 @@ from actors.bounds import Bounds
 from actors.chat_settings import SettingsOfChats
 from actors.histories import Histories
 from actors.model import ChatSettings, EventId, InboundMessage, PlatformChatId
-from actors.platform import Ask, Capabilities, Platform, Role, Turn
+from actors.platform import Ask, Platform, Role, Turn
 from actors.ports import Homeserver
-from actors.replies.learned import Learned, without
+from actors.replies.learned import Learned
 from actors.replies.quotes import text_replied_to
 from actors.replies.values import Question
+from actors.rules.files import Refusal
 from actors.rules.history import Budget, Draft, Drafts
 from actors.rules.tokens import estimated_tokens
+
+_THREADS: Final = uuid.UUID("6d0c7ac6-2c7d-4f4b-9a0e-0b6a3c1f6a55")
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """An ask, and what the person is to know about it.
 
-    `estimated` is the number of tokens of its texts, as the bot estimates them.
+    `estimated` is the number of tokens of its texts, as the bot estimates them. `left_out` are the
+    files of the question that the platform does not get; if nothing remains of it, it is `empty`.
     """
 
     ask: Ask
     estimated: float
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[Refusal, ...] = ()
     trimmed: bool = False
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,31 +63,31 @@ class Preparing:
         A platform that keeps the history gets the question alone, unless it is `fresh`. Raises the
         errors of the homeserver.
         """
-        asked, known = question.asked, self.learned.about(settings.model)
+        asked, factor = question.asked, self.learned.factor(settings.model)
         quoted = await text_replied_to(asked, self.homeserver, self.homeserver_slots, self.bounds)
         asked = replace(asked, quoted=quoted)
         if fresh:
-            left = tokens - known.factor * estimated_tokens(settings.system or "")
-            drafts = await self.histories.drafts(asked, Budget(max(int(left), 1), known.factor))
+            left = tokens - factor * estimated_tokens(settings.system or "")
+            drafts = await self.histories.drafts(asked, Budget(max(int(left), 1), factor))
         else:
             drafts = _alone(asked)
         if drafts is None:
             return None
-        loaded = await self.attachments.load(drafts, self.platform.capabilities)
-        turns, left_out = without(loaded.turns, known.refuses)
+        capabilities = self.platform.capabilities
+        loaded = await self.attachments.load(drafts, capabilities, settings.model)
         ask = Ask(
             chat=conversation_of(question.chat, question.asked.thread),
             key=question.key,
             attempt=question.failed + 1,
-            turns=turns,
+            turns=loaded.turns,
             owner=question.owner,
             fresh=fresh,
             system=settings.system,
             model=settings.model,
             temperature=settings.temperature,
         )
-        left_out = tuple(dict.fromkeys((*loaded.refused, *left_out)))
-        return Prepared(ask, _estimated(turns, settings), left_out, drafts.trimmed)
+        estimated = _estimated(loaded.turns, settings)
+        return Prepared(ask, estimated, loaded.refusals, drafts.trimmed, loaded.empty)
 
 
 def _alone(asked: InboundMessage) -> Drafts:
@@ -99,11 +105,3 @@ def conversation_of(chat: PlatformChatId, thread: EventId | None) -> PlatformCha
     if thread is None:
         return chat
     return PlatformChatId(str(uuid.uuid5(_THREADS, f"{chat}/{thread}")))
-
-
-_THREADS = uuid.UUID("6d0c7ac6-2c7d-4f4b-9a0e-0b6a3c1f6a55")
-
-
-def keeps_history(capabilities: Capabilities) -> bool:
-    """Whether the platform is asked without the history at first."""
-    return capabilities.keeps_history

@@ -1,14 +1,14 @@
 """One reply: asks the platform until it has answered, and does what its errors ask for."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
 import anyio
 import structlog
 
-from actors.model import ChatSettings, SharedFile, TokensUsed
-from actors.platform import File
+from actors.model import ChatSettings, TokensUsed
+from actors.platform import Ask, File, Reason
 from actors.platform_health import PlatformState
 from actors.port_errors import (
     ContextTooLong,
@@ -34,6 +34,7 @@ from actors.replies.values import (
     Dropped,
     Failed,
     ModelRefused,
+    NotSent,
     Occasion,
     Outcome,
     Piece,
@@ -41,6 +42,7 @@ from actors.replies.values import (
     Refused,
     TooLong,
 )
+from actors.rules.files import is_accepted
 
 _log = structlog.get_logger()
 
@@ -107,6 +109,8 @@ class Reply:
         prepared = await self._of_homeserver(lambda: self._prepared(settings))
         if prepared is None:
             return Dropped()
+        if prepared.empty:
+            return Answered(reason=Reason.STOP, left_out=prepared.left_out)
         try:
             await self._ask_platform(prepared)
         except (ContextTooLong, Unsupported, ConversationLost, PlatformRefused) as error:
@@ -169,10 +173,8 @@ class Reply:
             case ContextTooLong(limit=limit, sent=sent):
                 return self._trim(limit, sent, prepared)
             case Unsupported(mime_types=mime_types):
-                refused = mime_types or ("*",)
-                known = self._tools.learned.about(ask.model).refuses
-                if not known.issuperset(refused):
-                    known.update(refused)
+                if _has_one_of(ask, mime_types or ("*",)):
+                    self._tools.attachments.note_unsupported(ask.model, mime_types)
                     return None
             case ConversationLost():
                 if not ask.fresh:
@@ -189,8 +191,7 @@ class Reply:
             return TooLong()
         self._trims += 1
         self._fresh = True
-        factor = tools.learned.about(ask.model).factor
-        used = prepared.estimated * factor
+        used = prepared.estimated * tools.learned.factor(ask.model)
         self._tokens = min(limit * HEADROOM, used * HEADROOM) if limit else used / 2
         return None
 
@@ -212,35 +213,24 @@ class Reply:
             tools.meter.tokens["completion"] += tokens.completion
             if prepared.ask.fresh:
                 tools.learned.note_tokens(settings.model, prepared.estimated, tokens.prompt)
-        pieces, lost = await self._uploaded()
+        room_id = self.question.room_id
         return Answered(
-            pieces=pieces,
+            pieces=tuple([await self._in_room(piece) for piece in self._growing.pieces]),
             reason=self._growing.reason,
             tokens=tokens,
             left_out=prepared.left_out,
-            lost=lost,
-            trimmed=prepared.trimmed,
+            trimmed=tools.learned.begins_to_trim(room_id, trimmed=prepared.trimmed),
         )
 
-    async def _uploaded(self) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
-        """The pieces of the answer with its files in the room, and the names of refused files."""
-        pieces: list[Piece] = []
-        lost: list[str] = []
-        for piece in self._growing.pieces:
-            if isinstance(piece, str):
-                pieces.append(piece)
-            elif (kept := await self._upload(piece)) is not None:
-                pieces.append(kept)
-            else:
-                lost.append(piece.name)
-        return tuple(pieces), tuple(lost)
-
-    async def _upload(self, file: File) -> SharedFile | None:
+    async def _in_room(self, piece: str | File) -> Piece:
+        """A piece of the answer as the room can show it: a file is uploaded."""
+        if isinstance(piece, str):
+            return piece
         try:
-            return await self._of_homeserver(lambda: self._tools.attachments.keep(file))
+            return await self._of_homeserver(lambda: self._tools.attachments.keep(piece))
         except HomeserverRefused as refusal:
             _log.warning("upload_refused", room_id=self.question.room_id, reason=str(refusal))
-            return None
+            return NotSent(piece.name, refusal)
 
     # ------------------------------------------------------------ waiting
 
@@ -313,3 +303,8 @@ class Reply:
             yield
         finally:
             self.waits = False
+
+
+def _has_one_of(ask: Ask, mime_types: Sequence[str]) -> bool:
+    files = (file for turn in ask.turns for file in turn.attachments)
+    return any(is_accepted(file.mime_type, mime_types) for file in files)

@@ -12,6 +12,7 @@ import structlog
 from actors.messages import ReplyDone, ReplyFailed, ReplyWaits
 from actors.model import EventId, RoomId
 from actors.replies.reply import Reply
+from actors.replies.slots import Slots
 from actors.replies.tools import Tools
 from actors.replies.values import Answered, Dropped, Failed, Outcome, Question
 from actors.runtime.boundary import attempt
@@ -69,6 +70,11 @@ class Replies:
         self._note_end()
 
     # ------------------------------------------------------------ for everyone
+
+    @property
+    def slots(self) -> Slots:
+        """The slots for questions that the platform works on."""
+        return self._tools.slots
 
     def running(self, room_id: RoomId) -> EventId | None:
         """The question of the reply in work in a room."""
@@ -150,15 +156,13 @@ class Replies:
     def _count(self, question: Question, outcome: Outcome) -> None:
         replies = self._tools.meter.replies
         match outcome:
-            case Answered(reason=None):
+            case Answered(reason=None) | Dropped():
                 replies["stopped"] += 1
             case Answered():
                 replies["done"] += 1
             case Failed():
                 is_last = question.failed + 1 >= self._tools.bounds.attempts
                 replies["failed" if is_last else "retried"] += 1
-            case Dropped():
-                replies["dropped"] += 1
             case _:
                 replies["refused"] += 1
 

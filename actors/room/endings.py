@@ -9,21 +9,23 @@ from actors.replies.values import (
     Answered,
     Dropped,
     ModelRefused,
+    NotSent,
     Occasion,
     Piece,
     Question,
     Refused,
     TooLong,
 )
-from actors.reply_texts import ReplyTexts
 from actors.room.asked import reply_message
+from actors.rules.files import about_refusals, not_sent
 from actors.rules.formatting import Formatter
+from actors.texts import Texts
 
 
 def messages_of(
     question: Question,
     outcome: Answered | Refused | TooLong | ModelRefused | Dropped,
-    texts: ReplyTexts,
+    texts: Texts,
     formatted: Formatter,
 ) -> list[OutboundMessage]:
     """The messages that an ended reply sends into its room, in order."""
@@ -33,31 +35,31 @@ def messages_of(
         case Refused(say):
             return [_no_answer(question, say)]
         case TooLong():
-            return [_no_answer(question, texts.question_too_long)]
+            return [_no_answer(question, texts.replies.question_too_long)]
         case ModelRefused(model):
-            return [_no_answer(question, texts.model_refused.format(model=model))]
+            return [_no_answer(question, texts.replies.model_refused.format(model=model))]
         case Dropped():
             return []
 
 
-def notice_of(question: Question, occasion: Occasion, texts: ReplyTexts) -> OutboundMessage:
+def notice_of(question: Question, occasion: Occasion, texts: Texts) -> OutboundMessage:
     """The notice that a reply takes its time. A question has at most one for each occasion."""
     match occasion:
         case Occasion.BUSY:
-            return _note(question, occasion, texts.platform_busy)
+            return _note(question, occasion, texts.replies.platform_busy)
         case Occasion.UNAVAILABLE:
-            return _note(question, occasion, texts.platform_unavailable)
+            return _note(question, occasion, texts.replies.platform_unavailable)
         case Occasion.MISCONFIGURED:
-            return _note(question, occasion, texts.platform_misconfigured)
+            return _note(question, occasion, texts.replies.platform_misconfigured)
 
 
 def _answer(
-    question: Question, answered: Answered, texts: ReplyTexts, formatted: Formatter
+    question: Question, answered: Answered, texts: Texts, formatted: Formatter
 ) -> list[OutboundMessage]:
     state = ReplyState.STOPPED if answered.reason is None else ReplyState.DONE
     parts = [
         replace(part, txn_id=f"{question.key}.{number}", state=state)
-        for number, part in enumerate(_parts(question, answered.pieces, formatted))
+        for number, part in enumerate(_parts(question, answered.pieces, texts, formatted))
     ]
     if parts:
         parts[0] = replace(parts[0], tokens=answered.tokens)
@@ -69,28 +71,29 @@ def _answer(
 
 
 def _parts(
-    question: Question, pieces: tuple[Piece, ...], formatted: Formatter
+    question: Question, pieces: tuple[Piece, ...], texts: Texts, formatted: Formatter
 ) -> Iterator[OutboundMessage]:
     for piece in pieces:
         if isinstance(piece, SharedFile):
             yield replace(reply_message(question.message, "", piece.name), file=piece)
+        elif isinstance(piece, NotSent):
+            said = not_sent(piece.name, piece.refusal, texts)
+            yield reply_message(question.message, "", said)
         else:
             for part in formatted(piece):
                 yield replace(reply_message(question.message, "", part.body), html=part.html)
 
 
-def _notes(answered: Answered, texts: ReplyTexts) -> Iterator[tuple[str, str]]:
+def _notes(answered: Answered, texts: Texts) -> Iterator[tuple[str, str]]:
     """What the person is told about an answer, each with a name for its transaction id."""
     if answered.reason is Reason.LENGTH:
-        yield "cut", texts.answer_cut
+        yield "cut", texts.replies.answer_cut
     if answered.reason is Reason.FILTER:
-        yield "filtered", texts.answer_filtered
-    if answered.lost:
-        yield "lost", texts.files_lost.format(names=", ".join(answered.lost))
+        yield "filtered", texts.replies.answer_filtered
     if answered.left_out:
-        yield "left_out", texts.files_left_out.format(names=", ".join(answered.left_out))
+        yield "left_out", about_refusals(answered.left_out, texts)
     if answered.trimmed:
-        yield "trimmed", texts.conversation_trimmed
+        yield "trimmed", texts.replies.conversation_trimmed
 
 
 def _no_answer(question: Question, say: str) -> OutboundMessage:

@@ -134,7 +134,7 @@ class Inbox:
             return await self._conversation.respond(message, desired)
         if hearing is Hearing.PAUSE and is_first:
             asked = Asked(self._room_id, self._services, message, desired)
-            return asked.say(asked.texts.exchange_paused.format(sender=message.sender))
+            return asked.say(asked.texts.replies.exchange_paused.format(sender=message.sender))
         return Response()
 
     # ------------------------------------------------------------ the room's reply
@@ -160,7 +160,7 @@ class Inbox:
         self._note_answer(reply.question.message, waiting)
 
     async def _tell_delay(self, reply: Reply) -> None:
-        texts, occasions = self._services.texts.replies, tuple(reply.occasions)
+        texts, occasions = self._services.texts, tuple(reply.occasions)
         if occasions:
             notices = (notice_of(reply.question, each, texts) for each in occasions)
             await self._commit([QueueMessage(notice) for notice in notices])
@@ -171,7 +171,7 @@ class Inbox:
         outcome, services = reply.outcome, self._services
         if outcome is None or isinstance(outcome, Failed):
             raise ValueError(outcome)
-        said = messages_of(reply.question, outcome, services.texts.replies, services.formatted)
+        said = messages_of(reply.question, outcome, services.texts, services.formatted)
         return [FinishMessage(reply.question.key), *map(QueueMessage, said)]
 
     async def note_failure(self, error: Exception) -> None:

@@ -1,4 +1,8 @@
 """The chat platforms that answer messages.
 
+- `discreet`: wraps any platform, so that no secret is in its errors and notes.
 - `echo`: repeats each message; the default.
+- `simple`: the helper for platforms with a single method.
+- `webhook`: asks a receiver that other people write.
+- `contract`: the tests that every platform passes; plugins import it.
 """
