@@ -450,19 +450,19 @@ def test_check_prints_no_secret_that_a_server_repeats(
     assert capsys.readouterr().out == ("WRONG the server says: bad key [redacted]: [redacted]\n")
 
 
-@pytest.mark.parametrize("arguments", [(), ("--keep",)])
+@pytest.mark.parametrize("arguments", [(), ("--keep",), ("--model",), ("--keep", "--model")])
 def test_demo_needs_no_settings_and_ends_as_the_story_ends(
     arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[bool] = []
+    asked: list[tuple[bool, bool]] = []
 
-    async def tell_story(*, keep: bool) -> int:
-        asked.append(keep)
+    async def tell_story(*, keep: bool, with_model: bool) -> int:
+        asked.append((keep, with_model))
         return 1
 
     monkeypatch.setattr("demo.story.tell_story", tell_story)
     assert ends_with("demo", *arguments) == 1
-    assert asked == [bool(arguments)]
+    assert asked == [("--keep" in arguments, "--model" in arguments)]
 
 
 def test_demo_says_where_it_is_to_be_had_when_the_program_was_installed_without_it(
