@@ -13,7 +13,7 @@ REPLY_BOUNDS_S: Final = (
 )  # fmt: skip
 """A platform takes between an instant and an hour."""
 REPLY_OUTCOMES: Final = ("done", "stopped", "refused", "failed", "dropped", "retried")
-"""The outcomes of replies: `failed` is given up, `retried` is not, and to `dropped` nothing is said."""
+"""The outcomes of replies: `failed` is given up, `retried` is not, and `dropped` is not said."""
 TOKEN_KINDS: Final = ("prompt", "completion")
 """The kinds of tokens that a reply takes."""
 
