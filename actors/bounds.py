@@ -206,7 +206,7 @@ class Bounds:
     life."""
     silent_s: float = 60.0
     """A process without a sign of life for this long is not healthy."""
-    check_within_s: float = 120.0
+    check_within_s: float = 300.0
     """`check` waits this long, at most, for the platform: a slow model may be loading."""
 
     # The status page
