@@ -78,6 +78,11 @@ class ModelServer(ABC):
         """The base URL for clients of the API."""
         return f"{self.url}/v1"
 
+    @property
+    def pid(self) -> int:
+        """The process id of the server."""
+        return self._running().pid
+
     async def __aenter__(self) -> Self:
         _require_models()
         self.folder = Path(tempfile.mkdtemp(prefix=f"surfaces-{self.NAME}-"))
