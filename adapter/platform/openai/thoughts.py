@@ -14,6 +14,7 @@ _END: Final = "</think>"
 class _Place(Enum):
     START = auto()
     THOUGHT = auto()
+    GAP = auto()
     ANSWER = auto()
 
 
@@ -31,6 +32,8 @@ class Thoughts:
             self._leave_start()
         if self._place is _Place.THOUGHT:
             self._leave_thought()
+        if self._place is _Place.GAP:
+            self._leave_gap()
         return self._released() if self._place is _Place.ANSWER else ""
 
     def end(self) -> str:
@@ -48,10 +51,15 @@ class Thoughts:
     def _leave_thought(self) -> None:
         _, end, rest = self._held.partition(_END)
         if end:
-            self._place = _Place.ANSWER
-            self._held = rest.lstrip()
+            self._place = _Place.GAP
+            self._held = rest
         else:
             self._held = self._held[-len(_END) :]
+
+    def _leave_gap(self) -> None:
+        self._held = self._held.lstrip()
+        if self._held:
+            self._place = _Place.ANSWER
 
     def _released(self) -> str:
         released, self._held = self._held, ""
