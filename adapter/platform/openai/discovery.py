@@ -63,10 +63,7 @@ async def _listed(api: Api, asked: Asked) -> tuple[ModelFacts, ...]:
         body = await body_of(answered.response)
     if body.lstrip()[:1] == b"<":
         raise web_page(asked)
-    try:
-        return models_in(body)
-    except ValueError:
-        return ()
+    return models_in(body)
 
 
 def _default(models: tuple[ModelFacts, ...], asked: Asked, model: str) -> ModelFacts:

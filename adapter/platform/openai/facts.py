@@ -51,14 +51,14 @@ class ModelFacts:
 
 
 def models_in(body: bytes) -> tuple[ModelFacts, ...]:
-    """The models in an answer of `/models`, in its order. Raises ValueError if it is no list."""
+    """The models in an answer of `/models`, in its order; none if it is no list of models."""
     match _decoded(body):
         case {"data": list(entries)} | {"models": list(entries)}:
             return tuple(_models(entries))
         case list(entries):
             return tuple(_models(entries))
         case _:
-            raise ValueError
+            return ()
 
 
 def _models(entries: list[object]) -> Iterator[ModelFacts]:
