@@ -66,7 +66,8 @@ class Api:
         form: Callable[[], aiohttp.FormData] | None = None,
     ) -> AsyncIterator[Answered]:
         """The answer to a request. Raises the errors of the port, also in the block."""
-        places = (self._found,) if self._found else self._places
+        known = (self._found,) if self._found else ()
+        places = tuple(dict.fromkeys((*known, *self._places)))
         for place in places:
             made = form() if form else None
             url = f"{place}{path}"
