@@ -40,6 +40,14 @@ class Bounds:
     """How many messages are fetched to fill one gap; older messages are given up."""
     platform_timeout_s: float = 120.0
     """The platform must answer within this time; otherwise it has failed."""
+    platform_connect_s: float = 30.0
+    """A connection to the platform must be made within this time."""
+    platform_first_s: float = 300.0
+    """The first sign of life of an answer must come within this time."""
+    platform_idle_s: float = 120.0
+    """Each further sign of life must come within this time."""
+    platform_total_s: float = 3_600.0
+    """A whole answer must come within this time."""
     platform_slots: int = 16
     """How many messages the platform is asked to answer at the same time."""
     homeserver_slots: int = 16
