@@ -61,8 +61,24 @@ class Bounds:
     """A text that a message replies to is left out unless it can be read within this time."""
     quote_chars: int = 4_000
     """How many characters of a text that a message replies to go to the platform."""
+    file_bytes: int = 8 * 1024 * 1024
+    """A file for the platform has no more bytes than this."""
+    text_file_bytes: int = 64 * 1024
+    """A file of text, which becomes a part of the question, has no more bytes than this."""
+    file_cache_bytes: int = 32 * 1024 * 1024
+    """How many bytes of files are kept in memory, so that later questions need not read them."""
+    file_attempts: int = 3
+    """A file is left out after the homeserver has failed to give it, or to take it, this often."""
+    file_again_s: float = 5.0
+    """The pause before a file is uploaded again."""
+    upload_within_s: float = 600.0
+    """A file of an answer is uploaded within this time, or the platform is asked again."""
+    unsupported_for_s: float = 3600.0
+    """A type of files that a platform did not take is left out for this long."""
     confirm_within_s: float = 60.0
     """`!yes` answers `!archive` within this time."""
+    settings_rooms: int = 2_000
+    """The settings of this many chats are kept in memory."""
     exchange: ExchangeLimits = ExchangeLimits()
     """When an exchange with one sender is taken for one between programs."""
     exchange_senders: int = 64
@@ -174,6 +190,8 @@ class Bounds:
     life."""
     silent_s: float = 60.0
     """A process without a sign of life for this long is not healthy."""
+    check_within_s: float = 120.0
+    """`check` waits this long, at most, for the platform: a slow model may be loading."""
 
     # The status page
     page_sample_s: float = 1.0
@@ -191,6 +209,8 @@ class Bounds:
     """The clocks of the bot and the homeserver differ by no more than this."""
     request_s: float = 30.0
     """The timeout of a request without a bound of its own."""
+    media_s: float = 60.0
+    """The timeout of reading or writing a file."""
     create_s: float = 60.0
     """The timeout of a createRoom."""
     token_asks: int = 5

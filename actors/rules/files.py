@@ -1,104 +1,69 @@
-"""What a file in a room is: its name, its type, and whether it can be asked about. Pure.
+"""Decides which files a platform is shown, and says why others are left out. Pure."""
 
-Names and types come from people and from platforms, so nothing in them is trusted.
-"""
-
-import re
-import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Final
 
-from actors.model import SharedFile
+from actors.model import InboundMessage, SharedFile
+from actors.platform import Capabilities
+from actors.port_errors import HomeserverRefused
+from actors.rules.file_names import is_text_type
+from actors.texts import Texts
 
-UNKNOWN_TYPE: Final = "application/octet-stream"
-"""The MIME type of a file of which nothing else is known."""
-PLAIN_TEXT: Final = "text/plain"
-
-NAME_CHARS: Final = 120
-"""Longer names are cut before their suffix."""
-_SUFFIX_CHARS: Final = 12
-_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
-"""Unicode categories that a name has no use for: control characters, and those that turn text."""
-
-_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}")
-_TEXT_TYPE: Final = re.compile(
-    r"""text/.+ | .+\+(json|xml|yaml) | application/(x-)?(
-    ecmascript|graphql|httpd-php|javascript|json|json5|jsonl|ndjson|perl|python|ruby|sh|shellscript
-    |sql|subrip|tex|toml|typescript|xml|yaml)""",
-    re.VERBOSE,
-)
-_TEXT_SUFFIX: Final = re.compile(
-    r"""adoc|bash|c|cc|cfg|cmake|conf|cpp|cs|css|csv|cxx|dart|diff|ex|exs|fs|go|gradle|graphql|h|hpp
-    |hs|html?|ini|ipynb|java|jl|js|json|jsonl|jsx|kt|lua|log|md|mk|mm|nim|nix|patch|php|pl
-    |properties|proto|ps1|py|r|rb|rs|rst|scala|sh|sql|srt|svg|swift|tex|tf|toml|tsv?|tsx|txt|vtt
-    |vue|xml|ya?ml|zig|zsh""",
-    re.VERBOSE,
-)
-_TYPES: Final = {
-    "avif": "image/avif",
-    "bmp": "image/bmp",
-    "doc": "application/msword",
-    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    "flac": "audio/flac",
-    "gif": "image/gif",
-    "heic": "image/heic",
-    "jpeg": "image/jpeg",
-    "jpg": "image/jpeg",
-    "m4a": "audio/mp4",
-    "mov": "video/quicktime",
-    "mp3": "audio/mpeg",
-    "mp4": "video/mp4",
-    "oga": "audio/ogg",
-    "ogg": "audio/ogg",
-    "opus": "audio/ogg",
-    "pdf": "application/pdf",
-    "png": "image/png",
-    "tif": "image/tiff",
-    "tiff": "image/tiff",
-    "wav": "audio/wav",
-    "webm": "video/webm",
-    "webp": "image/webp",
-    "zip": "application/zip",
-}
+TEXT_TYPES: Final = frozenset({"m.text", "m.emote"})
+"""The types of messages that consist of text. A file with a caption is an `m.text` with a file."""
 
 
-def clean_name(given: str, default: str) -> str:
-    """A name without a path, without characters that are not seen, and not too long."""
-    last = re.split(r"[/\\]", given[-4096:])[-1]
-    seen = (" " if c.isspace() else c for c in last if c.isspace() or not _is_hidden(c))
-    name = " ".join("".join(seen).split())
-    if not name.strip(". "):
-        return default
-    if len(name) <= NAME_CHARS:
-        return name
-    suffix = suffix_of(name)
-    ending = f".{suffix}" if 0 < len(suffix) <= _SUFFIX_CHARS else ""
-    return f"{name[: NAME_CHARS - 1 - len(ending)]}…{ending}"
+TOO_LARGE: Final = "M_TOO_LARGE"
+"""The error code about a file that has too many bytes."""
+_REASON_CHARS: Final = 200
 
 
-def suffix_of(name: str) -> str:
-    """What follows the last dot of a name, in lower case; empty if there is none."""
-    return name.rpartition(".")[2].lower() if "." in name else ""
+class Reason(StrEnum):
+    """The reasons for which a file is left out."""
+
+    TYPE = "type"
+    """The platform does not take files of this type."""
+    VOICE = "voice"
+    """The platform does not understand speech."""
+    ENCRYPTED = "encrypted"
+    TOO_LARGE = "too_large"
+    GONE = "gone"
+    """The homeserver does not have the file, or the message has no address of it."""
+    FAILED = "failed"
+    """The homeserver has failed to give the file several times."""
 
 
-def clean_type(given: str, name: str, default: str = UNKNOWN_TYPE) -> str:
-    """A MIME type in lower case without parameters: the given one, or else that of the name.
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A file that was left out. `limit` is in bytes, for one that is too large."""
 
-    A text by its name is one, unless it is given as another kind of text: browsers take the
-    program `clock.ts` for a film.
+    file: SharedFile
+    reason: Reason
+    limit: int = 0
+
+
+def is_question(message: InboundMessage, capabilities: Capabilities) -> bool:
+    """Whether the platform can be asked about a message: its text, or its file."""
+    if message.msgtype in TEXT_TYPES and message.body.strip():
+        return True
+    return message.file is not None and why_left_out(message.file, capabilities) is None
+
+
+def why_left_out(file: SharedFile, capabilities: Capabilities) -> Reason | None:
+    """Why a file is not shown to a platform, as far as its message says; None if it is shown.
+
+    A text needs no capability: it is shown as part of the question's text.
     """
-    mime_type = given[:1024].partition(";")[0].strip().lower()
-    if not _TYPE.fullmatch(mime_type) or mime_type == UNKNOWN_TYPE:
-        mime_type = ""
-    if _TEXT_SUFFIX.fullmatch(suffix_of(name)) and not is_text_type(mime_type):
-        return PLAIN_TEXT
-    return mime_type or _TYPES.get(suffix_of(name), default)
-
-
-def is_text_type(mime_type: str) -> bool:
-    """Whether files of a type are texts."""
-    return _TEXT_TYPE.fullmatch(mime_type) is not None
+    if file.encrypted:
+        return Reason.ENCRYPTED
+    if not file.mxc:
+        return Reason.GONE
+    if is_text_type(file.mime_type) or is_accepted(file.mime_type, capabilities.accepts):
+        return None
+    return Reason.VOICE if file.voice else Reason.TYPE
 
 
 def is_accepted(mime_type: str, accepts: Sequence[str]) -> bool:
@@ -112,5 +77,45 @@ def file_note(file: SharedFile) -> str:
     return f"[{kind if kind in {'image', 'audio', 'video'} else 'file'}: {file.name}]"
 
 
-def _is_hidden(character: str) -> bool:
-    return unicodedata.category(character) in _HIDDEN
+def about_refusals(refusals: Sequence[Refusal], texts: Texts) -> str:
+    """What the person is told about files that were left out."""
+    lines = (_about(refusal, texts) for refusal in refusals)
+    return "\n".join(dict.fromkeys(lines))
+
+
+def about_unanswered(message: InboundMessage, capabilities: Capabilities, texts: Texts) -> str:
+    """What the person is told about a message that is no question."""
+    file = message.file
+    reason = None if file is None else why_left_out(file, capabilities)
+    if file is None or reason is None or (reason is Reason.GONE and not file.mxc):
+        return texts.not_text
+    return _about(Refusal(file, reason), texts)
+
+
+def not_sent(name: str, refusal: HomeserverRefused, texts: Texts) -> str:
+    """The line of an answer that stands for a file of the platform that could not be sent."""
+    reason = (
+        texts.file_not_sent_too_large
+        if refusal.errcode == TOO_LARGE
+        else refusal.message or refusal.errcode
+    )
+    return texts.file_not_sent.format(name=name, reason=reason[:_REASON_CHARS])
+
+
+def size_text(size: int) -> str:
+    """A number of bytes for people, such as `1.5 MB`."""
+    unit, name = (2**20, "MB") if size >= 2**20 else (2**10, "KB")
+    return f"{size / unit:.1f}".removesuffix(".0") + f" {name}"
+
+
+def _about(refusal: Refusal, texts: Texts) -> str:
+    text = {
+        Reason.TYPE: texts.file_type,
+        Reason.VOICE: texts.file_voice,
+        Reason.ENCRYPTED: texts.file_encrypted,
+        Reason.TOO_LARGE: texts.file_too_large,
+        Reason.GONE: texts.file_gone,
+        Reason.FAILED: texts.file_failed,
+    }[refusal.reason]
+    file = refusal.file
+    return text.format(name=file.name, mime_type=file.mime_type, limit=size_text(refusal.limit))

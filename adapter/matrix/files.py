@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from actors.model import SharedFile
-from actors.rules.files import UNKNOWN_TYPE, clean_name, clean_type
+from actors.rules.file_names import UNKNOWN_TYPE, clean_name, clean_type
 from adapter.matrix.events import text_in
 
 FILE_TYPES: Final = frozenset({"m.image", "m.file", "m.video", "m.audio"})
@@ -48,6 +48,11 @@ def file_in(content: Mapping[str, object]) -> SharedFile | None:
     )
 
 
+def is_mxc(given: object) -> bool:
+    """Whether a value is a valid `mxc://` address."""
+    return isinstance(given, str) and _MXC.fullmatch(given) is not None
+
+
 def mxc_parts(mxc: str) -> tuple[str, str]:
     """The server and the media id in a valid `mxc://` address."""
     server, _, media_id = mxc.removeprefix("mxc://").partition("/")
@@ -55,7 +60,7 @@ def mxc_parts(mxc: str) -> tuple[str, str]:
 
 
 def _address(given: object) -> str:
-    return given if isinstance(given, str) and _MXC.fullmatch(given) else ""
+    return given if isinstance(given, str) and is_mxc(given) else ""
 
 
 def _size(given: object) -> int:

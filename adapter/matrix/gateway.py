@@ -118,9 +118,9 @@ class Gateway:
         self._rooms = RoomReader(self._http, user_id)
         self._evidence = Evidence(self._http, user_id)
         self._gaps = GapReader(self._http, user_id)
-        self._contents = RoomContents(self._http, user_id)
         self._room_version: str | None = None
         self._pace = Pace()
+        self._contents = RoomContents(self._http, user_id, self._pace)
 
     @classmethod
     def attach(cls, client: AsyncClient) -> Self:

@@ -13,7 +13,6 @@ from pydantic_settings import BaseSettings
 
 from actors.bounds import Bounds
 from actors.platform import Platform
-from actors.port_errors import PortError
 from actors.runtime.errors import error_text
 from supervisor.app.platform_settings import prefix_of, read_settings, secrets_in, variables_of
 from supervisor.app.plugins import Plugin, find_plugin
@@ -55,13 +54,17 @@ def choose(name: str) -> ChosenPlatform:
 def platform_of(settings: Settings, bounds: Bounds) -> Platform:
     """Make the platform that the settings name. Raises SettingsRefused if that fails."""
     chosen = settings.chosen_platform or choose(settings.platform)
+    hide = Redactor((*settings.secrets, *chosen.secrets)).text
     try:
-        return chosen.make(settings.bounded(bounds))
-    except Exception as error:
-        reason = Redactor(chosen.secrets).text(f"{type(error).__name__}: {error_text(error)}")
-        if isinstance(error, PortError):
-            reason = Redactor(chosen.secrets).text(str(error))
+        made = chosen.make(settings.bounded(bounds))
+    except (Exception, SystemExit) as error:
+        reason = hide(f"{type(error).__name__}: {error}")
         raise SettingsRefused(f"BOT_PLATFORM: {chosen.name} can't be made ({reason})") from error
+    if not chosen.secrets:
+        return made
+    from adapter.platform.discreet import DiscreetPlatform
+
+    return DiscreetPlatform(made, hide)
 
 
 def _named() -> str:

@@ -19,11 +19,11 @@ REMEDIES: Final[Mapping[PlatformState, str]] = {
     ),
     PlatformState.UNAVAILABLE: (
         "Questions wait, and are answered in order when the platform is back. Look whether it "
-        "runs, and at its own log; `surfaces-bot check` asks it."
+        "runs, and at its own log. The command surfaces-bot check asks it."
     ),
     PlatformState.MISCONFIGURED: (
         "Questions wait. Correct the platform's settings and restart the bot, or correct the "
-        "platform: the bot asks it again every minute. `surfaces-bot check` asks it now."
+        "platform: the bot asks it again every minute. The command surfaces-bot check asks it now."
     ),
 }
 """What an operator can do, for each state."""

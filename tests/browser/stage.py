@@ -191,6 +191,7 @@ def young() -> Snapshot:
         outbox_unsent=None,
         upkeep_due=0,
         reconciled=None,
+        platform=None,
     )
 
 

@@ -1,9 +1,24 @@
 """What a message says about the file that it shows."""
 
+from dataclasses import replace
+
 import pytest
 
-from actors.model import SharedFile
-from actors.rules.files import NAME_CHARS, clean_name, clean_type, file_note, is_accepted
+from actors.model import EventId, InboundMessage, RoomId, SharedFile, UserId
+from actors.platform import Capabilities
+from actors.port_errors import HomeserverRefused
+from actors.rules.file_names import NAME_CHARS, clean_name, clean_type
+from actors.rules.files import (
+    Reason,
+    Refusal,
+    about_refusals,
+    about_unanswered,
+    file_note,
+    is_accepted,
+    is_question,
+    not_sent,
+)
+from actors.texts import ENGLISH
 from adapter.matrix.files import file_in
 
 MXC = "mxc://example.org/AbC_1-2"
@@ -141,3 +156,88 @@ def test_a_type_is_accepted_by_a_pattern() -> None:
 )
 def test_a_file_that_is_left_out_leaves_a_note(mime_type: str, note: str) -> None:
     assert file_note(SharedFile(MXC, "x", mime_type)) == note
+
+
+def message(msgtype: str, body: str = "", file: SharedFile | None = None) -> InboundMessage:
+    return InboundMessage(EventId("$1"), RoomId("!r"), UserId("@a:x"), 0, msgtype, body, file=file)
+
+
+PNG = SharedFile(MXC, "cat.png", "image/png")
+NOTES = SharedFile(MXC, "notes.txt", "text/plain")
+VOICE = SharedFile(MXC, "voice.ogg", "audio/ogg", voice=True)
+SEES = Capabilities(accepts=("image/*",))
+HEARS = Capabilities(accepts=("audio/*",))
+READS = Capabilities()
+
+
+@pytest.mark.parametrize(
+    ("asked", "capabilities", "expected"),
+    [
+        (message("m.text", "hello"), READS, True),
+        (message("m.text", "  "), READS, False),
+        (message("m.location", "here"), SEES, False),
+        (message("m.image", file=PNG), SEES, True),
+        (message("m.image", file=PNG), READS, False),
+        (message("m.text", "what is it?", PNG), READS, True),
+        (message("m.file", file=NOTES), READS, True),
+        (message("m.audio", file=VOICE), HEARS, True),
+        (message("m.audio", file=VOICE), SEES, False),
+        (message("m.image", file=replace(PNG, mxc="")), SEES, False),
+        (message("m.image", file=replace(PNG, mxc="", encrypted=True)), SEES, False),
+        (message("m.sticker", "a cat", PNG), SEES, True),
+        (message("m.sticker", "a cat", PNG), READS, False),
+    ],
+)
+def test_a_message_is_a_question_if_the_platform_takes_it(
+    asked: InboundMessage,
+    capabilities: Capabilities,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    assert is_question(asked, capabilities) is expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (message("m.location"), ENGLISH.not_text),
+        (message("m.image", file=replace(PNG, mxc="")), ENGLISH.not_text),
+        (message("m.image", file=PNG), "I can't read files of this type: cat.png (image/png)."),
+        (message("m.audio", file=VOICE), ENGLISH.file_voice),
+        (
+            message("m.file", file=replace(NOTES, mxc="", encrypted=True)),
+            "I can't read notes.txt, because it is encrypted.",
+        ),
+    ],
+)
+def test_a_message_that_is_no_question_is_answered_with_the_reason(
+    asked: InboundMessage, said: str
+) -> None:
+    assert about_unanswered(asked, READS, ENGLISH) == said
+
+
+def test_files_that_were_left_out_are_told_in_a_line_each() -> None:
+    refusals = (
+        Refusal(PNG, Reason.TOO_LARGE, 8 * 2**20),
+        Refusal(NOTES, Reason.TOO_LARGE, 64 * 2**10),
+        Refusal(NOTES, Reason.GONE),
+        Refusal(NOTES, Reason.FAILED),
+        Refusal(VOICE, Reason.VOICE),
+        Refusal(VOICE, Reason.VOICE),
+    )
+    assert about_refusals(refusals, ENGLISH).split("\n") == [
+        "cat.png is too large for me. I read files of up to 8 MB.",
+        "notes.txt is too large for me. I read files of up to 64 KB.",
+        "I can't find notes.txt on the homeserver.",
+        "I could not get notes.txt from the homeserver. You can send it again later.",
+        ENGLISH.file_voice,
+    ]
+
+
+def test_a_file_that_could_not_be_sent_is_told_in_the_answer() -> None:
+    too_large = HomeserverRefused(413, "M_TOO_LARGE", "more than 5 bytes")
+    assert (
+        not_sent("plot.png", too_large, ENGLISH)
+        == "[file plot.png: could not be sent: too large for the homeserver]"
+    )
+    forbidden = HomeserverRefused(403, "M_FORBIDDEN", "no")
+    assert not_sent("x", forbidden, ENGLISH) == "[file x: could not be sent: no]"

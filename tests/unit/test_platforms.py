@@ -11,6 +11,7 @@ import pytest
 
 from actors.bounds import Bounds
 from actors.platform import Platform
+from adapter.platform.discreet import DiscreetPlatform
 from adapter.platform.webhook.platform import WebhookPlatform
 from supervisor.app.platforms import BUILT_IN, load_settings_and_platform, platform_of
 from supervisor.settings import SettingsRefused, hints, load_settings
@@ -164,7 +165,9 @@ def test_a_webhook_has_its_settings_its_time_limit_and_its_proxy(environment: En
         HTTPS_PROXY="http://me:hush-hush@proxy.example.org:3128",
     )
     settings = load_settings_and_platform()
-    platform = platform_of(settings, Bounds())
+    discreet = platform_of(settings, Bounds())
+    assert isinstance(discreet, DiscreetPlatform)
+    platform = discreet.inner
     assert isinstance(platform, WebhookPlatform)
     assert platform.capabilities.accepts == ("image/*",)
     assert not platform.capabilities.keeps_history
@@ -252,7 +255,10 @@ def test_a_plugin_is_made_with_its_settings(environment: Environment, site: Site
     site.install("shout", "surfaces_plugin:Shout")
     environment.write("SHOUT_MARK=?\nSHOUT_TIMES=\n")
     environment.put(BOT_PLATFORM="shout", SHOUT_KEY="hush hush-hush")
-    assert vars(made())["settings"].mark == "?"
+    discreet = made()
+    assert isinstance(discreet, DiscreetPlatform)
+    assert vars(discreet.inner)["settings"].mark == "?"
+    assert discreet.hide("the key is hush-hush") == "the key is [redacted]"
     assert {"hush hush-hush", "hush-hush"} <= set(load_settings_and_platform().secrets)
 
 
