@@ -121,7 +121,7 @@ def assemble(
         upkeep=Upkeep(homeserver, system, gate, random=random, bounds=bounds),
         histories=Histories(homeserver, store, bounds),
         attachments=Attachments(homeserver, bounds),
-        settings_of_chats=SettingsOfChats(homeserver),
+        settings_of_chats=SettingsOfChats(homeserver, bounds),
         formatted=formatted,
         platform_health=PlatformHealth(transitions.wall_clock),
         encryption=EncryptionWatch(homeserver, store, transitions.wall_clock, bounds),

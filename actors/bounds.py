@@ -67,6 +67,8 @@ class Bounds:
     """The pause before a file is uploaded again that was refused without a clear reason."""
     confirm_within_s: float = 60.0
     """`!yes` answers `!archive` within this time."""
+    settings_rooms: int = 2_000
+    """The settings of this many chats are kept in memory."""
     exchange: ExchangeLimits = ExchangeLimits()
     """When an exchange with one sender is taken for one between programs."""
     exchange_senders: int = 64
@@ -178,6 +180,8 @@ class Bounds:
     life."""
     silent_s: float = 60.0
     """A process without a sign of life for this long is not healthy."""
+    check_within_s: float = 120.0
+    """`check` waits this long, at most, for the platform: a slow model may be loading."""
 
     # The status page
     page_sample_s: float = 1.0

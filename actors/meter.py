@@ -2,10 +2,20 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Final
 
 import anyio
 
 from actors.runtime.counting import Histogram, RuntimeMeter
+
+REPLY_BOUNDS_S: Final = (
+    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0,
+)  # fmt: skip
+"""A platform takes between an instant and an hour."""
+
+
+def _of_replies() -> Histogram:
+    return Histogram(REPLY_BOUNDS_S)
 
 
 @dataclass(slots=True)
@@ -20,9 +30,9 @@ class Meter(RuntimeMeter):
     """Parts of the homeserver's answers that were left out, because they could not be decoded."""
     replies: Counter[str] = field(default_factory=Counter)
     """Ended replies by outcome: `done`, `stopped`, `refused`, `failed`, and `retried` attempts."""
-    first_token: Histogram = field(default_factory=Histogram)
+    first_token: Histogram = field(default_factory=_of_replies)
     """How long the platform took to say the first word of a reply."""
-    reply: Histogram = field(default_factory=Histogram)
+    reply: Histogram = field(default_factory=_of_replies)
     """How long the platform took for a whole reply."""
     tokens: Counter[str] = field(default_factory=Counter)
     """Tokens that replies took: `prompt` and `completion`."""

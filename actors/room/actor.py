@@ -20,7 +20,16 @@ from actors.messages import (
     SnapshotTaken,
     SpaceLeft,
 )
-from actors.model import PAIR, ChatContext, Marker, RoomId, RoomKind, RoomMeta, RoomSnapshot
+from actors.model import (
+    DEFAULT_CHAT_SETTINGS,
+    PAIR,
+    ChatContext,
+    Marker,
+    RoomId,
+    RoomKind,
+    RoomMeta,
+    RoomSnapshot,
+)
 from actors.owner.onboarding import onboarding_of
 from actors.port_errors import StoreUnavailable
 from actors.ports import Waiting
@@ -146,6 +155,7 @@ class RoomActor:
         if services.states.of(self._room_id) is RoomState.LEFT:
             services.states.fire(self._room_id, RoomTrigger.JOINED, "the room can be read")
         self._is_pair = seen.member_count <= PAIR and not seen.is_space
+        self._note_settings(seen, verdict)
         match verdict:
             case Chat() | Space():
                 pass
@@ -172,6 +182,14 @@ class RoomActor:
             )
         if isinstance(verdict, Chat | Space):
             await mind_entry(services, seen, verdict.owner)
+
+    def _note_settings(self, seen: RoomSnapshot, verdict: Verdict) -> None:
+        """Note the settings of the chat: its own, or those of the room that it replaces."""
+        if isinstance(verdict, Chat):
+            settings = seen.settings or verdict.moved_settings or DEFAULT_CHAT_SETTINGS
+            self._services.settings_of_chats.note(self._room_id, settings)
+        else:
+            self._services.settings_of_chats.drop(self._room_id)
 
     def _tell_owner(self, founded_ts: int, verdict: Verdict) -> None:
         if isinstance(verdict, Skipped) or verdict.owner is None:
@@ -275,6 +293,7 @@ class RoomActor:
         """
         self._verdict = Skipped(SkipReason.LEFT)
         self._services.registry.gaps.void(self._room_id)
+        self._services.settings_of_chats.drop(self._room_id)
         self._services.upkeep.settled(self._room_id)
         note_departure(self._services, self._room_id)
         room = (await self._cached_rows()).room

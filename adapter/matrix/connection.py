@@ -30,7 +30,7 @@ from adapter.matrix.errors import (
     unavailable,
 )
 from adapter.matrix.lenient import UNDECODABLE, Decoder, Malformed
-from adapter.matrix.proxy import Proxy
+from adapter.proxy import Proxy
 
 _PREFIX: Final = "/_matrix/client/v3/"
 _LONG_POLL: Final = f"{_PREFIX}sync"

@@ -9,7 +9,17 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from actors.model import MARKER_TYPE, EventId, Generation, Invite, OutboundMessage, SharedFile
+from actors.model import (
+    DEFAULT_CHAT_SETTINGS,
+    MARKER_TYPE,
+    SETTINGS_TYPE,
+    ChatSettings,
+    EventId,
+    Generation,
+    Invite,
+    OutboundMessage,
+    SharedFile,
+)
 from actors.platform import File
 from actors.port_errors import HomeserverRefused, PositionLost
 from tests.pictures import png, size_of
@@ -219,6 +229,64 @@ class ReadingContract:
         assert (old.tombstoned, old.replacement) == (True, replacement)
         new = await world.homeserver.read_room(replacement)
         assert (new.tombstoned, new.predecessor, new.marker) == (False, room_id, None)
+
+
+@pytest.mark.anyio
+class SettingsContract:
+    async def test_settings_are_read_back_in_every_way_of_reading(self, world: World) -> None:
+        settings = ChatSettings(
+            model="small", system="Be brief.\n\nПо-русски 🙂", temperature=0.7, stream=False
+        )
+        room_id = await world.homeserver.create_room(space_for(world))
+        contents = world.homeserver.contents
+        assert await contents.settings_of(room_id) == DEFAULT_CHAT_SETTINGS
+        assert (await world.homeserver.read_room(room_id)).settings is None
+        await contents.write_settings(room_id, settings)
+        assert await contents.settings_of(room_id) == settings
+        assert (await world.homeserver.read_room(room_id)).settings == settings
+        (seen,) = (await world.homeserver.hydrate()).snapshots
+        assert seen.settings == settings
+
+    async def test_settings_at_their_defaults_are_not_the_same_as_none(self, world: World) -> None:
+        room_id = await world.homeserver.create_room(space_for(world))
+        await world.homeserver.contents.write_settings(room_id, DEFAULT_CHAT_SETTINGS)
+        assert (await world.homeserver.read_room(room_id)).settings == DEFAULT_CHAT_SETTINGS
+
+    async def test_the_longest_settings_are_taken(self, world: World) -> None:
+        settings = ChatSettings(model="m" * 200, system="🙂" * 8_000)
+        room_id = await world.homeserver.create_room(space_for(world))
+        await world.homeserver.contents.write_settings(room_id, settings)
+        assert await world.homeserver.contents.settings_of(room_id) == settings
+
+    async def test_a_change_of_the_settings_comes_with_a_sync(self, world: World) -> None:
+        room_id = await world.homeserver.create_room(space_for(world))
+        position = (await world.homeserver.hydrate()).position
+        await world.homeserver.contents.write_settings(room_id, ChatSettings(model="small"))
+        delta = await sync_until(
+            world.homeserver, position, lambda delta: any(it.state_changed for it in delta.rooms)
+        )
+        assert of_room(delta, room_id).state_changed
+
+    async def test_another_account_cannot_write_settings(self, world: World) -> None:
+        room_id = await shared_room(world)  # in a room of Alice's own, she may write any state
+        me, alice = world.homeserver.me, world.alice
+        forged: dict[str, object] = {"version": 1, "model": "forged"}
+        with pytest.raises(HomeserverRefused) as caught:
+            await alice.write_state(room_id, SETTINGS_TYPE, me, forged)
+        assert caught.value.status == 403
+        for key in ("", alice.user_id):
+            await alice.write_state(room_id, SETTINGS_TYPE, key, forged)
+        assert (await world.homeserver.read_room(room_id)).settings is None
+        assert await world.homeserver.contents.settings_of(room_id) == DEFAULT_CHAT_SETTINGS
+
+    async def test_settings_of_a_room_that_the_bot_is_not_in_are_refused(
+        self, world: World
+    ) -> None:
+        room_id = await world.alice.create_room("Hello")
+        with pytest.raises(HomeserverRefused):
+            await world.homeserver.contents.settings_of(room_id)
+        with pytest.raises(HomeserverRefused):
+            await world.homeserver.contents.write_settings(room_id, ChatSettings())
 
 
 @pytest.mark.anyio

@@ -2,8 +2,19 @@
 
 from dataclasses import replace
 
-from actors.model import MARKER_TYPE, EventId, InboundMessage, Marker, RoomId, RoomSnapshot, UserId
+from actors.model import (
+    MARKER_TYPE,
+    SETTINGS_TYPE,
+    ChatSettings,
+    EventId,
+    InboundMessage,
+    Marker,
+    RoomId,
+    RoomSnapshot,
+    UserId,
+)
 from actors.rules.marker import owner_named, parse_marker
+from actors.rules.setting_values import parse_settings
 from tests.simulation.events import MALFORMED, Content, Event
 from tests.simulation.media import read_caption, read_file
 from tests.simulation.room import SimulatedRoom
@@ -50,6 +61,7 @@ def read_snapshot(room: SimulatedRoom, me: UserId) -> RoomSnapshot:
         name=_text(room.content("m.room.name"), "name"),
         marker=marker,
         marker_fault=fault,
+        settings=read_settings(room, me),
         possible_owner=possible_owner,
         tombstoned=("m.room.tombstone", "") in room.state,
         replacement=_room(replacement),
@@ -104,6 +116,14 @@ def read_text(room: SimulatedRoom, event_id: EventId) -> str | None:
         elif message and message.is_edit and edited == event_id:
             text = message.body.removeprefix("* ")
     return text
+
+
+def read_settings(room: SimulatedRoom, me: UserId) -> ChatSettings | None:
+    """The settings that the bot wrote into a room."""
+    event = room.state.get((SETTINGS_TYPE, me))
+    if event is None or event.sender != me or not event.content:
+        return None
+    return parse_settings(event.content)
 
 
 def _read_marker(

@@ -14,6 +14,7 @@ from tests.simulation.contract import (
     FilesContract,
     ReadingContract,
     SessionContract,
+    SettingsContract,
     SyncContract,
     WritingContract,
 )
@@ -125,6 +126,10 @@ class TestSession(SessionContract):
 
 
 class TestReading(ReadingContract):
+    pass
+
+
+class TestSettings(SettingsContract):
     pass
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from actors.bounds import Bounds
 from actors.model import Instance, RoomId
+from actors.platform_health import PlatformState
 from actors.port_errors import StoreUnavailable
 from actors.writes import PutRow
 from adapter.sqlite.inline import InlineStore
@@ -275,6 +276,24 @@ async def many_rows(world: World, count: int) -> None:
     row = {"space_id": "!s", "next_chat_index": 3}
     names = (f"matrix_user:@u{number:04}:sim.test" for number in range(count))
     await world.store.commit([PutRow(name, dict(row)) for name in names])
+
+
+async def test_the_platform_is_seen_with_its_state_and_its_work() -> None:
+    world = World()
+    observer = observer_in(world)
+    async with world.live() as run, observer_of(observer, run):
+        seen = (await look(observer)).platform
+        assert seen is not None
+        assert (seen.name, seen.state, seen.trouble) == ("echo", "well", "")
+        health = run.bot.services.platform_health
+        health.state, health.reason = PlatformState.MISCONFIGURED, "the key token is refused"
+        seen = (await look(observer)).platform
+        assert seen is not None
+        assert seen.trouble == "the platform echo is misconfigured: the key [redacted] is refused"
+        assert seen.remedy
+        ready, why = observer.readiness()
+        assert ready
+        assert why.endswith(f"; {seen.trouble}")
 
 
 # --- whether it gets on

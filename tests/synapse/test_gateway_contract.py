@@ -22,6 +22,7 @@ from tests.simulation.contract import (
     FilesContract,
     ReadingContract,
     SessionContract,
+    SettingsContract,
     SyncContract,
     WritingContract,
 )
@@ -127,6 +128,10 @@ class TestSession(SessionContract):
 
 
 class TestReading(ReadingContract):
+    pass
+
+
+class TestSettings(SettingsContract):
     pass
 
 
