@@ -26,14 +26,13 @@ import structlog
 
 from actors.bounds import Bounds
 from actors.chats import ChatManager
+from actors.platform import Platform
 from actors.port_errors import PortError, StoreUnavailable
-from actors.ports import Platform
 from actors.rules.report import ReconcileReport
 from actors.runtime.transition_log import TransitionLog
 from actors.texts import LOCALES
 from adapter.matrix.reconcile import reconcile_matrix_state
 from adapter.platform.echo import EchoPlatform
-from adapter.platform.guarded import GuardedPlatform
 from adapter.sqlite.clean_shutdown import record_clean_shutdown, take_clean_shutdown_record
 from adapter.sqlite.inline import InlineStore
 from adapter.sqlite.journal import SqliteJournal, read_journal
@@ -143,7 +142,7 @@ async def _run_once(
             watchers.start_soon(_watch_lock, lock, supervisor, parts.bounds.look_at_lock_s)
             async with observer.watching(boot, bot, supervisor):
                 last = await supervisor.run()
-            stuck = await bot.system.stop(parts.bounds.stop_within_s)
+            stuck = await bot.stop(parts.bounds.stop_within_s)
             if stuck:
                 _log.error("stuck", actors=[address.name for address in stuck])
             await transitions.flush()
@@ -171,6 +170,7 @@ async def _bot(
     settings: Settings, boot: str, observer: Observer, parts: Parts
 ) -> AsyncIterator[tuple[Bot, TransitionLog, SqliteStore]]:
     gateway = gateway_for(settings, meter=observer.meter, bounds=parts.bounds)
+    platform = parts.platforms[settings.platform]()
     if (proxy := proxy_of(settings)) is not None:
         _log.info("proxy_used", proxy=proxy.address)
     try:
@@ -195,7 +195,7 @@ async def _bot(
             bot = assemble(
                 gateway,
                 store,
-                GuardedPlatform(parts.platforms[settings.platform]()),
+                platform,
                 transitions,
                 allows=settings.allows,
                 answers=settings.answers,
@@ -208,6 +208,7 @@ async def _bot(
             async with bot.system:
                 yield bot, transitions, store
     finally:
+        await platform.close()
         await gateway.close()
 
 
