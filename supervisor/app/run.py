@@ -31,6 +31,7 @@ from actors.port_errors import PortError, StoreUnavailable
 from actors.rules.report import ReconcileReport
 from actors.runtime.transition_log import TransitionLog
 from actors.texts import LOCALES
+from adapter.matrix.formatting import formatted_parts
 from adapter.matrix.reconcile import reconcile_matrix_state
 from adapter.sqlite.clean_shutdown import record_clean_shutdown, take_clean_shutdown_record
 from adapter.sqlite.inline import InlineStore
@@ -206,6 +207,7 @@ async def _bot(
                 allows=settings.allows,
                 answers=settings.answers,
                 texts=LOCALES[settings.locale],
+                formatted=formatted_parts,
                 meter=observer.meter,
                 where=f"process {os.getpid()} on {gethostname()}",
                 clock=asyncio.get_running_loop().time,
