@@ -64,6 +64,8 @@ class Bounds:
     """A person whose question waits for the platform for this long is told so."""
     context_trims: int = 2
     """How often a conversation that is too long is cut for one question."""
+    unsupported_for_s: float = 3_600.0
+    """Files of a type that a model has refused are left out for this long."""
     answer_chars: int = 400_000
     """How many characters an answer may have; a longer one is cut."""
     homeserver_slots: int = 16
@@ -83,14 +85,12 @@ class Bounds:
     """A file of text, which becomes a part of the question, has no more bytes than this."""
     file_cache_bytes: int = 32 * 1024 * 1024
     """How many bytes of files are kept in memory, so that later questions need not read them."""
+    file_slots: int = 4
+    """How many files are read at the same time."""
     file_attempts: int = 3
     """A file is left out after the homeserver has failed to give it, or to take it, this often."""
     file_again_s: float = 5.0
-    """The pause before a file is uploaded again."""
-    upload_within_s: float = 600.0
-    """A file of an answer is uploaded within this time, or the platform is asked again."""
-    unsupported_for_s: float = 3600.0
-    """A type of files that a platform did not take is left out for this long."""
+    """The pause before a file is uploaded again that was refused without a clear reason."""
     confirm_within_s: float = 60.0
     """`!yes` answers `!archive` within this time."""
     settings_rooms: int = 2_000
@@ -206,7 +206,7 @@ class Bounds:
     life."""
     silent_s: float = 60.0
     """A process without a sign of life for this long is not healthy."""
-    check_within_s: float = 120.0
+    check_within_s: float = 300.0
     """`check` waits this long, at most, for the platform: a slow model may be loading."""
 
     # The status page

@@ -1,20 +1,31 @@
 """What the bot has learned about the platform's models: kept in memory, and learned again."""
 
-from collections import OrderedDict
-from typing import Final
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import Final, TypeVar
 
-from actors.model import RoomId
+import anyio
+
+from actors.model import RoomId, SharedFile
+from actors.platform import File, Turn
+from actors.rules.files import Reason, Refusal, file_note, is_accepted
 from actors.rules.tokens import learned_factor
 
 MODELS: Final = 64
-"""About how many models the bot remembers something; of more, those used last."""
+"""About how many models, and types for each, the bot remembers something; of more, the newest."""
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 
 
 class Learned:
-    """How models count tokens, and which conversations have become too long for them."""
+    """How models count tokens, which files they refuse, and which conversations are too long."""
 
-    def __init__(self) -> None:
-        self._factors: OrderedDict[str | None, float] = OrderedDict()
+    def __init__(self, refused_for_s: float) -> None:
+        self._refused_for_s = refused_for_s
+        self._factors: dict[str | None, float] = {}
+        self._refused: dict[str | None, dict[str, float]] = {}
+        """Until when types of files are left out, by model."""
         self._trimmed: set[RoomId] = set()
 
     def factor(self, model: str | None) -> float:
@@ -24,12 +35,54 @@ class Learned:
     def note_tokens(self, model: str | None, estimated: float, counted: int) -> None:
         """Note how many tokens the platform counted."""
         self._factors[model] = learned_factor(self.factor(model), estimated, counted)
-        self._factors.move_to_end(model)
-        if len(self._factors) > MODELS:
-            self._factors.popitem(last=False)
+        _forget_first(self._factors, MODELS)
+
+    def refused(self, model: str | None) -> Collection[str]:
+        """Patterns of the MIME types that a model has refused lately."""
+        now = anyio.current_time()
+        known = self._refused.get(model, {})
+        return [pattern for pattern, until in known.items() if now < until]
+
+    def note_refused(self, model: str | None, mime_types: Iterable[str]) -> None:
+        """Note MIME types that a model has refused: they are left out for a while."""
+        until = anyio.current_time() + self._refused_for_s
+        known = self._refused.setdefault(model, {})
+        known.update((mime_type.lower(), until) for mime_type in mime_types)
+        _forget_first(known, MODELS)
+        _forget_first(self._refused, MODELS)
 
     def begins_to_trim(self, room_id: RoomId, *, trimmed: bool) -> bool:
         """Whether a room's conversation is cut from now on, and was not before."""
         begins = trimmed and room_id not in self._trimmed
         (self._trimmed.add if trimmed else self._trimmed.discard)(room_id)
         return begins
+
+
+def without(
+    turns: Sequence[Turn], refused: Collection[str]
+) -> tuple[tuple[Turn, ...], tuple[Refusal, ...]]:
+    """The turns without attachments of refused types, and what is left out of the last one.
+
+    A note in the text of a turn stands for what is left out of it.
+    """
+    if not refused:
+        return tuple(turns), ()
+    left_out = [file for file in turns[-1].attachments if is_accepted(file.mime_type, (*refused,))]
+    refusals = (Refusal(_shared(file), Reason.TYPE) for file in left_out)
+    return tuple(_without(turn, refused) for turn in turns), tuple(refusals)
+
+
+def _without(turn: Turn, refused: Collection[str]) -> Turn:
+    out = [file for file in turn.attachments if is_accepted(file.mime_type, (*refused,))]
+    texts = filter(None, [turn.text, *(file_note(_shared(file)) for file in out)])
+    kept = tuple(file for file in turn.attachments if file not in out)
+    return replace(turn, text="\n\n".join(texts), attachments=kept)
+
+
+def _shared(file: File) -> SharedFile:
+    return SharedFile("", file.name, file.mime_type, len(file.data))
+
+
+def _forget_first(known: dict[_K, _V], limit: int) -> None:
+    while len(known) > limit:
+        del known[next(iter(known))]

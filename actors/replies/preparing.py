@@ -13,7 +13,7 @@ from actors.histories import Histories
 from actors.model import ChatSettings, EventId, InboundMessage, PlatformChatId
 from actors.platform import Ask, Platform, Role, Turn
 from actors.ports import Homeserver
-from actors.replies.learned import Learned
+from actors.replies.learned import Learned, without
 from actors.replies.quotes import text_replied_to
 from actors.replies.values import Question
 from actors.rules.files import Refusal
@@ -74,20 +74,23 @@ class Preparing:
         if drafts is None:
             return None
         capabilities = self.platform.capabilities
-        loaded = await self.attachments.load(drafts, capabilities, settings.model)
+        loaded = await self.attachments.load(drafts, capabilities)
+        turns, refusals = without(loaded.turns, self.learned.refused(settings.model))
+        wordless = not drafts.turns[-1].text.strip() and not loaded.turns[-1].text.strip()
+        is_empty = loaded.empty or (wordless and bool(refusals) and not turns[-1].attachments)
         ask = Ask(
             chat=conversation_of(question.chat, question.asked.thread),
             key=question.key,
             attempt=question.failed + 1,
-            turns=loaded.turns,
+            turns=turns,
             owner=question.owner,
             fresh=fresh,
             system=settings.system,
             model=settings.model,
             temperature=settings.temperature,
         )
-        estimated = _estimated(loaded.turns, settings)
-        return Prepared(ask, estimated, loaded.refusals, drafts.trimmed, loaded.empty)
+        left_out = (*loaded.refusals, *refusals)
+        return Prepared(ask, _estimated(turns, settings), left_out, drafts.trimmed, is_empty)
 
 
 def _alone(asked: InboundMessage) -> Drafts:

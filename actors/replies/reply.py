@@ -173,8 +173,9 @@ class Reply:
             case ContextTooLong(limit=limit, sent=sent):
                 return self._trim(limit, sent, prepared)
             case Unsupported(mime_types=mime_types):
-                if _has_one_of(ask, mime_types or ("*",)):
-                    self._tools.attachments.note_unsupported(ask.model, mime_types)
+                refused = mime_types or ("*",)
+                if _has_one_of(ask, refused):
+                    self._tools.learned.note_refused(ask.model, refused)
                     return None
             case ConversationLost():
                 if not ask.fresh:

@@ -12,7 +12,6 @@ import structlog
 from actors.messages import ReplyDone, ReplyFailed, ReplyWaits
 from actors.model import EventId, RoomId
 from actors.replies.reply import Reply
-from actors.replies.slots import Slots
 from actors.replies.tools import Tools
 from actors.replies.values import Answered, Dropped, Failed, Outcome, Question
 from actors.runtime.boundary import attempt
@@ -71,11 +70,6 @@ class Replies:
 
     # ------------------------------------------------------------ for everyone
 
-    @property
-    def slots(self) -> Slots:
-        """The slots for questions that the platform works on."""
-        return self._tools.slots
-
     def running(self, room_id: RoomId) -> EventId | None:
         """The question of the reply in work in a room."""
         reply = self._replies.get(room_id)
@@ -105,6 +99,12 @@ class Replies:
         """Whether a room's reply waits for something else than its turn."""
         reply = self._replies.get(room_id)
         return reply is not None and reply.waits
+
+    def counts(self) -> tuple[int, int]:
+        """The number of replies that the platform works on, and of those that wait."""
+        in_work = self._in_work()
+        asked = sum(reply.is_asked for reply in in_work)
+        return asked, len(in_work) - asked
 
     def outage_is_over(self) -> None:
         """Let replies that wait for the homeserver go on at once."""

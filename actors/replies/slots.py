@@ -18,16 +18,6 @@ class Slots:
         self._lent = Counter[UserId]()
         self._waiting: list[tuple[UserId, anyio.Event]] = []
 
-    @property
-    def lent(self) -> int:
-        """How many questions the platform is asked now."""
-        return self._lent.total()
-
-    @property
-    def wanted(self) -> int:
-        """How many questions wait for a slot."""
-        return len(self._waiting)
-
     @asynccontextmanager
     async def of(self, owner: UserId) -> AsyncIterator[None]:
         """Wait for a slot, and keep it while the body runs."""

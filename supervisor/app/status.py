@@ -179,13 +179,13 @@ class Observer:
 
     def _platform(self, bot: Bot) -> PlatformSeen:
         services = bot.services
-        slots = services.replies.slots
+        running, waiting = services.replies.counts()
         return platform_seen(
             self.settings.platform,
             services.platform_health,
             self.meter,
-            running=slots.lent,
-            waiting=slots.wanted,
+            running=running,
+            waiting=waiting,
             at=rfc3339,
             hide=Redactor(self.settings.secrets).text,
         )
