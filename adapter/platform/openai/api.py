@@ -73,8 +73,10 @@ class Api:
             url = f"{place}{path}"
             async with self._connection.request(method, url, asked, json=json, form=made) as it:
                 refusal = None if it.status in _SUCCESS else await refusal_of(it)
-                is_elsewhere = it.content_type == _PAGE or (
-                    refusal is not None and is_wrong_path(it.status, refusal)
+                is_elsewhere = (
+                    it.content_type == _PAGE
+                    if refusal is None
+                    else is_wrong_path(it.status, refusal)
                 )
                 if is_elsewhere and place != places[-1]:
                     continue
