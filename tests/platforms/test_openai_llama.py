@@ -138,8 +138,8 @@ async def cancelled(llama: LlamaServer, before: int) -> None:
 
 async def test_a_server_that_stops_and_comes_back(make: MakePlatform) -> None:
     async with LlamaServer() as server:
-        platform = make(server)
-        answer = platform.answer(ask(LONG_STORY))
+        platform = make(server, max_tokens=8)
+        answer = make(server).answer(ask(LONG_STORY))
         async for part in answer:
             if isinstance(part, Text):
                 break

@@ -151,6 +151,7 @@ async def test_a_web_page_at_one_place_is_not_the_last_word(
         Reply((b"".join(HELLO).replace(b"\n", b"\r\n"),)),
         Reply(HELLO, content_type="text/plain"),
         Reply(HELLO, content_type="application/json"),
+        Reply(HELLO, content_type="text/html"),
         Reply(tuple(bytes([byte]) for byte in b"".join(HELLO))),
         Reply(HELLO, compressed=True),
         Reply(
