@@ -4,6 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from actors import reply_texts
+from actors.reply_texts import ReplyTexts
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texts:
@@ -85,6 +88,7 @@ class Texts:
     status: str
     chat_is_archived: str
     gave_up: str
+    replies: ReplyTexts
     exchange_paused: str
     not_allowed_by_server: str
 
@@ -225,6 +229,7 @@ ENGLISH: Final = Texts(
     status="This is {name} ({chat_id}). Chats: {active} active, {archived} archived.",
     chat_is_archived="This chat is archived. !open {chat_id} reopens it, !new starts a new one.",
     gave_up="I could not answer this message and have stopped trying. Please send it again later.",
+    replies=reply_texts.ENGLISH,
     exchange_paused=(
         "{sender} answers me faster than people do, so I don't answer {sender} here for a while. "
         "This keeps two programs from talking to each other without end."
@@ -373,6 +378,7 @@ RUSSIAN: Final = Texts(
         "Я не смог ответить на это сообщение и больше не пытаюсь. "
         "Пожалуйста, отправьте его позже ещё раз."
     ),
+    replies=reply_texts.RUSSIAN,
     exchange_paused=(
         "{sender} отвечает мне быстрее, чем пишут люди, поэтому некоторое время я не отвечаю здесь "
         "{sender}. Так две программы не будут переписываться без конца."

@@ -18,7 +18,7 @@ from pathlib import Path
 from random import Random
 from socket import gethostname
 from tempfile import TemporaryDirectory
-from typing import Final, Protocol, TypeVar, cast
+from typing import Final, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -26,13 +26,13 @@ import structlog
 
 from actors.bounds import Bounds
 from actors.chats import ChatManager
+from actors.platform import Platform
 from actors.port_errors import PortError, StoreUnavailable
-from actors.ports import Platform
 from actors.rules.report import ReconcileReport
 from actors.runtime.transition_log import TransitionLog
 from actors.texts import LOCALES
+from adapter.matrix.formatting import formatted_parts
 from adapter.matrix.reconcile import reconcile_matrix_state
-from adapter.platform.guarded import GuardedPlatform
 from adapter.sqlite.clean_shutdown import record_clean_shutdown, take_clean_shutdown_record
 from adapter.sqlite.inline import InlineStore
 from adapter.sqlite.journal import SqliteJournal, read_journal
@@ -74,7 +74,7 @@ class Parts:
     def platform_for(self, settings: Settings) -> Platform:
         """Make the platform that the settings name. Raises SettingsRefused if that fails."""
         made = self.platforms.get(settings.platform)
-        return made() if made else cast("Platform", platform_of(settings, self.bounds))
+        return made() if made else platform_of(settings, self.bounds)
 
 
 async def run_bot(settings: Settings, lock: InstanceLock, parts: Parts = Parts()) -> int:
@@ -149,7 +149,7 @@ async def _run_once(
             watchers.start_soon(_watch_lock, lock, supervisor, parts.bounds.look_at_lock_s)
             async with observer.watching(boot, bot, supervisor):
                 last = await supervisor.run()
-            stuck = await bot.system.stop(parts.bounds.stop_within_s)
+            stuck = await bot.stop(parts.bounds.stop_within_s)
             if stuck:
                 _log.error("stuck", actors=[address.name for address in stuck])
             await transitions.flush()
@@ -177,6 +177,7 @@ async def _bot(
     settings: Settings, boot: str, observer: Observer, parts: Parts
 ) -> AsyncIterator[tuple[Bot, TransitionLog, SqliteStore]]:
     gateway = gateway_for(settings, meter=observer.meter, bounds=parts.bounds)
+    platform = parts.platform_for(settings)
     if (proxy := proxy_of(settings)) is not None:
         _log.info("proxy_used", proxy=proxy.address)
     try:
@@ -201,11 +202,12 @@ async def _bot(
             bot = assemble(
                 gateway,
                 store,
-                GuardedPlatform(parts.platform_for(settings)),
+                platform,
                 transitions,
                 allows=settings.allows,
                 answers=settings.answers,
                 texts=LOCALES[settings.locale],
+                formatted=formatted_parts,
                 meter=observer.meter,
                 where=f"process {os.getpid()} on {gethostname()}",
                 clock=asyncio.get_running_loop().time,
@@ -214,6 +216,7 @@ async def _bot(
             async with bot.system:
                 yield bot, transitions, store
     finally:
+        await platform.close()
         await gateway.close()
 
 
