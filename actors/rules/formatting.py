@@ -12,7 +12,7 @@ PART_BYTES: Final = 24 * 1024
 65,536 bytes, and an edit contains its text twice."""
 
 _LEAST_BYTES: Final = PART_BYTES // 8
-"""A part whose HTML does not fit is made smaller until its body has this size; then the HTML is left
+"""A part whose HTML does not fit is made smaller until its body has this size; then HTML is left
 out."""
 
 _NOT_TEXT: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
