@@ -30,7 +30,7 @@ help: ## list the targets
 
 setup: $(READY) ## install everything into .venv (the other targets do this first)
 
-demo: $(READY) $(MODELS) ## show a full loss and recovery on a temporary homeserver (ARGS=--keep leaves it running)
+demo: $(READY) $(if $(findstring --model,$(ARGS)),$(MODELS)) ## show a full loss and recovery on a temporary homeserver (ARGS=--keep leaves it running, --model asks a real model)
 	@$(BIN)/surfaces-bot demo $(ARGS)
 
 test: $(READY) $(MODELS) ## run the quick tests, in five minutes at most (ARGS="-k name" selects some)

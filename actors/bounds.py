@@ -38,10 +38,34 @@ class Bounds:
     """How many messages of a gap are fetched at once, at most."""
     gap_messages: int = 5_000
     """How many messages are fetched to fill one gap; older messages are given up."""
-    platform_timeout_s: float = 120.0
-    """The platform must answer within this time; otherwise it has failed."""
+    platform_connect_s: float = 30.0
+    """A connection to the platform must be made within this time."""
+    platform_first_s: float = 300.0
+    """The first sign of life of an answer must come within this time."""
+    platform_idle_s: float = 120.0
+    """Each further sign of life must come within this time."""
+    platform_total_s: float = 3_600.0
+    """A whole answer must come within this time."""
+    platform_close_s: float = 5.0
+    """An answer that is given up must end within this time; otherwise it is left behind."""
+    platform_check_s: float = 30.0
+    """The platform must say within this time whether it is well."""
     platform_slots: int = 16
-    """How many messages the platform is asked to answer at the same time."""
+    """How many messages the platform is asked to answer at the same time …"""
+    platform_slots_owner: int = 2
+    """… and how many of one owner's chats."""
+    platform_retry: Backoff = Backoff()
+    """The pause before a question is asked again whose answer has failed."""
+    platform_probe: Backoff = Backoff()
+    """The pause before a platform that does not answer is checked again."""
+    misconfigured_again_s: float = 60.0
+    """A platform that refuses the bot itself is checked again after this time."""
+    busy_told_s: float = 10.0
+    """A person whose question waits for the platform for this long is told so."""
+    context_trims: int = 2
+    """How often a conversation that is too long is cut for one question."""
+    answer_chars: int = 400_000
+    """How many characters an answer may have; a longer one is cut."""
     homeserver_slots: int = 16
     """How many large requests the actors make to the homeserver at the same time; and how many
     messages are sent at the same time."""
@@ -53,8 +77,22 @@ class Bounds:
     """A text that a message replies to is left out unless it can be read within this time."""
     quote_chars: int = 4_000
     """How many characters of a text that a message replies to go to the platform."""
+    file_bytes: int = 8 * 1024 * 1024
+    """A file for the platform has no more bytes than this."""
+    text_file_bytes: int = 64 * 1024
+    """A file of text, which becomes a part of the question, has no more bytes than this."""
+    file_cache_bytes: int = 32 * 1024 * 1024
+    """How many bytes of files are kept in memory, so that later questions need not read them."""
+    file_slots: int = 4
+    """How many files are read at the same time."""
+    file_attempts: int = 3
+    """A file is left out after the homeserver has failed to give it, or to take it, this often."""
+    file_again_s: float = 5.0
+    """The pause before a file is uploaded again that was refused without a clear reason."""
     confirm_within_s: float = 60.0
     """`!yes` answers `!archive` within this time."""
+    settings_rooms: int = 2_000
+    """The settings of this many chats are kept in memory."""
     exchange: ExchangeLimits = ExchangeLimits()
     """When an exchange with one sender is taken for one between programs."""
     exchange_senders: int = 64
@@ -166,6 +204,8 @@ class Bounds:
     life."""
     silent_s: float = 60.0
     """A process without a sign of life for this long is not healthy."""
+    check_within_s: float = 300.0
+    """`check` waits this long, at most, for the platform: a slow model may be loading."""
 
     # The status page
     page_sample_s: float = 1.0
@@ -183,6 +223,8 @@ class Bounds:
     """The clocks of the bot and the homeserver differ by no more than this."""
     request_s: float = 30.0
     """The timeout of a request without a bound of its own."""
+    media_s: float = 60.0
+    """The timeout of reading or writing a file."""
     create_s: float = 60.0
     """The timeout of a createRoom."""
     token_asks: int = 5

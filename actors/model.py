@@ -121,7 +121,8 @@ class RoomSnapshot:
 
     `marker` comes only from an event with the bot as both state key and sender. `marker_fault` says
     why such an event could not be read, and `possible_owner` is the owner that it names all the
-    same. `children` are the room's `m.space.child` links with a non-empty `via`; `parents` are the
+    same. `settings` come only from such an event as well; None means that the room has none.
+    `children` are the room's `m.space.child` links with a non-empty `via`; `parents` are the
     `m.space.parent` links that the bot itself sent. `member_count` counts joined and invited
     members, the bot included. `others` are the members other than the bot, as far as the homeserver
     listed them: up to a thousand when the room was read alone, at most five when all rooms were
@@ -141,7 +142,7 @@ class RoomSnapshot:
     name: str | None = None
     marker: Marker | None = None
     marker_fault: str | None = None
-    settings: ChatSettings = DEFAULT_CHAT_SETTINGS
+    settings: ChatSettings | None = None
     possible_owner: UserId | None = None
     tombstoned: bool = False
     replacement: RoomId | None = None
@@ -198,6 +199,7 @@ class ChatContext:
 class SharedFile:
     """A file in a room: its `mxc://` address, and what the message says about it.
 
+    `mxc` is empty if the bot can't read the file: it is `encrypted`, or has no valid address.
     `size` is in bytes; 0 if the message does not say it. `voice` says that it is a voice message.
     """
 
@@ -206,6 +208,7 @@ class SharedFile:
     mime_type: str
     size: int = 0
     voice: bool = False
+    encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 The adapter that implements a port translates every error into this family, once.
 """
 
+from typing import Final
+
 from actors.runtime.errors import ExpectedError
 
 
@@ -151,3 +153,15 @@ class PlatformMisconfigured(PortError):
     def __init__(self, say: str) -> None:
         super().__init__(say)
         self.say = say
+
+
+PLATFORM_ERRORS: Final = (
+    PlatformFailed,
+    PlatformBusy,
+    ContextTooLong,
+    PlatformRefused,
+    Unsupported,
+    ConversationLost,
+    PlatformMisconfigured,
+)
+"""All that a platform raises; PlatformUnreachable is a PlatformFailed."""

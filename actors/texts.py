@@ -4,6 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from actors import reply_texts
+from actors.reply_texts import ReplyTexts
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texts:
@@ -23,6 +26,14 @@ class Texts:
     unknown_command: str
     owner_only: str
     not_text: str
+    file_type: str
+    file_voice: str
+    file_encrypted: str
+    file_too_large: str
+    file_gone: str
+    file_failed: str
+    file_not_sent: str
+    file_not_sent_too_large: str
     encrypted: str
     encrypted_message: str
     encrypted_continue: str
@@ -77,6 +88,7 @@ class Texts:
     status: str
     chat_is_archived: str
     gave_up: str
+    replies: ReplyTexts
     exchange_paused: str
     not_allowed_by_server: str
 
@@ -96,6 +108,14 @@ ENGLISH: Final = Texts(
     unknown_command="I don't know the command !{word}. Write !help for the list.",
     owner_only="Only {owner} can use commands in this chat.",
     not_text="I can only read text messages.",
+    file_type="I can't read files of this type: {name} ({mime_type}).",
+    file_voice="I can't understand voice messages. Please write to me instead.",
+    file_encrypted="I can't read {name}, because it is encrypted.",
+    file_too_large="{name} is too large for me. I read files of up to {limit}.",
+    file_gone="I can't find {name} on the homeserver.",
+    file_failed="I could not get {name} from the homeserver. You can send it again later.",
+    file_not_sent="[file {name}: could not be sent: {reason}]",
+    file_not_sent_too_large="too large for the homeserver",
     encrypted="I can't read encrypted messages, and encryption can't be turned off in a room.",
     encrypted_message=(
         "I can't read encrypted messages. "
@@ -209,6 +229,7 @@ ENGLISH: Final = Texts(
     status="This is {name} ({chat_id}). Chats: {active} active, {archived} archived.",
     chat_is_archived="This chat is archived. !open {chat_id} reopens it, !new starts a new one.",
     gave_up="I could not answer this message and have stopped trying. Please send it again later.",
+    replies=reply_texts.ENGLISH,
     exchange_paused=(
         "{sender} answers me faster than people do, so I don't answer {sender} here for a while. "
         "This keeps two programs from talking to each other without end."
@@ -231,6 +252,14 @@ RUSSIAN: Final = Texts(
     unknown_command="Я не знаю команды !{word}. Список: !help.",
     owner_only="Команды в этом чате доступны только {owner}.",
     not_text="Я умею читать только текстовые сообщения.",
+    file_type="Я не умею читать файлы этого типа: {name} ({mime_type}).",
+    file_voice="Я не понимаю голосовые сообщения. Напишите, пожалуйста, текстом.",
+    file_encrypted="Я не могу прочитать {name}: файл зашифрован.",
+    file_too_large="Файл {name} слишком большой. Я читаю файлы размером до {limit}.",
+    file_gone="Я не могу найти файл {name} на сервере.",
+    file_failed="Не удалось получить файл {name} с сервера. Вы можете отправить его ещё раз позже.",
+    file_not_sent="[файл {name}: не удалось отправить: {reason}]",
+    file_not_sent_too_large="слишком большой для сервера",
     encrypted="Я не умею читать зашифрованные сообщения, а отключить шифрование в комнате нельзя.",
     encrypted_message=(
         "Я не умею читать зашифрованные сообщения. "
@@ -349,6 +378,7 @@ RUSSIAN: Final = Texts(
         "Я не смог ответить на это сообщение и больше не пытаюсь. "
         "Пожалуйста, отправьте его позже ещё раз."
     ),
+    replies=reply_texts.RUSSIAN,
     exchange_paused=(
         "{sender} отвечает мне быстрее, чем пишут люди, поэтому некоторое время я не отвечаю здесь "
         "{sender}. Так две программы не будут переписываться без конца."

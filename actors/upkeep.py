@@ -18,7 +18,7 @@ import structlog
 from actors.bounds import Bounds
 from actors.gate import Gate
 from actors.messages import IntentsWaiting, owner_address
-from actors.model import Marker, RoomId, RoomKind, UserId
+from actors.model import ChatSettings, Marker, RoomId, RoomKind, RoomSnapshot, UserId
 from actors.port_errors import (
     HomeserverRefused,
     HomeserverUnavailable,
@@ -41,8 +41,8 @@ _NOTHING: Final[frozenset[RoomId]] = frozenset()
 class Due:
     """What one room lacks on the homeserver.
 
-    `marker` is to be written, if it is not None. The Space `link_to` is to list the room, and to
-    list the rooms in `unlink` no longer.
+    `marker` and `settings` are to be written, if they are not None. The Space `link_to` is to list
+    the room, and to list the rooms in `unlink` no longer.
     """
 
     room_id: RoomId
@@ -50,6 +50,7 @@ class Due:
     marker: Marker | None
     link_to: RoomId | None = None
     unlink: frozenset[RoomId] = _NOTHING
+    settings: ChatSettings | None = None
 
 
 def due_for(
@@ -57,14 +58,14 @@ def due_for(
 ) -> Due | None:
     """What a settled room with this marker lacks; None if it lacks nothing. Pure."""
     wanted = marker_for(desired, marker)
-    link_to, unlink = None, _NOTHING
+    link_to, unlink, settings = None, _NOTHING, None
     if verdict is not None:
         link_to = None if verdict.linked else verdict.space_id
-        unlink = verdict.outdated_links
-    if wanted == marker and link_to is None and not unlink:
+        unlink, settings = verdict.outdated_links, verdict.moved_settings
+    if wanted == marker and link_to is None and not unlink and settings is None:
         return None
     owner = desired.room.matrix_user_id
-    return Due(room_id, owner, None if wanted == marker else wanted, link_to, unlink)
+    return Due(room_id, owner, None if wanted == marker else wanted, link_to, unlink, settings)
 
 
 def marker_for(desired: DesiredRows, marker: Marker | None) -> Marker:
@@ -234,11 +235,8 @@ class Upkeep:
 
     async def _do(self, due: Due) -> None:
         homeserver = self._homeserver
-        if due.marker is not None:
-            seen = await homeserver.read_room(due.room_id)
-            if seen.marker != due.marker and seen.marker_fault is None:
-                await homeserver.write_marker(due.room_id, due.marker)
-                _log.info("marker_written", room_id=due.room_id, owner=due.owner)
+        if due.marker is not None or due.settings is not None:
+            await self._do_in_room(due, await homeserver.read_room(due.room_id))
         if due.link_to is not None:
             space = await homeserver.read_room(due.link_to)
             if due.room_id not in space.children:
@@ -246,6 +244,17 @@ class Upkeep:
                 _log.info("room_linked", room_id=due.room_id, space_id=due.link_to)
             for outdated in sorted(due.unlink & space.children):
                 await homeserver.unlink(due.link_to, outdated)
+
+    async def _do_in_room(self, due: Due, seen: RoomSnapshot) -> None:
+        """Write the marker and the settings, if the room still lacks them."""
+        homeserver = self._homeserver
+        is_unmarked = due.marker != seen.marker and seen.marker_fault is None
+        if due.marker is not None and is_unmarked:
+            await homeserver.write_marker(due.room_id, due.marker)
+            _log.info("marker_written", room_id=due.room_id, owner=due.owner)
+        if due.settings is not None and seen.settings is None:
+            await homeserver.contents.write_settings(due.room_id, due.settings)
+            _log.info("settings_moved", room_id=due.room_id, owner=due.owner)
 
     def _remove(self, room_id: RoomId) -> None:
         due = self._due.pop(room_id, None)

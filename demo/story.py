@@ -1,8 +1,12 @@
-"""The story: people get their chats, the bot loses all its files, and people see no difference."""
+"""The story: people get their chats, the bot loses all its files, and people see no difference.
+
+With a model, the bot holds a conversation, and the model still knows it after the loss.
+"""
 
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import anyio
@@ -10,14 +14,19 @@ import anyio
 from demo.bot import BotFailed, BotProcess
 from demo.client import Refused
 from demo.comparison import count, differences
+from demo.model_server import ModelServerFailed, ModelsMissing
 from demo.narrator import Narrator, plain_console
 from demo.person import Invite, NothingHappened, Person
-from demo.stage import SetUp, Stage, set_up
+from demo.stage import SetUp, Stage
+from demo.stage import set_up as stage_of
 from demo.synapse import SynapseFailed, SynapseMissing
 
 Kv: TypeAlias = dict[str, dict[str, Any]]
 
 STORY_LIMIT_S: Final = 120
+ANSWER_LIMIT_S: Final = 60
+"""A small model on a busy machine takes its time."""
+WORD: Final = "pineapple"
 RENAMED: Final = "Weekly report"
 _REPORTED: Final = {
     "restored_user_meta": "matrix_user",
@@ -32,6 +41,8 @@ class StoryBroken(Exception):
 
 _FAILURES: Final = (
     BotFailed,
+    ModelServerFailed,
+    ModelsMissing,
     NothingHappened,
     Refused,
     StoryBroken,
@@ -49,15 +60,17 @@ class Memory:
     rooms_on_server: int
 
 
-async def tell_story(*, keep: bool, set_up: SetUp = set_up) -> int:
+async def tell_story(*, keep: bool, with_model: bool = False, set_up: SetUp | None = None) -> int:
     """Play the whole story on a temporary homeserver; return the exit code, 0 or 1.
+
+    `with_model`, the bot asks a real model on this machine; otherwise it repeats what people say.
 
     With `keep`, the homeserver and the bot keep running afterwards. Otherwise the story leaves no
     process and no file. `set_up` makes the homeserver, the bot and the people.
     """
     narrator = Narrator(plain_console())
     try:
-        await _tell(narrator, set_up, keep=keep)
+        await _tell(narrator, set_up or partial(stage_of, with_model=with_model), keep=keep)
     except _FAILURES as error:
         narrator.failed(str(error) or f"the story took more than {STORY_LIMIT_S} s")
         return 1
@@ -68,6 +81,8 @@ async def _tell(narrator: Narrator, set_up: SetUp, *, keep: bool) -> None:
     narrator.chapter("A homeserver, two people and the bot")
     async with set_up(narrator) as stage:
         narrator.tell(f"Synapse answers at {stage.synapse.url}")
+        if stage.model is not None:
+            narrator.tell(f"llama.cpp answers at {stage.model.base_url} ({stage.model.model})")
         try:
             with anyio.fail_after(STORY_LIMIT_S):
                 await _act(stage, narrator)
@@ -79,7 +94,8 @@ async def _tell(narrator: Narrator, set_up: SetUp, *, keep: bool) -> None:
         if keep:
             narrator.note(_directions(stage))
             stage.keep()
-    narrator.ended("All files were lost, and nothing is missing.")
+    ending = " The model remembers what it was told." if stage.model is not None else ""
+    narrator.ended(f"All files were lost, and nothing is missing.{ending}")
 
 
 async def _act(stage: Stage, narrator: Narrator) -> None:
@@ -163,11 +179,15 @@ async def _a_conversation(stage: Stage, room: str, narrator: Narrator) -> None:
         what=f"the room name {RENAMED}",
     )
     narrator.confirm(f"the room is named “{RENAMED}”")
+    if stage.model is not None:
+        await _say_and_hear(stage.alice, room, f"The secret word is {WORD}.", narrator)
 
 
-async def _say_and_hear(person: Person, room: str, text: str, narrator: Narrator) -> None:
+async def _say_and_hear(person: Person, room: str, text: str, narrator: Narrator) -> str:
     narrator.tell(f"{person.user_id}: {text}")
-    narrator.tell(f"   the bot: {await person.ask(room, text)}")
+    answer = await person.ask(room, text, timeout_s=ANSWER_LIMIT_S)
+    narrator.tell(f"   the bot: {answer}")
+    return answer
 
 
 async def _the_loss(stage: Stage, narrator: Narrator) -> Memory:
@@ -218,7 +238,12 @@ def _compare_report(bot: BotProcess, kv: Kv, narrator: Narrator) -> None:
 async def _new_chat_afterwards(stage: Stage, room: str, memory: Memory, narrator: Narrator) -> None:
     narrator.chapter("After the recovery: the bot answers in the same room, and !new counts on")
     alice = stage.alice
-    await _say_and_hear(alice, room, "Do you remember this chat?", narrator)
+    if stage.model is None:
+        await _say_and_hear(alice, room, "Do you remember this chat?", narrator)
+    else:
+        answer = await _say_and_hear(alice, room, "What is the secret word?", narrator)
+        _require(WORD in answer.lower(), f"the model does not know the word {WORD}")
+        narrator.confirm("the model still knows the word that it was told before the loss")
     new = await _new_chat(alice, room, stage.bot, "", narrator)
     expected = f"C{memory.kv[f'matrix_user:{alice.user_id}']['next_chat_index']}"
     got = stage.bot.kv()[f"matrix_room:{new}"]["chat_id"]
@@ -232,6 +257,7 @@ def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - like assert
 
 
 def _directions(stage: Stage) -> str:
+    model = f" {stage.model.pid}" if stage.model is not None else ""
     return f"""
 Synapse and the bot keep running. Log in with any Matrix client:
   homeserver  {stage.synapse.url}
@@ -242,4 +268,4 @@ Synapse and the bot keep running. Log in with any Matrix client:
 The bot's status (all other commands work in this folder as well):
   cd {stage.bot.folder} && {sys.executable} -m supervisor status
 To end both:
-  kill {stage.bot.pid} {stage.synapse.pid} && sleep 3 && rm -r {stage.synapse.folder}"""
+  kill {stage.bot.pid} {stage.synapse.pid}{model} && sleep 3 && rm -r {stage.synapse.folder}"""

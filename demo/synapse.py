@@ -28,6 +28,7 @@ SERVER_NAME: Final = "localhost"
 
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108  only as the parent of a folder made by mkdtemp
 _MIN_FREE_BYTES: Final = 2 * 1024**3
+_PROGRAMS_OWN: Final = ("COVERAGE", "COV_", "PYTEST", "MATRIX_", "SYNAPSE_", "LLMOCK_", "LLAMA_")
 
 _NO_LIMIT: Final = {"per_second": 10_000, "burst_count": 10_000}
 _NO_LOGIN_LIMITS: Final = {
@@ -126,7 +127,7 @@ class ThrowawaySynapse:
             [sys.executable, "-m", "synapse.app.homeserver", "--config-path", "homeserver.json"],
             folder=self.folder,
             log=self.log,
-            environment=_plain_environment(),
+            environment=plain_environment(),
             remove_folder=self.folder,
         )
         started = time.monotonic()
@@ -309,10 +310,6 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _plain_environment() -> dict[str, str]:
-    """The environment of this process without variables for coverage, pytest, bot or Synapse."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("COVERAGE", "COV_", "PYTEST", "MATRIX_", "SYNAPSE_"))
-    }
+def plain_environment() -> dict[str, str]:
+    """The environment of this process without variables for coverage, pytest, bot or servers."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_PROGRAMS_OWN)}

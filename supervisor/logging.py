@@ -3,12 +3,15 @@
 Log lines go to stderr. Commands print to stdout.
 """
 
+import html
+import json
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Final, TextIO, TypeAlias
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -18,12 +21,20 @@ from supervisor.text.console import harmless
 
 REDACTED: Final = "[redacted]"
 
-_SECRET_KEY: Final = re.compile(r"passw|token|authorization|secret|cookie", re.IGNORECASE)
+_SECRET_KEY: Final = re.compile(
+    r"passw|token|authorization|secret|cookie|api_?-?key", re.IGNORECASE
+)
 # Secrets that the settings do not contain, such as an access token from a login.
 _SECRET_SHAPE: Final = re.compile(
-    r"(?P<before>access_token=|\"access_token\":\s*\"|\bBearer\s+)[^\s&\"',)]+|\bsyt_[\w+/=-]+"
+    r"(?P<before>access_token=|\"access_token\":\s*\"|\bBearer\s+)[^\s&\"',)]+"
+    r"|\bsyt_[\w+/=-]+",
 )
 _WHOLE_WORD_BELOW: Final = 8
+_CUT_FROM: Final = 12
+_CUT_TO: Final = 20
+"""A secret that was cut is found by its beginning: by half of it, within these lengths."""
+_MORE_OF_IT: Final = r"[^\s\"'<>&,;:)\]}]*"
+"""What may follow the beginning of a secret that was cut."""
 _MULTILINE_KEYS: Final = frozenset({"exception", "stack"})
 # nio logs whole events, including message bodies. The others log too much below WARNING.
 _LIBRARY_LEVELS: Final[Mapping[str, int]] = {
@@ -33,6 +44,8 @@ _LIBRARY_LEVELS: Final[Mapping[str, int]] = {
     "asyncio": logging.WARNING,
     "transitions": logging.WARNING,
 }
+_OWN: Final = ("actors", "adapter", "supervisor")
+"""The packages of the bot. Below INFO, other libraries log what they send and receive."""
 _Replace: TypeAlias = Callable[[str], str]
 
 
@@ -40,8 +53,9 @@ class Redactor:
     """A structlog processor that removes secrets from all keys and values of an event."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms = {form for secret in secrets if secret for form in (secret, quote(secret, safe=""))}
-        known = [_pattern(form) for form in sorted(forms, key=len, reverse=True)]
+        forms = {form for secret in secrets if secret for form in _forms(secret)}
+        ordered = sorted(forms, key=len, reverse=True)
+        known = [*map(_pattern, ordered), *filter(None, map(_cut_pattern, ordered))]
         self._known = re.compile("|".join(known)) if known else None
 
     def __call__(
@@ -58,8 +72,30 @@ class Redactor:
 
     def _value(self, key: object, value: object) -> object:
         if isinstance(key, str) and key != "event" and _SECRET_KEY.search(key):
-            return None if value is None else REDACTED
+            is_count = key.endswith("tokens") and isinstance(value, int | float)
+            return value if value is None or is_count else REDACTED
         return _in_texts(value, self.text, self._value)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """The forms in which servers and libraries repeat a secret."""
+    yield secret
+    for quoted in (quote(secret), quote(secret, safe=""), quote_plus(secret)):
+        yield quoted
+        yield re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), quoted)
+    yield json.dumps(secret)[1:-1]
+    yield repr(secret)[1:-1]
+    yield html.escape(secret)
+    yield b64encode(secret.encode()).decode()
+
+
+def _cut_pattern(secret: str) -> str | None:
+    """A pattern for the beginning of a long secret, which error texts cut; None if it is short."""
+    length = min(max(_CUT_FROM, len(secret) // 2), _CUT_TO)
+    begin = secret[:length]
+    if len(secret) <= length or re.search(r"\s", begin):
+        return None
+    return re.escape(begin) + _MORE_OF_IT
 
 
 def _pattern(secret: str) -> str:
@@ -160,7 +196,10 @@ def _route_libraries(handler: logging.Handler, level: LogLevel) -> None:
         if isinstance(old.formatter, structlog.stdlib.ProcessorFormatter):
             root.removeHandler(old)
     root.addHandler(handler)
-    root.setLevel(level)
+    lowest = logging.getLevelNamesMapping()[level]
+    root.setLevel(max(lowest, logging.INFO))
+    for name in _OWN:
+        logging.getLogger(name).setLevel(lowest)
     logging.captureWarnings(capture=True)
     for name, quieter in _LIBRARY_LEVELS.items():
         logging.getLogger(name).setLevel(quieter)

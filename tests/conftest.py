@@ -2,12 +2,16 @@
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from hypothesis import settings
 from typing_extensions import override
 from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+from demo.model_server import LlamaServer, Llmock
 
 # A slow machine is no defect, and a failing example must be repeatable from the output alone.
 settings.register_profile("surfaces", deadline=None, print_blob=True)
@@ -43,5 +47,33 @@ class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def is_played_as_a_whole(nodeid: str) -> bool:
-    """Whether the tests of this one's file share a homeserver, bots or a browser."""
-    return nodeid.startswith(("tests/synapse/", "tests/browser/"))
+    """Whether the tests of this one's file share a homeserver, bots, a model or a browser."""
+    return nodeid.startswith(("tests/synapse/", "tests/browser/", "tests/platforms/"))
+
+
+@pytest.fixture(scope="session")
+def portal() -> Iterator[BlockingPortal]:
+    """An event loop in a thread of its own, for what lives longer than one module's tests."""
+    with start_blocking_portal() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def llama(portal: BlockingPortal) -> Iterator[LlamaServer]:
+    """A real model behind llama.cpp's server, which all tests share."""
+    with portal.wrap_async_context_manager(LlamaServer()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def shared_llmock(portal: BlockingPortal) -> Iterator[Llmock]:
+    """The one llmock of all tests; they take `llmock`."""
+    with portal.wrap_async_context_manager(Llmock()) as server:
+        yield server
+
+
+@pytest.fixture
+def llmock(portal: BlockingPortal, shared_llmock: Llmock) -> Llmock:
+    """A server of invented answers and scripted faults, which remembers nothing."""
+    portal.call(shared_llmock.reset)
+    return shared_llmock

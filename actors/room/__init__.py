@@ -4,8 +4,11 @@ The files, in reading order:
 
 - `actor`: finds out what the room is, repairs its rows, and takes its messages from the inbox.
 - `effects`: which other rooms and owners must look again when the room changes.
-- `inbox`: fills the room's gap, and handles one message after the other.
-- `conversation`: replies to one message: a command, or text for the platform.
+- `gap`: fetches the messages that are left on the homeserver.
+- `inbox`: handles one message after the other, and commits the room's reply.
+- `receipts`: shows the messages as read.
+- `conversation`: responds to one message: a command, or a question for the platform.
+- `endings`: the messages that a reply ends with.
 - `unreadable`: the reply to encrypted messages.
 - `entry`: lets an owner in whose invite was refused.
 - `way`: tells an owner in a direct chat the way to their chats.

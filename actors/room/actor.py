@@ -10,6 +10,9 @@ from actors.messages import (
     GapOpened,
     InboxWaiting,
     IntentsWaiting,
+    ReplyDone,
+    ReplyFailed,
+    ReplyWaits,
     RoomChanged,
     RoomChecked,
     RoomLeft,
@@ -20,7 +23,16 @@ from actors.messages import (
     SnapshotTaken,
     SpaceLeft,
 )
-from actors.model import PAIR, ChatContext, Marker, RoomId, RoomKind, RoomMeta, RoomSnapshot
+from actors.model import (
+    DEFAULT_CHAT_SETTINGS,
+    PAIR,
+    ChatContext,
+    Marker,
+    RoomId,
+    RoomKind,
+    RoomMeta,
+    RoomSnapshot,
+)
 from actors.owner.onboarding import onboarding_of
 from actors.port_errors import StoreUnavailable
 from actors.ports import Waiting
@@ -94,6 +106,9 @@ class RoomActor:
                     await self._drain_inbox()
             case InboxWaiting():
                 await self._drain_inbox()
+            case ReplyDone() | ReplyFailed() | ReplyWaits():
+                await self._inbox.settle()
+                self._go_on()
             case RoomLeft():
                 await self._leave()
             case _:
@@ -146,6 +161,7 @@ class RoomActor:
         if services.states.of(self._room_id) is RoomState.LEFT:
             services.states.fire(self._room_id, RoomTrigger.JOINED, "the room can be read")
         self._is_pair = seen.member_count <= PAIR and not seen.is_space
+        self._note_settings(seen, verdict)
         match verdict:
             case Chat() | Space():
                 pass
@@ -172,6 +188,14 @@ class RoomActor:
             )
         if isinstance(verdict, Chat | Space):
             await mind_entry(services, seen, verdict.owner)
+
+    def _note_settings(self, seen: RoomSnapshot, verdict: Verdict) -> None:
+        """Note the settings of the chat: its own, or those of the room that it replaces."""
+        if isinstance(verdict, Chat):
+            settings = seen.settings or verdict.moved_settings or DEFAULT_CHAT_SETTINGS
+            self._services.settings_of_chats.note(self._room_id, settings)
+        else:
+            self._services.settings_of_chats.drop(self._room_id)
 
     def _tell_owner(self, founded_ts: int, verdict: Verdict) -> None:
         if isinstance(verdict, Skipped) or verdict.owner is None:
@@ -275,7 +299,10 @@ class RoomActor:
         """
         self._verdict = Skipped(SkipReason.LEFT)
         self._services.registry.gaps.void(self._room_id)
+        self._services.settings_of_chats.drop(self._room_id)
         self._services.upkeep.settled(self._room_id)
+        self._services.replies.drop(self._room_id)
+        self._services.histories.drop(self._room_id)
         note_departure(self._services, self._room_id)
         room = (await self._cached_rows()).room
         if room is not None and room.room_type is RoomKind.SPACE:
@@ -286,27 +313,34 @@ class RoomActor:
     # ------------------------------------------------------------ messages in the room
 
     async def _drain_inbox(self) -> None:
-        """Handle the first waiting message, and tell this actor to handle the next one.
+        """Handle one waiting message, and tell this actor to handle the next one.
 
         Messages are handled one at a time so that changes of the room need not wait for all of
-        them.
+        them. While a question is in work, only the owner's commands are handled.
         """
         services = self._services
         if services.registry.gaps.doubt(self._room_id) is not None:
             return
-        waiting = await services.store.waiting(self._room_id, services.bounds.inbox_batch)
+        waiting = await services.store.waiting(self._room_id, self._inbox.reads)
         if not waiting or not services.gate.live:
             return
         rows = await self._cached_rows()
         if rows.room is not None and rows.chats:
             self._inbox.show_as_read(waiting)
-            self._rows = await self._inbox.answer(waiting, rows, rows.room, rows.chats[0])
+            item = self._inbox.next_of(waiting, rows.chats[0].user_id)
+            if item is None:
+                return
+            self._rows = await self._inbox.answer(item, waiting, rows, rows.room, rows.chats[0])
         elif not await self._unregistered(waiting):
             services.registry.stalled.note(self._room_id, stalled=True)
             return
         services.registry.stalled.note(self._room_id, stalled=False)
-        gap_opened = self._room_id in services.registry.gaps
-        services.tell_room(self._room_id, GapOpened() if gap_opened else InboxWaiting())
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Tell this actor to handle the next message, or to fetch more of the room's gap."""
+        gap_opened = self._room_id in self._services.registry.gaps
+        self._services.tell_room(self._room_id, GapOpened() if gap_opened else InboxWaiting())
 
     async def _unregistered(self, waiting: Sequence[Waiting]) -> bool:
         """Handle messages in a room that the cache does not know as a chat. False: they wait.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from actors.model import ChatContext, InboundMessage, OutboundMessage, RoomId
+from actors.replies.values import Question
 from actors.rules.formatting import Formatted, plain_parts
 from actors.rules.settlement import DesiredRows
 from actors.runtime.letters import Address, Message
@@ -17,12 +18,14 @@ class Response:
     """What a handler answers to one message.
 
     `writes` are committed together with the end of the message. `desired` is set if the room's rows
-    must change. `promised` is a message to an actor, told after the commit.
+    must change. `promised` is a message to an actor, told after the commit. `question` is set if
+    the platform is to reply: the reply ends the message later, and the rest is empty.
     """
 
     writes: Sequence[Write] = ()
     desired: DesiredRows | None = None
     promised: tuple[Address, Message] | None = None
+    question: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)

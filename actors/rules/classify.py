@@ -15,6 +15,7 @@ from actors.model import (
     PAIR,
     ChatContext,
     ChatId,
+    ChatSettings,
     Marker,
     Nonce,
     PlatformChatId,
@@ -118,6 +119,8 @@ class Chat:
     """The rooms in `replaces` that its Space still lists."""
     by_name: ChatId | None = None
     """The chat id that its name claims, if it has no marker."""
+    moved_settings: ChatSettings | None = None
+    """The settings of the room that it was upgraded from, if it has none of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +267,7 @@ def _marked(
         intent=marker.intent,
         replaces=_replaced_rooms(seen, relations),
         outdated_links=relations.replaces & space.children,
+        moved_settings=relations.inherited_settings,
     )
 
 
@@ -324,6 +328,7 @@ def _legacy(seen: RoomSnapshot, relations: RoomRelations, rows: RoomRows) -> Ver
         replaces=_replaced_rooms(seen, relations),
         outdated_links=relations.replaces & children,
         by_name=by_name,
+        moved_settings=relations.inherited_settings,
     )
 
 

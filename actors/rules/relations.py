@@ -4,7 +4,16 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from actors.model import PAIR, Marker, RoomId, RoomKind, RoomSnapshot, UserId, UserMeta
+from actors.model import (
+    PAIR,
+    ChatSettings,
+    Marker,
+    RoomId,
+    RoomKind,
+    RoomSnapshot,
+    UserId,
+    UserMeta,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +31,8 @@ class RoomRelations:
 
     inherited: Marker | None = None
     """The marker of a room that this one replaces, if this one has no marker."""
+    inherited_settings: ChatSettings | None = None
+    """The settings of a room that this one replaces, if this one has none."""
     origins: tuple[RoomSnapshot, ...] = ()
     """If no marker is known: the rooms of the bot that this one replaces, the latest first."""
     founded_ts: int = 0
@@ -70,6 +81,7 @@ class RoomGraph:
         }
         return RoomRelations(
             inherited=inherited,
+            inherited_settings=_nearest_settings(ancestors) if seen.settings is None else None,
             origins=origins,
             founded_ts=(seen, *ancestors)[-1].created_ts,
             replaced_by=self.heirs.get(seen.room_id),
@@ -107,6 +119,10 @@ class RoomGraph:
 
 def _nearest_marker(ancestors: Iterable[RoomSnapshot]) -> Marker | None:
     return next((before.marker for before in ancestors if before.marker), None)
+
+
+def _nearest_settings(ancestors: Iterable[RoomSnapshot]) -> ChatSettings | None:
+    return next((it.settings for it in ancestors if it.settings is not None), None)
 
 
 def _origins(

@@ -28,6 +28,22 @@ class Histogram:
         self.counts[bisect_left(self.bounds_s, seconds)] += 1
         self.sum_s += seconds
 
+    def quantile_s(self, share: float) -> float | None:
+        """The duration that this share of all durations keeps, estimated; None without any.
+
+        Durations between two bounds count as evenly spread. Above the last bound it is that bound.
+        """
+        total = sum(self.counts)
+        if not total:
+            return None
+        rank, below = share * total, 0
+        lower = 0.0
+        for count, upper in zip(self.counts, self.bounds_s, strict=False):
+            if count and below + count >= rank:
+                return lower + (upper - lower) * max(0.0, rank - below) / count
+            below, lower = below + count, upper
+        return lower
+
 
 @dataclass(slots=True)
 class RuntimeMeter:

@@ -57,6 +57,18 @@ class Created(msgspec.Struct):
     room_id: Text
 
 
+class Uploaded(msgspec.Struct):
+    """`POST /upload`."""
+
+    content_uri: Text
+
+
+class MediaConfig(msgspec.Struct):
+    """`GET /media/config`."""
+
+    upload_size: int | None = msgspec.field(default=None, name="m.upload.size")
+
+
 class Sent(msgspec.Struct):
     """`PUT /rooms/{id}/send/…`."""
 

@@ -1,7 +1,9 @@
 """Requests to the homeserver. Each ends in bounded time with a decoded answer or a port error."""
 
-from collections.abc import Mapping
-from typing import Any, Final, Protocol, TypeVar, cast
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -28,7 +30,7 @@ from adapter.matrix.errors import (
     unavailable,
 )
 from adapter.matrix.lenient import UNDECODABLE, Decoder, Malformed
-from adapter.matrix.proxy import Proxy
+from adapter.proxy import Proxy
 
 _PREFIX: Final = "/_matrix/client/v3/"
 _LONG_POLL: Final = f"{_PREFIX}sync"
@@ -42,7 +44,24 @@ A = TypeVar("A")
 _decoders: Final[dict[object, Decoder[Any]]] = {}
 """The decoders by type of answer."""
 
+_CHUNK_BYTES: Final = 64 * 1024
+_ERROR_BYTES: Final = 64 * 1024
+"""An answer that is an error is read up to this size."""
+_OK: Final = range(200, 300)
+
 _log = structlog.get_logger("adapter.matrix.connection")
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The body of a request that is a file."""
+
+    data: bytes
+    mime_type: str
+
+
+Body: TypeAlias = Mapping[str, object] | Payload | None
+"""The body of a request: a JSON object, a file, or none."""
 
 
 class Client(Protocol):
@@ -104,7 +123,7 @@ class Connection:
         method: str,
         path: str,
         answer: type[A],
-        body: Mapping[str, object] | None = None,
+        body: Body = None,
         *,
         timeout_s: float | None = None,
     ) -> A:
@@ -114,20 +133,17 @@ class Connection:
         SessionRevoked and CredentialsRefused only if the homeserver says the same when it is asked
         about the session alone. If it then says that the session is good, the request is repeated.
         """
-        meter, began = self._meter, anyio.current_time()
-        try:
-            decoded = await self._confirmed(
-                method, path, answer, body, timeout_s or self.bounds.request_s
-            )
-        except PortError as error:
-            meter.answers[type(error).__name__] += 1
-            raise
-        else:
-            meter.answers["ok"] += 1
-            return decoded
-        finally:
-            if not path.startswith(_LONG_POLL):
-                meter.requests.add(anyio.current_time() - began)
+        within_s = timeout_s or self.bounds.request_s
+        return await self._measured(
+            path, partial(self._answer, method, path, answer, body, within_s)
+        )
+
+    async def download(self, path: str, *, limit: int, timeout_s: float) -> bytes:
+        """The content at a path, which is not JSON. Raises as `request` does.
+
+        HomeserverRefused with M_TOO_LARGE if it has more than `limit` bytes: no more are read.
+        """
+        return await self._measured(path, partial(self._content, path, limit, timeout_s))
 
     def note_malformed(self, malformed: Malformed, subject: str) -> None:
         """Log and count what was left out of an answer; `subject` is the answer or a room id."""
@@ -141,16 +157,23 @@ class Connection:
         """Close the connections."""
         await self._client.close()
 
-    async def _confirmed(
-        self,
-        method: str,
-        path: str,
-        answer: type[A],
-        body: Mapping[str, object] | None,
-        timeout_s: float,
-    ) -> A:
+    async def _measured(self, path: str, ask: Callable[[], Awaitable[A]]) -> A:
+        meter, began = self._meter, anyio.current_time()
         try:
-            return await self._answer(method, path, answer, body, timeout_s)
+            answer = await self._confirmed(path, ask)
+        except PortError as error:
+            meter.answers[type(error).__name__] += 1
+            raise
+        else:
+            meter.answers["ok"] += 1
+            return answer
+        finally:
+            if not path.startswith(_LONG_POLL):
+                meter.requests.add(anyio.current_time() - began)
+
+    async def _confirmed(self, path: str, ask: Callable[[], Awaitable[A]]) -> A:
+        try:
+            return await ask()
         except (SessionRevoked, CredentialsRefused) as error:
             if path in _ABOUT_SESSIONS or not self.access_token:
                 raise
@@ -159,7 +182,7 @@ class Connection:
                 # Only the account of another person can be meant.
                 raise HomeserverRefused(403, "M_USER_DEACTIVATED", str(error)) from error
         try:
-            return await self._answer(method, path, answer, body, timeout_s)
+            return await ask()
         except SessionRevoked as error:
             reason = f"refused, although the session is good: {error}"
             raise HomeserverUnavailable(reason) from error
@@ -177,15 +200,11 @@ class Connection:
         method: str,
         path: str,
         answer: type[A],
-        body: Mapping[str, object] | None,
+        body: Body,
         timeout_s: float,
     ) -> A:
         status, headers, content = await self._exchange(method, path, body, timeout_s)
-        if status == PROXY_LOGIN_WANTED and self._proxy is not None:
-            raise HomeserverUnavailable(login_wanted(self._proxy))
-        error = error_for(status, headers, content, has_token=bool(self.access_token))
-        if error is not None:
-            raise error
+        self._raise_for(status, headers, content)
         malformed = Malformed()
         try:
             decoder: Decoder[A] = _decoders.get(answer) or Decoder(answer)
@@ -197,14 +216,22 @@ class Connection:
         self.note_malformed(malformed, answer.__name__)
         return cast("A", decoded)
 
+    def _raise_for(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
+        """Raise the error that an answer is, if it is one."""
+        if status == PROXY_LOGIN_WANTED and self._proxy is not None:
+            raise HomeserverUnavailable(login_wanted(self._proxy))
+        error = error_for(status, headers, content, has_token=bool(self.access_token))
+        if error is not None:
+            raise error
+
     async def _exchange(
-        self, method: str, path: str, body: Mapping[str, object] | None, timeout_s: float
+        self, method: str, path: str, body: Body, timeout_s: float
     ) -> tuple[int, Mapping[str, str], bytes]:
-        data = None if body is None else msgspec.json.encode(body)
+        data, headers = _encoded(body)
         try:
             with anyio.fail_after(timeout_s):
                 response = await self._client.send(
-                    method, path, data, self._headers(data), timeout=timeout_s
+                    method, path, data, self._headers(headers), timeout=timeout_s
                 )
                 async with response:
                     content = await response.read()
@@ -215,11 +242,55 @@ class Connection:
             raise HomeserverUnavailable(f"redirected: is MATRIX_HOMESERVER {target}?")
         return response.status, response.headers, content
 
-    def _headers(self, data: bytes | None) -> dict[str, str]:
-        headers = {} if data is None else {"Content-Type": "application/json"}
+    async def _content(self, path: str, limit: int, timeout_s: float) -> bytes:
+        """The content at a path. The homeserver may redirect to the place where it keeps files."""
+        headers = self._headers({"Accept-Encoding": "identity"})
+        try:
+            with anyio.fail_after(timeout_s):
+                response = await self._client.send("GET", path, None, headers, timeout=timeout_s)
+                async with response:
+                    if response.status in _OK:
+                        return await _read(response, limit)
+                    content = await response.content.read(_ERROR_BYTES)
+        except TRANSPORT_ERRORS as error:
+            raise unavailable(error, timeout_s, self._proxy) from error
+        self._raise_for(response.status, response.headers, content)
+        raise HomeserverUnavailable(f"{response.status} without content")
+
+    def _headers(self, headers: dict[str, str]) -> dict[str, str]:
+        """The headers of a request, with the access token."""
         if self.access_token:
-            headers["Authorization"] = f"Bearer {self.access_token}"
+            return {**headers, "Authorization": f"Bearer {self.access_token}"}
         return headers
+
+
+def _encoded(body: Body) -> tuple[bytes | None, dict[str, str]]:
+    """The bytes of a body, and the headers that say what they are."""
+    match body:
+        case None:
+            return None, {}
+        case Payload():
+            return body.data, {"Content-Type": body.mime_type}
+        case _:
+            return msgspec.json.encode(body), {"Content-Type": "application/json"}
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The body of an answer. Never more than a chunk above `limit` is in memory."""
+    if (response.content_length or 0) > limit:
+        response.close()
+        raise _too_large(limit)
+    content = bytearray()
+    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+        content += chunk
+        if len(content) > limit:
+            response.close()
+            raise _too_large(limit)
+    return bytes(content)
+
+
+def _too_large(limit: int) -> HomeserverRefused:
+    return HomeserverRefused(413, "M_TOO_LARGE", f"more than {limit} bytes")
 
 
 def redirected_to(url: str, path: str) -> str:

@@ -22,7 +22,7 @@ from actors.port_errors import (
 from adapter.matrix.codes import About, about
 from adapter.matrix.lenient import UNDECODABLE, Decoder, Malformed
 from adapter.matrix.problems import Problem, problem_in, refusal_for_now
-from adapter.matrix.proxy import Proxy
+from adapter.proxy import Proxy
 
 TRANSPORT_ERRORS: Final = (aiohttp.ClientError, TimeoutError, OSError, UnicodeError)
 """Errors that a request can raise before it has an answer.

@@ -55,13 +55,13 @@ from adapter.matrix.provisioning import (
     join_rules_content,
     link_content,
 )
-from adapter.matrix.proxy import Proxy, ThroughProxy
 from adapter.matrix.room_contents import RoomContents
 from adapter.matrix.rooms import RoomReader
 from adapter.matrix.sending import send_somewhere, send_what_fits
 from adapter.matrix.session import SessionFile
 from adapter.matrix.wire import delta_of
 from adapter.matrix.words import text_of_event
+from adapter.proxy import Proxy, ThroughProxy
 
 DEFAULT_DEVICE_ID: Final = "SURFACESBOT"
 
@@ -117,9 +117,9 @@ class Gateway:
         self._rooms = RoomReader(self._http, user_id)
         self._evidence = Evidence(self._http, user_id)
         self._gaps = GapReader(self._http, user_id)
-        self._contents = RoomContents(self._http, user_id)
         self._room_version: str | None = None
         self._pace = Pace()
+        self._contents = RoomContents(self._http, user_id, self._pace)
 
     @classmethod
     def attach(cls, client: AsyncClient) -> Self:

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias, assert_never
 
 import msgspec
 
-from actors.model import INSTANCE_TYPE, MARKER_TYPE, Invite, RoomId, RoomSnapshot, UserId
+from actors.model import INSTANCE_TYPE, Invite, RoomId, RoomSnapshot, UserId
 from actors.port_errors import HomeserverRefused, HomeserverUnavailable
 from actors.ports import Hydration
 from adapter.matrix.bodies import SyncResponse, Window
@@ -41,6 +41,7 @@ _STATE_KEY: Final = {
     "m.room.tombstone": "",
     "m.room.encryption": "",
 }
+"""The state key of each type; the bot's own user id for any other type."""
 _ROOMS_LIMIT: Final = 10_000_000
 _LIVE_TIMELINE_LIMIT: Final = 50
 _NOTHING: Final[Mapping[str, object]] = {"types": []}
@@ -75,7 +76,7 @@ def position_filter(nonce: str) -> str:
 def window_request(me: UserId) -> dict[str, object]:
     """The body of a sliding-sync request for the state of every room, without timelines."""
     everything = {"ranges": [[0, _ROOMS_LIMIT]], "timeline_limit": 0}
-    state = [[kind, me if kind == MARKER_TYPE else _STATE_KEY[kind]] for kind in SNAPSHOT_TYPES]
+    state = [[kind, _STATE_KEY.get(kind, me)] for kind in SNAPSHOT_TYPES]
     return {"conn_id": "hydrate", "lists": {"all": {**everything, "required_state": state}}}
 
 

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from actors.model import MARKER_TYPE, Marker, RoomId, RoomKind, UserId
+from actors.model import MARKER_TYPE, SETTINGS_TYPE, Marker, RoomId, RoomKind, UserId
 from actors.ports import NewRoom
 from actors.rules.marker import marker_content
 
@@ -21,6 +21,7 @@ _BOTH_SINCE: Final = 10
 
 _BOT_ONLY: Final = (
     MARKER_TYPE,
+    SETTINGS_TYPE,
     "m.room.encryption",
     "m.room.history_visibility",
     "m.room.power_levels",

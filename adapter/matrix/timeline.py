@@ -8,6 +8,7 @@ import msgspec
 from actors.model import ENCRYPTED_TYPE, EventId, InboundMessage, RoomId, UserId
 from adapter.matrix.bodies import Event
 from adapter.matrix.events import answered_in, changes_own_membership, decoded_events, text_in
+from adapter.matrix.files import file_in
 from adapter.matrix.lenient import Malformed
 from adapter.matrix.mentions import mentions
 from adapter.matrix.relations import relation_of
@@ -80,7 +81,7 @@ def inbound_messages(
 
 
 def _inbound_message(room_id: RoomId, event: Event, me: UserId) -> InboundMessage:
-    """A message. A file with a caption is a text, because the bot reads only the caption."""
+    """A message. A file with a caption is a text: the caption says what to do with the file."""
     relation, words = relation_of(event.content), words_of(event.content, me)
     return InboundMessage(
         event_id=EventId(event.event_id),
@@ -94,6 +95,7 @@ def _inbound_message(room_id: RoomId, event: Event, me: UserId) -> InboundMessag
         reply_to=relation.reply_to,
         quoted=words.quoted if relation.reply_to else "",
         mentions_bot=mentions(event.content, me),
+        file=file_in(event.content),
     )
 
 

@@ -9,9 +9,20 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from actors.model import MARKER_TYPE, Instance, Invite, Marker, RoomId, RoomSnapshot, UserId
+from actors.model import (
+    MARKER_TYPE,
+    SETTINGS_TYPE,
+    ChatSettings,
+    Instance,
+    Invite,
+    Marker,
+    RoomId,
+    RoomSnapshot,
+    UserId,
+)
 from actors.ports import RoomDelta, SyncDelta
 from actors.rules.marker import is_user_id, owner_named, parse_marker
+from actors.rules.setting_values import parse_settings
 from adapter.matrix.bodies import (
     Event,
     InstanceData,
@@ -45,6 +56,7 @@ SNAPSHOT_TYPES: Final = (
     "m.room.tombstone",
     ENCRYPTION_TYPE,
     MARKER_TYPE,
+    SETTINGS_TYPE,
 )
 """The state event types that a RoomSnapshot is made of, except membership."""
 
@@ -268,6 +280,7 @@ def _snapshot(room_id: RoomId, state: State, people: People, me: UserId) -> Room
         name=_name(state),
         marker=marker,
         marker_fault=fault,
+        settings=_settings(state, me),
         possible_owner=possible_owner,
         tombstoned=("m.room.tombstone", "") in state,
         replacement=_replacement(state),
@@ -280,13 +293,27 @@ def _snapshot(room_id: RoomId, state: State, people: People, me: UserId) -> Room
 
 def _marker(state: State, me: UserId) -> tuple[Marker | None, str | None, UserId | None]:
     """The marker; or the reason why it is unreadable, and the owner that it names."""
-    event = state.get((MARKER_TYPE, me))
-    if event is None or event.sender != me or not event.content:
+    content = _own_content(state, MARKER_TYPE, me)
+    if not content:
         return None, None, None
-    parsed = parse_marker(event.content)
+    parsed = parse_marker(content)
     if isinstance(parsed, str):
-        return None, parsed, owner_named(event.content)
+        return None, parsed, owner_named(content)
     return parsed, None, None
+
+
+def _settings(state: State, me: UserId) -> ChatSettings | None:
+    content = _own_content(state, SETTINGS_TYPE, me)
+    return parse_settings(content) if content else None
+
+
+def _own_content(state: State, kind: str, me: UserId) -> Mapping[str, object]:
+    """The content of the bot's own event of a type; empty if it is redacted or absent.
+
+    Both state key and sender are the bot.
+    """
+    event = state.get((kind, me))
+    return event.content if event is not None and event.sender == me else {}
 
 
 def _name(state: State) -> str | None:

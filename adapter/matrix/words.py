@@ -9,12 +9,10 @@ from typing import Final, NamedTuple
 
 from actors.model import RoomId, UserId
 from adapter.matrix.events import text_in
+from adapter.matrix.files import FILE_TYPES
 from adapter.matrix.markup import begins_with_reply, plain_text
 from adapter.matrix.mention import without_mention
 from adapter.matrix.relations import relation_of
-
-FILE_TYPES: Final = frozenset({"m.image", "m.file", "m.video", "m.audio"})
-"""The message types in which `body` is the caption of a file, or else the name of the file."""
 
 _SENDER: Final = re.compile(r"\A(?:\* )?<[^<>\n]{1,255}> ?")
 _QUOTED_SENDER: Final = re.compile(r"> (?:\* )?<[^<>\n]{1,255}>")
@@ -68,6 +66,7 @@ def _within(outer: Mapping[str, object], *keys: str) -> Mapping[str, object]:
 
 
 def _is_file(content: Mapping[str, object]) -> bool:
+    """Whether `body` is the caption of a file, or else the name of the file."""
     return text_in(content, "msgtype") in FILE_TYPES
 
 

@@ -1,6 +1,7 @@
 """The checks of `check` that need the account. They do not disturb a running bot."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import quote
@@ -14,14 +15,26 @@ from adapter.sqlite.inline import InlineStore
 from adapter.sqlite.opening import copy_database
 from supervisor.app.findings import ENCRYPTED_LAST, Finding, check_homeserver, check_paths
 from supervisor.app.gateway import open_gateway, proxy_of
+from supervisor.app.platform_check import check_platform
+from supervisor.app.platforms import platform_of
 from supervisor.serving.refusals import refusal_in
 from supervisor.settings import Settings
 
 
-async def check(settings: Settings, tell: Callable[[Finding], None]) -> None:
+def _show_nothing(seconds: int) -> None:
+    """Show no progress."""
+
+
+async def check(
+    settings: Settings,
+    tell: Callable[[Finding], None],
+    progress: Callable[[int], None] = _show_nothing,
+    bounds: Bounds = Bounds(),
+) -> None:
     """Run all checks, and pass each finding to `tell` as soon as it is known.
 
-    Writes and changes nothing.
+    A finding may repeat what a server says, secrets included. `progress` is called every second
+    while the platform is asked, with the seconds so far. Writes and changes nothing.
     """
     tell(Finding(ok=True, what="the settings are complete"))
     for finding in check_paths(settings):
@@ -37,6 +50,9 @@ async def check(settings: Settings, tell: Callable[[Finding], None]) -> None:
     for finding in (server, *more):
         tell(finding)
     for finding in await _check_account(settings) if server.ok else ():
+        tell(finding)
+    make = partial(platform_of, settings, bounds)
+    for finding in await check_platform(settings.platform, make, progress, bounds):
         tell(finding)
 
 

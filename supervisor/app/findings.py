@@ -12,7 +12,7 @@ import aiohttp
 
 from adapter.matrix.bodies import ENCRYPTION_FORCED_FEATURE
 from adapter.matrix.errors import PROXY_LOGIN_WANTED, TRANSPORT_ERRORS, login_wanted, unavailable
-from adapter.matrix.proxy import Proxy
+from adapter.proxy import Proxy
 from supervisor.settings import LocalSettings
 
 _TIMEOUT_S: Final = 15

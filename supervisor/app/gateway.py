@@ -12,8 +12,8 @@ from actors.bounds import Bounds
 from actors.meter import Meter
 from actors.port_errors import PortError
 from adapter.matrix.gateway import Gateway
-from adapter.matrix.proxy import Proxy
 from adapter.matrix.session import SessionFile
+from adapter.proxy import Proxy
 from supervisor.settings import Settings
 
 _LOG_OUT_WITHIN_S: Final = 10

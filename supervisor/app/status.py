@@ -18,15 +18,18 @@ from actors.rules.room_states import RoomState
 from actors.runtime.cells import Cell
 from supervisor.current import Degraded
 from supervisor.lifecycle import INITIAL, State, Trigger
+from supervisor.logging import Redactor
 from supervisor.serving.assembly import Bot
 from supervisor.settings import Settings
 from supervisor.status.cache import CacheView
 from supervisor.status.history import History
+from supervisor.status.platform import platform_seen
 from supervisor.status.snapshot import (
     LISTED,
     PROGRAM,
     Lifecycle,
     Note,
+    PlatformSeen,
     Quarantined,
     Reconciled,
     Snapshot,
@@ -97,13 +100,17 @@ class Observer:
             return self._seen
 
     def readiness(self) -> tuple[bool, str]:
-        """Whether the bot is live and reads on, and a sentence about its state."""
+        """Whether the bot is live and reads on, and a sentence about its state.
+
+        A platform in trouble is in the sentence alone: people are served as far as the bot can.
+        """
         seen = self._lifecycle()
         paused = self._watched.bot.activities.backlog.paused if self._watched else ""
         if paused and seen.state == State.LIVE:
             return False, paused
         sentence = f"{seen.state} since {seen.since}" + (f": {seen.reason}" if seen.reason else "")
-        return seen.state == State.LIVE, sentence
+        trouble = self._platform(self._watched.bot).trouble if self._watched else ""
+        return seen.state == State.LIVE, f"{sentence}; {trouble}" if trouble else sentence
 
     async def metrics(self) -> bytes:
         """The metrics in Prometheus' text format."""
@@ -167,6 +174,20 @@ class Observer:
             reconciled=self._reconciled(activities.report, partly=activities.partly),
             second_instance=other.where or other.boot if other else None,
             creates_no_rooms=watched.bot.services.encryption.reason,
+            platform=self._platform(watched.bot),
+        )
+
+    def _platform(self, bot: Bot) -> PlatformSeen:
+        services = bot.services
+        running, waiting = services.replies.counts()
+        return platform_seen(
+            self.settings.platform,
+            services.platform_health,
+            self.meter,
+            running=running,
+            waiting=waiting,
+            at=rfc3339,
+            hide=Redactor(self.settings.secrets).text,
         )
 
     def _lifecycle(self) -> Lifecycle:

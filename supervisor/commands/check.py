@@ -1,8 +1,8 @@
-"""`check`: reports problems with settings, files, homeserver and login before the bot starts."""
+"""`check`: reports problems with settings, files, homeserver, login and platform."""
 
 # ruff: noqa: PLC0415, D301 - see commands/run.py
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import typer
@@ -10,7 +10,6 @@ import typer
 from supervisor.commands.invocation import ExitCode, configure
 from supervisor.lifecycle import MACHINE, State
 from supervisor.lock import running_since
-from supervisor.settings import load_settings
 from supervisor.text.console import console, harmless, print_marked
 
 if TYPE_CHECKING:
@@ -18,34 +17,49 @@ if TYPE_CHECKING:
     from supervisor.settings import Settings
 
 
+TOLD_EVERY_S: Final = 10
+"""The progress of a slow platform is told this often where there is no terminal."""
+
+
 def check() -> None:
-    """Check settings, files, homeserver and login before the bot runs.
+    """Check settings, files, homeserver, login and platform before the bot runs.
 
     The command prints one line for each check: `ok`, `note` or `WRONG`, and what to do about it.
     It changes nothing and does not disturb a running bot: it uses the stored session, or logs in
-    as a separate device and logs out again. The exit code is 0 when no check is wrong, 78 when
-    settings or credentials have to be changed, and 1 for everything else.
+    as a separate device and logs out again. It asks the platform, which may take a minute while a
+    model is loading. The exit code is 0 when no check is wrong, 78 when settings or credentials
+    have to be changed, and 1 for everything else.
 
     \b
     Example:
       surfaces-bot check
     """
-    settings = load_settings()
+    from supervisor.app.platforms import load_settings_and_platform
+
+    settings = load_settings_and_platform()
     from supervisor.app.check import check as look
     from supervisor.app.findings import Finding
+    from supervisor.logging import Redactor
 
     configure(settings)
     findings: list[Finding] = []
-    out = console()
+    out, hide = console(), Redactor(settings.secrets).text
 
     def tell(finding: "Finding") -> None:
         findings.append(finding)
         mark = "note" if finding.note else "ok" if finding.ok else "WRONG"
-        what, advice = finding.what, finding.advice
+        what, advice = hide(finding.what), hide(finding.advice)
         print_marked(out, mark, f"{what}: {advice}" if advice else what)
 
-    with out.status(f"asking {harmless(settings.homeserver)}"):  # shown on a terminal only
-        anyio.run(look, settings, tell)
+    with out.status(f"asking {harmless(settings.homeserver)}") as line:  # on a terminal only
+
+        def progress(seconds: int) -> None:
+            text = f"asking the platform {settings.platform}, {seconds} s so far"
+            line.update(harmless(text))
+            if not out.is_terminal and seconds % TOLD_EVERY_S == 0:
+                typer.echo(f"surfaces-bot: {harmless(text)}", err=True)
+
+        anyio.run(look, settings, tell, progress)
     if all(finding.ok for finding in findings):
         for reason in _troubles_of_running_bot(settings):
             tell(Finding(ok=False, what=f"the running bot is degraded: {reason}"))

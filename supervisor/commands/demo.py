@@ -25,6 +25,10 @@ def demo(
             "--keep", help="Leave the homeserver and the bot running, and print how to log in."
         ),
     ] = False,
+    model: Annotated[
+        bool,
+        typer.Option("--model", help="Let the bot ask a real model, which runs on this machine."),
+    ] = False,
 ) -> None:
     """Show a full loss and recovery on a temporary homeserver, in less than a minute.
 
@@ -32,6 +36,9 @@ def demo(
     again, and compares the new database with the old one. It needs no settings and touches none
     of your files. The exit code is 1 when anything differs. The demo needs the source tree: the
     installed program does not contain it.
+
+    With --model, llama.cpp serves a small model, and the model still knows the conversation after
+    the loss. `make demo ARGS=--model` installs both.
 
     \b
     Example, to look around afterwards with any Matrix client:
@@ -45,4 +52,4 @@ def demo(
         typer.echo(f"{PROGRAM}: {_MISSING}", err=True)
         raise typer.Exit(ExitCode.FAILED) from None
     configure_logging(log_format="console", level="WARNING")
-    raise typer.Exit(anyio.run(partial(tell_story, keep=keep)))
+    raise typer.Exit(anyio.run(partial(tell_story, keep=keep, with_model=model)))

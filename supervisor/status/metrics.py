@@ -17,7 +17,8 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from actors.meter import Meter
+from actors.meter import REPLY_OUTCOMES, TOKEN_KINDS, Meter
+from actors.platform_health import PlatformState
 from actors.rules.room_states import RoomTrigger
 from actors.runtime.counting import Histogram
 from supervisor.lifecycle import State
@@ -43,6 +44,7 @@ class BotCollector(Collector):
         yield from self._rooms()
         yield from self._queues()
         yield from self._work()
+        yield from self._platform()
 
     def _lifecycle(self) -> Iterator[Metric]:
         seen = self.snapshot
@@ -108,6 +110,31 @@ class BotCollector(Collector):
         yield _counter("malformed", "Parts of answers that were left out.", (), malformed)
         limits = meter.answers["RateLimited"]
         yield _counter("rate_limits", "Rate-limited requests.", (), [((), limits)])
+
+    def _platform(self) -> Iterator[Metric]:
+        meter, seen = self.meter, self.snapshot.platform
+        states = (
+            []
+            if seen is None
+            else [((seen.name, state.value), float(state == seen.state)) for state in PlatformState]
+        )
+        yield _gauge(
+            "platform_state",
+            "1 for the current state of the chat platform, 0 for the others.",
+            ("platform", "state"),
+            states,
+        )
+        running, waiting = (None, None) if seen is None else (seen.running, seen.waiting)
+        yield _single("replies_running", "Replies in work.", running)
+        yield _single("replies_waiting", "Replies that wait for a place.", waiting)
+        outcomes = (((outcome,), meter.replies[outcome]) for outcome in REPLY_OUTCOMES)
+        yield _counter("replies", "Ended replies, and attempts to retry.", ("state",), outcomes)
+        yield _histogram(
+            "first_token", "Time for the platform to begin a reply.", meter.first_token
+        )
+        yield _histogram("reply", "Time for the platform to give a whole reply.", meter.reply)
+        tokens = (((kind,), meter.tokens[kind]) for kind in TOKEN_KINDS)
+        yield _counter("tokens", "Tokens that replies took.", ("kind",), tokens)
 
 
 def exposition(snapshot: Snapshot, meter: Meter, history: History) -> bytes:

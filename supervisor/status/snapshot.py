@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from actors.platform_health import PlatformState
 from actors.runtime.table import Transition
 from supervisor.lifecycle import MACHINE
 
@@ -84,6 +85,37 @@ class Reconciled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformSeen:
+    """The chat platform: its state with start, reason and remedy, and its work since the start.
+
+    `remedy` says what an operator can do; it is empty if there is nothing to do. `running` and
+    `waiting` count the replies in work and those that wait for a place among them. `replies` counts
+    ended replies by outcome, with every outcome as a key. The times are medians, estimated, and
+    None before the first reply. `tokens` has the tokens of all replies by kind.
+    """
+
+    name: str
+    state: str
+    since: str
+    reason: str = ""
+    remedy: str = ""
+    running: int = 0
+    waiting: int = 0
+    replies: dict[str, int]
+    first_token_s: float | None = None
+    reply_s: float | None = None
+    tokens: dict[str, int]
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the platform, in one sentence; empty if it is well."""
+        if self.state == PlatformState.WELL:
+            return ""
+        why = f": {self.reason}" if self.reason else ""
+        return f"the platform {self.name} is {self.state}{why}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One moment of one bot."""
 
@@ -114,6 +146,8 @@ class Snapshot:
     """A description of another process that uses the same account; None if there is none."""
     creates_no_rooms: str | None = None
     """Why the bot creates no Space and no chat at the moment; None if it creates them."""
+    platform: PlatformSeen | None = None
+    """None until the bot has opened its files."""
     program: str = PROGRAM
 
     def equals_except_time(self, other: "Snapshot") -> bool:

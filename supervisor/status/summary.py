@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from supervisor.status.snapshot import Note, Quarantined, Snapshot
+from supervisor.status.snapshot import Note, PlatformSeen, Quarantined, Snapshot
 from supervisor.text.console import duration, until
 
 LISTED: Final = 10
@@ -15,12 +15,7 @@ _LABEL: Final = 12
 def summary(seen: Snapshot, page: str, now: datetime) -> Iterator[str]:
     """The lines: the state and its reason, the figures, the quarantined rooms and the conflicts."""
     yield from _lifecycle(seen, now)
-    if seen.reading_paused is not None:
-        yield seen.reading_paused
-    if seen.second_instance is not None:
-        yield f"another process uses this account, {seen.second_instance}: stop one of the two"
-    if seen.creates_no_rooms is not None:
-        yield f"no Space and no chat is created: {seen.creates_no_rooms}"
+    yield from _problems(seen, now)
     yield ""
     yield _line("bot", f"{seen.user_id} on {seen.homeserver}")
     up = _since(seen.started_at, now)
@@ -34,6 +29,8 @@ def summary(seen: Snapshot, page: str, now: datetime) -> Iterator[str]:
     if seen.rooms_behind:
         waiting += f", {_of(seen.rooms_behind, 'room')} with more on the homeserver"
     yield _line("waiting", waiting)
+    if seen.platform is not None:
+        yield from _platform(seen.platform)
     yield _line("reconciled", _reconciled(seen, now))
     yield from _section("quarantined", seen.rooms.get("quarantined", 0), _quarantined(seen, now))
     conflicts = seen.reconciled.conflicts if seen.reconciled else ()
@@ -50,11 +47,37 @@ def _lifecycle(seen: Snapshot, now: datetime) -> Iterator[str]:
         yield f"recovery attempt {lifecycle.failures}: {until(lifecycle.next_attempt_at, now)}"
 
 
+def _problems(seen: Snapshot, now: datetime) -> Iterator[str]:
+    if seen.reading_paused is not None:
+        yield seen.reading_paused
+    if seen.second_instance is not None:
+        yield f"another process uses this account, {seen.second_instance}: stop one of the two"
+    if seen.creates_no_rooms is not None:
+        yield f"no Space and no chat is created: {seen.creates_no_rooms}"
+    if seen.platform is not None and seen.platform.trouble:
+        yield f"{seen.platform.trouble} (for {_since(seen.platform.since, now)})"
+        yield f"  {seen.platform.remedy}"
+
+
 def _rooms(seen: Snapshot) -> str:
     rooms = {**seen.rooms, "unchanged": seen.unchanged}
     rooms["unchecked"] = rooms.get("unchecked", 0) - seen.unchanged
     parts = ", ".join(f"{count:,} {state}" for state, count in rooms.items() if count)
     return f"{sum(seen.rooms.values()):,}{f': {parts}' if parts else ''}"
+
+
+def _platform(seen: PlatformSeen) -> Iterator[str]:
+    yield _line("platform", f"{seen.name}, {seen.state}")
+    ended = [f"{count:,} {outcome}" for outcome, count in seen.replies.items() if count]
+    work = [f"{seen.running:,} in work", f"{seen.waiting:,} waiting", *ended]
+    yield _line("replies", ", ".join(work))
+    times = ((seen.first_token_s, "the first word"), (seen.reply_s, "all of it"))
+    told = [f"{what} after {_brief(time_s)}" for time_s, what in times if time_s is not None]
+    if told:
+        yield _line("speed", f"{', '.join(told)} (medians)")
+    if any(seen.tokens.values()):
+        tokens = ", ".join(f"{count:,} {kind}" for kind, count in seen.tokens.items())
+        yield _line("tokens", tokens)
 
 
 def _reconciled(seen: Snapshot, now: datetime) -> str:
@@ -112,6 +135,10 @@ def _count(value: int | None) -> str:
 
 def _of(number: int, what: str) -> str:
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def _brief(time_s: float) -> str:
+    return duration(round(time_s * 1000))
 
 
 def _since(at: str, now: datetime) -> str:

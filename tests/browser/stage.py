@@ -11,14 +11,17 @@ from datetime import UTC, datetime
 import anyio
 
 from actors.bounds import Bounds
+from actors.platform_health import PlatformState
 from actors.runtime.table import Outcome, Transition
 from supervisor.lifecycle import MACHINE
 from supervisor.settings import Bind
+from supervisor.status.platform import REMEDIES
 from supervisor.status.server import status_server
 from supervisor.status.snapshot import (
     Lifecycle,
     Note,
     Owner,
+    PlatformSeen,
     Quarantined,
     Reconciled,
     Snapshot,
@@ -115,7 +118,31 @@ def live() -> Snapshot:
             conflicts=(Note(room_id="!c:example.org", reason="owner_ambiguous", detail=HOSTILE),),
             conflicts_total=1,
         ),
+        platform=a_platform(now),
     )
+
+
+def a_platform(now: float) -> PlatformSeen:
+    """A platform that is well and has answered."""
+    return PlatformSeen(
+        name="openai",
+        state="well",
+        since=rfc3339(now - 2690),
+        running=2,
+        waiting=1,
+        replies={"done": 1830, "stopped": 12, "refused": 1, "failed": 3, "retried": 9},
+        first_token_s=0.62,
+        reply_s=7.4,
+        tokens={"prompt": 2_410_332, "completion": 391_276},
+    )
+
+
+def platform_in(state: PlatformState, reason: str) -> Snapshot:
+    """A live bot whose platform is in this state."""
+    seen, now = live(), now_s()
+    remedy = REMEDIES[state]
+    platform = replace(a_platform(now), state=state, reason=reason, remedy=remedy)
+    return replace(seen, platform=replace(platform, since=rfc3339(now - 252), running=0))
 
 
 def quarantined(room_id: str, name: str, now: float) -> Quarantined:
@@ -164,6 +191,7 @@ def young() -> Snapshot:
         outbox_unsent=None,
         upkeep_due=0,
         reconciled=None,
+        platform=None,
     )
 
 

@@ -7,11 +7,23 @@ from typing import Literal
 import pytest
 from playwright.async_api import Browser, ViewportSize
 
+from actors.platform_health import PlatformState
 from supervisor.lifecycle import State
+from supervisor.status.platform import REMEDIES
 from supervisor.status.snapshot import Snapshot, rfc3339
 from tests.browser.conftest import Visit
 from tests.browser.scripts import CONTRASTS, FOCUSED, READY
-from tests.browser.stage import HOSTILE, Puppet, degraded, live, now_s, on_stage, warm, young
+from tests.browser.stage import (
+    HOSTILE,
+    Puppet,
+    degraded,
+    live,
+    now_s,
+    on_stage,
+    platform_in,
+    warm,
+    young,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -72,6 +84,65 @@ async def test_why_no_rooms_are_created_is_told_above_all(visit: Visit, puppet: 
     )
     puppet.says = replace(puppet.says, creates_no_rooms=None)
     await line.wait_for(state="hidden")
+
+
+async def test_a_platform_that_is_well_shows_its_work_and_no_worry(
+    visit: Visit, puppet: Puppet
+) -> None:
+    await visit.open(puppet)
+    assert await visit.text("#platform-title") == "Platform openai"
+    assert "well for 44 min" in await visit.text("#platform-state")
+    assert await visit.text("#platform-figures") == (
+        "Replies in work\n2\nWaiting\n1\nDone\n1,830\nFirst word, median\n0.6 s\n"
+        "Whole reply, median\n7.4 s\nTokens read\n2.41M\nTokens written\n391K"
+    )
+    assert await visit.text("#platform-ended") == (
+        "Besides, 12 stopped, 1 refused, 3 failed, 9 retried."
+    )
+    assert not await visit.page.locator("#platform-trouble").is_visible()
+    assert visit.complaints == []
+
+
+@pytest.mark.parametrize("state", [PlatformState.UNAVAILABLE, PlatformState.MISCONFIGURED])
+async def test_a_platform_that_does_not_answer_is_told_above_all_with_the_remedy(
+    state: PlatformState, visit: Visit, puppet: Puppet
+) -> None:
+    await visit.open(puppet)
+    line = visit.page.locator("#platform-trouble")
+    puppet.says = platform_in(state, HOSTILE)
+    await line.wait_for(state="visible")
+    assert f"The platform openai is {state}: {HOSTILE[:12]}" in await visit.text("#platform-what")
+    assert await visit.text("#platform-remedy") == REMEDIES[state]
+    assert (await visit.text("#platform-state")).startswith(f"{state} for 4 min")
+    assert visit.complaints == []
+    puppet.says = live()
+    await line.wait_for(state="hidden")
+
+
+async def test_a_busy_platform_is_no_alarm_but_says_why_people_wait(
+    visit: Visit, puppet: Puppet
+) -> None:
+    puppet.says = platform_in(PlatformState.BUSY, "busy for 20 s")
+    await visit.open(puppet)
+    assert await visit.text("#platform .reason") == (
+        f"busy for 20 s. {REMEDIES[PlatformState.BUSY]}"
+    )
+    assert not await visit.page.locator("#platform-trouble").is_visible()
+
+
+async def test_a_platform_without_replies_has_no_times_and_a_bot_without_platform_no_section(
+    visit: Visit, puppet: Puppet
+) -> None:
+    seen = live().platform
+    assert seen is not None
+    new = replace(seen, replies=dict.fromkeys(seen.replies, 0), first_token_s=None, reply_s=None)
+    puppet.says = replace(live(), platform=new)
+    await visit.open(puppet)
+    assert "First word, median\n–" in await visit.text("#platform-figures")
+    assert not await visit.page.locator("#platform-ended").is_visible()
+    puppet.says = replace(live(), platform=None)
+    await visit.page.locator("#platform").wait_for(state="hidden")
+    assert visit.complaints == []
 
 
 @pytest.mark.parametrize("state", list(State))
@@ -361,6 +432,16 @@ async def test_a_screen_reader_finds_its_way(visit: Visit, puppet: Puppet) -> No
     assert await sentence.locator("#since").count() == 0
 
 
+def busy() -> Snapshot:
+    """A bot whose platform is busy."""
+    return platform_in(PlatformState.BUSY, "busy for 20 s")
+
+
+def unavailable() -> Snapshot:
+    """A bot whose platform is down."""
+    return platform_in(PlatformState.UNAVAILABLE, "Connection refused")
+
+
 @pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
@@ -369,6 +450,8 @@ async def test_a_screen_reader_finds_its_way(visit: Visit, puppet: Puppet) -> No
         live,
         pytest.param(degraded, marks=pytest.mark.slow),
         pytest.param(young, marks=pytest.mark.slow),
+        pytest.param(busy, marks=pytest.mark.slow),
+        pytest.param(unavailable, marks=pytest.mark.slow),
     ],
 )
 async def test_everything_can_be_read_in_every_light_and_on_every_width(

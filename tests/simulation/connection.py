@@ -20,6 +20,7 @@ from actors.port_errors import (
 )
 from tests.simulation.events import WriteRequest
 from tests.simulation.faults import Fault, Faults
+from tests.simulation.media import Media
 from tests.simulation.server import SimulatedServer
 
 T = TypeVar("T")
@@ -106,6 +107,11 @@ class Connection:
                 self._server.later(delay_s, lambda: self._recorded(method, write, room_id))
                 raise HomeserverUnavailable("The connection broke before anything was done.")
             return self._recorded(method, write, room_id)
+
+    @property
+    def media(self) -> Media:
+        """The files of the server."""
+        return self._server.media
 
     def check(self) -> None:
         """Raise HomeserverUnavailable in an outage, SessionRevoked without a valid token."""

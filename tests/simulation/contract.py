@@ -9,8 +9,20 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from actors.model import MARKER_TYPE, EventId, Generation, Invite, OutboundMessage
+from actors.model import (
+    DEFAULT_CHAT_SETTINGS,
+    MARKER_TYPE,
+    SETTINGS_TYPE,
+    ChatSettings,
+    EventId,
+    Generation,
+    Invite,
+    OutboundMessage,
+    SharedFile,
+)
+from actors.platform import File
 from actors.port_errors import HomeserverRefused, PositionLost
+from tests.pictures import png, size_of
 from tests.simulation.contract_world import (
     World,
     bodies,
@@ -24,6 +36,7 @@ from tests.simulation.contract_world import (
     space_for,
     sync_until,
 )
+from tests.simulation.media import content_of
 
 
 @pytest.mark.anyio
@@ -216,6 +229,64 @@ class ReadingContract:
         assert (old.tombstoned, old.replacement) == (True, replacement)
         new = await world.homeserver.read_room(replacement)
         assert (new.tombstoned, new.predecessor, new.marker) == (False, room_id, None)
+
+
+@pytest.mark.anyio
+class SettingsContract:
+    async def test_settings_are_read_back_in_every_way_of_reading(self, world: World) -> None:
+        settings = ChatSettings(
+            model="small", system="Be brief.\n\nПо-русски 🙂", temperature=0.7, stream=False
+        )
+        room_id = await world.homeserver.create_room(space_for(world))
+        contents = world.homeserver.contents
+        assert await contents.settings_of(room_id) == DEFAULT_CHAT_SETTINGS
+        assert (await world.homeserver.read_room(room_id)).settings is None
+        await contents.write_settings(room_id, settings)
+        assert await contents.settings_of(room_id) == settings
+        assert (await world.homeserver.read_room(room_id)).settings == settings
+        (seen,) = (await world.homeserver.hydrate()).snapshots
+        assert seen.settings == settings
+
+    async def test_settings_at_their_defaults_are_not_the_same_as_none(self, world: World) -> None:
+        room_id = await world.homeserver.create_room(space_for(world))
+        await world.homeserver.contents.write_settings(room_id, DEFAULT_CHAT_SETTINGS)
+        assert (await world.homeserver.read_room(room_id)).settings == DEFAULT_CHAT_SETTINGS
+
+    async def test_the_longest_settings_are_taken(self, world: World) -> None:
+        settings = ChatSettings(model="m" * 200, system="🙂" * 8_000)
+        room_id = await world.homeserver.create_room(space_for(world))
+        await world.homeserver.contents.write_settings(room_id, settings)
+        assert await world.homeserver.contents.settings_of(room_id) == settings
+
+    async def test_a_change_of_the_settings_comes_with_a_sync(self, world: World) -> None:
+        room_id = await world.homeserver.create_room(space_for(world))
+        position = (await world.homeserver.hydrate()).position
+        await world.homeserver.contents.write_settings(room_id, ChatSettings(model="small"))
+        delta = await sync_until(
+            world.homeserver, position, lambda delta: any(it.state_changed for it in delta.rooms)
+        )
+        assert of_room(delta, room_id).state_changed
+
+    async def test_another_account_cannot_write_settings(self, world: World) -> None:
+        room_id = await shared_room(world)  # in a room of Alice's own, she may write any state
+        me, alice = world.homeserver.me, world.alice
+        forged: dict[str, object] = {"version": 1, "model": "forged"}
+        with pytest.raises(HomeserverRefused) as caught:
+            await alice.write_state(room_id, SETTINGS_TYPE, me, forged)
+        assert caught.value.status == 403
+        for key in ("", alice.user_id):
+            await alice.write_state(room_id, SETTINGS_TYPE, key, forged)
+        assert (await world.homeserver.read_room(room_id)).settings is None
+        assert await world.homeserver.contents.settings_of(room_id) == DEFAULT_CHAT_SETTINGS
+
+    async def test_settings_of_a_room_that_the_bot_is_not_in_are_refused(
+        self, world: World
+    ) -> None:
+        room_id = await world.alice.create_room("Hello")
+        with pytest.raises(HomeserverRefused):
+            await world.homeserver.contents.settings_of(room_id)
+        with pytest.raises(HomeserverRefused):
+            await world.homeserver.contents.write_settings(room_id, ChatSettings())
 
 
 @pytest.mark.anyio
@@ -625,3 +696,53 @@ class WritingContract:
         await world.homeserver.set_typing(room_id, typing=True)
         await world.homeserver.set_typing(room_id, typing=False)
         await world.homeserver.mark_read(room_id, event_id)
+
+
+CAT = File("cat.png", "image/png", png(1000, 900))
+NOTES = File("notes.txt", "text/plain", b"milk, bread")
+LIMIT = 100_000
+
+
+@pytest.mark.anyio
+class FilesContract:
+    async def test_a_file_that_a_person_shows_is_told_and_read(self, world: World) -> None:
+        room_id = await shared_room(world)
+        position = (await world.homeserver.hydrate()).position
+        mxc = await world.alice.upload(NOTES)
+        await world.alice.write(room_id, content_of(NOTES, mxc, "what is missing?"))
+        delta = await sync_until(world.homeserver, position, says("what is missing?"))
+        (message,) = of_room(delta, room_id).messages
+        expected = SharedFile(mxc, "notes.txt", "text/plain", len(NOTES.data))
+        assert (message.file, message.msgtype) == (expected, "m.text")
+        assert await world.homeserver.contents.download(expected, limit=LIMIT) == NOTES
+
+    async def test_a_large_picture_is_read_as_a_small_one(self, world: World) -> None:
+        shared = SharedFile(await world.alice.upload(CAT), "cat.png", "image/png", len(CAT.data))
+        found = await world.homeserver.contents.download(shared, limit=2**20, picture=True)
+        width, height = size_of(found.data)
+        assert (found.name, found.mime_type) == ("cat.png", "image/png")
+        assert 0 < width <= 800
+        assert 0 < height <= 600
+        whole = await world.homeserver.contents.download(shared, limit=2**20)
+        assert whole.data == CAT.data
+
+    async def test_what_is_too_large_or_gone_is_refused(self, world: World) -> None:
+        contents = world.homeserver.contents
+        shared = SharedFile(await world.alice.upload(NOTES), "notes.txt", "text/plain")
+        with pytest.raises(HomeserverRefused, match="M_TOO_LARGE"):
+            await contents.download(shared, limit=len(NOTES.data) - 1)
+        with pytest.raises(HomeserverRefused, match="M_NOT_FOUND"):
+            await contents.download(replace(shared, mxc=f"{shared.mxc}0"), limit=LIMIT)
+        with pytest.raises(HomeserverRefused, match="M_NOT_FOUND"):
+            await contents.download(
+                replace(shared, mxc=f"{shared.mxc}0"), limit=LIMIT, picture=True
+            )
+
+    async def test_an_uploaded_file_can_be_read(self, world: World) -> None:
+        shared = await world.homeserver.contents.upload(NOTES)
+        assert replace(shared, mxc="") == SharedFile("", "notes.txt", "text/plain", 11)
+        assert await world.homeserver.contents.download(shared, limit=LIMIT) == NOTES
+
+    async def test_a_repeated_upload_is_another_file(self, world: World) -> None:
+        first = await world.homeserver.contents.upload(NOTES)
+        assert (await world.homeserver.contents.upload(NOTES)).mxc != first.mxc

@@ -9,6 +9,7 @@ from typing import Final
 
 from actors.model import RoomId
 from actors.ports import Homeserver
+from actors.room_contents import RoomContents
 
 
 class Fault(StrEnum):
@@ -45,7 +46,7 @@ NEVER_REFUSED_BY_CHANCE: Final = frozenset({
 """Requests that a homeserver does not refuse with a 4xx in practice: only a test plans that."""
 
 NEVER_LATE_BY_CHANCE: Final = frozenset({
-    "write_marker", "set_name", "unlink", "leave", "forget", "let_in",
+    "write_marker", "write_settings", "set_name", "unlink", "leave", "forget", "let_in",
 })  # fmt: skip
 """Requests whose late effect would undo a later request of the same kind."""
 
@@ -88,7 +89,7 @@ class Faults:
         self, method: str, fault: Fault, *, room_id: RoomId | None = None, times: int = 1
     ) -> None:
         """Plan a fault for the next calls of a port method; with `room_id`, for that room only."""
-        if not hasattr(Homeserver, method):
+        if not (hasattr(Homeserver, method) or hasattr(RoomContents, method)):
             raise ValueError(f"The port has no method {method}")
         self._planned.extend(_Planned(method, fault, room_id) for _ in range(times))
 

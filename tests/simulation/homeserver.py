@@ -64,7 +64,7 @@ class SimulatedHomeserver:
         self.connection = Connection(
             server, me, device_id, faults=self.faults, token=token, gate=gate or Gate()
         )
-        self._contents = SimulatedContents(self.connection, me)
+        self._contents = SimulatedContents(self.connection, me, self._joined, self._set_state)
         self.closed = False
         self._hydrated_at = 0
         self._me = me

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from actors.model import MARKER_TYPE, EventId, RoomId, UserId
+from actors.platform import File
 from tests.simulation.events import Content, StateEntry
+from tests.simulation.media import content_of
 from tests.simulation.room import CREATOR_POWER, PRIVILEGED_CREATORS_SINCE, SimulatedRoom
 from tests.simulation.server import SimulatedServer
 
@@ -86,6 +88,11 @@ class Person:
     def send_raw(self, room_id: RoomId, content: Content) -> EventId:
         """Send an `m.room.message` with any content, MALFORMED included."""
         return self.server.send(self.user_id, room_id, content)
+
+    def show(self, room_id: RoomId, file: File, caption: str = "", **more: object) -> EventId:
+        """Upload a file and send a message that shows it."""
+        mxc = self.server.media.upload(file)
+        return self.send_raw(room_id, content_of(file, mxc, caption, **more))
 
     def rename(self, room_id: RoomId, name: str) -> None:
         """Rename a room; an empty name removes the name."""

@@ -203,7 +203,7 @@ class Process:
             self.supervisor = Supervisor(bot.activities, transitions, random, bounds=self._bounds)
             last = await self.supervisor.run()
             checkers.stopped(last, asked=life.asked_to_stop)
-            stuck = await bot.system.stop(self._bounds.stop_within_s)
+            stuck = await bot.stop(self._bounds.stop_within_s)
             if stuck:
                 self._story.tell("process", f"stuck: {stuck}")
 

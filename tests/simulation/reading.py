@@ -2,9 +2,21 @@
 
 from dataclasses import replace
 
-from actors.model import MARKER_TYPE, EventId, InboundMessage, Marker, RoomId, RoomSnapshot, UserId
+from actors.model import (
+    MARKER_TYPE,
+    SETTINGS_TYPE,
+    ChatSettings,
+    EventId,
+    InboundMessage,
+    Marker,
+    RoomId,
+    RoomSnapshot,
+    UserId,
+)
 from actors.rules.marker import owner_named, parse_marker
+from actors.rules.setting_values import parse_settings
 from tests.simulation.events import MALFORMED, Content, Event
+from tests.simulation.media import read_caption, read_file
 from tests.simulation.room import SimulatedRoom
 
 HEROES = 5
@@ -49,6 +61,7 @@ def read_snapshot(room: SimulatedRoom, me: UserId) -> RoomSnapshot:
         name=_text(room.content("m.room.name"), "name"),
         marker=marker,
         marker_fault=fault,
+        settings=read_settings(room, me),
         possible_owner=possible_owner,
         tombstoned=("m.room.tombstone", "") in room.state,
         replacement=_room(replacement),
@@ -72,19 +85,22 @@ def read_message(event: Event) -> InboundMessage | None:
     relation = event.content.get("m.relates_to")
     relation = relation if isinstance(relation, dict) else {}
     named = relation.get("m.in_reply_to", {}).get("event_id")
-    quote, mark, text = (_text(event.content, "body") or "").rpartition("\n\n")
+    caption = read_caption(event.content)
+    body = _text(event.content, "body") or "" if caption is None else caption
+    quote, mark, text = body.rpartition("\n\n")
     is_reply = named is not None and not relation.get("is_falling_back")
     return InboundMessage(
         event_id=event.event_id,
         room_id=event.room_id,
         sender=event.sender,
         sent_ts=event.origin_server_ts,
-        msgtype=_text(event.content, "msgtype") or "",
+        msgtype="m.text" if caption else _text(event.content, "msgtype") or "",
         body=text if quote.startswith("> <") else f"{quote}{mark}{text}",
         is_edit=relation.get("rel_type") == "m.replace",
         thread=relation.get("event_id") if relation.get("rel_type") == "m.thread" else None,
         reply_to=named if is_reply else None,
         quoted=quote.partition("> ")[2].partition("> ")[2] if quote.startswith("> <") else "",
+        file=read_file(event.content),
     )
 
 
@@ -100,6 +116,14 @@ def read_text(room: SimulatedRoom, event_id: EventId) -> str | None:
         elif message and message.is_edit and edited == event_id:
             text = message.body.removeprefix("* ")
     return text
+
+
+def read_settings(room: SimulatedRoom, me: UserId) -> ChatSettings | None:
+    """The settings that the bot wrote into a room."""
+    event = room.state.get((SETTINGS_TYPE, me))
+    if event is None or event.sender != me or not event.content:
+        return None
+    return parse_settings(event.content)
 
 
 def _read_marker(

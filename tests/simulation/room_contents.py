@@ -1,30 +1,64 @@
 """What people and the bot have put into rooms of the simulated homeserver."""
 
-from actors.model import DEFAULT_CHAT_SETTINGS, ChatSettings, RoomId, SharedFile, UserId
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from actors.model import (
+    DEFAULT_CHAT_SETTINGS,
+    SETTINGS_TYPE,
+    ChatSettings,
+    RoomId,
+    SharedFile,
+    UserId,
+)
 from actors.platform import File
-from actors.port_errors import HomeserverRefused
+from actors.rules.file_types import type_of
+from actors.rules.setting_values import settings_content
 from actors.said import SaidPage
 from tests.simulation.connection import Connection
+from tests.simulation.events import StateEntry
+from tests.simulation.reading import read_settings
+from tests.simulation.room import SimulatedRoom
+
+SetState: TypeAlias = Callable[[str, RoomId, StateEntry], Awaitable[None]]
+"""Sends a request, with this name, that sets the state of a room."""
 
 
 class SimulatedContents:
-    """Implements `actors.ports.RoomContents`."""
+    """Implements `actors.ports.RoomContents`. `joined` gives a room that the bot is in."""
 
-    def __init__(self, connection: Connection, me: UserId) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        me: UserId,
+        joined: Callable[[RoomId], SimulatedRoom],
+        set_state: SetState,
+    ) -> None:
         self._connection = connection
         self._me = me
+        self._joined = joined
+        self._set_state = set_state
 
     async def history(self, room_id: RoomId, token: str | None) -> SaidPage:
         return SaidPage()
 
     async def settings_of(self, room_id: RoomId) -> ChatSettings:
-        return DEFAULT_CHAT_SETTINGS
+        def read() -> ChatSettings:
+            return read_settings(self._joined(room_id), self._me) or DEFAULT_CHAT_SETTINGS
+
+        return await self._connection.read("settings_of", read, room_id)
 
     async def write_settings(self, room_id: RoomId, settings: ChatSettings) -> None:
-        pass
+        entry = (SETTINGS_TYPE, self._me, settings_content(settings))
+        await self._set_state("write_settings", room_id, entry)
 
     async def download(self, file: SharedFile, *, limit: int, picture: bool = False) -> File:
-        raise HomeserverRefused(404, "M_NOT_FOUND", file.mxc)
+        def read() -> File:
+            return self._connection.media.download(file.mxc, limit, picture=picture)
+
+        found = await self._connection.read("download", read)
+        return File(file.name, type_of(found.data, file.mime_type), found.data)
 
     async def upload(self, file: File) -> SharedFile:
-        return SharedFile("mxc://", file.name, file.mime_type, len(file.data))
+        mxc = await self._connection.write("upload", lambda: self._connection.media.upload(file))
+        return SharedFile(mxc, file.name, file.mime_type, len(file.data))

@@ -20,6 +20,7 @@ from actors.model import EventId, Generation, Instance, Invite, RoomId, UserId
 from actors.port_errors import HomeserverRefused, PositionLost, RateLimited
 from tests.simulation.events import MALFORMED, Content, Event, StateEntry, WriteRequest
 from tests.simulation.limits import RateLimit
+from tests.simulation.media import Media
 from tests.simulation.room import (
     CREATOR_POWER,
     DEFAULT_POWER_LEVELS,
@@ -97,6 +98,7 @@ class SimulatedServer:
         self.rooms: dict[RoomId, SimulatedRoom] = {}
         self.events: list[Event] = []
         self.sessions = Sessions(rng)
+        self.media = Media(name)
         self.creations: Counter[UserId] = Counter()
         self.writes: list[WriteRequest] = []
         self.announced: list[tuple[UserId, Instance]] = []

@@ -4,7 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from actors.model import MARKER_TYPE, EventId, InboundMessage, Instance, Invite, RoomId, UserId
+from actors.model import (
+    MARKER_TYPE,
+    SETTINGS_TYPE,
+    EventId,
+    InboundMessage,
+    Instance,
+    Invite,
+    RoomId,
+    UserId,
+)
 from actors.port_errors import HomeserverRefused
 from actors.ports import Gap, RecentPage, RoomDelta, SyncDelta
 from actors.rules.reply_mark import REPLY_TYPE
@@ -23,6 +32,7 @@ SNAPSHOT_TYPES: Final = frozenset({
     "m.space.child",
     "m.space.parent",
     MARKER_TYPE,
+    SETTINGS_TYPE,
 })  # fmt: skip
 
 

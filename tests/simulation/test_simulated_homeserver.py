@@ -6,12 +6,15 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from actors.model import EventId, RoomId, UserId
+from actors.platform import File
 from actors.port_errors import SessionRevoked
 from actors.ports import Homeserver
 from tests.loops import BOTH_LOOPS
 from tests.simulation.contract import (
+    FilesContract,
     ReadingContract,
     SessionContract,
+    SettingsContract,
     SyncContract,
     WritingContract,
 )
@@ -56,6 +59,9 @@ class SimulatedAccount:
 
     async def write(self, room_id: RoomId, content: Content) -> EventId:
         return await self._do(lambda: self._person.send_raw(room_id, content))
+
+    async def upload(self, file: File) -> str:
+        return await self._do(lambda: self._person.server.media.upload(file))
 
     async def edit(self, room_id: RoomId, event_id: EventId, text: str) -> None:
         await self._do(lambda: self._person.edit(room_id, event_id, text))
@@ -123,9 +129,17 @@ class TestReading(ReadingContract):
     pass
 
 
+class TestSettings(SettingsContract):
+    pass
+
+
 class TestSync(SyncContract):
     pass
 
 
 class TestWriting(WritingContract):
+    pass
+
+
+class TestFiles(FilesContract):
     pass

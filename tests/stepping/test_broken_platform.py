@@ -10,26 +10,17 @@ from tests.stepping.harness import ScriptedPlatform, World, quiet
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_platform_that_raises_anything_costs_its_room_a_while_and_its_message_alone() -> (
-    None
-):
+async def test_a_platform_that_raises_anything_costs_its_message_alone() -> None:
     world, platform = World(), ScriptedPlatform()
     platform.fail("poison", *[KeyError("answer")] * 50)
     async with world.live(platform=platform) as run:
         of_alice, of_bob = await run.settle_in(world.alice), await run.settle_in(world.bob)
-        machine = f"room:{of_alice.chat}"
         world.alice.say(of_alice.chat, "poison")
         world.bob.say(of_bob.chat, "hello")
         await quiet(10)
-        assert run.bot.services.states.of(of_alice.chat) is RoomState.QUARANTINED
-        assert world.bob.replies(of_bob.chat) == ("You said: hello",)
-        await quiet(900)
         assert run.bot.services.states.of(of_alice.chat) is RoomState.READY
-        assert world.alice.replies(of_alice.chat) == (ENGLISH.gave_up,)
-        triggers = [row.trigger for row in world.journal.records if row.machine == machine]
-        assert triggers.count("failed_repeatedly") == triggers.count("probed") >= 1
-        assert triggers[-1] == "checked"
+        assert world.bob.replies(of_bob.chat) == ("You said: hello",)
         world.alice.say(of_alice.chat, "and this?")
-        await quiet()
-        assert world.alice.replies(of_alice.chat)[1:] == ("You said: and this?",)
+        await quiet(600)
+        assert world.alice.replies(of_alice.chat) == (ENGLISH.gave_up, "You said: and this?")
         assert run.state() is State.LIVE

@@ -7,7 +7,9 @@ import anyio
 import pytest
 
 from actors.bounds import Bounds
-from actors.model import Instance, RoomId
+from actors.messages import room_address
+from actors.model import Instance
+from actors.platform_health import PlatformState
 from actors.port_errors import StoreUnavailable
 from actors.writes import PutRow
 from adapter.sqlite.inline import InlineStore
@@ -20,7 +22,7 @@ from supervisor.status.metrics import exposition
 from supervisor.status.snapshot import LISTED, Snapshot, rfc3339
 from supervisor.watchdog import QUIET_LIMIT_S
 from tests.simulation.people import Person
-from tests.stepping.harness import ALICE, BOT, Run, ScriptedPlatform, World, quiet
+from tests.stepping.harness import ALICE, BOT, Run, World, quiet
 
 pytestmark = pytest.mark.anyio
 
@@ -156,27 +158,18 @@ async def test_a_conflict_is_not_forgotten_over_an_outage() -> None:
 
 
 async def test_a_quarantined_room_is_shown_with_its_name_reason_and_next_probe() -> None:
-    world, platform = World(), ScriptedPlatform()
+    world = World()
     observer = observer_in(world)
-    async with (
-        world.live(platform=platform) as run,
-        observer.watching("boot", run.bot, run.supervisor),
-    ):
+    async with world.live() as run, observer.watching("boot", run.bot, run.supervisor):
         home = await run.settle_in(world.alice)
-        await fail_in(world.alice, home.chat, platform)
+        run.bot.system.set_aside(room_address(home.chat), ValueError("a bug"))
+        await quiet()
         seen = await observer.snapshot()
         (room,) = seen.quarantined
         assert (room.room_id, room.name, room.chat_id) == (home.chat, "Chat 1", "C1")
         assert (room.owner, room.reason, room.probes) == (ALICE, "a bug", 1)
         assert room.since < rfc3339(world.server.now()) < room.next_probe_at
         assert seen.rooms["quarantined"] == 1
-
-
-async def fail_in(person: Person, room_id: RoomId, platform: ScriptedPlatform) -> None:
-    """Let a room crash until it is set aside."""
-    platform.fail("poison", *[ValueError("a bug")] * 3)
-    person.say(room_id, "poison")
-    await quiet(15)
 
 
 async def test_an_outage_is_shown_with_its_cause_and_the_next_attempt() -> None:
@@ -275,6 +268,24 @@ async def many_rows(world: World, count: int) -> None:
     row = {"space_id": "!s", "next_chat_index": 3}
     names = (f"matrix_user:@u{number:04}:sim.test" for number in range(count))
     await world.store.commit([PutRow(name, dict(row)) for name in names])
+
+
+async def test_the_platform_is_seen_with_its_state_and_its_work() -> None:
+    world = World()
+    observer = observer_in(world)
+    async with world.live() as run, observer_of(observer, run):
+        seen = (await look(observer)).platform
+        assert seen is not None
+        assert (seen.name, seen.state, seen.trouble) == ("echo", "well", "")
+        health = run.bot.services.platform_health
+        health.state, health.reason = PlatformState.MISCONFIGURED, "the key token is refused"
+        seen = (await look(observer)).platform
+        assert seen is not None
+        assert seen.trouble == "the platform echo is misconfigured: the key [redacted] is refused"
+        assert seen.remedy
+        ready, why = observer.readiness()
+        assert ready
+        assert why.endswith(f"; {seen.trouble}")
 
 
 # --- whether it gets on

@@ -90,6 +90,16 @@ async def hear(person: Person, bot: BotProcess, room_id: str, *, timeout_s: floa
     return event.body
 
 
+async def upload(person: Person, name: str, mime_type: str, data: bytes) -> str:
+    """Upload a file, and answer its address."""
+    url = f"{person._url}/_matrix/media/v3/upload"
+    headers = {"Authorization": f"Bearer {person.access_token}", "Content-Type": mime_type}
+    async with person._http.post(
+        url, params={"filename": name}, data=data, headers=headers
+    ) as answer:
+        return str((await answer.json())["content_uri"])
+
+
 async def history(person: Person, room_id: str) -> list[Event]:
     """Everything that happened in a room, oldest first, as the server tells it now."""
     path = f"/rooms/{quote(room_id, safe='')}/messages?dir=b&limit=500"

@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from actors.model import EventId, RoomId, UserId
+from actors.platform import File
 from actors.port_errors import HomeserverRefused
 from actors.ports import Homeserver
 from adapter.matrix.gateway import Gateway
@@ -18,14 +19,16 @@ from demo.client import Refused
 from demo.person import Person
 from demo.synapse import ThrowawaySynapse
 from tests.simulation.contract import (
+    FilesContract,
     ReadingContract,
     SessionContract,
+    SettingsContract,
     SyncContract,
     WritingContract,
 )
 from tests.simulation.events import Content
 from tests.synapse.conftest import PASSWORD, unique
-from tests.synapse.home import history
+from tests.synapse.home import history, upload
 
 pytestmark = pytest.mark.quick
 
@@ -63,6 +66,9 @@ class RealAccount:
 
     async def write(self, room_id: RoomId, content: Content) -> EventId:
         return EventId(await self.person.send(room_id, "m.room.message", dict(content)))
+
+    async def upload(self, file: File) -> str:
+        return await upload(self.person, file.name, file.mime_type, file.data)
 
     async def edit(self, room_id: RoomId, event_id: EventId, text: str) -> None:
         new = {"msgtype": "m.text", "body": text}
@@ -125,9 +131,17 @@ class TestReading(ReadingContract):
     pass
 
 
+class TestSettings(SettingsContract):
+    pass
+
+
 class TestSync(SyncContract):
     pass
 
 
 class TestWriting(WritingContract):
+    pass
+
+
+class TestFiles(FilesContract):
     pass

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
+from typing import TypeAlias
 
 import anyio
 import pytest
@@ -29,6 +30,7 @@ from supervisor.lock import LOCK_NAME, InstanceLock, instance_lock
 from supervisor.settings import Settings
 
 ROOT = Path(__file__).parents[2]
+Tell: TypeAlias = Callable[[Finding], None]
 COMMANDS = ("run", "check", "demo", "reconcile", "log", "status", "inbox", "reset", "graph")
 REPORT = {
     "joined_rooms": 3,
@@ -350,7 +352,7 @@ def test_check_prints_a_line_for_each_finding_and_ends_accordingly(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    async def look(_settings: Settings, tell: Callable[[Finding], None]) -> None:
+    async def look(_settings: Settings, tell: Tell, _progress: Callable[[int], None]) -> None:
         tell(Finding(ok=True, what="first " * 60))
         tell(finding)
 
@@ -363,7 +365,7 @@ def test_check_prints_a_line_for_each_finding_and_ends_accordingly(
     assert finding.advice in second
 
 
-async def all_is_well(_settings: Settings, tell: Callable[[Finding], None]) -> None:
+async def all_is_well(_settings: Settings, tell: Tell, _progress: Callable[[int], None]) -> None:
     tell(Finding(ok=True, what="all is well"))
 
 
@@ -407,7 +409,7 @@ def test_check_prints_each_line_as_soon_as_it_is_known(
 ) -> None:
     said: list[str] = []
 
-    async def look(_settings: Settings, tell: Callable[[Finding], None]) -> None:
+    async def look(_settings: Settings, tell: Tell, _progress: Callable[[int], None]) -> None:
         for what in ("one", "two"):
             tell(Finding(ok=True, what=what))
             said.append(capsys.readouterr().out)
@@ -417,19 +419,50 @@ def test_check_prints_each_line_as_soon_as_it_is_known(
     assert said == ["ok    one\n", "ok    two\n"]
 
 
-@pytest.mark.parametrize("arguments", [(), ("--keep",)])
+@pytest.mark.usefixtures("configured")
+def test_check_tells_the_progress_of_a_slow_platform_on_stderr(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def look(_settings: Settings, tell: Tell, progress: Callable[[int], None]) -> None:
+        for second in range(1, 25):
+            progress(second)
+        tell(Finding(ok=True, what="it answers"))
+
+    monkeypatch.setattr(app_check, "check", look)
+    assert ends_with("check") == 0
+    said = capsys.readouterr()
+    assert said.out == "ok    it answers\n"
+    assert said.err == "".join(
+        f"surfaces-bot: asking the platform echo, {seconds} s so far\n" for seconds in (10, 20)
+    )
+
+
+@pytest.mark.usefixtures("configured")
+def test_check_prints_no_secret_that_a_server_repeats(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def look(settings: Settings, tell: Tell, _progress: Callable[[int], None]) -> None:
+        (secret,) = settings.secrets
+        tell(Finding(ok=False, what=f"the server says: bad key {secret}", advice=secret))
+
+    monkeypatch.setattr(app_check, "check", look)
+    assert ends_with("check") == 1
+    assert capsys.readouterr().out == ("WRONG the server says: bad key [redacted]: [redacted]\n")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--keep",), ("--model",), ("--keep", "--model")])
 def test_demo_needs_no_settings_and_ends_as_the_story_ends(
     arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[bool] = []
+    asked: list[tuple[bool, bool]] = []
 
-    async def tell_story(*, keep: bool) -> int:
-        asked.append(keep)
+    async def tell_story(*, keep: bool, with_model: bool) -> int:
+        asked.append((keep, with_model))
         return 1
 
     monkeypatch.setattr("demo.story.tell_story", tell_story)
     assert ends_with("demo", *arguments) == 1
-    assert asked == [bool(arguments)]
+    assert asked == [("--keep" in arguments, "--model" in arguments)]
 
 
 def test_demo_says_where_it_is_to_be_had_when_the_program_was_installed_without_it(

@@ -7,12 +7,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from actors.bounds import Bounds
-from actors.meter import Meter
+from actors.meter import REPLY_OUTCOMES, Meter
+from actors.platform_health import PlatformState
 from supervisor.commands.invocation import ExitCode
 from supervisor.lifecycle import State
 from supervisor.lock import instance_lock
@@ -51,6 +52,29 @@ def test_only_states_that_exist_are_asked_for(name: str) -> None:
     states = re.findall(r'surfaces_bot_state\{[^}]*state="(\w+)"', text)
     assert states
     assert set(states) <= set(State)
+
+
+LABELLED: Final = {
+    "surfaces_bot_platform_state": {state.value for state in PlatformState},
+    "surfaces_bot_replies_total": set(REPLY_OUTCOMES),
+}
+"""The metrics with a label `state` beside the bot's own, and its values."""
+
+
+@pytest.mark.parametrize("metric", LABELLED)
+def test_only_states_of_the_platform_and_of_replies_that_exist_are_asked_for(metric: str) -> None:
+    text = (DEPLOY / "alerts.yml").read_text()
+    found = re.findall(rf'{metric}\{{state(?:=~?|!=)"([\w|]+)"\}}', text)
+    asked = {state for each in found for state in each.split("|")}
+    assert asked
+    assert asked <= LABELLED[metric]
+
+
+def test_the_dashboard_colours_every_state_of_the_platform() -> None:
+    dashboard: dict[str, Any] = json.loads((DEPLOY / "grafana-dashboard.json").read_text())
+    (panel,) = (each for each in dashboard["panels"] if each["title"] == "Platform")
+    coloured = {each["matcher"]["options"] for each in panel["fieldConfig"]["overrides"]}
+    assert coloured == set(PlatformState)
 
 
 def test_every_panel_of_the_dashboard_is_in_its_place() -> None:

@@ -11,20 +11,29 @@ from typing import Final
 import pytest
 import typer
 from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
 
 from actors.bounds import Bounds
+from actors.meter import REPLY_OUTCOMES, Meter
+from actors.port_errors import PLATFORM_ERRORS, PlatformUnreachable
 from actors.room.commands import COMMANDS as CHAT_COMMANDS
 from actors.rules import room_states
 from actors.rules.classify import ConflictReason, SkipReason
 from actors.rules.report import ReconcileReport
 from actors.rules.room_states import RoomState, RoomTrigger
 from actors.runtime.table import Transition
+from actors.texts import ENGLISH
+from adapter.platform.webhook.settings import WebhookSettings
 from supervisor import lifecycle
+from supervisor.app.platform_settings import prefix_of
 from supervisor.commands.invocation import ExitCode
 from supervisor.commands.program import app
 from supervisor.lifecycle import State, Trigger
 from supervisor.settings import Bind, Settings
+from supervisor.status.history import History
+from supervisor.status.metrics import exposition
 from supervisor.text.mermaid import mermaid
+from tests.browser.stage import live
 
 ROOT: Final = Path(__file__).parents[2]
 DOCUMENTS: Final = (
@@ -35,8 +44,14 @@ DOCUMENTS: Final = (
     ".github/pull_request_template.md",
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")),
 )
+PLATFORMS: Final[tuple[type[BaseSettings], ...]] = (WebhookSettings,)
+"""The settings of the platforms that come with the bot."""
 VARIABLES: Final = {
     str(field.validation_alias): field.default for field in Settings.model_fields.values()
+} | {
+    f"{prefix_of(kind)}{name.upper()}": field.default
+    for kind in PLATFORMS
+    for name, field in kind.model_fields.items()
 }
 COMMANDS: Final = typer.main.get_group(app).commands
 OPTIONS: Final = {
@@ -124,6 +139,10 @@ def shown(default: object) -> str:
             return f"{host}:{port}"
         case None | ():
             return ""
+        case bool():
+            return str(default).lower()
+        case float():
+            return f"{default:g}"
         case _:
             return "" if default is PydanticUndefined else str(default)
 
@@ -225,6 +244,36 @@ def test_the_log_events_that_are_named_are_logged() -> None:
     named = first_codes(section("docs/operating.md", "## Log events worth an alert"))
     assert len(named) > 1
     assert not [name for name in named if name not in LOGGED_AS and f'"{name}"' not in sources]
+
+
+def test_each_error_of_a_platform_is_told_with_the_texts_that_people_get() -> None:
+    table = rows(section("docs/operating.md", "### What an error looks like"))
+    named = [re.findall(r"`(\w+)`", row[0])[0] for row in table]
+    assert sorted(named) == sorted(
+        error.__name__ for error in (PlatformUnreachable, *PLATFORM_ERRORS)
+    )
+    said = [getattr(ENGLISH, field.name) for field in fields(ENGLISH)]
+    for quoted in re.findall(r"“(.+?)”", "".join(row[1] for row in table)):
+        assert any(isinstance(text, str) and text.startswith(quoted) for text in said), quoted
+
+
+def test_the_metrics_of_the_platform_are_explained() -> None:
+    explained = [
+        re.sub(r"\{.*\}|_total", "", code)
+        for code in first_codes(section("docs/operating.md", "## Watching it"))
+        if code.startswith("surfaces_bot_")
+    ]
+    text = exposition(live(), Meter(), History()).decode()
+    named = set(re.findall(r"^# TYPE (\w+?)(?:_total)? \w+$", text, re.MULTILINE))
+    assert len(explained) > 1
+    assert set(explained) <= named
+    assert tuple(re.findall(r"`(\w+)`", text_of_replies())) == REPLY_OUTCOMES
+
+
+def text_of_replies() -> str:
+    """What the document says about the metric of replies."""
+    table = rows(section("docs/operating.md", "## Watching it"))
+    return next(row[1] for row in table if "surfaces_bot_replies_total" in row[0])
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -1,5 +1,6 @@
 """Logging: the shape of a line, and that no secret ever is in one."""
 
+import html
 import io
 import json
 import logging
@@ -7,9 +8,11 @@ import os
 import subprocess
 import sys
 import warnings
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 import structlog
@@ -30,6 +33,8 @@ def put_back() -> Iterator[None]:
     structlog.reset_defaults()
     logging.captureWarnings(capture=False)
     root.setLevel(before)
+    for name in ("actors", "adapter", "supervisor"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
     for handler in root.handlers[:]:
         if isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter):
             root.removeHandler(handler)
@@ -103,6 +108,16 @@ def test_chatty_libraries_are_heard_from_a_warning_on(name: str) -> None:
     assert [event["event"] for event in events(stream)] == ["trouble"]
 
 
+@pytest.mark.parametrize("name", ["openai._base_client", "httpcore.http11", "a_plugin"])
+def test_what_libraries_send_is_not_logged_even_for_debugging(name: str) -> None:
+    stream = io.StringIO()
+    configure_logging(log_format="json", level="DEBUG", stream=stream)
+    logging.getLogger(name).debug("request body: Hello, doctor")
+    logging.getLogger(name).info("it works")
+    logging.getLogger("adapter.platform.mine").debug("detail")
+    assert [event["event"] for event in events(stream)] == ["it works", "detail"]
+
+
 def leaks(text: str) -> bool:
     return any(form in text for form in (SECRET, "correct%2Fhorse", "correct/horse"))
 
@@ -147,6 +162,53 @@ def test_a_token_that_nobody_announced_is_known_by_its_shape(text: str) -> None:
     hidden = Redactor(()).text(text)
     assert "MDAx-yz" not in hidden
     assert REDACTED in hidden
+
+
+API_KEY = 'sk-proj-a/b+c"d<e&f?12345678'
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        API_KEY,
+        quote(API_KEY),
+        quote(API_KEY, safe=""),
+        quote(API_KEY, safe="").replace("%2F", "%2f").replace("%2B", "%2b"),
+        quote_plus(f" {API_KEY}"),
+        json.dumps(API_KEY),
+        repr({"key": API_KEY}),
+        html.escape(API_KEY),
+        b64encode(API_KEY.encode()).decode(),
+    ],
+)
+def test_a_secret_is_found_in_every_form_that_servers_repeat(form: str) -> None:
+    hidden = Redactor([API_KEY]).text(f"Incorrect key provided: {form}. Find yours at /keys")
+    assert "12345678" not in hidden
+    assert "a/b" not in hidden
+    assert hidden.startswith("Incorrect key provided: ")
+
+
+@pytest.mark.parametrize("kept", [12, 14, 20, 22])
+@pytest.mark.parametrize("end", ["", "…", " is wrong", '"}', "*****"])
+def test_a_long_secret_that_was_cut_is_found_by_its_beginning(kept: int, end: str) -> None:
+    key = "sk-7Qm2fX9bLr4TzW8kPvN3"
+    hidden = Redactor([key]).text(f"bad key {key[:kept]}{end}")
+    assert hidden.startswith(f"bad key {REDACTED}")
+    assert key[:12] not in hidden
+
+
+def test_words_that_begin_like_a_secret_stay_readable() -> None:
+    redactor = Redactor(["surfaces-bot-and-more-than-that", "correct horse battery staple"])
+    text = "surfaces-bot has the correct horse"
+    assert redactor.text(text) == text
+
+
+def test_the_number_of_tokens_is_no_secret() -> None:
+    stream = configured()
+    structlog.get_logger().info("done", prompt_tokens=40, tokens=2, api_key="abc", bot_tokens="t")
+    (event,) = events(stream)
+    assert (event["prompt_tokens"], event["tokens"]) == (40, 2)
+    assert (event["api_key"], event["bot_tokens"]) == (REDACTED, REDACTED)
 
 
 def test_a_short_secret_hides_as_a_word_and_leaves_other_words_readable() -> None:

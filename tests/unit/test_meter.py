@@ -29,6 +29,26 @@ def test_a_duration_is_counted_under_the_first_bound_that_it_keeps(
     assert (histogram.counts, histogram.sum_s) == (expected, seconds)
 
 
+@pytest.mark.parametrize(
+    ("durations", "share", "expected"),
+    [
+        ([], 0.5, None),
+        ([0.05, 0.05], 0.5, 0.05),
+        ([0.05, 0.5, 0.5, 0.5], 0.5, 0.4),
+        ([5.0, 6.0], 0.5, 1.0),
+        ([0.05, 5.0], 1.0, 1.0),
+        ([0.5], 0.0, 0.1),
+    ],
+)
+def test_a_quantile_is_estimated_within_its_bounds(
+    durations: list[float], share: float, expected: float | None
+) -> None:
+    histogram = Histogram((0.1, 1.0))
+    for each in durations:
+        histogram.add(each)
+    assert histogram.quantile_s(share) == (None if expected is None else pytest.approx(expected))
+
+
 async def test_a_beat_is_remembered_with_its_time() -> None:
     meter = Meter()
     before = anyio.current_time()

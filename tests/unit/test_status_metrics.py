@@ -5,14 +5,15 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from actors.meter import Meter
+from actors.meter import REPLY_OUTCOMES, Meter
+from actors.platform_health import PlatformState
 from actors.port_errors import StoreUnavailable
 from actors.runtime.table import Outcome, Transition
 from supervisor.lifecycle import State
 from supervisor.status.history import STEPS, History, TappedJournal
 from supervisor.status.metrics import exposition
 from supervisor.status.snapshot import Snapshot
-from tests.browser.stage import degraded, live
+from tests.browser.stage import degraded, live, platform_in
 from tests.stepping.scripted import RecordingJournal
 
 NAMES = {
@@ -38,6 +39,13 @@ NAMES = {
     "surfaces_bot_homeserver_request_seconds",
     "surfaces_bot_homeserver_requests",
     "surfaces_bot_rate_limits",
+    "surfaces_bot_platform_state",
+    "surfaces_bot_replies_running",
+    "surfaces_bot_replies_waiting",
+    "surfaces_bot_replies",
+    "surfaces_bot_first_token_seconds",
+    "surfaces_bot_reply_seconds",
+    "surfaces_bot_tokens",
 }
 
 
@@ -178,3 +186,39 @@ def test_a_history_begins_with_the_newest_of_what_the_journal_has() -> None:
     assert history.counts.total() == 0
     history.remember(many[:1])
     assert len(history.steps) == 1
+
+
+def test_the_platform_has_one_series_for_each_state() -> None:
+    sick = platform_in(PlatformState.UNAVAILABLE, "connection refused")
+    found = {
+        state: measured(sick)["surfaces_bot_platform_state", f"openai,{state}"]
+        for state in PlatformState
+    }
+    assert found == {"well": 0, "busy": 0, "unavailable": 1, "misconfigured": 0}
+
+
+def test_replies_are_counted_from_the_start_so_that_the_first_failure_is_an_increase() -> None:
+    meter = Meter()
+    outcomes = REPLY_OUTCOMES
+    assert [measured(live(), meter)["surfaces_bot_replies_total", each] for each in outcomes] == (
+        [0] * len(outcomes)
+    )
+    meter.replies["failed"] += 1
+    meter.tokens["prompt"] += 40
+    meter.tokens["completion"] += 2
+    meter.first_token.add(0.3)
+    meter.reply.add(900.0)
+    found = measured(live(), meter)
+    assert found["surfaces_bot_replies_total", "failed"] == 1
+    assert found["surfaces_bot_tokens_total", "prompt"] == 40
+    assert found["surfaces_bot_tokens_total", "completion"] == 2
+    assert found["surfaces_bot_first_token_seconds_bucket", "0.5"] == 1
+    assert found["surfaces_bot_reply_seconds_bucket", "600.0"] == 0
+    assert found["surfaces_bot_reply_seconds_bucket", "1800.0"] == 1
+    assert found["surfaces_bot_replies_running", ""] == 2
+    assert found["surfaces_bot_replies_waiting", ""] == 1
+
+
+def test_before_there_is_a_platform_its_state_is_not_known() -> None:
+    names = {name for name, _ in measured(replace(live(), platform=None))}
+    assert not names & {"surfaces_bot_platform_state", "surfaces_bot_replies_running"}

@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from actors.platform_health import PlatformState
 from actors.rules.room_states import RoomState
 from supervisor.lifecycle import TABLE, State
 from supervisor.status import server
@@ -36,6 +37,12 @@ def test_every_state_is_drawn_and_has_a_colour() -> None:
     for room_state in RoomState:
         assert f".room.{room_state} " in css
         assert f".swatch.{room_state} " in css
+
+
+def test_every_state_of_the_platform_has_a_colour() -> None:
+    css = (PAGE / "page.css").read_text()
+    for state in PlatformState:
+        assert f'[data-platform="{state}"]' in css
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -3,7 +3,18 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from supervisor.status.snapshot import Lifecycle, Note, Quarantined, Reconciled, Snapshot
+import pytest
+
+from actors.platform_health import PlatformState
+from supervisor.status.platform import REMEDIES
+from supervisor.status.snapshot import (
+    Lifecycle,
+    Note,
+    PlatformSeen,
+    Quarantined,
+    Reconciled,
+    Snapshot,
+)
 from supervisor.status.summary import LISTED, summary
 
 NOW = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
@@ -177,3 +188,62 @@ def test_a_long_list_is_cut_and_the_rest_is_counted() -> None:
     lines = told(replace(LIVE, reconciled=report)).splitlines()
     assert lines[-1] == f"  and {5000 - LISTED:,} more, listed on the page"
     assert lines[-2 * LISTED - 2] == "conflicts (5,000)"
+
+
+WELL = PlatformSeen(
+    name="openai",
+    state="well",
+    since="2026-01-02T11:00:00Z",
+    running=2,
+    waiting=1,
+    replies={"done": 1830, "stopped": 12, "refused": 0},
+    first_token_s=0.62,
+    reply_s=74.2,
+    tokens={"prompt": 2_410_332, "completion": 391_276},
+)
+
+
+def test_a_platform_that_is_well_is_told_with_its_work() -> None:
+    assert """
+platform    openai, well
+replies     2 in work, 1 waiting, 1,830 done, 12 stopped
+speed       the first word after 0.6 s, all of it after 1 min 14 s (medians)
+tokens      2,410,332 prompt, 391,276 completion
+reconciled  """ in told(replace(LIVE, platform=WELL))
+
+
+def test_a_platform_that_has_not_been_asked_yet_has_no_times_and_no_tokens() -> None:
+    new = replace(
+        WELL,
+        running=0,
+        waiting=0,
+        replies={"done": 0},
+        first_token_s=None,
+        reply_s=None,
+        tokens={"prompt": 0, "completion": 0},
+    )
+    text = told(replace(LIVE, platform=new))
+    assert "replies     0 in work, 0 waiting\nreconciled  " in text
+
+
+@pytest.mark.parametrize("state", list(PlatformState))
+def test_a_platform_in_trouble_is_told_right_below_the_state_with_a_remedy(
+    state: PlatformState,
+) -> None:
+    sick = replace(
+        WELL,
+        state=state,
+        since="2026-01-02T11:57:00Z",
+        reason="the key is refused",
+        remedy=REMEDIES[state],
+    )
+    lines = told(replace(LIVE, platform=sick)).splitlines()
+    if state is PlatformState.WELL:
+        assert lines[1] == ""
+        return
+    assert lines[1:4] == [
+        f"the platform openai is {state}: the key is refused (for 3 min)",
+        f"  {REMEDIES[state]}",
+        "",
+    ]
+    assert REMEDIES[state].startswith("Questions wait")

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from actors.model import (
     MARKER_TYPE,
+    SETTINGS_TYPE,
     ChatId,
+    ChatSettings,
     Instance,
     Invite,
     Marker,
@@ -23,6 +25,7 @@ from actors.model import (
 from actors.port_errors import HomeserverRefused, HomeserverUnavailable
 from actors.ports import SyncDelta
 from actors.rules.marker import marker_content
+from actors.rules.setting_values import settings_content
 from adapter.matrix.bodies import SyncResponse, Window
 from adapter.matrix.hydrate import (
     FirstReading,
@@ -52,6 +55,7 @@ ALICE = UserId("@alice:example.org")
 MALLORY = "@mallory:example.org"
 ROOM = RoomId("!room")
 SPACE = RoomId("!space:example.org")
+SETTINGS = ChatSettings(model="small", temperature=0.3)
 MARKER = Marker(RoomKind.CHAT, ALICE, chat_id=ChatId("C4"), space_id=SPACE)
 
 
@@ -171,6 +175,29 @@ def test_nobody_else_s_marker_counts(state_key: str, sender: str) -> None:
 def test_a_redacted_marker_is_none() -> None:
     seen = snapshot(state(MARKER_TYPE, {}, ME))
     assert (seen.marker, seen.marker_fault) == (None, None)
+
+
+def test_our_own_settings_count() -> None:
+    assert snapshot(state(SETTINGS_TYPE, settings_content(SETTINGS), ME)).settings == SETTINGS
+
+
+@pytest.mark.parametrize(
+    ("state_key", "sender"), [(ME, MALLORY), (MALLORY, ME), ("", ME), (MALLORY, MALLORY)]
+)
+def test_settings_of_another_account_do_not_count(state_key: str, sender: str) -> None:
+    seen = snapshot(state(SETTINGS_TYPE, settings_content(SETTINGS), state_key, sender))
+    assert seen.settings is None
+
+
+def test_redacted_settings_are_none_and_odd_ones_are_the_defaults() -> None:
+    assert snapshot(state(SETTINGS_TYPE, {}, ME)).settings is None
+    assert snapshot(state(SETTINGS_TYPE, {"model": 7}, ME)).settings == ChatSettings()
+
+
+def test_a_change_of_the_settings_is_a_change_of_the_state() -> None:
+    room = {"timeline": {"events": [state(SETTINGS_TYPE, {"version": 1}, ME)]}}
+    told = delta_of(decoded({"next_batch": "s2", "rooms": {"join": {ROOM: room}}}), ME)
+    assert told.rooms[0].state_changed
 
 
 def test_an_unreadable_marker_is_a_fault() -> None:
@@ -533,6 +560,7 @@ def test_every_hydration_asks_with_words_of_its_own() -> None:
     assert position_filter("a") != position_filter("b")
 
 
-def test_the_window_asks_for_our_own_marker_alone() -> None:
+@pytest.mark.parametrize("kind", [MARKER_TYPE, SETTINGS_TYPE])
+def test_the_window_asks_for_our_own_marker_and_settings_alone(kind: str) -> None:
     body = msgspec.json.encode(window_request(ME))
-    assert f'["{MARKER_TYPE}","{ME}"]'.encode() in body
+    assert f'["{kind}","{ME}"]'.encode() in body

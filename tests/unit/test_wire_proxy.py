@@ -12,7 +12,7 @@ from aiohttp import web
 from actors.model import UserId
 from actors.port_errors import HomeserverUnavailable
 from adapter.matrix.gateway import Gateway
-from adapter.matrix.proxy import Proxy
+from adapter.proxy import Proxy
 from supervisor.app.findings import check_homeserver
 from tests.certificates import Certificate
 from tests.http_proxy import HttpProxy

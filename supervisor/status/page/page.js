@@ -1,7 +1,7 @@
 // Keeps the page up to date. Names and reasons are inserted as text, never as markup.
 
 import { drawBar, drawTimeline, lifecycleLabel, markState } from "./pictures.js";
-import { count, duration, moment, ticking, until, words } from "./words.js";
+import { compact, count, duration, moment, ticking, until, words } from "./words.js";
 
 const SILENCE_MS = 35_000;
 const RECONNECT_MS = 3_000;
@@ -107,21 +107,53 @@ function showFigures() {
     ["To send", seen.outbox_unsent],
     ["Upkeep due", seen.upkeep_due],
   ];
-  const list = byId("figures");
+  fillFigures(byId("figures"), figures.map(([name, value]) => [name, value === null ? null : count(value)]));
+  byId("figures").querySelector("[data-name=Quarantined]").classList.toggle("attention", seen.rooms.quarantined > 0);
+}
+
+/** Fill a list of figures from pairs of a name and a text; null is unknown. */
+function fillFigures(list, figures) {
   const content = JSON.stringify(figures);
   if (drawn.get(list) === content) return;
   drawn.set(list, content);
-  list.replaceChildren(...figures.map(([name, value]) => {
+  list.replaceChildren(...figures.map(([name, text]) => {
     const box = document.createElement("div");
     const term = document.createElement("dt");
     const figure = document.createElement("dd");
+    box.dataset.name = name;
     term.textContent = name;
-    figure.textContent = count(value);
-    if (name === "Quarantined" && value) box.className = "attention";
-    if (value === null) box.className = "unknown";
+    figure.textContent = text ?? count(null);
+    box.classList.toggle("unknown", text === null);
     box.append(term, figure);
     return box;
   }));
+}
+
+function showPlatform() {
+  const platform = seen.platform;
+  byId("platform").hidden = platform === null;
+  const troubled = platform !== null && platform.state !== "well";
+  const banner = byId("platform-trouble");
+  banner.hidden = !troubled || platform.state === "busy";
+  if (!platform) return;
+  const why = platform.reason ? `: ${platform.reason}` : "";
+  write(byId("platform-what"), banner.hidden ? "" : `The platform ${platform.name} is ${platform.state}${why}`);
+  write(byId("platform-remedy"), banner.hidden ? "" : platform.remedy);
+  byId("platform").dataset.platform = platform.state;
+  write(byId("platform-title"), `Platform ${platform.name}`);
+  write(byId("platform-reason"), platform.state === "busy" ? [platform.reason, platform.remedy].filter(Boolean).join(". ") : "");
+  const { done, ...others } = platform.replies;
+  fillFigures(byId("platform-figures"), [
+    ["Replies in work", count(platform.running)],
+    ["Waiting", count(platform.waiting)],
+    ["Done", count(done)],
+    ["First word, median", platform.first_token_s === null ? "–" : duration(platform.first_token_s)],
+    ["Whole reply, median", platform.reply_s === null ? "–" : duration(platform.reply_s)],
+    ["Tokens read", compact(platform.tokens.prompt)],
+    ["Tokens written", compact(platform.tokens.completion)],
+  ]);
+  const rest = Object.entries(others).filter(([, value]) => value).map(([name, value]) => `${count(value)} ${name}`);
+  write(byId("platform-ended"), rest.length ? `Besides, ${rest.join(", ")}.` : "");
 }
 
 function showTimeline() {
@@ -221,6 +253,7 @@ function tick() {
     const when = until(lifecycle.next_attempt_at, now());
     write(next, `Recovery attempt ${count(lifecycle.failures)}: ${when}.`);
   }
+  if (seen.platform) write(byId("platform-state"), `${seen.platform.state} for ${ticking(seconds(seen.platform.since))}`);
   for (const element of document.querySelectorAll("time[data-kind]")) {
     const at = element.dateTime;
     write(element, element.dataset.kind === "ago" ? `${ticking(seconds(at))} ago` : until(at, now()));
@@ -233,6 +266,7 @@ function show(snapshot) {
   ahead = Date.parse(seen.taken_at) - Date.now();
   showNow();
   showFigures();
+  showPlatform();
   showTimeline();
   showRooms();
   showReconciled();

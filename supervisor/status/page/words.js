@@ -3,6 +3,7 @@
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 const TIME = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const COMPACT = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 3 });
 const NUMBER = new Intl.NumberFormat("en-GB");
 
 /** A length of time in its two largest units: "2 h 5 min", or "3.2 s". */
@@ -39,6 +40,11 @@ export function until(at, now) {
 /** A count with thousands separators; "unknown" for null. */
 export function count(value) {
   return value === null ? "unknown" : NUMBER.format(value);
+}
+
+/** A large count in short: "2.4M". */
+export function compact(value) {
+  return value < 10_000 ? count(value) : COMPACT.format(value);
 }
 
 /** A name as words: `homeserver_lost` becomes "homeserver lost". */

@@ -1,4 +1,4 @@
-"""The proxy between the bot and the homeserver, and how requests go through it."""
+"""The proxy between the bot and a server, and how requests go through it."""
 
 from base64 import b64encode
 from dataclasses import dataclass, field

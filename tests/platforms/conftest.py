@@ -1,0 +1,8 @@
+"""Platforms against real servers."""
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
