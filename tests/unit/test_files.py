@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import text
 
 from actors.model import EventId, InboundMessage, RoomId, SharedFile, UserId
 from actors.platform import Capabilities
@@ -241,3 +243,13 @@ def test_a_file_that_could_not_be_sent_is_told_in_the_answer() -> None:
     )
     forbidden = HomeserverRefused(403, "M_FORBIDDEN", "no")
     assert not_sent("x", forbidden, ENGLISH) == "[file x: could not be sent: no]"
+
+
+@given(text(max_size=400))
+def test_any_name_becomes_one_that_is_safe_to_show(name: str) -> None:
+    cleaned = clean_name(name, "file")
+    assert cleaned.encode()
+    assert 0 < len(cleaned) <= NAME_CHARS
+    assert cleaned.isprintable()
+    assert not set(cleaned) & set("/\\")
+    assert clean_name(cleaned, "file") == cleaned
