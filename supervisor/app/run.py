@@ -31,6 +31,7 @@ from actors.ports import Platform
 from actors.rules.report import ReconcileReport
 from actors.runtime.transition_log import TransitionLog
 from actors.texts import LOCALES
+from adapter.matrix.formatting import formatted_parts
 from adapter.matrix.reconcile import reconcile_matrix_state
 from adapter.platform.echo import EchoPlatform
 from adapter.platform.guarded import GuardedPlatform
@@ -200,6 +201,7 @@ async def _bot(
                 allows=settings.allows,
                 answers=settings.answers,
                 texts=LOCALES[settings.locale],
+                formatted=formatted_parts,
                 meter=observer.meter,
                 where=f"process {os.getpid()} on {gethostname()}",
                 clock=asyncio.get_running_loop().time,
