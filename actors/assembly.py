@@ -23,6 +23,7 @@ from actors.platform_health import PlatformHealth
 from actors.ports import Homeserver, Ids, Platform, StateStore
 from actors.registry import Registry
 from actors.room.actor import RoomActor
+from actors.room.commands import WORDS
 from actors.room_states import RoomStates
 from actors.rules.addressing import Answers
 from actors.rules.formatting import Formatter, plain_parts
@@ -119,7 +120,7 @@ def assemble(
         answers=answers,
         deliver=deliver,
         upkeep=Upkeep(homeserver, system, gate, random=random, bounds=bounds),
-        histories=Histories(homeserver, store, bounds),
+        histories=Histories(homeserver, store, bounds, WORDS),
         attachments=Attachments(homeserver, bounds),
         settings_of_chats=SettingsOfChats(homeserver, bounds),
         formatted=formatted,
