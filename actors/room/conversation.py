@@ -5,11 +5,9 @@ from typing import Final
 
 from actors.model import ENCRYPTED_TYPE, InboundMessage, RoomId
 from actors.port_errors import HomeserverRefused
-from actors.replies.values import Question
 from actors.room.asked import Asked, Response
 from actors.room.commands import WORDS, carry_out
 from actors.room.unreadable import about_encryption
-from actors.rules.classify import derived_platform_chat_id
 from actors.rules.commands import CommandLine, parse
 from actors.rules.settlement import DesiredRows
 from actors.services import Services
@@ -56,9 +54,7 @@ class Conversation:
         """Let the platform reply, unless the chat is archived."""
         if asked.chat.is_archived:
             return asked.say(asked.texts.chat_is_archived.format(chat_id=asked.chat.chat_id))
-        known = asked.desired.room.platform_chat_id
-        chat = known or derived_platform_chat_id(self.room_id)
-        return Response(question=Question(asked.message, 0, chat, asked.chat.user_id))
+        return Response(question=asked.question())
 
 
 def is_command(message: InboundMessage) -> bool:

@@ -1,0 +1,47 @@
+"""The commands about the answers and the conversation in one chat.
+
+See `actors.room.commands` for what a handler may do.
+"""
+
+from dataclasses import replace
+
+import structlog
+
+from actors.replies.preparing import conversation_of
+from actors.room.asked import Asked, Response
+from actors.runtime.apart import call_apart
+from actors.writes import QueueMessage, Write
+
+_log = structlog.get_logger()
+
+
+async def stop(asked: Asked) -> Response:
+    """`!stop`: end the answer that is in work. What was said so far is sent with the response."""
+    texts = asked.texts.commands
+    is_stopped = asked.services.replies.stop(asked.room_id)
+    return asked.say(texts.stopped if is_stopped else texts.nothing_to_stop)
+
+
+async def forget(asked: Asked) -> Response:
+    """`!forget`: forget the conversation so far, in a thread only that of the thread."""
+    services, thread, texts = asked.services, asked.message.thread, asked.texts.commands
+    chat = asked.question().chat
+    failure = await call_apart(
+        lambda: services.platform.forget(conversation_of(chat, thread)),
+        within_s=services.bounds.platform_check_s,
+        leave_within_s=services.bounds.platform_close_s,
+    )
+    if failure is not None:
+        _log.warning("forget_failed", room_id=asked.room_id, error=repr(failure))
+        return asked.say(texts.not_forgotten)
+    reply = services.replies.of(asked.room_id)
+    if reply is not None and reply.question.asked.thread == thread:
+        services.replies.stop(asked.room_id, silently=True)
+    said = asked.say(texts.forgotten if thread is None else texts.forgotten_in_thread)
+    return replace(said, writes=[_forgetting(write) for write in said.writes])
+
+
+def _forgetting(write: Write) -> Write:
+    if isinstance(write, QueueMessage):
+        return QueueMessage(replace(write.message, forgets=True))
+    return write
