@@ -23,14 +23,6 @@ class Texts:
     commands: command_texts.CommandTexts
     owner_only: str
     not_text: str
-    file_type: str
-    file_voice: str
-    file_encrypted: str
-    file_too_large: str
-    file_gone: str
-    file_failed: str
-    file_not_sent: str
-    file_not_sent_too_large: str
     encrypted: str
     encrypted_message: str
     encrypted_continue: str
@@ -103,14 +95,6 @@ ENGLISH: Final = Texts(
     commands=command_texts.ENGLISH,
     owner_only="Only {owner} can use commands in this chat.",
     not_text="I can only read text messages.",
-    file_type="I can't read files of this type: {name} ({mime_type}).",
-    file_voice="I can't understand voice messages. Please write to me instead.",
-    file_encrypted="I can't read {name}, because it is encrypted.",
-    file_too_large="{name} is too large for me. I read files of up to {limit}.",
-    file_gone="I can't find {name} on the homeserver.",
-    file_failed="I could not get {name} from the homeserver. You can send it again later.",
-    file_not_sent="[file {name}: could not be sent: {reason}]",
-    file_not_sent_too_large="too large for the homeserver",
     encrypted="I can't read encrypted messages, and encryption can't be turned off in a room.",
     encrypted_message=(
         "I can't read encrypted messages. "
@@ -245,14 +229,6 @@ RUSSIAN: Final = Texts(
     commands=command_texts.RUSSIAN,
     owner_only="Команды в этом чате доступны только {owner}.",
     not_text="Я умею читать только текстовые сообщения.",
-    file_type="Я не умею читать файлы этого типа: {name} ({mime_type}).",
-    file_voice="Я не понимаю голосовые сообщения. Напишите, пожалуйста, текстом.",
-    file_encrypted="Я не могу прочитать {name}: файл зашифрован.",
-    file_too_large="Файл {name} слишком большой. Я читаю файлы размером до {limit}.",
-    file_gone="Я не могу найти файл {name} на сервере.",
-    file_failed="Не удалось получить файл {name} с сервера. Вы можете отправить его ещё раз позже.",
-    file_not_sent="[файл {name}: не удалось отправить: {reason}]",
-    file_not_sent_too_large="слишком большой для сервера",
     encrypted="Я не умею читать зашифрованные сообщения, а отключить шифрование в комнате нельзя.",
     encrypted_message=(
         "Я не умею читать зашифрованные сообщения. "
