@@ -26,8 +26,8 @@ class CommandTexts:
     forgotten: str
     forgotten_in_thread: str
     not_forgotten: str
-    usage_last: str
-    usage_all: str
+    usage_title: str
+    usage_line: str
     usage_unknown: str
     model_is: str
     model_is_default: str
@@ -84,9 +84,9 @@ ENGLISH: Final = CommandTexts(
         "the room."
     ),
     not_forgotten="I could not forget the conversation at the moment. Please try again later.",
-    usage_last="The last answer: {prompt} tokens read, {completion} tokens written ({model}).",
-    usage_all="All {count} answers: {prompt} tokens read, {completion} tokens written.",
-    usage_unknown="No answer in this conversation says how many tokens it took.",
+    usage_title="The tokens that the answers in this chat took, by model:",
+    usage_line="{model}: {read} read, {written} written",
+    usage_unknown="No answer in this chat says how many tokens it took.",
     model_is="The model {model} answers in this chat.",
     model_is_default="The default model answers in this chat.",
     model_is_default_named="The default model, {model}, answers in this chat.",
@@ -153,9 +153,9 @@ RUSSIAN: Final = CommandTexts(
         "Всё сказанное в этом обсуждении до сих пор забыто. Сами сообщения остаются в комнате."
     ),
     not_forgotten="Сейчас забыть разговор не получилось. Пожалуйста, попробуйте позже.",
-    usage_last="Последний ответ: прочитано токенов {prompt}, написано {completion} ({model}).",
-    usage_all="Всего ответов {count}: прочитано токенов {prompt}, написано {completion}.",
-    usage_unknown="Ни один ответ в этом разговоре не сообщает, сколько токенов он занял.",
+    usage_title="Токены, которые заняли ответы в этом чате, по моделям:",
+    usage_line="{model}: прочитано {read}, написано {written}",
+    usage_unknown="Ни один ответ в этом чате не сообщает, сколько токенов он занял.",
     model_is="В этом чате отвечает модель {model}.",
     model_is_default="В этом чате отвечает модель по умолчанию.",
     model_is_default_named="В этом чате отвечает модель по умолчанию, {model}.",

@@ -1,7 +1,7 @@
 """The histories of conversations: read from the rooms when they are needed, kept in memory."""
 
 from actors.bounds import Bounds
-from actors.model import InboundMessage, OutboundMessage, RoomId
+from actors.model import EventId, InboundMessage, OutboundMessage, RoomId, TokensUsed
 from actors.platform import Role
 from actors.ports import Homeserver, RoomDelta, StateStore
 from actors.rules.history import Budget, Draft, Drafts
@@ -35,3 +35,18 @@ class Histories:
         """
         del budget
         return Drafts((Draft(Role.PERSON, question.body, quoted=question.quoted),))
+
+    async def question_of(self, message: InboundMessage) -> InboundMessage | None:
+        """The question that a `!retry` or an edit asks, as it is now; None if it is not there."""
+        del message
+        return None
+
+    async def last_question(self, room_id: RoomId, thread: EventId | None) -> InboundMessage | None:
+        """The last question in a thread, or in the room outside of threads."""
+        del room_id, thread
+        return None
+
+    async def usage(self, room_id: RoomId) -> tuple[TokensUsed, ...]:
+        """The tokens of a room's answers, for each model."""
+        del room_id
+        return ()

@@ -6,6 +6,7 @@ from actors.model import ENCRYPTED_TYPE, InboundMessage, RoomId
 from actors.port_errors import HomeserverRefused
 from actors.room.asked import Asked, Response
 from actors.room.commands import WORDS, carry_out
+from actors.room.edits import about_edit
 from actors.room.unreadable import about_encryption
 from actors.rules.commands import CommandLine, parse
 from actors.rules.files import TEXT_TYPES, about_unanswered, is_question
@@ -26,6 +27,8 @@ class Conversation:
         It may be repeated for the same message, because every step is idempotent.
         """
         asked = Asked(self.room_id, self.services, message, desired)
+        if message.edits is not None:
+            return await about_edit(asked)
         if message.msgtype == ENCRYPTED_TYPE:
             return await about_encryption(asked)
         line = _command_in(message)

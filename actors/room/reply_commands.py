@@ -22,6 +22,23 @@ async def stop(asked: Asked) -> Response:
     return asked.say(texts.stopped if is_stopped else texts.nothing_to_stop)
 
 
+async def retry(asked: Asked) -> Response:
+    """`!retry`: ask the last question again.
+
+    If it is in work, it begins anew. Any other question in work is answered first.
+    """
+    if asked.chat.is_archived:
+        return asked.say(asked.texts.chat_is_archived.format(chat_id=asked.chat.chat_id))
+    services = asked.services
+    about = await services.histories.question_of(asked.message)
+    if about is None:
+        return asked.say(asked.texts.commands.nothing_to_retry)
+    reply = services.replies.of(asked.room_id)
+    if reply is not None and reply.question.asked.event_id == about.event_id:
+        services.replies.stop(asked.room_id, silently=True)
+    return Response(question=asked.question(about))
+
+
 async def forget(asked: Asked) -> Response:
     """`!forget`: forget the conversation so far, in a thread only that of the thread."""
     services, thread, texts = asked.services, asked.message.thread, asked.texts.commands
@@ -45,3 +62,18 @@ def _forgetting(write: Write) -> Write:
     if isinstance(write, QueueMessage):
         return QueueMessage(replace(write.message, forgets=True))
     return write
+
+
+async def usage(asked: Asked) -> Response:
+    """`!usage`: say how many tokens the answers in this chat took."""
+    texts = asked.texts.commands
+    used = await asked.services.histories.usage(asked.room_id)
+    if not used:
+        return asked.say(texts.usage_unknown)
+    lines = [
+        texts.usage_line.format(
+            model=each.model or texts.value_default, read=each.prompt, written=each.completion
+        )
+        for each in used
+    ]
+    return asked.say("\n".join([texts.usage_title, *lines]))

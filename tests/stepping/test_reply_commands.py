@@ -170,3 +170,26 @@ async def test_an_answer_in_work_is_forgotten_as_well() -> None:
         assert model.ended == 1
         await ask(world, home.chat, "count")
         assert model.said() == [("person", "count")]
+
+
+async def test_there_is_nothing_to_answer_again() -> None:
+    world = World()
+    async with world.live(platform=Model()) as run:
+        home = await run.settle_in(world.alice)
+        assert (await ask(world, home.chat, "!retry")).startswith("There is nothing to answer")
+
+
+async def test_an_archived_chat_answers_nothing_again() -> None:
+    world = World()
+    async with world.live(platform=Model()) as run:
+        home = await run.settle_in(world.alice)
+        for text in ("hello", "!archive", "!yes"):
+            await ask(world, home.chat, text)
+        assert (await ask(world, home.chat, "!retry")).startswith("This chat is archived.")
+
+
+async def test_no_answer_says_how_many_tokens_it_took() -> None:
+    world = World()
+    async with world.live(platform=Model()) as run:
+        home = await run.settle_in(world.alice)
+        assert (await ask(world, home.chat, "!usage")).startswith("No answer in this chat says")
