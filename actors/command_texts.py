@@ -26,8 +26,8 @@ class CommandTexts:
     forgotten: str
     forgotten_in_thread: str
     not_forgotten: str
-    usage_title: str
-    usage_line: str
+    usage_last: str
+    usage_all: str
     usage_unknown: str
     model_is: str
     model_is_default: str
@@ -84,8 +84,8 @@ ENGLISH: Final = CommandTexts(
         "the room."
     ),
     not_forgotten="I could not forget the conversation at the moment. Please try again later.",
-    usage_title="The tokens that the answers in this chat took, by model:",
-    usage_line="{model}: {read} read, {written} written",
+    usage_last="The last answer took {read} tokens to read and {written} to write ({model}).",
+    usage_all="All answers in this chat that say it ({count}): {read} read, {written} written.",
     usage_unknown="No answer in this chat says how many tokens it took.",
     model_is="The model {model} answers in this chat.",
     model_is_default="The default model answers in this chat.",
@@ -153,8 +153,8 @@ RUSSIAN: Final = CommandTexts(
         "Всё сказанное в этом обсуждении до сих пор забыто. Сами сообщения остаются в комнате."
     ),
     not_forgotten="Сейчас забыть разговор не получилось. Пожалуйста, попробуйте позже.",
-    usage_title="Токены, которые заняли ответы в этом чате, по моделям:",
-    usage_line="{model}: прочитано {read}, написано {written}",
+    usage_last="Последний ответ: токенов прочитано {read}, написано {written} ({model}).",
+    usage_all="Все ответы в этом чате, где это указано ({count}): {read} и {written}.",
     usage_unknown="Ни один ответ в этом чате не сообщает, сколько токенов он занял.",
     model_is="В этом чате отвечает модель {model}.",
     model_is_default="В этом чате отвечает модель по умолчанию.",

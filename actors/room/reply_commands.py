@@ -65,15 +65,20 @@ def _forgetting(write: Write) -> Write:
 
 
 async def usage(asked: Asked) -> Response:
-    """`!usage`: say how many tokens the answers in this chat took."""
+    """`!usage`: say how many tokens the last answer in this chat took, and all of them."""
     texts = asked.texts.commands
     used = await asked.services.histories.usage(asked.room_id)
     if not used:
         return asked.say(texts.usage_unknown)
+    last = used[-1]
     lines = [
-        texts.usage_line.format(
-            model=each.model or texts.value_default, read=each.prompt, written=each.completion
-        )
-        for each in used
+        texts.usage_last.format(
+            model=last.model or texts.value_default, read=last.prompt, written=last.completion
+        ),
+        texts.usage_all.format(
+            count=len(used),
+            read=sum(each.prompt for each in used),
+            written=sum(each.completion for each in used),
+        ),
     ]
-    return asked.say("\n".join([texts.usage_title, *lines]))
+    return asked.say("\n".join(lines))
