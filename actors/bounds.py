@@ -114,6 +114,8 @@ class Bounds:
     """The files of a conversation that the platform is shown have no more bytes together."""
     confirm_within_s: float = 60.0
     """`!yes` answers `!archive` within this time."""
+    edit_within_s: float = 3600.0
+    """An edit is answered if its question is no older than this."""
     settings_rooms: int = 2_000
     """The settings of this many chats are kept in memory."""
     exchange: ExchangeLimits = ExchangeLimits()
