@@ -380,7 +380,7 @@ def test_a_plugin_can_not_take_the_place_of_a_built_in_platform(
 ) -> None:
     site.install("echo", "surfaces_plugin:Broken")
     environment.put(BOT_PLATFORM="echo")
-    assert type(inner(made())).__name__ == "EchoPlatform"
+    assert type(made()).__name__ == "EchoPlatform"
 
 
 def test_a_dotenv_file_that_is_not_text_is_told_once(environment: Environment) -> None:
