@@ -8,7 +8,6 @@ from typing import Final
 class ReplyTexts:
     """A part of the catalogue of one language. `str.format` fills the fields in braces."""
 
-    exchange_paused: str
     platform_busy: str
     platform_unavailable: str
     platform_misconfigured: str
@@ -16,14 +15,19 @@ class ReplyTexts:
     model_refused: str
     answer_cut: str
     answer_filtered: str
+    file_type: str
+    file_voice: str
+    file_encrypted: str
+    file_too_large: str
+    file_gone: str
+    file_failed: str
+    file_not_sent: str
+    file_not_sent_too_large: str
+    file_not_sent_too_many: str
     conversation_trimmed: str
 
 
 ENGLISH: Final = ReplyTexts(
-    exchange_paused=(
-        "{sender} answers me faster than people do, so I don't answer {sender} here for a while. "
-        "This keeps two programs from talking to each other without end."
-    ),
     platform_busy="I am asked a lot at the moment. Your message waits; I answer as soon as I can.",
     platform_unavailable=(
         "What I answer with can't be reached at the moment. Your messages wait; I answer them in "
@@ -37,6 +41,15 @@ ENGLISH: Final = ReplyTexts(
     model_refused="There is no model {model} here. !model shows the models to choose from.",
     answer_cut="(The answer was cut off here, because it reached the length limit.)",
     answer_filtered="(A content filter ended this answer.)",
+    file_type="I can't read files of this type: {name} ({mime_type}).",
+    file_voice="I can't understand voice messages. Please write to me instead.",
+    file_encrypted="I can't read {name}, because it is encrypted.",
+    file_too_large="{name} is too large for me. I read files of up to {limit}.",
+    file_gone="I can't find {name} on the homeserver.",
+    file_failed="I could not get {name} from the homeserver. You can send it again later.",
+    file_not_sent="[file {name}: could not be sent: {reason}]",
+    file_not_sent_too_large="too large for the homeserver",
+    file_not_sent_too_many="too much for one answer",
     conversation_trimmed=(
         "(This conversation has become too long for me as a whole: from now on I no longer see "
         "its beginning. !forget makes a clean start.)"
@@ -44,10 +57,6 @@ ENGLISH: Final = ReplyTexts(
 )
 
 RUSSIAN: Final = ReplyTexts(
-    exchange_paused=(
-        "{sender} отвечает мне быстрее, чем пишут люди, поэтому некоторое время я не отвечаю здесь "
-        "{sender}. Так две программы не будут переписываться без конца."
-    ),
     platform_busy="Сейчас у меня много запросов. Ваше сообщение ждёт, я отвечу, как только смогу.",
     platform_unavailable=(
         "Сейчас недоступно то, с помощью чего я отвечаю. Ваши сообщения ждут, я отвечу на них по "
@@ -61,6 +70,15 @@ RUSSIAN: Final = ReplyTexts(
     model_refused="Модели {model} здесь нет. Какие модели есть, покажет !model.",
     answer_cut="(Ответ здесь обрывается, потому что достиг предела длины.)",
     answer_filtered="(Этот ответ прервал фильтр содержимого.)",
+    file_type="Я не умею читать файлы этого типа: {name} ({mime_type}).",
+    file_voice="Я не понимаю голосовые сообщения. Напишите, пожалуйста, текстом.",
+    file_encrypted="Я не могу прочитать {name}: файл зашифрован.",
+    file_too_large="Файл {name} слишком большой. Я читаю файлы размером до {limit}.",
+    file_gone="Я не могу найти файл {name} на сервере.",
+    file_failed="Не удалось получить файл {name} с сервера. Вы можете отправить его ещё раз позже.",
+    file_not_sent="[файл {name}: не удалось отправить: {reason}]",
+    file_not_sent_too_large="слишком большой для сервера",
+    file_not_sent_too_many="слишком много для одного ответа",
     conversation_trimmed=(
         "(Беседа стала для меня слишком длинной: теперь я больше не вижу её начала. "
         "!forget начнёт с чистого листа.)"

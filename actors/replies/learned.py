@@ -1,14 +1,11 @@
 """What the bot has learned about the platform's models: kept in memory, and learned again."""
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable
 from typing import Final, TypeVar
 
 import anyio
 
-from actors.model import RoomId, SharedFile
-from actors.platform import File, Turn
-from actors.rules.files import Reason, Refusal, file_note, is_accepted
+from actors.model import RoomId
 from actors.rules.tokens import learned_factor
 
 MODELS: Final = 64
@@ -56,31 +53,6 @@ class Learned:
         begins = trimmed and room_id not in self._trimmed
         (self._trimmed.add if trimmed else self._trimmed.discard)(room_id)
         return begins
-
-
-def without(
-    turns: Sequence[Turn], refused: Collection[str]
-) -> tuple[tuple[Turn, ...], tuple[Refusal, ...]]:
-    """The turns without attachments of refused types, and what is left out of the last one.
-
-    A note in the text of a turn stands for what is left out of it.
-    """
-    if not refused:
-        return tuple(turns), ()
-    left_out = [file for file in turns[-1].attachments if is_accepted(file.mime_type, (*refused,))]
-    refusals = (Refusal(_shared(file), Reason.TYPE) for file in left_out)
-    return tuple(_without(turn, refused) for turn in turns), tuple(refusals)
-
-
-def _without(turn: Turn, refused: Collection[str]) -> Turn:
-    out = [file for file in turn.attachments if is_accepted(file.mime_type, (*refused,))]
-    texts = filter(None, [turn.text, *(file_note(_shared(file)) for file in out)])
-    kept = tuple(file for file in turn.attachments if file not in out)
-    return replace(turn, text="\n\n".join(texts), attachments=kept)
-
-
-def _shared(file: File) -> SharedFile:
-    return SharedFile("", file.name, file.mime_type, len(file.data))
 
 
 def _forget_first(known: dict[_K, _V], limit: int) -> None:

@@ -13,7 +13,7 @@ from actors.histories import Histories
 from actors.model import ChatSettings, EventId, InboundMessage, PlatformChatId
 from actors.platform import Ask, Platform, Role, Turn
 from actors.ports import Homeserver
-from actors.replies.learned import Learned, without
+from actors.replies.learned import Learned
 from actors.replies.quotes import text_replied_to
 from actors.replies.values import Question
 from actors.rules.files import Refusal
@@ -28,14 +28,14 @@ class Prepared:
     """An ask, and what the person is to know about it.
 
     `estimated` is the number of tokens of its texts, as the bot estimates them. `left_out` are the
-    files of the question that the platform does not get; if nothing remains of it, it is `empty`.
+    files of the question that are not in it; `empty` says that nothing else was in the question.
     """
 
     ask: Ask
     estimated: float
     left_out: tuple[Refusal, ...] = ()
-    trimmed: bool = False
     empty: bool = False
+    trimmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +73,21 @@ class Preparing:
             drafts = _alone(asked)
         if drafts is None:
             return None
-        capabilities = self.platform.capabilities
-        loaded = await self.attachments.load(drafts, capabilities)
-        turns, refusals = without(loaded.turns, self.learned.refused(settings.model))
-        wordless = not drafts.turns[-1].text.strip() and not loaded.turns[-1].text.strip()
-        is_empty = loaded.empty or (wordless and bool(refusals) and not turns[-1].attachments)
+        refuses = self.learned.refused(settings.model)
+        loaded = await self.attachments.load(drafts, self.platform.capabilities, refuses)
         ask = Ask(
             chat=conversation_of(question.chat, question.asked.thread),
             key=question.key,
             attempt=question.failed + 1,
-            turns=turns,
+            turns=loaded.turns,
             owner=question.owner,
             fresh=fresh,
             system=settings.system,
             model=settings.model,
             temperature=settings.temperature,
         )
-        left_out = (*loaded.refusals, *refusals)
-        return Prepared(ask, _estimated(turns, settings), left_out, drafts.trimmed, is_empty)
+        estimated = _estimated(loaded.turns, settings)
+        return Prepared(ask, estimated, loaded.refusals, loaded.empty, drafts.trimmed)
 
 
 def _alone(asked: InboundMessage) -> Drafts:

@@ -33,8 +33,8 @@ from actors.replies.values import (
     Answered,
     Dropped,
     Failed,
+    Lost,
     ModelRefused,
-    NotSent,
     Occasion,
     Outcome,
     Piece,
@@ -42,7 +42,8 @@ from actors.replies.values import (
     Refused,
     TooLong,
 )
-from actors.rules.files import is_accepted
+from actors.rules.file_names import clean_name
+from actors.rules.files import is_accepted, why_not_sent
 
 _log = structlog.get_logger()
 
@@ -73,8 +74,10 @@ class Reply:
         """Whether it waits for something else than a slot."""
         self._tools = tools
         self._tell = tell
-        self._growing = Growing(tools.bounds.answer_chars)
-        self._fresh = not tools.platform.capabilities.keeps_history
+        self._growing = Growing(tools.bounds)
+        # A platform that keeps the history would remember the answer that is to be replaced.
+        keeps_history = tools.platform.capabilities.keeps_history
+        self._fresh = question.about is not None or not keeps_history
         self._tokens: float | None = None
         """The limit that the platform has named, or half of what was too much; None for its own."""
         self._trims = 0
@@ -138,7 +141,7 @@ class Reply:
 
     async def _ask_platform(self, prepared: Prepared) -> None:
         tools, done = self._tools, anyio.Event()
-        self._growing = Growing(tools.bounds.answer_chars)
+        self._growing = Growing(tools.bounds)
         async with tools.slots.of(self.question.owner):
             began, self.is_asked = anyio.current_time(), True
             tools.background.run(
@@ -214,24 +217,27 @@ class Reply:
             tools.meter.tokens["completion"] += tokens.completion
             if prepared.ask.fresh:
                 tools.learned.note_tokens(settings.model, prepared.estimated, tokens.prompt)
-        room_id = self.question.room_id
         return Answered(
-            pieces=tuple([await self._in_room(piece) for piece in self._growing.pieces]),
+            pieces=await self._uploaded(),
             reason=self._growing.reason,
             tokens=tokens,
             left_out=prepared.left_out,
-            trimmed=tools.learned.begins_to_trim(room_id, trimmed=prepared.trimmed),
+            trimmed=tools.learned.begins_to_trim(self.question.room_id, trimmed=prepared.trimmed),
         )
 
-    async def _in_room(self, piece: str | File) -> Piece:
-        """A piece of the answer as the room can show it: a file is uploaded."""
-        if isinstance(piece, str):
-            return piece
+    async def _uploaded(self) -> tuple[Piece, ...]:
+        """The pieces of the answer, with its files in the room."""
+        pieces = self._growing.pieces
+        return tuple(
+            [await self._upload(piece) if isinstance(piece, File) else piece for piece in pieces]
+        )
+
+    async def _upload(self, file: File) -> Piece:
         try:
-            return await self._of_homeserver(lambda: self._tools.attachments.keep(piece))
+            return await self._of_homeserver(lambda: self._tools.attachments.keep(file))
         except HomeserverRefused as refusal:
             _log.warning("upload_refused", room_id=self.question.room_id, reason=str(refusal))
-            return NotSent(piece.name, refusal)
+            return Lost(clean_name(file.name, "file"), why_not_sent(refusal))
 
     # ------------------------------------------------------------ waiting
 

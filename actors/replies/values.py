@@ -14,7 +14,6 @@ from actors.model import (
     UserId,
 )
 from actors.platform import Reason
-from actors.port_errors import HomeserverRefused
 from actors.rules.files import Refusal
 
 
@@ -23,7 +22,8 @@ class Question:
     """A waiting message that the platform replies to.
 
     `failed` counts the failed attempts at it. `chat` is the conversation on the platform, `owner`
-    the owner of the chat. `about` is the message to answer, if it is another one.
+    the owner of the chat. `about` is the message to answer, if it is another one: it is
+    asked anew.
     """
 
     message: InboundMessage
@@ -49,15 +49,15 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class NotSent:
-    """A file of an answer that the homeserver did not take."""
+class Lost:
+    """A file of the answer that can't be shown. `reason` is one of NotSent, or a text."""
 
     name: str
-    refusal: HomeserverRefused
+    reason: str
 
 
-Piece: TypeAlias = str | SharedFile | NotSent
-"""A text in Markdown, or a file: uploaded already, or refused."""
+Piece: TypeAlias = str | SharedFile | Lost
+"""A text in Markdown, a file that is uploaded already, or one that is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The messages that a reply ends with, and those that say that it takes its time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from actors.model import OutboundMessage, ReplyState, SharedFile
@@ -8,24 +8,23 @@ from actors.platform import Reason
 from actors.replies.values import (
     Answered,
     Dropped,
+    Lost,
     ModelRefused,
-    NotSent,
     Occasion,
-    Piece,
     Question,
     Refused,
     TooLong,
 )
+from actors.reply_texts import ReplyTexts
 from actors.room.asked import reply_message
 from actors.rules.files import about_refusals, not_sent
 from actors.rules.formatting import Formatter
-from actors.texts import Texts
 
 
 def messages_of(
     question: Question,
     outcome: Answered | Refused | TooLong | ModelRefused | Dropped,
-    texts: Texts,
+    texts: ReplyTexts,
     formatted: Formatter,
 ) -> list[OutboundMessage]:
     """The messages that an ended reply sends into its room, in order."""
@@ -35,29 +34,29 @@ def messages_of(
         case Refused(say):
             return [_no_answer(question, say)]
         case TooLong():
-            return [_no_answer(question, texts.replies.question_too_long)]
+            return [_no_answer(question, texts.question_too_long)]
         case ModelRefused(model):
-            return [_no_answer(question, texts.replies.model_refused.format(model=model))]
+            return [_no_answer(question, texts.model_refused.format(model=model))]
         case Dropped():
             return []
 
 
-def notice_of(question: Question, occasion: Occasion, texts: Texts) -> OutboundMessage:
+def notice_of(question: Question, occasion: Occasion, texts: ReplyTexts) -> OutboundMessage:
     """The notice that a reply takes its time. A question has at most one for each occasion."""
     match occasion:
         case Occasion.BUSY:
-            return _note(question, occasion, texts.replies.platform_busy)
+            return _note(question, occasion, texts.platform_busy)
         case Occasion.UNAVAILABLE:
-            return _note(question, occasion, texts.replies.platform_unavailable)
+            return _note(question, occasion, texts.platform_unavailable)
         case Occasion.MISCONFIGURED:
-            return _note(question, occasion, texts.replies.platform_misconfigured)
+            return _note(question, occasion, texts.platform_misconfigured)
 
 
 def _answer(
-    question: Question, answered: Answered, texts: Texts, formatted: Formatter
+    question: Question, answered: Answered, texts: ReplyTexts, formatted: Formatter
 ) -> list[OutboundMessage]:
     state = ReplyState.STOPPED if answered.reason is None else ReplyState.DONE
-    made = list(_parts(question, answered.pieces, texts, formatted))
+    made = list(_parts(question, _shown(answered, texts), formatted))
     parts = [
         replace(part, txn_id=f"{question.key}.{number}", state=state, more=part is not made[-1])
         for number, part in enumerate(made)
@@ -71,30 +70,38 @@ def _answer(
     return [*parts, *(_note(question, name, said) for name, said in notes.items())]
 
 
+def _shown(answered: Answered, texts: ReplyTexts) -> list[str | SharedFile]:
+    """The pieces of an answer, with a line in the text for each file that can't be shown."""
+    shown: list[str | SharedFile] = []
+    for piece in answered.pieces:
+        said = not_sent(piece.name, piece.reason, texts) if isinstance(piece, Lost) else piece
+        if isinstance(said, str) and shown and isinstance(shown[-1], str):
+            said = f"{shown.pop()}\n\n{said}"
+        shown.append(said)
+    return shown
+
+
 def _parts(
-    question: Question, pieces: tuple[Piece, ...], texts: Texts, formatted: Formatter
+    question: Question, pieces: Iterable[str | SharedFile], formatted: Formatter
 ) -> Iterator[OutboundMessage]:
     for piece in pieces:
         if isinstance(piece, SharedFile):
             yield replace(reply_message(question.message, "", piece.name), file=piece)
-        elif isinstance(piece, NotSent):
-            said = not_sent(piece.name, piece.refusal, texts)
-            yield reply_message(question.message, "", said)
         else:
             for part in formatted(piece):
                 yield replace(reply_message(question.message, "", part.body), html=part.html)
 
 
-def _notes(answered: Answered, texts: Texts) -> Iterator[tuple[str, str]]:
+def _notes(answered: Answered, texts: ReplyTexts) -> Iterator[tuple[str, str]]:
     """What the person is told about an answer, each with a name for its transaction id."""
     if answered.reason is Reason.LENGTH:
-        yield "cut", texts.replies.answer_cut
+        yield "cut", texts.answer_cut
     if answered.reason is Reason.FILTER:
-        yield "filtered", texts.replies.answer_filtered
+        yield "filtered", texts.answer_filtered
     if answered.left_out:
         yield "left_out", about_refusals(answered.left_out, texts)
     if answered.trimmed:
-        yield "trimmed", texts.replies.conversation_trimmed
+        yield "trimmed", texts.conversation_trimmed
 
 
 def _no_answer(question: Question, say: str) -> OutboundMessage:

@@ -1,7 +1,8 @@
 """What the documents say is what the code does, wherever the two can be compared."""
 
 import re
-from dataclasses import fields
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
@@ -23,6 +24,7 @@ from actors.rules.report import ReconcileReport
 from actors.rules.room_states import RoomState, RoomTrigger
 from actors.runtime.table import Transition
 from actors.texts import ENGLISH
+from adapter.platform.openai.settings import OpenAISettings
 from adapter.platform.webhook.settings import WebhookSettings
 from supervisor import lifecycle
 from supervisor.app.platform_settings import prefix_of
@@ -44,7 +46,7 @@ DOCUMENTS: Final = (
     ".github/pull_request_template.md",
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")),
 )
-PLATFORMS: Final[tuple[type[BaseSettings], ...]] = (WebhookSettings,)
+PLATFORMS: Final[tuple[type[BaseSettings], ...]] = (OpenAISettings, WebhookSettings)
 """The settings of the platforms that come with the bot."""
 VARIABLES: Final = {
     str(field.validation_alias): field.default for field in Settings.model_fields.values()
@@ -252,10 +254,19 @@ def test_each_error_of_a_platform_is_told_with_the_texts_that_people_get() -> No
     assert sorted(named) == sorted(
         error.__name__ for error in (PlatformUnreachable, *PLATFORM_ERRORS)
     )
-    catalogues = (ENGLISH, ENGLISH.replies)
-    said = [getattr(each, field.name) for each in catalogues for field in fields(each)]
-    for quoted in re.findall(r"“(.+?)”", "".join(row[1] for row in table)):
-        assert any(isinstance(text, str) and text.startswith(quoted) for text in said), quoted
+    quotations = re.findall(r"“(.+?)”", "".join(row[1] for row in table))
+    assert len(quotations) > 1
+    for quoted in quotations:
+        assert any(said.startswith(quoted) for said in texts_in(ENGLISH)), quoted
+
+
+def texts_in(catalogue: object) -> Iterator[str]:
+    """All texts of a catalogue, and of those within it."""
+    if isinstance(catalogue, str):
+        yield catalogue
+    elif is_dataclass(catalogue):
+        for field in fields(catalogue):
+            yield from texts_in(getattr(catalogue, field.name))
 
 
 def test_the_metrics_of_the_platform_are_explained() -> None:
