@@ -12,6 +12,7 @@ import anyio
 from actors.bounds import Bounds
 from actors.model import MARKER_TYPE, ChatId, EventId, PlatformChatId, RoomId, UserId
 from actors.port_errors import PositionLost
+from actors.rules.reply_mark import REPLY_TYPE
 from actors.rules.room_states import ROOM_LIFECYCLE, RoomState, RoomTrigger
 from actors.runtime.letters import Address
 from actors.runtime.table import Outcome, Table, Transition
@@ -42,6 +43,9 @@ ONCE: Final = (
     re.compile(r"q\d+q \(C\d+\) is ready.*"),
 )
 """Replies of the bot that must be unique: each follows from one message, with a unique text."""
+
+NOTES: Final = (".busy", ".unavailable", ".misconfigured", ".cut", ".trimmed")
+"""How the transaction ids of notices end that go with an answer: each comes at most once."""
 
 
 def answered_by(event: Event) -> EventId | None:
@@ -289,6 +293,10 @@ class Checkers:
             if body in self._said:
                 self.violated(f"said twice: {body}")
             self._said[body] = event.event_id
+        mark = event.content.get(REPLY_TYPE)
+        is_stopped = isinstance(mark, dict) and mark.get("state") == "stopped"
+        if body.startswith("You said") and not body.endswith(".") and not is_stopped:
+            self.violated(f"half an answer: {body}")
         message = answered_by(event)
         if message is None:
             return
@@ -297,7 +305,9 @@ class Checkers:
             self.violated(f"answered outside of its thread: {message}")
         if (event.txn_id or "").startswith("new."):
             return
-        if len(self.answers[message]) > 1:
+        said = [event.txn_id for event in self.answers[message]]
+        answers = [txn_id for txn_id in said if txn_id and not txn_id.endswith(NOTES)]
+        if len(answers) > 1 or len(set(said)) < len(said):
             self.violated(f"answered twice: {message}")
         self._check(self._talk.answered(event.room_id, message, self._positions[message]))
 

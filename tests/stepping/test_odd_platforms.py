@@ -92,7 +92,7 @@ def raising(error: BaseException, *deltas: object) -> Answering:
 
 async def asked(answering: Answering, bounds: Bounds = BOUNDS) -> Growing:
     """The answer to one attempt."""
-    growing, platform = Growing(bounds.answer_chars), Odd(answering)
+    growing, platform = Growing(bounds), Odd(answering)
     await attempt(
         cast("Platform", platform), ASK, growing, bounds, close_s=5, on_first=lambda: None
     )
