@@ -263,9 +263,9 @@ class OutboundMessage:
     """One message to send. The homeserver sends one `txn_id` of the bot's device only once.
 
     `html` is the body as HTML of a Matrix message; empty if it is plain. `state` is that of the
-    reply mark; None leaves it to the transaction id. `tokens` stand in an answer's first part.
-    `forgets` marks the notice before which the conversation is forgotten. `file` was uploaded
-    before; the message shows it.
+    reply mark; None leaves it to the transaction id. `more` says that further parts of the answer
+    follow. `tokens` stand in an answer's first part. `forgets` marks the notice before which the
+    conversation is forgotten. `file` was uploaded before; the message shows it.
 
     `thread` is the root of the thread to send it in; `reply_to` is the event that it replies to.
     `tried` is the first attempt to send it, if there was one.
@@ -283,6 +283,7 @@ class OutboundMessage:
     tokens: TokensUsed | None = None
     forgets: bool = False
     file: SharedFile | None = None
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

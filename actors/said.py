@@ -9,12 +9,16 @@ from actors.model import EventId, ReplyState, SharedFile, TokensUsed, UserId
 
 @dataclass(frozen=True, slots=True)
 class ReplyMark:
-    """The reply mark of one of the bot's own messages. `to` is None if it answers no question."""
+    """The reply mark of one of the bot's own messages. `to` is None if it answers no question.
+
+    `more` says that further parts of the answer follow.
+    """
 
     txn: str
     to: EventId | None = None
     part: int = 0
     state: ReplyState = ReplyState.DONE
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """One message in a chat, with what its handler needs, and the response to it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from actors.model import ChatContext, InboundMessage, OutboundMessage, RoomId
 from actors.replies.values import Question
-from actors.rules.reply_mark import PART_LIMIT
+from actors.rules.formatting import Formatted, plain_parts
 from actors.rules.settlement import DesiredRows
 from actors.runtime.letters import Address, Message
 from actors.services import Services
@@ -55,22 +55,32 @@ class Asked:
         return self.desired.chat
 
     def say(self, body: str, *, notice: bool = True) -> Response:
-        """Reply in this room. If the message is handled again, nothing is sent twice."""
-        return Response(
-            [
-                QueueMessage(
-                    reply_message(
-                        self.message, f"{self.message.event_id}.{part}", text, notice=notice
-                    )
-                )
-                for part, text in enumerate(pieces(body))
-            ]
-        )
+        """Reply in this room. If the message is handled again, nothing is sent twice.
+
+        A notice is plain text, any other reply is Markdown.
+        """
+        parts = plain_parts(body) if notice else self.services.formatted(body)
+        return Response(list(map(QueueMessage, reply_messages(self.message, parts, notice=notice))))
 
     def say_once(self, occasion: str, body: str) -> Response:
         """Say something in this room at most once: its transaction id is always the same."""
         txn_id = f"{occasion}.{self.room_id}"
         return Response([QueueMessage(reply_message(self.message, txn_id, body, notice=True))])
+
+
+def reply_messages(
+    message: InboundMessage, parts: Sequence[Formatted], *, notice: bool = False
+) -> list[OutboundMessage]:
+    """The messages of a reply. All but the last one say that more follows."""
+    last = len(parts) - 1
+    return [
+        replace(
+            reply_message(message, f"{message.event_id}.{number}", part.body, notice=notice),
+            html=part.html,
+            more=number < last,
+        )
+        for number, part in enumerate(parts)
+    ]
 
 
 def reply_message(
@@ -79,8 +89,3 @@ def reply_message(
     """A reply to a message, in the message's thread if it has one."""
     named = None if message.thread is None else message.event_id
     return OutboundMessage(txn_id, message.room_id, body, notice, message.thread, named)
-
-
-def pieces(body: str) -> list[str]:
-    """A text, cut into pieces that each fit into one event."""
-    return [body[at : at + PART_LIMIT] for at in range(0, len(body), PART_LIMIT)] or [""]

@@ -56,9 +56,10 @@ def _answer(
     question: Question, answered: Answered, texts: ReplyTexts, formatted: Formatter
 ) -> list[OutboundMessage]:
     state = ReplyState.STOPPED if answered.reason is None else ReplyState.DONE
+    made = list(_parts(question, _shown(answered, texts), formatted))
     parts = [
-        replace(part, txn_id=f"{question.key}.{number}", state=state)
-        for number, part in enumerate(_parts(question, _shown(answered, texts), formatted))
+        replace(part, txn_id=f"{question.key}.{number}", state=state, more=part is not made[-1])
+        for number, part in enumerate(made)
     ]
     if parts:
         parts[0] = replace(parts[0], tokens=answered.tokens)

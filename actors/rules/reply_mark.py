@@ -3,51 +3,107 @@
 from collections.abc import Mapping
 from typing import Final
 
-from actors.model import EventId, OutboundMessage
+from actors.model import EventId, OutboundMessage, ReplyState, TokensUsed
+from actors.said import ReplyMark
 
 REPLY_TYPE: Final = "io.surfaces.reply"
 """The key of the mark in a message's content."""
+USAGE_TYPE: Final = "io.surfaces.usage"
+"""The key of the tokens that an answer took."""
+FORGET_TYPE: Final = "io.surfaces.forget"
+"""The key that is true in the notice before which the conversation is forgotten."""
+MENTIONS_TYPE: Final = "m.mentions"
+"""The key of the people that a message notifies. The bot's messages notify nobody by it."""
 
-PART_LIMIT: Final = 10_000
-"""Characters in one part of an answer. A Matrix event has at most 65,536 bytes, and JSON may need
-six bytes for one character."""
+_EARLIER_PART_CHARS: Final = 10_000
+"""The characters in each part but the last of an answer by an earlier version."""
 
-_STATES: Final = {"done": "done", "dead": "failed"}
+_STATES: Final = {"done": ReplyState.DONE, "dead": ReplyState.FAILED}
 """The last part of a transaction id that is not the number of a part, and what it stands for."""
-
-_ENDED: Final = ("done", "stopped", "failed")
-"""The states of an answer to which nothing is added."""
 
 
 def reply_mark(message: OutboundMessage) -> dict[str, object]:
     """The mark of a message. An answer's mark names the question, the part and the state.
 
     Transaction ids of answers are made of the question's event id: `$event.0` for its first part,
-    `$event.dead` for a message that is given up, `new.$event.done` for a finished command.
+    `$event.dead` for a message that is given up, `new.$event.done` for a finished command. Only
+    the mark of a part that others follow has `more`.
     """
     name, _, part = message.txn_id.rpartition(".")
     question = name.removeprefix("new.")
     mark: dict[str, object] = {"txn": message.txn_id}
-    if not question.startswith("$"):
+    is_part = part.isdecimal()
+    if not question.startswith("$") or not (is_part or part in _STATES):
         return mark
-    if part.isdecimal():
-        return {"to": question, "part": int(part), "state": "done", **mark}
-    if part in _STATES:
-        return {"to": question, "part": 0, "state": _STATES[part], **mark}
-    return mark
+    state = message.state or _STATES.get(part, ReplyState.DONE)
+    more = {"more": True} if message.more else {}
+    return {
+        "to": question,
+        "part": int(part) if is_part else 0,
+        "state": state.value,
+        **more,
+        **mark,
+    }
+
+
+def mark_in(content: Mapping[str, object]) -> ReplyMark | None:
+    """The mark in the content of one of the bot's own messages, or of its edit; None without one.
+
+    What is not as the bot writes it counts as absent: without a proper state or part, the mark
+    names no question.
+    """
+    said = _said(content)
+    mark = said.get(REPLY_TYPE)
+    txn = mark.get("txn") if isinstance(mark, dict) else None
+    if not isinstance(mark, dict) or not isinstance(txn, str):
+        return None
+    question, part, state = mark.get("to"), mark.get("part", 0), _state_in(mark)
+    if not isinstance(question, str) or not question.startswith("$") or state is None:
+        return ReplyMark(txn)
+    if not isinstance(part, int) or part < 0:
+        return ReplyMark(txn)
+    return ReplyMark(txn, EventId(question), int(part), state, more=_has_more(mark, said))
 
 
 def question_answered_by(content: Mapping[str, object]) -> EventId | None:
-    """The question that one of the bot's own messages ends the answer to; None for any other.
+    """The question that one of the bot's own messages ends the answer to; None for any other."""
+    mark = mark_in(content)
+    if mark is None or mark.more or mark.state is ReplyState.LIVE:
+        return None
+    return mark.to
 
-    Every part but the last one has the full length.
-    """
+
+def tokens_in(content: Mapping[str, object]) -> TokensUsed | None:
+    """The tokens that an answer took, in the content of its first part; None if it has none."""
+    usage = _said(content).get(USAGE_TYPE)
+    if not isinstance(usage, dict):
+        return None
+    model, prompt, completion = (
+        usage.get(key) for key in ("model", "prompt_tokens", "completion_tokens")
+    )
+    if not (isinstance(model, str) and isinstance(prompt, int) and isinstance(completion, int)):
+        return None
+    return TokensUsed(model, prompt, completion) if min(prompt, completion) >= 0 else None
+
+
+def forgets(content: Mapping[str, object]) -> bool:
+    """Whether the conversation before one of the bot's own messages is forgotten."""
+    return _said(content).get(FORGET_TYPE) is True
+
+
+def _said(content: Mapping[str, object]) -> Mapping[str, object]:
+    """The content that counts: for an edit, the new one."""
     new = content.get("m.new_content")
-    said = new if isinstance(new, dict) else content
-    mark, body = said.get(REPLY_TYPE), said.get("body")
-    if not isinstance(mark, dict) or not isinstance(body, str) or len(body) >= PART_LIMIT:
-        return None
-    question = mark.get("to")
-    if not isinstance(question, str) or mark.get("state") not in _ENDED:
-        return None
-    return EventId(question)
+    return new if isinstance(new, dict) else content
+
+
+def _state_in(mark: Mapping[str, object]) -> ReplyState | None:
+    state = mark.get("state")
+    return ReplyState(state) if isinstance(state, str) and state in set(ReplyState) else None
+
+
+def _has_more(mark: Mapping[str, object], said: Mapping[str, object]) -> bool:
+    """Whether further parts follow. Earlier versions, which wrote no mentions, did not say it."""
+    body = said.get("body")
+    is_full = isinstance(body, str) and len(body) >= _EARLIER_PART_CHARS
+    return mark.get("more") is True or (MENTIONS_TYPE not in said and is_full)

@@ -8,7 +8,7 @@ import logging
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from hashlib import sha256
 from typing import Final, Self, TypeVar
@@ -57,6 +57,7 @@ from adapter.matrix.provisioning import (
 )
 from adapter.matrix.room_contents import RoomContents
 from adapter.matrix.rooms import RoomReader
+from adapter.matrix.sending import send_somewhere, send_what_fits
 from adapter.matrix.session import SessionFile
 from adapter.matrix.wire import delta_of
 from adapter.matrix.words import text_of_event
@@ -72,8 +73,6 @@ _BAD_REQUEST: Final = 400
 _ABOUT_POSITIONS: Final = frozenset({"M_UNKNOWN", "M_INVALID_PARAM", "M_BAD_JSON"})
 """Homeservers refuse a malformed position with one of these codes."""
 _FORBIDDEN: Final = 403
-_RELATION_REFUSED: Final = (400, 404)
-"""A refusal with one of these may be about the relation to another event alone."""
 
 A = TypeVar("A")
 
@@ -291,15 +290,10 @@ class Gateway:
     async def send(self, message: OutboundMessage) -> EventId:
         """Send a message. A repeated transaction id sends nothing new.
 
-        A message that the homeserver does not let into its thread is sent outside of it.
+        A message that the homeserver does not let into its thread is sent outside of it, and one
+        that is too large without its HTML, or cut.
         """
-        try:
-            return await self._send(message)
-        except HomeserverRefused as refusal:
-            related = message.thread is not None or message.reply_to is not None
-            if not related or refusal.status not in _RELATION_REFUSED:
-                raise
-        return await self._send(replace(message, thread=None, reply_to=None))
+        return await send_what_fits(message, partial(send_somewhere, send=self._send))
 
     async def _send(self, message: OutboundMessage) -> EventId:
         path = path_to("rooms", message.room_id, "send", "m.room.message", message.txn_id)

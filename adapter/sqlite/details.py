@@ -17,11 +17,19 @@ class _Details(msgspec.Struct, frozen=True, omit_defaults=True):
     tokens: TokensUsed | None = None
     forgets: bool = False
     file: SharedFile | None = None
+    more: bool = False
 
 
 def details_of(message: OutboundMessage) -> str:
     """The details of a message, for its row in the outbox."""
-    details = _Details(message.html, message.state, message.tokens, message.forgets, message.file)
+    details = _Details(
+        message.html,
+        message.state,
+        message.tokens,
+        message.forgets,
+        message.file,
+        message.more,
+    )
     return msgspec.json.encode(details).decode()
 
 

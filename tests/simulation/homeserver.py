@@ -25,6 +25,7 @@ from actors.ports import Gap, Hydration, NewRoom, RecentPage, SyncDelta
 from actors.rules.marker import marker_content
 from adapter.matrix.contents import message_content
 from adapter.matrix.provisioning import JOIN_RULES_TYPE, join_rules_content, power_levels
+from adapter.matrix.sending import send_what_fits
 from tests.simulation.connection import Connection, Gate
 from tests.simulation.events import StateEntry
 from tests.simulation.faults import Faults
@@ -275,7 +276,9 @@ class SimulatedHomeserver:
 
     async def send(self, message: OutboundMessage) -> EventId:
         """Send a message, unless this device has used its transaction id in the room before."""
+        return await send_what_fits(message, self._send)
 
+    async def _send(self, message: OutboundMessage) -> EventId:
         def send() -> EventId:
             transactions = self.server.transactions
             key = (self.session, message.room_id, message.txn_id)

@@ -4,6 +4,7 @@ Everything here is synchronous and takes effect at once. Requests with their del
 in `homeserver.py`. Randomness comes from the given Random, time from the running loop.
 """
 
+import json
 import math
 import random
 from collections import Counter
@@ -47,6 +48,17 @@ _PURGED: Final = RoomId("!purged")
 EPOCH_S: Final = 1_700_000_000
 """The server's time, in seconds since the epoch, when the loop's clock is 0."""
 
+EVENT_LIMIT: Final = 65_536
+"""The bytes of an event, as the specification says."""
+_ENVELOPE_BYTES: Final = 700
+"""What an event has beside its content, about: ids, hashes, a signature."""
+
+
+def event_bytes(content: Content) -> int:
+    """The bytes of an event with this content."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return len(text.encode()) + _ENVELOPE_BYTES
+
 
 def loop_time() -> float:
     """Seconds of the running loop's clock; 0 if no loop runs, so that a server can be built."""
@@ -65,8 +77,8 @@ class SimulatedServer:
     `unnamed_inviters` (a sync does not say who sent an invite), `hides_inviters` (nor does the
     timeline), `refuses_credentials`, `suspended` (accounts that may only read
     and leave rooms), `creation_limit` and `write_limit`
-    (None: unlimited), `timeline_limit` (messages of a room in one sync), `room_version` (of new
-    rooms), `on_event` (receives every event).
+    (None: unlimited), `event_limit` (bytes of a message), `timeline_limit` (messages of a room in
+    one sync), `room_version` (of new rooms), `on_event` (receives every event).
     """
 
     def __init__(
@@ -79,6 +91,7 @@ class SimulatedServer:
         clock: Callable[[], float] = loop_time,
     ) -> None:
         self.rng = rng
+        self.event_limit = EVENT_LIMIT
         self.name = name
         self.room_version = room_version
         self.timeline_limit = timeline_limit
@@ -364,6 +377,8 @@ class SimulatedServer:
         """Send an `m.room.message`."""
         room = self.room(room_id)
         room.check_message(sender, "m.room.message")
+        if event_bytes(content) > self.event_limit:
+            raise HomeserverRefused(413, "M_TOO_LARGE", "event too large")
         return self._append(room, sender, "m.room.message", content, None, txn_id=txn_id)
 
     def grant(self, room_id: RoomId, user_id: UserId, power: int) -> None:

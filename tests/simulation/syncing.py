@@ -170,7 +170,8 @@ def _answered(events: Iterable[Event], me: UserId) -> frozenset[EventId]:
     return frozenset(
         EventId(str(mark["to"]))
         for mark in marks
-        if isinstance(mark, dict) and mark.get("state") in {"done", "failed"}
+        if isinstance(mark, dict) and mark.get("state") in {"done", "failed", "stopped"}
+        if "more" not in mark
     )
 
 

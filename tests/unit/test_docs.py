@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 import typer
 from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
 
 from actors.bounds import Bounds
 from actors.meter import REPLY_OUTCOMES, Meter
@@ -22,7 +23,9 @@ from actors.rules.report import ReconcileReport
 from actors.rules.room_states import RoomState, RoomTrigger
 from actors.runtime.table import Transition
 from actors.texts import ENGLISH
+from adapter.platform.webhook.settings import WebhookSettings
 from supervisor import lifecycle
+from supervisor.app.platform_settings import prefix_of
 from supervisor.commands.invocation import ExitCode
 from supervisor.commands.program import app
 from supervisor.lifecycle import State, Trigger
@@ -41,8 +44,14 @@ DOCUMENTS: Final = (
     ".github/pull_request_template.md",
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")),
 )
+PLATFORMS: Final[tuple[type[BaseSettings], ...]] = (WebhookSettings,)
+"""The settings of the platforms that come with the bot."""
 VARIABLES: Final = {
     str(field.validation_alias): field.default for field in Settings.model_fields.values()
+} | {
+    f"{prefix_of(kind)}{name.upper()}": field.default
+    for kind in PLATFORMS
+    for name, field in kind.model_fields.items()
 }
 COMMANDS: Final = typer.main.get_group(app).commands
 OPTIONS: Final = {
@@ -130,6 +139,10 @@ def shown(default: object) -> str:
             return f"{host}:{port}"
         case None | ():
             return ""
+        case bool():
+            return str(default).lower()
+        case float():
+            return f"{default:g}"
         case _:
             return "" if default is PydanticUndefined else str(default)
 

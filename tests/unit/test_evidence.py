@@ -1,10 +1,21 @@
 """What the bot's messages say about themselves, and how it finds its own again."""
 
+from dataclasses import replace
+
 import pytest
 
-from actors.model import OutboundMessage, RoomId, UserId
-from actors.rules.reply_mark import PART_LIMIT, REPLY_TYPE, question_answered_by, reply_mark
+from actors.model import EventId, OutboundMessage, ReplyState, RoomId, TokensUsed, UserId
+from actors.rules.reply_mark import (
+    REPLY_TYPE,
+    forgets,
+    mark_in,
+    question_answered_by,
+    reply_mark,
+    tokens_in,
+)
+from actors.said import ReplyMark
 from adapter.matrix.bodies import Event, Unsigned
+from adapter.matrix.contents import message_content
 from adapter.matrix.events import answered_in
 from adapter.matrix.evidence import said_in, transaction_id_of
 
@@ -53,16 +64,19 @@ def test_without_a_mark_the_homeserver_may_say_the_transaction_id() -> None:
 @pytest.mark.parametrize(
     ("mark", "body", "question"),
     [
-        ({"to": "$q", "state": "done"}, "answer", "$q"),
-        ({"to": "$q", "state": "failed"}, "sorry", "$q"),
-        ({"to": "$q", "state": "stopped"}, "half of", "$q"),
-        ({"to": "$q", "state": "live"}, "half of", None),
-        ({"to": "$q", "state": "done"}, "x" * PART_LIMIT, None),
-        ({"to": "$q", "state": ["done"]}, "answer", None),
-        ({"to": 5, "state": "done"}, "answer", None),
+        ({"to": "$q", "state": "done", "txn": "t"}, "answer", "$q"),
+        ({"to": "$q", "state": "failed", "txn": "t"}, "sorry", "$q"),
+        ({"to": "$q", "state": "stopped", "txn": "t"}, "half of", "$q"),
+        ({"to": "$q", "state": "live", "txn": "t"}, "half of", None),
+        ({"to": "$q", "state": "done", "txn": "t", "more": True}, "half of", None),
+        ({"to": "$q", "state": "done", "txn": "t", "more": False}, "answer", "$q"),
+        ({"to": "$q", "state": "done", "txn": "t"}, "x" * 10_000, None),
+        ({"to": "$q", "state": ["done"], "txn": "t"}, "answer", None),
+        ({"to": "$q", "state": "later", "txn": "t"}, "answer", None),
+        ({"to": 5, "state": "done", "txn": "t"}, "answer", None),
         ({"txn": "t"}, "note", None),
+        ({"to": "$q", "state": "done"}, "no transaction", None),
         (None, "answer", None),
-        ({"to": "$q", "state": "done"}, None, None),
     ],
 )
 def test_only_the_last_part_of_an_ended_answer_answers_a_question(
@@ -74,8 +88,78 @@ def test_only_the_last_part_of_an_ended_answer_answers_a_question(
     assert question_answered_by(edited) == question
 
 
+def test_a_long_last_part_ends_the_answer_since_parts_say_that_more_follows() -> None:
+    last = OutboundMessage("$q.3", RoomId("!r"), "x" * 10_000)
+    assert question_answered_by(message_content(last)) == "$q"
+    assert question_answered_by(message_content(replace(last, more=True))) is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        OutboundMessage("$q.0", RoomId("!r"), "a"),
+        OutboundMessage("$q.3", RoomId("!r"), "a", state=ReplyState.STOPPED, more=True),
+        OutboundMessage("$q.dead", RoomId("!r"), "a"),
+        OutboundMessage("$q.0", RoomId("!r"), "a", state=ReplyState.FAILED),
+        OutboundMessage("told.!r", RoomId("!r"), "a"),
+    ],
+)
+def test_a_mark_is_read_back_as_it_was_written(message: OutboundMessage) -> None:
+    content = message_content(message)
+    mark = mark_in(content)
+    assert mark is not None
+    assert content[REPLY_TYPE] == reply_mark(message)
+    assert reply_mark(message)["txn"] == mark.txn
+    assert reply_mark(message).get("to") == mark.to
+    assert reply_mark(message).get("state", "done") == mark.state
+    assert reply_mark(message).get("more", False) == mark.more
+    assert mark_in({"body": "* a", "m.new_content": content}) == mark
+
+
+@pytest.mark.parametrize(
+    ("mark", "read"),
+    [
+        (5, None),
+        ({"txn": 5}, None),
+        ({"txn": "t", "to": "q", "state": "done"}, ReplyMark("t")),
+        ({"txn": "t", "to": "$q", "part": -1, "state": "done"}, ReplyMark("t")),
+        ({"txn": "t", "to": "$q", "part": "1", "state": "done"}, ReplyMark("t")),
+        ({"txn": "t", "to": "$q", "part": None, "state": "done"}, ReplyMark("t")),
+        ({"txn": "t", "to": "$q", "state": "done"}, ReplyMark("t", EventId("$q"))),
+    ],
+)
+def test_a_mark_that_the_bot_did_not_write_names_no_question(
+    mark: object, read: ReplyMark | None
+) -> None:
+    assert mark_in({REPLY_TYPE: mark, "m.mentions": {}, "body": 5}) == read
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        [],
+        {"model": "m", "prompt_tokens": 1},
+        {"model": "m", "prompt_tokens": "1", "completion_tokens": 2},
+        {"model": 5, "prompt_tokens": 1, "completion_tokens": 2},
+        {"model": "m", "prompt_tokens": -1, "completion_tokens": 2},
+    ],
+)
+def test_odd_numbers_of_tokens_are_none(usage: object) -> None:
+    assert tokens_in({"io.surfaces.usage": usage}) is None
+
+
+def test_tokens_and_forgetting_are_read_back() -> None:
+    tokens = TokensUsed("a-model", 12, 34)
+    content = message_content(OutboundMessage("$q.0", RoomId("!r"), "a", tokens=tokens))
+    assert (tokens_in(content), forgets(content)) == (tokens, False)
+    assert tokens_in({"m.new_content": content}) == tokens
+    notice = message_content(OutboundMessage("$q.0", RoomId("!r"), "a", forgets=True))
+    assert (tokens_in(notice), forgets(notice)) == (None, True)
+
+
 def test_only_the_bots_own_messages_answer() -> None:
-    mark = {"to": "$q", "state": "done"}
+    mark = {"to": "$q", "state": "done", "txn": "t"}
     content: dict[str, object] = {"body": "answer", REPLY_TYPE: mark}
     ours, theirs = Event("m.room.message", ME, content), Event("m.room.message", ALICE, content)
     assert answered_in([ours], ME) == {"$q"}
