@@ -116,10 +116,11 @@ class Attachments:
             raise HomeserverRefused(refusal.status, refusal.errcode, refusal.message) from refusal
 
     async def _turn(self, draft: Draft, takes: _Takes) -> tuple[Turn, list[_Part]]:
-        parts = [await self._part(file, takes) for file in draft.files]
+        files = () if takes.capabilities.ignores_files else draft.files
+        parts = [await self._part(file, takes) for file in files]
         texts = filter(None, chain([draft.text], (part.text for part in parts)))
-        files = tuple(part.file for part in parts if part.file is not None)
-        return Turn(draft.role, "\n\n".join(texts), draft.speaker, draft.quoted, files), parts
+        loaded = tuple(part.file for part in parts if part.file is not None)
+        return Turn(draft.role, "\n\n".join(texts), draft.speaker, draft.quoted, loaded), parts
 
     async def _part(self, file: SharedFile, takes: _Takes) -> _Part:
         """One file as a part of its turn."""

@@ -94,6 +94,12 @@ async def test_a_question_of_which_nothing_remains_is_empty(stage: Stage) -> Non
     assert not (await stage.ask(stage.shared(CAT), stage.shared(VOICE))).empty
 
 
+async def test_a_platform_without_a_use_for_files_gets_the_text_alone(stage: Stage) -> None:
+    echo = Capabilities(ignores_files=True)
+    loaded = await stage.ask(stage.shared(CAT), text="what is it?", capabilities=echo)
+    assert (loaded.turns[0].text, loaded.refused, loaded.empty) == ("what is it?", (), False)
+
+
 async def test_files_of_earlier_turns_that_are_left_out_are_not_told_again(stage: Stage) -> None:
     voice = stage.shared(VOICE)
     turns = (

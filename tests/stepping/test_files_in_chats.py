@@ -1,11 +1,12 @@
 """Files in chats: as questions, in answers, and across kills."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
 import anyio
 import pytest
+from typing_extensions import override
 
 from actors.bounds import Bounds
 from actors.model import EventId, RoomId
@@ -21,7 +22,7 @@ CAT: Final = File("cat.png", "image/png", png(20, 10))
 PLOT: Final = File("../plot\u202e.png", "image/png", png(30, 30))
 NOTES: Final = File("notes.txt", "text/plain", b"milk, bread")
 VOICE: Final = File("voice.ogg", "audio/ogg", b"OggS\0\0")
-IS_VOICE: Final = {"org.matrix.msc3245.voice": {}}
+IS_VOICE: Final[Mapping[str, object]] = {"org.matrix.msc3245.voice": {}}
 
 
 class Seeing(ScriptedPlatform):
@@ -35,10 +36,12 @@ class Seeing(ScriptedPlatform):
         self.unsupported: tuple[str, ...] = ()
 
     @property
+    @override
     def capabilities(self) -> Capabilities:
         """The question alone, with these files."""
         return Capabilities(keeps_history=True, accepts=self.accepts)
 
+    @override
     async def answer(self, ask: Ask) -> AsyncGenerator[Delta, None]:
         """As planned, unless it is shown what it can't take after all."""
         shown = [file.mime_type for file in ask.question.attachments]
@@ -122,7 +125,7 @@ async def test_a_voice_message_is_a_question_to_a_platform_that_hears(
 ) -> None:
     platform = Seeing(*accepts)
     _, (answer,) = await asked(
-        platform, lambda world, home: world.alice.show(home.chat, VOICE, **IS_VOICE)
+        platform, lambda world, home: world.alice.show(home.chat, VOICE, more=IS_VOICE)
     )
     assert platform.shown == ([("voice.ogg",)] if is_heard else [])
     assert ("can't understand voice" in answer[1]) is not is_heard
