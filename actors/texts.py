@@ -4,8 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from actors import reply_texts
-from actors.reply_texts import ReplyTexts
+from actors import command_texts, reply_texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,15 +14,13 @@ class Texts:
     chat_name: str
     space_name: str
     space_topic: str
-    help_title: str
     help_new: str
     help_chats: str
     help_rename: str
     help_archive: str
     help_open: str
     help_status: str
-    help_help: str
-    unknown_command: str
+    commands: command_texts.CommandTexts
     owner_only: str
     not_text: str
     encrypted: str
@@ -80,7 +77,7 @@ class Texts:
     status: str
     chat_is_archived: str
     gave_up: str
-    replies: ReplyTexts
+    replies: reply_texts.ReplyTexts
     exchange_paused: str
     not_allowed_by_server: str
 
@@ -89,15 +86,13 @@ ENGLISH: Final = Texts(
     chat_name="Chat {number}",
     space_name="Chats of {owner}",
     space_topic="Your chats, one room each. Write !help in any of them.",
-    help_title="Write here, and I answer. Commands:",
     help_new="!new [name]: start a new chat",
     help_chats="!chats: list your chats",
     help_rename="!rename <name>: rename this chat",
     help_archive="!archive: archive this chat",
     help_open="!open C<n>: reopen a chat, or get a new invite to it",
     help_status="!status: which chat this is, and how many you have",
-    help_help="!help: this list",
-    unknown_command="I don't know the command !{word}. Write !help for the list.",
+    commands=command_texts.ENGLISH,
     owner_only="Only {owner} can use commands in this chat.",
     not_text="I can only read text messages.",
     encrypted="I can't read encrypted messages, and encryption can't be turned off in a room.",
@@ -225,15 +220,13 @@ RUSSIAN: Final = Texts(
     chat_name="Чат {number}",
     space_name="Чаты {owner}",
     space_topic="Ваши чаты, по комнате на каждый. Напишите !help в любом из них.",
-    help_title="Пишите, и я отвечу здесь. Команды:",
     help_new="!new [название]: начать новый чат",
     help_chats="!chats: список ваших чатов",
     help_rename="!rename <название>: переименовать этот чат",
     help_archive="!archive: убрать этот чат в архив",
     help_open="!open C<n>: снова открыть чат или получить новое приглашение в него",
     help_status="!status: какой это чат и сколько у вас чатов",
-    help_help="!help: этот список",
-    unknown_command="Я не знаю команды !{word}. Список: !help.",
+    commands=command_texts.RUSSIAN,
     owner_only="Команды в этом чате доступны только {owner}.",
     not_text="Я умею читать только текстовые сообщения.",
     encrypted="Я не умею читать зашифрованные сообщения, а отключить шифрование в комнате нельзя.",
