@@ -25,6 +25,8 @@ from demo.synapse import free_port, plain_environment
 MODELS: Final = Path(__file__).parents[1] / ".models"
 
 _LAST_LINES: Final = 15
+_GRACE_S: Final = 3.0
+"""llama.cpp takes its time to stop while it answers."""
 _LLAMA: Final = """
 import importlib.util, json, sys, time
 import xllamacpp
@@ -123,8 +125,13 @@ class ModelServer(ABC):
     async def stop(self) -> None:
         """End the server, if it runs. `start` starts it again on the same port."""
         if self._program is not None:
-            await self._program.end()
+            await self._program.end(_GRACE_S)
             self._program = None
+
+    async def kill(self) -> None:
+        """End the server with SIGKILL. `start` starts it again on the same port."""
+        await self._running().kill()
+        self._program = None
 
     def pause(self) -> None:
         """Freeze the server: it accepts connections and does not answer."""

@@ -36,7 +36,11 @@ HELLO: Final = (said("Hel"), said("lo"), stopped(), DONE)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the server sends: bytes in pieces. The connection breaks behind them if `breaks`."""
+    """What the server sends: bytes in pieces.
+
+    If `breaks`, the connection breaks behind them. If `hangs`, the answer never ends; without a
+    piece, it never begins.
+    """
 
     pieces: Sequence[bytes] = HELLO
     status: int = 200
@@ -124,6 +128,8 @@ class ChatServer:
         return self.script.popleft() if self.script else self.usual
 
     async def _send(self, request: web.Request, reply: Reply) -> web.StreamResponse:
+        if reply.hangs and not reply.pieces:
+            await anyio.sleep_forever()
         response = web.StreamResponse(status=reply.status, headers=reply.headers)
         response.content_type = reply.content_type
         if reply.compressed:

@@ -151,6 +151,7 @@ async def test_a_web_page_at_one_place_is_not_the_last_word(
         Reply((b"".join(HELLO).replace(b"\n", b"\r\n"),)),
         Reply(HELLO, content_type="text/plain"),
         Reply(HELLO, content_type="application/json"),
+        Reply(HELLO, content_type="text/html"),
         Reply(tuple(bytes([byte]) for byte in b"".join(HELLO))),
         Reply(HELLO, compressed=True),
         Reply(
@@ -301,8 +302,8 @@ async def test_a_server_comes_back_with_another_model(
 ) -> None:
     await answered(platform, ask("Hi"))
     assert platform.capabilities.context_tokens == 6000
-    server.script.append(refusal(503, {"error": {"message": "Loading model"}}))
-    assert isinstance(await error_of(platform, "Hi"), PlatformBusy)
+    server.script.append(page(502))
+    assert isinstance(await error_of(platform, "Hi"), PlatformUnreachable)
     changed = {"data": [{"id": "model-2", "meta": {"n_ctx": 4000}}]}
     server.others["/v1/models"] = refusal(200, changed)
     await answered(platform, ask("Hi"))

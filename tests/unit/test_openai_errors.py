@@ -228,13 +228,6 @@ def test_a_missing_key_is_told_apart_from_a_wrong_one() -> None:
     assert str(error) == "http://x wants a key (401): set OPENAI_API_KEY"
 
 
-def test_a_model_that_a_chat_chose_is_no_mistake_of_the_operator() -> None:
-    asked = Asked(url=ASKED.url, model="m", is_own_choice=True)
-    error = refused(404, message("model 'm' not found, try pulling it first"), asked)
-    assert isinstance(error, PlatformRefused)
-    assert error.say == "There is no model 'm' here: choose another one."
-
-
 @pytest.mark.parametrize(
     ("status", "body", "say"),
     [

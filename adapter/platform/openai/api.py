@@ -17,15 +17,24 @@ from adapter.platform.openai.errors import Asked, error_for, is_wrong_path
 _VERSION: Final = "/v1"
 _VERSIONED: Final = re.compile(r"/v[0-9]+[a-z0-9]*(?:/|$)")
 _SUCCESS: Final = range(200, 300)
-_PAGE: Final = "text/html"
+_HTML: Final = "text/html"
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer of the server. `refusal` is the body of one that is no success."""
+    """An answer of the server. `refusal` is the body of one that is no success.
+
+    `head` is what was read already of any other. `is_elsewhere`: the API is not at this place.
+    """
 
     response: aiohttp.ClientResponse
     refusal: bytes | None = None
+    head: bytes = b""
+    is_elsewhere: bool = False
+
+    async def body(self) -> bytes:
+        """The whole body of an answer that is no refusal."""
+        return await body_of(self.response, self.head)
 
 
 def places_of(base_url: str) -> tuple[str, ...]:
@@ -72,14 +81,11 @@ class Api:
             made = form() if form else None
             url = f"{place}{path}"
             async with self._connection.request(method, url, asked, json=json, form=made) as it:
-                refusal = None if it.status in _SUCCESS else await refusal_of(it)
-                is_elsewhere = it.content_type == _PAGE or (
-                    refusal is not None and is_wrong_path(it.status, refusal)
-                )
-                if is_elsewhere and place != places[-1]:
+                answered = await _begun(it)
+                if answered.is_elsewhere and place != places[-1]:
                     continue
-                self._found = None if is_elsewhere else place
-                yield Answered(it, refusal)
+                self._found = None if answered.is_elsewhere else place
+                yield answered
                 return
 
     async def text_at(self, url: str, asked: Asked, *, json: bytes | None = None) -> bytes:
@@ -99,3 +105,14 @@ class Api:
     async def close(self) -> None:
         """Close all connections."""
         await self._connection.close()
+
+
+async def _begun(response: aiohttp.ClientResponse) -> Answered:
+    if response.status not in _SUCCESS:
+        refusal = await refusal_of(response)
+        return Answered(response, refusal, is_elsewhere=is_wrong_path(response.status, refusal))
+    if response.content_type != _HTML:
+        return Answered(response)
+    # Some programs send everything as HTML, also the events of a stream.
+    head = await response.content.readany()
+    return Answered(response, head=head, is_elsewhere=head.lstrip()[:1] == b"<")

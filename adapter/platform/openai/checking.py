@@ -15,9 +15,11 @@ from adapter.platform.openai.knowledge import Knowledge
 from adapter.platform.openai.settings import OPENAI
 
 _QUESTION: Final = "Answer with the word OK and nothing else."
-_ENOUGH: Final = 64
+_ENOUGH: Final = 16
 """An answer that goes on for so many parts has shown that it works."""
 _WITHIN_S: Final = 120.0
+_LONG_WITHIN_S: Final = 10.0
+"""A slow server may need minutes for a long question. It is then left unknown what it drops."""
 _LONG_WORDS: Final = 5_000
 _LONG_PART: Final = 0.75
 _USED_PART: Final = 0.7
@@ -63,8 +65,9 @@ class Checkup:
         words = min(int(knowledge.context_tokens * _LONG_PART), _LONG_WORDS)
         text = f"{secrets.token_hex(8)} {'one two three ' * (words // 3)} {_QUESTION}"
         try:
-            _, usage = await self._tried(Wish(model, [_said(text)], max_tokens=16), asked)
-        except PortError:
+            async with asyncio.timeout(_LONG_WITHIN_S):
+                _, usage = await self._tried(Wish(model, [_said(text)], max_tokens=16), asked)
+        except (PortError, TimeoutError):
             return ""
         if usage is None or usage.prompt_tokens >= words * _USED_PART:
             return ""

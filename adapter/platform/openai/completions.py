@@ -66,7 +66,7 @@ class Completions:
                 if is_refused:
                     self._learn(answered, wish, asked)
                     continue
-                async with aclosing(self._parts(answered.response, reader, asked)) as parts:
+                async with aclosing(self._parts(answered, reader, asked)) as parts:
                     async for delta in parts:
                         yield delta
 
@@ -84,10 +84,10 @@ class Completions:
         raise error
 
     async def _parts(
-        self, response: aiohttp.ClientResponse, reader: AnswerReader, asked: Asked
+        self, answered: Answered, reader: AnswerReader, asked: Asked
     ) -> AsyncGenerator[Delta, None]:
         """The parts of an answer that is a stream or, whatever was asked for, one JSON object."""
-        head = b""
+        response, head = answered.response, answered.head
         while not (begun := head.lstrip(_BLANK)):
             if not (piece := await response.content.readany()):
                 raise PlatformFailed(f"{asked.url} sends an empty answer")

@@ -37,6 +37,7 @@ class Connection:
         self._proxy = proxy
         self._connect_s = connect_s
         self._session: aiohttp.ClientSession | None = None
+        self._in_work: set[aiohttp.ClientResponse] = set()
 
     @asynccontextmanager
     async def request(
@@ -54,9 +55,11 @@ class Connection:
         """
         try:
             response = await self._redirected(method, url, json if form is None else form)
+            self._in_work.add(response)
             try:
                 yield response
             finally:
+                self._in_work.discard(response)
                 response.close()
         except PortError:
             raise
@@ -65,6 +68,8 @@ class Connection:
 
     async def close(self) -> None:
         """Close all connections. Answers in work end with PlatformFailed."""
+        for response in self._in_work:  # aiohttp leaves their readers waiting
+            response.content.set_exception(aiohttp.ClientConnectionError("the platform is closed"))
         session, self._session = self._session, None
         if session is not None:
             await session.close()

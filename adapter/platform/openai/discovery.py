@@ -8,7 +8,6 @@ import msgspec
 
 from actors.port_errors import PlatformMisconfigured
 from adapter.platform.openai.api import Api
-from adapter.platform.openai.connection import body_of
 from adapter.platform.openai.errors import Asked, web_page
 from adapter.platform.openai.facts import ModelFacts, models_in
 from adapter.platform.openai.settings import OPENAI
@@ -60,7 +59,7 @@ async def _listed(api: Api, asked: Asked) -> tuple[ModelFacts, ...]:
             return ()
         if answered.refusal is not None:
             raise api.error(answered, asked)
-        body = await body_of(answered.response)
+        body = await answered.body()
     if body.lstrip()[:1] == b"<":
         raise web_page(asked)
     return models_in(body)

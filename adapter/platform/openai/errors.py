@@ -71,12 +71,11 @@ _NO_FAULT_OF_THE_MODEL: Final = re.compile(
 class Asked:
     """What a request was about. `url` is the address of the server, as the operator may see it.
 
-    `is_own_choice` says that the chat chose the model. `mime_types` are those of the attachments.
+    `mime_types` are those of the attachments.
     """
 
     url: str
     model: str = ""
-    is_own_choice: bool = False
     has_key: bool = False
     mime_types: tuple[str, ...] = ()
     max_tokens: int | None = None
@@ -197,7 +196,9 @@ def _refusal(status: int, problem: Problem, asked: Asked) -> PortError | None:
                 _said(f"{asked.url} does not let this key ask {asked.model or 'it'} (403)", problem)
             )
         case 404 if _ABOUT_A_MODEL.search(problem.message):
-            return _no_model(asked)
+            return PlatformMisconfigured(
+                f"{asked.url} has no model {asked.model!r}: set OPENAI_MODEL to one that it has"
+            )
         case 404 | 405:
             return web_page(asked) if problem.is_page else no_api(asked)
         case 407:
@@ -226,14 +227,6 @@ def _about_key(asked: Asked) -> str:
     if asked.has_key:
         return f"{asked.url} refuses the key (401): set OPENAI_API_KEY to a valid one"
     return f"{asked.url} wants a key (401): set OPENAI_API_KEY"
-
-
-def _no_model(asked: Asked) -> PortError:
-    if asked.is_own_choice:
-        return PlatformRefused(f"There is no model {asked.model!r} here: choose another one.")
-    return PlatformMisconfigured(
-        f"{asked.url} has no model {asked.model!r}: set OPENAI_MODEL to one that it has"
-    )
 
 
 def _said(sentence: str, problem: Problem) -> str:

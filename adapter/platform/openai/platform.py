@@ -139,10 +139,7 @@ class OpenAIPlatform:
 
     def _asked(self, ask: Ask, model: str) -> Asked:
         seen = {file.mime_type for file in _files(ask) if not _is_voice(file)}
-        is_own_choice = ask.model is not None and ask.model != self._knowledge.default.name
-        return replace(
-            self._about(model), is_own_choice=is_own_choice, mime_types=tuple(sorted(seen))
-        )
+        return replace(self._about(model), mime_types=tuple(sorted(seen)))
 
     def _wish(self, ask: Ask, model: str, heard: Mapping[bytes, str]) -> Wish:
         settings = self._settings
@@ -160,8 +157,8 @@ class OpenAIPlatform:
 
     def _learned(self, error: PortError, chosen: str | None) -> PortError:
         """The error for the core, after it was learned from. `chosen` is the chat's own model."""
-        if isinstance(error, _AWAY):
-            self._is_discovered = False
+        if isinstance(error, PlatformUnreachable):
+            self._is_discovered = False  # it may come back with another model
         if not isinstance(error, ContextTooLong) or error.limit is None:
             return error
         if chosen is None or chosen == self._knowledge.default.name:

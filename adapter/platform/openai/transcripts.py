@@ -11,7 +11,6 @@ from actors.platform import File
 from actors.port_errors import PlatformFailed, PlatformMisconfigured, PlatformRefused, Unsupported
 from adapter.platform.openai.api import Api
 from adapter.platform.openai.chunks import storable
-from adapter.platform.openai.connection import body_of
 from adapter.platform.openai.errors import Asked
 
 _KEPT: Final = 256
@@ -53,7 +52,7 @@ class Transcripts:
         path = "/audio/transcriptions"
         async with self._api.ask("POST", path, asked, form=lambda: self._form(file)) as answered:
             if answered.refusal is None:
-                return _words(await body_of(answered.response))
+                return _words(await answered.body())
             error = self._api.error(answered, asked)
         if isinstance(error, PlatformRefused):
             raise Unsupported((file.mime_type,))
