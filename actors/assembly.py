@@ -116,7 +116,7 @@ def assemble(
     attachments = Attachments(homeserver, bounds)
     settings_of_chats = SettingsOfChats(homeserver, bounds)
     health = PlatformHealth(platform, system.background, transitions.wall_clock, random, bounds)
-    learned = Learned()
+    learned = Learned(bounds.unsupported_for_s)
 
     def tools(active: Callable[[], int]) -> Tools:
         return Tools(

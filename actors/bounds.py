@@ -64,6 +64,8 @@ class Bounds:
     """A person whose question waits for the platform for this long is told so."""
     context_trims: int = 2
     """How often a conversation that is too long is cut for one question."""
+    unsupported_for_s: float = 3_600.0
+    """Files of a type that a model has refused are left out for this long."""
     answer_chars: int = 400_000
     """How many characters an answer may have; a longer one is cut."""
     homeserver_slots: int = 16
