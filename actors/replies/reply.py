@@ -75,7 +75,9 @@ class Reply:
         self._tools = tools
         self._tell = tell
         self._growing = Growing(tools.bounds)
-        self._fresh = not tools.platform.capabilities.keeps_history
+        # A platform that keeps the history would remember the answer that is to be replaced.
+        keeps_history = tools.platform.capabilities.keeps_history
+        self._fresh = question.about is not None or not keeps_history
         self._tokens: float | None = None
         """The limit that the platform has named, or half of what was too much; None for its own."""
         self._trims = 0
