@@ -4,6 +4,7 @@ Bytes are read when the platform is asked, and kept in memory for a while, nowhe
 """
 
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final
@@ -43,6 +44,19 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
+class _Takes:
+    """What a model takes, besides texts."""
+
+    capabilities: Capabilities
+    refuses: Collection[str]
+
+    def type(self, mime_type: str) -> bool:
+        """Whether it takes files of a type."""
+        accepted = is_accepted(mime_type, self.capabilities.accepts)
+        return accepted and not is_accepted(mime_type, self.refuses)
+
+
+@dataclass(frozen=True, slots=True)
 class _Part:
     """What becomes of one file: a part of the turn's text, or an attachment."""
 
@@ -64,13 +78,17 @@ class Attachments:
         self._failures: OrderedDict[str, int] = OrderedDict()
         """How often the homeserver has failed to give a file, by address."""
 
-    async def load(self, drafts: Drafts, capabilities: Capabilities) -> Loaded:
+    async def load(
+        self, drafts: Drafts, capabilities: Capabilities, refuses: Collection[str] = ()
+    ) -> Loaded:
         """The turns with their files, as far as the platform accepts them.
 
-        Text becomes a part of its turn, for any platform. A file that is left out leaves a note in
-        its turn. Raises the errors of the homeserver that may pass: the question waits.
+        `refuses` are patterns of MIME types that the model does not take. Text becomes a part of
+        its turn, for any platform. A file that is left out leaves a note in its turn. Raises the
+        errors of the homeserver that may pass: the question waits.
         """
-        loaded = [await self._turn(draft, capabilities) for draft in drafts.turns]
+        takes = _Takes(capabilities, refuses)
+        loaded = [await self._turn(draft, takes) for draft in drafts.turns]
         turns = tuple(turn for turn, _ in loaded)
         parts = loaded[-1][1] if loaded else []
         refusals = tuple(part.refusal for part in parts if part.refusal is not None)
@@ -97,16 +115,18 @@ class Attachments:
         except RefusedUnclearly as refusal:
             raise HomeserverRefused(refusal.status, refusal.errcode, refusal.message) from refusal
 
-    async def _turn(self, draft: Draft, capabilities: Capabilities) -> tuple[Turn, list[_Part]]:
-        parts = [await self._part(file, capabilities) for file in draft.files]
+    async def _turn(self, draft: Draft, takes: _Takes) -> tuple[Turn, list[_Part]]:
+        parts = [await self._part(file, takes) for file in draft.files]
         texts = filter(None, chain([draft.text], (part.text for part in parts)))
         files = tuple(part.file for part in parts if part.file is not None)
         return Turn(draft.role, "\n\n".join(texts), draft.speaker, draft.quoted, files), parts
 
-    async def _part(self, file: SharedFile, capabilities: Capabilities) -> _Part:
+    async def _part(self, file: SharedFile, takes: _Takes) -> _Part:
         """One file as a part of its turn."""
-        reason = why_left_out(file, capabilities)
         is_text = is_text_type(file.mime_type)
+        reason = why_left_out(file, takes.capabilities)
+        if reason is None and not is_text and not takes.type(file.mime_type):
+            reason = Reason.TYPE
         if reason is not None:
             return _left_out(file, reason)
         limit = self._bounds.text_file_bytes if is_text else self._bounds.file_bytes
@@ -119,7 +139,7 @@ class Attachments:
             return _left_out(file, Reason.TOO_LARGE, self._bounds.text_file_bytes)
         if text is not None:
             return _Part(fenced(file.name, text))
-        if not is_accepted(found.mime_type, capabilities.accepts):
+        if not takes.type(found.mime_type):
             return _left_out(file, Reason.TYPE)
         return _Part(file=found)
 

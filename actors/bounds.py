@@ -85,6 +85,10 @@ class Bounds:
     """How many bytes of files are kept in memory, so that later questions need not read them."""
     file_slots: int = 4
     """How many files are read at the same time."""
+    answer_files: int = 10
+    """How many files of one answer are shown, at most."""
+    answer_file_bytes: int = 32 * 1024 * 1024
+    """How many bytes the files of one answer have together, at most."""
     file_attempts: int = 3
     """A file is left out after the homeserver has failed to give it, or to take it, this often."""
     file_again_s: float = 5.0

@@ -15,8 +15,15 @@ class ReplyTexts:
     model_refused: str
     answer_cut: str
     answer_filtered: str
-    files_lost: str
-    files_left_out: str
+    file_type: str
+    file_voice: str
+    file_encrypted: str
+    file_too_large: str
+    file_gone: str
+    file_failed: str
+    file_not_sent: str
+    file_not_sent_too_large: str
+    file_not_sent_too_many: str
     conversation_trimmed: str
 
 
@@ -34,8 +41,15 @@ ENGLISH: Final = ReplyTexts(
     model_refused="There is no model {model} here. !model shows the models to choose from.",
     answer_cut="(The answer was cut off here, because it reached the length limit.)",
     answer_filtered="(A content filter ended this answer.)",
-    files_lost="(The server did not take a file of this answer: {names})",
-    files_left_out="(I can't read this, and left it out: {names})",
+    file_type="I can't read files of this type: {name} ({mime_type}).",
+    file_voice="I can't understand voice messages. Please write to me instead.",
+    file_encrypted="I can't read {name}, because it is encrypted.",
+    file_too_large="{name} is too large for me. I read files of up to {limit}.",
+    file_gone="I can't find {name} on the homeserver.",
+    file_failed="I could not get {name} from the homeserver. You can send it again later.",
+    file_not_sent="[file {name}: could not be sent: {reason}]",
+    file_not_sent_too_large="too large for the homeserver",
+    file_not_sent_too_many="too much for one answer",
     conversation_trimmed=(
         "(This conversation has become too long for me as a whole: from now on I no longer see "
         "its beginning. !forget makes a clean start.)"
@@ -56,8 +70,15 @@ RUSSIAN: Final = ReplyTexts(
     model_refused="Модели {model} здесь нет. Какие модели есть, покажет !model.",
     answer_cut="(Ответ здесь обрывается, потому что достиг предела длины.)",
     answer_filtered="(Этот ответ прервал фильтр содержимого.)",
-    files_lost="(Сервер не принял файл из этого ответа: {names})",
-    files_left_out="(Это я прочитать не могу, поэтому ответ без учёта файлов: {names})",
+    file_type="Я не умею читать файлы этого типа: {name} ({mime_type}).",
+    file_voice="Я не понимаю голосовые сообщения. Напишите, пожалуйста, текстом.",
+    file_encrypted="Я не могу прочитать {name}: файл зашифрован.",
+    file_too_large="Файл {name} слишком большой. Я читаю файлы размером до {limit}.",
+    file_gone="Я не могу найти файл {name} на сервере.",
+    file_failed="Не удалось получить файл {name} с сервера. Вы можете отправить его ещё раз позже.",
+    file_not_sent="[файл {name}: не удалось отправить: {reason}]",
+    file_not_sent_too_large="слишком большой для сервера",
+    file_not_sent_too_many="слишком много для одного ответа",
     conversation_trimmed=(
         "(Беседа стала для меня слишком длинной: теперь я больше не вижу её начала. "
         "!forget начнёт с чистого листа.)"

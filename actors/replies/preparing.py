@@ -12,9 +12,10 @@ from actors.histories import Histories
 from actors.model import ChatSettings, EventId, InboundMessage, PlatformChatId
 from actors.platform import Ask, Capabilities, Platform, Role, Turn
 from actors.ports import Homeserver
-from actors.replies.learned import Learned, without
+from actors.replies.learned import Learned
 from actors.replies.quotes import text_replied_to
 from actors.replies.values import Question
+from actors.rules.files import Refusal
 from actors.rules.history import Budget, Draft, Drafts
 from actors.rules.tokens import estimated_tokens
 
@@ -23,12 +24,14 @@ from actors.rules.tokens import estimated_tokens
 class Prepared:
     """An ask, and what the person is to know about it.
 
-    `estimated` is the number of tokens of its texts, as the bot estimates them.
+    `estimated` is the number of tokens of its texts, as the bot estimates them. `left_out` are the
+    files of the question that are not in it; `empty` says that nothing else was in the question.
     """
 
     ask: Ask
     estimated: float
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[Refusal, ...] = ()
+    empty: bool = False
     trimmed: bool = False
 
 
@@ -67,21 +70,20 @@ class Preparing:
             drafts = _alone(asked)
         if drafts is None:
             return None
-        loaded = await self.attachments.load(drafts, self.platform.capabilities)
-        turns, left_out = without(loaded.turns, known.refuses)
+        loaded = await self.attachments.load(drafts, self.platform.capabilities, known.refuses)
         ask = Ask(
             chat=conversation_of(question.chat, question.asked.thread),
             key=question.key,
             attempt=question.failed + 1,
-            turns=turns,
+            turns=loaded.turns,
             owner=question.owner,
             fresh=fresh,
             system=settings.system,
             model=settings.model,
             temperature=settings.temperature,
         )
-        left_out = tuple(dict.fromkeys((*loaded.refused, *left_out)))
-        return Prepared(ask, _estimated(turns, settings), left_out, drafts.trimmed)
+        estimated = _estimated(loaded.turns, settings)
+        return Prepared(ask, estimated, loaded.refusals, loaded.empty, drafts.trimmed)
 
 
 def _alone(asked: InboundMessage) -> Drafts:

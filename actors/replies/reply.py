@@ -7,8 +7,8 @@ from typing import Final, TypeVar
 import anyio
 import structlog
 
-from actors.model import ChatSettings, SharedFile, TokensUsed
-from actors.platform import File
+from actors.model import ChatSettings, TokensUsed
+from actors.platform import File, Reason
 from actors.platform_health import PlatformState
 from actors.port_errors import (
     ContextTooLong,
@@ -33,6 +33,7 @@ from actors.replies.values import (
     Answered,
     Dropped,
     Failed,
+    Lost,
     ModelRefused,
     Occasion,
     Outcome,
@@ -41,6 +42,8 @@ from actors.replies.values import (
     Refused,
     TooLong,
 )
+from actors.rules.file_names import clean_name
+from actors.rules.files import why_not_sent
 
 _log = structlog.get_logger()
 
@@ -71,7 +74,7 @@ class Reply:
         """Whether it waits for something else than a slot."""
         self._tools = tools
         self._tell = tell
-        self._growing = Growing(tools.bounds.answer_chars)
+        self._growing = Growing(tools.bounds)
         self._fresh = not tools.platform.capabilities.keeps_history
         self._tokens: float | None = None
         """The limit that the platform has named, or half of what was too much; None for its own."""
@@ -107,6 +110,8 @@ class Reply:
         prepared = await self._of_homeserver(lambda: self._prepared(settings))
         if prepared is None:
             return Dropped()
+        if prepared.empty:
+            return Answered(reason=Reason.STOP, left_out=prepared.left_out)
         try:
             await self._ask_platform(prepared)
         except (ContextTooLong, Unsupported, ConversationLost, PlatformRefused) as error:
@@ -134,7 +139,7 @@ class Reply:
 
     async def _ask_platform(self, prepared: Prepared) -> None:
         tools, done = self._tools, anyio.Event()
-        self._growing = Growing(tools.bounds.answer_chars)
+        self._growing = Growing(tools.bounds)
         async with tools.slots.of(self.question.owner):
             began, self.is_asked = anyio.current_time(), True
             tools.background.run(
@@ -212,35 +217,27 @@ class Reply:
             tools.meter.tokens["completion"] += tokens.completion
             if prepared.ask.fresh:
                 tools.learned.note_tokens(settings.model, prepared.estimated, tokens.prompt)
-        pieces, lost = await self._uploaded()
         return Answered(
-            pieces=pieces,
+            pieces=await self._uploaded(),
             reason=self._growing.reason,
             tokens=tokens,
             left_out=prepared.left_out,
-            lost=lost,
             trimmed=prepared.trimmed,
         )
 
-    async def _uploaded(self) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
-        """The pieces of the answer with its files in the room, and the names of refused files."""
-        pieces: list[Piece] = []
-        lost: list[str] = []
-        for piece in self._growing.pieces:
-            if isinstance(piece, str):
-                pieces.append(piece)
-            elif (kept := await self._upload(piece)) is not None:
-                pieces.append(kept)
-            else:
-                lost.append(piece.name)
-        return tuple(pieces), tuple(lost)
+    async def _uploaded(self) -> tuple[Piece, ...]:
+        """The pieces of the answer, with its files in the room."""
+        pieces = self._growing.pieces
+        return tuple(
+            [await self._upload(piece) if isinstance(piece, File) else piece for piece in pieces]
+        )
 
-    async def _upload(self, file: File) -> SharedFile | None:
+    async def _upload(self, file: File) -> Piece:
         try:
             return await self._of_homeserver(lambda: self._tools.attachments.keep(file))
         except HomeserverRefused as refusal:
             _log.warning("upload_refused", room_id=self.question.room_id, reason=str(refusal))
-            return None
+            return Lost(clean_name(file.name, "file"), why_not_sent(refusal))
 
     # ------------------------------------------------------------ waiting
 

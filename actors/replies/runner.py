@@ -15,7 +15,7 @@ from actors.replies.reply import Reply
 from actors.replies.tools import Tools
 from actors.replies.values import Answered, Dropped, Failed, Outcome, Question
 from actors.runtime.boundary import attempt
-from actors.runtime.errors import ExpectedError, errors_in
+from actors.runtime.errors import ExpectedError, error_text, errors_in
 
 _log = structlog.get_logger()
 
@@ -142,6 +142,8 @@ class Replies:
             failure = await attempt(reply.run)
             if failure is not None:
                 reply.ends_with = Failed(_bug(reply, failure))
+            elif isinstance(reply.ends_with, Failed):
+                _note_failure(reply, reply.ends_with.error)
             self._end(reply, reply.ends_with)
 
     def _end(self, reply: Reply, outcome: Outcome) -> None:
@@ -171,6 +173,17 @@ class Replies:
     def _note_end(self) -> None:
         self._ended.set()
         self._ended = anyio.Event()
+
+
+def _note_failure(reply: Reply, error: Exception) -> None:
+    question = reply.question
+    _log.warning(
+        "reply_failed",
+        room_id=question.room_id,
+        event_id=question.key,
+        attempt=question.failed + 1,
+        error=error_text(error),
+    )
 
 
 def _bug(reply: Reply, failure: BaseException) -> Exception:

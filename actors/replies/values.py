@@ -14,6 +14,7 @@ from actors.model import (
     UserId,
 )
 from actors.platform import Reason
+from actors.rules.files import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +47,30 @@ class Question:
         return self.about or self.message
 
 
-Piece: TypeAlias = str | SharedFile
-"""A text in Markdown, or a file that is uploaded already."""
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A file of the answer that can't be shown. `reason` is one of NotSent, or a text."""
+
+    name: str
+    reason: str
+
+
+Piece: TypeAlias = str | SharedFile | Lost
+"""A text in Markdown, a file that is uploaded already, or one that is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """The platform has answered. `reason` is None for an answer that the owner has stopped.
 
-    `left_out` names the files of the question that the platform did not take, and `lost` the files
-    of the answer that the homeserver did not take. `trimmed`: the conversation no longer fits, and
-    begins to be cut.
+    `left_out` are the files of the question that the platform did not get. `trimmed`: the
+    conversation no longer fits, and begins to be cut.
     """
 
     pieces: tuple[Piece, ...] = ()
     reason: Reason | None = None
     tokens: TokensUsed | None = None
-    left_out: tuple[str, ...] = ()
-    lost: tuple[str, ...] = ()
+    left_out: tuple[Refusal, ...] = ()
     trimmed: bool = False
 
 

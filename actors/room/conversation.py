@@ -1,7 +1,6 @@
-"""Replies to a message in a chat: commands are carried out, the platform replies to other text."""
+"""Replies to a message in a chat: commands are carried out, the platform replies to the rest."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from actors.model import ENCRYPTED_TYPE, InboundMessage, RoomId
 from actors.port_errors import HomeserverRefused
@@ -11,10 +10,9 @@ from actors.room.commands import WORDS, carry_out
 from actors.room.unreadable import about_encryption
 from actors.rules.classify import derived_platform_chat_id
 from actors.rules.commands import CommandLine, parse
+from actors.rules.files import TEXT_TYPES, about_unanswered, is_question
 from actors.rules.settlement import DesiredRows
 from actors.services import Services
-
-TEXT_TYPES: Final = frozenset({"m.text", "m.emote"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +30,15 @@ class Conversation:
         asked = Asked(self.room_id, self.services, message, desired)
         if message.msgtype == ENCRYPTED_TYPE:
             return await about_encryption(asked)
-        if message.msgtype not in TEXT_TYPES:
-            return asked.say(asked.texts.not_text)
         line = _command_in(message)
         if line is not None:
             return await self._run_command(line, asked)
-        if not message.body.strip():
+        capabilities = self.services.platform.capabilities
+        if is_question(message, capabilities):
+            return self._ask_platform(asked)
+        if message.msgtype in TEXT_TYPES and message.file is None:
             return Response()
-        return self._ask_platform(asked)
+        return asked.say(about_unanswered(message, capabilities, asked.texts))
 
     async def _run_command(self, line: CommandLine, asked: Asked) -> Response:
         """Carry out a command if the chat's owner gave it."""

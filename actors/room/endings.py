@@ -1,6 +1,6 @@
 """The messages that a reply ends with, and those that say that it takes its time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from actors.model import OutboundMessage, ReplyState, SharedFile
@@ -8,15 +8,16 @@ from actors.platform import Reason
 from actors.replies.values import (
     Answered,
     Dropped,
+    Lost,
     ModelRefused,
     Occasion,
-    Piece,
     Question,
     Refused,
     TooLong,
 )
 from actors.reply_texts import ReplyTexts
 from actors.room.asked import reply_message
+from actors.rules.files import about_refusals, not_sent
 from actors.rules.formatting import Formatter
 
 
@@ -55,7 +56,7 @@ def _answer(
     question: Question, answered: Answered, texts: ReplyTexts, formatted: Formatter
 ) -> list[OutboundMessage]:
     state = ReplyState.STOPPED if answered.reason is None else ReplyState.DONE
-    made = list(_parts(question, answered.pieces, formatted))
+    made = list(_parts(question, _shown(answered, texts), formatted))
     parts = [
         replace(part, txn_id=f"{question.key}.{number}", state=state, more=part is not made[-1])
         for number, part in enumerate(made)
@@ -69,8 +70,19 @@ def _answer(
     return [*parts, *(_note(question, name, said) for name, said in notes.items())]
 
 
+def _shown(answered: Answered, texts: ReplyTexts) -> list[str | SharedFile]:
+    """The pieces of an answer, with a line in the text for each file that can't be shown."""
+    shown: list[str | SharedFile] = []
+    for piece in answered.pieces:
+        said = not_sent(piece.name, piece.reason, texts) if isinstance(piece, Lost) else piece
+        if isinstance(said, str) and shown and isinstance(shown[-1], str):
+            said = f"{shown.pop()}\n\n{said}"
+        shown.append(said)
+    return shown
+
+
 def _parts(
-    question: Question, pieces: tuple[Piece, ...], formatted: Formatter
+    question: Question, pieces: Iterable[str | SharedFile], formatted: Formatter
 ) -> Iterator[OutboundMessage]:
     for piece in pieces:
         if isinstance(piece, SharedFile):
@@ -86,10 +98,8 @@ def _notes(answered: Answered, texts: ReplyTexts) -> Iterator[tuple[str, str]]:
         yield "cut", texts.answer_cut
     if answered.reason is Reason.FILTER:
         yield "filtered", texts.answer_filtered
-    if answered.lost:
-        yield "lost", texts.files_lost.format(names=", ".join(answered.lost))
     if answered.left_out:
-        yield "left_out", texts.files_left_out.format(names=", ".join(answered.left_out))
+        yield "left_out", about_refusals(answered.left_out, texts)
     if answered.trimmed:
         yield "trimmed", texts.conversation_trimmed
 

@@ -52,7 +52,10 @@ def choose(name: str) -> ChosenPlatform:
 
 
 def platform_of(settings: Settings, bounds: Bounds) -> Platform:
-    """Make the platform that the settings name. Raises SettingsRefused if that fails."""
+    """Make the platform that the settings name. Raises SettingsRefused if that fails.
+
+    Its errors have neither secrets nor messages in them.
+    """
     chosen = settings.chosen_platform or choose(settings.platform)
     hide = Redactor((*settings.secrets, *chosen.secrets)).text
     try:
@@ -60,7 +63,7 @@ def platform_of(settings: Settings, bounds: Bounds) -> Platform:
     except (Exception, SystemExit) as error:
         reason = hide(f"{type(error).__name__}: {error}")
         raise SettingsRefused(f"BOT_PLATFORM: {chosen.name} can't be made ({reason})") from error
-    if not chosen.secrets:
+    if chosen.name == _DEFAULT:
         return made
     from adapter.platform.discreet import DiscreetPlatform
 

@@ -57,7 +57,7 @@ async def outcome_of(platform: OpenAIPlatform, asked: Ask) -> Outcome:
     random, failures, trims, attempts = Random(1), 0, 0, 0  # noqa: S311
     while True:
         attempts += 1
-        growing = Growing(BOUNDS.answer_chars)
+        growing = Growing(Bounds())
         try:
             await attempt(
                 platform, asked, growing, BOUNDS, close_s=BOUNDS.platform_close_s, on_first=_pass

@@ -592,6 +592,19 @@ class WritingContract:
         await successor.log_in()
         assert await successor.send(message) == sent
 
+    @pytest.mark.parametrize(("words", "is_cut"), [(12_000, False), (15_000, True)])
+    async def test_a_message_that_is_too_large_is_sent_plain_or_cut(
+        self, world: World, *, words: int, is_cut: bool
+    ) -> None:
+        room_id = await shared_room(world)
+        body = "word " * words
+        message = OutboundMessage("txn-1", room_id, body, html=body)
+        await world.homeserver.send(message)
+        ((_, said),) = await world.alice.history(room_id)
+        assert said.startswith("word word")
+        assert said.endswith("[…]") == is_cut
+        assert (said == body) != is_cut
+
     async def test_a_message_is_sent_into_its_thread(self, world: World) -> None:
         room_id = await shared_room(world)
         root = await world.alice.say(room_id, "root")

@@ -13,6 +13,7 @@ from actors.rules.addressing import Answers
 from actors.runtime.cells import Actor
 from actors.runtime.letters import Address, Message
 from actors.runtime.transition_log import TransitionLog
+from adapter.matrix.formatting import formatted_parts
 from adapter.sqlite.sql_store import SqlStore
 from supervisor.serving.assembly import Bot, assemble
 from supervisor.supervisor import Supervisor
@@ -188,6 +189,7 @@ class Process:
             transitions,
             allows=lambda user_id: not user_id.startswith(STRANGER),
             answers=Answers.EVERYONE,
+            formatted=formatted_parts,
             ids=self._ids,
             random=random,
             bounds=self._bounds,

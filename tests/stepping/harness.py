@@ -22,6 +22,7 @@ from actors.runtime.table import Transition
 from actors.runtime.transition_log import TransitionLog
 from actors.texts import ENGLISH, Texts
 from actors.writes import JsonObject
+from adapter.matrix.formatting import formatted_parts
 from adapter.sqlite.inline import InlineStore, _Database
 from supervisor.lifecycle import State, Trigger
 from supervisor.serving.assembly import Bot, assemble
@@ -232,6 +233,7 @@ class World:
             allows=allows,
             answers=answers,
             texts=texts,
+            formatted=formatted_parts,
             ids=SeededIds(self.random),
             random=self.random,
             bounds=self.bounds,

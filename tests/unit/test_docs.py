@@ -1,7 +1,8 @@
 """What the documents say is what the code does, wherever the two can be compared."""
 
 import re
-from dataclasses import fields
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
@@ -252,9 +253,19 @@ def test_each_error_of_a_platform_is_told_with_the_texts_that_people_get() -> No
     assert sorted(named) == sorted(
         error.__name__ for error in (PlatformUnreachable, *PLATFORM_ERRORS)
     )
-    said = [getattr(ENGLISH, field.name) for field in fields(ENGLISH)]
-    for quoted in re.findall(r"“(.+?)”", "".join(row[1] for row in table)):
-        assert any(isinstance(text, str) and text.startswith(quoted) for text in said), quoted
+    quotations = re.findall(r"“(.+?)”", "".join(row[1] for row in table))
+    assert len(quotations) > 1
+    for quoted in quotations:
+        assert any(said.startswith(quoted) for said in texts_in(ENGLISH)), quoted
+
+
+def texts_in(catalogue: object) -> Iterator[str]:
+    """All texts of a catalogue, and of those within it."""
+    if isinstance(catalogue, str):
+        yield catalogue
+    elif is_dataclass(catalogue):
+        for field in fields(catalogue):
+            yield from texts_in(getattr(catalogue, field.name))
 
 
 def test_the_metrics_of_the_platform_are_explained() -> None:

@@ -40,6 +40,7 @@ PROOFS: Final = {
         "a_rate_limited_send_waits_and_keeps_the_order",
         "a_send_whose_answer_was_lost_is_sent_once",
         "a_transaction_is_carried_out_once",
+        "a_message_that_is_too_large_is_sent_plain_or_cut",
         "after_a_day_a_reply_is_looked_for_before_it_is_sent_again",
         "with_another_session_a_reply_is_looked_for_before_it_is_sent_again",
         "a_sender_waits_no_longer_once_another_room_was_answered",

@@ -265,7 +265,9 @@ def test_a_plugin_is_made_with_its_settings(environment: Environment, site: Site
 def test_a_plugin_may_have_no_settings(environment: Environment, site: Site) -> None:
     site.install("simple", "surfaces_plugin:Simple")
     environment.put(BOT_PLATFORM="simple")
-    assert type(made()).__name__ == "Simple"
+    discreet = made()
+    assert isinstance(discreet, DiscreetPlatform)
+    assert type(discreet.inner).__name__ == "Simple"
 
 
 def test_the_errors_in_the_settings_of_a_plugin_name_its_variables(

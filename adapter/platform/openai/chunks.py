@@ -14,7 +14,6 @@ import msgspec
 from actors.platform import Attachment, Delta, File, Text, Usage
 from actors.port_errors import PlatformFailed
 
-_SHOWN: Final = 100
 _DATA_URL: Final = "data:"
 _KINDS_OF_TEXT: Final = frozenset({"text", "output_text"})
 _NO_JSON: Final = "the server sends an event that is no JSON"
@@ -65,7 +64,8 @@ def _careless_chunk(data: str) -> Chunk:
     try:
         return msgspec.convert(json.loads(data), Chunk)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        raise PlatformFailed(f"{_NO_JSON}: {data[:_SHOWN]!r}") from None
+        # The event itself is a part of an answer: it must not get into a log.
+        raise PlatformFailed(f"{_NO_JSON} ({len(data)} characters)") from None
 
 
 def usage_of(usage: object) -> Usage | None:
