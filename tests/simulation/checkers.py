@@ -45,13 +45,17 @@ ONCE: Final = (
 """Replies of the bot that must be unique: each follows from one message, with a unique text."""
 
 NOTES: Final = (".busy", ".unavailable", ".misconfigured", ".cut", ".trimmed")
-"""How the transaction ids of notices end that go with an answer: each comes at most once."""
+"""How the transaction ids of notices end that go with an answer."""
 
 
 def answered_by(event: Event) -> EventId | None:
     """The message that a message of the bot answers, by its transaction id; None for others."""
     txn_id = (event.txn_id or "").removeprefix("new.")
     return EventId(txn_id.partition(".")[0]) if txn_id.startswith("$") else None
+
+
+def _is_note(event: Event) -> bool:
+    return (event.txn_id or "").endswith(NOTES)
 
 
 def thread_of(event: Event) -> object:
@@ -305,9 +309,12 @@ class Checkers:
             self.violated(f"answered outside of its thread: {message}")
         if (event.txn_id or "").startswith("new."):
             return
-        said = [event.txn_id for event in self.answers[message]]
-        answers = [txn_id for txn_id in said if txn_id and not txn_id.endswith(NOTES)]
-        if len(answers) > 1 or len(set(said)) < len(said):
+        txn_id = event.txn_id or ""
+        if txn_id.endswith(NOTES):
+            self._check(self._talk.noted(txn_id, self._boot))
+            return
+        answers = [each for each in self.answers[message] if not _is_note(each)]
+        if len(answers) > 1:
             self.violated(f"answered twice: {message}")
         self._check(self._talk.answered(event.room_id, message, self._positions[message]))
 
