@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import anyio
 
@@ -11,7 +12,7 @@ from actors.bounds import Bounds
 from actors.chat_settings import SettingsOfChats
 from actors.histories import Histories
 from actors.model import ChatSettings, EventId, InboundMessage, PlatformChatId, SharedFile
-from actors.platform import Ask, Capabilities, Platform, Role, Turn
+from actors.platform import Ask, Platform, Role, Turn
 from actors.ports import Homeserver
 from actors.replies.learned import Learned
 from actors.replies.quotes import text_replied_to
@@ -19,6 +20,8 @@ from actors.replies.values import Question
 from actors.rules.files import Refusal
 from actors.rules.history import Budget, Draft, Drafts
 from actors.rules.tokens import estimated_tokens
+
+_THREADS: Final = uuid.UUID("6d0c7ac6-2c7d-4f4b-9a0e-0b6a3c1f6a55")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,12 @@ class Preparing:
         A platform that keeps the history gets the question alone, unless it is `fresh`. Raises the
         errors of the homeserver.
         """
-        asked, known = question.asked, self.learned.about(settings.model)
+        asked, factor = question.asked, self.learned.factor(settings.model)
         quoted = await text_replied_to(asked, self.homeserver, self.homeserver_slots, self.bounds)
         asked = replace(asked, quoted=quoted)
-        left = tokens - known.factor * estimated_tokens(settings.system or "")
+        left = tokens - factor * estimated_tokens(settings.system or "")
         if fresh:
-            drafts = await self.histories.drafts(asked, Budget(max(int(left), 1), known.factor))
+            drafts = await self.histories.drafts(asked, Budget(max(int(left), 1), factor))
         else:
             drafts = _alone(asked)
         if drafts is None:
@@ -74,9 +77,9 @@ class Preparing:
         loaded = await self.attachments.load(
             drafts,
             self.platform.capabilities,
-            known.refuses,
+            self.learned.refused(settings.model),
             of_question=_files_of(asked),
-            tokens=left / known.factor - _estimated(drafts.turns),
+            tokens=left / factor - _estimated(drafts.turns),
         )
         ask = Ask(
             chat=conversation_of(question.chat, question.asked.thread),
@@ -111,11 +114,3 @@ def conversation_of(chat: PlatformChatId, thread: EventId | None) -> PlatformCha
     if thread is None:
         return chat
     return PlatformChatId(str(uuid.uuid5(_THREADS, f"{chat}/{thread}")))
-
-
-_THREADS = uuid.UUID("6d0c7ac6-2c7d-4f4b-9a0e-0b6a3c1f6a55")
-
-
-def keeps_history(capabilities: Capabilities) -> bool:
-    """Whether the platform is asked without the history at first."""
-    return capabilities.keeps_history

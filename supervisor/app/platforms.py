@@ -7,7 +7,7 @@ nothing that is wrong with it stops them. The modules of a platform are imported
 # ruff: noqa: PLC0415 - see above
 
 from collections.abc import Callable, Mapping
-from typing import Final, cast
+from typing import Final
 
 from pydantic_settings import BaseSettings
 
@@ -81,7 +81,23 @@ def _named() -> str:
 def _echo() -> ChosenPlatform:
     from adapter.platform.echo import EchoPlatform
 
-    return ChosenPlatform("echo", lambda _: cast("Platform", EchoPlatform()))
+    return ChosenPlatform("echo", lambda _: EchoPlatform())
+
+
+def _openai() -> ChosenPlatform:
+    from adapter.platform.openai.settings import OpenAISettings
+
+    settings = read_settings(OpenAISettings, "openai")
+    proxy = _proxy_for(settings.base_url)
+
+    def make(bounds: Bounds) -> Platform:
+        from adapter.platform.openai.platform import OpenAIPlatform
+        from adapter.proxy import Proxy
+
+        way = Proxy.of(proxy.url) if proxy else None
+        return OpenAIPlatform(settings, connect_s=bounds.platform_connect_s, proxy=way)
+
+    return _chosen("openai", settings, make, proxy)
 
 
 def _webhook() -> ChosenPlatform:
@@ -105,6 +121,7 @@ def _webhook() -> ChosenPlatform:
 
 _BUILT_IN: Final[Mapping[str, Callable[[], ChosenPlatform]]] = {
     "echo": _echo,
+    "openai": _openai,
     "webhook": _webhook,
 }
 BUILT_IN: Final = tuple(_BUILT_IN)

@@ -82,8 +82,13 @@ class Person:
     def edit(self, room_id: RoomId, event_id: EventId, text: str) -> EventId:
         """Replace a message that was sent earlier."""
         relation = {"rel_type": "m.replace", "event_id": event_id}
-        content = {"msgtype": "m.text", "body": f"* {text}", "m.relates_to": relation}
+        new = {"msgtype": "m.text", "body": text}
+        content = {**new, "body": f"* {text}", "m.new_content": new, "m.relates_to": relation}
         return self.server.send(self.user_id, room_id, content)
+
+    def redact(self, room_id: RoomId, event_id: EventId) -> None:
+        """Delete a message of one's own."""
+        self.server.redact(self.user_id, room_id, event_id)
 
     def send_raw(self, room_id: RoomId, content: Content) -> EventId:
         """Send an `m.room.message` with any content, MALFORMED included."""

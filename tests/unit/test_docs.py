@@ -24,6 +24,7 @@ from actors.rules.report import ReconcileReport
 from actors.rules.room_states import RoomState, RoomTrigger
 from actors.runtime.table import Transition
 from actors.texts import ENGLISH
+from adapter.platform.openai.settings import OpenAISettings
 from adapter.platform.webhook.settings import WebhookSettings
 from supervisor import lifecycle
 from supervisor.app.platform_settings import prefix_of
@@ -45,7 +46,7 @@ DOCUMENTS: Final = (
     ".github/pull_request_template.md",
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")),
 )
-PLATFORMS: Final[tuple[type[BaseSettings], ...]] = (WebhookSettings,)
+PLATFORMS: Final[tuple[type[BaseSettings], ...]] = (OpenAISettings, WebhookSettings)
 """The settings of the platforms that come with the bot."""
 VARIABLES: Final = {
     str(field.validation_alias): field.default for field in Settings.model_fields.values()

@@ -6,8 +6,8 @@ import pytest
 from actors.platform import Attachment, Delta, Done, File, Reason, Text, Thinking, Usage
 from actors.port_errors import PlatformFailed, PortError
 from adapter.platform.openai.reading import AnswerReader
-from adapter.platform.openai.sse import Comment, Event, Sign
 from adapter.platform.openai.thoughts import Thoughts
+from adapter.platform.sse import Comment, Event, Sign
 
 
 class JudgedError(PortError):

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.port_errors import PlatformFailed
-from adapter.platform.openai import sse
-from adapter.platform.openai.sse import Comment, Event, EventParser, Sign
+from adapter.platform import sse
+from adapter.platform.sse import Comment, Event, EventParser, Sign
 
 
 def parsed(*chunks: bytes) -> list[Sign]:

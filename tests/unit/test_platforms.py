@@ -12,6 +12,7 @@ import pytest
 from actors.bounds import Bounds
 from actors.platform import Platform
 from adapter.platform.discreet import DiscreetPlatform
+from adapter.platform.openai.platform import OpenAIPlatform
 from adapter.platform.webhook.platform import WebhookPlatform
 from supervisor.app.platforms import BUILT_IN, load_settings_and_platform, platform_of
 from supervisor.settings import SettingsRefused, hints, load_settings
@@ -132,6 +133,11 @@ def slips() -> tuple[str, ...]:
     return hints(chosen.variables, chosen.prefix)
 
 
+def inner(platform: Platform) -> Platform:
+    assert isinstance(platform, DiscreetPlatform)
+    return platform.inner
+
+
 def made() -> Platform:
     return platform_of(load_settings_and_platform(), Bounds())
 
@@ -165,9 +171,7 @@ def test_a_webhook_has_its_settings_its_time_limit_and_its_proxy(environment: En
         HTTPS_PROXY="http://me:hush-hush@proxy.example.org:3128",
     )
     settings = load_settings_and_platform()
-    discreet = platform_of(settings, Bounds())
-    assert isinstance(discreet, DiscreetPlatform)
-    platform = discreet.inner
+    platform = inner(platform_of(settings, Bounds()))
     assert isinstance(platform, WebhookPlatform)
     assert platform.capabilities.accepts == ("image/*",)
     assert not platform.capabilities.keeps_history
@@ -176,6 +180,37 @@ def test_a_webhook_has_its_settings_its_time_limit_and_its_proxy(environment: En
     assert platform._proxy.address == "http://proxy.example.org:3128"
     assert {SECRET, "hush-hush"} <= set(settings.secrets)
     assert SECRET not in f"{settings!r} {settings.chosen_platform!r}"
+
+
+def test_openai_has_its_settings_its_time_limit_and_its_proxy(environment: Environment) -> None:
+    environment.write("OPENAI_BASE_URL=https://llm.example.org/v1\nOPENAI_API_KEY=sk-hush-hush\n")
+    environment.put(
+        BOT_PLATFORM="openai",
+        OPENAI_MODELS="x",
+        OPENAI_CONTEXT_TOKENS="",
+        HTTPS_PROXY="http://proxy.example.org:3128",
+    )
+    assert "sk-hush-hush" in load_settings_and_platform().secrets
+    assert isinstance(inner(made()), OpenAIPlatform)
+    assert slips() == ("OPENAI_MODELS: is not a variable of the bot: did you mean OPENAI_MODEL?",)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("OPENAI_API_KEY", "", "is not set: set it to a key of OpenAI"),
+        ("OPENAI_BASE_URL", "llm.example.org", "is not a URL"),
+        ("OPENAI_TEMPERATURE", "hot", "is not a temperature"),
+    ],
+)
+def test_one_wrong_value_of_openai_is_one_line(
+    environment: Environment, variable: str, value: str, says: str
+) -> None:
+    environment.put(BOT_PLATFORM="openai", OPENAI_API_KEY="sk-hush-hush")
+    environment.put(**{variable: value})
+    (line,) = refused()
+    assert line.startswith(f"{variable}: ")
+    assert says in line
 
 
 @pytest.mark.parametrize(
@@ -257,7 +292,7 @@ def test_a_plugin_is_made_with_its_settings(environment: Environment, site: Site
     environment.put(BOT_PLATFORM="shout", SHOUT_KEY="hush hush-hush")
     discreet = made()
     assert isinstance(discreet, DiscreetPlatform)
-    assert vars(discreet.inner)["settings"].mark == "?"
+    assert vars(inner(discreet))["settings"].mark == "?"
     assert discreet.hide("the key is hush-hush") == "the key is [redacted]"
     assert {"hush hush-hush", "hush-hush"} <= set(load_settings_and_platform().secrets)
 
@@ -265,9 +300,7 @@ def test_a_plugin_is_made_with_its_settings(environment: Environment, site: Site
 def test_a_plugin_may_have_no_settings(environment: Environment, site: Site) -> None:
     site.install("simple", "surfaces_plugin:Simple")
     environment.put(BOT_PLATFORM="simple")
-    discreet = made()
-    assert isinstance(discreet, DiscreetPlatform)
-    assert type(discreet.inner).__name__ == "Simple"
+    assert type(inner(made())).__name__ == "Simple"
 
 
 def test_the_errors_in_the_settings_of_a_plugin_name_its_variables(

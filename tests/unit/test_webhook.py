@@ -178,6 +178,13 @@ async def test_lines_are_parts_and_blank_ones_are_signs_of_life(receiver: Receiv
     ]
 
 
+async def test_events_are_parts_and_comments_are_signs_of_life(receiver: Receiver) -> None:
+    events = ': here\n\ndata: {"text": "a"}\n\nevent: x\ndata: {"text":\ndata: "b"}\n\ndata: [DONE]'
+    receiver.answers["Hello"] = web.Response(text=events, content_type="text/event-stream")
+    parts = await answer(platform(receiver), ask("Hello"))
+    assert parts == [Thinking(), Text("a"), Text("b"), Done()]
+
+
 async def test_nothing_behind_done_counts(receiver: Receiver) -> None:
     lines = '{"text": "a"}\n{"done": true}\n{"text": "b"}\nnot JSON\n'
     receiver.answers["Hello"] = web.Response(text=lines, content_type="application/x-ndjson")

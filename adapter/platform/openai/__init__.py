@@ -6,7 +6,7 @@ differ in its details. This package takes all of them.
 - `settings`: the variables `OPENAI_*`.
 - `messages`: an ask as messages of the API.
 - `body`: the body of a request, without the fields that a model refuses.
-- `sse`, `chunks`, `thoughts`, `reading`: from bytes of a stream to the parts of an answer.
+- `chunks`, `thoughts`, `reading`: from bytes of a stream to the parts of an answer.
 - `problems`, `overflow`, `waits`, `errors`: what a refusal means.
 - `connection`: requests over HTTP.
 - `facts`, `discovery`: the models of a server and their context lengths.

@@ -22,7 +22,7 @@ from adapter.platform.openai.errors import (
 )
 from adapter.platform.openai.knowledge import Knowledge
 from adapter.platform.openai.reading import AnswerReader
-from adapter.platform.openai.sse import EventParser
+from adapter.platform.sse import EventParser
 
 _PATH: Final = "/chat/completions"
 _REST_S: Final = 5.0

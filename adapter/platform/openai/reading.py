@@ -10,8 +10,8 @@ from typing import Final, TypeAlias
 from actors.platform import Delta, Done, Reason, Text, Thinking, Usage
 from actors.port_errors import PlatformFailed, PortError
 from adapter.platform.openai.chunks import Choice, Chunk, Said, chunk_of, parts_of, usage_of
-from adapter.platform.openai.sse import Comment, Sign
 from adapter.platform.openai.thoughts import Thoughts
+from adapter.platform.sse import Comment, Sign
 
 _THE_END: Final = "[DONE]"
 _UNSAID: Final = frozenset({"", "null", "none"})
