@@ -35,6 +35,7 @@ PROOFS: Final = {
     4: (
         "a_commit_is_wholly_in_or_wholly_out",
         "a_kill_at_any_instant_loses_no_answer_and_gives_none_twice",
+        "a_file_is_shown_once_whenever_the_bot_is_killed",
     ),
     5: (
         "a_rate_limited_send_waits_and_keeps_the_order",
@@ -75,6 +76,7 @@ PROOFS: Final = {
         "a_message_that_failed_five_times_is_dead_and_its_sender_told_once",
         "an_outage_in_the_middle_of_an_answer_loses_nothing",
         "a_database_that_cannot_be_written_is_waited_for",
+        "a_file_that_the_homeserver_fails_to_give_does_not_block_its_chat",
     ),
     10: (
         "after_a_loss_of_the_store_old_messages_are_not_answered_again",
