@@ -24,12 +24,12 @@ async def test_a_receiver_gets_the_conversation_and_answers(
         assert await home.ask("hello") == "You said: hello"
         assert await home.ask("and now?") == "You said: and now?"
         conversation = receiver.asked[-1]["turns"]
-        receiver.answers["odd"] = web.json_response({"say": "Not that, please."}, status=422)
-        assert "Not that, please." in await home.ask("odd")
         busy = web.json_response({}, status=503, headers={"Retry-After": "1"})
         receiver.once["busy"] = busy
         assert await home.ask("busy") == "You said: busy"
         assert [body["question"] for body in receiver.asked[-2:]] == ["busy", "busy"]
+        receiver.answers["odd"] = web.json_response({"say": "Not that, please."}, status=422)
+        assert "Not that, please." in await home.ask("odd")
         turns = [(turn["role"], turn["text"]) for turn in conversation]
         assert turns == [
             ("user", "hello"),
