@@ -19,9 +19,15 @@ from actors.messages import ActorKind, room_address
 from actors.meter import Meter
 from actors.model import ChatId, Nonce, PlatformChatId, RoomId, UserId
 from actors.owner.actor import UserActor
+from actors.platform import Platform
 from actors.platform_health import PlatformHealth
-from actors.ports import Homeserver, Ids, Platform, StateStore
+from actors.ports import Homeserver, Ids, StateStore
 from actors.registry import Registry
+from actors.replies.learned import Learned
+from actors.replies.preparing import Preparing
+from actors.replies.runner import Replies
+from actors.replies.slots import Slots
+from actors.replies.tools import Outage, Tools
 from actors.room.actor import RoomActor
 from actors.room.commands import WORDS
 from actors.room_states import RoomStates
@@ -81,6 +87,7 @@ def assemble(
     a caller that knows its event loop can pass a quicker one.
     """
     gate, random = gate or Gate(), random or Random()  # noqa: S311  jitter needs no secrets
+    meter = meter or Meter()
 
     def spawn(address: Address) -> Actor:
         if address.kind == ActorKind.ROOM:
@@ -105,6 +112,39 @@ def assemble(
         meter=meter,
         background=background,
     )
+    homeserver_slots = homeserver_slots or anyio.CapacityLimiter(bounds.homeserver_slots)
+    histories = Histories(homeserver, store, bounds, WORDS)
+    attachments = Attachments(homeserver, bounds)
+    settings_of_chats = SettingsOfChats(homeserver, bounds)
+    health = PlatformHealth(platform, system.background, transitions.wall_clock, random, bounds)
+    learned = Learned(bounds.unsupported_for_s)
+
+    def tools(active: Callable[[], int]) -> Tools:
+        return Tools(
+            platform=platform,
+            homeserver=homeserver,
+            preparing=Preparing(
+                homeserver,
+                homeserver_slots,
+                platform,
+                histories,
+                attachments,
+                settings_of_chats,
+                learned,
+                bounds,
+            ),
+            attachments=attachments,
+            learned=learned,
+            slots=Slots(bounds.platform_slots, bounds.platform_slots_owner),
+            health=health,
+            outage=Outage(),
+            background=system.background,
+            meter=meter,
+            random=random,
+            active=active,
+            bounds=bounds,
+        )
+
     services = Services(
         homeserver=homeserver,
         store=store,
@@ -120,15 +160,17 @@ def assemble(
         answers=answers,
         deliver=deliver,
         upkeep=Upkeep(homeserver, system, gate, random=random, bounds=bounds),
-        histories=Histories(homeserver, store, bounds, WORDS),
-        attachments=Attachments(homeserver, bounds),
-        settings_of_chats=SettingsOfChats(homeserver, bounds),
+        histories=histories,
+        attachments=attachments,
+        settings_of_chats=settings_of_chats,
         formatted=formatted,
-        platform_health=PlatformHealth(transitions.wall_clock),
+        replies=Replies(
+            tools, lambda room_id, message: system.tell(room_address(room_id), message)
+        ),
+        platform_health=health,
         encryption=EncryptionWatch(homeserver, store, transitions.wall_clock, bounds),
         wall_clock=transitions.wall_clock,
-        platform_slots=anyio.CapacityLimiter(bounds.platform_slots),
-        homeserver_slots=homeserver_slots or anyio.CapacityLimiter(bounds.homeserver_slots),
+        homeserver_slots=homeserver_slots,
         bounds=bounds,
     )
     return services

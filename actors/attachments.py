@@ -3,8 +3,9 @@
 Bytes are read when the platform is asked, and kept in memory for a while, nowhere else.
 """
 
+import math
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final
@@ -14,28 +15,23 @@ import anyio
 from actors.bounds import Bounds
 from actors.model import SharedFile
 from actors.platform import Capabilities, File, Turn
-from actors.port_errors import (
-    HomeserverRefused,
-    HomeserverUnavailable,
-    RateLimited,
-    RefusedUnclearly,
-)
+from actors.port_errors import HomeserverRefused, RefusedUnclearly
 from actors.ports import Homeserver
 from actors.rules.file_names import clean_name, clean_type, is_text_type
 from actors.rules.file_types import fenced, text_of, type_of
 from actors.rules.files import TOO_LARGE, Reason, Refusal, file_note, is_accepted, why_left_out
 from actors.rules.history import Draft, Drafts
+from actors.rules.tokens import estimated_tokens
 
 _REMEMBERED: Final = 256
-"""So many files that the homeserver failed to give, and types of models, are remembered."""
-_ANY_TYPE: Final = "*"
+"""So many files that the homeserver failed to give are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """Turns with their files, and the files of the question that were left out.
 
-    `empty` says that nothing remains of the question: it had no words, and each of its files was
+    `empty` says that nothing remains of the question: it has no words, and each file with it was
     left out.
     """
 
@@ -47,6 +43,29 @@ class Loaded:
     def refused(self) -> tuple[str, ...]:
         """The names of the files of the question that were left out."""
         return tuple(refusal.file.name for refusal in self.refusals)
+
+
+@dataclass(slots=True)
+class _Takes:
+    """What a model takes: files of some types, and so many tokens of texts besides the question."""
+
+    capabilities: Capabilities
+    refuses: Collection[str]
+    of_question: Collection[SharedFile]
+    tokens: float
+
+    def type(self, mime_type: str) -> bool:
+        """Whether it takes files of a type."""
+        accepted = is_accepted(mime_type, self.capabilities.accepts)
+        return accepted and not is_accepted(mime_type, self.refuses)
+
+    def text(self, file: SharedFile, text: str) -> "_Part":
+        """The text of a file, or a note instead if it is too long for what is left."""
+        needed = estimated_tokens(text)
+        if file not in self.of_question and needed > self.tokens:
+            return _Part(file_note(file))
+        self.tokens -= needed
+        return _Part(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,78 +83,71 @@ class Attachments:
     def __init__(self, homeserver: Homeserver, bounds: Bounds) -> None:
         self._homeserver = homeserver
         self._bounds = bounds
+        self._slots = anyio.CapacityLimiter(bounds.file_slots)
         self._cache: OrderedDict[tuple[str, bool], File] = OrderedDict()
         """Files by address, and whether they are the small versions. The last one was used last."""
         self._cached_bytes = 0
         self._failures: OrderedDict[str, int] = OrderedDict()
         """How often the homeserver has failed to give a file, by address."""
-        self._unsupported: OrderedDict[tuple[str | None, str], float] = OrderedDict()
-        """Until when types are left out for a model."""
 
     async def load(
-        self, drafts: Drafts, capabilities: Capabilities, model: str | None = None
+        self,
+        drafts: Drafts,
+        capabilities: Capabilities,
+        refuses: Collection[str] = (),
+        *,
+        of_question: Collection[SharedFile] = (),
+        tokens: float = math.inf,
     ) -> Loaded:
         """The turns with their files, as far as the platform accepts them.
 
-        Text becomes a part of its turn, for any platform. A file that is left out leaves a note in
-        its turn. Raises the errors of the homeserver that may pass: the question waits.
+        `refuses` are patterns of MIME types that the model does not take. `of_question` are the
+        files of the question itself: only what is left out of these is told. Text becomes a part of
+        its turn, for any platform; that of other files only within `tokens`, the newest first. A
+        file that is left out leaves a note in its turn. Raises the errors of the homeserver that
+        may pass: the question waits.
         """
-        loaded = [await self._turn(draft, capabilities, model) for draft in drafts.turns]
-        turns = tuple(turn for turn, _ in loaded)
-        parts = loaded[-1][1] if loaded else []
-        refusals = tuple(part.refusal for part in parts if part.refusal is not None)
-        question = drafts.turns[-1] if loaded else None
-        empty = question is not None and not question.text.strip() and bool(parts)
-        return Loaded(turns, refusals, empty and len(refusals) == len(parts))
-
-    def note_unsupported(self, model: str | None, mime_types: Iterable[str]) -> None:
-        """Leave out files of these types for a while, or all files if none is named."""
-        until = anyio.current_time() + self._bounds.unsupported_for_s
-        for mime_type in tuple(mime_types) or (_ANY_TYPE,):
-            self._unsupported[model, mime_type.lower()] = until
-        while len(self._unsupported) > _REMEMBERED:
-            self._unsupported.popitem(last=False)
+        takes = _Takes(capabilities, refuses, of_question, tokens)
+        loaded = [await self._turn(draft, takes) for draft in reversed(drafts.turns)]
+        turns = tuple(turn for turn, _ in reversed(loaded))
+        parts = loaded[0][1] if loaded else []
+        told = (part.refusal for part in parts if part.refusal is not None)
+        refusals = tuple(refusal for refusal in told if refusal.file in of_question)
+        has_words = bool(drafts.turns) and bool(drafts.turns[-1].text.strip())
+        is_empty = bool(refusals) and not has_words and all(part.refusal for part in parts)
+        return Loaded(turns, refusals, is_empty)
 
     async def keep(self, file: File) -> SharedFile:
         """Upload a file of the platform, under a name and a type that can be trusted.
 
-        Rate limits and failures of the homeserver are waited out, within `Bounds.upload_within_s`.
-        HomeserverRefused if the homeserver does not take the file. A repetition uploads it again,
-        so the answer that shows it is committed with the address.
+        Raises the errors of the homeserver that may pass, and HomeserverRefused if it does not take
+        the file: an unclear refusal counts as a clear one when it has come several times. A
+        repetition uploads the file again, so the answer that shows it is committed with its
+        address.
         """
         cleaned = _cleaned(file)
-        deadline = anyio.current_time() + self._bounds.upload_within_s
-        refused = 0
-        while True:
+        for _ in range(self._bounds.file_attempts - 1):
             try:
                 return await self._homeserver.contents.upload(cleaned)
-            except RateLimited as limit:
-                if anyio.current_time() + limit.retry_after_s > deadline:
-                    raise
-                await anyio.sleep(limit.retry_after_s)
-                continue
             except RefusedUnclearly:
-                refused += 1
-                if refused >= self._bounds.file_attempts:
-                    raise
-            except HomeserverUnavailable:
-                if anyio.current_time() > deadline:
-                    raise
-            await anyio.sleep(self._bounds.file_again_s)
+                await anyio.sleep(self._bounds.file_again_s)
+        try:
+            return await self._homeserver.contents.upload(cleaned)
+        except RefusedUnclearly as refusal:
+            raise HomeserverRefused(refusal.status, refusal.errcode, refusal.message) from refusal
 
-    async def _turn(
-        self, draft: Draft, capabilities: Capabilities, model: str | None
-    ) -> tuple[Turn, list[_Part]]:
-        parts = [await self._part(file, capabilities, model) for file in draft.files]
+    async def _turn(self, draft: Draft, takes: _Takes) -> tuple[Turn, list[_Part]]:
+        files = () if takes.capabilities.ignores_files else draft.files
+        parts = [await self._part(file, takes) for file in reversed(files)][::-1]
         texts = filter(None, chain([draft.text], (part.text for part in parts)))
-        files = tuple(part.file for part in parts if part.file is not None)
-        return Turn(draft.role, "\n\n".join(texts), draft.speaker, draft.quoted, files), parts
+        loaded = tuple(part.file for part in parts if part.file is not None)
+        return Turn(draft.role, "\n\n".join(texts), draft.speaker, draft.quoted, loaded), parts
 
-    async def _part(self, file: SharedFile, capabilities: Capabilities, model: str | None) -> _Part:
+    async def _part(self, file: SharedFile, takes: _Takes) -> _Part:
         """One file as a part of its turn."""
-        reason = why_left_out(file, capabilities)
         is_text = is_text_type(file.mime_type)
-        if reason is None and not is_text and self._is_unsupported(model, file.mime_type):
+        reason = why_left_out(file, takes.capabilities)
+        if reason is None and not is_text and not takes.type(file.mime_type):
             reason = Reason.TYPE
         if reason is not None:
             return _left_out(file, reason)
@@ -148,9 +160,8 @@ class Attachments:
         if text is not None and len(found.data) > self._bounds.text_file_bytes:
             return _left_out(file, Reason.TOO_LARGE, self._bounds.text_file_bytes)
         if text is not None:
-            return _Part(fenced(file.name, text))
-        accepted = is_accepted(found.mime_type, capabilities.accepts)
-        if not accepted or self._is_unsupported(model, found.mime_type):
+            return takes.text(file, fenced(file.name, text))
+        if not takes.type(found.mime_type):
             return _left_out(file, Reason.TYPE)
         return _Part(file=found)
 
@@ -175,7 +186,8 @@ class Attachments:
             self._cache.move_to_end(key)
             return cached
         contents = self._homeserver.contents
-        found = await contents.download(file, limit=limit, picture=picture)
+        async with self._slots:
+            found = await contents.download(file, limit=limit, picture=picture)
         self._failures.pop(file.mxc, None)
         self._remember(key, found)
         return found
@@ -187,14 +199,6 @@ class Attachments:
         while self._cached_bytes > self._bounds.file_cache_bytes:
             _, oldest = self._cache.popitem(last=False)
             self._cached_bytes -= len(oldest.data)
-
-    def _is_unsupported(self, model: str | None, mime_type: str) -> bool:
-        now = anyio.current_time()
-        return any(
-            now < until and is_accepted(mime_type, (pattern,))
-            for (of_model, pattern), until in self._unsupported.items()
-            if of_model == model
-        )
 
 
 def _left_out(file: SharedFile, reason: Reason, limit: int = 0) -> _Part:

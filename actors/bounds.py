@@ -38,10 +38,36 @@ class Bounds:
     """How many messages of a gap are fetched at once, at most."""
     gap_messages: int = 5_000
     """How many messages are fetched to fill one gap; older messages are given up."""
-    platform_timeout_s: float = 120.0
-    """The platform must answer within this time; otherwise it has failed."""
+    platform_connect_s: float = 30.0
+    """A connection to the platform must be made within this time."""
+    platform_first_s: float = 300.0
+    """The first sign of life of an answer must come within this time."""
+    platform_idle_s: float = 120.0
+    """Each further sign of life must come within this time."""
+    platform_total_s: float = 3_600.0
+    """A whole answer must come within this time."""
+    platform_close_s: float = 5.0
+    """An answer that is given up must end within this time; otherwise it is left behind."""
+    platform_check_s: float = 30.0
+    """The platform must say within this time whether it is well."""
     platform_slots: int = 16
-    """How many messages the platform is asked to answer at the same time."""
+    """How many messages the platform is asked to answer at the same time …"""
+    platform_slots_owner: int = 2
+    """… and how many of one owner's chats."""
+    platform_retry: Backoff = Backoff()
+    """The pause before a question is asked again whose answer has failed."""
+    platform_probe: Backoff = Backoff()
+    """The pause before a platform that does not answer is checked again."""
+    misconfigured_again_s: float = 60.0
+    """A platform that refuses the bot itself is checked again after this time."""
+    busy_told_s: float = 10.0
+    """A person whose question waits for the platform for this long is told so."""
+    context_trims: int = 2
+    """How often a conversation that is too long is cut for one question."""
+    unsupported_for_s: float = 3_600.0
+    """Files of a type that a model has refused are left out for this long."""
+    answer_chars: int = 400_000
+    """How many characters an answer may have; a longer one is cut."""
     homeserver_slots: int = 16
     """How many large requests the actors make to the homeserver at the same time; and how many
     messages are sent at the same time."""
@@ -59,14 +85,16 @@ class Bounds:
     """A file of text, which becomes a part of the question, has no more bytes than this."""
     file_cache_bytes: int = 32 * 1024 * 1024
     """How many bytes of files are kept in memory, so that later questions need not read them."""
+    file_slots: int = 4
+    """How many files are read at the same time."""
+    answer_files: int = 10
+    """How many files of one answer are shown, at most."""
+    answer_file_bytes: int = 32 * 1024 * 1024
+    """How many bytes the files of one answer have together, at most."""
     file_attempts: int = 3
     """A file is left out after the homeserver has failed to give it, or to take it, this often."""
     file_again_s: float = 5.0
-    """The pause before a file is uploaded again."""
-    upload_within_s: float = 600.0
-    """A file of an answer is uploaded within this time, or the platform is asked again."""
-    unsupported_for_s: float = 3600.0
-    """A type of files that a platform did not take is left out for this long."""
+    """The pause before a file is uploaded again that was refused without a clear reason."""
     history_pages: int = 20
     """How many pages of a room's timeline are read for a conversation, at most."""
     history_rooms: int = 1_000
@@ -86,6 +114,8 @@ class Bounds:
     """The files of a conversation that the platform is shown have no more bytes together."""
     confirm_within_s: float = 60.0
     """`!yes` answers `!archive` within this time."""
+    edit_within_s: float = 3600.0
+    """An edit is answered if its question is no older than this."""
     settings_rooms: int = 2_000
     """The settings of this many chats are kept in memory."""
     exchange: ExchangeLimits = ExchangeLimits()
@@ -199,7 +229,7 @@ class Bounds:
     life."""
     silent_s: float = 60.0
     """A process without a sign of life for this long is not healthy."""
-    check_within_s: float = 120.0
+    check_within_s: float = 300.0
     """`check` waits this long, at most, for the platform: a slow model may be loading."""
 
     # The status page

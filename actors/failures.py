@@ -1,6 +1,5 @@
 """What an error means for its actor: whether it is a crash, is charged, or is shared."""
 
-import math
 from collections.abc import Callable, Collection
 
 from actors.bounds import Bounds
@@ -10,7 +9,6 @@ from actors.model import RoomId
 from actors.port_errors import (
     CredentialsRefused,
     HomeserverUnavailable,
-    PlatformFailed,
     RateLimited,
     RefusedForNow,
     SessionRevoked,
@@ -35,14 +33,6 @@ class FailurePolicy:
         self._clock = clock
         self._bounds = bounds
         self._failures = Failures[Address](bounds.breaker)
-        self._answered_at = -math.inf
-        """When the platform last answered."""
-        self._platform_down_at = -math.inf
-        """When the breaker last tripped over failures of the platform."""
-
-    def platform_answered(self) -> None:
-        """Record that the platform has answered: it is not down."""
-        self._answered_at = self._clock()
 
     def pause_s(self, error: Exception) -> float | None:
         """A rate limit, a refused account and a lost session are no crashes."""
@@ -59,29 +49,18 @@ class FailurePolicy:
     def shared_by(
         self, address: Address, error: Exception, active: Callable[[str, float], int]
     ) -> Collection[Address] | None:
-        """The rooms that fail the same way, once the breaker has tripped.
-
-        Failures of the platform are shared only if it has answered no room within the breaker's
-        time. Once that has tripped the breaker, further ones return an empty collection until the
-        platform answers.
-        """
+        """The rooms that fail the same way, once the breaker has tripped."""
         if not self._gate.live or address.kind != ActorKind.ROOM:
             return None
-        now, of_platform = self._clock(), isinstance(error, PlatformFailed)
-        if of_platform and self._platform_down_at > self._answered_at:
-            return ()
-        if of_platform and now - self._answered_at <= self._bounds.breaker.within_s:
-            return None
+        now = self._clock()
         rooms = self._failures.shared(
             address, error, now, lambda: active(ActorKind.ROOM, self._bounds.breaker.within_s)
         )
-        if rooms and of_platform:
-            self._platform_down_at = now
         return rooms or None
 
     def is_charged(self, address: Address, error: Exception) -> bool:
-        """Only rooms are charged: not for the platform, nor for the homeserver while not live."""
-        if address.kind != ActorKind.ROOM or isinstance(error, PlatformFailed):
+        """Only rooms are charged, and not for the homeserver while not live."""
+        if address.kind != ActorKind.ROOM:
             return False
         return self._gate.live or not isinstance(error, HomeserverUnavailable)
 

@@ -143,7 +143,7 @@ class Histories:
         return _inbound(room_id, said)
 
     async def usage(self, room_id: RoomId) -> tuple[TokensUsed, ...]:
-        """The tokens of a room's answers, for each model, as far back as histories are read.
+        """The tokens of each answer in a room, as far back as histories are read, oldest first.
 
         Threads are included. Raises as `drafts` does.
         """

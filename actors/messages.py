@@ -122,6 +122,21 @@ class InboxWaiting(Message):
     is_stored: ClassVar[bool] = True
 
 
+@dataclass(frozen=True, slots=True)
+class ReplyDone(Message):
+    """The room's reply has ended: commit the answer. `actors.replies` keeps it until then."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFailed(Message):
+    """An attempt at the room's question has failed: count it, or give the question up."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyWaits(Message):
+    """The room's reply takes its time: tell the person why."""
+
+
 # ---------------------------------------------------------------- to a user actor
 
 
@@ -177,7 +192,15 @@ class IntentsWaiting(Message):
 
 
 RoomMessage: TypeAlias = (
-    SnapshotTaken | RowsSettled | RoomChanged | GapOpened | InboxWaiting | RoomLeft
+    SnapshotTaken
+    | RowsSettled
+    | RoomChanged
+    | GapOpened
+    | InboxWaiting
+    | ReplyDone
+    | ReplyFailed
+    | ReplyWaits
+    | RoomLeft
 )
 OwnerMessage: TypeAlias = RoomReported | OwnerComplete | SpaceLeft | IntentsWaiting
 

@@ -12,6 +12,10 @@ REPLY_BOUNDS_S: Final = (
     0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0,
 )  # fmt: skip
 """A platform takes between an instant and an hour."""
+REPLY_OUTCOMES: Final = ("done", "stopped", "refused", "failed", "dropped", "retried")
+"""The outcomes of replies: `failed` is given up, `retried` is not, and `dropped` is not said."""
+TOKEN_KINDS: Final = ("prompt", "completion")
+"""The kinds of tokens that a reply takes."""
 
 
 def _of_replies() -> Histogram:
@@ -29,13 +33,13 @@ class Meter(RuntimeMeter):
     malformed: int = 0
     """Parts of the homeserver's answers that were left out, because they could not be decoded."""
     replies: Counter[str] = field(default_factory=Counter)
-    """Ended replies by outcome: `done`, `stopped`, `refused`, `failed`, and `retried` attempts."""
+    """Ended replies by outcome, see REPLY_OUTCOMES."""
     first_token: Histogram = field(default_factory=_of_replies)
     """How long the platform took to say the first word of a reply."""
     reply: Histogram = field(default_factory=_of_replies)
     """How long the platform took for a whole reply."""
     tokens: Counter[str] = field(default_factory=Counter)
-    """Tokens that replies took: `prompt` and `completion`."""
+    """Tokens that replies took, see TOKEN_KINDS."""
     beat_at: float = 0.0
     """When the serving loop last made progress, in anyio's time."""
 

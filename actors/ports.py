@@ -364,25 +364,6 @@ class StateStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What the platform is asked: a person's text, and the text that it replies to, if any."""
-
-    text: str
-    quoted: str = ""
-
-
-class Platform(Protocol):
-    """The chat platform that replies to messages."""
-
-    async def reply(self, chat: PlatformChatId, prompt: Prompt, idempotency_key: EventId) -> str:
-        """The reply to one message. Raises PlatformFailed.
-
-        A repeated `idempotency_key` names the same message, and gets the same reply.
-        """
-        ...
-
-
 class Ids(Protocol):
     """The source of new ids."""
 

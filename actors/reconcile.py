@@ -23,7 +23,7 @@ from actors.messages import (
     room_address,
 )
 from actors.model import ChatContext, Intent, RoomId, UserId
-from actors.port_errors import HomeserverUnavailable, PlatformFailed, PortError
+from actors.port_errors import HomeserverUnavailable, PortError
 from actors.ports import Hydration, StateStore
 from actors.rows import StoredRows, chat_key, chats_prefix, read_rows, room_key, user_key
 from actors.rules.classify import Chat, Conflict, ConflictReason, RoomRows, Skipped, Space, Verdict
@@ -297,8 +297,6 @@ class Round:
     def _crashed(self, address: Address, error: Exception) -> None:
         """A room that fails leaves the round; an owner or a port that fails ends the round."""
         room_id = RoomId(address.name)
-        if isinstance(error, PlatformFailed):
-            return  # it comes from a handler that was running before the round
         takes_part = room_id in self._unchecked or room_id in self._unwritten
         if isinstance(error, PortError) or not takes_part:
             self._failure = error

@@ -15,10 +15,11 @@ from actors.gate import Gate
 from actors.histories import Histories
 from actors.messages import ActorKind, OwnerMessage, RoomMessage, owner_address, room_address
 from actors.model import RoomId, UserId
+from actors.platform import Platform
 from actors.platform_health import PlatformHealth
-from actors.port_errors import RateLimited
-from actors.ports import Homeserver, Ids, Platform, StateStore
+from actors.ports import Homeserver, Ids, StateStore
 from actors.registry import Registry
+from actors.replies.runner import Replies
 from actors.room_states import RoomStates
 from actors.rules.addressing import Answers
 from actors.rules.formatting import Formatter
@@ -57,9 +58,9 @@ class Services:
     attachments: Attachments
     settings_of_chats: SettingsOfChats
     formatted: Formatter
+    replies: Replies
     platform_health: PlatformHealth
     wall_clock: Callable[[], float]
-    platform_slots: anyio.CapacityLimiter
     homeserver_slots: anyio.CapacityLimiter
     bounds: Bounds
 
@@ -91,25 +92,3 @@ class Services:
         """A link to a room that any Matrix client opens. Ids without a server part need `via`."""
         server = self.homeserver.me.partition(":")[2]
         return f"https://matrix.to/#/{quote(room_id, safe='!:')}?via={server}"
-
-    async def show_typing(self, room_id: RoomId, done: anyio.Event) -> None:
-        """Show a typing notice until `done` is set, and always take it back.
-
-        No notice is shown if `done` is set within `typing_after_s`.
-        """
-        with anyio.move_on_after(self.bounds.typing_after_s):
-            await done.wait()
-        if done.is_set():
-            return
-        try:
-            while not done.is_set():
-                pause_s = self.bounds.typing_again_s
-                try:
-                    await self.homeserver.set_typing(room_id, typing=True)
-                except RateLimited as limit:
-                    pause_s = limit.retry_after_s
-                with anyio.move_on_after(pause_s):
-                    await done.wait()
-        finally:
-            with anyio.move_on_after(5, shield=True):
-                await self.homeserver.set_typing(room_id, typing=False)

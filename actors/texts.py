@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from actors import command_texts, reply_texts
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texts:
@@ -12,25 +14,15 @@ class Texts:
     chat_name: str
     space_name: str
     space_topic: str
-    help_title: str
     help_new: str
     help_chats: str
     help_rename: str
     help_archive: str
     help_open: str
     help_status: str
-    help_help: str
-    unknown_command: str
+    commands: command_texts.CommandTexts
     owner_only: str
     not_text: str
-    file_type: str
-    file_voice: str
-    file_encrypted: str
-    file_too_large: str
-    file_gone: str
-    file_failed: str
-    file_not_sent: str
-    file_not_sent_too_large: str
     encrypted: str
     encrypted_message: str
     encrypted_continue: str
@@ -85,6 +77,7 @@ class Texts:
     status: str
     chat_is_archived: str
     gave_up: str
+    replies: reply_texts.ReplyTexts
     exchange_paused: str
     not_allowed_by_server: str
 
@@ -93,25 +86,15 @@ ENGLISH: Final = Texts(
     chat_name="Chat {number}",
     space_name="Chats of {owner}",
     space_topic="Your chats, one room each. Write !help in any of them.",
-    help_title="Write here, and I answer. Commands:",
     help_new="!new [name]: start a new chat",
     help_chats="!chats: list your chats",
     help_rename="!rename <name>: rename this chat",
     help_archive="!archive: archive this chat",
     help_open="!open C<n>: reopen a chat, or get a new invite to it",
     help_status="!status: which chat this is, and how many you have",
-    help_help="!help: this list",
-    unknown_command="I don't know the command !{word}. Write !help for the list.",
+    commands=command_texts.ENGLISH,
     owner_only="Only {owner} can use commands in this chat.",
     not_text="I can only read text messages.",
-    file_type="I can't read files of this type: {name} ({mime_type}).",
-    file_voice="I can't understand voice messages. Please write to me instead.",
-    file_encrypted="I can't read {name}, because it is encrypted.",
-    file_too_large="{name} is too large for me. I read files of up to {limit}.",
-    file_gone="I can't find {name} on the homeserver.",
-    file_failed="I could not get {name} from the homeserver. You can send it again later.",
-    file_not_sent="[file {name}: could not be sent: {reason}]",
-    file_not_sent_too_large="too large for the homeserver",
     encrypted="I can't read encrypted messages, and encryption can't be turned off in a room.",
     encrypted_message=(
         "I can't read encrypted messages. "
@@ -225,6 +208,7 @@ ENGLISH: Final = Texts(
     status="This is {name} ({chat_id}). Chats: {active} active, {archived} archived.",
     chat_is_archived="This chat is archived. !open {chat_id} reopens it, !new starts a new one.",
     gave_up="I could not answer this message and have stopped trying. Please send it again later.",
+    replies=reply_texts.ENGLISH,
     exchange_paused=(
         "{sender} answers me faster than people do, so I don't answer {sender} here for a while. "
         "This keeps two programs from talking to each other without end."
@@ -236,25 +220,15 @@ RUSSIAN: Final = Texts(
     chat_name="Чат {number}",
     space_name="Чаты {owner}",
     space_topic="Ваши чаты, по комнате на каждый. Напишите !help в любом из них.",
-    help_title="Пишите, и я отвечу здесь. Команды:",
     help_new="!new [название]: начать новый чат",
     help_chats="!chats: список ваших чатов",
     help_rename="!rename <название>: переименовать этот чат",
     help_archive="!archive: убрать этот чат в архив",
     help_open="!open C<n>: снова открыть чат или получить новое приглашение в него",
     help_status="!status: какой это чат и сколько у вас чатов",
-    help_help="!help: этот список",
-    unknown_command="Я не знаю команды !{word}. Список: !help.",
+    commands=command_texts.RUSSIAN,
     owner_only="Команды в этом чате доступны только {owner}.",
     not_text="Я умею читать только текстовые сообщения.",
-    file_type="Я не умею читать файлы этого типа: {name} ({mime_type}).",
-    file_voice="Я не понимаю голосовые сообщения. Напишите, пожалуйста, текстом.",
-    file_encrypted="Я не могу прочитать {name}: файл зашифрован.",
-    file_too_large="Файл {name} слишком большой. Я читаю файлы размером до {limit}.",
-    file_gone="Я не могу найти файл {name} на сервере.",
-    file_failed="Не удалось получить файл {name} с сервера. Вы можете отправить его ещё раз позже.",
-    file_not_sent="[файл {name}: не удалось отправить: {reason}]",
-    file_not_sent_too_large="слишком большой для сервера",
     encrypted="Я не умею читать зашифрованные сообщения, а отключить шифрование в комнате нельзя.",
     encrypted_message=(
         "Я не умею читать зашифрованные сообщения. "
@@ -373,6 +347,7 @@ RUSSIAN: Final = Texts(
         "Я не смог ответить на это сообщение и больше не пытаюсь. "
         "Пожалуйста, отправьте его позже ещё раз."
     ),
+    replies=reply_texts.RUSSIAN,
     exchange_paused=(
         "{sender} отвечает мне быстрее, чем пишут люди, поэтому некоторое время я не отвечаю здесь "
         "{sender}. Так две программы не будут переписываться без конца."

@@ -18,7 +18,15 @@ import structlog
 from actors.bounds import Bounds
 from actors.gate import Gate
 from actors.messages import IntentsWaiting, owner_address
-from actors.model import ChatSettings, Marker, RoomId, RoomKind, RoomSnapshot, UserId
+from actors.model import (
+    DEFAULT_CHAT_SETTINGS,
+    ChatSettings,
+    Marker,
+    RoomId,
+    RoomKind,
+    RoomSnapshot,
+    UserId,
+)
 from actors.port_errors import (
     HomeserverRefused,
     HomeserverUnavailable,
@@ -61,7 +69,9 @@ def due_for(
     link_to, unlink, settings = None, _NOTHING, None
     if verdict is not None:
         link_to = None if verdict.linked else verdict.space_id
-        unlink, settings = verdict.outdated_links, verdict.moved_settings
+        unlink = verdict.outdated_links
+        if verdict.moved_settings != DEFAULT_CHAT_SETTINGS:
+            settings = verdict.moved_settings
     if wanted == marker and link_to is None and not unlink and settings is None:
         return None
     owner = desired.room.matrix_user_id

@@ -25,6 +25,10 @@ from demo.synapse import free_port, plain_environment
 MODELS: Final = Path(__file__).parents[1] / ".models"
 
 _LAST_LINES: Final = 15
+_CHUNK_DELAY_MS: Final = "20"
+"""llmock sees that a client stops to read only while it still has something to send."""
+_GRACE_S: Final = 3.0
+"""llama.cpp takes its time to stop while it answers."""
 _LLAMA: Final = """
 import importlib.util, json, sys, time
 import xllamacpp
@@ -123,8 +127,13 @@ class ModelServer(ABC):
     async def stop(self) -> None:
         """End the server, if it runs. `start` starts it again on the same port."""
         if self._program is not None:
-            await self._program.end()
+            await self._program.end(_GRACE_S)
             self._program = None
+
+    async def kill(self) -> None:
+        """End the server with SIGKILL. `start` starts it again on the same port."""
+        await self._running().kill()
+        self._program = None
 
     def pause(self) -> None:
         """Freeze the server: it accepts connections and does not answer."""
@@ -223,7 +232,8 @@ class Llmock(ModelServer):
 
     @override
     def _arguments(self) -> Sequence[str]:
-        return ("llmock", "serve", "--host", "127.0.0.1", "--port", str(self.port))
+        place = ("--host", "127.0.0.1", "--port", str(self.port))
+        return ("llmock", "serve", *place, "--stream-chunk-delay-ms", _CHUNK_DELAY_MS)
 
     async def reset(self) -> None:
         """Forget all requests and everything that was scripted."""

@@ -44,6 +44,8 @@ _LIBRARY_LEVELS: Final[Mapping[str, int]] = {
     "asyncio": logging.WARNING,
     "transitions": logging.WARNING,
 }
+_OWN: Final = ("actors", "adapter", "supervisor")
+"""The packages of the bot. Below INFO, other libraries log what they send and receive."""
 _Replace: TypeAlias = Callable[[str], str]
 
 
@@ -194,7 +196,10 @@ def _route_libraries(handler: logging.Handler, level: LogLevel) -> None:
         if isinstance(old.formatter, structlog.stdlib.ProcessorFormatter):
             root.removeHandler(old)
     root.addHandler(handler)
-    root.setLevel(level)
+    lowest = logging.getLevelNamesMapping()[level]
+    root.setLevel(max(lowest, logging.INFO))
+    for name in _OWN:
+        logging.getLogger(name).setLevel(lowest)
     logging.captureWarnings(capture=True)
     for name, quieter in _LIBRARY_LEVELS.items():
         logging.getLogger(name).setLevel(quieter)

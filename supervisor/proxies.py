@@ -45,7 +45,7 @@ def proxy_for(url: str, environment: Mapping[str, str]) -> ProxySetting | None:
     port = parts.port or _PORTS.get(parts.scheme)
     if any(_covers(entry, host, port) for entry in _direct_hosts(environment)):
         return None
-    return ProxySetting(variable, _checked(variable, value))
+    return ProxySetting(variable, _checked(variable, value, host))
 
 
 def _named(environment: Mapping[str, str], *names: str) -> tuple[str, str]:
@@ -93,7 +93,7 @@ def _is_within(host: str, network: str) -> bool:
         return False
 
 
-def _checked(variable: str, value: str) -> str:
+def _checked(variable: str, value: str, host: str) -> str:
     """The URL of a proxy. A value without a scheme is an HTTP proxy."""
     url = value if ":/" in value else f"http://{value}"
     try:
@@ -105,7 +105,7 @@ def _checked(variable: str, value: str) -> str:
     if is_url and parts.scheme not in _SUPPORTED:
         raise ValueError(
             f"{variable}: names a {parts.scheme} proxy, which the bot does not support: "
-            "name an HTTP proxy, or add the homeserver's host to NO_PROXY"
+            f"name an HTTP proxy, or add {host} to NO_PROXY"
         )
     if not is_url:
         raise ValueError(

@@ -2,14 +2,12 @@
 
 import logging
 import re
-import stat
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -25,28 +23,27 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from actors.bounds import Bounds
 from actors.model import UserId
 from actors.rules.addressing import Answers
+from supervisor import setting_values as values
 from supervisor.allowed import AllowedUsers, allowed_users, everyone_on
-from supervisor.hosts import is_host
+from supervisor.chosen_platform import ChosenPlatform
 from supervisor.proxies import ProxySetting, proxy_for
+from supervisor.setting_errors import sentence_for
+from supervisor.setting_values import HOST
 from supervisor.variables import DOTENV, ENCODING, broken_lines, names_present, variables
 
 DEFAULT_DEVICE_ID: Final = "SURFACESBOT"
 
-_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
 _PORT: Final = re.compile(r"[0-9]{1,5}")
-_USER_ID: Final = re.compile(rf"@[^:\s\x00-\x1f\x7f]+:{_HOST}(?::[0-9]{{1,5}})?")
-_USER_ID_LIMIT: Final = 255
-_DEVICE_ID: Final = re.compile(r"[A-Za-z0-9._~=/+-]{1,128}")
 _PREFIXES: Final = ("MATRIX_", "BOT_")
+_BOUNDS: Final = Bounds()
+_LIMITS: Final = frozenset(
+    {"platform_connect_s", "platform_first_s", "platform_idle_s", "platform_total_s"}
+)
 _MAY_BE_EMPTY: Final = "STATUS_BIND"
 _LAST_PORT: Final = 65_535
-_SHOWN: Final = 80
-_ENTRIES: Final = (
-    "write entries like @alice:example.org, @*:example.org or *:example.org, without quotes and "
-    "separated by commas; * alone stands for everyone"
-)
 
 
 class SettingsRefused(Exception):
@@ -65,123 +62,33 @@ class Bind:
     port: int
 
 
-def _homeserver(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        named = (
-            parts.scheme in {"http", "https"} and is_host(parts.hostname or "") and parts.port != 0
-        )
-    except ValueError:
-        named = False
-        parts = urlsplit("")
-    if not named or re.search(r"\s", url):
-        raise ValueError("is not a URL: write it like https://matrix.example.org")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("contains a user name: remove it, MATRIX_USER_ID names the account")
-    if "/_matrix" in parts.path:
-        raise ValueError("has a path of the Matrix API: remove it, /_matrix included")
-    if "?" in url or "#" in url:
-        raise ValueError("has, after the host or a path, a query or a fragment: remove it")
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
-
-
-def _user_id(text: str) -> UserId:
-    if not _USER_ID.fullmatch(text) or len(text.encode()) > _USER_ID_LIMIT:
-        raise ValueError("is not a Matrix user id: write it like @bot:example.org")
-    return UserId(text)
-
-
-def _device_id(text: str) -> str:
-    if not _DEVICE_ID.fullmatch(text):
-        raise ValueError("is not a device id: use up to 128 letters, digits and . _ ~ = / + -")
-    return text
-
-
-def _token(secret: SecretStr | None) -> SecretStr | None:
-    if secret is not None and not re.fullmatch(r"[!-~]+", secret.get_secret_value()):
-        raise ValueError("contains a blank or a character that no token has: copy it again")
-    return secret
-
-
-def _path(text: object) -> Path:
-    if re.fullmatch(r"(['\"]).*\1", str(text)):
-        raise ValueError("is in quotes: remove them")
-    path = Path(str(text))
-    try:
-        return path.expanduser()
-    except RuntimeError:
-        raise ValueError(
-            "begins with the home folder of an unknown user: write the full path"
-        ) from None
-
-
-def _file(path: Path) -> Path:
-    if _mode(path, stat.S_ISDIR):
-        raise ValueError("is a folder: name a file")
-    return path
-
-
-def _folder(path: Path) -> Path:
-    if _mode(path, stat.S_ISREG):
-        raise ValueError("is a file: name a folder")
-    return path
-
-
-def _mode(path: Path, question: Callable[[int], bool]) -> bool:
-    try:
-        return question(path.stat().st_mode)
-    except OSError:  # missing or inaccessible: opening it reports the error
-        return False
-
-
-def _entries(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    entries = tuple(entry for part in value.split(",") if (entry := part.strip()))
-    if not entries and value:
-        raise ValueError(f"is {value!r}, which names nobody: {_ENTRIES}")
-    return entries
-
-
-def _can_match(entries: tuple[str, ...]) -> tuple[str, ...]:
-    for entry in entries:
-        try:
-            allowed_users(entry)
-        except ValueError as error:
-            shown = repr(entry if len(entry) <= _SHOWN else f"{entry[:_SHOWN]}…")
-            raise ValueError(
-                f"has an entry that matches no user id, {shown}, which {error}: {_ENTRIES}"
-            ) from None
-    return entries
-
-
 def _bind(value: object) -> object:
     if not isinstance(value, str):
         return value
     if not value:
         return None
     host, colon, port = value.rpartition(":")
-    right = colon and re.fullmatch(_HOST, host) and _PORT.fullmatch(port)
+    right = colon and re.fullmatch(HOST, host) and _PORT.fullmatch(port)
     if not right or int(port) > _LAST_PORT:
         raise ValueError("is not an address: write it like 127.0.0.1:8484, or leave it empty")
     return Bind(host.strip("[]"), int(port))
 
 
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
 LogFormat: TypeAlias = Literal["console", "json"]
 LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
-_FilePath: TypeAlias = Annotated[Path, BeforeValidator(_path), AfterValidator(_file)]
-_FolderPath: TypeAlias = Annotated[Path, BeforeValidator(_path), AfterValidator(_folder)]
-_Entries: TypeAlias = Annotated[
-    tuple[str, ...], NoDecode, BeforeValidator(_entries), AfterValidator(_can_match)
+_FilePath: TypeAlias = Annotated[
+    Path, BeforeValidator(values.local_path), AfterValidator(values.no_folder)
 ]
+_FolderPath: TypeAlias = Annotated[
+    Path, BeforeValidator(values.local_path), AfterValidator(values.no_file)
+]
+_Entries: TypeAlias = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    BeforeValidator(values.entries),
+    AfterValidator(values.entries_that_match),
+]
+_Seconds: TypeAlias = Annotated[float, BeforeValidator(values.seconds)]
 _Bind: TypeAlias = Annotated[Bind | None, NoDecode, BeforeValidator(_bind)]
 
 
@@ -210,10 +117,10 @@ class LocalSettings(BaseSettings):
     )
     status_bind: _Bind = Field(default=Bind("127.0.0.1", 8484), validation_alias="STATUS_BIND")
     """The address of the status page; None turns it off."""
-    log_format: Annotated[LogFormat | None, BeforeValidator(_lower)] = Field(
+    log_format: Annotated[LogFormat | None, BeforeValidator(values.lower)] = Field(
         default=None, validation_alias="LOG_FORMAT"
     )
-    log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(
+    log_level: Annotated[LogLevel, BeforeValidator(values.upper)] = Field(
         default="INFO", validation_alias="LOG_LEVEL"
     )
 
@@ -235,16 +142,18 @@ class LocalSettings(BaseSettings):
 class Settings(LocalSettings):
     """All settings of the bot, checked. `load_settings` creates them."""
 
-    homeserver: Annotated[str, AfterValidator(_homeserver)] = Field(
+    homeserver: Annotated[str, AfterValidator(values.homeserver_url)] = Field(
         validation_alias="MATRIX_HOMESERVER"
     )
     """The homeserver's base URL, without a slash at the end."""
-    user_id: Annotated[UserId, AfterValidator(_user_id)] = Field(validation_alias="MATRIX_USER_ID")
-    access_token: Annotated[SecretStr | None, AfterValidator(_token)] = Field(
+    user_id: Annotated[UserId, AfterValidator(values.user_id)] = Field(
+        validation_alias="MATRIX_USER_ID"
+    )
+    access_token: Annotated[SecretStr | None, AfterValidator(values.token)] = Field(
         default=None, validation_alias="MATRIX_ACCESS_TOKEN"
     )
     password: SecretStr | None = Field(default=None, validation_alias="MATRIX_PASSWORD")
-    device_id: Annotated[str, AfterValidator(_device_id)] = Field(
+    device_id: Annotated[str, AfterValidator(values.device_id)] = Field(
         default=DEFAULT_DEVICE_ID, validation_alias="MATRIX_DEVICE_ID"
     )
     allowed_users: _Entries = Field(default=(), validation_alias="MATRIX_ALLOWED_USERS")
@@ -252,7 +161,20 @@ class Settings(LocalSettings):
     locale: Literal["en", "ru"] = Field(default="en", validation_alias="BOT_LOCALE")
     answers: Answers = Field(default=Answers.MENTIONS, validation_alias="BOT_ANSWERS")
     """The people who get answers in a chat, besides its owner."""
-    platform: Literal["echo"] = Field(default="echo", validation_alias="BOT_PLATFORM")
+    platform: str = Field(default="echo", validation_alias="BOT_PLATFORM")
+    """The chat platform. Only `run` and `check` look whether it exists, and read its settings."""
+    platform_connect_s: _Seconds = Field(
+        default=_BOUNDS.platform_connect_s, validation_alias="BOT_PLATFORM_CONNECT_S"
+    )
+    platform_first_s: _Seconds = Field(
+        default=_BOUNDS.platform_first_s, validation_alias="BOT_PLATFORM_FIRST_S"
+    )
+    platform_idle_s: _Seconds = Field(
+        default=_BOUNDS.platform_idle_s, validation_alias="BOT_PLATFORM_IDLE_S"
+    )
+    platform_total_s: _Seconds = Field(
+        default=_BOUNDS.platform_total_s, validation_alias="BOT_PLATFORM_TOTAL_S"
+    )
 
     @field_validator("password")
     @classmethod
@@ -265,6 +187,7 @@ class Settings(LocalSettings):
         return password
 
     _proxy: ProxySetting | None = PrivateAttr(default=None)
+    _chosen: ChosenPlatform | None = PrivateAttr(default=None)
 
     @property
     def proxy(self) -> ProxySetting | None:
@@ -281,7 +204,23 @@ class Settings(LocalSettings):
         """The values that must not appear in the log."""
         given = (self.password, self.access_token)
         of_proxy = self._proxy.secrets if self._proxy else ()
-        return (*(secret.get_secret_value() for secret in given if secret is not None), *of_proxy)
+        of_platform = self._chosen.secrets if self._chosen else ()
+        own = (secret.get_secret_value() for secret in given if secret is not None)
+        return (*own, *of_proxy, *of_platform)
+
+    @property
+    def chosen_platform(self) -> ChosenPlatform | None:
+        """The platform, if a command that asks it has loaded the settings."""
+        return self._chosen
+
+    def choose(self, chosen: ChosenPlatform) -> None:
+        """Keep the platform, so that its secrets stay out of the log."""
+        self._chosen = chosen
+
+    def bounded(self, bounds: Bounds) -> Bounds:
+        """The bounds, with the time limits that the environment sets."""
+        given = {name for name in self.model_fields_set if name in _LIMITS}
+        return replace(bounds, **{name: getattr(self, name) for name in given})
 
     def allows(self, user_id: str) -> bool:
         """Whether this person may have a Space."""
@@ -339,40 +278,22 @@ def _line(detail: ErrorDetails) -> str:
     # pydantic reports an invalid default under the name of the field.
     field = Settings.model_fields.get(place)
     variable = place if field is None else str(field.validation_alias)
-    sentence = _SENTENCES.get(detail["type"])
-    return f"{variable}: {sentence(variable, detail) if sentence else detail['msg']}"
+    return f"{variable}: {sentence_for(detail, _ADVICE.get(variable, 'set it'))}"
 
 
-def _missing(variable: str, _detail: ErrorDetails) -> str:
-    return f"is not set: {_ADVICE.get(variable, 'set it')}"
+def hints(of_platform: Collection[str] = (), prefix: str = "") -> tuple[str, ...]:
+    """A line for each variable that looks like a misspelt one of the bot or the chosen platform.
 
-
-def _unknown_choice(_variable: str, detail: ErrorDetails) -> str:
-    return f"is {detail['input']!r}: use {detail['ctx']['expected']}"
-
-
-def _validator_message(_variable: str, detail: ErrorDetails) -> str:
-    return str(detail["ctx"]["error"])
-
-
-_SENTENCES: Final[Mapping[str, Callable[[str, ErrorDetails], str]]] = {
-    "missing": _missing,
-    "literal_error": _unknown_choice,
-    "enum": _unknown_choice,
-    "value_error": _validator_message,
-}
-
-
-def hints() -> tuple[str, ...]:
-    """A line for each variable that looks like a misspelt variable of the bot.
-
-    Without it, a misspelt MATRIX_ALLOWED_USERS would silently allow every user.
+    Without it, a misspelt MATRIX_ALLOWED_USERS would silently allow every user. `prefix` begins the
+    names of the platform's variables.
     """
-    known = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    own = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    known = own | set(of_platform)
+    prefixes = (*_PREFIXES, prefix.upper()) if prefix else _PREFIXES
     present = names_present()
     lines: list[str] = []
     for name in sorted(present - known):
-        if not name.upper().startswith(_PREFIXES):
+        if not name.upper().startswith(prefixes):
             continue
         meant = get_close_matches(name.upper(), known - present, n=1, cutoff=0.75)
         lines += (

@@ -47,8 +47,9 @@ class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def is_played_as_a_whole(nodeid: str) -> bool:
-    """Whether the tests of this one's file share a homeserver, bots, a model or a browser."""
-    return nodeid.startswith(("tests/synapse/", "tests/browser/", "tests/platforms/"))
+    """Whether the tests of this one's file share a homeserver, bots, a model or an environment."""
+    folders = ("synapse", "browser", "packaging", "platforms")
+    return nodeid.startswith(tuple(f"tests/{folder}/" for folder in folders))
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,16 @@ The files, in reading order:
 
 - `actor`: finds out what the room is, repairs its rows, and takes its messages from the inbox.
 - `effects`: which other rooms and owners must look again when the room changes.
-- `inbox`: fills the room's gap, and handles one message after the other.
-- `conversation`: replies to one message: a command, or text for the platform.
+- `gap`: fetches the messages that are left on the homeserver.
+- `inbox`: handles one message after the other, and commits the room's reply.
+- `receipts`: shows the messages as read.
+- `conversation`: responds to one message: a command, or a question for the platform.
+- `endings`: the messages that a reply ends with.
 - `unreadable`: the reply to encrypted messages.
 - `entry`: lets an owner in whose invite was refused.
 - `way`: tells an owner in a direct chat the way to their chats.
 - `asked`: one message with what its handler needs, and the response to it.
-- `commands`: the table of commands, and a handler for each.
+- `edits`: which edits are answered anew.
+- `commands`: the table of commands, with the handlers in `chat_commands`, `reply_commands` and
+  `settings_commands`.
 """

@@ -10,6 +10,9 @@ from actors.messages import (
     GapOpened,
     InboxWaiting,
     IntentsWaiting,
+    ReplyDone,
+    ReplyFailed,
+    ReplyWaits,
     RoomChanged,
     RoomChecked,
     RoomLeft,
@@ -103,6 +106,9 @@ class RoomActor:
                     await self._drain_inbox()
             case InboxWaiting():
                 await self._drain_inbox()
+            case ReplyDone() | ReplyFailed() | ReplyWaits():
+                await self._inbox.settle()
+                self._go_on()
             case RoomLeft():
                 await self._leave()
             case _:
@@ -295,6 +301,8 @@ class RoomActor:
         self._services.registry.gaps.void(self._room_id)
         self._services.settings_of_chats.drop(self._room_id)
         self._services.upkeep.settled(self._room_id)
+        self._services.replies.drop(self._room_id)
+        self._services.histories.drop(self._room_id)
         note_departure(self._services, self._room_id)
         room = (await self._cached_rows()).room
         if room is not None and room.room_type is RoomKind.SPACE:
@@ -305,27 +313,34 @@ class RoomActor:
     # ------------------------------------------------------------ messages in the room
 
     async def _drain_inbox(self) -> None:
-        """Handle the first waiting message, and tell this actor to handle the next one.
+        """Handle one waiting message, and tell this actor to handle the next one.
 
         Messages are handled one at a time so that changes of the room need not wait for all of
-        them.
+        them. While a question is in work, only the owner's commands are handled.
         """
         services = self._services
         if services.registry.gaps.doubt(self._room_id) is not None:
             return
-        waiting = await services.store.waiting(self._room_id, services.bounds.inbox_batch)
+        waiting = await services.store.waiting(self._room_id, self._inbox.reads)
         if not waiting or not services.gate.live:
             return
         rows = await self._cached_rows()
         if rows.room is not None and rows.chats:
             self._inbox.show_as_read(waiting)
-            self._rows = await self._inbox.answer(waiting, rows, rows.room, rows.chats[0])
+            item = self._inbox.next_of(waiting, rows.chats[0].user_id)
+            if item is None:
+                return
+            self._rows = await self._inbox.answer(item, waiting, rows, rows.room, rows.chats[0])
         elif not await self._unregistered(waiting):
             services.registry.stalled.note(self._room_id, stalled=True)
             return
         services.registry.stalled.note(self._room_id, stalled=False)
-        gap_opened = self._room_id in services.registry.gaps
-        services.tell_room(self._room_id, GapOpened() if gap_opened else InboxWaiting())
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Tell this actor to handle the next message, or to fetch more of the room's gap."""
+        gap_opened = self._room_id in self._services.registry.gaps
+        self._services.tell_room(self._room_id, GapOpened() if gap_opened else InboxWaiting())
 
     async def _unregistered(self, waiting: Sequence[Waiting]) -> bool:
         """Handle messages in a room that the cache does not know as a chat. False: they wait.
@@ -341,17 +356,18 @@ class RoomActor:
         if isinstance(self._verdict, Chat) or _is_undecided(self._verdict):
             return False
         writes: list[Write] = [FinishMessage(item.message.event_id) for item in waiting]
-        message, onboarding, is_notices = waiting[-1].message, None, False
-        if self._verdict == Skipped(SkipReason.DIRECT_CHAT):
+        said = [item.message for item in waiting if item.message.edits is None]
+        onboarding, is_notices = None, False
+        if said and self._verdict == Skipped(SkipReason.DIRECT_CHAT):
             is_notices = await self._services.homeserver.is_server_notices(self._room_id)
             if is_notices:
                 _log.warning("server_notices", room_id=self._room_id, messages=len(waiting))
             else:
-                onboarding = await onboarding_of(waiting[0].message, self._services)
+                onboarding = await onboarding_of(said[0], self._services)
         if onboarding is not None:
             writes.append(PutIntent(onboarding, only_if_new=True))
-        elif not is_notices and self._is_pair and isinstance(self._verdict, Skipped):
-            writes += await way_for(message, self._services)
+        elif said and not is_notices and self._is_pair and isinstance(self._verdict, Skipped):
+            writes += await way_for(said[-1], self._services)
         await self._services.store.commit(writes)
         self._services.deliver(self._room_id)
         if onboarding is not None:

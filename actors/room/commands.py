@@ -1,4 +1,4 @@
-"""The commands of a chat: a handler for each, and the table `COMMANDS` at the end.
+"""The table of a chat's commands, and what all of them have in common.
 
 A handler may run again for the same message, so each of its steps is idempotent. It may raise the
 errors of the homeserver; HomeserverRefused becomes a sentence for the owner.
@@ -8,25 +8,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-import anyio
-
-from actors.chats import ChatManager
-from actors.messages import IntentsWaiting, RoomChanged, owner_address
-from actors.model import ChatContext, Intent, IntentKind, IntentStep, Nonce, RoomId
-from actors.owner.inviting import Inviting
-from actors.port_errors import HomeserverRefused
+from actors.room import chat_commands as chats
+from actors.room import reply_commands as replies
+from actors.room import settings_commands as settings
 from actors.room.asked import Asked, Response
-from actors.rules.access import Entrance, with_ways_in
-from actors.rules.chat_refs import chat_meant, id_meant
 from actors.rules.commands import NAME_LIMIT, Argument, CommandLine
-from actors.rules.room_states import RoomState
-from actors.rules.settlement import DesiredRows
-from actors.services import Services
 from actors.texts import Texts
-from actors.writes import PutIntent
-
-REF_SHOWN: Final = 20
-"""How many characters of an unknown chat id the reply repeats."""
 
 Handler: TypeAlias = Callable[[Asked], Awaitable[Response]]
 HelpLine: TypeAlias = Callable[[Texts], str]
@@ -46,7 +33,7 @@ async def carry_out(line: CommandLine, asked: Asked) -> Response:
     """Call the command's handler, or say that the command is unknown or the name too long."""
     texts, command = asked.texts, _BY_WORD.get(line.word)
     if command is None:
-        return asked.say(texts.unknown_command.format(word=line.word))
+        return asked.say(texts.commands.unknown_command.format(word=line.word))
     argument = command.argument.read(line.rest)
     if command.argument is Argument.NAME and argument and len(argument) > NAME_LIMIT:
         return asked.say(texts.name_too_long.format(limit=NAME_LIMIT, length=len(argument)))
@@ -55,11 +42,11 @@ async def carry_out(line: CommandLine, asked: Asked) -> Response:
 
 def help_text(texts: Texts) -> str:
     """The answer to `!help`."""
-    lines = [command.help_line(texts) for command in COMMANDS if command.help_line]
-    return "\n".join([texts.help_title, *lines])
-
-
-# ------------------------------------------------------------ a handler each
+    lines = [texts.commands.help_title]
+    for title, commands in THEMES:
+        lines += ["", title(texts)]
+        lines += [command.help_line(texts) for command in commands if command.help_line]
+    return "\n".join(lines)
 
 
 async def show_help(asked: Asked) -> Response:
@@ -67,187 +54,38 @@ async def show_help(asked: Asked) -> Response:
     return asked.say(help_text(asked.texts))
 
 
-async def new(asked: Asked) -> Response:
-    """`!new [name]`: write an intent for a chat; the owner's actor creates the room."""
-    owner = asked.desired.room.matrix_user_id
-    intent = Intent(
-        Nonce(f"new.{asked.message.event_id}"),
-        owner,
-        IntentKind.CHAT,
-        IntentStep.WANTED,
-        reply_room=asked.room_id,
-        reply_thread=asked.message.thread,
-        name=asked.argument,
-        asked_at=asked.services.wall_clock(),
-    )
-    return Response(
-        [PutIntent(intent, only_if_new=True)], promised=(owner_address(owner), IntentsWaiting())
-    )
-
-
-async def list_chats(asked: Asked) -> Response:
-    """`!chats`: list the owner's chats."""
-    texts = asked.texts
-    chats, gone = await _chats_of_owner(asked)
-    lines = [
-        (texts.chats_line_archived if chat.is_archived else texts.chats_line).format(
-            chat_id=chat.chat_id, name=chat.name
-        )
-        for chat in chats
-    ]
-    if gone:
-        lines.append(texts.chats_gone.format(count=gone))
-    return asked.say("\n".join([texts.chats_title, *lines]))
-
-
-async def rename(asked: Asked) -> Response:
-    """`!rename <name>`: name the room and the chat."""
-    name = asked.argument
-    if name is None:
-        return asked.say(asked.texts.rename_needs_name)
-    await asked.services.homeserver.set_name(asked.room_id, name)
-    renamed = DesiredRows(
-        replace(asked.desired.room, display_name=name), replace(asked.chat, name=name)
-    )
-    return replace(asked.say(asked.texts.renamed.format(name=name)), desired=renamed)
-
-
-async def archive(asked: Asked) -> Response:
-    """`!archive`: ask the owner to confirm."""
-    texts, chat = asked.texts, asked.chat
-    if chat.is_archived:
-        return asked.say(_about(chat, texts.already_archived))
-    services = asked.services
-    until = anyio.current_time() + services.bounds.confirm_within_s
-    services.registry.questions.ask(asked.room_id, until)
-    return asked.say(_about(chat, texts.archive_confirm))
-
-
-async def yes(asked: Asked) -> Response:
-    """`!yes`: archive the chat, if the owner was asked to confirm that."""
-    if not _answers_question(asked):
-        # A kill after the marker was written loses the question, and the chat is archived already.
-        texts, chat = asked.texts, asked.chat
-        known = _about(chat, texts.already_archived) if chat.is_archived else None
-        return asked.say(known or texts.nothing_to_confirm)
-    await _mark_archived(asked.services, asked.room_id, archived=True)
-    return _with_archived(asked, asked.texts.archived, archived=True)
-
-
-async def no(asked: Asked) -> Response:
-    """`!no`: keep the chat, if the owner was asked to confirm the archiving."""
-    texts = asked.texts
-    return asked.say(texts.archive_kept if _answers_question(asked) else texts.nothing_to_confirm)
-
-
-async def open_chat(asked: Asked) -> Response:
-    """`!open C<n>`: invite the owner to a chat again; an archived chat becomes active."""
-    texts, ref = asked.texts, asked.argument
-    if ref is None:
-        return asked.say(texts.open_needs_id)
-    chat = chat_meant(ref, await _all_chats(asked))
-    if chat is None:
-        shown = id_meant(ref) or ref[:REF_SHOWN]
-        return asked.say(texts.no_such_chat.format(ref=shown))
-    if chat.surface_ref not in await asked.services.homeserver.joined_rooms():
-        asked.services.tell_room(chat.surface_ref, RoomChanged())
-        return asked.say(_about(chat, texts.chat_gone))
-    return await _reopen(asked, chat)
-
-
-async def _reopen(asked: Asked, chat: ChatContext) -> Response:
-    """Invite the owner to a chat again, and take it out of the archive."""
-    texts = asked.texts
-    if chat.is_archived:
-        await _mark_archived(asked.services, chat.surface_ref, archived=False)
-    if chat.surface_ref == asked.room_id:
-        return _with_archived(asked, texts.opened_here, archived=False)
-    owner, link = asked.desired.room.matrix_user_id, asked.services.link_to(chat.surface_ref)
-    outcome = await Inviting(owner, asked.services, asked.room_id).invite(chat.surface_ref)
-    asked.services.registry.invites.forget(owner)
-    if not outcome.refused:
-        text = texts.opened_again if chat.is_archived else texts.opened
-        return asked.say(text.format(name=chat.name, chat_id=chat.chat_id, link=link))
-    opening = _about(chat, texts.opened_again_made if chat.is_archived else texts.opened_made)
-    return asked.say(with_ways_in(opening, [Entrance(chat.name, link, outcome)], texts))
-
-
-async def status(asked: Asked) -> Response:
-    """`!status`: say which chat this is, and how many chats the owner has."""
-    chats, _ = await _chats_of_owner(asked)
-    archived = sum(each.is_archived for each in chats)
-    text = asked.texts.status.format(
-        name=asked.chat.name,
-        chat_id=asked.chat.chat_id,
-        active=len(chats) - archived,
-        archived=archived,
-    )
-    return asked.say(text)
-
-
-# ------------------------------------------------------------ what handlers share
-
-
-async def _all_chats(asked: Asked) -> list[ChatContext]:
-    return await ChatManager(asked.services.store).list_all(asked.desired.room.matrix_user_id)
-
-
-async def _chats_of_owner(asked: Asked) -> tuple[list[ChatContext], int]:
-    """The owner's chats that the bot is in, and the number of the others.
-
-    A room that was purged shows no leave: its actor is told to look.
-    """
-    services = asked.services
-    chats = await _all_chats(asked)
-    joined = await services.homeserver.joined_rooms()
-    gone = [chat for chat in chats if chat.surface_ref not in joined]
-    for chat in gone:
-        if services.states.of(chat.surface_ref) is not RoomState.LEFT:
-            services.tell_room(chat.surface_ref, RoomChanged())
-    return [chat for chat in chats if chat.surface_ref in joined], len(gone)
-
-
-def _answers_question(asked: Asked) -> bool:
-    questions, now = asked.services.registry.questions, anyio.current_time()
-    return questions.takes(asked.room_id, asked.message.event_id, now)
-
-
-async def _mark_archived(services: Services, room_id: RoomId, *, archived: bool) -> None:
-    """Write into the room's marker whether the chat is archived; a rebuild reads it there."""
-    seen = await services.homeserver.read_room(room_id)
-    if seen.marker is None:
-        raise HomeserverRefused(404, "M_NOT_FOUND", "the chat is not set up completely yet")
-    if seen.marker.archived != archived:
-        await services.homeserver.write_marker(room_id, replace(seen.marker, archived=archived))
-
-
-def _with_archived(asked: Asked, text: str, *, archived: bool) -> Response:
-    """Reply about this room's chat, and set in its row whether it is archived."""
-    desired = replace(asked.desired, chat=replace(asked.chat, is_archived=archived))
-    return replace(asked.say(_about(asked.chat, text)), desired=desired)
-
-
-def _about(chat: ChatContext, text: str) -> str:
-    return text.format(name=chat.name, chat_id=chat.chat_id)
-
-
-# ------------------------------------------------------------ the table
-
 # fmt: off
-COMMANDS: Final = (
-    #       word       argument          handler     its line in `!help`
-    Command("new",     Argument.NAME,    new,        lambda it: it.help_new),
-    Command("chats",   Argument.NONE,    list_chats, lambda it: it.help_chats),
-    Command("rename",  Argument.NAME,    rename,     lambda it: it.help_rename),
-    Command("archive", Argument.NONE,    archive,    lambda it: it.help_archive),
-    Command("yes",     Argument.NONE,    yes,        None),
-    Command("no",      Argument.NONE,    no,         None),
-    Command("open",    Argument.CHAT_ID, open_chat,  lambda it: it.help_open),
-    Command("status",  Argument.NONE,    status,     lambda it: it.help_status),
-    Command("help",    Argument.NONE,    show_help,  lambda it: it.help_help),
+_CONVERSATION: Final = (
+    #       word        argument          handler            its line in `!help`
+    Command("stop",     Argument.NONE,    replies.stop,      lambda it: it.commands.help_stop),
+    Command("retry",    Argument.NONE,    replies.retry,     lambda it: it.commands.help_retry),
+    Command("forget",   Argument.NONE,    replies.forget,    lambda it: it.commands.help_forget),
+    Command("usage",    Argument.NONE,    replies.usage,     lambda it: it.commands.help_usage),
+    Command("model",    Argument.LINE,    settings.model,    lambda it: it.commands.help_model),
+    Command("system",   Argument.TEXT,    settings.system,   lambda it: it.commands.help_system),
+    Command("settings", Argument.TEXT,    settings.settings, lambda it: it.commands.help_settings),
+)
+_CHATS: Final = (
+    #       word        argument          handler            its line in `!help`
+    Command("new",      Argument.NAME,    chats.new,         lambda it: it.help_new),
+    Command("chats",    Argument.NONE,    chats.list_chats,  lambda it: it.help_chats),
+    Command("rename",   Argument.NAME,    chats.rename,      lambda it: it.help_rename),
+    Command("archive",  Argument.NONE,    chats.archive,     lambda it: it.help_archive),
+    Command("yes",      Argument.NONE,    chats.yes,         None),
+    Command("no",       Argument.NONE,    chats.no,          None),
+    Command("open",     Argument.CHAT_ID, chats.open_chat,   lambda it: it.help_open),
+    Command("status",   Argument.NONE,    chats.status,      lambda it: it.help_status),
+    Command("help",     Argument.NONE,    show_help,         lambda it: it.commands.help_help),
 )
 # fmt: on
-"""Every command, in the order of `!help`."""
+THEMES: Final[tuple[tuple[HelpLine, tuple[Command, ...]], ...]] = (
+    (lambda it: it.commands.about_conversation, _CONVERSATION),
+    (lambda it: it.commands.about_chats, _CHATS),
+)
+"""All commands in the order of `!help`. Each group has the line that stands above it there."""
+
+COMMANDS: Final = tuple(command for _, commands in THEMES for command in commands)
+"""Every command."""
 
 _BY_WORD: Final = {command.word: command for command in COMMANDS}
 

@@ -1,23 +1,17 @@
-"""Replies to a message in a chat: commands are carried out, the platform replies to other text."""
+"""Replies to a message in a chat: commands are carried out, the platform replies to the rest."""
 
 from dataclasses import dataclass
-from typing import Final
-
-import anyio
 
 from actors.model import ENCRYPTED_TYPE, InboundMessage, RoomId
-from actors.port_errors import HomeserverRefused, PlatformFailed
-from actors.ports import Prompt
+from actors.port_errors import HomeserverRefused
 from actors.room.asked import Asked, Response
 from actors.room.commands import WORDS, carry_out
-from actors.room.quotes import text_replied_to
+from actors.room.edits import about_edit
 from actors.room.unreadable import about_encryption
-from actors.rules.classify import derived_platform_chat_id
 from actors.rules.commands import CommandLine, parse
+from actors.rules.files import TEXT_TYPES, about_unanswered, is_question
 from actors.rules.settlement import DesiredRows
 from actors.services import Services
-
-TEXT_TYPES: Final = frozenset({"m.text", "m.emote"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +22,24 @@ class Conversation:
     services: Services
 
     async def respond(self, message: InboundMessage, desired: DesiredRows) -> Response:
-        """The response to one message. Raises PlatformFailed, and the errors of the homeserver.
+        """The response to one message. Raises the errors of the homeserver.
 
         It may be repeated for the same message, because every step is idempotent.
         """
         asked = Asked(self.room_id, self.services, message, desired)
+        if message.edits is not None:
+            return await about_edit(asked)
         if message.msgtype == ENCRYPTED_TYPE:
             return await about_encryption(asked)
-        if message.msgtype not in TEXT_TYPES:
-            return asked.say(asked.texts.not_text)
-        line = parse(message.body, WORDS) if message.msgtype == "m.text" else None
+        line = _command_in(message)
         if line is not None:
             return await self._run_command(line, asked)
-        if not message.body.strip():
+        capabilities = self.services.platform.capabilities
+        if is_question(message, capabilities):
+            return self._ask_platform(asked)
+        if message.msgtype in TEXT_TYPES and message.file is None:
             return Response()
-        return await self._ask_platform(asked)
+        return asked.say(about_unanswered(message, capabilities, asked.texts))
 
     async def _run_command(self, line: CommandLine, asked: Asked) -> Response:
         """Carry out a command if the chat's owner gave it."""
@@ -55,26 +52,17 @@ class Conversation:
             reason = refusal.message or refusal.errcode
             return asked.say(texts.not_allowed_by_server.format(reason=reason))
 
-    async def _ask_platform(self, asked: Asked) -> Response:
+    def _ask_platform(self, asked: Asked) -> Response:
         """Let the platform reply, unless the chat is archived."""
         if asked.chat.is_archived:
             return asked.say(asked.texts.chat_is_archived.format(chat_id=asked.chat.chat_id))
-        message = asked.message
-        known = asked.desired.room.platform_chat_id
-        conversation = known or derived_platform_chat_id(self.room_id)
-        timeout_s = self.services.bounds.platform_timeout_s
-        done = anyio.Event()
-        self.services.system.background.run(self.services.show_typing, self.room_id, done)
-        try:
-            prompt = Prompt(message.body, await text_replied_to(message, self.services))
-            async with self.services.platform_slots:
-                with anyio.fail_after(timeout_s):
-                    reply = await self.services.platform.reply(
-                        conversation, prompt, message.event_id
-                    )
-        except TimeoutError as error:
-            raise PlatformFailed(f"no answer within {timeout_s:g} s") from error
-        finally:
-            done.set()
-        self.services.failures.platform_answered()
-        return asked.say(reply, notice=False)
+        return Response(question=asked.question())
+
+
+def is_command(message: InboundMessage) -> bool:
+    """Whether a message is a command line, known or not."""
+    return _command_in(message) is not None
+
+
+def _command_in(message: InboundMessage) -> CommandLine | None:
+    return parse(message.body, WORDS) if message.msgtype == "m.text" else None

@@ -1,16 +1,28 @@
-"""The messages of one room: shows them as read, and handles them."""
+"""The messages of one room: shows them as read, handles them, and commits the replies to them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-import anyio
 import structlog
 
-from actors.model import ChatContext, EventId, InboundMessage, RoomId, RoomMeta
-from actors.port_errors import PlatformFailed, PortError, RateLimited
+from actors.model import (
+    ChatContext,
+    EventId,
+    InboundMessage,
+    OutboundMessage,
+    RoomId,
+    RoomMeta,
+    UserId,
+)
+from actors.port_errors import PlatformFailed, PortError
 from actors.ports import Waiting
+from actors.replies.reply import Reply
+from actors.replies.values import Failed
 from actors.room.asked import Asked, Response, reply_message
 from actors.room.audience import Audience
-from actors.room.conversation import Conversation
+from actors.room.conversation import Conversation, is_command
+from actors.room.endings import messages_of, notice_of
+from actors.room.receipts import Receipts
 from actors.rules.classify import RoomRows
 from actors.rules.exchange import Hearing
 from actors.rules.settlement import DesiredRows, repairs_for, rows_of
@@ -30,60 +42,87 @@ class Inbox:
         self._conversation = Conversation(room_id, services)
         self._current: Waiting | None = None
         """The message in handling; after a failure, until the failure is counted."""
-        self._shown: EventId | None = None
-        """The message of the latest read receipt, sent or pending."""
-        self._receipt_pending = False
+        self._in_turn: set[EventId] = set()
+        """Commands and edits that turned out to be questions: they wait for the one in work."""
+        self._receipts = Receipts(room_id, services)
+
+    @property
+    def reads(self) -> int:
+        """How many messages to read: all, if a command may come before the question in work."""
+        bounds = self._services.bounds
+        in_work = self._services.replies.of(self._room_id) is not None
+        return bounds.inbox_room_limit if in_work else bounds.inbox_batch
 
     def show_as_read(self, waiting: Sequence[Waiting]) -> None:
-        """Show all waiting messages as read, with one receipt for the newest."""
-        if self._shown not in {item.message.event_id for item in waiting}:
-            pending, self._shown = self._receipt_pending, waiting[-1].message.event_id
-            self._receipt_pending = True
-            if not pending:
-                self._services.system.background.run(self._mark_read)
+        """Show all waiting messages as read."""
+        self._receipts.show(waiting)
 
-    async def _mark_read(self) -> None:
-        """Send the pending receipt after a moment, so that a quick reply goes first.
+    def next_of(self, waiting: Sequence[Waiting], owner: UserId) -> Waiting | None:
+        """The message to handle now: the first one, or a command of the owner.
 
-        A rate limit is waited out, unless a later receipt is pending by then: that one includes it.
+        While a question is in work, or its answer not committed, only edits and the owner's
+        commands are handled; None if there is none. A reply whose question does not wait any more
+        is dropped.
         """
-        pause_s = self._services.bounds.read_after_s
-        while self._receipt_pending:
-            await anyio.sleep(pause_s)
-            self._receipt_pending = False
-            if self._shown is None:
-                return
-            try:
-                await self._services.homeserver.mark_read(self._room_id, self._shown)
-            except RateLimited as limit:
-                if self._receipt_pending:
-                    return
-                self._receipt_pending, pause_s = True, limit.retry_after_s
-            else:
-                return
+        reply = self._reply_to(waiting)
+        if reply is None:
+            self._in_turn.clear()
+            return waiting[0]
+        for item in waiting:
+            message = item.message
+            is_free = message.event_id not in {reply.question.key, *self._in_turn}
+            is_at_once = message.sender == owner and is_command(message)
+            if is_free and (is_at_once or message.edits is not None):
+                return item
+        return None
+
+    def _reply_to(self, waiting: Iterable[Waiting]) -> Reply | None:
+        """The room's reply, if its question still waits; else the reply is dropped."""
+        replies = self._services.replies
+        reply = replies.of(self._room_id)
+        if reply is None or _waiting_for(reply, waiting) is not None:
+            return reply
+        replies.drop(self._room_id)
+        return None
+
+    # ------------------------------------------------------------ one message
 
     async def answer(
-        self, waiting: Sequence[Waiting], rows: RoomRows, room: RoomMeta, chat: ChatContext
+        self,
+        item: Waiting,
+        waiting: Sequence[Waiting],
+        rows: RoomRows,
+        room: RoomMeta,
+        chat: ChatContext,
     ) -> RoomRows:
-        """Handle the first message, and commit its end together with its response.
+        """Handle one of the waiting messages.
 
-        Returns the rows that the cache holds about the room after that.
+        A question is given to the platform. The end of any other message is committed together with
+        its response. Returns the rows that the cache holds about the room after that.
         """
-        self._current = waiting[0]
-        message = waiting[0].message
+        self._current = item
+        message = item.message
         response = await self._response(message, DesiredRows(room, chat), chat)
-        writes: list[Write] = [FinishMessage(message.event_id), *response.writes]
-        # The outbox sends at once: noting the attempt here saves it a commit before each reply.
-        session = self._services.homeserver.session
-        queued = (write for write in response.writes if isinstance(write, QueueMessage))
-        writes += [MarkTried(write.message.txn_id, session) for write in queued]
+        if response.question is not None:
+            self._current = None
+            if self._services.replies.of(self._room_id) is None:
+                self._services.replies.start(replace(response.question, failed=item.attempts))
+            else:
+                self._in_turn.add(message.event_id)
+            return rows
+        # A command may have stopped the question in work: both end together.
+        stopped = self._services.replies.of(self._room_id)
+        if stopped is not None and (stopped.outcome is None or isinstance(stopped.outcome, Failed)):
+            stopped = None
+        writes = [] if stopped is None else self._end_of(stopped)
+        writes += [FinishMessage(message.event_id), *response.writes]
         if response.desired is not None:
             writes += repairs_for(self._room_id, rows, response.desired)[0]
-        await self._services.store.commit(writes)
-        self._current = None
+        await self._commit(writes)
+        if stopped is not None:
+            self._services.replies.finished(stopped)
         if response.writes:
-            self._audience.note_answer(message, [each.message.event_id for each in waiting[1:]])
-        self._services.deliver(self._room_id)
+            self._note_answer(message, waiting)
         if response.promised is not None:
             self._services.system.tell(*response.promised)
         return rows if response.desired is None else rows_of(response.desired)
@@ -92,6 +131,8 @@ class Inbox:
         self, message: InboundMessage, desired: DesiredRows, chat: ChatContext
     ) -> Response:
         """The response to a message; an empty one if the bot does not answer it."""
+        if message.edits is not None and not await self._answers_edits():
+            return Response()
         hearing, is_first = await self._audience.hear(message, chat)
         if hearing is Hearing.ANSWER:
             return await self._conversation.respond(message, desired)
@@ -100,23 +141,105 @@ class Inbox:
             return asked.say(asked.texts.exchange_paused.format(sender=message.sender))
         return Response()
 
+    async def _answers_edits(self) -> bool:
+        return (await self._services.settings_of_chats.of(self._room_id)).answer_edits
+
+    # ------------------------------------------------------------ the room's reply
+
+    async def settle(self) -> None:
+        """Commit the end of the room's reply, or tell the person that it takes its time."""
+        services = self._services
+        if services.replies.of(self._room_id) is None:
+            return
+        waiting = await services.store.waiting(self._room_id, services.bounds.inbox_room_limit)
+        reply = self._reply_to(waiting)
+        if reply is None:
+            return
+        if reply.outcome is None:
+            await self._tell_delay(reply)
+            return
+        self._current = _waiting_for(reply, waiting)
+        if isinstance(reply.outcome, Failed):
+            await self.note_failure(reply.outcome.error)
+            return
+        await self._commit(self._end_of(reply))
+        services.replies.finished(reply)
+        self._note_answer(reply.question.message, waiting)
+
+    async def _tell_delay(self, reply: Reply) -> None:
+        texts, occasions = self._services.texts.replies, tuple(reply.occasions)
+        if occasions:
+            notices = (notice_of(reply.question, each, texts) for each in occasions)
+            await self._commit([QueueMessage(notice) for notice in notices])
+            del reply.occasions[: len(occasions)]
+
+    def _end_of(self, reply: Reply) -> list[Write]:
+        """The writes that end a question for good."""
+        outcome, services = reply.outcome, self._services
+        if outcome is None or isinstance(outcome, Failed):
+            raise ValueError(outcome)
+        said = messages_of(reply.question, outcome, services.texts.replies, services.formatted)
+        return [FinishMessage(reply.question.key), *map(QueueMessage, said)]
+
     async def note_failure(self, error: Exception) -> None:
         """Count a failed attempt at the present message, unless the homeserver or the store failed.
 
-        After too many attempts the message is dead, and the room is told.
+        After too many attempts the message is dead, and the room is told. Before, a question is
+        asked again.
         """
         waiting, self._current = self._current, None
         blameless = isinstance(error, PortError) and not isinstance(error, PlatformFailed)
         if waiting is None or blameless:
             return
-        event_id = waiting.message.event_id
-        if waiting.attempts + 1 < self._services.bounds.attempts:
-            await self._services.store.commit([CountAttempt(event_id)])
-            return
+        event_id, services = waiting.message.event_id, self._services
+        reply = services.replies.of(self._room_id)
+        if waiting.attempts + 1 >= services.bounds.attempts:
+            await self._give_up(waiting.message)
+        else:
+            await services.store.commit([CountAttempt(event_id)])
+        if reply is not None and reply.question.key == event_id:
+            self._go_on_after(reply, waiting.attempts + 1)
+
+    def _go_on_after(self, failed: Reply, attempts: int) -> None:
+        """Ask a failed question again, unless it is dead. A bug in its end keeps the answer."""
+        replies, is_dead = self._services.replies, attempts >= self._services.bounds.attempts
+        if is_dead or isinstance(failed.outcome, Failed):
+            replies.finished(failed)
+        if not is_dead and isinstance(failed.outcome, Failed):
+            replies.start(replace(failed.question, failed=attempts))
+
+    async def _give_up(self, message: InboundMessage) -> None:
+        event_id = message.event_id
         _log.error("message_dead", room_id=self._room_id, event_id=event_id)
-        gave_up = self._services.texts.gave_up
-        notice = reply_message(waiting.message, f"{event_id}.dead", gave_up, notice=True)
-        await self._services.store.commit(
-            [FinishMessage(event_id, dead=True), QueueMessage(notice)]
+        notice = reply_message(
+            message, f"{event_id}.dead", self._services.texts.gave_up, notice=True
         )
+        await self._commit([FinishMessage(event_id, dead=True), QueueMessage(notice)])
+
+    # ------------------------------------------------------------ commits
+
+    async def _commit(self, writes: Sequence[Write]) -> None:
+        """Commit, and send what is queued."""
+        session = self._services.homeserver.session
+        queued = _queued(writes)
+        # The outbox sends at once: noting the attempt here saves it a commit before each reply.
+        tried = (MarkTried(message.txn_id, session) for message in queued)
+        await self._services.store.commit([*writes, *tried])
+        self._current = None
+        for message in queued:
+            self._services.histories.note_queued(message)
         self._services.deliver(self._room_id)
+
+    def _note_answer(self, message: InboundMessage, waiting: Sequence[Waiting]) -> None:
+        others = [each.message.event_id for each in waiting if each.message is not message]
+        self._audience.note_answer(message, others)
+
+
+def _queued(writes: Iterable[Write]) -> list[OutboundMessage]:
+    return [write.message for write in writes if isinstance(write, QueueMessage)]
+
+
+def _waiting_for(reply: Reply, waiting: Iterable[Waiting]) -> Waiting | None:
+    """The question of a reply, if it still waits."""
+    key = reply.question.key
+    return next((each for each in waiting if each.message.event_id == key), None)

@@ -25,23 +25,32 @@ class Argument(Enum):
     """A name of at most NAME_LIMIT characters. A longer name is refused."""
     CHAT_ID = auto()
     """Text that may be a chat id, converted to upper case."""
+    LINE = auto()
+    """Any text, on one line."""
+    TEXT = auto()
+    """Any text, with its lines and blanks."""
 
     def read(self, rest: str) -> str | None:
-        """The argument in the rest of a line; None if there is none."""
+        """The argument in what follows a command's word; None if nothing visible does."""
+        line = clean_name(rest)
+        if not line:
+            return None
         match self:
             case Argument.NONE:
                 return None
-            case Argument.NAME:
-                return rest or None
+            case Argument.NAME | Argument.LINE:
+                return line
             case Argument.CHAT_ID:
-                return rest.upper() or None
+                return line.upper()
+            case Argument.TEXT:
+                return clean_text(rest)
             case _:
                 assert_never(self)
 
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """A line that starts with `!`: the word in lower case, and the rest on one line.
+    """A message that starts with `!`: the word in lower case, and the rest as it was written.
 
     The word need not be a known command.
     """
@@ -59,6 +68,9 @@ _QUOTED: Final = re.compile(rf"{_BLANK}([`*_\"'«»“”„‘’]+)(.+?)[`*_\"
 _UNPRINTABLE: Final = re.compile(
     "[\x00-\x1f\xad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u3164\uffa0\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]+"
 )
+
+_LINE_END: Final = re.compile("\r\n?|[\x85\u2028\u2029]")
+_CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
 def parse(body: str, known: Collection[str] = ()) -> CommandLine | None:
@@ -82,12 +94,17 @@ def _line(pattern: re.Pattern[str], body: str, known: Collection[str]) -> Comman
     word = unicodedata.normalize("NFKC", without_hidden(found[1])).casefold()
     seen = as_seen(word)
     rest = found[2] if pattern is _COMMAND else None
-    return CommandLine((seen if seen in known else word)[:NAME_LIMIT], clean_name(rest or ""))
+    return CommandLine((seen if seen in known else word)[:NAME_LIMIT], (rest or "").rstrip())
 
 
 def clean_name(text: str) -> str:
     """A name on one line, without control characters and marks that turn the writing direction."""
     return " ".join(_UNPRINTABLE.sub(" ", text).split())
+
+
+def clean_text(text: str) -> str:
+    """A text on any number of lines, without control characters and half surrogate pairs."""
+    return _CONTROLS.sub("", _LINE_END.sub("\n", text)).strip()
 
 
 def display_name(text: str) -> str:

@@ -1,6 +1,6 @@
 """Decides which files a platform is shown, and says why others are left out. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -9,6 +9,7 @@ from typing import Final
 from actors.model import InboundMessage, SharedFile
 from actors.platform import Capabilities
 from actors.port_errors import HomeserverRefused
+from actors.reply_texts import ReplyTexts
 from actors.rules.file_names import is_text_type
 from actors.texts import Texts
 
@@ -36,6 +37,13 @@ class Reason(StrEnum):
     """The homeserver has failed to give the file several times."""
 
 
+class NotSent(StrEnum):
+    """The reasons for which a file of the platform is not shown, besides those of a homeserver."""
+
+    TOO_LARGE = "too_large"
+    TOO_MANY = "too_many"
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A file that was left out. `limit` is in bytes, for one that is too large."""
@@ -57,6 +65,8 @@ def why_left_out(file: SharedFile, capabilities: Capabilities) -> Reason | None:
 
     A text needs no capability: it is shown as part of the question's text.
     """
+    if capabilities.ignores_files:
+        return Reason.TYPE
     if file.encrypted:
         return Reason.ENCRYPTED
     if not file.mxc:
@@ -66,7 +76,7 @@ def why_left_out(file: SharedFile, capabilities: Capabilities) -> Reason | None:
     return Reason.VOICE if file.voice else Reason.TYPE
 
 
-def is_accepted(mime_type: str, accepts: Sequence[str]) -> bool:
+def is_accepted(mime_type: str, accepts: Collection[str]) -> bool:
     """Whether one of the patterns, such as `image/*`, fits a type."""
     return any(fnmatchcase(mime_type, pattern.lower()) for pattern in accepts)
 
@@ -77,7 +87,7 @@ def file_note(file: SharedFile) -> str:
     return f"[{kind if kind in {'image', 'audio', 'video'} else 'file'}: {file.name}]"
 
 
-def about_refusals(refusals: Sequence[Refusal], texts: Texts) -> str:
+def about_refusals(refusals: Sequence[Refusal], texts: ReplyTexts) -> str:
     """What the person is told about files that were left out."""
     lines = (_about(refusal, texts) for refusal in refusals)
     return "\n".join(dict.fromkeys(lines))
@@ -87,19 +97,26 @@ def about_unanswered(message: InboundMessage, capabilities: Capabilities, texts:
     """What the person is told about a message that is no question."""
     file = message.file
     reason = None if file is None else why_left_out(file, capabilities)
-    if file is None or reason is None or (reason is Reason.GONE and not file.mxc):
+    if file is None or reason in {None, Reason.GONE} or capabilities.ignores_files:
         return texts.not_text
-    return _about(Refusal(file, reason), texts)
+    return _about(Refusal(file, reason), texts.replies)
 
 
-def not_sent(name: str, refusal: HomeserverRefused, texts: Texts) -> str:
+def why_not_sent(refusal: HomeserverRefused) -> str:
+    """Why the homeserver does not take a file of the platform."""
+    if refusal.errcode == TOO_LARGE:
+        return NotSent.TOO_LARGE
+    return (refusal.message or refusal.errcode)[:_REASON_CHARS]
+
+
+def not_sent(name: str, reason: str, texts: ReplyTexts) -> str:
     """The line of an answer that stands for a file of the platform that could not be sent."""
-    reason = (
-        texts.file_not_sent_too_large
-        if refusal.errcode == TOO_LARGE
-        else refusal.message or refusal.errcode
-    )
-    return texts.file_not_sent.format(name=name, reason=reason[:_REASON_CHARS])
+    known = {
+        NotSent.TOO_LARGE: texts.file_not_sent_too_large,
+        NotSent.TOO_MANY: texts.file_not_sent_too_many,
+    }
+    said = known.get(NotSent(reason)) if reason in set(NotSent) else reason
+    return texts.file_not_sent.format(name=name, reason=said)
 
 
 def size_text(size: int) -> str:
@@ -108,7 +125,7 @@ def size_text(size: int) -> str:
     return f"{size / unit:.1f}".removesuffix(".0") + f" {name}"
 
 
-def _about(refusal: Refusal, texts: Texts) -> str:
+def _about(refusal: Refusal, texts: ReplyTexts) -> str:
     text = {
         Reason.TYPE: texts.file_type,
         Reason.VOICE: texts.file_voice,

@@ -12,8 +12,8 @@ PART_BYTES: Final = 24 * 1024
 65,536 bytes, and an edit contains its text twice."""
 
 _LEAST_BYTES: Final = PART_BYTES // 8
-"""A part whose HTML does not fit is halved until its body is no larger than this; then its HTML is
-left out."""
+"""A part whose HTML does not fit is made smaller until its body has this size; then HTML is left
+out."""
 
 _NOT_TEXT: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Control characters. No client shows them, and some homeservers refuse them."""
@@ -65,14 +65,15 @@ def _first_part(
     text: str, render: Render, size: int, *, continues: bool
 ) -> tuple[Formatted, str, int]:
     """The first part of a text, the text that is left, and the bytes that the body could have."""
-    while size >= _LEAST_BYTES:
+    while True:
         head, rest = cut(text, size)
         part = Formatted(head, render(head, continues))
         if _bytes(part) <= PART_BYTES:
             return part, rest, size
-        size //= 2
-    head, rest = cut(text, PART_BYTES)
-    return Formatted(head), rest, _LEAST_BYTES
+        if size == _LEAST_BYTES:
+            return Formatted(head), rest, size
+        expected = size * PART_BYTES * 15 // 16 // _bytes(part)
+        size = max(_LEAST_BYTES, min(expected, size * 3 // 4))
 
 
 def _bytes(part: Formatted) -> int:

@@ -140,14 +140,8 @@ def last_question(talk: Talk, thread: EventId | None) -> tuple[Said | None, bool
 
 
 def tokens_in(timeline: Timeline) -> tuple[TokensUsed, ...]:
-    """The tokens of all answers in a timeline, for each model."""
-    spent: dict[str, TokensUsed] = {}
-    for used in (said.tokens for said in timeline.messages()):
-        if used is not None:
-            before = spent.get(used.model, TokensUsed(used.model, 0, 0))
-            prompt, completion = before.prompt + used.prompt, before.completion + used.completion
-            spent[used.model] = TokensUsed(used.model, prompt, completion)
-    return tuple(spent.values())
+    """The tokens of each answer in a timeline, the oldest first."""
+    return tuple(said.tokens for said in timeline.messages() if said.tokens is not None)
 
 
 def _named(message: InboundMessage) -> EventId:

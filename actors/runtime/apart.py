@@ -14,6 +14,8 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
+from actors.runtime.boundary import attempt
+
 
 class TasksApart:
     """The tasks of one owner, which calls `enter` and `leave` in the same task."""
@@ -64,6 +66,31 @@ class TasksApart:
             self._owner.cancel()
         finally:
             self._ended.set()
+
+
+async def call_apart(
+    work: Callable[[], Awaitable[None]], *, within_s: float, leave_within_s: float
+) -> BaseException | None:
+    """Await some work for so many seconds, and return its failure; a TimeoutError for no answer.
+
+    Work that does not end when it is cancelled is left behind after `leave_within_s`.
+    """
+    apart, over = TasksApart(), anyio.Event()
+    failure: BaseException | None = TimeoutError(f"no answer within {within_s:g} s")
+
+    async def run() -> None:
+        nonlocal failure
+        failure = await attempt(work)
+        over.set()
+
+    tasks = await apart.enter()
+    tasks.start_soon(run)
+    try:
+        with anyio.move_on_after(within_s):
+            await over.wait()
+    finally:
+        await apart.leave(leave_within_s, (None, None, None))
+    return failure
 
 
 def _is_end(failure: BaseException) -> bool:

@@ -3,7 +3,8 @@
 Homeservers without authenticated media know only the older paths.
 """
 
-from typing import Final
+from collections.abc import Awaitable
+from typing import Final, TypeVar
 from urllib.parse import quote, urlencode
 
 from actors.model import SharedFile
@@ -24,6 +25,8 @@ _UPLOAD: Final = "/_matrix/media/v3/upload"
 _PICTURE: Final = urlencode({"width": 800, "height": 600, "method": "scale"})
 _UNRECOGNIZED: Final = "M_UNRECOGNIZED"
 
+A = TypeVar("A")
+
 
 class Media:
     """The files of the homeserver, over HTTP."""
@@ -41,33 +44,38 @@ class Media:
         """
         if not is_mxc(file.mxc):
             raise HomeserverRefused(404, "M_NOT_FOUND", "the file has no valid address")
-        try:
-            data = await self._small(file.mxc, limit) if picture else None
-            if data is None:
-                data = await self._whole(file, limit)
-        except RefusedForNow:
-            raise
-        except HomeserverUnavailable as error:
-            await self._blame_file(error)
-            raise
+        data = await self._blaming_file(self._data(file, limit, picture=picture))
         return File(file.name, type_of(data, file.mime_type), data)
 
     async def upload(self, file: File) -> SharedFile:
-        """Upload a file. HomeserverRefused with M_TOO_LARGE if it has too many bytes."""
+        """Upload a file. HomeserverRefused with M_TOO_LARGE if it has too many bytes.
+
+        RefusedUnclearly if the homeserver answers, but fails to take this file: a proxy in front of
+        it may hang up on one that is too large.
+        """
         size, largest = len(file.data), await self._largest_upload()
         if size > largest:
             raise HomeserverRefused(413, "M_TOO_LARGE", f"more than {largest} bytes")
-        path = f"{_UPLOAD}?{urlencode({'filename': file.name})}"
-        body = Payload(file.data, file.mime_type)
-        timeout_s = self._http.bounds.media_s
         try:
-            answer = await self._http.request("POST", path, Uploaded, body, timeout_s=timeout_s)
+            mxc = await self._blaming_file(self._sent(file))
         except HomeserverRefused:
             self._largest = None
             raise
+        return SharedFile(mxc, file.name, file.mime_type, size)
+
+    async def _sent(self, file: File) -> str:
+        """Upload a file and return its address."""
+        path = f"{_UPLOAD}?{urlencode({'filename': file.name})}"
+        body = Payload(file.data, file.mime_type)
+        timeout_s = self._http.bounds.media_s
+        answer = await self._http.request("POST", path, Uploaded, body, timeout_s=timeout_s)
         if not is_mxc(answer.content_uri):
             raise HomeserverUnavailable("200 to an upload without a valid address")
-        return SharedFile(answer.content_uri, file.name, file.mime_type, size)
+        return answer.content_uri
+
+    async def _data(self, file: SharedFile, limit: int, *, picture: bool) -> bytes:
+        small = await self._small(file.mxc, limit) if picture else None
+        return await self._whole(file, limit) if small is None else small
 
     async def _small(self, mxc: str, limit: int) -> bytes | None:
         """A small version of a picture; None if there is none."""
@@ -92,13 +100,19 @@ class Media:
                 raise
         return await self._http.download(older, limit=limit, timeout_s=timeout_s)
 
-    async def _blame_file(self, error: HomeserverUnavailable) -> None:
-        """Raise RefusedUnclearly if the homeserver answers other requests: the file is to blame.
+    async def _blaming_file(self, request: Awaitable[A]) -> A:
+        """The answer to a request about a file.
 
-        It may be kept by another homeserver, which is gone.
+        RefusedUnclearly if the homeserver fails to answer it, but answers another one: then the
+        file is to blame. It may be kept by another homeserver, which is gone.
         """
-        await self._http.request("GET", WHOAMI, WhoAmI)
-        raise RefusedUnclearly(502, "M_UNKNOWN", str(error)) from error
+        try:
+            return await request
+        except RefusedForNow:
+            raise
+        except HomeserverUnavailable as error:
+            await self._http.request("GET", WHOAMI, WhoAmI)
+            raise RefusedUnclearly(502, "M_UNKNOWN", str(error)) from error
 
     async def _largest_upload(self) -> int:
         if self._largest is None:

@@ -1,8 +1,8 @@
 """The chat platforms that answer messages.
 
-- `discreet`: wraps any platform, so that no secret is in its errors and notes.
+- `discreet`, `unsaid`: wrap any platform, so that its errors have neither secrets nor messages.
 - `echo`: repeats each message; the default.
-- `guarded`: wraps any platform, so that only a text or PlatformFailed comes out.
+- `openai`: servers that speak OpenAI's Chat Completions API.
 - `simple`: the helper for platforms with a single method.
 - `webhook`: asks a receiver that other people write.
 - `contract`: the tests that every platform passes; plugins import it.

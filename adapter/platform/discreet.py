@@ -1,17 +1,23 @@
-"""A wrapper that removes secrets from what a platform says about itself.
+"""A wrapper that removes secrets and messages from what a platform says about itself.
 
-Servers repeat the key that they refuse, and the texts of a platform's errors go to rooms, to the
-journal, to the status and to the log. Answers are left as they are.
+Servers repeat the key that they refuse, and the conversation that they cannot read; the texts of a
+platform's errors go to the journal, to the status, to the log and to rooms. Answers are left as
+they are.
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
-from typing import cast
+from functools import partial
+from typing import Final, cast
 
 from actors.model import PlatformChatId
-from actors.platform import Ask, Capabilities, Delta, Platform
-from actors.port_errors import PlatformFailed
+from actors.platform import Ask, Capabilities, Delta, Platform, Text
+from actors.port_errors import PlatformFailed, PlatformRefused
+from adapter.platform.unsaid import without_messages
+
+SHOWN: Final = 1_000
+"""The text of an error is cut to so many characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +37,29 @@ class DiscreetPlatform:
         return replace(can, notes=tuple(map(self.hide, can.notes))) if can.notes else can
 
     def answer(self, ask: Ask) -> AsyncGenerator[Delta, None]:
-        """The platform's answer. Its errors have no secrets in them."""
+        """The platform's answer. Its errors have neither secrets nor messages in them."""
         answer: object = self.inner.answer(ask)
         if isinstance(answer, AsyncGenerator):
-            return self._discreetly(answer)
+            return self._discreetly(ask, answer)
         # An odd platform returns something else, which the caller judges.
         return cast("AsyncGenerator[Delta, None]", answer)
 
-    async def _discreetly(self, answer: AsyncGenerator[Delta, None]) -> AsyncGenerator[Delta, None]:
-        with self._errors():
+    async def _discreetly(
+        self, ask: Ask, answer: AsyncGenerator[Delta, None]
+    ) -> AsyncGenerator[Delta, None]:
+        so_far: list[str] = []
+        try:
             async with aclosing(answer):
                 async for delta in answer:
+                    if isinstance(delta, Text):
+                        so_far.append(delta.text)
                     yield delta
+        except PlatformRefused as refusal:  # the person reads it, in the conversation's own room
+            raise _discreet(refusal, self._shown) from refusal.__cause__
+        except Exception as error:  # noqa: BLE001  a platform may raise anything
+            messages = (*_messages(ask), "".join(so_far))
+            hide = partial(without_messages, messages=messages)
+            raise _discreet(_discreet(error, self._shown), hide) from error.__cause__
 
     async def check(self) -> None:
         """Return if the platform answers. Its errors have no secrets in them."""
@@ -60,24 +77,31 @@ class DiscreetPlatform:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Remove secrets from the errors of the context."""
         try:
             yield
-        except Exception as error:  # noqa: BLE001  a platform may raise anything, with a secret in it
-            raise self._discreet(error) from error.__cause__
+        except Exception as error:  # noqa: BLE001  a platform may raise anything
+            raise _discreet(error, self._shown) from error.__cause__
 
-    def _discreet(self, error: Exception) -> Exception:
-        """The error without secrets; another one if it keeps its text to itself."""
-        if isinstance(error, ExceptionGroup):
-            inner = [self._discreet(each) for each in error.exceptions]
-            return ExceptionGroup(self.hide(error.message), inner)
-        error.args = tuple(map(self._hidden, error.args))
-        for name, value in vars(error).items():
-            vars(error)[name] = self._hidden(value)
-        text = str(error)
-        if self.hide(text) == text:
-            return error
-        return PlatformFailed(self.hide(f"{type(error).__name__}: {text}"))
+    def _shown(self, text: str) -> str:
+        hidden = self.hide(text)
+        return hidden if len(hidden) <= SHOWN else f"{hidden[: SHOWN - 1]}…"
 
-    def _hidden(self, value: object) -> object:
-        return self.hide(value) if isinstance(value, str) else value
+
+def _messages(ask: Ask) -> Iterator[str]:
+    yield ask.system or ""
+    for turn in ask.turns:
+        yield from (turn.text, turn.quoted)
+
+
+def _discreet(error: Exception, hide: Callable[[str], str]) -> Exception:
+    """The error without what `hide` removes; another one if it keeps its text to itself."""
+    if isinstance(error, ExceptionGroup):
+        inner = [_discreet(each, hide) for each in error.exceptions]
+        return ExceptionGroup(hide(error.message), inner)
+    error.args = tuple(hide(each) if isinstance(each, str) else each for each in error.args)
+    for name, value in vars(error).items():
+        vars(error)[name] = hide(value) if isinstance(value, str) else value
+    text = str(error)
+    if hide(text) == text:
+        return error
+    return PlatformFailed(hide(f"{type(error).__name__}: {text}"))

@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 from actors.bounds import Bounds
 from actors.encryption import ROW as ENCRYPTION_ROW
-from actors.platform import Platform
 from actors.port_errors import CredentialsRefused, PortError, RateLimited, RefusedForNow
 from actors.ports import Homeserver
 from adapter.matrix.gateway import Gateway
@@ -17,8 +16,9 @@ from adapter.sqlite.opening import copy_database
 from supervisor.app.findings import ENCRYPTED_LAST, Finding, check_homeserver, check_paths
 from supervisor.app.gateway import open_gateway, proxy_of
 from supervisor.app.platform_check import check_platform
+from supervisor.app.platforms import platform_of
 from supervisor.serving.refusals import refusal_in
-from supervisor.settings import Settings, SettingsRefused
+from supervisor.settings import Settings
 
 
 def _show_nothing(seconds: int) -> None:
@@ -51,13 +51,9 @@ async def check(
         tell(finding)
     for finding in await _check_account(settings) if server.ok else ():
         tell(finding)
-    make = partial(_platform_of, settings)
+    make = partial(platform_of, settings, bounds)
     for finding in await check_platform(settings.platform, make, progress, bounds):
         tell(finding)
-
-
-def _platform_of(settings: Settings) -> Platform:
-    raise SettingsRefused(f"BOT_PLATFORM: {settings.platform} cannot be made")
 
 
 async def _remembered(settings: Settings) -> tuple[Finding, ...]:

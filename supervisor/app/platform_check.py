@@ -31,7 +31,6 @@ ECHO: Final = "echo"
 LISTED: Final = 20
 """This many models are named."""
 _LOOK_S: Final = 0.05
-_CLOSE_S: Final = 5.0
 _WAITS: Final = "the bot itself would wait, and answer everything when the platform is back"
 _ONLY_REPEATS: Final = Finding(
     ok=True,
@@ -55,7 +54,7 @@ async def check_platform(
         await asked.wait_showing(progress)
     if not asked.outcome.done():
         return [_silent(name, bounds.check_within_s)]
-    await asked.wait_for_close()
+    await asked.wait_for_close(bounds.platform_close_s)
     try:
         return _about(name, asked.outcome.result())
     except BaseException as error:  # noqa: BLE001  a plugin may raise anything, SystemExit included
@@ -82,9 +81,9 @@ class _Asked:
                 shown += 1
                 progress(round(shown - began))
 
-    async def wait_for_close(self) -> None:
-        """Wait until the platform is closed, for a few seconds at most."""
-        await anyio.to_thread.run_sync(self._thread.join, _CLOSE_S)
+    async def wait_for_close(self, within_s: float) -> None:
+        """Wait until the platform is closed, for this time at most."""
+        await anyio.to_thread.run_sync(self._thread.join, within_s)
 
     def _run(self) -> None:
         try:

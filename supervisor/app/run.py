@@ -12,7 +12,7 @@ from contextlib import (
     nullcontext,
     suppress,
 )
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -26,15 +26,13 @@ import structlog
 
 from actors.bounds import Bounds
 from actors.chats import ChatManager
+from actors.platform import Platform
 from actors.port_errors import PortError, StoreUnavailable
-from actors.ports import Platform
 from actors.rules.report import ReconcileReport
 from actors.runtime.transition_log import TransitionLog
 from actors.texts import LOCALES
 from adapter.matrix.formatting import formatted_parts
 from adapter.matrix.reconcile import reconcile_matrix_state
-from adapter.platform.echo import EchoPlatform
-from adapter.platform.guarded import GuardedPlatform
 from adapter.sqlite.clean_shutdown import record_clean_shutdown, take_clean_shutdown_record
 from adapter.sqlite.inline import InlineStore
 from adapter.sqlite.journal import SqliteJournal, read_journal
@@ -42,6 +40,7 @@ from adapter.sqlite.opening import copy_database
 from adapter.sqlite.store import SqliteStore
 from supervisor.app.ending import StopSignals, end_process_within
 from supervisor.app.gateway import gateway_for, open_gateway, proxy_of
+from supervisor.app.platforms import platform_of
 from supervisor.app.status import Observer
 from supervisor.current import Stopped
 from supervisor.lifecycle import MACHINE, Trigger
@@ -60,7 +59,6 @@ EXIT_STOPPED: Final = 0
 EXIT_BUG: Final = 70
 EXIT_LOCKED: Final = 75
 EXIT_REFUSED: Final = 78
-PLATFORMS: Final[Mapping[str, Callable[[], Platform]]] = {"echo": EchoPlatform}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +66,15 @@ class Parts:
     """The parts that tests may replace."""
 
     bounds: Bounds = Bounds()
-    platforms: Mapping[str, Callable[[], Platform]] = field(default_factory=lambda: PLATFORMS)
+    platforms: Mapping[str, Callable[[], Platform]] = field(default_factory=dict)
+    """Platforms by name, in place of those that BOT_PLATFORM means otherwise."""
     end_within: Callable[[float, int], None] = end_process_within
     """Called at the very end with seconds and the exit code."""
+
+    def platform_for(self, settings: Settings) -> Platform:
+        """Make the platform that the settings name. Raises SettingsRefused if that fails."""
+        made = self.platforms.get(settings.platform)
+        return made() if made else platform_of(settings, self.bounds)
 
 
 async def run_bot(settings: Settings, lock: InstanceLock, parts: Parts = Parts()) -> int:
@@ -79,6 +83,7 @@ async def run_bot(settings: Settings, lock: InstanceLock, parts: Parts = Parts()
     Raises InstanceLocked if another process has taken over the store folder. The process ends soon
     after the return, whatever is left behind in it.
     """
+    parts = replace(parts, bounds=settings.bounded(parts.bounds))
     code = EXIT_BUG
     try:
         code = await _run(settings, lock, parts)
@@ -144,7 +149,7 @@ async def _run_once(
             watchers.start_soon(_watch_lock, lock, supervisor, parts.bounds.look_at_lock_s)
             async with observer.watching(boot, bot, supervisor):
                 last = await supervisor.run()
-            stuck = await bot.system.stop(parts.bounds.stop_within_s)
+            stuck = await bot.stop(parts.bounds.stop_within_s)
             if stuck:
                 _log.error("stuck", actors=[address.name for address in stuck])
             await transitions.flush()
@@ -172,6 +177,7 @@ async def _bot(
     settings: Settings, boot: str, observer: Observer, parts: Parts
 ) -> AsyncIterator[tuple[Bot, TransitionLog, SqliteStore]]:
     gateway = gateway_for(settings, meter=observer.meter, bounds=parts.bounds)
+    platform = parts.platform_for(settings)
     if (proxy := proxy_of(settings)) is not None:
         _log.info("proxy_used", proxy=proxy.address)
     try:
@@ -196,7 +202,7 @@ async def _bot(
             bot = assemble(
                 gateway,
                 store,
-                GuardedPlatform(parts.platforms[settings.platform]()),
+                platform,
                 transitions,
                 allows=settings.allows,
                 answers=settings.answers,
@@ -210,6 +216,7 @@ async def _bot(
             async with bot.system:
                 yield bot, transitions, store
     finally:
+        await platform.close()
         await gateway.close()
 
 

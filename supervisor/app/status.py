@@ -179,13 +179,13 @@ class Observer:
 
     def _platform(self, bot: Bot) -> PlatformSeen:
         services = bot.services
-        slots = services.platform_slots.statistics()
+        running, waiting = services.replies.counts()
         return platform_seen(
             self.settings.platform,
             services.platform_health,
             self.meter,
-            running=slots.borrowed_tokens,
-            waiting=slots.tasks_waiting,
+            running=running,
+            waiting=waiting,
             at=rfc3339,
             hide=Redactor(self.settings.secrets).text,
         )

@@ -10,7 +10,6 @@ import typer
 from supervisor.commands.invocation import ExitCode, configure
 from supervisor.lifecycle import MACHINE, State
 from supervisor.lock import running_since
-from supervisor.settings import load_settings
 from supervisor.text.console import console, harmless, print_marked
 
 if TYPE_CHECKING:
@@ -35,7 +34,9 @@ def check() -> None:
     Example:
       surfaces-bot check
     """
-    settings = load_settings()
+    from supervisor.app.platforms import load_settings_and_platform
+
+    settings = load_settings_and_platform()
     from supervisor.app.check import check as look
     from supervisor.app.findings import Finding
     from supervisor.logging import Redactor

@@ -39,10 +39,11 @@ def configure(settings: LocalSettings, *, level: LogLevel = "WARNING") -> None:
     Its default keeps log lines out of the output of a command that prints.
     """
     given = "log_level" in settings.model_fields_set
+    chosen = settings.chosen_platform if isinstance(settings, Settings) else None
     configure_logging(
         log_format=settings.log_format,
         level=settings.log_level if given else level,
         secrets=settings.secrets if isinstance(settings, Settings) else (),
     )
-    for hint in hints():
+    for hint in hints(chosen.variables, chosen.prefix) if chosen else hints():
         _log.warning("setting_unknown", hint=hint)

@@ -14,7 +14,6 @@ import typer
 from supervisor.commands.invocation import configure
 from supervisor.loading import loading
 from supervisor.lock import instance_lock
-from supervisor.settings import load_settings
 
 
 def _exit_while_loading(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -34,7 +33,9 @@ def run() -> None:
       LOG_FORMAT=json surfaces-bot run
     """
     signal.signal(signal.SIGTERM, _exit_while_loading)
-    settings = load_settings()
+    from supervisor.app.platforms import load_settings_and_platform
+
+    settings = load_settings_and_platform()
     with loading():
         from supervisor.app.run import run_bot
 

@@ -90,6 +90,7 @@ class BotActivities:
         if self._delta is not None:
             changed = _count(len(self._delta.rooms), "room") if self._delta.rooms else "no room"
             return f"{changed} changed since the stored position"
+        self.services.histories.drop_all()
         self._hydration = hydration = await self.services.homeserver.hydrate()
         if hydration.malformed:
             places = hydration.malformed_at
@@ -218,6 +219,7 @@ class BotActivities:
             self.services.registry.put_off.clear()
             system.outage_is_over()
             self.services.upkeep.outage_is_over()
+        self.services.replies.outage_is_over()
         try:
             with anyio.CancelScope() as self._serving:
                 # The news may make waiting messages void.

@@ -9,14 +9,16 @@ import anyio
 from actors import assembly
 from actors.bounds import Bounds
 from actors.gate import Gate
-from actors.messages import RoomChanged
+from actors.messages import RoomChanged, room_address
 from actors.meter import Meter
 from actors.model import Instance, UserId
-from actors.ports import Homeserver, Ids, Platform, StateStore
+from actors.platform import Platform
+from actors.ports import Homeserver, Ids, StateStore
 from actors.registry import Registry
 from actors.rules.addressing import Answers
 from actors.rules.formatting import Formatter, plain_parts
 from actors.runtime.background import Background
+from actors.runtime.letters import Address
 from actors.runtime.system import ActorSystem
 from actors.runtime.transition_log import TransitionLog
 from actors.services import Services
@@ -42,6 +44,20 @@ class Bot:
     def system(self) -> ActorSystem:
         """The actors."""
         return self.services.system
+
+    async def stop(self, within_s: float) -> tuple[Address, ...]:
+        """Handle nothing new, and wait up to `within_s` seconds for what is under way.
+
+        Replies that the platform works on may end, and are committed. Returns the actors that are
+        still busy then, and the rooms whose reply did not end.
+        """
+        began = anyio.current_time()
+        late = await self.services.replies.stop_all(within_s)
+        left_s = max(within_s - (anyio.current_time() - began), 0.0)
+        with anyio.move_on_after(left_s):
+            await self.system.handled()
+        busy = await self.system.stop(max(within_s - (anyio.current_time() - began), 0.0))
+        return tuple(dict.fromkeys((*map(room_address, late), *busy)))
 
 
 def assemble(

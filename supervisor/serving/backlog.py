@@ -39,6 +39,7 @@ class Backlog:
         """Whether the messages of a room wait for nothing but their turn."""
         registry = self.services.registry
         held = room_id in registry.gaps or room_id in registry.stalled
+        held |= self.services.replies.waits(room_id)
         return not held and not self.services.system.is_failing(room_address(room_id))
 
     def pause(self) -> None:

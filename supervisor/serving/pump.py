@@ -10,12 +10,13 @@ import structlog
 
 from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomChanged, RoomLeft
 from actors.meter import Meter
-from actors.model import Intent, IntentKind, IntentStep, Invite, Nonce, RoomId
+from actors.model import EventId, Intent, IntentKind, IntentStep, Invite, Nonce, RoomId
 from actors.port_errors import HomeserverUnavailable, RateLimited
 from actors.ports import Gap, RoomDelta, SyncDelta
 from actors.reading import accepting, fetch_gap, worth_accepting
+from actors.said import Redacted
 from actors.services import Services
-from actors.writes import PutIntent, SavePosition, Write, drop_queued
+from actors.writes import FinishMessage, PutIntent, SavePosition, Write, drop_queued
 from supervisor.serving.backlog import Backlog
 from supervisor.serving.outbox import Outbox
 from supervisor.serving.second_instance import SecondInstanceDetector
@@ -74,6 +75,8 @@ class Pump:
         """Wait briefly for fast replies before reading further."""
         with anyio.move_on_after(self.services.bounds.answers_first_s):
             await self.services.system.handled()
+            await self.services.replies.all_ended()
+            await self.services.system.handled()
             await self.outbox.wait_until_tried()
 
     async def _pause_while_inbox_full(self, regularly: Callable[[], Awaitable[None]]) -> None:
@@ -111,6 +114,7 @@ class Pump:
         await self.services.store.commit([*writes, SavePosition(delta.next_batch)])
         if delta.instance is not None:
             self.detector.observe(delta.instance)
+        self._note_said(delta)
         self._tell_rooms([room for room, _ in filled], already_read)
         for gap in opened:
             self.services.tell_room(gap.room_id, GapOpened())
@@ -120,6 +124,18 @@ class Pump:
             self.services.tell_owner(invite.inviter, IntentsWaiting())
         for room_id in delta.left:
             self.services.tell_room(room_id, RoomLeft())
+
+    def _note_said(self, delta: SyncDelta) -> None:
+        """Bring the histories up to date; a reply to a redacted question ends."""
+        histories, replies = self.services.histories, self.services.replies
+        for room_id in delta.left:
+            histories.drop(room_id)
+        for room in delta.rooms:
+            if room.gap_from is not None:
+                histories.drop(room.room_id)
+            histories.note(room)
+            for event_id in _redacted_in(room):
+                replies.redacted(room.room_id, event_id)
 
     def _tell_rooms(self, rooms: Sequence[RoomDelta], already_read: Collection[RoomId]) -> None:
         """Notify the actors of joined rooms; replacements are expected before any invite to one."""
@@ -202,7 +218,13 @@ def _writes_for(delta: SyncDelta, filled: Sequence[tuple[RoomDelta, bool]]) -> l
     ]
     for room, _ in filled:
         writes += accepting(room.messages, room.answered)
+    # A question that was redacted while it waits is not asked any more.
+    writes += [FinishMessage(event_id) for room in delta.rooms for event_id in _redacted_in(room)]
     return writes
+
+
+def _redacted_in(room: RoomDelta) -> list[EventId]:
+    return [each.event_id for each in room.said if isinstance(each, Redacted)]
 
 
 def invites_at(invites: Iterable[Invite], now: float) -> list[tuple[Invite, float]]:

@@ -17,13 +17,12 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from actors.meter import Meter
+from actors.meter import REPLY_OUTCOMES, TOKEN_KINDS, Meter
 from actors.platform_health import PlatformState
 from actors.rules.room_states import RoomTrigger
 from actors.runtime.counting import Histogram
 from supervisor.lifecycle import State
 from supervisor.status.history import History
-from supervisor.status.platform import OUTCOMES, TOKEN_KINDS
 from supervisor.status.snapshot import Snapshot
 
 _PREFIX: Final = "surfaces_bot"
@@ -127,8 +126,10 @@ class BotCollector(Collector):
         )
         running, waiting = (None, None) if seen is None else (seen.running, seen.waiting)
         yield _single("replies_running", "Replies in work.", running)
-        yield _single("replies_waiting", "Replies that wait for a place.", waiting)
-        outcomes = (((outcome,), meter.replies[outcome]) for outcome in OUTCOMES)
+        yield _single(
+            "replies_waiting", "Replies that wait for a place or for the platform.", waiting
+        )
+        outcomes = (((outcome,), meter.replies[outcome]) for outcome in REPLY_OUTCOMES)
         yield _counter("replies", "Ended replies, and attempts to retry.", ("state",), outcomes)
         yield _histogram(
             "first_token", "Time for the platform to begin a reply.", meter.first_token

@@ -3,14 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from actors.meter import Meter
+from actors.meter import REPLY_OUTCOMES, TOKEN_KINDS, Meter
 from actors.platform_health import PlatformHealth, PlatformState
 from supervisor.status.snapshot import PlatformSeen
 
-OUTCOMES: Final = ("done", "stopped", "refused", "failed", "retried")
-"""The outcomes of replies that `Meter.replies` counts."""
-TOKEN_KINDS: Final = ("prompt", "completion")
-"""The kinds of tokens that `Meter.tokens` counts."""
 REMEDIES: Final[Mapping[PlatformState, str]] = {
     PlatformState.WELL: "",
     PlatformState.BUSY: (
@@ -52,7 +48,7 @@ def platform_seen(
         remedy=REMEDIES[health.state],
         running=running,
         waiting=waiting,
-        replies={outcome: meter.replies[outcome] for outcome in OUTCOMES},
+        replies={outcome: meter.replies[outcome] for outcome in REPLY_OUTCOMES},
         first_token_s=meter.first_token.quantile_s(_MEDIAN),
         reply_s=meter.reply.quantile_s(_MEDIAN),
         tokens={kind: meter.tokens[kind] for kind in TOKEN_KINDS},

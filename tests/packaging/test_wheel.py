@@ -1,14 +1,10 @@
-"""The wheel, as it is built, and as it runs in an environment that has nothing of the source tree.
-
-The environment is made from the lock file, by the tool that `make setup` uses.
-"""
+"""The wheel, as it is built, and as it runs in an environment without the source tree."""
 
 import os
 import re
 import subprocess
-import sys
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from email import message_from_bytes
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeAlias
@@ -16,51 +12,20 @@ from typing import Final, TypeAlias
 import pytest
 
 from demo.synapse import free_port
+from tests.packaging.conftest import ROOT, new_environment
 
 pytestmark = pytest.mark.slow
 
-ROOT: Final = Path(__file__).parents[2]
-UV: Final = ROOT / ".tools/bin/uv"
 PACKAGES: Final = ("actors", "adapter", "supervisor")
-BUILD_LIMIT_S: Final = 120
 COMMAND_LIMIT_S: Final = 60
 
 Run: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def make(*command: str | Path, environment: Mapping[str, str] = {}) -> None:
-    """Run a step of the installation. What it says is in the failure."""
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=BUILD_LIMIT_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
-    make(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder)
-    (built,) = folder.iterdir()
-    return built
-
-
 @pytest.fixture(scope="module")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the programs of an environment that has the wheel and what it requires."""
-    folder = tmp_path_factory.mktemp("installed") / "venv"
-    make(UV, "venv", "--quiet", "--python", sys.executable, folder)
-    here = {"VIRTUAL_ENV": str(folder)}
-    lock = ROOT / "requirements.lock"
-    make(UV, "pip", "sync", "--quiet", "--require-hashes", lock, environment=here)
-    make(UV, "pip", "install", "--quiet", "--no-deps", "--offline", wheel, environment=here)
-    return folder / "bin"
+    return new_environment(tmp_path_factory.mktemp("installed") / "venv", wheel)
 
 
 @pytest.fixture

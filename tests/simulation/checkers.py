@@ -20,6 +20,7 @@ from supervisor.lifecycle import LIFECYCLE, MACHINE, State, Trigger
 from tests.simulation.events import Event
 from tests.simulation.server import SimulatedServer
 from tests.simulation.story import Story
+from tests.simulation.talk import Talk
 
 WRITES: Final = frozenset({
     "create_room", "write_marker", "set_name", "link", "unlink", "join", "leave", "forget",
@@ -85,12 +86,10 @@ class Checkers:
         self._busy: set[Address] = set()
         self._loss_expected = False
         self._said: dict[str, EventId] = {}
-        self._last_answered: defaultdict[RoomId, int] = defaultdict(int)
         self._positions: dict[EventId, int] = {}
-        self._threads: dict[EventId, object] = {}
         self._chat_ids: dict[tuple[str, str], RoomId] = {}
         self._intents: dict[str, RoomId] = {}
-        self._conversations: dict[RoomId, PlatformChatId] = {}
+        self._talk = Talk()
         self.waiting: Callable[[], dict[RoomId, int]] = dict
         """Returns the number of messages that wait in the inbox, by room."""
         self.is_well: Callable[[RoomId], bool] = lambda _: True
@@ -194,10 +193,13 @@ class Checkers:
         return state is State.LIVE or (served and method != "create_room")
 
     def asked(self, chat: PlatformChatId, key: EventId) -> None:
-        """Check that a room always uses the same conversation on the platform."""
+        """Check that a room, and each thread in it, always uses one conversation of its own."""
         room_id = self._server.events[self._positions[key] - 1].room_id
-        if self._conversations.setdefault(room_id, chat) != chat:
-            self.violated(f"{room_id} uses {chat}, not {self._conversations[room_id]}")
+        self._check(self._talk.asked(room_id, chat, key))
+
+    def _check(self, violation: str | None) -> None:
+        if violation is not None:
+            self.violated(violation)
 
     def journaled(self, record: Transition, *, lost: bool) -> None:
         """Check that a transition continues the last one of its machine, as the table says.
@@ -268,12 +270,18 @@ class Checkers:
         """Check an event of a room."""
         self._positions[event.event_id] = event.position
         if event.sender != self._me:
-            self._threads[event.event_id] = thread_of(event)
+            self._talk.threads[event.event_id] = thread_of(event)
+            if self._is_command(event):
+                self._talk.commands.add(event.event_id)
             return
         if event.type == "m.room.message":
             self._sent(event)
         elif event.type == MARKER_TYPE:
             self._marked(event)
+
+    def _is_command(self, event: Event) -> bool:
+        owner = self._server.room(event.room_id).content(MARKER_TYPE, self._me).get("owner")
+        return event.sender == owner and str(event.content.get("body")).startswith("!")
 
     def _sent(self, event: Event) -> None:
         body = str(event.content.get("body"))
@@ -285,16 +293,13 @@ class Checkers:
         if message is None:
             return
         self.answers[message].append(event)
-        if thread_of(event) != self._threads[message]:
+        if thread_of(event) != self._talk.threads[message]:
             self.violated(f"answered outside of its thread: {message}")
         if (event.txn_id or "").startswith("new."):
             return
         if len(self.answers[message]) > 1:
             self.violated(f"answered twice: {message}")
-        position = self._positions[message]
-        if position < self._last_answered[event.room_id]:
-            self.violated(f"answered out of order: {message} in {event.room_id}")
-        self._last_answered[event.room_id] = position
+        self._check(self._talk.answered(event.room_id, message, self._positions[message]))
 
     def _marked(self, event: Event) -> None:
         owner, chat_id = str(event.content.get("owner")), event.content.get("chat_id")

@@ -349,9 +349,11 @@ class SyncContract:
     async def test_an_edit_is_marked_as_one(self, world: World) -> None:
         room_id = await shared_room(world)
         position = (await world.homeserver.hydrate()).position
-        await world.alice.edit(room_id, await world.alice.say(room_id, "helo"), "hello")
+        said = await world.alice.say(room_id, "helo")
+        await world.alice.edit(room_id, said, "hello")
         delta = await sync_until(world.homeserver, position, says("* hello"))
-        assert of_room(delta, room_id).messages[-1].is_edit
+        edit = of_room(delta, room_id).messages[-1]
+        assert (edit.is_edit, edit.edits) == (True, said)
 
     async def test_a_message_in_a_thread_and_a_reply_are_told_as_such(self, world: World) -> None:
         room_id = await shared_room(world)
@@ -591,6 +593,19 @@ class WritingContract:
         successor = await world.same_device()
         await successor.log_in()
         assert await successor.send(message) == sent
+
+    @pytest.mark.parametrize(("words", "is_cut"), [(12_000, False), (15_000, True)])
+    async def test_a_message_that_is_too_large_is_sent_plain_or_cut(
+        self, world: World, *, words: int, is_cut: bool
+    ) -> None:
+        room_id = await shared_room(world)
+        body = "word " * words
+        message = OutboundMessage("txn-1", room_id, body, html=body)
+        await world.homeserver.send(message)
+        ((_, said),) = await world.alice.history(room_id)
+        assert said.startswith("word word")
+        assert said.endswith("[…]") == is_cut
+        assert (said == body) != is_cut
 
     async def test_a_message_is_sent_into_its_thread(self, world: World) -> None:
         room_id = await shared_room(world)

@@ -17,9 +17,9 @@ class Mutation:
 MUTATIONS: Final = (
     Mutation(
         "no_platform_timeout",
-        "actors/room/conversation.py",
-        "with anyio.fail_after(timeout_s):",
-        "with anyio.fail_after(None):",
+        "actors/replies/attempt.py",
+        "        with anyio.move_on_after(limit_s) as wait:\n",
+        "        with anyio.move_on_after(None) as wait:\n",
     ),
     Mutation(
         "create_again_without_looking",
@@ -67,9 +67,10 @@ MUTATIONS: Final = (
     Mutation(
         "message_done_before_it_is_handled",
         "actors/room/inbox.py",
-        "        message = waiting[0].message\n",
-        "        message = waiting[0].message\n"
-        "        await self._services.store.commit([FinishMessage(message.event_id)])\n",
+        "        message = item.message\n        response",
+        "        message = item.message\n"
+        "        await self._services.store.commit([FinishMessage(message.event_id)])\n"
+        "        response",
     ),
     Mutation(
         "poison_never_set_aside",

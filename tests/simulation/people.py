@@ -1,6 +1,6 @@
 """People of the simulated world, who act like people with a Matrix client."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from actors.model import MARKER_TYPE, EventId, RoomId, UserId
@@ -94,10 +94,12 @@ class Person:
         """Send an `m.room.message` with any content, MALFORMED included."""
         return self.server.send(self.user_id, room_id, content)
 
-    def show(self, room_id: RoomId, file: File, caption: str = "", **more: object) -> EventId:
-        """Upload a file and send a message that shows it."""
+    def show(
+        self, room_id: RoomId, file: File, caption: str = "", more: Mapping[str, object] = {}
+    ) -> EventId:
+        """Upload a file and send a message that shows it, with more in its content."""
         mxc = self.server.media.upload(file)
-        return self.send_raw(room_id, content_of(file, mxc, caption, **more))
+        return self.send_raw(room_id, {**content_of(file, mxc, caption), **more})
 
     def rename(self, room_id: RoomId, name: str) -> None:
         """Rename a room; an empty name removes the name."""

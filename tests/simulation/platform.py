@@ -1,15 +1,16 @@
 """A chat platform that fails and hangs at random, and always fails on certain texts."""
 
 import random
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Final
 
 import anyio
 from anyio.lowlevel import checkpoint
 
 from actors.model import EventId, PlatformChatId
+from actors.platform import Ask, Capabilities, Delta, Done, Text
 from actors.port_errors import PlatformFailed
-from actors.ports import Prompt
 from tests.simulation.connection import Gate
 
 POISON: Final = "poison"
@@ -34,12 +35,10 @@ class SimulatedPlatform:
         """End all faults, except those of texts with `POISON`."""
         self.fails = self.hangs = self.slow_s = 0.0
 
-    async def reply(
-        self, chat: PlatformChatId, prompt: Prompt, idempotency_key: EventId, gate: Gate
-    ) -> str:
+    async def answer(self, ask: Ask, gate: Gate) -> AsyncGenerator[Delta, None]:
         """Reply with the text itself. Raises PlatformFailed at random, ValueError for `POISON`."""
-        await gate.before("reply")
-        self.on_asked(chat, idempotency_key)
+        await gate.before("answer")
+        self.on_asked(ask.chat, ask.key)
         await checkpoint()
         draw = self._rng.random()
         if draw < self.fails:
@@ -48,20 +47,40 @@ class SimulatedPlatform:
             await anyio.sleep_forever()
         if self.slow_s:
             await anyio.sleep(self._rng.uniform(0, self.slow_s))
-        text = prompt.text
+        text = ask.question.text
         if POISON in text:
             raise ValueError(text)
-        await gate.after("reply")
-        return f"You said {text}."
+        await gate.after("answer")
+        yield Text(f"You said {text}.")
+        yield Done()
 
 
 class PlatformLine:
-    """The platform for one run of the process. Implements `actors.ports.Platform`."""
+    """The platform for one run of the process. Implements `actors.platform.Platform`."""
 
     def __init__(self, platform: SimulatedPlatform, gate: Gate) -> None:
         self._platform = platform
         self._gate = gate
 
-    async def reply(self, chat: PlatformChatId, prompt: Prompt, idempotency_key: EventId) -> str:
-        """Reply to one message."""
-        return await self._platform.reply(chat, prompt, idempotency_key, self._gate)
+    @property
+    def capabilities(self) -> Capabilities:
+        """It keeps the history."""
+        return Capabilities(keeps_history=True)
+
+    async def answer(self, ask: Ask) -> AsyncGenerator[Delta, None]:
+        """Answer one question."""
+        async with aclosing(self._platform.answer(ask, self._gate)) as answer:
+            async for delta in answer:
+                yield delta
+
+    async def check(self) -> None:
+        """It is always there."""
+        await self._gate.before("check")
+        await checkpoint()
+        await self._gate.after("check")
+
+    async def forget(self, chat: PlatformChatId) -> None:
+        """It remembers nothing."""
+
+    async def close(self) -> None:
+        """It has no connections."""

@@ -13,6 +13,7 @@ from actors.rules.addressing import Answers
 from actors.runtime.cells import Actor
 from actors.runtime.letters import Address, Message
 from actors.runtime.transition_log import TransitionLog
+from adapter.matrix.formatting import formatted_parts
 from adapter.sqlite.sql_store import SqlStore
 from supervisor.serving.assembly import Bot, assemble
 from supervisor.supervisor import Supervisor
@@ -188,6 +189,7 @@ class Process:
             transitions,
             allows=lambda user_id: not user_id.startswith(STRANGER),
             answers=Answers.EVERYONE,
+            formatted=formatted_parts,
             ids=self._ids,
             random=random,
             bounds=self._bounds,
@@ -201,7 +203,7 @@ class Process:
             self.supervisor = Supervisor(bot.activities, transitions, random, bounds=self._bounds)
             last = await self.supervisor.run()
             checkers.stopped(last, asked=life.asked_to_stop)
-            stuck = await bot.system.stop(self._bounds.stop_within_s)
+            stuck = await bot.stop(self._bounds.stop_within_s)
             if stuck:
                 self._story.tell("process", f"stuck: {stuck}")
 

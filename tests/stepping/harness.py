@@ -1,8 +1,8 @@
 """The whole bot over a simulated homeserver: everything real but the server and the clock."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from random import Random
 from sqlite3 import Connection
@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 
 from actors.bounds import Bounds
 from actors.model import ChatId, EventId, Nonce, PlatformChatId, RoomId, UserId
-from actors.ports import Platform, Prompt
+from actors.platform import Ask, Capabilities, Delta, Done, Platform, Text
 from actors.rows import user_key
 from actors.rules.addressing import Answers
 from actors.runtime.cells import Actor
@@ -22,6 +22,7 @@ from actors.runtime.table import Transition
 from actors.runtime.transition_log import TransitionLog
 from actors.texts import ENGLISH, Texts
 from actors.writes import JsonObject
+from adapter.matrix.formatting import formatted_parts
 from adapter.sqlite.inline import InlineStore, _Database
 from supervisor.lifecycle import State, Trigger
 from supervisor.serving.assembly import Bot, assemble
@@ -50,28 +51,68 @@ def connection_of(store: InlineStore) -> Connection:
 
 
 class ScriptedPlatform:
-    """Implements `actors.ports.Platform`: answers with what it was told, unless planned else."""
+    """Implements `actors.platform.Platform`: answers with what it was told, unless planned else.
+
+    It keeps the history, unless `keeps_history` is False, and then gets all of it.
+    """
 
     def __init__(self) -> None:
-        self.asked: list[tuple[PlatformChatId, str, EventId]] = []
-        self.prompts: list[Prompt] = []
+        self.asks: list[Ask] = []
         self.takes_s = 0.0
         self.errors: dict[str, deque[Exception]] = {}
+        self.script: dict[str, Callable[[Ask], AsyncGenerator[Delta, None]]] = {}
+        """What a text is answered with instead."""
+        self.checks = 0
+        self.check_fails: Exception | None = None
+        self.keeps_history = True
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """It takes everything."""
+        return Capabilities(keeps_history=self.keeps_history, accepts=("*/*",))
+
+    @property
+    def asked(self) -> list[tuple[PlatformChatId, str, EventId]]:
+        """The conversation, the text and the key of each question."""
+        return [(ask.chat, ask.question.text, ask.key) for ask in self.asks]
+
+    @property
+    def prompts(self) -> list[tuple[str, str]]:
+        """The text of each question, and the text that it replies to."""
+        return [(ask.question.text, ask.question.quoted) for ask in self.asks]
 
     def fail(self, text: str, *errors: Exception) -> None:
         """Let the next answers to a text fail, one with each of the errors."""
         self.errors.setdefault(text, deque()).extend(errors)
 
-    async def reply(self, chat: PlatformChatId, prompt: Prompt, idempotency_key: EventId) -> str:
+    async def answer(self, ask: Ask) -> AsyncGenerator[Delta, None]:
         """`You said: …`."""
-        text = prompt.text
-        self.prompts.append(prompt)
-        self.asked.append((chat, text, idempotency_key))
+        text = ask.question.text
+        self.asks.append(ask)
         await anyio.sleep(self.takes_s)
         if self.errors.get(text):
             # An error that is planned many times would drag along all its earlier tracebacks.
             raise self.errors[text].popleft().with_traceback(None)
-        return f"You said: {text}"
+        if text in self.script:
+            async with aclosing(self.script[text](ask)) as scripted:
+                async for delta in scripted:
+                    yield delta
+            return
+        yield Text(f"You said: {text}")
+        yield Done()
+
+    async def check(self) -> None:
+        """Well, unless planned else."""
+        self.checks += 1
+        await anyio.lowlevel.checkpoint()
+        if self.check_fails is not None:
+            raise self.check_fails.with_traceback(None)
+
+    async def forget(self, chat: PlatformChatId) -> None:
+        """Nothing to forget."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
 
 
 class SeededIds:
@@ -192,6 +233,7 @@ class World:
             allows=allows,
             answers=answers,
             texts=texts,
+            formatted=formatted_parts,
             ids=SeededIds(self.random),
             random=self.random,
             bounds=self.bounds,
@@ -276,7 +318,7 @@ class Run:
         """End it as SIGTERM does; the actors that did not come to their end."""
         self.supervisor.request_stop("SIGTERM")
         await quiet(0.001)
-        return await self.bot.system.stop(10)
+        return await self.bot.stop(10)
 
     async def settle_in(self, person: Person) -> Home:
         """Let a person invite the bot, be onboarded and accept the invites."""

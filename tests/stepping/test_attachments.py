@@ -57,7 +57,7 @@ class Stage:
         self, *files: SharedFile, text: str = "", capabilities: Capabilities = SEES
     ) -> Loaded:
         drafts = Drafts((Draft(Role.PERSON, text, files=files),))
-        return await self.attachments.load(drafts, capabilities)
+        return await self.attachments.load(drafts, capabilities, of_question=files)
 
 
 @pytest.fixture
@@ -94,6 +94,12 @@ async def test_a_question_of_which_nothing_remains_is_empty(stage: Stage) -> Non
     assert not (await stage.ask(stage.shared(CAT), stage.shared(VOICE))).empty
 
 
+async def test_a_platform_without_a_use_for_files_gets_the_text_alone(stage: Stage) -> None:
+    echo = Capabilities(ignores_files=True)
+    loaded = await stage.ask(stage.shared(CAT), text="what is it?", capabilities=echo)
+    assert (loaded.turns[0].text, loaded.refused, loaded.empty) == ("what is it?", (), False)
+
+
 async def test_files_of_earlier_turns_that_are_left_out_are_not_told_again(stage: Stage) -> None:
     voice = stage.shared(VOICE)
     turns = (
@@ -104,6 +110,31 @@ async def test_files_of_earlier_turns_that_are_left_out_are_not_told_again(stage
     loaded = await stage.attachments.load(Drafts(turns), SEES)
     assert [turn.text for turn in loaded.turns] == ["listen\n\n[audio: voice.ogg]", "no", "why?"]
     assert loaded.refused == ()
+
+
+async def test_long_texts_of_earlier_turns_do_not_crowd_out_the_question(stage: Stage) -> None:
+    long_text = File("long.txt", "text/plain", b"x" * 40_000)
+    old, long_one = stage.shared(NOTES), stage.shared(long_text)
+    own = stage.shared(long_text, name="own.txt")
+    turns = (
+        Draft(Role.PERSON, "one", files=(old,)),
+        Draft(Role.PERSON, "two", files=(long_one,)),
+        Draft(Role.PERSON, "three", files=(own,)),
+    )
+
+    async def texts(tokens: float, *of_question: SharedFile) -> list[str]:
+        loaded = await stage.attachments.load(
+            Drafts(turns), READS, of_question=of_question, tokens=tokens
+        )
+        assert loaded.refusals == ()
+        return [turn.text for turn in loaded.turns]
+
+    one, two, three = await texts(10_500, own)
+    assert "milk" in one
+    assert two == "two\n\n[file: long.txt]"
+    assert "xxx" in three
+    assert [len(text) < 100 for text in await texts(100, own)] == [True, True, False]
+    assert (await texts(0))[2] == "three\n\n[file: own.txt]"
 
 
 async def test_the_bytes_decide_what_a_file_is(stage: Stage) -> None:
@@ -172,6 +203,17 @@ async def test_ten_questions_read_a_picture_once(stage: Stage) -> None:
     assert len(stage.media.read) == 1
 
 
+async def test_only_some_files_are_read_at_a_time(stage: Stage) -> None:
+    stage.homeserver.server.slow_s = 10.0
+    shared = [stage.shared(CAT) for _ in range(3 * BOUNDS.file_slots)]
+    async with anyio.create_task_group() as tasks:
+        for file in shared:
+            tasks.start_soon(stage.ask, file)
+        await anyio.wait_all_tasks_blocked()
+        assert stage.attachments._slots.borrowed_tokens == BOUNDS.file_slots
+    assert set(stage.media.read) == {file.mxc for file in shared}
+
+
 async def test_the_files_in_memory_are_bounded_and_the_last_used_stay(stage: Stage) -> None:
     size = len(CAT.data)
     bounded = Stage(stage.homeserver, replace(BOUNDS, file_cache_bytes=2 * size))
@@ -181,23 +223,6 @@ async def test_the_files_in_memory_are_bounded_and_the_last_used_stay(stage: Sta
     assert bounded.media.read == [first.mxc, second.mxc, third.mxc]
     await bounded.ask(second)
     assert bounded.media.read[-1] == second.mxc
-
-
-async def test_a_type_that_a_model_did_not_take_is_left_out_for_a_while(stage: Stage) -> None:
-    shared = stage.shared(CAT)
-    stage.attachments.note_unsupported("other", ("image/png",))
-    assert not (await stage.ask(shared)).refused
-    stage.attachments.note_unsupported(None, ("image/PNG",))
-    assert (await stage.ask(shared)).refused == ("cat.png",)
-    await anyio.sleep(BOUNDS.unsupported_for_s + 1)
-    assert not (await stage.ask(shared)).refused
-
-
-async def test_no_type_named_means_all_but_texts(stage: Stage) -> None:
-    stage.attachments.note_unsupported(None, ())
-    loaded = await stage.ask(stage.shared(CAT), stage.shared(NOTES))
-    assert loaded.refused == ("cat.png",)
-    assert "milk" in loaded.turns[0].text
 
 
 async def test_a_file_of_the_platform_is_uploaded_under_a_clean_name(stage: Stage) -> None:
@@ -211,29 +236,17 @@ async def test_a_file_of_the_platform_is_uploaded_under_a_clean_name(stage: Stag
     assert stage.media.files[shared.mxc].data == CAT.data
 
 
-async def test_limits_and_outages_are_waited_out(stage: Stage) -> None:
-    faults = (Fault.RATE_LIMITED, Fault.SERVER_ERROR, Fault.REFUSED_UNCLEARLY, Fault.HANG_BEFORE)
-    for fault in faults:
-        stage.faults.next("upload", fault)
-    shared = await stage.attachments.keep(CAT)
-    assert stage.media.uploads == ["cat.png"]
-    assert shared.mxc in stage.media.files
-
-
-async def test_an_outage_that_lasts_is_raised_in_the_end(stage: Stage) -> None:
-    stage.homeserver.server.down = True
-    began = anyio.current_time()
-    with pytest.raises(HomeserverUnavailable):
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [(Fault.SERVER_ERROR, HomeserverUnavailable), (Fault.RATE_LIMITED, RateLimited)],
+)
+async def test_what_may_pass_is_raised_so_that_the_upload_waits(
+    stage: Stage, fault: Fault, error: type[Exception]
+) -> None:
+    stage.faults.next("upload", fault)
+    with pytest.raises(error):
         await stage.attachments.keep(CAT)
-    assert anyio.current_time() - began <= BOUNDS.upload_within_s + BOUNDS.file_again_s + 1
-
-
-async def test_a_limit_that_lasts_longer_is_raised_at_once(stage: Stage) -> None:
-    stage.faults.retry_after_s = BOUNDS.upload_within_s + 1
-    stage.faults.next("upload", Fault.RATE_LIMITED)
-    with pytest.raises(RateLimited):
-        await stage.attachments.keep(CAT)
-    assert anyio.current_time() < 1
+    assert (await stage.attachments.keep(CAT)).mxc in stage.media.files
 
 
 async def test_a_file_that_is_too_large_for_the_homeserver_is_refused(stage: Stage) -> None:
@@ -243,7 +256,9 @@ async def test_a_file_that_is_too_large_for_the_homeserver_is_refused(stage: Sta
 
 
 async def test_a_refusal_without_a_clear_reason_is_believed_in_the_end(stage: Stage) -> None:
-    stage.faults.next("upload", Fault.REFUSED_UNCLEARLY, times=10)
-    with pytest.raises(RefusedUnclearly):
+    stage.faults.next("upload", Fault.REFUSED_UNCLEARLY, times=BOUNDS.file_attempts)
+    with pytest.raises(HomeserverRefused) as refusal:
         await stage.attachments.keep(CAT)
-    assert stage.faults.planned == 10 - BOUNDS.file_attempts
+    assert not isinstance(refusal.value, RefusedUnclearly)
+    stage.faults.next("upload", Fault.REFUSED_UNCLEARLY, times=BOUNDS.file_attempts - 1)
+    assert (await stage.attachments.keep(CAT)).mxc in stage.media.files

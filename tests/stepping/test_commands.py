@@ -257,7 +257,7 @@ async def test_commands_are_answered_in_the_bots_language() -> None:
         assert await ask(world, home.chat, "!rename Сад") == "Теперь этот чат называется Сад."
 
 
-async def test_commands_wait_their_turn_behind_what_was_said_before() -> None:
+async def test_commands_of_the_owner_are_handled_while_a_question_is_in_work() -> None:
     world = World()
     platform = ScriptedPlatform()
     async with world.live(platform=platform) as run:
@@ -268,7 +268,7 @@ async def test_commands_wait_their_turn_behind_what_was_said_before() -> None:
         world.alice.say(home.chat, "second")
         await quiet(15)
         assert [answer[:8] for answer in world.alice.replies(home.chat)] == [
-            "You said", "This is ", "You said",
+            "This is ", "You said", "You said",
         ]  # fmt: skip
 
 

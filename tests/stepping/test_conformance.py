@@ -25,13 +25,7 @@ from actors.messages import (
     room_address,
 )
 from actors.model import RoomId, UserId
-from actors.port_errors import (
-    HomeserverUnavailable,
-    PlatformFailed,
-    RateLimited,
-    SessionRevoked,
-    StoreUnavailable,
-)
+from actors.port_errors import HomeserverUnavailable, RateLimited, SessionRevoked, StoreUnavailable
 from actors.rules.classify import Conflict, ConflictReason, Skipped, SkipReason
 from actors.rules.room_states import RoomState
 from actors.rules.settlement import RoomReport
@@ -93,13 +87,14 @@ async def test_a_rate_limit_in_a_group_is_waited_out_and_no_crash(depth: int) ->
 
 async def test_a_port_error_in_a_group_is_judged_as_that_error() -> None:
     async with actor_stage() as stage:
-        error = PlatformFailed("no answer")
+        stage.gate.live = False
+        error = HomeserverUnavailable("no answer")
         stage.fail(ROOM, *[ExceptionGroup("tasks", [error])] * 8)
-        stage.system.tell(ROOM, InboxWaiting())
+        stage.system.tell(ROOM, RoomChanged())
         await pass_time(1200)
         assert stage.transitions(ROOM) == []
         assert stage.crashed == [(ROOM, error)] * 8
-        assert stage.finished == [(ROOM, InboxWaiting())]
+        assert stage.finished == [(ROOM, RoomChanged())]
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -377,7 +372,6 @@ def pauses(stage: ActorStage) -> list[float]:
     [
         (ALICE, IntentsWaiting(), HomeserverUnavailable("gone")),
         (ALICE, IntentsWaiting(), ValueError("a bug")),
-        (ROOM, InboxWaiting(), PlatformFailed("no answer")),
     ],
 )
 async def test_the_pauses_of_an_actor_that_never_recovers_grow_to_the_cap_and_stay_there(

@@ -9,11 +9,13 @@ from typing_extensions import override
 
 from actors.bounds import Bounds
 from actors.messages import room_address
-from actors.model import EventId, InboundMessage
+from actors.model import EventId, InboundMessage, RoomId
 from actors.port_errors import PlatformFailed
+from actors.rules.reply_mark import mark_in
+from actors.said import ReplyMark
 from actors.writes import AcceptMessage
 from tests.simulation.connection import Gate
-from tests.simulation.events import MALFORMED
+from tests.simulation.events import MALFORMED, Content
 from tests.simulation.faults import Fault
 from tests.stepping.harness import ALICE, BOB, BOT, Home, ScriptedPlatform, World, quiet
 
@@ -32,6 +34,17 @@ async def test_text_is_answered_by_the_platform_once_and_in_order() -> None:
         )
         assert [key for _, _, key in platform.asked] == events
         assert len({chat for chat, _, _ in platform.asked}) == 1
+
+
+def contents(world: World, room_id: RoomId) -> list[Content]:
+    """The contents of the bot's answers in a room."""
+    said = world.server.room(room_id).timeline
+    texts = (it.content for it in said if it.type == "m.room.message" and it.sender == BOT)
+    return [content for content in texts if content["msgtype"] == "m.text"]
+
+
+def marks(world: World, room_id: RoomId) -> list[ReplyMark | None]:
+    return [mark_in(content) for content in contents(world, room_id)]
 
 
 @asynccontextmanager
@@ -294,11 +307,42 @@ async def test_a_long_answer_comes_in_pieces_that_each_fit_an_event() -> None:
     world = World()
     async with world.live() as run:
         home = await run.settle_in(world.alice)
-        world.alice.say(home.chat, "x" * 25_000)
+        world.alice.say(home.chat, "ж" * 25_000)
         await quiet()
         pieces = world.alice.replies(home.chat)
-        assert [len(piece) for piece in pieces] == [10_000, 10_000, 5_010]
-        assert "".join(pieces) == "You said: " + "x" * 25_000
+        assert len(pieces) == 3
+        assert "".join(pieces) == "You said: " + "ж" * 25_000
+        assert [mark and (mark.part, mark.more) for mark in marks(world, home.chat)] == [
+            (0, True),
+            (1, True),
+            (2, False),
+        ]
+
+
+async def test_an_answer_that_the_server_takes_only_cut_is_cut_and_holds_up_nothing() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        world.alice.say(home.chat, "word " * 4_000)
+        world.server.event_limit = 6_000
+        world.alice.say(home.chat, "*b*")
+        await quiet()
+        first, second = contents(world, home.chat)
+        assert str(first["body"]).startswith("You said: word word")
+        assert str(first["body"]).endswith("word\n\n[…]")
+        assert second["formatted_body"] == "You said: <em>b</em>"
+
+
+async def test_an_answer_with_html_that_the_server_takes_only_plain_is_sent_plain() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        world.alice.say(home.chat, "*b* " * 1_000)
+        world.server.event_limit = 6_000
+        await quiet()
+        (sent,) = contents(world, home.chat)
+        assert sent["body"] == "You said: " + ("*b* " * 1_000).strip()
+        assert "formatted_body" not in sent
 
 
 # ------------------------------------------------------------ across a restart

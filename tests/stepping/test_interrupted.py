@@ -163,7 +163,7 @@ async def test_what_waits_behind_a_poisoned_message_is_dropped_when_the_bot_leav
     async with world.live(platform=platform) as run:
         home = await run.settle_in(world.alice)
         platform.fail("poison", *[PlatformFailed("never")] * 20)
-        for text in ("poison", "!new", "anybody?"):
+        for text in ("poison", "anybody?"):
             world.alice.say(home.chat, text)
         await quiet()
         world.server.evict(home.chat, BOT)
@@ -178,7 +178,7 @@ async def test_what_waits_behind_a_slow_answer_is_dropped_when_the_bot_leaves() 
     platform.takes_s = 20
     async with world.live(platform=platform) as run:
         home = await run.settle_in(world.alice)
-        for text in ("think", "!new", "anybody?"):
+        for text in ("think", "anybody?"):
             world.alice.say(home.chat, text)
         await quiet()
         world.server.evict(home.chat, BOT)

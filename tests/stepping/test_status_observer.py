@@ -7,9 +7,10 @@ import anyio
 import pytest
 
 from actors.bounds import Bounds
-from actors.model import Instance, RoomId
+from actors.messages import room_address
+from actors.model import Instance
 from actors.platform_health import PlatformState
-from actors.port_errors import StoreUnavailable
+from actors.port_errors import PlatformUnreachable, StoreUnavailable
 from actors.writes import PutRow
 from adapter.sqlite.inline import InlineStore
 from supervisor.app import status as app_status
@@ -157,27 +158,18 @@ async def test_a_conflict_is_not_forgotten_over_an_outage() -> None:
 
 
 async def test_a_quarantined_room_is_shown_with_its_name_reason_and_next_probe() -> None:
-    world, platform = World(), ScriptedPlatform()
+    world = World()
     observer = observer_in(world)
-    async with (
-        world.live(platform=platform) as run,
-        observer.watching("boot", run.bot, run.supervisor),
-    ):
+    async with world.live() as run, observer.watching("boot", run.bot, run.supervisor):
         home = await run.settle_in(world.alice)
-        await fail_in(world.alice, home.chat, platform)
+        run.bot.system.set_aside(room_address(home.chat), ValueError("a bug"))
+        await quiet()
         seen = await observer.snapshot()
         (room,) = seen.quarantined
         assert (room.room_id, room.name, room.chat_id) == (home.chat, "Chat 1", "C1")
         assert (room.owner, room.reason, room.probes) == (ALICE, "a bug", 1)
         assert room.since < rfc3339(world.server.now()) < room.next_probe_at
         assert seen.rooms["quarantined"] == 1
-
-
-async def fail_in(person: Person, room_id: RoomId, platform: ScriptedPlatform) -> None:
-    """Let a room crash until it is set aside."""
-    platform.fail("poison", *[ValueError("a bug")] * 3)
-    person.say(room_id, "poison")
-    await quiet(15)
 
 
 async def test_an_outage_is_shown_with_its_cause_and_the_next_attempt() -> None:
@@ -294,6 +286,55 @@ async def test_the_platform_is_seen_with_its_state_and_its_work() -> None:
         ready, why = observer.readiness()
         assert ready
         assert why.endswith(f"; {seen.trouble}")
+
+
+async def test_replies_are_seen_while_they_are_in_work_and_when_they_have_ended() -> None:
+    world, platform = World(), ScriptedPlatform()
+    observer = observer_in(world)
+    platform.takes_s = 30.0
+    async with world.live(platform=platform) as run, observer_of(observer, run):
+        home = await run.settle_in(world.alice)
+        world.alice.say(home.chat, "hello")
+        await quiet(1)
+        seen = (await look(observer)).platform
+        assert seen is not None
+        assert (seen.running, seen.waiting, seen.replies["done"]) == (1, 0, 0)
+        assert (seen.first_token_s, seen.reply_s) == (None, None)
+        await quiet(60)
+        seen = (await look(observer)).platform
+        assert seen is not None
+        assert (seen.running, seen.waiting, seen.replies["done"]) == (0, 0, 1)
+        assert (seen.first_token_s, seen.reply_s) == (25.0, 25.0)
+
+
+async def test_a_platform_that_does_not_answer_is_seen_until_it_is_back() -> None:
+    world, platform = World(), ScriptedPlatform()
+    observer = observer_in(world)
+    async with world.live(platform=platform) as run, observer_of(observer, run):
+        home = await run.settle_in(world.alice)
+        platform.check_fails = PlatformUnreachable("connection refused")
+        platform.fail("hello", *[PlatformUnreachable("connection refused")] * 99)
+        world.alice.say(home.chat, "hello")
+        await quiet(120)
+        seen = (await look(observer)).platform
+        assert seen is not None
+        assert seen.trouble == "the platform echo is unavailable: connection refused"
+        assert 110 <= age_s(seen.since, world) <= 125
+        assert (seen.running, seen.waiting) == (0, 1)
+        ready, why = observer.readiness()
+        assert ready
+        assert why.endswith(seen.trouble)
+        platform.check_fails = None
+        platform.errors.clear()
+        await quiet(120)
+        seen = (await look(observer)).platform
+        assert seen is not None
+        assert (seen.trouble, seen.replies["done"]) == ("", 1)
+
+
+def age_s(since: str, world: World) -> float:
+    """How long ago this was."""
+    return world.server.now() - datetime.fromisoformat(since).timestamp()
 
 
 # --- whether it gets on

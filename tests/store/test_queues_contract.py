@@ -4,7 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from actors.model import Attempt, EventId, Generation, IntentStep, Nonce, StoredGeneration
+from actors.model import (
+    Attempt,
+    EventId,
+    Generation,
+    IntentStep,
+    Nonce,
+    ReplyState,
+    SharedFile,
+    StoredGeneration,
+    TokensUsed,
+)
 from actors.ports import Waiting
 from actors.writes import (
     VOID_QUEUES,
@@ -144,6 +154,21 @@ async def test_messages_to_send_come_in_order(opened: Stores) -> None:
         assert await store.unsent(ROOM, 10) == expected
         assert await store.unsent(ROOM, 1) == expected[:1]
         assert await store.unsent_rooms() == (ROOM, OTHER_ROOM)
+
+
+async def test_a_message_keeps_all_that_is_known_of_an_answer(opened: Stores) -> None:
+    answer = replace(
+        outbound("a"),
+        html="<p>body</p>",
+        state=ReplyState.STOPPED,
+        more=True,
+        tokens=TokensUsed("a-model", 12, 34),
+        forgets=True,
+        file=SharedFile("mxc://localhost/1", "a.png", "image/png", 5),
+    )
+    async with opened() as store:
+        await store.commit([QueueMessage(answer), QueueMessage(outbound("b"))])
+        assert await store.unsent(ROOM, 10) == (answer, outbound("b"))
 
 
 @pytest.mark.parametrize("event_id", [EventId("$sent"), None], ids=["sent", "refused"])

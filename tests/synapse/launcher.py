@@ -4,13 +4,15 @@
 `hasty`       repeats a createRoom without an answer within seconds
 `poisoned`    has a platform that fails on every message with "poison" in it, until there is a file
               `antidote`
-`deaf`        never ends handling a message "deaf", and has a file `deaf` since it began
+`seeing`      has a platform that takes pictures, says how large they are, and shows them again
+`deaf`        never ends an answer to "deaf", and has a file `deaf` since it began
 `read-only`   has a database that can't be written as long as there is a file `read-only`
 """
 
 import asyncio
+import struct
 import sys
-from collections.abc import Collection
+from collections.abc import AsyncGenerator, Collection
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,13 +22,11 @@ import anyio
 from typing_extensions import override
 
 from actors.bounds import Bounds
-from actors.model import EventId, PlatformChatId
+from actors.platform import Ask, Attachment, Capabilities, Delta, Text
 from actors.port_errors import PlatformFailed
-from actors.ports import Prompt
 from actors.runtime.policy import RuntimeBounds
 from actors.runtime.restart import Backoff
 from adapter.platform.echo import EchoPlatform
-from adapter.platform.guarded import GuardedPlatform
 from adapter.sqlite.group import GroupCommit, _Batch
 from supervisor.app.run import Parts, run_bot
 from supervisor.commands.invocation import configure
@@ -68,10 +68,42 @@ class PoisonedPlatform(EchoPlatform):
     """Echoes what it can stomach."""
 
     @override
-    async def reply(self, chat: PlatformChatId, prompt: Prompt, idempotency_key: EventId) -> str:
-        if "poison" in prompt.text and not ANTIDOTE.exists():
+    async def answer(self, ask: Ask) -> AsyncGenerator[Delta, None]:
+        if "poison" in ask.question.text and not ANTIDOTE.exists():
             raise PlatformFailed("poisoned")
-        return await super().reply(chat, prompt, idempotency_key)
+        async for delta in super().answer(ask):
+            yield delta
+
+
+class SeeingPlatform(EchoPlatform):
+    """Says how large a PNG is, and shows it again."""
+
+    @property
+    @override
+    def capabilities(self) -> Capabilities:
+        return Capabilities(keeps_history=True, accepts=("image/png",))
+
+    @override
+    async def answer(self, ask: Ask) -> AsyncGenerator[Delta, None]:
+        for picture in ask.question.attachments:
+            width, height = struct.unpack(">II", picture.data[16:24])
+            yield Text(f"I see {width} x {height}.")
+            yield Attachment(replace(picture, name="seen.png"))
+        async for delta in super().answer(ask):
+            yield delta
+
+
+class DeafPlatform(EchoPlatform):
+    """An answer to "deaf" never ends, whatever cancels it."""
+
+    @override
+    async def answer(self, ask: Ask) -> AsyncGenerator[Delta, None]:
+        while ask.question.text == "deaf":
+            DEAF.touch()
+            with suppress(asyncio.CancelledError), anyio.CancelScope(shield=True):
+                await anyio.sleep(1)
+        async for delta in super().answer(ask):
+            yield delta
 
 
 def make_read_only() -> None:
@@ -85,29 +117,13 @@ def make_read_only() -> None:
     GroupCommit._transact = checked  # type: ignore[method-assign]
 
 
-def make_deaf() -> None:
-    """Let a handler that is to answer "deaf" never end, whatever cancels it."""
-    reply = GuardedPlatform.reply
-
-    async def deaf(
-        self: GuardedPlatform, chat: PlatformChatId, prompt: Prompt, key: EventId
-    ) -> str:
-        while prompt.text == "deaf":
-            DEAF.touch()
-            with suppress(asyncio.CancelledError), anyio.CancelScope(shield=True):
-                await anyio.sleep(1)
-        return await reply(self, chat, prompt, key)
-
-    GuardedPlatform.reply = deaf  # type: ignore[method-assign,assignment]
-
-
 def launch(words: Collection[str]) -> int:
     """Run a bot as the words say; its exit code."""
     platform = PoisonedPlatform if "poisoned" in words else EchoPlatform
+    platform = SeeingPlatform if "seeing" in words else platform
+    platform = DeafPlatform if "deaf" in words else platform
     if "read-only" in words:
         make_read_only()
-    if "deaf" in words:
-        make_deaf()
     settings = load_settings()
     configure(settings, level="INFO")
     parts = Parts(bounds_for(words), {"echo": platform})

@@ -12,6 +12,7 @@ from actors.rules.commands import (
     Argument,
     CommandLine,
     clean_name,
+    clean_text,
     display_name,
     parse,
 )
@@ -40,6 +41,10 @@ def test_a_command_is_a_word_and_the_rest(body: str, line: CommandLine) -> None:
         (Argument.CHAT_ID, "", None),
         (Argument.CHAT_ID, "c2", "C2"),
         (Argument.CHAT_ID, "C2", "C2"),
+        (Argument.NAME, "Trip\nto\tRiga ", "Trip to Riga"),
+        (Argument.LINE, "llama3.1:8b\n", "llama3.1:8b"),
+        (Argument.TEXT, "", None),
+        (Argument.TEXT, "one\r\n\r\n    two\x00\n", "one\n\n    two"),
     ],
 )
 def test_the_rest_is_read_as_the_argument(argument: Argument, rest: str, read: str | None) -> None:
@@ -141,13 +146,18 @@ def test_an_endless_word_is_cut() -> None:
     assert parse("!" + "x" * 10_000) == CommandLine("x" * NAME_LIMIT)
 
 
-def test_a_name_on_several_lines_becomes_one_line() -> None:
-    assert parse("!rename Trip\nto\tRiga ") == CommandLine("rename", "Trip to Riga")
+def test_what_follows_a_word_keeps_its_lines() -> None:
+    assert parse("!system\nBe brief.\n\n- and kind ") == CommandLine(
+        "system", "Be brief.\n\n- and kind"
+    )
 
 
+@pytest.mark.parametrize("argument", Argument)
 @pytest.mark.parametrize("blank", ["\u200b", "\u202e", " \n ", "\ufeff\u2060"])
-def test_a_name_of_nothing_visible_is_no_name(blank: str) -> None:
-    assert parse(f"!new {blank}") == CommandLine("new")
+def test_nothing_visible_is_no_argument(blank: str, argument: Argument) -> None:
+    line = parse(f"!new {blank}")
+    assert line is not None
+    assert argument.read(line.rest) is None
 
 
 def test_marks_that_turn_the_writing_direction_are_taken_out() -> None:
@@ -185,4 +195,14 @@ def test_any_name_becomes_a_printable_line_that_stays_the_same(text: str) -> Non
 def test_any_body_is_a_command_or_text(text: str) -> None:
     parse(text)
     parse(text, KNOWN)
-    assert parse(f"!rename {text}") == CommandLine("rename", clean_name(text))
+    line = parse(f"!rename {text}")
+    assert line is not None
+    assert Argument.NAME.read(line.rest) == (clean_name(text) or None)
+
+
+@given(st.text())
+def test_any_text_can_be_written_into_an_event(text: str) -> None:
+    cleaned = clean_text(text)
+    assert clean_text(cleaned) == cleaned
+    cleaned.encode()
+    assert (Argument.TEXT.read(text) is None) == (not clean_name(text))

@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 
 from actors.bounds import Bounds
-from actors.meter import Meter
+from actors.meter import REPLY_OUTCOMES, Meter
 from actors.platform_health import PlatformState
 from supervisor.commands.invocation import ExitCode
 from supervisor.lifecycle import State
@@ -20,7 +20,6 @@ from supervisor.lock import instance_lock
 from supervisor.notify import KEEP_ALIVE_EVERY_S, STARTUP_MARGIN_S
 from supervisor.status.history import History
 from supervisor.status.metrics import exposition
-from supervisor.status.platform import OUTCOMES
 from tests.browser.stage import live
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +56,7 @@ def test_only_states_that_exist_are_asked_for(name: str) -> None:
 
 LABELLED: Final = {
     "surfaces_bot_platform_state": {state.value for state in PlatformState},
-    "surfaces_bot_replies_total": set(OUTCOMES),
+    "surfaces_bot_replies_total": set(REPLY_OUTCOMES),
 }
 """The metrics with a label `state` beside the bot's own, and its values."""
 

@@ -1,8 +1,9 @@
 """A server that repeats the bot's key gets no secret into an error, whatever the error is."""
 
+import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import pytest
@@ -11,7 +12,8 @@ from typing_extensions import override
 from actors.model import EventId, PlatformChatId, UserId
 from actors.platform import Ask, Capabilities, Delta, Done, Role, Text, Turn
 from actors.port_errors import PlatformBusy, PlatformFailed, PlatformMisconfigured, PlatformRefused
-from adapter.platform.discreet import DiscreetPlatform
+from adapter.platform.discreet import SHOWN, DiscreetPlatform
+from adapter.platform.unsaid import LEFT_OUT
 from supervisor.logging import REDACTED, Redactor
 
 pytestmark = pytest.mark.anyio
@@ -148,6 +150,62 @@ async def test_closing_the_answer_closes_the_platforms_answer() -> None:
     assert not inner.closed
     await answer.aclose()
     assert inner.closed
+
+
+SECRET_STORY = "my cat Mitzi has a fever of 40 degrees\nand the vet is away"
+STORY = replace(ASK, turns=(Turn(Role.PERSON, "hello"), Turn(Role.PERSON, SECRET_STORY)))
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        SECRET_STORY,
+        SECRET_STORY[4:30],
+        json.dumps({"messages": [{"content": SECRET_STORY}]}),
+        repr(SECRET_STORY),
+        f"{SECRET_STORY[:25]}...",
+    ],
+)
+@pytest.mark.parametrize("error", [PlatformFailed, PlatformMisconfigured, ValueError])
+async def test_what_people_write_is_left_out_of_errors(error: type[Exception], quoted: str) -> None:
+    platform = discreet(TalkativePlatform(error(f"cannot parse {quoted} (code 7)")))
+    with pytest.raises(error) as raised:
+        async with aclosing(platform.answer(STORY)) as deltas:
+            [delta async for delta in deltas]
+    assert "Mitzi" not in f"{raised.value!r} {vars(raised.value)}"
+    assert str(raised.value).startswith("cannot parse ")
+    assert str(raised.value).endswith("(code 7)")
+    assert LEFT_OUT in str(raised.value)
+
+
+async def test_what_the_platform_has_said_so_far_is_left_out_too() -> None:
+    platform = discreet(
+        TalkativePlatform(PlatformFailed("bad: Once upon a time"), texts=("Once upon", " a time, "))
+    )
+    with pytest.raises(PlatformFailed, match=r"^bad: \[…\]$"):
+        await read(platform)
+
+
+async def test_a_refusal_may_quote_the_person_but_no_secret() -> None:
+    platform = discreet(TalkativePlatform(PlatformRefused(f"{KEY} may not ask: {SECRET_STORY}")))
+    with pytest.raises(PlatformRefused) as raised:
+        async with aclosing(platform.answer(STORY)) as deltas:
+            [delta async for delta in deltas]
+    assert raised.value.say == f"{REDACTED} may not ask: {SECRET_STORY}"
+
+
+async def test_a_short_message_is_left_out_as_a_whole_word() -> None:
+    ask = replace(ASK, turns=(Turn(Role.PERSON, "Mitzi"),))
+    platform = discreet(TalkativePlatform(PlatformFailed("no 'Mitzi' in Mitzist")))
+    with pytest.raises(PlatformFailed, match=r"^no '\[…\]' in Mitzist$"):
+        async with aclosing(platform.answer(ask)) as deltas:
+            [delta async for delta in deltas]
+
+
+async def test_a_text_without_an_end_is_cut() -> None:
+    with pytest.raises(PlatformFailed) as raised:
+        await discreet(TalkativePlatform(PlatformFailed("<html>" * 10_000))).check()
+    assert len(str(raised.value)) == SHOWN
 
 
 def test_an_odd_answer_is_left_for_the_caller_to_judge() -> None:

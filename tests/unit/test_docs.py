@@ -1,7 +1,8 @@
 """What the documents say is what the code does, wherever the two can be compared."""
 
 import re
-from dataclasses import fields
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
@@ -11,20 +12,30 @@ from typing import Final
 import pytest
 import typer
 from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
 
 from actors.bounds import Bounds
+from actors.meter import REPLY_OUTCOMES, Meter
+from actors.port_errors import PLATFORM_ERRORS, PlatformUnreachable
 from actors.room.commands import COMMANDS as CHAT_COMMANDS
 from actors.rules import room_states
 from actors.rules.classify import ConflictReason, SkipReason
 from actors.rules.report import ReconcileReport
 from actors.rules.room_states import RoomState, RoomTrigger
 from actors.runtime.table import Transition
+from actors.texts import ENGLISH
+from adapter.platform.openai.settings import OpenAISettings
+from adapter.platform.webhook.settings import WebhookSettings
 from supervisor import lifecycle
+from supervisor.app.platform_settings import prefix_of
 from supervisor.commands.invocation import ExitCode
 from supervisor.commands.program import app
 from supervisor.lifecycle import State, Trigger
 from supervisor.settings import Bind, Settings
+from supervisor.status.history import History
+from supervisor.status.metrics import exposition
 from supervisor.text.mermaid import mermaid
+from tests.browser.stage import live
 
 ROOT: Final = Path(__file__).parents[2]
 DOCUMENTS: Final = (
@@ -35,8 +46,14 @@ DOCUMENTS: Final = (
     ".github/pull_request_template.md",
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")),
 )
+PLATFORMS: Final[tuple[type[BaseSettings], ...]] = (OpenAISettings, WebhookSettings)
+"""The settings of the platforms that come with the bot."""
 VARIABLES: Final = {
     str(field.validation_alias): field.default for field in Settings.model_fields.values()
+} | {
+    f"{prefix_of(kind)}{name.upper()}": field.default
+    for kind in PLATFORMS
+    for name, field in kind.model_fields.items()
 }
 COMMANDS: Final = typer.main.get_group(app).commands
 OPTIONS: Final = {
@@ -124,6 +141,10 @@ def shown(default: object) -> str:
             return f"{host}:{port}"
         case None | ():
             return ""
+        case bool():
+            return str(default).lower()
+        case float():
+            return f"{default:g}"
         case _:
             return "" if default is PydanticUndefined else str(default)
 
@@ -225,6 +246,46 @@ def test_the_log_events_that_are_named_are_logged() -> None:
     named = first_codes(section("docs/operating.md", "## Log events worth an alert"))
     assert len(named) > 1
     assert not [name for name in named if name not in LOGGED_AS and f'"{name}"' not in sources]
+
+
+def test_each_error_of_a_platform_is_told_with_the_texts_that_people_get() -> None:
+    table = rows(section("docs/operating.md", "### What an error looks like"))
+    named = [re.findall(r"`(\w+)`", row[0])[0] for row in table]
+    assert sorted(named) == sorted(
+        error.__name__ for error in (PlatformUnreachable, *PLATFORM_ERRORS)
+    )
+    quotations = re.findall(r"“(.+?)”", "".join(row[1] for row in table))
+    assert len(quotations) > 1
+    for quoted in quotations:
+        assert any(said.startswith(quoted) for said in texts_in(ENGLISH)), quoted
+
+
+def texts_in(catalogue: object) -> Iterator[str]:
+    """All texts of a catalogue, and of those within it."""
+    if isinstance(catalogue, str):
+        yield catalogue
+    elif is_dataclass(catalogue):
+        for field in fields(catalogue):
+            yield from texts_in(getattr(catalogue, field.name))
+
+
+def test_the_metrics_of_the_platform_are_explained() -> None:
+    explained = [
+        re.sub(r"\{.*\}|_total", "", code)
+        for code in first_codes(section("docs/operating.md", "## Watching it"))
+        if code.startswith("surfaces_bot_")
+    ]
+    text = exposition(live(), Meter(), History()).decode()
+    named = set(re.findall(r"^# TYPE (\w+?)(?:_total)? \w+$", text, re.MULTILINE))
+    assert len(explained) > 1
+    assert set(explained) <= named
+    assert tuple(re.findall(r"`(\w+)`", text_of_replies())) == REPLY_OUTCOMES
+
+
+def text_of_replies() -> str:
+    """What the document says about the metric of replies."""
+    table = rows(section("docs/operating.md", "## Watching it"))
+    return next(row[1] for row in table if "surfaces_bot_replies_total" in row[0])
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

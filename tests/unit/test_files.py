@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import text
 
 from actors.model import EventId, InboundMessage, RoomId, SharedFile, UserId
 from actors.platform import Capabilities
@@ -17,6 +19,7 @@ from actors.rules.files import (
     is_accepted,
     is_question,
     not_sent,
+    why_not_sent,
 )
 from actors.texts import ENGLISH
 from adapter.matrix.files import file_in
@@ -168,6 +171,7 @@ VOICE = SharedFile(MXC, "voice.ogg", "audio/ogg", voice=True)
 SEES = Capabilities(accepts=("image/*",))
 HEARS = Capabilities(accepts=("audio/*",))
 READS = Capabilities()
+ECHO = Capabilities(ignores_files=True)
 
 
 @pytest.mark.parametrize(
@@ -186,6 +190,8 @@ READS = Capabilities()
         (message("m.image", file=replace(PNG, mxc="", encrypted=True)), SEES, False),
         (message("m.sticker", "a cat", PNG), SEES, True),
         (message("m.sticker", "a cat", PNG), READS, False),
+        (message("m.file", file=NOTES), ECHO, False),
+        (message("m.text", "what is it?", PNG), ECHO, True),
     ],
 )
 def test_a_message_is_a_question_if_the_platform_takes_it(
@@ -202,7 +208,7 @@ def test_a_message_is_a_question_if_the_platform_takes_it(
         (message("m.location"), ENGLISH.not_text),
         (message("m.image", file=replace(PNG, mxc="")), ENGLISH.not_text),
         (message("m.image", file=PNG), "I can't read files of this type: cat.png (image/png)."),
-        (message("m.audio", file=VOICE), ENGLISH.file_voice),
+        (message("m.audio", file=VOICE), ENGLISH.replies.file_voice),
         (
             message("m.file", file=replace(NOTES, mxc="", encrypted=True)),
             "I can't read notes.txt, because it is encrypted.",
@@ -215,6 +221,11 @@ def test_a_message_that_is_no_question_is_answered_with_the_reason(
     assert about_unanswered(asked, READS, ENGLISH) == said
 
 
+@pytest.mark.parametrize("file", [PNG, NOTES, VOICE, replace(PNG, mxc="", encrypted=True)])
+def test_a_platform_without_a_use_for_files_asks_for_text(file: SharedFile) -> None:
+    assert about_unanswered(message("m.file", file=file), ECHO, ENGLISH) == ENGLISH.not_text
+
+
 def test_files_that_were_left_out_are_told_in_a_line_each() -> None:
     refusals = (
         Refusal(PNG, Reason.TOO_LARGE, 8 * 2**20),
@@ -224,20 +235,37 @@ def test_files_that_were_left_out_are_told_in_a_line_each() -> None:
         Refusal(VOICE, Reason.VOICE),
         Refusal(VOICE, Reason.VOICE),
     )
-    assert about_refusals(refusals, ENGLISH).split("\n") == [
+    assert about_refusals(refusals, ENGLISH.replies).split("\n") == [
         "cat.png is too large for me. I read files of up to 8 MB.",
         "notes.txt is too large for me. I read files of up to 64 KB.",
         "I can't find notes.txt on the homeserver.",
         "I could not get notes.txt from the homeserver. You can send it again later.",
-        ENGLISH.file_voice,
+        ENGLISH.replies.file_voice,
     ]
 
 
-def test_a_file_that_could_not_be_sent_is_told_in_the_answer() -> None:
-    too_large = HomeserverRefused(413, "M_TOO_LARGE", "more than 5 bytes")
-    assert (
-        not_sent("plot.png", too_large, ENGLISH)
-        == "[file plot.png: could not be sent: too large for the homeserver]"
-    )
-    forbidden = HomeserverRefused(403, "M_FORBIDDEN", "no")
-    assert not_sent("x", forbidden, ENGLISH) == "[file x: could not be sent: no]"
+@pytest.mark.parametrize(
+    ("refusal", "reason"),
+    [
+        (HomeserverRefused(413, "M_TOO_LARGE", "x"), "too large for the homeserver"),
+        (HomeserverRefused(403, "M_FORBIDDEN", "no uploads"), "no uploads"),
+        (HomeserverRefused(403, "M_FORBIDDEN", ""), "M_FORBIDDEN"),
+        (HomeserverRefused(403, "M_FORBIDDEN", "x" * 900), "x" * 200),
+    ],
+    ids=["too large", "message", "code", "long"],
+)
+def test_a_file_that_could_not_be_sent_is_told_in_the_answer(
+    refusal: HomeserverRefused, reason: str
+) -> None:
+    said = not_sent("plot.png", why_not_sent(refusal), ENGLISH.replies)
+    assert said == f"[file plot.png: could not be sent: {reason}]"
+
+
+@given(text(max_size=400))
+def test_any_name_becomes_one_that_is_safe_to_show(name: str) -> None:
+    cleaned = clean_name(name, "file")
+    assert cleaned.encode()
+    assert 0 < len(cleaned) <= NAME_CHARS
+    assert cleaned.isprintable()
+    assert not set(cleaned) & set("/\\")
+    assert clean_name(cleaned, "file") == cleaned

@@ -40,6 +40,7 @@ PROOFS: Final = {
         "a_rate_limited_send_waits_and_keeps_the_order",
         "a_send_whose_answer_was_lost_is_sent_once",
         "a_transaction_is_carried_out_once",
+        "a_message_that_is_too_large_is_sent_plain_or_cut",
         "after_a_day_a_reply_is_looked_for_before_it_is_sent_again",
         "with_another_session_a_reply_is_looked_for_before_it_is_sent_again",
         "a_sender_waits_no_longer_once_another_room_was_answered",
@@ -183,7 +184,7 @@ PROOFS: Final = {
         "a_crashed_actor_is_started_anew_and_given_its_message_again",
         "three_crashes_within_a_minute_set_a_room_aside",
         "a_quarantined_room_is_probed_and_a_success_makes_it_ready_to_be_checked",
-        "a_platform_that_raises_anything_costs_its_room_a_while_and_its_message_alone",
+        "a_platform_that_raises_anything_costs_its_message_alone",
         "the_pauses_of_an_actor_that_never_recovers_grow_to_the_cap_and_stay_there",
         "a_single_success_between_crashes_makes_no_pause_shorter",
         "a_handler_that_raises_the_loops_cancellation_crashes_alone",
@@ -196,7 +197,7 @@ PROOFS: Final = {
     ),
     29: (
         "waiting_for_the_server_is_no_crash",
-        "a_platform_that_fails_sets_no_room_aside",
+        "no_failure_of_the_platform_makes_the_bot_degraded",
         "a_room_that_refuses_with_the_accounts_code_is_not_quarantined",
     ),
     30: (

@@ -542,10 +542,11 @@ def test_a_queued_notice_and_a_queued_file_read_as_they_will_be() -> None:
     assert said_later(picture, BOT).file == CAT
 
 
-def test_tokens_are_summed_for_each_model(room: Room) -> None:
-    for model in ("a", "b", "a"):
-        room.reply(room.say("one"), "1", tokens=TokensUsed(model, 1, 2))
-    assert tokens_in(room.timeline) == (TokensUsed("a", 2, 4), TokensUsed("b", 1, 2))
+def test_the_tokens_of_each_answer_are_found_in_order(room: Room) -> None:
+    used = tuple(TokensUsed(model, 1, 2) for model in ("a", "b", "a"))
+    for tokens in used:
+        room.reply(room.say("one"), "1", tokens=tokens)
+    assert tokens_in(room.timeline) == used
 
 
 def test_the_last_question_is_the_last_one_in_the_thread(room: Room) -> None:

@@ -33,6 +33,8 @@ def put_back() -> Iterator[None]:
     structlog.reset_defaults()
     logging.captureWarnings(capture=False)
     root.setLevel(before)
+    for name in ("actors", "adapter", "supervisor"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
     for handler in root.handlers[:]:
         if isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter):
             root.removeHandler(handler)
@@ -104,6 +106,16 @@ def test_chatty_libraries_are_heard_from_a_warning_on(name: str) -> None:
     logging.getLogger(name).info("chatter")
     logging.getLogger(name).warning("trouble")
     assert [event["event"] for event in events(stream)] == ["trouble"]
+
+
+@pytest.mark.parametrize("name", ["openai._base_client", "httpcore.http11", "a_plugin"])
+def test_what_libraries_send_is_not_logged_even_for_debugging(name: str) -> None:
+    stream = io.StringIO()
+    configure_logging(log_format="json", level="DEBUG", stream=stream)
+    logging.getLogger(name).debug("request body: Hello, doctor")
+    logging.getLogger(name).info("it works")
+    logging.getLogger("adapter.platform.mine").debug("detail")
+    assert [event["event"] for event in events(stream)] == ["it works", "detail"]
 
 
 def leaks(text: str) -> bool:

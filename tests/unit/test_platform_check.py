@@ -27,7 +27,7 @@ from supervisor.app.platform_check import LISTED, check_platform
 from supervisor.settings import SettingsRefused
 
 pytestmark = pytest.mark.anyio
-SOON = replace(Bounds(), check_within_s=0.3)
+SOON = replace(Bounds(), check_within_s=0.3, platform_close_s=0.1)
 
 
 @pytest.fixture
@@ -219,10 +219,7 @@ async def test_a_slow_platform_shows_progress_every_second() -> None:
     assert seconds == [1, 2]
 
 
-async def test_a_platform_that_cannot_close_is_told_all_the_same(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("supervisor.app.platform_check._CLOSE_S", 0.1)
+async def test_a_platform_that_cannot_close_is_told_all_the_same() -> None:
     assert (await look(CheckedPlatform(closes=anyio.sleep_forever)))[0].ok
 
     async def fail() -> None:

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from actors.platform import Ask, Platform
 from adapter.platform.contract import PlatformContract
+from adapter.platform.echo import EchoPlatform
 from adapter.platform.simple import SimplePlatform
 from adapter.platform.webhook.platform import WebhookPlatform
 from adapter.platform.webhook.settings import WebhookSettings
@@ -27,6 +28,12 @@ class TestSimplePlatform(PlatformContract):
     @override
     def make(self) -> Platform:
         return Shouting()
+
+
+class TestEcho(PlatformContract):
+    @override
+    def make(self) -> Platform:
+        return EchoPlatform()
 
 
 class WebhookContract(PlatformContract):
@@ -56,3 +63,7 @@ class TestWebhookAnsweringWithJson(WebhookContract):
 
 class TestWebhookAnsweringWithLines(WebhookContract):
     form = "ndjson"
+
+
+class TestWebhookAnsweringWithEvents(WebhookContract):
+    form = "events"

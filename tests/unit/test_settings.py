@@ -1,5 +1,6 @@
 """Settings: what is accepted, and what is said about what is not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from actors.bounds import Bounds
 from actors.rules.addressing import Answers
 from supervisor.settings import (
     Bind,
@@ -16,39 +18,11 @@ from supervisor.settings import (
     load_local_settings,
     load_settings,
 )
-
-ENOUGH = {
-    "MATRIX_HOMESERVER": "https://matrix.example.org",
-    "MATRIX_USER_ID": "@bot:example.org",
-    "MATRIX_PASSWORD": "correct horse",
-}
-
-
-class Environment:
-    """The whole environment of a test: what it puts here, and a `.env` in an empty folder."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-        self._monkeypatch = monkeypatch
-        self.folder = folder
-        self.put(**ENOUGH)
-
-    def put(self, **variables: str) -> None:
-        for name, value in variables.items():
-            self._monkeypatch.setenv(name, value)
-
-    def drop(self, *names: str) -> None:
-        for name in names:
-            self._monkeypatch.delenv(name)
+from tests.environment import ENOUGH, Environment
 
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Environment:
-    monkeypatch.chdir(tmp_path)
-    for name in {str(field.validation_alias) for field in Settings.model_fields.values()}:
-        monkeypatch.delenv(name, raising=False)
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
     return Environment(monkeypatch, tmp_path)
 
 
@@ -139,7 +113,10 @@ def test_every_mistake_is_told_at_once_on_a_line_that_names_the_variable(
         ("MATRIX_JOURNAL_PATH", "lambda_matrix.db", "the same file as MATRIX_DB_PATH"),
         ("BOT_LOCALE", "de", "use 'en' or 'ru'"),
         ("BOT_ANSWERS", "all", "use 'mentions', 'everyone' or 'owner'"),
-        ("BOT_PLATFORM", "gpt", "use 'echo'"),
+        ("BOT_PLATFORM_IDLE_S", "0", "a number of seconds"),
+        ("BOT_PLATFORM_FIRST_S", "nan", "a number of seconds"),
+        ("BOT_PLATFORM_TOTAL_S", "1e9", "up to 86400"),
+        ("BOT_PLATFORM_CONNECT_S", "30s", "is '30s'"),
         ("STATUS_BIND", "8484", "127.0.0.1:8484"),
         ("STATUS_BIND", "127.0.0.1:99999", "127.0.0.1:8484"),
         ("STATUS_BIND", ":8484", "127.0.0.1:8484"),
@@ -230,6 +207,13 @@ def test_a_proxy_is_found_in_the_environment_and_in_the_dotenv_file(
     assert "hush-hush" not in f"{loaded!r} {loaded}"
     environment.put(NO_PROXY="example.org")
     assert load_settings().proxy is None
+
+
+def test_the_time_limits_of_the_platform_become_bounds(environment: Environment) -> None:
+    environment.put(BOT_PLATFORM_IDLE_S="7.5", BOT_PLATFORM_TOTAL_S="")
+    given = replace(Bounds(), platform_idle_s=1.0, platform_total_s=2.0)
+    bounds = load_settings().bounded(given)
+    assert bounds == replace(given, platform_idle_s=7.5)
 
 
 def test_levels_and_formats_may_be_written_in_any_case(environment: Environment) -> None:

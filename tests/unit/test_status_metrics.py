@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from actors.meter import Meter
+from actors.meter import REPLY_OUTCOMES, Meter
 from actors.platform_health import PlatformState
 from actors.port_errors import StoreUnavailable
 from actors.runtime.table import Outcome, Transition
@@ -199,7 +199,7 @@ def test_the_platform_has_one_series_for_each_state() -> None:
 
 def test_replies_are_counted_from_the_start_so_that_the_first_failure_is_an_increase() -> None:
     meter = Meter()
-    outcomes = ("done", "stopped", "refused", "failed", "retried")
+    outcomes = REPLY_OUTCOMES
     assert [measured(live(), meter)["surfaces_bot_replies_total", each] for each in outcomes] == (
         [0] * len(outcomes)
     )

@@ -2,19 +2,26 @@
 
 import string
 from dataclasses import fields
+from operator import attrgetter
 
 import pytest
 
-from actors.texts import LOCALES, Texts, number_in_default_name
+from actors.texts import ENGLISH, LOCALES, Texts, number_in_default_name
 
 
 def fields_in(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Texts)])
+PARTS = ("commands", "replies")
+SENTENCES = [field.name for field in fields(Texts) if field.name not in PARTS]
+SENTENCES += [f"{part}.{name.name}" for part in PARTS for name in fields(getattr(ENGLISH, part))]
+
+
+@pytest.mark.parametrize("name", SENTENCES)
 def test_each_sentence_takes_the_same_values_in_every_locale(name: str) -> None:
-    assert len({frozenset(fields_in(getattr(texts, name))) for texts in LOCALES.values()}) == 1
+    sentence = attrgetter(name)
+    assert len({frozenset(fields_in(sentence(texts))) for texts in LOCALES.values()}) == 1
 
 
 @pytest.mark.parametrize("locale", LOCALES)

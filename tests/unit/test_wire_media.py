@@ -294,7 +294,27 @@ async def test_the_limit_is_asked_for_once_and_again_after_a_refusal() -> None:
 @pytest.mark.parametrize("uri", ["", "https://example.org/x", "mxc://../x"])
 async def test_an_upload_without_a_valid_address_has_failed(uri: str) -> None:
     server = uploading(answers=answer(json.dumps({"content_uri": uri})))
+    with pytest.raises(RefusedUnclearly):
+        await server.upload(File("cat.png", "image/png", b"cat"))
+
+
+@pytest.mark.parametrize(
+    "failing", [BAD_GATEWAY, broken_off, answer("<html>", 502)], ids=["502", "broken off", "proxy"]
+)
+async def test_a_file_that_the_homeserver_fails_to_take_is_to_blame_itself(
+    failing: Answer,
+) -> None:
+    server = uploading(answers=failing)
+    with pytest.raises(RefusedUnclearly):
+        await server.upload(File("cat.png", "image/png", b"cat"))
+    server.answers[WHOAMI] = BAD_GATEWAY
     with pytest.raises(HomeserverUnavailable):
+        await server.upload(File("cat.png", "image/png", b"cat"))
+
+
+async def test_an_account_that_may_not_upload_for_now_is_told_so() -> None:
+    server = uploading(answers=refused(403, "M_USER_SUSPENDED"))
+    with pytest.raises(RefusedForNow):
         await server.upload(File("cat.png", "image/png", b"cat"))
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from actors.platform import Attachment, Delta, Done, File, Reason, Text, Thinking, Usage
 from actors.port_errors import PlatformFailed, PlatformRefused
+from adapter.platform.sse import Event, EventParser, Sign
 
 ANSWER_BYTES: Final = 32 * 2**20
 """The longest JSON answer, line or event."""
@@ -55,7 +56,7 @@ def whole_answer(body: bytes) -> list[Delta]:
     """The parts of an answer that is one JSON object. Raises PlatformFailed, PlatformRefused."""
     piece = _piece(body)
     if piece.text is None and not piece.attachments:
-        raise PlatformFailed(f"the receiver's answer has no text: {_shown(body)}")
+        raise PlatformFailed("the receiver's answer has no text")
     return [*_parts(piece), Done(piece.reason)]
 
 
@@ -89,9 +90,28 @@ class Lines:
             raise PlatformFailed(f"the receiver's answer has a line of over {ANSWER_BYTES} bytes")
         return lines
 
-    def end(self) -> bytes:
-        """The last line, without a line break."""
-        return bytes(self._rest)
+    def end(self) -> list[bytes]:
+        """The last line, if it has no line break."""
+        return [bytes(self._rest)] if self._rest else []
+
+
+class Events:
+    """Cuts a stream of bytes into the data of server-sent events. A comment is a blank piece."""
+
+    def __init__(self) -> None:
+        self._parser = EventParser()
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The pieces that this chunk completes. Raises PlatformFailed if one is too long."""
+        return [_data(sign) for sign in self._parser.feed(chunk)]
+
+    def end(self) -> list[bytes]:
+        """What the end of the stream completes."""
+        return [_data(sign) for sign in self._parser.end()]
+
+
+def _data(sign: Sign) -> bytes:
+    return sign.data.encode() if isinstance(sign, Event) else b""
 
 
 def _parts(piece: Piece) -> Iterator[Delta]:
@@ -110,15 +130,9 @@ def _piece(body: bytes) -> Piece:
     try:
         piece = _decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise PlatformFailed(
-            f"the receiver's answer is unusable ({error}): {_shown(body)}"
-        ) from None
+        raise PlatformFailed(f"the receiver's answer is unusable ({error})") from None
     if piece.say:
         raise PlatformRefused(piece.say[:SAY_CHARS])
     if piece.error is not None:
         raise PlatformFailed(f"the receiver says: {piece.error[:_SHOWN]}")
     return piece
-
-
-def _shown(body: bytes) -> str:
-    return repr(body[:_SHOWN].decode(errors="replace"))

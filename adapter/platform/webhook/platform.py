@@ -13,7 +13,7 @@ import aiohttp
 from actors.model import PlatformChatId
 from actors.platform import Ask, Capabilities, Delta, Done
 from actors.port_errors import PlatformFailed, PlatformMisconfigured, PortError, Unsupported
-from adapter.platform.webhook.answers import ANSWER_BYTES, Lines, next_parts, whole_answer
+from adapter.platform.webhook.answers import ANSWER_BYTES, Events, Lines, next_parts, whole_answer
 from adapter.platform.webhook.refusals import TRANSPORT_ERRORS, error_for, transport_error
 from adapter.platform.webhook.requests import ask_body, check_body, forget_body
 from adapter.platform.webhook.settings import WebhookSettings
@@ -185,24 +185,23 @@ async def _parts(response: aiohttp.ClientResponse) -> AsyncGenerator[Delta, None
         for part in whole_answer(await _read(response, ANSWER_BYTES)):
             yield part
         return
-    if kind not in _LINES:
+    if kind not in _LINES and kind != _EVENTS:
         shown = "without a type" if not response.headers.get("Content-Type") else f"as {kind}"
         raise PlatformFailed(
             f"the receiver answers with {response.status} {shown}: "
             f"it has to answer as {_JSON}, application/x-ndjson or {_EVENTS}"
         )
-    lines = Lines()
+    stream: Lines | Events = Events() if kind == _EVENTS else Lines()
     async for chunk in response.content.iter_any():
-        for part in _in_lines(lines.feed(chunk)):
+        for part in _in_all(stream.feed(chunk)):
             yield part
-    if rest := lines.end():
-        for part in next_parts(rest):
-            yield part
+    for part in _in_all(stream.end()):
+        yield part
 
 
-def _in_lines(lines: list[bytes]) -> Iterator[Delta]:
-    for line in lines:
-        yield from next_parts(line)
+def _in_all(pieces: list[bytes]) -> Iterator[Delta]:
+    for piece in pieces:
+        yield from next_parts(piece)
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:

@@ -82,7 +82,8 @@ def error_for(
         case _ if told.say and status < 500:  # noqa: PLR2004 (4xx)
             return PlatformRefused(told.say[:SAY_CHARS])
         case _:
-            return PlatformFailed(f"the receiver answers with {status}{_reason(told, body)}")
+            reason = f": {told.error[:_SHOWN]}" if told.error else ""
+            return PlatformFailed(f"the receiver answers with {status}{reason}")
 
 
 def transport_error(error: Exception) -> PortError:
@@ -119,11 +120,6 @@ def _told(body: bytes) -> ErrorBody:
         return _decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return ErrorBody()
-
-
-def _reason(told: ErrorBody, body: bytes) -> str:
-    text = told.error or body.decode(errors="replace").strip()
-    return f": {text[:_SHOWN]}" if text else ""
 
 
 def _wait_s(value: str, now: float) -> float:

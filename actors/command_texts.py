@@ -1,0 +1,199 @@
+"""What `!help` and the commands about a conversation say, in one catalogue for each language."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandTexts:
+    """A part of the catalogue of one language. `str.format` fills the fields in braces."""
+
+    help_title: str
+    unknown_command: str
+    about_conversation: str
+    about_chats: str
+    help_stop: str
+    help_retry: str
+    help_forget: str
+    help_usage: str
+    help_model: str
+    help_system: str
+    help_settings: str
+    help_help: str
+    stopped: str
+    nothing_to_stop: str
+    nothing_to_retry: str
+    forgotten: str
+    forgotten_in_thread: str
+    not_forgotten: str
+    usage_last: str
+    usage_all: str
+    usage_unknown: str
+    model_is: str
+    model_is_default: str
+    model_is_default_named: str
+    models_title: str
+    models_more: str
+    models_unknown: str
+    model_hint: str
+    model_set: str
+    model_set_unchecked: str
+    model_reset: str
+    model_unknown: str
+    model_unknown_hint: str
+    model_similar: str
+    system_is: str
+    system_none: str
+    system_set: str
+    system_reset: str
+    system_too_long: str
+    settings_title: str
+    settings_hint: str
+    settings_reset: str
+    setting_is: str
+    setting_unknown: str
+    setting_needs_number: str
+    setting_needs_switch: str
+    value_default: str
+    value_on: str
+    value_off: str
+
+
+ENGLISH: Final = CommandTexts(
+    help_title="Write here, and I answer.",
+    unknown_command="I don't know the command !{word}. Write !help for the list.",
+    about_conversation="This conversation:",
+    about_chats="Your chats:",
+    help_stop="!stop: end the answer that is in work",
+    help_retry="!retry: answer your last message again",
+    help_forget="!forget: forget what was said here so far",
+    help_usage="!usage: how many tokens the answers here took",
+    help_model="!model [name]: which model answers here",
+    help_system="!system [text]: instructions that the model gets here",
+    help_settings="!settings [name value]: all settings of this chat",
+    help_help="!help: this list",
+    stopped="I have stopped.",
+    nothing_to_stop="There is nothing to stop: no answer is in work here.",
+    nothing_to_retry="There is nothing to answer again here.",
+    forgotten=(
+        "I have forgotten what was said here so far. Threads are conversations of their own, and "
+        "the messages themselves stay in the room."
+    ),
+    forgotten_in_thread=(
+        "I have forgotten what was said in this thread so far. The messages themselves stay in "
+        "the room."
+    ),
+    not_forgotten="I could not forget the conversation at the moment. Please try again later.",
+    usage_last="The last answer took {read} tokens to read and {written} to write ({model}).",
+    usage_all="All answers in this chat that say it ({count}): {read} read, {written} written.",
+    usage_unknown="No answer in this chat says how many tokens it took.",
+    model_is="The model {model} answers in this chat.",
+    model_is_default="The default model answers in this chat.",
+    model_is_default_named="The default model, {model}, answers in this chat.",
+    models_title="Models to choose from:",
+    models_more="… and {count} more",
+    models_unknown="There is no list of models to choose from here.",
+    model_hint="!model <name> chooses one, !model default takes the default model again.",
+    model_set="From now on, the model {model} answers in this chat.",
+    model_set_unchecked=(
+        "From now on, I ask for the model {model} in this chat. There is no list of models here, "
+        "so I can't say whether it exists."
+    ),
+    model_reset="From now on, the default model answers in this chat.",
+    model_unknown="There is no model {model} here.",
+    model_unknown_hint="!model lists the models to choose from.",
+    model_similar="Similar names: {models}.",
+    system_is="The instructions for this chat:\n{system}",
+    system_none=(
+        "This chat has no instructions of its own. Give some like this: "
+        "!system Answer in one sentence."
+    ),
+    system_set=(
+        "This chat has instructions now ({length} characters), beginning with the next answer. "
+        "!system shows them, !system default removes them."
+    ),
+    system_reset="This chat has no instructions of its own any more.",
+    system_too_long="Instructions can have at most {limit} characters; these have {length}.",
+    settings_title="The settings of this chat:",
+    settings_hint=(
+        "Change one like this: !settings temperature 0.7. "
+        "!settings temperature default sets it back, !settings default all of them."
+    ),
+    settings_reset="All settings of this chat are back at their defaults.",
+    setting_is="{name}: {value}",
+    setting_unknown="There is no setting {name}. There are: {names}.",
+    setting_needs_number="The {name} is a number from 0 to 2, like this: !settings {name} 0.7",
+    setting_needs_switch="The setting {name} can be on or off, like this: !settings {name} on",
+    value_default="default",
+    value_on="on",
+    value_off="off",
+)
+
+RUSSIAN: Final = CommandTexts(
+    help_title="Пишите, и я отвечу здесь.",
+    unknown_command="Я не знаю команды !{word}. Список: !help.",
+    about_conversation="Этот разговор:",
+    about_chats="Ваши чаты:",
+    help_stop="!stop: прервать ответ, который пишется сейчас",
+    help_retry="!retry: ответить на ваше последнее сообщение заново",
+    help_forget="!forget: забыть всё сказанное здесь до сих пор",
+    help_usage="!usage: сколько токенов заняли ответы",
+    help_model="!model [название]: какая модель здесь отвечает",
+    help_system="!system [текст]: указания, которые модель получает здесь",
+    help_settings="!settings [имя значение]: все настройки этого чата",
+    help_help="!help: этот список",
+    stopped="Ответ прерван.",
+    nothing_to_stop="Прерывать нечего: сейчас здесь не пишется ответ.",
+    nothing_to_retry="Здесь не на что отвечать заново.",
+    forgotten=(
+        "Всё сказанное здесь до сих пор забыто. Обсуждения — отдельные разговоры, "
+        "а сами сообщения остаются в комнате."
+    ),
+    forgotten_in_thread=(
+        "Всё сказанное в этом обсуждении до сих пор забыто. Сами сообщения остаются в комнате."
+    ),
+    not_forgotten="Сейчас забыть разговор не получилось. Пожалуйста, попробуйте позже.",
+    usage_last="Последний ответ: токенов прочитано {read}, написано {written} ({model}).",
+    usage_all="Все ответы в этом чате, где это указано ({count}): {read} и {written}.",
+    usage_unknown="Ни один ответ в этом чате не сообщает, сколько токенов он занял.",
+    model_is="В этом чате отвечает модель {model}.",
+    model_is_default="В этом чате отвечает модель по умолчанию.",
+    model_is_default_named="В этом чате отвечает модель по умолчанию, {model}.",
+    models_title="Модели на выбор:",
+    models_more="… и ещё {count}",
+    models_unknown="Списка моделей на выбор здесь нет.",
+    model_hint="!model <название> выбирает модель, !model default возвращает модель по умолчанию.",
+    model_set="Теперь в этом чате отвечает модель {model}.",
+    model_set_unchecked=(
+        "Теперь в этом чате я буду просить ответа у модели {model}. Списка моделей здесь нет, "
+        "поэтому я не знаю, есть ли такая."
+    ),
+    model_reset="Теперь в этом чате отвечает модель по умолчанию.",
+    model_unknown="Модели {model} здесь нет.",
+    model_unknown_hint="Список моделей на выбор: !model.",
+    model_similar="Похожие названия: {models}.",
+    system_is="Указания для этого чата:\n{system}",
+    system_none=(
+        "У этого чата нет своих указаний. Задайте их, например, так: "
+        "!system Отвечай одним предложением."
+    ),
+    system_set=(
+        "Теперь у этого чата есть указания (знаков: {length}), они действуют со следующего ответа. "
+        "!system показывает их, !system default удаляет."
+    ),
+    system_reset="Своих указаний у этого чата больше нет.",
+    system_too_long="Указания могут быть не длиннее {limit} знаков; в этих {length}.",
+    settings_title="Настройки этого чата:",
+    settings_hint=(
+        "Изменить настройку можно так: !settings temperature 0.7. "
+        "!settings temperature default вернёт её назад, !settings default — все сразу."
+    ),
+    settings_reset="Все настройки этого чата снова стандартные.",
+    setting_is="{name}: {value}",
+    setting_unknown="Настройки {name} нет. Есть такие: {names}.",
+    setting_needs_number="{name} — число от 0 до 2, например: !settings {name} 0.7",
+    setting_needs_switch="{name} можно включить или выключить, например: !settings {name} on",
+    value_default="по умолчанию",
+    value_on="вкл",
+    value_off="выкл",
+)

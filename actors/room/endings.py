@@ -1,0 +1,113 @@
+"""The messages that a reply ends with, and those that say that it takes its time."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from actors.model import OutboundMessage, ReplyState, SharedFile
+from actors.platform import Reason
+from actors.replies.values import (
+    Answered,
+    Dropped,
+    Lost,
+    ModelRefused,
+    Occasion,
+    Question,
+    Refused,
+    TooLong,
+)
+from actors.reply_texts import ReplyTexts
+from actors.room.asked import reply_message
+from actors.rules.files import about_refusals, not_sent
+from actors.rules.formatting import Formatter
+
+
+def messages_of(
+    question: Question,
+    outcome: Answered | Refused | TooLong | ModelRefused | Dropped,
+    texts: ReplyTexts,
+    formatted: Formatter,
+) -> list[OutboundMessage]:
+    """The messages that an ended reply sends into its room, in order."""
+    match outcome:
+        case Answered():
+            return _answer(question, outcome, texts, formatted)
+        case Refused(say):
+            return [_no_answer(question, say)]
+        case TooLong():
+            return [_no_answer(question, texts.question_too_long)]
+        case ModelRefused(model):
+            return [_no_answer(question, texts.model_refused.format(model=model))]
+        case Dropped():
+            return []
+
+
+def notice_of(question: Question, occasion: Occasion, texts: ReplyTexts) -> OutboundMessage:
+    """The notice that a reply takes its time. A question has at most one for each occasion."""
+    match occasion:
+        case Occasion.BUSY:
+            return _note(question, occasion, texts.platform_busy)
+        case Occasion.UNAVAILABLE:
+            return _note(question, occasion, texts.platform_unavailable)
+        case Occasion.MISCONFIGURED:
+            return _note(question, occasion, texts.platform_misconfigured)
+
+
+def _answer(
+    question: Question, answered: Answered, texts: ReplyTexts, formatted: Formatter
+) -> list[OutboundMessage]:
+    state = ReplyState.STOPPED if answered.reason is None else ReplyState.DONE
+    made = list(_parts(question, _shown(answered, texts), formatted))
+    parts = [
+        replace(part, txn_id=f"{question.key}.{number}", state=state, more=part is not made[-1])
+        for number, part in enumerate(made)
+    ]
+    if parts:
+        parts[0] = replace(parts[0], tokens=answered.tokens)
+    notes = dict(_notes(answered, texts))
+    if not parts and notes:
+        said = "\n".join(notes.values())
+        return [replace(_no_answer(question, said), tokens=answered.tokens)]
+    return [*parts, *(_note(question, name, said) for name, said in notes.items())]
+
+
+def _shown(answered: Answered, texts: ReplyTexts) -> list[str | SharedFile]:
+    """The pieces of an answer, with a line in the text for each file that can't be shown."""
+    shown: list[str | SharedFile] = []
+    for piece in answered.pieces:
+        said = not_sent(piece.name, piece.reason, texts) if isinstance(piece, Lost) else piece
+        if isinstance(said, str) and shown and isinstance(shown[-1], str):
+            said = f"{shown.pop()}\n\n{said}"
+        shown.append(said)
+    return shown
+
+
+def _parts(
+    question: Question, pieces: Iterable[str | SharedFile], formatted: Formatter
+) -> Iterator[OutboundMessage]:
+    for piece in pieces:
+        if isinstance(piece, SharedFile):
+            yield replace(reply_message(question.message, "", piece.name), file=piece)
+        else:
+            for part in formatted(piece):
+                yield replace(reply_message(question.message, "", part.body), html=part.html)
+
+
+def _notes(answered: Answered, texts: ReplyTexts) -> Iterator[tuple[str, str]]:
+    """What the person is told about an answer, each with a name for its transaction id."""
+    if answered.reason is Reason.LENGTH:
+        yield "cut", texts.answer_cut
+    if answered.reason is Reason.FILTER:
+        yield "filtered", texts.answer_filtered
+    if answered.left_out:
+        yield "left_out", about_refusals(answered.left_out, texts)
+    if answered.trimmed:
+        yield "trimmed", texts.conversation_trimmed
+
+
+def _no_answer(question: Question, say: str) -> OutboundMessage:
+    notice = reply_message(question.message, f"{question.key}.0", say, notice=True)
+    return replace(notice, state=ReplyState.FAILED)
+
+
+def _note(question: Question, name: str, say: str) -> OutboundMessage:
+    return reply_message(question.message, f"{question.key}.{name}", say, notice=True)

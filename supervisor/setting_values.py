@@ -1,0 +1,152 @@
+"""Checks of single values in the environment. Pure, but for a look at paths.
+
+Each function returns the value that a setting has. The text of its ValueError continues the name of
+the variable, and says what to write instead.
+"""
+
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from actors.model import UserId
+from supervisor.allowed import allowed_users
+from supervisor.hosts import is_host
+
+HOST: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
+"""The pattern of a host: a name, or an address."""
+_USER_ID: Final = re.compile(rf"@[^:\s\x00-\x1f\x7f]+:{HOST}(?::[0-9]{{1,5}})?")
+_USER_ID_LIMIT: Final = 255
+_DEVICE_ID: Final = re.compile(r"[A-Za-z0-9._~=/+-]{1,128}")
+_SHOWN: Final = 80
+_DAY_S: Final = 86_400.0
+_ENTRIES: Final = (
+    "write entries like @alice:example.org, @*:example.org or *:example.org, without quotes and "
+    "separated by commas; * alone stands for everyone"
+)
+
+
+def homeserver_url(url: str) -> str:
+    """A homeserver's URL, without a slash at the end."""
+    try:
+        parts = urlsplit(url)
+        named = (
+            parts.scheme in {"http", "https"} and is_host(parts.hostname or "") and parts.port != 0
+        )
+    except ValueError:
+        named = False
+        parts = urlsplit("")
+    if not named or re.search(r"\s", url):
+        raise ValueError("is not a URL: write it like https://matrix.example.org")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("contains a user name: remove it, MATRIX_USER_ID names the account")
+    if "/_matrix" in parts.path:
+        raise ValueError("has a path of the Matrix API: remove it, /_matrix included")
+    if "?" in url or "#" in url:
+        raise ValueError("has, after the host or a path, a query or a fragment: remove it")
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def user_id(text: str) -> UserId:
+    """A Matrix user id."""
+    if not _USER_ID.fullmatch(text) or len(text.encode()) > _USER_ID_LIMIT:
+        raise ValueError("is not a Matrix user id: write it like @bot:example.org")
+    return UserId(text)
+
+
+def device_id(text: str) -> str:
+    """A device id that every homeserver takes."""
+    if not _DEVICE_ID.fullmatch(text):
+        raise ValueError("is not a device id: use up to 128 letters, digits and . _ ~ = / + -")
+    return text
+
+
+def token(secret: SecretStr | None) -> SecretStr | None:
+    """An access token, with characters that a header can have."""
+    if secret is not None and not re.fullmatch(r"[!-~]+", secret.get_secret_value()):
+        raise ValueError("contains a blank or a character that no token has: copy it again")
+    return secret
+
+
+def local_path(text: object) -> Path:
+    """A path, with the home folder in place of `~`."""
+    if re.fullmatch(r"(['\"]).*\1", str(text)):
+        raise ValueError("is in quotes: remove them")
+    path = Path(str(text))
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(
+            "begins with the home folder of an unknown user: write the full path"
+        ) from None
+
+
+def no_folder(path: Path) -> Path:
+    """The path of a file, which need not exist."""
+    if _mode(path, stat.S_ISDIR):
+        raise ValueError("is a folder: name a file")
+    return path
+
+
+def no_file(path: Path) -> Path:
+    """The path of a folder, which need not exist."""
+    if _mode(path, stat.S_ISREG):
+        raise ValueError("is a file: name a folder")
+    return path
+
+
+def _mode(path: Path, question: Callable[[int], bool]) -> bool:
+    try:
+        return question(path.stat().st_mode)
+    except OSError:  # missing or inaccessible: opening it reports the error
+        return False
+
+
+def entries(value: object) -> object:
+    """The entries of a list with commas."""
+    if not isinstance(value, str):
+        return value
+    parts = tuple(entry for part in value.split(",") if (entry := part.strip()))
+    if not parts and value:
+        raise ValueError(f"is {value!r}, which names nobody: {_ENTRIES}")
+    return parts
+
+
+def entries_that_match(given: tuple[str, ...]) -> tuple[str, ...]:
+    """The entries, if each of them can match a user id."""
+    for entry in given:
+        try:
+            allowed_users(entry)
+        except ValueError as error:
+            shown = repr(entry if len(entry) <= _SHOWN else f"{entry[:_SHOWN]}…")
+            raise ValueError(
+                f"has an entry that matches no user id, {shown}, which {error}: {_ENTRIES}"
+            ) from None
+    return given
+
+
+def upper(value: object) -> object:
+    """A text in capitals."""
+    return value.upper() if isinstance(value, str) else value
+
+
+def lower(value: object) -> object:
+    """A text in small letters."""
+    return value.lower() if isinstance(value, str) else value
+
+
+def seconds(value: object) -> object:
+    """A time: a number of seconds, greater than 0 and no more than a day."""
+    if not isinstance(value, str):
+        return value
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= _DAY_S:
+        raise ValueError(f"is {value[:_SHOWN]!r}: use a number of seconds, up to {_DAY_S:g}")
+    return number
