@@ -14,9 +14,8 @@ _MS: Final = 1000
 async def about_edit(asked: Asked) -> Response:
     """Ask the question anew with its new text, if the edit is one of the last question.
 
-    The owner wants edits to be answered. The history knows only edits by a message's author.
-
-    A question in work begins anew. One that waits is asked with its new text anyway.
+    The owner wants edits to be answered. The history knows only edits by a message's author. A
+    question in work begins anew; one that waits is asked with its new text anyway.
     """
     services, edit = asked.services, asked.message
     if asked.chat.is_archived:
