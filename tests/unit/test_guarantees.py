@@ -68,6 +68,7 @@ PROOFS: Final = {
         "notices_edits_and_empty_texts_are_not_answered",
         "a_message_in_a_room_with_others_makes_nothing",
         "a_guest_is_answered_as_the_setting_says",
+        "an_edit_of_the_last_question_is_answered_anew",
         "a_program_that_answers_each_answer_is_paused_and_told_once",
         "what_waits_when_the_bot_leaves_is_dropped",
         "what_waits_is_dropped_when_the_bot_is_out_and_back_before_it_looks",
@@ -93,6 +94,8 @@ PROOFS: Final = {
         "a_loss_of_the_store_between_two_boots_gives_identical_rows",
         "a_round_is_written_in_one_transaction",
         "recovery_writes_nothing_on_the_server",
+        "settings_survive_the_loss_of_every_file",
+        "an_upgrade_moves_the_settings_to_the_replacement",
     ),
     12: (
         "any_damaged_cache_ends_in_the_rows_of_a_full_rebuild",
