@@ -36,6 +36,7 @@ PROOFS: Final = {
     4: (
         "a_commit_is_wholly_in_or_wholly_out",
         "a_kill_at_any_instant_loses_no_answer_and_gives_none_twice",
+        "a_file_is_shown_once_whenever_the_bot_is_killed",
     ),
     5: (
         "a_rate_limited_send_waits_and_keeps_the_order",
@@ -67,6 +68,7 @@ PROOFS: Final = {
         "notices_edits_and_empty_texts_are_not_answered",
         "a_message_in_a_room_with_others_makes_nothing",
         "a_guest_is_answered_as_the_setting_says",
+        "an_edit_of_the_last_question_is_answered_anew",
         "a_program_that_answers_each_answer_is_paused_and_told_once",
         "what_waits_when_the_bot_leaves_is_dropped",
         "what_waits_is_dropped_when_the_bot_is_out_and_back_before_it_looks",
@@ -77,6 +79,7 @@ PROOFS: Final = {
         "an_outage_in_the_middle_of_an_answer_loses_nothing",
         "no_failure_is_charged_while_the_check_fails_too",
         "a_database_that_cannot_be_written_is_waited_for",
+        "a_file_that_the_homeserver_fails_to_give_does_not_block_its_chat",
     ),
     10: (
         "after_a_loss_of_the_store_old_messages_are_not_answered_again",
@@ -91,6 +94,8 @@ PROOFS: Final = {
         "a_loss_of_the_store_between_two_boots_gives_identical_rows",
         "a_round_is_written_in_one_transaction",
         "recovery_writes_nothing_on_the_server",
+        "settings_survive_the_loss_of_every_file",
+        "an_upgrade_moves_the_settings_to_the_replacement",
     ),
     12: (
         "any_damaged_cache_ends_in_the_rows_of_a_full_rebuild",
