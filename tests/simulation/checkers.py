@@ -12,7 +12,6 @@ import anyio
 from actors.bounds import Bounds
 from actors.model import MARKER_TYPE, ChatId, EventId, PlatformChatId, RoomId, UserId
 from actors.port_errors import PositionLost
-from actors.rules.reply_mark import REPLY_TYPE
 from actors.rules.room_states import ROOM_LIFECYCLE, RoomState, RoomTrigger
 from actors.runtime.letters import Address
 from actors.runtime.table import Outcome, Table, Transition
@@ -202,8 +201,11 @@ class Checkers:
 
     def asked(self, chat: PlatformChatId, key: EventId) -> None:
         """Check that a room, and each thread in it, always uses one conversation of its own."""
-        room_id = self._server.events[self._positions[key] - 1].room_id
-        self._check(self._talk.asked(room_id, chat, key))
+        self._check(self._talk.asked(self.room_of(key), chat, key))
+
+    def room_of(self, key: EventId) -> RoomId:
+        """The room of a message."""
+        return self._server.events[self._positions[key] - 1].room_id
 
     def _check(self, violation: str | None) -> None:
         if violation is not None:
@@ -297,9 +299,7 @@ class Checkers:
             if body in self._said:
                 self.violated(f"said twice: {body}")
             self._said[body] = event.event_id
-        mark = event.content.get(REPLY_TYPE)
-        is_stopped = isinstance(mark, dict) and mark.get("state") == "stopped"
-        if body.startswith("You said") and not body.endswith(".") and not is_stopped:
+        if body.startswith("You said") and not body.endswith("."):
             self.violated(f"half an answer: {body}")
         message = answered_by(event)
         if message is None:

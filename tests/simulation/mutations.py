@@ -28,12 +28,6 @@ MUTATIONS: Final = (
         "            return\n",
     ),
     Mutation(
-        "an_end_is_told_only_while_live",
-        "actors/messages.py",
-        'commit the answer. `actors.replies` keeps it until then."""\n',
-        'commit the answer."""\n    is_stored: ClassVar[bool] = True\n',
-    ),
-    Mutation(
         "slots_are_not_given_back",
         "actors/replies/slots.py",
         "        self._free += 1\n",

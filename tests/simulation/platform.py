@@ -82,7 +82,8 @@ class SimulatedPlatform:
         self.slow_s = 0.0
         self.on_asked: Callable[[PlatformChatId, EventId], None] = lambda _chat, _key: None
         self.on_violation: Callable[[str], None] = lambda _: None
-        self._in_work: set[tuple[Gate, PlatformChatId]] = set()
+        self.room_of: Callable[[EventId], object] = lambda key: key
+        self._in_work: set[tuple[Gate, object]] = set()
         self._rng = rng
 
     def healed(self) -> None:
@@ -99,9 +100,10 @@ class SimulatedPlatform:
         """Say the text itself in two parts, unless a fault is drawn."""
         await gate.before("answer")
         self.on_asked(ask.chat, ask.key)
-        work = gate, ask.chat
+        # A room that replaces another one goes on with its conversation, so the room counts.
+        work = gate, self.room_of(ask.key)
         if work in self._in_work:
-            self.on_violation(f"two questions at once in the conversation {ask.chat}")
+            self.on_violation(f"two questions at once in {work[1]}")
         self._in_work.add(work)
         try:
             async with aclosing(self._answer(ask)) as answer:
