@@ -204,7 +204,9 @@ def _quote_of_question(talk: Talk, said: Said, question: InboundMessage) -> tupl
     if timeline.is_redacted(said.reply_to):
         return "", True
     shown = timeline.message(said.reply_to)
-    return (quoted, is_itself) if shown is None else (words_of(shown)[:limit], True)
+    if shown is None:
+        return quoted, is_itself or timeline.begins
+    return words_of(shown)[:limit], True
 
 
 def _fitted(

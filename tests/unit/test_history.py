@@ -611,3 +611,13 @@ def test_a_queued_message_that_is_redacted_before_it_is_shown_is_gone(room: Room
     room.timeline.queue(said_later(OutboundMessage(f"{one}.0", ROOM, "1"), BOT))
     room.timeline.apply(Redacted(EventId("$answer"), f"{one}.0"))
     assert room.turns(room.say("two")) == ["user: one\n\ntwo"]
+
+
+def test_a_retried_question_quotes_what_it_quoted_itself(room: Room) -> None:
+    room.say("one", reply_to=EventId("$old"), quoted="long ago")
+    retry = inbound(room.say("!retry"))
+    drafts, is_certain = drafts_for(room.talk, retry, PLENTY)
+    assert whole(drafts).turns == (Draft(Role.PERSON, "one", quoted="long ago"),)
+    assert is_certain
+    room.timeline.begins = False
+    assert not drafts_for(room.talk, retry, PLENTY)[1]
