@@ -29,6 +29,7 @@ from actors.replies.runner import Replies
 from actors.replies.slots import Slots
 from actors.replies.tools import Outage, Tools
 from actors.room.actor import RoomActor
+from actors.room.commands import WORDS
 from actors.room_states import RoomStates
 from actors.rules.addressing import Answers
 from actors.rules.formatting import Formatter, plain_parts
@@ -112,11 +113,11 @@ def assemble(
         background=background,
     )
     homeserver_slots = homeserver_slots or anyio.CapacityLimiter(bounds.homeserver_slots)
-    histories = Histories(homeserver, store, bounds)
+    histories = Histories(homeserver, store, bounds, WORDS)
     attachments = Attachments(homeserver, bounds)
     settings_of_chats = SettingsOfChats(homeserver, bounds)
     health = PlatformHealth(platform, system.background, transitions.wall_clock, random, bounds)
-    learned = Learned()
+    learned = Learned(bounds.unsupported_for_s)
 
     def tools(active: Callable[[], int]) -> Tools:
         return Tools(

@@ -3,6 +3,7 @@
 Bytes are read when the platform is asked, and kept in memory for a while, nowhere else.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from actors.rules.file_names import clean_name, clean_type, is_text_type
 from actors.rules.file_types import fenced, text_of, type_of
 from actors.rules.files import TOO_LARGE, Reason, Refusal, file_note, is_accepted, why_left_out
 from actors.rules.history import Draft, Drafts
+from actors.rules.tokens import estimated_tokens
 
 _REMEMBERED: Final = 256
 """So many files that the homeserver failed to give are remembered."""
@@ -29,7 +31,7 @@ _REMEMBERED: Final = 256
 class Loaded:
     """Turns with their files, and the files of the question that were left out.
 
-    `empty` says that nothing remains of the question: it had no words, and each of its files was
+    `empty` says that nothing remains of the question: it has no words, and each file with it was
     left out.
     """
 
@@ -43,17 +45,27 @@ class Loaded:
         return tuple(refusal.file.name for refusal in self.refusals)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Takes:
-    """What a model takes, besides texts."""
+    """What a model takes: files of some types, and so many tokens of texts besides the question."""
 
     capabilities: Capabilities
     refuses: Collection[str]
+    of_question: Collection[SharedFile]
+    tokens: float
 
     def type(self, mime_type: str) -> bool:
         """Whether it takes files of a type."""
         accepted = is_accepted(mime_type, self.capabilities.accepts)
         return accepted and not is_accepted(mime_type, self.refuses)
+
+    def text(self, file: SharedFile, text: str) -> "_Part":
+        """The text of a file, or a note instead if it is too long for what is left."""
+        needed = estimated_tokens(text)
+        if file not in self.of_question and needed > self.tokens:
+            return _Part(file_note(file))
+        self.tokens -= needed
+        return _Part(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +91,31 @@ class Attachments:
         """How often the homeserver has failed to give a file, by address."""
 
     async def load(
-        self, drafts: Drafts, capabilities: Capabilities, refuses: Collection[str] = ()
+        self,
+        drafts: Drafts,
+        capabilities: Capabilities,
+        refuses: Collection[str] = (),
+        *,
+        of_question: Collection[SharedFile] = (),
+        tokens: float = math.inf,
     ) -> Loaded:
         """The turns with their files, as far as the platform accepts them.
 
-        `refuses` are patterns of MIME types that the model does not take. Text becomes a part of
-        its turn, for any platform. A file that is left out leaves a note in its turn. Raises the
-        errors of the homeserver that may pass: the question waits.
+        `refuses` are patterns of MIME types that the model does not take. `of_question` are the
+        files of the question itself: only what is left out of these is told. Text becomes a part of
+        its turn, for any platform; that of other files only within `tokens`, the newest first. A
+        file that is left out leaves a note in its turn. Raises the errors of the homeserver that
+        may pass: the question waits.
         """
-        takes = _Takes(capabilities, refuses)
-        loaded = [await self._turn(draft, takes) for draft in drafts.turns]
-        turns = tuple(turn for turn, _ in loaded)
-        parts = loaded[-1][1] if loaded else []
-        refusals = tuple(part.refusal for part in parts if part.refusal is not None)
-        question = drafts.turns[-1] if loaded else None
-        empty = question is not None and not question.text.strip() and bool(parts)
-        return Loaded(turns, refusals, empty and len(refusals) == len(parts))
+        takes = _Takes(capabilities, refuses, of_question, tokens)
+        loaded = [await self._turn(draft, takes) for draft in reversed(drafts.turns)]
+        turns = tuple(turn for turn, _ in reversed(loaded))
+        parts = loaded[0][1] if loaded else []
+        told = (part.refusal for part in parts if part.refusal is not None)
+        refusals = tuple(refusal for refusal in told if refusal.file in of_question)
+        has_words = bool(drafts.turns) and bool(drafts.turns[-1].text.strip())
+        is_empty = bool(refusals) and not has_words and all(part.refusal for part in parts)
+        return Loaded(turns, refusals, is_empty)
 
     async def keep(self, file: File) -> SharedFile:
         """Upload a file of the platform, under a name and a type that can be trusted.
@@ -116,10 +137,11 @@ class Attachments:
             raise HomeserverRefused(refusal.status, refusal.errcode, refusal.message) from refusal
 
     async def _turn(self, draft: Draft, takes: _Takes) -> tuple[Turn, list[_Part]]:
-        parts = [await self._part(file, takes) for file in draft.files]
+        files = () if takes.capabilities.ignores_files else draft.files
+        parts = [await self._part(file, takes) for file in reversed(files)][::-1]
         texts = filter(None, chain([draft.text], (part.text for part in parts)))
-        files = tuple(part.file for part in parts if part.file is not None)
-        return Turn(draft.role, "\n\n".join(texts), draft.speaker, draft.quoted, files), parts
+        loaded = tuple(part.file for part in parts if part.file is not None)
+        return Turn(draft.role, "\n\n".join(texts), draft.speaker, draft.quoted, loaded), parts
 
     async def _part(self, file: SharedFile, takes: _Takes) -> _Part:
         """One file as a part of its turn."""
@@ -138,7 +160,7 @@ class Attachments:
         if text is not None and len(found.data) > self._bounds.text_file_bytes:
             return _left_out(file, Reason.TOO_LARGE, self._bounds.text_file_bytes)
         if text is not None:
-            return _Part(fenced(file.name, text))
+            return takes.text(file, fenced(file.name, text))
         if not takes.type(found.mime_type):
             return _left_out(file, Reason.TYPE)
         return _Part(file=found)

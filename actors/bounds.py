@@ -64,6 +64,8 @@ class Bounds:
     """A person whose question waits for the platform for this long is told so."""
     context_trims: int = 2
     """How often a conversation that is too long is cut for one question."""
+    unsupported_for_s: float = 3_600.0
+    """Files of a type that a model has refused are left out for this long."""
     answer_chars: int = 400_000
     """How many characters an answer may have; a longer one is cut."""
     homeserver_slots: int = 16
@@ -93,8 +95,27 @@ class Bounds:
     """A file is left out after the homeserver has failed to give it, or to take it, this often."""
     file_again_s: float = 5.0
     """The pause before a file is uploaded again that was refused without a clear reason."""
+    history_pages: int = 20
+    """How many pages of a room's timeline are read for a conversation, at most."""
+    history_rooms: int = 1_000
+    """The conversations of so many rooms are kept in memory; others are read again."""
+    history_bytes: int = 128 * 1024 * 1024
+    """The memory for conversations in all, about."""
+    history_room_bytes: int = 1024 * 1024
+    """A room's conversation that has grown by so much memory, about, is read again."""
+    history_restarts: int = 5
+    """Reading a conversation that changes meanwhile begins anew so often, then it has failed."""
+    history_unsent: int = 200
+    """How many messages of a room are looked at in the outbox, because its timeline has them not
+    yet."""
+    history_pictures: int = 4
+    """How many pictures of a conversation the platform is shown: the newest."""
+    history_file_bytes: int = 8 * 1024 * 1024
+    """The files of a conversation that the platform is shown have no more bytes together."""
     confirm_within_s: float = 60.0
     """`!yes` answers `!archive` within this time."""
+    edit_within_s: float = 3600.0
+    """An edit is answered if its question is no older than this."""
     settings_rooms: int = 2_000
     """The settings of this many chats are kept in memory."""
     exchange: ExchangeLimits = ExchangeLimits()

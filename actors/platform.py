@@ -125,14 +125,17 @@ class Capabilities:
 
     `keeps_history`: the platform remembers a conversation by its `Ask.chat`. `context_tokens` is
     the room for the system prompt of the chat and the turns. `accepts` are patterns of MIME types
-    such as `image/*`. `models` are the models to choose from, the default one first; empty if they
-    are not known. `notes` are sentences for the operator, found out by `check`.
+    such as `image/*`; files of text become a part of the turns in any case, unless `ignores_files`
+    says that the platform has no use for files at all. `models` are the models to choose from, the
+    default one first; empty if they are not known. `notes` are sentences for the operator, found
+    out by `check`.
     """
 
     streams: bool = False
     keeps_history: bool = False
     context_tokens: int = DEFAULT_CONTEXT_TOKENS
     accepts: tuple[str, ...] = ()
+    ignores_files: bool = False
     models: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

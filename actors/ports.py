@@ -1,7 +1,7 @@
 """The interfaces of the core to the outside. Their errors are in `actors.port_errors`."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from actors.model import (
@@ -42,6 +42,8 @@ class RoomDelta:
     """The messages that the bot's own messages in the same timeline answer."""
     said: tuple[TimelineEvent, ...] = ()
     """All that was said, edited and redacted, the bot's own messages among it, oldest first."""
+    names: Mapping[UserId, str] = field(default_factory=dict)
+    """The display names of people who joined or changed theirs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,5 +144,6 @@ def accepting(messages: Iterable[InboundMessage], answered: Collection[EventId])
 
 
 def worth_accepting(message: InboundMessage) -> bool:
-    """Whether a message goes into the inbox: notices come from bots, and edits are not new."""
-    return message.msgtype != "m.notice" and not message.is_edit
+    """Whether a message goes into the inbox: no notice, and no edit that names no message."""
+    is_nameless_edit = message.is_edit and message.edits is None
+    return message.msgtype != "m.notice" and not is_nameless_edit

@@ -47,9 +47,13 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Redacted:
-    """A message of the room was redacted."""
+    """A message of the room was redacted.
+
+    `txn` is the transaction id of a message of the bot's own that was shown only now.
+    """
 
     event_id: EventId
+    txn: str | None = None
 
 
 TimelineEvent: TypeAlias = Said | Redacted

@@ -25,6 +25,8 @@ from demo.synapse import free_port, plain_environment
 MODELS: Final = Path(__file__).parents[1] / ".models"
 
 _LAST_LINES: Final = 15
+_CHUNK_DELAY_MS: Final = "20"
+"""llmock sees that a client stops to read only while it still has something to send."""
 _GRACE_S: Final = 3.0
 """llama.cpp takes its time to stop while it answers."""
 _LLAMA: Final = """
@@ -230,7 +232,8 @@ class Llmock(ModelServer):
 
     @override
     def _arguments(self) -> Sequence[str]:
-        return ("llmock", "serve", "--host", "127.0.0.1", "--port", str(self.port))
+        place = ("--host", "127.0.0.1", "--port", str(self.port))
+        return ("llmock", "serve", *place, "--stream-chunk-delay-ms", _CHUNK_DELAY_MS)
 
     async def reset(self) -> None:
         """Forget all requests and everything that was scripted."""

@@ -6,7 +6,7 @@ The files, in reading order:
 - `runner`: starts, stops and keeps the replies of all rooms.
 - `reply`: one reply: what follows each error of the platform.
 - `preparing`: makes the ask out of a question: settings, history, files.
-- `learned`: what the platform does not take, and how it counts tokens.
+- `learned`: how models count tokens, and which conversations are cut.
 - `slots`: how many questions the platform is asked at a time, in all and for one owner.
 - `attempt`: one answer of the platform, within the limits of time.
 - `growing`: an answer while it grows.

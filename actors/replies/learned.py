@@ -1,39 +1,60 @@
 """What the bot has learned about the platform's models: kept in memory, and learned again."""
 
-from collections import OrderedDict
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Collection, Iterable
+from typing import Final, TypeVar
 
+import anyio
+
+from actors.model import RoomId
 from actors.rules.tokens import learned_factor
 
 MODELS: Final = 64
-"""About how many models the bot remembers something; of more, those used last."""
+"""About how many models, and types for each, the bot remembers something; of more, the newest."""
 
-
-@dataclass(slots=True)
-class AboutModel:
-    """What is known of one model. `factor` is how many of its tokens an estimated one is."""
-
-    factor: float = 1.0
-    refuses: set[str] = field(default_factory=set)
-    """Patterns of MIME types that it does not take."""
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 
 
 class Learned:
-    """What is known of each model."""
+    """How models count tokens, which files they refuse, and which conversations are too long."""
 
-    def __init__(self) -> None:
-        self._models: OrderedDict[str | None, AboutModel] = OrderedDict()
+    def __init__(self, refused_for_s: float) -> None:
+        self._refused_for_s = refused_for_s
+        self._factors: dict[str | None, float] = {}
+        self._refused: dict[str | None, dict[str, float]] = {}
+        """Until when types of files are left out, by model."""
+        self._trimmed: set[RoomId] = set()
 
-    def about(self, model: str | None) -> AboutModel:
-        """What is known of a model; None is the platform's own choice."""
-        known = self._models.setdefault(model, AboutModel())
-        self._models.move_to_end(model)
-        if len(self._models) > MODELS:
-            self._models.popitem(last=False)
-        return known
+    def factor(self, model: str | None) -> float:
+        """How many tokens of a model an estimated one is; None is the platform's own choice."""
+        return self._factors.get(model, 1.0)
 
     def note_tokens(self, model: str | None, estimated: float, counted: int) -> None:
         """Note how many tokens the platform counted."""
-        known = self.about(model)
-        known.factor = learned_factor(known.factor, estimated, counted)
+        self._factors[model] = learned_factor(self.factor(model), estimated, counted)
+        _forget_first(self._factors, MODELS)
+
+    def refused(self, model: str | None) -> Collection[str]:
+        """Patterns of the MIME types that a model has refused lately."""
+        now = anyio.current_time()
+        known = self._refused.get(model, {})
+        return [pattern for pattern, until in known.items() if now < until]
+
+    def note_refused(self, model: str | None, mime_types: Iterable[str]) -> None:
+        """Note MIME types that a model has refused: they are left out for a while."""
+        until = anyio.current_time() + self._refused_for_s
+        known = self._refused.setdefault(model, {})
+        known.update((mime_type.lower(), until) for mime_type in mime_types)
+        _forget_first(known, MODELS)
+        _forget_first(self._refused, MODELS)
+
+    def begins_to_trim(self, room_id: RoomId, *, trimmed: bool) -> bool:
+        """Whether a room's conversation is cut from now on, and was not before."""
+        begins = trimmed and room_id not in self._trimmed
+        (self._trimmed.add if trimmed else self._trimmed.discard)(room_id)
+        return begins
+
+
+def _forget_first(known: dict[_K, _V], limit: int) -> None:
+    while len(known) > limit:
+        del known[next(iter(known))]

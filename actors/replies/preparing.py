@@ -1,7 +1,9 @@
 """Makes the ask out of a question: the chat's settings, the history in the room, the files."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import anyio
 
@@ -9,8 +11,8 @@ from actors.attachments import Attachments
 from actors.bounds import Bounds
 from actors.chat_settings import SettingsOfChats
 from actors.histories import Histories
-from actors.model import ChatSettings, EventId, InboundMessage, PlatformChatId
-from actors.platform import Ask, Capabilities, Platform, Role, Turn
+from actors.model import ChatSettings, EventId, InboundMessage, PlatformChatId, SharedFile
+from actors.platform import Ask, Platform, Role, Turn
 from actors.ports import Homeserver
 from actors.replies.learned import Learned
 from actors.replies.quotes import text_replied_to
@@ -18,6 +20,8 @@ from actors.replies.values import Question
 from actors.rules.files import Refusal
 from actors.rules.history import Budget, Draft, Drafts
 from actors.rules.tokens import estimated_tokens
+
+_THREADS: Final = uuid.UUID("6d0c7ac6-2c7d-4f4b-9a0e-0b6a3c1f6a55")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +64,23 @@ class Preparing:
         A platform that keeps the history gets the question alone, unless it is `fresh`. Raises the
         errors of the homeserver.
         """
-        asked, known = question.asked, self.learned.about(settings.model)
+        asked, factor = question.asked, self.learned.factor(settings.model)
         quoted = await text_replied_to(asked, self.homeserver, self.homeserver_slots, self.bounds)
         asked = replace(asked, quoted=quoted)
+        left = tokens - factor * estimated_tokens(settings.system or "")
         if fresh:
-            left = tokens - known.factor * estimated_tokens(settings.system or "")
-            drafts = await self.histories.drafts(asked, Budget(max(int(left), 1), known.factor))
+            drafts = await self.histories.drafts(asked, Budget(max(int(left), 1), factor))
         else:
             drafts = _alone(asked)
         if drafts is None:
             return None
-        loaded = await self.attachments.load(drafts, self.platform.capabilities, known.refuses)
+        loaded = await self.attachments.load(
+            drafts,
+            self.platform.capabilities,
+            self.learned.refused(settings.model),
+            of_question=_files_of(asked),
+            tokens=left / factor - _estimated(drafts.turns),
+        )
         ask = Ask(
             chat=conversation_of(question.chat, question.asked.thread),
             key=question.key,
@@ -82,18 +92,21 @@ class Preparing:
             model=settings.model,
             temperature=settings.temperature,
         )
-        estimated = _estimated(loaded.turns, settings)
+        estimated = estimated_tokens(settings.system or "") + _estimated(loaded.turns)
         return Prepared(ask, estimated, loaded.refusals, loaded.empty, drafts.trimmed)
 
 
 def _alone(asked: InboundMessage) -> Drafts:
-    files = (asked.file,) if asked.file is not None else ()
+    files = _files_of(asked)
     return Drafts((Draft(Role.PERSON, asked.body, quoted=asked.quoted, files=files),))
 
 
-def _estimated(turns: tuple[Turn, ...], settings: ChatSettings) -> float:
-    texts = [settings.system or "", *(f"{turn.text}{turn.quoted}" for turn in turns)]
-    return sum(map(estimated_tokens, texts))
+def _files_of(asked: InboundMessage) -> tuple[SharedFile, ...]:
+    return () if asked.file is None else (asked.file,)
+
+
+def _estimated(turns: Sequence[Turn | Draft]) -> float:
+    return sum(estimated_tokens(f"{turn.text}{turn.quoted}") for turn in turns)
 
 
 def conversation_of(chat: PlatformChatId, thread: EventId | None) -> PlatformChatId:
@@ -101,11 +114,3 @@ def conversation_of(chat: PlatformChatId, thread: EventId | None) -> PlatformCha
     if thread is None:
         return chat
     return PlatformChatId(str(uuid.uuid5(_THREADS, f"{chat}/{thread}")))
-
-
-_THREADS = uuid.UUID("6d0c7ac6-2c7d-4f4b-9a0e-0b6a3c1f6a55")
-
-
-def keeps_history(capabilities: Capabilities) -> bool:
-    """Whether the platform is asked without the history at first."""
-    return capabilities.keeps_history

@@ -1,6 +1,6 @@
 """One reply: asks the platform until it has answered, and does what its errors ask for."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
@@ -8,7 +8,7 @@ import anyio
 import structlog
 
 from actors.model import ChatSettings, TokensUsed
-from actors.platform import File, Reason
+from actors.platform import Ask, File, Reason
 from actors.platform_health import PlatformState
 from actors.port_errors import (
     ContextTooLong,
@@ -43,7 +43,7 @@ from actors.replies.values import (
     TooLong,
 )
 from actors.rules.file_names import clean_name
-from actors.rules.files import why_not_sent
+from actors.rules.files import is_accepted, why_not_sent
 
 _log = structlog.get_logger()
 
@@ -75,7 +75,9 @@ class Reply:
         self._tools = tools
         self._tell = tell
         self._growing = Growing(tools.bounds)
-        self._fresh = not tools.platform.capabilities.keeps_history
+        # A platform that keeps the history would remember the answer that is to be replaced.
+        keeps_history = tools.platform.capabilities.keeps_history
+        self._fresh = question.about is not None or not keeps_history
         self._tokens: float | None = None
         """The limit that the platform has named, or half of what was too much; None for its own."""
         self._trims = 0
@@ -175,9 +177,8 @@ class Reply:
                 return self._trim(limit, sent, prepared)
             case Unsupported(mime_types=mime_types):
                 refused = mime_types or ("*",)
-                known = self._tools.learned.about(ask.model).refuses
-                if not known.issuperset(refused):
-                    known.update(refused)
+                if _has_one_of(ask, refused):
+                    self._tools.learned.note_refused(ask.model, refused)
                     return None
             case ConversationLost():
                 if not ask.fresh:
@@ -194,8 +195,7 @@ class Reply:
             return TooLong()
         self._trims += 1
         self._fresh = True
-        factor = tools.learned.about(ask.model).factor
-        used = prepared.estimated * factor
+        used = prepared.estimated * tools.learned.factor(ask.model)
         self._tokens = min(limit * HEADROOM, used * HEADROOM) if limit else used / 2
         return None
 
@@ -222,7 +222,7 @@ class Reply:
             reason=self._growing.reason,
             tokens=tokens,
             left_out=prepared.left_out,
-            trimmed=prepared.trimmed,
+            trimmed=tools.learned.begins_to_trim(self.question.room_id, trimmed=prepared.trimmed),
         )
 
     async def _uploaded(self) -> tuple[Piece, ...]:
@@ -310,3 +310,8 @@ class Reply:
             yield
         finally:
             self.waits = False
+
+
+def _has_one_of(ask: Ask, mime_types: Sequence[str]) -> bool:
+    files = (file for turn in ask.turns for file in turn.attachments)
+    return any(is_accepted(file.mime_type, mime_types) for file in files)

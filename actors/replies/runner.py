@@ -158,15 +158,13 @@ class Replies:
     def _count(self, question: Question, outcome: Outcome) -> None:
         replies = self._tools.meter.replies
         match outcome:
-            case Answered(reason=None):
+            case Answered(reason=None) | Dropped():
                 replies["stopped"] += 1
             case Answered():
                 replies["done"] += 1
             case Failed():
                 is_last = question.failed + 1 >= self._tools.bounds.attempts
                 replies["failed" if is_last else "retried"] += 1
-            case Dropped():
-                replies["dropped"] += 1
             case _:
                 replies["refused"] += 1
 

@@ -22,7 +22,8 @@ class Question:
     """A waiting message that the platform replies to.
 
     `failed` counts the failed attempts at it. `chat` is the conversation on the platform, `owner`
-    the owner of the chat. `about` is the message to answer, if it is another one.
+    the owner of the chat. `about` is the message to answer, if it is another one: it is
+    asked anew.
     """
 
     message: InboundMessage

@@ -13,5 +13,7 @@ The files, in reading order:
 - `entry`: lets an owner in whose invite was refused.
 - `way`: tells an owner in a direct chat the way to their chats.
 - `asked`: one message with what its handler needs, and the response to it.
-- `commands`: the table of commands, and a handler for each.
+- `edits`: which edits are answered anew.
+- `commands`: the table of commands, with the handlers in `chat_commands`, `reply_commands` and
+  `settings_commands`.
 """

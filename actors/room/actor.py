@@ -356,17 +356,18 @@ class RoomActor:
         if isinstance(self._verdict, Chat) or _is_undecided(self._verdict):
             return False
         writes: list[Write] = [FinishMessage(item.message.event_id) for item in waiting]
-        message, onboarding, is_notices = waiting[-1].message, None, False
-        if self._verdict == Skipped(SkipReason.DIRECT_CHAT):
+        said = [item.message for item in waiting if item.message.edits is None]
+        onboarding, is_notices = None, False
+        if said and self._verdict == Skipped(SkipReason.DIRECT_CHAT):
             is_notices = await self._services.homeserver.is_server_notices(self._room_id)
             if is_notices:
                 _log.warning("server_notices", room_id=self._room_id, messages=len(waiting))
             else:
-                onboarding = await onboarding_of(waiting[0].message, self._services)
+                onboarding = await onboarding_of(said[0], self._services)
         if onboarding is not None:
             writes.append(PutIntent(onboarding, only_if_new=True))
-        elif not is_notices and self._is_pair and isinstance(self._verdict, Skipped):
-            writes += await way_for(message, self._services)
+        elif said and not is_notices and self._is_pair and isinstance(self._verdict, Skipped):
+            writes += await way_for(said[-1], self._services)
         await self._services.store.commit(writes)
         self._services.deliver(self._room_id)
         if onboarding is not None:

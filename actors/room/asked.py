@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from actors.model import ChatContext, InboundMessage, OutboundMessage, RoomId
 from actors.replies.values import Question
+from actors.rules.classify import derived_platform_chat_id
 from actors.rules.formatting import Formatted, plain_parts
 from actors.rules.settlement import DesiredRows
 from actors.runtime.letters import Address, Message
@@ -53,6 +54,12 @@ class Asked:
         if self.desired.chat is None:
             raise ValueError(self.desired)
         return self.desired.chat
+
+    def question(self, about: InboundMessage | None = None) -> Question:
+        """The message as a question to the platform, or `about` instead, which is asked anew."""
+        known = self.desired.room.platform_chat_id
+        chat = known or derived_platform_chat_id(self.room_id)
+        return Question(self.message, 0, chat, self.chat.user_id, about)
 
     def say(self, body: str, *, notice: bool = True) -> Response:
         """Reply in this room. If the message is handled again, nothing is sent twice.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from actors.room import chat_commands as chats
+from actors.room import reply_commands as replies
 from actors.room import settings_commands as settings
 from actors.room.asked import Asked, Response
 from actors.rules.commands import NAME_LIMIT, Argument, CommandLine
@@ -56,6 +57,10 @@ async def show_help(asked: Asked) -> Response:
 # fmt: off
 _CONVERSATION: Final = (
     #       word        argument          handler            its line in `!help`
+    Command("stop",     Argument.NONE,    replies.stop,      lambda it: it.commands.help_stop),
+    Command("retry",    Argument.NONE,    replies.retry,     lambda it: it.commands.help_retry),
+    Command("forget",   Argument.NONE,    replies.forget,    lambda it: it.commands.help_forget),
+    Command("usage",    Argument.NONE,    replies.usage,     lambda it: it.commands.help_usage),
     Command("model",    Argument.LINE,    settings.model,    lambda it: it.commands.help_model),
     Command("system",   Argument.TEXT,    settings.system,   lambda it: it.commands.help_system),
     Command("settings", Argument.TEXT,    settings.settings, lambda it: it.commands.help_settings),

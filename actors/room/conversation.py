@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 from actors.model import ENCRYPTED_TYPE, InboundMessage, RoomId
 from actors.port_errors import HomeserverRefused
-from actors.replies.values import Question
 from actors.room.asked import Asked, Response
 from actors.room.commands import WORDS, carry_out
+from actors.room.edits import about_edit
 from actors.room.unreadable import about_encryption
-from actors.rules.classify import derived_platform_chat_id
 from actors.rules.commands import CommandLine, parse
 from actors.rules.files import TEXT_TYPES, about_unanswered, is_question
 from actors.rules.settlement import DesiredRows
@@ -28,6 +27,8 @@ class Conversation:
         It may be repeated for the same message, because every step is idempotent.
         """
         asked = Asked(self.room_id, self.services, message, desired)
+        if message.edits is not None:
+            return await about_edit(asked)
         if message.msgtype == ENCRYPTED_TYPE:
             return await about_encryption(asked)
         line = _command_in(message)
@@ -55,9 +56,7 @@ class Conversation:
         """Let the platform reply, unless the chat is archived."""
         if asked.chat.is_archived:
             return asked.say(asked.texts.chat_is_archived.format(chat_id=asked.chat.chat_id))
-        known = asked.desired.room.platform_chat_id
-        chat = known or derived_platform_chat_id(self.room_id)
-        return Response(question=Question(asked.message, 0, chat, asked.chat.user_id))
+        return Response(question=asked.question())
 
 
 def is_command(message: InboundMessage) -> bool:

@@ -43,7 +43,7 @@ class Inbox:
         self._current: Waiting | None = None
         """The message in handling; after a failure, until the failure is counted."""
         self._in_turn: set[EventId] = set()
-        """Commands that turned out to be questions: they wait for the question in work."""
+        """Commands and edits that turned out to be questions: they wait for the one in work."""
         self._receipts = Receipts(room_id, services)
 
     @property
@@ -60,8 +60,9 @@ class Inbox:
     def next_of(self, waiting: Sequence[Waiting], owner: UserId) -> Waiting | None:
         """The message to handle now: the first one, or a command of the owner.
 
-        While a question is in work, or its answer not committed, only the owner's commands are
-        handled; None if there is none. A reply whose question does not wait any more is dropped.
+        While a question is in work, or its answer not committed, only edits and the owner's
+        commands are handled; None if there is none. A reply whose question does not wait any more
+        is dropped.
         """
         reply = self._reply_to(waiting)
         if reply is None:
@@ -70,7 +71,8 @@ class Inbox:
         for item in waiting:
             message = item.message
             is_free = message.event_id not in {reply.question.key, *self._in_turn}
-            if is_free and message.sender == owner and is_command(message):
+            is_at_once = message.sender == owner and is_command(message)
+            if is_free and (is_at_once or message.edits is not None):
                 return item
         return None
 
@@ -129,6 +131,8 @@ class Inbox:
         self, message: InboundMessage, desired: DesiredRows, chat: ChatContext
     ) -> Response:
         """The response to a message; an empty one if the bot does not answer it."""
+        if message.edits is not None and not await self._answers_edits():
+            return Response()
         hearing, is_first = await self._audience.hear(message, chat)
         if hearing is Hearing.ANSWER:
             return await self._conversation.respond(message, desired)
@@ -136,6 +140,9 @@ class Inbox:
             asked = Asked(self._room_id, self._services, message, desired)
             return asked.say(asked.texts.exchange_paused.format(sender=message.sender))
         return Response()
+
+    async def _answers_edits(self) -> bool:
+        return (await self._services.settings_of_chats.of(self._room_id)).answer_edits
 
     # ------------------------------------------------------------ the room's reply
 

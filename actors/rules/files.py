@@ -65,6 +65,8 @@ def why_left_out(file: SharedFile, capabilities: Capabilities) -> Reason | None:
 
     A text needs no capability: it is shown as part of the question's text.
     """
+    if capabilities.ignores_files:
+        return Reason.TYPE
     if file.encrypted:
         return Reason.ENCRYPTED
     if not file.mxc:
@@ -95,7 +97,7 @@ def about_unanswered(message: InboundMessage, capabilities: Capabilities, texts:
     """What the person is told about a message that is no question."""
     file = message.file
     reason = None if file is None else why_left_out(file, capabilities)
-    if file is None or reason is None or (reason is Reason.GONE and not file.mxc):
+    if file is None or reason in {None, Reason.GONE} or capabilities.ignores_files:
         return texts.not_text
     return _about(Refusal(file, reason), texts.replies)
 

@@ -123,6 +123,12 @@ class Page(msgspec.Struct):
         return self.end or None
 
 
+class HistoryPage(Page):
+    """`GET /rooms/{id}/messages` with `lazy_load_members`: also the senders' member events."""
+
+    state: list[msgspec.Raw] = []
+
+
 class Rooms(msgspec.Struct):
     """The rooms of a sync, by room id."""
 
@@ -230,11 +236,15 @@ class Unsigned(msgspec.Struct):
     """The data that the server adds to an event."""
 
     prev_content: msgspec.Raw = _EMPTY
+    redacted_because: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     transaction_id: str | None = None
 
 
 class Event(msgspec.Struct):
-    """An event. An event with a `state_key` is a state event."""
+    """An event. An event with a `state_key` is a state event.
+
+    `redacts` is the event that a redaction empties; newer room versions have it in the content.
+    """
 
     type: str
     sender: str
@@ -242,4 +252,5 @@ class Event(msgspec.Struct):
     state_key: str | None = None
     event_id: str = ""
     origin_server_ts: Milliseconds = 0
+    redacts: str | None = None
     unsigned: Unsigned | None = None

@@ -19,9 +19,9 @@ from actors.ports import Hydration
 from adapter.matrix.bodies import SyncResponse, Window
 from adapter.matrix.events import MEMBER_TYPE
 from adapter.matrix.lenient import UNDECODABLE, Malformed
-from adapter.matrix.timeline import MESSAGE_TYPES
+from adapter.matrix.saying import REDACTION_TYPE
+from adapter.matrix.timeline import MESSAGE_TYPE, MESSAGE_TYPES
 from adapter.matrix.wire import (
-    REDACTION_TYPE,
     SNAPSHOT_TYPES,
     InviteReading,
     Reading,
@@ -104,6 +104,16 @@ def live_filter(nonce: str | None = None) -> str:
 def messages_filter() -> str:
     """The filter of a gap: messages and membership changes."""
     return msgspec.json.encode({"types": [*MESSAGE_TYPES, MEMBER_TYPE]}).decode()
+
+
+def history_filter() -> str:
+    """The filter of a conversation's history: messages and edits, and the names of their senders.
+
+    It can't leave out edits: homeservers ignore `not_rel_types`. Nor can it ask for edited messages
+    alone, which come with their newest edit: an answer that was never edited would be missing.
+    """
+    types = [MESSAGE_TYPE, MEMBER_TYPE]
+    return msgspec.json.encode({"types": types, "lazy_load_members": True}).decode()
 
 
 def members_filter() -> str:

@@ -14,12 +14,13 @@ _EVENT_ID_LIMIT: Final = 255
 class Relation:
     """How a message relates to other events of its room.
 
-    `reply_to` is the event that a person replies to. A message in a thread also names an event for
-    clients without threads: that is no reply, but `has_fallback` says that the message may quote
-    that event.
+    `edits` is the message that an edit changes. `reply_to` is the event that a person replies to. A
+    message in a thread also names an event for clients without threads: that is no reply, but
+    `has_fallback` says that the message may quote that event.
     """
 
     is_edit: bool = False
+    edits: EventId | None = None
     thread: EventId | None = None
     reply_to: EventId | None = None
     has_fallback: bool = False
@@ -36,6 +37,7 @@ def relation_of(content: Mapping[str, object]) -> Relation:
     falls_back = thread is not None and relates_to.get("is_falling_back") is True
     return Relation(
         is_edit=rel_type == "m.replace",
+        edits=_event_id_in(relates_to) if rel_type == "m.replace" else None,
         thread=thread,
         reply_to=None if falls_back else named,
         has_fallback=named is not None,
@@ -43,7 +45,11 @@ def relation_of(content: Mapping[str, object]) -> Relation:
 
 
 def _event_id_in(relation: object) -> EventId | None:
-    found = relation.get("event_id") if isinstance(relation, dict) else None
+    return event_id_from(relation.get("event_id")) if isinstance(relation, dict) else None
+
+
+def event_id_from(found: object) -> EventId | None:
+    """An event id in a content; None for anything else."""
     if isinstance(found, str) and found.startswith("$") and 1 < len(found) <= _EVENT_ID_LIMIT:
         return EventId(found)
     return None

@@ -1,6 +1,8 @@
 """What people and the bot have put into rooms: messages, settings, files."""
 
 from functools import partial
+from itertools import takewhile
+from typing import Final
 
 from actors.model import (
     DEFAULT_CHAT_SETTINGS,
@@ -13,11 +15,16 @@ from actors.model import (
 from actors.platform import File
 from actors.rules.setting_values import settings_content
 from actors.said import SaidPage
-from adapter.matrix.bodies import Acknowledged
+from adapter.matrix.bodies import Acknowledged, HistoryPage
 from adapter.matrix.connection import Connection, path_to
+from adapter.matrix.events import changes_own_membership, decoded_events
+from adapter.matrix.hydrate import history_filter
 from adapter.matrix.media import Media
 from adapter.matrix.pacing import Pace
 from adapter.matrix.rooms import RoomReader
+from adapter.matrix.saying import names_in, said_in
+
+_PAGE_SIZE: Final = 100
 
 
 class RoomContents:
@@ -32,8 +39,21 @@ class RoomContents:
 
     async def history(self, room_id: RoomId, token: str | None) -> SaidPage:
         """One page of what was said before `token`, or up to now without one."""
-        del room_id, token
-        return SaidPage()
+        query = {"dir": "b", "filter": history_filter()} | ({"from": token} if token else {})
+        path = path_to("rooms", room_id, "messages", limit=_PAGE_SIZE, **query)
+        page = await self._http.request("GET", path, HistoryPage)
+        events, malformed = decoded_events(page.chunk or ())
+        members, _ = decoded_events(page.state)
+        self._http.note_malformed(malformed, room_id)
+        since_join = list(
+            takewhile(lambda event: not changes_own_membership(event, self._me), events)
+        )
+        ends = len(since_join) < len(events) or page.earlier == token
+        return SaidPage(
+            said_in(since_join, self._me),
+            None if ends else page.earlier,
+            names_in([*reversed(events), *members]),
+        )
 
     async def settings_of(self, room_id: RoomId) -> ChatSettings:
         """The settings of one chat.

@@ -96,6 +96,7 @@ def _inbound_message(room_id: RoomId, event: Event, me: UserId) -> InboundMessag
         quoted=words.quoted if relation.reply_to else "",
         mentions_bot=mentions(event.content, me),
         file=file_in(event.content),
+        edits=relation.edits,
     )
 
 

@@ -45,6 +45,7 @@ from adapter.matrix.events import (
     text_in,
 )
 from adapter.matrix.lenient import UNDECODABLE, Decoder, Malformed
+from adapter.matrix.saying import REDACTION_TYPE, names_in, said_in
 from adapter.matrix.timeline import inbound_messages, is_nameless
 
 ENCRYPTION_TYPE: Final = "m.room.encryption"
@@ -59,9 +60,6 @@ SNAPSHOT_TYPES: Final = (
     SETTINGS_TYPE,
 )
 """The state event types that a RoomSnapshot is made of, except membership."""
-
-REDACTION_TYPE: Final = "m.room.redaction"
-"""Empties another event. If that is a state event, no other event shows the change."""
 
 _NEEDED: Final = frozenset({"event", "event_id", "content"})
 """The places of odd parts with which an event may be no message any more."""
@@ -246,6 +244,8 @@ def _room_delta(
         gap_from=_gap_from(room, next_batch, everything=joined or not is_whole),
         replacement=_replacement(state_of([*state, *timeline])),
         answered=answered_in(timeline, me),
+        said=() if joined else said_in(timeline, me),
+        names=names_in([*state, *timeline]),
     )
     return delta, malformed
 

@@ -33,7 +33,7 @@ def words_of(content: Mapping[str, object], me: UserId) -> Words:
 
 def plain_words(content: Mapping[str, object]) -> Words:
     """The words in the content of any message. A file without a caption has none."""
-    body, formatted = _written(content), text_in(content, "formatted_body") or ""
+    body, formatted = written_in(content), text_in(content, "formatted_body") or ""
     relation, words = relation_of(content), Words(body)
     if relation.has_fallback:
         words = _without_quote(body, formatted, is_reply=relation.reply_to is not None)
@@ -70,7 +70,7 @@ def _is_file(content: Mapping[str, object]) -> bool:
     return text_in(content, "msgtype") in FILE_TYPES
 
 
-def _written(content: Mapping[str, object]) -> str:
+def written_in(content: Mapping[str, object]) -> str:
     """The body; for a file its caption."""
     body = text_in(content, "body") or ""
     if _is_file(content):

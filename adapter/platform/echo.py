@@ -14,7 +14,7 @@ class EchoPlatform:
     @property
     def capabilities(self) -> Capabilities:
         """It gets the question alone."""
-        return Capabilities(keeps_history=True, models=("echo",))
+        return Capabilities(keeps_history=True, ignores_files=True, models=("echo",))
 
     async def answer(self, ask: Ask) -> AsyncGenerator[Delta, None]:
         """Repeat the person's text, without what it replies to."""

@@ -126,7 +126,9 @@ class BotCollector(Collector):
         )
         running, waiting = (None, None) if seen is None else (seen.running, seen.waiting)
         yield _single("replies_running", "Replies in work.", running)
-        yield _single("replies_waiting", "Replies that wait for a place.", waiting)
+        yield _single(
+            "replies_waiting", "Replies that wait for a place or for the platform.", waiting
+        )
         outcomes = (((outcome,), meter.replies[outcome]) for outcome in REPLY_OUTCOMES)
         yield _counter("replies", "Ended replies, and attempts to retry.", ("state",), outcomes)
         yield _histogram(

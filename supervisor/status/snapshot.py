@@ -89,9 +89,9 @@ class PlatformSeen:
     """The chat platform: its state with start, reason and remedy, and its work since the start.
 
     `remedy` says what an operator can do; it is empty if there is nothing to do. `running` and
-    `waiting` count the replies in work and those that wait for a place among them. `replies` counts
-    ended replies by outcome, with every outcome as a key. The times are medians, estimated, and
-    None before the first reply. `tokens` has the tokens of all replies by kind.
+    `waiting` count the replies in work and those that wait, for a place or for the platform.
+    `replies` counts ended replies by outcome, with every outcome as a key. The times are medians,
+    estimated, and None before the first reply. `tokens` has the tokens of all replies by kind.
     """
 
     name: str

@@ -1,6 +1,9 @@
+import shutil
+import socket
 from pathlib import Path
 
 import aiohttp
+import anyio
 import pytest
 
 from demo import model_server
@@ -30,6 +33,50 @@ async def test_llama_starts_again_on_the_same_port() -> None:
         await server.start()
         assert server.url == before
         assert "listening on" in server.log()
+
+
+async def test_a_paused_server_answers_nothing_until_it_goes_on() -> None:
+    async with Llmock() as server:
+        server.pause()
+        with anyio.move_on_after(0.2) as wait:
+            await server.reset()
+        assert wait.cancelled_caught
+        server.resume()
+        await server.reset()
+        assert await server.requests() == []
+
+
+async def test_a_server_that_cannot_start_shows_its_last_lines() -> None:
+    async with Llmock() as server:
+        await server.kill()
+        with pytest.raises(ModelServerFailed, match="llmock is not ready after 0 s"):
+            await server.start(timeout_s=0)
+        await server.kill()
+        with socket.create_server(("127.0.0.1", server.port)) as other:
+            other.settimeout(0)
+            with pytest.raises(ModelServerFailed, match=r"llmock ended while starting:\n.+"):
+                await server.start()
+
+
+async def test_words_that_are_never_written_are_not_waited_for_without_end(
+    llmock: Llmock,
+) -> None:
+    assert "running" in await llmock.wait_for_log("running")
+    with pytest.raises(ModelServerFailed, match="did not write 'nonsense'"):
+        await llmock.wait_for_log("nonsense", timeout_s=0.1)
+
+
+async def test_a_server_that_is_kept_runs_on() -> None:
+    async with Llmock() as server:
+        program, folder = server._program, server.folder
+        server.keep()
+    assert program is not None
+    try:
+        assert program.exit_code() is None
+        await server.reset()
+    finally:
+        await program.kill()
+        shutil.rmtree(folder)
 
 
 async def test_llmock_says_what_it_thinks_of_its_client(llmock: Llmock) -> None:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import pytest
 
-from actors.platform import Done, Platform, Reason, Thinking, Usage
+from actors.platform import Done, File, Platform, Reason, Thinking, Usage
 from actors.port_errors import (
     ContextTooLong,
     PlatformBusy,
@@ -193,14 +193,22 @@ async def test_a_connection_left_open_after_the_end_delays_nothing(
         (Reply(()), "an empty answer"),
         (Reply((b" \n",)), "an empty answer"),
         (Reply((b"nonsense",)), "breaks off"),
+        (Reply((b"[" * 50,), content_type="application/json"), "more than 40 bytes"),
         (Reply((b'{"id": ',), content_type="application/json"), "no JSON"),
         (Reply((said("Hel"), event(error={"message": "boom", "code": 500}))), "500: boom"),
         (refusal(500, {"error": {"message": "boom"}}), "500: boom"),
     ],
 )
 async def test_an_answer_that_is_not_whole_has_failed(
-    reply: Reply, words: str, platform: OpenAIPlatform, server: ChatServer
+    reply: Reply,
+    words: str,
+    platform: OpenAIPlatform,
+    server: ChatServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if "bytes" in words:
+        await platform.check()
+        monkeypatch.setattr("adapter.platform.openai.connection.BODY_BYTES", 40)
     server.usual = reply
     error = await error_of(platform, "Hi")
     assert type(error) is PlatformFailed
@@ -332,13 +340,21 @@ async def test_a_file_without_authorities_is_told(make: MakePlatform, tmp_path: 
 
 
 async def test_requests_go_through_the_proxy(make: MakePlatform, server: ChatServer) -> None:
+    async with HttpProxy(server.port, answers="503 Service Unavailable") as closed:
+        platform = make(base_url="https://llm.example.org", proxy=Proxy.of(closed.url))
+        error = await error_of(platform, "Hi")
+    assert isinstance(error, PlatformUnreachable)
+    assert f"the proxy {closed.url} answers 503" in str(error)
     async with HttpProxy(server.port, credentials="alice:secret") as between:
+        tunnelled = make(base_url="https://llm.example.org", proxy=Proxy.of(between.url))
+        error = await error_of(tunnelled, "Hi")
+        assert isinstance(error, PlatformMisconfigured)
         proxy = Proxy.of(between.url_with("alice:secret"))
         platform = make(base_url="http://llm.example.org", proxy=proxy, api_key="sk-1")
         assert text_of(await answered(platform, ask("Hi"))) == "Hello"
         refused = make(base_url="http://llm.example.org", proxy=Proxy.of(between.url))
         error = await error_of(refused, "Hi")
-    assert between.asked[0] == "GET http://llm.example.org/v1/models HTTP/1.1"
+    assert "GET http://llm.example.org/v1/models HTTP/1.1" in between.asked
     assert isinstance(error, PlatformMisconfigured)
     assert "the proxy in front of the platform wants a user name" in error.say
 
@@ -448,6 +464,18 @@ async def test_a_voice_message_is_written_down_once(server: ChatServer, make: Ma
     assert platform.capabilities.accepts == ("image/*", "audio/*")
 
 
+async def test_only_the_newest_voice_messages_are_remembered(
+    server: ChatServer, make: MakePlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapter.platform.openai.transcripts._KEPT", 1)
+    platform = make(transcription_model="whisper-1")
+    server.others["/v1/audio/transcriptions"] = Reply((b"plain",), content_type="text/plain")
+    for data in (b"1", b"2", b"2", b"1"):
+        await answered(platform, ask("", files=(File("voice", "audio/ogg", data),)))
+    assert server.asked[-1]["messages"][-1]["content"] == "plain"
+    assert server.paths.count("/v1/audio/transcriptions") == 3
+
+
 @pytest.mark.parametrize(
     ("reply", "kind"),
     [
@@ -530,6 +558,27 @@ async def test_a_server_that_does_not_list_its_models_in_time_has_failed(
     server.others["/v1/models"] = Reply((), hangs=True)
     with pytest.raises(PlatformFailed, match=r"does not list its models within 0\.05 s"):
         await platform.check()
+
+
+async def test_a_check_without_an_answer_ends(
+    server: ChatServer, platform: OpenAIPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapter.platform.openai.checking._WITHIN_S", 0.05)
+    server.usual = Reply((), hangs=True)
+    with pytest.raises(PlatformFailed, match=r"a short question within 0\.05 s"):
+        await platform.check()
+
+
+@pytest.mark.parametrize("reply", [refusal(500, {}), Reply((), hangs=True)])
+async def test_check_is_content_if_a_long_question_shows_nothing(
+    reply: Reply, server: ChatServer, make: MakePlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapter.platform.openai.checking._LONG_WITHIN_S", 0.05)
+    server.others["/v1/models"] = refusal(200, {"data": [{"id": "m"}]})
+    server.script += (Reply(), reply)
+    platform = make(context_tokens=8000)
+    await platform.check()
+    assert platform.capabilities.notes == ()
 
 
 async def test_ollama_is_asked_in_its_own_way(server: ChatServer, make: MakePlatform) -> None:

@@ -20,7 +20,7 @@ NAMES: Final = ("alice", "bob", "carol", "dave")
 COMMANDS: Final = (
     "!help", "!new", "!new q{n}q", "!new q{n}q", "!chats", "!rename q{n}q", "!rename q{n}q",
     "!rename", "!archive", "!archive", "!yes", "!yes", "!no", "!open C1", "!open C2", "!open q{n}q",
-    "!status", "!q{n}q",
+    "!status", "!q{n}q", "!model q{n}q", "!settings temperature 1", "!system Be kind.", "!usage",
 )  # fmt: skip
 BURST: Final = 15
 

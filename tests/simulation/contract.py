@@ -349,9 +349,11 @@ class SyncContract:
     async def test_an_edit_is_marked_as_one(self, world: World) -> None:
         room_id = await shared_room(world)
         position = (await world.homeserver.hydrate()).position
-        await world.alice.edit(room_id, await world.alice.say(room_id, "helo"), "hello")
+        said = await world.alice.say(room_id, "helo")
+        await world.alice.edit(room_id, said, "hello")
         delta = await sync_until(world.homeserver, position, says("* hello"))
-        assert of_room(delta, room_id).messages[-1].is_edit
+        edit = of_room(delta, room_id).messages[-1]
+        assert (edit.is_edit, edit.edits) == (True, said)
 
     async def test_a_message_in_a_thread_and_a_reply_are_told_as_such(self, world: World) -> None:
         room_id = await shared_room(world)

@@ -21,7 +21,8 @@ class Event:
     """One event of a room. `position` is its place in the server's stream, from 1.
 
     `state_key` is None for a message. `prev_content` is the content of the state event that this
-    one replaced. `txn_id` is the transaction id that the client gave a message, if any.
+    one replaced. `txn_id` is the transaction id that the client gave a message, if any. A
+    `redacted` event has lost its content.
     """
 
     event_id: EventId
@@ -34,6 +35,7 @@ class Event:
     state_key: str | None = None
     prev_content: Content | None = None
     txn_id: str | None = None
+    redacted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

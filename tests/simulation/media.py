@@ -48,7 +48,7 @@ class Media:
         return file
 
 
-def content_of(file: File, mxc: str, caption: str = "", **more: object) -> Content:
+def content_of(file: File, mxc: str, caption: str = "") -> Content:
     """The content of a message that shows a file."""
     kind = file.mime_type.partition("/")[0]
     return {
@@ -57,7 +57,6 @@ def content_of(file: File, mxc: str, caption: str = "", **more: object) -> Conte
         "filename": file.name,
         "url": mxc,
         "info": {"mimetype": file.mime_type, "size": len(file.data)},
-        **more,
     }
 
 

@@ -1,6 +1,6 @@
 """People of the simulated world, who act like people with a Matrix client."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from actors.model import MARKER_TYPE, EventId, RoomId, UserId
@@ -82,17 +82,24 @@ class Person:
     def edit(self, room_id: RoomId, event_id: EventId, text: str) -> EventId:
         """Replace a message that was sent earlier."""
         relation = {"rel_type": "m.replace", "event_id": event_id}
-        content = {"msgtype": "m.text", "body": f"* {text}", "m.relates_to": relation}
+        new = {"msgtype": "m.text", "body": text}
+        content = {**new, "body": f"* {text}", "m.new_content": new, "m.relates_to": relation}
         return self.server.send(self.user_id, room_id, content)
+
+    def redact(self, room_id: RoomId, event_id: EventId) -> None:
+        """Delete a message of one's own."""
+        self.server.redact(self.user_id, room_id, event_id)
 
     def send_raw(self, room_id: RoomId, content: Content) -> EventId:
         """Send an `m.room.message` with any content, MALFORMED included."""
         return self.server.send(self.user_id, room_id, content)
 
-    def show(self, room_id: RoomId, file: File, caption: str = "", **more: object) -> EventId:
-        """Upload a file and send a message that shows it."""
+    def show(
+        self, room_id: RoomId, file: File, caption: str = "", more: Mapping[str, object] = {}
+    ) -> EventId:
+        """Upload a file and send a message that shows it, with more in its content."""
         mxc = self.server.media.upload(file)
-        return self.send_raw(room_id, content_of(file, mxc, caption, **more))
+        return self.send_raw(room_id, {**content_of(file, mxc, caption), **more})
 
     def rename(self, room_id: RoomId, name: str) -> None:
         """Rename a room; an empty name removes the name."""

@@ -97,6 +97,7 @@ def read_message(event: Event) -> InboundMessage | None:
         msgtype="m.text" if caption else _text(event.content, "msgtype") or "",
         body=text if quote.startswith("> <") else f"{quote}{mark}{text}",
         is_edit=relation.get("rel_type") == "m.replace",
+        edits=relation.get("event_id") if relation.get("rel_type") == "m.replace" else None,
         thread=relation.get("event_id") if relation.get("rel_type") == "m.thread" else None,
         reply_to=named if is_reply else None,
         quoted=quote.partition("> ")[2].partition("> ")[2] if quote.startswith("> <") else "",

@@ -19,6 +19,8 @@ from tests.simulation.connection import Connection
 from tests.simulation.events import StateEntry
 from tests.simulation.reading import read_settings
 from tests.simulation.room import SimulatedRoom
+from tests.simulation.saying import read_history
+from tests.simulation.syncing import since_join
 
 SetState: TypeAlias = Callable[[str, RoomId, StateEntry], Awaitable[None]]
 """Sends a request, with this name, that sets the state of a room."""
@@ -40,7 +42,11 @@ class SimulatedContents:
         self._set_state = set_state
 
     async def history(self, room_id: RoomId, token: str | None) -> SaidPage:
-        return SaidPage()
+        def read() -> SaidPage:
+            events = since_join(self._joined(room_id), self._me)
+            return read_history(events, self._me, token)
+
+        return await self._connection.read("history", read, room_id)
 
     async def settings_of(self, room_id: RoomId) -> ChatSettings:
         def read() -> ChatSettings:

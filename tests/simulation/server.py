@@ -27,6 +27,7 @@ from tests.simulation.room import (
     PRIVILEGED_CREATORS_SINCE,
     SimulatedRoom,
     check_state_key,
+    forbid,
 )
 from tests.simulation.sessions import Sessions
 
@@ -380,6 +381,18 @@ class SimulatedServer:
         if event_bytes(content) > self.event_limit:
             raise HomeserverRefused(413, "M_TOO_LARGE", "event too large")
         return self._append(room, sender, "m.room.message", content, None, txn_id=txn_id)
+
+    def redact(self, sender: UserId, room_id: RoomId, event_id: EventId) -> None:
+        """Take the content from a message of the sender's own."""
+        room = self.room(room_id)
+        room.check_message(sender, "m.room.redaction")
+        (event,) = (event for event in room.timeline if event.event_id == event_id)
+        if event.sender != sender:
+            forbid("You don't have permission to redact events")
+        emptied = replace(event, content={}, redacted=True)
+        for events in (room.timeline, self.events):
+            events[events.index(event)] = emptied
+        self._append(room, sender, "m.room.redaction", {"redacts": event_id}, None)
 
     def grant(self, room_id: RoomId, user_id: UserId, power: int) -> None:
         """Give a user a power level, in the name of the room's creator."""

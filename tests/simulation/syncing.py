@@ -20,6 +20,7 @@ from actors.rules.reply_mark import REPLY_TYPE
 from tests.simulation.events import Event
 from tests.simulation.reading import read_message, read_snapshot
 from tests.simulation.room import SimulatedRoom
+from tests.simulation.saying import read_said
 from tests.simulation.server import SimulatedServer
 
 PAGE_SIZE: Final = 7
@@ -139,6 +140,7 @@ def _timeline(
         or any(event.state_key is not None and event.type in SNAPSHOT_TYPES for event in events),
         gap_from=f"t_{first}" if limited else None,
         answered=_answered(shown, me),
+        said=tuple(read_said(shown, me)),
         replacement=read_snapshot(room, me).replacement
         if any(event.type == "m.room.tombstone" for event in events)
         else None,
@@ -146,13 +148,20 @@ def _timeline(
     return _Timeline(delta, malformed)
 
 
+def since_join(room: SimulatedRoom, me: UserId) -> list[Event]:
+    """The messages and redactions of a room since the bot's last join."""
+    since = max((event.position for event in room.timeline if _moves(event, me)), default=0)
+    return [it for it in room.timeline if it.state_key is None and it.position > since]
+
+
 def _is_told(event: Event) -> bool:
     """Whether the filter of a live sync includes the event."""
-    return _is_message(event) or (event.state_key is not None and event.type in SNAPSHOT_TYPES)
+    return event.state_key is None or event.type in SNAPSHOT_TYPES
 
 
 def _is_message(event: Event) -> bool:
-    return event.type == "m.room.message" and event.state_key is None
+    is_message = event.type == "m.room.message" and event.state_key is None
+    return is_message and not event.redacted
 
 
 def _read(events: Iterable[Event], me: UserId) -> tuple[tuple[InboundMessage, ...], int]:

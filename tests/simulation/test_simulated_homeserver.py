@@ -18,6 +18,7 @@ from tests.simulation.contract import (
     SyncContract,
     WritingContract,
 )
+from tests.simulation.contract_history import HistoryContract
 from tests.simulation.events import Content
 from tests.simulation.homeserver import SimulatedHomeserver
 from tests.simulation.people import Person
@@ -65,6 +66,9 @@ class SimulatedAccount:
 
     async def edit(self, room_id: RoomId, event_id: EventId, text: str) -> None:
         await self._do(lambda: self._person.edit(room_id, event_id, text))
+
+    async def redact(self, room_id: RoomId, event_id: EventId) -> None:
+        await self._do(lambda: self._person.redact(room_id, event_id))
 
     async def write_state(self, room_id: RoomId, kind: str, key: str, content: Content) -> None:
         person = self._person
@@ -142,4 +146,8 @@ class TestWriting(WritingContract):
 
 
 class TestFiles(FilesContract):
+    pass
+
+
+class TestHistory(HistoryContract):
     pass

@@ -57,7 +57,7 @@ class Stage:
         self, *files: SharedFile, text: str = "", capabilities: Capabilities = SEES
     ) -> Loaded:
         drafts = Drafts((Draft(Role.PERSON, text, files=files),))
-        return await self.attachments.load(drafts, capabilities)
+        return await self.attachments.load(drafts, capabilities, of_question=files)
 
 
 @pytest.fixture
@@ -94,6 +94,12 @@ async def test_a_question_of_which_nothing_remains_is_empty(stage: Stage) -> Non
     assert not (await stage.ask(stage.shared(CAT), stage.shared(VOICE))).empty
 
 
+async def test_a_platform_without_a_use_for_files_gets_the_text_alone(stage: Stage) -> None:
+    echo = Capabilities(ignores_files=True)
+    loaded = await stage.ask(stage.shared(CAT), text="what is it?", capabilities=echo)
+    assert (loaded.turns[0].text, loaded.refused, loaded.empty) == ("what is it?", (), False)
+
+
 async def test_files_of_earlier_turns_that_are_left_out_are_not_told_again(stage: Stage) -> None:
     voice = stage.shared(VOICE)
     turns = (
@@ -104,6 +110,31 @@ async def test_files_of_earlier_turns_that_are_left_out_are_not_told_again(stage
     loaded = await stage.attachments.load(Drafts(turns), SEES)
     assert [turn.text for turn in loaded.turns] == ["listen\n\n[audio: voice.ogg]", "no", "why?"]
     assert loaded.refused == ()
+
+
+async def test_long_texts_of_earlier_turns_do_not_crowd_out_the_question(stage: Stage) -> None:
+    long_text = File("long.txt", "text/plain", b"x" * 40_000)
+    old, long_one = stage.shared(NOTES), stage.shared(long_text)
+    own = stage.shared(long_text, name="own.txt")
+    turns = (
+        Draft(Role.PERSON, "one", files=(old,)),
+        Draft(Role.PERSON, "two", files=(long_one,)),
+        Draft(Role.PERSON, "three", files=(own,)),
+    )
+
+    async def texts(tokens: float, *of_question: SharedFile) -> list[str]:
+        loaded = await stage.attachments.load(
+            Drafts(turns), READS, of_question=of_question, tokens=tokens
+        )
+        assert loaded.refusals == ()
+        return [turn.text for turn in loaded.turns]
+
+    one, two, three = await texts(10_500, own)
+    assert "milk" in one
+    assert two == "two\n\n[file: long.txt]"
+    assert "xxx" in three
+    assert [len(text) < 100 for text in await texts(100, own)] == [True, True, False]
+    assert (await texts(0))[2] == "three\n\n[file: own.txt]"
 
 
 async def test_the_bytes_decide_what_a_file_is(stage: Stage) -> None:

@@ -4,11 +4,13 @@
 `hasty`       repeats a createRoom without an answer within seconds
 `poisoned`    has a platform that fails on every message with "poison" in it, until there is a file
               `antidote`
+`seeing`      has a platform that takes pictures, says how large they are, and shows them again
 `deaf`        never ends an answer to "deaf", and has a file `deaf` since it began
 `read-only`   has a database that can't be written as long as there is a file `read-only`
 """
 
 import asyncio
+import struct
 import sys
 from collections.abc import AsyncGenerator, Collection
 from contextlib import suppress
@@ -20,7 +22,7 @@ import anyio
 from typing_extensions import override
 
 from actors.bounds import Bounds
-from actors.platform import Ask, Delta
+from actors.platform import Ask, Attachment, Capabilities, Delta, Text
 from actors.port_errors import PlatformFailed
 from actors.runtime.policy import RuntimeBounds
 from actors.runtime.restart import Backoff
@@ -73,6 +75,24 @@ class PoisonedPlatform(EchoPlatform):
             yield delta
 
 
+class SeeingPlatform(EchoPlatform):
+    """Says how large a PNG is, and shows it again."""
+
+    @property
+    @override
+    def capabilities(self) -> Capabilities:
+        return Capabilities(keeps_history=True, accepts=("image/png",))
+
+    @override
+    async def answer(self, ask: Ask) -> AsyncGenerator[Delta, None]:
+        for picture in ask.question.attachments:
+            width, height = struct.unpack(">II", picture.data[16:24])
+            yield Text(f"I see {width} x {height}.")
+            yield Attachment(replace(picture, name="seen.png"))
+        async for delta in super().answer(ask):
+            yield delta
+
+
 class DeafPlatform(EchoPlatform):
     """An answer to "deaf" never ends, whatever cancels it."""
 
@@ -100,6 +120,7 @@ def make_read_only() -> None:
 def launch(words: Collection[str]) -> int:
     """Run a bot as the words say; its exit code."""
     platform = PoisonedPlatform if "poisoned" in words else EchoPlatform
+    platform = SeeingPlatform if "seeing" in words else platform
     platform = DeafPlatform if "deaf" in words else platform
     if "read-only" in words:
         make_read_only()

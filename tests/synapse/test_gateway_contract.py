@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
 import pytest
 
@@ -26,6 +27,7 @@ from tests.simulation.contract import (
     SyncContract,
     WritingContract,
 )
+from tests.simulation.contract_history import HistoryContract
 from tests.simulation.events import Content
 from tests.synapse.conftest import PASSWORD, unique
 from tests.synapse.home import history, upload
@@ -75,6 +77,10 @@ class RealAccount:
         relation = {"rel_type": "m.replace", "event_id": event_id}
         edited = {**new, "body": f"* {text}", "m.new_content": new, "m.relates_to": relation}
         await self.person.send(room_id, "m.room.message", edited)
+
+    async def redact(self, room_id: RoomId, event_id: EventId) -> None:
+        path = f"/rooms/{quote(room_id, safe='')}/redact/{quote(event_id, safe='')}/{unique('t')}"
+        await self.person.request("PUT", path, {})
 
     async def write_state(self, room_id: RoomId, kind: str, key: str, content: Content) -> None:
         try:
@@ -144,4 +150,8 @@ class TestWriting(WritingContract):
 
 
 class TestFiles(FilesContract):
+    pass
+
+
+class TestHistory(HistoryContract):
     pass

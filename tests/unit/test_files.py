@@ -171,6 +171,7 @@ VOICE = SharedFile(MXC, "voice.ogg", "audio/ogg", voice=True)
 SEES = Capabilities(accepts=("image/*",))
 HEARS = Capabilities(accepts=("audio/*",))
 READS = Capabilities()
+ECHO = Capabilities(ignores_files=True)
 
 
 @pytest.mark.parametrize(
@@ -189,6 +190,8 @@ READS = Capabilities()
         (message("m.image", file=replace(PNG, mxc="", encrypted=True)), SEES, False),
         (message("m.sticker", "a cat", PNG), SEES, True),
         (message("m.sticker", "a cat", PNG), READS, False),
+        (message("m.file", file=NOTES), ECHO, False),
+        (message("m.text", "what is it?", PNG), ECHO, True),
     ],
 )
 def test_a_message_is_a_question_if_the_platform_takes_it(
@@ -216,6 +219,11 @@ def test_a_message_that_is_no_question_is_answered_with_the_reason(
     asked: InboundMessage, said: str
 ) -> None:
     assert about_unanswered(asked, READS, ENGLISH) == said
+
+
+@pytest.mark.parametrize("file", [PNG, NOTES, VOICE, replace(PNG, mxc="", encrypted=True)])
+def test_a_platform_without_a_use_for_files_asks_for_text(file: SharedFile) -> None:
+    assert about_unanswered(message("m.file", file=file), ECHO, ENGLISH) == ENGLISH.not_text
 
 
 def test_files_that_were_left_out_are_told_in_a_line_each() -> None:

@@ -62,6 +62,8 @@ HELLO = [Text("Hello"), Done()]
         ([delta(reasoning_content="hm"), delta(reasoning="hm"), chunk("Hello", "stop")], HELLO),
         ([chunk("<think>Let me"), chunk(" see</thi"), chunk("nk>\nHello"), STOP], HELLO),
         ([chunk([{"type": "text", "text": "Hello"}, {"type": "x"}, 7]), STOP], HELLO),
+        ([chunk(["Hello"]), STOP], HELLO),
+        ([chunk("<thi"), STOP], [Text("<thi"), Done()]),
         ([delta(refusal="Hello"), STOP], HELLO),
         ([chunk("Hello"), chunk(reason="length")], [Text("Hello"), Done(Reason.LENGTH)]),
         ([chunk("Hello"), chunk(reason="content_filter")], [Text("Hello"), Done(Reason.FILTER)]),

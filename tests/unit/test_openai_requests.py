@@ -101,6 +101,14 @@ def test_what_one_model_refuses_is_sent_to_another() -> None:
     assert fields(bodies, Wish("n", [HELLO], 0.5))["temperature"] == 0.5
 
 
+def test_only_the_newest_refusals_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapter.platform.openai.body._REMEMBERED", 2)
+    bodies = Bodies()
+    for name in ("a", "b", "c"):
+        assert bodies.learn(Wish(name, [HELLO], 0.5), 400, b"temperature")
+    assert [model for model, _ in bodies.refused] == ["b", "c"]
+
+
 @pytest.mark.parametrize(("status", "words"), [(401, b"temperature"), (400, b"no"), (429, b"")])
 def test_other_refusals_are_not_about_a_field(status: int, words: bytes) -> None:
     assert not Bodies().learn(Wish("m", [HELLO], 0.5), status, words)
@@ -137,6 +145,10 @@ def test_servers_describe_models_in_many_ways(
 ) -> None:
     listed = models_in(json.dumps({"data": [{"id": "m", **entry}, {}, 7]}).encode())
     assert listed == (ModelFacts("m", context_tokens, takes_pictures),)
+
+
+def test_a_list_alone_is_a_list_of_models() -> None:
+    assert models_in(b'[{"id": "m"}]') == (ModelFacts("m"),)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b"7", b'{"data": 7}'])

@@ -63,6 +63,7 @@ def test_the_api_is_looked_for_with_and_without_its_version(
         ("BASE_URL", "llm:8080", "is not a URL: write it like http://127.0.0.1:8080/v1"),
         ("BASE_URL", "http://a b/v1", "is not a URL"),
         ("BASE_URL", "http://llm:0", "is not a URL"),
+        ("BASE_URL", "http://llm:99999", "is not a URL"),
         ("BASE_URL", "http://me:secret@llm", "contains a user name: remove it"),
         ("BASE_URL", "http://llm/v1?api-version=1", "has a query or a fragment: remove it"),
         ("API_KEY", "sk 1", "contains a blank or a character that no key has: copy it again"),

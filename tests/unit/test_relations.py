@@ -31,7 +31,7 @@ THREAD = {"rel_type": "m.thread", "event_id": "$root"}
             {**THREAD, **REPLY},
             Relation(thread=ROOT, reply_to=BEFORE, has_fallback=True),
         ),
-        ({"rel_type": "m.replace", "event_id": "$before"}, Relation(is_edit=True)),
+        ({"rel_type": "m.replace", "event_id": "$before"}, Relation(is_edit=True, edits=BEFORE)),
         ({**REPLY, "is_falling_back": True}, Relation(reply_to=BEFORE, has_fallback=True)),
         ({"rel_type": "m.reference", "event_id": "$before"}, Relation()),
     ],

@@ -134,7 +134,9 @@ async def body_of(response: aiohttp.ClientResponse, first: bytes = b"") -> bytes
     async for piece in response.content.iter_any():
         body += piece
         if len(body) > BODY_BYTES:
-            raise PlatformFailed(f"the server sends an answer of more than {BODY_BYTES} bytes")
+            break
+    if len(body) > BODY_BYTES:
+        raise PlatformFailed(f"the server sends an answer of more than {BODY_BYTES} bytes")
     return bytes(body)
 
 
