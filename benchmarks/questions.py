@@ -55,20 +55,25 @@ class Questions:
 
     url: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
-    _question: str = field(default="", init=False)
-    _at: dict[Moment, float] = field(default_factory=dict, init=False)
+    at: dict[Moment, float] = field(default_factory=dict, init=False)
+    """The moments of the present question."""
+    _question: bytes = field(default=b"", init=False)
 
     async def ask(self, listener: Listener, question: str) -> dict[str, float]:
         """Ask in a person's first chat; return what the program adds to the platform's time."""
-        self._question = question
-        self._at.clear()
+        self.expect(question)
         await listener.ask(listener.rooms.chats[0], question)
-        return seconds_between(self._at)
+        return seconds_between(self.at)
+
+    def expect(self, question: str) -> None:
+        """Note the moments of this question from now on. Its text must be ASCII, and unique."""
+        self._question = question.encode()
+        self.at.clear()
 
     def note(self, moment: Moment, seen: bytes) -> None:
         """Note the first time at which the question is seen in this place."""
-        if self._question.encode() in seen:
-            self._at.setdefault(moment, time.perf_counter())
+        if self._question in seen:
+            self.at.setdefault(moment, time.perf_counter())
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         """Answer a request for a completion, token by token."""

@@ -208,6 +208,12 @@ TARGETS: Final = (
         at_most=1,
     ),
     Target(
+        "a history's memory beside what the bot counts",
+        Side(CELLS, OURS, "history_bytes"),
+        Side(CELLS, OURS, "counted_bytes"),
+        at_most=1,
+    ),
+    Target(
         "question: from its arrival to the platform beside 15 ms, p50",
         Side(QUESTION, OURS, "to_platform_s", share=0.5),
         Side(QUESTION, LIMIT, "to_platform_s"),

@@ -59,6 +59,8 @@ _RESTING: Final = (
     Column("in use, bytes", "awake_bytes", digits=0),
     Column("activation, µs", "activation_us", digits=0),
     Column("message to one in use, µs", "wake_us", digits=0),
+    Column("a history of 20 turns, bytes", "history_bytes", digits=0),
+    Column("as the bot counts it", "counted_bytes", digits=0),
 )
 _SHOWN: Final = (
     (COLD, _STARTING),

@@ -95,7 +95,9 @@ class Asked(Gate):
 
 
 @asynccontextmanager
-async def overheard(platform: ScriptedPlatform | None = None) -> AsyncIterator[tuple[World, Home, Asked]]:
+async def overheard(
+    platform: ScriptedPlatform | None = None,
+) -> AsyncIterator[tuple[World, Home, Asked]]:
     """Alice's home, where nothing is to be done, and what is asked for from now on."""
     world = World()
     async with world.live(platform=platform) as run:
