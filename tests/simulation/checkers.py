@@ -12,6 +12,7 @@ import anyio
 from actors.bounds import Bounds
 from actors.model import MARKER_TYPE, ChatId, EventId, PlatformChatId, RoomId, UserId
 from actors.port_errors import PositionLost
+from actors.rules.reply_mark import REPLY_TYPE
 from actors.rules.room_states import ROOM_LIFECYCLE, RoomState, RoomTrigger
 from actors.runtime.letters import Address
 from actors.runtime.table import Outcome, Table, Transition
@@ -43,11 +44,18 @@ ONCE: Final = (
 )
 """Replies of the bot that must be unique: each follows from one message, with a unique text."""
 
+NOTES: Final = (".busy", ".unavailable", ".misconfigured", ".cut", ".trimmed")
+"""How the transaction ids of notices end that go with an answer."""
+
 
 def answered_by(event: Event) -> EventId | None:
     """The message that a message of the bot answers, by its transaction id; None for others."""
     txn_id = (event.txn_id or "").removeprefix("new.")
     return EventId(txn_id.partition(".")[0]) if txn_id.startswith("$") else None
+
+
+def _is_note(event: Event) -> bool:
+    return (event.txn_id or "").endswith(NOTES)
 
 
 def thread_of(event: Event) -> object:
@@ -289,6 +297,10 @@ class Checkers:
             if body in self._said:
                 self.violated(f"said twice: {body}")
             self._said[body] = event.event_id
+        mark = event.content.get(REPLY_TYPE)
+        is_stopped = isinstance(mark, dict) and mark.get("state") == "stopped"
+        if body.startswith("You said") and not body.endswith(".") and not is_stopped:
+            self.violated(f"half an answer: {body}")
         message = answered_by(event)
         if message is None:
             return
@@ -297,7 +309,12 @@ class Checkers:
             self.violated(f"answered outside of its thread: {message}")
         if (event.txn_id or "").startswith("new."):
             return
-        if len(self.answers[message]) > 1:
+        txn_id = event.txn_id or ""
+        if txn_id.endswith(NOTES):
+            self._check(self._talk.noted(txn_id, self._boot))
+            return
+        answers = [each for each in self.answers[message] if not _is_note(each)]
+        if len(answers) > 1:
             self.violated(f"answered twice: {message}")
         self._check(self._talk.answered(event.room_id, message, self._positions[message]))
 

@@ -34,12 +34,13 @@ class Seeing(ScriptedPlatform):
         self.script["draw"] = self.draw
         self.draws = draws
         self.unsupported: tuple[str, ...] = ()
+        self.remembers = True
 
     @property
     @override
     def capabilities(self) -> Capabilities:
-        """The question alone, with these files."""
-        return Capabilities(keeps_history=True, accepts=self.accepts)
+        """Files of these types, with the question alone or with the whole conversation."""
+        return Capabilities(keeps_history=self.remembers, accepts=self.accepts)
 
     @override
     async def answer(self, ask: Ask) -> AsyncGenerator[Delta, None]:
@@ -245,3 +246,35 @@ async def test_a_file_is_shown_once_whenever_the_bot_is_killed(instant: float) -
     assert said(world, home.chat) == [
         ("m.text", "Here:"), ("m.image", "plot.png"), ("m.text", "There."),
     ]  # fmt: skip
+
+
+async def test_a_picture_stays_in_the_conversation() -> None:
+    world, platform = World(), Seeing("image/*")
+    platform.remembers = False
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        world.alice.show(home.chat, CAT)
+        await quiet()
+        world.alice.say(home.chat, "what was that?")
+        await quiet()
+        world.alice.show(home.chat, NOTES, "and this?")
+        await quiet()
+    first, *_, last = platform.asks[-1].turns
+    assert first.attachments == (CAT,)
+    assert "milk, bread" in last.text
+    assert [turn.text for turn in platform.asks[-1].turns][2] == "what was that?"
+    assert len(world.server.media.read) == 2
+
+
+async def test_a_picture_that_was_refused_is_not_told_again() -> None:
+    world, platform = World(), Seeing()
+    platform.remembers = False
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        world.alice.show(home.chat, CAT)
+        await quiet()
+        world.alice.say(home.chat, "what was that?")
+        await quiet()
+    assert [kind for kind, _ in said(world, home.chat)] == ["m.notice", "m.text"]
+    (ask,) = platform.asks
+    assert [turn.text for turn in ask.turns] == ["what was that?\n\n[image: cat.png]"]
