@@ -80,6 +80,8 @@ class Reply:
         self._fresh = question.about is not None or not keeps_history
         self._tokens: float | None = None
         """The limit that the platform has named, or half of what was too much; None for its own."""
+        self._earlier_files = True
+        """Whether the files of earlier turns are sent as well."""
         self._trims = 0
         self._busy_since: float | None = None
         self._told = False
@@ -93,6 +95,12 @@ class Reply:
 
     async def run(self) -> None:
         """Ask until there is an outcome, and leave it in `ends_with`."""
+        try:
+            await self._run()
+        finally:
+            self._tools.health.waits_no_more(self.question.room_id)
+
+    async def _run(self) -> None:
         if self.question.failed:
             retry = self._tools.bounds.platform_retry
             await self._wait(retry.delay_s(self.question.failed, self._tools.random))
@@ -120,7 +128,7 @@ class Reply:
             tools.health.answered()
             return self._told_off(error, prepared)
         except PlatformBusy as busy:
-            tools.health.busy(str(busy))
+            tools.health.busy(self.question.room_id, str(busy))
             await self._wait_busy(busy.retry_after_s)
             return None
         except PlatformMisconfigured as error:
@@ -136,7 +144,11 @@ class Reply:
     async def _prepared(self, settings: ChatSettings) -> Prepared | None:
         tokens = self._tokens or self._tools.platform.capabilities.context_tokens
         return await self._tools.preparing.prepare(
-            self.question, settings, fresh=self._fresh, tokens=tokens
+            self.question,
+            settings,
+            fresh=self._fresh,
+            tokens=tokens,
+            earlier_files=self._earlier_files,
         )
 
     async def _ask_platform(self, prepared: Prepared) -> None:
@@ -155,6 +167,7 @@ class Reply:
                     tools.bounds,
                     close_s=tools.bounds.platform_close_s,
                     on_first=lambda: tools.meter.first_token.add(anyio.current_time() - began),
+                    on_sign=tools.health.hears,
                 )
             finally:
                 self.is_asked = False
@@ -172,7 +185,10 @@ class Reply:
         ask = prepared.ask
         match error:
             case PlatformRefused(say=say):
-                return Refused(say)
+                if not prepared.has_earlier_files:
+                    return Refused(say)
+                self._earlier_files = False
+                return None
             case ContextTooLong(limit=limit, sent=sent):
                 return self._trim(limit, sent, prepared)
             case Unsupported(mime_types=mime_types):
