@@ -158,14 +158,12 @@ class Histories:
             room = self._rooms.setdefault(room_id, _Room(Timeline(self._homeserver.me)))
             self._rooms.move_to_end(room_id)
             async with room.reading:
-                while not room.is_dropped and not room.timeline.is_stale:
+                while not room.is_dropped:
                     if room.pages:
                         value, is_certain = find(self._talk(room))
-                        if is_certain or room.timeline.begins:
+                        if is_certain or room.timeline.begins or room.timeline.is_limited:
                             return value
                     await self._read_page(room_id, room)
-            if not room.is_dropped:
-                self.drop(room_id)
         raise HomeserverUnavailable("the room changes faster than its history can be read")
 
     def _talk(self, room: _Room) -> Talk:
@@ -189,7 +187,8 @@ class Histories:
         room.pages += 1
         room.earlier = page.earlier
         room.timeline.add_page(page.said)
-        room.timeline.begins = page.earlier is None or room.pages >= self._bounds.history_pages
+        room.timeline.begins = page.earlier is None
+        room.timeline.is_limited = room.pages >= self._bounds.history_pages
         people = {event.sender for event in page.said if isinstance(event, Said)}
         room.names = dict.fromkeys(people, "") | dict(page.names) | room.names
         room.read_bytes = room.timeline.size_bytes

@@ -22,6 +22,8 @@ class Receiver:
     form: str = "json"
     answers: dict[str, web.Response] = field(default_factory=dict)
     """The responses to questions and to events, by the text or the type."""
+    once: dict[str, web.Response] = field(default_factory=dict)
+    """The responses that come only the first time."""
     asked: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     at_work: int = 0
@@ -56,7 +58,8 @@ class Receiver:
 
     async def _answer(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
         text = body.get("question", "")
-        prepared = self.answers.get(text if body["type"] == "ask" else body["type"])
+        key = text if body["type"] == "ask" else body["type"]
+        prepared = self.once.pop(key, None) or self.answers.get(key)
         if prepared is not None:
             return prepared
         if body["type"] != "ask":

@@ -8,7 +8,7 @@ from actors.bounds import Bounds
 from actors.platform import Ask, Platform
 from actors.port_errors import PlatformFailed
 from actors.replies.growing import Growing
-from actors.replies.stream import Stream
+from actors.replies.stream import END, Stream
 
 
 def _nothing() -> None:
@@ -51,7 +51,7 @@ async def _read(
             said = await stream.next()
         if wait.cancelled_caught:
             raise PlatformFailed(f"no sign of life for {limit_s:g} s")
-        if said is None:
+        if said is END:
             raise PlatformFailed("the answer ended before it was complete")
         on_sign()
         began = growing.has_begun
@@ -67,5 +67,5 @@ async def _expect_end(stream: Stream, growing: Growing, bounds: Bounds) -> None:
     if growing.is_cut:
         return
     with anyio.move_on_after(bounds.platform_close_s):
-        while (said := await stream.next()) is not None:
+        while (said := await stream.next()) is not END:
             growing.take(said)

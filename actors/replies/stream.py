@@ -23,6 +23,10 @@ WAITING_DELTAS: Final = 16
 """How many parts of an answer may wait to be read before the platform has to wait."""
 
 
+END: Final = object()
+"""What follows the last part of an answer."""
+
+
 class Stream:
     """One answer of a platform. Leaving it closes the generator, or abandons it after a while."""
 
@@ -51,8 +55,8 @@ class Stream:
         await self._apart.leave(self._close_s, (exc_type, exc, traceback))
         self._send.close()
 
-    async def next(self) -> object | None:
-        """The next part of the answer, unchecked; None at its end.
+    async def next(self) -> object:
+        """The next part of the answer, unchecked; `END` after the last one.
 
         Raises what `Platform.answer` may raise, whatever has ended the answer.
         """
@@ -60,7 +64,7 @@ class Stream:
             return await self._receive.receive()
         except anyio.EndOfStream:
             if self._failure is None:
-                return None
+                return END
         if not is_expected(self._failure):
             _log.warning("platform_misbehaves", error=repr(self._failure), exc_info=self._failure)
         raise checked_error(self._failure)

@@ -319,6 +319,7 @@ class RoomActor:
         them. While a question is in work, only the owner's commands are handled.
         """
         services = self._services
+        await self._inbox.settle()
         if services.registry.gaps.doubt(self._room_id) is not None:
             return
         waiting = await services.store.waiting(self._room_id, self._inbox.reads)

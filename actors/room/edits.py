@@ -14,9 +14,8 @@ _MS: Final = 1000
 async def about_edit(asked: Asked) -> Response:
     """Ask the question anew with its new text, if the edit is one of the last question.
 
-    The owner wants edits to be answered.
-
-    A question in work begins anew. One that waits is asked with its new text anyway.
+    The owner wants edits to be answered. The history knows only edits by a message's author. A
+    question in work begins anew; one that waits is asked with its new text anyway.
     """
     services, edit = asked.services, asked.message
     if asked.chat.is_archived:
@@ -32,9 +31,9 @@ async def about_edit(asked: Asked) -> Response:
 
 
 async def _counts(edit: InboundMessage, question: InboundMessage, services: Services) -> bool:
-    """Whether the edit is the newest one of the last question, by its author, and in time."""
+    """Whether the edit is the newest one of the last question, and in time."""
     age_s = (edit.sent_ts - question.sent_ts) / _MS
-    if edit.sender != question.sender or age_s > services.bounds.edit_within_s:
+    if age_s > services.bounds.edit_within_s:
         return False
     last = await services.histories.last_question(edit.room_id, question.thread)
     if last is None or last.event_id != question.event_id:

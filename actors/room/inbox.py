@@ -148,8 +148,8 @@ class Inbox:
 
     async def settle(self) -> None:
         """Commit the end of the room's reply, or tell the person that it takes its time."""
-        services = self._services
-        if services.replies.of(self._room_id) is None:
+        services, reply = self._services, self._services.replies.of(self._room_id)
+        if reply is None or (reply.outcome is None and not reply.occasions):
             return
         waiting = await services.store.waiting(self._room_id, services.bounds.inbox_room_limit)
         reply = self._reply_to(waiting)

@@ -7,13 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
+import structlog
+
 from actors.model import DEFAULT_CHAT_SETTINGS, ChatSettings
+from actors.platform_health import PlatformState
 from actors.room.asked import Asked, Response
 from actors.rules.commands import clean_name
 from actors.rules.likeness import as_seen
 from actors.rules.model_names import model_meant, similar_models
 from actors.rules.setting_values import MODEL_LIMIT, SYSTEM_LIMIT, typed_switch, typed_temperature
+from actors.runtime.apart import call_apart
 from actors.texts import Texts
+
+_log = structlog.get_logger()
 
 DEFAULT: Final = "default"
 """The word that sets a setting back."""
@@ -46,17 +52,17 @@ async def model(asked: Asked) -> Response:
     name, texts = asked.argument, asked.texts.commands
     present = await asked.services.settings_of_chats.of(asked.room_id)
     if name is None:
-        return asked.say(_model_and_choice(present, asked))
+        return asked.say(_model_and_choice(present, await _models(asked), asked))
     if _is_default(name):
         await _write(asked, replace(present, model=None))
         return asked.say(texts.model_reset)
     if len(name) > MODEL_LIMIT:
         too_long = asked.texts.name_too_long
         return asked.say(too_long.format(limit=MODEL_LIMIT, length=len(name)))
-    models = asked.services.platform.capabilities.models
+    models = await _models(asked)
     meant = model_meant(name, models)
     if models and meant is None:
-        return asked.say(_no_such_model(name, asked))
+        return asked.say(_no_such_model(name, models, asked))
     await _write(asked, replace(present, model=meant or name))
     text = texts.model_set if models else texts.model_set_unchecked
     return asked.say(text.format(model=meant or name))
@@ -130,9 +136,24 @@ async def _all_settings(asked: Asked) -> str:
     return "\n".join([texts.settings_title, *lines, texts.settings_hint])
 
 
-def _model_and_choice(present: ChatSettings, asked: Asked) -> str:
+async def _models(asked: Asked) -> tuple[str, ...]:
+    """The models to choose from. A platform that is well may not know them before it is checked."""
+    services = asked.services
+    is_well = services.platform_health.state is PlatformState.WELL
+    if is_well and not services.platform.capabilities.models:
+        failure = await call_apart(
+            services.platform.check,
+            within_s=services.bounds.platform_check_s,
+            leave_within_s=services.bounds.platform_close_s,
+        )
+        if failure is not None:
+            _log.info("models_unknown", reason=repr(failure))
+    return services.platform.capabilities.models
+
+
+def _model_and_choice(present: ChatSettings, models: tuple[str, ...], asked: Asked) -> str:
     """The model of the chat, and the models to choose from."""
-    texts, models = asked.texts.commands, asked.services.platform.capabilities.models
+    texts = asked.texts.commands
     if present.model is not None:
         lines = [texts.model_is.format(model=present.model)]
     elif models:
@@ -147,8 +168,8 @@ def _model_and_choice(present: ChatSettings, asked: Asked) -> str:
     return "\n".join([*lines, texts.model_hint])
 
 
-def _no_such_model(name: str, asked: Asked) -> str:
-    texts, models = asked.texts.commands, asked.services.platform.capabilities.models
+def _no_such_model(name: str, models: tuple[str, ...], asked: Asked) -> str:
+    texts = asked.texts.commands
     said = texts.model_unknown.format(model=_excerpt(name))
     similar = similar_models(name, models)
     if not similar:

@@ -151,6 +151,7 @@ def _cuts(
     forgotten. Without a command, it is the place of the notice.
     """
     cuts: list[int] = []
+    is_all = timeline.begins or timeline.is_limited
     for said in own:
         if not said.forgets:
             continue
@@ -159,7 +160,7 @@ def _cuts(
         if (said if asked is None else asked).thread == thread:
             place = places.get(said.event_id, len(places))
             if command is not None:
-                place = places.get(command, place if timeline.begins else _UNREAD)
+                place = places.get(command, place if is_all else _UNREAD)
             cuts.append(place)
     return cuts
 

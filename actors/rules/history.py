@@ -114,6 +114,8 @@ def drafts_for(talk: Talk, question: InboundMessage, budget: Budget) -> tuple[Dr
     quoted, is_certain = _quote_of_question(talk, last.said, question)
     drafts = _fitted(talk, before, last, quoted, budget)
     is_known = timeline.knows(asked) or timeline.begins
+    if timeline.is_limited and not read.is_whole:
+        drafts = replace(drafts, trimmed=True)
     is_certain &= is_known and read.is_certain
     return drafts, is_certain and (drafts.trimmed or read.is_whole)
 
@@ -202,7 +204,9 @@ def _quote_of_question(talk: Talk, said: Said, question: InboundMessage) -> tupl
     if timeline.is_redacted(said.reply_to):
         return "", True
     shown = timeline.message(said.reply_to)
-    return (quoted, is_itself) if shown is None else (words_of(shown)[:limit], True)
+    if shown is None:
+        return quoted, is_itself or timeline.begins
+    return words_of(shown)[:limit], True
 
 
 def _fitted(
@@ -245,9 +249,7 @@ def _cut(last: Exchange, quoted: str, room: int) -> tuple[Exchange, str]:
 
 
 def _longest(text: str, fits: Callable[[str], bool]) -> str:
-    """As much of a text as fits, with a mark where it is cut; empty if nothing does."""
-    if fits(text):
-        return text
+    """As much of a text as fits with a mark where it is cut; empty if nothing does."""
     sizes = range(1, len(text))
     size = bisect_left(sizes, x=True, key=lambda size: not fits(f"{text[:size]}{CUT}"))
     return f"{text[:size]}{CUT}" if size else ""

@@ -108,7 +108,7 @@ def cut(text: str, limit: int) -> tuple[str, str]:
         return text, ""
     at, block = _place_to_cut(text, _fitting(text, limit - _SPARE_BYTES))
     head, rest = text[:at], text[at:]
-    if not isinstance(block, Fence):
+    if not isinstance(block, Fence) or block.is_closed_by(head.rpartition("\n")[2]):
         return head, rest
     line_end = "" if head.endswith("\n") else "\n"
     return f"{head}{line_end}{block.closing}", f"{block.opening}\n{rest}"

@@ -17,8 +17,9 @@ _EVENT_BYTES = 700
 class Timeline:
     """The messages of one room, oldest first, as far as they are known.
 
-    `begins`: nothing was said before. `is_stale`: an event changed that hides earlier ones, so the
-    timeline must be read again. `size_bytes` is about the memory that it takes.
+    `begins`: nothing was said before. `is_limited`: what was said before is not read. `is_stale`:
+    an event changed that hides earlier ones, so the timeline must be read again. `size_bytes` is
+    about the memory that it takes.
 
     An edit counts only if it is by the author of the message. Of several, the newest counts.
     """
@@ -30,6 +31,7 @@ class Timeline:
         "_redacted",
         "_said",
         "begins",
+        "is_limited",
         "is_stale",
         "me",
         "size_bytes",
@@ -38,6 +40,7 @@ class Timeline:
     def __init__(self, me: UserId) -> None:
         self.me = me
         self.begins = False
+        self.is_limited = False
         self.is_stale = False
         self.size_bytes = 0
         self._said: dict[EventId, Said | None] = {}
@@ -212,4 +215,5 @@ def _age(edit: Said) -> tuple[int, EventId]:
 
 
 def _size(said: Said) -> int:
-    return _EVENT_BYTES + 2 * (len(said.text) + len(said.quoted))
+    text = said.text + said.quoted
+    return _EVENT_BYTES + len(text) * (1 if text.isascii() else 2)

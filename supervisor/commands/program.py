@@ -62,8 +62,8 @@ def program(
     """A Matrix bot that gives each person a private Space of numbered chats.
 
     Settings are environment variables, or lines of a file named .env in the working directory.
-    MATRIX_HOMESERVER, MATRIX_USER_ID and MATRIX_PASSWORD are required; the README lists all
-    settings.
+    MATRIX_HOMESERVER, MATRIX_USER_ID and MATRIX_PASSWORD are required, and BOT_PLATFORM chooses
+    what answers people; the README lists all settings.
 
     The first three commands to try:
 

@@ -28,8 +28,12 @@ def run() -> None:
     It waits for a homeserver that is unavailable, and rebuilds files that are lost or damaged:
     a restart is always enough.
 
+    BOT_PLATFORM chooses what answers: `echo`, which repeats each message, `openai` for a server
+    of models, `webhook` for a receiver of your own, or the name of a plugin that is installed.
+
     \b
-    Example, with the log as JSON lines:
+    Examples, with a model of llama.cpp, and with the log as JSON lines:
+      BOT_PLATFORM=openai OPENAI_BASE_URL=http://127.0.0.1:8080 surfaces-bot run
       LOG_FORMAT=json surfaces-bot run
     """
     signal.signal(signal.SIGTERM, _exit_while_loading)

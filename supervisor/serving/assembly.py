@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 import anyio
@@ -11,7 +12,7 @@ from actors.bounds import Bounds
 from actors.gate import Gate
 from actors.messages import RoomChanged, room_address
 from actors.meter import Meter
-from actors.model import Instance, UserId
+from actors.model import Instance, RoomId, UserId
 from actors.platform import Platform
 from actors.ports import Homeserver, Ids, StateStore
 from actors.registry import Registry
@@ -119,7 +120,7 @@ def assemble(
         formatted=formatted,
         bounds=bounds,
     )
-    outbox.on_refusal = lambda room_id: services.tell_room(room_id, RoomChanged())
+    outbox.on_refusal = partial(_look_again, services)
     generations = Generations(guarded, store, services.ids.nonce, bounds)
     detector = SecondInstanceDetector(guarded, Instance(transitions.boot, where), bounds)
     pruner = Pruner(store, services.wall_clock, bounds)
@@ -127,3 +128,9 @@ def assemble(
         services, outbox, Backlog(services), detector, generations, refusals, pruner, meter
     )
     return Bot(services, activities)
+
+
+def _look_again(services: Services, room_id: RoomId) -> None:
+    """Read a room again in which a message was refused: it is no part of the conversation."""
+    services.histories.drop(room_id)
+    services.tell_room(room_id, RoomChanged())

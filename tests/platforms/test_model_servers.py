@@ -24,6 +24,7 @@ async def test_llama_lists_its_one_model_for_its_key(llama: LlamaServer) -> None
     assert refused == 401
 
 
+@pytest.mark.slow
 async def test_llama_starts_again_on_the_same_port() -> None:
     async with LlamaServer() as server:
         before = server.url
@@ -35,6 +36,7 @@ async def test_llama_starts_again_on_the_same_port() -> None:
         assert "listening on" in server.log()
 
 
+@pytest.mark.slow
 async def test_a_paused_server_answers_nothing_until_it_goes_on() -> None:
     async with Llmock() as server:
         server.pause()
@@ -46,6 +48,7 @@ async def test_a_paused_server_answers_nothing_until_it_goes_on() -> None:
         assert await server.requests() == []
 
 
+@pytest.mark.slow
 async def test_a_server_that_cannot_start_shows_its_last_lines() -> None:
     async with Llmock() as server:
         await server.kill()
@@ -66,6 +69,7 @@ async def test_words_that_are_never_written_are_not_waited_for_without_end(
         await llmock.wait_for_log("nonsense", timeout_s=0.1)
 
 
+@pytest.mark.slow
 async def test_a_server_that_is_kept_runs_on() -> None:
     async with Llmock() as server:
         program, folder = server._program, server.folder

@@ -136,6 +136,7 @@ async def cancelled(llama: LlamaServer, before: int) -> None:
             await anyio.sleep(0.05)
 
 
+@pytest.mark.slow
 async def test_a_server_that_stops_and_comes_back(make: MakePlatform) -> None:
     async with LlamaServer() as server:
         platform = make(server, max_tokens=8)

@@ -84,6 +84,14 @@ async def test_an_answer_comes_as_it_is_written(
     assert "authorization" not in server.headers[-1]
 
 
+async def test_each_request_has_a_connection_of_its_own(
+    platform: OpenAIPlatform, server: ChatServer
+) -> None:
+    for _ in range(2):
+        await answered(platform, ask("Hi"))
+    assert {each["connection"] for each in server.headers} == {"close"}
+
+
 async def test_the_settings_hold_where_the_chat_has_none(
     make: MakePlatform, server: ChatServer
 ) -> None:
@@ -119,10 +127,10 @@ async def test_the_api_is_found_under_the_address(
 ) -> None:
     server.prefix = prefix
     platform = make(base_url=f"{server.url}{path}", model="m")
-    for _ in range(2):
-        assert text_of(await answered(platform, ask("Hi"))) == "Hello"
-    assert server.paths[-1] == f"{prefix}/chat/completions"
-    assert server.paths.count(server.paths[-1]) == 2
+    assert text_of(await answered(platform, ask("Hi"))) == "Hello"
+    server.paths.clear()
+    assert text_of(await answered(platform, ask("Hi"))) == "Hello"
+    assert server.paths == [f"{prefix}/chat/completions"]
 
 
 async def test_a_web_page_at_one_place_is_not_the_last_word(

@@ -43,11 +43,18 @@ ONCE: Final = (
 )
 """Replies of the bot that must be unique: each follows from one message, with a unique text."""
 
+NOTES: Final = (".busy", ".unavailable", ".misconfigured", ".cut", ".trimmed")
+"""How the transaction ids of notices end that go with an answer."""
+
 
 def answered_by(event: Event) -> EventId | None:
     """The message that a message of the bot answers, by its transaction id; None for others."""
     txn_id = (event.txn_id or "").removeprefix("new.")
     return EventId(txn_id.partition(".")[0]) if txn_id.startswith("$") else None
+
+
+def _is_note(event: Event) -> bool:
+    return (event.txn_id or "").endswith(NOTES)
 
 
 def thread_of(event: Event) -> object:
@@ -194,8 +201,11 @@ class Checkers:
 
     def asked(self, chat: PlatformChatId, key: EventId) -> None:
         """Check that a room, and each thread in it, always uses one conversation of its own."""
-        room_id = self._server.events[self._positions[key] - 1].room_id
-        self._check(self._talk.asked(room_id, chat, key))
+        self._check(self._talk.asked(self.room_of(key), chat, key))
+
+    def room_of(self, key: EventId) -> RoomId:
+        """The room of a message."""
+        return self._server.events[self._positions[key] - 1].room_id
 
     def _check(self, violation: str | None) -> None:
         if violation is not None:
@@ -289,6 +299,8 @@ class Checkers:
             if body in self._said:
                 self.violated(f"said twice: {body}")
             self._said[body] = event.event_id
+        if body.startswith("You said") and not body.endswith("."):
+            self.violated(f"half an answer: {body}")
         message = answered_by(event)
         if message is None:
             return
@@ -297,7 +309,12 @@ class Checkers:
             self.violated(f"answered outside of its thread: {message}")
         if (event.txn_id or "").startswith("new."):
             return
-        if len(self.answers[message]) > 1:
+        txn_id = event.txn_id or ""
+        if txn_id.endswith(NOTES):
+            self._check(self._talk.noted(txn_id, self._boot))
+            return
+        answers = [each for each in self.answers[message] if not _is_note(each)]
+        if len(answers) > 1:
             self.violated(f"answered twice: {message}")
         self._check(self._talk.answered(event.room_id, message, self._positions[message]))
 

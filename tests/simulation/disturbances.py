@@ -10,7 +10,7 @@ from tests.simulation.checkers import Checkers
 from tests.simulation.events import Content
 from tests.simulation.faults import Faults
 from tests.simulation.plans import Plan
-from tests.simulation.platform import SimulatedPlatform
+from tests.simulation.platform import OUTAGES, Outage, SimulatedPlatform
 from tests.simulation.process import BOT, Process
 from tests.simulation.second_instance import SecondInstance
 from tests.simulation.server import SimulatedServer
@@ -65,8 +65,7 @@ class Disturbances:
         self._server.creation_limit = plan.creation_limit
         self._server.write_limit = plan.write_limit
         self._process.disk.fails = plan.database_fails
-        self._platform.fails = plan.platform_fails
-        self._platform.hangs = plan.platform_hangs
+        self._platform.rates = dict(plan.platform_rates)
         self._platform.slow_s = plan.platform_slow_s
 
     def dies_at(self) -> int | None:
@@ -82,7 +81,7 @@ class Disturbances:
             self._outage, self._outage, self._revoke, self._forget_positions, self._blind,
             self._process.kill, self._process.kill, self._process.stop, self._mend, self._mend,
             self._journal_fails, self._refuse, self._start_second_instance, self._days_pass,
-            self._write_other_marker, self._suspend,
+            self._write_other_marker, self._suspend, self._platform_outage,
         ]  # fmt: skip
         change = self._rng.choice(changes)
         self._story.tell("disturb", change.__name__.strip("_"))
@@ -144,8 +143,12 @@ class Disturbances:
             self._checkers.expect_loss()
             self._checkers.expect_any_chat_id()
 
+    def _platform_outage(self) -> None:
+        self._platform.outage = self._rng.choice(tuple(OUTAGES))
+
     def _mend(self) -> None:
         self._server.healed()
+        self._platform.outage = Outage.NONE
         self._process.disk.journal_fails = False
         self._second_instance.running = False
         for room_id, content in self._other_markers.items():

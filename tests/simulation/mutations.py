@@ -22,6 +22,30 @@ MUTATIONS: Final = (
         "        with anyio.move_on_after(None) as wait:\n",
     ),
     Mutation(
+        "half_an_answer_counts",
+        "actors/replies/attempt.py",
+        '            raise PlatformFailed("the answer ended before it was complete")\n',
+        "            return\n",
+    ),
+    Mutation(
+        "slots_are_not_given_back",
+        "actors/replies/slots.py",
+        "        self._free += 1\n",
+        "",
+    ),
+    Mutation(
+        "a_platform_that_is_down_is_never_probed",
+        "actors/platform_health.py",
+        "            while self.is_down:\n                attempt += 1\n",
+        "            while attempt:\n                attempt += 1\n",
+    ),
+    Mutation(
+        "a_reply_does_not_end_its_question",
+        "actors/room/inbox.py",
+        "        return [FinishMessage(reply.question.key), *map(QueueMessage, said)]\n",
+        "        return [*map(QueueMessage, said)]\n",
+    ),
+    Mutation(
         "create_again_without_looking",
         "actors/owner/room_creation.py",
         "        if intent.started_at is not None:\n            found",

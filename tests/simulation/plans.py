@@ -6,6 +6,7 @@ from random import Random
 from actors.bounds import Bounds
 from tests.simulation.faults import Fault
 from tests.simulation.limits import RateLimit, stock_creation_limit, stock_write_limit
+from tests.simulation.platform import PlatformFault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +28,7 @@ class Plan:
     dies_within: int | None
     """A run of the process dies within so many requests and commits; None: only if it is killed."""
     database_fails: float
-    platform_fails: float
-    platform_hangs: float
+    platform_rates: dict[PlatformFault, float]
     platform_slow_s: float
     creation_limit: RateLimit | None
     write_limit: RateLimit | None
@@ -67,8 +67,9 @@ def plan_for(rng: Random) -> Plan:
         slow_s=rng.choice((0.0, 0.0, 0.3, 4.0)),
         dies_within=rng.choice((None, 30, 120, 400)),
         database_fails=rng.choice((0.0, 0.0, 0.01)),
-        platform_fails=rng.choice((0.0, 0.2)),
-        platform_hangs=rng.choice((0.0, 0.0, 0.3)),
+        platform_rates={
+            fault: rng.choice((0.03, 0.15)) for fault in PlatformFault if rng.random() < 0.3
+        },
         platform_slow_s=rng.choice((0.0, 1.0, 20.0)),
         creation_limit=rng.choice((None, None, stock_creation_limit())),
         write_limit=rng.choice((None, None, stock_write_limit())),

@@ -1,58 +1,172 @@
-"""A chat platform that fails and hangs at random, and always fails on certain texts."""
+"""A chat platform that does at random what platforms do, and always fails on certain texts."""
 
 import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from enum import Enum, auto
 from typing import Final
 
 import anyio
 from anyio.lowlevel import checkpoint
 
 from actors.model import EventId, PlatformChatId
-from actors.platform import Ask, Capabilities, Delta, Done, Text
-from actors.port_errors import PlatformFailed
+from actors.platform import Ask, Capabilities, Delta, Done, Reason, Text, Thinking, Usage
+from actors.port_errors import (
+    ContextTooLong,
+    ConversationLost,
+    PlatformBusy,
+    PlatformFailed,
+    PlatformMisconfigured,
+    PlatformRefused,
+    PlatformUnreachable,
+    Unsupported,
+)
 from tests.simulation.connection import Gate
 
 POISON: Final = "poison"
 """A text with this word makes the platform raise an error outside its contract, every time."""
 
 
+class PlatformFault(Enum):
+    """What an answer may come to."""
+
+    FAIL = auto()
+    CUT = auto()
+    """It ends in the middle, without a sign of its end."""
+    BREAK = auto()
+    """It breaks off in the middle with an error."""
+    HANG = auto()
+    """It never begins."""
+    STALL = auto()
+    """It begins, and never ends."""
+    BUSY = auto()
+    REFUSE = auto()
+    TOO_LONG = auto()
+    UNSUPPORTED = auto()
+    LOST = auto()
+    """The platform has not the history that it kept."""
+    TRUNCATE = auto()
+    """It ends at the limit of its length."""
+    GO_ON = auto()
+    """It goes on after its end."""
+    BUG = auto()
+    """It raises an error outside its contract."""
+
+
+class Outage(Enum):
+    """What the platform says to everyone."""
+
+    NONE = auto()
+    UNREACHABLE = auto()
+    FAILING = auto()
+    MISCONFIGURED = auto()
+
+
+OUTAGES: Final[dict[Outage, Callable[[], Exception]]] = {
+    Outage.UNREACHABLE: lambda: PlatformUnreachable("Connection refused."),
+    Outage.FAILING: lambda: PlatformFailed("502: Bad Gateway"),
+    Outage.MISCONFIGURED: lambda: PlatformMisconfigured("The key is refused."),
+}
+
+
 class SimulatedPlatform:
     """A platform that outlives the bot's process.
 
-    `fails` and `hangs` are the probabilities that a call fails or hangs; `slow_s` is the longest
-    delay. `on_asked` receives every call.
+    `rates` are the probabilities of faults; `slow_s` is the longest delay of a part of an answer.
+    `on_asked` receives every call, and `on_violation` what the port forbids the bot.
     """
 
     def __init__(self, rng: random.Random) -> None:
-        self.fails = 0.0
-        self.hangs = 0.0
+        self.rates: dict[PlatformFault, float] = {}
+        self.outage = Outage.NONE
         self.slow_s = 0.0
         self.on_asked: Callable[[PlatformChatId, EventId], None] = lambda _chat, _key: None
+        self.on_violation: Callable[[str], None] = lambda _: None
+        self.room_of: Callable[[EventId], object] = lambda key: key
+        self._in_work: set[tuple[Gate, object]] = set()
         self._rng = rng
 
     def healed(self) -> None:
         """End all faults, except those of texts with `POISON`."""
-        self.fails = self.hangs = self.slow_s = 0.0
+        self.rates, self.outage, self.slow_s = {}, Outage.NONE, 0.0
+
+    def check(self) -> None:
+        """Raise the present outage."""
+        if self.outage in OUTAGES:
+            error = OUTAGES[self.outage]()
+            raise error
 
     async def answer(self, ask: Ask, gate: Gate) -> AsyncGenerator[Delta, None]:
-        """Reply with the text itself. Raises PlatformFailed at random, ValueError for `POISON`."""
+        """Say the text itself in two parts, unless a fault is drawn."""
         await gate.before("answer")
         self.on_asked(ask.chat, ask.key)
+        # A room that replaces another one goes on with its conversation, so the room counts.
+        work = gate, self.room_of(ask.key)
+        if work in self._in_work:
+            self.on_violation(f"two questions at once in {work[1]}")
+        self._in_work.add(work)
+        try:
+            async with aclosing(self._answer(ask)) as answer:
+                async for delta in answer:
+                    await gate.after("answer")
+                    yield delta
+        finally:
+            self._in_work.discard(work)
+
+    async def _answer(self, ask: Ask) -> AsyncGenerator[Delta, None]:
         await checkpoint()
-        draw = self._rng.random()
-        if draw < self.fails:
-            raise PlatformFailed("The platform has no time.")
-        if draw < self.fails + self.hangs:
+        self.check()
+        fault, text = self._drawn(), ask.question.text
+        _raise(fault, fresh=ask.fresh)
+        if fault is PlatformFault.HANG:
             await anyio.sleep_forever()
+        yield Thinking()
+        await self._pause()
+        if POISON in text or fault is PlatformFault.BUG:
+            raise ValueError(text)
+        yield Text("You said ")
+        await self._pause()
+        if fault is PlatformFault.CUT:
+            return
+        if fault is PlatformFault.BREAK:
+            raise PlatformFailed("The connection broke.")
+        if fault is PlatformFault.STALL:
+            await anyio.sleep_forever()
+        yield Text(f"{text}.")
+        yield Usage(10, 5)
+        yield Done(Reason.LENGTH if fault is PlatformFault.TRUNCATE else Reason.STOP)
+        if fault is PlatformFault.GO_ON:
+            yield Text("And more.")
+
+    async def _pause(self) -> None:
         if self.slow_s:
             await anyio.sleep(self._rng.uniform(0, self.slow_s))
-        text = ask.question.text
-        if POISON in text:
-            raise ValueError(text)
-        await gate.after("answer")
-        yield Text(f"You said {text}.")
-        yield Done()
+
+    def _drawn(self) -> PlatformFault | None:
+        draw = self._rng.random()
+        for fault, rate in self.rates.items():
+            draw -= rate
+            if draw < 0:
+                return fault
+        return None
+
+
+def _raise(fault: PlatformFault | None, *, fresh: bool) -> None:
+    match fault:
+        case PlatformFault.FAIL:
+            raise PlatformFailed("The platform has no time.")
+        case PlatformFault.BUSY:
+            raise PlatformBusy(12.0)
+        case PlatformFault.REFUSE:
+            raise PlatformRefused("I don't talk about that.")
+        case PlatformFault.TOO_LONG:
+            raise ContextTooLong(100, 200)
+        case PlatformFault.UNSUPPORTED:
+            raise Unsupported
+        case PlatformFault.LOST if not fresh:
+            raise ConversationLost
+        case _:
+            pass
 
 
 class PlatformLine:
@@ -74,9 +188,10 @@ class PlatformLine:
                 yield delta
 
     async def check(self) -> None:
-        """It is always there."""
+        """Raise the present outage."""
         await self._gate.before("check")
         await checkpoint()
+        self._platform.check()
         await self._gate.after("check")
 
     async def forget(self, chat: PlatformChatId) -> None:

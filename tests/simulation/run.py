@@ -91,6 +91,8 @@ class Simulation:
         self.checkers.waiting = disk.waiting
         self._server.on_event = self.checkers.seen
         platform.on_asked = self.checkers.asked
+        platform.on_violation = self.checkers.violated
+        platform.room_of = self.checkers.room_of
         self._process = Process(
             bounds=self.plan.bounds,
             server=self._server,

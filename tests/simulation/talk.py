@@ -15,6 +15,8 @@ class Talk:
         """What owners wrote that is a command."""
         self._conversations: dict[tuple[RoomId, object], PlatformChatId] = {}
         self._threads_of: dict[PlatformChatId, object] = {}
+        self._noted: dict[str, str] = {}
+        """The run of the process that told a note last."""
         self._last_answered: defaultdict[tuple[RoomId, bool], int] = defaultdict(int)
 
     def asked(self, room_id: RoomId, chat: PlatformChatId, key: EventId) -> str | None:
@@ -28,6 +30,13 @@ class Talk:
             return f"{place} uses {chat}, not {self._conversations[place]}"
         if self._threads_of.setdefault(chat, thread) != thread:
             return f"{place} uses {chat} of {self._threads_of[chat]}"
+        return None
+
+    def noted(self, txn_id: str, boot: str) -> str | None:
+        """A run of the process tells nothing twice. A later one may, after days."""
+        if self._noted.get(txn_id) == boot:
+            return f"told twice: {txn_id}"
+        self._noted[txn_id] = boot
         return None
 
     def answered(self, room_id: RoomId, message: EventId, position: int) -> str | None:

@@ -187,6 +187,18 @@ async def test_another_answer_replaces_the_one_before() -> None:
         ]  # fmt: skip
 
 
+async def test_a_platform_that_keeps_the_history_starts_anew() -> None:
+    world, model = World(), Model()
+    model.keeps_history = True
+    async with world.live(platform=model) as run:
+        home = await run.settle_in(world.alice)
+        for text in ("hello", "count", "!retry"):
+            world.alice.say(home.chat, text)
+            await quiet(5)
+        assert [each.fresh for each in model.asks] == [False, False, True]
+        assert model.said()[-1] == ("person", "count")
+
+
 async def test_a_second_retry_asks_the_same_question() -> None:
     world, model = World(), Model()
     async with world.live(platform=model) as run:

@@ -25,12 +25,12 @@ class WithModels(ScriptedPlatform):
 
     def __init__(self, *models: str) -> None:
         super().__init__()
-        self._models = models
+        self.models = models
 
     @property
     @override
     def capabilities(self) -> Capabilities:
-        return replace(super().capabilities, models=self._models)
+        return replace(super().capabilities, models=self.models)
 
 
 def settings_in(world: World, room_id: RoomId) -> ChatSettings | None:
@@ -60,6 +60,22 @@ async def test_an_unknown_model_changes_nothing_and_similar_names_are_shown() ->
         answer = await ask(world, home.chat, "!model zzz")
         assert answer == "There is no model zzz here. !model lists the models to choose from."
         assert settings_in(world, home.chat) is None
+
+
+async def test_models_that_only_a_check_finds_out_are_shown() -> None:
+    world, platform = World(), WithModels()
+    check = platform.check
+
+    async def find_out() -> None:
+        await check()
+        platform.models = ("phi",)
+
+    vars(platform)["check"] = find_out
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        assert "The default model, phi," in await ask(world, home.chat, "!model")
+        await ask(world, home.chat, "!model phi")
+        assert platform.checks == 1
 
 
 async def test_without_a_list_any_model_is_taken_and_the_answer_says_so() -> None:

@@ -31,6 +31,7 @@ PROOFS: Final = {
         "text_is_answered_by_the_platform_once_and_in_order",
         "messages_wait_in_the_order_of_their_acceptance",
         "rooms_are_answered_side_by_side",
+        "commands_of_the_owner_are_handled_while_a_question_is_in_work",
     ),
     4: (
         "a_commit_is_wholly_in_or_wholly_out",
@@ -67,6 +68,7 @@ PROOFS: Final = {
         "notices_edits_and_empty_texts_are_not_answered",
         "a_message_in_a_room_with_others_makes_nothing",
         "a_guest_is_answered_as_the_setting_says",
+        "an_edit_of_the_last_question_is_answered_anew",
         "a_program_that_answers_each_answer_is_paused_and_told_once",
         "what_waits_when_the_bot_leaves_is_dropped",
         "what_waits_is_dropped_when_the_bot_is_out_and_back_before_it_looks",
@@ -75,6 +77,7 @@ PROOFS: Final = {
     9: (
         "a_message_that_failed_five_times_is_dead_and_its_sender_told_once",
         "an_outage_in_the_middle_of_an_answer_loses_nothing",
+        "no_failure_is_charged_while_the_check_fails_too",
         "a_database_that_cannot_be_written_is_waited_for",
         "a_file_that_the_homeserver_fails_to_give_does_not_block_its_chat",
     ),
@@ -91,6 +94,8 @@ PROOFS: Final = {
         "a_loss_of_the_store_between_two_boots_gives_identical_rows",
         "a_round_is_written_in_one_transaction",
         "recovery_writes_nothing_on_the_server",
+        "settings_survive_the_loss_of_every_file",
+        "an_upgrade_moves_the_settings_to_the_replacement",
     ),
     12: (
         "any_damaged_cache_ends_in_the_rows_of_a_full_rebuild",
@@ -215,6 +220,35 @@ PROOFS: Final = {
         "a_kill_at_any_statement_leaves_the_old_version_or_the_new_one_whole",
         "a_later_version_rebuilds_the_cache_and_keeps_what_has_our_columns",
         "a_queue_of_a_later_version_with_other_columns_is_set_aside",
+    ),
+    32: (
+        "an_actor_that_crashes_loses_and_doubles_no_reply",
+        "a_quarantine_loses_and_doubles_no_reply",
+        "an_actor_that_leaves_memory_meanwhile_gets_the_reply",
+        "an_outage_of_the_homeserver_throws_no_answer_away",
+        "a_kill_asks_the_question_again_and_answers_it_once",
+        "leaving_a_room_ends_its_reply",
+        "a_redaction_ends_the_reply_in_work_and_what_waits_is_never_asked",
+    ),
+    33: (
+        "an_answer_is_what_the_platform_says",
+        "an_error_of_the_port_has_only_values_that_make_sense",
+        "everything_else_is_a_failure_of_the_platform",
+        "what_does_not_end_is_left_behind_within_its_bound",
+        "a_bot_with_a_platform_that_does_not_end_stops_within_its_bounds",
+    ),
+    34: (
+        "a_platform_that_is_down_is_one_notice_a_room_and_a_queue",
+        "a_misconfigured_platform_makes_all_wait_and_is_checked_every_minute",
+        "no_failure_is_charged_while_the_check_fails_too",
+        "an_outage_of_the_platform_costs_no_message_its_life",
+    ),
+    35: (
+        "a_busy_platform_is_waited_for_as_it_asks",
+        "a_context_that_is_too_long_is_cut_twice_at_most_and_ends_no_chat",
+        "what_the_platform_refuses_is_said_and_finished",
+        "a_lost_conversation_is_asked_again_with_all_of_it",
+        "one_owners_chats_leave_places_for_others",
     ),
 }  # fmt: skip
 

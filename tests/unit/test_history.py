@@ -592,3 +592,32 @@ def test_pages_and_news_give_the_same_in_any_order() -> None:
     assert [it.text for it in timeline.messages()] == ["3", "new"]
     assert timeline.is_redacted(said[0].event_id)
     assert not timeline.is_stale
+
+
+def test_a_page_follows_on_what_it_overlaps_with_or_what_came_later() -> None:
+    said = [Said(EventId(f"${n}"), ALICE, n, "m.text", f"{n}") for n in range(4)]
+    timeline = Timeline(BOT)
+    assert timeline.follows(said)
+    timeline.apply(said[2])
+    timeline.apply(Redacted(said[2].event_id))
+    timeline.apply(said[1])
+    assert timeline.follows([said[1], said[3]])
+    assert timeline.follows([said[0], Redacted(said[3].event_id)])
+    assert not timeline.follows([said[3]])
+
+
+def test_a_queued_message_that_is_redacted_before_it_is_shown_is_gone(room: Room) -> None:
+    one = room.say("one")
+    room.timeline.queue(said_later(OutboundMessage(f"{one}.0", ROOM, "1"), BOT))
+    room.timeline.apply(Redacted(EventId("$answer"), f"{one}.0"))
+    assert room.turns(room.say("two")) == ["user: one\n\ntwo"]
+
+
+def test_a_retried_question_quotes_what_it_quoted_itself(room: Room) -> None:
+    room.say("one", reply_to=EventId("$old"), quoted="long ago")
+    retry = inbound(room.say("!retry"))
+    drafts, is_certain = drafts_for(room.talk, retry, PLENTY)
+    assert whole(drafts).turns == (Draft(Role.PERSON, "one", quoted="long ago"),)
+    assert is_certain
+    room.timeline.begins = False
+    assert not drafts_for(room.talk, retry, PLENTY)[1]

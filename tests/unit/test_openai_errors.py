@@ -35,6 +35,10 @@ NOW = 1_800_000_000.0
 KEY = "sk-very-secret"
 ASKED = Asked(url="http://llm", model="m", has_key=True, key=KEY)
 PAGE = "http://llm answers with a web page and not with the API: correct OPENAI_BASE_URL"
+NO_MODEL = (
+    "http://llm has no model 'm' (The model `m` does not exist): "
+    "set OPENAI_MODEL to one that it has"
+)
 NO_CREDIT = "the account behind OPENAI_API_KEY has no credit left at http://llm: add some"
 PROXY = (
     "the proxy in front of the platform wants a user name and a password (407): "
@@ -186,7 +190,7 @@ def test_an_answer_as_long_as_the_context_is_a_mistake_of_the_operator() -> None
         (
             404,
             message("The model `m` does not exist", code="model_not_found"),
-            "http://llm has no model 'm': set OPENAI_MODEL to one that it has",
+            NO_MODEL,
         ),
         (
             404,
@@ -221,6 +225,27 @@ def test_a_mistake_of_the_operator_is_told_with_its_remedy(
     error = refused(status, body)
     assert isinstance(error, PlatformMisconfigured)
     assert error.say == say
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "words"),
+    [
+        (400, "API key not valid. Please pass a valid API key.", "refuses the key (400)"),
+        (400, "Incorrect API key provided: xa***. You can find it at", "refuses the key (400)"),
+        (400, "Invalid model name passed in model=m. Call `/v1/models`", "has no model 'm'"),
+        (400, "m is not a valid model ID", "has no model 'm'"),
+        (400, "Model Not Exist", "has no model 'm'"),
+        (422, "The model `m` does not exist", "has no model 'm'"),
+        (400, "Your credit balance is too low to access the API", "no credit left"),
+        (403, "Insufficient balance", "no credit left"),
+    ],
+)
+def test_a_mistake_of_the_operator_is_seen_behind_another_status(
+    status: int, text: str, words: str
+) -> None:
+    error = refused(status, message(text))
+    assert isinstance(error, PlatformMisconfigured)
+    assert words in error.say
 
 
 def test_a_missing_key_is_told_apart_from_a_wrong_one() -> None:

@@ -114,13 +114,21 @@ def test_other_refusals_are_not_about_a_field(status: int, words: bytes) -> None
     assert not Bodies().learn(Wish("m", [HELLO], 0.5), status, words)
 
 
-def test_a_refused_system_role_is_remembered() -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        "System role not supported",
+        "Unsupported value: 'messages[0].role' does not support 'system' with this model.",
+        "Developer instruction is not enabled for models/gemma",
+    ],
+)
+def test_a_refused_system_role_is_remembered(words: str) -> None:
     system: Message = {"role": "system", "content": "Be brief."}
     bodies, wish = Bodies(), Wish("m", [system, HELLO])
-    assert bodies.learn(wish, 500, b'{"error": "System role not supported"}')
+    assert bodies.learn(wish, 500, json.dumps({"error": words}).encode())
     (message,) = json.loads(bodies.body(wish))["messages"]
     assert message == {"role": "user", "content": "Be brief.\n\nHello"}
-    assert not bodies.learn(wish, 500, b'{"error": "System role not supported"}')
+    assert not bodies.learn(wish, 500, json.dumps({"error": words}).encode())
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from actors.rules.formatting import PART_BYTES, Formatted, cleaned, parts_of, plain_parts
@@ -41,6 +41,7 @@ TEXTS = st.lists(st.one_of(LINES, LINES.map(lambda line: line * 30)), max_size=1
 
 
 @given(TEXTS)
+@example("```\n" + "`" * 4_500)
 @settings(deadline=None)
 def test_every_piece_fits_and_together_they_are_the_text(text: str) -> None:
     pieces = pieces_of(text)

@@ -43,7 +43,7 @@ class AnswerContract(Asking):
             await read()
         assert not [delta for delta in seen if isinstance(delta, Done)], "Done without an end"
 
-    async def test_its_capabilities_are_knownat_once(self, platform: Platform) -> None:
+    async def test_its_capabilities_are_known_at_once(self, platform: Platform) -> None:
         """They are read for each ask: before, during and after it."""
         found = platform.capabilities
         began = time.perf_counter()
@@ -73,13 +73,13 @@ class AnswerContract(Asking):
         finally:
             await other.close()
 
-    async def test_it_answers_one_key_twiceat_once(self, platform: Platform) -> None:
+    async def test_it_answers_one_key_twice_at_once(self, platform: Platform) -> None:
         """Another process may still be at work on the same question."""
         asked = ask("Hello", key="$twice")
         for deltas in await self.at_once(platform, [asked, replace(asked, attempt=2)]):
             assert_whole(deltas)
 
-    async def test_it_answers_several_chatsat_once(self, platform: Platform) -> None:
+    async def test_it_answers_several_chats_at_once(self, platform: Platform) -> None:
         """Rooms do not wait for each other."""
         asks = [ask("Hello", chat=f"chat-{n}", key=f"$q{n}") for n in range(_AT_ONCE)]
         for deltas in await self.at_once(platform, asks):

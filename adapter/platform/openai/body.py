@@ -4,6 +4,7 @@ Servers know different fields, and refuse a request for one that they do not kno
 not needed is then left out, at once and in all later requests.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -16,6 +17,10 @@ from adapter.platform.openai.problems import problem_in
 _ANSWER: Final = "max_tokens"
 _ANSWER_LATER: Final = "max_completion_tokens"
 _SYSTEM: Final = "system role"
+_NO_SYSTEM: Final = re.compile(
+    r"system role|role.{0,40}not support.{0,20}system"
+    r"|(?:system|developer) (?:message|prompt|instruction)s?.{0,20}not (?:supported|enabled)"
+)
 _REMEMBERED: Final = 1_000
 _BAD_REQUESTS: Final = frozenset({400, 404, 422, 500, 501})
 
@@ -64,7 +69,7 @@ class Bodies:
             return False
         problem = problem_in(answer)
         words = problem.words.lower()
-        if "system role" in words and not self._refuses(wish, _SYSTEM):
+        if _NO_SYSTEM.search(words) and not self._refuses(wish, _SYSTEM):
             self._remember(wish, _SYSTEM)
             return True
         for name, value in _optional(wish):

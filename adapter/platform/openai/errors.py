@@ -53,6 +53,18 @@ _OF_A_MODERATOR: Final = re.compile(
     r"moderation|flagged|content[ _-]?(?:filter|policy)", re.IGNORECASE
 )
 _OF_A_FILTER: Final = frozenset({"content_filter", "content_policy_violation"})
+_OF_THE_ACCOUNT: Final = re.compile(
+    r"credit balance|insufficient (?:credit|balance|fund)", re.IGNORECASE
+)
+_OF_THE_KEY: Final = re.compile(
+    r"(?:invalid|incorrect|wrong|missing) api[ _-]?key|api[ _-]?key (?:is )?(?:not valid|invalid)",
+    re.IGNORECASE,
+)
+_OF_THE_MODEL: Final = re.compile(
+    r"(?:invalid|unknown|no such|unsupported) model|not a valid model"
+    r"|model.{0,80}(?:not exist|not found|not valid|not available|is not supported)",
+    re.IGNORECASE,
+)
 _ABOUT_A_MODEL: Final = re.compile(r"model|deployment|endpoints? found", re.IGNORECASE)
 _ABOUT_PICTURES: Final = re.compile(r"image|picture|vision|multimodal|multi-modal", re.IGNORECASE)
 _ABOUT_PARTS: Final = re.compile(r"content.{0,80}(?:string|str\b)|unknown variant", re.IGNORECASE)
@@ -148,7 +160,7 @@ def _error(
         return _leaves_no_room(too_long, asked) or too_long
     if (unsupported := _unsupported(status, problem, asked)) is not None:
         return unsupported
-    if problem.code in _NO_CREDIT or problem.kind in _NO_CREDIT or status == 402:  # noqa: PLR2004
+    if status == 402 or _is_about_money(problem):  # noqa: PLR2004
         return PlatformMisconfigured(
             f"the account behind OPENAI_API_KEY has no credit left at {asked.url}: add some"
         )
@@ -187,8 +199,8 @@ def _unsupported(status: int, problem: Problem, asked: Asked) -> Unsupported | N
 def _refusal(status: int, problem: Problem, asked: Asked) -> PortError | None:
     """The error for a status that puts the blame on the request; None for any other status."""
     match status:
-        case 401:
-            return PlatformMisconfigured(_about_key(asked))
+        case 400 | 401 if status == 401 or _OF_THE_KEY.search(problem.words):  # noqa: PLR2004
+            return PlatformMisconfigured(_about_key(status, asked))
         case 403 if _OF_A_MODERATOR.search(problem.words):
             return PlatformRefused(_said("The model refuses this question", problem))
         case 403:
@@ -196,9 +208,9 @@ def _refusal(status: int, problem: Problem, asked: Asked) -> PortError | None:
                 _said(f"{asked.url} does not let this key ask {asked.model or 'it'} (403)", problem)
             )
         case 404 if _ABOUT_A_MODEL.search(problem.message):
-            return PlatformMisconfigured(
-                f"{asked.url} has no model {asked.model!r}: set OPENAI_MODEL to one that it has"
-            )
+            return PlatformMisconfigured(_about_model(problem, asked))
+        case 400 | 422 if _OF_THE_MODEL.search(problem.message):
+            return PlatformMisconfigured(_about_model(problem, asked))
         case 404 | 405:
             return web_page(asked) if problem.is_page else no_api(asked)
         case 407:
@@ -223,10 +235,20 @@ def _failure(status: int, problem: Problem, asked: Asked) -> PlatformFailed:
     return PlatformFailed(_said(f"{asked.url} answers {status}", problem))
 
 
-def _about_key(asked: Asked) -> str:
+def _is_about_money(problem: Problem) -> bool:
+    is_named = problem.code in _NO_CREDIT or problem.kind in _NO_CREDIT
+    return is_named or bool(_OF_THE_ACCOUNT.search(problem.message))
+
+
+def _about_key(status: int, asked: Asked) -> str:
     if asked.has_key:
-        return f"{asked.url} refuses the key (401): set OPENAI_API_KEY to a valid one"
-    return f"{asked.url} wants a key (401): set OPENAI_API_KEY"
+        return f"{asked.url} refuses the key ({status}): set OPENAI_API_KEY to a valid one"
+    return f"{asked.url} wants a key ({status}): set OPENAI_API_KEY"
+
+
+def _about_model(problem: Problem, asked: Asked) -> str:
+    said = f" ({problem.sentence})" if problem.sentence else ""
+    return f"{asked.url} has no model {asked.model!r}{said}: set OPENAI_MODEL to one that it has"
 
 
 def _said(sentence: str, problem: Problem) -> str:
