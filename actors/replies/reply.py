@@ -44,6 +44,7 @@ from actors.replies.values import (
 )
 from actors.rules.file_names import clean_name
 from actors.rules.files import is_accepted, why_not_sent
+from actors.rules.tokens import estimated_tokens
 
 _log = structlog.get_logger()
 
@@ -208,7 +209,8 @@ class Reply:
             tools.learned.note_tokens(ask.model, prepared.estimated, sent)
         is_alone = ask.fresh and len(ask.turns) == 1
         if self._trims == tools.bounds.context_trims or is_alone:
-            return TooLong()
+            instructions = estimated_tokens(ask.system or "")
+            return TooLong(by_instructions=2 * instructions > prepared.estimated)
         self._trims += 1
         self._fresh = True
         used = prepared.estimated * tools.learned.factor(ask.model)
