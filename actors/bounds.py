@@ -188,7 +188,8 @@ class Bounds:
     """A paused pump counts the inbox again after this time."""
     answers_first_s: float = 0.05
     """The pump waits this long, at most, for the replies to the messages it accepted last: a
-    homeserver that is asked for news at once searches for them before it takes the replies."""
+    homeserver that is asked for news at once searches for them before it takes the replies. A
+    typing notice is taken back after this time."""
     gaps_within_s: float = 10.0
     """The pump waits this long, at most, to fill gaps; then each room's actor fills its own."""
     changed_rooms: int = 50

@@ -1,7 +1,7 @@
 """`python -m benchmarks`: measure, print, and write the JSON and the plot.
 
 Environment variables and their defaults: ROOMS (600), ROUNDS (5), MESSAGES of each kind in a round
-(50), ONLY (a selection of `cold far warm echo cells`; all), OUT (docs).
+(50), ONLY (a selection of `cold far warm echo questions cells`; all), OUT (docs).
 """
 
 import json
@@ -16,9 +16,10 @@ import anyio
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from benchmarks.course import COLD_STARTERS, ECHOES, SCENARIOS, WARM_STARTS, Course
+from benchmarks.course import COLD_STARTERS, ECHOES, SCENARIOS, TALKERS, WARM_STARTS, Course
 from benchmarks.delay import delayed
 from benchmarks.plot import plot
+from benchmarks.questions import questions
 from benchmarks.results import Judgement, Results, judgements
 from benchmarks.showing import ratio_cells, rich_table, tables, target_cells
 from benchmarks.topology import homeserver_with
@@ -55,7 +56,12 @@ class Options:
     @property
     def runs(self) -> int:
         """The number of runs of contestants."""
-        times = {"cold": len(COLD_STARTERS), "far": len(COLD_STARTERS), "warm": 2 + 2 * WARM_STARTS}
+        times = {
+            "cold": len(COLD_STARTERS),
+            "far": len(COLD_STARTERS),
+            "warm": 2 + 2 * WARM_STARTS,
+            "questions": len(TALKERS) * (1 + WARM_STARTS),
+        }
         each = sum(times.get(scenario, len(ECHOES)) for scenario in self.scenarios)
         return 2 + self.rounds * each + ("cells" in self.only)
 
@@ -92,10 +98,12 @@ async def measure(options: Options, display: Display) -> tuple[Results, int]:
     async with (
         homeserver_with(options.rooms, display.building) as (synapse, topology),
         delayed(synapse.url, ROUND_TRIP_S) as far_url,
+        questions(synapse.url) as asking,
     ):
         course = Course(
             synapse.url,
             far_url,
+            asking,
             topology,
             synapse.folder / "runs",
             options.messages,

@@ -5,6 +5,7 @@ becomes slower or faster during the run affects all of them alike.
 """
 
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +16,25 @@ import msgspec
 
 from benchmarks.contestants.ours import STOP_WHEN_READY
 from benchmarks.people import Listener, converse, crowd, listeners
-from benchmarks.results import CELLS, COLD, ECHO, FAR, OURS, WARM, WARM_QUARTER, Results
+from benchmarks.questions import Questions
+from benchmarks.results import (
+    CELLS,
+    COLD,
+    ECHO,
+    FAR,
+    LIMIT,
+    OURS,
+    QUESTION,
+    RESTART,
+    WARM,
+    WARM_QUARTER,
+    Results,
+)
 from benchmarks.rows import read_rows
 from benchmarks.running import (
     BARE_COLD,
     BARE_ECHO,
+    BARE_TALK,
     FULL,
     NAIVE,
     NIO_ECHO,
@@ -32,11 +47,14 @@ from benchmarks.topology import ACCOUNTS, Topology
 
 COLD_STARTERS: Final = (BOT, BARE_COLD, NAIVE, FULL)
 ECHOES: Final = (BOT, BARE_ECHO, NIO_ECHO)
-SCENARIOS: Final = ("cold", "far", "warm", "echo")
+TALKERS: Final = (BOT, BARE_TALK)
+SCENARIOS: Final = ("cold", "far", "warm", "echo", "questions")
 WARM_STARTS: Final = 5
 """Warm restarts in a round. One takes hundredths of a second: a median needs several."""
 _PEOPLE: Final = 5
 _WARM_UP_MESSAGES: Final = 5
+_TURNS_BEFORE: Final = 10
+"""The questions of a conversation that are answered before the first one is measured."""
 _ONCE: Final = {STOP_WHEN_READY: "1"}
 
 
@@ -50,6 +68,7 @@ class Course:
 
     url: str
     far_url: str
+    questions: Questions
     topology: Topology
     folder: Path
     messages: int
@@ -71,6 +90,7 @@ class Course:
             "far": lambda: self._cold_starts(number, FAR, self.far_url),
             "warm": self._warm_restarts,
             "echo": lambda: self._echoes(number),
+            "questions": lambda: self._questions(number),
         }
         for scenario in scenarios:
             await acts[scenario]()
@@ -81,7 +101,7 @@ class Course:
         done = await anyio.run_process([sys.executable, "-m", "benchmarks.cells"])
         measured = msgspec.json.decode(done.stdout, type=dict[str, float])
         self.results.add(CELLS, OURS, **measured)
-        self.results.add(CELLS, "limit", idle_bytes=1024)
+        self.results.add(CELLS, LIMIT, idle_bytes=1024)
 
     # ------------------------------------------------------------ starting
 
@@ -177,6 +197,42 @@ class Course:
             cpu_ms_one=(between_s - before_s) / self.messages * 1000,
             cpu_ms_many=(it.cpu_s() - between_s) / self.messages * 1000,
         )
+
+    # ------------------------------------------------------------ asking a platform
+
+    async def _questions(self, number: int) -> None:
+        self.results.add(QUESTION, LIMIT, to_platform_s=0.015, to_message_s=0.010)
+        owners = self.topology.owners_of("bot")
+        for contestant in rotated(TALKERS, number):
+            folder = self._new_folder()
+            owner = owners[self._runs % len(owners)]
+            async with listeners(self.url, [owner]) as (person,):
+                await self._ask(contestant, folder, person, QUESTION, self.messages)
+                for _ in range(WARM_STARTS):
+                    await self._ask(contestant, folder, person, RESTART, 1)
+
+    async def _ask(
+        self, contestant: Contestant, folder: Path, person: Listener, scenario: str, count: int
+    ) -> None:
+        """Start a contestant in a folder, and ask it so many questions in the same chat.
+
+        They are asked again in a new folder, in which the conversation has to begin before.
+        """
+        self.on_run(f"{scenario}: {contestant.name}")
+        unmeasured = 0 if folder.exists() else _TURNS_BEFORE
+        async with started(
+            contestant,
+            url=self.questions.url,
+            account="bot",
+            folder=folder,
+            device=folder.name,
+            environment=self.questions.environment,
+        ):
+            for number in range(unmeasured + count):
+                question = f"{scenario}, {time.time_ns()}: why is the sea salt?"
+                measured = await self.questions.ask(person, question)
+                if number >= unmeasured:
+                    self.results.add(scenario, contestant.name, **measured)
 
     def _new_folder(self) -> Path:
         self._runs += 1

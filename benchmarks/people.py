@@ -42,7 +42,10 @@ class Listener:
     _answers: dict[str, asyncio.Future[float]] = field(default_factory=dict)
 
     async def ask(self, room_id: str, text: str) -> float:
-        """Send a text that is unique in this run; return the seconds until its answer."""
+        """Send a text that is unique in this run; return the seconds until its answer.
+
+        The answer is the text, or begins with it on a line of its own.
+        """
         answered: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._answers[text] = answered
         began = time.perf_counter()
@@ -68,7 +71,7 @@ class Listener:
     ) -> None:
         for room in sync.get("rooms", {}).get("join", {}).values():
             for event in msgspec.convert(room, _Room).timeline.events:
-                answered = self._answers.get(event.content.body)
+                answered = self._answers.get(event.content.body.partition("\n")[0])
                 if event.sender == self.person.user_id or answered is None:
                     continue
                 if answered.done():

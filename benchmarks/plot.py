@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from benchmarks.results import COLD, ECHO, FAR, OURS, WARM, WARM_QUARTER, Results
+from benchmarks.results import COLD, ECHO, FAR, OURS, QUESTION, WARM, WARM_QUARTER, Results
 
 _WIDTH: Final = 760
 _LEFT: Final = 190
@@ -35,6 +35,8 @@ PANELS: Final = (
     Panel("Warm restart", "wall_s", (WARM_QUARTER, WARM), "s"),
     Panel("Echo, message to answer", "latency_s", (ECHO,), "ms", 1000, 0),
     Panel("Echo, sustained", "messages_per_s", (ECHO,), "messages/s", digits=1),
+    Panel("Question, arrival to platform", "to_platform_s", (QUESTION,), "ms", 1000, 1),
+    Panel("Question, last token to message", "to_message_s", (QUESTION,), "ms", 1000, 1),
 )
 
 

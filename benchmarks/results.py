@@ -122,7 +122,11 @@ FAR: Final = "cold start, 20 ms away"
 WARM: Final = "warm restart"
 WARM_QUARTER: Final = "warm restart, a quarter of the rooms"
 ECHO: Final = "echo"
+QUESTION: Final = "a question to a platform"
+RESTART: Final = "the first question after a restart"
 CELLS: Final = "100,000 rooms without a server"
+LIMIT: Final = "limit"
+"""The contestant that has the limits of metrics with a fixed limit."""
 
 OURS: Final = "ours"
 BARE: Final = "bare HTTP"
@@ -200,7 +204,25 @@ TARGETS: Final = (
     Target(
         "idle room actor beside 1 KiB",
         Side(CELLS, OURS, "idle_bytes"),
-        Side(CELLS, "limit", "idle_bytes"),
+        Side(CELLS, LIMIT, "idle_bytes"),
+        at_most=1,
+    ),
+    Target(
+        "a history's memory beside what the bot counts",
+        Side(CELLS, OURS, "history_bytes"),
+        Side(CELLS, OURS, "counted_bytes"),
+        at_most=1,
+    ),
+    Target(
+        "question: from its arrival to the platform beside 15 ms, p50",
+        Side(QUESTION, OURS, "to_platform_s", share=0.5),
+        Side(QUESTION, LIMIT, "to_platform_s"),
+        at_most=1,
+    ),
+    Target(
+        "question: from the last token to the message beside 10 ms, p50",
+        Side(QUESTION, OURS, "to_message_s", share=0.5),
+        Side(QUESTION, LIMIT, "to_message_s"),
         at_most=1,
     ),
 )

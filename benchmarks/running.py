@@ -40,6 +40,7 @@ BARE_COLD: Final = Contestant(results.BARE, ("benchmarks.contestants.bare", "col
 NAIVE: Final = Contestant(results.NAIVE, ("benchmarks.contestants.nio_client", "naive"))
 FULL: Final = Contestant(results.FULL, ("benchmarks.contestants.nio_client", "full"))
 BARE_ECHO: Final = Contestant(results.BARE, ("benchmarks.contestants.bare", "echo"))
+BARE_TALK: Final = Contestant(results.BARE, ("benchmarks.contestants.bare", "talk"))
 NIO_ECHO: Final = Contestant(results.NIO, ("benchmarks.contestants.nio_client", "echo"))
 
 
@@ -119,5 +120,5 @@ def _plain_environment() -> dict[str, str]:
 
     Python may write compiled modules, as in production.
     """
-    dropped = ("MATRIX_", "BOT_", "STATUS_", "LOG_", "COVERAGE", "COV_", "PYTEST", "PYTHONDONT")
+    dropped = ("MATRIX_", "BOT_", "OPENAI_", "STATUS_", "LOG_", "COV", "PYTEST", "PYTHONDONT")
     return {name: value for name, value in os.environ.items() if not name.startswith(dropped)}

@@ -11,7 +11,10 @@ from benchmarks.results import (
     COLD,
     ECHO,
     FAR,
+    LIMIT,
     OURS,
+    QUESTION,
+    RESTART,
     WARM,
     WARM_QUARTER,
     Judgement,
@@ -45,11 +48,19 @@ _SPEAKING: Final = (
     Column("CPU, ms a message", "cpu_ms_one", digits=1),
     Column("CPU, ms a message in a crowd", "cpu_ms_many", digits=1),
 )
+_ASKING: Final = (
+    Column("to the platform, p50, ms", "to_platform_s", 1000, 1, share=0.5),
+    Column("p99, ms", "to_platform_s", 1000, 1, share=0.99),
+    Column("last token to message, p50, ms", "to_message_s", 1000, 1, share=0.5),
+    Column("p99, ms", "to_message_s", 1000, 1, share=0.99),
+)
 _RESTING: Final = (
     Column("idle, bytes", "idle_bytes", digits=0),
     Column("in use, bytes", "awake_bytes", digits=0),
     Column("activation, µs", "activation_us", digits=0),
     Column("message to one in use, µs", "wake_us", digits=0),
+    Column("a history of 20 turns, bytes", "history_bytes", digits=0),
+    Column("as the bot counts it", "counted_bytes", digits=0),
 )
 _SHOWN: Final = (
     (COLD, _STARTING),
@@ -57,6 +68,8 @@ _SHOWN: Final = (
     (WARM_QUARTER, _STARTING),
     (WARM, _STARTING),
     (ECHO, _SPEAKING),
+    (QUESTION, _ASKING),
+    (RESTART, _ASKING),
     (CELLS, _RESTING),
 )
 
@@ -74,7 +87,7 @@ def tables(results: Results) -> list[tuple[str, Cells]]:
 
 
 def _rows(results: Results, scenario: str, columns: Sequence[Column]) -> Cells:
-    contestants = [who for who in results.contestants(scenario) if who != "limit"]
+    contestants = [who for who in results.contestants(scenario) if who != LIMIT]
     return [
         ["", *(column.title for column in columns)],
         *([who, *(_cell(results, scenario, who, it) for it in columns)] for who in contestants),

@@ -13,7 +13,8 @@ async def show_typing(
 ) -> None:
     """Show a typing notice until `done` is set, and always take it back.
 
-    No notice is shown if `done` is set within `typing_after_s`.
+    No notice is shown if `done` is set within `typing_after_s`. The answer goes first: the notice
+    is taken back a moment later.
     """
     with anyio.move_on_after(bounds.typing_after_s):
         await done.wait()
@@ -28,6 +29,7 @@ async def show_typing(
                 pause_s = limit.retry_after_s
             with anyio.move_on_after(pause_s):
                 await done.wait()
+        await anyio.sleep(bounds.answers_first_s)
     finally:
         with anyio.move_on_after(5, shield=True):
             await homeserver.set_typing(room_id, typing=False)

@@ -25,11 +25,15 @@ _KINDS: Final = {"m.image": "image", "m.video": "video", "m.audio": "audio"}
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What a person said, and the messages that the bot answered it with."""
+    """What a person said, and the messages that the bot answered it with.
+
+    `failed`: the bot said that there is no answer.
+    """
 
     said: Said
     place: int
     answers: tuple[Said, ...] = ()
+    failed: bool = False
 
     @property
     def answer(self) -> str:
@@ -76,7 +80,7 @@ def exchanges_of(timeline: Timeline, thread: EventId | None, words: Collection[s
         and is_question(said)
         and places[said.event_id] > cut
     ]
-    answers = _answers(timeline, own, retried)
+    answers, failed = _answers(timeline, own, retried)
     additions = _additions(own, thread, questions, places, cut)
     return Exchanges(
         tuple(
@@ -84,6 +88,7 @@ def exchanges_of(timeline: Timeline, thread: EventId | None, words: Collection[s
                 said,
                 places[said.event_id],
                 (*answers.get(said.event_id, ()), *additions.get(said.event_id, ())),
+                said.event_id in failed,
             )
             for said in questions
         ),
@@ -177,14 +182,16 @@ def _question_of_root(
 
 @dataclass(slots=True)
 class _Answer:
-    """One answer to a question. `live`: it may be unfinished. One that failed has no parts."""
+    """One answer to a question. `live`: it may be unfinished. One that `failed` has no parts."""
 
     parts: dict[int, Said] = field(default_factory=dict)
     live: bool = False
+    failed: bool = False
 
     def add(self, said: Said, mark: ReplyMark) -> None:
         if mark.state is ReplyState.FAILED:
             self.parts.clear()
+            self.failed = True
         elif said.msgtype != _NOTICE_TYPE:
             self.live |= mark.state is ReplyState.LIVE
             self.parts[mark.part] = said
@@ -192,8 +199,8 @@ class _Answer:
 
 def _answers(
     timeline: Timeline, own: Iterable[Said], retried: Mapping[EventId, EventId]
-) -> dict[EventId, tuple[Said, ...]]:
-    """The parts of the answer to each question that counts."""
+) -> tuple[dict[EventId, tuple[Said, ...]], frozenset[EventId]]:
+    """The parts of the answer to each question that counts, and the questions that failed."""
     versions: dict[EventId, dict[EventId, _Answer]] = {}
     for said in own:
         if said.mark is not None and said.mark.to is not None:
@@ -201,7 +208,13 @@ def _answers(
             question = retried.get(to, timeline.original_of(to))
             answer = versions.setdefault(question, {}).setdefault(to, _Answer())
             answer.add(said, said.mark)
-    return {question: _chosen(list(each.values())) for question, each in versions.items()}
+    chosen = {question: _chosen(list(each.values())) for question, each in versions.items()}
+    failed = {
+        question
+        for question, each in versions.items()
+        if not chosen[question] and all(answer.failed for answer in each.values())
+    }
+    return chosen, frozenset(failed)
 
 
 def _chosen(oldest_first: list[_Answer]) -> tuple[Said, ...]:

@@ -184,10 +184,13 @@ def _shown_or_unseen(timeline: Timeline, question: InboundMessage) -> Exchange:
 
 
 def _is_before(exchange: Exchange, last: Exchange) -> bool:
-    """Whether an exchange comes before the question.
+    """Whether an exchange counts, and comes before the question.
 
+    A question that failed does not count: what a platform refuses once, it would refuse again.
     A question that the timeline does not show is new, or so old that the timeline begins later.
     """
+    if exchange.failed:
+        return False
     if last.place == _UNSEEN:
         is_same = exchange.said.event_id == last.said.event_id
         return not is_same and exchange.said.sent_ts <= last.said.sent_ts

@@ -1,14 +1,17 @@
 """A lower bound: a program that only requests, decodes and writes.
 
 A cold start reads the sync position, then one sliding-sync window, and writes the rows in one
-transaction. The echo loops over /sync and answers. The requests have the bot's filters. The program
-gives no guarantee: it checks nothing, stores no message, and does not survive an error.
+transaction. The echo loops over /sync and answers; a talk asks a platform for the answer. The
+requests have the bot's filters. The program gives no guarantee: it checks nothing, stores no
+message, and does not survive an error.
 """
 
 import asyncio
 import os
 import sys
-from typing import Any
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -23,6 +26,10 @@ from benchmarks.stopwatch import Stopwatch
 
 _CLIENT = "/_matrix/client/v3"
 _POLL_MS = 30_000
+_DATA: Final = b"data: {"
+
+Reply: TypeAlias = Callable[[str, str], Awaitable[str]]
+"""Makes the answer in a room to a text."""
 
 
 class _Content(msgspec.Struct):
@@ -63,6 +70,18 @@ class _Sync(msgspec.Struct):
     rooms: _Rooms = msgspec.field(default_factory=_Rooms)
 
 
+class _Said(msgspec.Struct):
+    content: str = ""
+
+
+class _Choice(msgspec.Struct):
+    delta: _Said
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice]
+
+
 class Client:
     """Sends the requests of one account."""
 
@@ -92,7 +111,7 @@ class Client:
         answer = await self._request("POST", SLIDING_SYNC_PATH, body)
         return msgspec.json.decode(answer, type=_Window)
 
-    async def echo(self, since: str) -> None:
+    async def answer(self, since: str, reply: Reply) -> None:
         """Answer the messages of people, without end."""
         sync_filter = live_filter()
         sending: set[asyncio.Task[None]] = set()
@@ -102,18 +121,19 @@ class Client:
             for room_id, room in answer.rooms.join.items():
                 messages = [each for each in room.timeline.events if self._is_message(each)]
                 if messages:
-                    task = asyncio.create_task(self._answer(room_id, messages))
+                    task = asyncio.create_task(self._answer(room_id, messages, reply))
                     sending.add(task)
                     task.add_done_callback(sending.discard)
 
     def _is_message(self, event: _Event) -> bool:
         return event.type == "m.room.message" and event.sender != self._task.user_id
 
-    async def _answer(self, room_id: str, messages: list[_Event]) -> None:
+    async def _answer(self, room_id: str, messages: list[_Event], reply: Reply) -> None:
         for event in messages:
             body = msgspec.json.decode(event.content, type=_Content).body
             path = f"rooms/{quote(room_id, safe='')}/send/m.room.message/{quote(event.event_id)}"
-            await self._request("PUT", f"{_CLIENT}/{path}", {"msgtype": "m.text", "body": body})
+            answer = {"msgtype": "m.text", "body": await reply(room_id, body)}
+            await self._request("PUT", f"{_CLIENT}/{path}", answer)
 
     async def _sync(self, **query: str | int) -> _Sync:
         answer = await self._request("GET", f"{_CLIENT}/sync?{urlencode(query)}")
@@ -149,20 +169,51 @@ async def _cold(client: Client, task: Task, stopwatch: Stopwatch) -> None:
     database.close()
 
 
-async def _echo(client: Client, stopwatch: Stopwatch) -> None:
+async def _talk(client: Client, reply: Reply, stopwatch: Stopwatch) -> None:
     await client.log_in()
     position = await client.position()
     stopwatch.ready()
-    await client.echo(position)
+    await client.answer(position, reply)
+
+
+async def _echo(room_id: str, text: str) -> str:
+    del room_id
+    return text
+
+
+class Model:
+    """Asks a server of the Chat Completions API, and has the conversations in memory."""
+
+    def __init__(self, http: aiohttp.ClientSession) -> None:
+        self._http = http
+        self._url = f"{os.environ['OPENAI_BASE_URL']}/chat/completions"
+        self._said: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
+
+    async def reply(self, room_id: str, question: str) -> str:
+        """The answer to the next question in a room."""
+        said = self._said[room_id]
+        said.append({"role": "user", "content": question})
+        body = {"model": "benchmark", "messages": said, "stream": True}
+        pieces: list[str] = []
+        async with self._http.post(self._url, json=body) as response:
+            async for line in response.content:
+                if line.startswith(_DATA):
+                    choices = msgspec.json.decode(line[len(_DATA) - 1 :], type=_Chunk).choices
+                    pieces += (choice.delta.content for choice in choices)
+        said.append({"role": "assistant", "content": "".join(pieces)})
+        return said[-1]["content"]
 
 
 async def run(what: str) -> None:
-    """Run the bare `cold` start or the bare `echo`."""
+    """Run the bare `cold` start, the bare `echo` or the bare `talk`."""
     stopwatch, task = Stopwatch(), Task.from_environment()
     timeout = aiohttp.ClientTimeout(total=None)
     async with aiohttp.ClientSession(timeout=timeout) as http:
         client = Client(http, task)
-        await (_cold(client, task, stopwatch) if what == "cold" else _echo(client, stopwatch))
+        if what == "cold":
+            await _cold(client, task, stopwatch)
+        else:
+            await _talk(client, _echo if what == "echo" else Model(http).reply, stopwatch)
 
 
 if __name__ == "__main__":

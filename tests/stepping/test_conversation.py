@@ -95,10 +95,12 @@ class Asked(Gate):
 
 
 @asynccontextmanager
-async def overheard() -> AsyncIterator[tuple[World, Home, Asked]]:
+async def overheard(
+    platform: ScriptedPlatform | None = None,
+) -> AsyncIterator[tuple[World, Home, Asked]]:
     """Alice's home, where nothing is to be done, and what is asked for from now on."""
     world = World()
-    async with world.live() as run:
+    async with world.live(platform=platform) as run:
         home = await run.settle_in(world.alice)
         await quiet()
         run.homeserver.connection._gate = asked = Asked()
@@ -110,6 +112,17 @@ async def test_an_answer_that_comes_at_once_goes_before_everything_else() -> Non
         world.alice.say(home.chat, "quick")
         await quiet()
         assert asked.methods == ["send", "sync", "sync", "mark_read"]
+
+
+async def test_an_answer_goes_before_the_end_of_its_typing_notice() -> None:
+    platform = ScriptedPlatform()
+    async with overheard(platform) as (world, home, asked):
+        platform.takes_s = 1.0
+        world.alice.say(home.chat, "think about it")
+        await quiet(5)
+        written = [each for each in asked.methods if each in {"set_typing", "send"}]
+        assert written == ["set_typing", "send", "set_typing"]
+        assert world.server.typing[home.chat] == set()
 
 
 async def test_an_answer_that_takes_its_time_does_not_keep_others_waiting() -> None:

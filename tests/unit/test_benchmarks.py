@@ -2,6 +2,8 @@ import json
 from xml.etree import ElementTree as ET
 
 import pytest
+import trio
+import trio.testing
 
 from actors.model import (
     ChatContext,
@@ -16,15 +18,19 @@ from actors.model import (
 )
 from actors.rows import to_row
 from actors.rules.marker import marker_content
-from benchmarks.course import COLD_STARTERS, ECHOES, rotated
+from benchmarks import cells, histories
+from benchmarks.course import COLD_STARTERS, ECHOES, TALKERS, rotated
 from benchmarks.plot import plot
+from benchmarks.questions import Moment, Questions, seconds_between, tokens_of
 from benchmarks.results import (
     BARE,
     CELLS,
     COLD,
     ECHO,
     FAR,
+    LIMIT,
     OURS,
+    QUESTION,
     TARGETS,
     WARM,
     WARM_QUARTER,
@@ -151,6 +157,45 @@ def test_the_others_write_the_rows_that_the_bot_writes() -> None:
     }
 
 
+def test_a_program_adds_the_time_before_and_after_the_platforms_work() -> None:
+    at = {Moment.ARRIVED: 1.0, Moment.ASKED: 1.25, Moment.SAID: 9.0, Moment.SENT: 9.5}
+    assert seconds_between(at) == {"to_platform_s": 0.25, "to_message_s": 0.5}
+
+
+def test_a_moment_is_the_first_time_at_which_the_question_is_seen_in_a_place() -> None:
+    asking = Questions()
+    asking.expect("why?")
+    asking.note(Moment.SENT, b"an answer to another question")
+    assert asking.at == {}
+    asking.note(Moment.SENT, b"why? because of that")
+    first = dict(asking.at)
+    asking.note(Moment.SENT, b"why? because of that")
+    asking.note(Moment.ARRIVED, b'"body": "why?"')
+    assert list(asking.at) == [Moment.SENT, Moment.ARRIVED]
+    assert asking.at[Moment.SENT] == first[Moment.SENT]
+    asking.expect("and why not?")
+    assert asking.at == {}
+
+
+def test_the_platform_says_the_whole_answer_in_tokens() -> None:
+    tokens = tokens_of("a long answer, word by word, and so on to its end")
+    assert "".join(tokens) == "a long answer, word by word, and so on to its end"
+    assert len({len(token) for token in tokens[:-1]}) == 1
+
+
+def test_idle_rooms_and_histories_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name, count in (
+        (cells, "ROOMS", 20),
+        (cells, "ACTIVATED", 5),
+        (histories, "ROOMS", 3),
+    ):
+        monkeypatch.setattr(module, name, count)
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    measured = trio.run(cells.measure, clock=clock)
+    assert all(value > 0 for value in measured.values())
+    assert measured["history_bytes"] > 20 * 600
+
+
 def test_targets_compare_those_who_take_part() -> None:
     takes_part = {
         COLD: {it.name for it in COLD_STARTERS},
@@ -158,7 +203,8 @@ def test_targets_compare_those_who_take_part() -> None:
         ECHO: {it.name for it in ECHOES},
         WARM: {OURS},
         WARM_QUARTER: {OURS},
-        CELLS: {OURS, "limit"},
+        QUESTION: {*(it.name for it in TALKERS), LIMIT},
+        CELLS: {OURS, LIMIT},
     }
     for side in (side for target in TARGETS for side in (target.over, target.under)):
         assert side.contestant in takes_part[side.scenario]
