@@ -283,18 +283,22 @@ async def test_a_picture_that_was_refused_is_not_told_again() -> None:
     assert [turn.text for turn in ask.turns] == ["what was that?\n\n[image: cat.png]"]
 
 
-async def test_a_picture_that_was_refused_does_not_spoil_the_conversation() -> None:
+async def test_an_earlier_picture_that_is_refused_does_not_spoil_the_conversation() -> None:
     world, platform = World(), Seeing("image/*")
-    platform.remembers, platform.refuses_pictures = False, True
+    platform.remembers = False
     async with world.live(platform=platform) as run:
         home = await run.settle_in(world.alice)
         world.alice.show(home.chat, CAT, "what is that?")
         await quiet()
+        platform.refuses_pictures = True
         world.alice.say(home.chat, "hello")
         await quiet()
-    assert said(world, home.chat) == [
+        world.alice.show(home.chat, CAT, "and this?")
+        await quiet()
+    assert said(world, home.chat)[1:] == [
+        ("m.text", "You said: hello"),
         ("m.notice", "Not that picture."),
-        ("m.text", "You said: what is that?\n\nhello\n\n[image: cat.png]"),
     ]
-    (ask,) = platform.asks
-    assert [turn.attachments for turn in ask.turns] == [()]
+    ask = platform.asks[-1]
+    assert [turn.attachments for turn in ask.turns] == [(), (), ()]
+    assert ask.turns[0].text == "what is that?\n\n[image: cat.png]"

@@ -21,7 +21,7 @@ SECRET = "The secret word is pineapple."
 WHICH = "What is the secret word?"
 STORY = "Tell a very long story of a fox. It must not end."
 PLACES = ("Paris", "Rome", "Berlin", "Madrid", "Vienna", "Athens", "Oslo", "London")
-KILLS = 50
+STRETCHES, KILLS_IN_A_STRETCH = 5, 10
 
 
 @pytest.mark.quick
@@ -67,16 +67,17 @@ async def test_ten_turns_are_remembered(
         (await heard(alice, home.chat, bot)).assert_answered_once_in_order()
 
 
+@pytest.mark.parametrize("stretch", range(STRETCHES))
 async def test_whenever_the_bot_is_killed_each_question_is_answered_once(
-    synapse: ThrowawaySynapse, make_bot: MakeBot, llama: LlamaServer
+    synapse: ThrowawaySynapse, make_bot: MakeBot, llama: LlamaServer, stretch: int
 ) -> None:
     bot = await make_bot(**settings_of(llama, OPENAI_MAX_TOKENS="8", OPENAI_SYSTEM_PROMPT=""))
     await bot.start_and_go_live()
-    random = seeded()
+    random, cancelled = seeded(stretch), llama.log().count("cancel task")
     async with AsyncExitStack() as stack, anyio.create_task_group() as tasks:
         company = await gather(stack, synapse, bot)
         mouths = [(room, person) for room in company.rooms for person in room.people]
-        for kill in range(KILLS):
+        for kill in range(KILLS_IN_A_STRETCH):
             await bot.kill()
             bot.start()
             for room, person in mouths:
@@ -86,6 +87,7 @@ async def test_whenever_the_bot_is_killed_each_question_is_answered_once(
             if random.random() < 0.7:
                 await bot.wait_for_state("live")
             await anyio.sleep(random.uniform(0, 2.5))
+        assert llama.log().count("cancel task") - cancelled > 1, "few kills cut off an answer"
         for room in company.rooms:
             now = await until_answered(room.owner, room.room_id, bot, timeout_s=120)
             assert len(now.exchanges) == room.spoken

@@ -248,7 +248,7 @@ PROOFS: Final = {
         "a_busy_platform_is_waited_for_as_it_asks",
         "a_context_that_is_too_long_is_cut_twice_at_most_and_ends_no_chat",
         "what_the_platform_refuses_is_said_and_finished",
-        "a_picture_that_was_refused_does_not_spoil_the_conversation",
+        "an_earlier_picture_that_is_refused_does_not_spoil_the_conversation",
         "a_lost_conversation_is_asked_again_with_all_of_it",
         "one_owners_chats_leave_places_for_others",
     ),
