@@ -25,13 +25,13 @@ from actors.rules.history import (
     Talk,
     asked_by,
     drafts_for,
-    estimated_tokens,
     last_question,
     tokens_in,
     tokens_of,
 )
 from actors.rules.queued import said_later
 from actors.rules.timeline import Timeline
+from actors.rules.tokens import estimated_tokens
 from actors.said import Redacted, ReplyMark, Said
 
 BOT, ALICE, BORIS = (UserId(f"@{name}:example.org") for name in ("bot", "alice", "boris"))
