@@ -12,6 +12,7 @@ class ReplyTexts:
     platform_unavailable: str
     platform_misconfigured: str
     question_too_long: str
+    instructions_too_long: str
     model_refused: str
     answer_cut: str
     answer_filtered: str
@@ -38,6 +39,10 @@ ENGLISH: Final = ReplyTexts(
         "messages wait; I answer them in order afterwards."
     ),
     question_too_long="This message is too long for me. Please send a shorter one.",
+    instructions_too_long=(
+        "The instructions for this chat are too long for me. !system shows them, !system default "
+        "removes them."
+    ),
     model_refused="There is no model {model} here. !model shows the models to choose from.",
     answer_cut="(The answer was cut off here, because it reached the length limit.)",
     answer_filtered="(A content filter ended this answer.)",
@@ -67,6 +72,10 @@ RUSSIAN: Final = ReplyTexts(
         "администратор. Ваши сообщения ждут, потом я отвечу на них по порядку."
     ),
     question_too_long="Это сообщение слишком длинное для меня. Пожалуйста, отправьте покороче.",
+    instructions_too_long=(
+        "Указания для этого чата слишком длинные для меня. !system показывает их, !system default "
+        "удаляет."
+    ),
     model_refused="Модели {model} здесь нет. Какие модели есть, покажет !model.",
     answer_cut="(Ответ здесь обрывается, потому что достиг предела длины.)",
     answer_filtered="(Этот ответ прервал фильтр содержимого.)",

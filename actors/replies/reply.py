@@ -44,6 +44,7 @@ from actors.replies.values import (
 )
 from actors.rules.file_names import clean_name
 from actors.rules.files import is_accepted, why_not_sent
+from actors.rules.tokens import estimated_tokens
 
 _log = structlog.get_logger()
 
@@ -80,6 +81,8 @@ class Reply:
         self._fresh = question.about is not None or not keeps_history
         self._tokens: float | None = None
         """The limit that the platform has named, or half of what was too much; None for its own."""
+        self._earlier_files = True
+        """Whether the files of earlier turns are sent as well."""
         self._trims = 0
         self._busy_since: float | None = None
         self._told = False
@@ -93,6 +96,12 @@ class Reply:
 
     async def run(self) -> None:
         """Ask until there is an outcome, and leave it in `ends_with`."""
+        try:
+            await self._run()
+        finally:
+            self._tools.health.waits_no_more(self.question.room_id)
+
+    async def _run(self) -> None:
         if self.question.failed:
             retry = self._tools.bounds.platform_retry
             await self._wait(retry.delay_s(self.question.failed, self._tools.random))
@@ -120,7 +129,7 @@ class Reply:
             tools.health.answered()
             return self._told_off(error, prepared)
         except PlatformBusy as busy:
-            tools.health.busy(str(busy))
+            tools.health.busy(self.question.room_id, str(busy))
             await self._wait_busy(busy.retry_after_s)
             return None
         except PlatformMisconfigured as error:
@@ -136,7 +145,11 @@ class Reply:
     async def _prepared(self, settings: ChatSettings) -> Prepared | None:
         tokens = self._tokens or self._tools.platform.capabilities.context_tokens
         return await self._tools.preparing.prepare(
-            self.question, settings, fresh=self._fresh, tokens=tokens
+            self.question,
+            settings,
+            fresh=self._fresh,
+            tokens=tokens,
+            earlier_files=self._earlier_files,
         )
 
     async def _ask_platform(self, prepared: Prepared) -> None:
@@ -155,6 +168,7 @@ class Reply:
                     tools.bounds,
                     close_s=tools.bounds.platform_close_s,
                     on_first=lambda: tools.meter.first_token.add(anyio.current_time() - began),
+                    on_sign=tools.health.hears,
                 )
             finally:
                 self.is_asked = False
@@ -172,7 +186,10 @@ class Reply:
         ask = prepared.ask
         match error:
             case PlatformRefused(say=say):
-                return Refused(say)
+                if not prepared.has_earlier_files:
+                    return Refused(say)
+                self._earlier_files = False
+                return None
             case ContextTooLong(limit=limit, sent=sent):
                 return self._trim(limit, sent, prepared)
             case Unsupported(mime_types=mime_types):
@@ -192,7 +209,8 @@ class Reply:
             tools.learned.note_tokens(ask.model, prepared.estimated, sent)
         is_alone = ask.fresh and len(ask.turns) == 1
         if self._trims == tools.bounds.context_trims or is_alone:
-            return TooLong()
+            instructions = estimated_tokens(ask.system or "")
+            return TooLong(by_instructions=2 * instructions > prepared.estimated)
         self._trims += 1
         self._fresh = True
         used = prepared.estimated * tools.learned.factor(ask.model)
