@@ -29,7 +29,10 @@ class ReplyTexts:
 
 
 ENGLISH: Final = ReplyTexts(
-    platform_busy="I am asked a lot at the moment. Your message waits; I answer as soon as I can.",
+    platform_busy=(
+        "What I answer with is busy or still starting. Your message waits; I answer as soon as I "
+        "can."
+    ),
     platform_unavailable=(
         "What I answer with can't be reached at the moment. Your messages wait; I answer them in "
         "order as soon as it is back."
@@ -62,7 +65,10 @@ ENGLISH: Final = ReplyTexts(
 )
 
 RUSSIAN: Final = ReplyTexts(
-    platform_busy="Сейчас у меня много запросов. Ваше сообщение ждёт, я отвечу, как только смогу.",
+    platform_busy=(
+        "То, с помощью чего я отвечаю, сейчас занято или ещё запускается. Ваше сообщение ждёт, "
+        "я отвечу, как только смогу."
+    ),
     platform_unavailable=(
         "Сейчас недоступно то, с помощью чего я отвечаю. Ваши сообщения ждут, я отвечу на них по "
         "порядку, как только связь вернётся."
