@@ -13,6 +13,7 @@ from actors.platform import Role
 from actors.rules.commands import clean_name
 from actors.rules.exchanges import Exchange, Exchanges, exchanges_of, words_of
 from actors.rules.timeline import Timeline
+from actors.rules.tokens import estimated_tokens
 from actors.said import Said
 
 CUT: Final = " […]"
@@ -23,8 +24,6 @@ _UNSEEN: Final = sys.maxsize
 """The place of a question that the timeline does not show."""
 _NAME_CHARS: Final = 64
 _SEPARATOR: Final = "\n\n"
-_PER_TOKEN: Final = 4
-"""A token is about four ASCII characters, or two others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +84,6 @@ class Talk:
     words: Collection[str] = ()
     names: Mapping[UserId, str] = field(default_factory=dict)
     limits: Limits = Limits()
-
-
-def estimated_tokens(text: str) -> int:
-    """About how many tokens a text is, whatever the model."""
-    ascii_chars = len(text) if text.isascii() else len(text.encode("ascii", "ignore"))
-    return -(-(2 * len(text) - ascii_chars) // _PER_TOKEN)
 
 
 def tokens_of(drafts: Drafts) -> int:

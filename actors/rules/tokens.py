@@ -5,14 +5,15 @@ from typing import Final
 _LEAST: Final = 0.5
 _MOST: Final = 4.0
 """What a platform counts beyond these factors is no property of a model's tokens."""
+_PER_TOKEN: Final = 4
 _TELLING: Final = 200
 """So many estimated tokens say something about a model; fewer are mostly the platform's own."""
 
 
-def estimated_tokens(text: str) -> float:
-    """About four ASCII characters are a token, or two others."""
-    ascii_ = sum(character < "\x80" for character in text)
-    return ascii_ / 4 + (len(text) - ascii_) / 2
+def estimated_tokens(text: str) -> int:
+    """About how many tokens a text is: four ASCII characters are one, or two others."""
+    ascii_chars = len(text) if text.isascii() else len(text.encode("ascii", "ignore"))
+    return -(-(2 * len(text) - ascii_chars) // _PER_TOKEN)
 
 
 def learned_factor(known: float, estimated: float, counted: int) -> float:

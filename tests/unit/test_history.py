@@ -25,13 +25,13 @@ from actors.rules.history import (
     Talk,
     asked_by,
     drafts_for,
-    estimated_tokens,
     last_question,
     tokens_in,
     tokens_of,
 )
 from actors.rules.queued import said_later
 from actors.rules.timeline import Timeline
+from actors.rules.tokens import estimated_tokens
 from actors.said import Redacted, ReplyMark, Said
 
 BOT, ALICE, BORIS = (UserId(f"@{name}:example.org") for name in ("bot", "alice", "boris"))
@@ -463,7 +463,7 @@ def test_files_that_are_too_large_together_or_unreadable_are_named(room: Room) -
         room.reply(room.say("", msgtype="m.file", file=file), "Yes.")
     drafts = whole(room.drafts(room.say("this?", msgtype="m.image", file=CAT)))
     assert [turn.text for turn in drafts.turns if turn.role is Role.PERSON] == [
-        *("[file: a.txt]", "[file: cat.jpg]", "this?")
+        *("[file: a.txt]", "[image: cat.jpg]", "this?")
     ]
     assert drafts.turns[-1].files == (CAT,)
 
