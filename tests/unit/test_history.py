@@ -31,7 +31,6 @@ from actors.rules.history import (
 )
 from actors.rules.queued import said_later
 from actors.rules.timeline import Timeline
-from actors.rules.tokens import estimated_tokens
 from actors.said import Redacted, ReplyMark, Said
 
 BOT, ALICE, BORIS = (UserId(f"@{name}:example.org") for name in ("bot", "alice", "boris"))
@@ -515,12 +514,6 @@ def test_a_long_quote_is_cut_before_the_question(room: Room) -> None:
     assert drafts.turns[-1].text == "word " * 100
     assert drafts.turns[-1].quoted.endswith(CUT)
     assert 290 < tokens_of(drafts) <= 300
-
-
-def test_tokens_are_estimated_by_the_alphabet() -> None:
-    assert [estimated_tokens(text) for text in ("", "a", "abcd", "abcde", "да", "даn")] == [
-        *(0, 1, 1, 2, 1, 2)
-    ]
 
 
 def test_a_message_in_the_outbox_counts_until_its_echo_comes(room: Room) -> None:
