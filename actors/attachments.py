@@ -40,11 +40,6 @@ class Loaded:
     empty: bool = False
     has_earlier: bool = False
 
-    @property
-    def refused(self) -> tuple[str, ...]:
-        """The names of the files of the question that were left out."""
-        return tuple(refusal.file.name for refusal in self.refusals)
-
 
 @dataclass(slots=True)
 class _Takes:

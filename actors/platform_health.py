@@ -20,7 +20,7 @@ from actors.port_errors import (
     PlatformFailed,
     PlatformMisconfigured,
     PlatformUnreachable,
-    PortError,
+    is_expected,
 )
 from actors.runtime.apart import call_apart
 from actors.runtime.background import Background
@@ -28,12 +28,6 @@ from actors.runtime.errors import errors_in
 from actors.runtime.restart import Failures
 
 _log = structlog.get_logger()
-
-
-def is_expected(raised: BaseException) -> bool:
-    """Whether the port knows the error; any other one is a bug of the platform's adapter."""
-    found = errors_in(raised)
-    return bool(found) and all(isinstance(error, PortError) for error in found)
 
 
 class PlatformState(StrEnum):

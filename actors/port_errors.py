@@ -5,11 +5,17 @@ The adapter that implements a port translates every error into this family, once
 
 from typing import Final
 
-from actors.runtime.errors import ExpectedError
+from actors.runtime.errors import ExpectedError, errors_in
 
 
 class PortError(ExpectedError):
     """Base class of every error that a port raises on purpose."""
+
+
+def is_expected(raised: BaseException) -> bool:
+    """Whether a port has raised this on purpose; anything else is a bug of its adapter."""
+    found = errors_in(raised)
+    return bool(found) and all(isinstance(error, PortError) for error in found)
 
 
 class HomeserverUnavailable(PortError):

@@ -12,7 +12,6 @@ from actors.port_errors import (
     PlatformMisconfigured,
     PlatformRefused,
     PlatformUnreachable,
-    PortError,
     Unsupported,
 )
 from actors.runtime.errors import errors_in
@@ -83,12 +82,6 @@ def checked_error(raised: BaseException) -> PlatformError:
             return PlatformMisconfigured(_sentence(error.say))
         case _:
             return PlatformFailed(f"{type(error).__name__}: {_text(error)}")
-
-
-def is_expected(raised: BaseException) -> bool:
-    """Whether the port knows the error; any other one is a bug of the platform's adapter."""
-    found = errors_in(raised)
-    return bool(found) and all(isinstance(error, PortError) for error in found)
 
 
 def _text(error: BaseException) -> str:

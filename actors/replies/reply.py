@@ -1,7 +1,7 @@
 """One reply: asks the platform until it has answered, and does what its errors ask for."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from typing import Final, TypeVar
 
 import anyio
@@ -118,44 +118,54 @@ class Reply:
         """Prepare the ask and send it; None to do that again."""
         tools = self._tools
         settings = await self._of_homeserver(lambda: tools.preparing.settings(self.question))
-        prepared = await self._of_homeserver(lambda: self._prepared(settings))
-        if prepared is None:
-            return Dropped()
-        if prepared.empty:
-            return Answered(reason=Reason.STOP, left_out=prepared.left_out)
-        try:
-            await self._ask_platform(prepared)
-        except (ContextTooLong, Unsupported, ConversationLost, PlatformRefused) as error:
-            tools.health.answered()
-            return self._told_off(error, prepared)
-        except PlatformBusy as busy:
-            tools.health.busy(self.question.room_id, str(busy))
-            await self._wait_busy(busy.retry_after_s)
-            return None
-        except PlatformMisconfigured as error:
-            model = settings.model
-            if await tools.health.is_misconfigured(error, for_all=model is None) or model is None:
+        async with AsyncExitStack() as slot:
+            prepared = await self._of_homeserver(lambda: self._prepared(settings, slot))
+            if prepared is None:
+                return Dropped()
+            if prepared.empty:
+                return Answered(reason=Reason.STOP, left_out=prepared.left_out)
+            try:
+                await self._ask_platform(prepared, slot)
+            except (ContextTooLong, Unsupported, ConversationLost, PlatformRefused) as error:
+                tools.health.answered()
+                return self._told_off(error, prepared)
+            except PlatformBusy as busy:
+                tools.health.busy(self.question.room_id, str(busy))
+                await self._wait_busy(busy.retry_after_s)
                 return None
-            return ModelRefused(model)
-        except PlatformFailed as error:
-            return await self._failed(error)
+            except PlatformMisconfigured as error:
+                return await self._misconfigured(error, settings.model)
+            except PlatformFailed as error:
+                return await self._failed(error)
         tools.health.answered()
         return await self._answered(prepared, settings)
 
-    async def _prepared(self, settings: ChatSettings) -> Prepared | None:
-        tokens = self._tokens or self._tools.platform.capabilities.context_tokens
-        return await self._tools.preparing.prepare(
-            self.question,
-            settings,
-            fresh=self._fresh,
-            tokens=tokens,
-            earlier_files=self._earlier_files,
-        )
+    async def _prepared(self, settings: ChatSettings, slot: AsyncExitStack) -> Prepared | None:
+        """The ask, and a slot to send it in.
 
-    async def _ask_platform(self, prepared: Prepared) -> None:
+        The slot comes first: while a question waits for one, its conversation may change. A slot
+        does not wait for the homeserver.
+        """
+        tools = self._tools
+        await slot.enter_async_context(tools.slots.of(self.question.owner))
+        tokens = self._tokens or tools.platform.capabilities.context_tokens
+        try:
+            return await tools.preparing.prepare(
+                self.question,
+                settings,
+                fresh=self._fresh,
+                tokens=tokens,
+                earlier_files=self._earlier_files,
+            )
+        except PortError:
+            await slot.aclose()
+            raise
+
+    async def _ask_platform(self, prepared: Prepared, slot: AsyncExitStack) -> None:
+        """Let the answer grow, and give the slot back."""
         tools, done = self._tools, anyio.Event()
         self._growing = Growing(tools.bounds)
-        async with tools.slots.of(self.question.owner):
+        async with slot:
             began, self.is_asked = anyio.current_time(), True
             tools.background.run(
                 show_typing, tools.homeserver, self.question.room_id, done, tools.bounds
@@ -216,6 +226,14 @@ class Reply:
         used = prepared.estimated * tools.learned.factor(ask.model)
         self._tokens = min(limit * HEADROOM, used * HEADROOM) if limit else used / 2
         return None
+
+    async def _misconfigured(
+        self, error: PlatformMisconfigured, model: str | None
+    ) -> Outcome | None:
+        health = self._tools.health
+        if await health.is_misconfigured(error, for_all=model is None) or model is None:
+            return None
+        return ModelRefused(model)
 
     async def _failed(self, error: PlatformFailed) -> Outcome | None:
         tools = self._tools

@@ -12,8 +12,8 @@ import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from actors.platform import Ask, Platform
-from actors.port_errors import PlatformFailed
-from actors.replies.contract import checked_error, is_expected
+from actors.port_errors import PlatformFailed, is_expected
+from actors.replies.contract import checked_error
 from actors.runtime.apart import TasksApart
 from actors.runtime.boundary import BY_ITSELF
 

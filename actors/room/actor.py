@@ -316,7 +316,8 @@ class RoomActor:
         """Handle one waiting message, and tell this actor to handle the next one.
 
         Messages are handled one at a time so that changes of the room need not wait for all of
-        them. While a question is in work, only the owner's commands are handled.
+        them. While a question is in work, only the owner's commands are handled, and nothing in a
+        room that is no chat any more.
         """
         services = self._services
         await self._inbox.settle()
@@ -332,6 +333,8 @@ class RoomActor:
             if item is None:
                 return
             self._rows = await self._inbox.answer(item, waiting, rows, rows.room, rows.chats[0])
+        elif services.replies.running(self._room_id) is not None:
+            return  # the room was replaced meanwhile
         elif not await self._unregistered(waiting):
             services.registry.stalled.note(self._room_id, stalled=True)
             return

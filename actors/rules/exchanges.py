@@ -7,6 +7,7 @@ from typing import Final
 
 from actors.model import EventId, ReplyState, UserId
 from actors.rules.commands import CommandLine, parse
+from actors.rules.files import file_note
 from actors.rules.timeline import Timeline
 from actors.said import ReplyMark, Said
 
@@ -20,7 +21,6 @@ _UNKNOWN: Final = EventId("")
 """Stands for a question that was not read, or that there is not."""
 _UNREAD: Final = -1
 """The place of a command that was not read: before all that was."""
-_KINDS: Final = {"m.image": "image", "m.video": "video", "m.audio": "audio"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +110,8 @@ def is_question(said: Said) -> bool:
 
 def words_of(said: Said) -> str:
     """The text of a message, and words that stand for its file; empty if it says nothing."""
-    return "\n".join(text for text in (said.text, _placeholder(said)) if text.strip())
-
-
-def _placeholder(said: Said) -> str:
-    if said.file is None:
-        return ""
-    return f"[{_KINDS.get(said.msgtype, 'file')}: {said.file.name}]"
+    note = "" if said.file is None else file_note(said.file)
+    return "\n".join(text for text in (said.text, note) if text.strip())
 
 
 def _retried(

@@ -12,7 +12,7 @@ _TELLING: Final = 200
 
 
 def estimated_tokens(text: str) -> int:
-    """About how many tokens a text is, whatever the model."""
+    """About how many tokens a text is: four ASCII characters are one, or two others."""
     ascii_chars = len(text) if text.isascii() else len(text.encode("ascii", "ignore"))
     return -(-(2 * len(text) - ascii_chars) // _PER_TOKEN)
 

@@ -131,8 +131,6 @@ class Pump:
         for room_id in delta.left:
             histories.drop(room_id)
         for room in delta.rooms:
-            if room.gap_from is not None:
-                histories.drop(room.room_id)
             histories.note(room)
             for event_id in _redacted_in(room):
                 replies.redacted(room.room_id, event_id)

@@ -290,8 +290,10 @@ class Checkers:
             self._marked(event)
 
     def _is_command(self, event: Event) -> bool:
+        """Whether a message is a command of the room's owner, which a new room may not name yet."""
         owner = self._server.room(event.room_id).content(MARKER_TYPE, self._me).get("owner")
-        return event.sender == owner and str(event.content.get("body")).startswith("!")
+        is_owner = owner is None or event.sender == owner
+        return is_owner and str(event.content.get("body")).startswith("!")
 
     def _sent(self, event: Event) -> None:
         body = str(event.content.get("body"))

@@ -9,6 +9,7 @@ from typing import Final
 import anyio
 from anyio.lowlevel import checkpoint
 
+from actors.bounds import Bounds
 from actors.model import EventId, PlatformChatId
 from actors.platform import Ask, Capabilities, Delta, Done, Reason, Text, Thinking, Usage
 from actors.port_errors import (
@@ -22,6 +23,9 @@ from actors.port_errors import (
     Unsupported,
 )
 from tests.simulation.connection import Gate
+
+LIMITS: Final = Bounds()
+"""No plan has other limits of time for the platform."""
 
 POISON: Final = "poison"
 """A text with this word makes the platform raise an error outside its contract, every time."""
@@ -119,7 +123,7 @@ class SimulatedPlatform:
         fault, text = self._drawn(), ask.question.text
         _raise(fault, fresh=ask.fresh)
         if fault is PlatformFault.HANG:
-            await anyio.sleep_forever()
+            await self._say_nothing(LIMITS.platform_first_s)
         yield Thinking()
         await self._pause()
         if POISON in text or fault is PlatformFault.BUG:
@@ -131,12 +135,18 @@ class SimulatedPlatform:
         if fault is PlatformFault.BREAK:
             raise PlatformFailed("The connection broke.")
         if fault is PlatformFault.STALL:
-            await anyio.sleep_forever()
+            await self._say_nothing(LIMITS.platform_idle_s)
         yield Text(f"{text}.")
         yield Usage(10, 5)
         yield Done(Reason.LENGTH if fault is PlatformFault.TRUNCATE else Reason.STOP)
         if fault is PlatformFault.GO_ON:
             yield Text("And more.")
+
+    async def _say_nothing(self, within_s: float) -> None:
+        """Say nothing more. The bot leaves an answer that says nothing for so long."""
+        await anyio.sleep(within_s + 1)
+        self.on_violation(f"waits for a platform that says nothing for {within_s:g} s")
+        await anyio.sleep_forever()
 
     async def _pause(self) -> None:
         if self.slow_s:

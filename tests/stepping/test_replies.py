@@ -29,7 +29,7 @@ from actors.said import Redacted
 from actors.texts import ENGLISH
 from supervisor.lifecycle import State
 from tests.simulation.faults import Fault
-from tests.stepping.harness import BOT, Home, Run, ScriptedPlatform, World, quiet
+from tests.stepping.harness import ALICE, BOT, Home, Run, ScriptedPlatform, World, quiet
 
 pytestmark = pytest.mark.anyio
 
@@ -467,6 +467,42 @@ async def test_one_owners_chats_leave_places_for_others() -> None:
         assert len(platform.asks) == 3
         await quiet(160)
         assert [world.alice.replies(room_id)[-1] for room_id in rooms] == ["You said: hello"] * 5
+
+
+async def test_a_room_that_is_upgraded_meanwhile_gets_its_reply_still() -> None:
+    world, platform = World(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        world.server.grant(home.chat, ALICE, 100)
+        platform.takes_s = 60.0
+        world.alice.say(home.chat, "hello")
+        await quiet()
+        replacement = world.alice.upgrade(home.chat)
+        world.alice.invite(replacement, BOT)
+        await quiet(120)
+        assert world.alice.replies(home.chat)[-1:] == ("You said: hello",)
+        assert len(platform.asks) == 1
+        world.alice.say(replacement, "again")
+        await quiet(90)
+        assert world.alice.replies(replacement) == ("You said: again",)
+
+
+async def test_what_is_deleted_while_a_question_waits_for_its_turn_is_not_sent() -> None:
+    world, platform = World(), ScriptedPlatform()
+    world.bounds = replace(Bounds(), platform_slots=1)
+    platform.keeps_history = False
+    async with world.live(platform=platform) as run:
+        of_alice, of_bob = await run.settle_in(world.alice), await run.settle_in(world.bob)
+        secret = world.alice.say(of_alice.chat, "a secret")
+        await quiet()
+        platform.takes_s = 50.0
+        world.bob.say(of_bob.chat, "hello")
+        await quiet()
+        world.alice.say(of_alice.chat, "what did I say?")
+        await quiet()
+        world.alice.redact(of_alice.chat, secret)
+        await quiet(60)
+        assert [turn.text for turn in platform.asks[-1].turns] == ["what did I say?"]
 
 
 # ------------------------------------------------------------ ways of dying

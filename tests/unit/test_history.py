@@ -31,7 +31,6 @@ from actors.rules.history import (
 )
 from actors.rules.queued import said_later
 from actors.rules.timeline import Timeline
-from actors.rules.tokens import estimated_tokens
 from actors.said import Redacted, ReplyMark, Said
 
 BOT, ALICE, BORIS = (UserId(f"@{name}:example.org") for name in ("bot", "alice", "boris"))
@@ -463,7 +462,7 @@ def test_files_that_are_too_large_together_or_unreadable_are_named(room: Room) -
         room.reply(room.say("", msgtype="m.file", file=file), "Yes.")
     drafts = whole(room.drafts(room.say("this?", msgtype="m.image", file=CAT)))
     assert [turn.text for turn in drafts.turns if turn.role is Role.PERSON] == [
-        *("[file: a.txt]", "[file: cat.jpg]", "this?")
+        *("[file: a.txt]", "[image: cat.jpg]", "this?")
     ]
     assert drafts.turns[-1].files == (CAT,)
 
@@ -515,12 +514,6 @@ def test_a_long_quote_is_cut_before_the_question(room: Room) -> None:
     assert drafts.turns[-1].text == "word " * 100
     assert drafts.turns[-1].quoted.endswith(CUT)
     assert 290 < tokens_of(drafts) <= 300
-
-
-def test_tokens_are_estimated_by_the_alphabet() -> None:
-    assert [estimated_tokens(text) for text in ("", "a", "abcd", "abcde", "да", "даn")] == [
-        *(0, 1, 1, 2, 1, 2)
-    ]
 
 
 def test_a_message_in_the_outbox_counts_until_its_echo_comes(room: Room) -> None:
