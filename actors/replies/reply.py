@@ -311,13 +311,9 @@ class Reply:
             with anyio.move_on_after(0.0 if is_misconfigured else bounds.busy_told_s):
                 await health.until_up()
                 return
-            self._tell_outage()
+            if health.is_down and not health.is_told(self.question.room_id):
+                self._say(Occasion(health.state))
             await health.until_up()
-
-    def _tell_outage(self) -> None:
-        health = self._tools.health
-        if health.is_down and not health.is_told(self.question.room_id):
-            self._say(Occasion(health.state))
 
     async def _wait_busy(self, wait_s: float) -> None:
         """Wait as long as the platform asks, and tell the person once if that gets long."""
