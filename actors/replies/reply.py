@@ -254,26 +254,22 @@ class Reply:
             if prepared.ask.fresh:
                 tools.learned.note_tokens(settings.model, prepared.estimated, tokens.prompt)
         return Answered(
-            pieces=await self._uploaded(),
+            pieces=tuple([await self._in_room(piece) for piece in self._growing.pieces]),
             reason=self._growing.reason,
             tokens=tokens,
             left_out=prepared.left_out,
             trimmed=tools.learned.begins_to_trim(self.question.room_id, trimmed=prepared.trimmed),
         )
 
-    async def _uploaded(self) -> tuple[Piece, ...]:
-        """The pieces of the answer, with its files in the room."""
-        pieces = self._growing.pieces
-        return tuple(
-            [await self._upload(piece) if isinstance(piece, File) else piece for piece in pieces]
-        )
-
-    async def _upload(self, file: File) -> Piece:
+    async def _in_room(self, piece: str | File | Lost) -> Piece:
+        """A piece of the answer as the room can show it: a file is uploaded."""
+        if not isinstance(piece, File):
+            return piece
         try:
-            return await self._of_homeserver(lambda: self._tools.attachments.keep(file))
+            return await self._of_homeserver(lambda: self._tools.attachments.keep(piece))
         except HomeserverRefused as refusal:
             _log.warning("upload_refused", room_id=self.question.room_id, reason=str(refusal))
-            return Lost(clean_name(file.name, "file"), why_not_sent(refusal))
+            return Lost(clean_name(piece.name, "file"), why_not_sent(refusal))
 
     # ------------------------------------------------------------ waiting
 
@@ -311,9 +307,13 @@ class Reply:
             with anyio.move_on_after(0.0 if is_misconfigured else bounds.busy_told_s):
                 await health.until_up()
                 return
-            if health.is_down and not health.is_told(self.question.room_id):
-                self._say(Occasion(health.state))
+            self._tell_outage()
             await health.until_up()
+
+    def _tell_outage(self) -> None:
+        health = self._tools.health
+        if health.is_down and not health.is_told(self.question.room_id):
+            self._say(Occasion(health.state))
 
     async def _wait_busy(self, wait_s: float) -> None:
         """Wait as long as the platform asks, and tell the person once if that gets long."""
