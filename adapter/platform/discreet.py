@@ -2,7 +2,7 @@
 
 Servers repeat the key that they refuse, and the conversation that they cannot read; the texts of a
 platform's errors go to the journal, to the status, to the log and to rooms. Answers are left as
-they are.
+they are. A platform that tries to end the process has failed, and the process goes on.
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -18,6 +18,8 @@ from adapter.platform.unsaid import without_messages
 
 SHOWN: Final = 1_000
 """The text of an error is cut to so many characters."""
+_ANYTHING: Final = (Exception, SystemExit, KeyboardInterrupt)
+"""What a platform may raise, cancellation aside. asyncio ends the process for the last two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class DiscreetPlatform:
 
     def answer(self, ask: Ask) -> AsyncGenerator[Delta, None]:
         """The platform's answer. Its errors have neither secrets nor messages in them."""
-        answer: object = self.inner.answer(ask)
+        with self._errors():
+            answer: object = self.inner.answer(ask)
         if isinstance(answer, AsyncGenerator):
             return self._discreetly(ask, answer)
         # An odd platform returns something else, which the caller judges.
@@ -56,7 +59,8 @@ class DiscreetPlatform:
                     yield delta
         except PlatformRefused as refusal:  # the person reads it, in the conversation's own room
             raise _discreet(refusal, self._shown) from refusal.__cause__
-        except Exception as error:  # noqa: BLE001  a platform may raise anything
+        except _ANYTHING as raised:
+            error = _contained(raised)
             messages = (*_messages(ask), "".join(so_far))
             hide = partial(without_messages, messages=messages)
             raise _discreet(_discreet(error, self._shown), hide) from error.__cause__
@@ -73,13 +77,15 @@ class DiscreetPlatform:
 
     async def close(self) -> None:
         """Close the platform."""
-        await self.inner.close()
+        with self._errors():
+            await self.inner.close()
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # noqa: BLE001  a platform may raise anything
+        except _ANYTHING as raised:
+            error = _contained(raised)
             raise _discreet(error, self._shown) from error.__cause__
 
     def _shown(self, text: str) -> str:
@@ -91,6 +97,13 @@ def _messages(ask: Ask) -> Iterator[str]:
     yield ask.system or ""
     for turn in ask.turns:
         yield from (turn.text, turn.quoted)
+
+
+def _contained(raised: BaseException) -> Exception:
+    """The error; another one in place of what would end the process."""
+    if isinstance(raised, Exception):
+        return raised
+    return RuntimeError(f"it tries to end the process ({type(raised).__name__}: {raised})")
 
 
 def _discreet(error: Exception, hide: Callable[[str], str]) -> Exception:

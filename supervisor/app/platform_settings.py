@@ -5,7 +5,7 @@ error is a line that names the variable.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from pydantic import AliasChoices, BaseModel, SecretBytes, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -22,15 +22,37 @@ _Read = TypeVar("_Read", bound=BaseSettings)
 def read_settings(kind: type[_Read], platform: str) -> _Read:
     """The settings of a platform. Raises SettingsRefused with all errors at once."""
     try:
-        return kind(_env_file=DOTENV, _env_file_encoding=ENCODING, _env_ignore_empty=True)
+        return _read(kind)
     except ValidationError as error:
+        details = [each for each in error.errors(include_url=False) if not _is_foreign(kind, each)]
         slips = hints(variables_of(kind), prefix_of(kind))
         told = {slip.partition(":")[0] for slip in slips}
-        lines = [_line(kind, platform, detail) for detail in error.errors(include_url=False)]
+        lines = [_line(kind, platform, detail) for detail in details]
         new = [line for line in dict.fromkeys(lines) if line.partition(":")[0] not in told]
         raise SettingsRefused(*new, *slips) from None
     except SettingsError as error:
         raise SettingsRefused(_about_form(kind, platform, error)) from None
+
+
+def _read(kind: type[_Read]) -> _Read:
+    """The settings. `.env` has the variables of the bot as well: no class has to ignore them."""
+    try:
+        return _taken(kind)
+    except ValidationError as error:
+        if not all(_is_foreign(kind, each) for each in error.errors(include_url=False)):
+            raise
+    tolerant = {"model_config": {"extra": "ignore"}, "__module__": kind.__module__}
+    return _taken(cast("type[_Read]", type(kind.__name__, (kind,), tolerant)))
+
+
+def _taken(kind: type[_Read]) -> _Read:
+    return kind(_env_file=DOTENV, _env_file_encoding=ENCODING, _env_ignore_empty=True)
+
+
+def _is_foreign(kind: type[BaseSettings], detail: ErrorDetails) -> bool:
+    """Whether an error is about a variable in `.env` that is not one of this platform."""
+    is_extra = detail["type"] == "extra_forbidden"
+    return is_extra and not str(detail["loc"][0]).lower().startswith(prefix_of(kind).lower())
 
 
 def prefix_of(kind: type[BaseSettings]) -> str:

@@ -36,7 +36,7 @@ async def nothing() -> None:
 class TalkativePlatform:
     """Says texts, and then ends with an error if it is given one."""
 
-    error: Exception | None = None
+    error: BaseException | None = None
     texts: tuple[str, ...] = ("hello",)
     can: Capabilities = field(default_factory=Capabilities)
     closed: bool = False
@@ -215,3 +215,11 @@ def test_an_odd_answer_is_left_for_the_caller_to_judge() -> None:
             return cast("AsyncGenerator[Delta, None]", "no generator")
 
     assert discreet(Odd()).answer(ASK) == cast("object", "no generator")
+
+
+@pytest.mark.parametrize("way", range(3))
+@pytest.mark.parametrize("error", [SystemExit(f"bye {KEY}"), KeyboardInterrupt(KEY)])
+async def test_a_platform_does_not_end_the_process(error: BaseException, way: int) -> None:
+    with pytest.raises((RuntimeError, PlatformFailed), match="tries to end the process") as caught:
+        await ways(discreet(TalkativePlatform(error)))[way]()
+    assert KEY not in str(caught.value)

@@ -297,6 +297,19 @@ def test_a_plugin_is_made_with_its_settings(environment: Environment, site: Site
     assert {"hush hush-hush", "hush-hush"} <= set(load_settings_and_platform().secrets)
 
 
+def test_the_variables_of_the_bot_in_the_file_do_not_disturb_a_plugin(
+    environment: Environment, site: Site
+) -> None:
+    site.install("shout", "surfaces_plugin:Shout")
+    environment.write("BOT_PLATFORM=shout\nSTATUS_BIND=\nOPENAI_MODEL=m\nSHOUT_MARK=?\n")
+    assert refused() == ("SHOUT_KEY: is not set: set it",)
+    environment.put(SHOUT_KEY="hush-hush")
+    settings = load_settings_and_platform()
+    assert "hush-hush" in settings.secrets
+    platform = inner(platform_of(settings, Bounds()))
+    assert getattr(platform, "settings").mark == "?"  # noqa: B009  of the plugin's own class
+
+
 def test_a_plugin_may_have_no_settings(environment: Environment, site: Site) -> None:
     site.install("simple", "surfaces_plugin:Simple")
     environment.put(BOT_PLATFORM="simple")
