@@ -19,7 +19,15 @@ from actors.port_errors import HomeserverRefused, RefusedUnclearly
 from actors.ports import Homeserver
 from actors.rules.file_names import clean_name, clean_type, is_text_type
 from actors.rules.file_types import fenced, text_of, type_of
-from actors.rules.files import TOO_LARGE, Reason, Refusal, file_note, is_accepted, why_left_out
+from actors.rules.files import (
+    TOO_LARGE,
+    Reason,
+    Refusal,
+    file_note,
+    is_accepted,
+    why_left_out,
+    why_not_taken,
+)
 from actors.rules.history import Draft, Drafts
 from actors.rules.tokens import estimated_tokens
 
@@ -151,7 +159,7 @@ class Attachments:
         is_text = is_text_type(file.mime_type)
         reason = why_left_out(file, takes.capabilities)
         if reason is None and not is_text and not takes.attached(file, file.mime_type):
-            reason = Reason.TYPE
+            reason = why_not_taken(file)
         if reason is not None:
             return _left_out(file, reason)
         limit = self._bounds.text_file_bytes if is_text else self._bounds.file_bytes
@@ -165,7 +173,7 @@ class Attachments:
         if text is not None:
             return takes.text(file, fenced(file.name, text))
         if not takes.attached(file, found.mime_type):
-            return _left_out(file, Reason.TYPE)
+            return _left_out(file, why_not_taken(file))
         return _Part(file=found, is_earlier=file not in takes.of_question)
 
     def _reason(self, file: SharedFile, refusal: HomeserverRefused) -> Reason:

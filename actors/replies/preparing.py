@@ -85,7 +85,7 @@ class Preparing:
         loaded = await self.attachments.load(
             drafts,
             self.platform.capabilities,
-            self.learned.refused(settings.model),
+            self.learned.refused(question.room_id, settings.model),
             of_question=_files_of(asked),
             tokens=left / factor - _estimated(drafts.turns),
             earlier=earlier_files,

@@ -205,7 +205,8 @@ class Reply:
             case Unsupported(mime_types=mime_types):
                 refused = mime_types or ("*",)
                 if _has_one_of(ask, refused):
-                    self._tools.learned.note_refused(ask.model, refused)
+                    learned = self._tools.learned
+                    learned.note_refused(self.question.room_id, ask.model, refused)
                     return None
             case ConversationLost():
                 if not ask.fresh:

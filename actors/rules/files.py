@@ -73,6 +73,11 @@ def why_left_out(file: SharedFile, capabilities: Capabilities) -> Reason | None:
         return Reason.GONE
     if is_text_type(file.mime_type) or is_accepted(file.mime_type, capabilities.accepts):
         return None
+    return why_not_taken(file)
+
+
+def why_not_taken(file: SharedFile) -> Reason:
+    """Why a file is left out that the platform does not take."""
     return Reason.VOICE if file.voice else Reason.TYPE
 
 

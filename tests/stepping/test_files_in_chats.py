@@ -143,6 +143,32 @@ async def test_a_picture_that_the_model_does_not_take_after_all_is_not_asked_aga
     assert platform.asks == []
 
 
+async def test_a_voice_message_that_is_refused_after_all_gets_the_line_about_voice() -> None:
+    platform = Seeing("audio/*")
+    platform.unsupported = ("audio/ogg",)
+    _, answers = await asked(
+        platform, lambda world, home: world.alice.show(home.chat, VOICE, more=IS_VOICE)
+    )
+    assert answers == [
+        ("m.notice", "I can't understand voice messages. Please write to me instead.")
+    ]
+
+
+async def test_a_refused_file_says_nothing_about_the_files_of_other_people() -> None:
+    platform, world = Seeing("image/*"), World()
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        elsewhere = await run.settle_in(world.bob)
+        platform.unsupported = ("image/png",)
+        world.alice.show(home.chat, CAT)
+        await quiet(10)
+        platform.unsupported = ()
+        world.bob.show(elsewhere.chat, CAT)
+        await quiet(10)
+        assert platform.shown == [("cat.png",)]
+        assert said(world, elsewhere.chat) == [("m.text", "You said:")]
+
+
 async def test_a_file_that_is_gone_does_not_block_the_chat() -> None:
     platform = Seeing("image/*")
 
