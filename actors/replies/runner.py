@@ -158,7 +158,9 @@ class Replies:
     def _count(self, question: Question, outcome: Outcome) -> None:
         replies = self._tools.meter.replies
         match outcome:
-            case Answered(reason=None) | Dropped():
+            case Dropped():
+                replies["dropped"] += 1
+            case Answered(reason=None):
                 replies["stopped"] += 1
             case Answered():
                 replies["done"] += 1
