@@ -5,6 +5,7 @@ from dataclasses import replace
 import anyio
 import pytest
 from structlog.testing import capture_logs
+from typing_extensions import override
 
 from actors.bounds import Bounds
 from adapter.platform.echo import EchoPlatform
@@ -20,6 +21,7 @@ class Closing(EchoPlatform):
         super().__init__()
         self.error = error
 
+    @override
     async def close(self) -> None:
         """Raise, or hang."""
         if self.error is not None:
