@@ -516,6 +516,17 @@ def test_a_long_quote_is_cut_before_the_question(room: Room) -> None:
     assert 290 < tokens_of(drafts.turns) <= 300
 
 
+def test_redactions_and_edits_that_are_remembered_take_memory(room: Room) -> None:
+    one, before = room.say("one"), room.timeline.size_bytes
+    for number in range(100):
+        room.timeline.apply(Redacted(EventId(f"$reaction{number % 50}")))
+    assert room.timeline.size_bytes == before + 50 * 200
+    room.say("two", edits=one)
+    once = room.timeline.size_bytes
+    room.say("six", edits=one)
+    assert room.timeline.size_bytes == once + 200
+
+
 def test_a_message_in_the_outbox_counts_until_its_echo_comes(room: Room) -> None:
     one = room.say("one")
     message = OutboundMessage(f"{one}.0", ROOM, "1", tokens=TokensUsed("m", 3, 4))
