@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 ARGS   ?=
+PORT   ?= 8080
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -23,7 +24,7 @@ QUICK    := -m "not slow and not second_loop" --hypothesis-profile=few
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all soak mutants coverage check bench profile format lock clean
+.PHONY: help setup demo model test test-all soak mutants coverage check bench profile format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +33,9 @@ setup: $(READY) ## install everything into .venv (the other targets do this firs
 
 demo: $(READY) $(if $(findstring --model,$(ARGS)),$(MODELS)) ## show a full loss and recovery on a temporary homeserver (ARGS=--keep leaves it running, --model asks a real model)
 	@$(BIN)/surfaces-bot demo $(ARGS)
+
+model: $(READY) $(MODELS) ## serve a small model on port 8080 until Ctrl-C, to try the bot with (PORT=8080)
+	@$(BIN)/python -m demo.model_server $(PORT)
 
 test: $(READY) $(MODELS) ## run the quick tests, in five minutes at most (ARGS="-k name" selects some)
 	@$(BIN)/pytest $(PARALLEL) $(QUICK) $(ARGS)

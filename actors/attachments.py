@@ -32,12 +32,13 @@ class Loaded:
     """Turns with their files, and the files of the question that were left out.
 
     `empty` says that nothing remains of the question: it has no words, and each file with it was
-    left out.
+    left out. `has_earlier` says that files of earlier messages are attached.
     """
 
     turns: tuple[Turn, ...]
     refusals: tuple[Refusal, ...] = ()
     empty: bool = False
+    has_earlier: bool = False
 
 
 @dataclass(slots=True)
@@ -48,9 +49,12 @@ class _Takes:
     refuses: Collection[str]
     of_question: Collection[SharedFile]
     tokens: float
+    earlier: bool
 
-    def type(self, mime_type: str) -> bool:
-        """Whether it takes files of a type."""
+    def attached(self, file: SharedFile, mime_type: str) -> bool:
+        """Whether it takes a file of this type."""
+        if not self.earlier and file not in self.of_question:
+            return False
         accepted = is_accepted(mime_type, self.capabilities.accepts)
         return accepted and not is_accepted(mime_type, self.refuses)
 
@@ -70,6 +74,7 @@ class _Part:
     text: str = ""
     file: File | None = None
     refusal: Refusal | None = None
+    is_earlier: bool = False
 
 
 class Attachments:
@@ -93,16 +98,18 @@ class Attachments:
         *,
         of_question: Collection[SharedFile] = (),
         tokens: float = math.inf,
+        earlier: bool = True,
     ) -> Loaded:
         """The turns with their files, as far as the platform accepts them.
 
         `refuses` are patterns of MIME types that the model does not take. `of_question` are the
         files of the question itself: only what is left out of these is told. Text becomes a part of
-        its turn, for any platform; that of other files only within `tokens`, the newest first. A
-        file that is left out leaves a note in its turn. Raises the errors of the homeserver that
-        may pass: the question waits.
+        its turn, for any platform; that of other files only within `tokens`, the newest first.
+        Without `earlier`, nothing else is attached than files of the question. A file that is left
+        out leaves a note in its turn. Raises the errors of the homeserver that may pass: the
+        question waits.
         """
-        takes = _Takes(capabilities, refuses, of_question, tokens)
+        takes = _Takes(capabilities, refuses, of_question, tokens, earlier)
         loaded = [await self._turn(draft, takes) for draft in reversed(drafts.turns)]
         turns = tuple(turn for turn, _ in reversed(loaded))
         parts = loaded[0][1] if loaded else []
@@ -110,7 +117,8 @@ class Attachments:
         refusals = tuple(refusal for refusal in told if refusal.file in of_question)
         has_words = bool(drafts.turns) and bool(drafts.turns[-1].text.strip())
         is_empty = bool(refusals) and not has_words and all(part.refusal for part in parts)
-        return Loaded(turns, refusals, is_empty)
+        has_earlier = any(part.is_earlier for _, parts in loaded for part in parts)
+        return Loaded(turns, refusals, is_empty, has_earlier)
 
     async def keep(self, file: File) -> SharedFile:
         """Upload a file of the platform, under a name and a type that can be trusted.
@@ -142,7 +150,7 @@ class Attachments:
         """One file as a part of its turn."""
         is_text = is_text_type(file.mime_type)
         reason = why_left_out(file, takes.capabilities)
-        if reason is None and not is_text and not takes.type(file.mime_type):
+        if reason is None and not is_text and not takes.attached(file, file.mime_type):
             reason = Reason.TYPE
         if reason is not None:
             return _left_out(file, reason)
@@ -156,9 +164,9 @@ class Attachments:
             return _left_out(file, Reason.TOO_LARGE, self._bounds.text_file_bytes)
         if text is not None:
             return takes.text(file, fenced(file.name, text))
-        if not takes.type(found.mime_type):
+        if not takes.attached(file, found.mime_type):
             return _left_out(file, Reason.TYPE)
-        return _Part(file=found)
+        return _Part(file=found, is_earlier=file not in takes.of_question)
 
     def _reason(self, file: SharedFile, refusal: HomeserverRefused) -> Reason:
         """Why a file can't be had. Raises a refusal that may pass, until it has come too often."""

@@ -154,7 +154,7 @@ RUSSIAN: Final = CommandTexts(
     ),
     not_forgotten="Сейчас забыть разговор не получилось. Пожалуйста, попробуйте позже.",
     usage_last="Последний ответ: токенов прочитано {read}, написано {written} ({model}).",
-    usage_all="Все ответы в этом чате, где это указано ({count}): {read} и {written}.",
+    usage_all="Все такие ответы в этом чате ({count}): прочитано {read}, написано {written}.",
     usage_unknown="Ни один ответ в этом чате не сообщает, сколько токенов он занял.",
     model_is="В этом чате отвечает модель {model}.",
     model_is_default="В этом чате отвечает модель по умолчанию.",
@@ -191,8 +191,10 @@ RUSSIAN: Final = CommandTexts(
     settings_reset="Все настройки этого чата снова стандартные.",
     setting_is="{name}: {value}",
     setting_unknown="Настройки {name} нет. Есть такие: {names}.",
-    setting_needs_number="{name} — число от 0 до 2, например: !settings {name} 0.7",
-    setting_needs_switch="{name} можно включить или выключить, например: !settings {name} on",
+    setting_needs_number="Настройка {name} — число от 0 до 2, например: !settings {name} 0.7",
+    setting_needs_switch=(
+        "Настройку {name} можно включить или выключить, например: !settings {name} on"
+    ),
     value_default="по умолчанию",
     value_on="вкл",
     value_off="выкл",

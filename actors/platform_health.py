@@ -16,6 +16,7 @@ from actors.bounds import Bounds
 from actors.model import RoomId
 from actors.platform import Platform
 from actors.port_errors import (
+    PlatformBusy,
     PlatformFailed,
     PlatformMisconfigured,
     PlatformUnreachable,
@@ -74,6 +75,10 @@ class PlatformHealth:
         """When the latest check began, and its failure."""
         self._answered_at = -math.inf
         """When the platform last answered a question."""
+        self._heard_at = -math.inf
+        """When the platform last gave a sign of life in an answer."""
+        self._held_up: set[RoomId] = set()
+        """The rooms whose questions the platform asked to wait."""
         self._failures = Failures[RoomId](bounds.breaker)
 
     @property
@@ -87,10 +92,21 @@ class PlatformHealth:
         self._told.clear()
         self._set(PlatformState.WELL, "")
 
-    def busy(self, reason: str) -> None:
-        """Note that the platform asks the bot to wait."""
+    def hears(self) -> None:
+        """Note a sign of life in an answer that is not complete yet."""
+        self._heard_at = anyio.current_time()
+
+    def busy(self, room_id: RoomId, reason: str) -> None:
+        """Note that the platform asks a room's question to wait."""
+        self._held_up.add(room_id)
         if not self.is_down:
             self._set(PlatformState.BUSY, reason)
+
+    def waits_no_more(self, room_id: RoomId) -> None:
+        """Note the end of a room's reply: the platform is busy only as long as a question waits."""
+        self._held_up.discard(room_id)
+        if not self._held_up and self.state is PlatformState.BUSY:
+            self._set(PlatformState.WELL, "")
 
     def is_told(self, room_id: RoomId) -> bool:
         """Whether a room has been told of the present outage; from now on it has."""
@@ -154,8 +170,18 @@ class PlatformHealth:
                     within_s=self._bounds.platform_check_s,
                     leave_within_s=self._bounds.platform_close_s,
                 )
-                self._checked = began, failure
+                self._checked = began, self._judged(failure, began)
             return self._checked[1]
+
+    def _judged(self, failure: BaseException | None, began: float) -> BaseException | None:
+        """The failure of a check, unless the platform just had no time for it.
+
+        It has none if it is busy or does not answer in time, and goes on with other answers.
+        """
+        if failure is None or self._heard_at < began:
+            return failure
+        found = errors_in(failure)
+        return None if all(isinstance(it, TimeoutError | PlatformBusy) for it in found) else failure
 
     def _goes_down(self, failure: BaseException, *, by_answers: bool = False) -> None:
         error = next(iter(errors_in(failure)), failure)

@@ -12,6 +12,7 @@ class ReplyTexts:
     platform_unavailable: str
     platform_misconfigured: str
     question_too_long: str
+    instructions_too_long: str
     model_refused: str
     answer_cut: str
     answer_filtered: str
@@ -28,7 +29,10 @@ class ReplyTexts:
 
 
 ENGLISH: Final = ReplyTexts(
-    platform_busy="I am asked a lot at the moment. Your message waits; I answer as soon as I can.",
+    platform_busy=(
+        "What I answer with is busy or still starting. Your message waits; I answer as soon as I "
+        "can."
+    ),
     platform_unavailable=(
         "What I answer with can't be reached at the moment. Your messages wait; I answer them in "
         "order as soon as it is back."
@@ -38,6 +42,10 @@ ENGLISH: Final = ReplyTexts(
         "messages wait; I answer them in order afterwards."
     ),
     question_too_long="This message is too long for me. Please send a shorter one.",
+    instructions_too_long=(
+        "The instructions for this chat are too long for me. !system shows them, !system default "
+        "removes them."
+    ),
     model_refused="There is no model {model} here. !model shows the models to choose from.",
     answer_cut="(The answer was cut off here, because it reached the length limit.)",
     answer_filtered="(A content filter ended this answer.)",
@@ -57,7 +65,10 @@ ENGLISH: Final = ReplyTexts(
 )
 
 RUSSIAN: Final = ReplyTexts(
-    platform_busy="Сейчас у меня много запросов. Ваше сообщение ждёт, я отвечу, как только смогу.",
+    platform_busy=(
+        "То, с помощью чего я отвечаю, сейчас занято или ещё запускается. Ваше сообщение ждёт, "
+        "я отвечу, как только смогу."
+    ),
     platform_unavailable=(
         "Сейчас недоступно то, с помощью чего я отвечаю. Ваши сообщения ждут, я отвечу на них по "
         "порядку, как только связь вернётся."
@@ -67,6 +78,10 @@ RUSSIAN: Final = ReplyTexts(
         "администратор. Ваши сообщения ждут, потом я отвечу на них по порядку."
     ),
     question_too_long="Это сообщение слишком длинное для меня. Пожалуйста, отправьте покороче.",
+    instructions_too_long=(
+        "Указания для этого чата слишком длинные для меня. !system показывает их, !system default "
+        "удаляет."
+    ),
     model_refused="Модели {model} здесь нет. Какие модели есть, покажет !model.",
     answer_cut="(Ответ здесь обрывается, потому что достиг предела длины.)",
     answer_filtered="(Этот ответ прервал фильтр содержимого.)",

@@ -94,7 +94,7 @@ ENGLISH: Final = Texts(
     help_status="!status: which chat this is, and how many you have",
     commands=command_texts.ENGLISH,
     owner_only="Only {owner} can use commands in this chat.",
-    not_text="I can only read text messages.",
+    not_text="I can't read messages of this kind. Please write to me instead.",
     encrypted="I can't read encrypted messages, and encryption can't be turned off in a room.",
     encrypted_message=(
         "I can't read encrypted messages. "
@@ -228,7 +228,7 @@ RUSSIAN: Final = Texts(
     help_status="!status: какой это чат и сколько у вас чатов",
     commands=command_texts.RUSSIAN,
     owner_only="Команды в этом чате доступны только {owner}.",
-    not_text="Я умею читать только текстовые сообщения.",
+    not_text="Я не умею читать такие сообщения. Напишите мне, пожалуйста, текстом.",
     encrypted="Я не умею читать зашифрованные сообщения, а отключить шифрование в комнате нельзя.",
     encrypted_message=(
         "Я не умею читать зашифрованные сообщения. "
@@ -261,8 +261,8 @@ RUSSIAN: Final = Texts(
         "Если вы его покинули, новое приглашение отправлено: {link}"
     ),
     welcome_back_made="С возвращением! Ваши чаты находятся в вашем пространстве.",
-    chat_created="{name} ({chat_id}) готов, приглашение отправлено: {link}",
-    chat_made="{name} ({chat_id}) готов.",
+    chat_created="Чат готов: {name} ({chat_id}). Приглашение отправлено: {link}",
+    chat_made="Чат готов: {name} ({chat_id}).",
     your_space="Ваше пространство",
     access_member="{room}: вы уже там. {link}",
     access_invited="{room}: приглашение отправлено. {link}",
@@ -324,7 +324,7 @@ RUSSIAN: Final = Texts(
     name_too_long="Название может быть не длиннее {limit} знаков; в этом {length}.",
     renamed="Теперь этот чат называется {name}.",
     archive_confirm=(
-        "Убрать {name} ({chat_id}) в архив? Напишите !yes в течение 60 секунд или !no."
+        "Убрать чат «{name}» ({chat_id}) в архив? Напишите !yes в течение 60 секунд или !no."
     ),
     archive_kept="Хорошо, в архив ничего не убрано.",
     archived="{name} ({chat_id}) в архиве. !open {chat_id} снова откроет его, !new начнёт новый.",
@@ -338,9 +338,9 @@ RUSSIAN: Final = Texts(
     ),
     opened="Это {name} ({chat_id}). Если вы покинули чат, новое приглашение отправлено: {link}",
     opened_made="Это {name} ({chat_id}).",
-    opened_again="{name} ({chat_id}) снова открыт: {link}",
-    opened_again_made="{name} ({chat_id}) снова открыт.",
-    opened_here="{name} ({chat_id}) открыт.",
+    opened_again="Чат снова открыт: {name} ({chat_id}). {link}",
+    opened_again_made="Чат снова открыт: {name} ({chat_id}).",
+    opened_here="Чат открыт: {name} ({chat_id}).",
     status="Это {name} ({chat_id}). Ваши чаты: активных {active}, в архиве {archived}.",
     chat_is_archived="Этот чат в архиве. !open {chat_id} снова откроет его, !new начнёт новый.",
     gave_up=(

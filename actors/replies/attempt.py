@@ -11,6 +11,10 @@ from actors.replies.growing import Growing
 from actors.replies.stream import END, Stream
 
 
+def _nothing() -> None:
+    pass
+
+
 async def attempt(
     platform: Platform,
     ask: Ask,
@@ -19,22 +23,27 @@ async def attempt(
     *,
     close_s: float,
     on_first: Callable[[], None],
+    on_sign: Callable[[], None] = _nothing,
 ) -> None:
     """Ask the platform once, and let the answer grow until it is complete.
 
-    `on_first` is called with the first word or file. Raises only what `Platform.answer` may raise,
-    whatever the platform does; an answer without an end, with two of them, or with nothing in it is
-    a PlatformFailed.
+    `on_first` is called with the first word or file, `on_sign` with each sign of life. Raises only
+    what `Platform.answer` may raise, whatever the platform does; an answer without an end, with two
+    of them, or with nothing in it is a PlatformFailed.
     """
     async with Stream(platform, ask, close_s) as stream:
         with anyio.move_on_after(bounds.platform_total_s) as whole:
-            await _read(stream, growing, bounds, on_first)
+            await _read(stream, growing, bounds, on_first, on_sign)
         if whole.cancelled_caught:
             raise PlatformFailed(f"no whole answer within {bounds.platform_total_s:g} s")
 
 
 async def _read(
-    stream: Stream, growing: Growing, bounds: Bounds, on_first: Callable[[], None]
+    stream: Stream,
+    growing: Growing,
+    bounds: Bounds,
+    on_first: Callable[[], None],
+    on_sign: Callable[[], None],
 ) -> None:
     limit_s = bounds.platform_first_s
     while growing.reason is None:
@@ -44,6 +53,7 @@ async def _read(
             raise PlatformFailed(f"no sign of life for {limit_s:g} s")
         if said is END:
             raise PlatformFailed("the answer ended before it was complete")
+        on_sign()
         began = growing.has_begun
         growing.take(said)
         if growing.has_begun and not began:

@@ -29,6 +29,7 @@ class Prepared:
 
     `estimated` is the number of tokens of its texts, as the bot estimates them. `left_out` are the
     files of the question that are not in it; `empty` says that nothing else was in the question.
+    `has_earlier_files` says that earlier turns have files.
     """
 
     ask: Ask
@@ -36,6 +37,7 @@ class Prepared:
     left_out: tuple[Refusal, ...] = ()
     empty: bool = False
     trimmed: bool = False
+    has_earlier_files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,18 @@ class Preparing:
         return await self.settings_of_chats.of(question.room_id)
 
     async def prepare(
-        self, question: Question, settings: ChatSettings, *, fresh: bool, tokens: float
+        self,
+        question: Question,
+        settings: ChatSettings,
+        *,
+        fresh: bool,
+        tokens: float,
+        earlier_files: bool = True,
     ) -> Prepared | None:
         """The ask with at most so many tokens; None if the question was redacted.
 
-        A platform that keeps the history gets the question alone, unless it is `fresh`. Raises the
-        errors of the homeserver.
+        A platform that keeps the history gets the question alone, unless it is `fresh`. Without
+        `earlier_files` only the question's own files go along. Raises the errors of the homeserver.
         """
         asked, factor = question.asked, self.learned.factor(settings.model)
         quoted = await text_replied_to(asked, self.homeserver, self.homeserver_slots, self.bounds)
@@ -79,6 +87,7 @@ class Preparing:
             self.learned.refused(settings.model),
             of_question=_files_of(asked),
             tokens=left / factor - tokens_of(drafts.turns),
+            earlier=earlier_files,
         )
         ask = Ask(
             chat=conversation_of(question.chat, question.asked.thread),
@@ -92,7 +101,14 @@ class Preparing:
             temperature=settings.temperature,
         )
         estimated = estimated_tokens(settings.system or "") + tokens_of(loaded.turns)
-        return Prepared(ask, estimated, loaded.refusals, loaded.empty, drafts.trimmed)
+        return Prepared(
+            ask,
+            estimated,
+            left_out=loaded.refusals,
+            empty=loaded.empty,
+            trimmed=drafts.trimmed,
+            has_earlier_files=loaded.has_earlier,
+        )
 
 
 def _alone(asked: InboundMessage) -> Drafts:

@@ -44,6 +44,7 @@ from actors.replies.values import (
 )
 from actors.rules.file_names import clean_name
 from actors.rules.files import is_accepted, why_not_sent
+from actors.rules.tokens import estimated_tokens
 
 _log = structlog.get_logger()
 
@@ -80,6 +81,8 @@ class Reply:
         self._fresh = question.about is not None or not keeps_history
         self._tokens: float | None = None
         """The limit that the platform has named, or half of what was too much; None for its own."""
+        self._earlier_files = True
+        """Whether the files of earlier turns are sent as well."""
         self._trims = 0
         self._busy_since: float | None = None
         self._told = False
@@ -93,6 +96,12 @@ class Reply:
 
     async def run(self) -> None:
         """Ask until there is an outcome, and leave it in `ends_with`."""
+        try:
+            await self._run()
+        finally:
+            self._tools.health.waits_no_more(self.question.room_id)
+
+    async def _run(self) -> None:
         if self.question.failed:
             retry = self._tools.bounds.platform_retry
             await self._wait(retry.delay_s(self.question.failed, self._tools.random))
@@ -121,7 +130,7 @@ class Reply:
                 tools.health.answered()
                 return self._told_off(error, prepared)
             except PlatformBusy as busy:
-                tools.health.busy(str(busy))
+                tools.health.busy(self.question.room_id, str(busy))
                 await self._wait_busy(busy.retry_after_s)
                 return None
             except PlatformMisconfigured as error:
@@ -142,7 +151,11 @@ class Reply:
         tokens = self._tokens or tools.platform.capabilities.context_tokens
         try:
             return await tools.preparing.prepare(
-                self.question, settings, fresh=self._fresh, tokens=tokens
+                self.question,
+                settings,
+                fresh=self._fresh,
+                tokens=tokens,
+                earlier_files=self._earlier_files,
             )
         except PortError:
             await slot.aclose()
@@ -165,6 +178,7 @@ class Reply:
                     tools.bounds,
                     close_s=tools.bounds.platform_close_s,
                     on_first=lambda: tools.meter.first_token.add(anyio.current_time() - began),
+                    on_sign=tools.health.hears,
                 )
             finally:
                 self.is_asked = False
@@ -182,7 +196,10 @@ class Reply:
         ask = prepared.ask
         match error:
             case PlatformRefused(say=say):
-                return Refused(say)
+                if not prepared.has_earlier_files:
+                    return Refused(say)
+                self._earlier_files = False
+                return None
             case ContextTooLong(limit=limit, sent=sent):
                 return self._trim(limit, sent, prepared)
             case Unsupported(mime_types=mime_types):
@@ -202,7 +219,8 @@ class Reply:
             tools.learned.note_tokens(ask.model, prepared.estimated, sent)
         is_alone = ask.fresh and len(ask.turns) == 1
         if self._trims == tools.bounds.context_trims or is_alone:
-            return TooLong()
+            instructions = estimated_tokens(ask.system or "")
+            return TooLong(by_instructions=2 * instructions > prepared.estimated)
         self._trims += 1
         self._fresh = True
         used = prepared.estimated * tools.learned.factor(ask.model)
@@ -236,26 +254,22 @@ class Reply:
             if prepared.ask.fresh:
                 tools.learned.note_tokens(settings.model, prepared.estimated, tokens.prompt)
         return Answered(
-            pieces=await self._uploaded(),
+            pieces=tuple([await self._in_room(piece) for piece in self._growing.pieces]),
             reason=self._growing.reason,
             tokens=tokens,
             left_out=prepared.left_out,
             trimmed=tools.learned.begins_to_trim(self.question.room_id, trimmed=prepared.trimmed),
         )
 
-    async def _uploaded(self) -> tuple[Piece, ...]:
-        """The pieces of the answer, with its files in the room."""
-        pieces = self._growing.pieces
-        return tuple(
-            [await self._upload(piece) if isinstance(piece, File) else piece for piece in pieces]
-        )
-
-    async def _upload(self, file: File) -> Piece:
+    async def _in_room(self, piece: str | File | Lost) -> Piece:
+        """A piece of the answer as the room can show it: a file is uploaded."""
+        if not isinstance(piece, File):
+            return piece
         try:
-            return await self._of_homeserver(lambda: self._tools.attachments.keep(file))
+            return await self._of_homeserver(lambda: self._tools.attachments.keep(piece))
         except HomeserverRefused as refusal:
             _log.warning("upload_refused", room_id=self.question.room_id, reason=str(refusal))
-            return Lost(clean_name(file.name, "file"), why_not_sent(refusal))
+            return Lost(clean_name(piece.name, "file"), why_not_sent(refusal))
 
     # ------------------------------------------------------------ waiting
 

@@ -84,7 +84,12 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class TooLong:
-    """The question alone, or with the shortest history, is too long for the platform."""
+    """The question alone, or with the shortest history, is too long for the platform.
+
+    `by_instructions`: most of it are the chat's own instructions.
+    """
+
+    by_instructions: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,9 @@ def messages_of(
             return _answer(question, outcome, texts, formatted)
         case Refused(say):
             return [_no_answer(question, say)]
-        case TooLong():
-            return [_no_answer(question, texts.question_too_long)]
+        case TooLong(by_instructions):
+            too_long = texts.instructions_too_long if by_instructions else texts.question_too_long
+            return [_no_answer(question, too_long)]
         case ModelRefused(model):
             return [_no_answer(question, texts.model_refused.format(model=model))]
         case Dropped():

@@ -84,7 +84,7 @@ def _temperature(raw: object) -> float | None:
     if not is_number and not (isinstance(raw, str) and len(raw) <= _NUMBER_LIMIT):
         return None
     try:
-        value = float(str(raw))
+        value = float(str(raw)) + 0.0  # no -0.0
     except ValueError:
         return None
     lowest, highest = TEMPERATURES

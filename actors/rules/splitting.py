@@ -60,6 +60,13 @@ class Fence:
         run = line.strip(" \t>" if self.quotes else " \t")
         return len(run) >= len(marker) and not run.strip(marker[0])
 
+    def ends_within(self, begun: str) -> bool:
+        """Whether the block ends if a line is cut after `begun`, which is empty between lines.
+
+        The rest of a quoted line is no quote.
+        """
+        return bool(begun) and (self.quotes > 0 or self.is_closed_by(begun))
+
     def is_left_by(self, line: str) -> bool:
         """Whether a line ends the quote that the block stands in, and so the block."""
         return _leading(line).count(">") < self.quotes
@@ -108,7 +115,7 @@ def cut(text: str, limit: int) -> tuple[str, str]:
         return text, ""
     at, block = _place_to_cut(text, _fitting(text, limit - _SPARE_BYTES))
     head, rest = text[:at], text[at:]
-    if not isinstance(block, Fence) or block.is_closed_by(head.rpartition("\n")[2]):
+    if not isinstance(block, Fence) or block.ends_within(head.rpartition("\n")[2]):
         return head, rest
     line_end = "" if head.endswith("\n") else "\n"
     return f"{head}{line_end}{block.closing}", f"{block.opening}\n{rest}"

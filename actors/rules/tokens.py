@@ -2,10 +2,11 @@
 
 from typing import Final
 
+_PER_TOKEN: Final = 4
+"""A token is about four ASCII characters, or two others."""
 _LEAST: Final = 0.5
 _MOST: Final = 4.0
 """What a platform counts beyond these factors is no property of a model's tokens."""
-_PER_TOKEN: Final = 4
 _TELLING: Final = 200
 """So many estimated tokens say something about a model; fewer are mostly the platform's own."""
 

@@ -402,7 +402,7 @@ async def test_a_redirect_in_a_circle_ends(server: ChatServer, make: MakePlatfor
             "has 2 models: set it to one of them, like a, b",
         ),
         (refusal(200, {"data": []}), "lists no models: set it to a model's name"),
-        (refusal(404, {}), "lists no models"),
+        (refusal(404, {}), "or correct OPENAI_BASE_URL"),
         (refusal(401, {}), "wants a key"),
         (page(200), "answers with a web page"),
     ],

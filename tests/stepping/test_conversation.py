@@ -175,7 +175,9 @@ async def test_what_is_not_text_gets_a_polite_line() -> None:
         home = await run.settle_in(world.alice)
         world.alice.say(home.chat, "cat.jpg", msgtype="m.image")
         await quiet()
-        assert world.alice.replies(home.chat) == ("I can only read text messages.",)
+        assert world.alice.replies(home.chat) == (
+            "I can't read messages of this kind. Please write to me instead.",
+        )
 
 
 async def test_what_is_encrypted_gets_a_line_that_says_so_once_a_room() -> None:

@@ -11,7 +11,7 @@ from typing_extensions import override
 from actors.bounds import Bounds
 from actors.model import EventId, RoomId
 from actors.platform import Ask, Attachment, Capabilities, Delta, Done, File, Text
-from actors.port_errors import Unsupported
+from actors.port_errors import PlatformRefused, Unsupported
 from tests.pictures import png
 from tests.simulation.faults import Fault
 from tests.stepping.harness import BOT, Home, ScriptedPlatform, World, quiet
@@ -34,6 +34,7 @@ class Seeing(ScriptedPlatform):
         self.script["draw"] = self.draw
         self.draws = draws
         self.unsupported: tuple[str, ...] = ()
+        self.refuses_pictures = False
         self.remembers = True
 
     @property
@@ -48,6 +49,8 @@ class Seeing(ScriptedPlatform):
         shown = [file.mime_type for file in ask.question.attachments]
         if refused := tuple(each for each in shown if each in self.unsupported):
             raise Unsupported(refused)
+        if self.refuses_pictures and any(turn.attachments for turn in ask.turns):
+            raise PlatformRefused("Not that picture.")
         async for delta in super().answer(ask):
             yield delta
 
@@ -278,3 +281,24 @@ async def test_a_picture_that_was_refused_is_not_told_again() -> None:
     assert [kind for kind, _ in said(world, home.chat)] == ["m.notice", "m.text"]
     (ask,) = platform.asks
     assert [turn.text for turn in ask.turns] == ["what was that?\n\n[image: cat.png]"]
+
+
+async def test_an_earlier_picture_that_is_refused_does_not_spoil_the_conversation() -> None:
+    world, platform = World(), Seeing("image/*")
+    platform.remembers = False
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        world.alice.show(home.chat, CAT, "what is that?")
+        await quiet()
+        platform.refuses_pictures = True
+        world.alice.say(home.chat, "hello")
+        await quiet()
+        world.alice.show(home.chat, CAT, "and this?")
+        await quiet()
+    assert said(world, home.chat)[1:] == [
+        ("m.text", "You said: hello"),
+        ("m.notice", "Not that picture."),
+    ]
+    ask = platform.asks[-1]
+    assert [turn.attachments for turn in ask.turns] == [(), (), ()]
+    assert ask.turns[0].text == "what is that?\n\n[image: cat.png]"

@@ -201,6 +201,19 @@ async def test_a_context_that_is_too_long_is_cut_twice_at_most_and_ends_no_chat(
         assert meter_of(run)["refused"] == 1
 
 
+async def test_instructions_that_are_too_long_for_the_platform_are_told_as_such() -> None:
+    world, platform = World(), ScriptedPlatform()
+    platform.keeps_history = False
+    platform.fail("hello", *[ContextTooLong(100, 150)] * 9)
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        world.alice.say(home.chat, "!system " + "Be brief. " * 200)
+        await quiet()
+        world.alice.say(home.chat, "hello")
+        await quiet(5)
+        assert world.alice.replies(home.chat)[1:] == (SAYS.instructions_too_long,)
+
+
 async def test_what_the_platform_refuses_is_said_and_finished() -> None:
     world, platform = World(), ScriptedPlatform()
     platform.fail("bad", PlatformRefused("I don't talk about that."))
@@ -578,3 +591,4 @@ async def test_a_redaction_ends_the_reply_in_work_and_what_waits_is_never_asked(
         assert world.alice.replies(home.chat) == ()
         assert len(platform.asks) == 1
         assert await world.store.waiting_counts() == {}
+        assert meter_of(run) == {"dropped": 1}

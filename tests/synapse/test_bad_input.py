@@ -15,7 +15,7 @@ from tests.synapse.proxy import Answer, FaultProxy, Forward, Request
 pytestmark = pytest.mark.anyio
 
 NOTHING_SET = dict.fromkeys(("MATRIX_HOMESERVER", "MATRIX_USER_ID", "MATRIX_PASSWORD"))
-NOT_TEXT = "I can only read text messages."
+NOT_TEXT = "I can't read messages of this kind. Please write to me instead."
 
 
 class TestSettings:

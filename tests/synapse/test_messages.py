@@ -65,14 +65,15 @@ async def test_a_message_is_shown_as_read(commons: Home) -> None:
 @pytest.mark.parametrize("msgtype", ["m.image", "m.location", "org.example.unheard.of"])
 async def test_what_is_no_text_gets_a_polite_line(commons: Home, msgtype: str) -> None:
     assert (
-        await answer_to(commons, IMAGE | {"msgtype": msgtype}) == "I can only read text messages."
+        await answer_to(commons, IMAGE | {"msgtype": msgtype})
+        == "I can't read messages of this kind. Please write to me instead."
     )
 
 
 async def test_a_sticker_gets_a_polite_line(commons: Home) -> None:
     sticker = {"body": "a cat", "url": "mxc://localhost/cat", "info": {}}
     answer = await answer_to(commons, sticker, kind="m.sticker")
-    assert answer == "I can only read text messages."
+    assert answer == "I can't read messages of this kind. Please write to me instead."
 
 
 async def test_an_encrypted_message_is_said_to_be_unreadable_once(home: Home) -> None:
@@ -90,7 +91,7 @@ async def test_an_encrypted_message_is_said_to_be_unreadable_once(home: Home) ->
     [
         ({"body": "what is it?"}, "what is it?"),
         ({"body": "!status"}, "This is Chat 1"),
-        ({"body": "cat.png"}, "I can only read text messages."),
+        ({"body": "cat.png"}, "I can't read messages of this kind. Please write to me instead."),
     ],
 )
 async def test_the_caption_of_a_picture_is_text(

@@ -66,9 +66,9 @@ class TestDocumentedReceiver(PlatformContract):
     async def test_it_answers_the_question(self, platform: Platform) -> None:
         assert text_of(await self.answered(platform, ask("Hello"))) == "You said: Hello"
 
-    async def test_it_refuses_another_secret(self) -> None:
-        other = WebhookSettings(url=self.url, secret=SecretStr("o" * 32))
-        platform = WebhookPlatform(other)
-        with pytest.raises(PlatformMisconfigured):
+    @pytest.mark.parametrize("secret", [SecretStr("o" * 32), None])
+    async def test_it_refuses_another_secret_and_none(self, secret: SecretStr | None) -> None:
+        platform = WebhookPlatform(WebhookSettings(url=self.url, secret=secret))
+        with pytest.raises(PlatformMisconfigured, match="WEBHOOK_SECRET"):
             await self.answered(platform, ask("Hello"))
         await platform.close()

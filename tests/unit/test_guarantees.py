@@ -242,11 +242,13 @@ PROOFS: Final = {
         "a_misconfigured_platform_makes_all_wait_and_is_checked_every_minute",
         "no_failure_is_charged_while_the_check_fails_too",
         "an_outage_of_the_platform_costs_no_message_its_life",
+        "a_platform_that_is_too_busy_for_a_check_is_not_down_while_it_answers",
     ),
     35: (
         "a_busy_platform_is_waited_for_as_it_asks",
         "a_context_that_is_too_long_is_cut_twice_at_most_and_ends_no_chat",
         "what_the_platform_refuses_is_said_and_finished",
+        "an_earlier_picture_that_is_refused_does_not_spoil_the_conversation",
         "a_lost_conversation_is_asked_again_with_all_of_it",
         "one_owners_chats_leave_places_for_others",
     ),

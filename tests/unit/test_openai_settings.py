@@ -41,6 +41,15 @@ def test_an_address_is_taken_as_it_is_pasted(
     assert loaded(monkeypatch, BASE_URL=given).base_url == kept
 
 
+@pytest.mark.parametrize("quote", ["'", '"'])
+@pytest.mark.parametrize("name", ["BASE_URL", "API_KEY", "MODEL", "TRANSCRIPTION_MODEL"])
+def test_quotes_that_nothing_took_away_are_named(
+    name: str, quote: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValidationError, match="is in quotes: remove them"):
+        loaded(monkeypatch, **{name: f"{quote}http://llm{quote}"})
+
+
 @pytest.mark.parametrize(
     ("base_url", "places"),
     [

@@ -95,6 +95,10 @@ def test_a_temperature_is_typed_with_a_point_or_a_comma(text: str, value: float 
     assert typed_temperature(text) == value
 
 
+def test_no_temperature_is_shown_with_the_sign_of_nothing() -> None:
+    assert str(typed_temperature("-0")) == "0.0"
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [("on", True), (" ON ", True), ("оn", True), ("да", True), ("Вкл", True), ("yes", True)]

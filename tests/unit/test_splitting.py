@@ -42,6 +42,7 @@ TEXTS = st.lists(st.one_of(LINES, LINES.map(lambda line: line * 30)), max_size=1
 
 @given(TEXTS)
 @example("```\n" + "`" * 4_500)
+@example(">```\n" + "00000\x1f\u0800\U00010000" * 60)
 @settings(deadline=None)
 def test_every_piece_fits_and_together_they_are_the_text(text: str) -> None:
     pieces = pieces_of(text)

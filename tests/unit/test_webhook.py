@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from actors.model import PlatformChatId
 from actors.platform import (
@@ -319,9 +319,23 @@ async def test_a_wrong_secret_is_said_to_be_wrong(receiver: Receiver) -> None:
     assert await answer(platform(receiver, secret=both), ask("Hello"))
 
 
+@pytest.mark.parametrize("name", ["url", "secret"])
+def test_quotes_that_nothing_took_away_are_named(name: str) -> None:
+    given = {"url": "http://receiver/", "secret": "s" * 32}
+    with pytest.raises(ValidationError, match="is in quotes: remove them"):
+        WebhookSettings.model_validate({**given, name: f'"{given[name]}"'})
+
+
+async def test_https_for_a_receiver_without_tls_is_named(receiver: Receiver) -> None:
+    misled = WebhookPlatform(WebhookSettings(url=receiver.url.replace("http:", "https:")))
+    with pytest.raises(PlatformUnreachable, match="correct https in WEBHOOK_URL"):
+        await answer(misled, ask("Hello"))
+    await misled.close()
+
+
 async def test_a_receiver_that_is_away_is_unreachable() -> None:
     away = WebhookPlatform(WebhookSettings(url=f"http://127.0.0.1:{free_port()}/"))
-    with pytest.raises(PlatformUnreachable, match="cannot be reached"):
+    with pytest.raises(PlatformUnreachable, match="cannot be reached: the connection is refused"):
         await answer(away, ask("Hello"))
     unknown = WebhookPlatform(WebhookSettings(url="http://no-such-host.invalid/"))
     with pytest.raises(PlatformUnreachable, match=r"resolve no-such-host\.invalid"):

@@ -72,7 +72,8 @@ def _default(models: tuple[ModelFacts, ...], asked: Asked, model: str) -> ModelF
         return models[0]
     if not models:
         raise PlatformMisconfigured(
-            f"OPENAI_MODEL is not set, and {asked.url} lists no models: set it to a model's name"
+            f"OPENAI_MODEL is not set, and {asked.url} lists no models: set it to a model's name, "
+            "or correct OPENAI_BASE_URL"
         )
     names = ", ".join(it.name for it in models[:_NAMED])
     more = ", …" if len(models) > _NAMED else ""

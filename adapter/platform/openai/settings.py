@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationInfo
 from pydantic import field_validator as validates
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adapter.platform.unquoted import unquoted
+
 OPENAI: Final = "api.openai.com"
 LEAST_CONTEXT: Final = 256
 _MOST_TOKENS: Final = 100_000_000
@@ -19,6 +21,7 @@ _IN_NO_URL: Final = re.compile(r"[\s\\<>^`{|}\"']")
 
 
 def _base_url(text: str) -> str:
+    unquoted(text)
     try:
         parts = urlsplit(text)
         host = (parts.hostname or "").encode("idna")
@@ -36,6 +39,7 @@ def _base_url(text: str) -> str:
 
 
 def _key(secret: SecretStr) -> SecretStr:
+    unquoted(secret.get_secret_value())
     if not re.fullmatch(r"[!-~]+", secret.get_secret_value()):
         raise ValueError("contains a blank or a character that no key has: copy it again")
     return secret
@@ -115,7 +119,7 @@ class OpenAISettings(BaseSettings):
     """The address of the API, with or without /v1, and without a slash at the end."""
     api_key: Annotated[SecretStr, AfterValidator(_key)] | None = None
     """The key for the server; many servers want none."""
-    model: str = ""
+    model: Annotated[str, AfterValidator(unquoted)] = ""
     """The model of chats that do not choose another one; empty takes the server's only model."""
     system_prompt: Annotated[str, AfterValidator(_system)] = ""
     """What the model is told first in chats without a system prompt of their own."""
@@ -125,7 +129,7 @@ class OpenAISettings(BaseSettings):
     """The longest answer; None leaves it to the server."""
     temperature: Annotated[float, BeforeValidator(_temperature)] | None = None
     """The temperature of chats that do not choose another one; None leaves it to the server."""
-    transcription_model: str = ""
+    transcription_model: Annotated[str, AfterValidator(unquoted)] = ""
     """The model that writes down voice messages; empty leaves them out."""
     vision: Annotated[Vision, BeforeValidator(_lower)] = "auto"
     """Whether the model takes pictures; `auto` asks the server and learns from its refusals."""

@@ -101,8 +101,12 @@ def _cause(error: Exception) -> str:
             return f"certificate: {error.certificate_error}"[:_SHOWN]
         case aiohttp.ClientConnectorDNSError():
             return f"cannot resolve {error.host}"
+        case aiohttp.ClientConnectorError(os_error=ssl.SSLError(reason="WRONG_VERSION_NUMBER")):
+            return "it does not speak TLS: correct https in WEBHOOK_URL"
         case aiohttp.ClientConnectorError(os_error=ssl.SSLError() as fault):
             return f"TLS: {fault.strerror or fault}"
+        case aiohttp.ClientConnectorError(os_error=ConnectionRefusedError()):
+            return "the connection is refused"
         case aiohttp.ClientConnectorError(os_error=OSError(strerror=str(text))):
             return text
         case aiohttp.ClientPayloadError():

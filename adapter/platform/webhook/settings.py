@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from actors.platform import DEFAULT_CONTEXT_TOKENS
+from adapter.platform.unquoted import unquoted
 from adapter.platform.webhook.signature import keys_in
 
 _MIME_PATTERN: Final = re.compile(r"[a-z0-9!#$&^_.+-]+/(?:\*|[a-z0-9!#$&^_.+-]+)|\*/\*")
@@ -15,6 +16,7 @@ _LEAST_CONTEXT: Final = 256
 
 
 def _url(text: str) -> str:
+    unquoted(text)
     try:
         parts = urlsplit(text)
         host = (parts.hostname or "").encode("idna")
@@ -30,7 +32,7 @@ def _url(text: str) -> str:
 
 
 def _secret(secret: SecretStr) -> SecretStr:
-    keys_in(secret.get_secret_value())
+    keys_in(unquoted(secret.get_secret_value()))
     return secret
 
 
