@@ -1,7 +1,6 @@
 """Makes the ask out of a question: the chat's settings, the history in the room, the files."""
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -12,13 +11,13 @@ from actors.bounds import Bounds
 from actors.chat_settings import SettingsOfChats
 from actors.histories import Histories
 from actors.model import ChatSettings, EventId, InboundMessage, PlatformChatId, SharedFile
-from actors.platform import Ask, Platform, Role, Turn
+from actors.platform import Ask, Platform, Role
 from actors.ports import Homeserver
 from actors.replies.learned import Learned
 from actors.replies.quotes import text_replied_to
 from actors.replies.values import Question
 from actors.rules.files import Refusal
-from actors.rules.history import Budget, Draft, Drafts
+from actors.rules.history import Budget, Draft, Drafts, tokens_of
 from actors.rules.tokens import estimated_tokens
 
 _THREADS: Final = uuid.UUID("6d0c7ac6-2c7d-4f4b-9a0e-0b6a3c1f6a55")
@@ -87,7 +86,7 @@ class Preparing:
             self.platform.capabilities,
             self.learned.refused(question.room_id, settings.model),
             of_question=_files_of(asked),
-            tokens=left / factor - _estimated(drafts.turns),
+            tokens=left / factor - tokens_of(drafts.turns),
             earlier=earlier_files,
         )
         ask = Ask(
@@ -101,7 +100,7 @@ class Preparing:
             model=settings.model,
             temperature=settings.temperature,
         )
-        estimated = estimated_tokens(settings.system or "") + _estimated(loaded.turns)
+        estimated = estimated_tokens(settings.system or "") + tokens_of(loaded.turns)
         return Prepared(
             ask,
             estimated,
@@ -119,10 +118,6 @@ def _alone(asked: InboundMessage) -> Drafts:
 
 def _files_of(asked: InboundMessage) -> tuple[SharedFile, ...]:
     return () if asked.file is None else (asked.file,)
-
-
-def _estimated(turns: Sequence[Turn | Draft]) -> float:
-    return sum(estimated_tokens(f"{turn.text}{turn.quoted}") for turn in turns)
 
 
 def conversation_of(chat: PlatformChatId, thread: EventId | None) -> PlatformChatId:

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Final
 
 from actors.model import EventId, InboundMessage, SharedFile, TokensUsed, UserId
-from actors.platform import Role
+from actors.platform import Role, Turn
 from actors.rules.commands import clean_name
 from actors.rules.exchanges import Exchange, Exchanges, exchanges_of, words_of
 from actors.rules.timeline import Timeline
@@ -86,9 +86,9 @@ class Talk:
     limits: Limits = Limits()
 
 
-def tokens_of(drafts: Drafts) -> int:
-    """About how many tokens the turns of a conversation are, without the contents of its files."""
-    return sum(estimated_tokens(_rendered(draft)) for draft in drafts.turns)
+def tokens_of(turns: Iterable[Draft | Turn]) -> int:
+    """About how many tokens the turns of a conversation are, without their attachments."""
+    return sum(estimated_tokens(_rendered(turn)) for turn in turns)
 
 
 def drafts_for(talk: Talk, question: InboundMessage, budget: Budget) -> tuple[Drafts | None, bool]:
@@ -337,7 +337,7 @@ def _name(sender: UserId, names: Mapping[UserId, str]) -> str:
     return name or sender[1:].partition(":")[0]
 
 
-def _rendered(draft: Draft) -> str:
+def _rendered(draft: Draft | Turn) -> str:
     """A turn as one text."""
     quote = "".join(f"> {line}\n" for line in draft.quoted.splitlines())
     text = f"{quote}\n{draft.text}" if quote else draft.text

@@ -12,6 +12,8 @@ from actors.said import Redacted, Said, TimelineEvent
 
 _EVENT_BYTES = 700
 """About the memory that one message takes besides its text."""
+_ID_BYTES = 200
+"""About the memory that an event takes of which only the id is kept."""
 
 
 class Timeline:
@@ -164,8 +166,9 @@ class Timeline:
         if said is not None:
             self.is_stale |= self._edited(said).forgets
             self._said[event_id] = None
-            self.size_bytes -= _size(said)
-        elif event_id not in self._said:
+            self.size_bytes += _ID_BYTES - _size(said)
+        elif event_id not in self._said and event_id not in self._redacted:
+            self.size_bytes += _ID_BYTES
             self._redacted.add(event_id)
             self._originals.pop(event_id, None)
             self.is_stale |= any(edit.event_id == event_id for edit in self._edits.values())
@@ -173,8 +176,9 @@ class Timeline:
     def _edit(self, edit: Said, original: EventId) -> None:
         if edit.event_id in self._redacted or self.is_redacted(original):
             return
-        if edit.sender != self.me:
+        if edit.sender != self.me and edit.event_id not in self._originals:
             self._originals[edit.event_id] = original, edit.sender
+            self.size_bytes += _ID_BYTES
         key = original, edit.sender
         kept = self._edits.get(key)
         if kept is None or _age(kept) < _age(edit):

@@ -29,6 +29,7 @@ from actors.chats import ChatManager
 from actors.platform import Platform
 from actors.port_errors import PortError, StoreUnavailable
 from actors.rules.report import ReconcileReport
+from actors.runtime.apart import call_apart
 from actors.runtime.transition_log import TransitionLog
 from actors.texts import LOCALES
 from adapter.matrix.formatting import formatted_parts
@@ -216,8 +217,16 @@ async def _bot(
             async with bot.system:
                 yield bot, transitions, store
     finally:
-        await platform.close()
+        await _close(platform, parts.bounds)
         await gateway.close()
+
+
+async def _close(platform: Platform, bounds: Bounds) -> None:
+    """Close the platform. One that fails at that, or takes too long, is left behind."""
+    within_s = bounds.platform_close_s
+    failure = await call_apart(platform.close, within_s=within_s, leave_within_s=within_s)
+    if failure is not None:
+        _log.warning("platform_not_closed", error=repr(failure))
 
 
 class _Opens(Protocol[OpenedT_co]):

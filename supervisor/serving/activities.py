@@ -90,7 +90,6 @@ class BotActivities:
         if self._delta is not None:
             changed = _count(len(self._delta.rooms), "room") if self._delta.rooms else "no room"
             return f"{changed} changed since the stored position"
-        self.services.histories.drop_all()
         self._hydration = hydration = await self.services.homeserver.hydrate()
         if hydration.malformed:
             places = hydration.malformed_at
@@ -99,6 +98,8 @@ class BotActivities:
         self._joined = {seen.room_id for seen in hydration.snapshots}
         self._joined |= (hydration.unreadable or {}).keys()
         doubt = await self._start_from(hydration)
+        # Where the bot starts from now, no news says what came before; replies go on meanwhile.
+        self.services.histories.drop_all()
         because = f"; started from now: {doubt}" if doubt else ""
         return _count(len(hydration.snapshots), "room") + because
 

@@ -111,7 +111,12 @@ class Pump:
         opened = self.services.registry.gaps.ending_at(delta.next_batch)
         asked = invites_at(delta.invites, self.services.wall_clock())
         writes = [*_writes_for(delta, filled), *invite_writes(asked), *opened]
-        await self.services.store.commit([*writes, SavePosition(delta.next_batch)])
+        try:
+            await self.services.store.commit([*writes, SavePosition(delta.next_batch)])
+        except BaseException:
+            # The news may be stored all the same, and then it does not come again.
+            self.services.histories.drop_all()
+            raise
         if delta.instance is not None:
             self.detector.observe(delta.instance)
         self._note_said(delta)

@@ -77,7 +77,7 @@ def check(drafts: Drafts, log: Log, budget: Budget) -> None:
     roles = [turn.role for turn in drafts.turns]
     assert roles[0] is roles[-1] is Role.PERSON
     assert all(one is not other for one, other in pairwise(roles))
-    assert tokens_of(drafts) <= max(budget.estimated, LEAST_TOKENS)
+    assert tokens_of(drafts.turns) <= max(budget.estimated, LEAST_TOKENS)
     assert not words_in(drafts) & {word for word in log.dead_words() if word.startswith("word")}
     assert drafts.question is not None
     assert drafts.turns[-1].text.endswith(drafts.question.text)

@@ -1,7 +1,12 @@
 """What the platform is told of a conversation, whatever happens to the bot meanwhile."""
 
+from collections.abc import Sequence
+
 import pytest
 
+from actors.port_errors import StoreUnavailable
+from actors.writes import SavePosition, Write
+from adapter.sqlite.inline import InlineStore
 from tests.simulation.faults import Fault
 from tests.stepping.harness import World, quiet
 from tests.stepping.test_reply_commands import Model, say_in_thread
@@ -77,3 +82,29 @@ async def test_messages_that_a_sync_leaves_out_are_part_of_the_conversation() ->
         await quiet(30)
     assert len(model.said()) == 11
     assert model.said()[-2:] == [("bot", "answer 5"), ("person", "count")]
+
+
+async def test_news_that_were_stored_without_an_answer_are_no_hole_in_the_conversation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, model = World(), Model()
+    commit, lost = InlineStore.commit, list[Sequence[Write]]()
+
+    async def commits_without_an_answer(store: InlineStore, writes: Sequence[Write]) -> None:
+        await commit(store, writes)
+        if any(isinstance(write, SavePosition) for write in writes) and not lost:
+            lost.append(writes)
+            raise StoreUnavailable("the answer was lost")
+
+    async with world.live(platform=model) as run:
+        home = await run.settle_in(world.alice)
+        secret = world.alice.say(home.chat, "count")
+        await quiet(5)
+        with monkeypatch.context() as patch:
+            patch.setattr(InlineStore, "commit", commits_without_an_answer)
+            world.alice.redact(home.chat, secret)
+            await quiet(90)
+        assert lost
+        world.alice.say(home.chat, "count")
+        await quiet(5)
+    assert model.said() == [("person", "count")]

@@ -412,6 +412,7 @@ async def test_a_reply_that_is_stopped_silently_says_nothing() -> None:
         await quiet()
         assert world.alice.replies(home.chat) == ("You said: next",)
         assert await world.store.waiting_counts() == {}
+        assert meter_of(run) == {"dropped": 1, "done": 1}
 
 
 async def test_leaving_a_room_ends_its_reply() -> None:

@@ -479,7 +479,7 @@ def test_whole_exchanges_fall_out_from_the_front(room: Room) -> None:
         room.reply(room.say(f"question {number}"), f"answer {number}")
     drafts = whole(room.drafts(room.say("last"), Budget(40)))
     assert drafts.trimmed
-    assert tokens_of(drafts) <= 40
+    assert tokens_of(drafts.turns) <= 40
     assert [turn.text for turn in drafts.turns][-3:] == ["question 9", "answer 9", "last"]
     assert len(drafts.turns) % 2 == 1
     assert len(whole(room.drafts(room.say("last"), Budget(80, factor=2.0))).turns) == len(
@@ -494,7 +494,7 @@ def test_names_and_quotes_count_as_well(room: Room) -> None:
         room.reply(room.say(f"{number}", (ALICE, BORIS)[number % 2]), "yes")
     last = room.say("last")
     cut = [whole(room.drafts(last, Budget(tokens))) for tokens in range(5, 200)]
-    assert all(tokens_of(drafts) <= tokens for tokens, drafts in enumerate(cut, 5))
+    assert all(tokens_of(drafts.turns) <= tokens for tokens, drafts in enumerate(cut, 5))
     assert len(cut[-1].turns) > 1
 
 
@@ -504,7 +504,7 @@ def test_a_question_that_is_too_long_is_cut_at_its_end(room: Room) -> None:
     assert drafts.trimmed
     assert drafts.turns[-1].quoted == ""
     assert drafts.turns[-1].text.endswith(CUT)
-    assert 190 < tokens_of(drafts) <= 200
+    assert 190 < tokens_of(drafts.turns) <= 200
     assert len(whole(room.drafts(one, Budget(0))).turns[-1].text) == 64 + len(CUT)
 
 
@@ -513,7 +513,18 @@ def test_a_long_quote_is_cut_before_the_question(room: Room) -> None:
     drafts = whole(room.drafts(one, Budget(300), quoted="quote " * 300))
     assert drafts.turns[-1].text == "word " * 100
     assert drafts.turns[-1].quoted.endswith(CUT)
-    assert 290 < tokens_of(drafts) <= 300
+    assert 290 < tokens_of(drafts.turns) <= 300
+
+
+def test_redactions_and_edits_that_are_remembered_take_memory(room: Room) -> None:
+    one, before = room.say("one"), room.timeline.size_bytes
+    for number in range(100):
+        room.timeline.apply(Redacted(EventId(f"$reaction{number % 50}")))
+    assert room.timeline.size_bytes == before + 50 * 200
+    room.say("two", edits=one)
+    once = room.timeline.size_bytes
+    room.say("six", edits=one)
+    assert room.timeline.size_bytes == once + 200
 
 
 def test_a_message_in_the_outbox_counts_until_its_echo_comes(room: Room) -> None:
