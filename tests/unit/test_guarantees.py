@@ -252,6 +252,11 @@ PROOFS: Final = {
         "a_lost_conversation_is_asked_again_with_all_of_it",
         "one_owners_chats_leave_places_for_others",
     ),
+    36: (
+        "a_conversation_outlives_every_local_file",
+        "turns_alternate_fit_and_contain_nothing_that_was_deleted",
+        "what_is_kept_in_memory_is_what_a_new_process_reads",
+    ),
 }  # fmt: skip
 
 
