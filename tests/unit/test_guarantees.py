@@ -256,6 +256,7 @@ PROOFS: Final = {
         "a_conversation_outlives_every_local_file",
         "turns_alternate_fit_and_contain_nothing_that_was_deleted",
         "what_is_kept_in_memory_is_what_a_new_process_reads",
+        "whole_exchanges_fall_out_from_the_front",
     ),
 }  # fmt: skip
 
