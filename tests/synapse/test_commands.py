@@ -220,7 +220,7 @@ async def test_all_of_it_in_russian(make_bot: MakeBot, alice: Person) -> None:
     bot = await make_bot(BOT_LOCALE="ru")
     await bot.start_and_go_live()
     home = await move_in(alice, bot)
-    assert "Чат 1 (C1)" in home.greeting
+    assert "«Чат 1» (C1)" in home.greeting
     assert (await alice.name_of(home.space)).startswith("Чаты ")
     await home.new_chat()
     said = [home.greeting, await hear(alice, bot, home.chat)]
