@@ -248,9 +248,9 @@ async def test_a_reply_that_release_0_1_has_sent_is_not_sent_again(place: Place)
             "INSERT INTO outbox(txn_id, room_id, body, notice, created_at) VALUES (?, ?, ?, 0, ?)",
             (txn_id, room, body, time.time() - 90_000),
         )
-        for column in ("thread", "reply_to", "tried_at", "tried_by"):
+        for column in ("thread", "reply_to", "tried_at", "tried_by", "details"):
             connection.execute(f"ALTER TABLE outbox DROP COLUMN {column}")
-        for column in ("thread", "reply_to", "quoted", "mentions"):
+        for column in ("thread", "reply_to", "quoted", "mentions", "file", "edits"):
             connection.execute(f"ALTER TABLE inbox DROP COLUMN {column}")
         connection.execute("PRAGMA user_version = 1")
     await place.bot.start_and_go_live()

@@ -139,7 +139,7 @@ async def test_a_long_limit_is_told_once(home: Home, llmock: Llmock) -> None:
     await home.owner.say(home.chat, "Are you there?")
     assert (await last_exchange(home)).states == ("done",)
     (new,) = (await notices(home))[len(told) :]
-    assert new.startswith("I am asked a lot at the moment.")
+    assert new.startswith("What I answer with is busy or still starting.")
     await llmock.assert_resilient(strict=True)
 
 
