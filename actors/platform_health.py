@@ -37,7 +37,7 @@ class PlatformState(StrEnum):
     BUSY = "busy"
     """It asks the bot to wait."""
     UNAVAILABLE = "unavailable"
-    """It answers nobody: all questions wait."""
+    """It gives no answers: all questions wait."""
     MISCONFIGURED = "misconfigured"
     """It refuses the bot itself: all questions wait until an operator mends that."""
 

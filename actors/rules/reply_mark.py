@@ -13,7 +13,7 @@ USAGE_TYPE: Final = "io.surfaces.usage"
 FORGET_TYPE: Final = "io.surfaces.forget"
 """The key that is true in the notice before which the conversation is forgotten."""
 MENTIONS_TYPE: Final = "m.mentions"
-"""The key of the people that a message notifies. The bot's messages notify nobody by it."""
+"""The key of the people that a message notifies. It is empty in the bot's messages."""
 
 _EARLIER_PART_CHARS: Final = 10_000
 """The characters in each part but the last of an answer by an earlier version."""

@@ -12,7 +12,7 @@ _FILE_TYPES: Final = {"image": "m.image", "audio": "m.audio", "video": "m.video"
 
 
 def message_content(message: OutboundMessage) -> dict[str, object]:
-    """The content of an `m.room.message`. It notifies nobody whom its text names."""
+    """The content of an `m.room.message`. The people that its text names are not notified."""
     content: dict[str, object] = {
         "msgtype": "m.notice" if message.notice else "m.text",
         "body": message.body,
