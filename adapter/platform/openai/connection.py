@@ -11,6 +11,7 @@ import aiohttp
 from yarl import URL
 
 from actors.port_errors import PlatformFailed, PlatformMisconfigured, PortError
+from adapter.platform.http import Http
 from adapter.platform.openai.errors import TRANSPORT_ERRORS, Asked, transport_error
 from adapter.proxy import Proxy
 
@@ -22,10 +23,8 @@ _MOST_REDIRECTS: Final = 3
 
 
 class Connection:
-    """Sends requests with the key and through the proxy. It makes no attempt twice.
+    """Sends requests with the key and through the proxy.
 
-    Each request has a connection of its own: a server may close an old one at the very moment at
-    which it is used again, and llama.cpp does so.
     Redirects are followed within the host only, so that the key goes to no other server.
     """
 
@@ -35,9 +34,7 @@ class Connection:
         self._key = key
         self._ca_file = ca_file
         self._proxy = proxy
-        self._connect_s = connect_s
-        self._session: aiohttp.ClientSession | None = None
-        self._in_work: set[aiohttp.ClientResponse] = set()
+        self._http = Http(connect_s=connect_s, proxy=proxy, tls=self._tls)
 
     @asynccontextmanager
     async def request(
@@ -55,12 +52,8 @@ class Connection:
         """
         try:
             response = await self._redirected(method, url, json if form is None else form)
-            self._in_work.add(response)
-            try:
+            with self._http.reading(response):
                 yield response
-            finally:
-                self._in_work.discard(response)
-                response.close()
         except PortError:
             raise
         except TRANSPORT_ERRORS as error:
@@ -68,17 +61,13 @@ class Connection:
 
     async def close(self) -> None:
         """Close all connections. Answers in work end with PlatformFailed."""
-        for response in self._in_work:  # aiohttp leaves their readers waiting
-            response.content.set_exception(aiohttp.ClientConnectionError("the platform is closed"))
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._http.close()
 
     async def _redirected(
         self, method: str, url: str, data: bytes | aiohttp.FormData | None
     ) -> aiohttp.ClientResponse:
         for _ in range(_MOST_REDIRECTS + 1):
-            response = await self._sent(method, url, data)
+            response = await self._http.send(method, url, data, self._headers(data))
             target = response.headers.get("Location")
             if response.status not in _REDIRECTS or not target:
                 return response
@@ -86,34 +75,10 @@ class Connection:
             url = _next(url, target)
         raise PlatformFailed(f"{urlsplit(url).netloc} redirects in a circle")
 
-    async def _sent(
-        self, method: str, url: str, data: bytes | aiohttp.FormData | None
-    ) -> aiohttp.ClientResponse:
-        to_proxy, to_tunnel = self._proxy.headers(url) if self._proxy else ({}, {})
-        return await self._opened().request(
-            method,
-            url,
-            data=data,
-            headers={**self._headers(data), **to_proxy},
-            proxy=self._proxy.address if self._proxy else None,
-            proxy_headers=to_tunnel if self._proxy else None,
-            allow_redirects=False,
-        )
-
     def _headers(self, data: object) -> Mapping[str, str]:
         typed = {"Content-Type": "application/json"} if isinstance(data, bytes) else {}
         allowed = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         return {"Accept": "text/event-stream, application/json", **typed, **allowed}
-
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, force_close=True, ssl=self._tls())
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_s),
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-        return self._session
 
     def _tls(self) -> ssl.SSLContext | bool:
         if self._ca_file is None:

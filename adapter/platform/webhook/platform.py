@@ -13,6 +13,7 @@ import aiohttp
 from actors.model import PlatformChatId
 from actors.platform import Ask, Capabilities, Delta, Done
 from actors.port_errors import PlatformFailed, PlatformMisconfigured, PortError, Unsupported
+from adapter.platform.http import Http
 from adapter.platform.webhook.answers import ANSWER_BYTES, Events, Lines, next_parts, whole_answer
 from adapter.platform.webhook.refusals import TRANSPORT_ERRORS, error_for, transport_error
 from adapter.platform.webhook.requests import ask_body, check_body, forget_body
@@ -48,12 +49,10 @@ class WebhookPlatform:
     ) -> None:
         self._settings = settings
         self._connect_s = connect_s
-        self._proxy = proxy
         self._wall_clock = wall_clock
         secret = settings.secret.get_secret_value() if settings.secret else ""
         self._keys = keys_in(secret) if secret else ()
-        self._session: aiohttp.ClientSession | None = None
-        self._in_work: set[aiohttp.ClientResponse] = set()
+        self._http = Http(connect_s=connect_s, proxy=proxy)
         self._capabilities = Capabilities(
             streams=True,
             keeps_history=settings.keeps_history,
@@ -100,11 +99,7 @@ class WebhookPlatform:
 
     async def close(self) -> None:
         """Close the connections; answers in work end with PlatformFailed."""
-        for response in self._in_work:  # aiohttp leaves their readers waiting
-            response.content.set_exception(aiohttp.ClientConnectionError("the platform was closed"))
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._http.close()
 
     def _refuse_attachments(self, ask: Ask) -> None:
         """Raises Unsupported for attachments that WEBHOOK_ACCEPTS does not name."""
@@ -122,39 +117,16 @@ class WebhookPlatform:
 
         Raises the errors of the port in place of those of a connection, in the block as well.
         """
-        url, proxy = self._settings.url, self._proxy
-        to_proxy, to_tunnel = proxy.headers(url) if proxy else ({}, {})
         signed = headers(self._keys, identifier, int(self._wall_clock()), body)
         own = {"Content-Type": _JSON, "Accept": _ACCEPT, **signed, **(more or {})}
         try:
-            response = await self._opened().post(
-                url,
-                data=body,
-                headers={**own, **to_proxy},
-                proxy=proxy.address if proxy else None,
-                proxy_headers=to_tunnel if proxy else None,
-                allow_redirects=False,
-            )
-            self._in_work.add(response)
-            try:
+            response = await self._http.send("POST", self._settings.url, body, own)
+            with self._http.reading(response):
                 yield response
-            finally:
-                self._in_work.discard(response)
-                response.close()
         except PortError:
             raise
         except TRANSPORT_ERRORS as error:
             raise transport_error(error) from error
-
-    def _opened(self) -> aiohttp.ClientSession:
-        """The session. Each request has a connection of its own: none is found closed."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, force_close=True),
-                timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_s),
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-        return self._session
 
     async def _told(self, event: bytes) -> tuple[int, PortError]:
         """The status that answers an event, and the error that it would be for a question."""
