@@ -176,8 +176,8 @@ def test_a_webhook_has_its_settings_its_time_limit_and_its_proxy(environment: En
     assert platform.capabilities.accepts == ("image/*",)
     assert not platform.capabilities.keeps_history
     assert platform._connect_s == 3
-    assert platform._proxy is not None
-    assert platform._proxy.address == "http://proxy.example.org:3128"
+    assert platform._http._proxy is not None
+    assert platform._http._proxy.address == "http://proxy.example.org:3128"
     assert {SECRET, "hush-hush"} <= set(settings.secrets)
     assert SECRET not in f"{settings!r} {settings.chosen_platform!r}"
 
