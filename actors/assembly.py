@@ -119,32 +119,30 @@ def assemble(
     health = PlatformHealth(platform, system.background, transitions.wall_clock, random, bounds)
     learned = Learned(bounds.unsupported_for_s)
 
-    def tools(active: Callable[[], int]) -> Tools:
-        return Tools(
-            platform=platform,
-            homeserver=homeserver,
-            preparing=Preparing(
-                homeserver,
-                homeserver_slots,
-                platform,
-                histories,
-                attachments,
-                settings_of_chats,
-                learned,
-                bounds,
-            ),
-            attachments=attachments,
-            learned=learned,
-            slots=Slots(bounds.platform_slots, bounds.platform_slots_owner),
-            health=health,
-            outage=Outage(),
-            background=system.background,
-            meter=meter,
-            random=random,
-            active=active,
-            bounds=bounds,
-        )
-
+    preparing = Preparing(
+        homeserver,
+        homeserver_slots,
+        platform,
+        histories,
+        attachments,
+        settings_of_chats,
+        learned,
+        bounds,
+    )
+    tools = Tools(
+        platform=platform,
+        homeserver=homeserver,
+        preparing=preparing,
+        attachments=attachments,
+        learned=learned,
+        slots=Slots(bounds.platform_slots, bounds.platform_slots_owner),
+        health=health,
+        outage=Outage(),
+        background=system.background,
+        meter=meter,
+        random=random,
+        bounds=bounds,
+    )
     services = Services(
         homeserver=homeserver,
         store=store,

@@ -58,10 +58,19 @@ class Reply:
     """The reply to one question, in work or ended.
 
     `tell` is called when there are `occasions` to tell the person that the reply takes its time.
+    `active` counts the rooms with a reply.
     """
 
-    def __init__(self, question: Question, tools: Tools, tell: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        question: Question,
+        tools: Tools,
+        tell: Callable[[], None],
+        *,
+        active: Callable[[], int],
+    ) -> None:
         self.question = question
+        self.began_at = anyio.current_time()
         self.outcome: Outcome | None = None
         """What the reply has ended with; None while it is in work."""
         self.ends_with: Outcome = Dropped()
@@ -75,6 +84,7 @@ class Reply:
         """Whether it waits for something else than a slot."""
         self._tools = tools
         self._tell = tell
+        self._active = active
         self._growing = Growing(tools.bounds)
         # A platform that keeps the history would remember the answer that is to be replaced.
         keeps_history = tools.platform.capabilities.keeps_history
@@ -238,7 +248,7 @@ class Reply:
 
     async def _failed(self, error: PlatformFailed) -> Outcome | None:
         tools = self._tools
-        if await tools.health.blames(self.question.room_id, error, tools.active()):
+        if await tools.health.blames(self.question.room_id, error, self._active()):
             return Failed(error)
         if isinstance(error, PlatformUnreachable) and not tools.health.is_down:
             await self._wait(tools.bounds.platform_retry.floor_s)

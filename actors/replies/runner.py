@@ -28,11 +28,11 @@ class Replies:
 
     def __init__(
         self,
-        tools: Callable[[Callable[[], int]], Tools],
+        tools: Tools,
         tell: Callable[[RoomId, ReplyDone | ReplyFailed | ReplyWaits], None],
     ) -> None:
         self._replies: dict[RoomId, Reply] = {}
-        self._tools = tools(lambda: len(self._replies))
+        self._tools = tools
         self._tell = tell
         self._ended = anyio.Event()
         """Set when a reply has ended; replaced by a new event each time."""
@@ -51,7 +51,12 @@ class Replies:
         room_id = question.room_id
         if room_id in self._replies:
             raise RuntimeError(f"a reply is in work in {room_id}")
-        reply = Reply(question, self._tools, lambda: self._tell(room_id, ReplyWaits()))
+        reply = Reply(
+            question,
+            self._tools,
+            lambda: self._tell(room_id, ReplyWaits()),
+            active=lambda: len(self._replies),
+        )
         self._replies[room_id] = reply
         self._tools.background.run(self._run, reply)
 
@@ -110,9 +115,9 @@ class Replies:
         """Let replies that wait for the homeserver go on at once."""
         self._tools.outage.end()
 
-    async def all_ended(self) -> None:
-        """Wait until no reply is in work."""
-        while any(reply.outcome is None for reply in self._replies.values()):
+    async def new_ended(self, new_s: float) -> None:
+        """Wait until no reply is in work that began less than `new_s` seconds ago."""
+        while any(anyio.current_time() - it.began_at < new_s for it in self._in_work()):
             await self._ended.wait()
 
     async def stop_all(self, within_s: float) -> tuple[RoomId, ...]:

@@ -1,6 +1,5 @@
 """What every reply is given."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -36,7 +35,7 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What every reply is given. `active` counts the rooms with a reply."""
+    """What every reply is given."""
 
     platform: Platform
     homeserver: Homeserver
@@ -49,5 +48,4 @@ class Tools:
     background: Background
     meter: Meter
     random: Random
-    active: Callable[[], int]
     bounds: Bounds

@@ -72,10 +72,11 @@ class Pump:
         return delta.next_batch
 
     async def _let_replies_go_first(self) -> None:
-        """Wait briefly for fast replies before reading further."""
-        with anyio.move_on_after(self.services.bounds.answers_first_s):
+        """Wait briefly for fast replies before reading further; slow ones are not waited for."""
+        within_s = self.services.bounds.answers_first_s
+        with anyio.move_on_after(within_s):
             await self.services.system.handled()
-            await self.services.replies.all_ended()
+            await self.services.replies.new_ended(within_s)
             await self.services.system.handled()
             await self.outbox.wait_until_tried()
 

@@ -415,6 +415,18 @@ async def test_a_reply_that_is_stopped_silently_says_nothing() -> None:
         assert meter_of(run) == {"dropped": 1, "done": 1}
 
 
+async def test_only_replies_that_have_just_begun_are_waited_for() -> None:
+    world, platform = World(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        await slow_question(world, run, platform)
+        replies, now = run.bot.services.replies, anyio.current_time()
+        await replies.new_ended(1)
+        assert anyio.current_time() == now
+        with anyio.move_on_after(1) as wait:
+            await replies.new_ended(10)
+        assert wait.cancelled_caught
+
+
 async def test_leaving_a_room_ends_its_reply() -> None:
     world, platform = World(), ScriptedPlatform()
     async with world.live(platform=platform) as run:
