@@ -14,6 +14,7 @@ from actors.chat_settings import SettingsOfChats
 from actors.encryption import EncryptionWatch
 from actors.failures import FailurePolicy
 from actors.gate import Gate
+from actors.governor import Governor
 from actors.histories import Histories
 from actors.messages import ActorKind, room_address
 from actors.meter import Meter
@@ -40,6 +41,7 @@ from actors.runtime.system import ActorSystem
 from actors.runtime.transition_log import TransitionLog
 from actors.services import Services
 from actors.texts import ENGLISH, Texts
+from actors.traits import Traits
 from actors.upkeep import Upkeep
 
 
@@ -78,6 +80,8 @@ def assemble(
     clock: Callable[[], float] = anyio.current_time,
     homeserver_slots: anyio.CapacityLimiter | None = None,
     formatted: Formatter = plain_parts,
+    governor: Governor | None = None,
+    streams: bool = True,
     bounds: Bounds = Bounds(),
 ) -> Services:
     """Build the actors of one bot. Enter `Services.system` before telling an actor anything.
@@ -118,6 +122,7 @@ def assemble(
     settings_of_chats = SettingsOfChats(homeserver, bounds)
     health = PlatformHealth(platform, system.background, transitions.wall_clock, random, bounds)
     learned = Learned(bounds.unsupported_for_s)
+    traits = Traits(homeserver)
 
     preparing = Preparing(
         homeserver,
@@ -138,6 +143,13 @@ def assemble(
         slots=Slots(bounds.platform_slots, bounds.platform_slots_owner),
         health=health,
         outage=Outage(),
+        governor=governor or Governor(bounds),
+        traits=traits,
+        store=store,
+        formatted=formatted,
+        deliver=deliver,
+        boot=transitions.boot,
+        streams=streams,
         background=system.background,
         meter=meter,
         random=random,
@@ -165,6 +177,7 @@ def assemble(
         replies=Replies(
             tools, lambda room_id, message: system.tell(room_address(room_id), message)
         ),
+        traits=traits,
         platform_health=health,
         encryption=EncryptionWatch(homeserver, store, transitions.wall_clock, bounds),
         wall_clock=transitions.wall_clock,

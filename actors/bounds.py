@@ -68,6 +68,35 @@ class Bounds:
     """Files of a type that a model has refused are left out for this long."""
     answer_chars: int = 400_000
     """How many characters an answer may have; a longer one is cut."""
+    stream_after_s: float = 1.5
+    """An answer that takes longer than this is shown while it grows …"""
+    stream_chars: int = 80
+    """… once it has so many characters that end with a sentence or a line …"""
+    stream_words_s: float = 6.0
+    """… or whatever there is after this time."""
+    edit_pauses_s: tuple[float, ...] = (1.5, 2.0, 3.0, 5.0, 8.0, 10.0)
+    """The pauses before the edits that show more of an answer; the last one is repeated."""
+    edit_chars: int = 40
+    """An edit shows at least so many new characters."""
+    edits: int = 30
+    """An answer is edited at most so often, its end included."""
+    settle_s: float = 30.0
+    """An edit without a clear answer is repeated for so long before the answer is committed."""
+    edits_after_limit_s: float = 30.0
+    """No answer is shown growing for so long after the homeserver has limited the account."""
+    edits_per_s: float = 0.2
+    """The rate of edits at first, for the whole account; it is halved at a limit …"""
+    edits_per_s_most: float = 5.0
+    """… and grows up to this one."""
+    edits_burst: int = 6
+    """How many edits may follow each other at once."""
+    edits_grow: float = 1.5
+    """The rate grows by this factor …"""
+    edits_calm_s: float = 60.0
+    """… after so long without a limit in which edits were sent."""
+    unanswered_s: float = 3600.0
+    """After the loss of the database, questions that are older than this are not answered but asked
+    about."""
     homeserver_slots: int = 16
     """How many large requests the actors make to the homeserver at the same time; and how many
     messages are sent at the same time."""

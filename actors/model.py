@@ -26,6 +26,8 @@ MARKER_TYPE: Final = "io.surfaces.room"
 MARKER_VERSION: Final = 1
 INSTANCE_TYPE: Final = "io.surfaces.instance"
 """The type of the account data that names the process which went live last."""
+TRAITS_TYPE: Final = "io.surfaces.homeserver"
+"""The type of the account data with what was found out about the homeserver."""
 GENERATION_TYPE: Final = "io.surfaces.generation"
 """The type of the account data with the generation of the bot's database."""
 SETTINGS_TYPE: Final = "io.surfaces.settings"
@@ -258,6 +260,20 @@ class TokensUsed:
     completion: int
 
 
+class OutboundKind(StrEnum):
+    """The kinds of what the bot sends into a room."""
+
+    MESSAGE = "message"
+    ANCHOR = "anchor"
+    """The beginning of a part of an answer that still grows. Later edits change this message."""
+    LIVE = "live"
+    """An edit of an anchor while the answer grows. It is never stored."""
+    FINAL = "final"
+    """The edit of an anchor that ends it. If the anchor was refused, it is a plain message."""
+    REDACTION = "redaction"
+    """Takes an anchor back that the answer does not need."""
+
+
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
     """One message to send. The homeserver sends one `txn_id` of the bot's device only once.
@@ -269,6 +285,9 @@ class OutboundMessage:
 
     `thread` is the root of the thread to send it in; `reply_to` is the event that it replies to.
     `tried` is the first attempt to send it, if there was one.
+
+    `edits` is the transaction id of the anchor that it changes, and `target` the anchor's event.
+    The store fills in `target` when it reads an unsent message: None if the anchor was refused.
     """
 
     txn_id: str
@@ -284,6 +303,21 @@ class OutboundMessage:
     forgets: bool = False
     file: SharedFile | None = None
     more: bool = False
+    kind: OutboundKind = OutboundKind.MESSAGE
+    edits: str | None = None
+    target: EventId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HomeserverTraits:
+    """What was found out about the homeserver; None is not known yet.
+
+    `deduplicates`: a repeated transaction id sends nothing new. `bundles`: a message comes with its
+    newest edit.
+    """
+
+    deduplicates: bool | None = None
+    bundles: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

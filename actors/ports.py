@@ -4,10 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from actors.anchors import Anchor, LiveAnchor
 from actors.model import (
     ChatId,
     EventId,
     Generation,
+    HomeserverTraits,
     InboundMessage,
     Instance,
     Intent,
@@ -61,19 +63,22 @@ class Gap:
     begins: str | None = None
     """If the bot came back to the room: the position of that."""
     answered: frozenset[EventId] = frozenset()
+    live: tuple[LiveAnchor, ...] = ()
+    """The anchors among the bot's own messages in the same timeline."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecentPage:
     """A part of a room's timeline, newest first. None stands for a message of the bot's own.
 
-    `earlier` is the token of the page before; None at the bot's join. `answered` is that of
-    RoomDelta.
+    `earlier` is the token of the page before; None at the bot's join. `answered` and `live` are
+    those of Gap.
     """
 
     said: tuple[InboundMessage | None, ...] = ()
     earlier: str | None = None
     answered: frozenset[EventId] = frozenset()
+    live: tuple[LiveAnchor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +239,9 @@ class Homeserver(Protocol):
         """
         ...
 
-    async def send(self, message: OutboundMessage) -> EventId: ...
+    async def send(self, message: OutboundMessage) -> EventId:
+        """Send a message, an edit or a redaction. A repeated transaction id sends nothing new."""
+        ...
 
     async def find_sent(self, message: OutboundMessage) -> EventId | None:
         """The bot's own event with this message's transaction id, sent since its first attempt."""
@@ -255,6 +262,14 @@ class Homeserver(Protocol):
 
     async def keep_generation(self, generation: Generation) -> None:
         """Write the generation into the account data."""
+        ...
+
+    async def traits(self) -> HomeserverTraits:
+        """What was found out about the homeserver, from the account data."""
+        ...
+
+    async def keep_traits(self, traits: HomeserverTraits) -> None:
+        """Write into the account data what was found out about the homeserver."""
         ...
 
     async def announce(self, instance: Instance) -> None:
@@ -333,10 +348,12 @@ class StateStore(Protocol):
         """The unsent outbox messages of a room, at most `limit`, in order."""
         ...
 
-    async def unsent_rooms(self) -> tuple[RoomId, ...]: ...
+    async def anchors(self, question: EventId) -> tuple[Anchor, ...]:
+        """The anchors of the answer to a question, in the order in which they were opened."""
+        ...
 
-    async def unsent_count(self) -> int:
-        """The number of unsent outbox messages, in all rooms."""
+    async def unsent_counts(self) -> dict[RoomId, int]:
+        """The number of unsent outbox messages in each room that has any, the oldest one first."""
         ...
 
     async def has_sent(self, event_id: EventId) -> bool:

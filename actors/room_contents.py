@@ -1,10 +1,22 @@
 """The port to what people and the bot have put into rooms. It is a part of `Homeserver`."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
-from actors.model import ChatSettings, RoomId, SharedFile
+from actors.model import ChatSettings, EventId, InboundMessage, RoomId, SharedFile
 from actors.platform import File
-from actors.said import SaidPage
+from actors.said import Said, SaidPage
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """One of the bot's own messages: its newest edit, and whether it came with the message.
+
+    Homeservers that bundle edits send the newest one with each message.
+    """
+
+    newest: Said | None
+    bundled: bool
 
 
 class RoomContents(Protocol):
@@ -12,6 +24,14 @@ class RoomContents(Protocol):
 
     async def history(self, room_id: RoomId, token: str | None) -> SaidPage:
         """One page of what was said before `token`, or up to now without one."""
+        ...
+
+    async def question(self, room_id: RoomId, event_id: EventId) -> InboundMessage | None:
+        """A person's message as the inbox gets it; None if it is gone, redacted or no message."""
+        ...
+
+    async def edited(self, room_id: RoomId, event_id: EventId) -> Edited:
+        """The newest edit of one of the bot's own messages. HomeserverRefused if it is gone."""
         ...
 
     async def settings_of(self, room_id: RoomId) -> ChatSettings:

@@ -26,6 +26,7 @@ from actors.rules.formatting import Formatter
 from actors.rules.room_states import RoomState
 from actors.runtime.system import ActorSystem
 from actors.texts import Texts
+from actors.traits import Traits
 from actors.upkeep import Upkeep
 
 
@@ -59,6 +60,7 @@ class Services:
     settings_of_chats: SettingsOfChats
     formatted: Formatter
     replies: Replies
+    traits: Traits
     platform_health: PlatformHealth
     wall_clock: Callable[[], float]
     homeserver_slots: anyio.CapacityLimiter

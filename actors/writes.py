@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from actors.anchors import LiveAnchor
 from actors.model import EventId, InboundMessage, Intent, OutboundMessage, RoomId, StoredGeneration
 
 JsonObject: TypeAlias = dict[str, object]
@@ -77,6 +78,52 @@ class QueueMessage:
     """Put a message into the outbox, unsent. A known transaction id is ignored."""
 
     message: OutboundMessage
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAnchor:
+    """Put an anchor into the outbox, unsent, if its question still waits.
+
+    A known transaction id is ignored.
+    """
+
+    anchor: OutboundMessage
+    question: EventId
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptAnchor:
+    """Note an anchor that the room shows, as sent. A known one is ignored.
+
+    The database has lost it: an older copy of it was restored, or all of it is gone.
+    """
+
+    room_id: RoomId
+    anchor: LiveAnchor
+
+
+@dataclass(frozen=True, slots=True)
+class VoidAnchor:
+    """Note that an anchor's event was redacted: what ends it becomes a message of its own."""
+
+    event_id: EventId
+
+
+@dataclass(frozen=True, slots=True)
+class RedactAnchors:
+    """Take back the anchors of a question that nothing else in the outbox changes."""
+
+    question: EventId
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatFinal:
+    """Send the end of an anchor once more, because a late edit has covered it. Never twice.
+
+    `event_id` is the anchor's event. An anchor without an end in the outbox is ignored.
+    """
+
+    event_id: EventId
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +217,11 @@ Write: TypeAlias = (
     | RetryMessage
     | DropInbox
     | QueueMessage
+    | OpenAnchor
+    | AdoptAnchor
+    | VoidAnchor
+    | RedactAnchors
+    | RepeatFinal
     | DropOutbox
     | MarkTried
     | MarkSent

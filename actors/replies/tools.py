@@ -1,5 +1,6 @@
 """What every reply is given."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -7,14 +8,18 @@ import anyio
 
 from actors.attachments import Attachments
 from actors.bounds import Bounds
+from actors.governor import Governor
 from actors.meter import Meter
+from actors.model import RoomId
 from actors.platform import Platform
 from actors.platform_health import PlatformHealth
-from actors.ports import Homeserver
+from actors.ports import Homeserver, StateStore
 from actors.replies.learned import Learned
 from actors.replies.preparing import Preparing
 from actors.replies.slots import Slots
+from actors.rules.formatting import Formatter
 from actors.runtime.background import Background
+from actors.traits import Traits
 
 
 class Outage:
@@ -35,7 +40,11 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What every reply is given."""
+    """What every reply is given.
+
+    `deliver` is called with a room that has something in the outbox. `boot` names this run of the
+    process. `streams`: answers may be shown while they grow.
+    """
 
     platform: Platform
     homeserver: Homeserver
@@ -45,6 +54,13 @@ class Tools:
     slots: Slots
     health: PlatformHealth
     outage: Outage
+    governor: Governor
+    traits: Traits
+    store: StateStore
+    formatted: Formatter
+    deliver: Callable[[RoomId], None]
+    boot: str
+    streams: bool
     background: Background
     meter: Meter
     random: Random

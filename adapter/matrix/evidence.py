@@ -9,8 +9,10 @@ import msgspec
 
 from actors.model import (
     GENERATION_TYPE,
+    TRAITS_TYPE,
     EventId,
     Generation,
+    HomeserverTraits,
     InboundMessage,
     OutboundMessage,
     RoomId,
@@ -41,17 +43,34 @@ class Evidence:
 
     async def generation(self) -> Generation | None:
         """The generation in the account data; None if there is none."""
+        content = await self._account_data(GENERATION_TYPE)
+        return None if content is None else generation_in(content)
+
+    async def keep_generation(self, generation: Generation) -> None:
+        """Write the generation into the account data."""
+        await self._keep(GENERATION_TYPE, asdict(generation))
+
+    async def traits(self) -> HomeserverTraits:
+        """What was found out about the homeserver, from the account data."""
+        content = await self._account_data(TRAITS_TYPE)
+        return HomeserverTraits() if content is None else traits_in(content)
+
+    async def keep_traits(self, traits: HomeserverTraits) -> None:
+        """Write into the account data what was found out about the homeserver."""
+        await self._keep(TRAITS_TYPE, asdict(traits))
+
+    async def _account_data(self, kind: str) -> bytes | None:
+        path = path_to("user", self._me, "account_data", kind)
         try:
-            content = await self._http.request("GET", self._generation_path(), msgspec.Raw)
+            return await self._http.request("GET", path, msgspec.Raw)
         except HomeserverRefused as refusal:
             if refusal.status == _NOT_FOUND:
                 return None
             raise
-        return generation_in(content)
 
-    async def keep_generation(self, generation: Generation) -> None:
-        """Write the generation into the account data."""
-        await self._http.request("PUT", self._generation_path(), Acknowledged, asdict(generation))
+    async def _keep(self, kind: str, content: dict[str, object]) -> None:
+        path = path_to("user", self._me, "account_data", kind)
+        await self._http.request("PUT", path, Acknowledged, content)
 
     async def has_event(self, room_id: RoomId, event_id: EventId) -> bool:
         """Whether the homeserver shows this event to the bot."""
@@ -99,9 +118,6 @@ class Evidence:
         path = path_to("rooms", room_id, "messages", dir="b", limit=_PAGE_SIZE, **query)
         return await self._http.request("GET", path, Page)
 
-    def _generation_path(self) -> str:
-        return path_to("user", self._me, "account_data", GENERATION_TYPE)
-
 
 def generation_in(content: bytes) -> Generation:
     """Decode the account data. Data in an unknown format are a generation that no database has."""
@@ -109,6 +125,14 @@ def generation_in(content: bytes) -> Generation:
         return msgspec.json.decode(content, type=Generation)
     except UNDECODABLE:
         return _UNREADABLE
+
+
+def traits_in(content: bytes) -> HomeserverTraits:
+    """Decode the account data. From data in an unknown format nothing is known."""
+    try:
+        return msgspec.json.decode(content, type=HomeserverTraits)
+    except UNDECODABLE:
+        return HomeserverTraits()
 
 
 def transaction_id_of(event: Event) -> object:

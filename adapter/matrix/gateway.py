@@ -23,6 +23,7 @@ from actors.model import (
     MARKER_TYPE,
     EventId,
     Generation,
+    HomeserverTraits,
     Instance,
     Marker,
     OutboundMessage,
@@ -320,6 +321,14 @@ class Gateway:
     async def keep_generation(self, generation: Generation) -> None:
         """Write the generation into the account data."""
         await self._evidence.keep_generation(generation)
+
+    async def traits(self) -> HomeserverTraits:
+        """What was found out about the homeserver, from the account data."""
+        return await self._evidence.traits()
+
+    async def keep_traits(self, traits: HomeserverTraits) -> None:
+        """Write into the account data what was found out about the homeserver."""
+        await self._evidence.keep_traits(traits)
 
     async def announce(self, instance: Instance) -> None:
         """Write this process's name into the account data, for other processes on the account."""

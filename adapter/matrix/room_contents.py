@@ -8,14 +8,18 @@ from actors.model import (
     DEFAULT_CHAT_SETTINGS,
     SETTINGS_TYPE,
     ChatSettings,
+    EventId,
+    InboundMessage,
     RoomId,
     SharedFile,
     UserId,
 )
 from actors.platform import File
+from actors.port_errors import HomeserverRefused
+from actors.room_contents import Edited
 from actors.rules.setting_values import settings_content
 from actors.said import SaidPage
-from adapter.matrix.bodies import Acknowledged, HistoryPage
+from adapter.matrix.bodies import Acknowledged, Event, HistoryPage
 from adapter.matrix.connection import Connection, path_to
 from adapter.matrix.events import changes_own_membership, decoded_events
 from adapter.matrix.hydrate import history_filter
@@ -23,8 +27,10 @@ from adapter.matrix.media import Media
 from adapter.matrix.pacing import Pace
 from adapter.matrix.rooms import RoomReader
 from adapter.matrix.saying import names_in, said_in
+from adapter.matrix.timeline import inbound_messages
 
 _PAGE_SIZE: Final = 100
+_NOT_FOUND: Final = 404
 
 
 class RoomContents:
@@ -54,6 +60,24 @@ class RoomContents:
             None if ends else page.earlier,
             names_in([*reversed(events), *members]),
         )
+
+    async def question(self, room_id: RoomId, event_id: EventId) -> InboundMessage | None:
+        """A person's message as the inbox gets it; None if it is gone, redacted or no message."""
+        try:
+            event = await self._event(room_id, event_id)
+        except HomeserverRefused as refusal:
+            if refusal.status != _NOT_FOUND:
+                raise
+            return None
+        return next(iter(inbound_messages(room_id, [event], self._me)), None)
+
+    async def edited(self, room_id: RoomId, event_id: EventId) -> Edited:
+        """The newest edit of one of the bot's own messages."""
+        await self._event(room_id, event_id)
+        return Edited(None, bundled=True)
+
+    async def _event(self, room_id: RoomId, event_id: EventId) -> Event:
+        return await self._http.request("GET", path_to("rooms", room_id, "event", event_id), Event)
 
     async def settings_of(self, room_id: RoomId) -> ChatSettings:
         """The settings of one chat.

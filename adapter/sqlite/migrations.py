@@ -52,6 +52,14 @@ STORE_STEPS: Final = (
         ("ALTER TABLE inbox ADD COLUMN file TEXT", "ALTER TABLE inbox ADD COLUMN edits TEXT"),
     ),
     Step(3, "outbox", ("ALTER TABLE outbox ADD COLUMN details TEXT NOT NULL DEFAULT '{}'",)),
+    Step(
+        4,
+        "outbox",
+        (
+            "ALTER TABLE outbox ADD COLUMN kind TEXT NOT NULL DEFAULT 'message'",
+            "ALTER TABLE outbox ADD COLUMN edits TEXT",
+        ),
+    ),
 )
 JOURNAL_STEPS: Final[tuple[Step, ...]] = ()
 

@@ -23,7 +23,10 @@ PRUNINGS: Final = (
     ),
     Pruning(
         "outbox",
-        "SELECT seq FROM outbox WHERE state IN ('sent', 'refused') AND created_at < ? LIMIT ?",
+        # An anchor stays until its answer has ended: another attempt at the answer edits it.
+        "SELECT seq FROM outbox AS old WHERE state IN ('sent', 'refused') AND created_at < ?"
+        " AND (kind <> 'anchor' OR EXISTS (SELECT 1 FROM outbox AS later"
+        " WHERE later.edits = old.txn_id AND later.state <> 'unsent')) LIMIT ?",
         "DELETE FROM outbox WHERE seq = ?",
     ),
 )

@@ -35,7 +35,7 @@ def _script(name: str) -> str:
 
 STORE_SCHEMA: Final = Schema(
     _script("schema.sql"),
-    version=3,
+    version=4,
     caches=("kv",),
     kept=("meta", "gaps", "inbox", "outbox", "intents"),
     steps=STORE_STEPS,

@@ -49,10 +49,14 @@ CREATE TABLE IF NOT EXISTS outbox(
     reply_to   TEXT,              -- the event that it replies to
     tried_at   REAL,              -- seconds since the epoch of the first attempt; NULL before it
     tried_by   TEXT,              -- the session that the first attempt was made with
-    details    TEXT NOT NULL DEFAULT '{}' -- what only some messages have, as JSON
+    details    TEXT NOT NULL DEFAULT '{}', -- what only some messages have, as JSON
+    kind       TEXT NOT NULL DEFAULT 'message', -- message, anchor, final or redaction
+    edits      TEXT               -- the transaction id of the anchor that it changes
 );
 
 CREATE INDEX IF NOT EXISTS outbox_unsent ON outbox(room_id, seq) WHERE state = 'unsent';
+CREATE INDEX IF NOT EXISTS outbox_edits ON outbox(edits) WHERE edits IS NOT NULL;
+CREATE INDEX IF NOT EXISTS outbox_anchors ON outbox(event_id) WHERE kind = 'anchor';
 
 -- Promises to owners, such as a room to create, in the order in which they were made.
 CREATE TABLE IF NOT EXISTS intents(

@@ -7,6 +7,7 @@ from typing import Final, Protocol, TypeAlias
 
 from anyio.lowlevel import checkpoint
 
+from actors.anchors import Anchor
 from actors.model import EventId, Intent, OutboundMessage, RoomId, StoredGeneration, UserId
 from actors.port_errors import StoreCorrupt
 from actors.ports import Waiting
@@ -131,14 +132,16 @@ class SqlStore:
         found = await self._database.fetch(sql.unsent_query(room_id, limit))
         return tuple(map(sql.decode_outbound, found))
 
-    async def unsent_rooms(self) -> tuple[RoomId, ...]:
-        """Rooms with an unsent message. The room with the oldest message comes first."""
-        found = await self._database.fetch(sql.UNSENT_ROOMS)
-        return tuple(RoomId(room_id) for (room_id,) in found)
+    async def anchors(self, question: EventId) -> tuple[Anchor, ...]:
+        """The anchors of the answer to a question."""
+        return tuple(
+            map(sql.decode_anchor, await self._database.fetch(sql.anchors_query(question)))
+        )
 
-    async def unsent_count(self) -> int:
-        """The number of unsent outbox messages in all rooms."""
-        return int((await self._database.fetch(sql.UNSENT_COUNT))[0][0])
+    async def unsent_counts(self) -> dict[RoomId, int]:
+        """Unsent outbox messages by room. The room with the oldest message comes first."""
+        found = await self._database.fetch(sql.UNSENT_COUNTS)
+        return {RoomId(room_id): count for room_id, count in found}
 
     async def has_sent(self, event_id: EventId) -> bool:
         """Whether an event is a sent message of the outbox."""

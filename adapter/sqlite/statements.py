@@ -1,18 +1,20 @@
 """Every statement on the store's tables, and how rows become values. Pure: runs no statement."""
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final, TypeAlias, assert_never
 
 import msgspec
 
+from actors.anchors import Anchor
 from actors.model import (
     Attempt,
     EventId,
     InboundMessage,
     Intent,
+    OutboundKind,
     OutboundMessage,
     RoomId,
     StoredGeneration,
@@ -21,6 +23,7 @@ from actors.model import (
 from actors.ports import Waiting
 from actors.writes import (
     AcceptMessage,
+    AdoptAnchor,
     CloseGap,
     CountAttempt,
     DeleteRow,
@@ -31,13 +34,17 @@ from actors.writes import (
     KeepGeneration,
     MarkSent,
     MarkTried,
+    OpenAnchor,
     OpenGap,
     PutIntent,
     PutRow,
     QueueMessage,
+    RedactAnchors,
+    RepeatFinal,
     RetryMessage,
     SavePosition,
     ShortenGap,
+    VoidAnchor,
     VoidQueue,
     Write,
 )
@@ -89,10 +96,12 @@ def statement_for(write: Write, *, now: float) -> Statement:
             return _inbox(write, now)
         case QueueMessage() | MarkTried() | MarkSent() | DropOutbox():
             return _outbox(write, now)
+        case OpenAnchor() | AdoptAnchor() | VoidAnchor() | RedactAnchors() | RepeatFinal():
+            return _anchors(write, now)
         case PutIntent():
             return _intent(write)
-        case SavePosition():
-            return Statement("meta", _SAVE, ("position", write.next_batch))
+        case SavePosition(next_batch):
+            return Statement("meta", _SAVE, ("position", next_batch))
         case KeepGeneration(generation):
             return Statement("meta", _SAVE, ("generation", _json(generation)), synced=True)
         case VoidQueue(queue):
@@ -145,8 +154,36 @@ _RETRY: Final = (
 _DROP_INBOX: Final = "UPDATE inbox SET state = 'done' WHERE room_id = ? AND state = 'waiting'"
 _DROP_OUTBOX: Final = "UPDATE outbox SET state = 'refused' WHERE room_id = ? AND state = 'unsent'"
 _QUEUE: Final = (
-    "INSERT INTO outbox(txn_id, room_id, body, notice, thread, reply_to, details, created_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO outbox(txn_id, room_id, body, notice, thread, reply_to, details, created_at, kind,"
+    " edits) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(txn_id) DO NOTHING"
+)
+_OPEN_ANCHOR: Final = (
+    "INSERT INTO outbox(txn_id, room_id, body, notice, thread, reply_to, details, created_at, kind,"
+    " edits) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+    " WHERE EXISTS (SELECT 1 FROM inbox WHERE event_id = ? AND state = 'waiting')"
+    " ON CONFLICT(txn_id) DO NOTHING"
+)
+_ADOPT_ANCHOR: Final = (
+    "INSERT INTO outbox(txn_id, room_id, body, notice, created_at, kind, state, event_id)"
+    " VALUES (?, ?, '', 0, ?, 'anchor', 'sent', ?) ON CONFLICT(txn_id) DO NOTHING"
+)
+_VOID_ANCHOR: Final = (
+    "UPDATE outbox SET state = 'refused' WHERE event_id = ? AND kind = 'anchor' AND state = 'sent'"
+)
+# Transaction ids of a question begin with its event id and a dot; a slash follows the dot.
+_REDACT_ANCHORS: Final = (
+    "INSERT INTO outbox(txn_id, room_id, body, notice, created_at, kind, edits)"
+    " SELECT txn_id || '.redact', room_id, '', 0, ?, 'redaction', txn_id FROM outbox AS anchor"
+    " WHERE txn_id >= ? || '.' AND txn_id < ? || '/' AND kind = 'anchor' AND state <> 'refused'"
+    " AND NOT EXISTS (SELECT 1 FROM outbox WHERE edits = anchor.txn_id)"
+    " ORDER BY seq ON CONFLICT(txn_id) DO NOTHING"
+)
+_REPEAT_FINAL: Final = (
+    "INSERT INTO outbox(txn_id, room_id, body, notice, thread, reply_to, details, created_at, kind,"
+    " edits) SELECT final.txn_id || '.2', final.room_id, final.body, final.notice, final.thread,"
+    " final.reply_to, final.details, ?, 'final', final.edits FROM outbox AS final, outbox AS anchor"
+    " WHERE anchor.event_id = ? AND anchor.kind = 'anchor' AND final.edits = anchor.txn_id"
+    " AND final.kind = 'final' AND final.txn_id = anchor.txn_id || '.final'"
     " ON CONFLICT(txn_id) DO NOTHING"
 )
 _MARK_TRIED: Final = (
@@ -240,7 +277,28 @@ def _outbound_params(message: OutboundMessage, now: float) -> Params:
         message.reply_to,
         details_of(message),
         now,
+        message.kind,
+        message.edits,
     )
+
+
+def _anchors(
+    write: OpenAnchor | AdoptAnchor | VoidAnchor | RedactAnchors | RepeatFinal, now: float
+) -> Statement:
+    match write:
+        case OpenAnchor(anchor, question):
+            return Statement("outbox", _OPEN_ANCHOR, (*_outbound_params(anchor, now), question))
+        case AdoptAnchor(room_id, anchor):
+            params = (anchor.txn_id, room_id, now, anchor.event_id)
+            return Statement("outbox", _ADOPT_ANCHOR, params)
+        case VoidAnchor(event_id):
+            return Statement("outbox", _VOID_ANCHOR, (event_id,))
+        case RedactAnchors(question):
+            return Statement("outbox", _REDACT_ANCHORS, (now, question, question))
+        case RepeatFinal(event_id):
+            return Statement("outbox", _REPEAT_FINAL, (now, event_id))
+        case _:
+            assert_never(write)
 
 
 def _intent(write: PutIntent) -> Statement:
@@ -268,9 +326,8 @@ POSITION: Final = Query("SELECT value FROM meta WHERE key = 'position'")
 WAITING_COUNTS: Final = Query(
     "SELECT room_id, count(*) FROM inbox WHERE state = 'waiting' GROUP BY room_id ORDER BY min(seq)"
 )
-UNSENT_COUNT: Final = Query("SELECT count(*) FROM outbox WHERE state = 'unsent'")
-UNSENT_ROOMS: Final = Query(
-    "SELECT room_id FROM outbox WHERE state = 'unsent' GROUP BY room_id ORDER BY min(seq)"
+UNSENT_COUNTS: Final = Query(
+    "SELECT room_id, count(*) FROM outbox WHERE state = 'unsent' GROUP BY room_id ORDER BY min(seq)"
 )
 INTENT_OWNERS: Final = Query(
     "SELECT owner FROM intents WHERE step <> 'done' GROUP BY owner ORDER BY min(seq)"
@@ -310,9 +367,20 @@ def waiting_query(room_id: RoomId, limit: int) -> Query:
 def unsent_query(room_id: RoomId, limit: int) -> Query:
     """The query of rows for `decode_outbound`."""
     return Query(
-        "SELECT txn_id, room_id, body, notice, thread, reply_to, tried_at, tried_by, details"
-        " FROM outbox WHERE state = 'unsent' AND room_id = ? ORDER BY seq LIMIT ?",
+        "SELECT txn_id, room_id, body, notice, thread, reply_to, tried_at, tried_by, details, kind,"
+        " edits, (SELECT event_id FROM outbox AS anchor"
+        " WHERE anchor.txn_id = message.edits AND anchor.state = 'sent')"
+        " FROM outbox AS message WHERE state = 'unsent' AND room_id = ? ORDER BY seq LIMIT ?",
         (room_id, limit),
+    )
+
+
+def anchors_query(question: EventId) -> Query:
+    """The query of rows for `decode_anchor`."""
+    return Query(
+        "SELECT txn_id, event_id, state FROM outbox"
+        " WHERE txn_id >= ? || '.' AND txn_id < ? || '/' AND kind = 'anchor' ORDER BY seq",
+        (question, question),
     )
 
 
@@ -367,11 +435,20 @@ def decode_waiting(row: Row) -> Waiting:
 
 def decode_outbound(row: Row) -> OutboundMessage:
     """Decode a row of the outbox."""
-    txn_id, room_id, body, notice, thread, reply_to, tried_at, tried_by, details = row
+    txn_id, room_id, body, notice, thread, reply_to, tried_at, tried_by, details, *edit = row
     tried = None if tried_at is None else Attempt(tried_at, tried_by or "")
     room_id, notice = RoomId(room_id), bool(notice)
     plain = OutboundMessage(txn_id, room_id, body, notice, thread, reply_to, tried)
-    return with_details(plain, details)
+    kind, edits, target = edit
+    return replace(
+        with_details(plain, details), kind=OutboundKind(kind), edits=edits, target=target
+    )
+
+
+def decode_anchor(row: Row) -> Anchor:
+    """Decode a row of an anchor in the outbox."""
+    txn_id, event_id, state = row
+    return Anchor(txn_id, event_id, is_void=state == "refused")
 
 
 def decode_intent(row: Row) -> Intent | None:

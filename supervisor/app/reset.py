@@ -81,7 +81,10 @@ async def make_plan(settings: LocalSettings, *, set_aside: bool) -> Plan:
     with TemporaryDirectory() as folder:
         store = InlineStore(copy_database(settings.db_path, Path(folder)))
         try:
-            waiting, unsent = await store.waiting_counts(), await store.unsent_count()
+            waiting, unsent = (
+                await store.waiting_counts(),
+                sum((await store.unsent_counts()).values()),
+            )
             stored = read_rows(await store.rows(""))
         finally:
             store.close()

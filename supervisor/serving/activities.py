@@ -300,7 +300,7 @@ class BotActivities:
             self.services.tell_room(room_id, InboxWaiting())
         for owner in await self._queue_owners():
             self.services.tell_owner(owner, IntentsWaiting())
-        for room_id in await self.services.store.unsent_rooms():
+        for room_id in await self.services.store.unsent_counts():
             self.outbox.wake(room_id)
         self.services.upkeep.start()
 

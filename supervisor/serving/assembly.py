@@ -10,6 +10,7 @@ import anyio
 from actors import assembly
 from actors.bounds import Bounds
 from actors.gate import Gate
+from actors.governor import Governor
 from actors.messages import RoomChanged, room_address
 from actors.meter import Meter
 from actors.model import Instance, RoomId, UserId
@@ -76,6 +77,7 @@ def assemble(
     where: str = "",
     clock: Callable[[], float] = anyio.current_time,
     formatted: Formatter = plain_parts,
+    streams: bool = True,
     bounds: Bounds = Bounds(),
 ) -> Bot:
     """Build a bot over the ports.
@@ -118,6 +120,8 @@ def assemble(
         clock=clock,
         homeserver_slots=anyio.CapacityLimiter(bounds.homeserver_slots),
         formatted=formatted,
+        governor=Governor(bounds, lambda: outbox.is_busy),
+        streams=streams,
         bounds=bounds,
     )
     outbox.on_refusal = partial(_look_again, services)

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import final
 
-from actors.model import ChatSettings, RoomId, SharedFile
+from actors.model import ChatSettings, EventId, InboundMessage, RoomId, SharedFile
 from actors.platform import File
-from actors.room_contents import RoomContents
+from actors.room_contents import Edited, RoomContents
 from actors.said import SaidPage
 from supervisor.serving.refusals import Refusals
 
@@ -24,6 +24,14 @@ class ContentsLiveOnly:
     async def history(self, room_id: RoomId, token: str | None) -> SaidPage:
         """Read a page of what was said in a room."""
         return await self._watch(self._contents.history(room_id, token), room_id)
+
+    async def question(self, room_id: RoomId, event_id: EventId) -> InboundMessage | None:
+        """Read a person's message."""
+        return await self._watch(self._contents.question(room_id, event_id), room_id)
+
+    async def edited(self, room_id: RoomId, event_id: EventId) -> Edited:
+        """Read the newest edit of one of the bot's own messages."""
+        return await self._watch(self._contents.edited(room_id, event_id), room_id)
 
     async def settings_of(self, room_id: RoomId) -> ChatSettings:
         """Read a chat's settings."""

@@ -10,6 +10,7 @@ from actors.gate import Gate
 from actors.model import (
     EventId,
     Generation,
+    HomeserverTraits,
     Instance,
     Marker,
     OutboundMessage,
@@ -195,6 +196,14 @@ class LiveOnly:
     async def send(self, message: OutboundMessage) -> EventId:
         """Send a message."""
         return await self._watch(self._live.send(message), message.room_id)
+
+    async def traits(self) -> HomeserverTraits:
+        """Read what was found out about the homeserver."""
+        return await self._watch(self._homeserver.traits())
+
+    async def keep_traits(self, traits: HomeserverTraits) -> None:
+        """Write what was found out about the homeserver."""
+        await self._watch(self._live.keep_traits(traits))
 
     async def announce(self, instance: Instance) -> None:
         """Write this process's name into the account data."""

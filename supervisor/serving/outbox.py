@@ -80,6 +80,11 @@ class Outbox:
             self._pause_ended.set()
             self._pause_ended = anyio.Event()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a message is being sent, or waits for that, in any room."""
+        return bool(self._sending)
+
     def wake(self, room_id: RoomId) -> None:
         """Send the unsent messages of a room. Called after a commit to the outbox."""
         known = room_id in self._sending

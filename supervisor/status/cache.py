@@ -47,7 +47,8 @@ class CacheView:
 
     async def outbox_unsent(self) -> int | None:
         """The number of messages that wait to be sent; None if the read fails."""
-        return await _or_none(self.store.unsent_count)
+        counts = await _or_none(self.store.unsent_counts)
+        return None if counts is None else sum(counts.values())
 
     async def rows(self) -> Rows | None:
         """The owners and rooms of the last read, which may be old; None if that read failed."""

@@ -40,7 +40,7 @@ class Ending:
             return [f"the bot is {supervisor.state if supervisor else 'not running'}"]
         store = self._process.disk.store()
         left = [f"inbox of {room_id}" for room_id in await store.waiting_counts()]
-        left += [f"outbox of {room_id}" for room_id in await store.unsent_rooms()]
+        left += [f"outbox of {room_id}" for room_id in await store.unsent_counts()]
         left += [f"intents of {owner}" for owner in await store.intent_owners()]
         left += [
             f"{room_id} is {bot.services.states.of(room_id)}"

@@ -12,6 +12,7 @@ from actors.model import (
     MARKER_TYPE,
     EventId,
     Generation,
+    HomeserverTraits,
     Instance,
     Marker,
     OutboundMessage,
@@ -330,6 +331,20 @@ class SimulatedHomeserver:
             self.server.generations[self._me] = generation
 
         await self._read("keep_generation", keep)
+
+    async def traits(self) -> HomeserverTraits:
+        """What was found out about the server, from the account data."""
+        return await self._read(
+            "traits", lambda: self.server.traits.get(self._me, HomeserverTraits())
+        )
+
+    async def keep_traits(self, traits: HomeserverTraits) -> None:
+        """Write into the account data what was found out about the server."""
+
+        def keep() -> None:
+            self.server.traits[self._me] = traits
+
+        await self._read("keep_traits", keep)
 
     async def announce(self, instance: Instance) -> None:
         """Write the instance into the account data."""

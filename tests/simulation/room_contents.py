@@ -7,19 +7,22 @@ from actors.model import (
     DEFAULT_CHAT_SETTINGS,
     SETTINGS_TYPE,
     ChatSettings,
+    EventId,
+    InboundMessage,
     RoomId,
     SharedFile,
     UserId,
 )
 from actors.platform import File
+from actors.room_contents import Edited
 from actors.rules.file_types import type_of
 from actors.rules.setting_values import settings_content
-from actors.said import SaidPage
+from actors.said import Said, SaidPage
 from tests.simulation.connection import Connection
 from tests.simulation.events import StateEntry
-from tests.simulation.reading import read_settings
+from tests.simulation.reading import read_message, read_settings
 from tests.simulation.room import SimulatedRoom
-from tests.simulation.saying import read_history
+from tests.simulation.saying import read_history, read_said
 from tests.simulation.syncing import since_join
 
 SetState: TypeAlias = Callable[[str, RoomId, StateEntry], Awaitable[None]]
@@ -47,6 +50,27 @@ class SimulatedContents:
             return read_history(events, self._me, token)
 
         return await self._connection.read("history", read, room_id)
+
+    async def question(self, room_id: RoomId, event_id: EventId) -> InboundMessage | None:
+        def read() -> InboundMessage | None:
+            for event in self._joined(room_id).timeline:
+                if event.event_id == event_id and event.sender != self._me:
+                    return read_message(event)
+            return None
+
+        return await self._connection.read("question", read, room_id)
+
+    async def edited(self, room_id: RoomId, event_id: EventId) -> Edited:
+        def read() -> Edited:
+            edits = [
+                said
+                for said in read_said(self._joined(room_id).timeline, self._me)
+                if isinstance(said, Said) and said.edits == event_id
+            ]
+            newest = max(edits, key=lambda it: (it.sent_ts, it.event_id), default=None)
+            return Edited(newest, bundled=True)
+
+        return await self._connection.read("edited", read, room_id)
 
     async def settings_of(self, room_id: RoomId) -> ChatSettings:
         def read() -> ChatSettings:

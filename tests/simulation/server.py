@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 
 import anyio
 
-from actors.model import EventId, Generation, Instance, Invite, RoomId, UserId
+from actors.model import EventId, Generation, HomeserverTraits, Instance, Invite, RoomId, UserId
 from actors.port_errors import HomeserverRefused, PositionLost, RateLimited
 from tests.simulation.events import MALFORMED, Content, Event, StateEntry, WriteRequest
 from tests.simulation.limits import RateLimit
@@ -39,6 +39,7 @@ _ON_DISK: Final = (
     "events",
     "_rooms_of",
     "generations",
+    "traits",
     "announced",
     "transactions",
     "receipts",
@@ -104,6 +105,7 @@ class SimulatedServer:
         self.writes: list[WriteRequest] = []
         self.announced: list[tuple[UserId, Instance]] = []
         self.generations: dict[UserId, Generation] = {}
+        self.traits: dict[UserId, HomeserverTraits] = {}
         self.typing: dict[RoomId, set[UserId]] = {}
         self.receipts: dict[tuple[RoomId, UserId], EventId] = {}
         self.transactions: dict[tuple[str, RoomId, str], EventId] = {}

@@ -446,7 +446,7 @@ async def test_a_kill_at_any_instant_loses_no_answer_and_gives_none_twice(
         await quiet(30)
         assert world.alice.replies(home.chat) == ("You said: 0", "You said: 1", "You said: 2")
         assert await world.store.waiting_counts() == {}
-        assert await world.store.unsent_rooms() == ()
+        assert await world.store.unsent_counts() == {}
 
 
 async def test_a_stop_lets_the_answer_under_way_be_finished() -> None:

@@ -62,7 +62,7 @@ async def test_while_the_bot_is_down(comes_back: Callable[[World, RoomId], None]
     async with world.live():
         await quiet()
         assert await world.store.waiting_counts() == {}
-        assert await world.store.unsent_count() == 0
+        assert sum((await world.store.unsent_counts()).values()) == 0
         world.alice.say(home.chat, "and now")
         await quiet()
         assert world.alice.replies(home.chat)[-1] == "You said: and now"

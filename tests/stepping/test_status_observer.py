@@ -201,7 +201,7 @@ async def test_a_database_that_cannot_be_read_makes_numbers_unknown(
         async def fail(*_: object) -> None:
             raise StoreUnavailable("locked")
 
-        for method in ("waiting_counts", "unsent_count", "keys"):
+        for method in ("waiting_counts", "unsent_counts", "keys"):
             monkeypatch.setattr(InlineStore, method, fail)
         seen = await look(observer)
         assert (seen.inbox_waiting, seen.outbox_unsent, seen.owners_total) == (None, None, None)

@@ -252,13 +252,13 @@ async def test_an_outbox_that_could_not_be_read_for_a_moment_is_sent_all_the_sam
         home = await run.settle_in(world.alice)
         world.server.slow_s = 2.0
         world.alice.say(home.chat, "one")
-        while not await world.store.unsent_rooms():
+        while not await world.store.unsent_counts():
             await quiet(0.05)
         with locked(tmp_path / "cache.db"):
             await quiet(5)
         await quiet(120)
         assert world.alice.replies(home.chat) == ("You said: one",)
-        assert await world.store.unsent_rooms() == ()
+        assert await world.store.unsent_counts() == {}
         world.store.close()
 
 

@@ -38,7 +38,7 @@ def test_a_prefix_finds_just_the_keys_that_start_so(keys: set[str], prefix: str)
         (sql.waiting_query(ROOM, 10), "inbox_waiting"),
         (sql.WAITING_COUNTS, "inbox_waiting"),
         (sql.unsent_query(ROOM, 10), "outbox_unsent"),
-        (sql.UNSENT_ROOMS, "outbox_unsent"),
+        (sql.UNSENT_COUNTS, "outbox_unsent"),
         (sql.open_intents_query(ALICE), "intents_open"),
         (sql.INTENT_OWNERS, "intents_open"),
         (sql.rows_query("chat:"), "sqlite_autoindex_kv_1"),
