@@ -3,7 +3,7 @@
 The reply marks of the bot's own messages say all of it, so it is known without a database.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from actors.anchors import LiveAnchor
@@ -39,14 +39,6 @@ class Covered:
 def anchor_in(said: Said) -> LiveAnchor | None:
     """The anchor that one of the bot's own messages is: the answer was growing; None for others."""
     return _part_in(said) if said.mark is not None and said.mark.state is ReplyState.LIVE else None
-
-
-def anchors_in(own: Iterable[Said], answered: Collection[EventId]) -> Iterator[LiveAnchor]:
-    """The anchors among some own messages of answers that have not ended."""
-    for said in own:
-        anchor = anchor_in(said)
-        if anchor is not None and anchor.question not in answered:
-            yield anchor
 
 
 def unfinished(told: Told) -> dict[EventId, list[LiveAnchor]]:
@@ -98,7 +90,7 @@ def _part_in(said: Said) -> LiveAnchor | None:
         return None
     if mark.state is not ReplyState.LIVE and not mark.more:
         return None
-    return LiveAnchor(mark.to, mark.part, mark.txn, said.event_id)
+    return LiveAnchor(mark.to, mark.part, f"{mark.to}.{mark.part}", said.event_id)
 
 
 def _is_live(said: Said) -> bool:
