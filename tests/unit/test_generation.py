@@ -6,7 +6,15 @@ import pytest
 from actors.model import Generation, RoomId, RoomSnapshot, StoredGeneration, UserId
 from actors.ports import Hydration
 from actors.rules.generation import Doubt, agreed, doubt_about, prepared
-from actors.writes import SINCE_KNOWN, SINCE_LOST, SINCE_OWN, VOID_QUEUES, DeleteRow, OpenGap, VoidQueue
+from actors.writes import (
+    SINCE_KNOWN,
+    SINCE_LOST,
+    SINCE_OWN,
+    VOID_QUEUES,
+    DeleteRow,
+    OpenGap,
+    VoidQueue,
+)
 from adapter.matrix.evidence import generation_in
 from supervisor.serving.fresh_start import doubt_writes, loss_writes, sharpened
 
