@@ -23,6 +23,7 @@ from actors.services import Services
 from actors.writes import (
     FinishMessage,
     PutIntent,
+    RedactAnchors,
     RepeatFinal,
     SavePosition,
     VoidAnchor,
@@ -263,7 +264,7 @@ def _writes_for(delta: SyncDelta, filled: Sequence[_Filled]) -> list[Write]:
         writes += accepting(room.room_id, room.messages, room.answered, each.live)
     # A question that was redacted while it waits is not asked any more.
     for event_id in (event_id for room in delta.rooms for event_id in _redacted_in(room)):
-        writes += FinishMessage(event_id), VoidAnchor(event_id)
+        writes += FinishMessage(event_id), VoidAnchor(event_id), RedactAnchors(event_id)
     return writes
 
 
