@@ -15,7 +15,7 @@ from actors.anchors import LiveAnchor
 from actors.model import EventId, InboundMessage, OutboundKind, OutboundMessage, RoomId
 from actors.ports import RecentPage
 from actors.reading import note_given_up, worth_accepting
-from actors.room.asked import reply_message
+from actors.replies.values import reply_message
 from actors.room.commands import WORDS
 from actors.room.conversation import is_command
 from actors.rules.addressing import is_addressed

@@ -4,10 +4,11 @@ The reply marks of the bot's own messages say all of it, so it is known without 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from actors.anchors import LiveAnchor
 from actors.model import EventId, InboundMessage, ReplyState
+from actors.rules.reply_mark import live_anchor_of
 from actors.said import Said
 
 
@@ -38,7 +39,7 @@ class Covered:
 
 def anchor_in(said: Said) -> LiveAnchor | None:
     """The anchor that one of the bot's own messages is: the answer was growing; None for others."""
-    return _part_in(said) if said.mark is not None and said.mark.state is ReplyState.LIVE else None
+    return live_anchor_of(said.event_id, said.mark) if said.edits is None else None
 
 
 def unfinished(told: Told) -> dict[EventId, list[LiveAnchor]]:
@@ -84,13 +85,11 @@ def age(edit: Said) -> tuple[int, EventId]:
 
 
 def _part_in(said: Said) -> LiveAnchor | None:
-    """A message that begins one part of an answer that goes on, as an anchor."""
+    """The anchor, or the part of a whole answer that others follow, that a message is."""
     mark = said.mark
-    if said.edits is not None or mark is None or mark.to is None:
-        return None
-    if mark.state is not ReplyState.LIVE and not mark.more:
-        return None
-    return LiveAnchor(mark.to, mark.part, f"{mark.to}.{mark.part}", said.event_id)
+    if mark is not None and mark.more:
+        mark = replace(mark, state=ReplyState.LIVE)
+    return anchor_in(replace(said, mark=mark))
 
 
 def _is_live(said: Said) -> bool:

@@ -20,7 +20,7 @@ from actors.model import (
 )
 from actors.port_errors import HomeserverRefused
 from actors.ports import RecentPage
-from actors.rules.reply_mark import REPLY_TYPE
+from actors.rules.reply_mark import REPLY_TYPE, is_live
 from actors.said import Said
 from adapter.matrix.bodies import Acknowledged, Event, Page
 from adapter.matrix.connection import Connection, path_to
@@ -153,11 +153,14 @@ def transaction_id_of(event: Event) -> object:
 def said_in(
     room_id: RoomId, newest_first: list[Event], me: UserId
 ) -> tuple[InboundMessage | None, ...]:
-    """The messages among some events; None for each of the bot's own."""
+    """The messages among some events; None for each of the bot's own, unless an answer grows there.
+
+    A growing answer says nothing about the messages before it: they may still wait.
+    """
     said: list[InboundMessage | None] = []
     for event in newest_first:
         if event.sender == me and event.type == MESSAGE_TYPE:
-            said.append(None)
+            said += [] if is_live(event.content) else [None]
         else:
             said += inbound_messages(room_id, [event], me)
     return tuple(said)
