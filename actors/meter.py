@@ -41,7 +41,7 @@ class Meter(RuntimeMeter):
     tokens: Counter[str] = field(default_factory=Counter)
     """Tokens that replies took, see TOKEN_KINDS."""
     late_edits: int = 0
-    """Ends of answers that were sent again, because a live edit came after them."""
+    """Live edits that the homeserver handled only after the end of their answer."""
     beat_at: float = 0.0
     """When the serving loop last made progress, in anyio's time."""
 
