@@ -18,6 +18,7 @@ from tests.simulation.disk import Disk
 from tests.simulation.disturbances import Disturbances
 from tests.simulation.endings import Ending
 from tests.simulation.faults import Faults
+from tests.simulation.parts import formatter_for
 from tests.simulation.past import Past
 from tests.simulation.plans import plan_for
 from tests.simulation.platform import SimulatedPlatform
@@ -93,8 +94,10 @@ class Simulation:
         platform.on_asked = self.checkers.asked
         platform.on_violation = self.checkers.violated
         platform.room_of = self.checkers.room_of
+        platform.transcript = self.checkers.streaming.transcript
         self._process = Process(
             bounds=self.plan.bounds,
+            formatted=formatter_for(plan.part_chars),
             server=self._server,
             disk=disk,
             platform=platform,
@@ -168,7 +171,9 @@ class Simulation:
         """Start the bot again whenever it has died or stopped."""
         async with anyio.create_task_group() as tasks:
             while True:
-                life = self._process.new_life(self._disturbances.dies_at())
+                life = self._process.new_life(
+                    self._disturbances.dies_at(), self._disturbances.dies_streaming_at()
+                )
                 ended = anyio.Event()
                 tasks.start_soon(self._run, life, ended)
                 await life.ending.wait()
