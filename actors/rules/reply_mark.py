@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from actors.anchors import LiveAnchor
 from actors.model import EventId, OutboundKind, OutboundMessage, ReplyState, TokensUsed
 from actors.said import ReplyMark
 
@@ -82,6 +83,24 @@ def mark_in(content: Mapping[str, object]) -> ReplyMark | None:
     if not isinstance(part, int) or part < 0:
         return ReplyMark(txn)
     return ReplyMark(txn, EventId(question), int(part), state, more=_has_more(mark, said))
+
+
+def is_live(content: Mapping[str, object]) -> bool:
+    """Whether one of the bot's own messages shows an answer that still grows."""
+    mark = mark_in(content)
+    return mark is not None and mark.state is ReplyState.LIVE
+
+
+def live_anchor_of(event_id: EventId, mark: ReplyMark | None) -> LiveAnchor | None:
+    """The anchor that one of the bot's own messages is by its mark; None for any other message.
+
+    An edit is none, whatever its mark says: the mark must have the anchor's own transaction id.
+    """
+    if mark is None or mark.to is None or mark.state is not ReplyState.LIVE:
+        return None
+    if mark.txn != f"{mark.to}.{mark.part}":
+        return None
+    return LiveAnchor(mark.to, mark.part, mark.txn, event_id)
 
 
 def question_answered_by(content: Mapping[str, object]) -> EventId | None:
