@@ -67,7 +67,7 @@ class Disturbances:
         self._process.disk.fails = plan.database_fails
         self._platform.rates = dict(plan.platform_rates)
         self._platform.slow_s = plan.platform_slow_s
-        self._platform.long_answers = plan.long_answers
+        self._platform.long_answers, self._platform.bit_s = plan.long_answers, plan.bit_s
         self._server.bundles = plan.bundles
 
     def dies_at(self) -> int | None:

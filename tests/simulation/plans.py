@@ -42,7 +42,11 @@ class Plan:
     inbox_room_limit: int
     gap_page: int
     long_answers: float
-    """The probability that an answer of the platform has many parts."""
+    """The probability that an answer of the platform is long, and comes bit by bit."""
+    bit_s: float
+    """The longest pause after each bit of a long answer."""
+    waits: int
+    """The number of times that people only wait, after everything that they do."""
     part_chars: int | None
     """The most characters of a part of an answer; None for the product's."""
     edits: int
@@ -90,6 +94,8 @@ def plan_for(rng: Random) -> Plan:
         inbox_room_limit=rng.choice((Bounds().inbox_room_limit, 1, 3)),
         gap_page=rng.choice((Bounds().gap_page, 1, 2)),
         long_answers=rng.choice((0.0, 0.3, 0.9)),
+        bit_s=rng.choice((0.3, 1.0, 4.0)),
+        waits=rng.choice((0, 5, 20)),
         part_chars=rng.choice((None, None, 300, 700)),
         edits=rng.choice((Bounds().edits, Bounds().edits, 3)),
         dies_streaming=rng.choice((None, None, 3, 10, 40)),

@@ -82,7 +82,8 @@ OUTAGES: Final[dict[Outage, Callable[[], Exception]]] = {
 class SimulatedPlatform:
     """A platform that outlives the bot's process.
 
-    `rates` are the probabilities of faults; `slow_s` is the longest delay of a part of an answer.
+    `rates` are the probabilities of faults; `slow_s` is the longest delay before an answer, and
+    after its first words.
     `on_asked` receives every call, and `on_violation` what the port forbids the bot.
     """
 
@@ -95,7 +96,9 @@ class SimulatedPlatform:
         self.room_of: Callable[[EventId], object] = lambda key: key
         self.transcript = Transcript()
         self.long_answers = 0.0
-        """The probability that an answer has many parts."""
+        """The probability that an answer is long, and comes bit by bit."""
+        self.bit_s = 0.0
+        """The longest pause after each bit of a long answer. It is no fault, and stays."""
         self._in_work: set[tuple[Gate, object]] = set()
         self._rng = rng
 
@@ -149,7 +152,7 @@ class SimulatedPlatform:
             told.text += said
             told.is_whole = number == len(texts) - 1
             yield Text(said)
-            await self._pause()
+            await (self._pause() if number == 0 else self._wait_a_bit())
         yield Usage(10, 5)
         yield Done(Reason.LENGTH if fault is PlatformFault.TRUNCATE else Reason.STOP)
         if fault is PlatformFault.GO_ON:
@@ -182,6 +185,10 @@ class SimulatedPlatform:
     async def _pause(self) -> None:
         if self.slow_s:
             await anyio.sleep(self._rng.uniform(0, self.slow_s))
+
+    async def _wait_a_bit(self) -> None:
+        if self.bit_s:
+            await anyio.sleep(self._rng.uniform(0, self.bit_s))
 
     def _drawn(self) -> PlatformFault | None:
         draw = self._rng.random()

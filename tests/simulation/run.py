@@ -34,6 +34,8 @@ END_WITHIN_S: Final = 60.0
 LOOK_EVERY_S: Final = 5.0
 CALM_FOR_S: Final = Bounds().undecided_for_s + LOOK_EVERY_S
 """The bot is at rest after so long without work: it checks undecided rooms again by itself."""
+WAIT_S: Final = 15.0
+"""The mean time for which people wait between two disturbances."""
 AWAY_S: Final = 20.0
 """The longest time between the end of a process and the start of the next one."""
 
@@ -138,6 +140,9 @@ class Simulation:
         for _ in range(self.plan.acts):
             await anyio.sleep(self._rng.expovariate(1 / self.plan.gap_s))
             self._cast.act()
+            self._disturbances.change()
+        for _ in range(self.plan.waits):
+            await anyio.sleep(self._rng.expovariate(1 / WAIT_S))
             self._disturbances.change()
         self._disturbances.end()
         await self._rest("the disturbances")
