@@ -40,6 +40,8 @@ class Meter(RuntimeMeter):
     """How long the platform took for a whole reply."""
     tokens: Counter[str] = field(default_factory=Counter)
     """Tokens that replies took, see TOKEN_KINDS."""
+    late_edits: int = 0
+    """Ends of answers that were sent again, because a live edit came after them."""
     beat_at: float = 0.0
     """When the serving loop last made progress, in anyio's time."""
 
