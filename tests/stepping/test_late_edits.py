@@ -22,12 +22,12 @@ async def test_the_end_that_a_late_edit_covers_is_sent_again_once() -> None:
     async with world.live(platform=storyteller()) as run:
         question = world.alice.say(home.chat, "story")
         await quiet(60)
-        assert run.bot.activities.meter.late_edits == 0
+        assert run.bot.activities.meter.finals_repeated == 0
         for _ in range(2):
             cover(world, home.chat, boot="boot-2")
             assert states(world, home.chat)[-1] == (question, "live")
             await quiet(5)
-        assert run.bot.activities.meter.late_edits == 2
+        assert run.bot.activities.meter.finals_repeated == 2
         assert txns(world, home.chat).count("0.final.2") == 1
     assert world.alice.replies(home.chat)[:-1] == ("You said: first",)
 
@@ -53,6 +53,6 @@ async def test_the_end_of_an_answer_is_sent_once_after_a_kill(seconds: float) ->
     await cut_off(world, home, seconds)
     async with world.live(platform=storyteller()) as run:
         await quiet(60)
-        assert run.bot.activities.meter.late_edits == 0
+        assert run.bot.activities.meter.finals_repeated == 0
     assert world.alice.replies(home.chat) == ("You said: first", whole(20))
     assert [txn for txn in txns(world, home.chat) if "final" in txn] == ["0.final"]
