@@ -175,6 +175,24 @@ async def test_a_cut_off_answer_is_finished_however_old_its_question_is() -> Non
     assert states(world, home.chat)[-1] == (question, "done")
 
 
+async def test_the_question_of_a_cut_off_answer_may_be_far_back() -> None:
+    world = World()
+    world.bounds = replace(world.bounds, unanswered_pages=2)
+    home = await home_of_alice(world)
+    world.alice.invite(home.chat, world.bob.user_id)
+    world.bob.join(home.chat)
+    async with world.live(platform=storyteller()):
+        question = world.alice.say(home.chat, "story")
+        for number in range(20):
+            world.bob.say(home.chat, f"to alice {number}")
+        await quiet(8)
+    world.lose_store()
+    async with world.live(platform=storyteller()):
+        await quiet(60)
+    assert world.alice.replies(home.chat)[-1] == whole(20)
+    assert states(world, home.chat)[1:] == [(question, "done")]
+
+
 async def test_questions_of_the_last_hour_are_answered_in_order() -> None:
     world = World()
     home = await home_of_alice(world)
@@ -316,7 +334,7 @@ async def test_a_first_start_and_a_start_with_all_files_read_no_room_again() -> 
             home = await run.settle_in(world.alice)
             world.alice.say(home.chat, "hello")
             await quiet()
-    assert set(world.alice.replies(home.chat)) == {"You said: hello"}
+        assert set(world.alice.replies(home.chat)) == {"You said: hello"}
 
 
 async def test_a_new_question_does_not_wait_for_what_was_missed_elsewhere() -> None:
