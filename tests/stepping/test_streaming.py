@@ -275,7 +275,7 @@ async def test_an_edit_without_an_answer_is_repeated_before_a_newer_one() -> Non
 
 async def test_each_part_grows_in_a_message_of_its_own() -> None:
     world, platform = free(), ScriptedPlatform()
-    whole = story(1200)
+    whole = story(1300)
     platform.script["go"] = telling(whole, chars_per_s=1000)
     async with world.live(platform=platform) as run:
         home = await run.settle_in(world.alice)
