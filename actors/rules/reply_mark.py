@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from actors.anchors import LiveAnchor
 from actors.model import EventId, OutboundKind, OutboundMessage, ReplyState, TokensUsed
 from actors.said import ReplyMark
 
@@ -22,10 +23,14 @@ _EARLIER_PART_CHARS: Final = 10_000
 GROWING: Final = (OutboundKind.ANCHOR, OutboundKind.LIVE)
 """The kinds of messages that show an answer while it grows."""
 
-_STATES: Final = {"done": ReplyState.DONE, "dead": ReplyState.FAILED}
+_STATES: Final = {
+    "done": ReplyState.DONE,
+    "dead": ReplyState.FAILED,
+    "unanswered": ReplyState.FAILED,
+}
 """The last part of a transaction id that is not the number of a part, and what it stands for."""
 _TXN: Final = re.compile(
-    r"(?:new\.)?(?P<question>\$.+?)\.(?:(?P<word>done|dead)"
+    r"(?:new\.)?(?P<question>\$.+?)\.(?:(?P<word>done|dead|unanswered)"
     r"|(?P<part>[0-9]+)(?:~[^.~]+\.[0-9]+|\.final(?:\.2)?)?)"
 )
 """The transaction ids of answers."""
@@ -45,7 +50,8 @@ def reply_mark(message: OutboundMessage) -> dict[str, object]:
     Transaction ids of answers are made of the question's event id. `$event.0` is its first part:
     a message, or an anchor. `$event.0~boot.3` is a live edit of that, `$event.0.final` its final,
     and `$event.0.final.2` the repeated final. `$event.dead` is a message that is given up,
-    `new.$event.done` a finished command. Only the mark of a part that others follow has `more`.
+    `$event.unanswered` asks about one after a loss, and `new.$event.done` is a finished command.
+    Only the mark of a part that others follow has `more`.
     """
     mark: dict[str, object] = {"txn": message.txn_id}
     named = _named_by(message.txn_id)
@@ -82,6 +88,24 @@ def mark_in(content: Mapping[str, object]) -> ReplyMark | None:
     if not isinstance(part, int) or part < 0:
         return ReplyMark(txn)
     return ReplyMark(txn, EventId(question), int(part), state, more=_has_more(mark, said))
+
+
+def is_live(content: Mapping[str, object]) -> bool:
+    """Whether one of the bot's own messages shows an answer that still grows."""
+    mark = mark_in(content)
+    return mark is not None and mark.state is ReplyState.LIVE
+
+
+def live_anchor_of(event_id: EventId, mark: ReplyMark | None) -> LiveAnchor | None:
+    """The anchor that one of the bot's own messages is by its mark; None for any other message.
+
+    An edit is none, whatever its mark says: the mark must have the anchor's own transaction id.
+    """
+    if mark is None or mark.to is None or mark.state is not ReplyState.LIVE:
+        return None
+    if mark.txn != f"{mark.to}.{mark.part}":
+        return None
+    return LiveAnchor(mark.to, mark.part, mark.txn, event_id)
 
 
 def question_answered_by(content: Mapping[str, object]) -> EventId | None:

@@ -17,15 +17,17 @@ from actors.platform import File
 from actors.port_errors import HomeserverRefused
 from actors.room_contents import Edited
 from actors.rules.setting_values import settings_content
-from actors.said import SaidPage
-from adapter.matrix.bodies import Event, HistoryPage
-from adapter.matrix.connection import Connection, path_to
-from adapter.matrix.events import changes_own_membership, decoded_events
+from actors.rules.timeline import age_of
+from actors.said import Said, SaidPage
+from adapter.matrix.bodies import Event, HistoryPage, Page
+from adapter.matrix.connection import NEWER_PREFIX, Connection, path_to
+from adapter.matrix.contents import EDIT_RELATION
+from adapter.matrix.events import bundled_edit, changes_own_membership, decoded_events
 from adapter.matrix.hydrate import history_filter
 from adapter.matrix.media import Media
 from adapter.matrix.rooms import RoomReader
 from adapter.matrix.saying import names_in, said_in
-from adapter.matrix.timeline import inbound_messages
+from adapter.matrix.timeline import MESSAGE_TYPE, inbound_messages
 from adapter.matrix.writing import Writer
 
 _PAGE_SIZE: Final = 100
@@ -71,9 +73,29 @@ class RoomContents:
         return next(iter(inbound_messages(room_id, [event], self._me)), None)
 
     async def edited(self, room_id: RoomId, event_id: EventId) -> Edited:
-        """The newest edit of one of the bot's own messages."""
-        await self._event(room_id, event_id)
-        return Edited(None, bundled=True)
+        """The newest edit of one of the bot's own messages.
+
+        If the homeserver does not bundle edits, only its newest hundred relations are read.
+        """
+        event = await self._event(room_id, event_id)
+        if not event.content:
+            return Edited(None, bundled=True)
+        bundled = bundled_edit(event)
+        if bundled is not None and (edit := self._newest_of([bundled], event_id)) is not None:
+            return Edited(edit, bundled=True)
+        path = path_to(
+            *("rooms", room_id, "relations", event_id, EDIT_RELATION, MESSAGE_TYPE),
+            prefix=NEWER_PREFIX,
+            limit=_PAGE_SIZE,
+        )
+        page = await self._http.request("GET", path, Page)
+        edit = self._newest_of(decoded_events(page.chunk or ())[0], event_id)
+        return Edited(edit, bundled=edit is None)
+
+    def _newest_of(self, edits: list[Event], event_id: EventId) -> Said | None:
+        said = (it for it in said_in(edits, self._me) if isinstance(it, Said))
+        own = (it for it in said if it.sender == self._me and it.edits == event_id)
+        return max(own, key=age_of, default=None)
 
     async def _event(self, room_id: RoomId, event_id: EventId) -> Event:
         return await self._http.request("GET", path_to("rooms", room_id, "event", event_id), Event)

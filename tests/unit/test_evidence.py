@@ -1,9 +1,12 @@
 """What the bot's messages say about themselves, and how it finds its own again."""
 
+import json
 from dataclasses import replace
 
+import msgspec
 import pytest
 
+from actors.anchors import LiveAnchor
 from actors.model import (
     EventId,
     OutboundKind,
@@ -16,6 +19,7 @@ from actors.model import (
 from actors.rules.reply_mark import (
     REPLY_TYPE,
     forgets,
+    live_anchor_of,
     mark_in,
     question_answered_by,
     reply_mark,
@@ -24,7 +28,7 @@ from actors.rules.reply_mark import (
 from actors.said import ReplyMark
 from adapter.matrix.bodies import Event, Unsigned
 from adapter.matrix.contents import message_content
-from adapter.matrix.events import answered_in
+from adapter.matrix.events import answered_in, bundled_edit, live_in
 from adapter.matrix.evidence import said_in, transaction_id_of
 
 ME, ALICE = UserId("@bot:x"), UserId("@alice:x")
@@ -209,3 +213,84 @@ def test_the_bots_own_messages_are_told_apart_from_others() -> None:
     events = [said(ALICE, "newer"), renamed, said(ME, "ours"), joined, said(ALICE, "older")]
     bodies = [it and it.body for it in said_in(RoomId("!r"), events, ME)]
     assert bodies == ["newer", None, "older"]
+
+
+ROOM, QUESTION, ANCHOR = RoomId("!r"), EventId("$q"), EventId("$anchor")
+LIVE_ANCHOR = LiveAnchor(QUESTION, 1, "$q.1", ANCHOR)
+
+
+def anchor(bundled: object = None, **changes: object) -> Event:
+    """An own anchor of a second part, as a homeserver shows it with an edit."""
+    content = message_content(OutboundMessage("$q.1", ROOM, "half", kind=OutboundKind.ANCHOR))
+    relations = {} if bundled is None else {"m.replace": bundled}
+    unsigned = Unsigned(relations=msgspec.Raw(json.dumps(relations).encode()))
+    event = Event("m.room.message", ME, content, event_id=ANCHOR, unsigned=unsigned)
+    return msgspec.structs.replace(event, **changes)
+
+
+def edit(kind: OutboundKind, sender: UserId = ME) -> dict[str, object]:
+    """An own edit of the anchor as a whole event."""
+    txn_id = "$q.1.final" if kind is OutboundKind.FINAL else "$q.1~boot.1"
+    content = message_content(OutboundMessage(txn_id, ROOM, "more", kind=kind, target=ANCHOR))
+    found = {"type": "m.room.message", "sender": sender, "event_id": "$edit"}
+    return {**found, "content": content, "origin_server_ts": 5}
+
+
+@pytest.mark.parametrize(
+    "bundled", [None, edit(OutboundKind.LIVE), edit(OutboundKind.FINAL, ALICE)]
+)
+def test_an_anchor_is_live_until_the_bot_itself_ends_it(bundled: object) -> None:
+    assert live_in([anchor(bundled)], ME) == (LIVE_ANCHOR,)
+    assert answered_in([anchor(bundled)], ME) == frozenset()
+    assert live_in([anchor(edit(OutboundKind.FINAL))], ME) == ()
+    assert answered_in([anchor(edit(OutboundKind.FINAL))], ME) == {QUESTION}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sender": ALICE},
+        {"type": "m.sticker"},
+        {"state_key": ""},
+        {"event_id": ""},
+        {"content": {}},
+        {"content": message_content(OutboundMessage("$q.1", ROOM, "whole"))},
+        {"content": edit(OutboundKind.LIVE)["content"]},
+    ],
+)
+def test_any_other_event_is_no_anchor(changes: dict[str, object]) -> None:
+    assert live_in([anchor(**changes)], ME) == ()
+
+
+@pytest.mark.parametrize(
+    "bundled", [5, "text", [], {"event_id": "$edit", "origin_server_ts": 5, "sender": ME}]
+)
+def test_an_odd_bundled_edit_counts_as_absent(bundled: object) -> None:
+    assert bundled_edit(anchor(bundled)) is None
+    assert live_in([anchor(bundled)], ME) == (LIVE_ANCHOR,)
+    whole = Unsigned(relations=msgspec.Raw(json.dumps(bundled).encode()))
+    assert bundled_edit(anchor(unsigned=whole)) is None
+    assert bundled_edit(anchor(unsigned=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("mark", "is_anchor"),
+    [
+        (ReplyMark("$q.1", QUESTION, 1, ReplyState.LIVE), True),
+        (ReplyMark("$q.1~boot.3", QUESTION, 1, ReplyState.LIVE), False),
+        (ReplyMark("$q.1", QUESTION, 1, ReplyState.DONE), False),
+        (ReplyMark("$q.1", QUESTION, 0, ReplyState.LIVE), False),
+        (ReplyMark("$q.1"), False),
+        (None, False),
+    ],
+)
+def test_an_anchor_has_the_mark_of_a_live_part(mark: ReplyMark | None, *, is_anchor: bool) -> None:
+    assert live_anchor_of(ANCHOR, mark) == (LIVE_ANCHOR if is_anchor else None)
+
+
+def test_a_growing_answer_is_not_among_the_messages_of_a_page() -> None:
+    growing = Event("m.room.message", ME, edit(OutboundKind.LIVE)["content"])  # type: ignore[arg-type]
+    ended = Event("m.room.message", ME, edit(OutboundKind.FINAL)["content"])  # type: ignore[arg-type]
+    events = [growing, anchor(), said(ALICE, "a question"), ended]
+    bodies = [it and it.body for it in said_in(ROOM, events, ME)]
+    assert bodies == ["a question", None]

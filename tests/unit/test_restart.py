@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from actors.runtime.restart import Backoff, CorrelationBreaker, CrashWindow, Failures
+from actors.runtime.restart import WELL, Backoff, CorrelationBreaker, CrashWindow, Failures, Streak
 
 
 class Highest(Random):
@@ -63,6 +63,17 @@ def test_every_wait_lies_between_the_floor_and_the_cap_or_what_was_asked_for(
     assert max(1.0, retry_after_s) <= delay_s <= max(60.0, retry_after_s)
 
 
+def test_a_success_ends_a_streak_of_failures_only_after_a_while() -> None:
+    assert WELL.succeeded(1.0) is WELL
+    failing = WELL.failed(1.0, 60.0).failed(2.0, 60.0)
+    assert (failing.failures, failing.was_well(99.0, 60.0)) == (2, False)
+    better = failing.succeeded(10.0)
+    assert better.succeeded(20.0) is better
+    assert (better.was_well(69.9, 60.0), better.was_well(70.0, 60.0)) == (False, True)
+    assert better.failed(69.9, 60.0) == Streak(3)
+    assert better.failed(70.0, 60.0) == Streak(1)
+
+
 def test_the_third_crash_within_a_minute_is_too_many() -> None:
     window = CrashWindow()
     crashes: tuple[float, ...] = ()
@@ -101,3 +112,11 @@ def test_failures_longer_than_half_a_minute_ago_do_not_count() -> None:
     failures = [(0.0, "!a"), *((10.0, f"!{room}") for room in range(3))]
     assert shares([*failures, (30.0, "!b")], 5)
     assert not shares([*failures, (30.1, "!b")], 5)
+
+
+def test_a_subject_fails_from_a_failure_to_the_next_success() -> None:
+    failed = WELL.failed(0, 60)
+    assert not WELL.is_failing
+    assert failed.is_failing
+    assert not failed.succeeded(1).is_failing
+    assert failed.succeeded(1).failed(2, 60).is_failing
