@@ -236,7 +236,6 @@ class Showing:
             try:
                 return await self._tools.homeserver.send(message)
             except RateLimited as limit:
-                self._tools.governor.limited()
                 if not failures:
                     return None
                 await anyio.sleep(limit.retry_after_s)

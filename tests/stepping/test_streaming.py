@@ -187,10 +187,11 @@ async def test_the_first_edit_finds_out_if_the_homeserver_deduplicates(
 
 async def test_nothing_is_streamed_by_a_homeserver_that_does_not_bundle() -> None:
     world, platform = free(), ScriptedPlatform()
-    world.server.traits[BOT] = HomeserverTraits(deduplicates=True, bundles=False)
+    world.server.bundles = False
     platform.script["go"] = telling(story(25))
     async with world.live(platform=platform) as run:
         home = await run.settle_in(world.alice)
+        await run.bot.services.traits.note(bundles=False)
         question = world.alice.say(home.chat, "go")
         await quiet(100)
         assert [step.txn for step in steps(world, home.chat, question)] == ["0"]
