@@ -104,6 +104,8 @@ class Ending:
             return False
         if event.content is MALFORMED or not _expects_an_answer(event):
             return False
+        if event.origin_server_ts / 1000 < self._checkers.unknown_before:
+            return False
         room = self._server.rooms[event.room_id]
         since = self._served_since(room)
         return since is not None and event.position > max(since, self._checkers.excused_until)

@@ -8,7 +8,7 @@ import anyio
 
 from actors.bounds import Bounds
 from actors.model import EventId, OutboundKind, OutboundMessage
-from actors.port_errors import HomeserverRefused, RateLimited
+from actors.port_errors import HomeserverRefused, RateLimited, RefusedForNow, SessionRevoked
 from adapter.sqlite.statements import Statement
 from tests.simulation.streaming import named_by
 
@@ -52,7 +52,7 @@ class Settling:
         self._unclear[named.question] = message.txn_id, since
         try:
             yield
-        except (HomeserverRefused, RateLimited):
+        except (HomeserverRefused, RateLimited, RefusedForNow, SessionRevoked):
             self._unclear.pop(named.question, None)
             raise
         self._unclear.pop(named.question, None)
