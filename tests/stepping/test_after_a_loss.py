@@ -555,3 +555,45 @@ async def test_a_notice_of_an_outage_does_not_hide_questions_from_an_old_copy() 
     async with world.live():
         await quiet(60)
     assert world.alice.replies(home.chat)[2:] == ("You said: waits",)
+
+
+@pytest.mark.parametrize("count", [0, 30], ids=["in one sync", "with a gap"])
+async def test_an_answer_that_a_copy_of_the_same_generation_does_not_know_is_finished(
+    count: int,
+) -> None:
+    """A loss of power takes back the newest commits: the question waits, its anchor is unknown."""
+    world = World()
+    home = await home_of_alice(world)
+    world.alice.invite(home.chat, world.bob.user_id)
+    world.bob.join(home.chat)
+    async with world.live(platform=storyteller()):
+        await quiet(70)
+        question = world.alice.say(home.chat, "story")
+        await quiet(0.5)
+        copy = world.copy_of_store()
+        for number in range(count):
+            world.bob.say(home.chat, f"to alice {number}")
+        await quiet(8)
+        for number in range(count):
+            world.bob.say(home.chat, f"to alice {number}")
+    assert states(world, home.chat)[-1] == (question, "live")
+    assert await copy.position() is not None
+    world.store = copy
+    async with world.live(platform=storyteller()):
+        await quiet(60)
+    assert [text for _, text in world.alice.messages(home.chat)].count(whole(20)) == 1
+    assert states(world, home.chat)[1:] == [(question, "done")]
+
+
+async def test_an_answer_whose_message_was_taken_away_is_sent_anew() -> None:
+    world = World()
+    home = await home_of_alice(world)
+    async with world.live(platform=storyteller()):
+        question = world.alice.say(home.chat, "story")
+        await quiet(8)
+        (anchor,) = await world.store.anchors(question)
+        assert anchor.event_id is not None
+        world.server.take_down(home.chat, anchor.event_id)
+        await quiet(60)
+    assert world.alice.replies(home.chat) == ("You said: first", whole(20))
+    assert states(world, home.chat)[-1] == (question, "done")
