@@ -105,7 +105,6 @@ class Checkers:
         self._why: Trigger | None = None
         """The trigger that led to the current state of the lifecycle."""
         self._busy: set[Address] = set()
-        self._loss_expected = False
         self._said: dict[str, EventId] = {}
         self._positions: dict[EventId, int] = {}
         self._chat_ids: dict[tuple[str, str], RoomId] = {}
@@ -117,8 +116,7 @@ class Checkers:
         """Returns whether the messages of a room count towards the limit of all rooms."""
         self._syncs_while_full = 0
         self._expected: dict[RoomId, ChatId] = {}
-        self._credentials_refused = False
-        self._may_read = False
+        self._loss_expected = self._credentials_refused = self._may_read = False
         """After a change to `live`, the bot may sync once, however many messages wait."""
         self._logins: deque[float] = deque()
         self._next_index: dict[str, int] = {}
