@@ -64,13 +64,17 @@ class Gap:
     """If the bot came back to the room: the position of that."""
     answered: frozenset[EventId] = frozenset()
     live: tuple[LiveAnchor, ...] = ()
-    """The anchors among the bot's own messages in the same timeline."""
+    """The anchors among the bot's own messages in the same timeline, oldest first.
+
+    Those whose end is known are left out, unless the homeserver does not bundle edits.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class RecentPage:
     """A part of a room's timeline, newest first. None stands for a message of the bot's own.
 
+    A message that shows a growing answer is left out.
     `earlier` is the token of the page before; None at the bot's join. `answered` and `live` are
     those of Gap.
     """

@@ -10,9 +10,10 @@ from actors.said import Said, SaidPage
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """One of the bot's own messages: its newest edit, and whether it came with the message.
+    """One of the bot's own messages: its newest edit by the bot, and whether it came with it.
 
-    Homeservers that bundle edits send the newest one with each message.
+    Homeservers that bundle edits send the newest one with each message. `bundled` is False only if
+    there is an edit that did not come with its message.
     """
 
     newest: Said | None

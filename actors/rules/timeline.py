@@ -181,7 +181,7 @@ class Timeline:
             self.size_bytes += _ID_BYTES
         key = original, edit.sender
         kept = self._edits.get(key)
-        if kept is None or _age(kept) < _age(edit):
+        if kept is None or age_of(kept) < age_of(edit):
             self._edits[key] = edit
             self.size_bytes += _size(edit) - (0 if kept is None else _size(kept))
 
@@ -213,7 +213,7 @@ class Timeline:
             self.size_bytes -= _size(queued)
 
 
-def _age(edit: Said) -> tuple[int, EventId]:
+def age_of(edit: Said) -> tuple[int, EventId]:
     """Orders the edits of a message, the newest last: homeservers order them in the same way."""
     return edit.sent_ts, edit.event_id
 

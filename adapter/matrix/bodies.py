@@ -238,6 +238,7 @@ class Unsigned(msgspec.Struct):
     prev_content: msgspec.Raw = _EMPTY
     redacted_because: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     transaction_id: str | None = None
+    relations: msgspec.Raw = msgspec.field(default=_EMPTY, name="m.relations")
 
 
 class Event(msgspec.Struct):
@@ -254,3 +255,13 @@ class Event(msgspec.Struct):
     origin_server_ts: Milliseconds = 0
     redacts: str | None = None
     unsigned: Unsigned | None = None
+
+
+class Relations(msgspec.Struct):
+    """What a homeserver sends along with an event about others that relate to it.
+
+    `newest_edit` is the whole event. Homeservers of earlier versions send only a part of it, which
+    is left out.
+    """
+
+    newest_edit: Event | None = msgspec.field(default=None, name="m.replace")

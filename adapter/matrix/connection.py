@@ -33,6 +33,8 @@ from adapter.matrix.lenient import UNDECODABLE, Decoder, Malformed
 from adapter.proxy import Proxy
 
 _PREFIX: Final = "/_matrix/client/v3/"
+NEWER_PREFIX: Final = "/_matrix/client/v1/"
+"""The prefix of the endpoints that came with later versions of the specification."""
 _LONG_POLL: Final = f"{_PREFIX}sync"
 """Requests to this path last until there is news, so their duration is not measured."""
 WHOAMI: Final = f"{_PREFIX}account/whoami"
@@ -299,7 +301,7 @@ def redirected_to(url: str, path: str) -> str:
     return before if found else str(URL(url).origin())
 
 
-def path_to(*parts: str, **query: str | int) -> str:
+def path_to(*parts: str, prefix: str = _PREFIX, **query: str | int) -> str:
     """The path of an endpoint, with each part percent-encoded."""
-    path = _PREFIX + "/".join(quote(part, safe="") for part in parts)
-    return f"{path}?{urlencode(query)}" if query else path
+    path = "/".join(quote(part, safe="") for part in parts)
+    return f"{prefix}{path}?{urlencode(query)}" if query else f"{prefix}{path}"

@@ -20,10 +20,10 @@ from actors.model import (
 )
 from actors.port_errors import HomeserverRefused
 from actors.ports import RecentPage
-from actors.rules.reply_mark import REPLY_TYPE
+from actors.rules.reply_mark import REPLY_TYPE, is_live
 from adapter.matrix.bodies import Acknowledged, Event, Page
 from adapter.matrix.connection import Connection, path_to
-from adapter.matrix.events import answered_in, changes_own_membership, decoded_events
+from adapter.matrix.events import answered_in, changes_own_membership, decoded_events, live_in
 from adapter.matrix.hydrate import messages_filter
 from adapter.matrix.lenient import UNDECODABLE
 from adapter.matrix.timeline import MESSAGE_TYPE, inbound_messages
@@ -112,6 +112,7 @@ class Evidence:
             said_in(room_id, since_join, self._me),
             None if ends else page.earlier,
             answered_in(since_join, self._me),
+            tuple(reversed(live_in(since_join, self._me))),
         )
 
     async def _page(self, room_id: RoomId, query: Mapping[str, str]) -> Page:
@@ -150,11 +151,14 @@ def transaction_id_of(event: Event) -> object:
 def said_in(
     room_id: RoomId, newest_first: list[Event], me: UserId
 ) -> tuple[InboundMessage | None, ...]:
-    """The messages among some events; None for each of the bot's own."""
+    """The messages among some events; None for each of the bot's own, unless an answer grows there.
+
+    A growing answer says nothing about the messages before it: they may still wait.
+    """
     said: list[InboundMessage | None] = []
     for event in newest_first:
         if event.sender == me and event.type == MESSAGE_TYPE:
-            said.append(None)
+            said += [] if is_live(event.content) else [None]
         else:
             said += inbound_messages(room_id, [event], me)
     return tuple(said)

@@ -1,7 +1,9 @@
 """Reads the messages of a gap, page by page."""
 
+from dataclasses import replace
 from typing import Final
 
+from actors.anchors import LiveAnchor
 from actors.model import EventId, InboundMessage, RoomId, UserId
 from actors.ports import Gap
 from adapter.matrix.bodies import Page
@@ -29,25 +31,32 @@ class GapReader:
         Reading continues past the bot's own join to find out whether the bot left before it.
         """
         newest_first: list[InboundMessage] = []
+        live: list[LiveAnchor] = []
         size, begins = min(limit, _PAGE_SIZE), None
-        departed = False
+        gap = Gap(start=token)
         answered: frozenset[EventId] = frozenset()
         for _ in range(limit // size + _EXTRA_PAGES):
             page = await self._page(room_id, token, stop_at, size)
             found = self._messages_of(room_id, page)
-            newest_first += found.messages if begins is None else ()
+            if begins is None:
+                newest_first += found.messages
+                live += found.live
             answered |= found.answered
             if found.joined and begins is None:
                 begins = await self._join_in(room_id, page, token, stop_at)
-            departed, is_last = found.departed, page.earlier in {None, token}
-            if departed or is_last:
-                came_back = begins if departed else None
-                return Gap(_oldest_first(newest_first), departed, None, came_back, answered)
+            if found.departed or page.earlier in {None, token}:
+                gap = Gap(rejoined=found.departed, begins=begins if found.departed else None)
+                break
             token = page.earlier or token
+            gap = Gap(start=token if begins is None else None)
             if begins is None and len(newest_first) + size > limit:
-                return Gap(_oldest_first(newest_first), start=token, answered=answered)
-        start = token if begins is None else None
-        return Gap(_oldest_first(newest_first), start=start, answered=answered)
+                break
+        return replace(
+            gap,
+            messages=tuple(reversed(newest_first)),
+            answered=answered,
+            live=tuple(reversed(live)),
+        )
 
     def _messages_of(self, room_id: RoomId, page: Page) -> PastMessages:
         malformed = Malformed()
@@ -66,7 +75,3 @@ class GapReader:
         query = {"dir": "b", "from": token, "to": stop_at, "filter": messages_filter()}
         path = path_to("rooms", room_id, "messages", limit=limit, **query)
         return await self._http.request("GET", path, Page)
-
-
-def _oldest_first(messages: list[InboundMessage]) -> tuple[InboundMessage, ...]:
-    return tuple(reversed(messages))

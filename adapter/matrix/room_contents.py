@@ -1,6 +1,5 @@
 """What people and the bot have put into rooms: messages, settings, files."""
 
-from functools import partial
 from itertools import takewhile
 from typing import Final
 
@@ -18,28 +17,30 @@ from actors.platform import File
 from actors.port_errors import HomeserverRefused
 from actors.room_contents import Edited
 from actors.rules.setting_values import settings_content
-from actors.said import SaidPage
-from adapter.matrix.bodies import Acknowledged, Event, HistoryPage
-from adapter.matrix.connection import Connection, path_to
-from adapter.matrix.events import changes_own_membership, decoded_events
+from actors.rules.timeline import age_of
+from actors.said import Said, SaidPage
+from adapter.matrix.bodies import Event, HistoryPage, Page
+from adapter.matrix.connection import NEWER_PREFIX, Connection, path_to
+from adapter.matrix.contents import EDIT_RELATION
+from adapter.matrix.events import bundled_edit, changes_own_membership, decoded_events
 from adapter.matrix.hydrate import history_filter
 from adapter.matrix.media import Media
-from adapter.matrix.pacing import Pace
 from adapter.matrix.rooms import RoomReader
 from adapter.matrix.saying import names_in, said_in
-from adapter.matrix.timeline import inbound_messages
+from adapter.matrix.timeline import MESSAGE_TYPE, inbound_messages
+from adapter.matrix.writing import Writer
 
 _PAGE_SIZE: Final = 100
 _NOT_FOUND: Final = 404
 
 
 class RoomContents:
-    """Implements `actors.ports.RoomContents` over HTTP. `pace` is that of the account's writes."""
+    """Implements `actors.ports.RoomContents` over HTTP."""
 
-    def __init__(self, connection: Connection, me: UserId, pace: Pace) -> None:
+    def __init__(self, connection: Connection, me: UserId, writer: Writer) -> None:
         self._http = connection
         self._me = me
-        self._pace = pace
+        self._writer = writer
         self._rooms = RoomReader(connection, me)
         self._media = Media(connection)
 
@@ -72,9 +73,29 @@ class RoomContents:
         return next(iter(inbound_messages(room_id, [event], self._me)), None)
 
     async def edited(self, room_id: RoomId, event_id: EventId) -> Edited:
-        """The newest edit of one of the bot's own messages."""
-        await self._event(room_id, event_id)
-        return Edited(None, bundled=True)
+        """The newest edit of one of the bot's own messages.
+
+        If the homeserver does not bundle edits, only its newest hundred relations are read.
+        """
+        event = await self._event(room_id, event_id)
+        if not event.content:
+            return Edited(None, bundled=True)
+        bundled = bundled_edit(event)
+        if bundled is not None and (edit := self._newest_of([bundled], event_id)) is not None:
+            return Edited(edit, bundled=True)
+        path = path_to(
+            *("rooms", room_id, "relations", event_id, EDIT_RELATION, MESSAGE_TYPE),
+            prefix=NEWER_PREFIX,
+            limit=_PAGE_SIZE,
+        )
+        page = await self._http.request("GET", path, Page)
+        edit = self._newest_of(decoded_events(page.chunk or ())[0], event_id)
+        return Edited(edit, bundled=edit is None)
+
+    def _newest_of(self, edits: list[Event], event_id: EventId) -> Said | None:
+        said = (it for it in said_in(edits, self._me) if isinstance(it, Said))
+        own = (it for it in said if it.sender == self._me and it.edits == event_id)
+        return max(own, key=age_of, default=None)
 
     async def _event(self, room_id: RoomId, event_id: EventId) -> Event:
         return await self._http.request("GET", path_to("rooms", room_id, "event", event_id), Event)
@@ -88,9 +109,7 @@ class RoomContents:
 
     async def write_settings(self, room_id: RoomId, settings: ChatSettings) -> None:
         """Write the settings of one chat."""
-        path = path_to("rooms", room_id, "state", SETTINGS_TYPE, self._me)
-        content = settings_content(settings)
-        await self._pace.send(partial(self._http.request, "PUT", path, Acknowledged, content))
+        await self._writer.put_state(room_id, SETTINGS_TYPE, self._me, settings_content(settings))
 
     async def download(self, file: SharedFile, *, limit: int, picture: bool = False) -> File:
         """The bytes of a file, or of a small version of a picture."""

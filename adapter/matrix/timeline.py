@@ -5,9 +5,16 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from actors.anchors import LiveAnchor
 from actors.model import ENCRYPTED_TYPE, EventId, InboundMessage, RoomId, UserId
 from adapter.matrix.bodies import Event
-from adapter.matrix.events import answered_in, changes_own_membership, decoded_events, text_in
+from adapter.matrix.events import (
+    answered_in,
+    changes_own_membership,
+    decoded_events,
+    live_in,
+    text_in,
+)
 from adapter.matrix.files import file_in
 from adapter.matrix.lenient import Malformed
 from adapter.matrix.mentions import mentions
@@ -32,12 +39,14 @@ class PastMessages(NamedTuple):
 
     `joined`: the page contains that join, so earlier messages do not count. `departed`: the page
     also shows that the bot left the room. `answered` are the messages with an answer in the page.
+    `live` are the anchors since the join.
     """
 
     messages: tuple[InboundMessage, ...]
     joined: bool
     departed: bool
     answered: frozenset[EventId]
+    live: tuple[LiveAnchor, ...]
 
 
 def messages_of(
@@ -57,7 +66,8 @@ def messages_of(
     if left_out is not None:
         left_out.add(malformed)
     messages = inbound_messages(room_id, since_join, me)
-    return PastMessages(messages, bool(own), departed, answered_in(events, me))
+    live = live_in(since_join, me)
+    return PastMessages(messages, bool(own), departed, answered_in(events, me), live)
 
 
 def events_since_join(newest_first: Sequence[msgspec.Raw], me: UserId) -> int:

@@ -277,6 +277,14 @@ def test_owner_ambiguous_is_a_legacy_space_that_several_rows_name() -> None:
     assert verdict_on(LEGACY_SPACE, users=users) == conflict(ConflictReason.OWNER_AMBIGUOUS)
 
 
+def test_owner_ambiguous_is_a_marked_chat_in_a_space_of_nobody() -> None:
+    space = replace(LEGACY_SPACE, others=(), member_count=1)
+    expected = conflict(
+        ConflictReason.OWNER_AMBIGUOUS, f"of its Space {SPACE_ID}", named=CHAT_MARKER
+    )
+    assert verdict_on(ROOM, space) == expected
+
+
 def test_owner_ambiguous_is_a_legacy_chat_in_a_space_of_nobody() -> None:
     space = replace(LEGACY_SPACE, others=(), member_count=1)
     assert verdict_on(LEGACY_ROOM, space) == conflict(ConflictReason.OWNER_AMBIGUOUS)

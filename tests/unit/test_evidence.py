@@ -1,13 +1,25 @@
 """What the bot's messages say about themselves, and how it finds its own again."""
 
+import json
 from dataclasses import replace
 
+import msgspec
 import pytest
 
-from actors.model import EventId, OutboundMessage, ReplyState, RoomId, TokensUsed, UserId
+from actors.anchors import LiveAnchor
+from actors.model import (
+    EventId,
+    OutboundKind,
+    OutboundMessage,
+    ReplyState,
+    RoomId,
+    TokensUsed,
+    UserId,
+)
 from actors.rules.reply_mark import (
     REPLY_TYPE,
     forgets,
+    live_anchor_of,
     mark_in,
     question_answered_by,
     reply_mark,
@@ -16,7 +28,7 @@ from actors.rules.reply_mark import (
 from actors.said import ReplyMark
 from adapter.matrix.bodies import Event, Unsigned
 from adapter.matrix.contents import message_content
-from adapter.matrix.events import answered_in
+from adapter.matrix.events import answered_in, bundled_edit, live_in
 from adapter.matrix.evidence import said_in, transaction_id_of
 
 ME, ALICE = UserId("@bot:x"), UserId("@alice:x")
@@ -27,6 +39,14 @@ ME, ALICE = UserId("@bot:x"), UserId("@alice:x")
     [
         ("$q.0", {"to": "$q", "part": 0, "state": "done"}),
         ("$q:server.org.12", {"to": "$q:server.org", "part": 12, "state": "done"}),
+        ("$q:1.2.3.4.5", {"to": "$q:1.2.3.4", "part": 5, "state": "done"}),
+        ("$q.12.final", {"to": "$q", "part": 12, "state": "done"}),
+        ("$q:x.org.0.final.2", {"to": "$q:x.org", "part": 0, "state": "done"}),
+        ("$q.1~0a1b.23", {"to": "$q", "part": 1, "state": "done"}),
+        ("$q.busy", {}),
+        ("$q.0.redact", {}),
+        ("$q.1~0a1b", {}),
+        (".0", {}),
         ("$q.dead", {"to": "$q", "part": 0, "state": "failed"}),
         ("new.$q.done", {"to": "$q", "part": 0, "state": "done"}),
         ("new.$q.queued", {}),
@@ -39,6 +59,12 @@ def test_each_message_has_its_transaction_id_and_an_answer_its_question(
     txn_id: str, mark: dict[str, object]
 ) -> None:
     assert reply_mark(OutboundMessage(txn_id, RoomId("!r"), "text")) == {"txn": txn_id, **mark}
+
+
+def test_a_growing_answer_is_live_whatever_else_is_said() -> None:
+    anchor = OutboundMessage("$q.0", RoomId("!r"), "text", kind=OutboundKind.ANCHOR)
+    live = replace(anchor, txn_id="$q.0~b.1", kind=OutboundKind.LIVE, state=ReplyState.DONE)
+    assert [reply_mark(it)["state"] for it in (anchor, live)] == ["live", "live"]
 
 
 @pytest.mark.parametrize(
@@ -86,6 +112,17 @@ def test_only_the_last_part_of_an_ended_answer_answers_a_question(
     assert question_answered_by(content) == question
     edited = {"body": "* edited", "m.new_content": content}
     assert question_answered_by(edited) == question
+
+
+def test_the_final_of_an_anchor_answers_its_question_and_a_live_edit_does_not() -> None:
+    live = OutboundMessage(
+        "$q.0~b.1", RoomId("!r"), "half", kind=OutboundKind.LIVE, target=EventId("$anchor")
+    )
+    final = replace(live, txn_id="$q.0.final", kind=OutboundKind.FINAL)
+    assert question_answered_by(message_content(live)) is None
+    assert question_answered_by(message_content(replace(final, more=True))) is None
+    for state in (None, ReplyState.STOPPED, ReplyState.FAILED):
+        assert question_answered_by(message_content(replace(final, state=state))) == "$q"
 
 
 def test_a_long_last_part_ends_the_answer_since_parts_say_that_more_follows() -> None:
@@ -176,3 +213,84 @@ def test_the_bots_own_messages_are_told_apart_from_others() -> None:
     events = [said(ALICE, "newer"), renamed, said(ME, "ours"), joined, said(ALICE, "older")]
     bodies = [it and it.body for it in said_in(RoomId("!r"), events, ME)]
     assert bodies == ["newer", None, "older"]
+
+
+ROOM, QUESTION, ANCHOR = RoomId("!r"), EventId("$q"), EventId("$anchor")
+LIVE_ANCHOR = LiveAnchor(QUESTION, 1, "$q.1", ANCHOR)
+
+
+def anchor(bundled: object = None, **changes: object) -> Event:
+    """An own anchor of a second part, as a homeserver shows it with an edit."""
+    content = message_content(OutboundMessage("$q.1", ROOM, "half", kind=OutboundKind.ANCHOR))
+    relations = {} if bundled is None else {"m.replace": bundled}
+    unsigned = Unsigned(relations=msgspec.Raw(json.dumps(relations).encode()))
+    event = Event("m.room.message", ME, content, event_id=ANCHOR, unsigned=unsigned)
+    return msgspec.structs.replace(event, **changes)
+
+
+def edit(kind: OutboundKind, sender: UserId = ME) -> dict[str, object]:
+    """An own edit of the anchor as a whole event."""
+    txn_id = "$q.1.final" if kind is OutboundKind.FINAL else "$q.1~boot.1"
+    content = message_content(OutboundMessage(txn_id, ROOM, "more", kind=kind, target=ANCHOR))
+    found = {"type": "m.room.message", "sender": sender, "event_id": "$edit"}
+    return {**found, "content": content, "origin_server_ts": 5}
+
+
+@pytest.mark.parametrize(
+    "bundled", [None, edit(OutboundKind.LIVE), edit(OutboundKind.FINAL, ALICE)]
+)
+def test_an_anchor_is_live_until_the_bot_itself_ends_it(bundled: object) -> None:
+    assert live_in([anchor(bundled)], ME) == (LIVE_ANCHOR,)
+    assert answered_in([anchor(bundled)], ME) == frozenset()
+    assert live_in([anchor(edit(OutboundKind.FINAL))], ME) == ()
+    assert answered_in([anchor(edit(OutboundKind.FINAL))], ME) == {QUESTION}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sender": ALICE},
+        {"type": "m.sticker"},
+        {"state_key": ""},
+        {"event_id": ""},
+        {"content": {}},
+        {"content": message_content(OutboundMessage("$q.1", ROOM, "whole"))},
+        {"content": edit(OutboundKind.LIVE)["content"]},
+    ],
+)
+def test_any_other_event_is_no_anchor(changes: dict[str, object]) -> None:
+    assert live_in([anchor(**changes)], ME) == ()
+
+
+@pytest.mark.parametrize(
+    "bundled", [5, "text", [], {"event_id": "$edit", "origin_server_ts": 5, "sender": ME}]
+)
+def test_an_odd_bundled_edit_counts_as_absent(bundled: object) -> None:
+    assert bundled_edit(anchor(bundled)) is None
+    assert live_in([anchor(bundled)], ME) == (LIVE_ANCHOR,)
+    whole = Unsigned(relations=msgspec.Raw(json.dumps(bundled).encode()))
+    assert bundled_edit(anchor(unsigned=whole)) is None
+    assert bundled_edit(anchor(unsigned=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("mark", "is_anchor"),
+    [
+        (ReplyMark("$q.1", QUESTION, 1, ReplyState.LIVE), True),
+        (ReplyMark("$q.1~boot.3", QUESTION, 1, ReplyState.LIVE), False),
+        (ReplyMark("$q.1", QUESTION, 1, ReplyState.DONE), False),
+        (ReplyMark("$q.1", QUESTION, 0, ReplyState.LIVE), False),
+        (ReplyMark("$q.1"), False),
+        (None, False),
+    ],
+)
+def test_an_anchor_has_the_mark_of_a_live_part(mark: ReplyMark | None, *, is_anchor: bool) -> None:
+    assert live_anchor_of(ANCHOR, mark) == (LIVE_ANCHOR if is_anchor else None)
+
+
+def test_a_growing_answer_is_not_among_the_messages_of_a_page() -> None:
+    growing = Event("m.room.message", ME, edit(OutboundKind.LIVE)["content"])  # type: ignore[arg-type]
+    ended = Event("m.room.message", ME, edit(OutboundKind.FINAL)["content"])  # type: ignore[arg-type]
+    events = [growing, anchor(), said(ALICE, "a question"), ended]
+    bodies = [it and it.body for it in said_in(ROOM, events, ME)]
+    assert bodies == ["a question", None]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from actors.runtime.restart import Backoff, CorrelationBreaker, CrashWindow, Failures
+from actors.runtime.restart import WELL, Backoff, CorrelationBreaker, CrashWindow, Failures, Streak
 
 
 class Highest(Random):
@@ -61,6 +61,17 @@ def test_every_wait_lies_between_the_floor_and_the_cap_or_what_was_asked_for(
 ) -> None:
     delay_s = Backoff().delay_s(attempt, Random(seed), retry_after_s)  # noqa: S311 - no secret
     assert max(1.0, retry_after_s) <= delay_s <= max(60.0, retry_after_s)
+
+
+def test_a_success_ends_a_streak_of_failures_only_after_a_while() -> None:
+    assert WELL.succeeded(1.0) is WELL
+    failing = WELL.failed(1.0, 60.0).failed(2.0, 60.0)
+    assert (failing.failures, failing.was_well(99.0, 60.0)) == (2, False)
+    better = failing.succeeded(10.0)
+    assert better.succeeded(20.0) is better
+    assert (better.was_well(69.9, 60.0), better.was_well(70.0, 60.0)) == (False, True)
+    assert better.failed(69.9, 60.0) == Streak(3)
+    assert better.failed(70.0, 60.0) == Streak(1)
 
 
 def test_the_third_crash_within_a_minute_is_too_many() -> None:

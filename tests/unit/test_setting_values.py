@@ -36,6 +36,23 @@ def test_what_is_written_is_what_is_read(settings: ChatSettings) -> None:
     assert content
 
 
+def test_a_content_has_what_differs_from_the_default() -> None:
+    assert settings_content(DEFAULT_CHAT_SETTINGS) == {"version": 1}
+    other = ChatSettings(
+        model="a-model", system="Be brief.", temperature=0.5, stream=False, answer_edits=True
+    )
+    expected: dict[str, object] = {
+        "version": 1,
+        "model": "a-model",
+        "system": "Be brief.",
+        "temperature": "0.5",
+        "stream": False,
+        "answer_edits": True,
+    }
+    assert settings_content(other) == expected
+    assert parse_settings(expected) == other
+
+
 @given(SETTINGS)
 def test_nothing_in_a_content_is_a_fraction(settings: ChatSettings) -> None:
     assert not any(isinstance(value, float) for value in settings_content(settings).values())

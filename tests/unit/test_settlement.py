@@ -14,10 +14,18 @@ from actors.model import (
     UserId,
     UserMeta,
 )
-from actors.rules.classify import Chat, Conflict, ConflictReason, Space
+from actors.rules.classify import Chat, Conflict, ConflictReason, RoomRows, Space
 from actors.rules.numbering import MAX_CHAT_NUMBER, Evidence
-from actors.rules.settlement import DesiredRows, OwnerRows, RoomReport, Settlement, settle_owner
+from actors.rules.settlement import (
+    DesiredRows,
+    OwnerRows,
+    RoomReport,
+    Settlement,
+    repairs_for,
+    settle_owner,
+)
 from actors.texts import ENGLISH, RUSSIAN, Texts
+from actors.writes import DeleteRow
 
 ALICE = UserId("@alice:example.org")
 SPACE_ID = RoomId("!space")
@@ -104,6 +112,14 @@ def test_an_archived_chat_is_archived_in_its_row() -> None:
     desired = settled(space(), archived).desired[RoomId("!a")]
     assert desired.chat is not None
     assert desired.chat.is_archived
+
+
+def test_only_the_row_that_names_another_chat_is_removed() -> None:
+    desired = settled(space(), chat("!a", "C3")).desired[RoomId("!a")]
+    assert desired.chat is not None
+    rows = RoomRows(desired.room, (row("!a", "C2"), desired.chat))
+    stale = DeleteRow("chat:@alice:example.org:C2", RoomId("!a"))
+    assert repairs_for(RoomId("!a"), rows, desired) == ([stale], 1)
 
 
 # ---------------------------------------------------------------- the next index
@@ -235,6 +251,12 @@ def test_a_space_that_reports_alone_does_not_displace_the_one_known_before() -> 
     assert found.user == KNOWN.user
     assert reasons(found) == {"!other": "duplicate_space"}
     assert not found.desired
+
+
+def test_an_older_space_that_reports_alone_takes_the_place_of_the_one_known_before() -> None:
+    found = settled(space("!older", at=0), known=replace(KNOWN, space_ts=1))
+    assert found.user == UserMeta(RoomId("!older"), 6)
+    assert not found.conflicts
 
 
 def test_an_upgraded_space_takes_the_place_of_the_one_known_before() -> None:

@@ -134,6 +134,13 @@ def test_a_block_of_code_goes_whole_into_the_next_piece() -> None:
     assert pieces_of(before + before + code) == [before + before, code]
 
 
+@pytest.mark.parametrize("width", [691, 692, 693])
+def test_a_block_of_code_that_ends_at_the_limit_is_closed_by_its_own_fence(width: int) -> None:
+    code = f"```\n{'c' * width}\n```\n"
+    after = "word " * 300
+    assert cut(code + after, LIMIT) == (code, after)
+
+
 @pytest.mark.parametrize("count", range(12, 30))
 def test_no_piece_begins_with_an_empty_block_of_code(count: int) -> None:
     text = f"```\n{lines(count)}```\n{'a' * 900}"
