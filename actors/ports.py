@@ -291,10 +291,14 @@ class Homeserver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A waiting inbox message, with the number of failed attempts at it."""
+    """A waiting inbox message, with the number of failed attempts at it.
+
+    `has_anchors`: an answer to it has begun to be shown.
+    """
 
     message: InboundMessage
     attempts: int
+    has_anchors: bool = False
 
 
 class StateStore(Protocol):

@@ -36,6 +36,12 @@ class Growing:
         whole = [*self._pieces, "".join(self._texts)]
         return tuple(each for each in whole if not isinstance(each, str) or each.strip())
 
+    @property
+    def text(self) -> str:
+        """The text before the first file."""
+        first = self._pieces[0] if self._pieces else "".join(self._texts)
+        return first if isinstance(first, str) else ""
+
     def take(self, said: object) -> None:
         """Take in what the platform has said. Raises PlatformFailed if the port forbids it."""
         delta = checked_delta(said)

@@ -27,6 +27,7 @@ from actors.port_errors import (
 from actors.replies.attempt import attempt
 from actors.replies.growing import Growing
 from actors.replies.preparing import Prepared
+from actors.replies.showing import Showing
 from actors.replies.tools import Tools
 from actors.replies.typing import show_typing
 from actors.replies.values import (
@@ -44,6 +45,7 @@ from actors.replies.values import (
 )
 from actors.rules.file_names import clean_name
 from actors.rules.files import is_accepted, why_not_sent
+from actors.rules.showing import NOTHING_SHOWN, Shown
 from actors.rules.tokens import estimated_tokens
 
 _log = structlog.get_logger()
@@ -58,7 +60,8 @@ class Reply:
     """The reply to one question, in work or ended.
 
     `tell` is called when there are `occasions` to tell the person that the reply takes its time.
-    `active` counts the rooms with a reply.
+    `active` counts the rooms with a reply. `shown` is what an earlier reply to the same question
+    has shown.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Reply:
         tell: Callable[[], None],
         *,
         active: Callable[[], int],
+        shown: Shown = NOTHING_SHOWN,
     ) -> None:
         self.question = question
         self.began_at = anyio.current_time()
@@ -75,6 +79,11 @@ class Reply:
         """What the reply has ended with; None while it is in work."""
         self.ends_with: Outcome = Dropped()
         """What `run` has come to."""
+        self.stopped_with: Outcome | None = None
+        """What the reply ends with instead, because something has stopped it."""
+        self.is_ending = False
+        """Whether the outcome is certain, and only the present step of `showing` is waited for."""
+        self.showing = Showing(question, tools, shown)
         self.occasions: list[Occasion] = []
         """What the person is to be told while the reply takes its time."""
         self.scope = anyio.CancelScope()
@@ -135,7 +144,7 @@ class Reply:
             if prepared.empty:
                 return Answered(reason=Reason.STOP, left_out=prepared.left_out)
             try:
-                await self._ask_platform(prepared, slot)
+                await self._ask_platform(prepared, slot, streams=settings.stream)
             except (ContextTooLong, Unsupported, ConversationLost, PlatformRefused) as error:
                 tools.health.answered()
                 return self._told_off(error, prepared)
@@ -171,8 +180,10 @@ class Reply:
             await slot.aclose()
             raise
 
-    async def _ask_platform(self, prepared: Prepared, slot: AsyncExitStack) -> None:
-        """Let the answer grow, and give the slot back."""
+    async def _ask_platform(
+        self, prepared: Prepared, slot: AsyncExitStack, *, streams: bool
+    ) -> None:
+        """Let the answer grow, shown meanwhile if it `streams`, and give the slot back."""
         tools, done = self._tools, anyio.Event()
         self._growing = Growing(tools.bounds)
         async with slot:
@@ -180,6 +191,8 @@ class Reply:
             tools.background.run(
                 show_typing, tools.homeserver, self.question.room_id, done, tools.bounds
             )
+            if streams and tools.streams:
+                self.showing.begin(self._growing)
             try:
                 await attempt(
                     tools.platform,
@@ -188,12 +201,17 @@ class Reply:
                     tools.bounds,
                     close_s=tools.bounds.platform_close_s,
                     on_first=lambda: tools.meter.first_token.add(anyio.current_time() - began),
-                    on_sign=tools.health.hears,
+                    on_sign=self._hear,
                 )
             finally:
                 self.is_asked = False
+                self.showing.end()
                 done.set()
         tools.meter.reply.add(anyio.current_time() - began)
+
+    def _hear(self) -> None:
+        self._tools.health.hears()
+        self.showing.news()
 
     # ------------------------------------------------------------ what follows
 

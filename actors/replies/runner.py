@@ -14,6 +14,7 @@ from actors.model import EventId, RoomId
 from actors.replies.reply import Reply
 from actors.replies.tools import Tools
 from actors.replies.values import Answered, Dropped, Failed, Outcome, Question
+from actors.rules.showing import NOTHING_SHOWN, Shown
 from actors.runtime.boundary import attempt
 from actors.runtime.errors import ExpectedError, error_text, errors_in
 
@@ -44,8 +45,11 @@ class Replies:
         """A room's reply, in work or ended."""
         return self._replies.get(room_id)
 
-    def start(self, question: Question) -> None:
-        """Start the reply to a question, unless the bot stops. The room must have no other."""
+    def start(self, question: Question, shown: Shown = NOTHING_SHOWN) -> None:
+        """Start the reply to a question, unless the bot stops. The room must have no other.
+
+        `shown` is what an earlier reply to the question has shown.
+        """
         if self._stopping:
             return
         room_id = question.room_id
@@ -56,6 +60,7 @@ class Replies:
             self._tools,
             lambda: self._tell(room_id, ReplyWaits()),
             active=lambda: len(self._replies),
+            shown=shown,
         )
         self._replies[room_id] = reply
         self._tools.background.run(self._run, reply)
@@ -70,6 +75,7 @@ class Replies:
         reply = self._replies.pop(room_id, None)
         if reply is not None and reply.outcome is None:
             reply.outcome = Dropped()
+            reply.showing.drop()
             reply.scope.cancel()
         self._note_end()
 
@@ -83,13 +89,18 @@ class Replies:
     def stop(self, room_id: RoomId, *, silently: bool = False) -> bool:
         """End the reply in work in a room; whether there was one.
 
-        What was said so far is committed as a stopped answer. `silently`: nothing is said.
+        What was said so far is committed as a stopped answer. `silently`: nothing is said. The
+        reply has ended when it is shown no more: at once, or when the homeserver has answered.
         """
         reply = self._replies.get(room_id)
-        if reply is None or reply.outcome is not None:
+        if reply is None or reply.outcome is not None or reply.is_ending:
             return False
-        self._end(reply, Dropped() if silently else reply.so_far)
+        reply.stopped_with = Dropped() if silently else reply.so_far
+        reply.is_ending = True
+        reply.showing.end()
         reply.scope.cancel()
+        if reply.showing.is_settled:
+            self._end(reply, reply.stopped_with)
         return True
 
     def redacted(self, room_id: RoomId, event_id: EventId) -> None:
@@ -97,7 +108,9 @@ class Replies:
         reply = self._replies.get(room_id)
         if reply is None or event_id not in {reply.question.key, reply.question.asked.event_id}:
             return
-        if not self.stop(room_id, silently=True):
+        self.stop(room_id, silently=True)
+        reply.stopped_with = Dropped()
+        if reply.outcome is not None:
             reply.outcome = Dropped()
 
     def waits(self, room_id: RoomId) -> bool:
@@ -127,7 +140,7 @@ class Replies:
         """
         self._stopping = True
         for reply in self._in_work():
-            if not reply.is_asked:
+            if not reply.is_asked and not reply.is_ending:
                 self.drop(reply.question.room_id)
         with anyio.move_on_after(within_s):
             while self._in_work():
@@ -149,7 +162,9 @@ class Replies:
                 reply.ends_with = Failed(_bug(reply, failure))
             elif isinstance(reply.ends_with, Failed):
                 _note_failure(reply, reply.ends_with.error)
-            self._end(reply, reply.ends_with)
+        reply.is_ending = True
+        await reply.showing.settled()
+        self._end(reply, reply.stopped_with or reply.ends_with)
 
     def _end(self, reply: Reply, outcome: Outcome) -> None:
         if reply.outcome is not None:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from actors.model import (
     EventId,
     InboundMessage,
+    OutboundMessage,
     PlatformChatId,
     RoomId,
     SharedFile,
@@ -120,3 +121,11 @@ class Occasion(StrEnum):
     BUSY = "busy"
     UNAVAILABLE = "unavailable"
     MISCONFIGURED = "misconfigured"
+
+
+def reply_message(
+    message: InboundMessage, txn_id: str, body: str, *, notice: bool = False
+) -> OutboundMessage:
+    """A reply to a message, in the message's thread if it has one."""
+    named = None if message.thread is None else message.event_id
+    return OutboundMessage(txn_id, message.room_id, body, notice, message.thread, named)

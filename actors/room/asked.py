@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from actors.model import ChatContext, InboundMessage, OutboundMessage, RoomId
-from actors.replies.values import Question
+from actors.replies.values import Question, reply_message
 from actors.rules.classify import derived_platform_chat_id
 from actors.rules.formatting import Formatted, plain_parts
 from actors.rules.settlement import DesiredRows
@@ -88,11 +88,3 @@ def reply_messages(
         )
         for number, part in enumerate(parts)
     ]
-
-
-def reply_message(
-    message: InboundMessage, txn_id: str, body: str, *, notice: bool = False
-) -> OutboundMessage:
-    """A reply to a message, in the message's thread if it has one."""
-    named = None if message.thread is None else message.event_id
-    return OutboundMessage(txn_id, message.room_id, body, notice, message.thread, named)

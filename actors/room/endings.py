@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from actors.model import OutboundMessage, ReplyState, SharedFile
+from actors.anchors import Anchor
+from actors.model import EventId, OutboundKind, OutboundMessage, ReplyState, SharedFile
 from actors.platform import Reason
 from actors.replies.values import (
     Answered,
@@ -14,11 +15,12 @@ from actors.replies.values import (
     Question,
     Refused,
     TooLong,
+    reply_message,
 )
 from actors.reply_texts import ReplyTexts
-from actors.room.asked import reply_message
 from actors.rules.files import about_refusals, not_sent
 from actors.rules.formatting import Formatter
+from actors.writes import QueueMessage, RedactAnchors, Write
 
 
 def messages_of(
@@ -40,6 +42,44 @@ def messages_of(
             return [_no_answer(question, texts.model_refused.format(model=model))]
         case Dropped():
             return []
+
+
+def end_of(
+    question: EventId, said: Iterable[OutboundMessage], anchors: Iterable[Anchor]
+) -> list[Write]:
+    """The writes that end the answer to a question with these messages.
+
+    A part that has an anchor is the final edit of that; if the anchor is void, it is a message
+    under the same transaction id. The notice that the question is given up edits the first part. An
+    anchor that shows no part, or one that is a file, is taken back.
+    """
+    by_txn = {anchor.txn_id: anchor for anchor in anchors}
+    if not by_txn:
+        return list(map(QueueMessage, said))
+    dead = f"{question}.dead"
+    writes: list[Write] = []
+    for message in said:
+        is_dead = message.txn_id == dead
+        anchor = by_txn.get(f"{question}.0" if is_dead else message.txn_id)
+        if anchor is not None:
+            writes.append(QueueMessage(_ended(anchor, message, is_dead=is_dead)))
+        else:
+            writes.append(QueueMessage(message))
+    return [*writes, RedactAnchors(question)]
+
+
+def _ended(anchor: Anchor, message: OutboundMessage, *, is_dead: bool) -> OutboundMessage:
+    # A question that is given up may be asked again, and then has another end.
+    txn_id = message.txn_id if is_dead else f"{anchor.txn_id}.final"
+    if anchor.is_void or message.file is not None:
+        return replace(message, txn_id=txn_id)
+    return replace(
+        message,
+        txn_id=txn_id,
+        kind=OutboundKind.FINAL,
+        edits=anchor.txn_id,
+        target=anchor.event_id,
+    )
 
 
 def notice_of(question: Question, occasion: Occasion, texts: ReplyTexts) -> OutboundMessage:

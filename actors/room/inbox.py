@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import structlog
 
+from actors.anchors import Anchor
 from actors.model import (
     ChatContext,
     EventId,
@@ -17,11 +18,11 @@ from actors.model import (
 from actors.port_errors import PlatformFailed, PortError
 from actors.ports import Waiting
 from actors.replies.reply import Reply
-from actors.replies.values import Failed
-from actors.room.asked import Asked, Response, reply_message
+from actors.replies.values import Failed, reply_message
+from actors.room.asked import Asked, Response
 from actors.room.audience import Audience
 from actors.room.conversation import Conversation, is_command
-from actors.room.endings import messages_of, notice_of
+from actors.room.endings import end_of, messages_of, notice_of
 from actors.room.receipts import Receipts
 from actors.rules.classify import RoomRows
 from actors.rules.exchange import Hearing
@@ -114,7 +115,7 @@ class Inbox:
         stopped = self._services.replies.of(self._room_id)
         if stopped is not None and (stopped.outcome is None or isinstance(stopped.outcome, Failed)):
             stopped = None
-        writes = [] if stopped is None else self._end_of(stopped)
+        writes = [] if stopped is None else await self._end_of(stopped, waiting)
         writes += [FinishMessage(message.event_id), *response.writes]
         if response.desired is not None:
             writes += repairs_for(self._room_id, rows, response.desired)[0]
@@ -162,7 +163,7 @@ class Inbox:
         if isinstance(reply.outcome, Failed):
             await self.note_failure(reply.outcome.error)
             return
-        await self._commit(self._end_of(reply))
+        await self._commit(await self._end_of(reply, waiting))
         services.replies.finished(reply)
         self._note_answer(reply.question.message, waiting)
 
@@ -173,13 +174,24 @@ class Inbox:
             await self._commit([QueueMessage(notice) for notice in notices])
             del reply.occasions[: len(occasions)]
 
-    def _end_of(self, reply: Reply) -> list[Write]:
+    async def _end_of(self, reply: Reply, waiting: Iterable[Waiting]) -> list[Write]:
         """The writes that end a question for good."""
-        outcome, services = reply.outcome, self._services
+        outcome, services, key = reply.outcome, self._services, reply.question.key
         if outcome is None or isinstance(outcome, Failed):
             raise ValueError(outcome)
         said = messages_of(reply.question, outcome, services.texts.replies, services.formatted)
-        return [FinishMessage(reply.question.key), *map(QueueMessage, said)]
+        item = _waiting_for(reply, waiting)
+        anchors = await self._anchors_of(key, reply, item)
+        return [FinishMessage(key), *end_of(key, said, anchors)]
+
+    async def _anchors_of(
+        self, question: EventId, reply: Reply | None, item: Waiting | None
+    ) -> Sequence[Anchor]:
+        """The anchors of a question. They are read only if there may be some."""
+        is_opened = reply is not None and reply.showing.has_opened
+        if not is_opened and (item is None or not item.has_anchors):
+            return ()
+        return await self._services.store.anchors(question)
 
     async def note_failure(self, error: Exception) -> None:
         """Count a failed attempt at the present message, unless the homeserver or the store failed.
@@ -194,7 +206,7 @@ class Inbox:
         event_id, services = waiting.message.event_id, self._services
         reply = services.replies.of(self._room_id)
         if waiting.attempts + 1 >= services.bounds.attempts:
-            await self._give_up(waiting.message)
+            await self._give_up(waiting, reply)
         else:
             await services.store.commit([CountAttempt(event_id)])
         if reply is not None and reply.question.key == event_id:
@@ -206,15 +218,17 @@ class Inbox:
         if is_dead or isinstance(failed.outcome, Failed):
             replies.finished(failed)
         if not is_dead and isinstance(failed.outcome, Failed):
-            replies.start(replace(failed.question, failed=attempts))
+            shown = failed.showing.shown
+            replies.start(replace(failed.question, failed=attempts), shown)
 
-    async def _give_up(self, message: InboundMessage) -> None:
-        event_id = message.event_id
+    async def _give_up(self, waiting: Waiting, reply: Reply | None) -> None:
+        message, event_id = waiting.message, waiting.message.event_id
         _log.error("message_dead", room_id=self._room_id, event_id=event_id)
-        notice = reply_message(
-            message, f"{event_id}.dead", self._services.texts.gave_up, notice=True
-        )
-        await self._commit([FinishMessage(event_id, dead=True), QueueMessage(notice)])
+        said = self._services.texts.gave_up
+        notice = reply_message(message, f"{event_id}.dead", said, notice=True)
+        anchors = await self._anchors_of(event_id, reply, waiting)
+        ended = end_of(event_id, [notice], anchors)
+        await self._commit([FinishMessage(event_id, dead=True), *ended])
 
     # ------------------------------------------------------------ commits
 

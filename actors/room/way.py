@@ -4,7 +4,7 @@ import anyio
 
 from actors.chats import ChatManager
 from actors.model import InboundMessage, UserMeta
-from actors.room.asked import reply_message
+from actors.replies.values import reply_message
 from actors.rows import from_row, user_key
 from actors.services import Services
 from actors.writes import QueueMessage, Write

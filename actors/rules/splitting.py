@@ -21,7 +21,7 @@ _FENCE: Final = re.compile(
 )
 _LEADING: Final = re.compile(r"[ \t>]*")
 _LIST_MARKER: Final = re.compile(r"[^ \t>]")
-_SENTENCE_END: Final = re.compile(r"[.!?…][\"'”»)\]]?\s|[。！？]")
+SENTENCE_END: Final = re.compile(r"[.!?…][\"'”»)\]]?\s|[。！？]")
 _WORD_END: Final = re.compile(r"\s(?=\S)")
 _EXTENDS: Final = re.compile(
     "[\u200c\u200d\u1160-\u11ff\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
@@ -232,14 +232,14 @@ def _leading(line: str) -> str:
 
 def _place_in_line(text: str, begin: int, end: int) -> int:
     """A place in a line without a line end that it could be cut at."""
-    for pattern in (_SENTENCE_END, _WORD_END):
+    for pattern in (SENTENCE_END, _WORD_END):
         ends = [found.end() for found in pattern.finditer(text, begin, end)]
         if ends and ends[-1] >= begin + (end - begin) // 4:
-            return _between_characters(text, begin, ends[-1])
-    return _between_characters(text, begin, end)
+            return between_characters(text, begin, ends[-1])
+    return between_characters(text, begin, end)
 
 
-def _between_characters(text: str, begin: int, at: int) -> int:
+def between_characters(text: str, begin: int, at: int) -> int:
     """A place at `at`, or as little before it that no character as people see it is cut."""
     for place in range(at, max(begin, at - _CLUSTER_CHARS), -1):
         if not _is_within_character(text, place):

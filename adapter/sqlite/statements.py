@@ -358,7 +358,9 @@ def waiting_query(room_id: RoomId, limit: int) -> Query:
     """The query of rows for `decode_waiting`."""
     return Query(
         "SELECT event_id, room_id, sender, sent_ts, msgtype, body, is_edit, thread, reply_to,"
-        " quoted, mentions, file, edits, attempts FROM inbox"
+        " quoted, mentions, file, edits, attempts,"
+        " EXISTS (SELECT 1 FROM outbox WHERE txn_id >= inbox.event_id || '.'"
+        " AND txn_id < inbox.event_id || '/' AND kind = 'anchor') FROM inbox"
         " WHERE state = 'waiting' AND room_id = ? ORDER BY seq LIMIT ?",
         (room_id, limit),
     )
@@ -378,7 +380,9 @@ def unsent_query(room_id: RoomId, limit: int) -> Query:
 def anchors_query(question: EventId) -> Query:
     """The query of rows for `decode_anchor`."""
     return Query(
-        "SELECT txn_id, event_id, state FROM outbox"
+        "SELECT txn_id, event_id, CASE WHEN EXISTS (SELECT 1 FROM outbox AS taken"
+        " WHERE taken.edits = anchor.txn_id AND taken.kind = 'redaction')"
+        " THEN 'refused' ELSE state END FROM outbox AS anchor"
         " WHERE txn_id >= ? || '.' AND txn_id < ? || '/' AND kind = 'anchor' ORDER BY seq",
         (question, question),
     )
@@ -413,8 +417,8 @@ def decode_json(value: bytes | None) -> JsonObject | None:
 
 def decode_waiting(row: Row) -> Waiting:
     """Decode a row of the inbox."""
-    event_id, room_id, sender, sent_ts, msgtype, body, is_edit, *related, attempts = row
-    thread, reply_to, quoted, mentions, file, edits = related
+    event_id, room_id, sender, sent_ts, msgtype, body, is_edit, *related = row
+    thread, reply_to, quoted, mentions, file, edits, attempts, has_anchors = related
     message = InboundMessage(
         event_id=EventId(event_id),
         room_id=RoomId(room_id),
@@ -430,7 +434,7 @@ def decode_waiting(row: Row) -> Waiting:
         file=decoded_file(file),
         edits=edits,
     )
-    return Waiting(message, attempts)
+    return Waiting(message, attempts, bool(has_anchors))
 
 
 def decode_outbound(row: Row) -> OutboundMessage:

@@ -16,7 +16,7 @@ from actors.ports import Gap, RoomDelta, SyncDelta
 from actors.reading import accepting, fetch_gap, worth_accepting
 from actors.said import Redacted
 from actors.services import Services
-from actors.writes import FinishMessage, PutIntent, SavePosition, Write, drop_queued
+from actors.writes import FinishMessage, PutIntent, RedactAnchors, SavePosition, Write, drop_queued
 from supervisor.serving.backlog import Backlog
 from supervisor.serving.outbox import Outbox
 from supervisor.serving.second_instance import SecondInstanceDetector
@@ -223,7 +223,8 @@ def _writes_for(delta: SyncDelta, filled: Sequence[tuple[RoomDelta, bool]]) -> l
     for room, _ in filled:
         writes += accepting(room.messages, room.answered)
     # A question that was redacted while it waits is not asked any more.
-    writes += [FinishMessage(event_id) for room in delta.rooms for event_id in _redacted_in(room)]
+    for event_id in (event_id for room in delta.rooms for event_id in _redacted_in(room)):
+        writes += [FinishMessage(event_id), RedactAnchors(event_id)]
     return writes
 
 

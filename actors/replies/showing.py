@@ -1,0 +1,252 @@
+"""Shows an answer while it grows: opens its anchors, and edits them. The answer never waits."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+import anyio
+import structlog
+
+from actors.anchors import Anchor
+from actors.model import EventId, HomeserverTraits, OutboundKind, OutboundMessage, ReplyState
+from actors.port_errors import (
+    HomeserverUnavailable,
+    PortError,
+    RateLimited,
+    RefusedForNow,
+    StoreUnavailable,
+)
+from actors.replies.growing import Growing
+from actors.replies.tools import Tools
+from actors.replies.values import Question, reply_message
+from actors.rules.formatting import Formatted
+from actors.rules.showing import (
+    NOTHING_SHOWN,
+    Shown,
+    first_text,
+    leaves_room,
+    next_text,
+    pause_before,
+    shown_with,
+)
+from actors.writes import MarkTried, OpenAnchor
+
+_log = structlog.get_logger()
+
+AGAIN_S: Final = 1.0
+"""What can't be shown now may be shown after this time, with what has come by then."""
+
+
+class Showing:
+    """Shows the answer to one question, in all attempts of one reply.
+
+    A *step* is a commit of an anchor or a live edit. One is made at a time, and a step that was
+    begun is never left in doubt: the reply has not ended before `settled` returns. `shown` is what
+    an earlier reply to the same question has shown.
+    """
+
+    def __init__(self, question: Question, tools: Tools, shown: Shown = NOTHING_SHOWN) -> None:
+        self.shown = shown
+        self.has_opened = False
+        """Whether the store may have an anchor since this reply began."""
+        self._question = question
+        self._tools = tools
+        self._scope = anyio.CancelScope()
+        self._news = anyio.Event()
+        """Set when the answer may have grown; replaced by a new event each time."""
+        self._step: anyio.CancelScope | None = None
+        """The step that is made now."""
+        self._settled = anyio.Event()
+        """Set when a step has ended; replaced by a new event each time."""
+        self._opened: str | None = None
+        """The transaction id of the anchor that was opened last."""
+        self._is_off = False
+        """Whether nothing more of this answer is shown before its end."""
+        self._probes = False
+        """Whether the next live edit finds out if the homeserver deduplicates."""
+
+    # ------------------------------------------------------------ for the reply
+
+    def begin(self, growing: Growing) -> None:
+        """Show an answer from now on. The platform has been asked for it just now."""
+        self._scope = anyio.CancelScope()
+        self._tools.background.run(self._run, growing, self._scope, anyio.current_time())
+
+    def news(self) -> None:
+        """Note that the answer may have grown."""
+        self._news.set()
+        self._news = anyio.Event()
+
+    def end(self) -> None:
+        """Begin no further step. The present one ends within `Bounds.settle_s`."""
+        self._scope.cancel()
+        if self._step is not None:
+            latest = anyio.current_time() + self._tools.bounds.settle_s
+            self._step.deadline = min(self._step.deadline, latest)
+
+    def drop(self) -> None:
+        """End at once: nothing of the answer is to be shown any more."""
+        self.end()
+        if self._step is not None:
+            self._step.cancel()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no step is made now."""
+        return self._step is None
+
+    async def settled(self) -> None:
+        """Wait until no step is made."""
+        while self._step is not None:
+            await self._settled.wait()
+
+    # ------------------------------------------------------------ one answer
+
+    async def _run(self, growing: Growing, scope: anyio.CancelScope, began: float) -> None:
+        with scope:
+            await self.settled()
+            self.shown = replace(self.shown, whole=0)
+            await anyio.sleep_until(began + self._tools.bounds.stream_after_s)
+            traits = await self._traits()
+            self._probes = traits.deduplicates is None
+            self._is_off |= traits.bundles is False
+            while not self._is_off:
+                text = await self._text(growing, began)
+                pause_s = AGAIN_S
+                if await self._show(text, scope):
+                    pauses_s = self._tools.bounds.edit_pauses_s
+                    pause_s = pause_before(self.shown.edits, pauses_s)
+                await anyio.sleep(pause_s)
+
+    async def _traits(self) -> HomeserverTraits:
+        try:
+            return await self._tools.traits.known()
+        except PortError:
+            return HomeserverTraits()
+
+    async def _text(self, growing: Growing, began: float) -> str:
+        """Wait for something worth showing: the text up to there."""
+        bounds = self._tools.bounds
+        while True:
+            late_in_s = began + bounds.stream_words_s - anyio.current_time()
+            if self.shown.chars:
+                text, late_in_s = next_text(growing.text, self.shown, chars=bounds.edit_chars), 0.0
+            else:
+                text = first_text(growing.text, chars=bounds.stream_chars, is_late=late_in_s <= 0.0)
+            if text:
+                return text
+            with anyio.move_on_after(late_in_s if late_in_s > 0.0 else math.inf):
+                await self._news.wait()
+
+    async def _show(self, text: str, scope: anyio.CancelScope) -> bool:
+        """Show the next part of a text; whether that could be tried now."""
+        txn_id = f"{self._question.key}.{self.shown.whole}"
+        try:
+            anchors = await self._tools.store.anchors(self._question.key)
+        except StoreUnavailable:
+            return False
+        anchor = next((each for each in anchors if each.txn_id == txn_id), None)
+        if not self._may_go_on(txn_id, anchor, len(anchors)):
+            self._is_off = True
+            return False
+        is_unsent = anchor is not None and anchor.event_id is None
+        if is_unsent or not self._tools.governor.allows() or scope.cancel_called:
+            return False
+        parts = self._tools.formatted(text)
+        if self.shown.whole >= len(parts):
+            return False
+        part = parts[self.shown.whole]
+        after = shown_with(self.shown, text, [each.body for each in parts])
+        if anchor is None:
+            await self._open(self._message(txn_id, part, OutboundKind.ANCHOR), after)
+        else:
+            await self._edit(anchor, part, after)
+        return True
+
+    def _may_go_on(self, txn_id: str, anchor: Anchor | None, anchors: int) -> bool:
+        """Whether more may be shown of a part. The store refuses the anchor of a done question."""
+        if anchor is None and self._opened == txn_id:
+            return False
+        if anchor is not None and anchor.is_void:
+            return False
+        return leaves_room(self.shown, anchors + (anchor is None), self._tools.bounds.edits)
+
+    def _message(self, txn_id: str, part: Formatted, kind: OutboundKind) -> OutboundMessage:
+        said = reply_message(self._question.message, txn_id, part.body)
+        return replace(said, html=part.html, kind=kind, state=ReplyState.LIVE)
+
+    # ------------------------------------------------------------ one step
+
+    @contextmanager
+    def _making_step(self) -> Iterator[None]:
+        """Let a step come to its end, whatever ends the reply, and let `settled` wait for it."""
+        try:
+            with anyio.CancelScope(shield=True) as self._step:
+                yield
+        finally:
+            self._step = None
+            self._settled.set()
+            self._settled = anyio.Event()
+
+    async def _open(self, anchor: OutboundMessage, after: Shown) -> None:
+        """Commit an anchor, for the outbox to send."""
+        self.has_opened, self._opened = True, anchor.txn_id
+        tried = MarkTried(anchor.txn_id, self._tools.homeserver.session)
+        with self._making_step():
+            try:
+                await self._tools.store.commit([OpenAnchor(anchor, self._question.key), tried])
+            except StoreUnavailable:
+                self._is_off = True
+                return
+            self.shown = after
+            self._tools.deliver(anchor.room_id)
+
+    async def _edit(self, anchor: Anchor, part: Formatted, after: Shown) -> None:
+        """Send a live edit, and repeat it until it has an answer."""
+        txn_id = f"{anchor.txn_id}~{self._tools.boot}.{next(self._tools.edit_numbers)}"
+        message = self._message(txn_id, part, OutboundKind.LIVE)
+        message = replace(message, edits=anchor.txn_id, target=anchor.event_id)
+        with self._making_step():
+            # An edit without an answer may be shown, so it counts as shown until it has one.
+            before, self.shown = self.shown, replace(after, edits=after.edits + 1)
+            event_id = await self._sent(message)
+            if event_id is None:
+                self.shown = before
+            elif self._probes:
+                self._probes = False
+                await self._probe(message, event_id)
+
+    async def _sent(self, message: OutboundMessage) -> EventId | None:
+        """Send an edit until the homeserver has answered; None if it has refused."""
+        failures = 0
+        while True:
+            try:
+                return await self._tools.homeserver.send(message)
+            except RateLimited as limit:
+                self._tools.governor.limited()
+                if not failures:
+                    return None
+                await anyio.sleep(limit.retry_after_s)
+            except HomeserverUnavailable as error:
+                if isinstance(error, RefusedForNow):
+                    return None
+                failures += 1
+                wait_s = self._tools.bounds.send.delay_s(failures, self._tools.random)
+                with anyio.move_on_after(wait_s):
+                    await self._tools.outage.is_over()
+            except PortError as error:
+                _log.info("live_edit_refused", room_id=message.room_id, reason=str(error))
+                self._is_off = True
+                return None
+
+    async def _probe(self, message: OutboundMessage, event_id: EventId) -> None:
+        """Repeat an edit once: a homeserver that deduplicates answers with the same event."""
+        try:
+            again = await self._tools.homeserver.send(message)
+        except PortError:
+            return
+        note = partial(self._tools.traits.note, deduplicates=again == event_id)
+        self._tools.background.run(note)
