@@ -174,8 +174,6 @@ class Timeline:
             self.is_stale |= any(edit.event_id == event_id for edit in self._edits.values())
 
     def _edit(self, edit: Said, original: EventId) -> None:
-        if edit.sender == self.me and edit.mark is not None:
-            self._forget_queued(edit.mark.txn)
         if edit.event_id in self._redacted or self.is_redacted(original):
             return
         if edit.sender != self.me and edit.event_id not in self._originals:
@@ -202,7 +200,7 @@ class Timeline:
         )
 
     def _has_echo(self, txn: str) -> bool:
-        known = (*self._said.values(), *self._edits.values())
+        known = self._said.values()
         return any(
             said.mark.txn == txn
             for said in known

@@ -15,7 +15,7 @@ import structlog
 from actors.bounds import Bounds
 from actors.gaps import Gaps
 from actors.gate import Gate
-from actors.model import EventId, OutboundMessage, RoomId
+from actors.model import EventId, OutboundKind, OutboundMessage, RoomId
 from actors.port_errors import (
     HomeserverRefused,
     HomeserverUnavailable,
@@ -147,6 +147,8 @@ class Outbox:
                 await self._store.commit([MarkSent(message.txn_id, event_id)])
                 self._succeeded(message.room_id)
                 self.end_pauses()
+                if message.kind is OutboundKind.ANCHOR:
+                    return  # what edits it was read before its event was known
 
     def _failed(self, room_id: RoomId) -> int:
         """Count a failure in a room; the failures there since sending last went well for a while.

@@ -5,6 +5,7 @@ from typing import Final
 
 from actors.model import MARKER_TYPE, EventId, RoomId, UserId
 from actors.platform import File
+from tests.simulation.edits import shown
 from tests.simulation.events import Content, StateEntry
 from tests.simulation.media import content_of
 from tests.simulation.room import CREATOR_POWER, PRIVILEGED_CREATORS_SINCE, SimulatedRoom
@@ -155,11 +156,10 @@ class Person:
         return {**old.content("m.room.power_levels"), "users": users}
 
     def messages(self, room_id: RoomId) -> tuple[tuple[UserId, str], ...]:
-        """Sender and text of every message in a room."""
+        """Sender and text of every message in a room, as a client shows them."""
         return tuple(
-            (event.sender, str(event.content.get("body", "")))
-            for event in self.server.room(room_id).timeline
-            if event.type == "m.room.message"
+            (it.original.sender, str(it.content.get("body", "")))
+            for it in shown(self.server.room(room_id).timeline)
         )
 
     def replies(self, room_id: RoomId) -> tuple[str, ...]:
