@@ -8,7 +8,15 @@ from typing import TypeVar
 import anyio
 
 from actors.bounds import Bounds
-from actors.model import EventId, InboundMessage, OutboundMessage, RoomId, TokensUsed, UserId
+from actors.model import (
+    EventId,
+    InboundMessage,
+    OutboundKind,
+    OutboundMessage,
+    RoomId,
+    TokensUsed,
+    UserId,
+)
 from actors.port_errors import HomeserverUnavailable
 from actors.ports import Homeserver, RoomDelta, StateStore
 from actors.rules.history import (
@@ -104,7 +112,7 @@ class Histories:
         """Note a message of the bot's own that the outbox has, before the homeserver shows it."""
         room = self._rooms.get(message.room_id)
         if room is not None:
-            room.timeline.queue(said_later(message, self._homeserver.me))
+            self._queue(room, message)
             self._changed(message.room_id, room)
 
     def drop(self, room_id: RoomId) -> None:
@@ -178,7 +186,7 @@ class Histories:
         """
         if not room.knows_unsent:
             for message in await self._store.unsent(room_id, self._bounds.history_unsent):
-                room.timeline.queue(said_later(message, self._homeserver.me))
+                self._queue(room, message)
             room.knows_unsent = True
         page = await self._homeserver.contents.history(room_id, room.earlier)
         if room.is_dropped:
@@ -196,6 +204,11 @@ class Histories:
             self.drop(room_id)
         else:
             self._changed(room_id, room)
+
+    def _queue(self, room: _Room, message: OutboundMessage) -> None:
+        """Take in a message of the outbox. A redaction counts when the homeserver shows it."""
+        if message.kind is not OutboundKind.REDACTION:
+            room.timeline.queue(said_later(message, self._homeserver.me))
 
     def _changed(self, room_id: RoomId, room: _Room) -> None:
         """Count the memory of a room, and make space. A room that must be read again goes."""

@@ -177,19 +177,34 @@ def _question_of_root(
 
 @dataclass(slots=True)
 class _Answer:
-    """One answer to a question. `live`: it may be unfinished. One that `failed` has no parts."""
+    """One answer to a question. One that `failed` has no parts."""
 
     parts: dict[int, Said] = field(default_factory=dict)
-    live: bool = False
     failed: bool = False
 
     def add(self, said: Said, mark: ReplyMark) -> None:
+        """Add a part. What grew before the answer failed does not count."""
         if mark.state is ReplyState.FAILED:
             self.parts.clear()
             self.failed = True
-        elif said.msgtype != _NOTICE_TYPE:
-            self.live |= mark.state is ReplyState.LIVE
+        elif said.msgtype != _NOTICE_TYPE and not (self.failed and _is_live(said)):
             self.parts[mark.part] = said
+
+    def shown(self) -> list[Said]:
+        """The parts in order, without those behind the end that grew in an earlier attempt."""
+        ends = (part for part, said in self.parts.items() if _is_last(said))
+        end = min(ends, default=max(self.parts, default=0))
+        in_order = sorted(self.parts.items())
+        return [said for part, said in in_order if part <= end or not _is_live(said)]
+
+
+def _is_live(said: Said) -> bool:
+    return said.mark is not None and said.mark.state is ReplyState.LIVE
+
+
+def _is_last(said: Said) -> bool:
+    """Whether a part ends its answer."""
+    return said.mark is not None and not said.mark.more and not _is_live(said)
 
 
 def _answers(
@@ -216,8 +231,9 @@ def _chosen(oldest_first: list[_Answer]) -> tuple[Said, ...]:
     """The newest answer. One that failed does not count, nor an unfinished one before another."""
     newest = oldest_first[-1]
     for answer in reversed(oldest_first):
-        parts = [answer.parts[part] for part in sorted(answer.parts)]
-        if any(map(words_of, parts)) and not (answer.live and answer is not newest):
+        parts = answer.shown()
+        is_old = answer is not newest
+        if any(map(words_of, parts)) and not (is_old and any(map(_is_live, parts))):
             return tuple(filter(words_of, parts))
     return ()
 

@@ -7,8 +7,9 @@ already changes nothing.
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from actors.model import EventId, UserId
-from actors.said import Redacted, Said, TimelineEvent
+from actors.model import EventId, ReplyState, UserId
+from actors.rules.queued import id_to_come
+from actors.said import Redacted, ReplyMark, Said, TimelineEvent
 
 _EVENT_BYTES = 700
 """About the memory that one message takes besides its text."""
@@ -23,10 +24,13 @@ class Timeline:
     an event changed that hides earlier ones, so the timeline must be read again. `size_bytes` is
     about the memory that it takes.
 
-    An edit counts only if it is by the author of the message. Of several, the newest counts.
+    An edit counts only if it is by the author of the message. Of several, the newest counts, and
+    no other is kept. The final of an answer that the homeserver has not shown yet counts before any
+    edit.
     """
 
     __slots__ = (
+        "_echoes",
         "_edits",
         "_originals",
         "_queued",
@@ -53,8 +57,11 @@ class Timeline:
         """The newest edit of each message by each sender."""
         self._originals: dict[EventId, tuple[EventId, UserId]] = {}
         """The message that each edit of a person changes, and the person."""
-        self._queued: dict[str, Said] = {}
-        """The bot's own messages that the homeserver has not shown yet, by transaction id."""
+        self._queued: dict[EventId, Said] = {}
+        """The bot's own messages and finals that the homeserver has not shown yet, by the ids that
+        stand for theirs."""
+        self._echoes: set[EventId] = set()
+        """The same ids of those that it has shown."""
 
     # ------------------------------------------------------------ changing it
 
@@ -93,11 +100,10 @@ class Timeline:
             self._said |= later.get(event_id, {})
 
     def queue(self, said: Said) -> None:
-        """Take in a message of the bot's own that the homeserver will show later."""
-        txn = said.mark.txn if said.mark is not None else ""
-        if not self._has_echo(txn):
-            self._forget_queued(txn)
-            self._queued[txn] = said
+        """Take in a message, or a final, of the bot's own that the homeserver will show later."""
+        if said.event_id not in self._echoes:
+            self._forget_queued(said.event_id)
+            self._queued[said.event_id] = said
             self.size_bytes += _size(said)
 
     # ------------------------------------------------------------ reading it
@@ -107,7 +113,8 @@ class Timeline:
         for said in self._said.values():
             if said is not None:
                 yield self._edited(said)
-        yield from self._queued.values()
+        yield from (self._edited(said) for said in self._queued.values() if said.edits is None)
+        yield from self._finals_alone()
 
     def people(self) -> set[UserId]:
         """The people who said something."""
@@ -152,7 +159,7 @@ class Timeline:
 
     def _taken(self, said: Said) -> Said | None:
         if said.sender == self.me and said.mark is not None:
-            self._forget_queued(said.mark.txn)
+            self._note_message(said.mark)
         if said.event_id in self._redacted:
             return None
         self.size_bytes += _size(said)
@@ -161,7 +168,7 @@ class Timeline:
     def _redact(self, redacted: Redacted) -> None:
         event_id = redacted.event_id
         if redacted.txn is not None:
-            self._forget_queued(redacted.txn)
+            self._note_echo(id_to_come(redacted.txn))
         said = self._said.get(event_id)
         if said is not None:
             self.is_stale |= self._edited(said).forgets
@@ -174,6 +181,9 @@ class Timeline:
             self.is_stale |= any(edit.event_id == event_id for edit in self._edits.values())
 
     def _edit(self, edit: Said, original: EventId) -> None:
+        mark = edit.mark
+        if edit.sender == self.me and mark is not None and mark.state is not ReplyState.LIVE:
+            self._note_echo(id_to_come(mark.txn))
         if edit.event_id in self._redacted or self.is_redacted(original):
             return
         if edit.sender != self.me and edit.event_id not in self._originals:
@@ -186,7 +196,7 @@ class Timeline:
             self.size_bytes += _size(edit) - (0 if kept is None else _size(kept))
 
     def _edited(self, said: Said) -> Said:
-        edit = self._edits.get((said.event_id, said.sender))
+        edit = self._final_of(said) or self._edits.get((said.event_id, said.sender))
         if edit is None:
             return said
         return replace(
@@ -199,16 +209,44 @@ class Timeline:
             tokens=edit.tokens or said.tokens,
         )
 
-    def _has_echo(self, txn: str) -> bool:
-        known = self._said.values()
-        return any(
-            said.mark.txn == txn
-            for said in known
-            if said is not None and said.sender == self.me and said.mark is not None
-        )
+    def _final_of(self, said: Said) -> Said | None:
+        """The final of one of the bot's own messages, if the homeserver has not shown it yet."""
+        if said.sender != self.me or said.mark is None:
+            return None
+        anchor = id_to_come(said.mark.txn)
+        return next((it for it in reversed(self._queued.values()) if it.edits == anchor), None)
 
-    def _forget_queued(self, txn: str) -> None:
-        queued = self._queued.pop(txn, None)
+    def _finals_alone(self) -> Iterator[Said]:
+        """The finals whose anchor is gone, or was not read: each is a message of its own."""
+        finals = [said for said in self._queued.values() if said.edits is not None]
+        if finals:
+            known = [*self._said.values(), *self._queued.values()]
+            marks = [it.mark for it in known if it is not None and it.sender == self.me]
+            anchors = {id_to_come(mark.txn) for mark in marks if mark is not None}
+            yield from (replace(it, edits=None) for it in finals if it.edits not in anchors)
+
+    def _note_message(self, mark: ReplyMark) -> None:
+        """Note that the homeserver shows a message. An anchor that waits for its part was refused.
+
+        Two messages never show the same part.
+        """
+        part = mark.to, mark.part
+        marks = [it.mark for it in self._queued.values() if it.mark is not None]
+        for each in marks:
+            if each.state is ReplyState.LIVE and (each.to, each.part) == part:
+                self._forget_queued(id_to_come(each.txn))
+        self._forget_queued(id_to_come(mark.txn))
+        self._echoes.add(id_to_come(mark.txn))
+
+    def _note_echo(self, event_id: EventId) -> None:
+        """Note that the homeserver has shown an edit, or a message that is gone."""
+        if event_id not in self._echoes:
+            self.size_bytes += _ID_BYTES
+            self._echoes.add(event_id)
+        self._forget_queued(event_id)
+
+    def _forget_queued(self, event_id: EventId) -> None:
+        queued = self._queued.pop(event_id, None)
         if queued is not None:
             self.size_bytes -= _size(queued)
 
