@@ -81,6 +81,7 @@ def assemble(
     homeserver_slots: anyio.CapacityLimiter | None = None,
     formatted: Formatter = plain_parts,
     governor: Governor | None = None,
+    traits: Traits | None = None,
     streams: bool = True,
     bounds: Bounds = Bounds(),
 ) -> Services:
@@ -122,7 +123,7 @@ def assemble(
     settings_of_chats = SettingsOfChats(homeserver, bounds)
     health = PlatformHealth(platform, system.background, transitions.wall_clock, random, bounds)
     learned = Learned(bounds.unsupported_for_s)
-    traits = Traits(homeserver)
+    traits = traits or Traits(homeserver)
 
     preparing = Preparing(
         homeserver,
@@ -143,7 +144,7 @@ def assemble(
         slots=Slots(bounds.platform_slots, bounds.platform_slots_owner),
         health=health,
         outage=Outage(),
-        governor=governor or Governor(bounds),
+        governor=governor or Governor(bounds, meter=meter, clock=clock),
         traits=traits,
         store=store,
         formatted=formatted,
@@ -178,6 +179,7 @@ def assemble(
             tools, lambda room_id, message: system.tell(room_address(room_id), message)
         ),
         traits=traits,
+        streams=streams,
         platform_health=health,
         encryption=EncryptionWatch(homeserver, store, transitions.wall_clock, bounds),
         wall_clock=transitions.wall_clock,

@@ -6,6 +6,7 @@ needs other bounds passes `replace(Bounds(), …)`. Numbers that a protocol fixe
 
 from dataclasses import dataclass
 
+from actors.rules.bucket import EditLimits
 from actors.rules.exchange import ExchangeLimits
 from actors.runtime.policy import RuntimeBounds
 from actors.runtime.restart import Backoff, CorrelationBreaker, CrashWindow
@@ -82,18 +83,8 @@ class Bounds:
     """An answer is edited at most so often, its end included."""
     settle_s: float = 30.0
     """An edit without a clear answer is repeated for so long before the answer is committed."""
-    edits_after_limit_s: float = 30.0
-    """No answer is shown growing for so long after the homeserver has limited the account."""
-    edits_per_s: float = 0.2
-    """The rate of edits at first, for the whole account; it is halved at a limit …"""
-    edits_per_s_most: float = 5.0
-    """… and grows up to this one."""
-    edits_burst: int = 6
-    """How many edits may follow each other at once."""
-    edits_grow: float = 1.5
-    """The rate grows by this factor …"""
-    edits_calm_s: float = 60.0
-    """… after so long without a limit in which edits were sent."""
+    live_edits: EditLimits = EditLimits()
+    """How fast the edits of growing answers may follow each other, for the whole account."""
     unanswered_s: float = 3600.0
     """After the loss of the database, questions that are older than this are not answered but asked
     about."""

@@ -54,6 +54,7 @@ class CommandTexts:
     setting_unknown: str
     setting_needs_number: str
     setting_needs_switch: str
+    setting_no_streams: str
     value_default: str
     value_on: str
     value_off: str
@@ -124,6 +125,7 @@ ENGLISH: Final = CommandTexts(
     setting_unknown="There is no setting {name}. There are: {names}.",
     setting_needs_number="The {name} is a number from 0 to 2, like this: !settings {name} 0.7",
     setting_needs_switch="The setting {name} can be on or off, like this: !settings {name} on",
+    setting_no_streams="But this bot sends all answers only when they are complete.",
     value_default="default",
     value_on="on",
     value_off="off",
@@ -195,6 +197,7 @@ RUSSIAN: Final = CommandTexts(
     setting_needs_switch=(
         "Настройку {name} можно включить или выключить, например: !settings {name} on"
     ),
+    setting_no_streams="Но этот бот отправляет все ответы только целиком.",
     value_default="по умолчанию",
     value_on="вкл",
     value_off="выкл",

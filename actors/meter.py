@@ -17,6 +17,9 @@ REPLY_OUTCOMES: Final = ("done", "stopped", "refused", "failed", "dropped", "ret
 TOKEN_KINDS: Final = ("prompt", "completion")
 """The kinds of tokens that a reply takes."""
 
+LIVE_EDIT_OUTCOMES: Final = ("sent", "busy", "limited", "no_token")
+"""What became of live edits: sent, or left out for one of three reasons. See `Governor`."""
+
 
 def _of_replies() -> Histogram:
     return Histogram(REPLY_BOUNDS_S)
@@ -40,6 +43,10 @@ class Meter(RuntimeMeter):
     """How long the platform took for a whole reply."""
     tokens: Counter[str] = field(default_factory=Counter)
     """Tokens that replies took, see TOKEN_KINDS."""
+    live_edits: Counter[str] = field(default_factory=Counter)
+    """Live edits and anchors by outcome, see LIVE_EDIT_OUTCOMES."""
+    finals_repeated: int = 0
+    """Ends of answers that were sent once more, because a late live edit had covered them."""
     beat_at: float = 0.0
     """When the serving loop last made progress, in anyio's time."""
 

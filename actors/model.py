@@ -103,8 +103,8 @@ class Marker:
 class ChatSettings:
     """What the owner has set for one chat. None leaves a setting to the platform.
 
-    `temperature` is between 0 and 2. `stream`: an answer may be shown while it grows;
-    kept, and not used yet. `answer_edits`: an edit of the last question is answered anew.
+    `temperature` is between 0 and 2. `stream`: an answer may be shown while it grows.
+    `answer_edits`: an edit of the last question is answered anew.
     """
 
     model: str | None = None

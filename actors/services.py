@@ -36,8 +36,8 @@ class Services:
 
     `allows` says whether a person may use the bot, and `answers` whose messages in a chat are
     answered. `formatted` makes the parts of an answer from its Markdown.
-    `deliver` is called with a room that has something in the outbox. `wall_clock` gives
-    seconds since the epoch.
+    `deliver` is called with a room that has something in the outbox. `streams`: answers may be
+    shown while they grow. `wall_clock` gives seconds since the epoch.
     """
 
     homeserver: Homeserver
@@ -61,6 +61,7 @@ class Services:
     formatted: Formatter
     replies: Replies
     traits: Traits
+    streams: bool
     platform_health: PlatformHealth
     wall_clock: Callable[[], float]
     homeserver_slots: anyio.CapacityLimiter

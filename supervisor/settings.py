@@ -161,6 +161,8 @@ class Settings(LocalSettings):
     locale: Literal["en", "ru"] = Field(default="en", validation_alias="BOT_LOCALE")
     answers: Answers = Field(default=Answers.MENTIONS, validation_alias="BOT_ANSWERS")
     """The people who get answers in a chat, besides its owner."""
+    stream: Literal["auto", "off"] = Field(default="auto", validation_alias="BOT_STREAM")
+    """Whether answers may be shown while they grow."""
     platform: str = Field(default="echo", validation_alias="BOT_PLATFORM")
     """The chat platform. Only `run` and `check` look whether it exists, and read its settings."""
     platform_connect_s: _Seconds = Field(
@@ -193,6 +195,11 @@ class Settings(LocalSettings):
     def proxy(self) -> ProxySetting | None:
         """The proxy between the bot and the homeserver, if the environment names one."""
         return self._proxy
+
+    @property
+    def streams(self) -> bool:
+        """Whether answers may be shown while they grow."""
+        return self.stream == "auto"
 
     @property
     def server_name(self) -> str:

@@ -116,7 +116,10 @@ async def _setting(name: str, setting: Setting, text: str | None, asked: Asked) 
         await _write(asked, changed)
         present = changed
     value = setting.shown(present, texts)
-    return asked.say(texts.commands.setting_is.format(name=name, value=value))
+    said = texts.commands.setting_is.format(name=name, value=value)
+    if name == "stream" and present.stream and not asked.services.streams:
+        said = f"{said}. {texts.commands.setting_no_streams}"
+    return asked.say(said)
 
 
 async def _write(asked: Asked, changed: ChatSettings) -> None:

@@ -36,6 +36,11 @@ class Streak:
     well_since: float | None = None
     """The first success after the latest failure; None if there is none."""
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the latest attempt has failed."""
+        return self.failures > 0 and self.well_since is None
+
     def failed(self, now: float, healthy_after_s: float) -> "Streak":
         """The streak after one more failure: it begins anew if the subject was well meanwhile."""
         return Streak(1 if self.was_well(now, healthy_after_s) else self.failures + 1)

@@ -45,6 +45,9 @@ async def check(
             f"requests go through the proxy {proxy.address}, which {settings.proxy.variable} names"
         )
         tell(Finding(ok=True, note=True, what=what))
+    if not settings.streams:
+        what = "answers are shown only when they are complete, because BOT_STREAM is off"
+        tell(Finding(ok=True, note=True, what=what))
     server = await check_homeserver(settings.homeserver, proxy)
     more = server.more or (await _remembered(settings) if server.ok else ())
     for finding in (server, *more):

@@ -212,6 +212,7 @@ async def _bot(
                 meter=observer.meter,
                 where=f"process {os.getpid()} on {gethostname()}",
                 clock=asyncio.get_running_loop().time,
+                streams=settings.streams,
                 bounds=parts.bounds,
             )
             async with bot.system:

@@ -35,6 +35,7 @@ from supervisor.status.snapshot import (
     Snapshot,
     rfc3339,
 )
+from supervisor.status.streaming import streaming_seen
 from supervisor.supervisor import Supervisor
 from supervisor.watchdog import is_stuck
 
@@ -175,6 +176,12 @@ class Observer:
             second_instance=other.where or other.boot if other else None,
             creates_no_rooms=watched.bot.services.encryption.reason,
             platform=self._platform(watched.bot),
+            streaming=streaming_seen(
+                self.meter,
+                watched.bot.services.traits.so_far,
+                streams=watched.bot.services.streams,
+                per_s=watched.bot.governor.per_s,
+            ),
         )
 
     def _platform(self, bot: Bot) -> PlatformSeen:

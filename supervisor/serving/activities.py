@@ -292,6 +292,7 @@ class BotActivities:
         self.services.system.background.run(self.detector.announce)
         self.services.system.background.run(self.generations.replace)
         self.services.system.background.run(self.services.encryption.look)
+        self.services.system.background.run(self.services.traits.read)
         for room_id in self.services.registry.unattended.take():
             self.services.tell_room(room_id, RoomChanged())
         for room_id in self.services.registry.gaps:

@@ -25,8 +25,10 @@ from actors.runtime.system import ActorSystem
 from actors.runtime.transition_log import TransitionLog
 from actors.services import Services
 from actors.texts import ENGLISH, Texts
+from actors.traits import Traits
 from supervisor.serving.activities import BotActivities
 from supervisor.serving.backlog import Backlog
+from supervisor.serving.bundling import Bundling
 from supervisor.serving.generations import Generations
 from supervisor.serving.live_only import LiveOnly
 from supervisor.serving.outbox import Outbox
@@ -41,6 +43,7 @@ class Bot:
 
     services: Services
     activities: BotActivities
+    governor: Governor
 
     @property
     def system(self) -> ActorSystem:
@@ -84,13 +87,16 @@ def assemble(
 
     `allows` decides which users may use it; `meter` counts its work; `where` describes this process
     for people; `clock` returns anyio's time, which a known event loop returns faster than anyio.
+    Without `streams`, answers are shown only when they are complete.
     """
     gate, random, meter = Gate(), random or Random(), meter or Meter()  # noqa: S311  jitter
     # Replies have slots of their own: rooms that give no answer must not delay them.
     slots = anyio.CapacityLimiter(bounds.homeserver_slots)
     registry, background = Registry(), Background()
     refusals = Refusals(homeserver, gate, background, bounds.rooms_asked)
-    guarded = LiveOnly(homeserver, gate, refusals)
+    governor = Governor(bounds, lambda: outbox.is_busy, meter=meter, clock=clock)
+    guarded = LiveOnly(homeserver, gate, refusals, governor)
+    traits = Traits(guarded)
     outbox = Outbox(
         guarded,
         store,
@@ -99,6 +105,7 @@ def assemble(
         slots=slots,
         random=random,
         gaps=registry.gaps,
+        traits=traits,
         wall_clock=transitions.wall_clock,
         bounds=bounds,
     )
@@ -120,18 +127,20 @@ def assemble(
         clock=clock,
         homeserver_slots=anyio.CapacityLimiter(bounds.homeserver_slots),
         formatted=formatted,
-        governor=Governor(bounds, lambda: outbox.is_busy),
+        governor=governor,
+        traits=traits,
         streams=streams,
         bounds=bounds,
     )
     outbox.on_refusal = partial(_look_again, services)
+    outbox.on_edit = Bundling(guarded, traits, background).look
     generations = Generations(guarded, store, services.ids.nonce, bounds)
     detector = SecondInstanceDetector(guarded, Instance(transitions.boot, where), bounds)
     pruner = Pruner(store, services.wall_clock, bounds)
     activities = BotActivities(
         services, outbox, Backlog(services), detector, generations, refusals, pruner, meter
     )
-    return Bot(services, activities)
+    return Bot(services, activities, governor)
 
 
 def _look_again(services: Services, room_id: RoomId) -> None:

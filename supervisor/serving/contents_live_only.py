@@ -8,6 +8,7 @@ from actors.platform import File
 from actors.room_contents import Edited, RoomContents
 from actors.said import SaidPage
 from supervisor.serving.refusals import Refusals
+from supervisor.serving.spending import Spending
 
 
 @final
@@ -15,11 +16,16 @@ class ContentsLiveOnly:
     """Implements `actors.ports.RoomContents`. `live` raises unless the bot is live."""
 
     def __init__(
-        self, contents: RoomContents, live: Callable[[], object], refusals: Refusals
+        self,
+        contents: RoomContents,
+        live: Callable[[], object],
+        refusals: Refusals,
+        spending: Spending,
     ) -> None:
         self._contents = contents
         self._live = live
         self._watch = refusals.watch
+        self._write = spending.write
 
     async def history(self, room_id: RoomId, token: str | None) -> SaidPage:
         """Read a page of what was said in a room."""
@@ -40,7 +46,7 @@ class ContentsLiveOnly:
     async def write_settings(self, room_id: RoomId, settings: ChatSettings) -> None:
         """Write a chat's settings."""
         self._live()
-        await self._watch(self._contents.write_settings(room_id, settings), room_id)
+        await self._write(self._contents.write_settings(room_id, settings), room_id)
 
     async def download(self, file: SharedFile, *, limit: int, picture: bool = False) -> File:
         """Read a file."""

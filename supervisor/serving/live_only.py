@@ -7,6 +7,7 @@ writing request raises NotLive, so recovery writes nothing.
 from typing import final
 
 from actors.gate import Gate
+from actors.governor import Governor
 from actors.model import (
     EventId,
     Generation,
@@ -22,6 +23,7 @@ from actors.port_errors import HomeserverUnavailable
 from actors.ports import Gap, Homeserver, Hydration, NewRoom, RecentPage, SyncDelta
 from supervisor.serving.contents_live_only import ContentsLiveOnly
 from supervisor.serving.refusals import Refusals
+from supervisor.serving.spending import Spending
 
 
 class NotLive(HomeserverUnavailable):
@@ -33,14 +35,21 @@ class LiveOnly:
     """Implements `actors.ports.Homeserver` over another one.
 
     Reading, typing notices and read receipts always pass. Refusals for now are noted, except those
-    of typing notices and read receipts, which nobody misses.
+    of typing notices and read receipts, which nobody misses. The governor learns of the requests
+    that the account's rate limit counts.
     """
 
-    def __init__(self, homeserver: Homeserver, gate: Gate, refusals: Refusals) -> None:
+    def __init__(
+        self, homeserver: Homeserver, gate: Gate, refusals: Refusals, governor: Governor
+    ) -> None:
         self._homeserver = homeserver
         self._gate = gate
         self._watch = refusals.watch
-        self._contents = ContentsLiveOnly(homeserver.contents, lambda: self._live, refusals)
+        self._spending = Spending(refusals, governor)
+        self._write = self._spending.write
+        self._contents = ContentsLiveOnly(
+            homeserver.contents, lambda: self._live, refusals, self._spending
+        )
 
     @property
     def me(self) -> UserId:
@@ -155,31 +164,31 @@ class LiveOnly:
 
     async def create_room(self, room: NewRoom) -> RoomId:
         """Create a room."""
-        return await self._watch(self._creating.create_room(room))
+        return await self._write(self._creating.create_room(room))
 
     async def write_marker(self, room_id: RoomId, marker: Marker) -> None:
         """Write the marker."""
-        await self._watch(self._live.write_marker(room_id, marker), room_id)
+        await self._write(self._live.write_marker(room_id, marker), room_id)
 
     async def set_name(self, room_id: RoomId, name: str) -> None:
         """Name a room."""
-        await self._watch(self._live.set_name(room_id, name), room_id)
+        await self._write(self._live.set_name(room_id, name), room_id)
 
     async def link(self, space_id: RoomId, room_id: RoomId) -> None:
         """Add a room to a Space."""
-        await self._watch(self._live.link(space_id, room_id), space_id)
+        await self._write(self._live.link(space_id, room_id), space_id)
 
     async def unlink(self, space_id: RoomId, room_id: RoomId) -> None:
         """Remove a room from a Space."""
-        await self._watch(self._live.unlink(space_id, room_id), space_id)
+        await self._write(self._live.unlink(space_id, room_id), space_id)
 
     async def join(self, room_id: RoomId) -> None:
         """Join a room."""
-        await self._watch(self._live.join(room_id), room_id, joining=True)
+        await self._write(self._live.join(room_id), room_id, joining=True)
 
     async def leave(self, room_id: RoomId) -> None:
         """Leave a room."""
-        await self._watch(self._live.leave(room_id), room_id)
+        await self._write(self._live.leave(room_id), room_id)
 
     async def forget(self, room_id: RoomId) -> None:
         """Forget a room."""
@@ -187,15 +196,15 @@ class LiveOnly:
 
     async def invite(self, room_id: RoomId, user_id: UserId) -> None:
         """Invite a user."""
-        await self._watch(self._live.invite(room_id, user_id), room_id)
+        await self._write(self._live.invite(room_id, user_id), room_id)
 
     async def let_in(self, room: RoomSnapshot, members_of: RoomId | None) -> None:
         """Let people knock, and the members of a room join."""
-        await self._live.let_in(room, members_of)
+        await self._spending.count(self._live.let_in(room, members_of))
 
     async def send(self, message: OutboundMessage) -> EventId:
         """Send a message."""
-        return await self._watch(self._live.send(message), message.room_id)
+        return await self._spending.send(self._live.send(message), message)
 
     async def traits(self) -> HomeserverTraits:
         """Read what was found out about the homeserver."""

@@ -2,8 +2,8 @@
 
 A message stays in the outbox until the server confirms it, or refuses it clearly. The transaction
 id makes a repeated request harmless: the server sends no message twice. A server forgets the id
-after a day, or with the session. Then the bot looks for the message in its room before it sends it
-again.
+after a day, or with the session, and some never heed it. Then the bot looks for the message in its
+room before it sends it again.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ import structlog
 from actors.bounds import Bounds
 from actors.gaps import Gaps
 from actors.gate import Gate
-from actors.model import EventId, OutboundKind, OutboundMessage, RoomId
+from actors.model import Attempt, EventId, OutboundKind, OutboundMessage, RoomId
 from actors.port_errors import (
     HomeserverRefused,
     HomeserverUnavailable,
@@ -25,6 +25,7 @@ from actors.port_errors import (
 from actors.ports import Homeserver, StateStore
 from actors.runtime.background import Background
 from actors.runtime.restart import WELL, Streak
+from actors.traits import Traits
 from actors.writes import MarkSent, MarkTried
 
 _log = structlog.get_logger()
@@ -43,6 +44,7 @@ class Outbox:
         slots: anyio.CapacityLimiter,
         random: Random,
         gaps: Gaps,
+        traits: Traits,
         wall_clock: Callable[[], float],
         bounds: Bounds,
     ) -> None:
@@ -54,9 +56,12 @@ class Outbox:
         self._random = random
         self._gaps = gaps
         """The messages of a room wait while its gap is in doubt: the bot may have been absent."""
+        self._traits = traits
         self._wall_clock = wall_clock
         self.on_refusal: Callable[[RoomId], None] = _ignore
         """Called with the room of a message that the homeserver has refused for good."""
+        self.on_edit: Callable[[RoomId, EventId], None] = _ignore
+        """Called with the room and the anchor of an answer whose end was sent."""
         self._resend_s = bounds.resend_s
         self._backoff = bounds.send
         self._batch = bounds.send_batch
@@ -82,8 +87,12 @@ class Outbox:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a message is being sent, or waits for that, in any room."""
-        return bool(self._sending)
+        """Whether a message is being sent, or waits for that, in a room that is well.
+
+        A room in which the latest attempt failed does not count: it may fail for long. One that
+        waits for a rate limit does.
+        """
+        return any(not self._streaks.get(room_id, WELL).is_failing for room_id in self._sending)
 
     def wake(self, room_id: RoomId) -> None:
         """Send the unsent messages of a room. Called after a commit to the outbox."""
@@ -145,8 +154,9 @@ class Outbox:
                 self.on_refusal(message.room_id)
             else:
                 await self._store.commit([MarkSent(message.txn_id, event_id)])
-                self._succeeded(message.room_id)
-                self.end_pauses()
+                if event_id is not None:
+                    self._succeeded(message)
+                    self.end_pauses()
                 if message.kind is OutboundKind.ANCHOR:
                     return  # what edits it was read before its event was known
 
@@ -160,13 +170,18 @@ class Outbox:
         self._streaks[room_id] = streak
         return streak.failures
 
-    def _succeeded(self, room_id: RoomId) -> None:
-        streak = self._streaks.get(room_id)
+    def _succeeded(self, message: OutboundMessage) -> None:
+        streak = self._streaks.get(message.room_id)
         if streak is not None:
-            self._streaks[room_id] = streak.succeeded(anyio.current_time())
+            self._streaks[message.room_id] = streak.succeeded(anyio.current_time())
+        if message.kind is OutboundKind.FINAL and message.target is not None:
+            self.on_edit(message.room_id, message.target)
 
-    async def _send(self, message: OutboundMessage) -> EventId:
+    async def _send(self, message: OutboundMessage) -> EventId | None:
+        """The event of a message; None if there is nothing to take back."""
         try:
+            if message.kind is OutboundKind.REDACTION and message.target is None:
+                return None
             async with self._slots:
                 if (found := await self._found(message)) is not None:
                     return found
@@ -184,10 +199,7 @@ class Outbox:
     async def _found(self, message: OutboundMessage) -> EventId | None:
         """The event of a message that was sent by an attempt that the server may have forgotten."""
         tried = message.tried
-        if tried is None:
-            return None
-        age_s = self._wall_clock() - tried.at
-        if tried.by == self._homeserver.session and 0 <= age_s < self._resend_s:
+        if tried is None or message.kind is OutboundKind.REDACTION or self._is_harmless(tried):
             return None
         try:
             found = await self._homeserver.find_sent(message)
@@ -197,6 +209,13 @@ class Outbox:
             return None  # in a room that the bot is not in, the sending is refused as well
         _log.info("looked_for_message", room_id=message.room_id, found=found is not None)
         return found
+
+    def _is_harmless(self, tried: Attempt) -> bool:
+        """Whether the server still knows what was tried, and sends it no second time."""
+        if self._traits.so_far.deduplicates is False:
+            return False
+        age_s = self._wall_clock() - tried.at
+        return tried.by == self._homeserver.session and 0 <= age_s < self._resend_s
 
     async def _pause(self, wait_s: float) -> None:
         """Wait. `end_pauses` shortens the wait to that of a first failure."""
@@ -210,5 +229,5 @@ class Outbox:
             self._paused -= 1
 
 
-def _ignore(room_id: RoomId) -> None:
-    """Do nothing about a refused message."""
+def _ignore(*_: object) -> None:
+    """Do nothing about what the outbox tells."""

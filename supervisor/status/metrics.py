@@ -17,7 +17,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from actors.meter import REPLY_OUTCOMES, TOKEN_KINDS, Meter
+from actors.meter import LIVE_EDIT_OUTCOMES, REPLY_OUTCOMES, TOKEN_KINDS, Meter
 from actors.platform_health import PlatformState
 from actors.rules.room_states import RoomTrigger
 from actors.runtime.counting import Histogram
@@ -45,6 +45,7 @@ class BotCollector(Collector):
         yield from self._queues()
         yield from self._work()
         yield from self._platform()
+        yield from self._streaming()
 
     def _lifecycle(self) -> Iterator[Metric]:
         seen = self.snapshot
@@ -137,6 +138,15 @@ class BotCollector(Collector):
         yield _histogram("reply", "Time for the platform to give a whole reply.", meter.reply)
         tokens = (((kind,), meter.tokens[kind]) for kind in TOKEN_KINDS)
         yield _counter("tokens", "Tokens that replies took.", ("kind",), tokens)
+
+    def _streaming(self) -> Iterator[Metric]:
+        meter, seen = self.meter, self.snapshot.streaming
+        per_s = None if seen is None else seen.per_s
+        yield _single("live_edits_per_second", "Live edits that the account may send.", per_s)
+        outcomes = (((outcome,), meter.live_edits[outcome]) for outcome in LIVE_EDIT_OUTCOMES)
+        yield _counter("live_edits", "Live edits, sent or left out.", ("outcome",), outcomes)
+        repeated = [((), meter.finals_repeated)]
+        yield _counter("finals_repeated", "Ends of answers that were sent again.", (), repeated)
 
 
 def exposition(snapshot: Snapshot, meter: Meter, history: History) -> bytes:

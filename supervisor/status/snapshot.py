@@ -116,6 +116,22 @@ class PlatformSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Streaming:
+    """Answers that are shown while they grow, since the start.
+
+    `off` says why no answer is; it is empty if answers are. `per_s` is how many live edits a second
+    the account may send for long. `live_edits` counts them by outcome, with every outcome as a key:
+    those that were `sent`, and those that were left out, by the reason. `finals_repeated` counts
+    the ends of answers that were sent once more, because a late live edit had covered them.
+    """
+
+    off: str = ""
+    per_s: float
+    live_edits: dict[str, int]
+    finals_repeated: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One moment of one bot."""
 
@@ -147,6 +163,8 @@ class Snapshot:
     creates_no_rooms: str | None = None
     """Why the bot creates no Space and no chat at the moment; None if it creates them."""
     platform: PlatformSeen | None = None
+    """None until the bot has opened its files."""
+    streaming: Streaming | None = None
     """None until the bot has opened its files."""
     program: str = PROGRAM
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from supervisor.status.snapshot import Note, PlatformSeen, Quarantined, Snapshot
+from supervisor.status.snapshot import Note, PlatformSeen, Quarantined, Snapshot, Streaming
 from supervisor.text.console import duration, until
 
 LISTED: Final = 10
@@ -31,6 +31,8 @@ def summary(seen: Snapshot, page: str, now: datetime) -> Iterator[str]:
     yield _line("waiting", waiting)
     if seen.platform is not None:
         yield from _platform(seen.platform)
+    if seen.streaming is not None:
+        yield _line("streaming", _streaming(seen.streaming))
     yield _line("reconciled", _reconciled(seen, now))
     yield from _section("quarantined", seen.rooms.get("quarantined", 0), _quarantined(seen, now))
     conflicts = seen.reconciled.conflicts if seen.reconciled else ()
@@ -78,6 +80,20 @@ def _platform(seen: PlatformSeen) -> Iterator[str]:
     if any(seen.tokens.values()):
         tokens = ", ".join(f"{count:,} {kind}" for kind, count in seen.tokens.items())
         yield _line("tokens", tokens)
+
+
+def _streaming(seen: Streaming) -> str:
+    counts = dict(seen.live_edits)
+    told = [f"{_of(counts.pop('sent', 0), 'live edit')} sent"]
+    left_out = [
+        f"{count:,} {reason.replace('_', ' ')}" for reason, count in counts.items() if count
+    ]
+    if left_out:
+        told.append(f"left out: {', '.join(left_out)}")
+    if seen.finals_repeated:
+        told.append(f"{_of(seen.finals_repeated, 'end')} sent once more")
+    state = f"off: {seen.off}" if seen.off else f"at most {seen.per_s:.2g} a second"
+    return "; ".join([state, *told])
 
 
 def _reconciled(seen: Snapshot, now: datetime) -> str:

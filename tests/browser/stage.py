@@ -25,6 +25,7 @@ from supervisor.status.snapshot import (
     Quarantined,
     Reconciled,
     Snapshot,
+    Streaming,
     rfc3339,
 )
 
@@ -119,6 +120,11 @@ def live() -> Snapshot:
             conflicts_total=1,
         ),
         platform=a_platform(now),
+        streaming=Streaming(
+            per_s=0.3,
+            live_edits={"sent": 4210, "busy": 12, "limited": 30, "no_token": 977},
+            finals_repeated=1,
+        ),
     )
 
 

@@ -220,6 +220,7 @@ class World:
         texts: Texts = ENGLISH,
         allows: Callable[[UserId], bool] = lambda user: user != MALLORY,
         answers: Answers = Answers.MENTIONS,
+        streams: bool = True,
     ) -> AsyncIterator["Run"]:
         """One run of the bot. Leaving it is a kill: whatever runs is cancelled where it is."""
         self.boots += 1
@@ -236,6 +237,7 @@ class World:
             formatted=formatted_parts,
             ids=SeededIds(self.random),
             random=self.random,
+            streams=streams,
             bounds=self.bounds,
         )
         supervisor = Supervisor(bot.activities, transitions, self.random, bounds=self.bounds)

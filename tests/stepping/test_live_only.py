@@ -17,7 +17,9 @@ async def test_nothing_is_begun_that_writes_while_the_bot_is_not_live() -> None:
     async with world.boot() as run:
         await run.step()
         services = run.bot.services
-        homeserver = LiveOnly(run.homeserver, services.gate, run.bot.activities.refusals)
+        homeserver = LiveOnly(
+            run.homeserver, services.gate, run.bot.activities.refusals, run.bot.governor
+        )
         for write in (
             lambda: homeserver.create_room(NewRoom(space, "Alice")),
             lambda: homeserver.write_marker(room_id, space),

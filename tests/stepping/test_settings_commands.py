@@ -277,3 +277,15 @@ def hang_after_the_write(run: Run) -> None:
         await anyio.sleep_forever()
 
     vars(contents)["write_settings"] = write_and_hang
+
+
+async def test_a_chat_that_turns_streaming_on_is_told_that_the_whole_bot_does_not_stream() -> None:
+    world = World()
+    async with world.boot(streams=False) as run:
+        await run.go_live()
+        run.let_run()
+        home = await run.settle_in(world.alice)
+        assert await ask(world, home.chat, "!settings stream on") == (
+            "stream: on. But this bot sends all answers only when they are complete."
+        )
+        assert await ask(world, home.chat, "!settings stream off") == "stream: off"

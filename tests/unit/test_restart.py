@@ -112,3 +112,11 @@ def test_failures_longer_than_half_a_minute_ago_do_not_count() -> None:
     failures = [(0.0, "!a"), *((10.0, f"!{room}") for room in range(3))]
     assert shares([*failures, (30.0, "!b")], 5)
     assert not shares([*failures, (30.1, "!b")], 5)
+
+
+def test_a_subject_fails_from_a_failure_to_the_next_success() -> None:
+    failed = WELL.failed(0, 60)
+    assert not WELL.is_failing
+    assert failed.is_failing
+    assert not failed.succeeded(1).is_failing
+    assert failed.succeeded(1).failed(2, 60).is_failing

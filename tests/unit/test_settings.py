@@ -113,6 +113,7 @@ def test_every_mistake_is_told_at_once_on_a_line_that_names_the_variable(
         ("MATRIX_JOURNAL_PATH", "lambda_matrix.db", "the same file as MATRIX_DB_PATH"),
         ("BOT_LOCALE", "de", "use 'en' or 'ru'"),
         ("BOT_ANSWERS", "all", "use 'mentions', 'everyone' or 'owner'"),
+        ("BOT_STREAM", "on", "use 'auto' or 'off'"),
         ("BOT_PLATFORM_IDLE_S", "0", "a number of seconds"),
         ("BOT_PLATFORM_FIRST_S", "nan", "a number of seconds"),
         ("BOT_PLATFORM_TOTAL_S", "1e9", "up to 86400"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from actors.meter import REPLY_OUTCOMES, Meter
+from actors.meter import LIVE_EDIT_OUTCOMES, REPLY_OUTCOMES, Meter
 from actors.platform_health import PlatformState
 from actors.port_errors import StoreUnavailable
 from actors.runtime.table import Outcome, Transition
@@ -46,6 +46,9 @@ NAMES = {
     "surfaces_bot_first_token_seconds",
     "surfaces_bot_reply_seconds",
     "surfaces_bot_tokens",
+    "surfaces_bot_live_edits_per_second",
+    "surfaces_bot_live_edits",
+    "surfaces_bot_finals_repeated",
 }
 
 
@@ -222,3 +225,21 @@ def test_replies_are_counted_from_the_start_so_that_the_first_failure_is_an_incr
 def test_before_there_is_a_platform_its_state_is_not_known() -> None:
     names = {name for name, _ in measured(replace(live(), platform=None))}
     assert not names & {"surfaces_bot_platform_state", "surfaces_bot_replies_running"}
+
+
+def test_live_edits_are_counted_by_outcome() -> None:
+    meter = Meter()
+    assert measured(live(), meter)["surfaces_bot_live_edits_total", "no_token"] == 0
+    meter.live_edits.update(sent=7, busy=3, limited=2, no_token=1)
+    meter.finals_repeated = 1
+    found = measured(live(), meter)
+    assert [found["surfaces_bot_live_edits_total", each] for each in LIVE_EDIT_OUTCOMES] == [
+        7,
+        3,
+        2,
+        1,
+    ]
+    assert found["surfaces_bot_finals_repeated_total", ""] == 1
+    assert found["surfaces_bot_live_edits_per_second", ""] == 0.3
+    names = {name for name, _ in measured(replace(live(), streaming=None))}
+    assert "surfaces_bot_live_edits_per_second" not in names

@@ -14,6 +14,7 @@ from supervisor.status.snapshot import (
     Quarantined,
     Reconciled,
     Snapshot,
+    Streaming,
 )
 from supervisor.status.summary import LISTED, summary
 
@@ -247,3 +248,28 @@ def test_a_platform_in_trouble_is_told_right_below_the_state_with_a_remedy(
         "",
     ]
     assert REMEDIES[state].startswith("Questions wait")
+
+
+@pytest.mark.parametrize(
+    ("streaming", "line"),
+    [
+        (
+            Streaming(
+                per_s=0.45, live_edits={"sent": 1200, "busy": 3, "limited": 0, "no_token": 7}
+            ),
+            "at most 0.45 a second; 1,200 live edits sent; left out: 3 busy, 7 no token",
+        ),
+        (
+            Streaming(per_s=5, live_edits={"sent": 1}, finals_repeated=2),
+            "at most 5 a second; 1 live edit sent; 2 ends sent once more",
+        ),
+        (
+            Streaming(off="BOT_STREAM=off", per_s=0.2, live_edits={"sent": 0}),
+            "off: BOT_STREAM=off; 0 live edits sent",
+        ),
+    ],
+)
+def test_what_was_shown_of_growing_answers_is_told_in_one_line(
+    streaming: Streaming, line: str
+) -> None:
+    assert f"\nstreaming   {line}\n" in told(replace(LIVE, streaming=streaming))
