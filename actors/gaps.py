@@ -7,9 +7,13 @@ is surveyed again, and the inbox ignores the messages that it knows.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 from actors.model import EventId, RoomId
 from actors.writes import OpenGap
+
+UNHURRIED_ROOMS: Final = 4
+"""So many rooms at a time read what they may have missed, besides those with news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,33 @@ class Survey:
         return replace(self, pieces=self.pieces[:-1])
 
 
+class Turns:
+    """Lets only some rooms at a time read what nobody is waiting for in particular."""
+
+    def __init__(self) -> None:
+        self._reading: set[RoomId] = set()
+        self._waiting: dict[RoomId, None] = {}
+
+    def take(self, room_id: RoomId) -> bool:
+        """Take a turn, and give it back later; False: the room has to wait for one."""
+        if len(self._reading) >= UNHURRIED_ROOMS:
+            self._waiting[room_id] = None
+            return False
+        self._waiting.pop(room_id, None)
+        self._reading.add(room_id)
+        return True
+
+    def give_back(self, room_id: RoomId) -> RoomId | None:
+        """Give a turn back, if the room has one. Returns the room that can take it next."""
+        if room_id not in self._reading:
+            return None
+        self._reading.remove(room_id)
+        following = next(iter(self._waiting), None)
+        if following is not None:
+            del self._waiting[following]
+        return following
+
+
 class Gaps:
     """The gaps that are not filled yet, at most one in each room.
 
@@ -54,6 +85,9 @@ class Gaps:
         self._doubts: dict[RoomId, OpenGap] = {}
         """The gaps as they were when they were last in doubt."""
         self._surveys: dict[RoomId, Survey] = {}
+        self._with_news: set[RoomId] = set()
+        """The rooms whose gap has grown since it was restored."""
+        self.turns = Turns()
 
     def __contains__(self, room_id: RoomId) -> bool:
         return room_id in self._gaps
@@ -73,12 +107,18 @@ class Gaps:
         self._gaps = {gap.room_id: gap for gap in gaps}
         self._doubts = dict(self._gaps)
         self._surveys.clear()
+        self._with_news.clear()
+
+    def has_news(self, room_id: RoomId) -> bool:
+        """Whether something was said in the room since its gap was restored from the store."""
+        return room_id in self._with_news
 
     def extend(self, room_id: RoomId, since: str, upto: str, *, in_doubt: bool) -> None:
         """Open a gap between two sync positions; a gap that is open already gets a later end."""
         known = self._gaps.get(room_id)
         gap = OpenGap(room_id, known.since if known else since, upto)
         self._gaps[room_id] = gap
+        self._with_news.add(room_id)
         if in_doubt:
             self._doubts[room_id] = gap
 
@@ -90,6 +130,7 @@ class Gaps:
         """Forget a room's gap: the bot is not in the room any more."""
         for known in (self._gaps, self._doubts, self._surveys):
             known.pop(room_id, None)
+        self._with_news.discard(room_id)
 
     def doubt(self, room_id: RoomId) -> OpenGap | None:
         """The gap as it was when it was last in doubt; None if there is no doubt."""

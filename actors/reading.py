@@ -5,12 +5,13 @@ from collections.abc import Collection, Iterable, Iterator
 
 import structlog
 
+from actors.anchors import LiveAnchor
 from actors.model import EventId, InboundMessage, RoomId, RoomMeta, RoomSnapshot, UserId, UserMeta
 from actors.port_errors import HomeserverRefused, HomeserverUnavailable, RefusedUnclearly
 from actors.ports import Gap, Homeserver, StateStore
 from actors.rows import from_row, room_key, user_key
 from actors.rules.relations import RoomGraph, room_graph
-from actors.writes import SINCE_OWN, AcceptMessage, FinishMessage, OpenGap, Write
+from actors.writes import SINCE_KNOWN, AcceptMessage, AdoptAnchor, FinishMessage, OpenGap, Write
 
 _log = structlog.get_logger()
 
@@ -103,7 +104,7 @@ def note_given_up(room_id: RoomId, limit: int) -> None:
 async def fetch_recent(
     homeserver: Homeserver, store: StateStore, gap: OpenGap, *, limit: int, kept_since: float
 ) -> Gap:
-    """The messages before the end of a gap that begins with SINCE_OWN or SINCE_KNOWN.
+    """The messages before the end of a gap that begins at no position.
 
     Since SINCE_KNOWN, reading goes on past the bot's own messages: while many messages wait, the
     bot answers earlier ones. It ends there at messages from before `kept_since`, in seconds since
@@ -119,7 +120,7 @@ async def fetch_recent(
         known = await store.known_of([it.event_id for it in page.said if it is not None])
         for message in page.said:
             if message is None:
-                if gap.since == SINCE_OWN:
+                if gap.since != SINCE_KNOWN:
                     return Gap(tuple(reversed(newest_first)), answered=answered)
                 spoken = True
             elif message.event_id in known or (spoken and message.sent_ts / 1000 < kept_since):
@@ -133,14 +134,20 @@ async def fetch_recent(
     return Gap(tuple(reversed(newest_first[:limit])), answered=answered)
 
 
-def accepting(messages: Iterable[InboundMessage], answered: Collection[EventId]) -> Iterator[Write]:
+def accepting(
+    room_id: RoomId,
+    messages: Iterable[InboundMessage],
+    answered: Collection[EventId],
+    live: Iterable[LiveAnchor] = (),
+) -> Iterator[Write]:
     """The writes that accept messages. One with an answer in the room is done, and waits no more.
 
     The database has lost that: a loss of power took back its newest commits, or an older copy of it
-    was restored.
+    was restored. It may also not know the anchors in `live`, which the answers go on in.
     """
     yield from map(AcceptMessage, filter(worth_accepting, messages))
     yield from map(FinishMessage, sorted(answered))
+    yield from (AdoptAnchor(room_id, it) for it in live if it.question not in answered)
 
 
 def worth_accepting(message: InboundMessage) -> bool:

@@ -26,6 +26,7 @@ class ReplyTexts:
     file_not_sent_too_large: str
     file_not_sent_too_many: str
     conversation_trimmed: str
+    unanswered: str
 
 
 ENGLISH: Final = ReplyTexts(
@@ -62,6 +63,10 @@ ENGLISH: Final = ReplyTexts(
         "(This conversation has become too long for me as a whole: from now on I no longer see "
         "its beginning. !forget makes a clean start.)"
     ),
+    unanswered=(
+        "Messages here without an answer: {count}. I had lost track of them, and they are too old "
+        "to be answered without asking. !retry asks the last one again."
+    ),
 )
 
 RUSSIAN: Final = ReplyTexts(
@@ -97,5 +102,9 @@ RUSSIAN: Final = ReplyTexts(
     conversation_trimmed=(
         "(Беседа стала для меня слишком длинной: теперь я больше не вижу её начала. "
         "!forget начнёт с чистого листа.)"
+    ),
+    unanswered=(
+        "Сообщений без ответа: {count}. Мои записи о них пропали, а отвечать на такие старые "
+        "сообщения без спроса я не стану. !retry задаст последний вопрос ещё раз."
     ),
 )

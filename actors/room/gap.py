@@ -1,23 +1,31 @@
 """Fills the gap of one room: piece by piece, oldest first, as the inbox has space for it."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from actors.gaps import Piece, Survey
 from actors.messages import GapOpened, InboxWaiting
-from actors.model import EventId, RoomId
-from actors.ports import Gap
+from actors.model import ChatContext, EventId, RoomId, RoomMeta
 from actors.reading import accepting, fetch_gap, fetch_recent, note_given_up, worth_accepting
+from actors.room.unfinished import Unfinished
+from actors.rows import chat_key, from_row, room_key
+from actors.rules.settlement import DesiredRows
 from actors.services import Services
 from actors.writes import (
     SINCE_KNOWN,
+    SINCE_LOST,
     SINCE_OWN,
+    AcceptMessage,
     CloseGap,
     DropInbox,
     DropOutbox,
+    FinishMessage,
     OpenGap,
     ShortenGap,
     Write,
 )
+
+_MS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,18 @@ class _Found:
     pieces: tuple[Piece, ...]
     begins: str | None = None
     answered: frozenset[EventId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Recent:
+    """What a gap that begins at no position holds: messages, oldest first, and other writes.
+
+    `is_void`: what waits already is from before the bot came to the room.
+    """
+
+    accepted: tuple[AcceptMessage, ...]
+    writes: tuple[Write, ...]
+    is_void: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +66,8 @@ class RoomGap:
         gap = gaps.get(self.room_id)
         if gap is None or not self.services.gate.live:
             return False
-        if gap.since in {SINCE_OWN, SINCE_KNOWN}:
-            return await self._fetch_recent(gap)
+        if gap.since in {SINCE_OWN, SINCE_LOST, SINCE_KNOWN}:
+            return await self._take_turn(gap)
         doubt, survey = gaps.doubt(self.room_id), gaps.survey(self.room_id)
         if doubt is None and not await self._has_space():
             return False
@@ -60,25 +80,38 @@ class RoomGap:
         self.services.tell_room(self.room_id, InboxWaiting())
         return True
 
-    async def _fetch_recent(self, gap: OpenGap) -> bool:
+    async def _take_turn(self, gap: OpenGap) -> bool:
         """Fetch the oldest messages of a gap that begins at no position, as `fill` does.
 
-        The inbox knows them then, so the rest of the gap begins with the newest message that it
+        After a start there may be such a gap in every room. Where something new was said, it is
+        read at once; the other rooms take turns.
+        """
+        gaps = self.services.registry.gaps
+        doubt = gaps.doubt(self.room_id)
+        if doubt is None or gaps.has_news(self.room_id):
+            return await self._fetch_recent(gap, doubt)
+        if not gaps.turns.take(self.room_id):
+            return False
+        try:
+            return await self._fetch_recent(gap, doubt)
+        finally:
+            following = gaps.turns.give_back(self.room_id)
+            if following is not None:
+                self.services.tell_room(following, GapOpened())
+
+    async def _fetch_recent(self, gap: OpenGap, doubt: OpenGap | None) -> bool:
+        """Read the room, and take what is found.
+
+        The inbox knows it then, so the rest of the gap begins with the newest message that it
         knows. What waits already and was answered, or is from before the bot's join, is settled.
         """
         services, gaps = self.services, self.services.registry.gaps
-        doubt = gaps.doubt(self.room_id)
-        has_space = gap.since == SINCE_OWN or await self._has_space()
+        has_space = gap.since != SINCE_KNOWN or await self._has_space()
         if doubt is None and not has_space:
             return False
-        async with services.homeserver_slots:
-            found = await fetch_recent(
-                services.homeserver,
-                services.store,
-                gap,
-                limit=services.bounds.gap_messages,
-                kept_since=services.wall_clock() - services.bounds.keep_s + services.bounds.skew_s,
-            )
+        if gap.since != SINCE_KNOWN and self.room_id in services.registry.undecided:
+            return False  # what is read depends on what the room is
+        found = await self._recent(gap)
         if gaps.is_same(gap):
             await self._take_recent(gap, found, self._page if has_space else 0)
             gaps.settle(self.room_id, doubt)
@@ -88,16 +121,47 @@ class RoomGap:
             services.tell_room(self.room_id, InboxWaiting())
         return True
 
-    async def _take_recent(self, gap: OpenGap, found: Gap, limit: int) -> None:
+    async def _recent(self, gap: OpenGap) -> _Recent:
+        """What the room shows since the beginning of the gap."""
+        services, rows = self.services, await self._rows()
+        if gap.since != SINCE_KNOWN and rows is not None:
+            waits = await Unfinished(self.room_id, services, rows).search(gap)
+            accepted = tuple(AcceptMessage(message, again=True) for message in waits.messages)
+            finished = tuple(map(FinishMessage, sorted(waits.answered)))
+            return _Recent(accepted, (*finished, *waits.writes))
+        async with services.homeserver_slots:
+            found = await fetch_recent(
+                services.homeserver,
+                services.store,
+                gap,
+                limit=services.bounds.gap_messages,
+                kept_since=services.wall_clock() - services.bounds.keep_s + services.bounds.skew_s,
+            )
+        messages = tuple(filter(worth_accepting, found.messages))
+        if gap.since == SINCE_LOST:
+            since_s = services.wall_clock() - services.bounds.unanswered_s
+            messages = tuple(it for it in messages if it.sent_ts / _MS >= since_s)
+        is_void = found.rejoined and gap.since == SINCE_KNOWN
+        finished = tuple(map(FinishMessage, sorted(found.answered)))
+        return _Recent(tuple(map(AcceptMessage, messages)), finished, is_void=is_void)
+
+    async def _rows(self) -> DesiredRows | None:
+        """The rows of the room, if it is a chat."""
+        store = self.services.store
+        room = from_row(await store.row(room_key(self.room_id)), RoomMeta)
+        if room is None or room.chat_id is None:
+            return None
+        chat = from_row(await store.row(chat_key(room.matrix_user_id, room.chat_id)), ChatContext)
+        return DesiredRows(room, chat)
+
+    async def _take_recent(self, gap: OpenGap, found: _Recent, limit: int) -> None:
         """Put the oldest messages into the inbox. With the last ones, the gap is closed.
 
         If it has grown meanwhile, it begins where it ended before.
         """
-        gaps, room_id = self.services.registry.gaps, self.room_id
-        worth = tuple(filter(worth_accepting, found.messages))
-        is_void = found.rejoined and gap.since == SINCE_KNOWN
-        writes: list[Write] = [DropInbox(room_id)] if is_void else []
-        writes += accepting(worth[:limit], found.answered)
+        gaps, room_id, worth = self.services.registry.gaps, self.room_id, found.accepted
+        writes: list[Write] = [DropInbox(room_id)] if found.is_void else []
+        writes += [*worth[:limit], *found.writes]
         if len(worth) > limit:
             since = SINCE_KNOWN
             await self.services.store.commit([*writes, ShortenGap(room_id, since)])
@@ -147,7 +211,7 @@ class RoomGap:
                     limit=self._page,
                 )
             answered |= gap.answered
-            if gap.messages:
+            if gap.messages or gap.live:
                 pieces.append(Piece(token, stop_at, len(gap.messages)))
             if gap.start is None or sum(it.count for it in pieces) > limit:
                 return _Found(tuple(pieces), gap.begins, answered)
@@ -178,7 +242,7 @@ class RoomGap:
                     stop_at=piece.stop_at,
                     limit=self._page,
                 )
-            writes += accepting(found.messages, survey.answered)
+            writes += accepting(self.room_id, found.messages, survey.answered, found.live)
             survey = survey.without_oldest()
         if not gaps.is_same(gap):
             return

@@ -23,10 +23,14 @@ _EARLIER_PART_CHARS: Final = 10_000
 GROWING: Final = (OutboundKind.ANCHOR, OutboundKind.LIVE)
 """The kinds of messages that show an answer while it grows."""
 
-_STATES: Final = {"done": ReplyState.DONE, "dead": ReplyState.FAILED}
+_STATES: Final = {
+    "done": ReplyState.DONE,
+    "dead": ReplyState.FAILED,
+    "unanswered": ReplyState.FAILED,
+}
 """The last part of a transaction id that is not the number of a part, and what it stands for."""
 _TXN: Final = re.compile(
-    r"(?:new\.)?(?P<question>\$.+?)\.(?:(?P<word>done|dead)"
+    r"(?:new\.)?(?P<question>\$.+?)\.(?:(?P<word>done|dead|unanswered)"
     r"|(?P<part>[0-9]+)(?:~[^.~]+\.[0-9]+|\.final(?:\.2)?)?)"
 )
 """The transaction ids of answers."""
@@ -46,7 +50,8 @@ def reply_mark(message: OutboundMessage) -> dict[str, object]:
     Transaction ids of answers are made of the question's event id. `$event.0` is its first part:
     a message, or an anchor. `$event.0~boot.3` is a live edit of that, `$event.0.final` its final,
     and `$event.0.final.2` the repeated final. `$event.dead` is a message that is given up,
-    `new.$event.done` a finished command. Only the mark of a part that others follow has `more`.
+    `$event.unanswered` asks about one after a loss, and `new.$event.done` is a finished command.
+    Only the mark of a part that others follow has `more`.
     """
     mark: dict[str, object] = {"txn": message.txn_id}
     named = _named_by(message.txn_id)

@@ -8,6 +8,7 @@ from typing import Final
 import anyio
 import structlog
 
+from actors.late_edits import LateEdits
 from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomChanged
 from actors.meter import Meter
 from actors.model import RoomId, RoomSnapshot, UserId
@@ -20,9 +21,9 @@ from actors.rules.relations import RoomGraph
 from actors.rules.report import ReconcileReport, Tally
 from actors.runtime.letters import FailuresShared, Report
 from actors.services import Services
-from actors.writes import DeleteRow, PutRow, SavePosition
+from actors.writes import DeleteRow, PutRow, SavePosition, Write
 from supervisor.serving.backlog import Backlog
-from supervisor.serving.fresh_start import doubt_writes, sharpened
+from supervisor.serving.fresh_start import doubt_writes, loss_writes, sharpened
 from supervisor.serving.generations import Generations
 from supervisor.serving.gone_rooms import known_rooms, note_gone_rooms
 from supervisor.serving.outbox import Outbox
@@ -59,6 +60,7 @@ class BotActivities:
     refusals: Refusals
     pruner: Pruner
     meter: Meter
+    late_edits: LateEdits
     trusted: bool = False
     """Whether the stored rows are known to match the homeserver at the stored position."""
     report: ReconcileReport | None = None
@@ -106,15 +108,20 @@ class BotActivities:
     async def _start_from(self, hydration: Hydration) -> Doubt | None:
         """Save the hydration's position if the bot has no valid one; return the doubt about it.
 
-        The bot does not see messages from before it, but answers pending invites.
+        What was said before it is found in the rooms. Pending invites are answered.
         """
         store = self.services.store
         if self._doubt is None and await store.position() is not None:
             return None
         keys = await store.keys("")
         doubt = sharpened(self._doubt, self._joined, await known_rooms(store))
-        self._log_start_from_now(hydration, doubt)
-        writes = list(doubt_writes(doubt, hydration, keys)) if doubt else []
+        is_first = not self._has_own_rooms(hydration)
+        self._log_start_from_now(doubt, is_first=is_first)
+        writes: list[Write] = []
+        if doubt is not None:
+            writes += doubt_writes(doubt, hydration, keys)
+        elif not is_first:
+            writes += loss_writes(hydration)
         writes += invite_writes(invites_at(hydration.invites, self.services.wall_clock()))
         agreeing = await self.generations.agreeing()
         await store.commit([*writes, SavePosition(hydration.position), agreeing])
@@ -122,15 +129,18 @@ class BotActivities:
         self.services.registry.gaps.restore(await store.gaps())
         return doubt
 
-    def _log_start_from_now(self, hydration: Hydration, doubt: Doubt | None) -> None:
-        """Log that messages may be missing. A bot without rooms of its own missed none."""
+    def _has_own_rooms(self, hydration: Hydration) -> bool:
+        """Whether the bot has created a room. A bot without rooms of its own missed nothing."""
         me = self.services.homeserver.me
+        return any(seen.marker or seen.creator == me for seen in hydration.snapshots)
+
+    def _log_start_from_now(self, doubt: Doubt | None, *, is_first: bool) -> None:
         if doubt is not None:
             _log.warning("started_from_now", reason=str(doubt))
-        elif any(seen.marker or seen.creator == me for seen in hydration.snapshots):
-            _log.warning("started_from_now", reason="the database has no position")
-        else:
+        elif is_first:
             _log.info("started_from_now", reason="first start")
+        else:
+            _log.warning("started_from_now", reason="the database has no position")
 
     async def _changed_rooms(self) -> Delta | None:
         """The delta since the stored position; None if all rooms must be read instead."""
@@ -255,7 +265,9 @@ class BotActivities:
         return self.trusted and not quarantined
 
     def _pump(self) -> Pump:
-        return Pump(self.services, self.outbox, self.backlog, self.detector, self.meter)
+        return Pump(
+            self.services, self.outbox, self.backlog, self.detector, self.meter, self.late_edits
+        )
 
     def forget_position(self) -> None:
         """Drop the stored position: the homeserver no longer knows it."""

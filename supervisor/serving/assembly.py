@@ -11,6 +11,7 @@ from actors import assembly
 from actors.bounds import Bounds
 from actors.gate import Gate
 from actors.governor import Governor
+from actors.late_edits import LateEdits
 from actors.messages import RoomChanged, room_address
 from actors.meter import Meter
 from actors.model import Instance, RoomId, UserId
@@ -138,7 +139,15 @@ def assemble(
     detector = SecondInstanceDetector(guarded, Instance(transitions.boot, where), bounds)
     pruner = Pruner(store, services.wall_clock, bounds)
     activities = BotActivities(
-        services, outbox, Backlog(services), detector, generations, refusals, pruner, meter
+        services,
+        outbox,
+        Backlog(services),
+        detector,
+        generations,
+        refusals,
+        pruner,
+        meter,
+        LateEdits(transitions.boot),
     )
     return Bot(services, activities, governor)
 

@@ -6,7 +6,16 @@ from actors.model import PAIR, RoomId, RoomKind, RoomSnapshot
 from actors.ports import Hydration
 from actors.rows import CHAT_PREFIX, ROOM_PREFIX, USER_PREFIX
 from actors.rules.generation import FOREIGN, STALE, Doubt
-from actors.writes import SINCE_KNOWN, SINCE_OWN, VOID_QUEUES, DeleteRow, OpenGap, VoidQueue, Write
+from actors.writes import (
+    SINCE_KNOWN,
+    SINCE_LOST,
+    SINCE_OWN,
+    VOID_QUEUES,
+    DeleteRow,
+    OpenGap,
+    VoidQueue,
+    Write,
+)
 
 
 def sharpened(
@@ -21,16 +30,29 @@ def sharpened(
 def doubt_writes(doubt: Doubt, hydration: Hydration, keys: Collection[str]) -> Iterator[Write]:
     """The writes before the new position is saved.
 
-    A stale database loses what waits in it, and a foreign one its cache as well. Otherwise each
-    room in which the bot may answer gets a gap: since the newest message that the inbox knows, or,
-    if the database is old, since the bot's own last message.
+    A stale database loses what waits in it, and a foreign one its cache as well. Each room in which
+    the bot may answer gets a gap: since the newest message that the inbox knows, or, if the
+    database is old, since what the bot has answered last. A foreign database is worth no more than
+    none.
     """
     yield from VOID_QUEUES if doubt in STALE else (VoidQueue("gaps"),)
     if doubt in FOREIGN:
         cache = (USER_PREFIX, ROOM_PREFIX, CHAT_PREFIX)
         yield from (DeleteRow(key) for key in keys if key.startswith(cache))
+        yield from loss_writes(hydration)
         return
-    since = SINCE_OWN if doubt in STALE else SINCE_KNOWN
+    yield from _gaps(hydration, SINCE_OWN if doubt in STALE else SINCE_KNOWN)
+
+
+def loss_writes(hydration: Hydration) -> Iterator[Write]:
+    """The writes for a database without a position, before the new one is saved.
+
+    Each room in which the bot may answer gets a gap since what the bot has answered last.
+    """
+    yield from _gaps(hydration, SINCE_LOST)
+
+
+def _gaps(hydration: Hydration, since: str) -> Iterator[OpenGap]:
     answered = [seen.room_id for seen in hydration.snapshots if _may_be_answered(seen)]
     for room_id in (*answered, *(hydration.unreadable or ())):
         yield OpenGap(room_id, since, hydration.position)

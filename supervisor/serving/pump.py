@@ -1,22 +1,35 @@
 """Follows /sync: each response is committed in one transaction before actors are notified."""
 
 import math
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 import anyio
 import structlog
 
+from actors.anchors import LiveAnchor
+from actors.late_edits import LateEdits
 from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomChanged, RoomLeft
 from actors.meter import Meter
 from actors.model import EventId, Intent, IntentKind, IntentStep, Invite, Nonce, RoomId
 from actors.port_errors import HomeserverUnavailable, RateLimited
 from actors.ports import Gap, RoomDelta, SyncDelta
 from actors.reading import accepting, fetch_gap, worth_accepting
-from actors.said import Redacted
+from actors.rules.unfinished import anchor_in
+from actors.said import Redacted, Said
 from actors.services import Services
-from actors.writes import FinishMessage, PutIntent, RedactAnchors, SavePosition, Write, drop_queued
+from actors.writes import (
+    FinishMessage,
+    PutIntent,
+    RedactAnchors,
+    RepeatFinal,
+    SavePosition,
+    VoidAnchor,
+    Write,
+    drop_queued,
+)
 from supervisor.serving.backlog import Backlog
 from supervisor.serving.outbox import Outbox
 from supervisor.serving.second_instance import SecondInstanceDetector
@@ -28,6 +41,19 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
+class _Filled:
+    """What a response says about a room, with the messages of its gap if they could be fetched.
+
+    `rejoined`: the bot left the room within the gap and came back. `live` are the anchors in all of
+    it.
+    """
+
+    room: RoomDelta
+    rejoined: bool = False
+    live: tuple[LiveAnchor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Pump:
     """Reads the homeserver's news for the actors."""
 
@@ -36,6 +62,7 @@ class Pump:
     backlog: Backlog
     detector: SecondInstanceDetector
     meter: Meter
+    late_edits: LateEdits
 
     async def run(self, since: str, regularly: Callable[[], Awaitable[None]]) -> None:
         """Follow /sync from a position. Raises what `sync` raises, or StoreUnavailable.
@@ -111,7 +138,9 @@ class Pump:
         filled = await self._without_gaps(delta, since)
         opened = self.services.registry.gaps.ending_at(delta.next_batch)
         asked = invites_at(delta.invites, self.services.wall_clock())
-        writes = [*_writes_for(delta, filled), *invite_writes(asked), *opened]
+        repeated = {room.room_id: self.late_edits.repeats(room) for room in delta.rooms}
+        writes: list[Write] = [*_writes_for(delta, filled), *chain(*repeated.values())]
+        writes += [*invite_writes(asked), *opened]
         try:
             await self.services.store.commit([*writes, SavePosition(delta.next_batch)])
         except BaseException:
@@ -121,7 +150,8 @@ class Pump:
         if delta.instance is not None:
             self.detector.observe(delta.instance)
         self._note_said(delta)
-        self._tell_rooms([room for room, _ in filled], already_read)
+        self._tell_rooms([each.room for each in filled], already_read)
+        self._deliver_repeated(repeated)
         for gap in opened:
             self.services.tell_room(gap.room_id, GapOpened())
         for invite, asked_at in asked:
@@ -151,10 +181,18 @@ class Pump:
             if any(map(worth_accepting, room.messages)):
                 self.services.tell_room(room.room_id, InboxWaiting())
 
-    async def _without_gaps(self, delta: SyncDelta, since: str) -> list[tuple[RoomDelta, bool]]:
+    def _deliver_repeated(self, repeated: Mapping[RoomId, Sequence[RepeatFinal]]) -> None:
+        """Send the ends of answers again that late edits cover."""
+        for room_id, ends in repeated.items():
+            self.meter.late_edits += sum(not end.only_if_sent for end in ends)
+            if ends:
+                _log.info("late_edits_covered", room_id=room_id, count=len(ends))
+                self.outbox.wake(room_id)
+
+    async def _without_gaps(self, delta: SyncDelta, since: str) -> list[_Filled]:
         """Each room with its gap filled or left open. All rooms share one time limit."""
         if not any(room.messages or room.gap_from for room in delta.rooms):
-            return [(room, False) for room in delta.rooms]
+            return [_Filled(room, live=_anchors_of(room)) for room in delta.rooms]
         deadline = anyio.current_time() + self.services.bounds.gaps_within_s
         space = await self.backlog.space()
         between = since, delta.next_batch
@@ -165,29 +203,30 @@ class Pump:
 
     async def _without_gap(
         self, room: RoomDelta, between: tuple[str, str], space: int, deadline: float
-    ) -> tuple[RoomDelta, bool]:
-        """Fetch the messages of a gap. Also returns whether the bot left and rejoined within it.
+    ) -> _Filled:
+        """Fetch the messages of a gap.
 
         A room that can't be read, or has no space in the inbox, does not stop the pump: its actor
         fills the gap, which then also covers all later messages of the room.
         """
         is_known = room.room_id in self.services.registry.gaps
+        live = _anchors_of(room)
         if room.gap_from is None:
             new = sum(map(worth_accepting, room.messages))
             if room.messages and (is_known or new > space):
-                return self._left_open(room, between), False
-            return room, False
+                return self._left_open(room, between)
+            return _Filled(room, live=live)
         if is_known:
-            return self._left_open(room, between), False
+            return self._left_open(room, between)
         gap = await self._gap_before(room.room_id, room.gap_from, between[0], space, deadline)
         if gap is None:
-            return self._left_open(room, between), False
+            return self._left_open(room, between)
         messages = (*gap.messages, *room.messages)
         if sum(map(worth_accepting, messages)) > space:
-            return self._left_open(room, between), False
+            return self._left_open(room, between)
         answered = room.answered | gap.answered
         whole = replace(room, messages=messages, gap_from=None, answered=answered)
-        return whole, gap.rejoined
+        return _Filled(whole, gap.rejoined, gap.live + live)
 
     async def _gap_before(
         self, room_id: RoomId, token: str, stop_at: str, space: int, deadline: float
@@ -208,24 +247,31 @@ class Pump:
             return None
         return gap if gap.start is None else None
 
-    def _left_open(self, room: RoomDelta, between: tuple[str, str]) -> RoomDelta:
+    def _left_open(self, room: RoomDelta, between: tuple[str, str]) -> _Filled:
         in_doubt = room.gap_from is not None
         self.services.registry.gaps.extend(room.room_id, *between, in_doubt=in_doubt)
-        return replace(room, messages=(), gap_from=None)
+        return _Filled(replace(room, messages=(), gap_from=None))
 
 
-def _writes_for(delta: SyncDelta, filled: Sequence[tuple[RoomDelta, bool]]) -> list[Write]:
-    """The writes of a response whose rooms are whole; True marks a room that was rejoined."""
-    returned = [room.room_id for room, rejoined in filled if rejoined]
+def _writes_for(delta: SyncDelta, filled: Sequence[_Filled]) -> list[Write]:
+    """The writes of a response whose rooms are whole."""
+    returned = [each.room.room_id for each in filled if each.rejoined]
     writes: list[Write] = [
         dropped for room_id in (*delta.left, *returned) for dropped in drop_queued(room_id)
     ]
-    for room, _ in filled:
-        writes += accepting(room.messages, room.answered)
+    for each in filled:
+        room = each.room
+        writes += accepting(room.room_id, room.messages, room.answered, each.live)
     # A question that was redacted while it waits is not asked any more.
     for event_id in (event_id for room in delta.rooms for event_id in _redacted_in(room)):
-        writes += [FinishMessage(event_id), RedactAnchors(event_id)]
+        writes += FinishMessage(event_id), VoidAnchor(event_id), RedactAnchors(event_id)
     return writes
+
+
+def _anchors_of(room: RoomDelta) -> tuple[LiveAnchor, ...]:
+    """The anchors in the timeline of a sync response."""
+    found = (anchor_in(said) for said in room.said if isinstance(said, Said))
+    return tuple(anchor for anchor in found if anchor is not None)
 
 
 def _redacted_in(room: RoomDelta) -> list[EventId]:

@@ -18,6 +18,7 @@ from actors.model import (
 from actors.port_errors import HomeserverRefused
 from actors.ports import Gap, RecentPage, RoomDelta, SyncDelta
 from actors.rules.reply_mark import REPLY_TYPE
+from actors.said import Said
 from tests.simulation.edits import edited_by
 from tests.simulation.events import Event
 from tests.simulation.reading import read_inbound, read_snapshot
@@ -117,7 +118,8 @@ def read_recent(room: SimulatedRoom, me: UserId, token: str) -> RecentPage:
         else:
             said += _read([event], me)[0]
     earlier = f"t_{shown[0].position}" if len(shown) < len(before) else None
-    return RecentPage(tuple(said), earlier, _answered(shown, me), _live(shown, me))
+    own = (it for it in read_said(shown, me) if isinstance(it, Said) and it.sender == me)
+    return RecentPage(tuple(said), earlier, _answered(shown, me), tuple(own))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.model import EventId, OutboundKind, OutboundMessage, RoomId
+from actors.model import EventId, OutboundKind, OutboundMessage, ReplyState, RoomId
 from actors.port_errors import (
     HomeserverRefused,
     HomeserverUnavailable,
@@ -226,10 +226,11 @@ def test_the_beginnings_of_answers_are_told_as_live() -> None:
         gap = await stage.bot.messages_before(
             stage.room_id, stage.server.token(), stop_at=since, limit=10
         )
-        for live in (page.live, gap.live):
-            assert [(it.question, it.part, it.txn_id, it.event_id) for it in live] == [
-                (question, 0, f"{question}.0", sent)
-            ]
+        assert [(it.question, it.part, it.txn_id, it.event_id) for it in gap.live] == [
+            (question, 0, f"{question}.0", sent)
+        ]
+        marks = {(it.edits, it.mark.to, it.mark.state) for it in page.own if it.mark is not None}
+        assert marks == {(None, question, ReplyState.LIVE), (sent, question, ReplyState.DONE)}
         assert question in page.answered
 
     simulate(play)

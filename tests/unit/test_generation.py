@@ -6,9 +6,17 @@ import pytest
 from actors.model import Generation, RoomId, RoomSnapshot, StoredGeneration, UserId
 from actors.ports import Hydration
 from actors.rules.generation import Doubt, agreed, doubt_about, prepared
-from actors.writes import SINCE_KNOWN, SINCE_OWN, VOID_QUEUES, DeleteRow, OpenGap, VoidQueue
+from actors.writes import (
+    SINCE_KNOWN,
+    SINCE_LOST,
+    SINCE_OWN,
+    VOID_QUEUES,
+    DeleteRow,
+    OpenGap,
+    VoidQueue,
+)
 from adapter.matrix.evidence import generation_in
-from supervisor.serving.fresh_start import doubt_writes, sharpened
+from supervisor.serving.fresh_start import doubt_writes, loss_writes, sharpened
 
 ME, OTHER = UserId("@bot:x"), UserId("@other:x")
 FIRST, SECOND, THIRD = (Generation(f"g{number}", number) for number in (1, 2, 3))
@@ -114,4 +122,9 @@ def test_an_old_database_loses_what_waits_in_it() -> None:
 def test_a_foreign_database_loses_its_cache_as_well(doubt: Doubt) -> None:
     keys = ["chat:@a:x:C1", "matrix_room:!r", "matrix_user:@a:x", "of another program"]
     writes = list(doubt_writes(doubt, hydration(), keys))
-    assert writes == [*VOID_QUEUES, *map(DeleteRow, keys[:3])]
+    gap = OpenGap(HERE, SINCE_LOST, "s9")
+    assert writes == [*VOID_QUEUES, *map(DeleteRow, keys[:3]), gap]
+
+
+def test_a_lost_database_gets_a_gap_for_each_room_in_which_the_bot_answers() -> None:
+    assert list(loss_writes(hydration())) == [OpenGap(HERE, SINCE_LOST, "s9")]
