@@ -47,8 +47,6 @@ class Meter(RuntimeMeter):
     """Live edits and anchors by outcome, see LIVE_EDIT_OUTCOMES."""
     finals_repeated: int = 0
     """Ends of answers that were sent once more, because a late live edit had covered them."""
-    late_edits: int = 0
-    """Ends of answers that were sent again, because a live edit came after them."""
     beat_at: float = 0.0
     """When the serving loop last made progress, in anyio's time."""
 

@@ -8,7 +8,8 @@ from typing import Final
 
 from actors.model import MARKER_TYPE, MARKER_VERSION, RoomId, UserId
 from actors.port_errors import HomeserverRefused
-from tests.simulation.events import MALFORMED, Content
+from tests.simulation.edits import edited_by
+from tests.simulation.events import MALFORMED, Content, Event
 from tests.simulation.people import Person
 from tests.simulation.platform import POISON
 from tests.simulation.process import BOT
@@ -56,6 +57,9 @@ class Cast:
             self._upgrade: 1,
             self._upgrade_space: 1,
             self._forge: 1,
+            self._stop_the_answer: 2,
+            self._redact_the_question: 1,
+            self._take_the_answer_down: 1,
         }
 
     def act(self) -> None:
@@ -222,6 +226,37 @@ class Cast:
     def _forge(self, person: Person) -> None:
         room_id = self._a_chat(person)
         person.write_marker(room_id, {"version": 1, "kind": "chat", "owner": person.user_id})
+
+    def _stop_the_answer(self, person: Person) -> None:
+        for room_id in self._rooms_in_work(person):
+            person.say(room_id, "!stop")
+            self._tell(person, f"stops the answer in {room_id}")
+
+    def _redact_the_question(self, person: Person) -> None:
+        """Redact the last message in a room in which the bot works on an answer."""
+        for room_id in self._rooms_in_work(person):
+            said = [it for it in self._messages(room_id) if it.sender == person.user_id]
+            if said:
+                person.redact(room_id, said[-1].event_id)
+                self._tell(person, f"redacts {said[-1].event_id} in {room_id}")
+
+    def _take_the_answer_down(self, person: Person) -> None:
+        """Let the administrator redact the bot's last message in a room."""
+        room_id = self._a_chat(person)
+        originals = [it for it in self._messages(room_id) if edited_by(it.content) is None]
+        said = [it for it in originals if it.sender == BOT]
+        if said:
+            self._server.take_down(room_id, said[-1].event_id)
+            self._tell(person, f"has {said[-1].event_id} taken down in {room_id}")
+
+    def _rooms_in_work(self, person: Person) -> list[RoomId]:
+        """The chats of a person in which the bot types."""
+        typing = self._server.typing
+        return [room for room in self.chats_of(person) if BOT in typing.get(room, ())]
+
+    def _messages(self, room_id: RoomId) -> list[Event]:
+        timeline = self._server.room(room_id).timeline
+        return [it for it in timeline if it.type == "m.room.message" and not it.redacted]
 
     # ------------------------------------------------------------ how they do it
 

@@ -17,9 +17,12 @@ from actors.runtime.letters import Address
 from actors.runtime.table import Outcome, Table, Transition
 from supervisor.current import Stopped
 from supervisor.lifecycle import LIFECYCLE, MACHINE, State, Trigger
+from tests.simulation.edits import edited_by
 from tests.simulation.events import Event
 from tests.simulation.server import SimulatedServer
+from tests.simulation.settling import Settling
 from tests.simulation.story import Story
+from tests.simulation.streaming import Streaming, named_by
 from tests.simulation.talk import Talk
 
 WRITES: Final = frozenset({
@@ -57,6 +60,11 @@ def _is_note(event: Event) -> bool:
     return (event.txn_id or "").endswith(NOTES)
 
 
+def _part_of(event: Event) -> int:
+    named = named_by(event.txn_id)
+    return named.part if named is not None else 0
+
+
 def thread_of(event: Event) -> object:
     """The thread that a message is in, if any."""
     relation = event.content.get("m.relates_to")
@@ -87,6 +95,8 @@ class Checkers:
         self.journal: dict[str, str] = {}
         """The state of every machine in this run, replayed from the journal."""
         self._server, self._me, self._story = server, me, story
+        self.streaming = Streaming(server, bounds, self.violated)
+        self.settling = Settling(bounds, self.violated)
         self._boot = ""
         self._why: Trigger | None = None
         """The trigger that led to the current state of the lifecycle."""
@@ -127,6 +137,7 @@ class Checkers:
         self._next_index.clear()
         self._busy.clear()
         self.journal.clear()
+        self.settling.booted()
 
     @contextmanager
     def handling(self, boot: str, address: Address) -> Iterator[None]:
@@ -296,13 +307,14 @@ class Checkers:
         return is_owner and str(event.content.get("body")).startswith("!")
 
     def _sent(self, event: Event) -> None:
+        self.streaming.seen(event)
+        if edited_by(event.content) is not None:
+            return  # the place of an answer is that of its first message
         body = str(event.content.get("body"))
         if any(once.fullmatch(body) for once in ONCE):
             if body in self._said:
                 self.violated(f"said twice: {body}")
             self._said[body] = event.event_id
-        if body.startswith("You said") and not body.endswith("."):
-            self.violated(f"half an answer: {body}")
         message = answered_by(event)
         if message is None:
             return
@@ -311,14 +323,20 @@ class Checkers:
             self.violated(f"answered outside of its thread: {message}")
         if (event.txn_id or "").startswith("new."):
             return
-        txn_id = event.txn_id or ""
-        if txn_id.endswith(NOTES):
-            self._check(self._talk.noted(txn_id, self._boot))
+        if _is_note(event):
+            self._check(self._talk.noted(event.txn_id or "", self._boot))
             return
-        answers = [each for each in self.answers[message] if not _is_note(each)]
-        if len(answers) > 1:
-            self.violated(f"answered twice: {message}")
+        self._check_answered_once(message, event)
         self._check(self._talk.answered(event.room_id, message, self._positions[message]))
+
+    def _check_answered_once(self, message: EventId, event: Event) -> None:
+        """Check that no part of an answer is there already. A redacted message does not count."""
+        part = _part_of(event)
+        room = self._server.room(event.room_id)
+        earlier = [room.find(it.event_id) for it in self.answers[message] if it is not event]
+        same = (it for it in earlier if it and not it.redacted and not _is_note(it))
+        if any(_part_of(it) == part for it in same):
+            self.violated(f"answered twice: {message}")
 
     def _marked(self, event: Event) -> None:
         owner, chat_id = str(event.content.get("owner")), event.content.get("chat_id")

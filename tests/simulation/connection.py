@@ -33,6 +33,8 @@ LATE_S: Final = 8.0
 """A request takes effect at most this long after the client has given it up."""
 LATE_CREATION_S: Final = 50.0
 """The same for createRoom, which takes a homeserver longer."""
+LATE_EDIT_S: Final = 60.0
+"""The same for an edit of a growing answer, which may be handled long after the answer's end."""
 
 
 class Gate:
@@ -43,6 +45,9 @@ class Gate:
 
     async def after(self, method: str) -> None:
         """Let the answer of a successful request in; subclasses may block it."""
+
+    async def step(self) -> None:
+        """Let a step of a growing answer go on; subclasses may block it."""
 
 
 class Connection:
@@ -97,13 +102,22 @@ class Connection:
         async with self.request(method, room_id):
             return read()
 
-    async def write(self, method: str, write: Callable[[], T], room_id: RoomId | None = None) -> T:
-        """Send a request that writes, and record it in `server.writes`."""
+    async def write(
+        self,
+        method: str,
+        write: Callable[[], T],
+        room_id: RoomId | None = None,
+        *,
+        late_s: float = LATE_S,
+    ) -> T:
+        """Send a request that writes, and record it in `server.writes`.
+
+        `late_s` is how late it may take effect.
+        """
         async with self.request(method, room_id) as fault:
             self.check_suspension(method)
             if fault is Fault.LATE:
-                at_most_s = LATE_CREATION_S if method == "create_room" else LATE_S
-                delay_s = self._faults.rng.uniform(0, at_most_s)
+                delay_s = self._faults.rng.uniform(0, late_s)
                 self._server.later(delay_s, lambda: self._recorded(method, write, room_id))
                 raise HomeserverUnavailable("The connection broke before anything was done.")
             return self._recorded(method, write, room_id)

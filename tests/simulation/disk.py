@@ -14,6 +14,7 @@ from adapter.sqlite.sql_store import Clock, SqlStore
 from adapter.sqlite.statements import WAITING_COUNTS, Query, Row, Statement
 from tests.simulation.checkers import Checkers
 from tests.simulation.connection import Gate
+from tests.simulation.settling import is_about_growing
 
 GARBAGE: Final = ("", "null", "[]", "{}", '{"space_id": 7}', "\x00", '{"chat_id": "C1"')
 
@@ -106,13 +107,19 @@ class ReachedDatabase:
     async def write(self, statements: Sequence[Statement]) -> None:
         """Write all statements or none. Raises StoreUnavailable at random."""
         await self._gate.before("commit")
+        grows = any(map(is_about_growing, statements))
+        if grows:
+            await self._gate.step()
         self._fail_perhaps()
         await self._database.write(statements)
+        self._checkers.settling.committed(statements)
         for statement in statements:
             if statement.params[0:1] == ("position",):
                 self._checkers.position_saved(str(statement.params[1]))
             if statement.table == "kv" and str(statement.params[0]).startswith(USER_PREFIX):
                 self._checkers.owner_row_written(*map(str, statement.params))
+        if grows:
+            await self._gate.step()
         await self._gate.after("commit")
 
     def _fail_perhaps(self) -> None:

@@ -67,10 +67,17 @@ class Disturbances:
         self._process.disk.fails = plan.database_fails
         self._platform.rates = dict(plan.platform_rates)
         self._platform.slow_s = plan.platform_slow_s
+        self._platform.long_answers, self._platform.bit_s = plan.long_answers, plan.bit_s
+        self._server.bundles = plan.bundles
 
     def dies_at(self) -> int | None:
         """The passage at which the next run of the process dies, see `Life`; None for never."""
         within = self._plan.dies_within if self.active else None
+        return self._rng.randint(1, within) if within else None
+
+    def dies_streaming_at(self) -> int | None:
+        """The step of growing answers at which the next run dies, see `Life`; None for never."""
+        within = self._plan.dies_streaming if self.active else None
         return self._rng.randint(1, within) if within else None
 
     def change(self) -> None:
@@ -81,7 +88,7 @@ class Disturbances:
             self._outage, self._outage, self._revoke, self._forget_positions, self._blind,
             self._process.kill, self._process.kill, self._process.stop, self._mend, self._mend,
             self._journal_fails, self._refuse, self._start_second_instance, self._days_pass,
-            self._write_other_marker, self._suspend, self._platform_outage,
+            self._write_other_marker, self._suspend, self._platform_outage, self._log_out,
         ]  # fmt: skip
         change = self._rng.choice(changes)
         self._story.tell("disturb", change.__name__.strip("_"))
@@ -161,6 +168,9 @@ class Disturbances:
 
     def _revoke(self) -> None:
         self._server.revoke_tokens(BOT)
+
+    def _log_out(self) -> None:
+        self._server.log_out(BOT)
 
     def _journal_fails(self) -> None:
         self._process.disk.journal_fails = True

@@ -4,7 +4,7 @@ from collections import Counter
 
 from actors.bounds import Bounds
 from actors.chats import ChatManager
-from actors.model import MARKER_TYPE, RoomId, UserId
+from actors.model import MARKER_TYPE, EventId, RoomId, UserId
 from actors.writes import JsonObject
 from adapter.matrix.reconcile import reconcile_matrix_state
 from adapter.sqlite.pruning import PRUNINGS
@@ -18,7 +18,10 @@ from tests.simulation.homeserver import SimulatedHomeserver
 from tests.simulation.process import BOT, Process
 from tests.simulation.room import SimulatedRoom
 from tests.simulation.server import SimulatedServer
+from tests.simulation.shown_answers import wrong_answers
 
+ENDING_COMMANDS = ("!stop", "!retry", "!forget")
+"""What ends a question that is in work."""
 FAMILIES = ("matrix_user:", "matrix_room:", "chat:")
 
 
@@ -67,8 +70,33 @@ class Ending:
             if not self._is_for_us(event):
                 continue
             answers = self._checkers.answers[event.event_id]
-            if not answers:
+            if not answers and not self._was_stopped(event):
                 self._violated(f"never answered: {event.event_id} {event.content} {event.room_id}")
+        for room in self._server.rooms_of(BOT, "join"):
+            self._check_shown(room)
+
+    def _check_shown(self, room: SimulatedRoom) -> None:
+        """Check what people see of the answers in a room that the bot serves."""
+        since = self._served_since(room)
+        if since is None:
+            return
+
+        def is_excused(question: EventId) -> bool:
+            asked = room.find(question)
+            return asked is None or asked.position <= max(since, self._checkers.excused_until)
+
+        transcript = self._checkers.streaming.transcript
+        for wrong in wrong_answers(room, BOT, transcript, is_excused):
+            self._violated(wrong)
+
+    def _was_stopped(self, asked: Event) -> bool:
+        """Whether a command after a question may have ended it before anything was said."""
+        said = (
+            str(event.content.get("body"))
+            for event in self._server.room(asked.room_id).timeline
+            if event.position > asked.position and event.sender != BOT
+        )
+        return any(body.startswith(ENDING_COMMANDS) for body in said)
 
     def _is_for_us(self, event: Event) -> bool:
         """Whether the bot must have answered this event."""
@@ -195,6 +223,8 @@ def _ahead(row: JsonObject | None, wanted: JsonObject | None) -> bool:
 
 def _expects_an_answer(event: Event) -> bool:
     content = event.content
+    if event.redacted:
+        return False
     relation = content.get("m.relates_to")
     if isinstance(relation, dict) and relation.get("rel_type") == "m.replace":
         return False

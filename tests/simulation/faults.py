@@ -41,7 +41,7 @@ class Fault(StrEnum):
 
 NEVER_REFUSED_BY_CHANCE: Final = frozenset({
     "log_in", "probe", "hydrate", "sync", "joined_rooms", "messages_before", "join", "leave",
-    "send", "encrypts_new_rooms",
+    "send", "encrypts_new_rooms", "question", "edited", "traits", "keep_traits",
 })  # fmt: skip
 """Requests that a homeserver does not refuse with a 4xx in practice: only a test plans that."""
 

@@ -29,7 +29,7 @@ from actors.rules.marker import marker_content
 from adapter.matrix.contents import message_content
 from adapter.matrix.provisioning import JOIN_RULES_TYPE, join_rules_content, power_levels
 from adapter.matrix.sending import send_somewhere, send_what_fits
-from tests.simulation.connection import Connection, Gate
+from tests.simulation.connection import LATE_CREATION_S, LATE_EDIT_S, LATE_S, Connection, Gate
 from tests.simulation.events import StateEntry
 from tests.simulation.faults import Faults
 from tests.simulation.limits import RateLimit
@@ -222,7 +222,7 @@ class SimulatedHomeserver:
                 power_levels=power_levels(room.marker, self._me, self.server.room_version),
             )
 
-        return await self._write("create_room", create)
+        return await self._write("create_room", create, late_s=LATE_CREATION_S)
 
     async def write_marker(self, room_id: RoomId, marker: Marker) -> None:
         """Write the bot's marker."""
@@ -304,7 +304,8 @@ class SimulatedHomeserver:
             server.transactions.remember(transaction, event_id, server.now())
             return event_id
 
-        return await self._write("send", send, message.room_id)
+        late_s = LATE_EDIT_S if message.kind is OutboundKind.LIVE else LATE_S
+        return await self._write("send", send, message.room_id, late_s=late_s)
 
     def _put(self, message: OutboundMessage) -> EventId:
         if message.kind is OutboundKind.REDACTION:

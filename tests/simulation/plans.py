@@ -41,15 +41,28 @@ class Plan:
     """Whether the database of that bot exists as well."""
     inbox_room_limit: int
     gap_page: int
+    long_answers: float
+    """The probability that an answer of the platform is long, and comes bit by bit."""
+    bit_s: float
+    """The longest pause after each bit of a long answer."""
+    waits: int
+    """The number of times that people only wait, after everything that they do."""
+    part_chars: int | None
+    """The most characters of a part of an answer; None for the product's."""
+    edits: int
+    dies_streaming: int | None
+    """A run of the process dies within so many steps of answers that grow; None for never."""
+    bundles: bool
 
     @property
     def bounds(self) -> Bounds:
-        """The bounds of the product, with the plan's limits of the inbox."""
+        """The bounds of the product, with the plan's limits of the inbox and of edits."""
         return replace(
             Bounds(),
             inbox_limit=self.inbox_limit,
             inbox_room_limit=self.inbox_room_limit,
             gap_page=self.gap_page,
+            edits=self.edits,
         )
 
 
@@ -80,4 +93,11 @@ def plan_for(rng: Random) -> Plan:
         legacy_rows=rng.random() < 0.5,
         inbox_room_limit=rng.choice((Bounds().inbox_room_limit, 1, 3)),
         gap_page=rng.choice((Bounds().gap_page, 1, 2)),
+        long_answers=rng.choice((0.0, 0.3, 0.9)),
+        bit_s=rng.choice((0.3, 1.0, 4.0)),
+        waits=rng.choice((0, 5, 20)),
+        part_chars=rng.choice((None, None, 300, 700)),
+        edits=rng.choice((Bounds().edits, Bounds().edits, 3)),
+        dies_streaming=rng.choice((None, None, 3, 10, 40)),
+        bundles=rng.random() < 0.8,
     )

@@ -23,12 +23,18 @@ from actors.port_errors import (
     Unsupported,
 )
 from tests.simulation.connection import Gate
+from tests.simulation.transcript import Transcript
 
 LIMITS: Final = Bounds()
 """No plan has other limits of time for the platform."""
 
 POISON: Final = "poison"
 """A text with this word makes the platform raise an error outside its contract, every time."""
+
+
+MOST_SENTENCES: Final = 40
+HELD_UP_S: Final = 5.0
+"""The bot takes a part of an answer within this time, whatever the homeserver does."""
 
 
 class PlatformFault(Enum):
@@ -76,7 +82,8 @@ OUTAGES: Final[dict[Outage, Callable[[], Exception]]] = {
 class SimulatedPlatform:
     """A platform that outlives the bot's process.
 
-    `rates` are the probabilities of faults; `slow_s` is the longest delay of a part of an answer.
+    `rates` are the probabilities of faults; `slow_s` is the longest delay before an answer, and
+    after its first words.
     `on_asked` receives every call, and `on_violation` what the port forbids the bot.
     """
 
@@ -87,6 +94,11 @@ class SimulatedPlatform:
         self.on_asked: Callable[[PlatformChatId, EventId], None] = lambda _chat, _key: None
         self.on_violation: Callable[[str], None] = lambda _: None
         self.room_of: Callable[[EventId], object] = lambda key: key
+        self.transcript = Transcript()
+        self.long_answers = 0.0
+        """The probability that an answer is long, and comes bit by bit."""
+        self.bit_s = 0.0
+        """The longest pause after each bit of a long answer. It is no fault, and stays."""
         self._in_work: set[tuple[Gate, object]] = set()
         self._rng = rng
 
@@ -101,7 +113,7 @@ class SimulatedPlatform:
             raise error
 
     async def answer(self, ask: Ask, gate: Gate) -> AsyncGenerator[Delta, None]:
-        """Say the text itself in two parts, unless a fault is drawn."""
+        """Say the text itself, and at times much more, unless a fault is drawn."""
         await gate.before("answer")
         self.on_asked(ask.chat, ask.key)
         # A room that replaces another one goes on with its conversation, so the room counts.
@@ -113,7 +125,10 @@ class SimulatedPlatform:
             async with aclosing(self._answer(ask)) as answer:
                 async for delta in answer:
                     await gate.after("answer")
+                    before = anyio.current_time()
                     yield delta
+                    if anyio.current_time() - before > HELD_UP_S:
+                        self.on_violation(f"the answer to {ask.key} is held up")
         finally:
             self._in_work.discard(work)
 
@@ -128,19 +143,38 @@ class SimulatedPlatform:
         await self._pause()
         if POISON in text or fault is PlatformFault.BUG:
             raise ValueError(text)
-        yield Text("You said ")
-        await self._pause()
-        if fault is PlatformFault.CUT:
-            return
-        if fault is PlatformFault.BREAK:
-            raise PlatformFailed("The connection broke.")
-        if fault is PlatformFault.STALL:
-            await self._say_nothing(LIMITS.platform_idle_s)
-        yield Text(f"{text}.")
+        told, texts = self.transcript.begin(ask.key), self._texts(ask)
+        for number, said in enumerate(texts):
+            if number == (len(texts) + 1) // 2:
+                await self._break_off(fault)
+                if fault is PlatformFault.CUT:
+                    return
+            told.text += said
+            told.is_whole = number == len(texts) - 1
+            yield Text(said)
+            await (self._pause() if number == 0 else self._wait_a_bit())
         yield Usage(10, 5)
         yield Done(Reason.LENGTH if fault is PlatformFault.TRUNCATE else Reason.STOP)
         if fault is PlatformFault.GO_ON:
             yield Text("And more.")
+
+    def _texts(self, ask: Ask) -> list[str]:
+        """The deltas of an answer: two, or many. Each attempt says something else."""
+        texts = ["You said ", f"{ask.question.text}."]
+        if self._rng.random() < self.long_answers:
+            attempt = self.transcript.attempts(ask.key)
+            texts += [
+                f" Sentence {number} of attempt {attempt} says {self._rng.randrange(1000)}."
+                for number in range(1, self._rng.randint(4, MOST_SENTENCES))
+            ]
+        return texts
+
+    async def _break_off(self, fault: PlatformFault | None) -> None:
+        """What happens in the middle of an answer."""
+        if fault is PlatformFault.BREAK:
+            raise PlatformFailed("The connection broke.")
+        if fault is PlatformFault.STALL:
+            await self._say_nothing(LIMITS.platform_idle_s)
 
     async def _say_nothing(self, within_s: float) -> None:
         """Say nothing more. The bot leaves an answer that says nothing for so long."""
@@ -151,6 +185,10 @@ class SimulatedPlatform:
     async def _pause(self) -> None:
         if self.slow_s:
             await anyio.sleep(self._rng.uniform(0, self.slow_s))
+
+    async def _wait_a_bit(self) -> None:
+        if self.bit_s:
+            await anyio.sleep(self._rng.uniform(0, self.bit_s))
 
     def _drawn(self) -> PlatformFault | None:
         draw = self._rng.random()

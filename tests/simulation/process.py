@@ -7,13 +7,21 @@ import anyio
 from typing_extensions import override
 
 from actors.bounds import Bounds
-from actors.model import ChatId, Nonce, PlatformChatId, UserId
+from actors.model import (
+    ChatId,
+    EventId,
+    Nonce,
+    OutboundKind,
+    OutboundMessage,
+    PlatformChatId,
+    UserId,
+)
 from actors.port_errors import CredentialsRefused
 from actors.rules.addressing import Answers
+from actors.rules.formatting import Formatter
 from actors.runtime.cells import Actor
 from actors.runtime.letters import Address, Message
 from actors.runtime.transition_log import TransitionLog
-from adapter.matrix.formatting import formatted_parts
 from adapter.sqlite.sql_store import SqlStore
 from supervisor.serving.assembly import Bot, assemble
 from supervisor.supervisor import Supervisor
@@ -49,10 +57,13 @@ class SeededIds:
 class Life(Gate):
     """One run of the process. After its death, none of its requests or commits takes effect.
 
-    The process dies by itself at the `dies_at`-th request, answer or commit.
+    The process dies by itself at the `dies_at`-th request, answer or commit, and at the
+    `dies_streaming_at`-th time before or after a request or commit about an answer that grows.
     """
 
-    def __init__(self, checkers: Checkers, dies_at: int | None) -> None:
+    def __init__(
+        self, checkers: Checkers, dies_at: int | None, dies_streaming_at: int | None
+    ) -> None:
         self.scope = anyio.CancelScope()
         self.dead = False
         self.ending = anyio.Event()
@@ -60,6 +71,7 @@ class Life(Gate):
         self.asked_to_stop = False
         self._checkers = checkers
         self._left = dies_at
+        self._left_streaming = dies_streaming_at
 
     def die(self) -> None:
         """Kill the process."""
@@ -78,11 +90,23 @@ class Life(Gate):
         """Let an answer in, unless the process is dead."""
         await self._pass()
 
+    @override
+    async def step(self) -> None:
+        """Pass a step of an answer that grows, unless the process is dead."""
+        if self._left_streaming is not None:
+            self._left_streaming -= 1
+            if self._left_streaming <= 0:
+                self.die()
+        await self._stop_if_dead()
+
     async def _pass(self) -> None:
         if self._left is not None:
             self._left -= 1
             if self._left <= 0:
                 self.die()
+        await self._stop_if_dead()
+
+    async def _stop_if_dead(self) -> None:
         if self.dead:
             await anyio.sleep_forever()
 
@@ -120,8 +144,10 @@ class Process:
         story: Story,
         rng: Random,
         bounds: Bounds,
+        formatted: Formatter,
     ) -> None:
         self._bounds = bounds
+        self._formatted = formatted
         self.disk = disk
         self.life: Life | None = None
         self.supervisor: Supervisor | None = None
@@ -140,9 +166,9 @@ class Process:
     def _creating(self) -> int:
         return len(self.bot.services.registry.creations._under_way) if self.bot else 0
 
-    def new_life(self, dies_at: int | None = None) -> Life:
+    def new_life(self, dies_at: int | None = None, dies_streaming_at: int | None = None) -> Life:
         """Prepare the next run of the process."""
-        self.life = Life(self._checkers, dies_at)
+        self.life = Life(self._checkers, dies_at, dies_streaming_at)
         return self.life
 
     def kill(self) -> None:
@@ -178,8 +204,7 @@ class Process:
         homeserver = RememberedSession(
             self._server, BOT, faults=self._faults, token=disk.token, gate=life
         )
-        homeserver.disk = disk
-        homeserver.checkers = checkers
+        homeserver.disk, homeserver.life, homeserver.checkers = disk, life, checkers
         transitions = TransitionLog(ReachedJournal(disk, life, checkers), boot, self._server.now)
         random = Random(self._rng.getrandbits(64))  # noqa: S311 - no secret
         bot = assemble(
@@ -189,7 +214,7 @@ class Process:
             transitions,
             allows=lambda user_id: not user_id.startswith(STRANGER),
             answers=Answers.EVERYONE,
-            formatted=formatted_parts,
+            formatted=self._formatted,
             ids=self._ids,
             random=random,
             bounds=self._bounds,
@@ -209,9 +234,10 @@ class Process:
 
 
 class RememberedSession(SimulatedHomeserver):
-    """A homeserver client that keeps its session on the disk."""
+    """A homeserver client that keeps its session on the disk, and may die at each step."""
 
     disk: Disk
+    life: Life
     checkers: Checkers
 
     @override
@@ -225,6 +251,17 @@ class RememberedSession(SimulatedHomeserver):
         self.checkers.logged_in(how)
         self.disk.token = self.connection.token
         return how
+
+    @override
+    async def send(self, message: OutboundMessage) -> EventId:
+        """Send a message. The process may die before and after what is about a growing answer."""
+        if message.kind is OutboundKind.MESSAGE:
+            return await super().send(message)
+        await self.life.step()
+        with self.checkers.settling.sending(message):
+            event_id = await super().send(message)
+        await self.life.step()
+        return event_id
 
 
 def flat(error: BaseException) -> str:

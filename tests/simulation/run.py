@@ -18,6 +18,7 @@ from tests.simulation.disk import Disk
 from tests.simulation.disturbances import Disturbances
 from tests.simulation.endings import Ending
 from tests.simulation.faults import Faults
+from tests.simulation.parts import formatter_for
 from tests.simulation.past import Past
 from tests.simulation.plans import plan_for
 from tests.simulation.platform import SimulatedPlatform
@@ -33,6 +34,8 @@ END_WITHIN_S: Final = 60.0
 LOOK_EVERY_S: Final = 5.0
 CALM_FOR_S: Final = Bounds().undecided_for_s + LOOK_EVERY_S
 """The bot is at rest after so long without work: it checks undecided rooms again by itself."""
+WAIT_S: Final = 15.0
+"""The mean time for which people wait between two disturbances."""
 AWAY_S: Final = 20.0
 """The longest time between the end of a process and the start of the next one."""
 
@@ -93,8 +96,10 @@ class Simulation:
         platform.on_asked = self.checkers.asked
         platform.on_violation = self.checkers.violated
         platform.room_of = self.checkers.room_of
+        platform.transcript = self.checkers.streaming.transcript
         self._process = Process(
             bounds=self.plan.bounds,
+            formatted=formatter_for(plan.part_chars),
             server=self._server,
             disk=disk,
             platform=platform,
@@ -136,6 +141,9 @@ class Simulation:
             await anyio.sleep(self._rng.expovariate(1 / self.plan.gap_s))
             self._cast.act()
             self._disturbances.change()
+        for _ in range(self.plan.waits):
+            await anyio.sleep(self._rng.expovariate(1 / WAIT_S))
+            self._disturbances.change()
         self._disturbances.end()
         await self._rest("the disturbances")
         self._cast.settle_down()
@@ -168,7 +176,9 @@ class Simulation:
         """Start the bot again whenever it has died or stopped."""
         async with anyio.create_task_group() as tasks:
             while True:
-                life = self._process.new_life(self._disturbances.dies_at())
+                life = self._process.new_life(
+                    self._disturbances.dies_at(), self._disturbances.dies_streaming_at()
+                )
                 ended = anyio.Event()
                 tasks.start_soon(self._run, life, ended)
                 await life.ending.wait()
