@@ -113,8 +113,9 @@ class Showing:
             traits = await self._traits()
             self._probes = traits.deduplicates is None
             self._is_off |= traits.bundles is False
+            late_at = await self._late_at(growing, began)
             while not self._is_off:
-                text = await self._text(growing, began)
+                text = await self._text(growing, late_at)
                 pause_s = AGAIN_S
                 if await self._show(text, scope):
                     pauses_s = self._tools.bounds.edit_pauses_s
@@ -127,19 +128,28 @@ class Showing:
         except PortError:
             return HomeserverTraits()
 
-    async def _text(self, growing: Growing, began: float) -> str:
-        """Wait for something worth showing: the text up to there."""
+    async def _late_at(self, growing: Growing, began: float) -> float:
+        """Wait for the first word: the time from which any words are shown, not only sentences."""
         bounds = self._tools.bounds
+        while not growing.text:
+            await self._news.wait()
+        return max(began + bounds.stream_words_s, anyio.current_time() + bounds.stream_after_s)
+
+    async def _text(self, growing: Growing, late_at: float) -> str:
+        """Wait for something worth showing: the text up to there."""
         while True:
-            late_in_s = began + bounds.stream_words_s - anyio.current_time()
-            if self.shown.chars:
-                text, late_in_s = next_text(growing.text, self.shown, chars=bounds.edit_chars), 0.0
-            else:
-                text = first_text(growing.text, chars=bounds.stream_chars, is_late=late_in_s <= 0.0)
+            text = self._worth(growing.text, is_late=anyio.current_time() >= late_at)
             if text:
                 return text
-            with anyio.move_on_after(late_in_s if late_in_s > 0.0 else math.inf):
+            late_in_s = late_at - anyio.current_time()
+            with anyio.move_on_after(late_in_s if late_in_s > 0 else math.inf):
                 await self._news.wait()
+
+    def _worth(self, text: str, *, is_late: bool) -> str:
+        bounds = self._tools.bounds
+        if self.shown.chars:
+            return next_text(text, self.shown, chars=bounds.edit_chars)
+        return first_text(text, chars=bounds.stream_chars, is_late=is_late)
 
     async def _show(self, text: str, scope: anyio.CancelScope) -> bool:
         """Show the next part of a text; whether that could be tried now."""
