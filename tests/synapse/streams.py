@@ -18,8 +18,11 @@ from tests.streamed import REPLY, Json, Timeline
 from tests.synapse.conftest import newcomer
 from tests.synapse.home import move_in
 from tests.synapse.proxy import Answer, Forward, Request
+from tests.synapse.talk import launched
 
 SEND: Final = "PUT rooms/*/send/m.room.message/*"
+LIVELY: Final = launched("lively")
+"""The command for a bot that may send as many live edits as it likes."""
 _LOOK_AGAIN_S: Final = 0.3
 
 

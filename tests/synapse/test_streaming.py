@@ -16,7 +16,7 @@ from tests.streamed import MOST_EDITS, Timeline
 from tests.synapse.conftest import MakeBot
 from tests.synapse.home import move_in
 from tests.synapse.proxy import Answer, FaultProxy, Forward, Request
-from tests.synapse.streams import Listener, kind_of, listeners
+from tests.synapse.streams import LIVELY, Listener, kind_of, listeners
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +31,7 @@ async def teller() -> AsyncIterator[Storyteller]:
 
 @pytest.fixture
 async def bot(make_bot: MakeBot, teller: Storyteller) -> BotProcess:
-    made = await make_bot(**teller.environment)
+    made = await make_bot(command=LIVELY, **teller.environment)
     await made.start_and_go_live()
     return made
 
@@ -155,7 +155,7 @@ async def test_a_live_edit_that_arrives_after_the_end_does_not_stay(
         await arrives.wait()
         return await forward()
 
-    bot = await make_bot(homeserver_url=proxy.url, **teller.environment)
+    bot = await make_bot(homeserver_url=proxy.url, command=LIVELY, **teller.environment)
     await bot.start_and_go_live()
     listener = Listener(alice, (await move_in(alice, bot)).chat, bot)
     await listener.ask(20, 5)
@@ -221,6 +221,7 @@ async def test_a_restart_of_the_homeserver_in_the_middle_is_no_matter(
                 password="a password for one test",
                 folder=tmp_path_factory.mktemp("bot") / "bot",
                 environment=teller.environment,
+                command=LIVELY,
             )
         )
         await bot.start_and_go_live()
@@ -238,7 +239,7 @@ async def test_what_is_not_to_grow_is_one_plain_message(
     alice: Person, make_bot: MakeBot, teller: Storyteller, way: str
 ) -> None:
     off = {"BOT_STREAM": "off"} if way == "the environment" else {}
-    bot = await make_bot(**teller.environment, **off)
+    bot = await make_bot(command=LIVELY, **teller.environment, **off)
     await bot.start_and_go_live()
     home = await move_in(alice, bot)
     listener = Listener(alice, home.chat, bot)

@@ -19,7 +19,7 @@ from demo.synapse import ThrowawaySynapse
 from tests.storyteller import Storyteller
 from tests.synapse.conftest import MakeBot
 from tests.synapse.proxy import Fault, FaultProxy, Request, after, before
-from tests.synapse.streams import Listener, kind_of, listeners, number
+from tests.synapse.streams import LIVELY, Listener, kind_of, listeners, number
 from tests.synapse.talk import seeded
 
 pytestmark = pytest.mark.anyio
@@ -117,7 +117,7 @@ async def test_whenever_the_bot_is_killed_each_answer_is_one_message_that_is_who
     synapse: ThrowawaySynapse, proxy: FaultProxy, make_bot: MakeBot, stretch: int
 ) -> None:
     async with Storyteller() as teller, AsyncExitStack() as stack:
-        bot = await make_bot(homeserver_url=proxy.url, **teller.environment)
+        bot = await make_bot(homeserver_url=proxy.url, command=LIVELY, **teller.environment)
         await bot.start_and_go_live()
         rooms = await listeners(stack, synapse, bot, 3)
         course = Stretch(bot, proxy, rooms, seeded(stretch))
