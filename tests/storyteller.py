@@ -13,7 +13,7 @@ from aiohttp import web
 _ORDER: Final = re.compile(r"Tell story (\S+) of (\d+) lines in (\d+(?:\.\d+)?) s")
 _PIECE_S: Final = 0.05
 _PARAGRAPH_LINES: Final = 5
-_MODELS: Final = {"data": [{"id": "storyteller", "max_model_len": 200_000}]}
+_MODELS: Final = {"data": [{"id": "storyteller", "max_model_len": 10_000_000}]}
 
 
 @dataclass(frozen=True, slots=True)
