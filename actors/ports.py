@@ -24,7 +24,7 @@ from actors.model import (
     UserId,
 )
 from actors.room_contents import RoomContents
-from actors.said import TimelineEvent
+from actors.said import Said, TimelineEvent
 from actors.writes import JsonObject, OpenGap, Write
 
 
@@ -71,14 +71,14 @@ class Gap:
 class RecentPage:
     """A part of a room's timeline, newest first. None stands for a message of the bot's own.
 
-    `earlier` is the token of the page before; None at the bot's join. `answered` and `live` are
-    those of Gap.
+    `earlier` is the token of the page before; None at the bot's join. `answered` is that of
+    RoomDelta. `own` are the bot's own messages and edits in it.
     """
 
     said: tuple[InboundMessage | None, ...] = ()
     earlier: str | None = None
     answered: frozenset[EventId] = frozenset()
-    live: tuple[LiveAnchor, ...] = ()
+    own: tuple[Said, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

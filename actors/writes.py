@@ -32,9 +32,13 @@ class DeleteRow:
 
 @dataclass(frozen=True, slots=True)
 class AcceptMessage:
-    """Put a message into the inbox, where it waits. A known message is ignored."""
+    """Put a message into the inbox, where it waits. A known message is ignored.
+
+    With `again`, a known message that is done waits again: the room shows no answer to it.
+    """
 
     message: InboundMessage
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ class OpenAnchor:
 
 @dataclass(frozen=True, slots=True)
 class AdoptAnchor:
-    """Note an anchor that the room shows, as sent. A known one is ignored.
+    """Note an anchor that the room shows, as sent. One that is known to be sent is ignored.
 
     The database has lost it: an older copy of it was restored, or all of it is gone.
     """
@@ -120,10 +124,12 @@ class RedactAnchors:
 class RepeatFinal:
     """Send the end of an anchor once more, because a late edit has covered it. Never twice.
 
-    `event_id` is the anchor's event. An anchor without an end in the outbox is ignored.
+    `event_id` is the anchor's event. An anchor without an end in the outbox is ignored, and with
+    `only_if_sent` also one whose end is not confirmed yet.
     """
 
     event_id: EventId
+    only_if_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +173,10 @@ class VoidQueue:
 
 
 SINCE_OWN: Final = ""
-"""Stands for the bot's own last message in the room."""
+"""Stands for the question that the bot answered last in a chat, and for the bot's own last message
+in any other room."""
+SINCE_LOST: Final = "?"
+"""Stands for the same, after a loss of the database: old questions are asked about."""
 SINCE_KNOWN: Final = "*"
 """Stands for the newest message of the room that the inbox knows."""
 
@@ -176,7 +185,7 @@ SINCE_KNOWN: Final = "*"
 class OpenGap:
     """Record that the messages of a room between two positions are missing.
 
-    If the room has a gap already, only its end moves. `since` may be SINCE_OWN or SINCE_KNOWN.
+    If the room has a gap already, only its end moves. `since` may be one of the names above.
     """
 
     room_id: RoomId

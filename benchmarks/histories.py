@@ -14,8 +14,8 @@ from actors.rules.history import Budget
 from adapter.matrix.connection import Connection
 from adapter.matrix.contents import message_content
 from adapter.matrix.lenient import Decoder, Malformed
-from adapter.matrix.pacing import Pace
 from adapter.matrix.room_contents import RoomContents
+from adapter.matrix.writing import Writer
 from adapter.sqlite.inline import InlineStore
 
 ROOMS: Final = 1_000
@@ -35,7 +35,8 @@ class Pages:
     me = _ME
 
     def __init__(self) -> None:
-        self.contents = RoomContents(cast("Connection", self), _ME, Pace())
+        connection = cast("Connection", self)
+        self.contents = RoomContents(connection, _ME, Writer(connection))
         self._sent = 0
 
     async def request(self, method: str, path: str, answer: type[A]) -> A:

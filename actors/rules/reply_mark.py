@@ -1,9 +1,10 @@
 """The reply mark: what each message of the bot says about itself in its content. Pure."""
 
+import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
-from actors.model import EventId, OutboundMessage, ReplyState, TokensUsed
+from actors.model import EventId, OutboundKind, OutboundMessage, ReplyState, TokensUsed
 from actors.said import ReplyMark
 
 REPLY_TYPE: Final = "io.surfaces.reply"
@@ -18,32 +19,50 @@ MENTIONS_TYPE: Final = "m.mentions"
 _EARLIER_PART_CHARS: Final = 10_000
 """The characters in each part but the last of an answer by an earlier version."""
 
+GROWING: Final = (OutboundKind.ANCHOR, OutboundKind.LIVE)
+"""The kinds of messages that show an answer while it grows."""
+
 _STATES: Final = {"done": ReplyState.DONE, "dead": ReplyState.FAILED}
 """The last part of a transaction id that is not the number of a part, and what it stands for."""
+_TXN: Final = re.compile(
+    r"(?:new\.)?(?P<question>\$.+?)\.(?:(?P<word>done|dead)"
+    r"|(?P<part>[0-9]+)(?:~[^.~]+\.[0-9]+|\.final(?:\.2)?)?)"
+)
+"""The transaction ids of answers."""
+
+
+class _Named(NamedTuple):
+    """What a transaction id says: the question, the number of the part, the state at its end."""
+
+    question: str
+    part: int
+    state: ReplyState
 
 
 def reply_mark(message: OutboundMessage) -> dict[str, object]:
     """The mark of a message. An answer's mark names the question, the part and the state.
 
-    Transaction ids of answers are made of the question's event id: `$event.0` for its first part,
-    `$event.dead` for a message that is given up, `new.$event.done` for a finished command. Only
-    the mark of a part that others follow has `more`.
+    Transaction ids of answers are made of the question's event id. `$event.0` is its first part:
+    a message, or an anchor. `$event.0~boot.3` is a live edit of that, `$event.0.final` its final,
+    and `$event.0.final.2` the repeated final. `$event.dead` is a message that is given up,
+    `new.$event.done` a finished command. Only the mark of a part that others follow has `more`.
     """
-    name, _, part = message.txn_id.rpartition(".")
-    question = name.removeprefix("new.")
     mark: dict[str, object] = {"txn": message.txn_id}
-    is_part = part.isdecimal()
-    if not question.startswith("$") or not (is_part or part in _STATES):
+    named = _named_by(message.txn_id)
+    if named is None:
         return mark
-    state = message.state or _STATES.get(part, ReplyState.DONE)
+    state = ReplyState.LIVE if message.kind in GROWING else message.state or named.state
     more = {"more": True} if message.more else {}
-    return {
-        "to": question,
-        "part": int(part) if is_part else 0,
-        "state": state.value,
-        **more,
-        **mark,
-    }
+    return {"to": named.question, "part": named.part, "state": state.value, **more, **mark}
+
+
+def _named_by(txn_id: str) -> _Named | None:
+    """What the transaction id of an answer says; None for any other."""
+    found = _TXN.fullmatch(txn_id)
+    if found is None:
+        return None
+    part = int(found["part"] or 0)
+    return _Named(found["question"], part, _STATES.get(found["word"], ReplyState.DONE))
 
 
 def mark_in(content: Mapping[str, object]) -> ReplyMark | None:

@@ -21,11 +21,13 @@ from actors.model import (
 from actors.port_errors import HomeserverRefused
 from actors.ports import RecentPage
 from actors.rules.reply_mark import REPLY_TYPE
+from actors.said import Said
 from adapter.matrix.bodies import Acknowledged, Event, Page
 from adapter.matrix.connection import Connection, path_to
 from adapter.matrix.events import answered_in, changes_own_membership, decoded_events
 from adapter.matrix.hydrate import messages_filter
 from adapter.matrix.lenient import UNDECODABLE
+from adapter.matrix.saying import said_in as timeline_events
 from adapter.matrix.timeline import MESSAGE_TYPE, inbound_messages
 
 _NOT_FOUND: Final = 404
@@ -112,6 +114,7 @@ class Evidence:
             said_in(room_id, since_join, self._me),
             None if ends else page.earlier,
             answered_in(since_join, self._me),
+            own_in(since_join, self._me),
         )
 
     async def _page(self, room_id: RoomId, query: Mapping[str, str]) -> Page:
@@ -158,6 +161,12 @@ def said_in(
         else:
             said += inbound_messages(room_id, [event], me)
     return tuple(said)
+
+
+def own_in(events: list[Event], me: UserId) -> tuple[Said, ...]:
+    """The bot's own messages and edits among some events."""
+    own = timeline_events([event for event in events if event.sender == me], me)
+    return tuple(event for event in own if isinstance(event, Said))
 
 
 def own_messages_filter(me: UserId) -> str:

@@ -6,12 +6,10 @@ sync loop, store and room objects stay unused, because they hide outages and los
 
 import logging
 import secrets
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
-from functools import partial
 from hashlib import sha256
-from typing import Final, Self, TypeVar
+from typing import Final, Self
 
 import anyio
 from nio import AsyncClient, AsyncClientConfig  # type: ignore[import-untyped]
@@ -34,21 +32,12 @@ from actors.model import (
 from actors.port_errors import HomeserverRefused, PositionLost
 from actors.ports import Gap, Hydration, NewRoom, RecentPage, SyncDelta
 from actors.rules.marker import marker_content
-from adapter.matrix.bodies import (
-    Acknowledged,
-    Capabilities,
-    Created,
-    Membership,
-    Sent,
-    SyncResponse,
-)
+from adapter.matrix.bodies import Acknowledged, Capabilities, Created, Membership, SyncResponse
 from adapter.matrix.connection import Client, Connection, path_to
-from adapter.matrix.contents import message_content
 from adapter.matrix.evidence import Evidence
 from adapter.matrix.gap_reader import GapReader
 from adapter.matrix.hydrate import live_filter
 from adapter.matrix.login import Credentials, Login
-from adapter.matrix.pacing import Pace
 from adapter.matrix.provisioning import (
     DEFAULT_ROOM_VERSION,
     JOIN_RULES_TYPE,
@@ -58,10 +47,11 @@ from adapter.matrix.provisioning import (
 )
 from adapter.matrix.room_contents import RoomContents
 from adapter.matrix.rooms import RoomReader
-from adapter.matrix.sending import send_somewhere, send_what_fits
+from adapter.matrix.sending import Sender
 from adapter.matrix.session import SessionFile
 from adapter.matrix.wire import delta_of
 from adapter.matrix.words import text_of_event
+from adapter.matrix.writing import Writer
 from adapter.proxy import Proxy, ThroughProxy
 
 DEFAULT_DEVICE_ID: Final = "SURFACESBOT"
@@ -74,8 +64,6 @@ _BAD_REQUEST: Final = 400
 _ABOUT_POSITIONS: Final = frozenset({"M_UNKNOWN", "M_INVALID_PARAM", "M_BAD_JSON"})
 """Homeservers refuse a malformed position with one of these codes."""
 _FORBIDDEN: Final = 403
-
-A = TypeVar("A")
 
 
 class Gateway:
@@ -119,8 +107,9 @@ class Gateway:
         self._evidence = Evidence(self._http, user_id)
         self._gaps = GapReader(self._http, user_id)
         self._room_version: str | None = None
-        self._pace = Pace()
-        self._contents = RoomContents(self._http, user_id, self._pace)
+        self._writer = Writer(self._http)
+        self._sender = Sender(self._writer)
+        self._contents = RoomContents(self._http, user_id, self._writer)
 
     @classmethod
     def attach(cls, client: AsyncClient) -> Self:
@@ -239,7 +228,7 @@ class Gateway:
         body = create_room_body(room, self._me, version)
         try:
             path = path_to("createRoom")
-            answer = await self._write(
+            answer = await self._writer.write(
                 "POST", path, Created, body, timeout_s=self._http.bounds.create_s
             )
         except HomeserverRefused:
@@ -249,36 +238,36 @@ class Gateway:
 
     async def write_marker(self, room_id: RoomId, marker: Marker) -> None:
         """Write the marker, which says what the room is."""
-        await self._put_state(room_id, MARKER_TYPE, self._me, marker_content(marker))
+        await self._writer.put_state(room_id, MARKER_TYPE, self._me, marker_content(marker))
 
     async def set_name(self, room_id: RoomId, name: str) -> None:
         """Set the room's name."""
-        await self._put_state(room_id, "m.room.name", "", {"name": name})
+        await self._writer.put_state(room_id, "m.room.name", "", {"name": name})
 
     async def link(self, space_id: RoomId, room_id: RoomId) -> None:
         """Add a room to a Space (`m.space.child`)."""
-        await self._put_state(space_id, "m.space.child", room_id, link_content(self._me))
+        await self._writer.put_state(space_id, "m.space.child", room_id, link_content(self._me))
 
     async def unlink(self, space_id: RoomId, room_id: RoomId) -> None:
         """Remove a room from a Space."""
-        await self._put_state(space_id, "m.space.child", room_id, {})
+        await self._writer.put_state(space_id, "m.space.child", room_id, {})
 
     async def join(self, room_id: RoomId) -> None:
         """Join a room that the bot is invited to."""
-        await self._post(room_id, "join", {})
+        await self._writer.post(room_id, "join", {})
 
     async def leave(self, room_id: RoomId) -> None:
         """Leave a room, or reject an invite to it."""
-        await self._post(room_id, "leave", {})
+        await self._writer.post(room_id, "leave", {})
 
     async def forget(self, room_id: RoomId) -> None:
         """Forget a room that the bot has left."""
-        await self._post(room_id, "forget", {})
+        await self._writer.post(room_id, "forget", {})
 
     async def invite(self, room_id: RoomId, user_id: UserId) -> None:
         """Invite a user. A user who is already in the room is no error."""
         try:
-            await self._post(room_id, "invite", {"user_id": user_id})
+            await self._writer.post(room_id, "invite", {"user_id": user_id})
         except HomeserverRefused as refusal:
             if refusal.status != _FORBIDDEN or not await self._is_in(room_id, user_id):
                 raise
@@ -286,20 +275,15 @@ class Gateway:
     async def let_in(self, room: RoomSnapshot, members_of: RoomId | None) -> None:
         """Let people knock at a room, and let the members of another room join it."""
         content = join_rules_content(room.room_version, members_of)
-        await self._put_state(room.room_id, JOIN_RULES_TYPE, "", content)
+        await self._writer.put_state(room.room_id, JOIN_RULES_TYPE, "", content)
 
     async def send(self, message: OutboundMessage) -> EventId:
-        """Send a message. A repeated transaction id sends nothing new.
+        """Send a message, an edit or a redaction. A repeated transaction id sends nothing new.
 
-        A message that the homeserver does not let into its thread is sent outside of it, and one
-        that is too large without its HTML, or cut.
+        A message that the homeserver does not let into its thread is sent outside of it, a final
+        of an anchor that is gone as a message, and what is too large without its HTML, or cut.
         """
-        return await send_what_fits(message, partial(send_somewhere, send=self._send))
-
-    async def _send(self, message: OutboundMessage) -> EventId:
-        path = path_to("rooms", message.room_id, "send", "m.room.message", message.txn_id)
-        content = message_content(message)
-        return EventId((await self._write("PUT", path, Sent, content, urgent=True)).event_id)
+        return await self._sender.send(message)
 
     @property
     def session(self) -> str:
@@ -346,31 +330,6 @@ class Gateway:
         """Set the read receipt to this event."""
         path = path_to("rooms", room_id, "receipt", "m.read", event_id)
         await self._http.request("POST", path, Acknowledged, {})
-
-    async def _post(self, room_id: RoomId, action: str, body: dict[str, object]) -> None:
-        await self._write("POST", path_to("rooms", room_id, action), Acknowledged, body)
-
-    async def _put_state(
-        self, room_id: RoomId, event_type: str, state_key: str, content: dict[str, object]
-    ) -> None:
-        path = path_to("rooms", room_id, "state", event_type, state_key)
-        await self._write("PUT", path, Acknowledged, content)
-
-    async def _write(
-        self,
-        method: str,
-        path: str,
-        answer: type[A],
-        body: Mapping[str, object],
-        *,
-        timeout_s: float | None = None,
-        urgent: bool = False,
-    ) -> A:
-        """Send a request that counts towards the account's shared rate limit."""
-        return await self._pace.send(
-            partial(self._http.request, method, path, answer, body, timeout_s=timeout_s),
-            urgent=urgent,
-        )
 
     async def _is_in(self, room_id: RoomId, user_id: UserId) -> bool:
         path = path_to("rooms", room_id, "state", "m.room.member", user_id)

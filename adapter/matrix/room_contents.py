@@ -1,6 +1,5 @@
 """What people and the bot have put into rooms: messages, settings, files."""
 
-from functools import partial
 from itertools import takewhile
 from typing import Final
 
@@ -19,27 +18,27 @@ from actors.port_errors import HomeserverRefused
 from actors.room_contents import Edited
 from actors.rules.setting_values import settings_content
 from actors.said import SaidPage
-from adapter.matrix.bodies import Acknowledged, Event, HistoryPage
+from adapter.matrix.bodies import Event, HistoryPage
 from adapter.matrix.connection import Connection, path_to
 from adapter.matrix.events import changes_own_membership, decoded_events
 from adapter.matrix.hydrate import history_filter
 from adapter.matrix.media import Media
-from adapter.matrix.pacing import Pace
 from adapter.matrix.rooms import RoomReader
 from adapter.matrix.saying import names_in, said_in
 from adapter.matrix.timeline import inbound_messages
+from adapter.matrix.writing import Writer
 
 _PAGE_SIZE: Final = 100
 _NOT_FOUND: Final = 404
 
 
 class RoomContents:
-    """Implements `actors.ports.RoomContents` over HTTP. `pace` is that of the account's writes."""
+    """Implements `actors.ports.RoomContents` over HTTP."""
 
-    def __init__(self, connection: Connection, me: UserId, pace: Pace) -> None:
+    def __init__(self, connection: Connection, me: UserId, writer: Writer) -> None:
         self._http = connection
         self._me = me
-        self._pace = pace
+        self._writer = writer
         self._rooms = RoomReader(connection, me)
         self._media = Media(connection)
 
@@ -88,9 +87,7 @@ class RoomContents:
 
     async def write_settings(self, room_id: RoomId, settings: ChatSettings) -> None:
         """Write the settings of one chat."""
-        path = path_to("rooms", room_id, "state", SETTINGS_TYPE, self._me)
-        content = settings_content(settings)
-        await self._pace.send(partial(self._http.request, "PUT", path, Acknowledged, content))
+        await self._writer.put_state(room_id, SETTINGS_TYPE, self._me, settings_content(settings))
 
     async def download(self, file: SharedFile, *, limit: int, picture: bool = False) -> File:
         """The bytes of a file, or of a small version of a picture."""

@@ -1,14 +1,19 @@
-"""Sends a message in another form when the homeserver does not take it as it is."""
+"""Sends messages, edits and redactions; in another form if the homeserver does not take them."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import structlog
 
-from actors.model import EventId, OutboundMessage
+from actors.model import EventId, OutboundKind, OutboundMessage
 from actors.port_errors import HomeserverRefused
 from actors.rules.splitting import cut
+from adapter.matrix.bodies import Sent
+from adapter.matrix.connection import path_to
+from adapter.matrix.contents import message_content
+from adapter.matrix.writing import Writer
 
 _log = structlog.get_logger("adapter.matrix.sending")
 
@@ -21,6 +26,49 @@ _SHORT_BYTES: Final = 4 * 1024
 """The bytes of a text that was too large even without HTML."""
 _CUT: Final = "\n\n[…]"
 """Stands for the end of such a text."""
+
+
+class Sender:
+    """Sends for the gateway. Raises the errors of `actors.ports.Homeserver`."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    async def send(self, message: OutboundMessage) -> EventId:
+        """Send what the outbox or a growing answer has. A live edit never waits.
+
+        ValueError for a live edit or a redaction without a target: nothing else stands for it.
+        """
+        match message.kind:
+            case OutboundKind.REDACTION:
+                return await self._redact(message, _target_of(message))
+            case OutboundKind.LIVE:
+                _target_of(message)
+                return await send_what_fits(message, self._send_now)
+            case OutboundKind.MESSAGE | OutboundKind.ANCHOR | OutboundKind.FINAL:
+                return await send_what_fits(message, partial(send_somewhere, send=self._send))
+
+    async def _send(self, message: OutboundMessage) -> EventId:
+        path, content = _path_of(message), message_content(message)
+        return EventId((await self._writer.write("PUT", path, Sent, content, urgent=True)).event_id)
+
+    async def _send_now(self, message: OutboundMessage) -> EventId:
+        path, content = _path_of(message), message_content(message)
+        return EventId((await self._writer.write_now("PUT", path, Sent, content)).event_id)
+
+    async def _redact(self, message: OutboundMessage, target: EventId) -> EventId:
+        path = path_to("rooms", message.room_id, "redact", target, message.txn_id)
+        return EventId((await self._writer.write("PUT", path, Sent, {}, urgent=True)).event_id)
+
+
+def _path_of(message: OutboundMessage) -> str:
+    return path_to("rooms", message.room_id, "send", "m.room.message", message.txn_id)
+
+
+def _target_of(message: OutboundMessage) -> EventId:
+    if message.target is None:
+        raise ValueError(f"a {message.kind} needs a target")
+    return message.target
 
 
 async def send_what_fits(
@@ -44,14 +92,27 @@ async def send_what_fits(
 async def send_somewhere(
     message: OutboundMessage, send: Callable[[OutboundMessage], Awaitable[EventId]]
 ) -> EventId:
-    """Send a message; outside of its thread if the homeserver does not let it into that."""
-    try:
-        return await send(message)
-    except HomeserverRefused as refusal:
-        related = message.thread is not None or message.reply_to is not None
-        if not related or refusal.status not in _RELATION_REFUSED:
-            raise
-    return await send(replace(message, thread=None, reply_to=None))
+    """Send a message; without its relation to an event if the homeserver refuses that.
+
+    A final of an anchor that is gone becomes a message in the answer's thread. A message that the
+    homeserver does not let into its thread is sent outside of it.
+    """
+    for elsewhere in other_places(message):
+        try:
+            return await send(message)
+        except HomeserverRefused as refusal:
+            if refusal.status not in _RELATION_REFUSED or refusal.errcode == TOO_LARGE:
+                raise
+        message = elsewhere
+    return await send(message)
+
+
+def other_places(message: OutboundMessage) -> tuple[OutboundMessage, ...]:
+    """What can be sent instead of a message whose relation is refused, the best first."""
+    related = message.thread is not None or message.reply_to is not None
+    anew = replace(message, target=None)
+    unrelated = replace(anew, thread=None, reply_to=None)
+    return (*((anew,) if message.target else ()), *((unrelated,) if related else ()))
 
 
 def smaller_forms(message: OutboundMessage) -> tuple[OutboundMessage, ...]:

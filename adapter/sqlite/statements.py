@@ -146,6 +146,10 @@ _ACCEPT: Final = (
     " reply_to, quoted, mentions, file, edits, accepted_at)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(event_id) DO NOTHING"
 )
+_ACCEPT_AGAIN: Final = (
+    _ACCEPT.removesuffix("NOTHING")
+    + "UPDATE SET state = 'waiting', attempts = 0 WHERE inbox.state = 'done'"
+)
 _FINISH: Final = "UPDATE inbox SET state = ? WHERE event_id = ? AND state = 'waiting'"
 _COUNT_ATTEMPT: Final = "UPDATE inbox SET attempts = attempts + 1 WHERE event_id = ?"
 _RETRY: Final = (
@@ -165,7 +169,9 @@ _OPEN_ANCHOR: Final = (
 )
 _ADOPT_ANCHOR: Final = (
     "INSERT INTO outbox(txn_id, room_id, body, notice, created_at, kind, state, event_id)"
-    " VALUES (?, ?, '', 0, ?, 'anchor', 'sent', ?) ON CONFLICT(txn_id) DO NOTHING"
+    " VALUES (?, ?, '', 0, ?, 'anchor', 'sent', ?) ON CONFLICT(txn_id) DO UPDATE"
+    " SET state = 'sent', kind = 'anchor', event_id = excluded.event_id"
+    " WHERE outbox.event_id IS NULL"
 )
 _VOID_ANCHOR: Final = (
     "UPDATE outbox SET state = 'refused' WHERE event_id = ? AND kind = 'anchor' AND state = 'sent'"
@@ -184,7 +190,7 @@ _REPEAT_FINAL: Final = (
     " final.reply_to, final.details, ?, 'final', final.edits FROM outbox AS final, outbox AS anchor"
     " WHERE anchor.event_id = ? AND anchor.kind = 'anchor' AND final.edits = anchor.txn_id"
     " AND final.kind = 'final' AND final.txn_id = anchor.txn_id || '.final'"
-    " ON CONFLICT(txn_id) DO NOTHING"
+    " AND (? = 0 OR final.state = 'sent') ON CONFLICT(txn_id) DO NOTHING"
 )
 _MARK_TRIED: Final = (
     "UPDATE outbox SET tried_at = ?, tried_by = ? WHERE txn_id = ? AND tried_at IS NULL"
@@ -219,8 +225,9 @@ def _inbox(
     write: AcceptMessage | FinishMessage | CountAttempt | RetryMessage | DropInbox, now: float
 ) -> Statement:
     match write:
-        case AcceptMessage(message):
-            return Statement("inbox", _ACCEPT, _inbound_params(message, now))
+        case AcceptMessage(message, again):
+            sql = _ACCEPT_AGAIN if again else _ACCEPT
+            return Statement("inbox", sql, _inbound_params(message, now))
         case FinishMessage(event_id, dead):
             return Statement("inbox", _FINISH, ("dead" if dead else "done", event_id))
         case CountAttempt(event_id):
@@ -295,8 +302,8 @@ def _anchors(
             return Statement("outbox", _VOID_ANCHOR, (event_id,))
         case RedactAnchors(question):
             return Statement("outbox", _REDACT_ANCHORS, (now, question, question))
-        case RepeatFinal(event_id):
-            return Statement("outbox", _REPEAT_FINAL, (now, event_id))
+        case RepeatFinal(event_id, only_if_sent):
+            return Statement("outbox", _REPEAT_FINAL, (now, event_id, only_if_sent))
         case _:
             assert_never(write)
 

@@ -113,6 +113,11 @@ class Connection:
         """The files of the server."""
         return self._server.media
 
+    @property
+    def bundles(self) -> bool:
+        """Whether the server sends the newest edit with each message."""
+        return self._server.bundles
+
     def check(self) -> None:
         """Raise HomeserverUnavailable in an outage, SessionRevoked without a valid token."""
         if self._server.down:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Final, TypeVar
 
 import anyio
@@ -15,18 +16,19 @@ from actors.model import (
     HomeserverTraits,
     Instance,
     Marker,
+    OutboundKind,
     OutboundMessage,
     RoomId,
     RoomKind,
     RoomSnapshot,
     UserId,
 )
-from actors.port_errors import HomeserverRefused, HomeserverUnavailable
+from actors.port_errors import HomeserverRefused, HomeserverUnavailable, SessionRevoked
 from actors.ports import Gap, Hydration, NewRoom, RecentPage, SyncDelta
 from actors.rules.marker import marker_content
 from adapter.matrix.contents import message_content
 from adapter.matrix.provisioning import JOIN_RULES_TYPE, join_rules_content, power_levels
-from adapter.matrix.sending import send_what_fits
+from adapter.matrix.sending import send_somewhere, send_what_fits
 from tests.simulation.connection import Connection, Gate
 from tests.simulation.events import StateEntry
 from tests.simulation.faults import Faults
@@ -36,6 +38,7 @@ from tests.simulation.room import SimulatedRoom, forbid
 from tests.simulation.room_contents import SimulatedContents
 from tests.simulation.server import SimulatedServer
 from tests.simulation.syncing import has_news, read_delta, read_gap, read_recent
+from tests.simulation.transactions import Transaction
 
 T = TypeVar("T")
 
@@ -277,26 +280,43 @@ class SimulatedHomeserver:
 
     async def send(self, message: OutboundMessage) -> EventId:
         """Send a message, unless this device has used its transaction id in the room before."""
-        return await send_what_fits(message, self._send)
+        needs_target = message.kind in {OutboundKind.LIVE, OutboundKind.REDACTION}
+        if needs_target and message.target is None:
+            raise ValueError(f"a {message.kind} needs a target")
+        if needs_target:
+            return await send_what_fits(message, self._send)
+        return await send_what_fits(message, partial(send_somewhere, send=self._send))
 
     async def _send(self, message: OutboundMessage) -> EventId:
+        server, token = self.server, self.connection.token
+        transaction = Transaction(
+            self._me, self.connection.device_id, message.room_id, message.txn_id
+        )
+
         def send() -> EventId:
-            transactions = self.server.transactions
-            key = (self.session, message.room_id, message.txn_id)
-            if key not in transactions:
-                self._take(self.server.write_limit)
-                content = message_content(message)
-                transactions[key] = self.server.send(
-                    self._me, message.room_id, content, message.txn_id
-                )
-            return transactions[key]
+            if token != self.connection.token:  # it is handled late, and the session is over
+                raise SessionRevoked("M_UNKNOWN_TOKEN")
+            known = server.transactions.event_of(transaction, server.now())
+            if known is not None and server.deduplicates:
+                return known
+            self._take(server.write_limit)
+            event_id = self._put(message)
+            server.transactions.remember(transaction, event_id, server.now())
+            return event_id
 
         return await self._write("send", send, message.room_id)
 
+    def _put(self, message: OutboundMessage) -> EventId:
+        if message.kind is OutboundKind.REDACTION:
+            target = EventId(str(message.target))
+            return self.server.redact(self._me, message.room_id, target, message.txn_id)
+        content = message_content(message)
+        return self.server.send(self._me, message.room_id, content, message.txn_id)
+
     @property
     def session(self) -> str:
-        """The account and the device: the server remembers transactions for each device."""
-        return f"{self._me}/{self.connection.device_id}"
+        """The access token names the session."""
+        return str(self.connection.token)
 
     async def find_sent(self, message: OutboundMessage) -> EventId | None:
         """The bot's own event with this message's transaction id."""

@@ -15,6 +15,7 @@ from actors.model import (
 )
 from actors.rules.marker import owner_named, parse_marker
 from actors.rules.setting_values import parse_settings
+from tests.simulation.edits import bundled
 from tests.simulation.events import MALFORMED, Content, Event
 from tests.simulation.media import read_caption, read_file
 from tests.simulation.room import SimulatedRoom
@@ -105,18 +106,21 @@ def read_message(event: Event) -> InboundMessage | None:
     )
 
 
+def read_inbound(event: Event, me: UserId) -> InboundMessage | None:
+    """Decode a message as the bot's inbox gets it; None if it is malformed."""
+    message = read_message(event)
+    return None if message is None else replace(message, mentions_bot=me in message.body)
+
+
 def read_text(room: SimulatedRoom, event_id: EventId) -> str | None:
     """The text of a message after its edits; None if the room has no such event."""
-    text: str | None = None
-    for event in room.timeline:
-        message = read_message(event) if event.type == "m.room.message" else None
-        relation = event.content.get("m.relates_to")
-        edited = relation.get("event_id") if isinstance(relation, dict) else None
-        if event_id == event.event_id:
-            text = message.body if message else ""
-        elif message and message.is_edit and edited == event_id:
-            text = message.body.removeprefix("* ")
-    return text
+    event = room.find(event_id)
+    if event is None:
+        return None
+    message = (
+        read_message(bundled(event, room.timeline)) if event.type == "m.room.message" else None
+    )
+    return message.body if message else ""
 
 
 def read_settings(room: SimulatedRoom, me: UserId) -> ChatSettings | None:

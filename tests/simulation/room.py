@@ -3,7 +3,7 @@
 import math
 from typing import Final, NoReturn
 
-from actors.model import RoomId, UserId
+from actors.model import EventId, RoomId, UserId
 from actors.port_errors import HomeserverRefused
 from tests.simulation.events import Content, Event
 
@@ -52,6 +52,10 @@ class SimulatedRoom:
     def is_space(self) -> bool:
         """Whether `m.room.create` has the type of a Space."""
         return self.content("m.room.create").get("type") == "m.space"
+
+    def find(self, event_id: EventId) -> Event | None:
+        """An event of the room; None if the room does not have it."""
+        return next((it for it in self.timeline if it.event_id == event_id), None)
 
     def append(self, event: Event) -> None:
         """Add an event without checking the auth rules."""

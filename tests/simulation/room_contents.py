@@ -14,16 +14,18 @@ from actors.model import (
     UserId,
 )
 from actors.platform import File
+from actors.port_errors import HomeserverRefused
 from actors.room_contents import Edited
 from actors.rules.file_types import type_of
 from actors.rules.setting_values import settings_content
 from actors.said import Said, SaidPage
 from tests.simulation.connection import Connection
+from tests.simulation.edits import newest_edit
 from tests.simulation.events import StateEntry
-from tests.simulation.reading import read_message, read_settings
+from tests.simulation.reading import read_inbound, read_settings
 from tests.simulation.room import SimulatedRoom
 from tests.simulation.saying import read_history, read_said
-from tests.simulation.syncing import since_join
+from tests.simulation.syncing import is_message, since_join
 
 SetState: TypeAlias = Callable[[str, RoomId, StateEntry], Awaitable[None]]
 """Sends a request, with this name, that sets the state of a room."""
@@ -53,22 +55,23 @@ class SimulatedContents:
 
     async def question(self, room_id: RoomId, event_id: EventId) -> InboundMessage | None:
         def read() -> InboundMessage | None:
-            for event in self._joined(room_id).timeline:
-                if event.event_id == event_id and event.sender != self._me:
-                    return read_message(event)
-            return None
+            event = self._joined(room_id).find(event_id)
+            if event is None or not is_message(event) or event.sender == self._me:
+                return None
+            return read_inbound(event, self._me)
 
         return await self._connection.read("question", read, room_id)
 
     async def edited(self, room_id: RoomId, event_id: EventId) -> Edited:
         def read() -> Edited:
-            edits = [
-                said
-                for said in read_said(self._joined(room_id).timeline, self._me)
-                if isinstance(said, Said) and said.edits == event_id
-            ]
-            newest = max(edits, key=lambda it: (it.sent_ts, it.event_id), default=None)
-            return Edited(newest, bundled=True)
+            room = self._joined(room_id)
+            original = room.find(event_id)
+            if original is None:
+                raise HomeserverRefused(404, "M_NOT_FOUND", "Event not found.")
+            edit = newest_edit(original, room.timeline)
+            said = read_said([edit], self._me) if edit is not None else ()
+            newest = next((it for it in said if isinstance(it, Said)), None)
+            return Edited(newest, bundled=self._connection.bundles)
 
         return await self._connection.read("edited", read, room_id)
 

@@ -17,7 +17,14 @@ from typing import Any, Final, TypeAlias
 import anyio
 
 from actors.model import EventId, Generation, HomeserverTraits, Instance, Invite, RoomId, UserId
-from actors.port_errors import HomeserverRefused, PositionLost, RateLimited
+from actors.port_errors import (
+    HomeserverRefused,
+    PositionLost,
+    RateLimited,
+    RefusedUnclearly,
+    SessionRevoked,
+)
+from tests.simulation.edits import edited_by
 from tests.simulation.events import MALFORMED, Content, Event, StateEntry, WriteRequest
 from tests.simulation.limits import RateLimit
 from tests.simulation.media import Media
@@ -30,6 +37,7 @@ from tests.simulation.room import (
     forbid,
 )
 from tests.simulation.sessions import Sessions
+from tests.simulation.transactions import Transactions
 
 Backup: TypeAlias = dict[str, Any]
 """What a server keeps on its disk, by the name of the field."""
@@ -80,7 +88,9 @@ class SimulatedServer:
     timeline), `refuses_credentials`, `suspended` (accounts that may only read
     and leave rooms), `creation_limit` and `write_limit`
     (None: unlimited), `event_limit` (bytes of a message), `timeline_limit` (messages of a room in
-    one sync), `room_version` (of new rooms), `on_event` (receives every event).
+    one sync), `room_version` (of new rooms), `deduplicates` (a repeated transaction id sends
+    nothing new), `bundles` (a message comes with its newest edit), `on_event` (receives every
+    event).
     """
 
     def __init__(
@@ -108,7 +118,8 @@ class SimulatedServer:
         self.traits: dict[UserId, HomeserverTraits] = {}
         self.typing: dict[RoomId, set[UserId]] = {}
         self.receipts: dict[tuple[RoomId, UserId], EventId] = {}
-        self.transactions: dict[tuple[str, RoomId, str], EventId] = {}
+        self.transactions = Transactions()
+        self.deduplicates = self.bundles = True
         self.forgotten: set[tuple[RoomId, UserId]] = set()
         self.creation_limit: RateLimit | None = None
         self.write_limit: RateLimit | None = None
@@ -200,7 +211,7 @@ class SimulatedServer:
 
     def forget_transactions(self) -> None:
         """Forget the transaction ids, as Synapse does after a day."""
-        self.transactions.clear()
+        self.transactions.forget()
 
     def forget_positions(self) -> None:
         """Make all sync tokens issued so far unknown."""
@@ -220,9 +231,14 @@ class SimulatedServer:
         self.wake()
 
     def revoke_tokens(self, user_id: UserId) -> None:
-        """End all sessions of a user."""
+        """End all sessions of a user. The devices stay, and so do their transaction ids."""
         self.sessions.revoke(user_id)
         self.wake()
+
+    def log_out(self, user_id: UserId) -> None:
+        """Remove all devices of a user: with the sessions, their transaction ids end."""
+        self.transactions.forget(user_id)
+        self.revoke_tokens(user_id)
 
     def healed(self) -> None:
         """End all faults. Rate limits stay: they are no fault."""
@@ -245,7 +261,7 @@ class SimulatedServer:
         due = [action for at, action in self._postponed if at <= until]
         self._postponed = [(at, action) for at, action in self._postponed if at > until]
         for action in due:
-            with suppress(HomeserverRefused, RateLimited):
+            with suppress(HomeserverRefused, RateLimited, SessionRevoked):
                 action()
 
     async def run_postponed(self) -> None:
@@ -377,24 +393,44 @@ class SimulatedServer:
     def send(
         self, sender: UserId, room_id: RoomId, content: Content, txn_id: str | None = None
     ) -> EventId:
-        """Send an `m.room.message`."""
+        """Send an `m.room.message`. An edit of an event that the room does not have is refused."""
         room = self.room(room_id)
         room.check_message(sender, "m.room.message")
         if event_bytes(content) > self.event_limit:
             raise HomeserverRefused(413, "M_TOO_LARGE", "event too large")
+        edits = edited_by(content)
+        if edits is not None and room.find(edits) is None:
+            raise RefusedUnclearly(400, "M_UNKNOWN", "Can't send relation to unknown event")
         return self._append(room, sender, "m.room.message", content, None, txn_id=txn_id)
 
-    def redact(self, sender: UserId, room_id: RoomId, event_id: EventId) -> None:
+    def redact(
+        self, sender: UserId, room_id: RoomId, event_id: EventId, txn_id: str | None = None
+    ) -> EventId:
         """Take the content from a message of the sender's own."""
         room = self.room(room_id)
         room.check_message(sender, "m.room.redaction")
-        (event,) = (event for event in room.timeline if event.event_id == event_id)
+        event = room.find(event_id)
+        if event is None:
+            raise HomeserverRefused(404, "M_NOT_FOUND", f"Could not find event {event_id}")
         if event.sender != sender:
             forbid("You don't have permission to redact events")
+        return self._empty(room, event, sender, txn_id)
+
+    def take_down(self, room_id: RoomId, event_id: EventId) -> None:
+        """Redact a message, as the server's administrator can."""
+        room = self.room(room_id)
+        event = room.find(event_id)
+        if event is not None:
+            self._empty(room, event, UserId(f"@admin:{self.name}"), None)
+
+    def _empty(
+        self, room: SimulatedRoom, event: Event, sender: UserId, txn_id: str | None
+    ) -> EventId:
         emptied = replace(event, content={}, redacted=True)
         for events in (room.timeline, self.events):
             events[events.index(event)] = emptied
-        self._append(room, sender, "m.room.redaction", {"redacts": event_id}, None)
+        redaction = {"redacts": event.event_id}
+        return self._append(room, sender, "m.room.redaction", redaction, None, txn_id=txn_id)
 
     def grant(self, room_id: RoomId, user_id: UserId, power: int) -> None:
         """Give a user a power level, in the name of the room's creator."""

@@ -1,9 +1,10 @@
 """The answers of `/sync` and `/messages`, computed from the simulated server's event stream."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
+from actors.anchors import LiveAnchor
 from actors.model import (
     MARKER_TYPE,
     SETTINGS_TYPE,
@@ -17,8 +18,10 @@ from actors.model import (
 from actors.port_errors import HomeserverRefused
 from actors.ports import Gap, RecentPage, RoomDelta, SyncDelta
 from actors.rules.reply_mark import REPLY_TYPE
+from actors.said import Said
+from tests.simulation.edits import edited_by
 from tests.simulation.events import Event
-from tests.simulation.reading import read_message, read_snapshot
+from tests.simulation.reading import read_inbound, read_snapshot
 from tests.simulation.room import SimulatedRoom
 from tests.simulation.saying import read_said
 from tests.simulation.server import SimulatedServer
@@ -87,15 +90,18 @@ def read_gap(room: SimulatedRoom, me: UserId, token: str, stop_at: str, limit: i
     between = [event for event in room.timeline if start < event.position < end]
     moves = [event for event in between if _moves(event, me)]
     since_then = moves[-1].position if moves else start
-    gap = [event for event in between if _is_message(event) and event.position > since_then]
+    gap = [event for event in between if is_message(event) and event.position > since_then]
     shown = gap[max(0, len(gap) - limit) :]
     messages, _ = _read(shown, me)
     if len(shown) < len(gap):
         piece = [event for event in between if event.position >= shown[0].position]
-        return Gap(messages, start=f"t_{shown[0].position}", answered=_answered(piece, me))
+        start_token = f"t_{shown[0].position}"
+        answered, live = _answered(piece, me), _live(piece, me)
+        return Gap(messages, start=start_token, answered=answered, live=live)
     rejoined = any(map(_leaves, moves))
     begins = f"s_{since_then}" if rejoined else None
-    return Gap(messages, rejoined, begins=begins, answered=_answered(between, me))
+    live = _live((event for event in between if event.position > since_then), me)
+    return Gap(messages, rejoined, begins=begins, answered=_answered(between, me), live=live)
 
 
 def read_recent(room: SimulatedRoom, me: UserId, token: str) -> RecentPage:
@@ -103,7 +109,7 @@ def read_recent(room: SimulatedRoom, me: UserId, token: str) -> RecentPage:
     end = _number(token) + (not token.startswith("t"))
     timeline = [event for event in room.timeline if event.position < end]
     since = max((event.position for event in timeline if _moves(event, me)), default=0)
-    before = [event for event in timeline if _is_message(event) and event.position > since]
+    before = [event for event in timeline if is_message(event) and event.position > since]
     shown = before[-PAGE_SIZE:]
     said: list[InboundMessage | None] = []
     for event in reversed(shown):
@@ -112,7 +118,8 @@ def read_recent(room: SimulatedRoom, me: UserId, token: str) -> RecentPage:
         else:
             said += _read([event], me)[0]
     earlier = f"t_{shown[0].position}" if len(shown) < len(before) else None
-    return RecentPage(tuple(said), earlier, _answered(shown, me))
+    own = (it for it in read_said(shown, me) if isinstance(it, Said) and it.sender == me)
+    return RecentPage(tuple(said), earlier, _answered(shown, me), tuple(own))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +139,7 @@ def _timeline(
     first = shown[0].position if shown else events[-1].position + 1
     if any(_moves(event, me) for event in shown):
         shown, first = [], events[-1].position + 1
-    messages, malformed = _read(filter(_is_message, shown), me)
+    messages, malformed = _read(filter(is_message, shown), me)
     delta = RoomDelta(
         room_id=room.room_id,
         messages=messages,
@@ -159,17 +166,16 @@ def _is_told(event: Event) -> bool:
     return event.state_key is None or event.type in SNAPSHOT_TYPES
 
 
-def _is_message(event: Event) -> bool:
+def is_message(event: Event) -> bool:
+    """Whether an event is a message that is not redacted."""
     is_message = event.type == "m.room.message" and event.state_key is None
     return is_message and not event.redacted
 
 
 def _read(events: Iterable[Event], me: UserId) -> tuple[tuple[InboundMessage, ...], int]:
     """The messages of other users, and the number of malformed ones."""
-    read = [read_message(event) for event in events if event.sender != me]
-    messages = tuple(
-        replace(message, mentions_bot=me in message.body) for message in read if message is not None
-    )
+    read = [read_inbound(event, me) for event in events if event.sender != me]
+    messages = tuple(message for message in read if message is not None)
     return messages, len(read) - len(messages)
 
 
@@ -182,6 +188,19 @@ def _answered(events: Iterable[Event], me: UserId) -> frozenset[EventId]:
         if isinstance(mark, dict) and mark.get("state") in {"done", "failed", "stopped"}
         if "more" not in mark
     )
+
+
+def _live(events: Iterable[Event], me: UserId) -> tuple[LiveAnchor, ...]:
+    """The anchors among the bot's own messages: their mark says that the answer still grew."""
+    anchors: list[LiveAnchor] = []
+    for event in events:
+        mark = event.content.get(REPLY_TYPE)
+        if event.sender != me or not isinstance(mark, dict) or edited_by(event.content) is not None:
+            continue
+        if mark.get("state") == "live":
+            question, part = EventId(str(mark["to"])), int(mark["part"])
+            anchors.append(LiveAnchor(question, part, str(mark["txn"]), event.event_id))
+    return tuple(anchors)
 
 
 def _is_own_member(event: Event, me: UserId) -> bool:

@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from actors.model import EventId, OutboundMessage, ReplyState, RoomId, TokensUsed, UserId
+from actors.model import (
+    EventId,
+    OutboundKind,
+    OutboundMessage,
+    ReplyState,
+    RoomId,
+    TokensUsed,
+    UserId,
+)
 from actors.rules.reply_mark import (
     REPLY_TYPE,
     forgets,
@@ -27,6 +35,14 @@ ME, ALICE = UserId("@bot:x"), UserId("@alice:x")
     [
         ("$q.0", {"to": "$q", "part": 0, "state": "done"}),
         ("$q:server.org.12", {"to": "$q:server.org", "part": 12, "state": "done"}),
+        ("$q:1.2.3.4.5", {"to": "$q:1.2.3.4", "part": 5, "state": "done"}),
+        ("$q.12.final", {"to": "$q", "part": 12, "state": "done"}),
+        ("$q:x.org.0.final.2", {"to": "$q:x.org", "part": 0, "state": "done"}),
+        ("$q.1~0a1b.23", {"to": "$q", "part": 1, "state": "done"}),
+        ("$q.busy", {}),
+        ("$q.0.redact", {}),
+        ("$q.1~0a1b", {}),
+        (".0", {}),
         ("$q.dead", {"to": "$q", "part": 0, "state": "failed"}),
         ("new.$q.done", {"to": "$q", "part": 0, "state": "done"}),
         ("new.$q.queued", {}),
@@ -39,6 +55,12 @@ def test_each_message_has_its_transaction_id_and_an_answer_its_question(
     txn_id: str, mark: dict[str, object]
 ) -> None:
     assert reply_mark(OutboundMessage(txn_id, RoomId("!r"), "text")) == {"txn": txn_id, **mark}
+
+
+def test_a_growing_answer_is_live_whatever_else_is_said() -> None:
+    anchor = OutboundMessage("$q.0", RoomId("!r"), "text", kind=OutboundKind.ANCHOR)
+    live = replace(anchor, txn_id="$q.0~b.1", kind=OutboundKind.LIVE, state=ReplyState.DONE)
+    assert [reply_mark(it)["state"] for it in (anchor, live)] == ["live", "live"]
 
 
 @pytest.mark.parametrize(
@@ -86,6 +108,17 @@ def test_only_the_last_part_of_an_ended_answer_answers_a_question(
     assert question_answered_by(content) == question
     edited = {"body": "* edited", "m.new_content": content}
     assert question_answered_by(edited) == question
+
+
+def test_the_final_of_an_anchor_answers_its_question_and_a_live_edit_does_not() -> None:
+    live = OutboundMessage(
+        "$q.0~b.1", RoomId("!r"), "half", kind=OutboundKind.LIVE, target=EventId("$anchor")
+    )
+    final = replace(live, txn_id="$q.0.final", kind=OutboundKind.FINAL)
+    assert question_answered_by(message_content(live)) is None
+    assert question_answered_by(message_content(replace(final, more=True))) is None
+    for state in (None, ReplyState.STOPPED, ReplyState.FAILED):
+        assert question_answered_by(message_content(replace(final, state=state))) == "$q"
 
 
 def test_a_long_last_part_ends_the_answer_since_parts_say_that_more_follows() -> None:

@@ -1,8 +1,18 @@
 """The content of what the bot sends."""
 
+from dataclasses import replace
+
 import pytest
 
-from actors.model import EventId, OutboundMessage, RoomId, SharedFile, TokensUsed
+from actors.model import (
+    EventId,
+    OutboundKind,
+    OutboundMessage,
+    ReplyState,
+    RoomId,
+    SharedFile,
+    TokensUsed,
+)
 from actors.rules.reply_mark import REPLY_TYPE
 from adapter.matrix.contents import message_content
 
@@ -95,3 +105,85 @@ def test_the_tokens_of_an_answer_stand_beside_its_mark() -> None:
     content = message_content(OutboundMessage("$q.0", ROOM, "hi", tokens=tokens))
     usage = {"model": "a-model", "prompt_tokens": 12, "completion_tokens": 34}
     assert content["io.surfaces.usage"] == usage
+
+
+ANCHOR = OutboundMessage(
+    "$q.1", ROOM, "A *beginning*", thread=ROOT, html="A <em>b</em>", kind=OutboundKind.ANCHOR
+)
+LIVE = replace(
+    ANCHOR, txn_id="$q.1~boot.7", kind=OutboundKind.LIVE, edits="$q.1", target=EventId("$anchor")
+)
+FINAL = replace(
+    LIVE,
+    txn_id="$q.1.final",
+    kind=OutboundKind.FINAL,
+    body="A *beginning* and its end",
+    tokens=TokensUsed("a-model", 12, 34),
+)
+
+
+def test_an_anchor_is_a_message_that_says_that_it_grows() -> None:
+    content = message_content(ANCHOR)
+    assert content["org.matrix.msc4357.live"] == {}
+    assert content[REPLY_TYPE] == {"to": "$q", "part": 1, "state": "live", "txn": "$q.1"}
+    del content["org.matrix.msc4357.live"], content[REPLY_TYPE]
+    plain = message_content(replace(ANCHOR, kind=OutboundKind.MESSAGE))
+    del plain[REPLY_TYPE]
+    assert content == plain
+
+
+def test_a_live_edit_has_the_whole_text_inside_and_the_mark_twice() -> None:
+    mark = {"to": "$q", "part": 1, "state": "live", "txn": "$q.1~boot.7"}
+    inside = {
+        "msgtype": "m.text",
+        "body": "A *beginning*",
+        "format": "org.matrix.custom.html",
+        "formatted_body": "A <em>b</em>",
+        "m.mentions": {},
+        "org.matrix.msc4357.live": {},
+        REPLY_TYPE: mark,
+    }
+    assert message_content(LIVE) == {
+        "msgtype": "m.text",
+        "body": "* A *beginning*",
+        "m.mentions": {},
+        "org.matrix.msc4357.live": {},
+        REPLY_TYPE: mark,
+        "m.new_content": inside,
+        "m.relates_to": {"rel_type": "m.replace", "event_id": "$anchor"},
+    }
+
+
+def test_a_final_does_not_grow_any_more_and_has_the_tokens() -> None:
+    content = message_content(FINAL)
+    inside = content["m.new_content"]
+    assert isinstance(inside, dict)
+    mark = {"to": "$q", "part": 1, "state": "done", "txn": "$q.1.final"}
+    assert content[REPLY_TYPE] == inside[REPLY_TYPE] == mark
+    assert inside["body"] == FINAL.body
+    assert inside["io.surfaces.usage"]["completion_tokens"] == 34
+    assert "org.matrix.msc4357.live" not in {*content, *inside}
+    assert "io.surfaces.usage" not in content
+
+
+def test_a_final_that_reports_a_failure_is_a_notice_inside_and_outside() -> None:
+    failed = replace(FINAL, body="No answer.", notice=True, state=ReplyState.FAILED)
+    content = message_content(failed)
+    inside = content["m.new_content"]
+    assert isinstance(inside, dict)
+    assert (content["msgtype"], inside["msgtype"]) == ("m.notice", "m.notice")
+    assert inside[REPLY_TYPE]["state"] == "failed"
+
+
+def test_an_edit_shows_only_a_beginning_outside() -> None:
+    content = message_content(replace(FINAL, body="word " * 5_000, html="<p>word</p>" * 2_000))
+    assert content["body"] == "* " + "word " * 20 + "…"
+    assert "formatted_body" not in content
+
+
+def test_a_final_without_a_target_is_a_message_of_its_own() -> None:
+    content = message_content(replace(FINAL, target=None))
+    assert "m.new_content" not in content
+    assert content["body"] == FINAL.body
+    assert content[REPLY_TYPE] == {"to": "$q", "part": 1, "state": "done", "txn": "$q.1.final"}
+    assert content["m.relates_to"] == message_content(ANCHOR)["m.relates_to"]

@@ -1,10 +1,11 @@
 """What becomes of a message that the homeserver does not take as it is."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from actors.model import EventId, OutboundMessage, RoomId
+from actors.model import EventId, OutboundKind, OutboundMessage, RoomId
 from actors.port_errors import HomeserverRefused
 from adapter.matrix.sending import send_somewhere, send_what_fits, smaller_forms
 
@@ -81,3 +82,34 @@ async def test_a_thread_that_takes_no_message_is_left_and_a_large_message_stays_
     assert [message.thread for message in server.asked] == ["$root", None]
     with pytest.raises(HomeserverRefused):
         await send_somewhere(threaded, too_large(lambda _: False).send)
+
+
+FINAL = OutboundMessage(
+    "$q.0.final",
+    ROOM,
+    "the end",
+    thread=EventId("$root"),
+    kind=OutboundKind.FINAL,
+    target=EventId("$anchor"),
+)
+
+
+@pytest.mark.parametrize("status", [400, 404])
+async def test_a_final_whose_anchor_is_gone_becomes_a_message_in_the_thread(status: int) -> None:
+    server = Server(lambda message: message.target is None, status, "M_UNKNOWN")
+    assert await send_somewhere(FINAL, server.send) == SENT
+    assert server.asked == [FINAL, replace(FINAL, target=None)]
+
+
+async def test_a_final_whose_anchor_and_thread_are_gone_becomes_a_message_outside() -> None:
+    server = Server(lambda message: message.thread is None, 404, "M_NOT_FOUND")
+    assert await send_somewhere(FINAL, server.send) == SENT
+    assert server.asked[-1] == replace(FINAL, target=None, thread=None)
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, "M_FORBIDDEN"), (400, "M_TOO_LARGE")])
+async def test_another_refusal_of_a_final_is_not_about_its_anchor(status: int, code: str) -> None:
+    server = Server(lambda _: False, status, code)
+    with pytest.raises(HomeserverRefused, match=code):
+        await send_somewhere(FINAL, server.send)
+    assert server.asked == [FINAL]

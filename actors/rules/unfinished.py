@@ -1,0 +1,105 @@
+"""What a room's timeline shows of answers that were cut off, and of questions without any. Pure.
+
+The reply marks of the bot's own messages say all of it, so it is known without a database.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from actors.anchors import LiveAnchor
+from actors.model import EventId, InboundMessage, ReplyState
+from actors.said import Said
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was said in a room since the question that the bot answered last.
+
+    `messages` are those of people, oldest first. `own` are the bot's own messages and edits, in any
+    order. `answered` are the questions whose answers have ended.
+    """
+
+    messages: tuple[InboundMessage, ...] = ()
+    own: tuple[Said, ...] = ()
+    answered: frozenset[EventId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """The end of a part of an answer that a late live edit covers.
+
+    `first` is the part's anchor and `end` the edit that ended it.
+    """
+
+    first: Said
+    anchor: LiveAnchor
+    end: Said
+
+
+def anchor_in(said: Said) -> LiveAnchor | None:
+    """The anchor that one of the bot's own messages is: the answer was growing; None for others."""
+    return _part_in(said) if said.mark is not None and said.mark.state is ReplyState.LIVE else None
+
+
+def anchors_in(own: Iterable[Said], answered: Collection[EventId]) -> Iterator[LiveAnchor]:
+    """The anchors among some own messages of answers that have not ended."""
+    for said in own:
+        anchor = anchor_in(said)
+        if anchor is not None and anchor.question not in answered:
+            yield anchor
+
+
+def unfinished(told: Told) -> dict[EventId, list[LiveAnchor]]:
+    """The parts of answers that have not ended, by question.
+
+    A part of a whole answer counts as well, if the last part was not sent.
+    """
+    found: dict[EventId, list[LiveAnchor]] = {}
+    for said in told.own:
+        anchor = _part_in(said)
+        if anchor is not None and anchor.question not in told.answered:
+            found.setdefault(anchor.question, []).append(anchor)
+    return found
+
+
+def left_over(told: Told) -> Iterator[LiveAnchor]:
+    """The anchors of ended answers that nothing has ended: the answers did not need them."""
+    ended = {it.edits for it in told.own if it.mark is not None and not _is_live(it)}
+    for said in told.own:
+        anchor = anchor_in(said)
+        if anchor is None or anchor.event_id in ended:
+            continue
+        if anchor.question in told.answered:
+            yield anchor
+
+
+def covered(told: Told) -> Iterator[Covered]:
+    """The ends of ended answers that the homeserver shows no more: a live edit came later."""
+    edits: dict[EventId, list[Said]] = {}
+    for said in told.own:
+        if said.edits is not None and said.mark is not None:
+            edits.setdefault(said.edits, []).append(said)
+    for said in told.own:
+        anchor, of_it = anchor_in(said), sorted(edits.get(said.event_id, ()), key=age)
+        ends = [it for it in of_it if not _is_live(it)]
+        if anchor is not None and anchor.question in told.answered and ends and _is_live(of_it[-1]):
+            yield Covered(said, anchor, ends[-1])
+
+
+def age(edit: Said) -> tuple[int, EventId]:
+    """Orders the edits of a message as homeservers do, the newest last."""
+    return edit.sent_ts, edit.event_id
+
+
+def _part_in(said: Said) -> LiveAnchor | None:
+    """A message that begins one part of an answer that goes on, as an anchor."""
+    mark = said.mark
+    if said.edits is not None or mark is None or mark.to is None:
+        return None
+    if mark.state is not ReplyState.LIVE and not mark.more:
+        return None
+    return LiveAnchor(mark.to, mark.part, mark.txn, said.event_id)
+
+
+def _is_live(said: Said) -> bool:
+    return said.mark is not None and said.mark.state is ReplyState.LIVE
