@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from actors.port_errors import StoreCorrupt, StoreUnavailable
 from actors.writes import PutRow
+from adapter.sqlite import outbox_statements as outbox
 from adapter.sqlite import statements as sql
 from adapter.sqlite.errors import translated
 from adapter.sqlite.journal_rows import journal_query
 from adapter.sqlite.schema import STORE_SCHEMA
-from adapter.sqlite.statements import Query, rows_query, statement_for
+from adapter.sqlite.sql import Query
+from adapter.sqlite.statements import rows_query, statement_for
 from tests.store.values import ALICE, ROOM
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
@@ -37,8 +39,8 @@ def test_a_prefix_finds_just_the_keys_that_start_so(keys: set[str], prefix: str)
     [
         (sql.waiting_query(ROOM, 10), "inbox_waiting"),
         (sql.WAITING_COUNTS, "inbox_waiting"),
-        (sql.unsent_query(ROOM, 10), "outbox_unsent"),
-        (sql.UNSENT_COUNTS, "outbox_unsent"),
+        (outbox.unsent_query(ROOM, 10), "outbox_unsent"),
+        (outbox.UNSENT_COUNTS, "outbox_unsent"),
         (sql.open_intents_query(ALICE), "intents_open"),
         (sql.INTENT_OWNERS, "intents_open"),
         (sql.rows_query("chat:"), "sqlite_autoindex_kv_1"),
