@@ -36,14 +36,22 @@ _ADOPT_ANCHOR: Final = (
     " SET state = 'sent', kind = 'anchor', event_id = excluded.event_id"
     " WHERE outbox.event_id IS NULL"
 )
+# Without its anchor, the repetition of an end would be the same message once more.
 _VOID_ANCHOR: Final = (
     "UPDATE outbox SET state = 'refused' WHERE event_id = ? AND kind = 'anchor' AND state = 'sent'"
+    " OR state = 'unsent' AND txn_id ="
+    " (SELECT txn_id || '.final.2' FROM outbox WHERE event_id = ? AND kind = 'anchor')"
 )
-# Transaction ids of a question begin with its event id and a dot; a slash follows the dot.
+# The transaction id of a part is the question's event id, a dot and the number of the part. The
+# first two comparisons are for the index: a slash follows the dot.
+_OF_QUESTION: Final = (
+    "txn_id >= ? || '.' AND txn_id < ? || '/' AND rtrim(txn_id, '0123456789') = ? || '.'"
+    " AND kind = 'anchor'"
+)
 _REDACT_ANCHORS: Final = (
-    "INSERT INTO outbox(txn_id, room_id, body, notice, created_at, kind, edits)"
+    "INSERT INTO outbox(txn_id, room_id, body, notice, created_at, kind, edits)"  # noqa: S608
     " SELECT txn_id || '.redact', room_id, '', 0, ?, 'redaction', txn_id FROM outbox AS anchor"
-    " WHERE txn_id >= ? || '.' AND txn_id < ? || '/' AND kind = 'anchor' AND state <> 'refused'"
+    f" WHERE {_OF_QUESTION} AND state <> 'refused'"
     " AND NOT EXISTS (SELECT 1 FROM outbox WHERE edits = anchor.txn_id)"
     " ORDER BY seq ON CONFLICT(txn_id) DO NOTHING"
 )
@@ -51,7 +59,7 @@ _REPEAT_FINAL: Final = (
     "INSERT INTO outbox(txn_id, room_id, body, notice, thread, reply_to, details, created_at, kind,"
     " edits) SELECT final.txn_id || '.2', final.room_id, final.body, final.notice, final.thread,"
     " final.reply_to, final.details, ?, 'final', final.edits FROM outbox AS final, outbox AS anchor"
-    " WHERE anchor.event_id = ? AND anchor.kind = 'anchor' AND final.edits = anchor.txn_id"
+    " WHERE anchor.event_id = ? AND anchor.kind = 'anchor' AND anchor.state = 'sent'"
     " AND final.kind = 'final' AND final.txn_id = anchor.txn_id || '.final'"
     " AND (? = 0 OR final.state = 'sent') ON CONFLICT(txn_id) DO NOTHING"
 )
@@ -117,9 +125,9 @@ def _anchors(
             params = (anchor.txn_id, room_id, now, anchor.event_id)
             return Statement("outbox", _ADOPT_ANCHOR, params)
         case VoidAnchor(event_id):
-            return Statement("outbox", _VOID_ANCHOR, (event_id,))
+            return Statement("outbox", _VOID_ANCHOR, (event_id, event_id))
         case RedactAnchors(question):
-            return Statement("outbox", _REDACT_ANCHORS, (now, question, question))
+            return Statement("outbox", _REDACT_ANCHORS, (now, question, question, question))
         case RepeatFinal(event_id, only_if_sent):
             return Statement("outbox", _REPEAT_FINAL, (now, event_id, only_if_sent))
         case _:
@@ -145,9 +153,8 @@ def unsent_query(room_id: RoomId, limit: int) -> Query:
 def anchors_query(question: EventId) -> Query:
     """The query of rows for `decode_anchor`."""
     return Query(
-        "SELECT txn_id, event_id, state FROM outbox"
-        " WHERE txn_id >= ? || '.' AND txn_id < ? || '/' AND kind = 'anchor' ORDER BY seq",
-        (question, question),
+        f"SELECT txn_id, event_id, state FROM outbox WHERE {_OF_QUESTION} ORDER BY seq",  # noqa: S608
+        (question, question, question),
     )
 
 

@@ -35,8 +35,8 @@ class Query:
 def grouped(statements: Iterable[Statement]) -> Iterator[tuple[str, list[Params]]]:
     """Group consecutive equal statements, so that each group can run as one `executemany`.
 
-    The tables do not depend on each other, so statements on different tables may change places. The
-    order within a table stays.
+    Statements on different tables may change places, and the order within a table stays. What is
+    done to the inbox comes before what is done to the outbox: an anchor looks at the inbox.
     """
     by_table = sorted(statements, key=attrgetter("table"))
     for sql, group in groupby(by_table, key=attrgetter("sql")):

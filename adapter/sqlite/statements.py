@@ -86,7 +86,8 @@ _SAVE: Final = (
 )
 _VOID: Final = {
     "inbox": "UPDATE inbox SET state = 'done' WHERE state = 'waiting'",
-    "outbox": "UPDATE outbox SET state = 'refused' WHERE state = 'unsent'",
+    # The answer to a question that is asked again has the same transaction ids.
+    "outbox": "DELETE FROM outbox WHERE state = 'unsent'",
     "intents": "UPDATE intents SET step = 'done' WHERE step <> 'done'",
     "gaps": "DELETE FROM gaps",
 }
