@@ -116,8 +116,8 @@ async def test_a_limited_message_pauses_live_edits_however_long_it_waits(
     room_id = await stage.with_room()
     stage.homeserver.faults.retry_after_s = 45.0
     stage.homeserver.faults.next("send", Fault.RATE_LIMITED)
+    message = OutboundMessage("t1", room_id, "hi", kind=kind, target=EventId("$anchor"))
     with pytest.raises(RateLimited):
-        message = OutboundMessage("t1", room_id, "hi", kind=kind, target=EventId("$anchor"))
         await stage.live.send(message)
     assert stage.governor._bucket.paused_until == 45.0
 
