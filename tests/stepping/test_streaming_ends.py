@@ -95,6 +95,23 @@ async def test_a_question_that_was_given_up_is_answered_in_the_same_message_late
         assert answer(world, home.chat, question) == [("done", story(25))]
 
 
+async def test_a_part_that_was_taken_back_is_a_new_message_later() -> None:
+    world, platform = free(), ScriptedPlatform()
+    failing = [telling(story(800), chars_per_s=5000, error=PlatformFailed("gone"))] * 5
+    whole = telling(story(800), chars_per_s=50_000)
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, *failing, whole)
+        assert len(answer(world, home.chat, question)) == 2
+        await quiet(300)
+        assert answer(world, home.chat, question) == [("failed", ENGLISH.gave_up)]
+        await world.store.commit([RetryMessage(question)])
+        run.bot.services.tell_room(home.chat, InboxWaiting())
+        await quiet(100)
+        said = answer(world, home.chat, question)
+        assert " ".join(text.strip() for _, text in said) == story(800)
+        assert [state for state, _ in said] == ["done", "done"]
+
+
 async def test_an_answer_that_is_refused_says_so_in_its_message() -> None:
     world, platform = free(), ScriptedPlatform()
     refusing = telling(story(8), error=PlatformRefused("Not about gardens."))
@@ -321,7 +338,7 @@ async def test_an_answer_grows_on_after_an_outage() -> None:
         assert_grown(steps(world, home.chat, question), story(100))
 
 
-async def test_a_room_that_was_left_sees_nothing_more() -> None:
+async def test_a_room_that_was_left_sees_nothing_more_although_the_bot_comes_back() -> None:
     world, platform = free(), ScriptedPlatform()
     async with world.live(platform=platform) as run:
         home, question = await growing(world, run, platform)
@@ -329,6 +346,9 @@ async def test_a_room_that_was_left_sees_nothing_more() -> None:
         await quiet(8)
         before = steps(world, home.chat, question)
         world.server.evict(home.chat, BOT)
+        await quiet(2)
+        world.alice.invite(home.chat, BOT)
         await quiet(100)
+        assert world.server.room(home.chat).membership(BOT) == "join"
         assert steps(world, home.chat, question) == before
         assert run.bot.services.replies.of(home.chat) is None
