@@ -8,7 +8,7 @@ import pytest
 from actors.anchors import Anchor
 from actors.messages import InboxWaiting
 from actors.model import EventId
-from actors.platform import Ask, Attachment, Delta, Done, File
+from actors.platform import Ask, Attachment, Delta, Done, File, Text
 from actors.port_errors import PlatformFailed, PlatformRefused, StoreUnavailable
 from actors.texts import ENGLISH
 from actors.writes import FinishMessage, OpenAnchor, RetryMessage, Write
@@ -229,12 +229,31 @@ async def test_a_question_that_is_deleted_meanwhile_has_no_end() -> None:
         assert world.alice.replies(home.chat) == ()
 
 
+async def test_a_question_that_was_asked_again_and_is_deleted_meanwhile_has_no_end() -> None:
+    world, platform = free(), ScriptedPlatform()
+    platform.script["go"] = in_turn(saying(Text("Briefly."), Done()), telling(story(15)))
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        question = world.alice.say(home.chat, "go")
+        await quiet()
+        again = world.alice.say(home.chat, "!retry")
+        await quiet(10)
+        run.homeserver.faults.next("send", Fault.HANG_BEFORE, room_id=home.chat)
+        await quiet(25)
+        assert run.bot.services.replies.running(home.chat) == again
+        world.alice.redact(home.chat, question)
+        await quiet(100)
+        assert answer(world, home.chat, again) == []
+        assert world.alice.replies(home.chat) == ("Briefly.",)
+
+
 async def test_a_stop_of_the_bot_waits_for_the_answer_to_a_live_edit() -> None:
     world, platform = free(), ScriptedPlatform()
     async with world.live(platform=platform) as run:
         home, question = await growing(world, run, platform, telling(story(15)))
-        run.homeserver.faults.next("send", Fault.AFTER_EFFECT, room_id=home.chat)
-        await quiet(18)
+        run.homeserver.faults.next("send", Fault.HANG_AFTER, room_id=home.chat)
+        await quiet(25)
+        assert run.bot.services.replies.running(home.chat) == question
         await run.stop()
         assert await world.store.waiting_counts() == {}
     async with world.live(platform=platform):
