@@ -113,8 +113,9 @@ class Showing:
             traits = await self._traits()
             self._probes = traits.deduplicates is None
             self._is_off |= traits.bundles is False
+            late_at = await self._late_at(growing, began)
             while not self._is_off:
-                text = await self._text(growing, began)
+                text = await self._text(growing, late_at)
                 pause_s = AGAIN_S
                 if await self._show(text, scope):
                     pauses_s = self._tools.bounds.edit_pauses_s
@@ -127,19 +128,28 @@ class Showing:
         except PortError:
             return HomeserverTraits()
 
-    async def _text(self, growing: Growing, began: float) -> str:
-        """Wait for something worth showing: the text up to there."""
+    async def _late_at(self, growing: Growing, began: float) -> float:
+        """Wait for the first word: the time from which any words are shown, not only sentences."""
         bounds = self._tools.bounds
+        while not growing.text:
+            await self._news.wait()
+        return max(began + bounds.stream_words_s, anyio.current_time() + bounds.stream_after_s)
+
+    async def _text(self, growing: Growing, late_at: float) -> str:
+        """Wait for something worth showing: the text up to there."""
         while True:
-            late_in_s = began + bounds.stream_words_s - anyio.current_time()
-            if self.shown.chars:
-                text, late_in_s = next_text(growing.text, self.shown, chars=bounds.edit_chars), 0.0
-            else:
-                text = first_text(growing.text, chars=bounds.stream_chars, is_late=late_in_s <= 0.0)
+            text = self._worth(growing.text, is_late=anyio.current_time() >= late_at)
             if text:
                 return text
-            with anyio.move_on_after(late_in_s if late_in_s > 0.0 else math.inf):
+            late_in_s = late_at - anyio.current_time()
+            with anyio.move_on_after(late_in_s if late_in_s > 0 else math.inf):
                 await self._news.wait()
+
+    def _worth(self, text: str, *, is_late: bool) -> str:
+        bounds = self._tools.bounds
+        if self.shown.chars:
+            return next_text(text, self.shown, chars=bounds.edit_chars)
+        return first_text(text, chars=bounds.stream_chars, is_late=is_late)
 
     async def _show(self, text: str, scope: anyio.CancelScope) -> bool:
         """Show the next part of a text; whether that could be tried now."""
@@ -153,12 +163,13 @@ class Showing:
             self._is_off = True
             return False
         is_unsent = anchor is not None and anchor.event_id is None
-        if is_unsent or not self._tools.governor.allows() or scope.cancel_called:
+        in_doubt = self._tools.gaps.doubt(self._question.room_id) is not None
+        if is_unsent or in_doubt or scope.cancel_called or not self._tools.governor.allows():
             return False
         parts = self._tools.formatted(text)
-        if self.shown.whole >= len(parts):
+        part = parts[min(self.shown.whole, len(parts) - 1)]
+        if self.shown.whole >= len(parts) or not part.body.strip():
             return False
-        part = parts[self.shown.whole]
         after = shown_with(self.shown, text, [each.body for each in parts])
         if anchor is None:
             await self._open(self._message(txn_id, part, OutboundKind.ANCHOR), after)
@@ -175,8 +186,9 @@ class Showing:
         return leaves_room(self.shown, anchors + (anchor is None), self._tools.bounds.edits)
 
     def _message(self, txn_id: str, part: Formatted, kind: OutboundKind) -> OutboundMessage:
+        """What grows has no HTML: its end has, and all edits are in the pages that clients read."""
         said = reply_message(self._question.message, txn_id, part.body)
-        return replace(said, html=part.html, kind=kind, state=ReplyState.LIVE)
+        return replace(said, kind=kind, state=ReplyState.LIVE)
 
     # ------------------------------------------------------------ one step
 
@@ -226,7 +238,6 @@ class Showing:
             try:
                 return await self._tools.homeserver.send(message)
             except RateLimited as limit:
-                self._tools.governor.limited()
                 if not failures:
                     return None
                 await anyio.sleep(limit.retry_after_s)

@@ -6,7 +6,8 @@ after a day, or with the session, and some never heed it. Then the bot looks for
 room before it sends it again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 
 import anyio
@@ -132,9 +133,10 @@ class Outbox:
     async def _send_batch(self, batch: tuple[OutboundMessage, ...]) -> None:
         """Send until the first failure, then pause."""
         await self._note_attempts(batch)
+        anchors: dict[str | None, EventId] = {}
         for message in batch:
             try:
-                event_id = await self._send(message)
+                event_id = await self._send(_with_target(message, anchors))
             except RateLimited as limit:
                 await anyio.sleep(limit.retry_after_s)
                 return
@@ -155,7 +157,8 @@ class Outbox:
             else:
                 await self._store.commit([MarkSent(message.txn_id, event_id)])
                 if event_id is not None:
-                    self._succeeded(message)
+                    anchors[message.txn_id] = event_id
+                    self._succeeded(_with_target(message, anchors))
                     self.end_pauses()
                 if message.kind is OutboundKind.ANCHOR:
                     return  # what edits it was read before its event was known
@@ -227,6 +230,13 @@ class Outbox:
                 await ended.wait()
         finally:
             self._paused -= 1
+
+
+def _with_target(
+    message: OutboundMessage, anchors: Mapping[str | None, EventId]
+) -> OutboundMessage:
+    """The message with its anchor's event, if the anchor was sent after the message was read."""
+    return replace(message, target=anchors.get(message.edits, message.target))
 
 
 def _ignore(*_: object) -> None:

@@ -8,7 +8,6 @@ import anyio
 import pytest
 from structlog.testing import capture_logs
 
-from actors.anchors import LiveAnchor
 from actors.model import (
     EventId,
     HomeserverTraits,
@@ -20,7 +19,7 @@ from actors.model import (
 from actors.port_errors import HomeserverUnavailable
 from actors.room_contents import Edited
 from actors.said import Said
-from actors.writes import AdoptAnchor, QueueMessage, VoidAnchor
+from actors.writes import QueueMessage, VoidAnchor
 from supervisor.serving.bundling import REMEDY
 from tests.simulation.faults import Fault
 from tests.stepping.harness import BOT, Run, World, connection_of, quiet
@@ -29,6 +28,11 @@ from tests.stepping.test_outbox import cut_off, let_sends_fail
 pytestmark = pytest.mark.anyio
 
 QUESTION, ANCHOR = EventId("$question"), "$question.0"
+
+
+def anchor(room_id: RoomId) -> OutboundMessage:
+    state, kind = ReplyState.LIVE, OutboundKind.ANCHOR
+    return OutboundMessage(ANCHOR, room_id, "The whole", state=state, kind=kind)
 
 
 def final(room_id: RoomId, text: str = "The whole answer.") -> OutboundMessage:
@@ -64,10 +68,16 @@ def requests(run: Run) -> list[OutboundMessage]:
 async def anchored(world: World, run: Run) -> tuple[RoomId, EventId]:
     """A chat with an anchor; its room and the anchor's event."""
     home = await run.settle_in(world.alice)
-    event_id = world.server.rooms[home.chat].timeline[-1].event_id
-    anchor = LiveAnchor(QUESTION, 0, ANCHOR, event_id)
-    await world.store.commit([AdoptAnchor(home.chat, anchor)])
-    return home.chat, event_id
+    await world.store.commit([QueueMessage(anchor(home.chat))])
+    run.bot.activities.outbox.wake(home.chat)
+    await quiet()
+    return home.chat, await event_of_anchor(world)
+
+
+async def event_of_anchor(world: World) -> EventId:
+    (found,) = await world.store.anchors(QUESTION)
+    assert found.event_id is not None
+    return found.event_id
 
 
 @pytest.mark.parametrize("message", [final, redaction])
@@ -83,6 +93,26 @@ async def test_what_changes_an_anchor_is_sent_with_its_event(
         await quiet()
         assert [it.target for it in sent] == [event_id]
     assert not await world.store.unsent_counts()
+
+
+@pytest.mark.parametrize("message", [final, redaction])
+async def test_what_changes_an_anchor_that_waits_as_well_is_sent_with_its_event(
+    message: Callable[[RoomId], OutboundMessage],
+) -> None:
+    """Both are read from the store at once, when the anchor has no event yet."""
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        looked = answering(run, Edited(WITH_EDIT, bundled=True))
+        sent = requests(run)
+        await world.store.commit(
+            [QueueMessage(anchor(home.chat)), QueueMessage(message(home.chat))]
+        )
+        run.bot.activities.outbox.wake(home.chat)
+        await quiet()
+        event_id = await event_of_anchor(world)
+        assert [it.target for it in sent] == [None, event_id]
+        assert looked == ([event_id] if message is final else [])
 
 
 async def test_a_redaction_without_a_target_is_settled_without_a_request() -> None:

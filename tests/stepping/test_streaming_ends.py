@@ -1,0 +1,334 @@
+"""How an answer ends that was shown while it grew."""
+
+from collections.abc import AsyncGenerator, Sequence
+
+import anyio
+import pytest
+
+from actors.anchors import Anchor
+from actors.messages import InboxWaiting
+from actors.model import EventId
+from actors.platform import Ask, Attachment, Delta, Done, File
+from actors.port_errors import PlatformFailed, PlatformRefused, StoreUnavailable
+from actors.texts import ENGLISH
+from actors.writes import FinishMessage, OpenAnchor, RetryMessage, Write
+from tests.simulation.faults import Fault
+from tests.stepping.growing import Script, answer, assert_grown, free, steps, story, telling
+from tests.stepping.harness import BOT, Home, Run, ScriptedPlatform, World, quiet
+from tests.stepping.test_replies import saying
+
+pytestmark = pytest.mark.anyio
+
+
+def in_turn(*scripts: Script) -> Script:
+    """A platform that answers each ask in another way."""
+    left = list(scripts)
+
+    async def answer_next(ask: Ask) -> AsyncGenerator[Delta, None]:
+        async for delta in left.pop(0)(ask):
+            yield delta
+
+    return answer_next
+
+
+async def growing(
+    world: World, run: Run, platform: ScriptedPlatform, *scripts: Script
+) -> tuple[Home, EventId]:
+    """A question of Alice's whose answer has grown for ten seconds."""
+    home = await run.settle_in(world.alice)
+    platform.script["go"] = in_turn(*(scripts or (telling(story(25)),)))
+    question = world.alice.say(home.chat, "go")
+    await quiet(10)
+    assert answer(world, home.chat, question)[0][0] == "live"
+    return home, question
+
+
+# ------------------------------------------------------------ stopped, refused, failed
+
+
+async def test_a_stopped_answer_ends_in_place_as_far_as_it_goes() -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform)
+        world.alice.say(home.chat, "!stop")
+        await quiet()
+        ((state, text),) = answer(world, home.chat, question)
+        assert state == "stopped"
+        assert story(25).startswith(text)
+        assert len(text) >= 240
+        assert steps(world, home.chat, question)[-1].txn == "0.final"
+        assert world.alice.replies(home.chat)[-1] == "I have stopped."
+        await quiet(100)
+        assert answer(world, home.chat, question) == [("stopped", text)]
+
+
+async def test_a_second_attempt_goes_on_in_the_same_message_and_never_shows_less() -> None:
+    world, platform = free(), ScriptedPlatform()
+    failing = telling(story(8), error=PlatformFailed("gone"))
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, failing, telling(story(25)))
+        await quiet(100)
+        assert [ask.attempt for ask in platform.asks] == [1, 2]
+        assert_grown(steps(world, home.chat, question), story(25))
+
+
+async def test_an_answer_that_fails_for_good_says_so_in_its_message() -> None:
+    world, platform = free(), ScriptedPlatform()
+    failing = [telling(story(8), error=PlatformFailed("gone"))] * 5
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, *failing)
+        await quiet(300)
+        assert answer(world, home.chat, question) == [("failed", ENGLISH.gave_up)]
+        final = steps(world, home.chat, question)[-1]
+        assert (final.txn, final.content["msgtype"]) == ("dead", "m.notice")
+
+
+async def test_a_question_that_was_given_up_is_answered_in_the_same_message_later() -> None:
+    world, platform = free(), ScriptedPlatform()
+    failing = [telling(story(8), error=PlatformFailed("gone"))] * 5
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, *failing, telling(story(25)))
+        await quiet(300)
+        await world.store.commit([RetryMessage(question)])
+        run.bot.services.tell_room(home.chat, InboxWaiting())
+        await quiet(100)
+        assert answer(world, home.chat, question) == [("done", story(25))]
+
+
+async def test_an_answer_that_is_refused_says_so_in_its_message() -> None:
+    world, platform = free(), ScriptedPlatform()
+    refusing = telling(story(8), error=PlatformRefused("Not about gardens."))
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, refusing)
+        await quiet(100)
+        assert answer(world, home.chat, question) == [("failed", "Not about gardens.")]
+
+
+# ------------------------------------------------------------ taken back
+
+
+async def test_the_message_of_a_deleted_question_is_taken_back() -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform)
+        world.alice.redact(home.chat, question)
+        await quiet(2)
+        assert world.alice.replies(home.chat) == ()
+        assert [step.txn for step in steps(world, home.chat, question) if not step.edits] == []
+        assert await world.store.unsent_counts() == {}
+
+
+async def test_a_retry_of_the_question_in_work_takes_its_message_back() -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        both = telling(story(25)), telling(story(25))
+        home, question = await growing(world, run, platform, *both)
+        again = world.alice.say(home.chat, "!retry")
+        await quiet(100)
+        assert answer(world, home.chat, question) == []
+        assert answer(world, home.chat, again) == [("done", story(25))]
+
+
+async def test_parts_that_the_second_attempt_does_not_need_are_taken_back() -> None:
+    world, platform = free(), ScriptedPlatform()
+    long = telling(story(1000), chars_per_s=5000, error=PlatformFailed("gone"))
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, long, telling(story(25)))
+        assert len(answer(world, home.chat, question)) == 2
+        await quiet(100)
+        assert answer(world, home.chat, question) == [("done", story(25))]
+
+
+async def test_a_part_that_has_become_a_file_is_a_message_of_its_own() -> None:
+    world, platform = free(), ScriptedPlatform()
+    drawing = Attachment(File("drawing.png", "image/png", b"png"))
+    failing = telling(story(8), error=PlatformFailed("gone"))
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, failing, saying(drawing, Done()))
+        await quiet(100)
+        assert answer(world, home.chat, question) == [("done", "drawing.png")]
+        (file,) = (it for it in steps(world, home.chat, question) if it.edits is None)
+        assert file.txn == "0.final"
+
+
+# ------------------------------------------------------------ settled first
+
+
+@pytest.mark.parametrize(
+    ("fault", "ends_at_s"),
+    [(Fault.HANG_AFTER, 42), (Fault.HANG_BEFORE, 42), (Fault.AFTER_EFFECT, 30)],
+)
+async def test_the_end_waits_for_the_answer_to_a_live_edit(fault: Fault, ends_at_s: float) -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, telling(story(15)))
+        run.homeserver.faults.next("send", fault, room_id=home.chat)
+        await quiet(100)
+        told = steps(world, home.chat, question)
+        assert_grown(told, story(15))
+        assert len({step.txn for step in told}) == len(told)
+        assert told[-1].at_s == pytest.approx(ends_at_s, abs=3)
+
+
+async def test_the_end_waits_no_longer_than_so_long() -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, telling(story(15)))
+        run.homeserver.faults.next("send", Fault.HANG_BEFORE, room_id=home.chat, times=2)
+        await quiet(100)
+        final = steps(world, home.chat, question)[-1]
+        assert (final.txn, final.text) == ("0.final", story(15))
+        assert final.at_s == pytest.approx(30 + world.bounds.settle_s, abs=1)
+
+
+async def test_what_was_stopped_waits_for_the_answer_as_well() -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform)
+        run.homeserver.faults.next("send", Fault.HANG_AFTER, room_id=home.chat)
+        await quiet(10)
+        world.alice.say(home.chat, "!stop")
+        await quiet(1)
+        assert world.alice.replies(home.chat)[-1] == "I have stopped."
+        assert answer(world, home.chat, question)[0][0] == "live"
+        assert run.bot.services.replies.running(home.chat) == question
+        world.alice.say(home.chat, "!stop")
+        await quiet(40)
+        assert world.alice.replies(home.chat)[-1] == ENGLISH.commands.nothing_to_stop
+        ((state, text),) = answer(world, home.chat, question)
+        assert state == "stopped"
+        assert story(25).startswith(text)
+
+
+async def test_a_question_that_is_deleted_meanwhile_has_no_end() -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, telling(story(15)))
+        run.homeserver.faults.next("send", Fault.HANG_BEFORE, room_id=home.chat)
+        await quiet(25)
+        assert run.bot.services.replies.running(home.chat) == question
+        world.alice.redact(home.chat, question)
+        await quiet(100)
+        assert world.alice.replies(home.chat) == ()
+
+
+async def test_a_stop_of_the_bot_waits_for_the_answer_to_a_live_edit() -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, telling(story(15)))
+        run.homeserver.faults.next("send", Fault.AFTER_EFFECT, room_id=home.chat)
+        await quiet(18)
+        await run.stop()
+        assert await world.store.waiting_counts() == {}
+    async with world.live(platform=platform):
+        await quiet()
+        assert answer(world, home.chat, question) == [("done", story(15))]
+        assert len(platform.asks) == 1
+
+
+# ------------------------------------------------------------ the store
+
+
+async def test_a_store_that_refuses_the_anchor_leaves_a_plain_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, platform = free(), ScriptedPlatform()
+    platform.script["go"] = telling(story(25))
+    commit = world.store.commit
+
+    async def commit_no_anchor(writes: Sequence[Write]) -> None:
+        if any(isinstance(write, OpenAnchor) for write in writes):
+            raise StoreUnavailable("disk full")
+        await commit(writes)
+
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        monkeypatch.setattr(world.store, "commit", commit_no_anchor)
+        question = world.alice.say(home.chat, "go")
+        await quiet(100)
+        assert [step.txn for step in steps(world, home.chat, question)] == ["0"]
+        assert answer(world, home.chat, question) == [("done", story(25))]
+
+
+async def test_a_store_that_fails_meanwhile_only_leaves_edits_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, platform = free(), ScriptedPlatform()
+
+    async def no_anchors(_: EventId) -> tuple[Anchor, ...]:
+        await anyio.lowlevel.checkpoint()
+        raise StoreUnavailable("locked")
+
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform)
+        with monkeypatch.context() as patched:
+            patched.setattr(world.store, "anchors", no_anchors)
+            await quiet(10)
+        await quiet(100)
+        assert_grown(steps(world, home.chat, question), story(25))
+
+
+async def test_a_commit_of_an_anchor_in_work_comes_before_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, platform = free(), ScriptedPlatform()
+    platform.script["go"] = telling(story(3), chars_per_s=60)
+    commit = world.store.commit
+    order: list[type[Write]] = []
+
+    async def slow_commit(writes: Sequence[Write]) -> None:
+        if any(isinstance(write, OpenAnchor) for write in writes):
+            await anyio.sleep(3)
+        order.extend(type(write) for write in writes)
+        await commit(writes)
+
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        monkeypatch.setattr(world.store, "commit", slow_commit)
+        question = world.alice.say(home.chat, "go")
+        await quiet(100)
+        assert order.index(OpenAnchor) < order.index(FinishMessage)
+        assert answer(world, home.chat, question) == [("done", story(3))]
+        assert steps(world, home.chat, question)[-1].txn == "0.final"
+
+
+# ------------------------------------------------------------ the homeserver
+
+
+async def test_an_answer_that_ends_in_an_outage_ends_in_place() -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform)
+        world.go_down()
+        await quiet(120)
+        assert await world.store.waiting_counts() == {}
+        world.come_back()
+        await quiet(90)
+        assert_grown(steps(world, home.chat, question), story(25))
+
+
+async def test_an_answer_grows_on_after_an_outage() -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, telling(story(100)))
+        world.go_down()
+        await quiet(60)
+        world.come_back()
+        await quiet(20)
+        grown = steps(world, home.chat, question)[-1]
+        assert (grown.state, grown.at_s > 70) == ("live", True)
+        await quiet(200)
+        assert_grown(steps(world, home.chat, question), story(100))
+
+
+async def test_a_room_that_was_left_sees_nothing_more() -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform)
+        run.homeserver.faults.next("send", Fault.HANG_BEFORE, room_id=home.chat)
+        await quiet(8)
+        before = steps(world, home.chat, question)
+        world.server.evict(home.chat, BOT)
+        await quiet(100)
+        assert steps(world, home.chat, question) == before
+        assert run.bot.services.replies.of(home.chat) is None
