@@ -72,6 +72,19 @@ async def test_a_second_attempt_goes_on_in_the_same_message_and_never_shows_less
         assert_grown(steps(world, home.chat, question), story(25))
 
 
+async def test_a_second_attempt_shows_its_own_text_from_the_first_part_on() -> None:
+    world, platform = free(), ScriptedPlatform()
+    failing = telling(story(800), chars_per_s=5000, error=PlatformFailed("gone"))
+    longer = telling(story(1000), chars_per_s=5000)
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, failing, longer)
+        before = [step.txn for step in steps(world, home.chat, question)]
+        assert before[-1] == "1"
+        await quiet(100)
+        edited = [step.txn[:2] for step in steps(world, home.chat, question)[len(before) :]]
+        assert edited[0] == "0~"
+
+
 async def test_an_answer_that_fails_for_good_says_so_in_its_message() -> None:
     world, platform = free(), ScriptedPlatform()
     failing = [telling(story(8), error=PlatformFailed("gone"))] * 5
