@@ -1,5 +1,6 @@
 """A way to a model server that keeps what its client asks."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -16,6 +17,8 @@ class ModelRecorder:
     target: str
     asked: list[dict[str, Any]] = field(default_factory=list)
     """The bodies of the questions, oldest first."""
+    told: dict[str, str] = field(default_factory=dict)
+    """The latest answer that was streamed to its end, by the last paragraph of the question."""
     url: str = ""
     _runner: web.AppRunner | None = None
     _http: aiohttp.ClientSession | None = None
@@ -52,6 +55,18 @@ class ModelRecorder:
             response = web.StreamResponse(status=answer.status)
             response.content_type = answer.content_type
             await response.prepare(request)
+            parts = []
             async for part in answer.content.iter_any():
                 await response.write(part)
+                parts.append(part)
+            if request.method == "POST":
+                self._note(json.loads(data), b"".join(parts))
             return response
+
+    def _note(self, asked: dict[str, Any], streamed: bytes) -> None:
+        events = [it.removeprefix(b"data: ") for it in streamed.split(b"\n\n")]
+        chunks = [json.loads(it) for it in events if it.startswith(b"{")]
+        choices = [choice for chunk in chunks for choice in chunk.get("choices", ())]
+        if any(choice.get("finish_reason") for choice in choices):
+            question = str(asked["messages"][-1]["content"]).rpartition("\n\n")[2]
+            self.told[question] = "".join(it["delta"].get("content") or "" for it in choices)

@@ -176,8 +176,9 @@ class Showing:
         return leaves_room(self.shown, anchors + (anchor is None), self._tools.bounds.edits)
 
     def _message(self, txn_id: str, part: Formatted, kind: OutboundKind) -> OutboundMessage:
+        """What grows has no HTML: its end has, and all edits are in the pages that clients read."""
         said = reply_message(self._question.message, txn_id, part.body)
-        return replace(said, html=part.html, kind=kind, state=ReplyState.LIVE)
+        return replace(said, kind=kind, state=ReplyState.LIVE)
 
     # ------------------------------------------------------------ one step
 

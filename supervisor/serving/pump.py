@@ -152,6 +152,9 @@ class Pump:
         self._note_said(delta)
         self._tell_rooms([each.room for each in filled], already_read)
         self._deliver_repeated(repeated)
+        for room in delta.rooms:
+            if _redacted_in(room):
+                self.outbox.wake(room.room_id)  # the answer may be taken back with its question
         for gap in opened:
             self.services.tell_room(gap.room_id, GapOpened())
         for invite, asked_at in asked:

@@ -142,7 +142,7 @@ async def test_the_message_of_a_deleted_question_is_taken_back() -> None:
     async with world.live(platform=platform) as run:
         home, question = await growing(world, run, platform)
         world.alice.redact(home.chat, question)
-        await quiet(100)
+        await quiet(2)
         assert world.alice.replies(home.chat) == ()
         assert [step.txn for step in steps(world, home.chat, question) if not step.edits] == []
         assert await world.store.unsent_counts() == {}

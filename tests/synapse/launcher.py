@@ -6,6 +6,7 @@
               `antidote`
 `seeing`      has a platform that takes pictures, says how large they are, and shows them again
 `deaf`        never ends an answer to "deaf", and has a file `deaf` since it began
+`lively`      has found out that its homeserver limits nobody
 `read-only`   has a database that can't be written as long as there is a file `read-only`
 """
 
@@ -24,14 +25,15 @@ from typing_extensions import override
 from actors.bounds import Bounds
 from actors.platform import Ask, Attachment, Capabilities, Delta, Text
 from actors.port_errors import PlatformFailed
+from actors.rules.bucket import EditLimits
 from actors.runtime.policy import RuntimeBounds
 from actors.runtime.restart import Backoff
 from adapter.platform.echo import EchoPlatform
 from adapter.sqlite.group import GroupCommit, _Batch
+from supervisor.app.platforms import load_settings_and_platform
 from supervisor.app.run import Parts, run_bot
 from supervisor.commands.invocation import configure
 from supervisor.lock import instance_lock
-from supervisor.settings import load_settings
 
 ANTIDOTE: Final = Path("antidote")
 READ_ONLY: Final = Path("read-only")
@@ -59,6 +61,8 @@ def bounds_for(words: Collection[str]) -> Bounds:
             probe=SHORT,
             runtime=RuntimeBounds(restart=SHORT),
         )
+    if "lively" in words:
+        bounds = replace(bounds, live_edits=EditLimits(per_s=5.0, burst=60))
     if "deaf" in words:
         bounds = replace(bounds, stop_within_s=1.0, runtime=RuntimeBounds(leave_within_s=1.0))
     return replace(bounds, unclear_for_s=5 * WAIT_S) if "hasty" in words else bounds
@@ -124,7 +128,7 @@ def launch(words: Collection[str]) -> int:
     platform = DeafPlatform if "deaf" in words else platform
     if "read-only" in words:
         make_read_only()
-    settings = load_settings()
+    settings = load_settings_and_platform()
     configure(settings, level="INFO")
     parts = Parts(bounds_for(words), {"echo": platform})
     with instance_lock(settings.store_path) as lock:

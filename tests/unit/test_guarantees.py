@@ -91,12 +91,18 @@ PROOFS: Final = {
     ),
     10: (
         "after_a_loss_of_the_store_old_messages_are_not_answered_again",
+        "an_answer_that_was_cut_off_is_finished_in_its_own_message",
+        "older_questions_are_asked_about_once_however_often_files_are_lost",
+        "questions_of_the_last_hour_are_answered_in_order",
+        "a_new_question_does_not_wait_for_what_was_missed_elsewhere",
         "an_invite_that_waited_for_the_bot_is_answered",
         "a_backup_from_after_the_last_generation_is_betrayed_by_a_missing_event",
         "after_a_restore_of_the_homeserver_every_message_is_answered_once",
         "an_old_database_repeats_nothing_and_undoes_nothing",
         "what_waits_in_an_old_database_is_not_carried_out",
+        "a_question_that_waits_in_an_old_copy_is_answered_if_the_room_has_no_answer",
         "a_copy_of_the_same_generation_repeats_nothing_that_has_an_answer",
+        "the_end_that_a_late_edit_covers_is_sent_again_once",
     ),
     11: (
         "a_loss_of_the_store_between_two_boots_gives_identical_rows",
