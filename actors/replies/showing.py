@@ -59,8 +59,6 @@ class Showing:
         """The step that is made now."""
         self._settled = anyio.Event()
         """Set when a step has ended; replaced by a new event each time."""
-        self._opened: str | None = None
-        """The transaction id of the anchor that was opened last."""
         self._is_off = False
         """Whether nothing more of this answer is shown before its end."""
         self._probes = False
@@ -153,7 +151,7 @@ class Showing:
         except StoreUnavailable:
             return False
         anchor = next((each for each in anchors if each.txn_id == txn_id), None)
-        if not self._may_go_on(txn_id, anchor, len(anchors)):
+        if not self._may_go_on(anchor, len(anchors)):
             self._is_off = True
             return False
         is_unsent = anchor is not None and anchor.event_id is None
@@ -171,10 +169,8 @@ class Showing:
             await self._edit(anchor, part, after)
         return True
 
-    def _may_go_on(self, txn_id: str, anchor: Anchor | None, anchors: int) -> bool:
-        """Whether more may be shown of a part. The store refuses the anchor of a done question."""
-        if anchor is None and self._opened == txn_id:
-            return False
+    def _may_go_on(self, anchor: Anchor | None, anchors: int) -> bool:
+        """Whether more may be shown of a part, given how many parts have an anchor."""
         if anchor is not None and anchor.is_void:
             return False
         return leaves_room(self.shown, anchors + (anchor is None), self._tools.bounds.edits)
@@ -198,8 +194,8 @@ class Showing:
             self._settled = anyio.Event()
 
     async def _open(self, anchor: OutboundMessage, after: Shown) -> None:
-        """Commit an anchor, for the outbox to send."""
-        self.has_opened, self._opened = True, anchor.txn_id
+        """Commit an anchor, for the outbox to send. The store refuses that of a done question."""
+        self.has_opened = True
         tried = MarkTried(anchor.txn_id, self._tools.homeserver.session)
         with self._making_step():
             try:

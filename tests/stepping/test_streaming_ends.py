@@ -72,6 +72,19 @@ async def test_a_second_attempt_goes_on_in_the_same_message_and_never_shows_less
         assert_grown(steps(world, home.chat, question), story(25))
 
 
+async def test_a_second_attempt_shows_its_own_text_from_the_first_part_on() -> None:
+    world, platform = free(), ScriptedPlatform()
+    failing = telling(story(800), chars_per_s=5000, error=PlatformFailed("gone"))
+    longer = telling(story(1000), chars_per_s=5000)
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, failing, longer)
+        before = [step.txn for step in steps(world, home.chat, question)]
+        assert before[-1] == "1"
+        await quiet(100)
+        edited = [step.txn[:2] for step in steps(world, home.chat, question)[len(before) :]]
+        assert edited[0] == "0~"
+
+
 async def test_an_answer_that_fails_for_good_says_so_in_its_message() -> None:
     world, platform = free(), ScriptedPlatform()
     failing = [telling(story(8), error=PlatformFailed("gone"))] * 5
@@ -247,14 +260,17 @@ async def test_a_question_that_was_asked_again_and_is_deleted_meanwhile_has_no_e
         assert world.alice.replies(home.chat) == ("Briefly.",)
 
 
-async def test_a_stop_of_the_bot_waits_for_the_answer_to_a_live_edit() -> None:
+@pytest.mark.parametrize("stopped_after_s", [15, 25])
+async def test_a_complete_answer_waits_for_no_live_edit_while_the_bot_stops(
+    stopped_after_s: float,
+) -> None:
     world, platform = free(), ScriptedPlatform()
     async with world.live(platform=platform) as run:
         home, question = await growing(world, run, platform, telling(story(15)))
         run.homeserver.faults.next("send", Fault.HANG_AFTER, room_id=home.chat)
-        await quiet(25)
+        await quiet(stopped_after_s)
         assert run.bot.services.replies.running(home.chat) == question
-        await run.stop()
+        assert await run.stop() == ()
         assert await world.store.waiting_counts() == {}
     async with world.live(platform=platform):
         await quiet()
@@ -355,6 +371,20 @@ async def test_an_answer_grows_on_after_an_outage() -> None:
         assert (grown.state, grown.at_s > 70) == ("live", True)
         await quiet(200)
         assert_grown(steps(world, home.chat, question), story(100))
+
+
+async def test_a_room_that_the_bot_may_have_left_sees_nothing_before_that_is_known() -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform)
+        before, gaps = steps(world, home.chat, question), run.bot.services.registry.gaps
+        gaps.extend(home.chat, "1", "2", in_doubt=True)
+        await quiet(20)
+        assert steps(world, home.chat, question) == before
+        gaps.void(home.chat)
+        await quiet(100)
+        assert len(steps(world, home.chat, question)) > len(before) + 1
+        assert_grown(steps(world, home.chat, question), story(25))
 
 
 async def test_a_room_that_was_left_sees_nothing_more_although_the_bot_comes_back() -> None:
