@@ -160,8 +160,6 @@ class Outbox:
                     anchors[message.txn_id] = event_id
                     self._succeeded(_with_target(message, anchors))
                     self.end_pauses()
-                if message.kind is OutboundKind.ANCHOR:
-                    return  # what edits it was read before its event was known
 
     def _failed(self, room_id: RoomId) -> int:
         """Count a failure in a room; the failures there since sending last went well for a while.
