@@ -55,8 +55,6 @@ class Showing:
         self._question = question
         self._tools = tools
         self._scope = anyio.CancelScope()
-        self._news = anyio.Event()
-        """Set when the answer may have grown; replaced by a new event each time."""
         self._step: anyio.CancelScope | None = None
         """The step that is made now."""
         self._settled = anyio.Event()
@@ -74,11 +72,6 @@ class Showing:
         """Show an answer from now on. The platform has been asked for it just now."""
         self._scope = anyio.CancelScope()
         self._tools.background.run(self._run, growing, self._scope, anyio.current_time())
-
-    def news(self) -> None:
-        """Note that the answer may have grown."""
-        self._news.set()
-        self._news = anyio.Event()
 
     def end(self) -> None:
         """Begin no further step. The present one ends within `Bounds.settle_s`."""
@@ -131,19 +124,20 @@ class Showing:
     async def _late_at(self, growing: Growing, began: float) -> float:
         """Wait for the first word: the time from which any words are shown, not only sentences."""
         bounds = self._tools.bounds
-        while not growing.text:
-            await self._news.wait()
+        await growing.reaches(1)
         return max(began + bounds.stream_words_s, anyio.current_time() + bounds.stream_after_s)
 
     async def _text(self, growing: Growing, late_at: float) -> str:
         """Wait for something worth showing: the text up to there."""
+        least = self.shown.chars + self._tools.bounds.edit_chars if self.shown.chars else 1
         while True:
-            text = self._worth(growing.text, is_late=anyio.current_time() >= late_at)
+            await growing.reaches(least)
+            late_in_s = late_at - anyio.current_time()
+            text = self._worth(growing.text, is_late=late_in_s <= 0)
             if text:
                 return text
-            late_in_s = late_at - anyio.current_time()
             with anyio.move_on_after(late_in_s if late_in_s > 0 else math.inf):
-                await self._news.wait()
+                await growing.reaches(growing.chars + 1)
 
     def _worth(self, text: str, *, is_late: bool) -> str:
         bounds = self._tools.bounds
