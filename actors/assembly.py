@@ -123,7 +123,7 @@ def assemble(
     settings_of_chats = SettingsOfChats(homeserver, bounds)
     health = PlatformHealth(platform, system.background, transitions.wall_clock, random, bounds)
     learned = Learned(bounds.unsupported_for_s)
-    traits = traits or Traits(homeserver)
+    traits, registry = traits or Traits(homeserver), registry or Registry()
 
     preparing = Preparing(
         homeserver,
@@ -147,6 +147,7 @@ def assemble(
         governor=governor or Governor(bounds, meter=meter, clock=clock),
         traits=traits,
         store=store,
+        gaps=registry.gaps,
         formatted=formatted,
         deliver=deliver,
         boot=transitions.boot,
@@ -162,7 +163,7 @@ def assemble(
         platform=platform,
         system=system,
         gate=gate,
-        registry=registry or Registry(),
+        registry=registry,
         states=states,
         failures=failures,
         texts=texts,

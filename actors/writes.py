@@ -108,7 +108,10 @@ class AdoptAnchor:
 
 @dataclass(frozen=True, slots=True)
 class VoidAnchor:
-    """Note that an anchor's event was redacted: what ends it becomes a message of its own."""
+    """Note that an anchor's event was redacted: what ends it becomes a message of its own.
+
+    An end that was to be sent once more is given up.
+    """
 
     event_id: EventId
 
@@ -124,8 +127,8 @@ class RedactAnchors:
 class RepeatFinal:
     """Send the end of an anchor once more, because a late edit has covered it. Never twice.
 
-    `event_id` is the anchor's event. An anchor without an end in the outbox is ignored, and with
-    `only_if_sent` also one whose end is not confirmed yet.
+    `event_id` is the anchor's event. An anchor that is void or has no end in the outbox is ignored,
+    and with `only_if_sent` also one whose end is not confirmed yet.
     """
 
     event_id: EventId
@@ -167,7 +170,10 @@ class KeepGeneration:
 
 @dataclass(frozen=True, slots=True)
 class VoidQueue:
-    """Give up everything that waits in one queue. Dead messages stay."""
+    """Give up everything that waits in one queue. Dead messages stay.
+
+    Unsent messages are forgotten, so that a question that waits again can be answered.
+    """
 
     queue: Literal["inbox", "outbox", "intents", "gaps"]
 

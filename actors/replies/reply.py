@@ -186,6 +186,11 @@ class Reply:
         """Let the answer grow, shown meanwhile if it `streams`, and give the slot back."""
         tools, done = self._tools, anyio.Event()
         self._growing = Growing(tools.bounds)
+
+        def hear() -> None:
+            tools.health.hears()
+            self.showing.news()
+
         async with slot:
             began, self.is_asked = anyio.current_time(), True
             tools.background.run(
@@ -201,17 +206,13 @@ class Reply:
                     tools.bounds,
                     close_s=tools.bounds.platform_close_s,
                     on_first=lambda: tools.meter.first_token.add(anyio.current_time() - began),
-                    on_sign=self._hear,
+                    on_sign=hear,
                 )
             finally:
                 self.is_asked = False
                 self.showing.end()
                 done.set()
         tools.meter.reply.add(anyio.current_time() - began)
-
-    def _hear(self) -> None:
-        self._tools.health.hears()
-        self.showing.news()
 
     # ------------------------------------------------------------ what follows
 

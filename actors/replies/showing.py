@@ -163,12 +163,13 @@ class Showing:
             self._is_off = True
             return False
         is_unsent = anchor is not None and anchor.event_id is None
-        if is_unsent or not self._tools.governor.allows() or scope.cancel_called:
+        in_doubt = self._tools.gaps.doubt(self._question.room_id) is not None
+        if is_unsent or in_doubt or scope.cancel_called or not self._tools.governor.allows():
             return False
         parts = self._tools.formatted(text)
-        if self.shown.whole >= len(parts):
+        part = parts[min(self.shown.whole, len(parts) - 1)]
+        if self.shown.whole >= len(parts) or not part.body.strip():
             return False
-        part = parts[self.shown.whole]
         after = shown_with(self.shown, text, [each.body for each in parts])
         if anchor is None:
             await self._open(self._message(txn_id, part, OutboundKind.ANCHOR), after)
@@ -237,7 +238,6 @@ class Showing:
             try:
                 return await self._tools.homeserver.send(message)
             except RateLimited as limit:
-                self._tools.governor.limited()
                 if not failures:
                     return None
                 await anyio.sleep(limit.retry_after_s)

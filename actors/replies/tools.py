@@ -9,6 +9,7 @@ import anyio
 
 from actors.attachments import Attachments
 from actors.bounds import Bounds
+from actors.gaps import Gaps
 from actors.governor import Governor
 from actors.meter import Meter
 from actors.model import RoomId
@@ -58,6 +59,7 @@ class Tools:
     governor: Governor
     traits: Traits
     store: StateStore
+    gaps: Gaps
     formatted: Formatter
     deliver: Callable[[RoomId], None]
     boot: str

@@ -102,7 +102,7 @@ class RoomActor:
                 if in_round or not isinstance(self._verdict, Skipped):
                     await self._write(desired, in_round=in_round)
             case GapOpened():
-                if not await self._gap.fill():
+                if not await self._fill_gap():
                     await self._drain_inbox()
             case InboxWaiting():
                 await self._drain_inbox()
@@ -241,7 +241,7 @@ class RoomActor:
         if in_round:
             report = RoomWritten(self._room_id, desired, rows, tuple(writes), removed)
             services.system.report(report)
-        services.tell_room(self._room_id, InboxWaiting())
+        self._go_on()
 
     async def _commit_repairs(self, writes: Sequence[Write]) -> None:
         try:
@@ -311,6 +311,16 @@ class RoomActor:
             self._services.states.fire(self._room_id, RoomTrigger.LEFT, reason)
 
     # ------------------------------------------------------------ messages in the room
+
+    async def _fill_gap(self) -> bool:
+        """Fetch a piece of the room's gap, as `RoomGap.fill` does, once it is clear what it is."""
+        rows = await self._cached_rows()
+        if rows.room is None and self._gap.begins_at_no_position:
+            if self._verdict is None:
+                await self._read_again()
+            if not isinstance(self._verdict, Skipped | Conflict) or _is_undecided(self._verdict):
+                return False
+        return await self._gap.fill(rows)
 
     async def _drain_inbox(self) -> None:
         """Handle one waiting message, and tell this actor to handle the next one.

@@ -5,10 +5,10 @@ from typing import Final
 
 from actors.gaps import Piece, Survey
 from actors.messages import GapOpened, InboxWaiting
-from actors.model import ChatContext, EventId, RoomId, RoomMeta
+from actors.model import EventId, RoomId
 from actors.reading import accepting, fetch_gap, fetch_recent, note_given_up, worth_accepting
 from actors.room.unfinished import Unfinished
-from actors.rows import chat_key, from_row, room_key
+from actors.rules.classify import RoomRows
 from actors.rules.settlement import DesiredRows
 from actors.services import Services
 from actors.writes import (
@@ -56,8 +56,16 @@ class RoomGap:
     room_id: RoomId
     services: Services
 
-    async def fill(self) -> bool:
+    @property
+    def begins_at_no_position(self) -> bool:
+        """Whether what is looked for in the room depends on what the room is."""
+        gap = self.services.registry.gaps.get(self.room_id)
+        return gap is not None and gap.since in {SINCE_OWN, SINCE_LOST}
+
+    async def fill(self, rows: RoomRows) -> bool:
         """Survey the gap, or fetch its oldest piece. False: the room must handle messages first.
+
+        `rows` are those of the room; a room with none is no chat.
 
         A gap is read from its newest message back, but its oldest messages are handled first, so a
         survey finds the pieces before any of them is fetched.
@@ -67,7 +75,7 @@ class RoomGap:
         if gap is None or not self.services.gate.live:
             return False
         if gap.since in {SINCE_OWN, SINCE_LOST, SINCE_KNOWN}:
-            return await self._take_turn(gap)
+            return await self._take_turn(gap, rows)
         doubt, survey = gaps.doubt(self.room_id), gaps.survey(self.room_id)
         if doubt is None and not await self._has_space():
             return False
@@ -80,7 +88,7 @@ class RoomGap:
         self.services.tell_room(self.room_id, InboxWaiting())
         return True
 
-    async def _take_turn(self, gap: OpenGap) -> bool:
+    async def _take_turn(self, gap: OpenGap, rows: RoomRows) -> bool:
         """Fetch the oldest messages of a gap that begins at no position, as `fill` does.
 
         After a start there may be such a gap in every room. Where something new was said, it is
@@ -89,17 +97,17 @@ class RoomGap:
         gaps = self.services.registry.gaps
         doubt = gaps.doubt(self.room_id)
         if doubt is None or gaps.has_news(self.room_id):
-            return await self._fetch_recent(gap, doubt)
+            return await self._fetch_recent(gap, doubt, rows)
         if not gaps.turns.take(self.room_id):
             return False
         try:
-            return await self._fetch_recent(gap, doubt)
+            return await self._fetch_recent(gap, doubt, rows)
         finally:
             following = gaps.turns.give_back(self.room_id)
             if following is not None:
                 self.services.tell_room(following, GapOpened())
 
-    async def _fetch_recent(self, gap: OpenGap, doubt: OpenGap | None) -> bool:
+    async def _fetch_recent(self, gap: OpenGap, doubt: OpenGap | None, rows: RoomRows) -> bool:
         """Read the room, and take what is found.
 
         The inbox knows it then, so the rest of the gap begins with the newest message that it
@@ -109,9 +117,7 @@ class RoomGap:
         has_space = gap.since != SINCE_KNOWN or await self._has_space()
         if doubt is None and not has_space:
             return False
-        if gap.since != SINCE_KNOWN and self.room_id in services.registry.undecided:
-            return False  # what is read depends on what the room is
-        found = await self._recent(gap)
+        found = await self._recent(gap, rows)
         if gaps.is_same(gap):
             await self._take_recent(gap, found, self._page if has_space else 0)
             gaps.settle(self.room_id, doubt)
@@ -121,11 +127,12 @@ class RoomGap:
             services.tell_room(self.room_id, InboxWaiting())
         return True
 
-    async def _recent(self, gap: OpenGap) -> _Recent:
+    async def _recent(self, gap: OpenGap, rows: RoomRows) -> _Recent:
         """What the room shows since the beginning of the gap."""
-        services, rows = self.services, await self._rows()
-        if gap.since != SINCE_KNOWN and rows is not None:
-            waits = await Unfinished(self.room_id, services, rows).search(gap)
+        services = self.services
+        if gap.since != SINCE_KNOWN and rows.room is not None:
+            chat = DesiredRows(rows.room, next(iter(rows.chats), None))
+            waits = await Unfinished(self.room_id, services, chat).search(gap)
             accepted = tuple(AcceptMessage(message, again=True) for message in waits.messages)
             finished = tuple(map(FinishMessage, sorted(waits.answered)))
             return _Recent(accepted, (*finished, *waits.writes))
@@ -144,15 +151,6 @@ class RoomGap:
         is_void = found.rejoined and gap.since == SINCE_KNOWN
         finished = tuple(map(FinishMessage, sorted(found.answered)))
         return _Recent(tuple(map(AcceptMessage, messages)), finished, is_void=is_void)
-
-    async def _rows(self) -> DesiredRows | None:
-        """The rows of the room, if it is a chat."""
-        store = self.services.store
-        room = from_row(await store.row(room_key(self.room_id)), RoomMeta)
-        if room is None or room.chat_id is None:
-            return None
-        chat = from_row(await store.row(chat_key(room.matrix_user_id, room.chat_id)), ChatContext)
-        return DesiredRows(room, chat)
 
     async def _take_recent(self, gap: OpenGap, found: _Recent, limit: int) -> None:
         """Put the oldest messages into the inbox. With the last ones, the gap is closed.

@@ -1,6 +1,6 @@
 """Reads a message of the outbox as the room's timeline will show it. Pure."""
 
-from actors.model import EventId, OutboundKind, OutboundMessage, UserId
+from actors.model import EventId, OutboundMessage, UserId
 from actors.rules.reply_mark import REPLY_TYPE, mark_in, reply_mark
 from actors.said import Said
 
@@ -16,7 +16,6 @@ def said_later(message: OutboundMessage, me: UserId) -> Said:
     A final is an edit of its anchor, which the homeserver may not have shown yet either.
     """
     shown = "m.text" if message.file is None else "m.file"
-    anchor = message.edits if message.kind is OutboundKind.FINAL else None
     return Said(
         event_id=id_to_come(message.txn_id),
         sender=me,
@@ -26,7 +25,7 @@ def said_later(message: OutboundMessage, me: UserId) -> Said:
         thread=message.thread,
         reply_to=message.reply_to,
         file=message.file,
-        edits=None if anchor is None else id_to_come(anchor),
+        edits=None if message.edits is None else id_to_come(message.edits),
         mark=mark_in({REPLY_TYPE: reply_mark(message)}),
         forgets=message.forgets,
         tokens=message.tokens,

@@ -34,7 +34,7 @@ def whole_words(text: str) -> str:
     shown = text.rstrip()
     if len(shown) < len(text) or not text:
         return shown
-    last = shown.split()[-1]
+    last = shown.rsplit(maxsplit=1)[-1]
     if len(last) <= _WORD_CHARS:
         return shown[: -len(last)].rstrip()
     return shown[: between_characters(shown, 0, len(shown) - 1)]

@@ -214,7 +214,7 @@ class Timeline:
         if said.sender != self.me or said.mark is None:
             return None
         anchor = id_to_come(said.mark.txn)
-        return next((it for it in reversed(self._queued.values()) if it.edits == anchor), None)
+        return next((it for it in self._queued.values() if it.edits == anchor), None)
 
     def _finals_alone(self) -> Iterator[Said]:
         """The finals whose anchor is gone, or was not read: each is a message of its own."""

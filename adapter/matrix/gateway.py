@@ -108,7 +108,7 @@ class Gateway:
         self._gaps = GapReader(self._http, user_id)
         self._room_version: str | None = None
         self._writer = Writer(self._http)
-        self._sender = Sender(self._writer)
+        self._sender = Sender(self._writer, self._evidence.has_event)
         self._contents = RoomContents(self._http, user_id, self._writer)
 
     @classmethod

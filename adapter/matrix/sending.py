@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 
-from actors.model import EventId, OutboundKind, OutboundMessage
+from actors.model import EventId, OutboundKind, OutboundMessage, RoomId
 from actors.port_errors import HomeserverRefused
 from actors.rules.splitting import cut
 from adapter.matrix.bodies import Sent
@@ -27,12 +27,16 @@ _SHORT_BYTES: Final = 4 * 1024
 _CUT: Final = "\n\n[…]"
 """Stands for the end of such a text."""
 
+HasEvent: TypeAlias = Callable[[RoomId, EventId], Awaitable[bool]]
+"""Whether the homeserver shows an event of a room to the bot."""
+
 
 class Sender:
     """Sends for the gateway. Raises the errors of `actors.ports.Homeserver`."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, has_event: HasEvent) -> None:
         self._writer = writer
+        self._has_event = has_event
 
     async def send(self, message: OutboundMessage) -> EventId:
         """Send what the outbox or a growing answer has. A live edit never waits.
@@ -46,7 +50,8 @@ class Sender:
                 _target_of(message)
                 return await send_what_fits(message, self._send_now)
             case OutboundKind.MESSAGE | OutboundKind.ANCHOR | OutboundKind.FINAL:
-                return await send_what_fits(message, partial(send_somewhere, send=self._send))
+                somewhere = partial(send_somewhere, send=self._send, has_event=self._has_event)
+                return await send_what_fits(message, somewhere)
 
     async def _send(self, message: OutboundMessage) -> EventId:
         path, content = _path_of(message), message_content(message)
@@ -90,18 +95,23 @@ async def send_what_fits(
 
 
 async def send_somewhere(
-    message: OutboundMessage, send: Callable[[OutboundMessage], Awaitable[EventId]]
+    message: OutboundMessage,
+    send: Callable[[OutboundMessage], Awaitable[EventId]],
+    has_event: HasEvent,
 ) -> EventId:
     """Send a message; without its relation to an event if the homeserver refuses that.
 
-    A final of an anchor that is gone becomes a message in the answer's thread. A message that the
-    homeserver does not let into its thread is sent outside of it.
+    A final of an anchor that is gone becomes a message in the answer's thread; as long as the
+    anchor is there, it is refused. A message that the homeserver does not let into its thread is
+    sent outside of it.
     """
     for elsewhere in other_places(message):
         try:
             return await send(message)
         except HomeserverRefused as refusal:
             if refusal.status not in _RELATION_REFUSED or refusal.errcode == TOO_LARGE:
+                raise
+            if message.target is not None and await has_event(message.room_id, message.target):
                 raise
         message = elsewhere
     return await send(message)

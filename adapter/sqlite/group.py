@@ -15,7 +15,7 @@ from anyio.lowlevel import checkpoint_if_cancelled
 from actors.port_errors import PortError, StoreUnavailable
 from adapter.sqlite.errors import translate, translated
 from adapter.sqlite.opening import BUSY_TIMEOUT_S, connect
-from adapter.sqlite.statements import Statement
+from adapter.sqlite.sql import Statement
 from adapter.sqlite.transactions import write_all
 
 _ITER_CHUNK_SIZE: Final = 64

@@ -24,8 +24,8 @@ from adapter.sqlite.journal_rows import (
 )
 from adapter.sqlite.opening import BUSY_TIMEOUT_S, connect, prepare_file
 from adapter.sqlite.schema import JOURNAL_SCHEMA, STORE_SCHEMA, Schema
+from adapter.sqlite.sql import Query, Row, Statement
 from adapter.sqlite.sql_store import Clock, SqlStore
-from adapter.sqlite.statements import Query, Row, Statement
 from adapter.sqlite.transactions import write_all
 from adapter.sqlite.upgrade import prepare_connection
 

@@ -24,8 +24,8 @@ from adapter.sqlite.journal_rows import (
 )
 from adapter.sqlite.opening import BUSY_TIMEOUT_S, prepare_file
 from adapter.sqlite.schema import JOURNAL_SCHEMA
+from adapter.sqlite.sql import Statement
 from adapter.sqlite.sql_store import Clock, inode_of
-from adapter.sqlite.statements import Statement
 
 __all__ = ["JournalMissing", "JournalRow", "SqliteJournal", "read_journal"]
 

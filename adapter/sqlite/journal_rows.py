@@ -15,7 +15,7 @@ from actors.rules.ages import AgeLimit
 from actors.runtime.table import Outcome, Transition
 from adapter.sqlite.errors import translated_with_path
 from adapter.sqlite.opening import connect
-from adapter.sqlite.statements import Query, Row, Statement
+from adapter.sqlite.sql import Query, Row, Statement
 
 MAX_ROWS: Final = Bounds().journal_rows
 MAX_AGE_S: Final = Bounds().journal_age_s

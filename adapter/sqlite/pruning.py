@@ -10,7 +10,7 @@ class Pruning:
 
     table: str
     select: str
-    """Parameters: the age limit and the number of rows. A settled row stays settled."""
+    """Parameters: the age limit and the number of rows."""
     delete: str
 
 
@@ -19,14 +19,17 @@ PRUNINGS: Final = (
         "inbox",
         "SELECT seq FROM inbox WHERE state = 'done' AND accepted_at < ?"
         " AND room_id NOT IN (SELECT room_id FROM gaps) LIMIT ?",
-        "DELETE FROM inbox WHERE seq = ?",
+        "DELETE FROM inbox WHERE seq = ? AND state = 'done'",
     ),
     Pruning(
         "outbox",
-        # An anchor stays until its answer has ended: another attempt at the answer edits it.
-        "SELECT seq FROM outbox AS old WHERE state IN ('sent', 'refused') AND created_at < ?"
-        " AND (kind <> 'anchor' OR EXISTS (SELECT 1 FROM outbox AS later"
-        " WHERE later.edits = old.txn_id AND later.state <> 'unsent')) LIMIT ?",
+        # What ends an anchor needs its event, and so does another attempt at the answer. The
+        # transaction id of an anchor is its question's event id, a dot and a number.
+        "SELECT seq FROM (SELECT *, rtrim(txn_id, '0123456789') AS asked FROM outbox) AS old"
+        " WHERE state IN ('sent', 'refused') AND created_at < ? AND (kind <> 'anchor' OR NOT ("
+        "EXISTS (SELECT 1 FROM outbox WHERE edits = old.txn_id AND state = 'unsent')"
+        " OR EXISTS (SELECT 1 FROM inbox WHERE state = 'waiting'"
+        " AND event_id = substr(asked, 1, length(asked) - 1)))) LIMIT ?",
         "DELETE FROM outbox WHERE seq = ?",
     ),
 )

@@ -12,9 +12,10 @@ from actors.model import EventId, Intent, OutboundMessage, RoomId, StoredGenerat
 from actors.port_errors import StoreCorrupt
 from actors.ports import Waiting
 from actors.writes import JsonObject, OpenGap, Write
+from adapter.sqlite import outbox_statements as outbox
 from adapter.sqlite import statements as sql
 from adapter.sqlite.pruning import PRUNINGS, Pruning
-from adapter.sqlite.statements import Query, Row, Statement
+from adapter.sqlite.sql import Query, Row, Statement
 
 Clock: TypeAlias = Callable[[], float]
 """Seconds since the epoch."""
@@ -129,23 +130,23 @@ class SqlStore:
 
     async def unsent(self, room_id: RoomId, limit: int) -> tuple[OutboundMessage, ...]:
         """Unsent outbox messages of a room, in order."""
-        found = await self._database.fetch(sql.unsent_query(room_id, limit))
-        return tuple(map(sql.decode_outbound, found))
+        found = await self._database.fetch(outbox.unsent_query(room_id, limit))
+        return tuple(map(outbox.decode_outbound, found))
 
     async def anchors(self, question: EventId) -> tuple[Anchor, ...]:
         """The anchors of the answer to a question."""
         return tuple(
-            map(sql.decode_anchor, await self._database.fetch(sql.anchors_query(question)))
+            map(outbox.decode_anchor, await self._database.fetch(outbox.anchors_query(question)))
         )
 
     async def unsent_counts(self) -> dict[RoomId, int]:
         """Unsent outbox messages by room. The room with the oldest message comes first."""
-        found = await self._database.fetch(sql.UNSENT_COUNTS)
+        found = await self._database.fetch(outbox.UNSENT_COUNTS)
         return {RoomId(room_id): count for room_id, count in found}
 
     async def has_sent(self, event_id: EventId) -> bool:
         """Whether an event is a sent message of the outbox."""
-        return bool(await self._database.fetch(sql.sent_query(event_id)))
+        return bool(await self._database.fetch(outbox.sent_query(event_id)))
 
     async def open_intents(self, owner: UserId) -> tuple[Intent, ...]:
         """An owner's unfinished intents, oldest first. Unreadable intents are left out."""

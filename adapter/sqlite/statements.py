@@ -1,25 +1,14 @@
-"""Every statement on the store's tables, and how rows become values. Pure: runs no statement."""
+"""Every statement on the store's tables, and how rows become values. Pure: runs no statement.
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
-from itertools import groupby
-from operator import attrgetter
-from typing import Any, Final, TypeAlias, assert_never
+Those on the outbox alone are in `outbox_statements.py`.
+"""
+
+from collections.abc import Collection
+from typing import Final, assert_never
 
 import msgspec
 
-from actors.anchors import Anchor
-from actors.model import (
-    Attempt,
-    EventId,
-    InboundMessage,
-    Intent,
-    OutboundKind,
-    OutboundMessage,
-    RoomId,
-    StoredGeneration,
-    UserId,
-)
+from actors.model import EventId, InboundMessage, Intent, RoomId, StoredGeneration, UserId
 from actors.ports import Waiting
 from actors.writes import (
     AcceptMessage,
@@ -48,43 +37,9 @@ from actors.writes import (
     VoidQueue,
     Write,
 )
-from adapter.sqlite.details import decoded_file, details_of, encoded_file, with_details
-
-Params: TypeAlias = tuple[str | int | float | None, ...]
-Row: TypeAlias = tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A statement that writes, and the only table that it writes to.
-
-    With `synced`, the transaction waits for the disk: the bot acts on the homeserver next, and
-    relies on the row afterwards.
-    """
-
-    table: str
-    sql: str
-    params: Params
-    synced: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A statement that reads."""
-
-    sql: str
-    params: Params = ()
-
-
-def grouped(statements: Iterable[Statement]) -> Iterator[tuple[str, list[Params]]]:
-    """Group consecutive equal statements, so that each group can run as one `executemany`.
-
-    The tables do not depend on each other, so statements on different tables may change places. The
-    order within a table stays.
-    """
-    by_table = sorted(statements, key=attrgetter("table"))
-    for sql, group in groupby(by_table, key=attrgetter("sql")):
-        yield sql, [statement.params for statement in group]
+from adapter.sqlite.details import decoded_file, encoded_file
+from adapter.sqlite.outbox_statements import outbox_statement
+from adapter.sqlite.sql import Params, Query, Row, Statement
 
 
 def statement_for(write: Write, *, now: float) -> Statement:
@@ -95,9 +50,9 @@ def statement_for(write: Write, *, now: float) -> Statement:
         case AcceptMessage() | FinishMessage() | CountAttempt() | RetryMessage() | DropInbox():
             return _inbox(write, now)
         case QueueMessage() | MarkTried() | MarkSent() | DropOutbox():
-            return _outbox(write, now)
+            return outbox_statement(write, now)
         case OpenAnchor() | AdoptAnchor() | VoidAnchor() | RedactAnchors() | RepeatFinal():
-            return _anchors(write, now)
+            return outbox_statement(write, now)
         case PutIntent():
             return _intent(write)
         case SavePosition(next_batch):
@@ -131,7 +86,8 @@ _SAVE: Final = (
 )
 _VOID: Final = {
     "inbox": "UPDATE inbox SET state = 'done' WHERE state = 'waiting'",
-    "outbox": "UPDATE outbox SET state = 'refused' WHERE state = 'unsent'",
+    # The answer to a question that is asked again has the same transaction ids.
+    "outbox": "DELETE FROM outbox WHERE state = 'unsent'",
     "intents": "UPDATE intents SET step = 'done' WHERE step <> 'done'",
     "gaps": "DELETE FROM gaps",
 }
@@ -156,48 +112,7 @@ _RETRY: Final = (
     "UPDATE inbox SET state = 'waiting', attempts = 0 WHERE event_id = ? AND state = 'dead'"
 )
 _DROP_INBOX: Final = "UPDATE inbox SET state = 'done' WHERE room_id = ? AND state = 'waiting'"
-_DROP_OUTBOX: Final = "UPDATE outbox SET state = 'refused' WHERE room_id = ? AND state = 'unsent'"
-_QUEUE: Final = (
-    "INSERT INTO outbox(txn_id, room_id, body, notice, thread, reply_to, details, created_at, kind,"
-    " edits) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(txn_id) DO NOTHING"
-)
-_OPEN_ANCHOR: Final = (
-    "INSERT INTO outbox(txn_id, room_id, body, notice, thread, reply_to, details, created_at, kind,"
-    " edits) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
-    " WHERE EXISTS (SELECT 1 FROM inbox WHERE event_id = ? AND state = 'waiting')"
-    " ON CONFLICT(txn_id) DO NOTHING"
-)
-_ADOPT_ANCHOR: Final = (
-    "INSERT INTO outbox(txn_id, room_id, body, notice, created_at, kind, state, event_id)"
-    " VALUES (?, ?, '', 0, ?, 'anchor', 'sent', ?) ON CONFLICT(txn_id) DO UPDATE"
-    " SET state = 'sent', kind = 'anchor', event_id = excluded.event_id"
-    " WHERE outbox.event_id IS NULL"
-)
-_VOID_ANCHOR: Final = (
-    "UPDATE outbox SET state = 'refused' WHERE event_id = ? AND kind = 'anchor' AND state = 'sent'"
-)
-# Transaction ids of a question begin with its event id and a dot; a slash follows the dot.
-_REDACT_ANCHORS: Final = (
-    "INSERT INTO outbox(txn_id, room_id, body, notice, created_at, kind, edits)"
-    " SELECT txn_id || '.redact', room_id, '', 0, ?, 'redaction', txn_id FROM outbox AS anchor"
-    " WHERE txn_id >= ? || '.' AND txn_id < ? || '/' AND kind = 'anchor' AND state <> 'refused'"
-    " AND NOT EXISTS (SELECT 1 FROM outbox WHERE edits = anchor.txn_id)"
-    " ORDER BY seq ON CONFLICT(txn_id) DO NOTHING"
-)
-_REPEAT_FINAL: Final = (
-    "INSERT INTO outbox(txn_id, room_id, body, notice, thread, reply_to, details, created_at, kind,"
-    " edits) SELECT final.txn_id || '.2', final.room_id, final.body, final.notice, final.thread,"
-    " final.reply_to, final.details, ?, 'final', final.edits FROM outbox AS final, outbox AS anchor"
-    " WHERE anchor.event_id = ? AND anchor.kind = 'anchor' AND final.edits = anchor.txn_id"
-    " AND final.kind = 'final' AND final.txn_id = anchor.txn_id || '.final'"
-    " AND (? = 0 OR final.state = 'sent') ON CONFLICT(txn_id) DO NOTHING"
-)
-_MARK_TRIED: Final = (
-    "UPDATE outbox SET tried_at = ?, tried_by = ? WHERE txn_id = ? AND tried_at IS NULL"
-)
-_MARK_SENT: Final = (
-    "UPDATE outbox SET state = ?, event_id = ? WHERE txn_id = ? AND state = 'unsent'"
-)
+
 _PUT_INTENT: Final = (
     "INSERT INTO intents(nonce, owner, step, body) VALUES (?, ?, ?, ?)"
     " ON CONFLICT(nonce) DO UPDATE"
@@ -259,55 +174,6 @@ def _inbound_params(message: InboundMessage, now: float) -> Params:
     )
 
 
-def _outbox(write: QueueMessage | MarkTried | MarkSent | DropOutbox, now: float) -> Statement:
-    match write:
-        case QueueMessage(message):
-            return Statement("outbox", _QUEUE, _outbound_params(message, now))
-        case MarkTried(txn_id, by):
-            return Statement("outbox", _MARK_TRIED, (now, by, txn_id))
-        case MarkSent(txn_id, event_id):
-            state = "refused" if event_id is None else "sent"
-            return Statement("outbox", _MARK_SENT, (state, event_id, txn_id))
-        case DropOutbox(room_id):
-            return Statement("outbox", _DROP_OUTBOX, (room_id,))
-        case _:
-            assert_never(write)
-
-
-def _outbound_params(message: OutboundMessage, now: float) -> Params:
-    return (
-        message.txn_id,
-        message.room_id,
-        message.body,
-        message.notice,
-        message.thread,
-        message.reply_to,
-        details_of(message),
-        now,
-        message.kind,
-        message.edits,
-    )
-
-
-def _anchors(
-    write: OpenAnchor | AdoptAnchor | VoidAnchor | RedactAnchors | RepeatFinal, now: float
-) -> Statement:
-    match write:
-        case OpenAnchor(anchor, question):
-            return Statement("outbox", _OPEN_ANCHOR, (*_outbound_params(anchor, now), question))
-        case AdoptAnchor(room_id, anchor):
-            params = (anchor.txn_id, room_id, now, anchor.event_id)
-            return Statement("outbox", _ADOPT_ANCHOR, params)
-        case VoidAnchor(event_id):
-            return Statement("outbox", _VOID_ANCHOR, (event_id,))
-        case RedactAnchors(question):
-            return Statement("outbox", _REDACT_ANCHORS, (now, question, question))
-        case RepeatFinal(event_id, only_if_sent):
-            return Statement("outbox", _REPEAT_FINAL, (now, event_id, only_if_sent))
-        case _:
-            assert_never(write)
-
-
 def _intent(write: PutIntent) -> Statement:
     intent = write.intent
     sql = _PUT_NEW_INTENT if write.only_if_new else _PUT_INTENT
@@ -332,9 +198,6 @@ NEWEST_EVENT: Final = Query(
 POSITION: Final = Query("SELECT value FROM meta WHERE key = 'position'")
 WAITING_COUNTS: Final = Query(
     "SELECT room_id, count(*) FROM inbox WHERE state = 'waiting' GROUP BY room_id ORDER BY min(seq)"
-)
-UNSENT_COUNTS: Final = Query(
-    "SELECT room_id, count(*) FROM outbox WHERE state = 'unsent' GROUP BY room_id ORDER BY min(seq)"
 )
 INTENT_OWNERS: Final = Query(
     "SELECT owner FROM intents WHERE step <> 'done' GROUP BY owner ORDER BY min(seq)"
@@ -371,33 +234,6 @@ def waiting_query(room_id: RoomId, limit: int) -> Query:
         " WHERE state = 'waiting' AND room_id = ? ORDER BY seq LIMIT ?",
         (room_id, limit),
     )
-
-
-def unsent_query(room_id: RoomId, limit: int) -> Query:
-    """The query of rows for `decode_outbound`."""
-    return Query(
-        "SELECT txn_id, room_id, body, notice, thread, reply_to, tried_at, tried_by, details, kind,"
-        " edits, (SELECT event_id FROM outbox AS anchor"
-        " WHERE anchor.txn_id = message.edits AND anchor.state = 'sent')"
-        " FROM outbox AS message WHERE state = 'unsent' AND room_id = ? ORDER BY seq LIMIT ?",
-        (room_id, limit),
-    )
-
-
-def anchors_query(question: EventId) -> Query:
-    """The query of rows for `decode_anchor`."""
-    return Query(
-        "SELECT txn_id, event_id, CASE WHEN EXISTS (SELECT 1 FROM outbox AS taken"
-        " WHERE taken.edits = anchor.txn_id AND taken.kind = 'redaction')"
-        " THEN 'refused' ELSE state END FROM outbox AS anchor"
-        " WHERE txn_id >= ? || '.' AND txn_id < ? || '/' AND kind = 'anchor' ORDER BY seq",
-        (question, question),
-    )
-
-
-def sent_query(event_id: EventId) -> Query:
-    """The query of a sent message by its event."""
-    return Query("SELECT 1 FROM outbox WHERE event_id = ?", (event_id,))
 
 
 def known_query(event_ids: Collection[EventId]) -> Query:
@@ -442,24 +278,6 @@ def decode_waiting(row: Row) -> Waiting:
         edits=edits,
     )
     return Waiting(message, attempts, bool(has_anchors))
-
-
-def decode_outbound(row: Row) -> OutboundMessage:
-    """Decode a row of the outbox."""
-    txn_id, room_id, body, notice, thread, reply_to, tried_at, tried_by, details, *edit = row
-    tried = None if tried_at is None else Attempt(tried_at, tried_by or "")
-    room_id, notice = RoomId(room_id), bool(notice)
-    plain = OutboundMessage(txn_id, room_id, body, notice, thread, reply_to, tried)
-    kind, edits, target = edit
-    return replace(
-        with_details(plain, details), kind=OutboundKind(kind), edits=edits, target=target
-    )
-
-
-def decode_anchor(row: Row) -> Anchor:
-    """Decode a row of an anchor in the outbox."""
-    txn_id, event_id, state = row
-    return Anchor(txn_id, event_id, is_void=state == "refused")
 
 
 def decode_intent(row: Row) -> Intent | None:

@@ -14,8 +14,8 @@ from adapter.sqlite.errors import translated
 from adapter.sqlite.group import GroupCommit, connected
 from adapter.sqlite.opening import BUSY_TIMEOUT_S, prepare_file
 from adapter.sqlite.schema import STORE_SCHEMA
+from adapter.sqlite.sql import Query, Row
 from adapter.sqlite.sql_store import Clock, SqlStore, inode_of
-from adapter.sqlite.statements import Query, Row
 
 
 class _Database:

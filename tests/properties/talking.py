@@ -1,13 +1,14 @@
 """Rooms in which anything is said, edited, redacted and forgotten, as a homeserver shows them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hypothesis import strategies as st
 
 from actors.model import (
     EventId,
     InboundMessage,
+    OutboundKind,
     OutboundMessage,
     ReplyState,
     RoomId,
@@ -23,6 +24,7 @@ PEOPLE = tuple(UserId(f"@{name}:example.org") for name in ("alice", "boris", "ca
 NAMES: Mapping[UserId, str] = {PEOPLE[0]: "Alice", PEOPLE[1]: "Борис"}
 ROOM = RoomId("!room:example.org")
 WORDS = frozenset({"help", "retry", "forget"})
+FINAL = ".final"
 
 
 @dataclass
@@ -69,7 +71,7 @@ class Log:
 
 def redacted(event: TimelineEvent) -> Redacted:
     """A message that is redacted before it is shown."""
-    mark = event.mark if isinstance(event, Said) and not event.edits else None
+    mark = event.mark if isinstance(event, Said) else None
     return Redacted(event.event_id, mark.txn if mark else None)
 
 
@@ -91,8 +93,9 @@ def inbound(said: Said, quoted: str) -> InboundMessage:
 
 
 def queued(said: Said) -> OutboundMessage:
-    """One of the bot's messages, as its outbox has it."""
+    """One of the bot's messages or finals, as its outbox has it."""
     assert said.mark is not None
+    anchor = anchor_of(said.mark.txn)
     return OutboundMessage(
         said.mark.txn,
         ROOM,
@@ -102,7 +105,16 @@ def queued(said: Said) -> OutboundMessage:
         state=said.mark.state,
         tokens=said.tokens,
         forgets=said.forgets,
+        more=said.mark.more,
+        kind=OutboundKind.MESSAGE if anchor is None else OutboundKind.FINAL,
+        edits=anchor,
     )
+
+
+def anchor_of(txn_id: str) -> str | None:
+    """The transaction id of the anchor that a final ends; None for any other message."""
+    anchor, is_final, _ = txn_id.partition(FINAL)
+    return anchor if is_final else None
 
 
 @st.composite
@@ -110,7 +122,13 @@ def logs(draw: st.DrawFn, largest: int = 30) -> Log:
     """A log in which every text is a word of its own, and relations point anywhere."""
     log = Log()
     ids: list[EventId] = [EventId("$elsewhere")]
+    anchors: dict[str, Said] = {}
     for number in range(draw(st.integers(1, largest))):
+        if draw(st.integers(0, 3)) == 0:
+            said = draw(_streamed(number, ids, anchors, log))
+            log.events.append(said)
+            ids.append(said.event_id)
+            continue
         if len(ids) > 1 and draw(st.integers(0, 6)) == 0:
             log.events.append(Redacted(draw(st.sampled_from(ids[1:]))))
             continue
@@ -118,6 +136,44 @@ def logs(draw: st.DrawFn, largest: int = 30) -> Log:
         log.events.append(said)
         ids.append(said.event_id)
     return log
+
+
+@st.composite
+def _streamed(
+    draw: st.DrawFn, number: int, ids: list[EventId], anchors: dict[str, Said], log: Log
+) -> Said:
+    """An anchor, a live edit of one, or its final; of an anchor that is gone, a message.
+
+    A live edit may be handled late, so that it covers the final. A final is repeated once at most.
+    """
+    known = [it.mark.txn for it in log.events if isinstance(it, Said) and it.mark is not None]
+    to, part = draw(st.sampled_from(ids)), draw(st.integers(0, 2))
+    txn = draw(st.sampled_from([*anchors, f"{to}.{part}"]))
+    anchor, final = anchors.get(txn), f"{txn}{FINAL}"
+    edits = anchor.event_id if anchor is not None else None
+    if final in known:
+        final += ".2"
+    if anchor is None or anchor.mark is None:
+        mark = ReplyMark(txn, to, part, ReplyState.LIVE)
+    elif final in known or draw(st.booleans()):
+        mark = replace(anchor.mark, txn=f"{txn}~boot.{number}", state=ReplyState.LIVE)
+    else:
+        state = draw(st.sampled_from((ReplyState.DONE, ReplyState.STOPPED, ReplyState.FAILED)))
+        mark = replace(anchor.mark, txn=final, state=state, more=draw(st.booleans()))
+        edits = None if edits in log.redacted and final not in known else edits
+    said = Said(
+        event_id=EventId(f"${number}"),
+        sender=BOT,
+        sent_ts=1_000 + number + draw(st.integers(-5, 5) if edits else st.just(0)),
+        msgtype="m.notice" if mark.state is ReplyState.FAILED else "m.text",
+        text=f"word{number}.",
+        edits=edits,
+        mark=mark,
+        tokens=TokensUsed("m", 1, number) if mark.txn == final else None,
+    )
+    if anchor is None:
+        anchors[txn] = said
+    return said
 
 
 @st.composite

@@ -24,6 +24,7 @@ from tests.properties.talking import (
     ROOM,
     WORDS,
     Log,
+    anchor_of,
     budgets,
     inbound,
     logs,
@@ -155,9 +156,11 @@ class World:
         return tuple(self.unsent_messages())
 
     def unsent_messages(self) -> Iterator[OutboundMessage]:
-        """The bot's message that happens next waits in the outbox."""
+        """The bot's message or final that happens next waits in the outbox."""
         for event in self.log.events[self.happened : self.happened + 1]:
-            if isinstance(event, Said) and event.mark is not None and event.edits is None:
+            if not isinstance(event, Said) or event.mark is None:
+                continue
+            if event.edits is None or anchor_of(event.mark.txn) is not None:
                 yield queued(event)
 
     async def history(self, room_id: RoomId, token: str | None) -> SaidPage:
@@ -189,10 +192,12 @@ class World:
         self.histories.note(RoomDelta(ROOM, said=said, gap_from=gap))
 
     def finish(self) -> None:
-        """Let everything happen and be told."""
-        self.happened = len(self.log.events)
+        """Let everything that happens be told, and what the bot says next be in the outbox."""
+        self.happened = self.data.draw(st.integers(self.happened, len(self.log.events)))
         self.tell(self.happened)
         self.is_quiet = True
+        for message in self.unsent_messages():
+            self.histories.note_queued(message)
 
 
 @given(logs(20), budgets, st.integers(1, 7), st.data())

@@ -38,6 +38,7 @@ LOGINS: Final = 20
 LOGINS_WITHIN_S: Final = 60.0
 """One run of the process makes at most so many logins by password in this time."""
 
+
 ONCE: Final = (
     re.compile(r"You said .*\bq\d+q\b.*"),
     re.compile(r"I don't know the command !q\d+q\..*"),
@@ -90,6 +91,9 @@ class Checkers:
         """The bot's replies in the timelines, by the message that they answer."""
         self.excused_until = 0
         """Messages up to this position of the stream may be lost with the database."""
+        self.unknown_before = 0.0
+        """Messages from before this time, in seconds since the epoch, may be older than what the
+        inbox remembered when the bot lost its position."""
         self.mended: dict[RoomId, int] = {}
         """Spaces with a marker of another version, and the position at which it was restored."""
         self.journal: dict[str, str] = {}
@@ -101,7 +105,6 @@ class Checkers:
         self._why: Trigger | None = None
         """The trigger that led to the current state of the lifecycle."""
         self._busy: set[Address] = set()
-        self._loss_expected = False
         self._said: dict[str, EventId] = {}
         self._positions: dict[EventId, int] = {}
         self._chat_ids: dict[tuple[str, str], RoomId] = {}
@@ -113,8 +116,7 @@ class Checkers:
         """Returns whether the messages of a room count towards the limit of all rooms."""
         self._syncs_while_full = 0
         self._expected: dict[RoomId, ChatId] = {}
-        self._credentials_refused = False
-        self._may_read = False
+        self._loss_expected = self._credentials_refused = self._may_read = False
         """After a change to `live`, the bot may sync once, however many messages wait."""
         self._logins: deque[float] = deque()
         self._next_index: dict[str, int] = {}
@@ -240,6 +242,8 @@ class Checkers:
         if not is_room:
             self._why = Trigger(record.trigger)
             self._may_read = record.dst == State.LIVE
+            if self._why is Trigger.SYNC_POSITION_LOST:
+                self.unknown_before = self._server.now() - self._bounds.keep_s + self._bounds.skew_s
         if record.src != before:
             self.violated(f"journal: {record.machine} was {before}, not {record.src}")
         follows = (

@@ -10,8 +10,9 @@ from actors.rows import USER_PREFIX
 from actors.runtime.table import Transition
 from adapter.sqlite.inline import MEMORY, InlineJournal, InlineStore, _Database
 from adapter.sqlite.schema import STORE_SCHEMA
+from adapter.sqlite.sql import Query, Row, Statement
 from adapter.sqlite.sql_store import Clock, SqlStore
-from adapter.sqlite.statements import WAITING_COUNTS, Query, Row, Statement
+from adapter.sqlite.statements import WAITING_COUNTS
 from tests.simulation.checkers import Checkers
 from tests.simulation.connection import Gate
 from tests.simulation.settling import is_about_growing

@@ -8,7 +8,7 @@ from actors.model import MARKER_TYPE, EventId, RoomId, UserId
 from actors.writes import JsonObject
 from adapter.matrix.reconcile import reconcile_matrix_state
 from adapter.sqlite.pruning import PRUNINGS
-from adapter.sqlite.statements import Query
+from adapter.sqlite.sql import Query
 from supervisor.lifecycle import MACHINE, State
 from tests.simulation.cast import Cast
 from tests.simulation.checkers import Checkers
@@ -103,6 +103,8 @@ class Ending:
         if event.type != "m.room.message" or event.state_key is not None or event.sender == BOT:
             return False
         if event.content is MALFORMED or not _expects_an_answer(event):
+            return False
+        if event.origin_server_ts / 1000 < self._checkers.unknown_before:
             return False
         room = self._server.rooms[event.room_id]
         since = self._served_since(room)

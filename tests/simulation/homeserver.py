@@ -283,9 +283,10 @@ class SimulatedHomeserver:
         needs_target = message.kind in {OutboundKind.LIVE, OutboundKind.REDACTION}
         if needs_target and message.target is None:
             raise ValueError(f"a {message.kind} needs a target")
-        if needs_target:
+        if message.kind is not OutboundKind.FINAL:
             return await send_what_fits(message, self._send)
-        return await send_what_fits(message, partial(send_somewhere, send=self._send))
+        somewhere = partial(send_somewhere, send=self._send, has_event=self.has_event)
+        return await send_what_fits(message, somewhere)
 
     async def _send(self, message: OutboundMessage) -> EventId:
         server, token = self.server, self.connection.token

@@ -8,7 +8,7 @@ import anyio
 
 from actors.bounds import Bounds
 from actors.model import EventId, OutboundKind, OutboundMessage
-from actors.port_errors import HomeserverRefused, RateLimited
+from actors.port_errors import HomeserverRefused, RateLimited, RefusedForNow, SessionRevoked
 from adapter.sqlite.statements import Statement
 from tests.simulation.streaming import named_by
 
@@ -34,6 +34,8 @@ class Settling:
         self._violated = violated
         self._unclear: dict[EventId, tuple[str, float]] = {}
         """The last live edit of a question's answer, and since when its outcome is unclear."""
+        self._sent: set[str] = set()
+        """The live edits that the server has answered. One may be repeated all the same."""
 
     def booted(self) -> None:
         """Note that another run of the process begins, which knows nothing of live edits."""
@@ -43,7 +45,7 @@ class Settling:
     def sending(self, message: OutboundMessage) -> Iterator[None]:
         """Watch a request. A refused live edit is clear, one without an answer is not."""
         named = named_by(message.txn_id)
-        if message.kind is not OutboundKind.LIVE or named is None:
+        if message.kind is not OutboundKind.LIVE or named is None or message.txn_id in self._sent:
             yield
             return
         txn_id, since = self._unclear.get(named.question, ("", 0.0))
@@ -52,10 +54,11 @@ class Settling:
         self._unclear[named.question] = message.txn_id, since
         try:
             yield
-        except (HomeserverRefused, RateLimited):
+        except (HomeserverRefused, RateLimited, RefusedForNow, SessionRevoked):
             self._unclear.pop(named.question, None)
             raise
         self._unclear.pop(named.question, None)
+        self._sent.add(message.txn_id)
 
     def committed(self, statements: Iterable[Statement]) -> None:
         """Check the ends of answers in a transaction."""

@@ -15,8 +15,8 @@ from tests.simulation.server import SimulatedServer
 from tests.simulation.transcript import Transcript
 
 _TXN: Final = re.compile(
-    r"(?P<question>\$[0-9a-f]+)\.(?P<part>[0-9]+)"
-    r"(?:~(?P<boot>boot[0-9]+)\.[0-9]+|(?P<final>\.final(?:\.2)?))?"
+    r"(?P<question>\$[0-9a-f]+)\.(?:(?P<part>[0-9]+)"
+    r"(?:~(?P<boot>boot[0-9]+)\.[0-9]+|(?P<final>\.final(?:\.2)?))?|(?P<dead>dead))"
 )
 
 
@@ -37,8 +37,8 @@ def named_by(txn_id: str | None) -> Named | None:
     found = _TXN.fullmatch(txn_id or "")
     if found is None:
         return None
-    question, part = EventId(found["question"]), int(found["part"])
-    return Named(question, part, found["boot"], found["final"] is not None)
+    is_final = bool(found["final"] or found["dead"])
+    return Named(EventId(found["question"]), int(found["part"] or 0), found["boot"], is_final)
 
 
 def new_content(event: Event) -> Content:

@@ -10,6 +10,7 @@ import anyio
 from actors.bounds import Bounds
 from actors.model import EventId, HomeserverTraits, RoomId
 from actors.platform import Ask, Delta, Done, Reason, Text
+from actors.rules.bucket import EditLimits
 from actors.rules.reply_mark import REPLY_TYPE
 from tests.simulation.edits import edited_by, shown
 from tests.simulation.events import Content
@@ -96,7 +97,8 @@ def answer(world: World, room_id: RoomId, question: EventId) -> list[tuple[str, 
 def free() -> World:
     """A world whose homeserver is known to do what others do, and limits no edits."""
     world = World()
-    world.bounds = replace(Bounds(), edits_per_s=100.0, edits_burst=100)
+    limits = EditLimits(per_s=100.0, per_s_most=100.0, burst=100, pause_s=0.0)
+    world.bounds = replace(Bounds(), live_edits=limits)
     world.server.traits[BOT] = HomeserverTraits(deduplicates=True, bundles=True)
     return world
 

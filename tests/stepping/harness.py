@@ -250,10 +250,10 @@ class World:
 
     @asynccontextmanager
     async def live(
-        self, *, platform: Platform | None = None, texts: Texts = ENGLISH
+        self, *, platform: Platform | None = None, texts: Texts = ENGLISH, streams: bool = True
     ) -> AsyncIterator["Run"]:
         """A run that is live, and left to itself."""
-        async with self.boot(platform=platform, texts=texts) as run:
+        async with self.boot(platform=platform, texts=texts, streams=streams) as run:
             await run.go_live()
             run.let_run()
             yield run

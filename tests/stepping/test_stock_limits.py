@@ -11,6 +11,7 @@ import pytest
 from actors.messages import IntentsWaiting
 from actors.model import MARKER_TYPE, RoomId, UserId
 from adapter.matrix.pacing import Pace
+from tests.simulation.connection import LATE_S
 from tests.simulation.faults import Fault
 from tests.simulation.homeserver import SimulatedHomeserver
 from tests.simulation.limits import RateLimit, stock_creation_limit, stock_write_limit
@@ -35,9 +36,16 @@ class PacedHomeserver(SimulatedHomeserver):
         self._pace = Pace()
         self._write = self._paced
 
-    async def _paced(self, method: str, write: Callable[[], T], room_id: RoomId | None = None) -> T:
+    async def _paced(
+        self,
+        method: str,
+        write: Callable[[], T],
+        room_id: RoomId | None = None,
+        *,
+        late_s: float = LATE_S,
+    ) -> T:
         async def request() -> T:
-            return await self.connection.write(method, write, room_id)
+            return await self.connection.write(method, write, room_id, late_s=late_s)
 
         if method in {"set_typing", "mark_read"}:
             return await request()

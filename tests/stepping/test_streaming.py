@@ -187,10 +187,11 @@ async def test_the_first_edit_finds_out_if_the_homeserver_deduplicates(
 
 async def test_nothing_is_streamed_by_a_homeserver_that_does_not_bundle() -> None:
     world, platform = free(), ScriptedPlatform()
-    world.server.traits[BOT] = HomeserverTraits(deduplicates=True, bundles=False)
+    world.server.bundles = False
     platform.script["go"] = telling(story(25))
     async with world.live(platform=platform) as run:
         home = await run.settle_in(world.alice)
+        await run.bot.services.traits.note(bundles=False)
         question = world.alice.say(home.chat, "go")
         await quiet(100)
         assert [step.txn for step in steps(world, home.chat, question)] == ["0"]
@@ -275,7 +276,7 @@ async def test_an_edit_without_an_answer_is_repeated_before_a_newer_one() -> Non
 
 async def test_each_part_grows_in_a_message_of_its_own() -> None:
     world, platform = free(), ScriptedPlatform()
-    whole = story(1200)
+    whole = story(1300)
     platform.script["go"] = telling(whole, chars_per_s=1000)
     async with world.live(platform=platform) as run:
         home = await run.settle_in(world.alice)

@@ -14,7 +14,8 @@ from actors.writes import KeepGeneration, PutIntent, PutRow, Write
 from adapter.sqlite.group import GroupCommit, connected
 from adapter.sqlite.opening import prepare_file
 from adapter.sqlite.schema import STORE_SCHEMA
-from adapter.sqlite.statements import Statement, grouped, statement_for
+from adapter.sqlite.sql import Statement, grouped
+from adapter.sqlite.statements import statement_for
 from tests.store.values import ALICE, intent
 
 pytestmark = pytest.mark.anyio

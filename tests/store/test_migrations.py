@@ -20,14 +20,16 @@ from actors.model import (
     IntentKind,
     IntentStep,
     Nonce,
+    OutboundKind,
     OutboundMessage,
     PlatformChatId,
+    ReplyState,
     RoomId,
     UserId,
 )
 from actors.port_errors import StoreUnavailable
 from actors.ports import StateStore, Waiting
-from actors.writes import OpenGap, QueueMessage, RetryMessage
+from actors.writes import OpenAnchor, OpenGap, QueueMessage, RetryMessage
 from adapter.sqlite.inline import _Database
 from adapter.sqlite.journal import read_journal
 from adapter.sqlite.migrations import FIRST_VERSION, Step
@@ -38,11 +40,13 @@ from adapter.sqlite.sql_store import SqlStore
 from adapter.sqlite.upgrade import prepare_connection
 from tests.store.conftest import Journals, Stores
 from tests.store.later import LATER, LATER_JOURNAL, NEW_COLUMNS, ONE, TWO, with_columns
-from tests.store.values import record
+from tests.store.values import outside, record
 
 pytestmark = pytest.mark.anyio
 
 RELEASES: Final = Path(__file__).parent / "fixtures"
+BEFORE_ANCHORS: Final = 3
+"""The last version without the columns of anchors."""
 HALL, STUDY = RoomId("!hall:localhost"), RoomId("!study:localhost")
 ALICE, BOB = UserId("@alice:localhost"), UserId("@bob:localhost")
 
@@ -207,6 +211,44 @@ def test_a_database_takes_only_the_steps_that_it_has_not_taken_yet(tmp_path: Pat
         prepare_file(path, schema, now=0)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT DISTINCT later_count FROM outbox").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("version", range(FIRST_VERSION, STORE_SCHEMA.version))
+async def test_a_database_of_any_earlier_version_opens_without_losing_a_row(
+    opened: Stores, version: int
+) -> None:
+    shutil.copy(RELEASES / "release-0.1.db", opened.path)
+    earlier = [step for step in STORE_SCHEMA.steps if step.to_version <= version]
+    steps = (statement for step in earlier for statement in step.statements)
+    outside(opened.path, *steps, f"PRAGMA user_version = {version}")
+    async with opened() as store:
+        await assert_nothing_is_lost(store)
+        queued = [message.kind for message in await store.unsent(HALL, 9)]
+        assert queued == [OutboundKind.MESSAGE] * 2
+        # The question of a reply that is sent later may have an anchor now.
+        anchor = replace(reply("$first.0"), kind=OutboundKind.ANCHOR, tried=None)
+        await store.commit([OpenAnchor(anchor, EventId("$first"))])
+        assert (await store.unsent(HALL, 9))[-1] == anchor
+    assert f"the schema version is {version}" in " ".join(opened.said)
+    assert "set aside" not in " ".join(opened.said)
+
+
+async def test_what_an_earlier_version_knew_of_an_answer_is_kept(opened: Stores) -> None:
+    shutil.copy(RELEASES / "release-0.1.db", opened.path)
+    earlier = [step for step in STORE_SCHEMA.steps if step.to_version <= BEFORE_ANCHORS]
+    steps = (statement for step in earlier for statement in step.statements)
+    outside(
+        opened.path,
+        *steps,
+        "UPDATE outbox SET thread = '$root' WHERE txn_id = 'first'",
+        """UPDATE outbox SET details = '{"html":"<b>!</b>","state":"stopped","more":true}'"""
+        " WHERE txn_id = 'first'",
+        f"PRAGMA user_version = {BEFORE_ANCHORS}",
+    )
+    async with opened() as store:
+        first, _ = await store.unsent(HALL, 9)
+    stopped = replace(reply("first"), html="<b>!</b>", state=ReplyState.STOPPED, more=True)
+    assert first == replace(stopped, thread=EventId("$root"))
 
 
 # --- trouble under way

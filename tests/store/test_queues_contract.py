@@ -373,8 +373,27 @@ async def test_void_queues_hold_nothing_that_waits(opened: Stores) -> None:
         assert sum((await store.unsent_counts()).values()) == 0
         assert await store.intent_owners() == ()
         assert await store.gaps() == (OpenGap(OTHER_ROOM, "", "s3"),)
-        await store.commit([AcceptMessage(inbound("a")), QueueMessage(outbound("t"))])
-        assert (await store.waiting_counts(), sum((await store.unsent_counts()).values())) == (
-            {},
-            0,
-        )
+        await store.commit([AcceptMessage(inbound("a"))])
+        assert await store.waiting_counts() == {}
+
+
+async def test_a_question_that_waits_again_is_answered_under_the_void_transaction(
+    opened: Stores,
+) -> None:
+    answer = replace(outbound("$a.0"), body="the second answer")
+    async with opened() as store:
+        await store.commit([AcceptMessage(inbound("a")), QueueMessage(outbound("$a.0"))])
+        await store.commit([MarkTried("$a.0", "a session"), *VOID_QUEUES])
+        await store.commit([AcceptMessage(inbound("a"), again=True), QueueMessage(answer)])
+        assert await names_waiting(store) == ["$a"]
+        assert await store.unsent(ROOM, 9) == (answer,)
+
+
+async def test_only_a_finished_message_can_wait_again(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([AcceptMessage(inbound(name)) for name in "abc"])
+        await store.commit([CountAttempt(EventId("$a")), CountAttempt(EventId("$b"))])
+        await store.commit([FinishMessage(EventId("$a")), FinishMessage(EventId("$c"), dead=True)])
+        await store.commit([AcceptMessage(inbound(name), again=True) for name in "abcd"])
+        found = [(it.message.event_id, it.attempts) for it in await store.waiting(ROOM, 9)]
+        assert found == [("$a", 0), ("$b", 1), ("$d", 0)]

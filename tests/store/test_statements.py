@@ -8,13 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.model import EventId
 from actors.port_errors import StoreCorrupt, StoreUnavailable
-from actors.writes import PutRow
+from actors.writes import PutRow, RedactAnchors, RepeatFinal, VoidAnchor, Write
+from adapter.sqlite import outbox_statements as outbox
 from adapter.sqlite import statements as sql
 from adapter.sqlite.errors import translated
 from adapter.sqlite.journal_rows import journal_query
 from adapter.sqlite.schema import STORE_SCHEMA
-from adapter.sqlite.statements import Query, rows_query, statement_for
+from adapter.sqlite.sql import Query
+from adapter.sqlite.statements import rows_query, statement_for
 from tests.store.values import ALICE, ROOM
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
@@ -37,8 +40,9 @@ def test_a_prefix_finds_just_the_keys_that_start_so(keys: set[str], prefix: str)
     [
         (sql.waiting_query(ROOM, 10), "inbox_waiting"),
         (sql.WAITING_COUNTS, "inbox_waiting"),
-        (sql.unsent_query(ROOM, 10), "outbox_unsent"),
-        (sql.UNSENT_COUNTS, "outbox_unsent"),
+        (outbox.unsent_query(ROOM, 10), "outbox_unsent"),
+        (outbox.UNSENT_COUNTS, "outbox_unsent"),
+        (outbox.anchors_query(EventId("$q")), "sqlite_autoindex_outbox_1"),
         (sql.open_intents_query(ALICE), "intents_open"),
         (sql.INTENT_OWNERS, "intents_open"),
         (sql.rows_query("chat:"), "sqlite_autoindex_kv_1"),
@@ -50,6 +54,19 @@ def test_no_query_walks_through_what_is_settled(query: Query, index: str) -> Non
         explained = connection.execute(f"EXPLAIN QUERY PLAN {query.sql}", query.params)
         (first, *_) = [detail for _, _, _, detail in explained]
     assert index in first
+
+
+@pytest.mark.parametrize(
+    "write", [RedactAnchors(EventId("$q")), RepeatFinal(EventId("$e")), VoidAnchor(EventId("$e"))]
+)
+def test_no_write_about_anchors_walks_through_the_outbox(write: Write) -> None:
+    statement = statement_for(write, now=0)
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(STORE_SCHEMA.script)
+        explained = connection.execute(f"EXPLAIN QUERY PLAN {statement.sql}", statement.params)
+        steps = [detail for _, _, _, detail in explained]
+    assert steps
+    assert not [step for step in steps if step.startswith("SCAN")]
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,9 @@ PROOFS: Final = {
         "a_commit_is_wholly_in_or_wholly_out",
         "a_kill_at_any_instant_loses_no_answer_and_gives_none_twice",
         "a_file_is_shown_once_whenever_the_bot_is_killed",
+        "a_stopped_answer_ends_in_place_as_far_as_it_goes",
+        "a_kill_at_any_step_leaves_one_message",
+        "a_kill_at_any_step_leaves_one_message_for_each_part",
     ),
     5: (
         "a_rate_limited_send_waits_and_keeps_the_order",
@@ -48,6 +51,9 @@ PROOFS: Final = {
         "a_sender_waits_no_longer_once_another_room_was_answered",
         "a_sender_waits_no_longer_once_the_bot_is_live_again",
         "one_room_that_refuses_oddly_keeps_its_reply_and_stops_nobody",
+        "a_limited_edit_is_left_out",
+        "the_end_waits_for_the_answer_to_a_live_edit",
+        "the_end_waits_no_longer_than_so_long",
     ),
     6: (
         "a_platform_that_fails_is_asked_again_under_the_same_key",
@@ -56,6 +62,8 @@ PROOFS: Final = {
         "a_quote_that_cannot_be_read_does_not_stop_the_answer",
         "a_question_in_a_thread_is_answered_there_in_every_part",
         "a_message_that_its_thread_does_not_take_is_sent_outside_of_it",
+        "a_second_attempt_goes_on_in_the_same_message_and_never_shows_less",
+        "the_message_of_a_deleted_question_is_taken_back",
     ),
     7: (
         "what_people_said_or_were_promised_is_not_handled_before_the_bot_is_live",
@@ -83,12 +91,18 @@ PROOFS: Final = {
     ),
     10: (
         "after_a_loss_of_the_store_old_messages_are_not_answered_again",
+        "an_answer_that_was_cut_off_is_finished_in_its_own_message",
+        "older_questions_are_asked_about_once_however_often_files_are_lost",
+        "questions_of_the_last_hour_are_answered_in_order",
+        "a_new_question_does_not_wait_for_what_was_missed_elsewhere",
         "an_invite_that_waited_for_the_bot_is_answered",
         "a_backup_from_after_the_last_generation_is_betrayed_by_a_missing_event",
         "after_a_restore_of_the_homeserver_every_message_is_answered_once",
         "an_old_database_repeats_nothing_and_undoes_nothing",
         "what_waits_in_an_old_database_is_not_carried_out",
+        "a_question_that_waits_in_an_old_copy_is_answered_if_the_room_has_no_answer",
         "a_copy_of_the_same_generation_repeats_nothing_that_has_an_answer",
+        "the_end_that_a_late_edit_covers_is_sent_again_once",
     ),
     11: (
         "a_loss_of_the_store_between_two_boots_gives_identical_rows",

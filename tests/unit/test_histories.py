@@ -9,7 +9,15 @@ import pytest
 
 from actors.bounds import Bounds
 from actors.histories import Histories
-from actors.model import EventId, InboundMessage, OutboundMessage, RoomId, TokensUsed, UserId
+from actors.model import (
+    EventId,
+    InboundMessage,
+    OutboundKind,
+    OutboundMessage,
+    RoomId,
+    TokensUsed,
+    UserId,
+)
 from actors.port_errors import HomeserverUnavailable
 from actors.ports import Homeserver, RoomDelta, StateStore
 from actors.rules.history import Budget, Drafts
@@ -173,6 +181,26 @@ async def test_what_waits_in_the_outbox_counts_after_a_restart(server: Server) -
         assert texts(await histories.drafts(two, PLENTY)) == ["one", "1", "two"]
     server.reply(one, "1")
     assert texts(await server.histories.drafts(two, PLENTY)) == ["one", "1", "two"]
+
+
+async def test_a_final_in_the_outbox_counts_after_a_restart_and_a_redaction_says_nothing(
+    server: Server,
+) -> None:
+    one = server.say("one")
+    await server.histories.drafts(one, PLENTY)
+    anchor = OutboundMessage(f"{one.event_id}.0", ROOM, "half", kind=OutboundKind.ANCHOR)
+    final = replace(
+        anchor, txn_id=f"{anchor.txn_id}.final", body="1", kind=OutboundKind.FINAL, edits="$0.0"
+    )
+    redaction = replace(
+        anchor, txn_id=f"{one.event_id}.1.redact", body="", kind=OutboundKind.REDACTION
+    )
+    for message in (anchor, final, redaction):
+        server.histories.note_queued(message)
+        server.outbox.append(message)
+    two = server.say("two")
+    for histories in (server.histories, server.started_again()):
+        assert texts(await histories.drafts(two, PLENTY)) == ["one", "1", "two"]
 
 
 async def test_news_that_come_while_a_room_is_read_are_neither_lost_nor_doubled(

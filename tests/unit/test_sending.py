@@ -21,6 +21,12 @@ class Server:
     def __init__(self, takes: Callable[[OutboundMessage], bool], status: int, code: str) -> None:
         self.takes, self.status, self.code = takes, status, code
         self.asked: list[OutboundMessage] = []
+        self.shows: set[EventId] = set()
+        """The events that it has."""
+
+    async def has_event(self, room_id: RoomId, event_id: EventId) -> bool:
+        assert room_id == ROOM
+        return event_id in self.shows
 
     async def send(self, message: OutboundMessage) -> EventId:
         self.asked.append(message)
@@ -78,10 +84,10 @@ def test_a_short_plain_message_has_no_smaller_form() -> None:
 async def test_a_thread_that_takes_no_message_is_left_and_a_large_message_stays_in_it() -> None:
     threaded = OutboundMessage("t", ROOM, "hi", thread=EventId("$root"))
     server = Server(lambda message: message.thread is None, 400, "M_UNKNOWN")
-    assert await send_somewhere(threaded, server.send) == SENT
+    assert await send_somewhere(threaded, server.send, server.has_event) == SENT
     assert [message.thread for message in server.asked] == ["$root", None]
     with pytest.raises(HomeserverRefused):
-        await send_somewhere(threaded, too_large(lambda _: False).send)
+        await send_somewhere(threaded, too_large(lambda _: False).send, server.has_event)
 
 
 FINAL = OutboundMessage(
@@ -97,13 +103,13 @@ FINAL = OutboundMessage(
 @pytest.mark.parametrize("status", [400, 404])
 async def test_a_final_whose_anchor_is_gone_becomes_a_message_in_the_thread(status: int) -> None:
     server = Server(lambda message: message.target is None, status, "M_UNKNOWN")
-    assert await send_somewhere(FINAL, server.send) == SENT
+    assert await send_somewhere(FINAL, server.send, server.has_event) == SENT
     assert server.asked == [FINAL, replace(FINAL, target=None)]
 
 
 async def test_a_final_whose_anchor_and_thread_are_gone_becomes_a_message_outside() -> None:
     server = Server(lambda message: message.thread is None, 404, "M_NOT_FOUND")
-    assert await send_somewhere(FINAL, server.send) == SENT
+    assert await send_somewhere(FINAL, server.send, server.has_event) == SENT
     assert server.asked[-1] == replace(FINAL, target=None, thread=None)
 
 
@@ -111,5 +117,13 @@ async def test_a_final_whose_anchor_and_thread_are_gone_becomes_a_message_outsid
 async def test_another_refusal_of_a_final_is_not_about_its_anchor(status: int, code: str) -> None:
     server = Server(lambda _: False, status, code)
     with pytest.raises(HomeserverRefused, match=code):
-        await send_somewhere(FINAL, server.send)
+        await send_somewhere(FINAL, server.send, server.has_event)
+    assert server.asked == [FINAL]
+
+
+async def test_a_final_is_refused_as_long_as_its_anchor_is_there() -> None:
+    server = Server(lambda message: message.target is None, 400, "M_UNKNOWN")
+    server.shows.add(EventId("$anchor"))
+    with pytest.raises(HomeserverRefused, match="M_UNKNOWN"):
+        await send_somewhere(FINAL, server.send, server.has_event)
     assert server.asked == [FINAL]

@@ -1,0 +1,184 @@
+"""Every statement on the outbox, and how its rows become values. Pure: runs no statement."""
+
+from dataclasses import replace
+from typing import Final, TypeAlias, assert_never
+
+from actors.anchors import Anchor
+from actors.model import Attempt, EventId, OutboundKind, OutboundMessage, RoomId
+from actors.writes import (
+    AdoptAnchor,
+    DropOutbox,
+    MarkSent,
+    MarkTried,
+    OpenAnchor,
+    QueueMessage,
+    RedactAnchors,
+    RepeatFinal,
+    VoidAnchor,
+)
+from adapter.sqlite.details import details_of, with_details
+from adapter.sqlite.sql import Params, Query, Row, Statement
+
+_DROP_OUTBOX: Final = "UPDATE outbox SET state = 'refused' WHERE room_id = ? AND state = 'unsent'"
+_QUEUE: Final = (
+    "INSERT INTO outbox(txn_id, room_id, body, notice, thread, reply_to, details, created_at, kind,"
+    " edits) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(txn_id) DO NOTHING"
+)
+_OPEN_ANCHOR: Final = (
+    "INSERT INTO outbox(txn_id, room_id, body, notice, thread, reply_to, details, created_at, kind,"
+    " edits) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+    " WHERE EXISTS (SELECT 1 FROM inbox WHERE event_id = ? AND state = 'waiting')"
+    " ON CONFLICT(txn_id) DO NOTHING"
+)
+_ADOPT_ANCHOR: Final = (
+    "INSERT INTO outbox(txn_id, room_id, body, notice, created_at, kind, state, event_id)"
+    " VALUES (?, ?, '', 0, ?, 'anchor', 'sent', ?) ON CONFLICT(txn_id) DO UPDATE"
+    " SET state = 'sent', kind = 'anchor', event_id = excluded.event_id"
+    " WHERE outbox.event_id IS NULL"
+)
+# Without its anchor, the repetition of an end would be the same message once more.
+_VOID_ANCHOR: Final = (
+    "UPDATE outbox SET state = 'refused' WHERE event_id = ? AND kind = 'anchor' AND state = 'sent'"
+    " OR state = 'unsent' AND txn_id ="
+    " (SELECT txn_id || '.final.2' FROM outbox WHERE event_id = ? AND kind = 'anchor')"
+)
+# The transaction id of a part is the question's event id, a dot and the number of the part. The
+# first two comparisons are for the index: a slash follows the dot.
+_OF_QUESTION: Final = (
+    "txn_id >= ? || '.' AND txn_id < ? || '/' AND rtrim(txn_id, '0123456789') = ? || '.'"
+    " AND kind = 'anchor'"
+)
+_REDACT_ANCHORS: Final = (
+    "INSERT INTO outbox(txn_id, room_id, body, notice, created_at, kind, edits)"  # noqa: S608
+    " SELECT txn_id || '.redact', room_id, '', 0, ?, 'redaction', txn_id FROM outbox AS anchor"
+    f" WHERE {_OF_QUESTION} AND state <> 'refused'"
+    " AND NOT EXISTS (SELECT 1 FROM outbox WHERE edits = anchor.txn_id)"
+    " ORDER BY seq ON CONFLICT(txn_id) DO NOTHING"
+)
+_REPEAT_FINAL: Final = (
+    "INSERT INTO outbox(txn_id, room_id, body, notice, thread, reply_to, details, created_at, kind,"
+    " edits) SELECT final.txn_id || '.2', final.room_id, final.body, final.notice, final.thread,"
+    " final.reply_to, final.details, ?, 'final', final.edits FROM outbox AS final, outbox AS anchor"
+    " WHERE anchor.event_id = ? AND anchor.kind = 'anchor' AND anchor.state = 'sent'"
+    " AND final.kind = 'final' AND final.txn_id = anchor.txn_id || '.final'"
+    " AND (? = 0 OR final.state = 'sent') ON CONFLICT(txn_id) DO NOTHING"
+)
+_MARK_TRIED: Final = (
+    "UPDATE outbox SET tried_at = ?, tried_by = ? WHERE txn_id = ? AND tried_at IS NULL"
+)
+_MARK_SENT: Final = (
+    "UPDATE outbox SET state = ?, event_id = ? WHERE txn_id = ? AND state = 'unsent'"
+)
+
+
+OutboxWrite: TypeAlias = (
+    QueueMessage
+    | OpenAnchor
+    | AdoptAnchor
+    | VoidAnchor
+    | RedactAnchors
+    | RepeatFinal
+    | MarkTried
+    | MarkSent
+    | DropOutbox
+)
+
+
+def outbox_statement(write: OutboxWrite, now: float) -> Statement:
+    """The statement that carries out a write; `now` is in seconds since the epoch."""
+    match write:
+        case QueueMessage(message):
+            return Statement("outbox", _QUEUE, _outbound_params(message, now))
+        case MarkTried(txn_id, by):
+            return Statement("outbox", _MARK_TRIED, (now, by, txn_id))
+        case MarkSent(txn_id, event_id):
+            state = "refused" if event_id is None else "sent"
+            return Statement("outbox", _MARK_SENT, (state, event_id, txn_id))
+        case DropOutbox(room_id):
+            return Statement("outbox", _DROP_OUTBOX, (room_id,))
+        case _:
+            return _anchors(write, now)
+
+
+def _outbound_params(message: OutboundMessage, now: float) -> Params:
+    return (
+        message.txn_id,
+        message.room_id,
+        message.body,
+        message.notice,
+        message.thread,
+        message.reply_to,
+        details_of(message),
+        now,
+        message.kind,
+        message.edits,
+    )
+
+
+def _anchors(
+    write: OpenAnchor | AdoptAnchor | VoidAnchor | RedactAnchors | RepeatFinal, now: float
+) -> Statement:
+    match write:
+        case OpenAnchor(anchor, question):
+            return Statement("outbox", _OPEN_ANCHOR, (*_outbound_params(anchor, now), question))
+        case AdoptAnchor(room_id, anchor):
+            params = (anchor.txn_id, room_id, now, anchor.event_id)
+            return Statement("outbox", _ADOPT_ANCHOR, params)
+        case VoidAnchor(event_id):
+            return Statement("outbox", _VOID_ANCHOR, (event_id, event_id))
+        case RedactAnchors(question):
+            return Statement("outbox", _REDACT_ANCHORS, (now, question, question, question))
+        case RepeatFinal(event_id, only_if_sent):
+            return Statement("outbox", _REPEAT_FINAL, (now, event_id, only_if_sent))
+        case _:
+            assert_never(write)
+
+
+UNSENT_COUNTS: Final = Query(
+    "SELECT room_id, count(*) FROM outbox WHERE state = 'unsent' GROUP BY room_id ORDER BY min(seq)"
+)
+
+
+def unsent_query(room_id: RoomId, limit: int) -> Query:
+    """The query of rows for `decode_outbound`."""
+    return Query(
+        "SELECT txn_id, room_id, body, notice, thread, reply_to, tried_at, tried_by, details, kind,"
+        " edits, (SELECT event_id FROM outbox AS anchor"
+        " WHERE anchor.txn_id = message.edits AND anchor.state = 'sent')"
+        " FROM outbox AS message WHERE state = 'unsent' AND room_id = ? ORDER BY seq LIMIT ?",
+        (room_id, limit),
+    )
+
+
+def anchors_query(question: EventId) -> Query:
+    """The query of rows for `decode_anchor`."""
+    return Query(
+        "SELECT txn_id, event_id, CASE WHEN EXISTS (SELECT 1 FROM outbox AS taken"  # noqa: S608
+        " WHERE taken.edits = anchor.txn_id AND taken.kind = 'redaction')"
+        " THEN 'refused' ELSE state END FROM outbox AS anchor"
+        f" WHERE {_OF_QUESTION} ORDER BY seq",
+        (question, question, question),
+    )
+
+
+def sent_query(event_id: EventId) -> Query:
+    """The query of a sent message by its event."""
+    return Query("SELECT 1 FROM outbox WHERE event_id = ?", (event_id,))
+
+
+def decode_outbound(row: Row) -> OutboundMessage:
+    """Decode a row of the outbox."""
+    txn_id, room_id, body, notice, thread, reply_to, tried_at, tried_by, details, *edit = row
+    tried = None if tried_at is None else Attempt(tried_at, tried_by or "")
+    room_id, notice = RoomId(room_id), bool(notice)
+    plain = OutboundMessage(txn_id, room_id, body, notice, thread, reply_to, tried)
+    kind, edits, target = edit
+    return replace(
+        with_details(plain, details), kind=OutboundKind(kind), edits=edits, target=target
+    )
+
+
+def decode_anchor(row: Row) -> Anchor:
+    """Decode a row of an anchor in the outbox."""
+    txn_id, event_id, state = row
+    return Anchor(txn_id, event_id, is_void=state == "refused")

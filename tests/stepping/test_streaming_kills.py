@@ -1,0 +1,142 @@
+"""An answer is one message for each part, wherever the bot is killed while it grows."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import anyio
+import pytest
+from typing_extensions import override
+
+from actors.model import EventId
+from actors.writes import Write
+from tests.simulation.connection import Gate
+from tests.simulation.homeserver import SimulatedHomeserver
+from tests.stepping.growing import answer, free, steps, story, telling
+from tests.stepping.harness import Home, ScriptedPlatform, World, quiet
+
+pytestmark = pytest.mark.anyio
+
+
+class Killer(Gate):
+    """Counts the steps of the bot, and kills it at one of them: nothing gets beyond it."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+        self.reached = anyio.Event()
+        self.armed = False
+
+    async def pass_step(self) -> None:
+        """Make a step, or die at it."""
+        if self.armed:
+            self.left -= 1
+        if self.armed and self.left < 0:
+            self.reached.set()
+            await anyio.sleep_forever()
+
+    @override
+    async def before(self, method: str) -> None:
+        if method == "send" or self.reached.is_set():
+            await self.pass_step()
+
+    @override
+    async def after(self, method: str) -> None:
+        if method == "send" or self.reached.is_set():
+            await self.pass_step()
+
+
+def let_die(world: World, killer: Killer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the steps of a bot be sending and committing, before and after each."""
+    world.client = partial(SimulatedHomeserver, gate=killer)
+    commit = world.store.commit
+
+    async def commit_unless_killed(writes: Sequence[Write]) -> None:
+        await killer.pass_step()
+        await commit(writes)
+        await killer.pass_step()
+
+    monkeypatch.setattr(world.store, "commit", commit_unless_killed)
+
+
+async def killed_at(
+    step: int, platform: ScriptedPlatform, monkeypatch: pytest.MonkeyPatch
+) -> tuple[World, Home, EventId, bool]:
+    """A bot that is killed at a step while it answers, and starts again; whether it was killed."""
+    world, killer = free(), Killer(step)
+    with monkeypatch.context() as patched:
+        let_die(world, killer, patched)
+        async with world.live(platform=platform) as run:
+            home = await run.settle_in(world.alice)
+            killer.armed = True
+            question = world.alice.say(home.chat, "go")
+            with anyio.move_on_after(100):
+                await killer.reached.wait()
+    world.client = SimulatedHomeserver
+    async with world.live(platform=platform):
+        await quiet(3)
+        while await world.store.unsent_counts() or await world.store.waiting_counts():
+            await quiet(2)
+        await quiet(2)
+    return world, home, question, killer.reached.is_set()
+
+
+async def test_a_kill_at_any_step_leaves_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    step, is_killed = 0, True
+    while is_killed:
+        platform = ScriptedPlatform()
+        platform.script["go"] = telling(story(6))
+        world, home, question, is_killed = await killed_at(step, platform, monkeypatch)
+        assert answer(world, home.chat, question) == [("done", story(6))], step
+        assert world.alice.replies(home.chat) == (story(6),), step
+        step += 1
+    assert step > 20
+
+
+@pytest.mark.slow
+async def test_a_kill_at_any_step_leaves_one_message_for_each_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    step, is_killed = 0, True
+    while is_killed:
+        platform = ScriptedPlatform()
+        platform.script["go"] = telling(story(800), chars_per_s=4000)
+        world, home, question, is_killed = await killed_at(step, platform, monkeypatch)
+        said = answer(world, home.chat, question)
+        assert [state for state, _ in said] == ["done", "done"], step
+        assert " ".join(text.strip() for _, text in said) == story(800), step
+        step += 1
+    assert step > 20
+
+
+async def test_the_second_attempt_after_a_kill_goes_on_in_the_same_message() -> None:
+    world, platform = free(), ScriptedPlatform()
+    platform.keeps_history = False
+    platform.script["go"] = telling(story(12))
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        question = world.alice.say(home.chat, "go")
+        await quiet(15)
+        before = steps(world, home.chat, question)
+        assert len(before) > 2
+    async with world.live(platform=platform):
+        await quiet(100)
+        told = steps(world, home.chat, question)
+        assert [step.txn for step in told if step.edits is None] == ["0"]
+        after = [step.txn for step in told[len(before) :]]
+        assert after[0] == "0~boot-2.0"
+        assert after[-1] == "0.final"
+        # What is shown of an answer is no part of the conversation that it answers.
+        assert [turn.text for turn in platform.asks[1].turns] == ["go"]
+
+
+async def test_what_an_earlier_run_has_begun_is_ended_although_nothing_is_streamed_now() -> None:
+    world, platform = free(), ScriptedPlatform()
+    platform.script["go"] = telling(story(12))
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        question = world.alice.say(home.chat, "go")
+        await quiet(15)
+    async with world.live(platform=platform, streams=False):
+        await quiet(100)
+        assert answer(world, home.chat, question) == [("done", story(12))]
+        assert [step.txn for step in steps(world, home.chat, question)][-1] == "0.final"
+        assert not [it for it in steps(world, home.chat, question) if "boot-2" in it.txn]

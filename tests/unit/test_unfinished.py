@@ -1,0 +1,105 @@
+"""What a room's timeline says about answers that were cut off."""
+
+import pytest
+
+from actors.anchors import LiveAnchor
+from actors.model import EventId, ReplyState, UserId
+from actors.rules.unfinished import Told, anchor_in, covered, left_over, unfinished
+from actors.said import ReplyMark, Said
+
+ME = UserId("@bot:x")
+Q, OTHER = EventId("$q"), EventId("$other")
+DONE, LIVE = ReplyState.DONE, ReplyState.LIVE
+
+
+def said(
+    name: str,
+    state: ReplyState | None,
+    *,
+    edits: str | None = None,
+    part: int = 0,
+    ts: int = 0,
+    more: bool = False,
+    to: EventId = Q,
+) -> Said:
+    """One of the bot's own messages; without a state, one without a reply mark."""
+    suffix = "" if edits is None else "~b.1" if state is LIVE else ".final"
+    mark = None if state is None else ReplyMark(f"{to}.{part}{suffix}", to, part, state, more)
+    changed = None if edits is None else EventId(edits)
+    return Said(EventId(name), ME, ts, "m.text", name, edits=changed, mark=mark)
+
+
+def anchor(name: str, part: int = 0, to: EventId = Q) -> LiveAnchor:
+    return LiveAnchor(to, part, f"{to}.{part}", EventId(name))
+
+
+ANCHOR = said("$a", LIVE)
+
+
+@pytest.mark.parametrize(
+    ("message", "found"),
+    [
+        (ANCHOR, anchor("$a")),
+        (said("$a", DONE), None),
+        (said("$a", DONE, more=True), None),
+        (said("$a", None), None),
+        (said("$e", LIVE, edits="$a"), None),
+    ],
+)
+def test_an_anchor_is_a_message_of_a_growing_answer(message: Said, found: object) -> None:
+    assert anchor_in(message) == found
+
+
+def test_the_parts_of_an_answer_that_has_not_ended_are_unfinished() -> None:
+    own = (
+        said("$edit", LIVE, edits="$a"),
+        said("$notice", None),
+        said("$b", DONE, part=1, more=True),
+        said("$whole", DONE, to=OTHER),
+        ANCHOR,
+    )
+    assert unfinished(Told(own=own)) == {Q: [anchor("$b", 1), anchor("$a")]}
+
+
+def test_an_answer_that_has_ended_is_not_unfinished() -> None:
+    own = (said("$end", DONE, edits="$a"), ANCHOR, said("$x", LIVE, to=OTHER))
+    assert unfinished(Told(own=own, answered=frozenset({Q}))) == {OTHER: [anchor("$x", to=OTHER)]}
+
+
+def test_an_anchor_that_nothing_has_ended_is_left_over_from_an_ended_answer() -> None:
+    own = (
+        said("$end", DONE, edits="$a"),
+        said("$live", LIVE, edits="$b"),
+        said("$notice", None),
+        said("$b", LIVE, part=1),
+        ANCHOR,
+        said("$x", LIVE, to=OTHER),
+    )
+    assert list(left_over(Told(own=own, answered=frozenset({Q})))) == [anchor("$b", 1)]
+
+
+@pytest.mark.parametrize(
+    ("edits", "end"),
+    [
+        ((), None),
+        ((said("$l", LIVE, edits="$a", ts=3),), None),
+        ((said("$d", DONE, edits="$a", ts=2), said("$l", LIVE, edits="$a", ts=1)), None),
+        ((said("$l", LIVE, edits="$a", ts=3), said("$d", DONE, edits="$a", ts=2)), "$d"),
+        ((said("$l", LIVE, edits="$a", ts=2), said("$d", DONE, edits="$a", ts=2)), "$d"),
+    ],
+)
+def test_an_end_is_covered_by_a_newer_live_edit(edits: tuple[Said, ...], end: str | None) -> None:
+    own = (*edits, said("$notice", None, edits="$a", ts=9), ANCHOR)
+    found = list(covered(Told(own=own, answered=frozenset({Q}))))
+    assert [(it.first, it.anchor, it.end.event_id) for it in found] == (
+        [] if end is None else [(ANCHOR, anchor("$a"), end)]
+    )
+
+
+def test_nothing_covers_the_end_of_an_answer_that_goes_on() -> None:
+    own = (
+        said("$l", LIVE, edits="$a", ts=3),
+        said("$d", DONE, edits="$a", ts=2, more=True),
+        ANCHOR,
+    )
+    assert list(covered(Told(own=own))) == []
