@@ -113,7 +113,6 @@ async def test_the_newest_page_of_a_room_is_not_much_larger_than_with_plain_answ
             page = await alice.request("GET", path)
             assert len(page["chunk"]) == 50
             sizes[name] = len(json.dumps(page))
-    print(sizes["streamed"] / sizes["plain"])
     assert sizes["streamed"] <= 1.5 * sizes["plain"], sizes
 
 
