@@ -1,5 +1,9 @@
 """An answer while it grows."""
 
+import math
+
+import anyio
+
 from actors.bounds import Bounds
 from actors.platform import Attachment, Done, File, Reason, Text, Usage
 from actors.port_errors import PlatformFailed
@@ -24,6 +28,11 @@ class Growing:
         """Why the answer is complete; None while it is not."""
         self.is_cut = False
         """Whether the answer was cut here, while the platform may go on."""
+        self.chars = 0
+        """The length of the text before the first file."""
+        self._wanted = math.inf
+        """The length that `reaches` waits for."""
+        self._reached = anyio.Event()
 
     @property
     def has_begun(self) -> bool:
@@ -41,6 +50,12 @@ class Growing:
         """The text before the first file."""
         first = self._pieces[0] if self._pieces else "".join(self._texts)
         return first if isinstance(first, str) else ""
+
+    async def reaches(self, chars: int) -> None:
+        """Wait until the text before the first file has so many characters. One task at a time."""
+        while self.chars < chars:
+            self._wanted, self._reached = chars, anyio.Event()
+            await self._reached.wait()
 
     def take(self, said: object) -> None:
         """Take in what the platform has said. Raises PlatformFailed if the port forbids it."""
@@ -63,9 +78,17 @@ class Growing:
     def _add(self, text: str) -> None:
         if text:
             self._texts.append(text[: self._left])
+            self._count(self._texts[-1])
         self._left -= len(text)
         if self._left < 0:
             self.reason, self.is_cut = Reason.LENGTH, True
+
+    def _count(self, text: str) -> None:
+        if not self._pieces:
+            self.chars += len(text)
+        if self.chars >= self._wanted:
+            self._reached.set()
+            self._wanted = math.inf
 
     def _within_bounds(self, file: File) -> File | Lost:
         """A file; of too many, or too large ones, only the name is kept."""

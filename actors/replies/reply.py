@@ -186,11 +186,6 @@ class Reply:
         """Let the answer grow, shown meanwhile if it `streams`, and give the slot back."""
         tools, done = self._tools, anyio.Event()
         self._growing = Growing(tools.bounds)
-
-        def hear() -> None:
-            tools.health.hears()
-            self.showing.news()
-
         async with slot:
             began, self.is_asked = anyio.current_time(), True
             tools.background.run(
@@ -206,7 +201,7 @@ class Reply:
                     tools.bounds,
                     close_s=tools.bounds.platform_close_s,
                     on_first=lambda: tools.meter.first_token.add(anyio.current_time() - began),
-                    on_sign=hear,
+                    on_sign=tools.health.hears,
                 )
             finally:
                 self.is_asked = False

@@ -136,12 +136,14 @@ class Replies:
     async def stop_all(self, within_s: float) -> tuple[RoomId, ...]:
         """Start no further reply, end those that wait, and let the others end within a time.
 
+        The bot sends nothing any more, so none of them waits for the answer to a live edit.
         Returns the rooms whose reply had to be ended; their questions are asked again later.
         """
         self._stopping = True
         for reply in self._in_work():
             if not reply.is_asked and not reply.is_ending:
                 self.drop(reply.question.room_id)
+            reply.showing.drop()
         with anyio.move_on_after(within_s):
             while self._in_work():
                 await self._ended.wait()
@@ -163,6 +165,8 @@ class Replies:
             elif isinstance(reply.ends_with, Failed):
                 _note_failure(reply, reply.ends_with.error)
         reply.is_ending = True
+        if self._stopping:
+            reply.showing.drop()
         await reply.showing.settled()
         self._end(reply, reply.stopped_with or reply.ends_with)
 

@@ -55,14 +55,10 @@ class Showing:
         self._question = question
         self._tools = tools
         self._scope = anyio.CancelScope()
-        self._news = anyio.Event()
-        """Set when the answer may have grown; replaced by a new event each time."""
         self._step: anyio.CancelScope | None = None
         """The step that is made now."""
         self._settled = anyio.Event()
         """Set when a step has ended; replaced by a new event each time."""
-        self._opened: str | None = None
-        """The transaction id of the anchor that was opened last."""
         self._is_off = False
         """Whether nothing more of this answer is shown before its end."""
         self._probes = False
@@ -74,11 +70,6 @@ class Showing:
         """Show an answer from now on. The platform has been asked for it just now."""
         self._scope = anyio.CancelScope()
         self._tools.background.run(self._run, growing, self._scope, anyio.current_time())
-
-    def news(self) -> None:
-        """Note that the answer may have grown."""
-        self._news.set()
-        self._news = anyio.Event()
 
     def end(self) -> None:
         """Begin no further step. The present one ends within `Bounds.settle_s`."""
@@ -131,19 +122,20 @@ class Showing:
     async def _late_at(self, growing: Growing, began: float) -> float:
         """Wait for the first word: the time from which any words are shown, not only sentences."""
         bounds = self._tools.bounds
-        while not growing.text:
-            await self._news.wait()
+        await growing.reaches(1)
         return max(began + bounds.stream_words_s, anyio.current_time() + bounds.stream_after_s)
 
     async def _text(self, growing: Growing, late_at: float) -> str:
         """Wait for something worth showing: the text up to there."""
+        least = self.shown.chars + self._tools.bounds.edit_chars if self.shown.chars else 1
         while True:
-            text = self._worth(growing.text, is_late=anyio.current_time() >= late_at)
+            await growing.reaches(least)
+            late_in_s = late_at - anyio.current_time()
+            text = self._worth(growing.text, is_late=late_in_s <= 0)
             if text:
                 return text
-            late_in_s = late_at - anyio.current_time()
             with anyio.move_on_after(late_in_s if late_in_s > 0 else math.inf):
-                await self._news.wait()
+                await growing.reaches(growing.chars + 1)
 
     def _worth(self, text: str, *, is_late: bool) -> str:
         bounds = self._tools.bounds
@@ -159,7 +151,7 @@ class Showing:
         except StoreUnavailable:
             return False
         anchor = next((each for each in anchors if each.txn_id == txn_id), None)
-        if not self._may_go_on(txn_id, anchor, len(anchors)):
+        if not self._may_go_on(anchor, len(anchors)):
             self._is_off = True
             return False
         is_unsent = anchor is not None and anchor.event_id is None
@@ -177,10 +169,8 @@ class Showing:
             await self._edit(anchor, part, after)
         return True
 
-    def _may_go_on(self, txn_id: str, anchor: Anchor | None, anchors: int) -> bool:
-        """Whether more may be shown of a part. The store refuses the anchor of a done question."""
-        if anchor is None and self._opened == txn_id:
-            return False
+    def _may_go_on(self, anchor: Anchor | None, anchors: int) -> bool:
+        """Whether more may be shown of a part, given how many parts have an anchor."""
         if anchor is not None and anchor.is_void:
             return False
         return leaves_room(self.shown, anchors + (anchor is None), self._tools.bounds.edits)
@@ -204,8 +194,8 @@ class Showing:
             self._settled = anyio.Event()
 
     async def _open(self, anchor: OutboundMessage, after: Shown) -> None:
-        """Commit an anchor, for the outbox to send."""
-        self.has_opened, self._opened = True, anchor.txn_id
+        """Commit an anchor, for the outbox to send. The store refuses that of a done question."""
+        self.has_opened = True
         tried = MarkTried(anchor.txn_id, self._tools.homeserver.session)
         with self._making_step():
             try:

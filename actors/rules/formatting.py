@@ -9,7 +9,7 @@ from actors.rules.splitting import cut, encoded_bytes
 
 PART_BYTES: Final = 24 * 1024
 """The most bytes that body and HTML of one part have together, as JSON. A Matrix event has at most
-65,536 bytes, and an edit contains its text twice."""
+65,536 bytes."""
 
 _LEAST_BYTES: Final = PART_BYTES // 8
 """A part whose HTML does not fit is made smaller until its body has this size; then HTML is left

@@ -39,8 +39,8 @@ _ADOPT_ANCHOR: Final = (
 # Without its anchor, the repetition of an end would be the same message once more.
 _VOID_ANCHOR: Final = (
     "UPDATE outbox SET state = 'refused' WHERE event_id = ? AND kind = 'anchor' AND state = 'sent'"
-    " OR state = 'unsent' AND txn_id ="
-    " (SELECT txn_id || '.final.2' FROM outbox WHERE event_id = ? AND kind = 'anchor')"
+    " OR state = 'unsent' AND kind = 'final' AND substr(txn_id, -2) = '.2' AND edits ="
+    " (SELECT txn_id FROM outbox WHERE event_id = ? AND kind = 'anchor')"
 )
 # The transaction id of a part is the question's event id, a dot and the number of the part. The
 # first two comparisons are for the index: a slash follows the dot.
@@ -60,7 +60,8 @@ _REPEAT_FINAL: Final = (
     " edits) SELECT final.txn_id || '.2', final.room_id, final.body, final.notice, final.thread,"
     " final.reply_to, final.details, ?, 'final', final.edits FROM outbox AS final, outbox AS anchor"
     " WHERE anchor.event_id = ? AND anchor.kind = 'anchor' AND anchor.state = 'sent'"
-    " AND final.kind = 'final' AND final.txn_id = anchor.txn_id || '.final'"
+    " AND final.seq = (SELECT max(seq) FROM outbox"
+    " WHERE edits = anchor.txn_id AND kind = 'final' AND substr(txn_id, -2) <> '.2')"
     " AND (? = 0 OR final.state = 'sent') ON CONFLICT(txn_id) DO NOTHING"
 )
 _MARK_TRIED: Final = (

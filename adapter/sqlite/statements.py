@@ -230,7 +230,8 @@ def waiting_query(room_id: RoomId, limit: int) -> Query:
         "SELECT event_id, room_id, sender, sent_ts, msgtype, body, is_edit, thread, reply_to,"
         " quoted, mentions, file, edits, attempts,"
         " EXISTS (SELECT 1 FROM outbox WHERE txn_id >= inbox.event_id || '.'"
-        " AND txn_id < inbox.event_id || '/' AND kind = 'anchor') FROM inbox"
+        " AND txn_id < inbox.event_id || '/' AND kind = 'anchor'"
+        " AND rtrim(txn_id, '0123456789') = inbox.event_id || '.') FROM inbox"
         " WHERE state = 'waiting' AND room_id = ? ORDER BY seq LIMIT ?",
         (room_id, limit),
     )

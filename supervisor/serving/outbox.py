@@ -6,8 +6,7 @@ after a day, or with the session, and some never heed it. Then the bot looks for
 room before it sends it again.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from random import Random
 
 import anyio
@@ -131,12 +130,11 @@ class Outbox:
             self._mark_tried(room_id)
 
     async def _send_batch(self, batch: tuple[OutboundMessage, ...]) -> None:
-        """Send until the first failure, then pause."""
+        """Send until the first anchor, or until the first failure, and pause after that."""
         await self._note_attempts(batch)
-        anchors: dict[str | None, EventId] = {}
         for message in batch:
             try:
-                event_id = await self._send(_with_target(message, anchors))
+                event_id = await self._send(message)
             except RateLimited as limit:
                 await anyio.sleep(limit.retry_after_s)
                 return
@@ -157,11 +155,8 @@ class Outbox:
             else:
                 await self._store.commit([MarkSent(message.txn_id, event_id)])
                 if event_id is not None:
-                    anchors[message.txn_id] = event_id
-                    self._succeeded(_with_target(message, anchors))
+                    self._succeeded(message)
                     self.end_pauses()
-                if message.kind is OutboundKind.ANCHOR:
-                    return  # what edits it was read before its event was known
 
     def _failed(self, room_id: RoomId) -> int:
         """Count a failure in a room; the failures there since sending last went well for a while.
@@ -230,13 +225,6 @@ class Outbox:
                 await ended.wait()
         finally:
             self._paused -= 1
-
-
-def _with_target(
-    message: OutboundMessage, anchors: Mapping[str | None, EventId]
-) -> OutboundMessage:
-    """The message with its anchor's event, if the anchor was sent after the message was read."""
-    return replace(message, target=anchors.get(message.edits, message.target))
 
 
 def _ignore(*_: object) -> None:

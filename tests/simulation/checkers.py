@@ -89,8 +89,9 @@ class Checkers:
         """Returns how many rooms the bot is asking the homeserver to create."""
         self.answers: defaultdict[EventId, list[Event]] = defaultdict(list)
         """The bot's replies in the timelines, by the message that they answer."""
-        self.excused_until = 0
-        """Messages up to this position of the stream may be lost with the database."""
+        self.lost_until = self.old_until = 0
+        """Messages up to the first position may be lost with the database. Those that are also up
+        to the second one are older than an hour: they may be asked about instead of answered."""
         self.unknown_before = 0.0
         """Messages from before this time, in seconds since the epoch, may be older than what the
         inbox remembered when the bot lost its position."""
@@ -260,8 +261,17 @@ class Checkers:
     # ------------------------------------------------------------ losses
 
     def expect_loss(self) -> None:
-        """Excuse lost messages up to the next sync position that is saved."""
+        """Expect that messages are lost up to the next sync position that is saved."""
         self._loss_expected = True
+
+    def days_pass(self) -> None:
+        """Note that whatever was said so far will be old."""
+        self.old_until = self._server.position
+
+    @property
+    def excused_until(self) -> int:
+        """Messages up to this position of the stream need no answer."""
+        return min(self.lost_until, self.old_until)
 
     def expect_chat_id(self, room_id: RoomId, chat_id: ChatId) -> None:
         """Expect this chat id for a room without a marker: its rows or its name imply it."""
@@ -284,7 +294,7 @@ class Checkers:
         """Note the sync position that the bot has saved."""
         if self._loss_expected:
             try:
-                self.excused_until = self._server.position_of(token)
+                self.lost_until = self._server.position_of(token)
             except PositionLost:
                 return
             self._loss_expected = False

@@ -190,6 +190,7 @@ class Disturbances:
         self._server.run_postponed_until(math.inf)  # no request is under way for days
         self._server.forget_transactions()
         self._server.skip(DAYS_S)
+        self._checkers.days_pass()
 
     def _write_other_marker(self) -> None:
         """Overwrite a Space's marker, as another version of the bot would."""

@@ -83,7 +83,7 @@ class Ending:
 
         def is_excused(question: EventId) -> bool:
             asked = room.find(question)
-            return asked is None or asked.position <= max(since, self._checkers.excused_until)
+            return asked is None or asked.position <= since
 
         transcript = self._checkers.streaming.transcript
         for wrong in wrong_answers(room, BOT, transcript, is_excused):

@@ -37,7 +37,7 @@ from tests.simulation.reading import read_snapshot, read_text, told_snapshot
 from tests.simulation.room import SimulatedRoom, forbid
 from tests.simulation.room_contents import SimulatedContents
 from tests.simulation.server import SimulatedServer
-from tests.simulation.syncing import has_news, read_delta, read_gap, read_recent
+from tests.simulation.syncing import has_news, read_delta, read_gap, read_recent, without_ended
 from tests.simulation.transactions import Transaction
 
 T = TypeVar("T")
@@ -134,7 +134,9 @@ class SimulatedHomeserver:
         """At most `limit` messages of a gap: the last ones before `token`."""
 
         def read() -> Gap:
-            return read_gap(self._joined(room_id), self._me, token, stop_at, limit)
+            room = self._joined(room_id)
+            gap = read_gap(room, self._me, token, stop_at, limit)
+            return without_ended(gap, room) if self.connection.bundles else gap
 
         return await self._read("messages_before", read, room_id)
 

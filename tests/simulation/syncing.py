@@ -1,7 +1,7 @@
 """The answers of `/sync` and `/messages`, computed from the simulated server's event stream."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from actors.anchors import LiveAnchor
@@ -19,8 +19,8 @@ from actors.port_errors import HomeserverRefused
 from actors.ports import Gap, RecentPage, RoomDelta, SyncDelta
 from actors.rules.reply_mark import REPLY_TYPE
 from actors.said import Said
-from tests.simulation.edits import edited_by
-from tests.simulation.events import Event
+from tests.simulation.edits import edited_by, newest_edit
+from tests.simulation.events import Content, Event
 from tests.simulation.reading import read_inbound, read_snapshot
 from tests.simulation.room import SimulatedRoom
 from tests.simulation.saying import read_said
@@ -104,6 +104,14 @@ def read_gap(room: SimulatedRoom, me: UserId, token: str, stop_at: str, limit: i
     return Gap(messages, rejoined, begins=begins, answered=_answered(between, me), live=live)
 
 
+def without_ended(gap: Gap, room: SimulatedRoom) -> Gap:
+    """A gap as a server that bundles edits shows it: no anchor came with an edit that ends it."""
+    found = ((anchor, room.find(anchor.event_id)) for anchor in gap.live)
+    newest = [(anchor, it and newest_edit(it, room.timeline)) for anchor, it in found]
+    live = [it for it, edit in newest if edit is None or _state_in(edit.content) == "live"]
+    return replace(gap, live=tuple(live))
+
+
 def read_recent(room: SimulatedRoom, me: UserId, token: str) -> RecentPage:
     """Read the last messages before a token, since the bot's last join. Pages are short here."""
     end = _number(token) + (not token.startswith("t"))
@@ -113,12 +121,12 @@ def read_recent(room: SimulatedRoom, me: UserId, token: str) -> RecentPage:
     shown = before[-PAGE_SIZE:]
     said: list[InboundMessage | None] = []
     for event in reversed(shown):
-        if event.sender == me:
-            said.append(None)
-        else:
+        if event.sender != me:
             said += _read([event], me)[0]
+        elif _state_in(event.content) != "live":
+            said.append(None)
     earlier = f"t_{shown[0].position}" if len(shown) < len(before) else None
-    own = (it for it in read_said(shown, me) if isinstance(it, Said) and it.sender == me)
+    own = (it for it in read_said(reversed(shown), me) if isinstance(it, Said) and it.sender == me)
     return RecentPage(tuple(said), earlier, _answered(shown, me), tuple(own))
 
 
@@ -188,6 +196,12 @@ def _answered(events: Iterable[Event], me: UserId) -> frozenset[EventId]:
         if isinstance(mark, dict) and mark.get("state") in {"done", "failed", "stopped"}
         if "more" not in mark
     )
+
+
+def _state_in(content: Content) -> object:
+    """The state in the mark of one of the bot's own messages or edits; None without one."""
+    mark = content.get(REPLY_TYPE)
+    return mark.get("state") if isinstance(mark, dict) else None
 
 
 def _live(events: Iterable[Event], me: UserId) -> tuple[LiveAnchor, ...]:

@@ -18,6 +18,7 @@ from tests.simulation.contract import (
     SyncContract,
     WritingContract,
 )
+from tests.simulation.contract_edits import EditsContract
 from tests.simulation.contract_history import HistoryContract
 from tests.simulation.events import Content
 from tests.simulation.homeserver import SimulatedHomeserver
@@ -150,4 +151,8 @@ class TestFiles(FilesContract):
 
 
 class TestHistory(HistoryContract):
+    pass
+
+
+class TestEdits(EditsContract):
     pass

@@ -29,12 +29,13 @@ def story(sentences: int) -> str:
 
 
 def telling(text: str, *, chars_per_s: float = 25.0, error: Exception | None = None) -> Script:
-    """A platform that tells a text five characters at a time, and may fail at its end."""
+    """A platform that tells a text a few characters at a time, and may fail at its end."""
+    size = max(5, int(chars_per_s / 20))
 
     async def answer(_: Ask) -> AsyncGenerator[Delta, None]:
-        for at in range(0, len(text), 5):
-            await anyio.sleep(5 / chars_per_s)
-            yield Text(text[at : at + 5])
+        for at in range(0, len(text), size):
+            await anyio.sleep(size / chars_per_s)
+            yield Text(text[at : at + size])
         if error is not None:
             raise error
         yield Done(Reason.STOP)

@@ -97,14 +97,21 @@ async def cut_off(world: World, home: Home, seconds: float, text: str = "story")
     return question
 
 
-async def test_an_answer_that_was_cut_off_is_finished_in_its_own_message() -> None:
+@pytest.mark.parametrize(
+    ("platform", "answer"),
+    [(storyteller(), whole(20)), (ScriptedPlatform(), "You said: story")],
+    ids=["growing again", "at once"],
+)
+async def test_an_answer_that_was_cut_off_is_finished_in_its_own_message(
+    platform: ScriptedPlatform, answer: str
+) -> None:
     world = World()
     home = await home_of_alice(world)
     question = await cut_off(world, home, 8)
     world.lose_store()
-    async with world.live(platform=storyteller()):
+    async with world.live(platform=platform):
         await quiet(60)
-    assert world.alice.replies(home.chat) == ("You said: first", whole(20))
+    assert world.alice.replies(home.chat) == ("You said: first", answer)
     assert states(world, home.chat)[-1] == (question, "done")
 
 
@@ -244,8 +251,9 @@ async def test_older_questions_are_asked_about_once_however_often_files_are_lost
     for number in range(3):
         world.alice.say(home.chat, f"old {number}")
     world.server.skip(2 * HOUR_S)
-    world.alice.say(home.chat, "young")
-    for _ in range(3):
+    for text in ("", "", "young", ""):
+        if text:
+            world.alice.say(home.chat, text)
         world.lose_store()
         world.server.forget_transactions()
         async with world.live(platform=platform):
@@ -341,7 +349,7 @@ async def test_a_new_question_does_not_wait_for_what_was_missed_elsewhere() -> N
     world = World()
     async with world.live() as run:
         home = await run.settle_in(world.alice)
-        chats = await run.more_chats(world.alice, home, 12)
+        chats = sorted(await run.more_chats(world.alice, home, 12))
         for room_id in chats:
             world.alice.say(room_id, "hello")
         await quiet(20)
@@ -353,6 +361,7 @@ async def test_a_new_question_does_not_wait_for_what_was_missed_elsewhere() -> N
             run.homeserver.faults.next("recent", Fault.HANG_BEFORE, room_id=room_id)
         await run.go_live()
         run.let_run()
+        await quiet()
         world.alice.say(chats[-1], "new")
         await quiet(5)
         assert world.alice.replies(chats[-1])[-1] == "You said: new"
@@ -409,11 +418,13 @@ async def test_in_a_direct_chat_only_what_came_last_counts() -> None:
     assert world.alice.replies(home.direct) == said
     world.alice.say(home.direct, "old")
     world.server.skip(2 * HOUR_S)
-    world.alice.say(home.direct, "young")
-    world.lose_store()
-    async with world.live():
-        await quiet(60)
-    assert len(world.alice.replies(home.direct)) == len(said) + 1
+    for text, answers in (("", 0), ("young", 1)):
+        if text:
+            world.alice.say(home.direct, text)
+        world.lose_store()
+        async with world.live():
+            await quiet(60)
+        assert len(world.alice.replies(home.direct)) == len(said) + answers
 
 
 async def test_only_so_many_pages_are_read_for_questions_without_an_answer() -> None:
@@ -555,3 +566,50 @@ async def test_a_notice_of_an_outage_does_not_hide_questions_from_an_old_copy() 
     async with world.live():
         await quiet(60)
     assert world.alice.replies(home.chat)[2:] == ("You said: waits",)
+
+
+@pytest.mark.parametrize("shown", ["in one sync", "behind a gap", "in a gap that is left open"])
+@pytest.mark.parametrize("others", [0, 10])
+async def test_an_answer_that_a_copy_of_the_same_generation_does_not_know_is_finished(
+    shown: str, others: int
+) -> None:
+    """A loss of power takes back the newest commits: the question waits, its anchor is unknown."""
+    world = World()
+    home = await home_of_alice(world)
+    world.alice.invite(home.chat, world.bob.user_id)
+    world.bob.join(home.chat)
+    async with world.live(platform=storyteller()):
+        await quiet(70)
+        question = world.alice.say(home.chat, "story")
+        await quiet(0.5)
+        copy = world.copy_of_store()
+        for _ in range(2):
+            for number in range(others):
+                world.bob.say(home.chat, f"to alice {number}")
+            await quiet(4)
+    assert states(world, home.chat)[1:] == [(question, "live")]
+    world.store = copy
+    world.server.timeline_limit = 100 if shown == "in one sync" else 2
+    async with world.boot() as run:
+        if shown == "in a gap that is left open":
+            run.homeserver.faults.next("messages_before", Fault.SERVER_ERROR, room_id=home.chat)
+        await run.go_live()
+        run.let_run()
+        await quiet(60)
+    texts = [text for sender, text in world.alice.messages(home.chat) if sender == BOT]
+    assert texts == ["You said: first", "You said: story"]
+    assert states(world, home.chat)[1:] == [(question, "done")]
+
+
+async def test_an_answer_whose_message_was_taken_away_is_sent_anew() -> None:
+    world = World()
+    home = await home_of_alice(world)
+    async with world.live(platform=storyteller()):
+        question = world.alice.say(home.chat, "story")
+        await quiet(8)
+        (anchor,) = await world.store.anchors(question)
+        assert anchor.event_id is not None
+        world.server.take_down(home.chat, anchor.event_id)
+        await quiet(60)
+    assert world.alice.replies(home.chat) == ("You said: first", whole(20))
+    assert states(world, home.chat)[-1] == (question, "done")

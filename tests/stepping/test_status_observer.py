@@ -414,3 +414,29 @@ async def test_ages_are_right_after_the_clock_was_set(set_s: float) -> None:
         assert (await look(observer)).lifecycle.since == seen.lifecycle.since
         moved = since - datetime.fromisoformat(before.lifecycle.since)
         assert moved.total_seconds() == pytest.approx(set_s)
+
+
+async def test_what_is_shown_of_growing_answers_is_seen() -> None:
+    world = World()
+    observer = observer_in(world)
+    async with world.boot(streams=False) as run, observer.watching("boot", run.bot, run.supervisor):
+        await run.go_live()
+        run.let_run()
+        seen = (await look(observer)).streaming
+        assert seen is not None
+        assert (seen.off, seen.per_s) == ("BOT_STREAM=off", world.bounds.live_edits.per_s)
+        assert set(seen.live_edits) == {"sent", "busy", "limited", "no_token"}
+
+
+async def test_a_homeserver_that_does_not_bundle_edits_is_seen() -> None:
+    world = World()
+    observer = observer_in(world)
+    async with world.live() as run, observer.watching("boot", run.bot, run.supervisor):
+        await run.bot.services.traits.note(bundles=True)
+        well = (await look(observer)).streaming
+        assert well is not None
+        assert not well.off
+        await run.bot.services.traits.note(bundles=False)
+        seen = (await look(observer)).streaming
+        assert seen is not None
+        assert seen.off == "the homeserver does not bundle edits"

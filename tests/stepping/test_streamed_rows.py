@@ -141,14 +141,17 @@ async def test_an_end_without_an_anchor_is_a_message_of_its_own() -> None:
         assert row == ("sent",)
 
 
-@pytest.mark.parametrize(("message", "looks"), [(final, 1), (redaction, 0)])
+@pytest.mark.parametrize(
+    ("message", "fault", "looks"),
+    [(final, Fault.AFTER_EFFECT, 1), (redaction, Fault.SERVER_ERROR, 0)],
+)
 async def test_after_a_day_an_end_is_looked_for_and_a_redaction_is_just_repeated(
-    message: Callable[[RoomId], OutboundMessage], looks: int
+    message: Callable[[RoomId], OutboundMessage], fault: Fault, looks: int
 ) -> None:
     world = World()
     async with world.live() as run:
         room_id, _ = await anchored(world, run)
-        run.homeserver.faults.next("send", Fault.AFTER_EFFECT, room_id=room_id)
+        run.homeserver.faults.next("send", fault, room_id=room_id)
         await world.store.commit([QueueMessage(message(room_id))])
         run.bot.activities.outbox.wake(room_id)
         await quiet(0.1)

@@ -209,20 +209,37 @@ async def test_a_homeserver_whose_traits_cannot_be_read_is_taken_for_a_usual_one
         assert_grown(steps(world, home.chat, question), story(25))
 
 
-async def test_a_limited_edit_is_left_out() -> None:
+@pytest.mark.parametrize("fault", [Fault.RATE_LIMITED, Fault.REFUSED_FOR_NOW])
+async def test_a_limited_edit_is_left_out(fault: Fault) -> None:
     world, platform = free(), ScriptedPlatform()
     platform.script["go"] = telling(story(25))
     async with world.live(platform=platform) as run:
         home = await run.settle_in(world.alice)
         question = world.alice.say(home.chat, "go")
         await quiet(5)
-        run.homeserver.faults.next("send", Fault.RATE_LIMITED, room_id=home.chat)
+        run.homeserver.faults.next("send", fault, room_id=home.chat)
         await quiet(100)
-        assert run.homeserver.faults.fired == [("send", Fault.RATE_LIMITED)]
+        assert run.homeserver.faults.fired == [("send", fault)]
         told = steps(world, home.chat, question)
         assert_grown(told, story(25))
         assert "0~boot-1.0" not in [step.txn for step in told]
         assert told[-1].at_s == pytest.approx(50, abs=0.3)
+
+
+async def test_an_edit_that_was_perhaps_made_is_repeated_although_the_account_is_limited() -> None:
+    world, platform = free(), ScriptedPlatform()
+    platform.script["go"] = telling(story(25))
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        question = world.alice.say(home.chat, "go")
+        await quiet(5)
+        for fault in (Fault.AFTER_EFFECT, Fault.RATE_LIMITED):
+            run.homeserver.faults.next("send", fault, room_id=home.chat)
+        await quiet(100)
+        assert run.homeserver.faults.planned == 0
+        repeated = [it for it in world.server.writes if (it.action, it.events) == ("send", 0)]
+        assert len(repeated) == 1
+        assert_grown(steps(world, home.chat, question), story(25))
 
 
 async def test_after_a_refused_edit_only_the_end_is_shown() -> None:

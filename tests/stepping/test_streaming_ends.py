@@ -8,7 +8,7 @@ import pytest
 from actors.anchors import Anchor
 from actors.messages import InboxWaiting
 from actors.model import EventId
-from actors.platform import Ask, Attachment, Delta, Done, File
+from actors.platform import Ask, Attachment, Delta, Done, File, Text
 from actors.port_errors import PlatformFailed, PlatformRefused, StoreUnavailable
 from actors.texts import ENGLISH
 from actors.writes import FinishMessage, OpenAnchor, RetryMessage, Write
@@ -72,6 +72,19 @@ async def test_a_second_attempt_goes_on_in_the_same_message_and_never_shows_less
         assert_grown(steps(world, home.chat, question), story(25))
 
 
+async def test_a_second_attempt_shows_its_own_text_from_the_first_part_on() -> None:
+    world, platform = free(), ScriptedPlatform()
+    failing = telling(story(800), chars_per_s=5000, error=PlatformFailed("gone"))
+    longer = telling(story(1000), chars_per_s=5000)
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, failing, longer)
+        before = [step.txn for step in steps(world, home.chat, question)]
+        assert before[-1] == "1"
+        await quiet(100)
+        edited = [step.txn[:2] for step in steps(world, home.chat, question)[len(before) :]]
+        assert edited[0] == "0~"
+
+
 async def test_an_answer_that_fails_for_good_says_so_in_its_message() -> None:
     world, platform = free(), ScriptedPlatform()
     failing = [telling(story(8), error=PlatformFailed("gone"))] * 5
@@ -93,6 +106,23 @@ async def test_a_question_that_was_given_up_is_answered_in_the_same_message_late
         run.bot.services.tell_room(home.chat, InboxWaiting())
         await quiet(100)
         assert answer(world, home.chat, question) == [("done", story(25))]
+
+
+async def test_a_part_that_was_taken_back_is_a_new_message_later() -> None:
+    world, platform = free(), ScriptedPlatform()
+    failing = [telling(story(800), chars_per_s=5000, error=PlatformFailed("gone"))] * 5
+    whole = telling(story(800), chars_per_s=50_000)
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, *failing, whole)
+        assert len(answer(world, home.chat, question)) == 2
+        await quiet(300)
+        assert answer(world, home.chat, question) == [("failed", ENGLISH.gave_up)]
+        await world.store.commit([RetryMessage(question)])
+        run.bot.services.tell_room(home.chat, InboxWaiting())
+        await quiet(100)
+        said = answer(world, home.chat, question)
+        assert " ".join(text.strip() for _, text in said) == story(800)
+        assert [state for state, _ in said] == ["done", "done"]
 
 
 async def test_an_answer_that_is_refused_says_so_in_its_message() -> None:
@@ -212,13 +242,35 @@ async def test_a_question_that_is_deleted_meanwhile_has_no_end() -> None:
         assert world.alice.replies(home.chat) == ()
 
 
-async def test_a_stop_of_the_bot_waits_for_the_answer_to_a_live_edit() -> None:
+async def test_a_question_that_was_asked_again_and_is_deleted_meanwhile_has_no_end() -> None:
+    world, platform = free(), ScriptedPlatform()
+    platform.script["go"] = in_turn(saying(Text("Briefly."), Done()), telling(story(15)))
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        question = world.alice.say(home.chat, "go")
+        await quiet()
+        again = world.alice.say(home.chat, "!retry")
+        await quiet(10)
+        run.homeserver.faults.next("send", Fault.HANG_BEFORE, room_id=home.chat)
+        await quiet(25)
+        assert run.bot.services.replies.running(home.chat) == again
+        world.alice.redact(home.chat, question)
+        await quiet(100)
+        assert answer(world, home.chat, again) == []
+        assert world.alice.replies(home.chat) == ("Briefly.",)
+
+
+@pytest.mark.parametrize("stopped_after_s", [15, 25])
+async def test_a_complete_answer_waits_for_no_live_edit_while_the_bot_stops(
+    stopped_after_s: float,
+) -> None:
     world, platform = free(), ScriptedPlatform()
     async with world.live(platform=platform) as run:
         home, question = await growing(world, run, platform, telling(story(15)))
-        run.homeserver.faults.next("send", Fault.AFTER_EFFECT, room_id=home.chat)
-        await quiet(18)
-        await run.stop()
+        run.homeserver.faults.next("send", Fault.HANG_AFTER, room_id=home.chat)
+        await quiet(stopped_after_s)
+        assert run.bot.services.replies.running(home.chat) == question
+        assert await run.stop() == ()
         assert await world.store.waiting_counts() == {}
     async with world.live(platform=platform):
         await quiet()
@@ -321,7 +373,21 @@ async def test_an_answer_grows_on_after_an_outage() -> None:
         assert_grown(steps(world, home.chat, question), story(100))
 
 
-async def test_a_room_that_was_left_sees_nothing_more() -> None:
+async def test_a_room_that_the_bot_may_have_left_sees_nothing_before_that_is_known() -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform)
+        before, gaps = steps(world, home.chat, question), run.bot.services.registry.gaps
+        gaps.extend(home.chat, "1", "2", in_doubt=True)
+        await quiet(20)
+        assert steps(world, home.chat, question) == before
+        gaps.void(home.chat)
+        await quiet(100)
+        assert len(steps(world, home.chat, question)) > len(before) + 1
+        assert_grown(steps(world, home.chat, question), story(25))
+
+
+async def test_a_room_that_was_left_sees_nothing_more_although_the_bot_comes_back() -> None:
     world, platform = free(), ScriptedPlatform()
     async with world.live(platform=platform) as run:
         home, question = await growing(world, run, platform)
@@ -329,6 +395,9 @@ async def test_a_room_that_was_left_sees_nothing_more() -> None:
         await quiet(8)
         before = steps(world, home.chat, question)
         world.server.evict(home.chat, BOT)
+        await quiet(2)
+        world.alice.invite(home.chat, BOT)
         await quiet(100)
+        assert world.server.room(home.chat).membership(BOT) == "join"
         assert steps(world, home.chat, question) == before
         assert run.bot.services.replies.of(home.chat) is None

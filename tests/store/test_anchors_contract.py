@@ -24,7 +24,7 @@ from actors.writes import (
     drop_queued,
 )
 from tests.store.conftest import Stores
-from tests.store.values import OTHER_ROOM, ROOM, inbound, names_waiting, outbound, outside
+from tests.store.values import ROOM, inbound, names_waiting, outbound, outside
 
 pytestmark = pytest.mark.anyio
 
@@ -123,6 +123,14 @@ async def test_a_known_anchor_keeps_its_first_text_and_its_event(opened: Stores)
         assert await store.anchors(Q) == (Anchor("$q.0", EVENT),)
 
 
+async def test_a_question_says_whether_its_answer_has_an_anchor(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([*accepted("$x:a"), *opened_anchors("$x:a.b")])
+        assert [it.has_anchors for it in await store.waiting(ROOM, 9)] == [False, True]
+        await store.commit([MarkSent("$x:a.b.0", None), QueueMessage(outbound("$x:a.0"))])
+        assert [it.has_anchors for it in await store.waiting(ROOM, 9)] == [False, True]
+
+
 # --- ends and what they edit
 
 
@@ -159,25 +167,7 @@ async def test_only_an_anchor_becomes_void(opened: Stores) -> None:
         assert await store.newest_event() == (ROOM, EVENT)
 
 
-# --- anchors that only the room knows
-
-
-async def test_an_adopted_anchor_is_as_one_that_was_sent(opened: Stores) -> None:
-    async with opened() as store:
-        await store.commit([*accepted("$q"), AdoptAnchor(ROOM, live())])
-        assert await store.anchors(Q) == (Anchor("$q.0", EVENT),)
-        await store.commit([OpenAnchor(anchor(), Q), QueueMessage(final())])
-        assert await store.unsent(ROOM, 9) == (replace(final(), target=EVENT),)
-        assert await store.has_sent(EVENT)
-
-
-async def test_an_anchor_with_an_event_is_not_adopted_again(opened: Stores) -> None:
-    other = AdoptAnchor(OTHER_ROOM, live(event_id="$other"))
-    async with opened() as store:
-        await store.commit([*opened_anchors(), MarkSent("$q.0", EVENT), other])
-        assert await store.anchors(Q) == (Anchor("$q.0", EVENT),)
-        await store.commit([VoidAnchor(EVENT), other, AdoptAnchor(ROOM, live())])
-        assert await store.anchors(Q) == (Anchor("$q.0", EVENT, is_void=True),)
+# --- anchors that the room knows better (see test_recovering_contract.py)
 
 
 @pytest.mark.parametrize("lost", [[], [MarkSent("$q.0", None)], list(VOID_QUEUES)])
@@ -218,6 +208,16 @@ async def test_an_anchor_is_taken_back_once(opened: Stores) -> None:
         assert await store.unsent(ROOM, 9) == ()
 
 
+async def test_an_anchor_that_is_taken_back_is_void(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([*opened_anchors(parts=2), MarkSent("$q.0", EVENT)])
+        await store.commit([QueueMessage(final(part=1)), RedactAnchors(Q)])
+        assert await store.anchors(Q) == (
+            Anchor("$q.0", EVENT, is_void=True),
+            Anchor("$q.1", None),
+        )
+
+
 async def test_a_plain_answer_is_not_taken_back(opened: Stores) -> None:
     async with opened() as store:
         await store.commit([*accepted("$q"), QueueMessage(outbound("$q.0")), RedactAnchors(Q)])
@@ -235,6 +235,7 @@ async def test_no_other_question_has_the_anchors_of_one(opened: Stores, question
             await store.commit(opened_anchors(name, parts=11))
         found = await store.anchors(EventId(question))
         assert [it.txn_id for it in found] == [f"{question}.{part}" for part in range(11)]
+        assert all(it.has_anchors for it in await store.waiting(ROOM, 99))
         await store.commit([RedactAnchors(EventId(question))])
         taken_back = [txn_id for txn_id in await unsent_ids_of_all(store) if "redact" in txn_id]
         assert taken_back == [f"{question}.{part}.redact" for part in range(11)]
@@ -259,6 +260,21 @@ async def test_an_end_is_repeated_once_as_it_was(opened: Stores) -> None:
         assert await store.unsent_counts() == {}
 
 
+async def test_the_newest_of_several_ends_is_repeated(opened: Stores) -> None:
+    """A question that was given up, and asked again from the shell, has two."""
+    dead = replace(final(), txn_id="$q.dead")
+    async with opened() as store:
+        await store.commit([*opened_anchors(), MarkSent("$q.0", EVENT), QueueMessage(dead)])
+        await store.commit([MarkSent("$q.dead", EventId("$dead")), RepeatFinal(EVENT)])
+        assert await unsent_ids(store) == ["$q.dead.2"]
+        await store.commit([MarkSent("$q.dead.2", EventId("$dead2")), RepeatFinal(EVENT)])
+        assert await unsent_ids(store) == []
+        await store.commit([QueueMessage(final()), RepeatFinal(EVENT), RepeatFinal(EVENT)])
+        assert await unsent_ids(store) == ["$q.0.final", "$q.0.final.2"]
+        await store.commit([VoidAnchor(EVENT)])
+        assert await unsent_ids(store) == ["$q.0.final"]
+
+
 async def test_only_the_end_of_an_anchor_is_repeated(opened: Stores) -> None:
     async with opened() as store:
         await store.commit([*opened_anchors(parts=2), *opened_anchors("$p")])
@@ -267,16 +283,6 @@ async def test_only_the_end_of_an_anchor_is_repeated(opened: Stores) -> None:
         await store.commit([RedactAnchors(EventId("$p")), QueueMessage(final())])
         await store.commit([RepeatFinal(EventId(event)) for event in ("$1", "$2", "$unknown")])
         assert await unsent_ids(store) == ["$p.0.redact", "$q.0.final"]
-
-
-async def test_an_unconfirmed_end_is_repeated_unless_it_must_be_confirmed(opened: Stores) -> None:
-    once_sent = RepeatFinal(EVENT, only_if_sent=True)
-    async with opened() as store:
-        await store.commit([*opened_anchors(), MarkSent("$q.0", EVENT), QueueMessage(final())])
-        await store.commit([once_sent])
-        assert await unsent_ids(store) == ["$q.0.final"]
-        await store.commit([MarkSent("$q.0.final", EventId("$final")), once_sent])
-        assert await unsent_ids(store) == ["$q.0.final.2"]
 
 
 async def test_the_end_of_a_void_anchor_is_not_repeated(opened: Stores) -> None:

@@ -387,13 +387,3 @@ async def test_a_question_that_waits_again_is_answered_under_the_void_transactio
         await store.commit([AcceptMessage(inbound("a"), again=True), QueueMessage(answer)])
         assert await names_waiting(store) == ["$a"]
         assert await store.unsent(ROOM, 9) == (answer,)
-
-
-async def test_only_a_finished_message_can_wait_again(opened: Stores) -> None:
-    async with opened() as store:
-        await store.commit([AcceptMessage(inbound(name)) for name in "abc"])
-        await store.commit([CountAttempt(EventId("$a")), CountAttempt(EventId("$b"))])
-        await store.commit([FinishMessage(EventId("$a")), FinishMessage(EventId("$c"), dead=True)])
-        await store.commit([AcceptMessage(inbound(name), again=True) for name in "abcd"])
-        found = [(it.message.event_id, it.attempts) for it in await store.waiting(ROOM, 9)]
-        assert found == [("$a", 0), ("$b", 1), ("$d", 0)]

@@ -16,7 +16,6 @@ from actors.writes import (
     QueueMessage,
     RepeatFinal,
     VoidAnchor,
-    VoidQueue,
 )
 from tests.store.conftest import Stores
 from tests.store.values import ROOM, inbound, names_waiting, outbound
@@ -55,7 +54,7 @@ async def test_an_anchor_that_only_the_room_knows_is_adopted(opened: Stores) -> 
 
 async def test_an_anchor_that_was_given_up_unsent_is_adopted(opened: Stores) -> None:
     async with opened() as store:
-        await store.commit([AcceptMessage(inbound("q")), OPEN, VoidQueue("outbox")])
+        await store.commit([AcceptMessage(inbound("q")), OPEN, MarkSent("$q.0", None)])
         assert await store.anchors(Q) == (Anchor("$q.0", None, is_void=True),)
         await store.commit([ADOPT])
         assert await store.anchors(Q) == (Anchor("$q.0", ANCHOR),)

@@ -27,6 +27,7 @@ from tests.simulation.contract import (
     SyncContract,
     WritingContract,
 )
+from tests.simulation.contract_edits import EditsContract
 from tests.simulation.contract_history import HistoryContract
 from tests.simulation.events import Content
 from tests.synapse.conftest import PASSWORD, unique
@@ -154,4 +155,8 @@ class TestFiles(FilesContract):
 
 
 class TestHistory(HistoryContract):
+    pass
+
+
+class TestEdits(EditsContract):
     pass

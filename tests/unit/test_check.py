@@ -153,6 +153,17 @@ async def test_all_is_well_and_nothing_is_left_behind(
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(("stream", "notes"), [("auto", 0), ("off", 1)])
+async def test_it_is_told_that_answers_are_shown_only_when_they_are_complete(
+    homeserver: SmallHomeserver, stream: str, notes: int
+) -> None:
+    findings = await check(settings_for(homeserver.url, BOT_STREAM=stream))
+    told = [finding for finding in findings if "BOT_STREAM" in finding.what]
+    assert [finding.note for finding in told] == [True] * notes
+    assert wrong(findings) == []
+
+
+@pytest.mark.usefixtures("here")
 async def test_each_thing_is_told_before_the_homeserver_is_asked_for_the_next(
     homeserver: SmallHomeserver,
 ) -> None:

@@ -1,6 +1,7 @@
 """Which requests the account's rate limit counts, and which limits are the account's."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -10,6 +11,7 @@ from actors.gate import Gate
 from actors.governor import Governor
 from actors.model import (
     ChatSettings,
+    EventId,
     HomeserverTraits,
     Marker,
     OutboundKind,
@@ -100,7 +102,9 @@ async def test_other_requests_take_none(name: str) -> None:
 async def test_what_the_governor_has_allowed_takes_no_second_token(kind: OutboundKind) -> None:
     stage = Stage()
     room_id = await stage.with_room()
-    await stage.live.send(OutboundMessage("t1", room_id, "hi", kind=kind))
+    message = OutboundMessage("t0", room_id, "hi")
+    target = await stage.homeserver.send(message)
+    await stage.live.send(replace(message, txn_id="t1", kind=kind, target=target))
     assert stage.spent == 1
 
 
@@ -112,8 +116,9 @@ async def test_a_limited_message_pauses_live_edits_however_long_it_waits(
     room_id = await stage.with_room()
     stage.homeserver.faults.retry_after_s = 45.0
     stage.homeserver.faults.next("send", Fault.RATE_LIMITED)
+    message = OutboundMessage("t1", room_id, "hi", kind=kind, target=EventId("$anchor"))
     with pytest.raises(RateLimited):
-        await stage.live.send(OutboundMessage("t1", room_id, "hi", kind=kind))
+        await stage.live.send(message)
     assert stage.governor._bucket.paused_until == 45.0
 
 
