@@ -1,7 +1,7 @@
 """The histories of conversations: read from the rooms when they are needed, kept in memory."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -30,8 +30,8 @@ from actors.rules.history import (
     tokens_in,
 )
 from actors.rules.queued import said_later
-from actors.rules.timeline import Timeline
-from actors.said import Said
+from actors.rules.timeline import Timeline, messages_in
+from actors.said import Said, TimelineEvent
 
 T = TypeVar("T")
 
@@ -46,6 +46,8 @@ class _Room:
     pages: int = 0
     knows_unsent: bool = False
     is_dropped: bool = False
+    read_upto_ts: int = 0
+    """The time of the newest message on the first page."""
     counted_bytes: int = 0
     read_bytes: int = 0
     """The memory that the room took when a page was read last."""
@@ -93,17 +95,19 @@ class Histories:
     def note(self, delta: RoomDelta) -> None:
         """Note what a sync response says about a room, its gap included. Call it in their order.
 
-        A gap, and a person whose name is not known, make the room be read again.
+        A gap, a person whose name is not known, and news that are older than what was read make
+        the room be read again.
         """
         room = self._rooms.get(delta.room_id)
         if room is None:
             return
+        is_late = _are_late(delta.said, room)
         room.names.update(delta.names)
         for event in delta.said:
             room.timeline.apply(event)
         people = {event.sender for event in delta.said if isinstance(event, Said)}
         unnamed = people - room.names.keys() - {self._homeserver.me}
-        if delta.gap_from is not None or (room.pages and unnamed):
+        if delta.gap_from is not None or is_late or (room.pages and unnamed):
             self.drop(delta.room_id)
         else:
             self._changed(delta.room_id, room)
@@ -192,6 +196,8 @@ class Histories:
         if room.is_dropped:
             return
         is_apart = not room.pages and not room.timeline.follows(page.said)
+        if not room.pages:
+            room.read_upto_ts = max((it.sent_ts for it in messages_in(page.said)), default=0)
         room.pages += 1
         room.earlier = page.earlier
         room.timeline.add_page(page.said)
@@ -222,6 +228,14 @@ class Histories:
             or self._bytes > self._bounds.history_bytes
         ):
             self.drop(next(iter(self._rooms)))
+
+
+def _are_late(events: Iterable[TimelineEvent], room: _Room) -> bool:
+    """Whether a message is older than what was read of the room: its place there is not known."""
+    return any(
+        said.sent_ts < room.read_upto_ts and not room.timeline.knows(said.event_id)
+        for said in messages_in(events)
+    )
 
 
 def _inbound(room_id: RoomId, said: Said | None) -> InboundMessage | None:

@@ -1,7 +1,7 @@
 """`python -m benchmarks`: measure, print, and write the JSON and the plot.
 
 Environment variables and their defaults: ROOMS (600), ROUNDS (5), MESSAGES of each kind in a round
-(50), ONLY (a selection of `cold far warm echo questions cells`; all), OUT (docs).
+(50), ONLY (a selection of `cold far warm echo questions streaming cells`; all), OUT (docs).
 """
 
 import json
@@ -22,6 +22,7 @@ from benchmarks.plot import plot
 from benchmarks.questions import questions
 from benchmarks.results import Judgement, Results, judgements
 from benchmarks.showing import ratio_cells, rich_table, tables, target_cells
+from benchmarks.streaming import Streaming
 from benchmarks.topology import homeserver_with
 
 ROUND_TRIP_S: Final = 0.020
@@ -44,7 +45,8 @@ class Options:
             rooms=int(os.environ.get("ROOMS") or 600),
             rounds=int(os.environ.get("ROUNDS") or 5),
             messages=int(os.environ.get("MESSAGES") or 50),
-            only=tuple((os.environ.get("ONLY") or "").split()) or (*SCENARIOS, "cells"),
+            only=tuple((os.environ.get("ONLY") or "").split())
+            or (*SCENARIOS, "streaming", "cells"),
             out=Path(os.environ.get("OUT") or "docs"),
         )
 
@@ -63,7 +65,8 @@ class Options:
             "questions": len(TALKERS) * (1 + WARM_STARTS),
         }
         each = sum(times.get(scenario, len(ECHOES)) for scenario in self.scenarios)
-        return 2 + self.rounds * each + ("cells" in self.only)
+        streaming = self.rounds * ("streaming" in self.only)
+        return 2 + self.rounds * each + streaming + ("cells" in self.only)
 
 
 @dataclass(slots=True)
@@ -113,6 +116,14 @@ async def measure(options: Options, display: Display) -> tuple[Results, int]:
         await course.prepare()
         for number in range(options.rounds):
             await course.round(number, options.scenarios)
+        if "streaming" in options.only:
+            streaming = Streaming(
+                synapse, topology.owners_of("bot"), synapse.folder / "runs", results
+            )
+            for number in range(options.rounds):
+                display.run(f"streaming, round {number + 1}", options.runs)
+                await streaming.round(number)
+            await streaming.pages()
         if "cells" in options.only:
             await course.cells()
         return results, topology.rooms_of("bot")

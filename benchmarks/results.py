@@ -124,12 +124,16 @@ WARM_QUARTER: Final = "warm restart, a quarter of the rooms"
 ECHO: Final = "echo"
 QUESTION: Final = "a question to a platform"
 RESTART: Final = "the first question after a restart"
+STREAM: Final = "four questions at once, stock limits"
+PAGE: Final = "the newest page of a room with 200 answers"
 CELLS: Final = "100,000 rooms without a server"
 LIMIT: Final = "limit"
 """The contestant that has the limits of metrics with a fixed limit."""
 
 OURS: Final = "ours"
 BARE: Final = "bare HTTP"
+GROWN: Final = "answers that grow"
+PLAIN: Final = "plain answers"
 NAIVE: Final = "nio, room by room"
 FULL: Final = "nio, full sync"
 NIO: Final = "nio, sync_forever"
@@ -224,6 +228,24 @@ TARGETS: Final = (
         Side(QUESTION, OURS, "to_message_s", share=0.5),
         Side(QUESTION, LIMIT, "to_message_s"),
         at_most=1,
+    ),
+    Target(
+        "four at once: the whole text beside plain answers, p50",
+        Side(STREAM, GROWN, "to_whole_s", share=0.5),
+        Side(STREAM, PLAIN, "to_whole_s", share=0.5),
+        at_most=1.1,
+    ),
+    Target(
+        "the newest page of a room: bytes beside plain answers",
+        Side(PAGE, GROWN, "page_bytes"),
+        Side(PAGE, PLAIN, "page_bytes"),
+        at_most=1.5,
+    ),
+    Target(
+        "the newest page of a room: time beside plain answers",
+        Side(PAGE, GROWN, "page_s"),
+        Side(PAGE, PLAIN, "page_s"),
+        at_most=1.5,
     ),
 )
 

@@ -13,8 +13,10 @@ from benchmarks.results import (
     FAR,
     LIMIT,
     OURS,
+    PAGE,
     QUESTION,
     RESTART,
+    STREAM,
     WARM,
     WARM_QUARTER,
     Judgement,
@@ -54,6 +56,15 @@ _ASKING: Final = (
     Column("last token to message, p50, ms", "to_message_s", 1000, 1, share=0.5),
     Column("p99, ms", "to_message_s", 1000, 1, share=0.99),
 )
+_GROWING: Final = (
+    Column("first words, p50, s", "to_first_s", share=0.5),
+    Column("whole text, p50, s", "to_whole_s", share=0.5),
+    Column("p99, s", "to_whole_s", share=0.99),
+)
+_READING: Final = (
+    Column("page, KiB", "page_bytes", 1 / 1024, 0),
+    Column("time, ms", "page_s", 1000, 1),
+)
 _RESTING: Final = (
     Column("idle, bytes", "idle_bytes", digits=0),
     Column("in use, bytes", "awake_bytes", digits=0),
@@ -70,6 +81,8 @@ _SHOWN: Final = (
     (ECHO, _SPEAKING),
     (QUESTION, _ASKING),
     (RESTART, _ASKING),
+    (STREAM, _GROWING),
+    (PAGE, _READING),
     (CELLS, _RESTING),
 )
 

@@ -80,7 +80,7 @@ def _platform(model: LlamaServer | None) -> dict[str, str]:
         **model.environment,
         "OPENAI_SYSTEM_PROMPT": _INSTRUCTIONS,
         "OPENAI_TEMPERATURE": "0",
-        "OPENAI_MAX_TOKENS": "60",
+        "OPENAI_MAX_TOKENS": "300",
     }
 
 

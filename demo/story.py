@@ -1,6 +1,7 @@
 """The story: people get their chats, the bot loses all its files, and people see no difference.
 
-With a model, the bot holds a conversation, and the model still knows it after the loss.
+With a model, the bot holds a conversation, and the model still knows it after the loss. Then the
+bot loses its files while an answer grows, and the answer is finished in its own message.
 """
 
 import sys
@@ -14,6 +15,7 @@ import anyio
 from demo.bot import BotFailed, BotProcess
 from demo.client import Refused
 from demo.comparison import count, differences
+from demo.growing import ask_and_watch, end_of, messages_of
 from demo.model_server import ModelServerFailed, ModelsMissing
 from demo.narrator import Narrator, plain_console
 from demo.person import Invite, NothingHappened, Person
@@ -28,6 +30,8 @@ ANSWER_LIMIT_S: Final = 60
 """A small model on a busy machine takes its time."""
 WORD: Final = "pineapple"
 RENAMED: Final = "Weekly report"
+LONG_QUESTION: Final = "Tell me a long story of a fox."
+_END_CHARS: Final = 150
 _REPORTED: Final = {
     "restored_user_meta": "matrix_user",
     "restored_room_meta": "matrix_room",
@@ -100,10 +104,12 @@ async def _tell(narrator: Narrator, set_up: SetUp, *, keep: bool) -> None:
 
 async def _act(stage: Stage, narrator: Narrator) -> None:
     await _start(stage.bot, narrator)
-    chat = await _onboarding(stage, narrator)
+    chat, second = await _onboarding(stage, narrator)
     await _a_conversation(stage, chat, narrator)
     memory = await _the_loss(stage, narrator)
     await _the_recovery(stage, memory, narrator)
+    if stage.model is not None:
+        await _a_long_answer(stage, second, narrator)
     await _new_chat_afterwards(stage, chat, memory, narrator)
 
 
@@ -114,17 +120,19 @@ async def _start(bot: BotProcess, narrator: Narrator) -> None:
     narrator.lifecycle(bot.transitions())
 
 
-async def _onboarding(stage: Stage, narrator: Narrator) -> str:
-    """Both people invite the bot and order more chats; return alice's first chat room."""
+async def _onboarding(stage: Stage, narrator: Narrator) -> tuple[str, str]:
+    """Both people invite the bot and order more chats; return alice's first two chat rooms."""
     narrator.chapter("Invites: each person gets a Space and a first chat")
     chats = {}
     for person in (stage.alice, stage.bob):
         chats[person.user_id] = await _onboard(person, stage.bot, narrator)
     narrator.chapter("!new: more chats")
     orders = ((stage.alice, "Holiday plans"), (stage.alice, ""), (stage.bob, "Thesis"))
-    for person, name in orders:
+    new = [
         await _new_chat(person, chats[person.user_id], stage.bot, name, narrator)
-    return chats[stage.alice.user_id]
+        for person, name in orders
+    ]
+    return chats[stage.alice.user_id], new[0]
 
 
 async def _onboard(person: Person, bot: BotProcess, narrator: Narrator) -> str:
@@ -233,6 +241,27 @@ def _compare_report(bot: BotProcess, kv: Kv, narrator: Narrator) -> None:
             restored == lost, f"{lost} {kind} rows were lost, and the report has {key}={restored}"
         )
         narrator.tell(f"report: {key} = {restored}")
+
+
+async def _a_long_answer(stage: Stage, room: str, narrator: Narrator) -> None:
+    """The bot is killed while an answer grows, and loses all its files again."""
+    narrator.chapter("A long answer: SIGKILL in the middle, and all files are deleted again")
+    narrator.tell(f"{stage.alice.user_id}: {LONG_QUESTION}")
+    growing = await ask_and_watch(stage.alice, room, LONG_QUESTION, timeout_s=ANSWER_LIMIT_S)
+    await stage.bot.kill()
+    stage.bot.wipe()
+    narrator.tell(f"   the bot: {growing.text}")
+    narrator.tell(f"the bot is killed, {len(growing.text)} characters into the answer")
+    narrator.tell("the files are deleted")
+    await _start(stage.bot, narrator)
+    with narrator.waiting("the answer goes on"):
+        text = await end_of(stage.alice, growing, timeout_s=ANSWER_LIMIT_S)
+    _require(len(text) > len(growing.text), "the answer did not go on")
+    narrator.tell(f"   the bot: … {text[-_END_CHARS:]}")
+    narrator.confirm(f"the same message goes on to its end: it has {len(text)} characters")
+    messages = await messages_of(stage.alice, growing)
+    _require(messages == [growing.event_id], f"the answer is in the messages {messages}")
+    narrator.confirm("no second message answers the question")
 
 
 async def _new_chat_afterwards(stage: Stage, room: str, memory: Memory, narrator: Narrator) -> None:

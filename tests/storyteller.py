@@ -76,7 +76,11 @@ class Storyteller:
     @property
     def environment(self) -> dict[str, str]:
         """The variables with which the bot talks to it."""
-        return {"BOT_PLATFORM": "openai", "OPENAI_BASE_URL": f"{self.url}/v1"}
+        return {
+            "BOT_PLATFORM": "openai",
+            "OPENAI_BASE_URL": f"{self.url}/v1",
+            "OPENAI_CONTEXT_TOKENS": "1000000",
+        }
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=2**27)

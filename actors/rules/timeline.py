@@ -114,7 +114,8 @@ class Timeline:
             if said is not None:
                 yield self._edited(said)
         yield from (self._edited(said) for said in self._queued.values() if said.edits is None)
-        yield from self._finals_alone()
+        own = (it for it in self._said.values() if it is not None and it.sender == self.me)
+        yield from _finals_alone(self._queued.values(), own)
 
     def people(self) -> set[UserId]:
         """The people who said something."""
@@ -126,7 +127,7 @@ class Timeline:
 
         A page that is read up to now may also end behind what is known, and leave out events.
         """
-        said = [event for event in page if isinstance(event, Said) and event.edits is None]
+        said = messages_in(page)
         if any(event.event_id in self._said for event in said):
             return True
         newest = max((event.sent_ts for event in said), default=0)
@@ -216,15 +217,6 @@ class Timeline:
         anchor = id_to_come(said.mark.txn)
         return next((it for it in self._queued.values() if it.edits == anchor), None)
 
-    def _finals_alone(self) -> Iterator[Said]:
-        """The finals whose anchor is gone, or was not read: each is a message of its own."""
-        finals = [said for said in self._queued.values() if said.edits is not None]
-        if finals:
-            known = [*self._said.values(), *self._queued.values()]
-            marks = [it.mark for it in known if it is not None and it.sender == self.me]
-            anchors = {id_to_come(mark.txn) for mark in marks if mark is not None}
-            yield from (replace(it, edits=None) for it in finals if it.edits not in anchors)
-
     def _note_message(self, mark: ReplyMark) -> None:
         """Note that the homeserver shows a message. An anchor that waits for its part was refused.
 
@@ -249,6 +241,20 @@ class Timeline:
         queued = self._queued.pop(event_id, None)
         if queued is not None:
             self.size_bytes -= _size(queued)
+
+
+def messages_in(events: Iterable[TimelineEvent]) -> list[Said]:
+    """The messages among some events, without edits."""
+    return [event for event in events if isinstance(event, Said) and event.edits is None]
+
+
+def _finals_alone(queued: Iterable[Said], own: Iterable[Said]) -> Iterator[Said]:
+    """The finals whose anchor is gone, or was not read: each is a message of its own."""
+    finals = [said for said in queued if said.edits is not None]
+    if finals:
+        marks = [said.mark for said in (*queued, *own) if said.mark is not None]
+        anchors = {id_to_come(mark.txn) for mark in marks}
+        yield from (replace(it, edits=None) for it in finals if it.edits not in anchors)
 
 
 def age_of(edit: Said) -> tuple[int, EventId]:

@@ -42,8 +42,8 @@ MUTATIONS: Final = (
     Mutation(
         "a_reply_does_not_end_its_question",
         "actors/room/inbox.py",
-        "        return [FinishMessage(reply.question.key), *map(QueueMessage, said)]\n",
-        "        return [*map(QueueMessage, said)]\n",
+        "        return [FinishMessage(key), *end_of(key, said, anchors)]\n",
+        "        return [*end_of(key, said, anchors)]\n",
     ),
     Mutation(
         "create_again_without_looking",
@@ -67,8 +67,8 @@ MUTATIONS: Final = (
     Mutation(
         "invites_not_remembered",
         "supervisor/serving/pump.py",
-        "*_writes_for(delta, filled), *invite_writes(asked), *opened]",
-        "*_writes_for(delta, filled), *opened]",
+        "        writes += [*invite_writes(asked), *opened]\n",
+        "        writes += [*opened]\n",
     ),
     Mutation(
         "gaps_not_filled",
@@ -115,7 +115,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "answers_leave_their_thread",
-        "actors/room/asked.py",
+        "actors/replies/values.py",
         "body, notice, message.thread, named)",
         "body, notice, None, named)",
     ),
@@ -234,5 +234,77 @@ MUTATIONS: Final = (
         "actors/creation_queue.py",
         "        if not self._is_free_for(owner, now, grace_s):\n",
         "        if now < 0:\n",
+    ),
+    Mutation(
+        "live_edits_of_all_runs_have_the_same_ids",
+        "actors/replies/showing.py",
+        '        txn_id = f"{anchor.txn_id}~{self._tools.boot}.{next(self._tools.edit_numbers)}"\n',
+        '        txn_id = f"{anchor.txn_id}~{next(self._tools.edit_numbers)}"\n',
+    ),
+    Mutation(
+        "ends_of_each_run_have_other_ids",
+        "actors/room/inbox.py",
+        "        return [FinishMessage(key), *end_of(key, said, anchors)]\n",
+        "        boot = services.replies._tools.boot\n"
+        "        others = [\n"
+        "            replace(it, message=replace(it.message, txn_id=it.message.txn_id + boot))\n"
+        "            if isinstance(it, QueueMessage) and it.message.edits else it\n"
+        "            for it in end_of(key, said, anchors)\n"
+        "        ]\n"
+        "        return [FinishMessage(key), *others]\n",
+    ),
+    Mutation(
+        "answers_end_before_their_live_edits",
+        "actors/replies/runner.py",
+        "        await reply.showing.settled()\n",
+        "",
+    ),
+    Mutation(
+        "a_placeholder_is_shown_first",
+        "actors/replies/showing.py",
+        "        return first_text(text, chars=bounds.stream_chars, is_late=is_late)\n",
+        '        return first_text(text, chars=bounds.stream_chars, is_late=is_late) or "…"\n',
+    ),
+    Mutation(
+        "edits_of_edits",
+        "actors/replies/showing.py",
+        "        message = replace(message, edits=anchor.txn_id, target=anchor.event_id)\n"
+        "        with self._making_step():\n",
+        "        target = getattr(self, 'last_edit', None) or anchor.event_id\n"
+        "        message = replace(message, edits=anchor.txn_id, target=target)\n"
+        "        with self._making_step():\n"
+        "            self.last_edit = await self._tools.homeserver.send(message)\n",
+    ),
+    Mutation(
+        "any_number_of_edits",
+        "actors/rules/showing.py",
+        "    return shown.edits + anchors < limit\n",
+        "    return shown.edits + anchors < 10**9 * limit\n",
+    ),
+    Mutation(
+        "answers_wait_for_live_edits",
+        "actors/replies/showing.py",
+        "                if not failures:\n                    return None\n"
+        "                await anyio.sleep(limit.retry_after_s)\n",
+        "                await anyio.sleep(limit.retry_after_s)\n",
+    ),
+    Mutation(
+        "what_grew_is_not_found_after_a_loss",
+        "actors/room/unfinished.py",
+        "            for anchor in anchors:\n"
+        "                yield AdoptAnchor(self.room_id, anchor)\n",
+        "            for anchor in anchors:\n",
+    ),
+    Mutation(
+        "late_edits_cover_the_ends_of_answers",
+        "supervisor/serving/pump.py",
+        "self.late_edits.repeats(room) for room in delta.rooms}\n",
+        "[] for room in delta.rooms}\n",
+    ),
+    Mutation(
+        "parts_of_earlier_attempts_stay",
+        "actors/room/endings.py",
+        "    return [*writes, RedactAnchors(question)]\n",
+        "    return writes\n",
     ),
 )

@@ -36,6 +36,8 @@ class Settling:
         """The last live edit of a question's answer, and since when its outcome is unclear."""
         self._sent: set[str] = set()
         """The live edits that the server has answered. One may be repeated all the same."""
+        self._limited: set[str] = set()
+        """Those that it did not take at their first attempt, because of its rate limit."""
 
     def booted(self) -> None:
         """Note that another run of the process begins, which knows nothing of live edits."""
@@ -48,13 +50,20 @@ class Settling:
         if message.kind is not OutboundKind.LIVE or named is None or message.txn_id in self._sent:
             yield
             return
+        if message.txn_id in self._limited:
+            self._violated(f"{message.txn_id} waits for the rate limit, and its answer with it")
         txn_id, since = self._unclear.get(named.question, ("", 0.0))
-        if txn_id != message.txn_id:
+        is_first = txn_id != message.txn_id
+        if is_first:
             since = anyio.current_time()
         self._unclear[named.question] = message.txn_id, since
         try:
             yield
-        except (HomeserverRefused, RateLimited, RefusedForNow, SessionRevoked):
+        except RateLimited:
+            self._limited |= {message.txn_id} if is_first else set()
+            self._unclear.pop(named.question, None)
+            raise
+        except (HomeserverRefused, RefusedForNow, SessionRevoked):
             self._unclear.pop(named.question, None)
             raise
         self._unclear.pop(named.question, None)

@@ -361,6 +361,7 @@ async def test_a_new_question_does_not_wait_for_what_was_missed_elsewhere() -> N
             run.homeserver.faults.next("recent", Fault.HANG_BEFORE, room_id=room_id)
         await run.go_live()
         run.let_run()
+        await quiet()
         world.alice.say(chats[-1], "new")
         await quiet(5)
         assert world.alice.replies(chats[-1])[-1] == "You said: new"

@@ -31,7 +31,7 @@ LOSSES_IN_A_STRETCH: Final = 1
 PLACE_WITHIN_S: Final = 20.0
 SHORT: Final = (2, 0.3)
 LONG: Final = (20, 4.5)
-STORIES: Final = (SHORT, (12, 3), LONG, (30, 6), (450, 5))
+STORIES: Final = (SHORT, (12, 3), LONG, (30, 6), (260, 5))
 """Lines and seconds: a plain message, answers that grow, one of two parts."""
 
 

@@ -238,6 +238,25 @@ async def test_a_page_that_does_not_follow_on_the_news_is_read_again(server: Ser
     ]
 
 
+async def test_news_that_are_older_than_what_was_read_make_the_room_be_read_again(
+    server: Server,
+) -> None:
+    said = [Said(EventId(f"${n}"), ALICE, n, "m.text", f"{n}") for n in range(9)]
+    server.events[ROOM] += said
+    last = InboundMessage(said[-1].event_id, ROOM, ALICE, 8, "m.text", "8")
+
+    def late() -> None:
+        if server.pages == 2:
+            server.histories.note(RoomDelta(ROOM, said=(said[1], said[7])))
+
+    server.meanwhile = late
+    drafts = await server.histories.drafts(last, PLENTY)
+    assert texts(drafts) == ["\n\n".join(f"{n}" for n in range(9))]
+    assert server.pages == 5
+    server.histories.note(RoomDelta(ROOM, said=(said[1], said[7])))
+    assert server.histories.rooms == 1
+
+
 async def test_a_room_that_is_dropped_again_and_again_can_not_be_read(server: Server) -> None:
     one = server.say("one")
     server.meanwhile = lambda: server.histories.drop(ROOM)
