@@ -42,6 +42,8 @@ _VOID_ANCHOR: Final = (
     "UPDATE outbox SET state = 'refused' WHERE event_id = ? AND kind = 'anchor' AND state = 'sent'"
     " OR state = 'unsent' AND kind = 'final' AND substr(txn_id, -2) = '.2' AND edits ="
     " (SELECT txn_id FROM outbox WHERE event_id = ? AND kind = 'anchor')"
+    " AND EXISTS (SELECT 1 FROM outbox AS final"
+    " WHERE final.txn_id = substr(outbox.txn_id, 1, length(outbox.txn_id) - 2))"
 )
 # The transaction id of a part is the question's event id, a dot and the number of the part. The
 # first two comparisons are for the index: a slash follows the dot.

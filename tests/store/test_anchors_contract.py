@@ -300,6 +300,17 @@ async def test_a_repetition_is_given_up_with_its_anchor(opened: Stores) -> None:
         assert await store.unsent(ROOM, 9) == (final(),)
 
 
+async def test_an_end_that_repeats_none_of_the_outbox_stays_without_its_anchor(
+    opened: Stores,
+) -> None:
+    """The first one was sent before the loss of the database."""
+    end = replace(final(), txn_id="$q.0.final.2")
+    async with opened() as store:
+        await store.commit([*accepted("$q"), AdoptAnchor(ROOM, live()), QueueMessage(end)])
+        await store.commit([VoidAnchor(EVENT)])
+        assert await store.unsent(ROOM, 9) == (end,)
+
+
 # --- giving up what waits
 
 
