@@ -55,6 +55,7 @@ _REDACT_ANCHORS: Final = (
     " AND NOT EXISTS (SELECT 1 FROM outbox WHERE edits = anchor.txn_id)"
     " ORDER BY seq ON CONFLICT(txn_id) DO NOTHING"
 )
+# A question that waits again is being answered anew, and its live edits are not late.
 _REPEAT_FINAL: Final = (
     "INSERT INTO outbox(txn_id, room_id, body, notice, thread, reply_to, details, created_at, kind,"
     " edits) SELECT final.txn_id || '.2', final.room_id, final.body, final.notice, final.thread,"
@@ -62,7 +63,10 @@ _REPEAT_FINAL: Final = (
     " WHERE anchor.event_id = ? AND anchor.kind = 'anchor' AND anchor.state = 'sent'"
     " AND final.seq = (SELECT max(seq) FROM outbox"
     " WHERE edits = anchor.txn_id AND kind = 'final' AND substr(txn_id, -2) <> '.2')"
-    " AND (? = 0 OR final.state = 'sent') ON CONFLICT(txn_id) DO NOTHING"
+    " AND (? = 0 OR final.state = 'sent') AND NOT EXISTS (SELECT 1 FROM inbox"
+    " WHERE state = 'waiting' AND room_id = anchor.room_id"
+    " AND substr(anchor.txn_id, 1, length(event_id) + 1) = event_id || '.')"
+    " ON CONFLICT(txn_id) DO NOTHING"
 )
 _MARK_TRIED: Final = (
     "UPDATE outbox SET tried_at = ?, tried_by = ? WHERE txn_id = ? AND tried_at IS NULL"

@@ -253,6 +253,7 @@ async def test_an_end_is_repeated_once_as_it_was(opened: Stores) -> None:
     async with opened() as store:
         await store.commit([*opened_anchors(), MarkSent("$q.0", EVENT), QueueMessage(final())])
         await store.commit([MarkSent("$q.0.final", EventId("$final"))])
+        await store.commit([FinishMessage(EventId(Q))])
         await store.commit([RepeatFinal(EVENT), RepeatFinal(EVENT)])
         assert await store.unsent(ROOM, 9) == (repeated,)
         await store.commit([MarkSent("$q.0.final.2", EventId("$final2")), RepeatFinal(EVENT)])
@@ -265,6 +266,7 @@ async def test_the_newest_of_several_ends_is_repeated(opened: Stores) -> None:
     dead = replace(final(), txn_id="$q.dead")
     async with opened() as store:
         await store.commit([*opened_anchors(), MarkSent("$q.0", EVENT), QueueMessage(dead)])
+        await store.commit([FinishMessage(EventId(Q), dead=True)])
         await store.commit([MarkSent("$q.dead", EventId("$dead")), RepeatFinal(EVENT)])
         assert await unsent_ids(store) == ["$q.dead.2"]
         await store.commit([MarkSent("$q.dead.2", EventId("$dead2")), RepeatFinal(EVENT)])
@@ -273,6 +275,16 @@ async def test_the_newest_of_several_ends_is_repeated(opened: Stores) -> None:
         assert await unsent_ids(store) == ["$q.0.final", "$q.0.final.2"]
         await store.commit([VoidAnchor(EVENT)])
         assert await unsent_ids(store) == ["$q.0.final"]
+
+
+async def test_no_end_is_repeated_while_its_question_is_answered_anew(opened: Stores) -> None:
+    dead = replace(final(), txn_id="$q.dead")
+    async with opened() as store:
+        await store.commit([*opened_anchors(), MarkSent("$q.0", EVENT), QueueMessage(dead)])
+        await store.commit([MarkSent("$q.dead", EventId("$dead"))])
+        await store.commit([FinishMessage(EventId(Q), dead=True), RetryMessage(EventId(Q))])
+        await store.commit([RepeatFinal(EVENT)])
+        assert await unsent_ids(store) == []
 
 
 async def test_only_the_end_of_an_anchor_is_repeated(opened: Stores) -> None:
