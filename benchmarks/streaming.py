@@ -63,7 +63,7 @@ class Watching:
                 answer = await self._sync(since)
                 since = answer["next_batch"]
                 now = time.perf_counter() - began
-                for state in _states(answer, self.room_id, question):
+                for state in states_of(answer, self.room_id, question):
                     first = first or now
                     if state != "live":
                         return first, now
@@ -73,7 +73,7 @@ class Watching:
         return await self.person.request("GET", f"/sync?{urlencode(query)}")
 
 
-def _states(answer: Json, room_id: str, question: str) -> list[str]:
+def states_of(answer: Json, room_id: str, question: str) -> list[str]:
     """The states of the messages that answer a question, in a response of /sync."""
     room = answer.get("rooms", {}).get("join", {}).get(room_id, {})
     contents = [it["content"] for it in room.get("timeline", {}).get("events", ())]

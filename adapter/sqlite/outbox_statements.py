@@ -30,9 +30,10 @@ _OPEN_ANCHOR: Final = (
     " WHERE EXISTS (SELECT 1 FROM inbox WHERE event_id = ? AND state = 'waiting')"
     " ON CONFLICT(txn_id) DO NOTHING"
 )
+# An anchor changes nothing itself: in its row, `edits` is the end that was sent already.
 _ADOPT_ANCHOR: Final = (
-    "INSERT INTO outbox(txn_id, room_id, body, notice, created_at, kind, state, event_id)"
-    " VALUES (?, ?, '', 0, ?, 'anchor', 'sent', ?) ON CONFLICT(txn_id) DO UPDATE"
+    "INSERT INTO outbox(txn_id, room_id, body, notice, created_at, kind, state, event_id, edits)"
+    " VALUES (?, ?, '', 0, ?, 'anchor', 'sent', ?, ?) ON CONFLICT(txn_id) DO UPDATE"
     " SET state = 'sent', kind = 'anchor', event_id = excluded.event_id"
     " WHERE outbox.event_id IS NULL"
 )
@@ -123,7 +124,8 @@ def _anchors(
         case OpenAnchor(anchor, question):
             return Statement("outbox", _OPEN_ANCHOR, (*_outbound_params(anchor, now), question))
         case AdoptAnchor(room_id, anchor):
-            params = (anchor.txn_id, room_id, now, anchor.event_id)
+            end = f"{anchor.txn_id}.final" if anchor.is_ended else None
+            params = (anchor.txn_id, room_id, now, anchor.event_id, end)
             return Statement("outbox", _ADOPT_ANCHOR, params)
         case VoidAnchor(event_id):
             return Statement("outbox", _VOID_ANCHOR, (event_id, event_id))
@@ -156,7 +158,7 @@ def anchors_query(question: EventId) -> Query:
     return Query(
         "SELECT txn_id, event_id, CASE WHEN EXISTS (SELECT 1 FROM outbox AS taken"  # noqa: S608
         " WHERE taken.edits = anchor.txn_id AND taken.kind = 'redaction')"
-        " THEN 'refused' ELSE state END FROM outbox AS anchor"
+        " THEN 'refused' ELSE state END, edits IS NOT NULL FROM outbox AS anchor"
         f" WHERE {_OF_QUESTION} ORDER BY seq",
         (question, question, question),
     )
@@ -181,5 +183,5 @@ def decode_outbound(row: Row) -> OutboundMessage:
 
 def decode_anchor(row: Row) -> Anchor:
     """Decode a row of an anchor in the outbox."""
-    txn_id, event_id, state = row
-    return Anchor(txn_id, event_id, is_void=state == "refused")
+    txn_id, event_id, state, is_ended = row
+    return Anchor(txn_id, event_id, is_void=state == "refused", is_ended=bool(is_ended))

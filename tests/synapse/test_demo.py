@@ -45,6 +45,20 @@ async def test_it_ends_with_0_and_leaves_nothing(here: Path, temporary: Path) ->
     assert (list(here.iterdir()), list(temporary.iterdir())) == ([], [])
 
 
+async def test_with_a_model_an_answer_goes_on_in_its_message_after_a_loss(
+    here: Path, temporary: Path
+) -> None:
+    code, told = await demo(here, temporary, "--model")
+    assert code == 0, told
+    for fact in (
+        "the same message goes on to its end",
+        "no second message answers the question",
+        "the model still knows the word",
+    ):
+        assert f"✓ {fact}" in told
+    assert list(temporary.iterdir()) == []
+
+
 async def test_kept_it_says_how_to_log_in_and_how_to_end_both(here: Path, temporary: Path) -> None:
     code, told = await demo(here, temporary, "--keep")
     try:

@@ -61,4 +61,6 @@ async def ask(room: Listener, question: str) -> None:
 
 async def everything_is_told(room: Listener, recorder: ModelRecorder) -> None:
     now = await room.until_told(timeout_s=60, expected=lambda it: recorder.told.get(it, ""))
-    assert now.beside == []
+    cut = "(The answer was cut off here, because it reached the length limit.)"
+    assert set(now.beside) <= {cut}
+    assert len(now.beside) <= len(now.questions)

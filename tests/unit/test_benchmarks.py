@@ -18,6 +18,7 @@ from actors.model import (
 )
 from actors.rows import to_row
 from actors.rules.marker import marker_content
+from actors.rules.reply_mark import REPLY_TYPE
 from benchmarks import cells, histories
 from benchmarks.course import COLD_STARTERS, ECHOES, TALKERS, rotated
 from benchmarks.plot import plot
@@ -28,9 +29,13 @@ from benchmarks.results import (
     COLD,
     ECHO,
     FAR,
+    GROWN,
     LIMIT,
     OURS,
+    PAGE,
+    PLAIN,
     QUESTION,
+    STREAM,
     TARGETS,
     WARM,
     WARM_QUARTER,
@@ -41,6 +46,7 @@ from benchmarks.results import (
 )
 from benchmarks.rows import rows_of
 from benchmarks.showing import markdown, ratio_cells, tables, target_cells
+from benchmarks.streaming import states_of
 from benchmarks.topology import owners_for
 
 WALL = Target(
@@ -204,7 +210,20 @@ def test_targets_compare_those_who_take_part() -> None:
         WARM: {OURS},
         WARM_QUARTER: {OURS},
         QUESTION: {*(it.name for it in TALKERS), LIMIT},
+        STREAM: {GROWN, PLAIN},
+        PAGE: {GROWN, PLAIN},
         CELLS: {OURS, LIMIT},
     }
     for side in (side for target in TARGETS for side in (target.over, target.under)):
         assert side.contestant in takes_part[side.scenario]
+
+
+def test_the_states_of_an_answer_are_those_of_its_messages_and_edits() -> None:
+    def said(to: str, state: str, **more: object) -> dict[str, object]:
+        return {"content": {REPLY_TYPE: {"to": to, "state": state}, **more}}
+
+    late = {REPLY_TYPE: {"to": "$1", "state": "done"}}
+    events = [said("$1", "live"), said("$2", "done"), said("$1", "live", **{"m.new_content": late})]
+    answer = {"rooms": {"join": {"!r": {"timeline": {"events": events}}}}}
+    assert states_of(answer, "!r", "$1") == ["live", "done"]
+    assert states_of(answer, "!other", "$1") == []
