@@ -42,6 +42,8 @@ _VOID_ANCHOR: Final = (
     "UPDATE outbox SET state = 'refused' WHERE event_id = ? AND kind = 'anchor' AND state = 'sent'"
     " OR state = 'unsent' AND kind = 'final' AND substr(txn_id, -2) = '.2' AND edits ="
     " (SELECT txn_id FROM outbox WHERE event_id = ? AND kind = 'anchor')"
+    " AND EXISTS (SELECT 1 FROM outbox AS final"
+    " WHERE final.txn_id = substr(outbox.txn_id, 1, length(outbox.txn_id) - 2))"
 )
 # The transaction id of a part is the question's event id, a dot and the number of the part. The
 # first two comparisons are for the index: a slash follows the dot.
@@ -63,7 +65,11 @@ _REPEAT_FINAL: Final = (
     " WHERE anchor.event_id = ? AND anchor.kind = 'anchor' AND anchor.state = 'sent'"
     " AND final.seq = (SELECT max(seq) FROM outbox"
     " WHERE edits = anchor.txn_id AND kind = 'final' AND substr(txn_id, -2) <> '.2')"
-    " AND (? = 0 OR final.state = 'sent') ON CONFLICT(txn_id) DO NOTHING"
+    " AND (? = 0 OR final.state = 'sent')"
+    # A question that was given up may be asked again: its answer grows after that end.
+    " AND NOT EXISTS (SELECT 1 FROM inbox WHERE state = 'waiting'"
+    " AND event_id = rtrim(rtrim(anchor.txn_id, '0123456789'), '.'))"
+    " ON CONFLICT(txn_id) DO NOTHING"
 )
 _MARK_TRIED: Final = (
     "UPDATE outbox SET tried_at = ?, tried_by = ? WHERE txn_id = ? AND tried_at IS NULL"
