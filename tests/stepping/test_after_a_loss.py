@@ -394,6 +394,21 @@ async def test_a_room_that_can_t_be_read_is_searched_when_it_can() -> None:
     assert states(world, home.chat)[-1] == (question, "done")
 
 
+async def test_rooms_of_which_none_can_be_read_may_be_the_bots_own() -> None:
+    world = World()
+    home = await home_of_alice(world)
+    question = await cut_off(world, home, 8)
+    world.lose_store()
+    for room in world.server.rooms_of(BOT, "join"):
+        if room.creator == BOT:
+            world.server.unreadable[room.room_id] = "500: cannot be read"
+    async with world.live(platform=storyteller()):
+        await quiet(60)
+        world.server.healed()
+        await quiet(2000)
+    assert states(world, home.chat)[-1] == (question, "done")
+
+
 async def test_a_chat_that_was_archived_is_not_asked_about_old_questions() -> None:
     world = World()
     async with world.live() as run:
