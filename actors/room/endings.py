@@ -70,7 +70,9 @@ def end_of(
 
 def _ended(anchor: Anchor, message: OutboundMessage, *, is_dead: bool) -> OutboundMessage:
     # A question that is given up may be asked again, and then has another end.
-    txn_id = message.txn_id if is_dead else f"{anchor.txn_id}.final"
+    # An end that was sent before a loss keeps its transaction id.
+    end = f"{anchor.txn_id}.final.2" if anchor.is_ended else f"{anchor.txn_id}.final"
+    txn_id = message.txn_id if is_dead else end
     if anchor.is_void or message.file is not None:
         return replace(message, txn_id=txn_id)
     return replace(

@@ -116,7 +116,7 @@ class Inbox:
         if stopped is not None and (stopped.outcome is None or isinstance(stopped.outcome, Failed)):
             stopped = None
         writes = [] if stopped is None else await self._end_of(stopped, waiting)
-        writes += [FinishMessage(message.event_id), *response.writes]
+        writes += [FinishMessage(message.event_id), *await self._ended_with(response.writes, item)]
         if response.desired is not None:
             writes += repairs_for(self._room_id, rows, response.desired)[0]
         await self._commit(writes)
@@ -183,6 +183,15 @@ class Inbox:
         item = _waiting_for(reply, waiting)
         anchors = await self._anchors_of(key, reply, item)
         return [FinishMessage(key), *end_of(key, said, anchors)]
+
+    async def _ended_with(self, writes: Sequence[Write], item: Waiting) -> Sequence[Write]:
+        """The writes of a response. An answer that was begun before ends with what they say."""
+        key = item.message.event_id
+        anchors = await self._anchors_of(key, None, item)
+        if not anchors:
+            return writes
+        others = [write for write in writes if not isinstance(write, QueueMessage)]
+        return [*others, *end_of(key, _queued(writes), anchors)]
 
     async def _anchors_of(
         self, question: EventId, reply: Reply | None, item: Waiting | None

@@ -48,9 +48,11 @@ def unfinished(told: Told) -> dict[EventId, list[LiveAnchor]]:
     A part of a whole answer counts as well, if the last part was not sent.
     """
     found: dict[EventId, list[LiveAnchor]] = {}
+    ends = {it.mark.txn for it in told.own if it.mark is not None and it.edits is not None}
     for said in told.own:
         anchor = _part_in(said)
         if anchor is not None and anchor.question not in told.answered:
+            anchor = replace(anchor, is_ended=f"{anchor.txn_id}.final" in ends)
             found.setdefault(anchor.question, []).append(anchor)
     return found
 

@@ -30,9 +30,10 @@ _OPEN_ANCHOR: Final = (
     " WHERE EXISTS (SELECT 1 FROM inbox WHERE event_id = ? AND state = 'waiting')"
     " ON CONFLICT(txn_id) DO NOTHING"
 )
+# An anchor changes nothing itself: in its row, `edits` is the end that was sent already.
 _ADOPT_ANCHOR: Final = (
-    "INSERT INTO outbox(txn_id, room_id, body, notice, created_at, kind, state, event_id)"
-    " VALUES (?, ?, '', 0, ?, 'anchor', 'sent', ?) ON CONFLICT(txn_id) DO UPDATE"
+    "INSERT INTO outbox(txn_id, room_id, body, notice, created_at, kind, state, event_id, edits)"
+    " VALUES (?, ?, '', 0, ?, 'anchor', 'sent', ?, ?) ON CONFLICT(txn_id) DO UPDATE"
     " SET state = 'sent', kind = 'anchor', event_id = excluded.event_id"
     " WHERE outbox.event_id IS NULL"
 )
@@ -41,6 +42,8 @@ _VOID_ANCHOR: Final = (
     "UPDATE outbox SET state = 'refused' WHERE event_id = ? AND kind = 'anchor' AND state = 'sent'"
     " OR state = 'unsent' AND kind = 'final' AND substr(txn_id, -2) = '.2' AND edits ="
     " (SELECT txn_id FROM outbox WHERE event_id = ? AND kind = 'anchor')"
+    " AND EXISTS (SELECT 1 FROM outbox AS final"
+    " WHERE final.txn_id = substr(outbox.txn_id, 1, length(outbox.txn_id) - 2))"
 )
 # The transaction id of a part is the question's event id, a dot and the number of the part. The
 # first two comparisons are for the index: a slash follows the dot.
@@ -62,7 +65,11 @@ _REPEAT_FINAL: Final = (
     " WHERE anchor.event_id = ? AND anchor.kind = 'anchor' AND anchor.state = 'sent'"
     " AND final.seq = (SELECT max(seq) FROM outbox"
     " WHERE edits = anchor.txn_id AND kind = 'final' AND substr(txn_id, -2) <> '.2')"
-    " AND (? = 0 OR final.state = 'sent') ON CONFLICT(txn_id) DO NOTHING"
+    " AND (? = 0 OR final.state = 'sent')"
+    # A question that was given up may be asked again: its answer grows after that end.
+    " AND NOT EXISTS (SELECT 1 FROM inbox WHERE state = 'waiting'"
+    " AND event_id = rtrim(rtrim(anchor.txn_id, '0123456789'), '.'))"
+    " ON CONFLICT(txn_id) DO NOTHING"
 )
 _MARK_TRIED: Final = (
     "UPDATE outbox SET tried_at = ?, tried_by = ? WHERE txn_id = ? AND tried_at IS NULL"
@@ -123,7 +130,8 @@ def _anchors(
         case OpenAnchor(anchor, question):
             return Statement("outbox", _OPEN_ANCHOR, (*_outbound_params(anchor, now), question))
         case AdoptAnchor(room_id, anchor):
-            params = (anchor.txn_id, room_id, now, anchor.event_id)
+            end = f"{anchor.txn_id}.final" if anchor.is_ended else None
+            params = (anchor.txn_id, room_id, now, anchor.event_id, end)
             return Statement("outbox", _ADOPT_ANCHOR, params)
         case VoidAnchor(event_id):
             return Statement("outbox", _VOID_ANCHOR, (event_id, event_id))
@@ -156,7 +164,7 @@ def anchors_query(question: EventId) -> Query:
     return Query(
         "SELECT txn_id, event_id, CASE WHEN EXISTS (SELECT 1 FROM outbox AS taken"  # noqa: S608
         " WHERE taken.edits = anchor.txn_id AND taken.kind = 'redaction')"
-        " THEN 'refused' ELSE state END FROM outbox AS anchor"
+        " THEN 'refused' ELSE state END, edits IS NOT NULL FROM outbox AS anchor"
         f" WHERE {_OF_QUESTION} ORDER BY seq",
         (question, question, question),
     )
@@ -181,5 +189,5 @@ def decode_outbound(row: Row) -> OutboundMessage:
 
 def decode_anchor(row: Row) -> Anchor:
     """Decode a row of an anchor in the outbox."""
-    txn_id, event_id, state = row
-    return Anchor(txn_id, event_id, is_void=state == "refused")
+    txn_id, event_id, state, is_ended = row
+    return Anchor(txn_id, event_id, is_void=state == "refused", is_ended=bool(is_ended))

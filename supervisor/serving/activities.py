@@ -130,9 +130,13 @@ class BotActivities:
         return doubt
 
     def _has_own_rooms(self, hydration: Hydration) -> bool:
-        """Whether the bot has created a room. A bot without rooms of its own missed nothing."""
+        """Whether the bot has created a room. A bot without rooms of its own missed nothing.
+
+        A room that can't be read may be one of its own.
+        """
         me = self.services.homeserver.me
-        return any(seen.marker or seen.creator == me for seen in hydration.snapshots)
+        created = (seen.marker or seen.creator == me for seen in hydration.snapshots)
+        return bool(hydration.unreadable) or any(created)
 
     def _log_start_from_now(self, doubt: Doubt | None, *, is_first: bool) -> None:
         if doubt is not None:

@@ -157,6 +157,8 @@ class Outbox:
                 if event_id is not None:
                     self._succeeded(message)
                     self.end_pauses()
+                if message.kind is OutboundKind.ANCHOR:
+                    return  # what edits it was read before its event was known
 
     def _failed(self, room_id: RoomId) -> int:
         """Count a failure in a room; the failures there since sending last went well for a while.

@@ -42,8 +42,8 @@ MUTATIONS: Final = (
     Mutation(
         "a_reply_does_not_end_its_question",
         "actors/room/inbox.py",
-        "        return [FinishMessage(reply.question.key), *map(QueueMessage, said)]\n",
-        "        return [*map(QueueMessage, said)]\n",
+        "        return [FinishMessage(key), *end_of(key, said, anchors)]\n",
+        "        return [*end_of(key, said, anchors)]\n",
     ),
     Mutation(
         "create_again_without_looking",
@@ -67,8 +67,8 @@ MUTATIONS: Final = (
     Mutation(
         "invites_not_remembered",
         "supervisor/serving/pump.py",
-        "*_writes_for(delta, filled), *invite_writes(asked), *opened]",
-        "*_writes_for(delta, filled), *opened]",
+        "        writes += [*invite_writes(asked), *opened]\n",
+        "        writes += [*opened]\n",
     ),
     Mutation(
         "gaps_not_filled",
@@ -115,7 +115,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "answers_leave_their_thread",
-        "actors/room/asked.py",
+        "actors/replies/values.py",
         "body, notice, message.thread, named)",
         "body, notice, None, named)",
     ),
@@ -247,7 +247,7 @@ MUTATIONS: Final = (
         "        return [FinishMessage(key), *end_of(key, said, anchors)]\n",
         "        boot = services.replies._tools.boot\n"
         "        others = [\n"
-        "            replace(it, message=replace(it.message, txn_id=f'{it.message.txn_id}~{boot}'))\n"
+        "            replace(it, message=replace(it.message, txn_id=it.message.txn_id + boot))\n"
         "            if isinstance(it, QueueMessage) and it.message.edits else it\n"
         "            for it in end_of(key, said, anchors)\n"
         "        ]\n"
@@ -291,14 +291,15 @@ MUTATIONS: Final = (
     Mutation(
         "what_grew_is_not_found_after_a_loss",
         "actors/room/unfinished.py",
-        "            for anchor in anchors:\n                yield AdoptAnchor(self.room_id, anchor)\n",
+        "            for anchor in anchors:\n"
+        "                yield AdoptAnchor(self.room_id, anchor)\n",
         "            for anchor in anchors:\n",
     ),
     Mutation(
         "late_edits_cover_the_ends_of_answers",
         "supervisor/serving/pump.py",
-        "        repeated = {room.room_id: self.late_edits.repeats(room) for room in delta.rooms}\n",
-        "        repeated: dict[RoomId, list[RepeatFinal]] = {}\n",
+        "self.late_edits.repeats(room) for room in delta.rooms}\n",
+        "[] for room in delta.rooms}\n",
     ),
     Mutation(
         "parts_of_earlier_attempts_stay",

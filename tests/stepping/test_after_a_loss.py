@@ -34,6 +34,12 @@ def story(sentences: int, every_s: float = 1.0) -> Callable[[Ask], AsyncGenerato
     return tell
 
 
+async def told_otherwise(ask: Ask) -> AsyncGenerator[Delta, None]:
+    """A whole story in other words."""
+    async for delta in story(900, every_s=0.05)(ask):
+        yield Text(delta.text.replace("Once", "Twice")) if isinstance(delta, Text) else delta
+
+
 def whole(sentences: int) -> str:
     """The text of a whole story."""
     return "".join(f"{number}. {WORDS}" for number in range(sentences)).strip()
@@ -388,6 +394,21 @@ async def test_a_room_that_can_t_be_read_is_searched_when_it_can() -> None:
     assert states(world, home.chat)[-1] == (question, "done")
 
 
+async def test_rooms_of_which_none_can_be_read_may_be_the_bots_own() -> None:
+    world = World()
+    home = await home_of_alice(world)
+    question = await cut_off(world, home, 8)
+    world.lose_store()
+    for room in world.server.rooms_of(BOT, "join"):
+        if room.creator == BOT:
+            world.server.unreadable[room.room_id] = "500: cannot be read"
+    async with world.live(platform=storyteller()):
+        await quiet(60)
+        world.server.healed()
+        await quiet(2000)
+    assert states(world, home.chat)[-1] == (question, "done")
+
+
 async def test_a_chat_that_was_archived_is_not_asked_about_old_questions() -> None:
     world = World()
     async with world.live() as run:
@@ -512,6 +533,32 @@ async def test_a_whole_answer_whose_last_part_was_not_sent_is_sent_whole() -> No
     assert "".join(replies).replace("\n", "") == whole(900).replace("\n", "")
     assert states(world, home.chat)[1:] == [(question, "done")] * len(replies)
     assert len(replies) > 2
+
+
+async def test_an_answer_that_was_lost_between_its_ends_has_the_words_of_one_attempt() -> None:
+    world, platform = World(), storyteller()
+    platform.script["story"] = story(900, every_s=0.05)
+    home = await home_of_alice(world)
+    async with world.boot(platform=platform) as run:
+        await run.go_live()
+        run.let_run()
+        question = world.alice.say(home.chat, "story")
+        await quiet(40)
+        world.server.slow_s = 0.5
+        while "0.final" not in txns(world, home.chat):
+            await quiet(0.01)
+    assert "1.final" not in txns(world, home.chat)
+    world.server.slow_s = 0.0
+    world.lose_store()
+    again = storyteller()
+    again.script["story"] = told_otherwise
+    async with world.live(platform=again):
+        await quiet(200)
+    replies = world.alice.replies(home.chat)[1:]
+    assert "".join(replies).replace("\n", "") == whole(900).replace("Once", "Twice").replace(
+        "\n", ""
+    )
+    assert states(world, home.chat)[1:] == [(question, "done")] * len(replies)
 
 
 # ------------------------------------------------------------ an old copy of the database

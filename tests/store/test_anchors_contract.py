@@ -252,7 +252,7 @@ async def test_an_end_is_repeated_once_as_it_was(opened: Stores) -> None:
     repeated = replace(final(), txn_id="$q.0.final.2", target=EVENT)
     async with opened() as store:
         await store.commit([*opened_anchors(), MarkSent("$q.0", EVENT), QueueMessage(final())])
-        await store.commit([MarkSent("$q.0.final", EventId("$final"))])
+        await store.commit([MarkSent("$q.0.final", EventId("$final")), FinishMessage(Q)])
         await store.commit([RepeatFinal(EVENT), RepeatFinal(EVENT)])
         assert await store.unsent(ROOM, 9) == (repeated,)
         await store.commit([MarkSent("$q.0.final.2", EventId("$final2")), RepeatFinal(EVENT)])
@@ -265,7 +265,10 @@ async def test_the_newest_of_several_ends_is_repeated(opened: Stores) -> None:
     dead = replace(final(), txn_id="$q.dead")
     async with opened() as store:
         await store.commit([*opened_anchors(), MarkSent("$q.0", EVENT), QueueMessage(dead)])
-        await store.commit([MarkSent("$q.dead", EventId("$dead")), RepeatFinal(EVENT)])
+        await store.commit([MarkSent("$q.dead", EventId("$dead")), FinishMessage(Q, dead=True)])
+        await store.commit([RetryMessage(Q), RepeatFinal(EVENT)])
+        assert await unsent_ids(store) == []  # its answer grows again
+        await store.commit([FinishMessage(Q), RepeatFinal(EVENT)])
         assert await unsent_ids(store) == ["$q.dead.2"]
         await store.commit([MarkSent("$q.dead.2", EventId("$dead2")), RepeatFinal(EVENT)])
         assert await unsent_ids(store) == []
@@ -281,6 +284,7 @@ async def test_only_the_end_of_an_anchor_is_repeated(opened: Stores) -> None:
         sent = (("$q.0", "$0"), ("$q.1", "$1"), ("$p.0", "$2"))
         await store.commit([MarkSent(txn_id, EventId(event)) for txn_id, event in sent])
         await store.commit([RedactAnchors(EventId("$p")), QueueMessage(final())])
+        await store.commit([FinishMessage(Q), FinishMessage(EventId("$p"))])
         await store.commit([RepeatFinal(EventId(event)) for event in ("$1", "$2", "$unknown")])
         assert await unsent_ids(store) == ["$p.0.redact", "$q.0.final"]
 
@@ -289,15 +293,27 @@ async def test_the_end_of_a_void_anchor_is_not_repeated(opened: Stores) -> None:
     """It was a message of its own, which no edit covers."""
     async with opened() as store:
         await store.commit([*opened_anchors(), MarkSent("$q.0", EVENT), VoidAnchor(EVENT)])
-        await store.commit([QueueMessage(final()), RepeatFinal(EVENT)])
+        await store.commit([FinishMessage(Q), QueueMessage(final()), RepeatFinal(EVENT)])
         assert await unsent_ids(store) == ["$q.0.final"]
 
 
 async def test_a_repetition_is_given_up_with_its_anchor(opened: Stores) -> None:
     async with opened() as store:
         await store.commit([*opened_anchors(), MarkSent("$q.0", EVENT), QueueMessage(final())])
-        await store.commit([RepeatFinal(EVENT), VoidAnchor(EVENT)])
+        await store.commit([FinishMessage(Q), RepeatFinal(EVENT)])
+        await store.commit([VoidAnchor(EVENT)])
         assert await store.unsent(ROOM, 9) == (final(),)
+
+
+async def test_an_end_that_repeats_none_of_the_outbox_stays_without_its_anchor(
+    opened: Stores,
+) -> None:
+    """The first one was sent before the loss of the database."""
+    end = replace(final(), txn_id="$q.0.final.2")
+    async with opened() as store:
+        await store.commit([*accepted("$q"), AdoptAnchor(ROOM, live()), QueueMessage(end)])
+        await store.commit([VoidAnchor(EVENT)])
+        assert await store.unsent(ROOM, 9) == (end,)
 
 
 # --- giving up what waits

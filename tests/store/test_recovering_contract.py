@@ -14,6 +14,7 @@ from actors.writes import (
     MarkSent,
     OpenAnchor,
     QueueMessage,
+    RedactAnchors,
     RepeatFinal,
     VoidAnchor,
 )
@@ -84,3 +85,12 @@ async def test_an_end_is_repeated_before_it_is_confirmed(opened: Stores) -> None
         await store.commit([ADOPT, FINAL, RepeatFinal(ANCHOR)])
         final, again = await store.unsent(ROOM, 9)
         assert replace(again, txn_id=final.txn_id) == final
+
+
+async def test_an_adopted_anchor_may_have_an_end_already(opened: Stores) -> None:
+    async with opened() as store:
+        ended = LiveAnchor(Q, 0, "$q.0", ANCHOR, is_ended=True)
+        await store.commit([AdoptAnchor(ROOM, ended)])
+        assert await store.anchors(Q) == (Anchor("$q.0", ANCHOR, is_ended=True),)
+        await store.commit([RedactAnchors(Q)])
+        assert [it.txn_id for it in await store.unsent(ROOM, 9)] == ["$q.0.redact"]

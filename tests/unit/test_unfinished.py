@@ -103,3 +103,14 @@ def test_nothing_covers_the_end_of_an_answer_that_goes_on() -> None:
         ANCHOR,
     )
     assert list(covered(Told(own=own))) == []
+
+
+def test_a_part_with_an_end_says_so_if_the_answer_is_unfinished() -> None:
+    own = (
+        said("$a", LIVE),
+        said("$end", DONE, edits="$a", more=True),
+        said("$b", LIVE, part=1),
+        said("$live", LIVE, edits="$b", part=1),
+    )
+    ended = LiveAnchor(Q, 0, "$q.0", EventId("$a"), is_ended=True)
+    assert unfinished(Told(own=own)) == {Q: [ended, anchor("$b", 1)]}

@@ -41,7 +41,8 @@ class Server:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         self.paths.append(f"{request.method} {request.path}")
-        self.bodies.append(json.loads(await request.read()))
+        if request.method != "GET":
+            self.bodies.append(json.loads(await request.read()))
         status, body = self.refusals.pop(0) if self.refusals else (200, {"event_id": "$sent"})
         return web.json_response(body, status=status)
 
@@ -106,8 +107,11 @@ async def test_a_live_edit_of_what_is_gone_is_refused_and_a_final_becomes_a_mess
     gone = 400, {"errcode": "M_UNKNOWN", "error": "Can't send relation to unknown event"}
     with pytest.raises(HomeserverRefused):
         await Server(gone).send(LIVE)
-    server = Server(gone)
+    server = Server(gone, (404, {"errcode": "M_NOT_FOUND", "error": "Event not found."}))
     assert await server.send(FINAL) == "$sent"
+    looked = server.paths.pop(1)
+    assert looked.startswith("GET ")
+    assert looked.endswith("/event/$anchor")
     assert [path.removeprefix(f"PUT {SENDING}") for path in server.paths] == ["$q.0.final"] * 2
     assert "m.new_content" not in server.bodies[1]
     assert server.bodies[1]["body"] == "all of it"

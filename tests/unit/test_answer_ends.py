@@ -1,0 +1,67 @@
+"""The writes that end an answer which was shown while it grew."""
+
+from dataclasses import replace
+
+from actors.anchors import Anchor
+from actors.model import EventId, OutboundKind, OutboundMessage, RoomId, SharedFile
+from actors.room.endings import end_of
+from actors.writes import QueueMessage, RedactAnchors
+
+QUESTION = EventId("$question")
+SHOWN = Anchor("$question.0", EventId("$anchor"))
+
+
+def part(number: int | str) -> OutboundMessage:
+    return OutboundMessage(f"$question.{number}", RoomId("!room"), "The answer.")
+
+
+def edit_of(anchor: Anchor, message: OutboundMessage, txn_id: str) -> OutboundMessage:
+    return replace(
+        message,
+        txn_id=txn_id,
+        kind=OutboundKind.FINAL,
+        edits=anchor.txn_id,
+        target=anchor.event_id,
+    )
+
+
+def test_an_answer_that_was_not_shown_is_sent_as_it_is() -> None:
+    assert end_of(QUESTION, [part(0), part(1)], ()) == [
+        QueueMessage(part(0)),
+        QueueMessage(part(1)),
+    ]
+
+
+def test_a_part_with_an_anchor_is_its_final_edit_and_what_is_left_over_is_taken_back() -> None:
+    assert end_of(QUESTION, [part(0), part(1), part("cut")], [SHOWN]) == [
+        QueueMessage(edit_of(SHOWN, part(0), "$question.0.final")),
+        QueueMessage(part(1)),
+        QueueMessage(part("cut")),
+        RedactAnchors(QUESTION),
+    ]
+
+
+def test_an_anchor_that_is_not_sent_yet_is_edited_as_well() -> None:
+    unsent = replace(SHOWN, event_id=None)
+    final = edit_of(unsent, part(0), "$question.0.final")
+    assert end_of(QUESTION, [part(0)], [unsent])[0] == QueueMessage(final)
+
+
+def test_a_void_anchor_and_a_file_make_a_message_under_the_same_id() -> None:
+    plain = replace(part(0), txn_id="$question.0.final")
+    void = replace(SHOWN, is_void=True)
+    assert end_of(QUESTION, [part(0)], [void])[0] == QueueMessage(plain)
+    file = SharedFile("mxc://x/y", "a.png", "image/png")
+    shows_file, ended = replace(part(0), file=file), replace(plain, file=file)
+    assert end_of(QUESTION, [shows_file], [SHOWN])[0] == QueueMessage(ended)
+
+
+def test_a_question_that_is_given_up_ends_its_first_part_under_an_id_of_its_own() -> None:
+    dead = part("dead")
+    final = edit_of(SHOWN, dead, "$question.dead")
+    assert end_of(QUESTION, [dead], [SHOWN])[0] == QueueMessage(final)
+    assert end_of(QUESTION, [dead], [replace(SHOWN, is_void=True)])[0] == QueueMessage(dead)
+
+
+def test_without_an_answer_all_anchors_are_taken_back() -> None:
+    assert end_of(QUESTION, [], [SHOWN]) == [RedactAnchors(QUESTION)]
