@@ -30,8 +30,10 @@ from actors.rules.showing import (
     leaves_room,
     next_text,
     pause_before,
+    shown_by,
     shown_with,
 )
+from actors.said import Said
 from actors.writes import MarkTried, OpenAnchor
 
 _log = structlog.get_logger()
@@ -103,7 +105,7 @@ class Showing:
             await anyio.sleep_until(began + self._tools.bounds.stream_after_s)
             traits = await self._traits()
             self._probes = traits.deduplicates is None
-            self._is_off |= traits.bundles is False
+            self._is_off |= traits.bundles is False or not await self._knows_earlier()
             late_at = await self._late_at(growing, began)
             while not self._is_off:
                 text = await self._text(growing, late_at)
@@ -118,6 +120,23 @@ class Showing:
             return await self._tools.traits.known()
         except PortError:
             return HomeserverTraits()
+
+    async def _knows_earlier(self) -> bool:
+        """Learn from the room what an earlier process has shown; False if it can't be read."""
+        if self.shown != NOTHING_SHOWN or self.has_opened:
+            return True
+        room_id, contents = self._question.room_id, self._tools.homeserver.contents
+        edits: list[Said] = []
+        try:
+            for anchor in await self._tools.store.anchors(self._question.key):
+                if anchor.event_id is not None and not anchor.is_void:
+                    edits += filter(
+                        None, [(await contents.edited(room_id, anchor.event_id)).newest]
+                    )
+        except PortError:
+            return False
+        self.shown = shown_by(edits)
+        return True
 
     async def _late_at(self, growing: Growing, began: float) -> float:
         """Wait for the first word: the time from which any words are shown, not only sentences."""
@@ -208,7 +227,7 @@ class Showing:
 
     async def _edit(self, anchor: Anchor, part: Formatted, after: Shown) -> None:
         """Send a live edit, and repeat it until it has an answer."""
-        txn_id = f"{anchor.txn_id}~{self._tools.boot}.{next(self._tools.edit_numbers)}"
+        txn_id = f"{anchor.txn_id}~{self._tools.boot}.{self.shown.edits}"
         message = self._message(txn_id, part, OutboundKind.LIVE)
         message = replace(message, edits=anchor.txn_id, target=anchor.event_id)
         with self._making_step():

@@ -258,6 +258,8 @@ class RememberedSession(SimulatedHomeserver):
         if message.kind is OutboundKind.MESSAGE:
             return await super().send(message)
         await self.life.step()
+        if message.kind is OutboundKind.LIVE:
+            self.faults.before_edit(message.room_id)
         with self.checkers.settling.sending(message):
             event_id = await super().send(message)
         await self.life.step()
