@@ -7,6 +7,7 @@ from actors.anchors import Anchor
 from actors.model import Attempt, EventId, OutboundKind, OutboundMessage, RoomId
 from actors.writes import (
     AdoptAnchor,
+    DetachFinal,
     DropOutbox,
     MarkSent,
     MarkTried,
@@ -44,6 +45,10 @@ _VOID_ANCHOR: Final = (
     " (SELECT txn_id FROM outbox WHERE event_id = ? AND kind = 'anchor')"
     " AND EXISTS (SELECT 1 FROM outbox AS final"
     " WHERE final.txn_id = substr(outbox.txn_id, 1, length(outbox.txn_id) - 2))"
+)
+_DETACH_FINAL: Final = (
+    "UPDATE outbox SET kind = 'message', edits = NULL"
+    " WHERE txn_id = ? AND state = 'unsent' AND kind = 'final'"
 )
 # The transaction id of a part is the question's event id, a dot and the number of the part. The
 # first two comparisons are for the index: a slash follows the dot.
@@ -84,6 +89,7 @@ OutboxWrite: TypeAlias = (
     | OpenAnchor
     | AdoptAnchor
     | VoidAnchor
+    | DetachFinal
     | RedactAnchors
     | RepeatFinal
     | MarkTried
@@ -104,6 +110,8 @@ def outbox_statement(write: OutboxWrite, now: float) -> Statement:
             return Statement("outbox", _MARK_SENT, (state, event_id, txn_id))
         case DropOutbox(room_id):
             return Statement("outbox", _DROP_OUTBOX, (room_id,))
+        case DetachFinal(txn_id):
+            return Statement("outbox", _DETACH_FINAL, (txn_id,))
         case _:
             return _anchors(write, now)
 
