@@ -1,7 +1,7 @@
 """Shows an answer while it grows: opens its anchors, and edits them. The answer never waits."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -122,21 +122,27 @@ class Showing:
             return HomeserverTraits()
 
     async def _knows_earlier(self) -> bool:
-        """Learn from the room what an earlier process has shown; False if it can't be read."""
+        """Learn from the room what an earlier reply has shown; False if it does not say that.
+
+        The end of an answer that was given up does not say how many edits there were before it.
+        """
         if self.shown != NOTHING_SHOWN or self.has_opened:
             return True
-        room_id, contents = self._question.room_id, self._tools.homeserver.contents
-        edits: list[Said] = []
         try:
-            for anchor in await self._tools.store.anchors(self._question.key):
-                if anchor.event_id is not None and not anchor.is_void:
-                    edits += filter(
-                        None, [(await contents.edited(room_id, anchor.event_id)).newest]
-                    )
+            edits = [edit async for edit in self._newest_edits()]
         except PortError:
             return False
         self.shown = shown_by(edits)
-        return True
+        return all(edit.is_live for edit in edits)
+
+    async def _newest_edits(self) -> AsyncIterator[Said]:
+        """The newest edit of each anchor that has any."""
+        room_id, contents = self._question.room_id, self._tools.homeserver.contents
+        for anchor in await self._tools.store.anchors(self._question.key):
+            if anchor.event_id is not None and not anchor.is_void:
+                edited = await contents.edited(room_id, anchor.event_id)
+                if edited.newest is not None:
+                    yield edited.newest
 
     async def _late_at(self, growing: Growing, began: float) -> float:
         """Wait for the first word: the time from which any words are shown, not only sentences."""

@@ -33,9 +33,9 @@ NOTHING_SHOWN: Final = Shown()
 
 
 def shown_by(edits: Sequence[Said]) -> Shown:
-    """What an earlier process has shown, by the newest edit of each part of the answer.
+    """What an earlier reply has shown, by the newest edit of each part of the answer.
 
-    A live edit says in its transaction id how many edits the answer had before it.
+    A live edit says in its transaction id how many edits were made before it.
     """
     marks = (_NUMBER.search(edit.mark.txn) for edit in edits if edit.mark is not None)
     count = max((int(found["number"]) + 1 for found in marks if found), default=0)

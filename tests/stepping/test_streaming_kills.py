@@ -9,7 +9,9 @@ import pytest
 from typing_extensions import override
 
 from actors.model import EventId
-from actors.writes import Write
+from actors.port_errors import PlatformFailed
+from actors.texts import ENGLISH
+from actors.writes import RetryMessage, Write
 from tests.simulation.connection import Gate
 from tests.simulation.faults import Fault
 from tests.simulation.homeserver import SimulatedHomeserver
@@ -149,6 +151,23 @@ async def test_kills_and_losses_allow_an_answer_no_further_edits() -> None:
     told = steps(world, home.chat, question)
     assert [step.edits is None for step in told] == [True, *[False] * 6]
     assert_grown(told, story(25))
+
+
+async def test_only_the_end_is_shown_of_an_answer_that_was_given_up_before() -> None:
+    world, platform = free(), ScriptedPlatform()
+    platform.script["go"] = telling(story(8), error=PlatformFailed("gone"))
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        question = world.alice.say(home.chat, "go")
+        await quiet(300)
+        assert answer(world, home.chat, question) == [("failed", ENGLISH.gave_up)]
+        before = len(steps(world, home.chat, question))
+    platform.script["go"] = telling(story(12))
+    await world.store.commit([RetryMessage(question)])
+    async with world.live(platform=platform):
+        await quiet(100)
+    assert [step.txn for step in steps(world, home.chat, question)][before:] == ["0.final"]
+    assert answer(world, home.chat, question) == [("done", story(12))]
 
 
 async def test_nothing_more_is_shown_if_the_room_does_not_say_what_was_shown() -> None:
