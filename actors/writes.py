@@ -117,6 +117,13 @@ class VoidAnchor:
 
 
 @dataclass(frozen=True, slots=True)
+class DetachFinal:
+    """Let an unsent end of an anchor be a message of its own: it edits nothing any more."""
+
+    txn_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class RedactAnchors:
     """Take back the anchors of a question that nothing else in the outbox changes."""
 
@@ -236,6 +243,7 @@ Write: TypeAlias = (
     | OpenAnchor
     | AdoptAnchor
     | VoidAnchor
+    | DetachFinal
     | RedactAnchors
     | RepeatFinal
     | DropOutbox

@@ -7,6 +7,7 @@ from actors.anchors import Anchor
 from actors.model import Attempt, EventId, OutboundKind, OutboundMessage, RoomId
 from actors.writes import (
     AdoptAnchor,
+    DetachFinal,
     DropOutbox,
     MarkSent,
     MarkTried,
@@ -44,6 +45,10 @@ _VOID_ANCHOR: Final = (
     " (SELECT txn_id FROM outbox WHERE event_id = ? AND kind = 'anchor')"
     " AND EXISTS (SELECT 1 FROM outbox AS final"
     " WHERE final.txn_id = substr(outbox.txn_id, 1, length(outbox.txn_id) - 2))"
+)
+_DETACH_FINAL: Final = (
+    "UPDATE outbox SET kind = 'message', edits = NULL"
+    " WHERE txn_id = ? AND state = 'unsent' AND kind = 'final'"
 )
 
 
@@ -92,6 +97,7 @@ OutboxWrite: TypeAlias = (
     | OpenAnchor
     | AdoptAnchor
     | VoidAnchor
+    | DetachFinal
     | RedactAnchors
     | RepeatFinal
     | MarkTried
@@ -112,6 +118,8 @@ def outbox_statement(write: OutboxWrite, now: float) -> Statement:
             return Statement("outbox", _MARK_SENT, (state, event_id, txn_id))
         case DropOutbox(room_id):
             return Statement("outbox", _DROP_OUTBOX, (room_id,))
+        case DetachFinal(txn_id):
+            return Statement("outbox", _DETACH_FINAL, (txn_id,))
         case _:
             return _anchors(write, now)
 

@@ -16,6 +16,7 @@ from actors.writes import (
     CloseGap,
     CountAttempt,
     DeleteRow,
+    DetachFinal,
     DropInbox,
     DropOutbox,
     FinishMessage,
@@ -49,7 +50,7 @@ def statement_for(write: Write, *, now: float) -> Statement:
             return _kv(write)
         case AcceptMessage() | FinishMessage() | CountAttempt() | RetryMessage() | DropInbox():
             return _inbox(write, now)
-        case QueueMessage() | MarkTried() | MarkSent() | DropOutbox():
+        case QueueMessage() | DetachFinal() | MarkTried() | MarkSent() | DropOutbox():
             return outbox_statement(write, now)
         case OpenAnchor() | AdoptAnchor() | VoidAnchor() | RedactAnchors() | RepeatFinal():
             return outbox_statement(write, now)

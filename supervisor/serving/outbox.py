@@ -26,7 +26,7 @@ from actors.ports import Homeserver, StateStore
 from actors.runtime.background import Background
 from actors.runtime.restart import WELL, Streak
 from actors.traits import Traits
-from actors.writes import MarkSent, MarkTried
+from actors.writes import DetachFinal, MarkSent, MarkTried, QueueMessage, Write
 
 _log = structlog.get_logger()
 
@@ -150,6 +150,9 @@ class Outbox:
                 return
             except HomeserverRefused as refusal:
                 _log.warning("send_refused", room_id=message.room_id, reason=str(refusal))
+                if message.kind is OutboundKind.FINAL and message.target is not None:
+                    await self._store.commit(instead_of_edit(message))
+                    return  # it is read again, as the message that it has become
                 await self._store.commit([MarkSent(message.txn_id, None)])
                 self.on_refusal(message.room_id)
             else:
@@ -227,6 +230,18 @@ class Outbox:
                 await ended.wait()
         finally:
             self._paused -= 1
+
+
+def instead_of_edit(final: OutboundMessage) -> tuple[Write, ...]:
+    """The writes for an end whose edit was refused: a message of its own, and no anchor."""
+    taken_back = OutboundMessage(
+        f"{final.edits}.redact",
+        final.room_id,
+        "",
+        kind=OutboundKind.REDACTION,
+        edits=final.edits,
+    )
+    return DetachFinal(final.txn_id), QueueMessage(taken_back)
 
 
 def _ignore(*_: object) -> None:

@@ -219,6 +219,7 @@ class Disturbances:
 
     def _forget_positions(self) -> None:
         self._server.forget_positions()
+        self._checkers.positions_forgotten()
 
     def _blind(self) -> None:
         """Make a room unreadable, most likely one that the bot created."""

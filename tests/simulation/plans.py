@@ -98,9 +98,9 @@ def plan_for(rng: Random) -> Plan:
         long_answers=rng.choice((0.0, 0.3, 0.9)),
         bit_s=rng.choice((0.3, 1.0, 4.0)),
         waits=rng.choice((3, 10, 25)),
-        part_chars=rng.choice((None, None, 300, 700)),
+        part_chars=rng.choice((None, 150, 400)),
         edits=rng.choice((Bounds().edits, Bounds().edits, 3)),
-        dies_streaming=rng.choice((None, None, 3, 10, 40)),
+        dies_streaming=rng.choice((None, 3, 8, 20)),
         bundles=rng.random() < 0.8,
         edit_faults=rng.choice((0.0, 0.1, 0.4)),
     )

@@ -16,7 +16,7 @@ from actors.model import (
     PlatformChatId,
     UserId,
 )
-from actors.port_errors import CredentialsRefused
+from actors.port_errors import CredentialsRefused, PortError
 from actors.rules.addressing import Answers
 from actors.rules.formatting import Formatter
 from actors.runtime.cells import Actor
@@ -260,8 +260,12 @@ class RememberedSession(SimulatedHomeserver):
         await self.life.step()
         if message.kind is OutboundKind.LIVE:
             self.faults.before_edit(message.room_id)
-        with self.checkers.settling.sending(message):
-            event_id = await super().send(message)
+        try:
+            with self.checkers.settling.sending(message):
+                event_id = await super().send(message)
+        except PortError:
+            await self.life.step()
+            raise
         await self.life.step()
         return event_id
 

@@ -4,15 +4,17 @@ from collections.abc import AsyncGenerator, Sequence
 
 import anyio
 import pytest
+from typing_extensions import override
 
 from actors.anchors import Anchor
 from actors.messages import InboxWaiting
-from actors.model import EventId
+from actors.model import EventId, OutboundKind, OutboundMessage
 from actors.platform import Ask, Attachment, Delta, Done, File, Text
-from actors.port_errors import PlatformFailed, PlatformRefused, StoreUnavailable
+from actors.port_errors import HomeserverRefused, PlatformFailed, PlatformRefused, StoreUnavailable
 from actors.texts import ENGLISH
 from actors.writes import FinishMessage, OpenAnchor, RetryMessage, Write
 from tests.simulation.faults import Fault
+from tests.simulation.homeserver import SimulatedHomeserver
 from tests.stepping.growing import Script, answer, assert_grown, free, steps, story, telling
 from tests.stepping.harness import BOT, Home, Run, ScriptedPlatform, World, quiet
 from tests.stepping.test_replies import saying
@@ -41,6 +43,35 @@ async def growing(
     await quiet(10)
     assert answer(world, home.chat, question)[0][0] == "live"
     return home, question
+
+
+class RefusesEdits(SimulatedHomeserver):
+    """A homeserver that lets nobody edit a message."""
+
+    @override
+    async def send(self, message: OutboundMessage) -> EventId:
+        if message.edits is not None and message.kind is not OutboundKind.REDACTION:
+            await anyio.lowlevel.checkpoint()
+            raise HomeserverRefused(403, "M_FORBIDDEN", "no edits here")
+        return await super().send(message)
+
+
+@pytest.mark.parametrize(
+    ("script", "parts"), [(telling(story(25)), 1), (telling(story(800), chars_per_s=2000), 2)]
+)
+async def test_an_answer_is_a_new_message_where_edits_are_refused(
+    script: Script, parts: int
+) -> None:
+    world, platform = free(), ScriptedPlatform()
+    world.client = RefusesEdits
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, script)
+        await quiet(100)
+        told = steps(world, home.chat, question)
+        assert [step.txn for step in told] == ["0.final", "1"][:parts]
+        assert {step.state for step in told} == {"done"}
+        assert len(answer(world, home.chat, question)) == parts
+        assert not await world.store.unsent_counts()
 
 
 # ------------------------------------------------------------ stopped, refused, failed

@@ -11,6 +11,7 @@ from actors.writes import (
     VOID_QUEUES,
     AcceptMessage,
     AdoptAnchor,
+    DetachFinal,
     DropOutbox,
     FinishMessage,
     MarkSent,
@@ -158,6 +159,24 @@ async def test_an_end_of_a_redacted_anchor_names_no_event(opened: Stores) -> Non
         assert await store.anchors(Q) == (Anchor("$q.0", EVENT, is_void=True),)
         assert await store.unsent(ROOM, 9) == (final(),)
         assert not await store.known_of([EVENT])
+
+
+async def test_an_end_may_become_a_message_of_its_own(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([*opened_anchors(), MarkSent("$q.0", EVENT), QueueMessage(final())])
+        await store.commit([DetachFinal("$q.0"), DetachFinal("$q.0.final")])
+        (message,) = await store.unsent(ROOM, 9)
+        assert message == replace(final(), kind=OutboundKind.MESSAGE, edits=None)
+        await store.commit([MarkSent("$q.0.final", EventId("$end")), RepeatFinal(EVENT)])
+        assert await store.unsent(ROOM, 9) == ()
+
+
+async def test_a_sent_end_stays_the_edit_that_it_was(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([*opened_anchors(), MarkSent("$q.0", EVENT), QueueMessage(final())])
+        await store.commit([MarkSent("$q.0.final", EventId("$end")), DetachFinal("$q.0.final")])
+        await store.commit([FinishMessage(Q), RepeatFinal(EVENT)])
+        assert await unsent_ids(store) == ["$q.0.final.2"]
 
 
 async def test_only_an_anchor_becomes_void(opened: Stores) -> None:
