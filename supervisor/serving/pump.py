@@ -263,11 +263,12 @@ def _writes_for(delta: SyncDelta, filled: Sequence[_Filled]) -> list[Write]:
         dropped for room_id in (*delta.left, *returned) for dropped in drop_queued(room_id)
     ]
     for each in filled:
-        room = each.room
-        writes += accepting(room.room_id, room.messages, room.answered, each.live)
+        found = each.room
+        writes += accepting(found.room_id, found.messages, found.answered, each.live)
     # A question that was redacted while it waits is not asked any more.
-    for event_id in (event_id for room in delta.rooms for event_id in _redacted_in(room)):
-        writes += FinishMessage(event_id), VoidAnchor(event_id), RedactAnchors(event_id)
+    for room in delta.rooms:
+        for event_id in _redacted_in(room):
+            writes += FinishMessage(event_id), VoidAnchor(event_id), RedactAnchors(event_id)
     return writes
 
 
