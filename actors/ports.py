@@ -68,6 +68,8 @@ class Gap:
 
     Those whose end is known are left out, unless the homeserver does not bundle edits.
     """
+    redacted: frozenset[EventId] = frozenset()
+    """The events that were redacted meanwhile, wherever they stand."""
 
 
 @dataclass(frozen=True, slots=True)
