@@ -139,6 +139,7 @@ class EditsContract:
         assert await world.homeserver.send(redaction(anchor, sent)) == taken
         assert await edited(world, room_id, sent) is None
         assert anchors_in(await recent(world, room_id)) == []
+        assert (await recent(world, room_id)).taken_back == {sent}
         await world.homeserver.send(final(anchor, sent, "All of it"))
         assert await edited(world, room_id, sent) is None
         read = await read_backwards(world, room_id)

@@ -135,7 +135,9 @@ def read_recent(room: SimulatedRoom, me: UserId, token: str) -> RecentPage:
             said.append(None)
     earlier = f"t_{shown[0].position}" if len(shown) < len(before) else None
     own = (it for it in read_said(reversed(shown), me) if isinstance(it, Said) and it.sender == me)
-    return RecentPage(tuple(said), earlier, _answered(shown, me), tuple(own))
+    page = timeline if earlier is None else timeline[timeline.index(shown[0]) :]
+    mine = [event for event in page if event.sender == me and event.position > since]
+    return RecentPage(tuple(said), earlier, _answered(shown, me), tuple(own), _redacted(mine))
 
 
 @dataclass(frozen=True, slots=True)
