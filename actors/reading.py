@@ -18,6 +18,7 @@ from actors.writes import (
     FinishMessage,
     OpenGap,
     RedactAnchors,
+    RedactEnded,
     VoidAnchor,
     Write,
 )
@@ -163,10 +164,12 @@ def taking_back(redacted: Iterable[EventId]) -> Iterator[Write]:
     """The writes about events that were redacted.
 
     A question that waits is not asked any more, and its answer that grows is taken back. What ends
-    an answer whose own message was redacted is a new message.
+    an answer whose own message was redacted is a new message. An answer whose end was redacted is
+    taken back.
     """
     for event_id in redacted:
         yield from (FinishMessage(event_id), VoidAnchor(event_id), RedactAnchors(event_id))
+        yield RedactEnded(event_id)
 
 
 def worth_accepting(message: InboundMessage) -> bool:

@@ -179,6 +179,21 @@ async def test_the_message_of_a_deleted_question_is_taken_back() -> None:
         assert await world.store.unsent_counts() == {}
 
 
+async def test_an_answer_whose_end_was_deleted_is_taken_back() -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform)
+        await quiet(100)
+        *grown, final = steps(world, home.chat, question)
+        world.server.take_down(home.chat, grown[-1].event_id)
+        await quiet()
+        assert answer(world, home.chat, question) == [("done", story(25))]
+        world.server.take_down(home.chat, final.event_id)
+        await quiet()
+        assert answer(world, home.chat, question) == []
+        assert platform.asked[1:] == []
+
+
 @pytest.mark.parametrize("is_fetched_later", [False, True])
 @pytest.mark.parametrize("redacts", ["the question", "the answer"])
 async def test_what_was_deleted_within_a_gap_counts(
