@@ -5,7 +5,7 @@ it may have. The store keeps both ends of a gap. The rest is only in memory: aft
 is surveyed again, and the inbox ignores the messages that it knows.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,7 +13,7 @@ from actors.model import EventId, RoomId
 from actors.writes import OpenGap
 
 UNHURRIED_ROOMS: Final = 4
-"""So many rooms at a time read what they may have missed, besides those with news."""
+"""This many rooms without news read at a time what they may have missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +45,37 @@ class Survey:
 
 
 class Turns:
-    """Lets only some rooms at a time read what nobody is waiting for in particular."""
+    """Limits how many rooms read at a time what they may have missed.
 
-    def __init__(self) -> None:
+    `needs_turn` says whether a room still has to read that, and has no news.
+    """
+
+    def __init__(self, needs_turn: Callable[[RoomId], bool]) -> None:
+        self._needs_turn = needs_turn
         self._reading: set[RoomId] = set()
         self._waiting: dict[RoomId, None] = {}
 
     def take(self, room_id: RoomId) -> bool:
         """Take a turn, and give it back later; False: the room has to wait for one."""
+        self._waiting.pop(room_id, None)
         if len(self._reading) >= UNHURRIED_ROOMS:
             self._waiting[room_id] = None
             return False
-        self._waiting.pop(room_id, None)
         self._reading.add(room_id)
         return True
 
-    def give_back(self, room_id: RoomId) -> RoomId | None:
-        """Give a turn back, if the room has one. Returns the room that can take it next."""
-        if room_id not in self._reading:
-            return None
-        self._reading.remove(room_id)
-        following = next(iter(self._waiting), None)
-        if following is not None:
-            del self._waiting[following]
+    def give_back(self, room_id: RoomId) -> list[RoomId]:
+        """Give a turn back. Returns the rooms that can take the free turns.
+
+        A room that has read meanwhile, or can read at once, would leave its turn unused.
+        """
+        self._reading.discard(room_id)
+        following: list[RoomId] = []
+        while self._waiting and len(self._reading) + len(following) < UNHURRIED_ROOMS:
+            waiting = next(iter(self._waiting))
+            del self._waiting[waiting]
+            if self._needs_turn(waiting):
+                following.append(waiting)
         return following
 
 
@@ -87,7 +95,7 @@ class Gaps:
         self._surveys: dict[RoomId, Survey] = {}
         self._with_news: set[RoomId] = set()
         """The rooms whose gap has grown since it was restored."""
-        self.turns = Turns()
+        self.turns = Turns(self.needs_turn)
 
     def __contains__(self, room_id: RoomId) -> bool:
         return room_id in self._gaps
@@ -109,9 +117,9 @@ class Gaps:
         self._surveys.clear()
         self._with_news.clear()
 
-    def has_news(self, room_id: RoomId) -> bool:
-        """Whether something was said in the room since its gap was restored from the store."""
-        return room_id in self._with_news
+    def needs_turn(self, room_id: RoomId) -> bool:
+        """Whether a room's gap is in doubt, and nothing was said in the room since the start."""
+        return room_id in self._doubts and room_id not in self._with_news
 
     def extend(self, room_id: RoomId, since: str, upto: str, *, in_doubt: bool) -> None:
         """Open a gap between two sync positions; a gap that is open already gets a later end."""

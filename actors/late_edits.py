@@ -7,9 +7,9 @@ both, and the response that shows the late edit lets the end be sent once more.
 from collections import OrderedDict
 from typing import Final
 
-from actors.model import EventId, ReplyState
+from actors.model import EventId
 from actors.ports import RoomDelta
-from actors.rules.unfinished import age
+from actors.rules.timeline import age_of
 from actors.said import Said
 from actors.writes import RepeatFinal
 
@@ -33,16 +33,16 @@ class LateEdits:
         """
         edits = [it for it in room.said if isinstance(it, Said) and it.edits and it.mark]
         for edit in edits:
-            if not _is_live(edit):
+            if not edit.is_live:
                 self._note_end(edit)
-        late = (self._repeat(edit) for edit in edits if _is_live(edit))
+        late = (self._repeat(edit) for edit in edits if edit.is_live)
         return list(dict.fromkeys(each for each in late if each is not None))
 
     def _repeat(self, edit: Said) -> RepeatFinal | None:
         anchor = EventId(edit.edits or "")
         end = self._ends.get(anchor)
         if end is not None:
-            return RepeatFinal(anchor) if age(edit) > end else None
+            return RepeatFinal(anchor) if age_of(edit) > end else None
         return None if self._is_own(edit) else RepeatFinal(anchor, only_if_sent=True)
 
     def _is_own(self, edit: Said) -> bool:
@@ -52,10 +52,6 @@ class LateEdits:
 
     def _note_end(self, edit: Said) -> None:
         anchor = EventId(edit.edits or "")
-        self._ends[anchor] = max(self._ends.pop(anchor, age(edit)), age(edit))
+        self._ends[anchor] = max(self._ends.pop(anchor, age_of(edit)), age_of(edit))
         if len(self._ends) > _ANSWERS:
             self._ends.popitem(last=False)
-
-
-def _is_live(edit: Said) -> bool:
-    return edit.mark is not None and edit.mark.state is ReplyState.LIVE

@@ -44,6 +44,11 @@ class Said:
     forgets: bool = False
     tokens: TokensUsed | None = None
 
+    @property
+    def is_live(self) -> bool:
+        """Whether it shows an answer that still grows."""
+        return self.mark is not None and self.mark.state is ReplyState.LIVE
+
 
 @dataclass(frozen=True, slots=True)
 class Redacted:

@@ -56,15 +56,17 @@ class ModelRecorder:
             response.content_type = answer.content_type
             await response.prepare(request)
             parts = []
-            async for part in answer.content.iter_any():
-                await response.write(part)
-                parts.append(part)
-            if request.method == "POST":
-                self._note(json.loads(data), b"".join(parts))
+            try:
+                async for part in answer.content.iter_any():
+                    parts.append(part)
+                    await response.write(part)
+            finally:  # a client may leave with the last word
+                if request.method == "POST":
+                    self._note(json.loads(data), b"".join(parts))
             return response
 
     def _note(self, asked: dict[str, Any], streamed: bytes) -> None:
-        events = [it.removeprefix(b"data: ") for it in streamed.split(b"\n\n")]
+        events = [it.removeprefix(b"data: ") for it in streamed.split(b"\n\n")[:-1]]
         chunks = [json.loads(it) for it in events if it.startswith(b"{")]
         choices = [choice for chunk in chunks for choice in chunk.get("choices", ())]
         if any(choice.get("finish_reason") for choice in choices):

@@ -158,16 +158,20 @@ class Replies:
         return [reply for reply in self._replies.values() if reply.outcome is None]
 
     async def _run(self, reply: Reply) -> None:
-        with reply.scope:
-            failure = await attempt(reply.run)
-            if failure is not None:
-                reply.ends_with = Failed(_bug(reply, failure))
-            elif isinstance(reply.ends_with, Failed):
-                _note_failure(reply, reply.ends_with.error)
-        reply.is_ending = True
-        if self._stopping:
+        try:
+            with reply.scope:
+                failure = await attempt(reply.run)
+                if failure is not None:
+                    reply.ends_with = Failed(_bug(reply, failure))
+                elif isinstance(reply.ends_with, Failed):
+                    _note_failure(reply, reply.ends_with.error)
+            reply.is_ending = True
+            if self._stopping:
+                reply.showing.drop()
+            await reply.showing.settled()
+        finally:
+            # A step is shielded, so the cancellation of all tasks alone does not end it.
             reply.showing.drop()
-        await reply.showing.settled()
         self._end(reply, reply.stopped_with or reply.ends_with)
 
     def _end(self, reply: Reply, outcome: Outcome) -> None:

@@ -1,7 +1,7 @@
 """Shows an answer while it grows: opens its anchors, and edits them. The answer never waits."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -30,8 +30,10 @@ from actors.rules.showing import (
     leaves_room,
     next_text,
     pause_before,
+    shown_by,
     shown_with,
 )
+from actors.said import Said
 from actors.writes import MarkTried, OpenAnchor
 
 _log = structlog.get_logger()
@@ -103,7 +105,7 @@ class Showing:
             await anyio.sleep_until(began + self._tools.bounds.stream_after_s)
             traits = await self._traits()
             self._probes = traits.deduplicates is None
-            self._is_off |= traits.bundles is False
+            self._is_off |= traits.bundles is False or not await self._knows_earlier()
             late_at = await self._late_at(growing, began)
             while not self._is_off:
                 text = await self._text(growing, late_at)
@@ -118,6 +120,29 @@ class Showing:
             return await self._tools.traits.known()
         except PortError:
             return HomeserverTraits()
+
+    async def _knows_earlier(self) -> bool:
+        """Learn from the room what an earlier reply has shown; False if it does not say that.
+
+        The end of an answer that was given up does not say how many edits there were before it.
+        """
+        if self.shown != NOTHING_SHOWN or self.has_opened:
+            return True
+        try:
+            edits = [edit async for edit in self._newest_edits()]
+        except PortError:
+            return False
+        self.shown = shown_by(edits)
+        return all(edit.is_live for edit in edits)
+
+    async def _newest_edits(self) -> AsyncIterator[Said]:
+        """The newest edit of each anchor that has any."""
+        room_id, contents = self._question.room_id, self._tools.homeserver.contents
+        for anchor in await self._tools.store.anchors(self._question.key):
+            if anchor.event_id is not None and not anchor.is_void:
+                edited = await contents.edited(room_id, anchor.event_id)
+                if edited.newest is not None:
+                    yield edited.newest
 
     async def _late_at(self, growing: Growing, began: float) -> float:
         """Wait for the first word: the time from which any words are shown, not only sentences."""
@@ -208,7 +233,7 @@ class Showing:
 
     async def _edit(self, anchor: Anchor, part: Formatted, after: Shown) -> None:
         """Send a live edit, and repeat it until it has an answer."""
-        txn_id = f"{anchor.txn_id}~{self._tools.boot}.{next(self._tools.edit_numbers)}"
+        txn_id = f"{anchor.txn_id}~{self._tools.boot}.{self.shown.edits}"
         message = self._message(txn_id, part, OutboundKind.LIVE)
         message = replace(message, edits=anchor.txn_id, target=anchor.event_id)
         with self._making_step():

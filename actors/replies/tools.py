@@ -1,8 +1,7 @@
 """What every reply is given."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from itertools import count
+from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 
 import anyio
@@ -68,5 +67,3 @@ class Tools:
     meter: Meter
     random: Random
     bounds: Bounds
-    edit_numbers: Iterator[int] = field(default_factory=count)
-    """Numbers the live edits of this run: none of them may have the transaction id of another."""

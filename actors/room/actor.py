@@ -315,7 +315,7 @@ class RoomActor:
     async def _fill_gap(self) -> bool:
         """Fetch a piece of the room's gap, as `RoomGap.fill` does, once it is clear what it is."""
         rows = await self._cached_rows()
-        if rows.room is None and self._gap.begins_at_no_position:
+        if rows.room is None and self._gap.depends_on_room:
             if self._verdict is None:
                 await self._read_again()
             if not isinstance(self._verdict, Skipped | Conflict) or _is_undecided(self._verdict):

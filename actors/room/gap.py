@@ -65,7 +65,7 @@ class RoomGap:
     services: Services
 
     @property
-    def begins_at_no_position(self) -> bool:
+    def depends_on_room(self) -> bool:
         """Whether what is looked for in the room depends on what the room is."""
         gap = self.services.registry.gaps.get(self.room_id)
         return gap is not None and gap.since in {SINCE_OWN, SINCE_LOST}
@@ -103,25 +103,24 @@ class RoomGap:
         read at once; the other rooms take turns.
         """
         gaps = self.services.registry.gaps
-        doubt = gaps.doubt(self.room_id)
-        if doubt is None or gaps.has_news(self.room_id):
-            return await self._fetch_recent(gap, doubt, rows)
+        if not gaps.needs_turn(self.room_id):
+            return await self._fetch_recent(gap, rows)
         if not gaps.turns.take(self.room_id):
             return False
         try:
-            return await self._fetch_recent(gap, doubt, rows)
+            return await self._fetch_recent(gap, rows)
         finally:
-            following = gaps.turns.give_back(self.room_id)
-            if following is not None:
+            for following in gaps.turns.give_back(self.room_id):
                 self.services.tell_room(following, GapOpened())
 
-    async def _fetch_recent(self, gap: OpenGap, doubt: OpenGap | None, rows: RoomRows) -> bool:
+    async def _fetch_recent(self, gap: OpenGap, rows: RoomRows) -> bool:
         """Read the room, and take what is found.
 
         The inbox knows it then, so the rest of the gap begins with the newest message that it
         knows. What waits already and was answered, or is from before the bot's join, is settled.
         """
         services, gaps = self.services, self.services.registry.gaps
+        doubt = gaps.doubt(self.room_id)
         has_space = gap.since != SINCE_KNOWN or await self._has_space()
         if doubt is None and not has_space:
             return False

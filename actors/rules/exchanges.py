@@ -187,7 +187,7 @@ class _Answer:
         if mark.state is ReplyState.FAILED:
             self.parts.clear()
             self.failed = True
-        elif said.msgtype != _NOTICE_TYPE and not (self.failed and _is_live(said)):
+        elif said.msgtype != _NOTICE_TYPE and not (self.failed and said.is_live):
             self.parts[mark.part] = said
 
     def shown(self) -> list[Said]:
@@ -195,16 +195,12 @@ class _Answer:
         ends = (part for part, said in self.parts.items() if _is_last(said))
         end = min(ends, default=max(self.parts, default=0))
         in_order = sorted(self.parts.items())
-        return [said for part, said in in_order if part <= end or not _is_live(said)]
-
-
-def _is_live(said: Said) -> bool:
-    return said.mark is not None and said.mark.state is ReplyState.LIVE
+        return [said for part, said in in_order if part <= end or not said.is_live]
 
 
 def _is_last(said: Said) -> bool:
     """Whether a part ends its answer."""
-    return said.mark is not None and not said.mark.more and not _is_live(said)
+    return said.mark is not None and not said.mark.more and not said.is_live
 
 
 def _answers(
@@ -233,7 +229,7 @@ def _chosen(oldest_first: list[_Answer]) -> tuple[Said, ...]:
     for answer in reversed(oldest_first):
         parts = answer.shown()
         is_old = answer is not newest
-        if any(map(words_of, parts)) and not (is_old and any(map(_is_live, parts))):
+        if any(map(words_of, parts)) and not (is_old and any(part.is_live for part in parts)):
             return tuple(filter(words_of, parts))
     return ()
 

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from actors.rules.splitting import SENTENCE_END, between_characters
+from actors.said import Said
 
 _WORD_CHARS: Final = 40
 """A longer run of characters without a blank is no word: it may be cut anywhere."""
 _END: Final = re.compile(rf"{SENTENCE_END.pattern}|\n")
 """The end of a sentence or of a line."""
+_NUMBER: Final = re.compile(r"~[^.~]+\.(?P<number>[0-9]+)\Z")
+"""The end of a live edit's transaction id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,16 @@ class Shown:
 
 
 NOTHING_SHOWN: Final = Shown()
+
+
+def shown_by(edits: Sequence[Said]) -> Shown:
+    """What an earlier reply has shown, by the newest edit of each part of the answer.
+
+    A live edit says in its transaction id how many edits were made before it.
+    """
+    marks = (_NUMBER.search(edit.mark.txn) for edit in edits if edit.mark is not None)
+    count = max((int(found["number"]) + 1 for found in marks if found), default=0)
+    return Shown(chars=sum(len(edit.text) for edit in edits), edits=count)
 
 
 def whole_words(text: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from actors.anchors import LiveAnchor
 from actors.model import EventId, InboundMessage, ReplyState
 from actors.rules.reply_mark import live_anchor_of
+from actors.rules.timeline import age_of
 from actors.said import Said
 
 
@@ -68,7 +69,7 @@ def emptied(told: Told) -> list[LiveAnchor]:
     found: dict[EventId, LiveAnchor] = {}
     for said in told.own:
         mark = said.mark
-        if said.edits is None or said.edits in there or mark is None or not _is_live(said):
+        if said.edits is None or said.edits in there or mark is None or not said.is_live:
             continue
         if mark.to in asked - told.answered:
             txn_id = f"{mark.to}.{mark.part}"
@@ -87,7 +88,7 @@ def without_replaced(told: Told) -> Told:
 
 def left_over(told: Told) -> Iterator[LiveAnchor]:
     """The anchors of ended answers that nothing has ended: the answers did not need them."""
-    ended = {it.edits for it in told.own if it.mark is not None and not _is_live(it)}
+    ended = {it.edits for it in told.own if it.mark is not None and not it.is_live}
     for said in told.own:
         anchor = anchor_in(said)
         if anchor is None or anchor.event_id in ended:
@@ -103,15 +104,10 @@ def covered(told: Told) -> Iterator[Covered]:
         if said.edits is not None and said.mark is not None:
             edits.setdefault(said.edits, []).append(said)
     for said in told.own:
-        anchor, of_it = anchor_in(said), sorted(edits.get(said.event_id, ()), key=age)
-        ends = [it for it in of_it if not _is_live(it)]
-        if anchor is not None and anchor.question in told.answered and ends and _is_live(of_it[-1]):
+        anchor, of_it = anchor_in(said), sorted(edits.get(said.event_id, ()), key=age_of)
+        ends = [it for it in of_it if not it.is_live]
+        if anchor is not None and anchor.question in told.answered and ends and of_it[-1].is_live:
             yield Covered(said, anchor, ends[-1])
-
-
-def age(edit: Said) -> tuple[int, EventId]:
-    """Orders the edits of a message as homeservers do, the newest last."""
-    return edit.sent_ts, edit.event_id
 
 
 def _part_in(said: Said) -> LiveAnchor | None:
@@ -120,7 +116,3 @@ def _part_in(said: Said) -> LiveAnchor | None:
     if mark is not None and mark.more:
         mark = replace(mark, state=ReplyState.LIVE)
     return anchor_in(replace(said, mark=mark))
-
-
-def _is_live(said: Said) -> bool:
-    return said.mark is not None and said.mark.state is ReplyState.LIVE

@@ -74,6 +74,13 @@ class Cast:
         with suppress(HomeserverRefused):
             act(person)
 
+    def ask(self) -> None:
+        """Let a random person accept invites and ask something, if the person has a chat."""
+        person = self._rng.choice(self.people)
+        person.join_all()
+        with suppress(HomeserverRefused):
+            self._talk(person)
+
     def settle_down(self) -> None:
         """Let all people accept their invites; those without a Space or chat ask for one."""
         for room_id, user_id in self._banned:

@@ -1,7 +1,6 @@
 """Rules that must hold at every moment of a simulation. The simulation reports events to them."""
 
 import json
-import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,10 +18,11 @@ from supervisor.current import Stopped
 from supervisor.lifecycle import LIFECYCLE, MACHINE, State, Trigger
 from tests.simulation.edits import edited_by
 from tests.simulation.events import Event
+from tests.simulation.own_messages import ONCE, answered_by, is_note, part_of, thread_of
 from tests.simulation.server import SimulatedServer
 from tests.simulation.settling import Settling
 from tests.simulation.story import Story
-from tests.simulation.streaming import Streaming, named_by
+from tests.simulation.streaming import Streaming
 from tests.simulation.talk import Talk
 
 WRITES: Final = frozenset({
@@ -37,41 +37,6 @@ SESSION: Final = frozenset({"log_in", "probe", "hydrate", "sync"})
 LOGINS: Final = 20
 LOGINS_WITHIN_S: Final = 60.0
 """One run of the process makes at most so many logins by password in this time."""
-
-
-ONCE: Final = (
-    re.compile(r"You said .*\bq\d+q\b.*"),
-    re.compile(r"I don't know the command !q\d+q\..*"),
-    re.compile(r"This chat is now called q\d+q\."),
-    re.compile(r"q\d+q \(C\d+\) is ready.*"),
-)
-"""Replies of the bot that must be unique: each follows from one message, with a unique text."""
-
-NOTES: Final = (".busy", ".unavailable", ".misconfigured", ".cut", ".trimmed")
-"""How the transaction ids of notices end that go with an answer."""
-
-
-def answered_by(event: Event) -> EventId | None:
-    """The message that a message of the bot answers, by its transaction id; None for others."""
-    txn_id = (event.txn_id or "").removeprefix("new.")
-    return EventId(txn_id.partition(".")[0]) if txn_id.startswith("$") else None
-
-
-def _is_note(event: Event) -> bool:
-    return (event.txn_id or "").endswith(NOTES)
-
-
-def _part_of(event: Event) -> int:
-    named = named_by(event.txn_id)
-    return named.part if named is not None else 0
-
-
-def thread_of(event: Event) -> object:
-    """The thread that a message is in, if any."""
-    relation = event.content.get("m.relates_to")
-    if not isinstance(relation, dict) or relation.get("rel_type") != "m.thread":
-        return None
-    return relation.get("event_id")
 
 
 class Checkers:
@@ -117,7 +82,7 @@ class Checkers:
         """Returns whether the messages of a room count towards the limit of all rooms."""
         self._syncs_while_full = 0
         self._expected: dict[RoomId, ChatId] = {}
-        self._loss_expected = self._credentials_refused = self._may_read = False
+        self._loss_expected = self._forgotten = self._credentials_refused = self._may_read = False
         """After a change to `live`, the bot may sync once, however many messages wait."""
         self._logins: deque[float] = deque()
         self._next_index: dict[str, int] = {}
@@ -243,8 +208,6 @@ class Checkers:
         if not is_room:
             self._why = Trigger(record.trigger)
             self._may_read = record.dst == State.LIVE
-            if self._why is Trigger.SYNC_POSITION_LOST:
-                self.unknown_before = self._server.now() - self._bounds.keep_s + self._bounds.skew_s
         if record.src != before:
             self.violated(f"journal: {record.machine} was {before}, not {record.src}")
         follows = (
@@ -290,14 +253,21 @@ class Checkers:
             self.violated(f"next_chat_index of {key} falls from {before} to {index}")
         self._next_index[key] = index
 
+    def positions_forgotten(self) -> None:
+        """Expect that the bot reads its rooms again, up to the next position that it saves."""
+        self._forgotten = True
+
     def position_saved(self, token: str) -> None:
         """Note the sync position that the bot has saved."""
+        try:
+            position = self._server.position_of(token)
+        except PositionLost:
+            return
         if self._loss_expected:
-            try:
-                self.lost_until = self._server.position_of(token)
-            except PositionLost:
-                return
-            self._loss_expected = False
+            self.lost_until, self._loss_expected = position, False
+        if self._forgotten:
+            self.unknown_before = self._server.now() - self._bounds.keep_s + self._bounds.skew_s
+            self._forgotten = False
 
     # ------------------------------------------------------------ the rooms
 
@@ -337,19 +307,20 @@ class Checkers:
             self.violated(f"answered outside of its thread: {message}")
         if (event.txn_id or "").startswith("new."):
             return
-        if _is_note(event):
+        if is_note(event):
             self._check(self._talk.noted(event.txn_id or "", self._boot))
             return
         self._check_answered_once(message, event)
-        self._check(self._talk.answered(event.room_id, message, self._positions[message]))
+        if all(it is event or is_note(it) for it in self.answers[message]):
+            self._check(self._talk.answered(event.room_id, message, self._positions[message]))
 
     def _check_answered_once(self, message: EventId, event: Event) -> None:
         """Check that no part of an answer is there already. A redacted message does not count."""
-        part = _part_of(event)
+        part = part_of(event)
         room = self._server.room(event.room_id)
         earlier = [room.find(it.event_id) for it in self.answers[message] if it is not event]
-        same = (it for it in earlier if it and not it.redacted and not _is_note(it))
-        if any(_part_of(it) == part for it in same):
+        same = (it for it in earlier if it and not it.redacted and not is_note(it))
+        if any(part_of(it) == part for it in same):
             self.violated(f"answered twice: {message}")
 
     def _marked(self, event: Event) -> None:

@@ -22,6 +22,8 @@ DAYS_S: Final = 8 * 86_400.0
 """The length of a pause of several days: longer than the week for which settled rows are kept."""
 LONG_AWAY: Final = 0.2
 """The probability of such a pause after the bot has died while messages wait."""
+LATE_DEATHS: Final = 4
+"""So many runs of the process die at a step of a growing answer after all disturbances."""
 ANOTHER_VERSION: Final = 99
 """A version of the marker that this bot can't read."""
 
@@ -42,6 +44,7 @@ class Disturbances:
         story: Story,
     ) -> None:
         self.active = True
+        self._late_deaths = LATE_DEATHS
         self._plan = plan
         self._server = server
         self._faults = faults
@@ -59,6 +62,7 @@ class Disturbances:
         plan = self._plan
         self._faults.rates = dict(plan.fault_rates)
         self._faults.lost_creations = plan.lost_creations
+        self._faults.edits = plan.edit_faults
         self._faults.overlap = plan.overlap
         self._faults.shuffle = plan.shuffle
         self._server.slow_s = self._server.reading_s = plan.slow_s
@@ -76,9 +80,15 @@ class Disturbances:
         return self._rng.randint(1, within) if within else None
 
     def dies_streaming_at(self) -> int | None:
-        """The step of growing answers at which the next run dies, see `Life`; None for never."""
-        within = self._plan.dies_streaming if self.active else None
-        return self._rng.randint(1, within) if within else None
+        """The step of growing answers at which the next run dies, see `Life`; None for never.
+
+        Some runs die so even after all disturbances, because most answers grow in peace.
+        """
+        within = self._plan.dies_streaming
+        if within is None or not (self.active or self._late_deaths):
+            return None
+        self._late_deaths -= not self.active
+        return self._rng.randint(1, within)
 
     def change(self) -> None:
         """Start a disturbance or end all of them, with the probability of the plan."""
@@ -209,6 +219,7 @@ class Disturbances:
 
     def _forget_positions(self) -> None:
         self._server.forget_positions()
+        self._checkers.positions_forgotten()
 
     def _blind(self) -> None:
         """Make a room unreadable, most likely one that the bot created."""

@@ -51,6 +51,17 @@ NEVER_LATE_BY_CHANCE: Final = frozenset({
 """Requests whose late effect would undo a later request of the same kind."""
 
 
+EDIT_FAULTS: Final = (
+    Fault.LATE,
+    Fault.LATE,
+    Fault.AFTER_EFFECT,
+    Fault.HANG_AFTER,
+    Fault.REFUSE_BEFORE,
+    Fault.RATE_LIMITED,
+)
+"""The faults of edits of growing answers, besides those of all requests."""
+
+
 @dataclass(slots=True)
 class _Planned:
     method: str
@@ -82,6 +93,9 @@ class Faults:
         self.shuffle = shuffle
         self.lost_creations = 0.0
         """The probability, besides `rates`, that a room is created but its answer is lost."""
+        self.edits = 0.0
+        """The probability, besides `rates`, that an edit of a growing answer has a fault. Such a
+        fault passes by itself, so `healed` does not end them."""
         self.fired: list[tuple[str, Fault]] = []
         self._planned: deque[_Planned] = deque()
 
@@ -92,6 +106,11 @@ class Faults:
         if not (hasattr(Homeserver, method) or hasattr(RoomContents, method)):
             raise ValueError(f"The port has no method {method}")
         self._planned.extend(_Planned(method, fault, room_id) for _ in range(times))
+
+    def before_edit(self, room_id: RoomId) -> None:
+        """Plan a fault, perhaps, for the edit that is sent next in a room."""
+        if self.edits and self.rng.random() < self.edits:
+            self.next("send", self.rng.choice(EDIT_FAULTS), room_id=room_id)
 
     @property
     def planned(self) -> int:

@@ -238,8 +238,8 @@ MUTATIONS: Final = (
     Mutation(
         "live_edits_of_all_runs_have_the_same_ids",
         "actors/replies/showing.py",
-        '        txn_id = f"{anchor.txn_id}~{self._tools.boot}.{next(self._tools.edit_numbers)}"\n',
-        '        txn_id = f"{anchor.txn_id}~{next(self._tools.edit_numbers)}"\n',
+        '        txn_id = f"{anchor.txn_id}~{self._tools.boot}.{self.shown.edits}"\n',
+        '        txn_id = f"{anchor.txn_id}~{self.shown.edits}"\n',
     ),
     Mutation(
         "ends_of_each_run_have_other_ids",

@@ -46,13 +46,15 @@ class Plan:
     bit_s: float
     """The longest pause after each bit of a long answer."""
     waits: int
-    """The number of times that people only wait, after everything that they do."""
+    """The number of times that people mostly wait, after everything that they do."""
     part_chars: int | None
     """The most characters of a part of an answer; None for the product's."""
     edits: int
     dies_streaming: int | None
     """A run of the process dies within so many steps of answers that grow; None for never."""
     bundles: bool
+    edit_faults: float
+    """The probability that an edit of a growing answer has a fault."""
 
     @property
     def bounds(self) -> Bounds:
@@ -95,9 +97,10 @@ def plan_for(rng: Random) -> Plan:
         gap_page=rng.choice((Bounds().gap_page, 1, 2)),
         long_answers=rng.choice((0.0, 0.3, 0.9)),
         bit_s=rng.choice((0.3, 1.0, 4.0)),
-        waits=rng.choice((0, 5, 20)),
-        part_chars=rng.choice((None, None, 300, 700)),
+        waits=rng.choice((3, 10, 25)),
+        part_chars=rng.choice((None, 150, 400)),
         edits=rng.choice((Bounds().edits, Bounds().edits, 3)),
-        dies_streaming=rng.choice((None, None, 3, 10, 40)),
+        dies_streaming=rng.choice((None, 3, 8, 20)),
         bundles=rng.random() < 0.8,
+        edit_faults=rng.choice((0.0, 0.1, 0.4)),
     )

@@ -16,7 +16,7 @@ from actors.model import (
     PlatformChatId,
     UserId,
 )
-from actors.port_errors import CredentialsRefused
+from actors.port_errors import CredentialsRefused, PortError
 from actors.rules.addressing import Answers
 from actors.rules.formatting import Formatter
 from actors.runtime.cells import Actor
@@ -258,8 +258,14 @@ class RememberedSession(SimulatedHomeserver):
         if message.kind is OutboundKind.MESSAGE:
             return await super().send(message)
         await self.life.step()
-        with self.checkers.settling.sending(message):
-            event_id = await super().send(message)
+        if message.kind is OutboundKind.LIVE:
+            self.faults.before_edit(message.room_id)
+        try:
+            with self.checkers.settling.sending(message):
+                event_id = await super().send(message)
+        except PortError:
+            await self.life.step()
+            raise
         await self.life.step()
         return event_id
 

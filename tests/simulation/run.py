@@ -36,6 +36,8 @@ CALM_FOR_S: Final = Bounds().undecided_for_s + LOOK_EVERY_S
 """The bot is at rest after so long without work: it checks undecided rooms again by itself."""
 WAIT_S: Final = 15.0
 """The mean time for which people wait between two disturbances."""
+ASKS: Final = 0.4
+"""The probability that one of them asks something after that."""
 AWAY_S: Final = 20.0
 """The longest time between the end of a process and the start of the next one."""
 
@@ -143,6 +145,8 @@ class Simulation:
             self._disturbances.change()
         for _ in range(self.plan.waits):
             await anyio.sleep(self._rng.expovariate(1 / WAIT_S))
+            if self._rng.random() < ASKS:
+                self._cast.ask()
             self._disturbances.change()
         self._disturbances.end()
         await self._rest("the disturbances")

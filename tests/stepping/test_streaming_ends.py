@@ -350,6 +350,16 @@ async def test_a_complete_answer_waits_for_no_live_edit_while_the_bot_stops(
         assert len(platform.asks) == 1
 
 
+async def test_a_live_edit_without_an_answer_ends_with_the_bot() -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home, _ = await growing(world, run, platform)
+        run.homeserver.faults.next("send", Fault.HANG_AFTER, room_id=home.chat)
+        await quiet(10)
+        assert run.homeserver.faults.planned == 0
+    assert run.bot.system.left_behind == ()
+
+
 # ------------------------------------------------------------ the store
 
 

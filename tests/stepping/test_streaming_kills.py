@@ -1,6 +1,7 @@
 """An answer is one message for each part, wherever the bot is killed while it grows."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -8,10 +9,13 @@ import pytest
 from typing_extensions import override
 
 from actors.model import EventId
-from actors.writes import Write
+from actors.port_errors import PlatformFailed
+from actors.texts import ENGLISH
+from actors.writes import RetryMessage, Write
 from tests.simulation.connection import Gate
+from tests.simulation.faults import Fault
 from tests.simulation.homeserver import SimulatedHomeserver
-from tests.stepping.growing import answer, free, steps, story, telling
+from tests.stepping.growing import answer, assert_grown, free, steps, story, telling
 from tests.stepping.harness import Home, ScriptedPlatform, World, quiet
 
 pytestmark = pytest.mark.anyio
@@ -122,10 +126,64 @@ async def test_the_second_attempt_after_a_kill_goes_on_in_the_same_message() -> 
         told = steps(world, home.chat, question)
         assert [step.txn for step in told if step.edits is None] == ["0"]
         after = [step.txn for step in told[len(before) :]]
-        assert after[0] == "0~boot-2.0"
+        assert after[0] == f"0~boot-2.{len(before) - 1}"
         assert after[-1] == "0.final"
+        assert len(told[len(before)].text) > len(before[-1].text)
         # What is shown of an answer is no part of the conversation that it answers.
         assert [turn.text for turn in platform.asks[1].turns] == ["go"]
+
+
+async def test_kills_and_losses_allow_an_answer_no_further_edits() -> None:
+    world, platform = free(), ScriptedPlatform()
+    world.bounds = replace(world.bounds, edits=6)
+    platform.script["go"] = telling(story(25))
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        question = world.alice.say(home.chat, "go")
+        await quiet(15)
+    for kill in range(4):
+        if kill % 2:
+            world.lose_store()
+        async with world.live(platform=platform):
+            await quiet(40)
+    async with world.live(platform=platform):
+        await quiet(100)
+    told = steps(world, home.chat, question)
+    assert [step.edits is None for step in told] == [True, *[False] * 6]
+    assert_grown(told, story(25))
+
+
+async def test_only_the_end_is_shown_of_an_answer_that_was_given_up_before() -> None:
+    world, platform = free(), ScriptedPlatform()
+    platform.script["go"] = telling(story(8), error=PlatformFailed("gone"))
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        question = world.alice.say(home.chat, "go")
+        await quiet(300)
+        assert answer(world, home.chat, question) == [("failed", ENGLISH.gave_up)]
+        before = len(steps(world, home.chat, question))
+    platform.script["go"] = telling(story(12))
+    await world.store.commit([RetryMessage(question)])
+    async with world.live(platform=platform):
+        await quiet(100)
+    assert [step.txn for step in steps(world, home.chat, question)][before:] == ["0.final"]
+    assert answer(world, home.chat, question) == [("done", story(12))]
+
+
+async def test_nothing_more_is_shown_if_the_room_does_not_say_what_was_shown() -> None:
+    world, platform = free(), ScriptedPlatform()
+    platform.script["go"] = telling(story(12))
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        question = world.alice.say(home.chat, "go")
+        await quiet(15)
+        before = len(steps(world, home.chat, question))
+    async with world.boot(platform=platform) as run:
+        run.homeserver.faults.next("edited", Fault.SERVER_ERROR)
+        await run.go_live()
+        run.let_run()
+        await quiet(100)
+    assert [step.txn for step in steps(world, home.chat, question)][before:] == ["0.final"]
 
 
 async def test_what_an_earlier_run_has_begun_is_ended_although_nothing_is_streamed_now() -> None:

@@ -24,7 +24,7 @@ from tests.synapse.talk import seeded
 
 pytestmark = pytest.mark.anyio
 
-KILLS: Final = number("KILLS", 60)
+KILLS: Final = number("KILLS", 20)
 KILLS_IN_A_STRETCH: Final = 10
 STRETCHES: Final = range(max(1, KILLS // KILLS_IN_A_STRETCH))
 LOSSES_IN_A_STRETCH: Final = 1

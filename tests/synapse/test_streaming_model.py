@@ -20,8 +20,8 @@ from tests.synapse.talk import seeded
 
 pytestmark = pytest.mark.anyio
 
-KILLS: Final = number("KILLS", 10)
-KILLS_IN_A_STRETCH: Final = 10
+KILLS: Final = number("KILLS", 6)
+KILLS_IN_A_STRETCH: Final = 6
 STRETCHES: Final = range(max(1, KILLS // KILLS_IN_A_STRETCH))
 HEROES: Final = ("a fox", "two old friends", "a lighthouse", "the last snow")
 
@@ -60,7 +60,7 @@ async def ask(room: Listener, question: str) -> None:
 
 
 async def everything_is_told(room: Listener, recorder: ModelRecorder) -> None:
-    now = await room.until_told(timeout_s=60, expected=lambda it: recorder.told.get(it, ""))
+    now = await room.until_told(timeout_s=100, expected=lambda it: recorder.told.get(it, ""))
     cut = "(The answer was cut off here, because it reached the length limit.)"
     assert set(now.beside) <= {cut}
     assert len(now.beside) <= len(now.questions)

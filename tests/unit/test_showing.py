@@ -2,6 +2,7 @@
 
 import pytest
 
+from actors.model import EventId, UserId
 from actors.rules.showing import (
     NOTHING_SHOWN,
     Shown,
@@ -9,9 +10,11 @@ from actors.rules.showing import (
     leaves_room,
     next_text,
     pause_before,
+    shown_by,
     shown_with,
     whole_words,
 )
+from actors.said import ReplyMark, Said
 
 SENTENCE = "This sentence is long enough to be shown as the first one of an answer, I would say."
 LINE = "A line without an end of a sentence"
@@ -87,3 +90,23 @@ def test_what_follows_the_part_is_not_shown_yet() -> None:
 def test_a_second_attempt_never_counts_as_less_than_the_first() -> None:
     earlier = Shown(chars=100, edits=3)
     assert shown_with(earlier, "one two", ["one two"]) == earlier
+
+
+def edit(txn: str | None, text: str = "text") -> Said:
+    """An edit of a part of an answer."""
+    mark = None if txn is None else ReplyMark(txn)
+    return Said(EventId("$edit"), UserId("@bot:x"), 0, "m.text", text, mark=mark)
+
+
+@pytest.mark.parametrize(
+    ("edits", "shown"),
+    [
+        ([], NOTHING_SHOWN),
+        ([edit("$q.0~boot.3")], Shown(chars=4, edits=4)),
+        ([edit("$q.0~b.7", "first"), edit("$q.1~c.11", "more")], Shown(chars=9, edits=12)),
+        ([edit("$q.0.final"), edit("$q.1~b.2")], Shown(chars=8, edits=3)),
+        ([edit("$q~3.0.final"), edit(None)], Shown(chars=8)),
+    ],
+)
+def test_what_was_shown_is_known_by_the_newest_edits(edits: list[Said], shown: Shown) -> None:
+    assert shown_by(edits) == shown
