@@ -68,6 +68,8 @@ class Gap:
 
     Those whose end is known are left out, unless the homeserver does not bundle edits.
     """
+    redacted: frozenset[EventId] = frozenset()
+    """The events that were redacted meanwhile, wherever they stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +78,14 @@ class RecentPage:
 
     A message that shows a growing answer is left out. `earlier` is the token of the page before;
     None at the bot's join. `answered` is that of RoomDelta. `own` are the bot's own messages and
-    edits in it.
+    edits in it, and `taken_back` the events that the bot itself redacted there.
     """
 
     said: tuple[InboundMessage | None, ...] = ()
     earlier: str | None = None
     answered: frozenset[EventId] = frozenset()
     own: tuple[Said, ...] = ()
+    taken_back: frozenset[EventId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

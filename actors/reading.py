@@ -11,7 +11,17 @@ from actors.port_errors import HomeserverRefused, HomeserverUnavailable, Refused
 from actors.ports import Gap, Homeserver, StateStore
 from actors.rows import from_row, room_key, user_key
 from actors.rules.relations import RoomGraph, room_graph
-from actors.writes import SINCE_KNOWN, AcceptMessage, AdoptAnchor, FinishMessage, OpenGap, Write
+from actors.writes import (
+    SINCE_KNOWN,
+    AcceptMessage,
+    AdoptAnchor,
+    FinishMessage,
+    OpenGap,
+    RedactAnchors,
+    RedactEnded,
+    VoidAnchor,
+    Write,
+)
 
 _log = structlog.get_logger()
 
@@ -148,6 +158,18 @@ def accepting(
     yield from map(AcceptMessage, filter(worth_accepting, messages))
     yield from map(FinishMessage, sorted(answered))
     yield from (AdoptAnchor(room_id, it) for it in live if it.question not in answered)
+
+
+def taking_back(redacted: Iterable[EventId]) -> Iterator[Write]:
+    """The writes about events that were redacted.
+
+    A question that waits is not asked any more, and its answer that grows is taken back. What ends
+    an answer whose own message was redacted is a new message. An answer whose end was redacted is
+    taken back.
+    """
+    for event_id in redacted:
+        yield from (FinishMessage(event_id), VoidAnchor(event_id), RedactAnchors(event_id))
+        yield RedactEnded(event_id)
 
 
 def worth_accepting(message: InboundMessage) -> bool:

@@ -131,6 +131,13 @@ class RedactAnchors:
 
 
 @dataclass(frozen=True, slots=True)
+class RedactEnded:
+    """Take back an anchor whose end, this event, was redacted: it would seem to grow again."""
+
+    event_id: EventId
+
+
+@dataclass(frozen=True, slots=True)
 class RepeatFinal:
     """Send the end of an anchor once more, because a late edit has covered it. Never twice.
 
@@ -245,6 +252,7 @@ Write: TypeAlias = (
     | VoidAnchor
     | DetachFinal
     | RedactAnchors
+    | RedactEnded
     | RepeatFinal
     | DropOutbox
     | MarkTried

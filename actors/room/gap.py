@@ -6,7 +6,14 @@ from typing import Final
 from actors.gaps import Piece, Survey
 from actors.messages import GapOpened, InboxWaiting
 from actors.model import EventId, RoomId
-from actors.reading import accepting, fetch_gap, fetch_recent, note_given_up, worth_accepting
+from actors.reading import (
+    accepting,
+    fetch_gap,
+    fetch_recent,
+    note_given_up,
+    taking_back,
+    worth_accepting,
+)
 from actors.room.unfinished import Unfinished
 from actors.rules.classify import RoomRows
 from actors.rules.settlement import DesiredRows
@@ -35,6 +42,7 @@ class _Found:
     pieces: tuple[Piece, ...]
     begins: str | None = None
     answered: frozenset[EventId] = frozenset()
+    redacted: frozenset[EventId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +192,11 @@ class RoomGap:
         gaps = self.services.registry.gaps
         found = await self._find(gap.upto, known.upto if known else gap.since)
         since, writes = _settled(self.room_id, found, known)
+        writes = (*writes, *taking_back(sorted(found.redacted)))
         if writes:
             await self.services.store.commit(writes)
+        for event_id in found.redacted:
+            self.services.replies.redacted(self.room_id, event_id)
         pieces = found.pieces if found.begins or known is None else found.pieces + known.pieces
         answered = found.answered | (known.answered if known else frozenset())
         survey = Survey(gap.upto, self._newest(pieces), answered)
@@ -198,6 +209,7 @@ class RoomGap:
         services, limit = self.services, self.services.bounds.gap_messages
         pieces: list[Piece] = []
         answered: frozenset[EventId] = frozenset()
+        redacted: frozenset[EventId] = frozenset()
         for _ in range(limit):
             async with services.homeserver_slots:
                 gap = await fetch_gap(
@@ -208,12 +220,13 @@ class RoomGap:
                     limit=self._page,
                 )
             answered |= gap.answered
+            redacted |= gap.redacted
             if gap.messages or gap.live:
                 pieces.append(Piece(token, stop_at, len(gap.messages)))
             if gap.start is None or sum(it.count for it in pieces) > limit:
-                return _Found(tuple(pieces), gap.begins, answered)
+                return _Found(tuple(pieces), gap.begins, answered, redacted)
             token = gap.start
-        return _Found(tuple(pieces), answered=answered)
+        return _Found(tuple(pieces), answered=answered, redacted=redacted)
 
     def _newest(self, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
         """The newest pieces, with at most `Bounds.gap_messages` messages."""

@@ -21,9 +21,18 @@ from actors.room.conversation import is_command
 from actors.rules.addressing import is_addressed
 from actors.rules.files import is_question
 from actors.rules.settlement import DesiredRows
-from actors.rules.unfinished import Covered, Told, asked_again, covered, left_over, unfinished
+from actors.rules.unfinished import (
+    Covered,
+    Told,
+    asked_again,
+    covered,
+    emptied,
+    left_over,
+    unfinished,
+    without_replaced,
+)
 from actors.services import Services
-from actors.writes import SINCE_LOST, AdoptAnchor, OpenGap, QueueMessage, Write
+from actors.writes import SINCE_LOST, AdoptAnchor, OpenGap, QueueMessage, VoidAnchor, Write
 
 _log = structlog.get_logger()
 
@@ -55,7 +64,7 @@ class Unfinished:
         than `Bounds.unanswered_s` are asked about: all of them if the database is lost, else those
         that it knows already.
         """
-        told = await self._read(gap)
+        told = without_replaced(await self._read(gap))
         cut_off = unfinished(told)
         cut_off_questions, gone = await self._questions(cut_off, told.messages)
         known = await self.services.store.known_of([it.event_id for it in told.messages])
@@ -95,7 +104,8 @@ class Unfinished:
             again = asked_again(Told(own=own, answered=answered))
             last = next((it for it in messages if _is_answered(it, answered, again)), None)
             newest_first += messages if last is None else messages[: messages.index(last)]
-            told = Told(tuple(reversed(newest_first)), own, answered)
+            taken_back = told.taken_back | page.taken_back
+            told = Told(tuple(reversed(newest_first)), own, answered, taken_back)
             if last is not None or page.earlier is None:
                 return told
             if len(newest_first) >= bounds.gap_messages:
@@ -138,6 +148,9 @@ class Unfinished:
                 yield AdoptAnchor(self.room_id, anchor)
                 if question in gone:
                     yield QueueMessage(self._redaction(anchor))
+        for anchor in emptied(told):
+            yield AdoptAnchor(self.room_id, anchor)
+            yield VoidAnchor(anchor.event_id)
         for anchor in left_over(told):
             yield AdoptAnchor(self.room_id, anchor)
             yield QueueMessage(self._redaction(anchor))

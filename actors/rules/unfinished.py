@@ -21,12 +21,14 @@ class Told:
     """What was said in a room since the question that the bot answered last.
 
     `messages` are those of people, oldest first. `own` are the bot's own messages and edits, in any
-    order. `answered` are the questions whose answers have ended.
+    order. `answered` are the questions whose answers have ended. `taken_back` are the events that
+    the bot itself redacted.
     """
 
     messages: tuple[InboundMessage, ...] = ()
     own: tuple[Said, ...] = ()
     answered: frozenset[EventId] = frozenset()
+    taken_back: frozenset[EventId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,32 @@ def asked_again(told: Told) -> frozenset[EventId]:
     """
     answers = (it.mark for it in told.own if it.mark is not None and it.msgtype != _NOTICE_TYPE)
     return frozenset(mark.to for mark in answers if mark.to in told.answered)
+
+
+def emptied(told: Told) -> list[LiveAnchor]:
+    """The anchors that were redacted while their answers grew: only their live edits are left.
+
+    A homeserver knows their transaction ids, so they can't be sent again.
+    """
+    asked, there = {it.event_id for it in told.messages}, {it.event_id for it in told.own}
+    found: dict[EventId, LiveAnchor] = {}
+    for said in told.own:
+        mark = said.mark
+        if said.edits is None or said.edits in there or mark is None or not said.is_live:
+            continue
+        if mark.to in asked - told.answered:
+            txn_id = f"{mark.to}.{mark.part}"
+            found[said.edits] = LiveAnchor(mark.to, mark.part, txn_id, said.edits)
+    return list(found.values())
+
+
+def without_replaced(told: Told) -> Told:
+    """The same, with the questions as answered whose answers the bot itself took back.
+
+    Their owner stopped them, or asked anew.
+    """
+    replaced = {it.question for it in emptied(told) if it.event_id in told.taken_back}
+    return replace(told, answered=told.answered | replaced)
 
 
 def left_over(told: Told) -> Iterator[LiveAnchor]:

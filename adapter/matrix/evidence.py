@@ -28,7 +28,7 @@ from adapter.matrix.events import answered_in, changes_own_membership, decoded_e
 from adapter.matrix.hydrate import messages_filter
 from adapter.matrix.lenient import UNDECODABLE
 from adapter.matrix.saying import said_in as timeline_events
-from adapter.matrix.timeline import MESSAGE_TYPE, inbound_messages
+from adapter.matrix.timeline import MESSAGE_TYPE, inbound_messages, redacted_by
 
 _NOT_FOUND: Final = 404
 _PAGE_SIZE: Final = 100
@@ -115,6 +115,7 @@ class Evidence:
             None if ends else page.earlier,
             answered_in(since_join, self._me),
             own_in(since_join, self._me),
+            taken_back_in(since_join, self._me),
         )
 
     async def _page(self, room_id: RoomId, query: Mapping[str, str]) -> Page:
@@ -170,6 +171,12 @@ def own_in(events: list[Event], me: UserId) -> tuple[Said, ...]:
     """The bot's own messages and edits among some events."""
     own = timeline_events([event for event in events if event.sender == me], me)
     return tuple(event for event in own if isinstance(event, Said))
+
+
+def taken_back_in(events: list[Event], me: UserId) -> frozenset[EventId]:
+    """The events that the bot's own redactions among some events name."""
+    named = (redacted_by(event) for event in events if event.sender == me)
+    return frozenset(event_id for event_id in named if event_id is not None)
 
 
 def own_messages_filter(me: UserId) -> str:

@@ -35,12 +35,14 @@ class GapReader:
         size, begins = min(limit, _PAGE_SIZE), None
         gap = Gap(start=token)
         answered: frozenset[EventId] = frozenset()
+        redacted: frozenset[EventId] = frozenset()
         for _ in range(limit // size + _EXTRA_PAGES):
             page = await self._page(room_id, token, stop_at, size)
             found = self._messages_of(room_id, page)
             if begins is None:
                 newest_first += found.messages
                 live += found.live
+                redacted |= found.redacted
             answered |= found.answered
             if found.joined and begins is None:
                 begins = await self._join_in(room_id, page, token, stop_at)
@@ -56,6 +58,7 @@ class GapReader:
             messages=tuple(reversed(newest_first)),
             answered=answered,
             live=tuple(reversed(live)),
+            redacted=redacted,
         )
 
     def _messages_of(self, room_id: RoomId, page: Page) -> PastMessages:

@@ -19,8 +19,7 @@ from actors.ports import Hydration
 from adapter.matrix.bodies import SyncResponse, Window
 from adapter.matrix.events import MEMBER_TYPE
 from adapter.matrix.lenient import UNDECODABLE, Malformed
-from adapter.matrix.saying import REDACTION_TYPE
-from adapter.matrix.timeline import MESSAGE_TYPE, MESSAGE_TYPES
+from adapter.matrix.timeline import MESSAGE_TYPE, MESSAGE_TYPES, REDACTION_TYPE
 from adapter.matrix.wire import (
     SNAPSHOT_TYPES,
     InviteReading,
@@ -102,8 +101,8 @@ def live_filter(nonce: str | None = None) -> str:
 
 
 def messages_filter() -> str:
-    """The filter of a gap: messages and membership changes."""
-    return msgspec.json.encode({"types": [*MESSAGE_TYPES, MEMBER_TYPE]}).decode()
+    """The filter of a gap: messages, membership changes and redactions."""
+    return msgspec.json.encode({"types": [*MESSAGE_TYPES, MEMBER_TYPE, REDACTION_TYPE]}).decode()
 
 
 def history_filter() -> str:

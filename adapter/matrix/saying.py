@@ -1,7 +1,6 @@
 """Reads what was said in a timeline, for the history of a conversation. Pure."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 import msgspec
 
@@ -11,12 +10,9 @@ from actors.said import Redacted, Said, TimelineEvent
 from adapter.matrix.bodies import Event
 from adapter.matrix.events import MEMBER_TYPE, text_in
 from adapter.matrix.files import file_in
-from adapter.matrix.relations import event_id_from, relation_of
-from adapter.matrix.timeline import MESSAGE_TYPE
+from adapter.matrix.relations import relation_of
+from adapter.matrix.timeline import MESSAGE_TYPE, REDACTION_TYPE, redacted_by
 from adapter.matrix.words import Words, words_of, written_in
-
-REDACTION_TYPE: Final = "m.room.redaction"
-"""Empties another event. If that is a state event, no other event shows the change."""
 
 
 def said_in(events: Iterable[Event], me: UserId) -> tuple[TimelineEvent, ...]:
@@ -37,7 +33,7 @@ def names_in(events: Iterable[Event]) -> dict[UserId, str]:
 def _timeline_event(event: Event, me: UserId) -> TimelineEvent | None:
     """One message, edit or redaction; None for any other event, and for an edit without a text."""
     if event.type == REDACTION_TYPE:
-        named = event_id_from(event.redacts or event.content.get("redacts"))
+        named = redacted_by(event)
         return Redacted(named) if named is not None else None
     if event.type != MESSAGE_TYPE or not event.event_id:
         return None

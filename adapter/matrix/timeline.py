@@ -18,7 +18,7 @@ from adapter.matrix.events import (
 from adapter.matrix.files import file_in
 from adapter.matrix.lenient import Malformed
 from adapter.matrix.mentions import mentions
-from adapter.matrix.relations import relation_of
+from adapter.matrix.relations import event_id_from, relation_of
 from adapter.matrix.words import is_captioned, words_of
 
 MESSAGE_TYPE: Final = "m.room.message"
@@ -31,6 +31,9 @@ MESSAGE_TYPES: Final = (
 )
 """Event types of messages. The bot answers an unsupported type with a line that says so."""
 
+REDACTION_TYPE: Final = "m.room.redaction"
+"""Empties another event. If that is a state event, no other event shows the change."""
+
 _GONE: Final = ("leave", "ban")
 
 
@@ -39,7 +42,8 @@ class PastMessages(NamedTuple):
 
     `joined`: the page contains that join, so earlier messages do not count. `departed`: the page
     also shows that the bot left the room. `answered` are the messages with an answer in the page.
-    `live` are the anchors since the join.
+    `live` are the anchors since the join. `redacted` are the events that redactions since
+    then name.
     """
 
     messages: tuple[InboundMessage, ...]
@@ -47,6 +51,7 @@ class PastMessages(NamedTuple):
     departed: bool
     answered: frozenset[EventId]
     live: tuple[LiveAnchor, ...]
+    redacted: frozenset[EventId] = frozenset()
 
 
 def messages_of(
@@ -67,7 +72,15 @@ def messages_of(
         left_out.add(malformed)
     messages = inbound_messages(room_id, since_join, me)
     live = live_in(since_join, me)
-    return PastMessages(messages, bool(own), departed, answered_in(events, me), live)
+    redacted = frozenset(named for it in since_join if (named := redacted_by(it)) is not None)
+    return PastMessages(messages, bool(own), departed, answered_in(events, me), live, redacted)
+
+
+def redacted_by(event: Event) -> EventId | None:
+    """The event that a redaction empties; None for any other event."""
+    if event.type != REDACTION_TYPE or event.state_key is not None:
+        return None
+    return event_id_from(event.redacts or event.content.get("redacts"))
 
 
 def events_since_join(newest_first: Sequence[msgspec.Raw], me: UserId) -> int:

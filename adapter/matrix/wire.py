@@ -45,8 +45,8 @@ from adapter.matrix.events import (
     text_in,
 )
 from adapter.matrix.lenient import UNDECODABLE, Decoder, Malformed
-from adapter.matrix.saying import REDACTION_TYPE, names_in, said_in
-from adapter.matrix.timeline import inbound_messages, is_nameless
+from adapter.matrix.saying import names_in, said_in
+from adapter.matrix.timeline import REDACTION_TYPE, inbound_messages, is_nameless
 
 ENCRYPTION_TYPE: Final = "m.room.encryption"
 SNAPSHOT_TYPES: Final = (

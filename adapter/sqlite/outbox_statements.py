@@ -14,6 +14,7 @@ from actors.writes import (
     OpenAnchor,
     QueueMessage,
     RedactAnchors,
+    RedactEnded,
     RepeatFinal,
     VoidAnchor,
 )
@@ -71,6 +72,14 @@ _REDACT_ANCHORS: Final = (
     " AND NOT EXISTS (SELECT 1 FROM outbox WHERE edits = anchor.txn_id)"
     " ORDER BY seq ON CONFLICT(txn_id) DO NOTHING"
 )
+_REDACT_ENDED: Final = (
+    "INSERT INTO outbox(txn_id, room_id, body, notice, created_at, kind, edits)"
+    " SELECT anchor.txn_id || '.redact', anchor.room_id, '', 0, ?, 'redaction', anchor.txn_id"
+    " FROM outbox AS final, outbox AS anchor WHERE final.event_id = ? AND final.kind = 'final'"
+    " AND anchor.txn_id = final.edits AND anchor.kind = 'anchor' AND anchor.state = 'sent'"
+    " AND NOT EXISTS (SELECT 1 FROM outbox AS later"
+    " WHERE later.edits = final.edits AND later.seq > final.seq) ON CONFLICT(txn_id) DO NOTHING"
+)
 _REPEAT_FINAL: Final = (
     "INSERT INTO outbox(txn_id, room_id, body, notice, thread, reply_to, details, created_at, kind,"
     " edits) SELECT final.txn_id || '.2', final.room_id, final.body, final.notice, final.thread,"
@@ -99,6 +108,7 @@ OutboxWrite: TypeAlias = (
     | VoidAnchor
     | DetachFinal
     | RedactAnchors
+    | RedactEnded
     | RepeatFinal
     | MarkTried
     | MarkSent
@@ -120,6 +130,8 @@ def outbox_statement(write: OutboxWrite, now: float) -> Statement:
             return Statement("outbox", _DROP_OUTBOX, (room_id,))
         case DetachFinal(txn_id):
             return Statement("outbox", _DETACH_FINAL, (txn_id,))
+        case RedactEnded(event_id):
+            return Statement("outbox", _REDACT_ENDED, (now, event_id))
         case _:
             return _anchors(write, now)
 

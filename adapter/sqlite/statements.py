@@ -30,6 +30,7 @@ from actors.writes import (
     PutRow,
     QueueMessage,
     RedactAnchors,
+    RedactEnded,
     RepeatFinal,
     RetryMessage,
     SavePosition,
@@ -52,7 +53,14 @@ def statement_for(write: Write, *, now: float) -> Statement:
             return _inbox(write, now)
         case QueueMessage() | DetachFinal() | MarkTried() | MarkSent() | DropOutbox():
             return outbox_statement(write, now)
-        case OpenAnchor() | AdoptAnchor() | VoidAnchor() | RedactAnchors() | RepeatFinal():
+        case (
+            OpenAnchor()
+            | AdoptAnchor()
+            | VoidAnchor()
+            | RedactAnchors()
+            | RedactEnded()
+            | RepeatFinal()
+        ):
             return outbox_statement(write, now)
         case PutIntent():
             return _intent(write)

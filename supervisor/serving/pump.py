@@ -16,20 +16,11 @@ from actors.meter import Meter
 from actors.model import EventId, Intent, IntentKind, IntentStep, Invite, Nonce, RoomId
 from actors.port_errors import HomeserverUnavailable, RateLimited
 from actors.ports import Gap, RoomDelta, SyncDelta
-from actors.reading import accepting, fetch_gap, worth_accepting
+from actors.reading import accepting, fetch_gap, taking_back, worth_accepting
 from actors.rules.unfinished import anchor_in
 from actors.said import Redacted, Said
 from actors.services import Services
-from actors.writes import (
-    FinishMessage,
-    PutIntent,
-    RedactAnchors,
-    RepeatFinal,
-    SavePosition,
-    VoidAnchor,
-    Write,
-    drop_queued,
-)
+from actors.writes import PutIntent, RepeatFinal, SavePosition, Write, drop_queued
 from supervisor.serving.backlog import Backlog
 from supervisor.serving.outbox import Outbox
 from supervisor.serving.second_instance import SecondInstanceDetector
@@ -45,12 +36,19 @@ class _Filled:
     """What a response says about a room, with the messages of its gap if they could be fetched.
 
     `rejoined`: the bot left the room within the gap and came back. `live` are the anchors in all of
-    it.
+    it. `missed` are the events that were redacted within the gap.
     """
 
     room: RoomDelta
     rejoined: bool = False
     live: tuple[LiveAnchor, ...] = ()
+    missed: frozenset[EventId] = frozenset()
+
+    @property
+    def redacted(self) -> list[EventId]:
+        """The events that were redacted in all of it."""
+        shown = [each.event_id for each in self.room.said if isinstance(each, Redacted)]
+        return [*sorted(self.missed), *shown]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +147,12 @@ class Pump:
             raise
         if delta.instance is not None:
             self.detector.observe(delta.instance)
-        self._note_said(delta)
+        self._note_said(delta, filled)
         self._tell_rooms([each.room for each in filled], already_read)
         self._deliver_repeated(repeated)
-        for room in delta.rooms:
-            if _redacted_in(room):
-                self.outbox.wake(room.room_id)  # the answer may be taken back with its question
+        for each in filled:
+            if each.redacted:
+                self.outbox.wake(each.room.room_id)  # an answer may be taken back
         for gap in opened:
             self.services.tell_room(gap.room_id, GapOpened())
         for invite, asked_at in asked:
@@ -164,15 +162,16 @@ class Pump:
         for room_id in delta.left:
             self.services.tell_room(room_id, RoomLeft())
 
-    def _note_said(self, delta: SyncDelta) -> None:
+    def _note_said(self, delta: SyncDelta, filled: Sequence[_Filled]) -> None:
         """Bring the histories up to date; a reply to a redacted question ends."""
         histories, replies = self.services.histories, self.services.replies
         for room_id in delta.left:
             histories.drop(room_id)
         for room in delta.rooms:
             histories.note(room)
-            for event_id in _redacted_in(room):
-                replies.redacted(room.room_id, event_id)
+        for each in filled:
+            for event_id in each.redacted:
+                replies.redacted(each.room.room_id, event_id)
 
     def _tell_rooms(self, rooms: Sequence[RoomDelta], already_read: Collection[RoomId]) -> None:
         """Notify the actors of joined rooms; replacements are expected before any invite to one."""
@@ -229,7 +228,7 @@ class Pump:
             return self._left_open(room, between)
         answered = room.answered | gap.answered
         whole = replace(room, messages=messages, gap_from=None, answered=answered)
-        return _Filled(whole, gap.rejoined, gap.live + live)
+        return _Filled(whole, gap.rejoined, gap.live + live, gap.redacted)
 
     async def _gap_before(
         self, room_id: RoomId, token: str, stop_at: str, space: int, deadline: float
@@ -263,12 +262,9 @@ def _writes_for(delta: SyncDelta, filled: Sequence[_Filled]) -> list[Write]:
         dropped for room_id in (*delta.left, *returned) for dropped in drop_queued(room_id)
     ]
     for each in filled:
-        found = each.room
-        writes += accepting(found.room_id, found.messages, found.answered, each.live)
-    # A question that was redacted while it waits is not asked any more.
-    for room in delta.rooms:
-        for event_id in _redacted_in(room):
-            writes += FinishMessage(event_id), VoidAnchor(event_id), RedactAnchors(event_id)
+        room = each.room
+        writes += accepting(room.room_id, room.messages, room.answered, each.live)
+    writes += taking_back(event_id for each in filled for event_id in each.redacted)
     return writes
 
 
@@ -276,10 +272,6 @@ def _anchors_of(room: RoomDelta) -> tuple[LiveAnchor, ...]:
     """The anchors in the timeline of a sync response."""
     found = (anchor_in(said) for said in room.said if isinstance(said, Said))
     return tuple(anchor for anchor in found if anchor is not None)
-
-
-def _redacted_in(room: RoomDelta) -> list[EventId]:
-    return [each.event_id for each in room.said if isinstance(each, Redacted)]
 
 
 def invites_at(invites: Iterable[Invite], now: float) -> list[tuple[Invite, float]]:

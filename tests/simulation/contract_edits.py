@@ -110,6 +110,16 @@ class EditsContract:
         assert gap.live == (LiveAnchor(asked[1], 0, anchors[1].txn_id, sent[1]),)
         assert gap.answered == {asked[0]}
 
+    async def test_a_gap_names_what_was_redacted(self, world: World) -> None:
+        room_id = await shared_room(world)
+        asked = [await world.alice.say(room_id, f"question {number}") for number in range(2)]
+        start = (await world.homeserver.hydrate()).position
+        await world.alice.redact(room_id, asked[0])
+        upto = (await world.homeserver.hydrate()).position
+        gap = await world.homeserver.messages_before(room_id, upto, stop_at=start, limit=100)
+        assert not gap.messages
+        assert gap.redacted == {asked[0]}
+
     async def test_a_repeated_live_edit_is_the_old_one(self, world: World) -> None:
         room_id = await shared_room(world)
         anchor = anchor_for(await world.alice.say(room_id, "why?"), room_id)
@@ -129,6 +139,7 @@ class EditsContract:
         assert await world.homeserver.send(redaction(anchor, sent)) == taken
         assert await edited(world, room_id, sent) is None
         assert anchors_in(await recent(world, room_id)) == []
+        assert (await recent(world, room_id)).taken_back == {sent}
         await world.homeserver.send(final(anchor, sent, "All of it"))
         assert await edited(world, room_id, sent) is None
         read = await read_backwards(world, room_id)

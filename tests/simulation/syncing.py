@@ -97,11 +97,19 @@ def read_gap(room: SimulatedRoom, me: UserId, token: str, stop_at: str, limit: i
         piece = [event for event in between if event.position >= shown[0].position]
         start_token = f"t_{shown[0].position}"
         answered, live = _answered(piece, me), _live(piece, me)
-        return Gap(messages, start=start_token, answered=answered, live=live)
+        redacted = _redacted(piece)
+        return Gap(messages, start=start_token, answered=answered, live=live, redacted=redacted)
     rejoined = any(map(_leaves, moves))
     begins = f"s_{since_then}" if rejoined else None
-    live = _live((event for event in between if event.position > since_then), me)
-    return Gap(messages, rejoined, begins=begins, answered=_answered(between, me), live=live)
+    later = [event for event in between if event.position > since_then]
+    return Gap(
+        messages,
+        rejoined,
+        begins=begins,
+        answered=_answered(between, me),
+        live=_live(later, me),
+        redacted=_redacted(later),
+    )
 
 
 def without_ended(gap: Gap, room: SimulatedRoom) -> Gap:
@@ -127,7 +135,9 @@ def read_recent(room: SimulatedRoom, me: UserId, token: str) -> RecentPage:
             said.append(None)
     earlier = f"t_{shown[0].position}" if len(shown) < len(before) else None
     own = (it for it in read_said(reversed(shown), me) if isinstance(it, Said) and it.sender == me)
-    return RecentPage(tuple(said), earlier, _answered(shown, me), tuple(own))
+    page = timeline if earlier is None else timeline[timeline.index(shown[0]) :]
+    mine = [event for event in page if event.sender == me and event.position > since]
+    return RecentPage(tuple(said), earlier, _answered(shown, me), tuple(own), _redacted(mine))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +206,12 @@ def _answered(events: Iterable[Event], me: UserId) -> frozenset[EventId]:
         if isinstance(mark, dict) and mark.get("state") in {"done", "failed", "stopped"}
         if "more" not in mark
     )
+
+
+def _redacted(events: Iterable[Event]) -> frozenset[EventId]:
+    """The events that redactions among some events name."""
+    redactions = (event for event in events if event.type == "m.room.redaction")
+    return frozenset(EventId(str(event.content["redacts"])) for event in redactions)
 
 
 def _state_in(content: Content) -> object:

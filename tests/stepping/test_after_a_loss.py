@@ -685,3 +685,33 @@ async def test_an_answer_whose_message_was_taken_away_is_sent_anew() -> None:
         await quiet(60)
     assert world.alice.replies(home.chat) == ("You said: first", whole(20))
     assert states(world, home.chat)[-1] == (question, "done")
+
+
+async def test_an_answer_that_was_deleted_while_it_grew_is_a_new_message_after_a_loss() -> None:
+    world = World()
+    home = await home_of_alice(world)
+    question = await cut_off(world, home, 12)
+    anchor = list(shown(world.server.room(home.chat).timeline))[-1].original
+    world.server.take_down(home.chat, anchor.event_id)
+    world.lose_store()
+    async with world.live(platform=storyteller()):
+        await quiet(60)
+    assert world.alice.replies(home.chat) == ("You said: first", whole(20))
+    assert states(world, home.chat)[-1] == (question, "done")
+
+
+async def test_a_question_that_was_asked_anew_is_not_answered_twice_after_a_loss() -> None:
+    world = World()
+    home = await home_of_alice(world)
+    async with world.live(platform=storyteller()):
+        world.alice.say(home.chat, "story")
+        await quiet(12)
+        retry = world.alice.say(home.chat, "!retry")
+        await quiet(8)
+    assert states(world, home.chat)[1:] == [(retry, "live")]
+    world.lose_store()
+    async with world.live(platform=storyteller()) as run:
+        await quiet(100)
+        assert run.bot.activities.meter.replies["done"] == 1
+    assert states(world, home.chat)[1:] == [(retry, "done")]
+    assert world.alice.replies(home.chat)[1:] == (whole(20),)

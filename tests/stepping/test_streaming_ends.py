@@ -208,6 +208,47 @@ async def test_the_message_of_a_deleted_question_is_taken_back() -> None:
         assert await world.store.unsent_counts() == {}
 
 
+async def test_an_answer_whose_end_was_deleted_is_taken_back() -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform)
+        await quiet(100)
+        *grown, final = steps(world, home.chat, question)
+        world.server.take_down(home.chat, grown[-1].event_id)
+        await quiet()
+        assert answer(world, home.chat, question) == [("done", story(25))]
+        world.server.take_down(home.chat, final.event_id)
+        await quiet()
+        assert answer(world, home.chat, question) == []
+        assert platform.asked[1:] == []
+
+
+@pytest.mark.parametrize("is_fetched_later", [False, True])
+@pytest.mark.parametrize("redacts", ["the question", "the answer"])
+async def test_what_was_deleted_within_a_gap_counts(
+    redacts: str, *, is_fetched_later: bool
+) -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform)
+        (anchor, *_) = steps(world, home.chat, question)
+        world.go_down()
+        await quiet()
+        if redacts == "the question":
+            world.alice.redact(home.chat, question)
+        else:
+            world.server.take_down(home.chat, anchor.event_id)
+        for number in range(15):
+            world.alice.say(home.chat, f"{number}")
+        if is_fetched_later:
+            run.homeserver.faults.next("messages_before", Fault.SERVER_ERROR, times=2)
+        world.come_back()
+        await quiet(100)
+        whole = [("done", story(25))] if redacts == "the answer" else []
+        assert answer(world, home.chat, question) == whole
+        assert world.alice.replies(home.chat)[-1] == "You said: 14"
+
+
 async def test_a_retry_of_the_question_in_work_takes_its_message_back() -> None:
     world, platform = free(), ScriptedPlatform()
     async with world.live(platform=platform) as run:

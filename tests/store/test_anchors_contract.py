@@ -18,6 +18,7 @@ from actors.writes import (
     OpenAnchor,
     QueueMessage,
     RedactAnchors,
+    RedactEnded,
     RepeatFinal,
     RetryMessage,
     VoidAnchor,
@@ -177,6 +178,18 @@ async def test_a_sent_end_stays_the_edit_that_it_was(opened: Stores) -> None:
         await store.commit([MarkSent("$q.0.final", EventId("$end")), DetachFinal("$q.0.final")])
         await store.commit([FinishMessage(Q), RepeatFinal(EVENT)])
         assert await unsent_ids(store) == ["$q.0.final.2"]
+
+
+async def test_an_anchor_whose_newest_end_was_redacted_is_taken_back(opened: Stores) -> None:
+    ended, again = EventId("$end"), EventId("$again")
+    async with opened() as store:
+        await store.commit([*opened_anchors(), MarkSent("$q.0", EVENT), QueueMessage(final())])
+        await store.commit([MarkSent("$q.0.final", ended), FinishMessage(Q)])
+        await store.commit([RepeatFinal(EVENT), MarkSent("$q.0.final.2", again)])
+        await store.commit([RedactEnded(ended), RedactEnded(EVENT)])
+        assert await store.unsent(ROOM, 9) == ()
+        await store.commit([RedactEnded(again), RedactEnded(again)])
+        assert await store.unsent(ROOM, 9) == (redaction(target=EVENT),)
 
 
 async def test_only_an_anchor_becomes_void(opened: Stores) -> None:

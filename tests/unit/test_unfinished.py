@@ -5,8 +5,17 @@ from dataclasses import replace
 import pytest
 
 from actors.anchors import LiveAnchor
-from actors.model import EventId, ReplyState, UserId
-from actors.rules.unfinished import Told, anchor_in, asked_again, covered, left_over, unfinished
+from actors.model import EventId, InboundMessage, ReplyState, RoomId, UserId
+from actors.rules.unfinished import (
+    Told,
+    anchor_in,
+    asked_again,
+    covered,
+    emptied,
+    left_over,
+    unfinished,
+    without_replaced,
+)
 from actors.said import ReplyMark, Said
 
 ME = UserId("@bot:x")
@@ -122,3 +131,23 @@ def test_a_command_has_asked_again_if_its_answer_is_no_notice() -> None:
     own = (replace(said("$notice", DONE, to=OTHER), msgtype="m.notice"), said("$answer", DONE))
     assert asked_again(Told(own=own, answered=frozenset({Q, OTHER}))) == {Q}
     assert asked_again(Told(own=own, answered=frozenset({OTHER}))) == frozenset()
+
+
+def question(event_id: EventId = Q) -> InboundMessage:
+    return InboundMessage(event_id, RoomId("!room"), UserId("@alice:x"), 0, "m.text", "why?")
+
+
+def test_an_anchor_of_which_only_live_edits_are_left_was_emptied() -> None:
+    own = (said("$e2", LIVE, edits="$gone"), said("$e1", LIVE, edits="$gone"), said("$n", None))
+    told = Told((question(),), own)
+    assert emptied(told) == [anchor("$gone")]
+    assert without_replaced(told) == told
+    assert emptied(replace(told, own=(*own, said("$gone", LIVE)))) == []
+    assert emptied(replace(told, messages=(question(OTHER),))) == []
+    assert emptied(replace(told, answered=frozenset({Q}))) == []
+
+
+def test_a_question_whose_answer_the_bot_took_back_is_settled() -> None:
+    own = (said("$e1", LIVE, edits="$gone"),)
+    told = Told((question(),), own, taken_back=frozenset({EventId("$gone")}))
+    assert without_replaced(told).answered == {Q}

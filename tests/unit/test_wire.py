@@ -413,7 +413,7 @@ def test_an_edit_is_marked_as_one() -> None:
     ],
 )
 def test_what_says_nothing_is_no_message(event: Json) -> None:
-    assert messages_of(ROOM, [raw(event)], ME) == ((), False, False, frozenset(), ())
+    assert messages_of(ROOM, [raw(event)], ME) == ((), False, False, frozenset(), (), frozenset())
 
 
 @pytest.mark.parametrize("body", [None, 7, ["x"]])
