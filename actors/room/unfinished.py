@@ -6,7 +6,7 @@ answered last can wait.
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -21,7 +21,15 @@ from actors.room.conversation import is_command
 from actors.rules.addressing import is_addressed
 from actors.rules.files import is_question
 from actors.rules.settlement import DesiredRows
-from actors.rules.unfinished import Covered, Told, asked_again, covered, left_over, unfinished
+from actors.rules.unfinished import (
+    Covered,
+    Told,
+    asked_again,
+    covered,
+    forgotten,
+    left_over,
+    unfinished,
+)
 from actors.services import Services
 from actors.writes import SINCE_LOST, AdoptAnchor, OpenGap, QueueMessage, Write
 
@@ -56,6 +64,8 @@ class Unfinished:
         that it knows already.
         """
         told = await self._read(gap)
+        commands = [it.event_id for it in told.messages if is_command(it)]
+        told = replace(told, answered=told.answered | forgotten(told, commands))
         cut_off = unfinished(told)
         cut_off_questions, gone = await self._questions(cut_off, told.messages)
         known = await self.services.store.known_of([it.event_id for it in told.messages])

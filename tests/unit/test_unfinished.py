@@ -5,8 +5,16 @@ from dataclasses import replace
 import pytest
 
 from actors.anchors import LiveAnchor
-from actors.model import EventId, ReplyState, UserId
-from actors.rules.unfinished import Told, anchor_in, asked_again, covered, left_over, unfinished
+from actors.model import EventId, InboundMessage, ReplyState, RoomId, UserId
+from actors.rules.unfinished import (
+    Told,
+    anchor_in,
+    asked_again,
+    covered,
+    forgotten,
+    left_over,
+    unfinished,
+)
 from actors.said import ReplyMark, Said
 
 ME = UserId("@bot:x")
@@ -122,3 +130,20 @@ def test_a_command_has_asked_again_if_its_answer_is_no_notice() -> None:
     own = (replace(said("$notice", DONE, to=OTHER), msgtype="m.notice"), said("$answer", DONE))
     assert asked_again(Told(own=own, answered=frozenset({Q, OTHER}))) == {Q}
     assert asked_again(Told(own=own, answered=frozenset({OTHER}))) == frozenset()
+
+
+def test_what_was_in_work_when_the_conversation_was_forgotten_is_not_waited_for() -> None:
+    messages = (heard("$1"), heard("$2"), heard("$forget"), heard("$3"))
+    notice = replace(said("$notice", DONE, to=EventId("$forget")), forgets=True)
+    told = Told(messages, (notice,), frozenset({EventId("$forget")}))
+    commands = [EventId("$forget")]
+    assert forgotten(told, commands) == {"$1"}
+    assert forgotten(replace(told, own=()), commands) == frozenset()
+    first = replace(told, answered=told.answered | {EventId("$1")})
+    assert forgotten(first, commands) == {"$2"}
+    thread = replace(heard("$1"), thread=EventId("$root"))
+    assert forgotten(replace(told, messages=(thread, *messages[1:])), commands) == frozenset()
+
+
+def heard(name: str) -> InboundMessage:
+    return InboundMessage(EventId(name), RoomId("!r"), UserId("@a:x"), 0, "m.text", name)
