@@ -93,6 +93,15 @@ def is_behind(answered: Answered, shown: Shown) -> bool:
     return answered.reason is None and (not shown.chars or _chars(answered) < shown.chars)
 
 
+def events_of(anchors: Iterable[Anchor]) -> list[EventId]:
+    """The messages that show an answer, in the order of its parts.
+
+    A loss of the database may have let the anchors be found in another order.
+    """
+    in_order = sorted(anchors, key=lambda it: int(it.txn_id.rpartition(".")[2]))
+    return [it.event_id for it in in_order if it.event_id is not None and not it.is_void]
+
+
 def longer(stopped: Answered, shown: Sequence[str]) -> Answered:
     """A stopped answer, with the texts that the room shows if they are longer."""
     is_longer = sum(map(len, shown)) > _chars(stopped)

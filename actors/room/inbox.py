@@ -22,7 +22,7 @@ from actors.replies.values import Answered, Failed, reply_message
 from actors.room.asked import Asked, Response
 from actors.room.audience import Audience
 from actors.room.conversation import Conversation, is_command
-from actors.room.endings import end_of, is_behind, longer, messages_of, notice_of
+from actors.room.endings import end_of, events_of, is_behind, longer, messages_of, notice_of
 from actors.room.receipts import Receipts
 from actors.rules.classify import RoomRows
 from actors.rules.exchange import Hearing
@@ -274,7 +274,7 @@ async def _shown_by(
     anchors: Iterable[Anchor], room_id: RoomId, services: Services
 ) -> Sequence[str]:
     """What a room shows of an answer that was growing; nothing if it can't be read now."""
-    sent = [it.event_id for it in anchors if it.event_id is not None and not it.is_void]
+    sent = events_of(anchors)
     if not sent:
         return ()
     try:

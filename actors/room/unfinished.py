@@ -6,7 +6,7 @@ answered last can wait.
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -27,6 +27,7 @@ from actors.rules.unfinished import (
     asked_again,
     covered,
     emptied,
+    forgotten,
     left_over,
     unfinished,
     without_replaced,
@@ -65,6 +66,8 @@ class Unfinished:
         that it knows already.
         """
         told = without_replaced(await self._read(gap))
+        commands = [it.event_id for it in told.messages if is_command(it)]
+        told = replace(told, answered=told.answered | forgotten(told, commands))
         cut_off = unfinished(told)
         cut_off_questions, gone = await self._questions(cut_off, told.messages)
         known = await self.services.store.known_of([it.event_id for it in told.messages])

@@ -3,7 +3,7 @@
 The reply marks of the bot's own messages say all of it, so it is known without a database.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -96,6 +96,24 @@ def without_replaced(told: Told) -> Told:
     """
     replaced = {it.question for it in emptied(told) if it.event_id in told.taken_back}
     return replace(told, answered=told.answered | replaced)
+
+
+def forgotten(told: Told, commands: Collection[EventId]) -> frozenset[EventId]:
+    """The questions that were in work when the conversation was forgotten.
+
+    That is the oldest one without an answer before the command, if it is in the same thread.
+    `commands` are the command lines among the messages.
+    """
+    forgetting = {it.mark.to for it in told.own if it.forgets and it.mark is not None}
+    waiting: list[InboundMessage] = []
+    found: set[EventId] = set()
+    for message in told.messages:
+        if message.event_id in forgetting and waiting and waiting[0].thread == message.thread:
+            found.add(waiting.pop(0).event_id)
+        is_question = message.edits is None and message.event_id not in commands
+        if is_question and message.event_id not in told.answered:
+            waiting.append(message)
+    return frozenset(found)
 
 
 def left_over(told: Told) -> Iterator[LiveAnchor]:

@@ -146,6 +146,25 @@ async def test_a_question_that_was_asked_again_while_it_was_in_work_is_not_asked
     assert platform.asks == []
 
 
+@pytest.mark.parametrize("seconds", [1, 8])
+async def test_a_question_that_was_forgotten_while_it_was_in_work_is_not_answered(
+    seconds: float,
+) -> None:
+    world = World()
+    home = await home_of_alice(world)
+    async with world.live(platform=storyteller()):
+        world.alice.say(home.chat, "story")
+        await quiet(seconds)
+        world.alice.say(home.chat, "!forget")
+        await quiet(60)
+    before, platform = world.alice.replies(home.chat), storyteller()
+    world.lose_store()
+    async with world.live(platform=platform):
+        await quiet(60)
+    assert world.alice.replies(home.chat) == before
+    assert platform.asks == []
+
+
 async def test_each_part_of_an_answer_that_was_cut_off_is_finished() -> None:
     world, platform = World(), storyteller(900)
     platform.script["story"] = story(900, every_s=0.05)

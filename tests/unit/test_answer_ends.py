@@ -6,7 +6,7 @@ from actors.anchors import Anchor
 from actors.model import EventId, OutboundKind, OutboundMessage, RoomId, SharedFile
 from actors.platform import Reason
 from actors.replies.values import Answered, Lost
-from actors.room.endings import end_of, is_behind, longer
+from actors.room.endings import end_of, events_of, is_behind, longer
 from actors.rules.showing import Shown
 from actors.writes import QueueMessage, RedactAnchors
 
@@ -37,6 +37,13 @@ def test_a_stopped_answer_is_what_was_shown_before_only_if_that_is_more() -> Non
     assert is_behind(stopped, Shown(chars=5))
     assert not is_behind(stopped, Shown(chars=4))
     assert not is_behind(replace(stopped, reason=Reason.STOP), Shown())
+
+
+def test_the_messages_of_an_answer_are_in_the_order_of_its_parts() -> None:
+    later = [Anchor(f"$question.{number}", EventId(f"${number}")) for number in (10, 2)]
+    void = Anchor("$question.3", EventId("$3"), is_void=True)
+    unsent = Anchor("$question.4", None)
+    assert events_of([*later, void, unsent, SHOWN]) == ["$anchor", "$2", "$10"]
 
 
 def test_an_answer_that_was_not_shown_is_sent_as_it_is() -> None:

@@ -12,6 +12,7 @@ from actors.rules.unfinished import (
     asked_again,
     covered,
     emptied,
+    forgotten,
     left_over,
     unfinished,
     without_replaced,
@@ -151,3 +152,20 @@ def test_a_question_whose_answer_the_bot_took_back_is_settled() -> None:
     own = (said("$e1", LIVE, edits="$gone"),)
     told = Told((question(),), own, taken_back=frozenset({EventId("$gone")}))
     assert without_replaced(told).answered == {Q}
+
+
+def test_what_was_in_work_when_the_conversation_was_forgotten_is_not_waited_for() -> None:
+    messages = (heard("$1"), heard("$2"), heard("$forget"), heard("$3"))
+    notice = replace(said("$notice", DONE, to=EventId("$forget")), forgets=True)
+    told = Told(messages, (notice,), frozenset({EventId("$forget")}))
+    commands = [EventId("$forget")]
+    assert forgotten(told, commands) == {"$1"}
+    assert forgotten(replace(told, own=()), commands) == frozenset()
+    first = replace(told, answered=told.answered | {EventId("$1")})
+    assert forgotten(first, commands) == {"$2"}
+    thread = replace(heard("$1"), thread=EventId("$root"))
+    assert forgotten(replace(told, messages=(thread, *messages[1:])), commands) == frozenset()
+
+
+def heard(name: str) -> InboundMessage:
+    return InboundMessage(EventId(name), RoomId("!r"), UserId("@a:x"), 0, "m.text", name)
