@@ -129,11 +129,11 @@ class Showing:
         if self.shown != NOTHING_SHOWN or self.has_opened:
             return True
         try:
-            edits = await _newest_edits(self._question, self._tools)
+            parts = await _parts_as_shown(self._question, self._tools)
         except PortError:
             return False
-        self.shown = shown_by(edits)
-        return all(edit.is_live for edit in edits)
+        self.shown = shown_by(parts)
+        return all(part.is_live for part in parts)
 
     async def _late_at(self, growing: Growing, began: float) -> float:
         """Wait for the first word: the time from which any words are shown, not only sentences."""
@@ -269,11 +269,11 @@ class Showing:
         self._tools.background.run(note)
 
 
-async def _newest_edits(question: Question, tools: Tools) -> list[Said]:
-    """The newest edit of each anchor that has any. Raises the errors of both ports."""
+async def _parts_as_shown(question: Question, tools: Tools) -> list[Said]:
+    """The newest edit of each anchor, or the anchor itself. Raises the errors of both ports."""
     found: list[Said] = []
     for anchor in await tools.store.anchors(question.key):
         if anchor.event_id is not None and not anchor.is_void:
             edited = await tools.homeserver.contents.edited(question.room_id, anchor.event_id)
-            found += filter(None, [edited.newest])
+            found += filter(None, [edited.newest or edited.original])
     return found
