@@ -21,7 +21,7 @@ from actors.room.conversation import is_command
 from actors.rules.addressing import is_addressed
 from actors.rules.files import is_question
 from actors.rules.settlement import DesiredRows
-from actors.rules.unfinished import Covered, Told, covered, left_over, unfinished
+from actors.rules.unfinished import Covered, Told, asked_again, covered, left_over, unfinished
 from actors.services import Services
 from actors.writes import SINCE_LOST, AdoptAnchor, OpenGap, QueueMessage, Write
 
@@ -92,7 +92,8 @@ class Unfinished:
             page = await self._page(token)
             answered, own = told.answered | page.answered, told.own + page.own
             messages = [it for it in page.said if it is not None]
-            last = next((it for it in messages if _is_answered(it, answered)), None)
+            again = asked_again(Told(own=own, answered=answered))
+            last = next((it for it in messages if _is_answered(it, answered, again)), None)
             newest_first += messages if last is None else messages[: messages.index(last)]
             told = Told(tuple(reversed(newest_first)), own, answered)
             if last is not None or page.earlier is None:
@@ -189,6 +190,13 @@ class Unfinished:
         )
 
 
-def _is_answered(message: InboundMessage, answered: Collection[EventId]) -> bool:
-    """Whether a message is a question with an answer. Commands may be answered out of turn."""
-    return message.event_id in answered and message.edits is None and not is_command(message)
+def _is_answered(
+    message: InboundMessage, answered: Collection[EventId], again: Collection[EventId]
+) -> bool:
+    """Whether a message is a question with an answer, or has asked one `again`.
+
+    Other commands may be answered out of turn.
+    """
+    if message.edits is not None or is_command(message):
+        return message.event_id in again
+    return message.event_id in answered

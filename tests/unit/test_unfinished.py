@@ -1,10 +1,12 @@
 """What a room's timeline says about answers that were cut off."""
 
+from dataclasses import replace
+
 import pytest
 
 from actors.anchors import LiveAnchor
 from actors.model import EventId, ReplyState, UserId
-from actors.rules.unfinished import Told, anchor_in, covered, left_over, unfinished
+from actors.rules.unfinished import Told, anchor_in, asked_again, covered, left_over, unfinished
 from actors.said import ReplyMark, Said
 
 ME = UserId("@bot:x")
@@ -114,3 +116,9 @@ def test_a_part_with_an_end_says_so_if_the_answer_is_unfinished() -> None:
     )
     ended = LiveAnchor(Q, 0, "$q.0", EventId("$a"), is_ended=True)
     assert unfinished(Told(own=own)) == {Q: [ended, anchor("$b", 1)]}
+
+
+def test_a_command_has_asked_again_if_its_answer_is_no_notice() -> None:
+    own = (replace(said("$notice", DONE, to=OTHER), msgtype="m.notice"), said("$answer", DONE))
+    assert asked_again(Told(own=own, answered=frozenset({Q, OTHER}))) == {Q}
+    assert asked_again(Told(own=own, answered=frozenset({OTHER}))) == frozenset()
