@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from actors.model import EventId
+from actors.model import EventId, OutboundKind, OutboundMessage, RoomId
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +32,9 @@ class LiveAnchor:
     txn_id: str
     event_id: EventId
     is_ended: bool = False
+
+
+def redaction_of(anchor_txn_id: str, room_id: RoomId) -> OutboundMessage:
+    """What takes an anchor back. The write `RedactAnchors` queues the same."""
+    txn_id, kind = f"{anchor_txn_id}.redact", OutboundKind.REDACTION
+    return OutboundMessage(txn_id, room_id, "", kind=kind, edits=anchor_txn_id)

@@ -13,11 +13,13 @@ class Edited:
     """One of the bot's own messages: its newest edit by the bot, and whether it came with it.
 
     Homeservers that bundle edits send the newest one with each message. `bundled` is False only if
-    there is an edit that did not come with its message.
+    there is an edit that did not come with its message. `original` is the message as it was sent;
+    None if it is redacted.
     """
 
     newest: Said | None
     bundled: bool
+    original: Said | None = None
 
 
 class RoomContents(Protocol):

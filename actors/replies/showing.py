@@ -1,7 +1,7 @@
 """Shows an answer while it grows: opens its anchors, and edits them. The answer never waits."""
 
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -129,20 +129,11 @@ class Showing:
         if self.shown != NOTHING_SHOWN or self.has_opened:
             return True
         try:
-            edits = [edit async for edit in self._newest_edits()]
+            parts = await _parts_as_shown(self._question, self._tools)
         except PortError:
             return False
-        self.shown = shown_by(edits)
-        return all(edit.is_live for edit in edits)
-
-    async def _newest_edits(self) -> AsyncIterator[Said]:
-        """The newest edit of each anchor that has any."""
-        room_id, contents = self._question.room_id, self._tools.homeserver.contents
-        for anchor in await self._tools.store.anchors(self._question.key):
-            if anchor.event_id is not None and not anchor.is_void:
-                edited = await contents.edited(room_id, anchor.event_id)
-                if edited.newest is not None:
-                    yield edited.newest
+        self.shown = shown_by(parts)
+        return all(part.is_live for part in parts)
 
     async def _late_at(self, growing: Growing, began: float) -> float:
         """Wait for the first word: the time from which any words are shown, not only sentences."""
@@ -276,3 +267,13 @@ class Showing:
             return
         note = partial(self._tools.traits.note, deduplicates=again == event_id)
         self._tools.background.run(note)
+
+
+async def _parts_as_shown(question: Question, tools: Tools) -> list[Said]:
+    """The newest edit of each anchor, or the anchor itself. Raises the errors of both ports."""
+    found: list[Said] = []
+    for anchor in await tools.store.anchors(question.key):
+        if anchor.event_id is not None and not anchor.is_void:
+            edited = await tools.homeserver.contents.edited(question.room_id, anchor.event_id)
+            found += filter(None, [edited.newest or edited.original])
+    return found

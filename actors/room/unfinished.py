@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from actors.anchors import LiveAnchor
+from actors.anchors import LiveAnchor, redaction_of
 from actors.model import EventId, InboundMessage, OutboundKind, OutboundMessage, RoomId
 from actors.ports import RecentPage
 from actors.reading import note_given_up, worth_accepting
@@ -150,21 +150,16 @@ class Unfinished:
             for anchor in anchors:
                 yield AdoptAnchor(self.room_id, anchor)
                 if question in gone:
-                    yield QueueMessage(self._redaction(anchor))
+                    yield QueueMessage(redaction_of(anchor.txn_id, self.room_id))
         for anchor in emptied(told):
             yield AdoptAnchor(self.room_id, anchor)
             yield VoidAnchor(anchor.event_id)
         for anchor in left_over(told):
             yield AdoptAnchor(self.room_id, anchor)
-            yield QueueMessage(self._redaction(anchor))
+            yield QueueMessage(redaction_of(anchor.txn_id, self.room_id))
         for each in covered(told):
             yield AdoptAnchor(self.room_id, each.anchor)
             yield QueueMessage(self._end_again(each))
-
-    def _redaction(self, anchor: LiveAnchor) -> OutboundMessage:
-        txn_id = f"{anchor.txn_id}.redact"
-        kind = OutboundKind.REDACTION
-        return OutboundMessage(txn_id, self.room_id, "", kind=kind, edits=anchor.txn_id)
 
     def _end_again(self, each: Covered) -> OutboundMessage:
         """The end of a part once more, as the room shows it."""

@@ -32,14 +32,14 @@ class Shown:
 NOTHING_SHOWN: Final = Shown()
 
 
-def shown_by(edits: Sequence[Said]) -> Shown:
-    """What an earlier reply has shown, by the newest edit of each part of the answer.
+def shown_by(parts: Sequence[Said]) -> Shown:
+    """What an earlier reply has shown, by the newest edit or the anchor of each part.
 
     A live edit says in its transaction id how many edits were made before it.
     """
-    marks = (_NUMBER.search(edit.mark.txn) for edit in edits if edit.mark is not None)
+    marks = (_NUMBER.search(part.mark.txn) for part in parts if part.mark is not None)
     count = max((int(found["number"]) + 1 for found in marks if found), default=0)
-    return Shown(chars=sum(len(edit.text) for edit in edits), edits=count)
+    return Shown(chars=sum(len(part.text) for part in parts), edits=count)
 
 
 def whole_words(text: str) -> str:

@@ -78,11 +78,13 @@ class RoomContents:
         If the homeserver does not bundle edits, only its newest hundred relations are read.
         """
         event = await self._event(room_id, event_id)
-        if not event.content:
+        said = (it for it in said_in([event], self._me) if isinstance(it, Said))
+        original = next(said, None)
+        if original is None:
             return Edited(None, bundled=True)
         bundled = bundled_edit(event)
         if bundled is not None and (edit := self._newest_of([bundled], event_id)) is not None:
-            return Edited(edit, bundled=True)
+            return Edited(edit, bundled=True, original=original)
         path = path_to(
             *("rooms", room_id, "relations", event_id, EDIT_RELATION, MESSAGE_TYPE),
             prefix=NEWER_PREFIX,
@@ -90,7 +92,7 @@ class RoomContents:
         )
         page = await self._http.request("GET", path, Page)
         edit = self._newest_of(decoded_events(page.chunk or ())[0], event_id)
-        return Edited(edit, bundled=edit is None)
+        return Edited(edit, bundled=edit is None, original=original)
 
     def _newest_of(self, edits: list[Event], event_id: EventId) -> Said | None:
         said = (it for it in said_in(edits, self._me) if isinstance(it, Said))

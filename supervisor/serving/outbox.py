@@ -12,6 +12,7 @@ from random import Random
 import anyio
 import structlog
 
+from actors.anchors import redaction_of
 from actors.bounds import Bounds
 from actors.gaps import Gaps
 from actors.gate import Gate
@@ -151,7 +152,7 @@ class Outbox:
             except HomeserverRefused as refusal:
                 _log.warning("send_refused", room_id=message.room_id, reason=str(refusal))
                 if message.kind is OutboundKind.FINAL and message.target is not None:
-                    await self._store.commit(instead_of_edit(message))
+                    await self._store.commit(_instead_of_edit(message))
                     return  # it is read again, as the message that it has become
                 await self._store.commit([MarkSent(message.txn_id, None)])
                 self.on_refusal(message.room_id)
@@ -232,15 +233,9 @@ class Outbox:
             self._paused -= 1
 
 
-def instead_of_edit(final: OutboundMessage) -> tuple[Write, ...]:
+def _instead_of_edit(final: OutboundMessage) -> tuple[Write, ...]:
     """The writes for an end whose edit was refused: a message of its own, and no anchor."""
-    taken_back = OutboundMessage(
-        f"{final.edits}.redact",
-        final.room_id,
-        "",
-        kind=OutboundKind.REDACTION,
-        edits=final.edits,
-    )
+    taken_back = redaction_of(str(final.edits), final.room_id)
     return DetachFinal(final.txn_id), QueueMessage(taken_back)
 
 

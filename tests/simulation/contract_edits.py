@@ -74,6 +74,9 @@ class EditsContract:
         anchor, send = anchor_for(question, room_id), world.homeserver.send
         sent = await send(anchor)
         assert await edited(world, room_id, sent) is None
+        original = (await world.homeserver.contents.edited(room_id, sent)).original
+        assert original is not None
+        assert (original.text, original.is_live) == (anchor.body, True)
         growing = LiveAnchor(question, 0, anchor.txn_id, sent)
         await send(live(anchor, sent, "A beginning, and more"))
         assert await edited(world, room_id, sent) == ("A beginning, and more", ReplyState.LIVE)

@@ -21,7 +21,7 @@ from actors.rules.setting_values import settings_content
 from actors.said import Said, SaidPage
 from tests.simulation.connection import Connection
 from tests.simulation.edits import newest_edit
-from tests.simulation.events import StateEntry
+from tests.simulation.events import Event, StateEntry
 from tests.simulation.reading import read_inbound, read_settings
 from tests.simulation.room import SimulatedRoom
 from tests.simulation.saying import read_history, read_said
@@ -69,11 +69,16 @@ class SimulatedContents:
             if original is None:
                 raise HomeserverRefused(404, "M_NOT_FOUND", "Event not found.")
             edit = newest_edit(original, room.timeline)
-            said = read_said([edit], self._me) if edit is not None else ()
-            newest = next((it for it in said if isinstance(it, Said)), None)
-            return Edited(newest, bundled=self._connection.bundles)
+            return Edited(
+                None if edit is None else self._said(edit),
+                bundled=self._connection.bundles,
+                original=self._said(original),
+            )
 
         return await self._connection.read("edited", read, room_id)
+
+    def _said(self, event: Event) -> Said | None:
+        return next((it for it in read_said([event], self._me) if isinstance(it, Said)), None)
 
     async def settings_of(self, room_id: RoomId) -> ChatSettings:
         def read() -> ChatSettings:

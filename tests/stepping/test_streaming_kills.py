@@ -153,6 +153,27 @@ async def test_kills_and_losses_allow_an_answer_no_further_edits() -> None:
     assert_grown(told, story(25))
 
 
+async def test_what_an_anchor_alone_has_shown_does_not_become_shorter() -> None:
+    world, platform = free(), ScriptedPlatform()
+    platform.script["go"] = telling(story(25), chars_per_s=500)
+    limits = world.bounds.live_edits
+    world.bounds = replace(world.bounds, live_edits=replace(limits, burst=1, per_s=0.03))
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        await quiet(300)
+        question = world.alice.say(home.chat, "go")
+        await quiet(2)
+        (anchor,) = steps(world, home.chat, question)
+    platform.script["go"] = telling(story(25))
+    world.bounds = replace(world.bounds, live_edits=limits)
+    async with world.live(platform=platform):
+        await quiet(100)
+    first, *later = steps(world, home.chat, question)
+    assert first.text == anchor.text
+    assert len(later) > 1
+    assert_grown([first, *later], story(25))
+
+
 async def test_only_the_end_is_shown_of_an_answer_that_was_given_up_before() -> None:
     world, platform = free(), ScriptedPlatform()
     platform.script["go"] = telling(story(8), error=PlatformFailed("gone"))

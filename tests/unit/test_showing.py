@@ -102,6 +102,7 @@ def edit(txn: str | None, text: str = "text") -> Said:
     ("edits", "shown"),
     [
         ([], NOTHING_SHOWN),
+        ([edit("$q.0")], Shown(chars=4)),
         ([edit("$q.0~boot.3")], Shown(chars=4, edits=4)),
         ([edit("$q.0~b.7", "first"), edit("$q.1~c.11", "more")], Shown(chars=9, edits=12)),
         ([edit("$q.0.final"), edit("$q.1~b.2")], Shown(chars=8, edits=3)),
