@@ -74,15 +74,15 @@ class Bounds:
     stream_chars: int = 80
     """… once it has so many characters that end with a sentence or a line …"""
     stream_words_s: float = 6.0
-    """… or whatever there is after this time."""
+    """… or any whole words after this time."""
     edit_pauses_s: tuple[float, ...] = (1.5, 2.0, 3.0, 5.0, 8.0, 10.0)
     """The pauses before the edits that show more of an answer; the last one is repeated."""
     edit_chars: int = 40
     """An edit shows at least so many new characters."""
     edits: int = 30
-    """An answer is edited at most so often, its end included."""
+    """An answer has at most this many edits, the ends of its parts included."""
     settle_s: float = 30.0
-    """An edit without a clear answer is repeated for so long before the answer is committed."""
+    """A live edit that the homeserver does not answer is repeated for this long, before the end."""
     live_edits: EditLimits = EditLimits()
     """How fast the edits of growing answers may follow each other, for the whole account."""
     unanswered_s: float = 3600.0

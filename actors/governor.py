@@ -54,8 +54,11 @@ class Governor:
         """Count a request, other than those that `allows` has counted, that writes an event."""
         self._bucket = after_request(self._bucket, self._clock(), self._limits)
 
-    def limited(self, retry_after_s: float = 0.0) -> None:
-        """Note that the homeserver has limited the account. Noting it twice changes nothing."""
+    def limited(self, retry_after_s: float) -> None:
+        """Note that the homeserver has limited the account.
+
+        A second limit in the pause after the first one only makes that pause longer.
+        """
         before = self._bucket.per_s
         self._bucket = after_limit(self._bucket, self._clock(), self._limits, retry_after_s)
         if self._bucket.per_s != before:

@@ -27,6 +27,7 @@ from actors.rules.history import (
     asked_by,
     drafts_for,
     last_question,
+    texts_in,
     tokens_in,
 )
 from actors.rules.queued import said_later
@@ -153,6 +154,13 @@ class Histories:
         """The last question in a thread, or in the room outside of threads. Raises as `drafts`."""
         said = await self._read(room_id, lambda talk: last_question(talk, thread))
         return _inbound(room_id, said)
+
+    async def texts_of(self, room_id: RoomId, messages: Collection[EventId]) -> tuple[str, ...]:
+        """The texts of some messages as they are now; nothing of a redacted one.
+
+        Raises as `drafts` does.
+        """
+        return await self._read(room_id, lambda talk: texts_in(talk.timeline, messages))
 
     async def usage(self, room_id: RoomId) -> tuple[TokensUsed, ...]:
         """The tokens of each answer in a room, as far back as histories are read, oldest first.

@@ -1,11 +1,13 @@
-"""Finds live edits that the homeserver has handled only after the end of their answer.
+"""Finds ends of answers that a live edit covers.
 
-Of several edits the newest one is shown, so such an edit covers the end. The sync responses show
-both, and the response that shows the late edit lets the end be sent once more.
+Of several edits the newest one is shown. A live edit is newer than the end if the homeserver
+handled it late, or if the homeserver's clock was set back between them. The sync responses show
+both edits, and the later one lets the end be sent once more.
 """
 
 from collections import OrderedDict
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
 
 from actors.model import EventId
 from actors.ports import RoomDelta
@@ -13,45 +15,63 @@ from actors.rules.timeline import age_of
 from actors.said import Said
 from actors.writes import RepeatFinal
 
-_ANSWERS: Final = 1_000
-"""The ends of this many parts of answers are remembered."""
+_PARTS: Final = 1_000
+"""The newest edits of this many parts of answers are remembered."""
+
+_Age: TypeAlias = tuple[int, EventId]
+
+
+@dataclass(frozen=True, slots=True)
+class _Newest:
+    """The ages of the newest end and of the newest live edit of one anchor."""
+
+    end: _Age | None = None
+    live: _Age | None = None
+
+    def with_edit(self, edit: Said) -> "_Newest":
+        age = age_of(edit)
+        if edit.is_live:
+            return replace(self, live=max(self.live or age, age))
+        return replace(self, end=max(self.end or age, age))
 
 
 class LateEdits:
-    """The newest ends of answers, as sync responses have shown them. `boot` names this process."""
+    """The newest edits of answers, as sync responses have shown them. `boot` names this process."""
 
     def __init__(self, boot: str) -> None:
         self._boot = boot
-        self._ends: OrderedDict[EventId, tuple[int, EventId]] = OrderedDict()
-        """The age of the newest end of each anchor; the one that came longest ago is first."""
+        self._parts: OrderedDict[EventId, _Newest] = OrderedDict()
+        """By anchor; the one that was edited longest ago is first."""
 
     def repeats(self, room: RoomDelta) -> list[RepeatFinal]:
-        """The ends that live edits in a sync response cover. Call it in the order of responses.
+        """The ends that live edits cover, as a sync response shows. Call it in their order.
 
         The same response may be given again. An edit of an earlier process whose answer ended
         before this one began is late as well: the end was sent, and is not in the response.
         """
         edits = [it for it in room.said if isinstance(it, Said) and it.edits and it.mark]
         for edit in edits:
-            if not edit.is_live:
-                self._note_end(edit)
-        late = (self._repeat(edit) for edit in edits if edit.is_live)
-        return list(dict.fromkeys(each for each in late if each is not None))
+            self._note(edit)
+        covered = (self._repeat(edit) for edit in edits)
+        return list(dict.fromkeys(each for each in covered if each is not None))
+
+    def _note(self, edit: Said) -> None:
+        anchor = EventId(edit.edits or "")
+        self._parts[anchor] = self._parts.pop(anchor, _Newest()).with_edit(edit)
+        if len(self._parts) > _PARTS:
+            self._parts.popitem(last=False)
 
     def _repeat(self, edit: Said) -> RepeatFinal | None:
         anchor = EventId(edit.edits or "")
-        end = self._ends.get(anchor)
-        if end is not None:
-            return RepeatFinal(anchor) if age_of(edit) > end else None
-        return None if self._is_own(edit) else RepeatFinal(anchor, only_if_sent=True)
+        newest = self._parts.get(anchor, _Newest())
+        if newest.end is None:
+            is_late = edit.is_live and not self._is_own(edit)
+            return RepeatFinal(anchor, only_if_sent=True) if is_late else None
+        is_covered = newest.live is not None and newest.live > newest.end
+        is_news = age_of(edit) in {newest.live, newest.end}
+        return RepeatFinal(anchor) if is_covered and is_news else None
 
     def _is_own(self, edit: Said) -> bool:
         """Whether this process sent a live edit: it has seen no end before it."""
         boot = edit.mark.txn.rpartition("~")[2].rpartition(".")[0] if edit.mark else ""
         return boot == self._boot
-
-    def _note_end(self, edit: Said) -> None:
-        anchor = EventId(edit.edits or "")
-        self._ends[anchor] = max(self._ends.pop(anchor, age_of(edit)), age_of(edit))
-        if len(self._ends) > _ANSWERS:
-            self._ends.popitem(last=False)

@@ -209,7 +209,7 @@ class Showing:
 
     @contextmanager
     def _making_step(self) -> Iterator[None]:
-        """Let a step come to its end, whatever ends the reply, and let `settled` wait for it."""
+        """Shield a step from the end of the reply, and let `settled` wait for it."""
         try:
             with anyio.CancelScope(shield=True) as self._step:
                 yield

@@ -1,6 +1,6 @@
 """The messages that a reply ends with, and those that say that it takes its time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from actors.anchors import Anchor
@@ -20,6 +20,7 @@ from actors.replies.values import (
 from actors.reply_texts import ReplyTexts
 from actors.rules.files import about_refusals, not_sent
 from actors.rules.formatting import Formatter
+from actors.rules.showing import Shown
 from actors.writes import QueueMessage, RedactAnchors, Write
 
 
@@ -82,6 +83,24 @@ def _ended(anchor: Anchor, message: OutboundMessage, *, is_dead: bool) -> Outbou
         edits=anchor.txn_id,
         target=anchor.event_id,
     )
+
+
+def is_behind(answered: Answered, shown: Shown) -> bool:
+    """Whether this is a stopped answer, and an earlier attempt may have shown more than it says.
+
+    `shown` is what this process has shown: nothing of what an earlier one has.
+    """
+    return answered.reason is None and (not shown.chars or _chars(answered) < shown.chars)
+
+
+def longer(stopped: Answered, shown: Sequence[str]) -> Answered:
+    """A stopped answer, with the texts that the room shows if they are longer."""
+    is_longer = sum(map(len, shown)) > _chars(stopped)
+    return replace(stopped, pieces=tuple(shown)) if is_longer else stopped
+
+
+def _chars(answered: Answered) -> int:
+    return sum(len(piece) for piece in answered.pieces if isinstance(piece, str))
 
 
 def notice_of(question: Question, occasion: Occasion, texts: ReplyTexts) -> OutboundMessage:

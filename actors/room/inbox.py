@@ -18,11 +18,11 @@ from actors.model import (
 from actors.port_errors import PlatformFailed, PortError
 from actors.ports import Waiting
 from actors.replies.reply import Reply
-from actors.replies.values import Failed, reply_message
+from actors.replies.values import Answered, Failed, reply_message
 from actors.room.asked import Asked, Response
 from actors.room.audience import Audience
 from actors.room.conversation import Conversation, is_command
-from actors.room.endings import end_of, messages_of, notice_of
+from actors.room.endings import end_of, is_behind, longer, messages_of, notice_of
 from actors.room.receipts import Receipts
 from actors.rules.classify import RoomRows
 from actors.rules.exchange import Hearing
@@ -179,9 +179,11 @@ class Inbox:
         outcome, services, key = reply.outcome, self._services, reply.question.key
         if outcome is None or isinstance(outcome, Failed):
             raise ValueError(outcome)
-        said = messages_of(reply.question, outcome, services.texts.replies, services.formatted)
         item = _waiting_for(reply, waiting)
         anchors = await self._anchors_of(key, reply, item)
+        if isinstance(outcome, Answered) and is_behind(outcome, reply.showing.shown):
+            outcome = longer(outcome, await _shown_by(anchors, self._room_id, services))
+        said = messages_of(reply.question, outcome, services.texts.replies, services.formatted)
         return [FinishMessage(key), *end_of(key, said, anchors)]
 
     async def _ended_with(self, writes: Sequence[Write], item: Waiting) -> Sequence[Write]:
@@ -273,3 +275,17 @@ def _waiting_for(reply: Reply, waiting: Iterable[Waiting]) -> Waiting | None:
     """The question of a reply, if it still waits."""
     key = reply.question.key
     return next((each for each in waiting if each.message.event_id == key), None)
+
+
+async def _shown_by(
+    anchors: Iterable[Anchor], room_id: RoomId, services: Services
+) -> Sequence[str]:
+    """What a room shows of an answer that was growing; nothing if it can't be read now."""
+    sent = [it.event_id for it in anchors if it.event_id is not None and not it.is_void]
+    if not sent:
+        return ()
+    try:
+        return await services.histories.texts_of(room_id, sent)
+    except PortError as error:
+        _log.info("shown_answer_not_read", room_id=room_id, reason=str(error))
+        return ()

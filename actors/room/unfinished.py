@@ -24,6 +24,7 @@ from actors.rules.settlement import DesiredRows
 from actors.rules.unfinished import (
     Covered,
     Told,
+    asked_again,
     covered,
     emptied,
     left_over,
@@ -100,7 +101,8 @@ class Unfinished:
             page = await self._page(token)
             answered, own = told.answered | page.answered, told.own + page.own
             messages = [it for it in page.said if it is not None]
-            last = next((it for it in messages if _is_answered(it, answered)), None)
+            again = asked_again(Told(own=own, answered=answered))
+            last = next((it for it in messages if _is_answered(it, answered, again)), None)
             newest_first += messages if last is None else messages[: messages.index(last)]
             taken_back = told.taken_back | page.taken_back
             told = Told(tuple(reversed(newest_first)), own, answered, taken_back)
@@ -206,6 +208,13 @@ class Unfinished:
         )
 
 
-def _is_answered(message: InboundMessage, answered: Collection[EventId]) -> bool:
-    """Whether a message is a question with an answer. Commands may be answered out of turn."""
-    return message.event_id in answered and message.edits is None and not is_command(message)
+def _is_answered(
+    message: InboundMessage, answered: Collection[EventId], again: Collection[EventId]
+) -> bool:
+    """Whether a message is a question with an answer, or has asked one `again`.
+
+    Other commands may be answered out of turn.
+    """
+    if message.edits is not None or is_command(message):
+        return message.event_id in again
+    return message.event_id in answered

@@ -132,6 +132,13 @@ def last_question(talk: Talk, thread: EventId | None) -> tuple[Said | None, bool
     return said, read.is_certain and (said is not None or read.is_whole)
 
 
+def texts_in(timeline: Timeline, messages: Collection[EventId]) -> tuple[tuple[str, ...], bool]:
+    """The texts of some messages as they are now, and whether all of them were read."""
+    found = map(timeline.message, messages)
+    texts = tuple(said.text for said in found if said is not None)
+    return texts, all(map(timeline.knows, messages))
+
+
 def tokens_in(timeline: Timeline) -> tuple[TokensUsed, ...]:
     """The tokens of each answer in a timeline, the oldest first."""
     return tuple(said.tokens for said in timeline.messages() if said.tokens is not None)

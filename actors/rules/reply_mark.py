@@ -101,7 +101,7 @@ def is_live(content: Mapping[str, object]) -> bool:
 def live_anchor_of(event_id: EventId, mark: ReplyMark | None) -> LiveAnchor | None:
     """The anchor that one of the bot's own messages is by its mark; None for any other message.
 
-    An edit is none, whatever its mark says: the mark must have the anchor's own transaction id.
+    The mark must have the anchor's own transaction id: that of a live edit is another one.
     """
     if mark is None or mark.to is None or mark.state is not ReplyState.LIVE:
         return None

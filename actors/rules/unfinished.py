@@ -5,12 +5,15 @@ The reply marks of the bot's own messages say all of it, so it is known without 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 from actors.anchors import LiveAnchor
 from actors.model import EventId, InboundMessage, ReplyState
 from actors.rules.reply_mark import live_anchor_of
 from actors.rules.timeline import age_of
 from actors.said import Said
+
+_NOTICE_TYPE: Final = "m.notice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,15 @@ def without_replaced(told: Told) -> Told:
     """
     replaced = {it.question for it in emptied(told) if it.event_id in told.taken_back}
     return replace(told, answered=told.answered | replaced)
+
+
+def asked_again(told: Told) -> frozenset[EventId]:
+    """The commands and edits among the answered messages that have asked a question again.
+
+    Their answers are no notices. They were handled after all earlier messages, as questions are.
+    """
+    answers = (it.mark for it in told.own if it.mark is not None and it.msgtype != _NOTICE_TYPE)
+    return frozenset(mark.to for mark in answers if mark.to in told.answered)
 
 
 def left_over(told: Told) -> Iterator[LiveAnchor]:

@@ -51,16 +51,24 @@ _DETACH_FINAL: Final = (
     "UPDATE outbox SET kind = 'message', edits = NULL"
     " WHERE txn_id = ? AND state = 'unsent' AND kind = 'final'"
 )
-# The transaction id of a part is the question's event id, a dot and the number of the part. The
-# first two comparisons are for the index: a slash follows the dot.
-_OF_QUESTION: Final = (
-    "txn_id >= ? || '.' AND txn_id < ? || '/' AND rtrim(txn_id, '0123456789') = ? || '.'"
-    " AND kind = 'anchor'"
-)
+
+
+def is_anchor_of(question: str) -> str:
+    """The condition that a row of the outbox is an anchor of a question, given as an expression.
+
+    The transaction id of a part is the question's event id, a dot and the number of the part. The
+    first two comparisons are for the index: a slash follows the dot.
+    """
+    return (
+        f"txn_id >= {question} || '.' AND txn_id < {question} || '/'"
+        f" AND rtrim(txn_id, '0123456789') = {question} || '.' AND kind = 'anchor'"
+    )
+
+
 _REDACT_ANCHORS: Final = (
     "INSERT INTO outbox(txn_id, room_id, body, notice, created_at, kind, edits)"  # noqa: S608
     " SELECT txn_id || '.redact', room_id, '', 0, ?, 'redaction', txn_id FROM outbox AS anchor"
-    f" WHERE {_OF_QUESTION} AND state <> 'refused'"
+    f" WHERE {is_anchor_of('?')} AND state <> 'refused'"
     " AND NOT EXISTS (SELECT 1 FROM outbox WHERE edits = anchor.txn_id)"
     " ORDER BY seq ON CONFLICT(txn_id) DO NOTHING"
 )
@@ -185,7 +193,7 @@ def anchors_query(question: EventId) -> Query:
         "SELECT txn_id, event_id, CASE WHEN EXISTS (SELECT 1 FROM outbox AS taken"  # noqa: S608
         " WHERE taken.edits = anchor.txn_id AND taken.kind = 'redaction')"
         " THEN 'refused' ELSE state END, edits IS NOT NULL FROM outbox AS anchor"
-        f" WHERE {_OF_QUESTION} ORDER BY seq",
+        f" WHERE {is_anchor_of('?')} ORDER BY seq",
         (question, question, question),
     )
 

@@ -40,7 +40,7 @@ from actors.writes import (
     Write,
 )
 from adapter.sqlite.details import decoded_file, encoded_file
-from adapter.sqlite.outbox_statements import outbox_statement
+from adapter.sqlite.outbox_statements import is_anchor_of, outbox_statement
 from adapter.sqlite.sql import Params, Query, Row, Statement
 
 
@@ -236,11 +236,9 @@ def keys_query(prefix: str) -> Query:
 def waiting_query(room_id: RoomId, limit: int) -> Query:
     """The query of rows for `decode_waiting`."""
     return Query(
-        "SELECT event_id, room_id, sender, sent_ts, msgtype, body, is_edit, thread, reply_to,"
-        " quoted, mentions, file, edits, attempts,"
-        " EXISTS (SELECT 1 FROM outbox WHERE txn_id >= inbox.event_id || '.'"
-        " AND txn_id < inbox.event_id || '/' AND kind = 'anchor'"
-        " AND rtrim(txn_id, '0123456789') = inbox.event_id || '.') FROM inbox"
+        "SELECT event_id, room_id, sender, sent_ts, msgtype, body, is_edit,"  # noqa: S608
+        " thread, reply_to, quoted, mentions, file, edits, attempts,"
+        f" EXISTS (SELECT 1 FROM outbox WHERE {is_anchor_of('inbox.event_id')}) FROM inbox"
         " WHERE state = 'waiting' AND room_id = ? ORDER BY seq LIMIT ?",
         (room_id, limit),
     )

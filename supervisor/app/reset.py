@@ -81,15 +81,12 @@ async def make_plan(settings: LocalSettings, *, set_aside: bool) -> Plan:
     with TemporaryDirectory() as folder:
         store = InlineStore(copy_database(settings.db_path, Path(folder)))
         try:
-            waiting, unsent = (
-                await store.waiting_counts(),
-                sum((await store.unsent_counts()).values()),
-            )
+            waiting, unsent = await store.waiting_counts(), await store.unsent_counts()
             stored = read_rows(await store.rows(""))
         finally:
             store.close()
     departure = await _departure(settings, stored) if isinstance(settings, Settings) else None
-    return Plan(files, sum(waiting.values()), unsent, departure)
+    return Plan(files, sum(waiting.values()), sum(unsent.values()), departure)
 
 
 async def _departure(settings: Settings, stored: StoredRows) -> Departure:

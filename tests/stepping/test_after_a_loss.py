@@ -121,6 +121,31 @@ async def test_an_answer_that_was_cut_off_is_finished_in_its_own_message(
     assert states(world, home.chat)[-1] == (question, "done")
 
 
+@pytest.mark.parametrize("how", ["a command", "an edit"])
+async def test_a_question_that_was_asked_again_while_it_was_in_work_is_not_asked_once_more(
+    how: str,
+) -> None:
+    world = World()
+    home = await home_of_alice(world)
+    async with world.live(platform=storyteller()):
+        world.alice.say(home.chat, "!settings edits on")
+        await quiet()
+        question = world.alice.say(home.chat, "story")
+        await quiet(1)
+        if how == "an edit":
+            world.alice.edit(home.chat, question, "story")
+        else:
+            world.alice.say(home.chat, "!retry")
+        await quiet(60)
+    before, platform = world.alice.replies(home.chat), storyteller()
+    assert before[-1] == whole(20)
+    world.lose_store()
+    async with world.live(platform=platform):
+        await quiet(60)
+    assert world.alice.replies(home.chat) == before
+    assert platform.asks == []
+
+
 async def test_each_part_of_an_answer_that_was_cut_off_is_finished() -> None:
     world, platform = World(), storyteller(900)
     platform.script["story"] = story(900, every_s=0.05)

@@ -93,6 +93,35 @@ async def test_a_stopped_answer_ends_in_place_as_far_as_it_goes() -> None:
         assert answer(world, home.chat, question) == [("stopped", text)]
 
 
+async def test_an_answer_that_is_stopped_before_its_next_attempt_keeps_what_was_shown() -> None:
+    world, platform = free(), ScriptedPlatform()
+    failing = telling(story(8), error=PlatformFailed("gone"))
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, failing, telling(story(25)))
+        while not platform.asks[1:]:
+            await quiet(0.1)
+        ((_, shown),) = answer(world, home.chat, question)
+        world.alice.say(home.chat, "!stop")
+        await quiet(100)
+        assert answer(world, home.chat, question) == [("stopped", shown)]
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_an_answer_that_is_stopped_while_the_bot_is_away_keeps_what_was_shown(
+    lost: bool,  # noqa: FBT001
+) -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, *[telling(story(25))] * 2)
+    ((_, shown),) = answer(world, home.chat, question)
+    world.alice.say(home.chat, "!stop")
+    if lost:
+        world.lose_store()
+    async with world.live(platform=platform):
+        await quiet(100)
+    assert answer(world, home.chat, question) == [("stopped", shown)]
+
+
 async def test_a_second_attempt_goes_on_in_the_same_message_and_never_shows_less() -> None:
     world, platform = free(), ScriptedPlatform()
     failing = telling(story(8), error=PlatformFailed("gone"))

@@ -4,7 +4,10 @@ from dataclasses import replace
 
 from actors.anchors import Anchor
 from actors.model import EventId, OutboundKind, OutboundMessage, RoomId, SharedFile
-from actors.room.endings import end_of
+from actors.platform import Reason
+from actors.replies.values import Answered, Lost
+from actors.room.endings import end_of, is_behind, longer
+from actors.rules.showing import Shown
 from actors.writes import QueueMessage, RedactAnchors
 
 QUESTION = EventId("$question")
@@ -23,6 +26,17 @@ def edit_of(anchor: Anchor, message: OutboundMessage, txn_id: str) -> OutboundMe
         edits=anchor.txn_id,
         target=anchor.event_id,
     )
+
+
+def test_a_stopped_answer_is_what_was_shown_before_only_if_that_is_more() -> None:
+    stopped = Answered(pieces=("12", Lost("a.png", "too large"), "34"))
+    assert longer(stopped, ["123", "45"]) == Answered(pieces=("123", "45"))
+    assert longer(stopped, ["12", "34"]) == stopped
+    assert longer(stopped, ()) == stopped
+    assert is_behind(stopped, Shown())
+    assert is_behind(stopped, Shown(chars=5))
+    assert not is_behind(stopped, Shown(chars=4))
+    assert not is_behind(replace(stopped, reason=Reason.STOP), Shown())
 
 
 def test_an_answer_that_was_not_shown_is_sent_as_it_is() -> None:

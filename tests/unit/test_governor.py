@@ -8,8 +8,8 @@ from structlog.testing import capture_logs
 
 from actors.bounds import Bounds
 from actors.governor import Governor
-from actors.meter import Meter
-from actors.rules.bucket import EditLimits
+from actors.meter import LIVE_EDIT_OUTCOMES, Meter
+from actors.rules.bucket import EditLimits, Verdict
 
 BOUNDS = replace(Bounds(), live_edits=EditLimits(burst=2, debt=1, per_s=1.0))
 
@@ -44,6 +44,10 @@ def test_what_is_allowed_and_what_is_spent_come_from_one_bucket(clock: Clock) ->
     assert meter.live_edits == {"sent": 2, "no_token": 1}
 
 
+def test_the_meter_has_an_outcome_for_each_verdict() -> None:
+    assert tuple(Verdict) == LIVE_EDIT_OUTCOMES
+
+
 def test_nothing_is_allowed_while_a_message_waits(clock: Clock) -> None:
     meter, waiting = Meter(), [True]
     polite = governor(clock, meter, lambda: waiting[0])
@@ -58,7 +62,7 @@ def test_a_limit_that_is_noted_twice_is_logged_once_and_halves_the_rate_once(clo
     careful = governor(clock, meter)
     with capture_logs() as logs:
         careful.limited(4.5)
-        careful.limited()
+        careful.limited(0)
     assert [log["event"] for log in logs] == ["live_edits_limited"]
     assert careful.per_s == 0.5
     clock.now += 29

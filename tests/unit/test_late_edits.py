@@ -1,4 +1,4 @@
-"""Live edits in sync responses that came after the end of their answer."""
+"""Ends of answers in sync responses that a live edit covers."""
 
 from actors.late_edits import LateEdits
 from actors.model import EventId, ReplyState, RoomId, UserId
@@ -39,6 +39,19 @@ def test_the_order_in_one_response_does_not_count_but_the_age_does() -> None:
     assert late.repeats(delta(edit("$0", 1, boot="b1"), edit("$end", 3, anchor="$b"))) == []
 
 
+def test_an_end_that_is_older_than_the_live_edit_before_it_is_covered() -> None:
+    """The homeserver's clock was set back between the two."""
+    late = LateEdits("b2")
+    assert late.repeats(delta(edit("$live", 9, boot="b2"))) == []
+    assert late.repeats(delta(edit("$end", 3))) == [RepeatFinal(EventId("$a"))]
+    assert late.repeats(delta(edit("$end2", 10))) == []
+
+
+def test_of_more_edits_in_one_response_than_are_remembered_none_is_late() -> None:
+    ends = (edit(f"$e{number}", 1, anchor=f"$a{number}") for number in range(1001))
+    assert LateEdits("b2").repeats(delta(*ends)) == []
+
+
 def test_an_edit_of_an_earlier_process_is_late_if_the_end_is_confirmed() -> None:
     late = LateEdits("b2")
     found = late.repeats(delta(edit("$1", 1, boot="b1"), edit("$2", 2, boot="b2", anchor="$b")))
@@ -51,9 +64,9 @@ def test_what_people_say_and_what_is_redacted_is_no_edit_of_an_answer() -> None:
     assert LateEdits("b2").repeats(delta(person, plain, Redacted(EventId("$a")))) == []
 
 
-def test_only_so_many_ends_are_remembered() -> None:
+def test_only_so_many_parts_are_remembered() -> None:
     late = LateEdits("b2")
     late.repeats(delta(edit("$first", 1, anchor="$a")))
     late.repeats(delta(*(edit(f"$e{number}", 1, anchor=f"$a{number}") for number in range(1000))))
     assert late.repeats(delta(edit("$l", 2, boot="b2", anchor="$a"))) == []
-    assert late.repeats(delta(edit("$l", 2, boot="b2", anchor="$a0"))) != []
+    assert late.repeats(delta(edit("$l", 2, boot="b2", anchor="$a1"))) != []

@@ -9,6 +9,7 @@ from actors.model import EventId, InboundMessage, ReplyState, RoomId, UserId
 from actors.rules.unfinished import (
     Told,
     anchor_in,
+    asked_again,
     covered,
     emptied,
     left_over,
@@ -144,3 +145,9 @@ def test_a_question_whose_answer_the_bot_took_back_is_settled() -> None:
     own = (said("$e1", LIVE, edits="$gone"),)
     told = Told((question(),), own, taken_back=frozenset({EventId("$gone")}))
     assert without_replaced(told).answered == {Q}
+
+
+def test_a_command_has_asked_again_if_its_answer_is_no_notice() -> None:
+    own = (replace(said("$notice", DONE, to=OTHER), msgtype="m.notice"), said("$answer", DONE))
+    assert asked_again(Told(own=own, answered=frozenset({Q, OTHER}))) == {Q}
+    assert asked_again(Told(own=own, answered=frozenset({OTHER}))) == frozenset()
