@@ -211,21 +211,28 @@ class Inbox:
         asked again.
         """
         waiting, self._current = self._current, None
-        blameless = isinstance(error, PortError) and not isinstance(error, PlatformFailed)
-        if waiting is None or blameless:
+        if waiting is None:
             return
         event_id, services = waiting.message.event_id, self._services
         reply = services.replies.of(self._room_id)
+        if isinstance(error, PortError) and not isinstance(error, PlatformFailed):
+            if reply is not None and reply.question.key == event_id:
+                self._go_on_after(reply, reply.question.failed + 1, is_dead=False)
+            return
         if waiting.attempts + 1 >= services.bounds.attempts:
             await self._give_up(waiting, reply)
         else:
             await services.store.commit([CountAttempt(event_id)])
         if reply is not None and reply.question.key == event_id:
-            self._go_on_after(reply, waiting.attempts + 1)
+            attempts = waiting.attempts + 1
+            self._go_on_after(reply, attempts, is_dead=attempts >= services.bounds.attempts)
 
-    def _go_on_after(self, failed: Reply, attempts: int) -> None:
-        """Ask a failed question again, unless it is dead. A bug in its end keeps the answer."""
-        replies, is_dead = self._services.replies, attempts >= self._services.bounds.attempts
+    def _go_on_after(self, failed: Reply, attempts: int, *, is_dead: bool) -> None:
+        """Ask a failed question again, unless it is dead. A bug in its end keeps the answer.
+
+        The pause before that grows with the attempts.
+        """
+        replies = self._services.replies
         if is_dead or isinstance(failed.outcome, Failed):
             replies.finished(failed)
         if not is_dead and isinstance(failed.outcome, Failed):

@@ -604,3 +604,19 @@ async def test_a_redaction_ends_the_reply_in_work_and_what_waits_is_never_asked(
         assert len(platform.asks) == 1
         assert await world.store.waiting_counts() == {}
         assert meter_of(run) == {"dropped": 1}
+
+
+async def test_a_question_whose_conversation_may_not_be_read_is_asked_again() -> None:
+    """Nobody is to blame, so it is never given up."""
+    world, platform = World(), ScriptedPlatform()
+    platform.keeps_history = False
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("history", Fault.REFUSED, times=10)
+        question = world.alice.say(home.chat, "hello")
+        await quiet(5)
+        (waiting,) = await world.store.waiting(home.chat, 9)
+        assert (waiting.message.event_id, waiting.attempts) == (question, 0)
+        await quiet(600)
+        assert run.homeserver.faults.planned == 0
+        assert world.alice.replies(home.chat) == ("You said: hello",)
