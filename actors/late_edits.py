@@ -66,7 +66,7 @@ class LateEdits:
         newest = self._parts.get(anchor, _Newest())
         if newest.end is None:
             is_late = edit.is_live and not self._is_own(edit)
-            return RepeatFinal(anchor, only_if_sent=True) if is_late else None
+            return RepeatFinal(anchor, only_if_tried=True) if is_late else None
         is_covered = newest.live is not None and newest.live > newest.end
         is_news = age_of(edit) in {newest.live, newest.end}
         return RepeatFinal(anchor) if is_covered and is_news else None

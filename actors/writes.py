@@ -142,12 +142,12 @@ class RepeatFinal:
     """Send the end of an anchor once more, because a late edit has covered it. Never twice.
 
     `event_id` is the anchor's event. An anchor that is void or has no end in the outbox is ignored,
-    and with `only_if_sent` also one whose end is not confirmed yet. While the question waits again,
-    it is answered anew, and nothing is repeated.
+    and with `only_if_tried` also one whose end no attempt was made to send. While the question
+    waits again, it is answered anew, and nothing is repeated.
     """
 
     event_id: EventId
-    only_if_sent: bool = False
+    only_if_tried: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,8 +228,10 @@ class Showing:
         message = self._message(txn_id, part, OutboundKind.LIVE)
         message = replace(message, edits=anchor.txn_id, target=anchor.event_id)
         with self._making_step():
-            # An edit without an answer may be shown, so it counts as shown until it has one.
-            before, self.shown = self.shown, replace(after, edits=after.edits + 1)
+            # An edit without an answer may be shown, so it counts as shown until it has one. Its
+            # number is not used again, also if it is refused.
+            edits = self.shown.edits + 1
+            before, self.shown = replace(self.shown, edits=edits), replace(after, edits=edits)
             event_id = await self._sent(message)
             if event_id is None:
                 self.shown = before

@@ -21,7 +21,7 @@ class Shown:
     """What was shown of one answer so far.
 
     `chars` is the length of the text, and `whole` the number of parts that are shown to their end.
-    `edits` counts the edits that were sent.
+    `edits` counts the edits that were sent, refused ones among them.
     """
 
     chars: int = 0

@@ -87,7 +87,7 @@ _REPEAT_FINAL: Final = (
     " WHERE anchor.event_id = ? AND anchor.kind = 'anchor' AND anchor.state = 'sent'"
     " AND final.seq = (SELECT max(seq) FROM outbox"
     " WHERE edits = anchor.txn_id AND kind = 'final' AND substr(txn_id, -2) <> '.2')"
-    " AND (? = 0 OR final.state = 'sent')"
+    " AND (? = 0 OR final.tried_at IS NOT NULL)"
     # A question that was given up may be asked again: its answer grows after that end.
     " AND NOT EXISTS (SELECT 1 FROM inbox WHERE state = 'waiting'"
     " AND event_id = rtrim(rtrim(anchor.txn_id, '0123456789'), '.'))"
@@ -165,8 +165,8 @@ def _anchors(
             return Statement("outbox", _VOID_ANCHOR, (event_id, event_id))
         case RedactAnchors(question):
             return Statement("outbox", _REDACT_ANCHORS, (now, question, question, question))
-        case RepeatFinal(event_id, only_if_sent):
-            return Statement("outbox", _REPEAT_FINAL, (now, event_id, only_if_sent))
+        case RepeatFinal(event_id, only_if_tried):
+            return Statement("outbox", _REPEAT_FINAL, (now, event_id, only_if_tried))
         case _:
             assert_never(write)
 

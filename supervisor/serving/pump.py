@@ -186,7 +186,7 @@ class Pump:
     def _deliver_repeated(self, repeated: Mapping[RoomId, Sequence[RepeatFinal]]) -> None:
         """Send the ends of answers again that late edits cover."""
         for room_id, ends in repeated.items():
-            self.meter.finals_repeated += sum(not end.only_if_sent for end in ends)
+            self.meter.finals_repeated += sum(not end.only_if_tried for end in ends)
             if ends:
                 _log.info("late_edits_covered", room_id=room_id, count=len(ends))
                 self.outbox.wake(room_id)

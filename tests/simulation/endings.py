@@ -70,7 +70,7 @@ class Ending:
             if not self._is_for_us(event):
                 continue
             answers = self._checkers.answers[event.event_id]
-            if not answers and not self._was_stopped(event):
+            if not answers and not self._was_stopped(event) and not self._was_asked_about(event):
                 self._violated(f"never answered: {event.event_id} {event.content} {event.room_id}")
         for room in self._server.rooms_of(BOT, "join"):
             self._check_shown(room)
@@ -97,6 +97,15 @@ class Ending:
             if event.position > asked.position and event.sender != BOT
         )
         return any(body.startswith(ENDING_COMMANDS) for body in said)
+
+    def _was_asked_about(self, asked: Event) -> bool:
+        """Whether the bot has said that it does not answer messages of this age any more."""
+        old_ts = asked.origin_server_ts + Bounds().unanswered_s * 1000
+        return any(
+            (event.txn_id or "").endswith(".unanswered") and event.origin_server_ts > old_ts
+            for event in self._server.room(asked.room_id).timeline
+            if event.sender == BOT
+        )
 
     def _is_for_us(self, event: Event) -> bool:
         """Whether the bot must have answered this event."""

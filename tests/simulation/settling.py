@@ -60,8 +60,9 @@ class Settling:
         try:
             yield
         except RateLimited:
-            self._limited |= {message.txn_id} if is_first else set()
-            self._unclear.pop(named.question, None)
+            if is_first:
+                self._limited.add(message.txn_id)
+                self._unclear.pop(named.question, None)
             raise
         except (HomeserverRefused, RefusedForNow, SessionRevoked):
             self._unclear.pop(named.question, None)

@@ -12,6 +12,7 @@ from actors.writes import (
     CountAttempt,
     FinishMessage,
     MarkSent,
+    MarkTried,
     OpenAnchor,
     QueueMessage,
     RedactAnchors,
@@ -70,14 +71,15 @@ async def test_a_known_anchor_stays_as_it_is(opened: Stores) -> None:
         assert await store.anchors(Q) == (Anchor("$q.0", EventId("$known"), is_void=True),)
 
 
-async def test_an_end_that_is_not_confirmed_is_repeated_only_if_asked_so(opened: Stores) -> None:
+async def test_an_end_that_was_not_tried_is_repeated_only_if_asked_so(opened: Stores) -> None:
     async with opened() as store:
-        await store.commit([ADOPT, FINAL, RepeatFinal(ANCHOR, only_if_sent=True)])
+        await store.commit([ADOPT, FINAL, RepeatFinal(ANCHOR, only_if_tried=True)])
         assert [it.txn_id for it in await store.unsent(ROOM, 9)] == ["$q.0.final"]
-        await store.commit([MarkSent("$q.0.final", EventId("$end"))])
+        await store.commit([MarkTried("$q.0.final", "session")])
         for _ in range(2):
-            await store.commit([RepeatFinal(ANCHOR, only_if_sent=True)])
-            assert [it.txn_id for it in await store.unsent(ROOM, 9)] == ["$q.0.final.2"]
+            await store.commit([RepeatFinal(ANCHOR, only_if_tried=True)])
+            ends = ["$q.0.final", "$q.0.final.2"]
+            assert [it.txn_id for it in await store.unsent(ROOM, 9)] == ends
 
 
 async def test_an_end_is_repeated_before_it_is_confirmed(opened: Stores) -> None:

@@ -55,7 +55,7 @@ def test_of_more_edits_in_one_response_than_are_remembered_none_is_late() -> Non
 def test_an_edit_of_an_earlier_process_is_late_if_the_end_is_confirmed() -> None:
     late = LateEdits("b2")
     found = late.repeats(delta(edit("$1", 1, boot="b1"), edit("$2", 2, boot="b2", anchor="$b")))
-    assert found == [RepeatFinal(EventId("$a"), only_if_sent=True)]
+    assert found == [RepeatFinal(EventId("$a"), only_if_tried=True)]
 
 
 def test_what_people_say_and_what_is_redacted_is_no_edit_of_an_answer() -> None:
