@@ -196,9 +196,8 @@ class Lane:
             killed = self._kill_at(point)
             await owner.say(home.chat, "!new")
             await self._start_again(point, killed)
-            if not point.files_lost:
-                await accept(owner, self.bot, is_space=False, timeout_s=PATIENCE_S)
-                await hear(owner, self.bot, home.chat, timeout_s=PATIENCE_S)
+            await accept(owner, self.bot, is_space=False, timeout_s=PATIENCE_S)
+            await hear(owner, self.bot, home.chat, timeout_s=PATIENCE_S)
             await self._order_chat(owner, home.chat)
             outcome.told = await words_of(owner, home.chat, self.bot.user_id)
 
