@@ -119,7 +119,7 @@ class BotActivities:
         self._log_start_from_now(doubt, is_first=is_first)
         writes: list[Write] = []
         if doubt is not None:
-            writes += doubt_writes(doubt, hydration, keys)
+            writes += doubt_writes(doubt, hydration, keys, await store.gaps())
         elif not is_first:
             writes += loss_writes(hydration)
         writes += invite_writes(invites_at(hydration.invites, self.services.wall_clock()))

@@ -1,6 +1,7 @@
 """What is written when the stored position can't be believed, and reading starts from now. Pure."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 
 from actors.model import PAIR, RoomId, RoomKind, RoomSnapshot
 from actors.ports import Hydration
@@ -27,13 +28,15 @@ def sharpened(
     return doubt
 
 
-def doubt_writes(doubt: Doubt, hydration: Hydration, keys: Collection[str]) -> Iterator[Write]:
-    """The writes before the new position is saved.
+def doubt_writes(
+    doubt: Doubt, hydration: Hydration, keys: Collection[str], gaps: Iterable[OpenGap]
+) -> Iterator[Write]:
+    """The writes before the new position is saved, in a database with these gaps.
 
     A stale database loses what waits in it, and a foreign one its cache as well. Each room in which
     the bot may answer gets a gap: since the newest message that the inbox knows, or, if the
     database is old, since what the bot has answered last. A foreign database is worth no more than
-    none.
+    none. A gap that began with a loss keeps its beginning: what came before it is not known still.
     """
     yield from VOID_QUEUES if doubt in STALE else (VoidQueue("gaps"),)
     if doubt in FOREIGN:
@@ -41,7 +44,10 @@ def doubt_writes(doubt: Doubt, hydration: Hydration, keys: Collection[str]) -> I
         yield from (DeleteRow(key) for key in keys if key.startswith(cache))
         yield from loss_writes(hydration)
         return
-    yield from _gaps(hydration, SINCE_OWN if doubt in STALE else SINCE_KNOWN)
+    lost = {gap.room_id: gap.since for gap in gaps if gap.since in {SINCE_OWN, SINCE_LOST}}
+    since = SINCE_OWN if doubt in STALE else SINCE_KNOWN
+    for gap in _gaps(hydration, since):
+        yield replace(gap, since=lost.get(gap.room_id, since))
 
 
 def loss_writes(hydration: Hydration) -> Iterator[Write]:

@@ -438,6 +438,24 @@ async def test_a_room_that_can_t_be_read_is_searched_when_it_can() -> None:
     assert states(world, home.chat)[-1] == (question, "done")
 
 
+async def test_a_position_that_is_lost_before_a_room_was_searched_changes_nothing() -> None:
+    world = World()
+    home = await home_of_alice(world)
+    question = await cut_off(world, home, 8)
+    world.lose_store()
+    world.server.unreadable[home.chat] = "500: cannot be read"
+    async with world.live(platform=storyteller()):
+        await quiet(60)
+    world.server.forget_positions()
+    world.server.forget_transactions()
+    async with world.live(platform=storyteller()):
+        await quiet(60)
+        world.server.unreadable.clear()
+        await quiet(2000)
+    assert world.alice.replies(home.chat) == ("You said: first", whole(20))
+    assert states(world, home.chat)[-1] == (question, "done")
+
+
 async def test_rooms_of_which_none_can_be_read_may_be_the_bots_own() -> None:
     world = World()
     home = await home_of_alice(world)

@@ -99,7 +99,7 @@ def hydration() -> Hydration:
 
 
 def test_a_right_database_gets_a_gap_for_each_room_in_which_the_bot_answers() -> None:
-    writes = list(doubt_writes(Doubt.HOMESERVER, hydration(), []))
+    writes = list(doubt_writes(Doubt.HOMESERVER, hydration(), [], []))
     assert writes == [VoidQueue("gaps"), OpenGap(HERE, SINCE_KNOWN, "s9")]
 
 
@@ -110,18 +110,25 @@ def test_a_room_that_can_t_be_read_may_be_one_in_which_the_bot_answers(
     doubt: Doubt, since: str
 ) -> None:
     seen = Hydration("s9", (), unreadable={HERE: "500"})
-    assert OpenGap(HERE, since, "s9") in list(doubt_writes(doubt, seen, []))
+    assert OpenGap(HERE, since, "s9") in list(doubt_writes(doubt, seen, [], []))
+
+
+@pytest.mark.parametrize("since", [SINCE_OWN, SINCE_LOST])
+def test_a_gap_that_began_with_a_loss_keeps_its_beginning(since: str) -> None:
+    gaps = [OpenGap(HERE, since, "s5"), OpenGap(GONE, "s1", "s5")]
+    writes = list(doubt_writes(Doubt.POSITION, hydration(), [], gaps))
+    assert writes == [VoidQueue("gaps"), OpenGap(HERE, since, "s9")]
 
 
 def test_an_old_database_loses_what_waits_in_it() -> None:
-    writes = list(doubt_writes(Doubt.DATABASE, hydration(), ["chat:@a:x:C1"]))
+    writes = list(doubt_writes(Doubt.DATABASE, hydration(), ["chat:@a:x:C1"], []))
     assert writes == [*VOID_QUEUES, OpenGap(HERE, SINCE_OWN, "s9")]
 
 
 @pytest.mark.parametrize("doubt", [Doubt.ACCOUNT, Doubt.NEW_HOMESERVER])
 def test_a_foreign_database_loses_its_cache_as_well(doubt: Doubt) -> None:
     keys = ["chat:@a:x:C1", "matrix_room:!r", "matrix_user:@a:x", "of another program"]
-    writes = list(doubt_writes(doubt, hydration(), keys))
+    writes = list(doubt_writes(doubt, hydration(), keys, []))
     gap = OpenGap(HERE, SINCE_LOST, "s9")
     assert writes == [*VOID_QUEUES, *map(DeleteRow, keys[:3]), gap]
 
