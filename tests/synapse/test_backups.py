@@ -248,7 +248,9 @@ async def test_a_reply_that_release_0_1_has_sent_is_not_sent_again(place: Place)
             "INSERT INTO outbox(txn_id, room_id, body, notice, created_at) VALUES (?, ?, ?, 0, ?)",
             (txn_id, room, body, time.time() - 90_000),
         )
-        for column in ("thread", "reply_to", "tried_at", "tried_by", "details"):
+        for index in ("outbox_edits", "outbox_anchors"):
+            connection.execute(f"DROP INDEX {index}")
+        for column in ("thread", "reply_to", "tried_at", "tried_by", "details", "kind", "edits"):
             connection.execute(f"ALTER TABLE outbox DROP COLUMN {column}")
         for column in ("thread", "reply_to", "quoted", "mentions", "file", "edits"):
             connection.execute(f"ALTER TABLE inbox DROP COLUMN {column}")

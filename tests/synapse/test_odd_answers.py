@@ -8,7 +8,7 @@ import pytest
 
 from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import MakeBot, MakePerson
-from tests.synapse.home import move_in, words_of
+from tests.synapse.home import hear, move_in, words_of
 from tests.synapse.proxy import Answer, Fault, FaultProxy, Forward, Request
 from tests.synapse.talk import seeded
 
@@ -67,6 +67,7 @@ async def test_null_for_everything_empty_costs_nothing(
         bot.wipe()
         await bot.start_and_go_live()
         assert bot.kv() == before
+        assert await hear(home.owner, bot, home.chat) == "meanwhile"
         assert await home.ask("and after that?") == "and after that?"
         assert [step.dst for step in bot.transitions()].count("degraded") == 0
         left_out = [event for event in bot.events() if event["event"] == "malformed_events"]

@@ -248,18 +248,21 @@ async def test_a_database_of_another_release_keeps_the_position_and_gets_its_cac
     assert "started_from_now" not in events
 
 
-async def test_without_the_database_it_starts_from_now_and_says_so(town: Town) -> None:
+async def test_without_the_database_it_says_so_and_answers_what_was_said_in_the_dark(
+    town: Town,
+) -> None:
     alice = town.homes[0]
     await alice.ask("the last before the loss")
     await town.bot.kill()
-    await alice.owner.say(alice.chat, "!new said in the dark")
+    await alice.owner.say(alice.chat, "said in the dark")
     before = await town.admin.rooms_on_server()
     town.bot.wipe()
     await town.bot.start_and_go_live()
     assert "started_from_now" in {event["event"] for event in town.bot.events()}
+    assert await hear(alice.owner, town.bot, alice.chat) == "said in the dark"
     assert await alice.ask("the first after it") == "the first after it"
     words = await words_of(alice.owner, alice.chat, town.bot.user_id)
-    assert words[-2:] == ["the last before the loss", "the first after it"]
+    assert words[-3:] == ["the last before the loss", "said in the dark", "the first after it"]
     assert await town.admin.rooms_on_server() == before
 
 
