@@ -317,7 +317,11 @@ class RoomActor:
         rows = await self._cached_rows()
         if rows.room is None and self._gap.depends_on_room:
             if self._verdict is None:
-                await self._read_again()
+                # Other rooms may tell this one to look, and two checks in a row number it twice.
+                delay_s = self._services.bounds.look_again_s
+                self._services.tell_room_later(delay_s, self._room_id, RoomChanged())
+                self._services.tell_room_later(delay_s, self._room_id, GapOpened())
+                return True
             if not isinstance(self._verdict, Skipped | Conflict) or _is_undecided(self._verdict):
                 return False
         return await self._gap.fill(rows)
