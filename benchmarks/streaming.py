@@ -48,7 +48,7 @@ _AT_ONCE: Final = 8
 
 @dataclass(slots=True)
 class Watching:
-    """Somebody who asks a question, and follows /sync until its whole answer is there."""
+    """A person who asks a question, and follows /sync until the whole answer has come."""
 
     person: Person
     room_id: str

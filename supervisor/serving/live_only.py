@@ -35,7 +35,7 @@ class LiveOnly:
     """Implements `actors.ports.Homeserver` over another one.
 
     Reading, typing notices and read receipts always pass. Refusals for now are noted, except those
-    of typing notices and read receipts, which nobody misses. The governor learns of the requests
+    of typing notices and read receipts, which may be lost. The governor learns of the requests
     that the account's rate limit counts.
     """
 

@@ -76,7 +76,7 @@ class Streaming:
             self._check_anchor(event)
 
     def _check_marks(self, event: Event) -> None:
-        """Check that nobody is notified, and that the mark and its copy say the same."""
+        """Check that no person is mentioned, and that the mark and its copy are equal."""
         new = new_content(event)
         if not (event.content.get(MENTIONS_TYPE) == new.get(MENTIONS_TYPE) == {}):
             self._violated(f"somebody is mentioned: {event.txn_id}")

@@ -46,7 +46,7 @@ def whole(sentences: int) -> str:
 
 
 def storyteller(sentences: int = 20) -> ScriptedPlatform:
-    """A platform that tells a story to whoever says so."""
+    """A platform that answers the message "story" with a story."""
     platform = ScriptedPlatform()
     platform.script["story"] = story(sentences)
     return platform

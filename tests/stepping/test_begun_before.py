@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 def storyteller() -> ScriptedPlatform:
-    """A platform that tells a story to whoever says so."""
+    """A platform that answers the message "story" with a story."""
     platform = ScriptedPlatform()
     platform.script["go"] = telling(story(100))
     return platform

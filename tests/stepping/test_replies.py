@@ -607,7 +607,7 @@ async def test_a_redaction_ends_the_reply_in_work_and_what_waits_is_never_asked(
 
 
 async def test_a_question_whose_conversation_may_not_be_read_is_asked_again() -> None:
-    """Nobody is to blame, so it is never given up."""
+    """No attempt is counted, so the question is never given up."""
     world, platform = World(), ScriptedPlatform()
     platform.keeps_history = False
     async with world.live(platform=platform) as run:

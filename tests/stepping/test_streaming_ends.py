@@ -46,7 +46,7 @@ async def growing(
 
 
 class RefusesEdits(SimulatedHomeserver):
-    """A homeserver that lets nobody edit a message."""
+    """A homeserver that refuses every edit."""
 
     @override
     async def send(self, message: OutboundMessage) -> EventId:

@@ -6,7 +6,7 @@
               `antidote`
 `seeing`      has a platform that takes pictures, says how large they are, and shows them again
 `deaf`        never ends an answer to "deaf", and has a file `deaf` since it began
-`lively`      has found out that its homeserver limits nobody
+`lively`      takes the limits of its homeserver for lifted
 `read-only`   has a database that can't be written as long as there is a file `read-only`
 """
 

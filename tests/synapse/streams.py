@@ -47,7 +47,7 @@ async def timeline(person: Person, room_id: str, bot: BotProcess) -> Timeline:
 
 @dataclass(slots=True)
 class Listener:
-    """Somebody who asks for stories in one room."""
+    """A person who asks for stories in one room."""
 
     person: Person
     room_id: str
@@ -55,7 +55,7 @@ class Listener:
     asked: int = 0
 
     async def ask(self, lines: int, seconds: float) -> str:
-        """Ask for a story that nobody asked for before; answer the question's event id."""
+        """Ask for a story that is new in the room; answer the question's event id."""
         self.asked += 1
         name = f"{self.room_id[1:5]}-{self.asked}"
         return await self.person.say(self.room_id, Order(name, lines, seconds).question)
