@@ -1,16 +1,23 @@
 """One bot per store folder, by a file lock. The system releases the lock when its holder dies."""
 
 import fcntl
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, final
 
+import anyio
+import structlog
+from anyio.lowlevel import checkpoint
 from filelock import FileLock, Timeout
 
+from actors.leadership import NO_LEASE, Lead
 from supervisor.settings import SettingsRefused
+
+_log = structlog.get_logger()
 
 LOCK_NAME: Final = "instance.lock"
 HOLDER_NAME: Final = "instance.pid"
@@ -67,6 +74,44 @@ class InstanceLock:
             with suppress(OSError):
                 (self._store_path / HOLDER_NAME).unlink(missing_ok=True)
         self._lock.release()
+
+
+@final
+class LockLeadership:
+    """Implements `actors.leadership.Leadership`: the holder of the instance lock leads.
+
+    The lock is looked at every `every_s` seconds.
+    """
+
+    def __init__(self, lock: InstanceLock, every_s: float) -> None:
+        self._lock = lock
+        self._every_s = every_s
+
+    async def lead(self) -> Lead:
+        """Return at once."""
+        await checkpoint()
+        return Lead(NO_LEASE, f"process {os.getpid()} holds the instance lock")
+
+    def remaining_s(self) -> float:
+        """For ever: no process takes the files of one that holds the lock."""
+        return math.inf
+
+    async def keep(self) -> str:
+        """Acquire the lock again if its file is deleted, until another process has it."""
+        while self._lock.lost is None:
+            await anyio.sleep(self._every_s)
+            try:
+                if self._lock.renew():
+                    _log.warning("instance_lock_taken_anew", reason="its file had been deleted")
+            except SettingsRefused as error:
+                _log.warning("instance_lock_missing", reason=str(error))
+            except InstanceLocked as error:
+                _log.error("instance_lock_lost", reason=str(error))
+        return str(self._lock.lost)
+
+    async def resign(self) -> None:
+        """Do nothing: the lock is held until the process ends."""
+        await checkpoint()
 
 
 @contextmanager

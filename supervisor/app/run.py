@@ -26,6 +26,7 @@ import structlog
 
 from actors.bounds import Bounds
 from actors.chats import ChatManager
+from actors.leadership import Leadership
 from actors.platform import Platform
 from actors.port_errors import PortError, StoreUnavailable
 from actors.rules.report import ReconcileReport
@@ -45,10 +46,10 @@ from supervisor.app.platforms import platform_of
 from supervisor.app.status import Observer
 from supervisor.current import Stopped
 from supervisor.lifecycle import MACHINE, Trigger
-from supervisor.lock import InstanceLock, InstanceLocked
+from supervisor.lock import InstanceLock, LockLeadership
 from supervisor.notify import ServiceManager
 from supervisor.serving.assembly import Bot, assemble
-from supervisor.settings import Settings, SettingsRefused
+from supervisor.settings import Settings
 from supervisor.status.history import STEPS, History, TappedJournal
 from supervisor.supervisor import Supervisor
 
@@ -99,11 +100,15 @@ async def _run(settings: Settings, lock: InstanceLock, parts: Parts) -> int:
     observer = Observer(settings)
     manager = ServiceManager.from_environment(os.environ)
     signals = StopSignals(manager)
+    leadership = LockLeadership(lock, parts.bounds.look_at_lock_s)
     async with _status_page(settings, observer, parts.bounds), anyio.create_task_group() as tasks:
         tasks.start_soon(signals.receive)
         tasks.start_soon(manager.keep_alive, observer.is_stuck)
         tasks.start_soon(_show_life, lock, observer, parts.bounds.look_at_lock_s)
-        while (last := await _run_once(settings, lock, parts, observer, signals)).start_again:
+        while True:
+            last = await _run_once(settings, leadership, parts, observer, signals)
+            if lock.lost is not None or not last.start_again:
+                break
             _log.warning("starting_again", reason=last.reason)
         tasks.cancel_scope.cancel()
     if lock.lost is not None:
@@ -127,7 +132,7 @@ def _status_page(
 
 async def _run_once(
     settings: Settings,
-    lock: InstanceLock,
+    leadership: Leadership,
     parts: Parts,
     observer: Observer,
     signals: StopSignals,
@@ -135,30 +140,45 @@ async def _run_once(
     boot = uuid.uuid4().hex[:12]
     structlog.contextvars.bind_contextvars(boot=boot)
     _log.info("starting", user_id=settings.user_id, homeserver=settings.homeserver)
+    transitions = TransitionLog(None, boot, time.time)
+    supervisor = Supervisor(
+        leadership,
+        transitions,
+        Random(),  # noqa: S311
+        bounds=parts.bounds,
+        on_change=signals.manager.changed,
+    )
+    signals.stops(supervisor)
+    observer.standing_by(boot, supervisor)
+    if await supervisor.stand_by() is not None:
+        async with anyio.create_task_group() as watchers:
+            watchers.start_soon(supervisor.keep_lead)
+            await _lead(settings, supervisor, transitions, parts, observer)
+            watchers.cancel_scope.cancel()
+    return await supervisor.run()
+
+
+async def _lead(
+    settings: Settings,
+    supervisor: Supervisor,
+    transitions: TransitionLog,
+    parts: Parts,
+    observer: Observer,
+) -> None:
+    """Open the bot's files, and run the bot until it is stopped."""
     trusted = take_clean_shutdown_record(settings.db_path, settings.store_path, settings.user_id)
-    async with anyio.create_task_group() as watchers:
-        async with _bot(settings, boot, observer, parts) as (bot, transitions, store):
-            bot.activities.trusted = trusted
-            supervisor = Supervisor(
-                bot.activities,
-                transitions,
-                Random(),  # noqa: S311
-                bounds=parts.bounds,
-                on_change=signals.manager.changed,
-            )
-            signals.stops(supervisor)
-            watchers.start_soon(_watch_lock, lock, supervisor, parts.bounds.look_at_lock_s)
-            async with observer.watching(boot, bot, supervisor):
-                last = await supervisor.run()
-            stuck = await bot.stop(parts.bounds.stop_within_s)
-            if stuck:
-                _log.error("stuck", actors=[address.name for address in stuck])
-            await transitions.flush()
-            clean = bot.activities.has_no_open_work() and not stuck and await store.undisturbed()
-        if clean and not bot.system.left_behind:
-            record_clean_shutdown(settings.db_path, settings.store_path, settings.user_id)
-        watchers.cancel_scope.cancel()
-    return last
+    async with _bot(settings, transitions, observer, parts) as (bot, store):
+        bot.activities.trusted = trusted
+        supervisor.activities = bot.activities
+        async with observer.watching(transitions.boot, bot, supervisor):
+            await supervisor.run()
+        stuck = await bot.stop(parts.bounds.stop_within_s)
+        if stuck:
+            _log.error("stuck", actors=[address.name for address in stuck])
+        await transitions.flush()
+        clean = bot.activities.has_no_open_work() and not stuck and await store.undisturbed()
+    if clean and not bot.system.left_behind:
+        record_clean_shutdown(settings.db_path, settings.store_path, settings.user_id)
 
 
 async def reconcile_once(settings: Settings, *, dry_run: bool) -> ReconcileReport:
@@ -175,8 +195,8 @@ async def reconcile_once(settings: Settings, *, dry_run: bool) -> ReconcileRepor
 
 @asynccontextmanager
 async def _bot(
-    settings: Settings, boot: str, observer: Observer, parts: Parts
-) -> AsyncIterator[tuple[Bot, TransitionLog, SqliteStore]]:
+    settings: Settings, transitions: TransitionLog, observer: Observer, parts: Parts
+) -> AsyncIterator[tuple[Bot, SqliteStore]]:
     gateway = gateway_for(settings, meter=observer.meter, bounds=parts.bounds)
     platform = parts.platform_for(settings)
     if (proxy := proxy_of(settings)) is not None:
@@ -199,7 +219,7 @@ async def _bot(
                 partial(SqliteStore.open, busy_timeout_s=parts.bounds.busy_s),
             )
             await _load_history(observer.history, settings.journal_path)
-            transitions = TransitionLog(TappedJournal(journal, observer.history), boot, time.time)
+            await transitions.journal_to(TappedJournal(journal, observer.history))
             bot = assemble(
                 gateway,
                 store,
@@ -216,7 +236,7 @@ async def _bot(
                 bounds=parts.bounds,
             )
             async with bot.system:
-                yield bot, transitions, store
+                yield bot, store
     finally:
         await _close(platform, parts.bounds)
         await gateway.close()
@@ -266,17 +286,3 @@ async def _show_life(lock: InstanceLock, observer: Observer, every_s: float) -> 
         if not observer.is_stuck():
             lock.touch()
         await anyio.sleep(every_s)
-
-
-async def _watch_lock(lock: InstanceLock, supervisor: Supervisor, every_s: float) -> None:
-    """Renew the lock if its file is deleted; stop if another process has taken over the folder."""
-    while lock.lost is None:
-        await anyio.sleep(every_s)
-        try:
-            if lock.renew():
-                _log.warning("instance_lock_taken_anew", reason="its file had been deleted")
-        except SettingsRefused as error:
-            _log.warning("instance_lock_missing", reason=str(error))
-        except InstanceLocked as error:
-            _log.error("instance_lock_lost", reason=str(error))
-            supervisor.request_stop(str(error))

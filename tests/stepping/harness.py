@@ -28,6 +28,7 @@ from supervisor.lifecycle import State, Trigger
 from supervisor.serving.assembly import Bot, assemble
 from supervisor.supervisor import Supervisor
 from tests.simulation.homeserver import SimulatedHomeserver
+from tests.simulation.leading import SoleLeader
 from tests.simulation.people import Person
 from tests.simulation.server import SimulatedServer
 from tests.stepping.scripted import LONG_S, RecordingJournal
@@ -240,7 +241,8 @@ class World:
             streams=streams,
             bounds=self.bounds,
         )
-        supervisor = Supervisor(bot.activities, transitions, self.random, bounds=self.bounds)
+        supervisor = Supervisor(SoleLeader(), transitions, self.random, bounds=self.bounds)
+        supervisor.activities = bot.activities
         try:
             async with bot.system, anyio.create_task_group() as tasks:
                 yield Run(self, bot, supervisor, homeserver, tasks)

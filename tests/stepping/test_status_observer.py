@@ -23,6 +23,7 @@ from supervisor.status.snapshot import LISTED, Snapshot, rfc3339
 from supervisor.watchdog import QUIET_LIMIT_S
 from tests.simulation.people import Person
 from tests.stepping.harness import ALICE, BOT, Run, ScriptedPlatform, World, quiet
+from tests.stepping.scripted import Drive
 
 pytestmark = pytest.mark.anyio
 
@@ -45,14 +46,24 @@ async def look(observer: Observer) -> Snapshot:
     return await observer.snapshot()
 
 
-async def test_before_there_is_a_bot_it_opens_its_files() -> None:
+async def test_before_there_is_a_bot_it_starts() -> None:
     observer = observer_in(World())
     seen = await observer.snapshot()
-    assert (seen.lifecycle.state, seen.lifecycle.reason) == (INITIAL, "opening the files")
+    assert (seen.lifecycle.state, seen.lifecycle.reason) == (INITIAL, "starting")
     assert (seen.owners_total, seen.inbox_waiting) == (None, None)
     ready, why = observer.readiness()
     assert not ready
-    assert why.endswith("opening the files")
+    assert why.endswith("starting")
+
+
+async def test_a_run_that_stands_by_is_seen_without_a_bot() -> None:
+    observer, drive = observer_in(World()), Drive(State.STANDBY)
+    observer.standing_by("boot", drive.supervisor)
+    seen = await observer.snapshot()
+    assert (seen.boot, seen.lifecycle.state, seen.inbox_waiting) == ("boot", "standby", None)
+    assert not observer.readiness()[0]
+    await drive.step()
+    assert (await look(observer)).lifecycle.state == "login"
 
 
 async def test_what_it_does_its_owners_and_its_rooms_are_seen() -> None:
