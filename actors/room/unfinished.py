@@ -33,6 +33,8 @@ from actors.rules.unfinished import (
     left_over,
     settled_by_asking,
     unfinished,
+    with_deleted,
+    with_page,
     without_replaced,
 )
 from actors.services import Services
@@ -100,18 +102,18 @@ class Unfinished:
         """What was said since the question that was answered last, within bounds."""
         bounds, token = self.services.bounds, gap.upto
         newest_first: list[InboundMessage] = []
-        told = Told()
+        told = read = Told()
         pages = bounds.unanswered_pages if gap.since == SINCE_LOST else bounds.gap_messages
         for _ in range(pages):
             page = await self._page(token)
-            answered, own = told.answered | page.answered, told.own + page.own
+            read = with_page(read, page)
+            # Every part of an answer is read before its question.
+            told = with_deleted(read)
             messages = [it for it in page.said if it is not None]
-            known = Told(own=own, answered=answered)
-            again, done = asked_again(known), answered - asked_about(known)
+            again, done = asked_again(told), told.answered - asked_about(told)
             last = next((it for it in messages if _is_answered(it, done, again)), None)
             newest_first += messages if last is None else messages[: messages.index(last)]
-            taken_back = told.taken_back | page.taken_back
-            told = Told(tuple(reversed(newest_first)), own, answered, taken_back)
+            told = replace(told, messages=tuple(reversed(newest_first)))
             if last is not None or page.earlier is None:
                 return told
             if len(newest_first) >= bounds.gap_messages:

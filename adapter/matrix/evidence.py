@@ -21,7 +21,7 @@ from actors.model import (
 from actors.port_errors import HomeserverRefused
 from actors.ports import RecentPage
 from actors.rules.reply_mark import REPLY_TYPE, is_live
-from actors.said import Said
+from actors.said import Redacted, Said
 from adapter.matrix.bodies import Acknowledged, Event, Page
 from adapter.matrix.connection import Connection, path_to
 from adapter.matrix.events import answered_in, changes_own_membership, decoded_events
@@ -116,6 +116,7 @@ class Evidence:
             answered_in(since_join, self._me),
             own_in(since_join, self._me),
             taken_back_in(since_join, self._me),
+            deleted_in(since_join, self._me),
         )
 
     async def _page(self, room_id: RoomId, query: Mapping[str, str]) -> Page:
@@ -171,6 +172,16 @@ def own_in(events: list[Event], me: UserId) -> tuple[Said, ...]:
     """The bot's own messages and edits among some events."""
     own = timeline_events([event for event in events if event.sender == me], me)
     return tuple(event for event in own if isinstance(event, Said))
+
+
+def deleted_in(events: list[Event], me: UserId) -> frozenset[str]:
+    """The transaction ids of the bot's own messages and edits among some events that are redacted.
+
+    The homeserver shows them to the device that sent the messages.
+    """
+    own = timeline_events([event for event in events if event.sender == me], me)
+    txn_ids = (event.txn for event in own if isinstance(event, Redacted))
+    return frozenset(txn_id for txn_id in txn_ids if txn_id is not None)
 
 
 def taken_back_in(events: list[Event], me: UserId) -> frozenset[EventId]:

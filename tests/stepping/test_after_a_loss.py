@@ -753,6 +753,31 @@ async def test_an_answer_that_was_deleted_while_it_grew_is_a_new_message_after_a
     assert states(world, home.chat)[-1] == (question, "done")
 
 
+@pytest.mark.parametrize("parts", [1, 2, 3])
+async def test_an_answer_that_was_deleted_is_not_given_again_after_a_loss(parts: int) -> None:
+    world = World()
+    home = await home_of_alice(world)
+    sentences = {1: 1, 2: 400, 3: 900}[parts]
+    told = story(sentences, every_s=0.001)
+    platform = ScriptedPlatform()
+    platform.script["story"] = told
+    async with world.live(platform=platform):
+        world.alice.say(home.chat, "before")
+        question = world.alice.say(home.chat, "story")
+        await quiet(60)
+    answer = [it.original for it in shown(world.server.room(home.chat).timeline)][-parts:]
+    assert states(world, home.chat)[-parts:] == [(question, "done")] * parts
+    world.server.take_down(home.chat, answer[-1].event_id)
+    left = world.alice.replies(home.chat)
+    after = world.alice.say(home.chat, "after")
+    world.lose_store()
+    platform = ScriptedPlatform()
+    async with world.live(platform=platform):
+        await quiet(60)
+    assert [ask.key for ask in platform.asks] == [after]
+    assert world.alice.replies(home.chat) == (*left, "You said: after")
+
+
 async def test_a_question_that_was_asked_anew_is_not_answered_twice_after_a_loss() -> None:
     world = World()
     home = await home_of_alice(world)

@@ -17,6 +17,7 @@ from actors.rules.unfinished import (
     left_over,
     settled_by_asking,
     unfinished,
+    with_deleted,
     without_replaced,
 )
 from actors.said import ReplyMark, Said
@@ -154,6 +155,34 @@ def test_a_question_whose_answer_the_bot_took_back_is_settled() -> None:
     own = (said("$e1", LIVE, edits="$gone"),)
     told = Told((question(),), own, taken_back=frozenset({EventId("$gone")}))
     assert without_replaced(told).answered == {Q}
+
+
+@pytest.mark.parametrize(
+    ("deleted", "own", "is_answered"),
+    [
+        # The whole answer, its last part, a given up question; a note is no answer.
+        (["$q.0"], [], True),
+        (["$q.1", "$q.2"], [said("$a", DONE, more=True)], True),
+        (["$q.dead"], [], True),
+        (["$q.busy", "new.$q", "other"], [], False),
+        # What grows is not ended, unless a deleted edit has ended it.
+        (["$q.0"], [said("$live", LIVE, edits="$gone")], False),
+        (["$q.1"], [said("$a", LIVE)], False),
+        (["$q.0~boot.3"], [], False),
+        (["$q.0.final"], [said("$a", LIVE), said("$live", LIVE, edits="$a")], True),
+        (["$q.0.final.2"], [said("$a", LIVE), said("$b", LIVE, part=1)], False),
+        # An anchor that has its end, with another part to follow.
+        (["$q.1"], [said("$a", LIVE), said("$end", DONE, edits="$a", more=True)], True),
+        (["$q.0"], [said("$b", DONE, part=1, more=True)], False),
+        # What other messages say of other questions does not count.
+        (["$q.0"], [said("$a", LIVE, to=OTHER), said("$n", None)], True),
+    ],
+)
+def test_an_answer_that_was_deleted_after_its_end_is_an_answer(
+    deleted: list[str], own: list[Said], *, is_answered: bool
+) -> None:
+    told = with_deleted(Told(own=tuple(own), deleted=frozenset(deleted)))
+    assert (Q in told.answered) is is_answered
 
 
 def test_what_was_in_work_when_the_conversation_was_forgotten_is_not_waited_for() -> None:
