@@ -24,11 +24,14 @@ from actors.rules.settlement import DesiredRows
 from actors.rules.unfinished import (
     Covered,
     Told,
+    asked_about,
     asked_again,
+    asking_id,
     covered,
     emptied,
     forgotten,
     left_over,
+    settled_by_asking,
     unfinished,
     with_deleted,
     with_page,
@@ -74,9 +77,8 @@ class Unfinished:
         cut_off_questions, gone = await self._questions(cut_off, told.messages)
         known = await self.services.store.known_of([it.event_id for it in told.messages])
         is_lost = gap.since == SINCE_LOST
-        waiting = [
-            it for it in told.messages if it.event_id not in told.answered and worth_accepting(it)
-        ]
+        settled = told.answered | (settled_by_asking(told) - cut_off.keys())
+        waiting = [it for it in told.messages if it.event_id not in settled and worth_accepting(it)]
         old = {
             it.event_id
             for it in waiting
@@ -108,8 +110,8 @@ class Unfinished:
             # Every part of an answer is read before its question.
             told = with_deleted(read)
             messages = [it for it in page.said if it is not None]
-            again = asked_again(told)
-            last = next((it for it in messages if _is_answered(it, told.answered, again)), None)
+            again, done = asked_again(told), told.answered - asked_about(told)
+            last = next((it for it in messages if _is_answered(it, done, again)), None)
             newest_first += messages if last is None else messages[: messages.index(last)]
             told = replace(told, messages=tuple(reversed(newest_first)))
             if last is not None or page.earlier is None:
@@ -191,7 +193,7 @@ class Unfinished:
             return
         newest = questions[-1]
         say = self.services.texts.replies.unanswered.format(count=len(questions))
-        yield QueueMessage(reply_message(newest, f"{newest.event_id}.unanswered", say, notice=True))
+        yield QueueMessage(reply_message(newest, asking_id(newest.event_id), say, notice=True))
 
     def _is_for_the_bot(self, message: InboundMessage) -> bool:
         services = self.services

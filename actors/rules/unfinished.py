@@ -15,6 +15,7 @@ from actors.rules.timeline import age_of
 from actors.said import Said
 
 _NOTICE_TYPE: Final = "m.notice"
+_ASKING: Final = ".unanswered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,29 @@ def unfinished(told: Told) -> dict[EventId, list[LiveAnchor]]:
             anchor = replace(anchor, is_ended=f"{anchor.txn_id}.final" in ends)
             found.setdefault(anchor.question, []).append(anchor)
     return found
+
+
+def asking_id(question: EventId) -> str:
+    """The transaction id of the notice that asks about questions up to this one."""
+    return f"{question}{_ASKING}"
+
+
+def asked_about(told: Told) -> frozenset[EventId]:
+    """The questions that a notice has asked about, as the newest of several.
+
+    That is no answer: earlier ones may have been cut off when the notice was sent. A notice that
+    was deleted has asked all the same.
+    """
+    shown = (it.mark.txn for it in told.own if it.mark is not None)
+    asking = (txn_id for txn_id in (*shown, *told.deleted) if txn_id.endswith(_ASKING))
+    return frozenset(EventId(txn_id.removesuffix(_ASKING)) for txn_id in asking)
+
+
+def settled_by_asking(told: Told) -> frozenset[EventId]:
+    """The messages up to the newest one that a notice has asked about, cut off ones among them."""
+    ids = [it.event_id for it in told.messages]
+    asked = [ids.index(it) for it in asked_about(told) if it in ids]
+    return frozenset(ids[: max(asked, default=-1) + 1])
 
 
 def asked_again(told: Told) -> frozenset[EventId]:

@@ -20,7 +20,7 @@ from supervisor.settings import LocalSettings, load_local_settings
 from supervisor.text.console import console, duration, harmless
 
 if TYPE_CHECKING:
-    from adapter.sqlite.queues import InboxRow
+    from adapter.sql.inbox_rows import InboxRow
 
 
 def _event_id(text: str) -> EventId:

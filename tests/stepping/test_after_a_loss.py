@@ -232,6 +232,22 @@ async def test_a_cut_off_answer_is_finished_however_old_its_question_is() -> Non
     assert states(world, home.chat)[-1] == (question, "done")
 
 
+async def test_an_answer_is_finished_although_the_room_was_asked_about_later_questions() -> None:
+    world, platform = World(), storyteller()
+    home = await home_of_alice(world)
+    question = await cut_off(world, home, 8)
+    for number in range(30):
+        world.alice.say(home.chat, f"old {number}")
+    world.server.skip(2 * HOUR_S)
+    for seconds in (5, 60, 60):
+        world.lose_store()
+        async with world.live(platform=platform):
+            await quiet(seconds)
+    assert world.alice.replies(home.chat) == ("You said: first", whole(20), unanswered(30))
+    assert (question, "done") in states(world, home.chat)
+    assert len(platform.asks) == 2
+
+
 async def test_the_question_of_a_cut_off_answer_may_be_far_back() -> None:
     world = World()
     world.bounds = replace(world.bounds, unanswered_pages=2)

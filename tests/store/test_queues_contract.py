@@ -32,7 +32,7 @@ from actors.writes import (
     ShortenGap,
     drop_queued,
 )
-from adapter.sqlite.sql_store import PRUNE_LIMIT
+from adapter.sql.store import PRUNE_LIMIT
 from tests.store.conftest import Stores
 from tests.store.values import (
     ALICE,

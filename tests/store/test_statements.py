@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from actors.model import EventId
 from actors.port_errors import StoreCorrupt, StoreUnavailable
 from actors.writes import PutRow, RedactAnchors, RepeatFinal, VoidAnchor, Write
-from adapter.sqlite import outbox_statements as outbox
-from adapter.sqlite import statements as sql
+from adapter.sql import outbox_statements as outbox
+from adapter.sql import statements as sql
+from adapter.sql.journal_rows import journal_query
+from adapter.sql.statements import rows_query, statement_for
+from adapter.sql.values import Query
 from adapter.sqlite.errors import translated
-from adapter.sqlite.journal_rows import journal_query
 from adapter.sqlite.schema import STORE_SCHEMA
-from adapter.sqlite.sql import Query
-from adapter.sqlite.statements import rows_query, statement_for
 from tests.store.values import ALICE, ROOM
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)

@@ -9,11 +9,13 @@ from actors.model import EventId, InboundMessage, ReplyState, RoomId, UserId
 from actors.rules.unfinished import (
     Told,
     anchor_in,
+    asked_about,
     asked_again,
     covered,
     emptied,
     forgotten,
     left_over,
+    settled_by_asking,
     unfinished,
     with_deleted,
     without_replaced,
@@ -198,3 +200,16 @@ def test_what_was_in_work_when_the_conversation_was_forgotten_is_not_waited_for(
 
 def heard(name: str) -> InboundMessage:
     return InboundMessage(EventId(name), RoomId("!r"), UserId("@a:x"), 0, "m.text", name)
+
+
+def test_what_stands_before_a_question_that_was_asked_about_is_settled() -> None:
+    notice = replace(
+        said("$n", ReplyState.FAILED), mark=ReplyMark("$2.unanswered", EventId("$2"), 0)
+    )
+    messages = (heard("$1"), heard("$2"), heard("$3"))
+    assert asked_about(Told(own=(notice, ANCHOR, said("$x", None)))) == {"$2"}
+    assert settled_by_asking(Told(messages=messages, own=(notice,))) == {"$1", "$2"}
+    deleted = Told(messages=messages, deleted=frozenset({"$2.unanswered", "$3.0"}))
+    assert settled_by_asking(deleted) == {"$1", "$2"}
+    assert settled_by_asking(Told(messages=messages, own=(ANCHOR,))) == frozenset()
+    assert settled_by_asking(Told(messages=(heard("$3"),), own=(notice,))) == frozenset()

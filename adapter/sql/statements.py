@@ -39,9 +39,9 @@ from actors.writes import (
     VoidQueue,
     Write,
 )
-from adapter.sqlite.details import decoded_file, encoded_file
-from adapter.sqlite.outbox_statements import is_anchor_of, outbox_statement
-from adapter.sqlite.sql import Params, Query, Row, Statement
+from adapter.sql.details import decoded_file, encoded_file
+from adapter.sql.outbox_statements import is_anchor_of, outbox_statement
+from adapter.sql.values import Params, Query, Row, Statement
 
 
 def statement_for(write: Write, *, now: float) -> Statement:

@@ -1,56 +1,32 @@
-"""One writer per database file, which commits in groups."""
+"""The group commit: one writer per database, which commits in groups."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import Final, cast
+from typing import Final, Protocol
 
-import aiosqlite
 import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from actors.port_errors import PortError, StoreUnavailable
-from adapter.sqlite.errors import translate, translated
-from adapter.sqlite.opening import BUSY_TIMEOUT_S, connect
-from adapter.sqlite.sql import Statement
-from adapter.sqlite.transactions import write_all
+from adapter.sql.values import Statement
 
-_ITER_CHUNK_SIZE: Final = 64
-"""aiosqlite's own default."""
 CLOSE_TIMEOUT_S: Final = 10.0
 """Closing waits at most this long for pending writes."""
 
 
-class Connection(aiosqlite.Connection):
-    """aiosqlite's connection; it can also run a whole transaction in one call to its thread.
-
-    A call for each statement costs more than the work of SQLite itself.
-    """
+class Transactions(Protocol):
+    """What runs transactions on one database, one at a time."""
 
     async def write_all(self, statements: Sequence[Statement]) -> None:
-        """Run the statements in one transaction, all or none."""
-        await self._execute(write_all, self._conn, statements)  # type: ignore[no-untyped-call]
+        """Run the statements in one transaction, all or none.
 
-
-@asynccontextmanager
-async def connected(
-    path: Path, *pragmas: str, busy_timeout_s: float = BUSY_TIMEOUT_S
-) -> AsyncIterator[Connection]:
-    """Open a connection without implicit transactions. Raises StoreUnavailable."""
-    with translated():
-        opened = await Connection(partial(connect, path, busy_timeout_s), _ITER_CHUNK_SIZE)
-    db = cast("Connection", opened)  # awaiting a connection returns the same object
-    try:
-        with translated():
-            for pragma in pragmas:
-                await db.execute_fetchall(pragma)
-        yield db
-    finally:
-        with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
-            await db.close()
+        Raises StoreUnavailable, StoreCorrupt; any other error is that of a value which the database
+        cannot store.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +46,14 @@ class _Batch:
 class GroupCommit:
     """Puts all batches that were submitted during a transaction into the next transaction.
 
-    Only the writer task uses the connection. A caller's cancellation does not reach that task, so a
+    Only the writer task runs transactions. A caller's cancellation does not reach that task, so a
     transaction that has begun is finished. A batch is left out if its caller was cancelled before
     its transaction begins. `epilogue` returns the statements that end every transaction.
     """
 
-    def __init__(self, db: Connection, epilogue: Callable[[], Sequence[Statement]] = tuple) -> None:
+    def __init__(
+        self, db: Transactions, epilogue: Callable[[], Sequence[Statement]] = tuple
+    ) -> None:
         self._db = db
         self._epilogue = epilogue
         self._queue: list[_Batch] = []
@@ -85,11 +63,11 @@ class GroupCommit:
     @classmethod
     @asynccontextmanager
     async def over(
-        cls, db: Connection, epilogue: Callable[[], Sequence[Statement]] = tuple
+        cls, db: Transactions, epilogue: Callable[[], Sequence[Statement]] = tuple
     ) -> AsyncIterator["GroupCommit"]:
-        """Write through this connection. On exit, all submitted batches are committed first."""
+        """Write to this database. On exit, all submitted batches are committed first."""
         group = cls(db, epilogue)
-        writer = asyncio.create_task(group._run(), name="sqlite-writer")
+        writer = asyncio.create_task(group._run(), name="store-writer")
         try:
             yield group
         finally:
@@ -145,11 +123,10 @@ class GroupCommit:
         await self._db.write_all([*statements, *self._epilogue()])
 
     async def _fail(self, group: list[_Batch], error: Exception) -> None:
-        failure = translate(error)
-        if len(group) > 1 and not isinstance(failure, PortError):
-            # One batch has a value that SQLite cannot store. The others are committed alone.
+        if len(group) > 1 and not isinstance(error, PortError):
+            # One batch has a value that the database cannot store. The others are committed alone.
             for batch in group:
                 await self._commit([batch])
             return
         for batch in group:
-            batch.fail(translate(error))
+            batch.fail(copy(error))  # each caller adds its own traceback

@@ -18,8 +18,8 @@ from actors.writes import (
     RepeatFinal,
     VoidAnchor,
 )
-from adapter.sqlite.details import details_of, with_details
-from adapter.sqlite.sql import Params, Query, Row, Statement
+from adapter.sql.details import details_of, with_details
+from adapter.sql.values import Params, Query, Row, Statement
 
 _DROP_OUTBOX: Final = "UPDATE outbox SET state = 'refused' WHERE room_id = ? AND state = 'unsent'"
 _QUEUE: Final = (
