@@ -24,7 +24,8 @@ class Told:
 
     `messages` are those of people, oldest first. `own` are the bot's own messages and edits, in any
     order. `answered` are the questions whose answers have ended. `taken_back` are the events that
-    the bot itself redacted, and `deleted` the transaction ids of its messages that were redacted.
+    the bot itself redacted, `deleted` the transaction ids of its messages that were redacted, and
+    `redacted` all events that were redacted.
     """
 
     messages: tuple[InboundMessage, ...] = ()
@@ -32,6 +33,7 @@ class Told:
     answered: frozenset[EventId] = frozenset()
     taken_back: frozenset[EventId] = frozenset()
     deleted: frozenset[str] = frozenset()
+    redacted: frozenset[EventId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ def with_page(told: Told, page: RecentPage) -> Told:
         answered=told.answered | page.answered,
         taken_back=told.taken_back | page.taken_back,
         deleted=told.deleted | page.deleted,
+        redacted=told.redacted | page.redacted,
     )
 
 
