@@ -75,8 +75,8 @@ class RecentPage:
 
     A message that shows a growing answer is left out. `earlier` is the token of the page before;
     None at the bot's join. `answered` is that of RoomDelta. `own` are the bot's messages and edits
-    in it, `deleted` the shown transaction ids of those that were redacted, and `taken_back` the
-    events that the bot itself redacted there.
+    in it, and `deleted` the shown transaction ids of those that were redacted. `redacted` are the
+    events that were redacted there, and `taken_back` those by the bot itself.
     """
 
     said: tuple[InboundMessage | None, ...] = ()
@@ -85,6 +85,7 @@ class RecentPage:
     own: tuple[Said, ...] = ()
     taken_back: frozenset[EventId] = frozenset()
     deleted: frozenset[str] = frozenset()
+    redacted: frozenset[EventId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ class Waits:
     messages: tuple[InboundMessage, ...]
     answered: frozenset[EventId]
     writes: tuple[Write, ...]
+    redacted: frozenset[EventId]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Unfinished:
             waiting=len(young),
             old=len(old),
         )
-        return Waits((*cut_off_questions, *young), told.answered, writes)
+        return Waits((*cut_off_questions, *young), told.answered, writes, told.redacted)
 
     async def _read(self, gap: OpenGap) -> Told:
         """What was said since the question that was answered last, within bounds."""

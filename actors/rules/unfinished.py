@@ -24,7 +24,8 @@ class Told:
 
     `messages` are those of people, oldest first. `own` are the bot's own messages and edits, in any
     order. `answered` are the questions whose answers have ended. `taken_back` are the events that
-    the bot itself redacted, and `deleted` the transaction ids of its messages that were redacted.
+    the bot itself redacted, `deleted` the transaction ids of its messages that were redacted, and
+    `redacted` all events that were redacted.
     """
 
     messages: tuple[InboundMessage, ...] = ()
@@ -32,6 +33,7 @@ class Told:
     answered: frozenset[EventId] = frozenset()
     taken_back: frozenset[EventId] = frozenset()
     deleted: frozenset[str] = frozenset()
+    redacted: frozenset[EventId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +76,11 @@ def asking_id(question: EventId) -> str:
 def asked_about(told: Told) -> frozenset[EventId]:
     """The questions that a notice has asked about, as the newest of several.
 
-    That is no answer: earlier ones may have been cut off when the notice was sent.
+    That is no answer: earlier ones may have been cut off when the notice was sent. A notice that
+    was deleted has asked all the same.
     """
-    txn_ids = (it.mark.txn for it in told.own if it.mark is not None)
-    asking = (txn_id for txn_id in txn_ids if txn_id.endswith(_ASKING))
+    shown = (it.mark.txn for it in told.own if it.mark is not None)
+    asking = (txn_id for txn_id in (*shown, *told.deleted) if txn_id.endswith(_ASKING))
     return frozenset(EventId(txn_id.removesuffix(_ASKING)) for txn_id in asking)
 
 
@@ -122,6 +125,7 @@ def with_page(told: Told, page: RecentPage) -> Told:
         answered=told.answered | page.answered,
         taken_back=told.taken_back | page.taken_back,
         deleted=told.deleted | page.deleted,
+        redacted=told.redacted | page.redacted,
     )
 
 

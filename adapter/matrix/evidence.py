@@ -1,6 +1,6 @@
 """What the homeserver remembers of the bot: its generation, its events, its messages."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from itertools import takewhile
 from typing import Final
@@ -115,8 +115,9 @@ class Evidence:
             None if ends else page.earlier,
             answered_in(since_join, self._me),
             own_in(since_join, self._me),
-            taken_back_in(since_join, self._me),
+            redacted_in(event for event in since_join if event.sender == self._me),
             deleted_in(since_join, self._me),
+            redacted_in(since_join),
         )
 
     async def _page(self, room_id: RoomId, query: Mapping[str, str]) -> Page:
@@ -184,9 +185,9 @@ def deleted_in(events: list[Event], me: UserId) -> frozenset[str]:
     return frozenset(txn_id for txn_id in txn_ids if txn_id is not None)
 
 
-def taken_back_in(events: list[Event], me: UserId) -> frozenset[EventId]:
-    """The events that the bot's own redactions among some events name."""
-    named = (redacted_by(event) for event in events if event.sender == me)
+def redacted_in(events: Iterable[Event]) -> frozenset[EventId]:
+    """The events that redactions among some events name."""
+    named = (redacted_by(event) for event in events)
     return frozenset(event_id for event_id in named if event_id is not None)
 
 

@@ -740,6 +740,33 @@ async def test_an_answer_whose_message_was_taken_away_is_sent_anew() -> None:
     assert states(world, home.chat)[-1] == (question, "done")
 
 
+async def test_a_question_that_was_deleted_in_a_gap_without_a_beginning_is_not_asked() -> None:
+    world = World()
+    home = await home_of_alice(world)
+    question = await cut_off(world, home, 8)
+    world.alice.redact(home.chat, question)
+    after = world.alice.say(home.chat, "after")
+    world.server.forget_positions()
+    platform = storyteller()
+    async with world.live(platform=platform):
+        await quiet(60)
+    assert [ask.key for ask in platform.asks] == [after]
+    assert world.alice.replies(home.chat) == ("You said: first", "You said: after")
+
+
+async def test_an_anchor_that_was_deleted_in_a_gap_without_a_beginning_is_not_edited() -> None:
+    world = World()
+    home = await home_of_alice(world)
+    question = await cut_off(world, home, 8)
+    anchor = list(shown(world.server.room(home.chat).timeline))[-1].original
+    world.server.take_down(home.chat, anchor.event_id)
+    world.server.forget_positions()
+    async with world.live(platform=storyteller()):
+        await quiet(60)
+    assert world.alice.replies(home.chat) == ("You said: first", whole(20))
+    assert states(world, home.chat)[-1] == (question, "done")
+
+
 async def test_an_answer_that_was_deleted_while_it_grew_is_a_new_message_after_a_loss() -> None:
     world = World()
     home = await home_of_alice(world)

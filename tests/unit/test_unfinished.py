@@ -209,5 +209,7 @@ def test_what_stands_before_a_question_that_was_asked_about_is_settled() -> None
     messages = (heard("$1"), heard("$2"), heard("$3"))
     assert asked_about(Told(own=(notice, ANCHOR, said("$x", None)))) == {"$2"}
     assert settled_by_asking(Told(messages=messages, own=(notice,))) == {"$1", "$2"}
+    deleted = Told(messages=messages, deleted=frozenset({"$2.unanswered", "$3.0"}))
+    assert settled_by_asking(deleted) == {"$1", "$2"}
     assert settled_by_asking(Told(messages=messages, own=(ANCHOR,))) == frozenset()
     assert settled_by_asking(Told(messages=(heard("$3"),), own=(notice,))) == frozenset()
