@@ -39,8 +39,8 @@ _ADOPT_ANCHOR: Final = (
     " SET state = 'sent', kind = 'anchor', event_id = excluded.event_id"
     " WHERE outbox.event_id IS NULL"
 )
-# Without its anchor, the repetition of an end would be the same message once more. PostgreSQL refuses
-# a negative length, and may evaluate it for ids that are shorter.
+# Without its anchor, the repetition of an end would be the same message once more. PostgreSQL may
+# evaluate the length for shorter ids too, and refuses a negative one.
 _VOID_ANCHOR: Final = (
     "UPDATE outbox SET state = 'refused' WHERE event_id = ? AND kind = 'anchor' AND state = 'sent'"
     " OR state = 'unsent' AND kind = 'final' AND txn_id LIKE '%.2' AND edits ="
