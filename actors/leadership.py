@@ -22,8 +22,22 @@ class Lead:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What this process knows of who leads. `leader` names a process; None is not known."""
+
+    leads: bool
+    epoch: int
+    leader: str | None
+
+
 class Leadership(Protocol):
     """This process's part in the question of which process leads. One lead follows another."""
+
+    @property
+    def standing(self) -> Standing:
+        """Whether this process leads, the latest known epoch, and which process leads."""
+        ...
 
     async def lead(self) -> Lead:
         """Return when this process leads. Waits out whatever is in the way."""

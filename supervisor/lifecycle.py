@@ -59,6 +59,7 @@ TABLE: Final = (
 
     Row(State.LOGIN,      Trigger.LOGGED_IN,            State.HYDRATE),
     Row(State.LOGIN,      Trigger.HOMESERVER_LOST,      State.DEGRADED),
+    Row(State.LOGIN,      Trigger.STORE_LOST,           State.DEGRADED),
     Row(State.LOGIN,      Trigger.CREDENTIALS_REFUSED,  State.STOPPED),
     Row(State.LOGIN,      Trigger.LEASE_LOST,           State.STOPPED),
     Row(State.LOGIN,      Trigger.STOP_REQUESTED,       State.STOPPED),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from socket import gethostname
 from typing import Final, final
 
 import anyio
@@ -14,7 +15,7 @@ import structlog
 from anyio.lowlevel import checkpoint
 from filelock import FileLock, Timeout
 
-from actors.leadership import NO_LEASE, Lead
+from actors.leadership import NO_LEASE, Lead, Standing
 from supervisor.settings import SettingsRefused
 
 _log = structlog.get_logger()
@@ -25,13 +26,24 @@ _GRACE_S: Final = 0.2
 """`is_running` in another process holds the lock for an instant. Acquiring waits longer."""
 
 
-class InstanceLocked(Exception):
-    """Another process uses this store folder. Stop with exit code 75. `pid`: None if unknown."""
+class RunningElsewhere(Exception):
+    """Another process is the bot. Stop with exit code 75."""
+
+
+class InstanceLocked(RunningElsewhere):
+    """Another process uses this store folder. `pid`: None if unknown."""
 
     def __init__(self, store_path: Path, pid: int | None) -> None:
         holder = "another process" if pid is None else f"process {pid}"
         super().__init__(f"{holder} is already running on {store_path}: stop it first")
         self.pid = pid
+
+
+class LedElsewhere(RunningElsewhere):
+    """Another process leads the bot on its database."""
+
+    def __init__(self, leader: str) -> None:
+        super().__init__(f"{leader} leads the bot: stop it first")
 
 
 class InstanceLock:
@@ -76,6 +88,11 @@ class InstanceLock:
         self._lock.release()
 
 
+def this_process() -> str:
+    """This process, for people."""
+    return f"process {os.getpid()} on {gethostname()}"
+
+
 @final
 class LockLeadership:
     """Implements `actors.leadership.Leadership`: the holder of the instance lock leads.
@@ -86,6 +103,11 @@ class LockLeadership:
     def __init__(self, lock: InstanceLock, every_s: float) -> None:
         self._lock = lock
         self._every_s = every_s
+
+    @property
+    def standing(self) -> Standing:
+        """This process leads."""
+        return Standing(leads=True, epoch=NO_LEASE, leader=this_process())
 
     async def lead(self) -> Lead:
         """Return at once."""

@@ -48,7 +48,7 @@ from adapter.matrix.provisioning import (
 from adapter.matrix.room_contents import RoomContents
 from adapter.matrix.rooms import RoomReader
 from adapter.matrix.sending import Sender
-from adapter.matrix.session import SessionFile
+from adapter.matrix.session import Sessions
 from adapter.matrix.wire import delta_of
 from adapter.matrix.words import text_of_event
 from adapter.matrix.writing import Writer
@@ -69,7 +69,7 @@ _FORBIDDEN: Final = 403
 class Gateway:
     """`actors.ports.Homeserver` over HTTP, for asyncio.
 
-    With a `session_file`, the session of a password login outlives the process. Without one, or
+    With `sessions`, the session of a password login outlives the process. Without one, or
     with `visiting`, `log_out` ends that session. A visiting gateway may use a stored session but
     never writes one, and logs in with a random device id, so a running bot keeps its session.
     """
@@ -79,7 +79,7 @@ class Gateway:
         homeserver_url: str,
         user_id: UserId,
         *,
-        session_file: SessionFile | None = None,
+        sessions: Sessions | None = None,
         password: str | None = None,
         access_token: str | None = None,
         device_id: str = DEFAULT_DEVICE_ID,
@@ -94,7 +94,7 @@ class Gateway:
             homeserver=homeserver_url.rstrip("/"),
             user_id=user_id,
             device_id=device_id,
-            session_file=session_file,
+            sessions=sessions,
             password=password,
             access_token=access_token,
             visiting=visiting,

@@ -15,6 +15,7 @@ Opening: TypeAlias = Callable[[], Sequence[Query]]
 """Makes the queries that a transaction begins with."""
 
 _Command: TypeAlias = tuple[bytes, tuple[object, ...]]
+_HITTING: Final = "WITH changed AS ({} RETURNING 1) SELECT surfaces_expect(count(*)) FROM changed"
 _LAZY: Final = b"SET LOCAL synchronous_commit TO off"
 """A crash of the server may undo the latest commits, the newest first. The sync position goes back
 with them, so the homeserver sends their events again."""
@@ -33,8 +34,9 @@ class Writer:
         commands: list[_Command] = [(b"BEGIN", ())]
         commands += [(worded(query.sql), bound(query.params)) for query in self._opening()]
         commands += [] if synced else [(_LAZY, ())]
-        for sql, group in grouped(statements):
-            commands += [(worded(sql), bound(params)) for params in group]
+        for sql, hits, group in grouped(statements):
+            command = worded(_HITTING.format(sql) if hits else sql)
+            commands += [(command, bound(params)) for params in group]
         await self._link.run(partial(_transact, [*commands, (b"COMMIT", ())]))
 
 

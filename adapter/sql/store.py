@@ -84,6 +84,15 @@ class SqlStore:
         found = await self._database.fetch(sql.GENERATION)
         return sql.decode_generation(found[0][0]) if found else None
 
+    async def session(self) -> str | None:
+        """The session of the bot's account, as it was kept; a takeover goes on with it."""
+        found = await self._database.fetch(sql.SESSION)
+        return str(found[0][0]) if found else None
+
+    async def keep_session(self, session: str) -> None:
+        """Keep the session of the bot's account."""
+        await self._database.write([sql.keep_session(session)])
+
     async def known_of(self, event_ids: Collection[EventId]) -> frozenset[EventId]:
         """Those of some messages that the inbox knows, in any state."""
         if not event_ids:

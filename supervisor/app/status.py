@@ -11,6 +11,7 @@ from typing import Final
 
 import anyio
 
+from actors.leadership import NO_LEASE, Leadership
 from actors.meter import Meter
 from actors.model import RoomId
 from actors.rules.report import ReconcileReport
@@ -27,6 +28,7 @@ from supervisor.status.platform import platform_seen
 from supervisor.status.snapshot import (
     LISTED,
     PROGRAM,
+    Leading,
     Lifecycle,
     Note,
     PlatformSeen,
@@ -76,6 +78,8 @@ class Observer:
     wall_clock: Callable[[], float] = time.time
     meter: Meter = field(default_factory=Meter)
     history: History = field(default_factory=History)
+    leadership: Leadership | None = None
+    """Set when this process takes part in the question of which process leads."""
     _watched: _Watched | None = field(default=None, init=False)
     _began: float = field(default_factory=anyio.current_time, init=False)
     _epoch: float = field(default=-math.inf, init=False)
@@ -161,13 +165,14 @@ class Observer:
             taken_at=rfc3339(self.wall_clock()),
             lifecycle=self._lifecycle(),
             rooms={state.value: 0 for state in RoomState},
+            leading=self._leading(),
         )
         if watched is None or watched.opened is None:
             return bare
         if watched.opened.is_open:
             return await self._filled(bare, watched.opened)
         last = self._seen or bare
-        return replace(last, lifecycle=bare.lifecycle, taken_at=bare.taken_at)
+        return replace(last, lifecycle=bare.lifecycle, leading=bare.leading, taken_at=bare.taken_at)
 
     async def _filled(self, bare: Snapshot, opened: _Opened) -> Snapshot:
         bot, cache, activities = opened.bot, opened.cache, opened.bot.activities
@@ -212,6 +217,15 @@ class Observer:
             waiting=waiting,
             at=rfc3339,
             hide=Redactor(self.settings.secrets).text,
+        )
+
+    def _leading(self) -> Leading | None:
+        """Who leads, if several processes may."""
+        seen = self.leadership.standing if self.leadership is not None else None
+        if seen is None or (seen.leads and seen.epoch == NO_LEASE):
+            return None
+        return Leading(
+            role="leader" if seen.leads else "standby", epoch=seen.epoch, leader=seen.leader
         )
 
     def _lifecycle(self) -> Lifecycle:

@@ -6,12 +6,17 @@ from typing import final
 import anyio
 from anyio.lowlevel import checkpoint
 
-from actors.leadership import NO_LEASE, Lead
+from actors.leadership import NO_LEASE, Lead, Standing
 
 
 @final
 class SoleLeader:
     """Implements `actors.leadership.Leadership`: it leads at once, and for ever."""
+
+    @property
+    def standing(self) -> Standing:
+        """It leads."""
+        return Standing(leads=True, epoch=NO_LEASE, leader="alone")
 
     async def lead(self) -> Lead:
         """Return at once."""

@@ -8,7 +8,7 @@ from typing import Final
 
 import anyio
 
-from actors.leadership import Lead
+from actors.leadership import Lead, Standing
 from actors.port_errors import HomeserverUnavailable, PortError
 from actors.runtime.table import Transition
 from actors.runtime.transition_log import TransitionLog
@@ -52,6 +52,10 @@ class ScriptedActivities:
     def plan(self, activity: str, *errors: Exception) -> None:
         """Let the next runs of an activity fail, one with each of the errors."""
         self._planned[activity].extend(errors)
+
+    @property
+    def standing(self) -> Standing:
+        return Standing(leads=True, epoch=7, leader="this process")
 
     async def lead(self) -> Lead:
         return Lead(7, await self._do("lead"))

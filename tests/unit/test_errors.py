@@ -24,7 +24,6 @@ LeaseLost             | lease_lost          | lease_lost             | lease_los
 """  # noqa: E501 - a table
 
 BUGS = {
-    (State.LOGIN, Trigger.STORE_LOST),
     (State.LOGIN, Trigger.ROOMS_FAILING),
     (State.HYDRATE, Trigger.ROOMS_FAILING),
     (State.STANDBY, Trigger.HOMESERVER_LOST),

@@ -14,7 +14,7 @@ login                            | credentials_refused                 | stopped
 hydrate                          | hydrated                            | reconcile
 hydrate reconcile live degraded  | session_revoked                     | login
 hydrate reconcile live           | homeserver_lost                     | degraded
-hydrate reconcile live           | store_lost                          | degraded
+login hydrate reconcile live     | store_lost                          | degraded
 reconcile live                   | rooms_failing                       | degraded
 reconcile                        | reconciled                          | live
 live                             | sync_position_lost                  | hydrate
