@@ -1,6 +1,7 @@
 """Rules that must hold at the end, after all faults are over and the bot has caught up."""
 
 from collections import Counter
+from typing import Protocol
 
 from actors.bounds import Bounds
 from actors.chats import ChatManager
@@ -10,12 +11,14 @@ from adapter.matrix.reconcile import reconcile_matrix_state
 from adapter.sql.pruning import PRUNINGS
 from adapter.sql.values import Query
 from supervisor.lifecycle import MACHINE, State
+from supervisor.serving.assembly import Bot
+from supervisor.supervisor import Supervisor
 from tests.simulation.cast import Cast
 from tests.simulation.checkers import Checkers
-from tests.simulation.disk import empty_store
+from tests.simulation.disk import Disk, empty_store
 from tests.simulation.events import MALFORMED, Event
 from tests.simulation.homeserver import SimulatedHomeserver
-from tests.simulation.process import BOT, Process
+from tests.simulation.process import BOT
 from tests.simulation.room import SimulatedRoom
 from tests.simulation.server import SimulatedServer
 from tests.simulation.shown_answers import wrong_answers
@@ -25,11 +28,30 @@ ENDING_COMMANDS = ("!stop", "!retry", "!forget")
 FAMILIES = ("matrix_user:", "matrix_room:", "chat:")
 
 
+class Running(Protocol):
+    """The bot, as one process or several. `supervisor` and `bot` are those of the leader."""
+
+    @property
+    def disk(self) -> Disk:
+        """Its files."""
+        ...
+
+    @property
+    def supervisor(self) -> Supervisor | None:
+        """What drives it; None if it does not run."""
+        ...
+
+    @property
+    def bot(self) -> Bot | None:
+        """The bot; None if it does not run."""
+        ...
+
+
 class Ending:
     """Checks the server, the disk and the process from outside."""
 
     def __init__(
-        self, server: SimulatedServer, process: Process, cast: Cast, checkers: Checkers
+        self, server: SimulatedServer, process: Running, cast: Cast, checkers: Checkers
     ) -> None:
         self._server = server
         self._process = process

@@ -99,6 +99,7 @@ class SimulatedPlatform:
         """The probability that an answer is long, and comes bit by bit."""
         self.bit_s = 0.0
         """The longest pause after each bit of a long answer. It is no fault, and stays."""
+        self.held_up_s = HELD_UP_S
         self._in_work: set[tuple[Gate, object]] = set()
         self._rng = rng
 
@@ -127,7 +128,7 @@ class SimulatedPlatform:
                     await gate.after("answer")
                     before = anyio.current_time()
                     yield delta
-                    if anyio.current_time() - before > HELD_UP_S:
+                    if anyio.current_time() - before > self.held_up_s:
                         self.on_violation(f"the answer to {ask.key} is held up")
         finally:
             self._in_work.discard(work)

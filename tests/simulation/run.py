@@ -1,16 +1,15 @@
 """Play one seed: `python -m tests.simulation.run SEED` prints everything that happens.
 
-`asyncio:SEED` plays it on asyncio instead of trio.
+`asyncio:SEED` plays it on asyncio instead of trio; `2:SEED` plays it with two processes on one
+database.
 """
 
 import sys
-from dataclasses import dataclass
 from random import Random
 from typing import Final
 
 import anyio
 
-from actors.bounds import Bounds
 from tests.simulation.cast import Cast
 from tests.simulation.checkers import Checkers
 from tests.simulation.connection import LATE_S
@@ -18,6 +17,7 @@ from tests.simulation.disk import Disk
 from tests.simulation.disturbances import Disturbances
 from tests.simulation.endings import Ending
 from tests.simulation.faults import Faults
+from tests.simulation.outcome import ASKS, END_WITHIN_S, WAIT_S, Outcome, until_calm
 from tests.simulation.parts import formatter_for
 from tests.simulation.past import Past
 from tests.simulation.plans import plan_for
@@ -25,37 +25,11 @@ from tests.simulation.platform import SimulatedPlatform
 from tests.simulation.process import BOT, Life, Process
 from tests.simulation.seeding import Backend, run_simulation
 from tests.simulation.server import SimulatedServer
+from tests.simulation.several import play_several
 from tests.simulation.story import Story
 
-REST_WITHIN_S: Final = 2 * 3600.0
-"""Virtual seconds within which the bot must come to rest after all faults are over."""
-END_WITHIN_S: Final = 60.0
-"""Virtual seconds within which a killed or stopped process must have ended."""
-LOOK_EVERY_S: Final = 5.0
-CALM_FOR_S: Final = Bounds().undecided_for_s + LOOK_EVERY_S
-"""The bot is at rest after so long without work: it checks undecided rooms again by itself."""
-WAIT_S: Final = 15.0
-"""The mean time for which people wait between two disturbances."""
-ASKS: Final = 0.4
-"""The probability that one of them asks something after that."""
 AWAY_S: Final = 20.0
 """The longest time between the end of a process and the start of the next one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The result of a seed."""
-
-    seed: int
-    violations: tuple[str, ...]
-    story: str
-    virtual_s: float
-    backend: Backend = "trio"
-
-    @property
-    def name(self) -> str:
-        """The argument of this module that replays the seed."""
-        return str(self.seed) if self.backend == "trio" else f"{self.backend}:{self.seed}"
 
 
 def play(seed: int, backend: Backend = "trio") -> Outcome:
@@ -168,15 +142,7 @@ class Simulation:
 
     async def _rest(self, after: str) -> None:
         """Wait until the bot has had no work for `CALM_FOR_S`."""
-        deadline_s = anyio.current_time() + REST_WITHIN_S
-        calm_since = anyio.current_time()
-        while anyio.current_time() - calm_since < CALM_FOR_S:
-            await anyio.sleep(LOOK_EVERY_S)
-            if left := await self._ending.unfinished():
-                calm_since = anyio.current_time()
-            if left and anyio.current_time() > deadline_s:
-                self.checkers.violated(f"no rest after {after}: {'; '.join(left)}")
-                await anyio.sleep_forever()
+        await until_calm(self._ending.unfinished, self.checkers)
         self.story.tell("rest", f"after {after}")
 
     async def _keep_running(self) -> None:
@@ -207,7 +173,10 @@ def main(arguments: list[str]) -> int:
     broken = 0
     for argument in arguments:
         before, _, seed = argument.rpartition(":")
-        outcome = play(int(seed), "asyncio" if before == "asyncio" else "trio")
+        if before.isdecimal():
+            outcome = play_several(int(seed), int(before))
+        else:
+            outcome = play(int(seed), "asyncio" if before == "asyncio" else "trio")
         sys.stdout.write(f"{outcome.story}\n")
         sys.stdout.write(f"seed {outcome.name}: {'; '.join(outcome.violations) or 'all is well'}\n")
         broken += bool(outcome.violations)

@@ -1,6 +1,6 @@
 """A record of everything that happens in a simulation, with the bot's log events."""
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Final, NoReturn
 
@@ -15,12 +15,13 @@ IN_THE_JOURNAL: Final = ("lifecycle_transition", "room_transition")
 class Story:
     """Lines of time, source and text. The same seed gives the same story."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = anyio.current_time) -> None:
+        self._clock = clock
         self.lines: list[tuple[float, str, str]] = []
 
     def tell(self, source: str, text: str) -> None:
         """Add a line."""
-        self.lines.append((anyio.current_time(), source, text))
+        self.lines.append((self._clock(), source, text))
 
     def text(self) -> str:
         """The whole story, one line for each entry."""
