@@ -27,6 +27,10 @@ VACANT_S: Final = LOOK_S + 0.5
 """A process that is well takes a lease that is over within this time, besides slow requests."""
 LASTS_S: Final = (0.5, 3.0, 8.0, 25.0, 90.0)
 """How long a disturbance may last: less and more than a lease, and more than the unclear minute."""
+COPIES: Final = 0.5
+"""The probability that the database is copied at an action, as one that may take its place."""
+LOST_S: Final = 10.0
+"""A database that fails over loses the commits of this time, at most."""
 OUTAGE_S: Final = 5.0
 """The longest time for which the database is away, about."""
 
@@ -152,8 +156,8 @@ class ClusterDisturbances:
 
     def change(self) -> None:
         """Start a disturbance, with the probability of the plan."""
-        if self._rng.random() < 0.3:
-            self._store.make_backup()
+        if self._rng.random() < COPIES:
+            self._store.copy()
         if self._rng.random() >= self._rate:
             return
         member = self._victim()
@@ -233,7 +237,7 @@ class ClusterDisturbances:
 
     def _fail_over(self, _: Member) -> None:
         """Another server takes the place of the database, without its newest commits."""
-        if self._store.restore_backup():
+        if self._store.lose_newest(LOST_S):
             self._checkers.expect_loss()
             self._checkers.expect_any_chat_id()
             for member in self._cluster.members:
@@ -260,14 +264,17 @@ class ClusterDisturbances:
         self._server.revoke_tokens(BOT)
 
 
-async def watch_vacancy(cluster: Cluster, checkers: Checkers, within_s: float) -> None:
-    """Check without end that a lease which is over is taken within this time.
+async def watch_leads(cluster: Cluster, checkers: Checkers, within_s: float) -> None:
+    """Check without end who leads: one process at most, and one within this time.
 
-    Together with the length of a lease, this bounds the silence after the end of a leader.
+    The bound is the time from the end of a lease to the next one, if a process is well. Together
+    with the length of a lease, it bounds the silence after the end of a leader.
     """
     since = anyio.current_time()
     while True:
         await anyio.sleep(LOOK_S / 2)
+        for member in cluster.members:
+            member.check_lead()
         store = cluster.disk
         could = not store.down and any(member.is_well for member in cluster.members)
         if store.lease().left_s > 0 or not could:

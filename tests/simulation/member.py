@@ -47,6 +47,8 @@ from tests.simulation.shared_store import (
 from tests.simulation.story import Story
 
 DEVICE: Final = "SURFACESBOT"
+ROUNDING_S: Final = 1e-3
+"""The database's clock counts from long ago, so it is less exact."""
 AWAY_S: Final = 20.0
 """The longest time between the end of a process and its next start."""
 
@@ -76,8 +78,7 @@ class MemberCheckers(Checkers):
         """The epoch under which the process was elected last."""
         self._all = around.checkers
         self._store = around.store
-        self.lease_in_doubt_until = 0.0
-        """Until this time, a former leader can't know that the database has lost its lease."""
+        self._in_doubt_until = 0.0
 
     @override
     def violated(self, what: str) -> None:
@@ -93,17 +94,23 @@ class MemberCheckers(Checkers):
         super().request_started(method)
         if method not in {*WRITES, "log_in"}:
             return
-        lease, now = self._store.lease(), self._store.clock()
-        if now > self.lease_in_doubt_until and (lease.epoch != self.epoch or lease.left_s <= 0):
+        lease = self._store.lease()
+        is_over = lease.epoch != self.epoch or lease.left_s <= 0
+        if is_over and not self.is_lease_in_doubt:
             self.violated(f"{method} in epoch {self.epoch}, but {lease} is in force")
 
     @override
     def stopped(self, last: Stopped, *, asked: bool) -> None:
         super().stopped(last, asked=asked or last.cause is Trigger.LEASE_LOST)
 
+    @property
+    def is_lease_in_doubt(self) -> bool:
+        """Whether the database may have lost a lease that its process still counts on."""
+        return self._store.clock() <= self._in_doubt_until
+
     def store_lost_commits(self) -> None:
         """Expect that the database has lost its newest commits, and perhaps the lease in them."""
-        self.lease_in_doubt_until = self._store.clock() + self._bounds.lease_s
+        self._in_doubt_until = self._store.clock() + self._bounds.lease_s
         self._next_index.clear()
 
 
@@ -177,6 +184,7 @@ class Member:
         self.wire = Wire(rng)
         self.skew_s = 0.0
         """How much the wall clock of the machine is ahead."""
+        self.leadership: LeaseLeadership | None = None
         self.life: Life | None = None
         self.supervisor: Supervisor | None = None
         self.bot: Bot | None = None
@@ -225,6 +233,16 @@ class Member:
         is_running = self.life is not None and not self.life.dead
         return is_running and not self.machine.paused and not self.wire.cut_from_store
 
+    def check_lead(self) -> None:
+        """Check that the process believes that it leads only while its lease is in force."""
+        lease = self.around.store.lease()
+        if self.leadership is None or self.checkers.is_lease_in_doubt:
+            return
+        left_s = lease.left_s if lease.epoch == self.leadership.standing.epoch else 0.0
+        believed_s = self.leadership.remaining_s()
+        if believed_s > max(left_s, 0.0) + ROUNDING_S:
+            self.checkers.violated(f"believes in {believed_s:.3f} s more, but has {left_s:.3f} s")
+
     # ------------------------------------------------------------ the process
 
     async def main(self) -> None:
@@ -239,14 +257,14 @@ class Member:
             except Exception as error:  # noqa: BLE001  every error is a bug here
                 self.checkers.violated(f"the process ended with {flat(error)}")
             self._tell("died" if life.dead else "ended")
-            self.life = self.supervisor = self.bot = None
+            self.life = self.supervisor = self.bot = self.leadership = None
             await anyio.sleep(self._rng.uniform(0, self.away_s))
 
     async def _run(self, life: Life) -> None:
         """One process: one run after the other, as long as it only loses the lead."""
         holder = f"process {self.name}, run {self._runs + 1}"
         link = Link(self.around.store, self.wire, self.around.slow_lease_s)
-        leadership = LeaseLeadership(
+        self.leadership = leadership = LeaseLeadership(
             SharedLease(self.around.store, link, holder, lambda: life.dead),
             ttl_s=self.around.bounds.lease_s,
             look_s=self.around.bounds.look_at_lease_s,

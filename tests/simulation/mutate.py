@@ -17,7 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from tests.simulation.mutations import MUTATIONS, Mutation
+from tests.simulation.mutation import Mutation
+from tests.simulation.mutations import MUTATIONS
 
 ROOT: Final = Path(__file__).parents[2]
 COPIED: Final = ("actors", "adapter", "supervisor", "tests")
@@ -52,7 +53,7 @@ def attempt(mutation: Mutation, seeds: int) -> Attempt:
         target.write_text(planted(mutation, target.read_text()))
         played = subprocess.run(
             [sys.executable, "-m", "tests.simulation.soak", "--until-broken", "--jobs", "1",
-             "--seeds", str(seeds)],
+             "--seeds", str(seeds), "--processes", str(mutation.processes)],
             cwd=folder, env=_environment(folder), capture_output=True, text=True, check=False,
             timeout=TIMEOUT_S,
         )  # fmt: skip

@@ -1,18 +1,9 @@
 """Deliberate bugs, each a small change of the product's code. `docs/mutations.md` explains them."""
 
-from dataclasses import dataclass
 from typing import Final
 
-
-@dataclass(frozen=True, slots=True)
-class Mutation:
-    """A replacement in the file `path`: `before`, which occurs exactly once, becomes `after`."""
-
-    name: str
-    path: str
-    before: str
-    after: str
-
+from tests.simulation.mutation import Mutation
+from tests.simulation.mutations_of_leading import OF_LEADING
 
 MUTATIONS: Final = (
     Mutation(
@@ -307,4 +298,5 @@ MUTATIONS: Final = (
         "    return [*writes, RedactAnchors(question)]\n",
         "    return writes\n",
     ),
+    *OF_LEADING,
 )

@@ -15,7 +15,7 @@ from tests.simulation.cluster import (
     Cluster,
     ClusterDisturbances,
     cluster_plan_for,
-    watch_vacancy,
+    watch_leads,
 )
 from tests.simulation.endings import Ending
 from tests.simulation.faults import Faults
@@ -140,7 +140,7 @@ class SeveralProcesses:
         )
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._server.run_postponed)
-            tasks.start_soon(watch_vacancy, self._cluster, self.checkers, self._vacant_s)
+            tasks.start_soon(watch_leads, self._cluster, self.checkers, self._vacant_s)
             tasks.start_soon(self._play, tasks.cancel_scope)
             await self.checkers.broken.wait()
             tasks.cancel_scope.cancel()

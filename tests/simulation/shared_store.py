@@ -1,5 +1,6 @@
 """One database that several processes share, with the lease of the bot; and the ways to it."""
 
+import math
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final, TypeVar
@@ -54,6 +55,7 @@ class SharedStore(Disk):
         self.down = False
         self.restarts = 0
         """After each, the connections of all processes are lost."""
+        self._copied_at = -math.inf
 
     @override
     def _new_database(self) -> _Database:
@@ -61,6 +63,15 @@ class SharedStore(Disk):
         database._connection.execute(_CREATE)
         database._connection.execute(_ADD)
         return database
+
+    def copy(self) -> None:
+        """Copy the database: the copy may take its place."""
+        self.make_backup()
+        self._copied_at = self.clock()
+
+    def lose_newest(self, within_s: float) -> bool:
+        """Go back to the copy if it is no older than this. Returns whether the database did."""
+        return self.clock() - self._copied_at <= within_s and self.restore_backup()
 
     def stop(self) -> None:
         """Answer nobody, until `start`."""
