@@ -57,13 +57,19 @@ async def test_a_bot_on_postgresql_survives_a_kill_and_the_loss_of_its_database(
     await bot.start_and_go_live()
     assert await home.ask("three") == "three"
     assert rows_in(url) == before
-    assert await words_of(alice, home.chat, bot.user_id) == ["one", "two", "three"]
+
+    # The same under the running bot, which starts again in its process.
+    outside(url, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    assert await home.ask("four") == "four"
+    assert rows_in(url) == before
+    said = await words_of(alice, home.chat, bot.user_id)
+    assert said == ["one", "two", "three", "four"]
     assert await bot.terminate() == 0
     reset = await surfaces_bot(bot, "reset", "--yes")
     assert reset.code == 0
     assert rows_in(url) == {}
-    for said in (check.out, reset.out, *(log.read_text() for log in bot.folder.glob("*.log"))):
-        assert PASSWORD_OF_DATABASE not in said
+    for shown in (check.out, reset.out, *(log.read_text() for log in bot.folder.glob("*.log"))):
+        assert PASSWORD_OF_DATABASE not in shown
 
 
 @pytest.mark.parametrize("pooled", [False, True], ids=["direct", "pooled"])
