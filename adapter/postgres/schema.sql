@@ -89,12 +89,18 @@ LANGUAGE SQL AS $$
 $$;
 
 -- Begins a transaction of the connection with this number, which has committed so often. What waits
--- for a lock, or is not ended, fails before its client gives up.
-CREATE OR REPLACE FUNCTION surfaces_open(own BIGINT, committed BIGINT, timeout_ms BIGINT) RETURNS VOID
+-- for a lock, or is not ended, fails before its client gives up. Only a `synced` transaction waits for
+-- the disk.
+CREATE OR REPLACE FUNCTION surfaces_open(
+    own BIGINT, committed BIGINT, timeout_ms BIGINT, synced BIGINT
+) RETURNS VOID
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('lock_timeout', timeout_ms::text, true),
         set_config('idle_in_transaction_session_timeout', timeout_ms::text, true);
+    IF synced = 0 THEN
+        PERFORM set_config('synchronous_commit', 'off', true);
+    END IF;
     UPDATE writer SET commits = commits + 1 WHERE number = own AND commits = committed;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'another connection writes now, or the newest commits are lost'
