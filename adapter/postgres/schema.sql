@@ -89,15 +89,15 @@ LANGUAGE SQL AS $$
 $$;
 
 -- Begins a transaction of the connection with this number, which has committed so often. What waits
--- for a lock, or is not ended, fails before its client gives up. Only a `synced` transaction waits for
--- the disk.
+-- for a lock for too long, or is not gone on with, fails. Only a `synced` transaction waits for the
+-- disk.
 CREATE OR REPLACE FUNCTION surfaces_open(
-    own BIGINT, committed BIGINT, timeout_ms BIGINT, synced BIGINT
+    own BIGINT, committed BIGINT, timeout_ms BIGINT, idle_ms BIGINT, synced BIGINT
 ) RETURNS VOID
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('lock_timeout', timeout_ms::text, true),
-        set_config('idle_in_transaction_session_timeout', timeout_ms::text, true);
+        set_config('idle_in_transaction_session_timeout', idle_ms::text, true);
     IF synced = 0 THEN
         PERFORM set_config('synchronous_commit', 'off', true);
     END IF;

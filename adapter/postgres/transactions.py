@@ -29,7 +29,7 @@ class Opening(Protocol):
 
 
 _OF_TIMEOUT: Final = 0.8
-"""The share of its time that a transaction may wait for a lock."""
+"""The share of its time that a transaction may wait for a lock, or for what follows."""
 _BEGIN: Final = Command(b"BEGIN")
 _COMMIT: Final = Command(b"COMMIT")
 
@@ -71,7 +71,7 @@ class Claim:
     """
 
     def __init__(self, timeout_s: float, fence: Fence | None = None) -> None:
-        self._lock_timeout_ms = round(timeout_s * 1000 * _OF_TIMEOUT)
+        self._timeout_ms = round(timeout_s * 1000 * _OF_TIMEOUT)
         self._fence = fence
         self._number = 0
         self._commits = 0
@@ -84,8 +84,9 @@ class Claim:
 
     def queries(self, *, synced: bool) -> Sequence[Query]:
         """The queries that check the fence and the claim."""
-        params = (self._number, self._commits, self._lock_timeout_ms, synced)
-        claim = Query("SELECT surfaces_open(?, ?, ?, ?)", params)
+        idle_ms = self._timeout_ms if self._fence is None else self._fence.idle_ms
+        params = (self._number, self._commits, self._timeout_ms, idle_ms, synced)
+        claim = Query("SELECT surfaces_open(?, ?, ?, ?, ?)", params)
         return (*(self._fence.opening() if self._fence is not None else ()), claim)
 
     def committed(self) -> None:

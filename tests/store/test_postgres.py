@@ -20,6 +20,7 @@ from adapter.postgres import reading, schema
 from adapter.postgres.dialect import bound, worded
 from adapter.postgres.fence import Fence
 from adapter.postgres.store import PostgresStore
+from adapter.postgres.transactions import Claim
 from adapter.sql import outbox_statements as outbox
 from adapter.sql import statements as sql
 from adapter.sql.migrations import Step
@@ -206,10 +207,13 @@ async def test_a_process_that_pauses_in_a_transaction_does_not_hold_up_a_takeove
 ) -> None:
     async with PostgresStore.open(url):
         lead(url, 1)
-    fence = replace(lead(url, 1), idle_ms=50)
-    with psycopg.connect(url) as old, psycopg.connect(url) as new:
-        for query in fence.opening():
-            old.cursor().execute(query.sql.replace("?", "%s").encode(), query.params)
+    claim = Claim(5.0, replace(lead(url, 1), idle_ms=50))
+    claim._number = 1
+    outside(url, "SELECT surfaces_claim()")
+    raw = psycopg.RawCursor
+    with psycopg.connect(url, cursor_factory=raw) as old, psycopg.connect(url) as new:
+        for query in claim.queries(synced=False):
+            old.execute(worded(query.sql), bound(query.params))
         new.execute("UPDATE lease SET epoch = 2 WHERE name = '@bot:x'")
         new.commit()
         with pytest.raises(errors.IdleInTransactionSessionTimeout):
