@@ -49,9 +49,11 @@ _TRIM_AGE: Final = (
 )
 _NEWEST: Final = (
     f"SELECT {_COLUMNS} FROM journal"  # noqa: S608 - constants
-    " WHERE (? IS NULL OR machine = ?) AND seq > ?"
+    " WHERE (CAST(? AS TEXT) IS NULL OR machine = ?) AND seq > ?"
     " ORDER BY seq DESC LIMIT ?"
 )
+_ALL: Final = 2**62
+"""A number that no journal's rows reach."""
 
 
 def append_statement(transition: Transition) -> Statement:
@@ -93,7 +95,7 @@ def journal_query(
     machine: str | None = None, limit: int | None = None, after_seq: int = 0
 ) -> Query:
     """The query for `decode_rows`: of one machine or all, the newest `limit` rows or all."""
-    rows = -1 if limit is None else max(limit, 0)
+    rows = _ALL if limit is None else max(limit, 0)
     return Query(_NEWEST, (machine, machine, after_seq, rows))
 
 

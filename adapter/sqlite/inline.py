@@ -77,6 +77,7 @@ class InlineStore(SqlStore):
         database = _Database(path, STORE_SCHEMA, now=clock(), busy_timeout_s=busy_timeout_s)
         super().__init__(database, clock=clock, recovery=database.recovery)
         self.close = database.close
+        self.load = database.write
         if self.recovery is not None and on_recovery is not None:
             on_recovery(self.recovery)
 

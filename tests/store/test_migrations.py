@@ -39,11 +39,17 @@ from adapter.sqlite.opening import connect, copy_database, prepare_file
 from adapter.sqlite.queues import read_inbox
 from adapter.sqlite.schema import JOURNAL_SCHEMA, STORE_SCHEMA, Schema, statements_of
 from adapter.sqlite.upgrade import prepare_connection
-from tests.store.conftest import Journals, Stores
+from tests.store.conftest import ON_FILES, Journals, Stores
 from tests.store.later import LATER, LATER_JOURNAL, NEW_COLUMNS, ONE, TWO, with_columns
 from tests.store.values import outside, record
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=ON_FILES)
+def implementation(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
 
 RELEASES: Final = Path(__file__).parent / "fixtures"
 BEFORE_ANCHORS: Final = 3

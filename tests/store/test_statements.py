@@ -36,6 +36,20 @@ def test_a_prefix_finds_just_the_keys_that_start_so(keys: set[str], prefix: str)
 
 
 @pytest.mark.parametrize(
+    ("prefix", "after"),
+    [
+        ("chat:", "chat;"),
+        ("a\U0010ffff\U0010ffff", "b"),
+        ("\ud7ff", "\ue000"),
+        ("", None),
+        ("\U0010ffff", None),
+    ],
+)
+def test_the_end_of_a_prefix_is_the_next_text_after_it(prefix: str, after: str | None) -> None:
+    assert sql.after_prefix(prefix) == after
+
+
+@pytest.mark.parametrize(
     ("query", "index"),
     [
         (sql.waiting_query(ROOM, 10), "inbox_waiting"),
