@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Final, NoReturn
 from uuid import uuid4
 
 import anyio
@@ -10,7 +10,7 @@ import structlog
 
 from actors.model import PlatformChatId
 from actors.platform import Ask, Capabilities, Delta, Thinking
-from actors.port_errors import PlatformBusy, PlatformUnreachable, StoreUnavailable
+from actors.port_errors import PlatformBusy, PlatformUnreachable, PortError, StoreUnavailable
 from adapter.workers.asking import Asked, Asking, Seen
 from adapter.workers.database import Database
 from adapter.workers.news import News
@@ -61,18 +61,17 @@ class PlatformByWorkers:
         with _unreachable():
             await self._begin()
             asked = await self._asking.ask(ask.key, ask)
-        is_wanted, ended = True, anyio.Event()
+        ended = anyio.Event()
         self._answers.add(ended)
         try:
             async for delta in self._follow(asked):
                 yield delta
-            is_wanted = False
-        except PlatformBusy:
-            is_wanted = False  # it keeps its place in the queue
+        except PortError:  # the call has ended, or keeps its place in the queue, or is made anew
+            raise
+        except BaseException:  # closed or cancelled: the answer is not wanted
+            await self._leave(asked)
             raise
         finally:
-            if is_wanted:
-                await self._leave(asked)
             self._answers.discard(ended)
             ended.set()
 
@@ -134,7 +133,8 @@ class PlatformByWorkers:
 
     async def _follow(self, asked: Asked) -> AsyncGenerator[Delta, None]:
         """The parts of an answer as they are written, up to its end."""
-        number, has_begun, patience = 0, False, _Patience(self._timing)
+        number, has_begun = 0, False
+        taken_by = anyio.current_time() + self._timing.queued_s
         with self._news.of(asked.id) as news:
             while True:
                 if self._is_closed:
@@ -142,12 +142,12 @@ class PlatformByWorkers:
                 news.clear()
                 with _unreachable():
                     seen = await self._asking.look(asked, number)
-                    if seen is not None and not seen.is_taken and patience.is_over():
-                        patience.explain(has_worker=await self._has_worker())
+                    if seen is not None and not seen.is_taken and _is_past(taken_by):
+                        await self._explain(asked)
                 if seen is None or (seen.round != asked.round and has_begun):
                     raise PlatformUnreachable("the worker ended in the middle of the answer")
                 if seen.is_taken or seen.round != asked.round:
-                    patience = _Patience(self._timing)
+                    taken_by = anyio.current_time() + self._timing.queued_s
                 if seen.round != asked.round:
                     asked, number = Asked(asked.id, seen.round), 0
                     continue
@@ -162,6 +162,13 @@ class PlatformByWorkers:
                 with anyio.move_on_after(self._timing.look_s):
                     await news.wait()
 
+    async def _explain(self, asked: Asked) -> NoReturn:
+        """Raise the reason for which no worker has taken a call."""
+        if await self._has_worker():
+            raise PlatformBusy(self._timing.busy_again_s)
+        await self._asking.leave(asked)
+        raise PlatformUnreachable(NO_WORKER)
+
     async def _leave(self, asked: Asked) -> None:
         with anyio.move_on_after(_LEAVE_WITHIN_S, shield=True):
             try:
@@ -170,21 +177,8 @@ class PlatformByWorkers:
                 _log.info("call_not_left", reason=str(error))
 
 
-class _Patience:
-    """How long a call may wait for a worker."""
-
-    def __init__(self, timing: Timing) -> None:
-        self._timing = timing
-        self._ends_at = anyio.current_time() + timing.queued_s
-
-    def is_over(self) -> bool:
-        return anyio.current_time() >= self._ends_at
-
-    def explain(self, *, has_worker: bool) -> None:
-        """Raise the reason for which no worker has taken the call."""
-        if has_worker:
-            raise PlatformBusy(self._timing.busy_again_s)
-        raise PlatformUnreachable(NO_WORKER)
+def _is_past(moment: float) -> bool:
+    return anyio.current_time() >= moment
 
 
 def _raise_failure(seen: Seen) -> None:

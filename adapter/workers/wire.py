@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from actors.model import PlatformChatId
+from actors.model import EventId, PlatformChatId
 from actors.platform import (
     Ask,
     Attachment,
@@ -84,9 +84,12 @@ class _Done(msgspec.Struct, array_like=True, tag="done"):
     reason: Reason
 
 
+_Values: TypeAlias = list[str | int | float | list[str] | None]
+
+
 class _Failure(msgspec.Struct, array_like=True):
     kind: str
-    values: list[str | float | list[str] | None]
+    values: _Values
 
 
 _Part: TypeAlias = _Text | _Thinking | _Attachment | _Usage | _Done
@@ -189,8 +192,11 @@ def capabilities_of(data: bytes) -> Capabilities:
 def _encodable(ask: Ask) -> Ask:
     return replace(
         ask,
+        chat=PlatformChatId(storable(ask.chat)),
+        key=EventId(storable(ask.key)),
         turns=tuple(map(_encodable_turn, ask.turns)),
-        system=None if ask.system is None else storable(ask.system),
+        system=ask.system and storable(ask.system),
+        model=ask.model and storable(ask.model),
     )
 
 
@@ -232,7 +238,7 @@ def _delta(part: _Part) -> Delta:
             return Done(reason)
 
 
-def _values(error: PlatformError) -> list[str | float | list[str] | None]:
+def _values(error: PlatformError) -> _Values:
     match error:
         case PlatformBusy(retry_after_s=retry_after_s):
             return [retry_after_s]
@@ -251,7 +257,7 @@ def _number(number: int) -> int:
     return min(int(number), _LARGEST)
 
 
-def _error(name: str, values: list[str | float | list[str] | None]) -> PlatformError:
+def _error(name: str, values: _Values) -> PlatformError:
     match _KINDS.get(name), values:
         case (kind, [int() | float() as retry_after_s]) if kind is PlatformBusy:
             return PlatformBusy(retry_after_s)

@@ -159,7 +159,7 @@ class Worker:
         """What the platform can do. A plugin that can't say it counts as one that can do little."""
         try:
             return capabilities_bytes(self._platform.capabilities)
-        except Exception as error:  # noqa: BLE001  a plugin may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything
             if not self._is_odd:
                 _log.warning("platform_misbehaves", error=repr(error), exc_info=error)
             self._is_odd = True

@@ -2,11 +2,15 @@
 
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from typing import LiteralString
 
 import anyio
+import psycopg
 import pytest
+from psycopg.errors import UndefinedTable
+from psycopg.sql import SQL, Identifier
 
 from actors.bounds import Bounds
 from actors.platform import Platform
@@ -84,9 +88,21 @@ class Stage:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.worker(platform, at_once=at_once).run, stop)
             try:
+                with anyio.fail_after(10):
+                    while self.rows("ask_workers") == 0:
+                        await anyio.sleep(0.01)
                 yield stop
             finally:
                 stop.set()
+
+    def rows(self, table: LiteralString) -> int:
+        """How many rows of a table belong to the account. Tables that are not made yet have none."""
+        statement = SQL("SELECT count(*) FROM {} WHERE account = %s").format(Identifier(table))
+        with suppress(UndefinedTable), psycopg.connect(self.url) as connection:
+            row = connection.execute(statement, (self.account,)).fetchone()
+            assert row is not None
+            return int(row[0])
+        return 0
 
 
 @pytest.fixture
