@@ -85,6 +85,10 @@ class StoreUnavailable(PortError):
     """The database is locked or read-only, or the disk is full. Wait and retry."""
 
 
+class LeaseLost(StoreUnavailable):
+    """Another process leads the bot now: nothing was written. Stop, and stand by."""
+
+
 class StoreCorrupt(PortError):
     """The database file is damaged. Move it aside and rebuild from the homeserver."""
 

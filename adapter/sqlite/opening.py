@@ -84,6 +84,14 @@ def _flush_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
+def inode_of(file: Path) -> int | None:
+    """The number that tells a file from another one of the same name; None without a file."""
+    try:
+        return file.stat().st_ino
+    except OSError:
+        return None
+
+
 def copy_database(path: Path, folder: Path) -> Path:
     """Copy a database and its write-ahead log; return the path of the copy.
 

@@ -8,7 +8,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Final, TypeAlias
 
-from adapter.sqlite.migrations import JOURNAL_STEPS, STORE_STEPS, Step
+from adapter.sql.migrations import Step
+from adapter.sqlite.migrations import JOURNAL_STEPS, STORE_STEPS
 
 Columns: TypeAlias = frozenset[tuple[str, str, int, str | None, int]]
 

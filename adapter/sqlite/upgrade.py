@@ -4,8 +4,9 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from adapter.sql.migrations import statements_from
 from adapter.sqlite.errors import translated
-from adapter.sqlite.migrations import FIRST_VERSION, statements_from
+from adapter.sqlite.migrations import FIRST_VERSION
 from adapter.sqlite.schema import (
     Columns,
     Schema,

@@ -138,6 +138,7 @@ class PlatformByWorkers:
         with self._news.of(asked.id) as news:
             while True:
                 if self._is_closed:
+                    await self._leave(asked)
                     raise PlatformUnreachable("the bot has closed the platform")
                 news.clear()
                 with _unreachable():

@@ -9,7 +9,7 @@ import anyio
 from actors.bounds import Bounds
 from actors.model import EventId, OutboundKind, OutboundMessage
 from actors.port_errors import HomeserverRefused, RateLimited, RefusedForNow, SessionRevoked
-from adapter.sqlite.sql import Statement
+from adapter.sql.values import Statement
 from tests.simulation.streaming import named_by
 
 _GROWING: Final = (OutboundKind.ANCHOR, OutboundKind.FINAL, OutboundKind.REDACTION)

@@ -430,5 +430,5 @@ async def test_a_row_without_a_number_at_its_end_is_pruned(opened: Stores) -> No
     """No release writes one; another program may."""
     async with opened() as store:
         await store.commit([QueueMessage(outbound("")), QueueMessage(outbound("5"))])
-        outside(opened.path, "UPDATE outbox SET kind = 'anchor', state = 'sent'")
+        outside(opened.place, "UPDATE outbox SET kind = 'anchor', state = 'sent'")
         assert await pruned(store, opened) == 2

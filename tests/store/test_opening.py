@@ -13,10 +13,16 @@ from actors.writes import AcceptMessage, OpenGap, PutIntent, PutRow, QueueMessag
 from adapter.sqlite.inline import InlineStore
 from adapter.sqlite.journal import read_journal
 from adapter.sqlite.schema import STORE_SCHEMA
-from tests.store.conftest import Journals, Stores
+from tests.store.conftest import ON_FILES, Journals, Stores
 from tests.store.values import ALICE, ROOM, inbound, intent, outbound, record
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=ON_FILES)
+def implementation(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
 
 OURS = STORE_SCHEMA.version
 FILLED = ("meta", "gaps", "inbox", "outbox", "intents")

@@ -17,7 +17,7 @@ from actors.platform import Platform
 from adapter.workers.platform import PlatformByWorkers
 from adapter.workers.timing import Timing
 from adapter.workers.worker import Worker
-from tests.cluster import programs, throwaway_cluster
+from tests.postgres import throwaway_cluster
 from tests.workers.scripted import CAPABILITIES, Scripted
 
 QUICK = Timing(
@@ -35,10 +35,8 @@ QUICK = Timing(
 
 @pytest.fixture(scope="session")
 def url() -> Iterator[str]:
-    if programs() is None:
-        pytest.skip("PostgreSQL is not installed")
-    with throwaway_cluster() as made:
-        yield made
+    with throwaway_cluster() as cluster:
+        yield cluster.database()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import anyio
 import psycopg
@@ -425,7 +426,8 @@ async def test_without_a_database_the_platform_is_unreachable(stage: Stage) -> N
 async def test_processes_that_start_at_once_make_the_tables_once(stage: Stage) -> None:
     with psycopg.connect(stage.url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE empty")
-    databases = [Database(stage.url.replace("/postgres?", "/empty?"), QUICK) for _ in range(4)]
+    name = urlsplit(stage.url).path
+    databases = [Database(stage.url.replace(name, "/empty"), QUICK) for _ in range(4)]
     async with anyio.create_task_group() as tasks:
         for database in databases:
             tasks.start_soon(database.open)

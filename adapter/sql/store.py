@@ -1,21 +1,19 @@
-"""The StateStore port in SQL, independent of how the statements reach SQLite."""
+"""The StateStore port in SQL, independent of the engine and of how statements reach it."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
 from anyio.lowlevel import checkpoint
 
 from actors.anchors import Anchor
 from actors.model import EventId, Intent, OutboundMessage, RoomId, StoredGeneration, UserId
-from actors.port_errors import StoreCorrupt
 from actors.ports import Waiting
 from actors.writes import JsonObject, OpenGap, Write
-from adapter.sqlite import outbox_statements as outbox
-from adapter.sqlite import statements as sql
-from adapter.sqlite.pruning import PRUNINGS, Pruning
-from adapter.sqlite.sql import Query, Row, Statement
+from adapter.sql import outbox_statements as outbox
+from adapter.sql import statements as sql
+from adapter.sql.pruning import PRUNINGS, Pruning
+from adapter.sql.values import Query, Row, Statement
 
 Clock: TypeAlias = Callable[[], float]
 """Seconds since the epoch."""
@@ -36,18 +34,10 @@ class Database(Protocol):
         ...
 
 
-def inode_of(file: Path | None) -> int | None:
-    """The number that tells a file from another one of the same name; None without a file."""
-    try:
-        return file.stat().st_ino if file is not None else None
-    except OSError:
-        return None
-
-
 class SqlStore:
     """The StateStore port over a database.
 
-    `recovery` is a sentence for the log if the file had to be repaired or replaced, else None.
+    `recovery` is a sentence for the log if the database had to be repaired or replaced, else None.
     """
 
     def __init__(
@@ -56,22 +46,14 @@ class SqlStore:
         *,
         clock: Clock = time.time,
         recovery: str | None = None,
-        file: Path | None = None,
     ) -> None:
-        self._file = file
-        self._inode = inode_of(file)
         self._database = database
         self._clock = clock
         self.recovery = recovery
 
     async def verify(self) -> None:
-        """Return if the path still leads to the opened file.
-
-        Raises StoreCorrupt if the file was deleted or replaced: further writes would be lost.
-        """
+        """Return if the database really keeps what is written to it."""
         await checkpoint()
-        if inode_of(self._file) != self._inode:
-            raise StoreCorrupt("the database file was deleted or replaced while the bot ran")
 
     async def commit(self, writes: Sequence[Write]) -> None:
         """Carry out all writes in order, or none. As durable as the port says."""

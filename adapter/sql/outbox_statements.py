@@ -18,8 +18,8 @@ from actors.writes import (
     RepeatFinal,
     VoidAnchor,
 )
-from adapter.sqlite.details import details_of, with_details
-from adapter.sqlite.sql import Params, Query, Row, Statement
+from adapter.sql.details import details_of, with_details
+from adapter.sql.values import Params, Query, Row, Statement
 
 _DROP_OUTBOX: Final = "UPDATE outbox SET state = 'refused' WHERE room_id = ? AND state = 'unsent'"
 _QUEUE: Final = (
@@ -39,13 +39,14 @@ _ADOPT_ANCHOR: Final = (
     " SET state = 'sent', kind = 'anchor', event_id = excluded.event_id"
     " WHERE outbox.event_id IS NULL"
 )
-# Without its anchor, the repetition of an end would be the same message once more.
+# Without its anchor, the repetition of an end would be the same message once more. PostgreSQL may
+# evaluate the length for shorter ids too, and refuses a negative one.
 _VOID_ANCHOR: Final = (
     "UPDATE outbox SET state = 'refused' WHERE event_id = ? AND kind = 'anchor' AND state = 'sent'"
-    " OR state = 'unsent' AND kind = 'final' AND substr(txn_id, -2) = '.2' AND edits ="
+    " OR state = 'unsent' AND kind = 'final' AND txn_id LIKE '%.2' AND edits ="
     " (SELECT txn_id FROM outbox WHERE event_id = ? AND kind = 'anchor')"
     " AND EXISTS (SELECT 1 FROM outbox AS final"
-    " WHERE final.txn_id = substr(outbox.txn_id, 1, length(outbox.txn_id) - 2))"
+    " WHERE final.txn_id = substr(outbox.txn_id, 1, abs(length(outbox.txn_id) - 2)))"
 )
 _DETACH_FINAL: Final = (
     "UPDATE outbox SET kind = 'message', edits = NULL"
@@ -86,7 +87,7 @@ _REPEAT_FINAL: Final = (
     " final.reply_to, final.details, ?, 'final', final.edits FROM outbox AS final, outbox AS anchor"
     " WHERE anchor.event_id = ? AND anchor.kind = 'anchor' AND anchor.state = 'sent'"
     " AND final.seq = (SELECT max(seq) FROM outbox"
-    " WHERE edits = anchor.txn_id AND kind = 'final' AND substr(txn_id, -2) <> '.2')"
+    " WHERE edits = anchor.txn_id AND kind = 'final' AND txn_id NOT LIKE '%.2')"
     " AND (? = 0 OR final.tried_at IS NOT NULL)"
     # A question that was given up may be asked again: its answer grows after that end.
     " AND NOT EXISTS (SELECT 1 FROM inbox WHERE state = 'waiting'"
