@@ -24,6 +24,7 @@ from supervisor.commands.reconcile import reconcile
 from supervisor.commands.reset import reset
 from supervisor.commands.run import run
 from supervisor.commands.status import status
+from supervisor.commands.worker import worker
 from supervisor.lock import InstanceLocked
 from supervisor.logging import configure_logging
 from supervisor.settings import SettingsRefused
@@ -75,6 +76,7 @@ def program(
 
 
 app.command(short_help="Run the bot.")(run)
+app.command(short_help="Make platform calls for a bot on PostgreSQL.")(worker)
 app.command(short_help="Check settings, files, homeserver and login.")(check)
 app.command(short_help="Show what the running bot is doing.")(status)
 app.command(short_help="Show every change of state, with its reason.")(log)

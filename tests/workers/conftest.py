@@ -94,7 +94,7 @@ class Stage:
                 stop.set()
 
     def rows(self, table: LiteralString) -> int:
-        """How many rows of a table belong to the account. Tables that are not made yet have none."""
+        """How many rows of a table the account has. A table that is missing has none."""
         statement = SQL("SELECT count(*) FROM {} WHERE account = %s").format(Identifier(table))
         with suppress(UndefinedTable), psycopg.connect(self.url) as connection:
             row = connection.execute(statement, (self.account,)).fetchone()

@@ -31,6 +31,7 @@ from actors.port_errors import (
     PlatformMisconfigured,
     PlatformUnreachable,
 )
+from actors.replies.contract import storable
 from adapter.platform.contract import ask, text_of
 from adapter.workers.database import Database
 from adapter.workers.platform import NO_WORKER, PlatformByWorkers
@@ -86,9 +87,8 @@ async def test_all_of_a_question_goes_to_the_worker(stage: Stage) -> None:
     async with stage.working(), stage.bots() as (bot,):
         deltas = await answered(bot, asked)
     (seen,) = stage.platform.asks
-    shown = replace(
-        turns[1], text="half a pair: �", attachments=(replace(files[0], name="a�.png"),)
-    )
+    whole = replace(files[0], name=storable(files[0].name))
+    shown = replace(turns[1], text=storable(turns[1].text), attachments=(whole,))
     assert replace(seen, key=asked.key) == replace(asked, turns=(turns[0], shown))
     assert Attachment(shown.attachments[0]) in deltas
 
@@ -272,12 +272,12 @@ async def test_without_a_worker_the_platform_is_unreachable(stage: Stage) -> Non
 
 async def test_a_question_waits_for_a_worker_that_starts(stage: Stage) -> None:
     async with stage.bots() as (bot,), anyio.create_task_group() as tasks:
-        tasks.start_soon(_work_later, stage, tasks)
+        tasks.start_soon(_work_later, stage)
         assert text_of(await answered(bot, ask("x"))) == "x"
         tasks.cancel_scope.cancel()
 
 
-async def _work_later(stage: Stage, tasks: anyio.abc.TaskGroup) -> None:
+async def _work_later(stage: Stage) -> None:
     await anyio.sleep(QUICK.queued_s / 3)
     await stage.worker().run(anyio.Event())
 
