@@ -132,6 +132,8 @@ class Worker:
                 self._steady_since = math.inf
                 _log.warning("database_unavailable", reason=str(error))
             else:
+                if self._steady_since == math.inf:
+                    _log.info("worker_ready")
                 self._steady_since = min(self._steady_since, began)
             await anyio.sleep(self._timing.look_s)
 

@@ -74,7 +74,6 @@ async def run_worker(
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_receive, stop)
-            await _learn(platform, bounds)
             worker = Worker(url, settings.user_id, platform, name, at_once=at_once, bounds=bounds)
             await worker.run(stop)
             tasks.cancel_scope.cancel()
@@ -90,14 +89,3 @@ async def _receive(stop: anyio.Event) -> None:
         async for number in signals:
             _log.info("stop_requested", signal=signal.Signals(number).name)
             stop.set()
-
-
-async def _learn(platform: Platform, bounds: Bounds) -> None:
-    """Check the platform: many find out only then what they can do."""
-    failure = await call_apart(
-        platform.check,
-        within_s=bounds.platform_check_s,
-        leave_within_s=bounds.platform_close_s,
-    )
-    if failure is not None:
-        _log.warning("platform_not_well", reason=str(failure) or type(failure).__name__)
