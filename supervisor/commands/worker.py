@@ -31,13 +31,14 @@ def worker(*, at_once: _AtOnce = AT_ONCE) -> None:
       surfaces-bot worker --at-once 4
     """
     from supervisor.app.platforms import load_worker_settings_and_platform, platform_of
-    from supervisor.app.workers import NEEDS_A_URL, run_worker, workers_url
+    from supervisor.app.workers import NEEDS_A_URL, workers_url
 
     settings = load_worker_settings_and_platform()
     url = workers_url(settings, f"workers need PostgreSQL: {NEEDS_A_URL}")
     configure(settings, level="INFO")
     with loading():
         from actors.bounds import Bounds
+        from supervisor.app.worker import run_worker
 
         bounds = settings.bounded(Bounds())
     platform = partial(platform_of, settings, bounds)
