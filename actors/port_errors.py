@@ -25,6 +25,10 @@ class HomeserverUnavailable(PortError):
     """
 
 
+class RequestNotSent(HomeserverUnavailable):
+    """The bot did not send the request, so nothing of it can take effect."""
+
+
 class RefusedForNow(HomeserverUnavailable):
     """The homeserver refuses for the sake of the account or of itself, until a person lifts that.
 

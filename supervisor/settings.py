@@ -78,7 +78,9 @@ def _bind(value: object) -> object:
 
 LogFormat: TypeAlias = Literal["console", "json"]
 LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
-_DatabasePlace: TypeAlias = Annotated[Path | DatabaseUrl, BeforeValidator(values.database_place)]
+_DatabasePlace: TypeAlias = Annotated[
+    Path | DatabaseUrl, NoDecode, BeforeValidator(values.database_place)
+]
 _FolderPath: TypeAlias = Annotated[
     Path, BeforeValidator(values.local_path), AfterValidator(values.no_file)
 ]

@@ -73,6 +73,28 @@ def _named_by(txn_id: str) -> _Named | None:
     return _Named(found["question"], part, _STATES.get(found["word"], ReplyState.DONE))
 
 
+class EndedPart(NamedTuple):
+    """A part of the answer to a question. `is_final`: the end of an anchor has said that it ended.
+
+    A message of which no more is known may also be an anchor.
+    """
+
+    question: EventId
+    part: int
+    is_final: bool
+
+
+def part_ended_by(txn_id: str) -> EndedPart | None:
+    """The part that a message with this transaction id ends; None for a live edit, and for others.
+
+    It says so after the message was redacted.
+    """
+    named = _named_by(txn_id)
+    if named is None or "~" in txn_id.rpartition(named.question)[2]:
+        return None
+    return EndedPart(EventId(named.question), named.part, ".final" in txn_id)
+
+
 def mark_in(content: Mapping[str, object]) -> ReplyMark | None:
     """The mark in the content of one of the bot's own messages, or of its edit; None without one.
 

@@ -3,17 +3,19 @@
 The reply marks of the bot's own messages say all of it, so it is known without a database.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from actors.anchors import LiveAnchor
 from actors.model import EventId, InboundMessage, ReplyState
-from actors.rules.reply_mark import live_anchor_of
+from actors.ports import RecentPage
+from actors.rules.reply_mark import live_anchor_of, part_ended_by
 from actors.rules.timeline import age_of
 from actors.said import Said
 
 _NOTICE_TYPE: Final = "m.notice"
+_ASKING: Final = ".unanswered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +24,16 @@ class Told:
 
     `messages` are those of people, oldest first. `own` are the bot's own messages and edits, in any
     order. `answered` are the questions whose answers have ended. `taken_back` are the events that
-    the bot itself redacted.
+    the bot itself redacted, `deleted` the transaction ids of its messages that were redacted, and
+    `redacted` all events that were redacted.
     """
 
     messages: tuple[InboundMessage, ...] = ()
     own: tuple[Said, ...] = ()
     answered: frozenset[EventId] = frozenset()
     taken_back: frozenset[EventId] = frozenset()
+    deleted: frozenset[str] = frozenset()
+    redacted: frozenset[EventId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,29 @@ def unfinished(told: Told) -> dict[EventId, list[LiveAnchor]]:
     return found
 
 
+def asking_id(question: EventId) -> str:
+    """The transaction id of the notice that asks about questions up to this one."""
+    return f"{question}{_ASKING}"
+
+
+def asked_about(told: Told) -> frozenset[EventId]:
+    """The questions that a notice has asked about, as the newest of several.
+
+    That is no answer: earlier ones may have been cut off when the notice was sent. A notice that
+    was deleted has asked all the same.
+    """
+    shown = (it.mark.txn for it in told.own if it.mark is not None)
+    asking = (txn_id for txn_id in (*shown, *told.deleted) if txn_id.endswith(_ASKING))
+    return frozenset(EventId(txn_id.removesuffix(_ASKING)) for txn_id in asking)
+
+
+def settled_by_asking(told: Told) -> frozenset[EventId]:
+    """The messages up to the newest one that a notice has asked about, cut off ones among them."""
+    ids = [it.event_id for it in told.messages]
+    asked = [ids.index(it) for it in asked_about(told) if it in ids]
+    return frozenset(ids[: max(asked, default=-1) + 1])
+
+
 def asked_again(told: Told) -> frozenset[EventId]:
     """The commands and edits among the answered messages that have asked a question again.
 
@@ -87,6 +115,52 @@ def emptied(told: Told) -> list[LiveAnchor]:
             txn_id = f"{mark.to}.{mark.part}"
             found[said.edits] = LiveAnchor(mark.to, mark.part, txn_id, said.edits)
     return list(found.values())
+
+
+def with_page(told: Told, page: RecentPage) -> Told:
+    """The same, with what the bot's own messages in an earlier page say."""
+    return replace(
+        told,
+        own=told.own + page.own,
+        answered=told.answered | page.answered,
+        taken_back=told.taken_back | page.taken_back,
+        deleted=told.deleted | page.deleted,
+        redacted=told.redacted | page.redacted,
+    )
+
+
+def with_deleted(told: Told) -> Told:
+    """The same, with the questions as answered whose answers had ended before they were deleted.
+
+    An answer has not ended if one of its parts still grows, or if another part was to follow the
+    last one that is known. A deleted message of which nothing else is known was a whole answer.
+    """
+    found = [ended for ended in map(part_ended_by, told.deleted) if ended is not None]
+    last: dict[EventId, int] = {}
+    for ended in found:
+        last[ended.question] = max(ended.part, last.get(ended.question, 0))
+    finals = {(it.question, it.part) for it in found if it.is_final}
+    answers = frozenset(last) - frozenset(_going_on(told.own, finals, last))
+    return replace(told, answered=told.answered | answers)
+
+
+def _going_on(
+    own: Collection[Said], finals: Collection[tuple[EventId, int]], last: Mapping[EventId, int]
+) -> Iterator[EventId]:
+    """The questions whose answers have not ended.
+
+    `finals` are the parts whose deleted edits have ended them, `last` the last deleted parts.
+    """
+    ended = {it.edits for it in own if not it.is_live}
+    for said in own:
+        mark = said.mark
+        if mark is None or mark.to is None:
+            continue
+        grows = said.is_live and (said.edits or said.event_id) not in ended
+        if grows and (mark.to, mark.part) not in finals:
+            yield mark.to
+        if mark.more and mark.part >= last.get(mark.to, 0):
+            yield mark.to
 
 
 def without_replaced(told: Told) -> Told:

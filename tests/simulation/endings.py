@@ -85,8 +85,7 @@ class Ending:
             asked = room.find(question)
             return asked is None or asked.position <= since
 
-        transcript = self._checkers.streaming.transcript
-        for wrong in wrong_answers(room, BOT, transcript, is_excused):
+        for wrong in wrong_answers(room, BOT, self._checkers.streaming, is_excused):
             self._violated(wrong)
 
     def _was_stopped(self, asked: Event) -> bool:

@@ -1,10 +1,12 @@
 """What every StateStore does with rows, commits and trouble, whatever it is made of."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import anyio
 import pytest
 
+from actors.model import EventId
 from actors.port_errors import StoreCorrupt
 from actors.ports import StateStore
 from actors.writes import (
@@ -115,6 +117,29 @@ async def test_a_key_that_is_not_utf8_hides_no_other(opened: Stores) -> None:
         assert (await store.rows("")).get("good") == {"v": 1}
 
 
+@pytest.mark.parametrize("odd", ["\0", "\x01", "\x01\0\x02", "\U0010ffff", "\ue000"])
+async def test_every_character_is_kept_wherever_it_stands(opened: Stores, odd: str) -> None:
+    said = replace(
+        inbound(f"a{odd}"),
+        msgtype=f"m{odd}",
+        body=odd,
+        thread=EventId(odd),
+        reply_to=EventId(f"{odd}."),
+        quoted=odd,
+    )
+    answer = replace(outbound(f"t{odd}"), body=odd, thread=EventId(odd), html=f"<p>{odd}</p>")
+    async with opened() as store:
+        await store.commit([PutRow(f"k{odd}", {odd: odd}), PutRow("k", {}), PutRow("l", {})])
+        await store.commit([AcceptMessage(said), QueueMessage(answer), SavePosition(odd)])
+        assert await store.keys(f"k{odd}") == (f"k{odd}",)
+        assert await store.keys("k") == ("k", f"k{odd}")
+        assert await store.row(f"k{odd}") == {odd: odd}
+        assert [waiting.message for waiting in await store.waiting(ROOM, 9)] == [said]
+        assert await store.unsent(ROOM, 9) == (answer,)
+        assert await store.position() == odd
+        assert await store.known_of([said.event_id]) == {said.event_id}
+
+
 # --- commits
 
 
@@ -151,6 +176,24 @@ async def test_one_callers_bad_value_leaves_the_others_commits_in(opened: Stores
         assert refused == 1
         assert set(await store.rows("k")) == {f"k{number}" for number in range(10) if number != 5}
         assert len(await names_waiting(store)) == 9
+
+
+async def test_text_with_half_a_surrogate_pair_is_refused_alone(opened: Stores) -> None:
+    refused = 0
+
+    async def commit(store: StateStore, body: str, number: int) -> None:
+        nonlocal refused
+        try:
+            await store.commit([AcceptMessage(replace(inbound(str(number)), body=body))])
+        except UnicodeEncodeError:
+            refused += 1
+
+    async with opened() as store:
+        async with anyio.create_task_group() as group:
+            for number, body in enumerate(["good", "\ud800", "good"]):
+                group.start_soon(commit, store, body, number)
+        assert refused == 1
+        assert await names_waiting(store) == ["$0", "$2"]
 
 
 async def test_committing_nothing_is_no_error(opened: Stores) -> None:
