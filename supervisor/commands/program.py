@@ -76,13 +76,13 @@ def program(
 
 
 app.command(short_help="Run the bot.")(run)
-app.command(short_help="Make platform calls for a bot on PostgreSQL.")(worker)
 app.command(short_help="Check settings, files, homeserver and login.")(check)
 app.command(short_help="Show what the running bot is doing.")(status)
 app.command(short_help="Show every change of state, with its reason.")(log)
 app.command(short_help="Show waiting and dead messages.")(inbox)
 app.command(short_help="Update the database from the rooms, once.")(reconcile)
 app.command(short_help="Remove the bot's files and, on request, leave its rooms.")(reset)
+app.command(short_help="Make platform calls for a bot on PostgreSQL.")(worker)
 app.command(short_help="Print the state machines as Mermaid diagrams.")(graph)
 app.command(short_help="Watch a full loss and recovery on a temporary homeserver.")(demo)
 
