@@ -46,8 +46,9 @@ def _unprivileged() -> str | None:
 class Cluster:
     """A server that can be stopped, killed and started again. `database` makes databases."""
 
-    def __init__(self, folder: Path, bin_folder: Path) -> None:
+    def __init__(self, folder: Path, bin_folder: Path, **settings: str) -> None:
         self.folder = folder
+        self._settings = {**_SETTINGS, **settings}
         self._bin = bin_folder
         self._user = _unprivileged()
         self._made = 0
@@ -58,7 +59,7 @@ class Cluster:
         self._run("initdb", "--username=bot", "--auth=trust", "--encoding=UTF8", "--no-sync")
 
     def start(self) -> None:
-        given = " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items())
+        given = " ".join(f"-c {name}={value}" for name, value in self._settings.items())
         options = f"-k {self.folder} {given}"
         self._run(
             "pg_ctl", "start", "--wait", f"--log={self.folder / 'log'}", f"--options={options}"
@@ -114,14 +115,14 @@ def _is_alive(pid: int) -> bool:
 
 
 @contextmanager
-def throwaway_cluster() -> Iterator[Cluster]:
-    """A running server. Skips the test if PostgreSQL is missing."""
+def throwaway_cluster(**settings: str) -> Iterator[Cluster]:
+    """A running server, with these settings. Skips the test if PostgreSQL is missing."""
     bin_folder = programs()
     if bin_folder is None:
         pytest.skip(MISSING)
     # The path of a socket is limited to 107 bytes.
     folder = Path(mkdtemp(prefix="surfaces-pg-"))
-    cluster = Cluster(folder, bin_folder)
+    cluster = Cluster(folder, bin_folder, **settings)
     try:
         cluster.initialize()
         cluster.start()

@@ -11,6 +11,8 @@ from actors.port_errors import LeaseLost, StoreCorrupt, StoreUnavailable
 
 LEASE_LOST: Final = "SB001"
 """The SQLSTATE that the function `surfaces_fence` raises."""
+_REPLACED: Final = "SB002"
+"""The SQLSTATE that the function `surfaces_open` raises."""
 _DAMAGED: Final = (
     # A table, column or function that the bot created is missing, so the database has changed.
     errors.UndefinedTable,
@@ -40,6 +42,7 @@ def translate(error: Exception) -> Exception:
         isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
         or (error.sqlstate or "")[:2] in _PASSING
         or isinstance(error, _REFUSED)
+        or error.sqlstate == _REPLACED
     )
     return StoreUnavailable(said) if passing else error
 

@@ -7,10 +7,10 @@ from functools import partial
 from typing import Final, final
 
 from actors.runtime.table import Transition
-from adapter.postgres.exchanges import Writer
 from adapter.postgres.link import Link
 from adapter.postgres.schema import JOURNAL_SCHEMA, prepare
 from adapter.postgres.store import TIMEOUT_S
+from adapter.postgres.transactions import Writer
 from adapter.sql.group import GroupCommit
 from adapter.sql.journal_rows import MAX_AGE_S, MAX_ROWS, Trim, append_statement
 from adapter.sql.store import Clock
