@@ -99,19 +99,21 @@ class Asking:
         self._asker = asker
         self._timing = timing
 
-    async def ask(self, key: str, call: Call) -> Asked:
-        """Put a call into the database and into the queue, or find it there."""
+    async def ask(self, key: str, call: Call) -> tuple[Asked, Workers | None]:
+        """Put a call into the database and into the queue, or find it there; and the workers."""
         data, question, event_id = call_bytes(call), question_digest(call), _bytes(key)
         new = (self._account, event_id, _chat_bytes(call), question, data, self._asker)
         async with self._database.transaction() as connection:
+            workers = await connection.execute(_WORKERS, (self._timing.dead_s, self._account))
             row = None
             while row is None:  # what is in the way of the new row may be deleted before it is read
                 if (inserted := await _row(connection, _INSERT, new)) is not None:
                     asked = Asked(*inserted)
                     await self._defer(connection, asked, call)
-                    return asked
+                    return asked, _workers(await workers.fetchone())
                 row = await _row(connection, _SELECT, (self._account, event_id))
-            return await self._again(connection, row, call, data, question)
+            asked = await self._again(connection, row, call, data, question)
+            return asked, _workers(await workers.fetchone())
 
     async def _again(
         self,
@@ -170,9 +172,7 @@ class Asking:
     async def workers(self) -> Workers | None:
         """The workers, as the latest one describes the platform; None if there was never one."""
         async with self._database.reading() as connection:
-            values = (self._timing.dead_s, self._account)
-            row = await _row(connection, _WORKERS, values)
-        return None if row is None else Workers(capabilities_of(row[0]), row[1])
+            return _workers(await _row(connection, _WORKERS, (self._timing.dead_s, self._account)))
 
 
 def known_capabilities(url: str, account: str) -> Capabilities | None:
@@ -184,6 +184,10 @@ def known_capabilities(url: str, account: str) -> Capabilities | None:
         return None if row is None else capabilities_of(row[0])
     except (psycopg.Error, MsgspecError):
         return None
+
+
+def _workers(row: TupleRow | None) -> Workers | None:
+    return None if row is None else Workers(capabilities_of(row[0]), row[1])
 
 
 async def _row(

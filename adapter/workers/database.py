@@ -11,7 +11,7 @@ from typing import Final
 import anyio
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
-from psycopg import AsyncConnection, Error
+from psycopg import AsyncConnection, Error, OperationalError
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
@@ -50,6 +50,7 @@ class Database:
         self._pool: AsyncConnectionPool[AsyncConnection[TupleRow]] | None = None
         self._opening = anyio.Lock()
         self._is_prepared = False
+        self._is_suspect = False
 
     async def connect(self) -> AsyncConnection[TupleRow]:
         """A new connection beside the others. Raises StoreUnavailable."""
@@ -75,13 +76,21 @@ class Database:
         """A connection on which each statement is by itself. Raises StoreUnavailable."""
         with translated(), anyio.fail_after(self._timing.answer_s):
             pool = await self._opened()
-            async with pool.connection() as connection, connection.pipeline():
-                yield connection
+            try:
+                async with pool.connection() as connection, connection.pipeline():
+                    yield connection
+            except OperationalError:
+                self.suspect()
+                raise
 
     async def open(self) -> None:
         """Make sure that the tables are there. Raises StoreUnavailable."""
         with translated(), anyio.fail_after(self._timing.answer_s):
             await self._opened()
+
+    def suspect(self) -> None:
+        """Look at all connections before the next one is used: the server may have closed them."""
+        self._is_suspect = True
 
     async def defer(
         self, connection: AsyncConnection[TupleRow], account: str, ask: int, *, first: bool = False
@@ -109,10 +118,12 @@ class Database:
                     timeout=self._timing.answer_s,
                     open=False,
                     configure=_by_statement,
-                    check=AsyncConnectionPool.check_connection,
                 )
                 await self._pool.open()
                 await self.app.open_async(self._pool)
+            if self._is_suspect:
+                self._is_suspect = False
+                await self._pool.check()
             if not self._is_prepared:
                 async with self._pool.connection() as connection, connection.transaction():
                     await prepare(connection)

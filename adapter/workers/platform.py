@@ -11,7 +11,7 @@ import structlog
 from actors.model import PlatformChatId
 from actors.platform import Ask, Capabilities, Delta, Thinking
 from actors.port_errors import PlatformBusy, PlatformUnreachable, PortError, StoreUnavailable
-from adapter.workers.asking import Asked, Asking, Seen
+from adapter.workers.asking import Asked, Asking, Seen, Workers
 from adapter.workers.database import Database
 from adapter.workers.news import News
 from adapter.workers.timing import Timing
@@ -60,7 +60,8 @@ class PlatformByWorkers:
         """
         with _unreachable():
             await self._begin()
-            asked = await self._asking.ask(ask.key, ask)
+            asked, workers = await self._asking.ask(ask.key, ask)
+            self._learn(workers)
         ended = anyio.Event()
         self._answers.add(ended)
         try:
@@ -101,20 +102,25 @@ class PlatformByWorkers:
         await self._database.close()
 
     async def _begin(self) -> None:
-        """See what the platform can do."""
+        """Find out what the platform can do, if nothing is known of that.
+
+        The ask was prepared for a platform that can do little: it is prepared again.
+        """
         self._news.open()
-        was_known = self._known is not None
-        if not await self._has_worker() and self._known is None:
-            await anyio.sleep(self._timing.look_s)
-            await self._has_worker()
-        if self._known is None:
+        if self._known is not None:
+            return
+        workers = await self._asking.workers()
+        if workers is None:
             raise PlatformUnreachable(NO_WORKER)
-        if not was_known:  # the ask was prepared for a platform of which nothing was known
-            raise PlatformBusy(0.0)
+        self._learn(workers)
+        raise PlatformBusy(0.0)
 
     async def _has_worker(self) -> bool:
-        """Whether a worker lives. Keeps what it says of the platform."""
-        workers = await self._asking.workers()
+        """Whether a worker lives."""
+        return self._learn(await self._asking.workers())
+
+    def _learn(self, workers: Workers | None) -> bool:
+        """Keep what the workers say of the platform; whether one of them lives."""
         if workers is None:
             return False
         self._known = workers.capabilities
@@ -123,7 +129,7 @@ class PlatformByWorkers:
     async def _call(self, call: Call) -> None:
         """Let a worker carry out a call that has no answer."""
         with _unreachable():
-            asked = await self._asking.ask(f"{type(call).__name__}:{uuid4().hex}", call)
+            asked, _ = await self._asking.ask(f"{type(call).__name__}:{uuid4().hex}", call)
         try:
             async for _ in self._follow(asked):
                 pass

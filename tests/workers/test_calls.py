@@ -6,6 +6,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.to_thread
 import psycopg
 import pytest
 from typing_extensions import override
@@ -36,6 +37,7 @@ from adapter.platform.contract import ask, text_of
 from adapter.workers.database import Database
 from adapter.workers.platform import NO_WORKER, PlatformByWorkers
 from adapter.workers.serving import Serving, Taken
+from tests.postgres import throwaway_cluster
 from tests.workers.conftest import QUICK, Stage
 from tests.workers.scripted import CAPABILITIES, ERRORS, Scripted
 
@@ -409,6 +411,24 @@ async def test_an_answer_outlives_an_outage_of_the_database(stage: Stage) -> Non
         except PlatformUnreachable:
             assert text_of(await answered(bot, ask("wait"))) == "onewait"
     assert list(stage.platform.asked.values()) == [1]
+
+
+async def test_an_outage_that_is_longer_than_a_death_costs_no_second_call() -> None:
+    """After it, all signs of life are old, and no worker takes the calls of another."""
+    with throwaway_cluster() as cluster:
+        stage = Stage(cluster.database())
+        async with stage.working(), stage.working(), stage.bots() as (bot,):
+            async with begun(bot, ask("wait")) as answer:
+                await anyio.sleep(1.2 * QUICK.dead_s)
+                await anyio.to_thread.run_sync(cluster.stop)
+                await anyio.sleep(1.5 * QUICK.dead_s)
+                await anyio.to_thread.run_sync(cluster.start)
+                stage.platform.go.set()
+                with pytest.raises(PlatformUnreachable):
+                    await anext(answer)
+                await anyio.sleep(2 * QUICK.dead_s)
+            assert text_of(await answered(bot, ask("wait"))) == "onewait"
+        assert list(stage.platform.asked.values()) == [1]
 
 
 async def test_without_a_database_the_platform_is_unreachable(stage: Stage) -> None:
