@@ -242,12 +242,12 @@ async def test_a_failure_is_asked_again(stage: Stage) -> None:
 
 
 async def test_a_question_with_other_words_is_another_one(stage: Stage) -> None:
-    async with stage.working(), stage.bots(2) as (first, second):
-        async with begun(first, ask("wait", key="$1")) as old:
+    async with stage.working(at_once=1), stage.bots(2) as (first, second):
+        async with begun(first, ask("wait", key="$1")) as old, stage.working(at_once=1):
             assert text_of(await answered(second, ask("other", key="$1"))) == "other"
             with anyio.fail_after(IN_TIME_S), pytest.raises(PlatformUnreachable, match="ended"):
                 await anext(old)
-        await until(lambda: stage.platform.at_work == 0)
+            await until(lambda: stage.platform.at_work == 0)
 
 
 async def test_accounts_do_not_share_answers(stage: Stage) -> None:
@@ -316,7 +316,7 @@ async def test_a_question_of_a_dead_worker_comes_back(stage: Stage) -> None:
 
 
 async def test_an_answer_that_a_dead_worker_began_is_asked_for_anew(stage: Stage) -> None:
-    async with stage.bots() as (bot,), aclosing(bot.answer(ask("x"))) as answer:
+    async with stage.bots() as (bot,), aclosing(bot.answer(ask("wait"))) as answer:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(anext, answer)
             await until(lambda: stage.rows("asks") == 1)
@@ -326,7 +326,11 @@ async def test_an_answer_that_a_dead_worker_began_is_asked_for_anew(stage: Stage
         async with stage.working():
             with anyio.fail_after(IN_TIME_S), pytest.raises(PlatformUnreachable, match="ended"):
                 await anext(answer)
-            assert text_of(await answered(bot, ask("x"))) == "x"
+            async with begun(bot, ask("wait")) as anew:
+                await anyio.sleep(2 * QUICK.left_s)
+                stage.platform.go.set()
+                with anyio.fail_after(IN_TIME_S):
+                    assert text_of([delta async for delta in anew]) == "wait"
     assert list(stage.platform.asked.values()) == [1]
 
 
@@ -379,6 +383,7 @@ async def test_a_worker_that_is_to_stop_finishes_its_answers(stage: Stage) -> No
 
 
 async def test_a_worker_that_stops_gives_back_what_takes_too_long(stage: Stage) -> None:
+    stage.timing = replace(QUICK, dead_s=60.0)
     other = Scripted()
     other.go.set()
     async with stage.bots() as (bot,), stage.working() as stop:
