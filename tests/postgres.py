@@ -71,13 +71,17 @@ class Cluster:
 
     def kill(self) -> None:
         """Kill every process of the server, as a loss of power would."""
-        postmaster = int((self.folder / "data/postmaster.pid").read_text().splitlines()[0])
+        pid_file = self.folder / "data/postmaster.pid"
+        postmaster = int(pid_file.read_text().splitlines()[0])
         pids = [postmaster, *_children(postmaster)]
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         while any(map(_is_alive, pids)):
             time.sleep(0.01)
+        # A killed process that nobody waits for would count as a running server.
+        for lock in (pid_file, self.folder / ".s.PGSQL.5432.lock"):
+            lock.unlink(missing_ok=True)
 
     def database(self, *, encoding: str = "UTF8", locale: str = "C") -> str:
         """The URL of a new, empty database."""
@@ -112,6 +116,38 @@ def _is_alive(pid: int) -> bool:
     with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
+
+
+@contextmanager
+def pgbouncer(cluster: Cluster) -> Iterator[Path]:
+    """PgBouncer in front of a server, in transaction mode; the folder of its socket.
+
+    Skips the test if it is missing.
+    """
+    program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+    if program is None:
+        pytest.skip("PgBouncer is not installed (Debian: apt-get install pgbouncer)")
+    folder = Path(mkdtemp(prefix="surfaces-pgb-"))
+    (folder / "users").write_text('"bot" ""\n')
+    (folder / "pgbouncer.ini").write_text(
+        f"[databases]\n* = host={cluster.folder}\n[pgbouncer]\nlisten_addr =\n"
+        f"listen_port = 5432\nunix_socket_dir = {folder}\nauth_type = trust\n"
+        f"auth_file = {folder / 'users'}\npool_mode = transaction\ndefault_pool_size = 3\n"
+    )
+    user = _unprivileged()
+    if user is not None:
+        for path in (folder, *folder.iterdir()):
+            shutil.chown(path, user)
+    command = [program, "--quiet", str(folder / "pgbouncer.ini")]
+    with subprocess.Popen(command, user=user, cwd=folder) as running:
+        try:
+            while not (folder / ".s.PGSQL.5432").exists():
+                assert running.poll() is None
+                time.sleep(0.01)
+            yield folder
+        finally:
+            running.kill()
+    shutil.rmtree(folder)
 
 
 @contextmanager

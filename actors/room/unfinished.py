@@ -173,7 +173,7 @@ class Unfinished:
         is_notice = end.msgtype == "m.notice"
         parts = () if is_notice else self.services.formatted(end.text)
         return OutboundMessage(
-            f"{each.anchor.txn_id}.final.2",
+            each.txn_id,
             self.room_id,
             end.text,
             is_notice,
