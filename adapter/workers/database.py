@@ -6,7 +6,7 @@ The queue is used without its locks: a room asks one question at a time, so the 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 import anyio
 from procrastinate import App, PsycopgConnector
@@ -22,6 +22,8 @@ from adapter.workers.timing import Timing
 TASK: Final = "surfaces_bot.call"
 """The name of the one task. Its argument `ask` is the id of a row of `asks`."""
 _CONNECTIONS: Final = 8
+_ARGUMENTS: Final[dict[str, Any]] = {"prepare_threshold": None}
+"""What each connection is opened with: PgBouncer may forbid prepared statements."""
 
 
 def queue_of(account: str) -> str:
@@ -43,9 +45,11 @@ class Database:
     """Connections to the database with the calls, opened when they are first needed."""
 
     def __init__(self, url: str, timing: Timing = Timing()) -> None:
+        self.app = App(
+            connector=PsycopgConnector(conninfo=url, kwargs=_ARGUMENTS, configure=_by_statement)
+        )
+        """The queue. Only a worker opens it, for connections of its own."""
         self._url = url
-        self.connector = PsycopgConnector()
-        self.app = App(connector=self.connector)
         self._timing = timing
         self._pool: AsyncConnectionPool[AsyncConnection[TupleRow]] | None = None
         self._opening = anyio.Lock()
@@ -55,7 +59,7 @@ class Database:
     async def connect(self) -> AsyncConnection[TupleRow]:
         """A new connection beside the others. Raises StoreUnavailable."""
         with translated(), anyio.fail_after(self._timing.answer_s):
-            return await AsyncConnection.connect(self._url, autocommit=True, prepare_threshold=None)
+            return await self._connect()
 
     @asynccontextmanager
     async def transaction(
@@ -74,23 +78,21 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncConnection[TupleRow], None]:
         """A connection on which each statement is by itself. Raises StoreUnavailable."""
-        with translated(), anyio.fail_after(self._timing.answer_s):
-            pool = await self._opened()
+        with translated():
             try:
-                async with pool.connection() as connection, connection.pipeline():
-                    yield connection
-            except OperationalError:
-                self.suspect()
+                with anyio.fail_after(self._timing.answer_s):
+                    pool = await self._opened()
+                    async with pool.connection() as connection, connection.pipeline():
+                        yield connection
+            except (OperationalError, TimeoutError):
+                self._is_suspect = True
                 raise
 
     async def open(self) -> None:
-        """Make sure that the tables are there. Raises StoreUnavailable."""
-        with translated(), anyio.fail_after(self._timing.answer_s):
-            await self._opened()
-
-    def suspect(self) -> None:
-        """Look at all connections before the next one is used: the server may have closed them."""
-        self._is_suspect = True
+        """Make sure that the database is there, and its tables. Raises StoreUnavailable."""
+        await (await self.connect()).close()
+        async with self.reading():
+            pass
 
     async def defer(
         self, connection: AsyncConnection[TupleRow], account: str, ask: int, *, first: bool = False
@@ -108,11 +110,22 @@ class Database:
             await pool.close()
 
     async def _opened(self) -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
+        """The pool; another one after a failure.
+
+        A pool that has failed to connect waits longer and longer before it tries again. So it is
+        given up, and a new one is made when the database answers.
+        """
         async with self._opening:
-            if self._pool is None:
+            if self._pool is None or self._is_suspect:
+                async with await self._connect() as connection:
+                    if not self._is_prepared:
+                        async with connection.transaction():
+                            await prepare(connection)
+                self._is_prepared, self._is_suspect = True, False
+                await self.close()
                 self._pool = AsyncConnectionPool(
                     self._url,
-                    kwargs={"prepare_threshold": None},  # PgBouncer forbids them
+                    kwargs=_ARGUMENTS,
                     min_size=1,
                     max_size=_CONNECTIONS,
                     timeout=self._timing.answer_s,
@@ -120,15 +133,10 @@ class Database:
                     configure=_by_statement,
                 )
                 await self._pool.open()
-                await self.app.open_async(self._pool)
-            if self._is_suspect:
-                self._is_suspect = False
-                await self._pool.check()
-            if not self._is_prepared:
-                async with self._pool.connection() as connection, connection.transaction():
-                    await prepare(connection)
-                self._is_prepared = True
             return self._pool
+
+    async def _connect(self) -> AsyncConnection[TupleRow]:
+        return await AsyncConnection.connect(self._url, autocommit=True, **_ARGUMENTS)
 
 
 async def _by_statement(connection: AsyncConnection[TupleRow]) -> None:

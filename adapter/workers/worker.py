@@ -107,11 +107,11 @@ class Worker:
         while True:
             try:
                 await self._database.open()
-                await self._drop_stalled_jobs()
-                await self._database.app.run_worker_async(**options)
+                async with self._database.app.open_async():
+                    await self._drop_stalled_jobs()
+                    await self._database.app.run_worker_async(**options)
             except Exception as error:  # noqa: BLE001  whatever has ended the queue, it begins anew
                 _log.warning("queue_lost", reason=error_text(error))
-                self._database.suspect()
             await asyncio.sleep(self._timing.again_s)
 
     async def _drop_stalled_jobs(self) -> None:
