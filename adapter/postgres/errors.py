@@ -32,7 +32,7 @@ def translate(error: Exception) -> Exception:
         return StoreUnavailable(str(error))
     if not isinstance(error, psycopg.Error):
         return error
-    said = str(error).strip() or type(error).__name__
+    said = error.diag.message_primary or str(error).strip() or type(error).__name__
     if error.sqlstate == LEASE_LOST:
         return LeaseLost(said)
     if error.sqlstate == NOT_WAITING:
