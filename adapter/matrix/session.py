@@ -49,11 +49,11 @@ class Sessions(Protocol):
 class SessionRow(Protocol):
     """A text in the database."""
 
-    async def session(self) -> str | None:
+    async def read(self) -> str | None:
         """The text that was kept last. May raise StoreUnavailable."""
         ...
 
-    async def keep_session(self, session: str) -> None:
+    async def keep(self, session: str) -> None:
         """Keep a text. May raise StoreUnavailable."""
         ...
 
@@ -70,14 +70,14 @@ class SessionInDatabase:
 
     async def load(self, *, homeserver: str, user_id: UserId) -> Session | None:  # noqa: ARG002
         """The stored session."""
-        stored = await self._row.session()
+        stored = await self._row.read()
         if stored is None:
             return None
         return _usable(stored.encode(), "the database", None, user_id)
 
     async def save(self, session: Session) -> None:
         """Replace the stored session."""
-        await self._row.keep_session(msgspec.json.encode(session).decode())
+        await self._row.keep(msgspec.json.encode(session).decode())
 
 
 @final

@@ -222,7 +222,7 @@ async def reconcile_once(settings: Settings, *, dry_run: bool) -> ReconcileRepor
                 return await reconcile_matrix_state(gateway, copy, ChatManager(copy))
     await refuse_while_led(settings, settings.user_id)
     async with open_store(settings.db_path, on_recovery=_log_recovery) as store:
-        sessions = None if isinstance(settings.db_path, Path) else SessionInDatabase(store)
+        sessions = None if isinstance(settings.db_path, Path) else SessionInDatabase(store.session)
         async with open_gateway(settings, visiting=False, sessions=sessions) as gateway:
             await gateway.log_in()
             return await reconcile_matrix_state(gateway, store, ChatManager(store))
@@ -256,8 +256,9 @@ async def _bot(
             is_file = isinstance(settings.db_path, Path)
             gateway = gateway_for(
                 settings,
-                sessions=None if is_file else SessionInDatabase(store),
+                sessions=None if is_file else SessionInDatabase(store.session),
                 meter=observer.meter,
+                remaining_s=leadership.remaining_s,
                 bounds=parts.bounds,
             )
             stack.push_async_callback(gateway.close)

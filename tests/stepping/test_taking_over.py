@@ -1,12 +1,15 @@
 """Several processes of one bot on one database: which one may do what, and when."""
 
+from collections.abc import Sequence
+
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from actors.bounds import Bounds
 from actors.model import OutboundMessage
 from actors.port_errors import LeaseLost
-from actors.writes import PutRow
+from actors.writes import DropMessage, FinishMessage, PutRow, Write
 from supervisor.current import Stopped
 from supervisor.lifecycle import Trigger
 from supervisor.serving.live_only import NotLive
@@ -114,3 +117,28 @@ async def test_a_room_that_a_former_lead_asked_for_is_asked_for_again_a_minute_l
             assert world.creations() == rooms
             await quiet(4)
             assert world.creations() == rooms + 1
+
+
+async def test_an_answer_to_a_message_that_ended_otherwise_is_not_sent() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        commit = world.store.commit
+
+        async def ended_meanwhile(writes: Sequence[Write]) -> None:
+            for write in writes:
+                if isinstance(write, FinishMessage):
+                    world.store.commit = commit  # type: ignore[method-assign]
+                    await commit([DropMessage(write.event_id)])
+            await commit(writes)
+
+        world.store.commit = ended_meanwhile  # type: ignore[method-assign]
+        with capture_logs() as logs:
+            world.alice.say(home.chat, "ended otherwise")
+            await quiet()
+            world.alice.say(home.chat, "!status")
+            world.alice.say(home.chat, "next")
+            await quiet()
+        assert "ended_otherwise" in {entry["event"] for entry in logs}
+        assert world.alice.replies(home.chat)[-1] == "You said: next"
+        assert "You said: ended otherwise" not in world.alice.replies(home.chat)

@@ -2,14 +2,17 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 import anyio
 import psycopg
 import pytest
 
+from actors.model import UserId
 from actors.port_errors import LeaseLost, StoreUnavailable
 from actors.writes import PutRow
+from adapter.matrix.session import Session, SessionInDatabase
 from adapter.postgres.fence import Fence
 from adapter.postgres.lease import PostgresLease, boot_time
 from adapter.postgres.store import PostgresStore
@@ -211,3 +214,16 @@ async def test_a_database_that_is_not_there_is_waited_for_by_a_process_that_stan
         await anyio.sleep(0.3)
         assert notes[-1].startswith("the database does not answer: ")
         tasks.cancel_scope.cancel()
+
+
+async def test_the_session_of_the_database_is_that_of_every_process(url: str) -> None:
+    session = Session("https://one.test", UserId(BOT), "SURFACESBOT", "syt_token")
+    async with PostgresStore.open(url) as one, PostgresStore.open(url) as other:
+        sessions = SessionInDatabase(other.session)
+        assert await sessions.load(homeserver="https://other.test", user_id=UserId(BOT)) is None
+        await SessionInDatabase(one.session).save(replace(session, access_token="an older one"))
+        await SessionInDatabase(one.session).save(session)
+        assert await sessions.load(homeserver="https://other.test", user_id=UserId(BOT)) == session
+        assert await sessions.load(homeserver="", user_id=UserId("@other:x")) is None
+        await one.session.keep("{")
+        assert await sessions.load(homeserver="https://other.test", user_id=UserId(BOT)) is None

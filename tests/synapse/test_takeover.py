@@ -77,7 +77,6 @@ class Pair:
     leader: Process
     standby: Process
     company: Company
-    database: str
 
     def turn(self) -> None:
         """Call the processes by their new roles."""
@@ -107,7 +106,7 @@ async def pair(
         processes[1].program.start()
         await processes[1].program.wait_for_event("standing_by")
         company = await gather(stack, synapse, processes[0].program)
-        yield Pair(*processes, company, database)
+        yield Pair(processes[0], processes[1], company)
 
 
 async def moments(person: Person, room_id: str, speaker: str) -> list[float]:
