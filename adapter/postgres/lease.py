@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final, final
 
-from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 
-from adapter.postgres.exchanges import fetch_all
+from adapter.postgres.exchanges import Session
 from adapter.postgres.link import Link
 from adapter.postgres.schema import CREATE_LEASE, LOCK
+from adapter.postgres.transactions import fetch_all
 from adapter.sql.lease import LeaseRow
 from adapter.sql.values import Query, Row
 
@@ -98,8 +98,9 @@ class PostgresLease:
         return (await fetch_all(self._link, [self._within, query]))[-1]
 
 
-async def _greet(connection: AsyncConnection[Row], *, name: str) -> None:
+async def _greet(session: Session, *, name: str) -> None:
     """Create the table and the row: a process that stands by has no store open."""
+    connection = session.connection
     async with connection.transaction():
         await connection.execute(b"SELECT pg_advisory_xact_lock($1)", (LOCK,))
         await connection.execute(CREATE_LEASE)
