@@ -35,6 +35,8 @@ _TAKE: Final = (
     " epoch = greatest(epoch + 1, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)"
     " WHERE name = ? AND (expires < clock_timestamp() OR holder = ?) RETURNING epoch"
 )
+_TABLE: Final = Query("SELECT to_regclass('lease')::text")
+_LEADER: Final = Query("SELECT holder FROM lease WHERE expires > clock_timestamp() LIMIT 1")
 _RENEW: Final = (
     "UPDATE lease SET expires = clock_timestamp() + ? * interval '1 second'"
     " WHERE name = ? AND epoch = ? RETURNING 1"
@@ -96,6 +98,19 @@ class PostgresLease:
 
     async def _run(self, query: Query) -> Sequence[Row]:
         return (await fetch_all(self._link, [self._within, query]))[-1]
+
+
+async def leader(url: str, *, within_s: float) -> str | None:
+    """The process that leads a bot on a database; None if no process does, or ever did.
+
+    Raises StoreUnavailable.
+    """
+    async with Link.open(
+        make_conninfo(url, connect_timeout=_CONNECT_S), timeout_s=within_s
+    ) as link:
+        ((table,),) = (await fetch_all(link, [_TABLE]))[0]
+        found = (await fetch_all(link, [_LEADER]))[0] if table is not None else []
+    return str(found[0][0]) if found else None
 
 
 async def _greet(session: Session, *, name: str) -> None:

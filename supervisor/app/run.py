@@ -220,7 +220,7 @@ async def reconcile_once(settings: Settings, *, dry_run: bool) -> ReconcileRepor
             await gateway.log_in()
             async with copied_store(settings.db_path) as copy:
                 return await reconcile_matrix_state(gateway, copy, ChatManager(copy))
-    await refuse_while_led(settings, settings.user_id)
+    await refuse_while_led(settings)
     async with open_store(settings.db_path, on_recovery=_log_recovery) as store:
         sessions = None if isinstance(settings.db_path, Path) else SessionInDatabase(store.session)
         async with open_gateway(settings, visiting=False, sessions=sessions) as gateway:

@@ -17,6 +17,9 @@ from adapter.postgres.fence import Fence
 from adapter.postgres.lease import PostgresLease, boot_time
 from adapter.postgres.store import PostgresStore
 from adapter.sql.lease import LeaseLeadership
+from supervisor.app.leading import refuse_while_led
+from supervisor.lock import LedElsewhere
+from supervisor.settings import LocalSettings
 from tests.postgres import Cluster
 
 pytestmark = pytest.mark.anyio
@@ -227,3 +230,15 @@ async def test_the_session_of_the_database_is_that_of_every_process(url: str) ->
         assert await sessions.load(homeserver="", user_id=UserId("@other:x")) is None
         await one.session.keep("{")
         assert await sessions.load(homeserver="https://other.test", user_id=UserId(BOT)) is None
+
+
+async def test_a_command_that_needs_the_database_alone_learns_who_leads(url: str) -> None:
+    settings = LocalSettings.model_validate({"MATRIX_DB_PATH": url})
+    await refuse_while_led(settings)
+    async with table(url, "process 7 on here") as lease:
+        epoch = await lease.take(60)
+        assert epoch is not None
+        with pytest.raises(LedElsewhere, match="process 7 on here leads the bot: stop it first"):
+            await refuse_while_led(settings)
+        await lease.free(epoch)
+        await refuse_while_led(settings)
