@@ -197,7 +197,9 @@ async def _lead(
             await supervisor.run()
         stuck = await bot.stop(_stop_within_s(process, lead))
         if stuck:
-            _log.error("stuck", actors=[address.name for address in stuck])
+            # What another process begins anew is not stuck.
+            tell = _log.error if lead.epoch == NO_LEASE else _log.info
+            tell("stuck", actors=[address.name for address in stuck])
         await transitions.flush()
         clean = bot.activities.has_no_open_work() and not stuck
         clean &= isinstance(store, SqliteStore) and await store.undisturbed()

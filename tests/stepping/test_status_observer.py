@@ -466,7 +466,10 @@ async def test_of_several_processes_each_shows_which_one_leads() -> None:
     with anyio.move_on_after(1):
         await standby.lead()
     observer.leadership = standby
+    observer.standing_by("boot", Drive(State.STANDBY).supervisor)
     seen = await look(observer)
+    assert seen.lifecycle.reason == "one leads"
+    assert observer.readiness() == (False, f"standby since {seen.lifecycle.since}: one leads")
     assert seen.leading == Leading(role="standby", epoch=lead.epoch, leader="one")
     observer.leadership = SoleLeader()
     assert (await look(observer)).leading is None
