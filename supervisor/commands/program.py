@@ -25,7 +25,7 @@ from supervisor.commands.reset import reset
 from supervisor.commands.run import run
 from supervisor.commands.status import status
 from supervisor.commands.worker import worker
-from supervisor.lock import InstanceLocked
+from supervisor.lock import RunningElsewhere
 from supervisor.logging import configure_logging
 from supervisor.settings import SettingsRefused
 from supervisor.text.console import harmless
@@ -108,7 +108,7 @@ def _explain(error: Exception) -> ExitCode:
         case CredentialsRefused() as refused:
             _say(str(refused))
             return ExitCode.REFUSED
-        case InstanceLocked() as locked:
+        case RunningElsewhere() as locked:
             _say(str(locked))
             return ExitCode.LOCKED
         case RefusedForNow() as refused:
