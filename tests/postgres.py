@@ -47,8 +47,9 @@ def _unprivileged() -> str | None:
 class Cluster:
     """A server that can be stopped, killed and started again. `database` makes databases."""
 
-    def __init__(self, folder: Path, bin_folder: Path) -> None:
+    def __init__(self, folder: Path, bin_folder: Path, **settings: str) -> None:
         self.folder = folder
+        self._settings = {**_SETTINGS, **settings}
         self._bin = bin_folder
         self._user = _unprivileged()
         self._made = 0
@@ -59,7 +60,7 @@ class Cluster:
         self._run("initdb", "--username=bot", "--auth=trust", "--encoding=UTF8", "--no-sync")
 
     def start(self) -> None:
-        given = " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items())
+        given = " ".join(f"-c {name}={value}" for name, value in self._settings.items())
         options = f"-k {self.folder} {given}"
         self._run(
             "pg_ctl", "start", "--wait", f"--log={self.folder / 'log'}", f"--options={options}"
@@ -71,13 +72,17 @@ class Cluster:
 
     def kill(self) -> None:
         """Kill every process of the server, as a loss of power would."""
-        postmaster = int((self.folder / "data/postmaster.pid").read_text().splitlines()[0])
+        pid_file = self.folder / "data/postmaster.pid"
+        postmaster = int(pid_file.read_text().splitlines()[0])
         pids = [postmaster, *_children(postmaster)]
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         while any(map(_is_alive, pids)):
             time.sleep(0.01)
+        # A killed process that nobody waits for would count as a running server.
+        for lock in (pid_file, self.folder / ".s.PGSQL.5432.lock"):
+            lock.unlink(missing_ok=True)
 
     def database(self, *, encoding: str = "UTF8", locale: str = "C") -> str:
         """The URL of a new, empty database."""
@@ -121,14 +126,46 @@ def _is_alive(pid: int) -> bool:
 
 
 @contextmanager
-def throwaway_cluster() -> Iterator[Cluster]:
-    """A running server. Skips the test if PostgreSQL is missing."""
+def pgbouncer(cluster: Cluster) -> Iterator[Path]:
+    """PgBouncer in front of a server, in transaction mode; the folder of its socket.
+
+    Skips the test if it is missing.
+    """
+    program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+    if program is None:
+        pytest.skip("PgBouncer is not installed (Debian: apt-get install pgbouncer)")
+    folder = Path(mkdtemp(prefix="surfaces-pgb-"))
+    (folder / "users").write_text('"bot" ""\n')
+    (folder / "pgbouncer.ini").write_text(
+        f"[databases]\n* = host={cluster.folder}\n[pgbouncer]\nlisten_addr =\n"
+        f"listen_port = 5432\nunix_socket_dir = {folder}\nauth_type = trust\n"
+        f"auth_file = {folder / 'users'}\npool_mode = transaction\ndefault_pool_size = 3\n"
+    )
+    user = _unprivileged()
+    if user is not None:
+        for path in (folder, *folder.iterdir()):
+            shutil.chown(path, user)
+    command = [program, "--quiet", str(folder / "pgbouncer.ini")]
+    with subprocess.Popen(command, user=user, cwd=folder) as running:
+        try:
+            while not (folder / ".s.PGSQL.5432").exists():
+                assert running.poll() is None
+                time.sleep(0.01)
+            yield folder
+        finally:
+            running.kill()
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def throwaway_cluster(**settings: str) -> Iterator[Cluster]:
+    """A running server, with these settings. Skips the test if PostgreSQL is missing."""
     bin_folder = programs()
     if bin_folder is None:
         pytest.skip(MISSING)
     # The path of a socket is limited to 107 bytes.
     folder = Path(mkdtemp(prefix="surfaces-pg-"))
-    cluster = Cluster(folder, bin_folder)
+    cluster = Cluster(folder, bin_folder, **settings)
     try:
         cluster.initialize()
         cluster.start()

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from actors.anchors import LiveAnchor
+from actors.anchors import LiveAnchor, newest_end, next_end
 from actors.model import EventId, InboundMessage, ReplyState
 from actors.ports import RecentPage
 from actors.rules.reply_mark import live_anchor_of, part_ended_by
@@ -40,12 +40,13 @@ class Told:
 class Covered:
     """The end of a part of an answer that a late live edit covers.
 
-    `first` is the part's anchor and `end` the edit that ended it.
+    `first` is the part's anchor, `end` the edit that ended it, and `txn_id` that of its repetition.
     """
 
     first: Said
     anchor: LiveAnchor
     end: Said
+    txn_id: str
 
 
 def anchor_in(said: Said) -> LiveAnchor | None:
@@ -59,11 +60,12 @@ def unfinished(told: Told) -> dict[EventId, list[LiveAnchor]]:
     A part of a whole answer counts as well, if the last part was not sent.
     """
     found: dict[EventId, list[LiveAnchor]] = {}
-    ends = {it.mark.txn for it in told.own if it.mark is not None and it.edits is not None}
+    edits = [it.mark.txn for it in told.own if it.mark is not None and it.edits is not None]
     for said in told.own:
         anchor = _part_in(said)
         if anchor is not None and anchor.question not in told.answered:
-            anchor = replace(anchor, is_ended=f"{anchor.txn_id}.final" in ends)
+            ends = (it for it in edits if it.startswith(f"{anchor.txn_id}.final"))
+            anchor = replace(anchor, ended_by=newest_end(ends))
             found.setdefault(anchor.question, []).append(anchor)
     return found
 
@@ -89,6 +91,16 @@ def settled_by_asking(told: Told) -> frozenset[EventId]:
     ids = [it.event_id for it in told.messages]
     asked = [ids.index(it) for it in asked_about(told) if it in ids]
     return frozenset(ids[: max(asked, default=-1) + 1])
+
+
+def settled_by_commands(told: Told, at_once: Collection[EventId]) -> frozenset[EventId]:
+    """The commands up to the newest one that has an answer: they are answered in their order.
+
+    `at_once` are the commands for which that is so.
+    """
+    ids = [it.event_id for it in told.messages if it.event_id in at_once]
+    answered = [place for place, it in enumerate(ids) if it in told.answered]
+    return frozenset(ids[: max(answered, default=-1) + 1])
 
 
 def asked_again(told: Told) -> frozenset[EventId]:
@@ -211,7 +223,8 @@ def covered(told: Told) -> Iterator[Covered]:
         anchor, of_it = anchor_in(said), sorted(edits.get(said.event_id, ()), key=age_of)
         ends = [it for it in of_it if not it.is_live]
         if anchor is not None and anchor.question in told.answered and ends and of_it[-1].is_live:
-            yield Covered(said, anchor, ends[-1])
+            newest = newest_end(it.mark.txn for it in reversed(ends) if it.mark is not None)
+            yield Covered(said, anchor, ends[-1], next_end(newest or ""))
 
 
 def _part_in(said: Said) -> LiveAnchor | None:

@@ -5,7 +5,9 @@ sync loop, store and room objects stay unused, because they hide outages and los
 """
 
 import logging
+import math
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from hashlib import sha256
@@ -72,6 +74,7 @@ class Gateway:
     With `sessions`, the session of a password login outlives the process. Without one, or
     with `visiting`, `log_out` ends that session. A visiting gateway may use a stored session but
     never writes one, and logs in with a random device id, so a running bot keeps its session.
+    `remaining_s` is that of the lead.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Gateway:
         proxy: Proxy | None = None,
         client: AsyncClient | None = None,
         meter: Meter | None = None,
+        remaining_s: Callable[[], float] = lambda: math.inf,
         bounds: Bounds = Bounds(),
     ) -> None:
         logging.getLogger("nio").setLevel(logging.CRITICAL)
@@ -101,7 +105,9 @@ class Gateway:
         )
         self._me = user_id
         self._owns_client = client is None
-        self._http = Connection(client or _new_client(credentials, proxy), meter, bounds, proxy)
+        self._http = Connection(
+            client or _new_client(credentials, proxy), meter, bounds, proxy, remaining_s
+        )
         self._login = Login(self._http, credentials)
         self._rooms = RoomReader(self._http, user_id)
         self._evidence = Evidence(self._http, user_id)

@@ -49,32 +49,35 @@ class Sessions(Protocol):
 class SessionRow(Protocol):
     """A text in the database."""
 
-    async def session(self) -> str | None:
+    async def read(self) -> str | None:
         """The text that was kept last. May raise StoreUnavailable."""
         ...
 
-    async def keep_session(self, session: str) -> None:
+    async def keep(self, session: str) -> None:
         """Keep a text. May raise StoreUnavailable."""
         ...
 
 
 @final
 class SessionInDatabase:
-    """Implements `Sessions` in the database."""
+    """Implements `Sessions` in the database.
+
+    Processes on different machines may reach the homeserver by different URLs.
+    """
 
     def __init__(self, row: SessionRow) -> None:
         self._row = row
 
-    async def load(self, *, homeserver: str, user_id: UserId) -> Session | None:
+    async def load(self, *, homeserver: str, user_id: UserId) -> Session | None:  # noqa: ARG002
         """The stored session."""
-        stored = await self._row.session()
+        stored = await self._row.read()
         if stored is None:
             return None
-        return _usable(stored.encode(), "the database", homeserver, user_id)
+        return _usable(stored.encode(), "the database", None, user_id)
 
     async def save(self, session: Session) -> None:
         """Replace the stored session."""
-        await self._row.keep_session(msgspec.json.encode(session).decode())
+        await self._row.keep(msgspec.json.encode(session).decode())
 
 
 @final
@@ -130,8 +133,8 @@ def _ignore(place: str, reason: str) -> None:
     _log.warning("session_ignored", path=place, reason=reason)
 
 
-def _usable(content: bytes, place: str, homeserver: str, user_id: UserId) -> Session | None:
-    """The session in some bytes, unless it can't be used."""
+def _usable(content: bytes, place: str, homeserver: str | None, user_id: UserId) -> Session | None:
+    """The session in some bytes, unless it can't be used. `homeserver` is None for any URL."""
     try:
         session = msgspec.json.decode(content, type=Session)
     except UNDECODABLE:
@@ -144,11 +147,11 @@ def _usable(content: bytes, place: str, homeserver: str, user_id: UserId) -> Ses
     return None
 
 
-def _fault(session: Session, homeserver: str, user_id: UserId) -> str | None:
+def _fault(session: Session, homeserver: str | None, user_id: UserId) -> str | None:
     """The reason why this session cannot be used; None if it can."""
     if session.user_id != user_id:
         return "it belongs to another account"
-    if session.homeserver != homeserver:
+    if homeserver not in {None, session.homeserver}:
         return "it belongs to another homeserver"
     if not _TOKEN.fullmatch(session.access_token):
         return "its access token is malformed"

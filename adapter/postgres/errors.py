@@ -11,7 +11,9 @@ from actors.port_errors import LeaseLost, NotWaiting, StoreCorrupt, StoreUnavail
 
 LEASE_LOST: Final = "SB001"
 """The SQLSTATE that the function `surfaces_fence` raises."""
-NOT_WAITING: Final = "SB002"
+_REPLACED: Final = "SB002"
+"""The SQLSTATE that the function `surfaces_open` raises."""
+NOT_WAITING: Final = "SB003"
 """The SQLSTATE that the function `surfaces_expect` raises."""
 _DAMAGED: Final = (
     # A table, column or function that the bot created is missing, so the database has changed.
@@ -44,6 +46,7 @@ def translate(error: Exception) -> Exception:
         isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
         or (error.sqlstate or "")[:2] in _PASSING
         or isinstance(error, _REFUSED)
+        or error.sqlstate == _REPLACED
     )
     return StoreUnavailable(said) if passing else error
 

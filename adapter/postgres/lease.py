@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final, final
 
-from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 
-from adapter.postgres.exchanges import fetch_all
+from adapter.postgres.exchanges import Session
 from adapter.postgres.link import Link
 from adapter.postgres.schema import CREATE_LEASE, LOCK
+from adapter.postgres.transactions import fetch_all
 from adapter.sql.lease import LeaseRow
 from adapter.sql.values import Query, Row
 
@@ -35,6 +35,8 @@ _TAKE: Final = (
     " epoch = greatest(epoch + 1, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)"
     " WHERE name = ? AND (expires < clock_timestamp() OR holder = ?) RETURNING epoch"
 )
+_TABLE: Final = Query("SELECT to_regclass('lease')::text")
+_LEADER: Final = Query("SELECT holder FROM lease WHERE expires > clock_timestamp() LIMIT 1")
 _RENEW: Final = (
     "UPDATE lease SET expires = clock_timestamp() + ? * interval '1 second'"
     " WHERE name = ? AND epoch = ? RETURNING 1"
@@ -98,8 +100,22 @@ class PostgresLease:
         return (await fetch_all(self._link, [self._within, query]))[-1]
 
 
-async def _greet(connection: AsyncConnection[Row], *, name: str) -> None:
+async def leader(url: str, *, within_s: float) -> str | None:
+    """The process that leads a bot on a database; None if no process does, or ever did.
+
+    Raises StoreUnavailable.
+    """
+    async with Link.open(
+        make_conninfo(url, connect_timeout=_CONNECT_S), timeout_s=within_s
+    ) as link:
+        ((table,),) = (await fetch_all(link, [_TABLE]))[0]
+        found = (await fetch_all(link, [_LEADER]))[0] if table is not None else []
+    return str(found[0][0]) if found else None
+
+
+async def _greet(session: Session, *, name: str) -> None:
     """Create the table and the row: a process that stands by has no store open."""
+    connection = session.connection
     async with connection.transaction():
         await connection.execute(b"SELECT pg_advisory_xact_lock($1)", (LOCK,))
         await connection.execute(CREATE_LEASE)

@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 import anyio
 import psycopg
@@ -14,10 +14,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from actors.port_errors import StoreUnavailable
 from adapter.postgres.errors import translated
-from adapter.sql.values import Row
+from adapter.postgres.exchanges import Session
 
 ResultT = TypeVar("ResultT")
-Connection: TypeAlias = AsyncConnection[Row]
 
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 2.0
@@ -53,12 +52,12 @@ class Link:
         url: str,
         *,
         timeout_s: float,
-        greet: Callable[[Connection], Awaitable[None]] | None = None,
+        greet: Callable[[Session], Awaitable[None]] | None = None,
     ) -> None:
         self._url = url
         self._timeout_s = timeout_s
         self._greet = greet
-        self._connection: Connection | None = None
+        self._session: Session | None = None
         self._failure: StoreUnavailable | None = None
         self._pause_s = _FIRST_PAUSE_S
         self._not_before = 0.0
@@ -70,7 +69,7 @@ class Link:
         url: str,
         *,
         timeout_s: float,
-        greet: Callable[[Connection], Awaitable[None]] | None = None,
+        greet: Callable[[Session], Awaitable[None]] | None = None,
     ) -> AsyncIterator["Link"]:
         """A link that is closed on exit. It connects at its first use.
 
@@ -82,25 +81,25 @@ class Link:
         finally:
             await link._close()
 
-    async def run(self, work: Callable[[Connection], Awaitable[ResultT]]) -> ResultT:
+    async def run(self, work: Callable[[Session], Awaitable[ResultT]]) -> ResultT:
         """Do this work on the connection. Only one task may call it.
 
         Raises StoreUnavailable, StoreCorrupt, LeaseLost; any other error is that of a bad value.
         """
-        connection = await self._connected()
+        session = await self._connected()
         try:
-            return await self._done_in_time(connection, work)
+            return await self._done_in_time(session, work)
         except Exception as error:
-            if connection.closed or isinstance(error, StoreUnavailable):
+            if session.connection.closed or isinstance(error, StoreUnavailable):
                 await self._close()
             raise
 
     async def _done_in_time(
-        self, connection: Connection, work: Callable[[Connection], Awaitable[ResultT]]
+        self, session: Session, work: Callable[[Session], Awaitable[ResultT]]
     ) -> ResultT:
-        with translated(), _cut_after(connection, self._timeout_s) as is_cut:
+        with translated(), _cut_after(session, self._timeout_s) as is_cut:
             try:
-                return await work(connection)
+                return await work(session)
             except psycopg.Error as error:
                 if is_cut():
                     raise StoreUnavailable(
@@ -108,46 +107,46 @@ class Link:
                     ) from error
                 raise
 
-    async def _connected(self) -> Connection:
-        if self._connection is not None:
-            return self._connection
-        now = anyio.current_time()
-        if self._failure is not None and now < self._not_before:
+    async def _connected(self) -> Session:
+        if self._session is not None:
+            return self._session
+        if self._failure is not None and anyio.current_time() < self._not_before:
             raise StoreUnavailable(str(self._failure))
         try:
-            self._connection = await self._connect()
+            self._session = await self._connect()
         except StoreUnavailable as error:
             self._failure, self._not_before = error, anyio.current_time() + self._pause_s
             self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
             raise
         self._failure, self._pause_s = None, _FIRST_PAUSE_S
-        return self._connection
+        return self._session
 
-    async def _connect(self) -> Connection:
+    async def _connect(self) -> Session:
         with translated():
             connection = await AsyncConnection.connect(
                 **parameters(self._url),
                 autocommit=True,
-                prepare_threshold=None,  # a pool of connections may give each transaction another
+                prepare_threshold=None,
                 cursor_factory=AsyncRawCursor,
             )
+        session = Session(connection)
         if self._greet is not None:
             try:
-                await self._done_in_time(connection, self._greet)
+                await self._done_in_time(session, self._greet)
             except BaseException:
                 await connection.close()
                 raise
-        return connection
+        return session
 
     async def _close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
+        session, self._session = self._session, None
+        if session is not None:
             with anyio.move_on_after(_CLOSE_TIMEOUT_S, shield=True):
-                await connection.close()
+                await session.connection.close()
 
 
 @contextmanager
-def _cut_after(connection: Connection, timeout_s: float) -> Iterator[Callable[[], bool]]:
+def _cut_after(session: Session, timeout_s: float) -> Iterator[Callable[[], bool]]:
     """Cut the connection if the block lasts longer. Yields a function that says whether it did.
 
     The cut looks like a lost connection. A cancellation would ask the server to cancel instead, and
@@ -158,7 +157,8 @@ def _cut_after(connection: Connection, timeout_s: float) -> Iterator[Callable[[]
     def cut_it() -> None:
         nonlocal cut
         cut = True
-        with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as own:
+        descriptor = os.dup(session.connection.fileno())
+        with suppress(OSError), socket.socket(fileno=descriptor) as own:
             own.shutdown(socket.SHUT_RDWR)
 
     timer = asyncio.get_running_loop().call_later(timeout_s, cut_it)

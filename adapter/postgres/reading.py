@@ -20,7 +20,7 @@ from adapter.sql.values import Query, Row, Statement
 
 _Connection: TypeAlias = Connection[Row]
 
-_COPIED: Final = tuple(table for table in STORE_SCHEMA.tables if table != "lease")
+_COPIED: Final = tuple(table for table in STORE_SCHEMA.tables if table not in {"lease", "writer"})
 _AS_ONE: Final = b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 

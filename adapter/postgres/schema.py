@@ -4,12 +4,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 
-from psycopg import AsyncConnection
-
 from actors.port_errors import StoreUnavailable
-from adapter.postgres.errors import translated
+from adapter.postgres.exchanges import Connection, Session
 from adapter.sql.migrations import Step, statements_from
-from adapter.sql.values import Row
 
 LOCK: Final = 0x5_B075C4E3A
 """The key of the advisory lock that a process holds while it changes tables."""
@@ -48,7 +45,7 @@ CREATE_LEASE: Final = _script("lease.sql").encode()
 STORE_SCHEMA: Final = Schema(
     "store",
     version=4,
-    tables=("kv", "meta", "gaps", "inbox", "outbox", "intents", "lease"),
+    tables=("kv", "meta", "gaps", "inbox", "outbox", "intents", "lease", "writer"),
     script=_script("lease.sql") + _script("schema.sql"),
 )
 JOURNAL_SCHEMA: Final = Schema(
@@ -56,25 +53,25 @@ JOURNAL_SCHEMA: Final = Schema(
 )
 
 
-async def prepare(connection: AsyncConnection[Row], schema: Schema) -> str | None:
+async def prepare(session: Session, schema: Schema) -> str | None:
     """Bring a database to this schema, completely or not at all.
 
     Returns a sentence for the log if tables of an earlier bot were changed or replaced, or None.
     Processes that start at once wait for each other. Raises StoreUnavailable.
     """
-    with translated():
-        await _check_encoding(connection)
+    connection = session.connection
+    await _check_encoding(connection)
+    if await _is_ready(connection, schema):
+        return None
+    async with connection.transaction():
+        await connection.execute(b"SELECT pg_advisory_xact_lock($1)", (LOCK,))
+        # Looked at again under the lock: another process may have been faster.
         if await _is_ready(connection, schema):
             return None
-        async with connection.transaction():
-            await connection.execute(b"SELECT pg_advisory_xact_lock($1)", (LOCK,))
-            # Looked at again under the lock: another process may have been faster.
-            if await _is_ready(connection, schema):
-                return None
-            return await _upgrade(connection, schema)
+        return await _upgrade(connection, schema)
 
 
-async def _check_encoding(connection: AsyncConnection[Row]) -> None:
+async def _check_encoding(connection: Connection) -> None:
     ((encoding,),) = await (await connection.execute(_ENCODING)).fetchall()
     if encoding != "UTF8":
         raise StoreUnavailable(
@@ -82,24 +79,24 @@ async def _check_encoding(connection: AsyncConnection[Row]) -> None:
         )
 
 
-async def _is_ready(connection: AsyncConnection[Row], schema: Schema) -> bool:
+async def _is_ready(connection: Connection, schema: Schema) -> bool:
     if await _missing(connection, ("schema_version", *schema.tables)):
         return False
     return await _version(connection, schema) == schema.version
 
 
-async def _missing(connection: AsyncConnection[Row], tables: tuple[str, ...]) -> list[str]:
+async def _missing(connection: Connection, tables: tuple[str, ...]) -> list[str]:
     found = await (await connection.execute(_MISSING, (list(tables),))).fetchall()
     return [str(name) for (name,) in found]
 
 
-async def _version(connection: AsyncConnection[Row], schema: Schema) -> int | None:
+async def _version(connection: Connection, schema: Schema) -> int | None:
     query = b"SELECT version FROM schema_version WHERE part = $1"
     found = await (await connection.execute(query, (schema.part,))).fetchall()
     return int(found[0][0]) if found else None
 
 
-async def _upgrade(connection: AsyncConnection[Row], schema: Schema) -> str | None:
+async def _upgrade(connection: Connection, schema: Schema) -> str | None:
     await connection.execute(_VERSIONS)
     version = await _version(connection, schema)
     if version is not None and version > schema.version:

@@ -65,6 +65,42 @@ CREATE TABLE IF NOT EXISTS intents(
 
 CREATE INDEX IF NOT EXISTS intents_open ON intents(owner, seq) WHERE step <> 'done';
 
+-- The connection that writes now, and how much it has committed. A transaction of an earlier one may
+-- still be on its way when a lost connection was replaced: it must not arrive late. And behind a pool,
+-- a server can lose its newest commits without a lost connection.
+CREATE TABLE IF NOT EXISTS writer(
+    id      INTEGER PRIMARY KEY CHECK (id = 1),
+    number  BIGINT NOT NULL,
+    commits BIGINT NOT NULL
+);
+
+CREATE OR REPLACE FUNCTION surfaces_claim() RETURNS BIGINT
+LANGUAGE SQL AS $$
+    INSERT INTO writer(id, number, commits) VALUES (1, 1, 0)
+        ON CONFLICT(id) DO UPDATE SET number = writer.number + 1, commits = 0 RETURNING number
+$$;
+
+-- Begins a transaction of the connection with this number, which has committed so often. What waits
+-- for a lock for too long, or is not gone on with, fails. Only a `synced` transaction waits for the
+-- disk.
+CREATE OR REPLACE FUNCTION surfaces_open(
+    own BIGINT, committed BIGINT, timeout_ms BIGINT, idle_ms BIGINT, synced BIGINT
+) RETURNS VOID
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('lock_timeout', timeout_ms::text, true),
+        set_config('idle_in_transaction_session_timeout', idle_ms::text, true);
+    IF synced = 0 THEN
+        PERFORM set_config('synchronous_commit', 'off', true);
+    END IF;
+    UPDATE writer SET commits = commits + 1 WHERE number = own AND commits = committed;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'another connection writes now, or the newest commits are lost'
+            USING ERRCODE = 'SB002';
+    END IF;
+END
+$$;
+
 -- The room that a row of `kv` names; NULL if its value is no JSON object. Other programs may write
 -- values.
 CREATE OR REPLACE FUNCTION surfaces_named_room(value TEXT) RETURNS TEXT
@@ -93,7 +129,7 @@ CREATE OR REPLACE FUNCTION surfaces_expect(changed BIGINT) RETURNS VOID
 LANGUAGE plpgsql AS $$
 BEGIN
     IF changed = 0 THEN
-        RAISE EXCEPTION 'a message does not wait any more' USING ERRCODE = 'SB002';
+        RAISE EXCEPTION 'a message does not wait any more' USING ERRCODE = 'SB003';
     END IF;
 END
 $$;

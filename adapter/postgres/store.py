@@ -9,10 +9,10 @@ from typing import Final, final
 from typing_extensions import override
 
 from actors.bounds import Bounds
-from adapter.postgres.exchanges import Writer, fetch_all
 from adapter.postgres.fence import Fence
 from adapter.postgres.link import Link
 from adapter.postgres.schema import STORE_SCHEMA, prepare
+from adapter.postgres.transactions import Claim, Writer, fetch_all
 from adapter.sql.group import Group, GroupCommit
 from adapter.sql.store import Clock, SqlStore
 from adapter.sql.values import Query, Row
@@ -51,18 +51,19 @@ class PostgresStore(SqlStore):
         the sentence in `recovery`. On exit, all submitted writes are committed first. Raises
         StoreUnavailable.
         """
-        opening = fence.opening if fence is not None else tuple
         async with Link.open(url, timeout_s=timeout_s) as link:
             recovery = await link.run(partial(prepare, schema=STORE_SCHEMA))
-            if recovery is not None and on_recovery is not None:
-                on_recovery(recovery)
-            async with (
-                GroupCommit.over(Writer(link, opening)) as writer,
-                Link.open(url, timeout_s=timeout_s) as reading,
-            ):
-                reader = Group(partial(fetch_all, reading))
-                async with reader.running("store-reader"):
-                    yield cls(_Database(writer, reader), clock=clock, recovery=recovery)
+        if recovery is not None and on_recovery is not None:
+            on_recovery(recovery)
+        claim = Claim(timeout_s, fence)
+        async with (
+            Link.open(url, timeout_s=timeout_s, greet=claim.take) as writing,
+            GroupCommit.over(Writer(writing, claim)) as writer,
+            Link.open(url, timeout_s=timeout_s) as reading,
+        ):
+            reader = Group(partial(fetch_all, reading))
+            async with reader.running("store-reader"):
+                yield cls(_Database(writer, reader), clock=clock, recovery=recovery)
 
     @override
     async def verify(self) -> None:

@@ -34,6 +34,22 @@ class Database(Protocol):
         ...
 
 
+class SessionRow:
+    """The session of the bot's account. A process that takes over goes on with it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self) -> str | None:
+        """The text that was kept last. Raises StoreUnavailable."""
+        found = await self._database.fetch(sql.SESSION)
+        return str(found[0][0]) if found else None
+
+    async def keep(self, session: str) -> None:
+        """Keep a text. Raises StoreUnavailable."""
+        await self._database.write([sql.keep_session(session)])
+
+
 class SqlStore:
     """The StateStore port over a database.
 
@@ -50,6 +66,7 @@ class SqlStore:
         self._database = database
         self._clock = clock
         self.recovery = recovery
+        self.session = SessionRow(database)
 
     async def verify(self) -> None:
         """Return if the database really keeps what is written to it."""
@@ -83,15 +100,6 @@ class SqlStore:
         """The generation, and the account that the database belongs to."""
         found = await self._database.fetch(sql.GENERATION)
         return sql.decode_generation(found[0][0]) if found else None
-
-    async def session(self) -> str | None:
-        """The session of the bot's account, as it was kept; a takeover goes on with it."""
-        found = await self._database.fetch(sql.SESSION)
-        return str(found[0][0]) if found else None
-
-    async def keep_session(self, session: str) -> None:
-        """Keep the session of the bot's account."""
-        await self._database.write([sql.keep_session(session)])
 
     async def known_of(self, event_ids: Collection[EventId]) -> frozenset[EventId]:
         """Those of some messages that the inbox knows, in any state."""

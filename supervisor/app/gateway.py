@@ -1,6 +1,7 @@
 """Creates gateways to the configured homeserver, for the bot and for single commands."""
 
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -26,11 +27,12 @@ def gateway_for(
     visiting: bool = False,
     sessions: Sessions | None = None,
     meter: Meter | None = None,
+    remaining_s: Callable[[], float] = lambda: math.inf,
     bounds: Bounds = Bounds(),
 ) -> Gateway:
     """A gateway that is not logged in yet. With `visiting`, it does not disturb a running bot.
 
-    `sessions` keeps its session, by default in the store folder.
+    `sessions` keeps its session, by default in the store folder. `remaining_s` is of the lead.
     """
     return Gateway(
         settings.homeserver,
@@ -42,6 +44,7 @@ def gateway_for(
         visiting=visiting,
         proxy=proxy_of(settings),
         meter=meter,
+        remaining_s=remaining_s,
         bounds=bounds,
     )
 

@@ -66,20 +66,15 @@ async def leadership_for(
         )
 
 
-async def refuse_while_led(
-    settings: LocalSettings, user_id: str, bounds: Bounds = Bounds()
-) -> None:
-    """Raise LedElsewhere while a process leads the bot on a database with a URL.
+async def refuse_while_led(settings: LocalSettings, bounds: Bounds = Bounds()) -> None:
+    """Raise LedElsewhere while a process leads a bot on the database, if that has a URL.
 
     Raises StoreUnavailable if the database can't be reached.
     """
     if isinstance(settings.db_path, Path):
         return
-    from adapter.postgres.lease import PostgresLease
+    from adapter.postgres.lease import leader
 
-    within_s = bounds.lease_s / _SHARE
-    url = url_of(settings.db_path)
-    async with PostgresLease.open(url, name=user_id, holder="", within_s=within_s) as lease:
-        seen = await lease.look()
-    if seen.left_s > 0:
-        raise LedElsewhere(seen.holder)
+    found = await leader(url_of(settings.db_path), within_s=bounds.lease_s / _SHARE)
+    if found is not None:
+        raise LedElsewhere(found)

@@ -197,7 +197,9 @@ async def _lead(
             await supervisor.run()
         stuck = await bot.stop(_stop_within_s(process, lead))
         if stuck:
-            _log.error("stuck", actors=[address.name for address in stuck])
+            # What another process begins anew is not stuck.
+            tell = _log.error if lead.epoch == NO_LEASE else _log.info
+            tell("stuck", actors=[address.name for address in stuck])
         await transitions.flush()
         clean = bot.activities.has_no_open_work() and not stuck
         clean &= isinstance(store, SqliteStore) and await store.undisturbed()
@@ -220,9 +222,9 @@ async def reconcile_once(settings: Settings, *, dry_run: bool) -> ReconcileRepor
             await gateway.log_in()
             async with copied_store(settings.db_path) as copy:
                 return await reconcile_matrix_state(gateway, copy, ChatManager(copy))
-    await refuse_while_led(settings, settings.user_id)
+    await refuse_while_led(settings)
     async with open_store(settings.db_path, on_recovery=_log_recovery) as store:
-        sessions = None if isinstance(settings.db_path, Path) else SessionInDatabase(store)
+        sessions = None if isinstance(settings.db_path, Path) else SessionInDatabase(store.session)
         async with open_gateway(settings, visiting=False, sessions=sessions) as gateway:
             await gateway.log_in()
             return await reconcile_matrix_state(gateway, store, ChatManager(store))
@@ -256,8 +258,9 @@ async def _bot(
             is_file = isinstance(settings.db_path, Path)
             gateway = gateway_for(
                 settings,
-                sessions=None if is_file else SessionInDatabase(store),
+                sessions=None if is_file else SessionInDatabase(store.session),
                 meter=observer.meter,
+                remaining_s=leadership.remaining_s,
                 bounds=parts.bounds,
             )
             stack.push_async_callback(gateway.close)

@@ -228,6 +228,11 @@ class Observer:
             role="leader" if seen.leads else "standby", epoch=seen.epoch, leader=seen.leader
         )
 
+    def _waits_for(self) -> str:
+        """What a process that stands by waits for, as far as it knows."""
+        leading = self._leading()
+        return f"{leading.leader} leads" if leading is not None and leading.leader else ""
+
     def _lifecycle(self) -> Lifecycle:
         if self._watched is None:
             since = self._at(self._began)
@@ -239,7 +244,7 @@ class Observer:
         return Lifecycle(
             state=current.state.value,
             since=self._at(current.since),
-            reason=current.reason,
+            reason=current.reason or self._waits_for(),
             cause=degraded.cause.value if degraded else None,
             failures=supervisor.attempts,
             next_attempt_at=None if due is None else self._at(due),

@@ -2,18 +2,24 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 import anyio
 import psycopg
 import pytest
 
+from actors.model import UserId
 from actors.port_errors import LeaseLost, StoreUnavailable
 from actors.writes import PutRow
+from adapter.matrix.session import Session, SessionInDatabase
 from adapter.postgres.fence import Fence
 from adapter.postgres.lease import PostgresLease, boot_time
 from adapter.postgres.store import PostgresStore
 from adapter.sql.lease import LeaseLeadership
+from supervisor.app.leading import refuse_while_led
+from supervisor.lock import LedElsewhere
+from supervisor.settings import LocalSettings
 from tests.postgres import Cluster
 
 pytestmark = pytest.mark.anyio
@@ -211,3 +217,28 @@ async def test_a_database_that_is_not_there_is_waited_for_by_a_process_that_stan
         await anyio.sleep(0.3)
         assert notes[-1].startswith("the database does not answer: ")
         tasks.cancel_scope.cancel()
+
+
+async def test_the_session_of_the_database_is_that_of_every_process(url: str) -> None:
+    session = Session("https://one.test", UserId(BOT), "SURFACESBOT", "syt_token")
+    async with PostgresStore.open(url) as one, PostgresStore.open(url) as other:
+        sessions = SessionInDatabase(other.session)
+        assert await sessions.load(homeserver="https://other.test", user_id=UserId(BOT)) is None
+        await SessionInDatabase(one.session).save(replace(session, access_token="an older one"))
+        await SessionInDatabase(one.session).save(session)
+        assert await sessions.load(homeserver="https://other.test", user_id=UserId(BOT)) == session
+        assert await sessions.load(homeserver="", user_id=UserId("@other:x")) is None
+        await one.session.keep("{")
+        assert await sessions.load(homeserver="https://other.test", user_id=UserId(BOT)) is None
+
+
+async def test_a_command_that_needs_the_database_alone_learns_who_leads(url: str) -> None:
+    settings = LocalSettings.model_validate({"MATRIX_DB_PATH": url})
+    await refuse_while_led(settings)
+    async with table(url, "process 7 on here") as lease:
+        epoch = await lease.take(60)
+        assert epoch is not None
+        with pytest.raises(LedElsewhere, match="process 7 on here leads the bot: stop it first"):
+            await refuse_while_led(settings)
+        await lease.free(epoch)
+        await refuse_while_led(settings)

@@ -6,6 +6,7 @@ import pytest
 
 from actors.anchors import LiveAnchor
 from actors.model import EventId, InboundMessage, ReplyState, RoomId, UserId
+from actors.room.conversation import is_answered_at_once
 from actors.rules.unfinished import (
     Told,
     anchor_in,
@@ -16,6 +17,7 @@ from actors.rules.unfinished import (
     forgotten,
     left_over,
     settled_by_asking,
+    settled_by_commands,
     unfinished,
     with_deleted,
     without_replaced,
@@ -106,9 +108,17 @@ def test_an_anchor_that_nothing_has_ended_is_left_over_from_an_ended_answer() ->
 def test_an_end_is_covered_by_a_newer_live_edit(edits: tuple[Said, ...], end: str | None) -> None:
     own = (*edits, said("$notice", None, edits="$a", ts=9), ANCHOR)
     found = list(covered(Told(own=own, answered=frozenset({Q}))))
-    assert [(it.first, it.anchor, it.end.event_id) for it in found] == (
-        [] if end is None else [(ANCHOR, anchor("$a"), end)]
+    assert [(it.first, it.anchor, it.end.event_id, it.txn_id) for it in found] == (
+        [] if end is None else [(ANCHOR, anchor("$a"), end, "$q.0.final.2")]
     )
+
+
+def test_the_repetition_of_an_end_has_a_number_that_none_before_it_had() -> None:
+    ends = [said(f"$d{ts}", DONE, edits="$a", ts=ts) for ts in range(3)]
+    again = (replace(it, mark=ReplyMark(f"$q.0.final.{9 + it.sent_ts}", Q)) for it in ends[1:])
+    own = (ends[0], *again, said("$l", LIVE, edits="$a", ts=3), ANCHOR)
+    (found,) = covered(Told(own=own, answered=frozenset({Q})))
+    assert (found.end.event_id, found.txn_id) == ("$d2", "$q.0.final.12")
 
 
 def test_nothing_covers_the_end_of_an_answer_that_goes_on() -> None:
@@ -127,7 +137,7 @@ def test_a_part_with_an_end_says_so_if_the_answer_is_unfinished() -> None:
         said("$b", LIVE, part=1),
         said("$live", LIVE, edits="$b", part=1),
     )
-    ended = LiveAnchor(Q, 0, "$q.0", EventId("$a"), is_ended=True)
+    ended = LiveAnchor(Q, 0, "$q.0", EventId("$a"), ended_by="$q.0.final")
     assert unfinished(Told(own=own)) == {Q: [ended, anchor("$b", 1)]}
 
 
@@ -213,3 +223,21 @@ def test_what_stands_before_a_question_that_was_asked_about_is_settled() -> None
     assert settled_by_asking(deleted) == {"$1", "$2"}
     assert settled_by_asking(Told(messages=messages, own=(ANCHOR,))) == frozenset()
     assert settled_by_asking(Told(messages=(heard("$3"),), own=(notice,))) == frozenset()
+
+
+def test_commands_before_one_that_has_an_answer_are_settled() -> None:
+    told = Told(tuple(map(heard, ("$1", "$2", "$3", "$4"))), answered=frozenset({EventId("$3")}))
+    commands = [EventId("$1"), EventId("$3"), EventId("$4")]
+    assert settled_by_commands(told, commands) == {"$1", "$3"}
+    assert settled_by_commands(replace(told, answered=frozenset()), commands) == frozenset()
+    assert settled_by_commands(told, commands[2:]) == frozenset(), "a question may be in work"
+
+
+def test_commands_of_the_owner_are_answered_in_their_order() -> None:
+    owner = UserId("@a:x")
+    assert is_answered_at_once(heard("!status"), owner)
+    assert not is_answered_at_once(heard("!status"), UserId("@b:x"))
+    assert not is_answered_at_once(heard("status"), owner)
+    assert not is_answered_at_once(replace(heard("!status"), edits=EventId("$1")), owner)
+    assert not is_answered_at_once(heard("!new"), owner), "the room may take longer"
+    assert not is_answered_at_once(heard("!retry"), owner), "it waits for the question in work"
