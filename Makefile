@@ -45,8 +45,8 @@ test-all: $(READY) $(MODELS) ## run all tests on both event loops, then `make co
 	@$(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
 	@$(if $(ARGS),,$(MAKE) --no-print-directory coverage)
 
-soak: $(READY) ## run thousands of seeded simulations on all cores (SEEDS=2000)
-	@$(BIN)/python -m tests.simulation.soak
+soak: $(READY) ## run thousands of seeded simulations on all cores (SEEDS=2000 PROCESSES=1)
+	@$(BIN)/python -m tests.simulation.soak --processes $(or $(PROCESSES),1)
 
 mutants: $(READY) ## insert deliberate bugs: the simulation must catch each (docs/mutations.md)
 	@$(BIN)/python -m tests.simulation.mutate

@@ -37,10 +37,10 @@ from tests.simulation.process import (
 from tests.simulation.server import SimulatedServer
 from tests.simulation.sessions import Sessions
 from tests.simulation.shared_store import (
+    LeaseInStore,
     Link,
     SharedDatabase,
     SharedJournal,
-    SharedLease,
     SharedStore,
     Wire,
 )
@@ -161,7 +161,7 @@ class SharedSession(RememberedSession):
     @override
     async def log_in(self) -> str:
         """Resume the stored session if its token is valid, else log in, and store the session."""
-        self.connection.token = await self.rows.session()
+        self.connection.token = await self.rows.session.read()
         try:
             how = await self.connection.log_in()
         except CredentialsRefused:
@@ -169,7 +169,7 @@ class SharedSession(RememberedSession):
             raise
         self.checkers.logged_in(how)
         if how == "password":
-            await self.rows.keep_session(self.session)
+            await self.rows.session.keep(self.session)
         return how
 
 
@@ -265,7 +265,7 @@ class Member:
         holder = f"process {self.name}, run {self._runs + 1}"
         link = Link(self.around.store, self.wire, self.around.slow_lease_s)
         self.leadership = leadership = LeaseLeadership(
-            SharedLease(self.around.store, link, holder, lambda: life.dead),
+            LeaseInStore(self.around.store, link, holder, lambda: life.dead),
             ttl_s=self.around.bounds.lease_s,
             look_s=self.around.bounds.look_at_lease_s,
             clock=self.machine.time,

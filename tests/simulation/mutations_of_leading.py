@@ -69,7 +69,7 @@ OF_LEADING: Final = (
     _of_several(
         "a_new_leader_logs_in_by_password",
         "tests/simulation/member.py",
-        "        self.connection.token = await self.rows.session()\n",
+        "        self.connection.token = await self.rows.session.read()\n",
         "        self.connection.token = None\n",
     ),
 )

@@ -221,7 +221,7 @@ class SharedJournal:
         await self._gate.after("journal")
 
 
-class SharedLease:
+class LeaseInStore:
     """Implements `adapter.sql.lease.LeaseTable` for one process."""
 
     def __init__(

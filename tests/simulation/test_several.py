@@ -1,0 +1,119 @@
+"""Seeds with several processes on one database, and the machines that these run on."""
+
+import asyncio  # noqa: TID251  the machines are asyncio's event loops
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import anyio
+import pytest
+
+from tests.simulation.machines import Clock, Machine, run_machines
+from tests.simulation.outcome import Outcome
+from tests.simulation.several import play_several
+from tests.simulation.soak import described, processes_of
+
+ROOT = Path(__file__).parents[2]
+QUICK = range(4)
+MORE = range(4, 24)
+
+
+@pytest.mark.parametrize(
+    "seed", [*QUICK, *(pytest.param(seed, marks=pytest.mark.slow) for seed in MORE)]
+)
+def test_every_seed_with_several_processes_ends_well(seed: int) -> None:
+    outcome = play_several(seed, processes_of(seed, 3))
+    assert not outcome.violations, described(outcome)
+    assert "--elected-->" in outcome.story
+
+
+def test_a_seed_with_several_processes_tells_the_same_story_in_a_separate_process() -> None:
+    outcome = play_several(1, 2)
+    told = subprocess.run(
+        [sys.executable, "-m", "tests.simulation.run", outcome.name],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=120,
+    ).stdout
+    assert told == f"{outcome.story}\nseed 2:1: all is well\n"
+
+
+def test_seeds_are_played_with_one_process_or_with_two_and_three() -> None:
+    assert {processes_of(seed, 1) for seed in range(10)} == {1}
+    assert {processes_of(seed, 3) for seed in range(10)} == {2, 3}
+    assert Outcome(7, (), "", 0.0, "asyncio", 3).name == "3:7"
+
+
+def on_machines(*mains: Callable[[list[Machine]], Awaitable[None]]) -> list[float]:
+    """Run mains on machines of their own, and return the time at which each one ended."""
+    clock = Clock()
+    machines = [Machine(clock) for _ in mains]
+    ended = [0.0] * len(mains)
+
+    async def run(number: int) -> None:
+        await mains[number](machines)
+        ended[number] = anyio.current_time()
+
+    starts = [partial(run, number) for number in range(len(mains))]
+    run_machines(machines, starts, clock, Random(1))  # noqa: S311 - no secret
+    return ended
+
+
+def test_a_paused_machine_does_nothing_and_its_timers_come_late() -> None:
+    seen: list[float] = []
+
+    async def pauses(machines: list[Machine]) -> None:
+        await anyio.sleep(4.5)
+        machines[1].paused = True
+        await anyio.sleep(100)
+        assert seen == [1.0, 2.0, 3.0, 4.0]
+        machines[1].paused = False
+        await anyio.sleep(3)
+
+    async def ticks(_: list[Machine]) -> None:
+        while True:
+            await anyio.sleep(1)
+            seen.append(anyio.current_time())
+
+    assert on_machines(pauses, ticks)[0] == 107.5
+    assert seen[4:7] == [104.5, 105.5, 106.5]
+
+
+def test_one_machine_wakes_a_task_of_another_one_at_once() -> None:
+    events: list[anyio.Event] = []
+
+    async def wakes(_: list[Machine]) -> None:
+        await anyio.sleep(3)
+        events[0].set()
+        await anyio.sleep(1)
+
+    async def waits(_: list[Machine]) -> None:
+        events.append(anyio.Event())
+        await events[0].wait()
+
+    assert on_machines(wakes, waits) == [4.0, 3.0]
+
+
+def test_an_error_on_any_machine_is_raised() -> None:
+    async def ends(_: list[Machine]) -> None:
+        await anyio.sleep(2)
+
+    async def fails(_: list[Machine]) -> None:
+        await anyio.sleep(1)
+        raise ValueError("out of order")
+
+    with pytest.raises(ValueError, match="out of order"):
+        on_machines(ends, fails)
+
+
+def test_a_world_in_which_nothing_can_happen_is_an_error() -> None:
+    async def waits(_: list[Machine]) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    with pytest.raises(RuntimeError, match="every task waits"):
+        on_machines(waits)
