@@ -43,12 +43,6 @@ OF_LEADING: Final = (
         "left_s",
     ),
     _of_several(
-        "an_end_counts_although_its_message_has_ended",
-        "adapter/sql/statements.py",
-        'Statement("inbox", _FINISH, params, hits=True)',
-        'Statement("inbox", _FINISH, params)',
-    ),
-    _of_several(
         "epochs_are_given_twice",
         "tests/simulation/shared_store.py",
         "epoch = max(epoch + 1, ?)",

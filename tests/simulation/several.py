@@ -84,6 +84,7 @@ class SeveralProcesses:
         store = SharedStore(rng("disk"), server.now)
         self.checkers = checkers = Checkers(server, BOT, self.story, plan.bounds)
         server.checkers = checkers
+        store.on_violation = checkers.violated
         server.sessions = WatchedSessions(rng("sessions"), store, checkers)
         server.on_event = checkers.seen
         platform.on_asked = checkers.asked

@@ -55,7 +55,10 @@ class SharedStore(Disk):
         self.down = False
         self.restarts = 0
         """After each, the connections of all processes are lost."""
+        self.on_violation: Callable[[str], None] = lambda _: None
         self._copied_at = -math.inf
+        self._given: set[int] = set()
+        """The epochs of all time, also of what the database has lost."""
 
     @override
     def _new_database(self) -> _Database:
@@ -95,7 +98,11 @@ class SharedStore(Disk):
         """Take the lease if it is over, or has this holder; its new epoch, or None."""
         now = self.clock()
         found = self._run(_TAKE, holder, now + ttl_s, int(now * 1000), now, holder)
-        return int(found[0][0]) if found else None
+        epochs = {int(row[0]) for row in found}
+        if epochs & self._given:
+            self.on_violation(f"{epochs} is given twice")
+        self._given |= epochs
+        return max(epochs, default=None)
 
     def renew(self, epoch: int, ttl_s: float) -> bool:
         """Let the lease of this epoch end in `ttl_s` seconds."""
