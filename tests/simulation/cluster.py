@@ -66,14 +66,14 @@ def cluster_plan_for(rng: Random, processes: int) -> ClusterPlan:
         slow_s=0.0,
         disturbances=rng.choice((0.2, 0.4)),
         dies_within=rng.choice((None, None, 120, 400)),
-        fault_rates={**plan.fault_rates, Fault.LATE: rng.choice((0.0, 0.02, 0.08))},
+        fault_rates={**plan.fault_rates, Fault.LATE: rng.choice((0.0, 0.05, 0.2))},
         platform_rates={it: rate for it, rate in plan.platform_rates.items() if it not in silent},
     )
     return ClusterPlan(
         plan=plan,
         processes=processes,
         slow_lease_s=rng.choice((0.0, 0.0, 1.8)),
-        skew_s=rng.choice((0.0, 30.0)),
+        skew_s=rng.choice((0.0, 30.0, 300.0)),
     )
 
 
