@@ -78,7 +78,7 @@ class RecentPage:
 
     A message that shows a growing answer is left out. `earlier` is the token of the page before;
     None at the bot's join. `answered` is that of RoomDelta. `own` are the bot's own messages and
-    edits in it, and `taken_back` the events that the bot itself redacted there.
+    edits, and `taken_back` the events that the bot redacted.
     """
 
     said: tuple[InboundMessage | None, ...] = ()
@@ -345,6 +345,14 @@ class StateStore(Protocol):
 
     async def gaps(self) -> tuple[OpenGap, ...]:
         """The gaps that are not filled yet, at most one for each room."""
+        ...
+
+    async def dirty(self) -> dict[RoomId, int]:
+        """The rooms that have changed since their rows were written, each with its change."""
+        ...
+
+    async def whole_read_at(self) -> float | None:
+        """The time of the latest NoteWholeRead; None if there is none, or it is void."""
         ...
 
     async def waiting(self, room_id: RoomId, limit: int) -> tuple[Waiting, ...]:

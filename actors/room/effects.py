@@ -1,8 +1,11 @@
 """The effects of one room's change: which other rooms and owners are told to look again."""
 
+from typing import Final
+
 from actors.chats import ChatManager
-from actors.messages import IntentsWaiting, RoomChanged
-from actors.model import Marker, RoomId, RoomSnapshot, UserId
+from actors.messages import IntentsWaiting, SpaceLeft
+from actors.model import Marker, RoomId, RoomKind, RoomMeta, RoomSnapshot, UserId, UserMeta
+from actors.rows import from_row, room_key, user_key
 from actors.rules.classify import (
     Chat,
     Conflict,
@@ -15,6 +18,13 @@ from actors.rules.classify import (
 from actors.rules.relations import RoomRelations
 from actors.rules.room_states import RoomState
 from actors.services import Services
+
+_TAKES_SPACE: Final = (
+    ConflictReason.MARKER_KIND_MISMATCH,
+    ConflictReason.MARKER_UNREADABLE,
+    ConflictReason.OWNER_AMBIGUOUS,
+)
+"""The conflicts with which a Space is its owner's Space no more."""
 
 
 def note_room(
@@ -36,7 +46,7 @@ def note_room(
     if relations.replaced_by is not None:
         replaced = services.registry.upgrades.note_replaced(seen.room_id, by=relations.replaced_by)
     elif seen.replacement is not None:
-        services.registry.upgrades.expect([seen.replacement])
+        services.registry.upgrades.expect(seen.replacement, of=seen.room_id)
     if isinstance(verdict, Chat | Space) and verdict.intent is not None:
         services.registry.creations.note_made(verdict.intent, seen.room_id)
     return replaced
@@ -88,16 +98,16 @@ def note_possible_owners(
         services.tell_owner(owner, IntentsWaiting())
 
 
-def note_departure(services: Services, room_id: RoomId) -> None:
+async def note_departure(services: Services, room_id: RoomId) -> None:
     """Note that the bot left a room. The room that it replaced is checked again."""
     note_possible_owners(services, room_id, None)
     services.registry.hearsay.forget(room_id)
     before = services.registry.upgrades.note_left(room_id)
     if before is not None:
-        services.tell_room(before, RoomChanged())
+        await services.recheck([before])
 
 
-async def tell_others(
+async def affected_by(
     services: Services,
     seen: RoomSnapshot,
     relations: RoomRelations,
@@ -105,8 +115,8 @@ async def tell_others(
     *,
     unknown_before: bool,
     replaced: bool,
-) -> None:
-    """Tell the rooms that this room's change may affect to check themselves again."""
+) -> frozenset[RoomId]:
+    """The other rooms that this room's change may affect: they must check themselves again."""
     affected: set[RoomId] = set()
     if isinstance(verdict, Chat | Space) and unknown_before:
         affected |= verdict.replaces
@@ -117,12 +127,26 @@ async def tell_others(
         for space_id in (seen.room_id, *verdict.replaces):
             affected |= services.registry.links.take_rooms_naming(space_id)
         affected |= await _affected_chats(services, seen, verdict, listed_too=unknown_before)
+    if isinstance(verdict, Conflict) and verdict.reason in _TAKES_SPACE:
+        affected |= await _chats_without_space(services, seen.room_id)
     if affected:
         affected &= await services.homeserver.joined_rooms()
     if isinstance(verdict, Space) and unknown_before:
         services.registry.awaited.add(affected)
-    for room_id in sorted(affected):
-        services.tell_room(room_id, RoomChanged())
+    return frozenset(affected)
+
+
+async def _chats_without_space(services: Services, room_id: RoomId) -> set[RoomId]:
+    """The chats of the owner whose Space this room was until now. The owner is told."""
+    room = from_row(await services.store.row(room_key(room_id)), RoomMeta)
+    if room is None or room.room_type is not RoomKind.SPACE:
+        return set()
+    owner = room.matrix_user_id
+    user = from_row(await services.store.row(user_key(owner)), UserMeta)
+    if user is None or user.space_id != room_id:
+        return set()
+    services.tell_owner(owner, SpaceLeft(room_id))
+    return {chat.surface_ref for chat in await ChatManager(services.store).list_all(owner)}
 
 
 async def _affected_chats(

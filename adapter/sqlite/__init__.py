@@ -15,6 +15,7 @@ Reading from another process:
 SQL and transactions:
 
 - `statements`: every statement on the store's tables, and how rows become values. Pure.
+- `trust_statements`: the statements that say whether the rows are in line with the rooms. Pure.
 - `transactions`: runs statements as one transaction.
 - `group`: one writer per file, which commits in groups.
 - `errors`: translates SQLite's errors into the errors of the ports.
@@ -25,5 +26,4 @@ The files:
 - `schema`, `schema.sql`, `journal.sql`: the tables of the current release.
 - `migrations`: the steps from earlier schema versions. Pure.
 - `upgrade`: brings the tables of an open database to the current schema.
-- `clean_shutdown`: a record that shows whether the database changed since a clean shutdown.
 """

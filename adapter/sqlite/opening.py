@@ -15,6 +15,7 @@ from actors.bounds import Bounds
 from actors.port_errors import StoreCorrupt
 from adapter.sqlite.errors import translated
 from adapter.sqlite.schema import Schema
+from adapter.sqlite.trust_statements import row_digest
 from adapter.sqlite.upgrade import prepare_connection, stamp
 
 BUSY_TIMEOUT_S: Final = Bounds().busy_s
@@ -113,6 +114,7 @@ def connect(
         check_same_thread=not any_thread,
     )
     connection.text_factory = lenient_text
+    connection.create_function("row_digest", 2, row_digest, deterministic=True)
     return connection
 
 

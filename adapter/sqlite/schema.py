@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Final, TypeAlias
 
 from adapter.sqlite.migrations import JOURNAL_STEPS, STORE_STEPS, Step
+from adapter.sqlite.trust_statements import FORGET_WHOLE_READ
 
 Columns: TypeAlias = frozenset[tuple[str, str, int, str | None, int]]
 
@@ -19,7 +20,7 @@ class Schema:
 
     Tables in `caches` can be rebuilt from other data. Tables in `kept` cannot: `steps` bring them
     from any earlier version to this one. `user_version` holds the `version`. The script creates
-    missing tables and indexes.
+    missing tables and indexes. `after_changes` are run after tables or triggers were changed.
     """
 
     script: str
@@ -27,6 +28,7 @@ class Schema:
     caches: tuple[str, ...]
     kept: tuple[str, ...]
     steps: tuple[Step, ...]
+    after_changes: tuple[str, ...] = ()
 
 
 def _script(name: str) -> str:
@@ -35,10 +37,11 @@ def _script(name: str) -> str:
 
 STORE_SCHEMA: Final = Schema(
     _script("schema.sql"),
-    version=4,
+    version=5,
     caches=("kv",),
-    kept=("meta", "gaps", "inbox", "outbox", "intents"),
+    kept=("meta", "gaps", "dirty", "inbox", "outbox", "intents"),
     steps=STORE_STEPS,
+    after_changes=(FORGET_WHOLE_READ,),
 )
 JOURNAL_SCHEMA: Final = Schema(
     _script("journal.sql"), version=1, caches=(), kept=("journal",), steps=JOURNAL_STEPS

@@ -1,7 +1,8 @@
 -- The rebuildable cache. Other programs read it: its shape is a contract.
 CREATE TABLE IF NOT EXISTS kv(key TEXT PRIMARY KEY, value TEXT);
 
--- The bot's own data: the sync position, and the generation that the homeserver keeps as well.
+-- The bot's own data: the sync position, the generation that the homeserver keeps as well, and what
+-- says whether the rows of kv are in line with the rooms.
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 -- Parts of room timelines that are not fetched yet, from one sync position to another.
@@ -10,6 +11,9 @@ CREATE TABLE IF NOT EXISTS gaps(
     since   TEXT NOT NULL,
     upto    TEXT NOT NULL
 );
+
+-- Rooms that have changed since their rows in kv were written, each with the number of the change.
+CREATE TABLE IF NOT EXISTS dirty(room_id TEXT PRIMARY KEY, change INTEGER NOT NULL);
 
 -- Messages from the homeserver, in the order of acceptance.
 CREATE TABLE IF NOT EXISTS inbox(

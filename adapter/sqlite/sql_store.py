@@ -14,6 +14,7 @@ from actors.ports import Waiting
 from actors.writes import JsonObject, OpenGap, Write
 from adapter.sqlite import outbox_statements as outbox
 from adapter.sqlite import statements as sql
+from adapter.sqlite import trust_statements as trust
 from adapter.sqlite.pruning import PRUNINGS, Pruning
 from adapter.sqlite.sql import Query, Row, Statement
 
@@ -76,7 +77,8 @@ class SqlStore:
     async def commit(self, writes: Sequence[Write]) -> None:
         """Carry out all writes in order, or none. As durable as the port says."""
         now = self._clock()
-        await self._database.write([sql.statement_for(write, now=now) for write in writes])
+        statements = [sql.statement_for(write, now=now) for write in writes]
+        await self._database.write(trust.with_digest(statements))
 
     async def row(self, key: str) -> JsonObject | None:
         """One row; None if it is absent or not a JSON object."""
@@ -117,6 +119,16 @@ class SqlStore:
     async def gaps(self) -> tuple[OpenGap, ...]:
         """The open gaps of all rooms."""
         return tuple(OpenGap(*row) for row in await self._database.fetch(sql.GAPS))
+
+    async def dirty(self) -> dict[RoomId, int]:
+        """The dirty rooms, each with the number of its change."""
+        found = await self._database.fetch(trust.DIRTY)
+        return {RoomId(room_id): change for room_id, change in found}
+
+    async def whole_read_at(self) -> float | None:
+        """When all rooms were last read; None if another program has changed a row since."""
+        found = await self._database.fetch(trust.WHOLE_READ)
+        return float(found[0][0]) if found else None
 
     async def waiting(self, room_id: RoomId, limit: int) -> tuple[Waiting, ...]:
         """Waiting inbox messages of a room, in the order of acceptance."""

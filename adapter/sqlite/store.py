@@ -15,7 +15,7 @@ from adapter.sqlite.group import GroupCommit, connected
 from adapter.sqlite.opening import BUSY_TIMEOUT_S, prepare_file
 from adapter.sqlite.schema import STORE_SCHEMA
 from adapter.sqlite.sql import Query, Row
-from adapter.sqlite.sql_store import Clock, SqlStore, inode_of
+from adapter.sqlite.sql_store import Clock, SqlStore
 
 
 class _Database:
@@ -37,9 +37,6 @@ class _Database:
 @final
 class SqliteStore(SqlStore):
     """The StateStore port on a file, for asyncio. `open` creates it."""
-
-    _writer: aiosqlite.Connection
-    _version: int
 
     @classmethod
     @asynccontextmanager
@@ -67,21 +64,4 @@ class SqliteStore(SqlStore):
             connected(path, busy_timeout_s=busy_timeout_s) as db,
             GroupCommit.over(db) as writer,
         ):
-            store = cls(_Database(writer, reader), clock=clock, recovery=recovery, file=path)
-            store._version = await _data_version(db)
-            store._writer = db
-            yield store
-
-    async def undisturbed(self) -> bool:
-        """Whether only this store has written to the database, and the file is still the same."""
-        return (
-            inode_of(self._file) == self._inode
-            and await _data_version(self._writer) == self._version
-        )
-
-
-async def _data_version(db: aiosqlite.Connection) -> int:
-    """A number that changes when another connection commits (SQLite, `PRAGMA data_version`)."""
-    with translated():
-        ((version,),) = await db.execute_fetchall("PRAGMA data_version")
-    return int(version)
+            yield cls(_Database(writer, reader), clock=clock, recovery=recovery, file=path)

@@ -46,13 +46,18 @@ def _has_current_tables(connection: sqlite3.Connection, schema: Schema) -> bool:
 def _upgrade(connection: sqlite3.Connection, schema: Schema, stamp: str) -> str | None:
     triggers = _drop_triggers(connection)
     if _has_current_tables(connection, schema):
+        _execute_all(connection, schema.after_changes)
         return f"triggers removed: {', '.join(triggers)}"
     found, version = existing(connection, schema), _version(connection)
     upgrade = _change_tables(connection, schema, found, version, stamp)
-    for statement in statements_of(schema.script):
-        connection.execute(statement)
+    _execute_all(connection, (*statements_of(schema.script), *schema.after_changes))
     connection.execute(f"PRAGMA user_version = {schema.version}")
     return upgrade.sentence(version, schema) if found else None
+
+
+def _execute_all(connection: sqlite3.Connection, statements: tuple[str, ...]) -> None:
+    for statement in statements:
+        connection.execute(statement)
 
 
 @dataclass(frozen=True, slots=True)

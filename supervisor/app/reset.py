@@ -19,7 +19,6 @@ from adapter.matrix import reset
 from adapter.matrix.checklist import CHECKLIST_NAME, Checklist
 from adapter.matrix.reset import Departed, Departure, Progress
 from adapter.matrix.session import SESSION_FILE_NAME
-from adapter.sqlite import clean_shutdown
 from adapter.sqlite.inline import InlineStore
 from adapter.sqlite.journal import SqliteJournal
 from adapter.sqlite.opening import copy_database
@@ -38,7 +37,7 @@ _DATABASE: Final = {
 _SET_ASIDE: Final = ".corrupt-"
 _STORE: Final = {
     SESSION_FILE_NAME: "session",
-    clean_shutdown.FILE_NAME: "clean shutdown record",
+    "untouched.json": "record of an earlier release",
     CHECKLIST_NAME: "unfinished reset",
 }
 

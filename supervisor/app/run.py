@@ -34,7 +34,6 @@ from actors.runtime.transition_log import TransitionLog
 from actors.texts import LOCALES
 from adapter.matrix.formatting import formatted_parts
 from adapter.matrix.reconcile import reconcile_matrix_state
-from adapter.sqlite.clean_shutdown import record_clean_shutdown, take_clean_shutdown_record
 from adapter.sqlite.inline import InlineStore
 from adapter.sqlite.journal import SqliteJournal, read_journal
 from adapter.sqlite.opening import copy_database
@@ -135,10 +134,8 @@ async def _run_once(
     boot = uuid.uuid4().hex[:12]
     structlog.contextvars.bind_contextvars(boot=boot)
     _log.info("starting", user_id=settings.user_id, homeserver=settings.homeserver)
-    trusted = take_clean_shutdown_record(settings.db_path, settings.store_path, settings.user_id)
     async with anyio.create_task_group() as watchers:
-        async with _bot(settings, boot, observer, parts) as (bot, transitions, store):
-            bot.activities.trusted = trusted
+        async with _bot(settings, boot, observer, parts) as (bot, transitions):
             supervisor = Supervisor(
                 bot.activities,
                 transitions,
@@ -154,9 +151,6 @@ async def _run_once(
             if stuck:
                 _log.error("stuck", actors=[address.name for address in stuck])
             await transitions.flush()
-            clean = bot.activities.has_no_open_work() and not stuck and await store.undisturbed()
-        if clean and not bot.system.left_behind:
-            record_clean_shutdown(settings.db_path, settings.store_path, settings.user_id)
         watchers.cancel_scope.cancel()
     return last
 
@@ -176,7 +170,7 @@ async def reconcile_once(settings: Settings, *, dry_run: bool) -> ReconcileRepor
 @asynccontextmanager
 async def _bot(
     settings: Settings, boot: str, observer: Observer, parts: Parts
-) -> AsyncIterator[tuple[Bot, TransitionLog, SqliteStore]]:
+) -> AsyncIterator[tuple[Bot, TransitionLog]]:
     gateway = gateway_for(settings, meter=observer.meter, bounds=parts.bounds)
     platform = parts.platform_for(settings)
     if (proxy := proxy_of(settings)) is not None:
@@ -216,7 +210,7 @@ async def _bot(
                 bounds=parts.bounds,
             )
             async with bot.system:
-                yield bot, transitions, store
+                yield bot, transitions
     finally:
         await _close(platform, parts.bounds)
         await gateway.close()
