@@ -129,6 +129,7 @@ async def affected_by(
         affected |= await _affected_chats(services, seen, verdict, listed_too=unknown_before)
     if isinstance(verdict, Conflict) and verdict.reason in _TAKES_SPACE:
         affected |= await _chats_without_space(services, seen.room_id)
+    affected.discard(seen.room_id)
     if affected:
         affected &= await services.homeserver.joined_rooms()
     if isinstance(verdict, Space) and unknown_before:
@@ -165,6 +166,14 @@ async def _affected_chats(
         for chat in chats
         if services.states.of(chat.surface_ref) is not RoomState.LEFT
     }
-    for room_id in seen.children - listed:
+    others = seen.children - listed
+    for room_id in others:
         services.registry.links.note_listed(seen.room_id, room_id)
-    return {*seen.children, *ours} - (set() if listed_too else listed)
+    # Nothing about a Space depends on a Space that lists it. Two may list each other.
+    spaces = {room_id for room_id in others if await _is_space(services, room_id)}
+    return {*seen.children, *ours} - spaces - (set() if listed_too else listed)
+
+
+async def _is_space(services: Services, room_id: RoomId) -> bool:
+    row = from_row(await services.store.row(room_key(room_id)), RoomMeta)
+    return row is not None and row.room_type is RoomKind.SPACE

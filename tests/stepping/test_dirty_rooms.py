@@ -170,6 +170,20 @@ async def test_a_dirty_room_that_the_bot_is_not_in_any_more_is_done() -> None:
         assert await world.store.dirty() == {}
 
 
+async def test_spaces_that_list_themselves_and_each_other_come_to_rest() -> None:
+    world = World()
+    async with world.live() as run:
+        homes = await run.settle_in(world.alice), await run.settle_in(world.bob)
+        for home in homes:
+            for other in homes:
+                world.server.set_state(
+                    BOT, home.space, "m.space.child", {"via": ["x"]}, other.space
+                )
+        with anyio.fail_after(60):
+            await quiet(30)
+        assert await world.store.dirty() == {}
+
+
 async def test_once_a_day_all_rooms_are_read_again() -> None:
     world = World()
     async with world.live() as run:
