@@ -302,19 +302,6 @@ MUTATIONS: Final = (
         "[] for room in delta.rooms}\n",
     ),
     Mutation(
-        "changes_are_not_marked",
-        "supervisor/serving/pump.py",
-        "        writes += self.services.registry.dirty.mark(changed)\n",
-        "        self.services.registry.dirty.mark(changed)\n",
-    ),
-    Mutation(
-        "dirty_marks_are_cleared_early",
-        "actors/room/actor.py",
-        "        change = services.registry.dirty.change_of(self._room_id)\n",
-        "        change = services.registry.dirty.change_of(self._room_id)\n"
-        "        await services.clear(self._room_id, change)\n",
-    ),
-    Mutation(
         "parts_of_earlier_attempts_stay",
         "actors/room/endings.py",
         "    return [*writes, RedactAnchors(question)]\n",
