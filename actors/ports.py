@@ -24,6 +24,7 @@ from actors.model import (
     UserId,
 )
 from actors.room_contents import RoomContents
+from actors.row_trust import RowTrust
 from actors.said import Said, TimelineEvent
 from actors.writes import JsonObject, OpenGap, Write
 
@@ -304,7 +305,7 @@ class Waiting:
     has_anchors: bool = False
 
 
-class StateStore(Protocol):
+class StateStore(RowTrust, Protocol):
     """The cache, and the queues beside it. Every method may raise StoreUnavailable."""
 
     async def commit(self, writes: Sequence[Write]) -> None:
@@ -345,14 +346,6 @@ class StateStore(Protocol):
 
     async def gaps(self) -> tuple[OpenGap, ...]:
         """The gaps that are not filled yet, at most one for each room."""
-        ...
-
-    async def dirty(self) -> dict[RoomId, int]:
-        """The rooms that have changed since their rows were written, each with its change."""
-        ...
-
-    async def whole_read_at(self) -> float | None:
-        """The time of the latest NoteWholeRead; None if there is none, or it is void."""
         ...
 
     async def waiting(self, room_id: RoomId, limit: int) -> tuple[Waiting, ...]:

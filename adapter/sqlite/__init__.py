@@ -5,6 +5,7 @@ The ports:
 - `store`: `SqliteStore`, the store on aiosqlite.
 - `journal`: `SqliteJournal`, the journal on aiosqlite.
 - `inline`: both on plain sqlite3, without threads, for deterministic tests and for copies.
+- `row_trust`: the part of the store that says which rows are in line with their rooms.
 - `sql_store`: the part of the store that does not depend on how statements reach SQLite.
 
 Reading from another process:

@@ -16,7 +16,8 @@ from adapter.sqlite import outbox_statements as outbox
 from adapter.sqlite import statements as sql
 from adapter.sqlite import trust_statements as trust
 from adapter.sqlite.pruning import PRUNINGS, Pruning
-from adapter.sqlite.sql import Query, Row, Statement
+from adapter.sqlite.row_trust import Readable, SqlRowTrust
+from adapter.sqlite.sql import Query, Statement
 
 Clock: TypeAlias = Callable[[], float]
 """Seconds since the epoch."""
@@ -25,12 +26,8 @@ PRUNE_LIMIT: Final = 500
 """Rows deleted per transaction, so that pruning a large table does not delay messages."""
 
 
-class Database(Protocol):
+class Database(Readable, Protocol):
     """An open database. Both methods raise StoreUnavailable and StoreCorrupt."""
-
-    async def fetch(self, query: Query) -> list[Row]:
-        """All rows of the result, including everything written before the call."""
-        ...
 
     async def write(self, statements: Sequence[Statement]) -> None:
         """Run all statements in one transaction, or none. As durable as the port says."""
@@ -45,7 +42,7 @@ def inode_of(file: Path | None) -> int | None:
         return None
 
 
-class SqlStore:
+class SqlStore(SqlRowTrust):
     """The StateStore port over a database.
 
     `recovery` is a sentence for the log if the file had to be repaired or replaced, else None.
@@ -61,6 +58,7 @@ class SqlStore:
     ) -> None:
         self._file = file
         self._inode = inode_of(file)
+        super().__init__(database)
         self._database = database
         self._clock = clock
         self.recovery = recovery
@@ -119,16 +117,6 @@ class SqlStore:
     async def gaps(self) -> tuple[OpenGap, ...]:
         """The open gaps of all rooms."""
         return tuple(OpenGap(*row) for row in await self._database.fetch(sql.GAPS))
-
-    async def dirty(self) -> dict[RoomId, int]:
-        """The dirty rooms, each with the number of its change."""
-        found = await self._database.fetch(trust.DIRTY)
-        return {RoomId(room_id): change for room_id, change in found}
-
-    async def whole_read_at(self) -> float | None:
-        """When all rooms were last read; None if another program has changed a row since."""
-        found = await self._database.fetch(trust.WHOLE_READ)
-        return float(found[0][0]) if found else None
 
     async def waiting(self, room_id: RoomId, limit: int) -> tuple[Waiting, ...]:
         """Waiting inbox messages of a room, in the order of acceptance."""
