@@ -79,7 +79,7 @@ class RecentPage:
 
     A message that shows a growing answer is left out. `earlier` is the token of the page before;
     None at the bot's join. `answered` is that of RoomDelta. `own` are the bot's own messages and
-    edits, and `taken_back` the events that the bot redacted.
+    edits in it, and `taken_back` the events that the bot itself redacted there.
     """
 
     said: tuple[InboundMessage | None, ...] = ()
@@ -295,10 +295,7 @@ class Homeserver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A waiting inbox message, with the number of failed attempts at it.
-
-    `has_anchors`: an answer to it has begun to be shown.
-    """
+    """A waiting inbox message, with its failed attempts. `has_anchors`: its answer has begun."""
 
     message: InboundMessage
     attempts: int

@@ -1,11 +1,9 @@
 """The effects of one room's change: which other rooms and owners are told to look again."""
 
-from typing import Final
-
 from actors.chats import ChatManager
-from actors.messages import IntentsWaiting, SpaceLeft
-from actors.model import Marker, RoomId, RoomKind, RoomMeta, RoomSnapshot, UserId, UserMeta
-from actors.rows import from_row, room_key, user_key
+from actors.messages import IntentsWaiting
+from actors.model import Marker, RoomId, RoomKind, RoomMeta, RoomSnapshot, UserId
+from actors.rows import from_row, room_key
 from actors.rules.classify import (
     Chat,
     Conflict,
@@ -18,13 +16,6 @@ from actors.rules.classify import (
 from actors.rules.relations import RoomRelations
 from actors.rules.room_states import RoomState
 from actors.services import Services
-
-_TAKES_SPACE: Final = (
-    ConflictReason.MARKER_KIND_MISMATCH,
-    ConflictReason.MARKER_UNREADABLE,
-    ConflictReason.OWNER_AMBIGUOUS,
-)
-"""The conflicts with which a Space is its owner's Space no more."""
 
 
 def note_room(
@@ -127,27 +118,12 @@ async def affected_by(
         for space_id in (seen.room_id, *verdict.replaces):
             affected |= services.registry.links.take_rooms_naming(space_id)
         affected |= await _affected_chats(services, seen, verdict, listed_too=unknown_before)
-    if isinstance(verdict, Conflict) and verdict.reason in _TAKES_SPACE:
-        affected |= await _chats_without_space(services, seen.room_id)
     affected.discard(seen.room_id)
     if affected:
         affected &= await services.homeserver.joined_rooms()
     if isinstance(verdict, Space) and unknown_before:
         services.registry.awaited.add(affected)
     return frozenset(affected)
-
-
-async def _chats_without_space(services: Services, room_id: RoomId) -> set[RoomId]:
-    """The chats of the owner whose Space this room was until now. The owner is told."""
-    room = from_row(await services.store.row(room_key(room_id)), RoomMeta)
-    if room is None or room.room_type is not RoomKind.SPACE:
-        return set()
-    owner = room.matrix_user_id
-    user = from_row(await services.store.row(user_key(owner)), UserMeta)
-    if user is None or user.space_id != room_id:
-        return set()
-    services.tell_owner(owner, SpaceLeft(room_id))
-    return {chat.surface_ref for chat in await ChatManager(services.store).list_all(owner)}
 
 
 async def _affected_chats(

@@ -33,6 +33,7 @@ async def test_an_owner_whose_space_cannot_be_decided_gets_no_other_one(lost: st
         marker = world.server.room(home.space).content(MARKER_TYPE, BOT)
     if lost == "all rows":
         world.lose_store()
+    await world.distrust()
     bot.write_marker(home.space, {**marker, "version": 2})
     async with world.live():
         direct = await only_bob_is_served(world)
