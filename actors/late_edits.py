@@ -69,9 +69,15 @@ class LateEdits:
             return RepeatFinal(anchor, only_if_tried=True) if is_late else None
         is_covered = newest.live is not None and newest.live > newest.end
         is_news = age_of(edit) in {newest.live, newest.end}
-        return RepeatFinal(anchor) if is_covered and is_news else None
+        # A repetition that is older than the live edit says that the clock is still set back.
+        is_in_vain = not edit.is_live and _is_repeated(edit)
+        return RepeatFinal(anchor) if is_covered and is_news and not is_in_vain else None
 
     def _is_own(self, edit: Said) -> bool:
         """Whether this process sent a live edit: it has seen no end before it."""
         boot = edit.mark.txn.rpartition("~")[2].rpartition(".")[0] if edit.mark else ""
         return boot == self._boot
+
+
+def _is_repeated(end: Said) -> bool:
+    return end.mark is not None and end.mark.txn[-1:].isdecimal()

@@ -25,6 +25,10 @@ class HomeserverUnavailable(PortError):
     """
 
 
+class RequestNotSent(HomeserverUnavailable):
+    """The bot did not send the request, so nothing of it can take effect."""
+
+
 class RefusedForNow(HomeserverUnavailable):
     """The homeserver refuses for the sake of the account or of itself, until a person lifts that.
 
@@ -83,6 +87,10 @@ class PositionLost(PortError):
 
 class StoreUnavailable(PortError):
     """The database is locked or read-only, or the disk is full. Wait and retry."""
+
+
+class LeaseLost(StoreUnavailable):
+    """Another process leads the bot now: nothing was written. Stop, and stand by."""
 
 
 class StoreCorrupt(PortError):

@@ -65,10 +65,7 @@ class Gap:
     """If the bot came back to the room: the position of that."""
     answered: frozenset[EventId] = frozenset()
     live: tuple[LiveAnchor, ...] = ()
-    """The anchors among the bot's own messages in the same timeline, oldest first.
-
-    Those whose end is known are left out, unless the homeserver does not bundle edits.
-    """
+    """The anchors among the bot's messages, oldest first; without those that came with an end."""
     redacted: frozenset[EventId] = frozenset()
     """The events that were redacted meanwhile, wherever they stand."""
 
@@ -78,8 +75,9 @@ class RecentPage:
     """A part of a room's timeline, newest first. None stands for a message of the bot's own.
 
     A message that shows a growing answer is left out. `earlier` is the token of the page before;
-    None at the bot's join. `answered` is that of RoomDelta. `own` are the bot's own messages and
-    edits in it, and `taken_back` the events that the bot itself redacted there.
+    None at the bot's join. `answered` is that of RoomDelta. `own` are the bot's messages and edits
+    in it, and `deleted` the shown transaction ids of those that were redacted. `redacted` are the
+    events that were redacted there, and `taken_back` those by the bot itself.
     """
 
     said: tuple[InboundMessage | None, ...] = ()
@@ -87,6 +85,8 @@ class RecentPage:
     answered: frozenset[EventId] = frozenset()
     own: tuple[Said, ...] = ()
     taken_back: frozenset[EventId] = frozenset()
+    deleted: frozenset[str] = frozenset()
+    redacted: frozenset[EventId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

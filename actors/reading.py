@@ -152,25 +152,31 @@ async def fetch_recent(
     """
     newest_first: list[InboundMessage] = []
     answered: frozenset[EventId] = frozenset()
+    redacted: frozenset[EventId] = frozenset()
     token, spoken = gap.upto, False
+
+    def found(*, rejoined: bool = False) -> Gap:
+        messages = tuple(reversed(newest_first[:limit]))
+        return Gap(messages, rejoined=rejoined, answered=answered, redacted=redacted)
+
     while len(newest_first) < limit:
         page = await homeserver.recent(gap.room_id, token)
-        answered |= page.answered
+        answered, redacted = answered | page.answered, redacted | page.redacted
         known = await store.known_of([it.event_id for it in page.said if it is not None])
         for message in page.said:
             if message is None:
                 if gap.since != SINCE_KNOWN:
-                    return Gap(tuple(reversed(newest_first)), answered=answered)
+                    return found()
                 spoken = True
             elif message.event_id in known or (spoken and message.sent_ts / 1000 < kept_since):
-                return Gap(tuple(reversed(newest_first)), answered=answered)
+                return found()
             else:
                 newest_first.append(message)
         if page.earlier is None:
-            return Gap(tuple(reversed(newest_first)), rejoined=True, answered=answered)
+            return found(rejoined=True)
         token = page.earlier
     note_given_up(gap.room_id, limit)
-    return Gap(tuple(reversed(newest_first[:limit])), answered=answered)
+    return found()
 
 
 def accepting(

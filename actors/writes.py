@@ -139,11 +139,12 @@ class RedactEnded:
 
 @dataclass(frozen=True, slots=True)
 class RepeatFinal:
-    """Send the end of an anchor once more, because a late edit has covered it. Never twice.
+    """Send the end of an anchor once more, because a late edit has covered it.
 
     `event_id` is the anchor's event. An anchor that is void or has no end in the outbox is ignored,
-    and with `only_if_tried` also one whose end no attempt was made to send. While the question
-    waits again, it is answered anew, and nothing is repeated.
+    and so is one whose end is to be repeated already; with `only_if_tried` also one whose end no
+    attempt was made to send. While the question waits again, it is answered anew, and nothing is
+    repeated.
     """
 
     event_id: EventId

@@ -129,9 +129,10 @@ class Memory:
     def after(self, left: Current, trigger: Trigger, now: float, bounds: Bounds) -> "Memory":
         """The memory after the bot has left a state."""
         healthy = left.state is State.LIVE and now - left.since >= bounds.healthy_after_s
-        # A login that has waited for the revocations to end starts the count again.
-        restarts_count = left.state is State.LOGIN and self.is_revoked_too_often(bounds)
-        revocations = () if restarts_count else self.revocations
+        revocations = self.revocations
+        if left.state is State.LOGIN and self.is_revoked_too_often(bounds):
+            # The login waits now. It is tried once after that, and waits again if that was in vain.
+            revocations = bounds.revocations.allowing_another(revocations)
         if trigger is Trigger.SESSION_REVOKED:
             revocations = bounds.revocations.after(revocations, now)
         return Memory(0 if healthy else self.attempts, revocations)

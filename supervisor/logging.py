@@ -42,6 +42,7 @@ _LIBRARY_LEVELS: Final[Mapping[str, int]] = {
     "aiohttp": logging.WARNING,
     "aiosqlite": logging.WARNING,
     "asyncio": logging.WARNING,
+    "psycopg": logging.ERROR,  # what fails is raised as well
     "transitions": logging.WARNING,
 }
 _OWN: Final = ("actors", "adapter", "supervisor")

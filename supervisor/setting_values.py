@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from actors.model import UserId
 from supervisor.allowed import allowed_users
+from supervisor.database_urls import DatabaseUrl, database_url, is_database_url
 from supervisor.hosts import is_host
 
 HOST: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
@@ -70,6 +71,13 @@ def token(secret: SecretStr | None) -> SecretStr | None:
     if secret is not None and not re.fullmatch(r"[!-~]+", secret.get_secret_value()):
         raise ValueError("contains a blank or a character that no token has: copy it again")
     return secret
+
+
+def database_place(value: object) -> Path | DatabaseUrl:
+    """A path of a database file, or the URL of a PostgreSQL database."""
+    if isinstance(value, str) and is_database_url(value):
+        return database_url(value)
+    return no_folder(local_path(value))
 
 
 def local_path(text: object) -> Path:

@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from typing_extensions import override
 
 from actors.bounds import Bounds
 from actors.model import UserId
@@ -29,6 +30,7 @@ from actors.rules.addressing import Answers
 from supervisor import setting_values as values
 from supervisor.allowed import AllowedUsers, allowed_users, everyone_on
 from supervisor.chosen_platform import ChosenPlatform
+from supervisor.database_urls import DatabaseUrl, is_database_url
 from supervisor.proxies import ProxySetting, proxy_for
 from supervisor.setting_errors import sentence_for
 from supervisor.setting_values import HOST
@@ -76,8 +78,8 @@ def _bind(value: object) -> object:
 
 LogFormat: TypeAlias = Literal["console", "json"]
 LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
-_FilePath: TypeAlias = Annotated[
-    Path, BeforeValidator(values.local_path), AfterValidator(values.no_folder)
+_DatabasePlace: TypeAlias = Annotated[
+    Path | DatabaseUrl, NoDecode, BeforeValidator(values.database_place)
 ]
 _FolderPath: TypeAlias = Annotated[
     Path, BeforeValidator(values.local_path), AfterValidator(values.no_file)
@@ -108,13 +110,16 @@ class LocalSettings(BaseSettings):
         validate_default=True,
     )
 
-    db_path: _FilePath = Field(default=Path("lambda_matrix.db"), validation_alias="MATRIX_DB_PATH")
+    db_path: _DatabasePlace = Field(
+        default=Path("lambda_matrix.db"), validation_alias="MATRIX_DB_PATH"
+    )
     store_path: _FolderPath = Field(
         default=Path("matrix_store"), validation_alias="MATRIX_STORE_PATH"
     )
-    journal_path: _FilePath = Field(
+    journal_path: _DatabasePlace = Field(
         default=Path("lambda_journal.db"), validation_alias="MATRIX_JOURNAL_PATH"
     )
+    """The default for a database with a URL is that database."""
     status_bind: _Bind = Field(default=Bind("127.0.0.1", 8484), validation_alias="STATUS_BIND")
     """The address of the status page; None turns it off."""
     log_format: Annotated[LogFormat | None, BeforeValidator(values.lower)] = Field(
@@ -128,15 +133,28 @@ class LocalSettings(BaseSettings):
     @classmethod
     def _empty_is_unset(cls, data: dict[str, object]) -> dict[str, object]:
         """An empty variable means its default. An empty STATUS_BIND turns the page off."""
-        return {key: value for key, value in data.items() if value != "" or key == _MAY_BE_EMPTY}
+        given = {key: value for key, value in data.items() if value != "" or key == _MAY_BE_EMPTY}
+        if is_database_url(given.get("MATRIX_DB_PATH")):
+            given.setdefault("MATRIX_JOURNAL_PATH", given["MATRIX_DB_PATH"])
+        return given
 
     @field_validator("journal_path")
     @classmethod
-    def _files_of_their_own(cls, path: Path, info: ValidationInfo) -> Path:
+    def _files_of_their_own(cls, place: Path | DatabaseUrl, info: ValidationInfo) -> object:
         database = info.data.get("db_path")
-        if database is not None and path.absolute() == database.absolute():
+        if not isinstance(place, Path) or not isinstance(database, Path):
+            return place
+        if place.absolute() == database.absolute():
             raise ValueError("is the same file as MATRIX_DB_PATH: name another file")
-        return path
+        return place
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that must not appear in the log."""
+        places = (self.db_path, self.journal_path)
+        return tuple(
+            secret for place in places if isinstance(place, DatabaseUrl) for secret in place.secrets
+        )
 
 
 class Settings(LocalSettings):
@@ -207,13 +225,14 @@ class Settings(LocalSettings):
         return self.user_id.partition(":")[2]
 
     @property
+    @override
     def secrets(self) -> tuple[str, ...]:
         """The values that must not appear in the log."""
         given = (self.password, self.access_token)
         of_proxy = self._proxy.secrets if self._proxy else ()
         of_platform = self._chosen.secrets if self._chosen else ()
         own = (secret.get_secret_value() for secret in given if secret is not None)
-        return (*own, *of_proxy, *of_platform)
+        return (*super().secrets, *own, *of_proxy, *of_platform)
 
     @property
     def chosen_platform(self) -> ChosenPlatform | None:

@@ -17,6 +17,7 @@ from actors.port_errors import (
     PortError,
     RateLimited,
     RefusedForNow,
+    RequestNotSent,
     StoreUnavailable,
 )
 from actors.replies.growing import Growing
@@ -181,8 +182,12 @@ class Showing:
         after = shown_with(self.shown, text, [each.body for each in parts])
         if anchor is None:
             await self._open(self._message(txn_id, part, OutboundKind.ANCHOR), after)
-        else:
+            return True
+        try:
             await self._edit(anchor, part, after)
+        except RequestNotSent:
+            await self._tools.outage.is_over()
+            return False
         return True
 
     def _may_go_on(self, anchor: Anchor | None, anchors: int) -> bool:
@@ -223,24 +228,34 @@ class Showing:
             self._tools.deliver(anchor.room_id)
 
     async def _edit(self, anchor: Anchor, part: Formatted, after: Shown) -> None:
-        """Send a live edit, and repeat it until it has an answer."""
+        """Send a live edit, and repeat it until it has an answer.
+
+        Raises RequestNotSent while the bot is not live.
+        """
         txn_id = f"{anchor.txn_id}~{self._tools.boot}.{self.shown.edits}"
         message = self._message(txn_id, part, OutboundKind.LIVE)
         message = replace(message, edits=anchor.txn_id, target=anchor.event_id)
         with self._making_step():
             # An edit without an answer may be shown, so it counts as shown until it has one. Its
             # number is not used again, also if it is refused.
-            edits = self.shown.edits + 1
-            before, self.shown = replace(self.shown, edits=edits), replace(after, edits=edits)
-            event_id = await self._sent(message)
-            if event_id is None:
+            before, edits = self.shown, self.shown.edits + 1
+            self.shown = replace(after, edits=edits)
+            try:
+                event_id = await self._sent(message)
+            except RequestNotSent:
                 self.shown = before
+                raise
+            if event_id is None:
+                self.shown = replace(before, edits=edits)
             elif self._probes:
                 self._probes = False
                 await self._probe(message, event_id)
 
     async def _sent(self, message: OutboundMessage) -> EventId | None:
-        """Send an edit until the homeserver has answered; None if it has refused."""
+        """Send an edit until the homeserver has answered; None if it has refused.
+
+        Raises RequestNotSent while the bot is not live.
+        """
         failures = 0
         while True:
             try:
@@ -252,6 +267,8 @@ class Showing:
             except HomeserverUnavailable as error:
                 if isinstance(error, RefusedForNow):
                     return None
+                if isinstance(error, RequestNotSent) and not failures:
+                    raise
                 failures += 1
                 wait_s = self._tools.bounds.send.delay_s(failures, self._tools.random)
                 with anyio.move_on_after(wait_s):

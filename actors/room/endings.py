@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from actors.anchors import Anchor
+from actors.anchors import Anchor, next_end
 from actors.model import EventId, OutboundKind, OutboundMessage, ReplyState, SharedFile
 from actors.platform import Reason
 from actors.replies.values import (
@@ -72,7 +72,7 @@ def end_of(
 def _ended(anchor: Anchor, message: OutboundMessage, *, is_dead: bool) -> OutboundMessage:
     # A question that is given up may be asked again, and then has another end.
     # An end that was sent before a loss keeps its transaction id.
-    end = f"{anchor.txn_id}.final.2" if anchor.is_ended else f"{anchor.txn_id}.final"
+    end = next_end(anchor.ended_by) if anchor.ended_by else f"{anchor.txn_id}.final"
     txn_id = message.txn_id if is_dead else end
     if anchor.is_void or message.file is not None:
         return replace(message, txn_id=txn_id)

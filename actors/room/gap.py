@@ -49,11 +49,13 @@ class _Found:
 class _Recent:
     """What a gap that begins at no position holds: messages, oldest first, and other writes.
 
-    `is_void`: what waits already is from before the bot came to the room.
+    `redacted` are the events that were redacted within it. `is_void`: what waits already is from
+    before the bot came to the room.
     """
 
     accepted: tuple[AcceptMessage, ...]
     writes: tuple[Write, ...]
+    redacted: frozenset[EventId]
     is_void: bool = False
 
 
@@ -142,7 +144,7 @@ class RoomGap:
             waits = await Unfinished(self.room_id, services, chat).search(gap)
             accepted = tuple(AcceptMessage(message, again=True) for message in waits.messages)
             finished = tuple(map(FinishMessage, sorted(waits.answered)))
-            return _Recent(accepted, (*finished, *waits.writes))
+            return _Recent(accepted, (*finished, *waits.writes), waits.redacted)
         async with services.homeserver_slots:
             found = await fetch_recent(
                 services.homeserver,
@@ -157,7 +159,8 @@ class RoomGap:
             messages = tuple(it for it in messages if it.sent_ts / _MS >= since_s)
         is_void = found.rejoined and gap.since == SINCE_KNOWN
         finished = tuple(map(FinishMessage, sorted(found.answered)))
-        return _Recent(tuple(map(AcceptMessage, messages)), finished, is_void=is_void)
+        accepted = tuple(map(AcceptMessage, messages))
+        return _Recent(accepted, finished, found.redacted, is_void=is_void)
 
     async def _take_recent(self, gap: OpenGap, found: _Recent, limit: int) -> None:
         """Put the oldest messages into the inbox. With the last ones, the gap is closed.
@@ -166,7 +169,7 @@ class RoomGap:
         """
         gaps, room_id, worth = self.services.registry.gaps, self.room_id, found.accepted
         writes: list[Write] = [DropInbox(room_id)] if found.is_void else []
-        writes += [*worth[:limit], *found.writes]
+        writes += [*worth[:limit], *found.writes, *taking_back(sorted(found.redacted))]
         if len(worth) > limit:
             since = SINCE_KNOWN
             await self.services.store.commit([*writes, ShortenGap(room_id, since)])
@@ -176,6 +179,8 @@ class RoomGap:
             await self.services.store.commit(writes)
             gaps.close(gap)
         gaps.begin_at(room_id, since)
+        for event_id in found.redacted:
+            self.services.replies.redacted(room_id, event_id)
 
     @property
     def _page(self) -> int:

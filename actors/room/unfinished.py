@@ -24,12 +24,17 @@ from actors.rules.settlement import DesiredRows
 from actors.rules.unfinished import (
     Covered,
     Told,
+    asked_about,
     asked_again,
+    asking_id,
     covered,
     emptied,
     forgotten,
     left_over,
+    settled_by_asking,
     unfinished,
+    with_deleted,
+    with_page,
     without_replaced,
 )
 from actors.services import Services
@@ -47,6 +52,7 @@ class Waits:
     messages: tuple[InboundMessage, ...]
     answered: frozenset[EventId]
     writes: tuple[Write, ...]
+    redacted: frozenset[EventId]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +78,8 @@ class Unfinished:
         cut_off_questions, gone = await self._questions(cut_off, told.messages)
         known = await self.services.store.known_of([it.event_id for it in told.messages])
         is_lost = gap.since == SINCE_LOST
-        waiting = [
-            it for it in told.messages if it.event_id not in told.answered and worth_accepting(it)
-        ]
+        settled = told.answered | (settled_by_asking(told) - cut_off.keys())
+        waiting = [it for it in told.messages if it.event_id not in settled and worth_accepting(it)]
         old = {
             it.event_id
             for it in waiting
@@ -92,23 +97,24 @@ class Unfinished:
             waiting=len(young),
             old=len(old),
         )
-        return Waits((*cut_off_questions, *young), told.answered, writes)
+        return Waits((*cut_off_questions, *young), told.answered, writes, told.redacted)
 
     async def _read(self, gap: OpenGap) -> Told:
         """What was said since the question that was answered last, within bounds."""
         bounds, token = self.services.bounds, gap.upto
         newest_first: list[InboundMessage] = []
-        told = Told()
+        told = read = Told()
         pages = bounds.unanswered_pages if gap.since == SINCE_LOST else bounds.gap_messages
         for _ in range(pages):
             page = await self._page(token)
-            answered, own = told.answered | page.answered, told.own + page.own
+            read = with_page(read, page)
+            # Every part of an answer is read before its question.
+            told = with_deleted(read)
             messages = [it for it in page.said if it is not None]
-            again = asked_again(Told(own=own, answered=answered))
-            last = next((it for it in messages if _is_answered(it, answered, again)), None)
+            again, done = asked_again(told), told.answered - asked_about(told)
+            last = next((it for it in messages if _is_answered(it, done, again)), None)
             newest_first += messages if last is None else messages[: messages.index(last)]
-            taken_back = told.taken_back | page.taken_back
-            told = Told(tuple(reversed(newest_first)), own, answered, taken_back)
+            told = replace(told, messages=tuple(reversed(newest_first)))
             if last is not None or page.earlier is None:
                 return told
             if len(newest_first) >= bounds.gap_messages:
@@ -167,7 +173,7 @@ class Unfinished:
         is_notice = end.msgtype == "m.notice"
         parts = () if is_notice else self.services.formatted(end.text)
         return OutboundMessage(
-            f"{each.anchor.txn_id}.final.2",
+            each.txn_id,
             self.room_id,
             end.text,
             is_notice,
@@ -188,7 +194,7 @@ class Unfinished:
             return
         newest = questions[-1]
         say = self.services.texts.replies.unanswered.format(count=len(questions))
-        yield QueueMessage(reply_message(newest, f"{newest.event_id}.unanswered", say, notice=True))
+        yield QueueMessage(reply_message(newest, asking_id(newest.event_id), say, notice=True))
 
     def _is_for_the_bot(self, message: InboundMessage) -> bool:
         services = self.services

@@ -189,8 +189,8 @@ def classify(seen: RoomSnapshot, relations: RoomRelations, rows: RoomRows, me: U
     marker = seen.marker or relations.inherited
     if marker is not None:
         return _marked(seen, marker, relations, rows)
-    if seen.predecessor in relations.unreadable:
-        return Conflict(ConflictReason.UNREADABLE, f"the room before it, {seen.predecessor}")
+    if relations.unread_origin is not None:
+        return Conflict(ConflictReason.UNREADABLE, f"the room before it, {relations.unread_origin}")
     if seen.is_space:
         return _unmarked_space(seen, relations, me)
     if relations.linked and (seen.creator == me or relations.origins):
@@ -245,14 +245,8 @@ def _marked(
             marker.owner, _name(seen), high_water, marker.intent, _replaced_rooms(seen, relations)
         )
     space = relations.claimed_space
-    if space is None and marker.space_id in relations.unreadable:
-        return _undecided(ConflictReason.UNREADABLE, f"its Space {marker.space_id}", marker)
-    if space is not None and space.owner is None:
-        detail = f"of its Space {space.room_id}"
-        return _undecided(ConflictReason.OWNER_AMBIGUOUS, detail, marker)
     if space is None or space.owner != marker.owner:
-        detail = "not joined" if space is None else "of another owner"
-        return _undecided(ConflictReason.MARKER_SPACE_MISMATCH, detail, marker)
+        return _without_its_space(marker, relations)
     conversation, backfilled = platform_chat_id(seen, marker, rows)
     return Chat(
         owner=marker.owner,
@@ -269,6 +263,23 @@ def _marked(
         outdated_links=relations.replaces & space.children,
         moved_settings=relations.inherited_settings,
     )
+
+
+def _without_its_space(marker: Marker, relations: RoomRelations) -> Conflict:
+    """The verdict on a chat whose Space is not known as one of its owner's."""
+    space = relations.claimed_space
+    if _is_in_doubt(marker.space_id, relations):
+        return _undecided(ConflictReason.UNREADABLE, f"its Space {marker.space_id}", marker)
+    if space is not None and space.owner is None:
+        detail = f"of its Space {space.room_id}"
+        return _undecided(ConflictReason.OWNER_AMBIGUOUS, detail, marker)
+    detail = "not joined" if space is None else "of another owner"
+    return _undecided(ConflictReason.MARKER_SPACE_MISMATCH, detail, marker)
+
+
+def _is_in_doubt(space_id: RoomId | None, relations: RoomRelations) -> bool:
+    """Whether a Space can't be read now, or a room decides about it that can't be read."""
+    return space_id in relations.unreadable or space_id in relations.undecided_spaces
 
 
 def _replaced_rooms(seen: RoomSnapshot, relations: RoomRelations) -> frozenset[RoomId]:
@@ -295,7 +306,7 @@ def _unmarked_space(seen: RoomSnapshot, relations: RoomRelations, me: UserId) ->
 def _unlinked(seen: RoomSnapshot, relations: RoomRelations, rows: RoomRows, me: UserId) -> Verdict:
     """The verdict on a room without marker and link. Its row may still name a Space."""
     row = rows.room
-    if row is not None and row.space_id in relations.unreadable:
+    if row is not None and _is_in_doubt(row.space_id, relations):
         return Conflict(ConflictReason.UNREADABLE, f"its Space {row.space_id}")
     if row is not None and seen.creator == me and row.space_id not in relations.spaces:
         return _without_space(row, rows)
@@ -306,7 +317,7 @@ def _legacy(seen: RoomSnapshot, relations: RoomRelations, rows: RoomRows) -> Ver
     owners = {space.owner for space in relations.linked}
     owner = owners.pop()
     if owners or owner is None:
-        return Conflict(ConflictReason.OWNER_AMBIGUOUS)
+        return _of_no_owner(relations)
     number = number_in_default_name(seen.name or "")
     by_name = chat_id_of(number) if number else None
     by_rows = rows.evidence.chat_id_for(owner)
@@ -330,6 +341,14 @@ def _legacy(seen: RoomSnapshot, relations: RoomRelations, rows: RoomRows) -> Ver
         by_name=by_name,
         moved_settings=relations.inherited_settings,
     )
+
+
+def _of_no_owner(relations: RoomRelations) -> Conflict:
+    """The verdict on an unmarked room whose Spaces name no owner, or several."""
+    in_doubt = [it.room_id for it in relations.linked if _is_in_doubt(it.room_id, relations)]
+    if in_doubt:
+        return Conflict(ConflictReason.UNREADABLE, f"its Space {in_doubt[0]}")
+    return Conflict(ConflictReason.OWNER_AMBIGUOUS)
 
 
 def _without_space(room: RoomMeta, rows: RoomRows) -> Verdict:

@@ -1,6 +1,6 @@
 """The room graph: upgrades, Spaces and links between the joined rooms. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -51,6 +51,10 @@ class RoomRelations:
     """All Spaces that the bot manages."""
     unreadable: frozenset[RoomId] = frozenset()
     """Joined rooms that can't be read now; any of them may be this room's Space."""
+    unread_origin: RoomId | None = None
+    """The room that this one, or the first known room before it, replaces, if it can't be read."""
+    undecided_spaces: frozenset[RoomId] = frozenset()
+    """Spaces without a known marker that replace a room which can't be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class RoomGraph:
     spaces: Mapping[RoomId, SpaceFacts]
     heirs: Mapping[RoomId, RoomId]
     unreadable: frozenset[RoomId]
+    undecided_spaces: AbstractSet[RoomId]
     _parents: Mapping[RoomId, tuple[RoomId, ...]] = field(repr=False)
 
     def relations(self, seen: RoomSnapshot) -> RoomRelations:
@@ -91,6 +96,8 @@ class RoomGraph:
             replaces=frozenset(ancestor.room_id for ancestor in ancestors),
             spaces=self.spaces.keys(),
             unreadable=self.unreadable,
+            unread_origin=self.unread_origin((seen, *ancestors)),
+            undecided_spaces=frozenset(self.undecided_spaces),
         )
 
     def latest(self, room_id: RoomId) -> RoomId:
@@ -109,6 +116,11 @@ class RoomGraph:
             ancestors[before.room_id] = before
             before = self._predecessor(before)
         return tuple(ancestors.values())
+
+    def unread_origin(self, line: Sequence[RoomSnapshot]) -> RoomId | None:
+        """The room before the first one of a line of upgrades, if it can't be read."""
+        before = line[-1].predecessor
+        return before if before in self.unreadable else None
 
     def _predecessor(self, seen: RoomSnapshot) -> RoomSnapshot | None:
         """The joined room that this one replaces: both sides must say so."""
@@ -151,12 +163,17 @@ def room_graph(
     for of_record, user in users.items():
         owners_of_record.setdefault(user.space_id, []).append(of_record)
     parents: dict[RoomId, tuple[RoomId, ...]] = {}
-    graph = RoomGraph(me, rooms, spaces := {}, heirs, frozenset(unreadable), parents)
+    undecided: set[RoomId] = set()
+    graph = RoomGraph(me, rooms, spaces := {}, heirs, frozenset(unreadable), undecided, parents)
     for seen in rooms.values():
-        if not seen.is_space or seen.room_id in heirs:
+        if not seen.is_space:
             continue
         ancestors = graph.ancestors(seen)
         marker = seen.marker or _nearest_marker(ancestors)
+        if not marker and not seen.marker_fault and graph.unread_origin((seen, *ancestors)):
+            undecided.add(seen.room_id)
+        if seen.room_id in heirs:
+            continue
         origins = _origins(seen, ancestors, me)
         if not (marker or seen.marker_fault or seen.creator == me or origins):
             continue

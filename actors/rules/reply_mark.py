@@ -26,13 +26,12 @@ GROWING: Final = (OutboundKind.ANCHOR, OutboundKind.LIVE)
 _STATES: Final = {
     "done": ReplyState.DONE,
     "dead": ReplyState.FAILED,
-    "dead.2": ReplyState.FAILED,
     "unanswered": ReplyState.FAILED,
 }
 """The last part of a transaction id that is not the number of a part, and what it stands for."""
 _TXN: Final = re.compile(
-    r"(?:new\.)?(?P<question>\$.+?)\.(?:(?P<word>done|dead(?:\.2)?|unanswered)"
-    r"|(?P<part>[0-9]+)(?:~[^.~]+\.[0-9]+|\.final(?:\.2)?)?)"
+    r"(?:new\.)?(?P<question>\$.+?)\.(?:(?P<word>done|unanswered|dead)(?:(?<=dead)\.[0-9]+)?"
+    r"|(?P<part>[0-9]+)(?:~[^.~]+\.[0-9]+|\.final(?:\.[0-9]+)?)?)"
 )
 """The transaction ids of answers."""
 
@@ -50,8 +49,8 @@ def reply_mark(message: OutboundMessage) -> dict[str, object]:
 
     Transaction ids of answers are made of the question's event id. `$event.0` is its first part:
     a message, or an anchor. `$event.0~boot.3` is a live edit of that, `$event.0.final` its final,
-    and `$event.0.final.2` the repeated final. `$event.dead` is a message that is given up, also as
-    the final of an anchor, with the repeated final `$event.dead.2`. `$event.unanswered` asks about
+    and `$event.0.final.2` the first repeated final. `$event.dead` is a message that is given up,
+    also as the final of an anchor, repeated as `$event.dead.2`. `$event.unanswered` asks about
     a message after a loss, and `new.$event.done` is a finished command.
     Only the mark of a part that others follow has `more`.
     """
@@ -71,6 +70,28 @@ def _named_by(txn_id: str) -> _Named | None:
         return None
     part = int(found["part"] or 0)
     return _Named(found["question"], part, _STATES.get(found["word"], ReplyState.DONE))
+
+
+class EndedPart(NamedTuple):
+    """A part of the answer to a question. `is_final`: the end of an anchor has said that it ended.
+
+    A message of which no more is known may also be an anchor.
+    """
+
+    question: EventId
+    part: int
+    is_final: bool
+
+
+def part_ended_by(txn_id: str) -> EndedPart | None:
+    """The part that a message with this transaction id ends; None for a live edit, and for others.
+
+    It says so after the message was redacted.
+    """
+    named = _named_by(txn_id)
+    if named is None or "~" in txn_id.rpartition(named.question)[2]:
+        return None
+    return EndedPart(EventId(named.question), named.part, ".final" in txn_id)
 
 
 def mark_in(content: Mapping[str, object]) -> ReplyMark | None:

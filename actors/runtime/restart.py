@@ -77,6 +77,10 @@ class CrashWindow:
         """Whether these crashes are too many."""
         return len(tuple(crashes)) >= self.limit
 
+    def allowing_another(self, crashes: tuple[float, ...]) -> tuple[float, ...]:
+        """The latest of too many crashes, so few that only one more is too many again."""
+        return crashes[len(crashes) - self.limit + 1 :]
+
 
 @dataclass(frozen=True, slots=True)
 class CorrelationBreaker:

@@ -1,6 +1,6 @@
 """What the homeserver remembers of the bot: its generation, its events, its messages."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from itertools import takewhile
 from typing import Final
@@ -21,7 +21,7 @@ from actors.model import (
 from actors.port_errors import HomeserverRefused
 from actors.ports import RecentPage
 from actors.rules.reply_mark import REPLY_TYPE, is_live
-from actors.said import Said
+from actors.said import Redacted, Said
 from adapter.matrix.bodies import Acknowledged, Event, Page
 from adapter.matrix.connection import Connection, path_to
 from adapter.matrix.events import answered_in, changes_own_membership, decoded_events
@@ -115,7 +115,9 @@ class Evidence:
             None if ends else page.earlier,
             answered_in(since_join, self._me),
             own_in(since_join, self._me),
-            taken_back_in(since_join, self._me),
+            redacted_in(event for event in since_join if event.sender == self._me),
+            deleted_in(since_join, self._me),
+            redacted_in(since_join),
         )
 
     async def _page(self, room_id: RoomId, query: Mapping[str, str]) -> Page:
@@ -173,9 +175,19 @@ def own_in(events: list[Event], me: UserId) -> tuple[Said, ...]:
     return tuple(event for event in own if isinstance(event, Said))
 
 
-def taken_back_in(events: list[Event], me: UserId) -> frozenset[EventId]:
-    """The events that the bot's own redactions among some events name."""
-    named = (redacted_by(event) for event in events if event.sender == me)
+def deleted_in(events: list[Event], me: UserId) -> frozenset[str]:
+    """The transaction ids of the bot's own messages and edits among some events that are redacted.
+
+    The homeserver shows them to the device that sent the messages.
+    """
+    own = timeline_events([event for event in events if event.sender == me], me)
+    txn_ids = (event.txn for event in own if isinstance(event, Redacted))
+    return frozenset(txn_id for txn_id in txn_ids if txn_id is not None)
+
+
+def redacted_in(events: Iterable[Event]) -> frozenset[EventId]:
+    """The events that redactions among some events name."""
+    named = (redacted_by(event) for event in events)
     return frozenset(event_id for event_id in named if event_id is not None)
 
 

@@ -12,8 +12,7 @@ from typing import Final, final
 from anyio.lowlevel import checkpoint
 
 from actors.runtime.table import Transition
-from adapter.sqlite.errors import translated
-from adapter.sqlite.journal_rows import (
+from adapter.sql.journal_rows import (
     MAX_AGE_S,
     MAX_ROWS,
     JournalRow,
@@ -22,10 +21,11 @@ from adapter.sqlite.journal_rows import (
     decode_rows,
     journal_query,
 )
+from adapter.sql.store import Clock, SqlStore
+from adapter.sql.values import Query, Row, Statement
+from adapter.sqlite.errors import translated
 from adapter.sqlite.opening import BUSY_TIMEOUT_S, connect, prepare_file
 from adapter.sqlite.schema import JOURNAL_SCHEMA, STORE_SCHEMA, Schema
-from adapter.sqlite.sql import Query, Row, Statement
-from adapter.sqlite.sql_store import Clock, SqlStore
 from adapter.sqlite.transactions import write_all
 from adapter.sqlite.upgrade import prepare_connection
 
@@ -77,6 +77,7 @@ class InlineStore(SqlStore):
         database = _Database(path, STORE_SCHEMA, now=clock(), busy_timeout_s=busy_timeout_s)
         super().__init__(database, clock=clock, recovery=database.recovery)
         self.close = database.close
+        self.load = database.write
         if self.recovery is not None and on_recovery is not None:
             on_recovery(self.recovery)
 

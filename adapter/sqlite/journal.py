@@ -1,4 +1,4 @@
-"""The journal for real use, on aiosqlite. `journal_rows` has its statements and its reader."""
+"""The journal for real use, on aiosqlite. `journal_reading` reads it."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -12,20 +12,21 @@ import anyio.to_thread
 
 from actors.port_errors import StoreCorrupt
 from actors.runtime.table import Transition
-from adapter.sqlite.group import GroupCommit, connected
-from adapter.sqlite.journal_rows import (
+from adapter.sql.group import GroupCommit
+from adapter.sql.journal_rows import (
     MAX_AGE_S,
     MAX_ROWS,
     JournalMissing,
     JournalRow,
     Trim,
     append_statement,
-    read_journal,
 )
-from adapter.sqlite.opening import BUSY_TIMEOUT_S, prepare_file
+from adapter.sql.store import Clock
+from adapter.sql.values import Statement
+from adapter.sqlite.connection import connected
+from adapter.sqlite.journal_reading import read_journal
+from adapter.sqlite.opening import BUSY_TIMEOUT_S, inode_of, prepare_file
 from adapter.sqlite.schema import JOURNAL_SCHEMA
-from adapter.sqlite.sql import Statement
-from adapter.sqlite.sql_store import Clock, inode_of
 
 __all__ = ["JournalMissing", "JournalRow", "SqliteJournal", "read_journal"]
 

@@ -1,27 +1,14 @@
 """The steps that bring tables of an earlier schema version to the current one without losing a row.
 
-Only kept tables have steps; cache tables are rebuilt. A released step never changes, because
-migrated databases do not run it again. Pure: this module runs no statement.
+Pure: this module runs no statement.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+from adapter.sql.migrations import Step
 
 FIRST_VERSION: Final = 1
 """The schema version of release 0.1, the earliest one that a database can have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Brings one table from the version before `to_version` to `to_version`.
-
-    The statements name no other kept table and create no index: the schema's script creates those.
-    """
-
-    to_version: int
-    table: str
-    statements: tuple[str, ...]
-
 
 STORE_STEPS: Final = (
     Step(
@@ -62,13 +49,3 @@ STORE_STEPS: Final = (
     ),
 )
 JOURNAL_STEPS: Final[tuple[Step, ...]] = ()
-
-
-def statements_from(steps: tuple[Step, ...], version: int, table: str) -> tuple[str, ...]:
-    """The statements to run on a table of a database with this version."""
-    return tuple(
-        statement
-        for step in steps
-        if step.table == table and step.to_version > version
-        for statement in step.statements
-    )

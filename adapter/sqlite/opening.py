@@ -15,7 +15,6 @@ from actors.bounds import Bounds
 from actors.port_errors import StoreCorrupt
 from adapter.sqlite.errors import translated
 from adapter.sqlite.schema import Schema
-from adapter.sqlite.trust_statements import row_digest
 from adapter.sqlite.upgrade import prepare_connection, stamp
 
 BUSY_TIMEOUT_S: Final = Bounds().busy_s
@@ -85,6 +84,14 @@ def _flush_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
+def inode_of(file: Path) -> int | None:
+    """The number that tells a file from another one of the same name; None without a file."""
+    try:
+        return file.stat().st_ino
+    except OSError:
+        return None
+
+
 def copy_database(path: Path, folder: Path) -> Path:
     """Copy a database and its write-ahead log; return the path of the copy.
 
@@ -114,7 +121,6 @@ def connect(
         check_same_thread=not any_thread,
     )
     connection.text_factory = lenient_text
-    connection.create_function("row_digest", 2, row_digest, deterministic=True)
     return connection
 
 

@@ -2,46 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from sqlite3 import Connection
-from typing import Final, Literal, TypeAlias
+from typing import Literal
 
-from actors.model import EventId, RoomId, UserId
-from actors.port_errors import PortError
+from actors.model import EventId
 from actors.writes import RetryMessage
+from adapter.sql.inbox_rows import UNSETTLED, DatabaseMissing, InboxRow, InboxState, state_query
+from adapter.sql.statements import statement_for
 from adapter.sqlite.errors import translated_with_path
 from adapter.sqlite.opening import connect
-from adapter.sqlite.statements import statement_for
-
-InboxState: TypeAlias = Literal["waiting", "dead", "done"]
-
-_UNSETTLED: Final = (
-    "SELECT event_id, room_id, sender, state, attempts, sent_ts, accepted_at FROM inbox"
-    " WHERE state <> 'done' ORDER BY seq"
-)
-_STATE: Final = "SELECT state FROM inbox WHERE event_id = ?"
-
-
-class DatabaseMissing(PortError):
-    """No database exists at this path: no bot has run with it yet, or the path is wrong."""
-
-
-@dataclass(frozen=True, slots=True)
-class InboxRow:
-    """A message that waits, or that the bot gave up (`dead`) after `attempts` failures.
-
-    `sent_ts` is in milliseconds since the epoch, by the clock of the sender's server; `accepted_at`
-    is in seconds since the epoch, by the bot's clock.
-    """
-
-    event_id: EventId
-    room_id: RoomId
-    sender: UserId
-    state: InboxState
-    attempts: int
-    sent_ts: int
-    accepted_at: float
 
 
 def read_inbox(path: Path) -> list[InboxRow]:
@@ -50,7 +20,7 @@ def read_inbox(path: Path) -> list[InboxRow]:
     Raises DatabaseMissing, StoreUnavailable, StoreCorrupt.
     """
     with _opened(path, "ro") as connection:
-        return [InboxRow(*row) for row in connection.execute(_UNSETTLED)]
+        return [InboxRow(*row) for row in connection.execute(UNSETTLED.sql)]
 
 
 def retry(path: Path, event_id: EventId) -> InboxState | None:
@@ -59,9 +29,9 @@ def retry(path: Path, event_id: EventId) -> InboxState | None:
     Other messages do not change. A running bot finds the message by itself. Raises as `read_inbox`
     does.
     """
-    statement = statement_for(RetryMessage(event_id), now=0.0)
+    query, statement = state_query(event_id), statement_for(RetryMessage(event_id), now=0.0)
     with _opened(path, "rw") as connection:
-        found = connection.execute(_STATE, (event_id,)).fetchone()
+        found = connection.execute(query.sql, query.params).fetchone()
         if found and found[0] == "dead":
             connection.execute(statement.sql, statement.params)
         return found[0] if found else None

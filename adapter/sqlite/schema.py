@@ -8,8 +8,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Final, TypeAlias
 
-from adapter.sqlite.migrations import JOURNAL_STEPS, STORE_STEPS, Step
-from adapter.sqlite.trust_statements import FORGET_WHOLE_READ
+from adapter.sql.migrations import Step
+from adapter.sql.trust_statements import FORGET_WHOLE_READ
+from adapter.sqlite.migrations import JOURNAL_STEPS, STORE_STEPS
 
 Columns: TypeAlias = frozenset[tuple[str, str, int, str | None, int]]
 
@@ -20,7 +21,7 @@ class Schema:
 
     Tables in `caches` can be rebuilt from other data. Tables in `kept` cannot: `steps` bring them
     from any earlier version to this one. `user_version` holds the `version`. The script creates
-    missing tables and indexes. `after_changes` are run after tables or triggers were changed.
+    missing tables, indexes and triggers; `after_changes` are run after it.
     """
 
     script: str
@@ -79,6 +80,21 @@ def expected(schema: Schema) -> dict[str, Columns]:
     with closing(sqlite3.connect(":memory:")) as scratch:
         scratch.executescript(schema.script)
         return existing(scratch, schema)
+
+
+def triggers_of(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
+    """All triggers of a database: their names and their statements."""
+    return frozenset(
+        connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+    )
+
+
+@cache
+def expected_triggers(schema: Schema) -> frozenset[tuple[str, str]]:
+    """All triggers of the schema."""
+    with closing(sqlite3.connect(":memory:")) as scratch:
+        scratch.executescript(schema.script)
+        return triggers_of(scratch)
 
 
 @cache

@@ -5,6 +5,15 @@ CREATE TABLE IF NOT EXISTS kv(key TEXT PRIMARY KEY, value TEXT);
 -- says whether the rows of kv are in line with the rooms.
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL);
 
+-- A row that another program changes voids the reading of all rooms. The bot sets `whole_read` aside
+-- while it writes rows itself.
+CREATE TRIGGER IF NOT EXISTS kv_inserted AFTER INSERT ON kv
+BEGIN DELETE FROM meta WHERE key = 'whole_read'; END;
+CREATE TRIGGER IF NOT EXISTS kv_updated AFTER UPDATE ON kv
+BEGIN DELETE FROM meta WHERE key = 'whole_read'; END;
+CREATE TRIGGER IF NOT EXISTS kv_deleted AFTER DELETE ON kv
+BEGIN DELETE FROM meta WHERE key = 'whole_read'; END;
+
 -- Parts of room timelines that are not fetched yet, from one sync position to another.
 CREATE TABLE IF NOT EXISTS gaps(
     room_id TEXT PRIMARY KEY,

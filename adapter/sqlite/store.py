@@ -9,13 +9,17 @@ from typing import final
 
 import aiosqlite
 import anyio.to_thread
+from anyio.lowlevel import checkpoint
+from typing_extensions import override
 
+from actors.port_errors import StoreCorrupt
+from adapter.sql.group import GroupCommit
+from adapter.sql.store import Clock, SqlStore
+from adapter.sql.values import Query, Row
+from adapter.sqlite.connection import connected
 from adapter.sqlite.errors import translated
-from adapter.sqlite.group import GroupCommit, connected
-from adapter.sqlite.opening import BUSY_TIMEOUT_S, prepare_file
+from adapter.sqlite.opening import BUSY_TIMEOUT_S, inode_of, prepare_file
 from adapter.sqlite.schema import STORE_SCHEMA
-from adapter.sqlite.sql import Query, Row
-from adapter.sqlite.sql_store import Clock, SqlStore
 
 
 class _Database:
@@ -37,6 +41,9 @@ class _Database:
 @final
 class SqliteStore(SqlStore):
     """The StateStore port on a file, for asyncio. `open` creates it."""
+
+    _file: Path
+    _inode: int | None
 
     @classmethod
     @asynccontextmanager
@@ -64,4 +71,16 @@ class SqliteStore(SqlStore):
             connected(path, busy_timeout_s=busy_timeout_s) as db,
             GroupCommit.over(db) as writer,
         ):
-            yield cls(_Database(writer, reader), clock=clock, recovery=recovery, file=path)
+            store = cls(_Database(writer, reader), clock=clock, recovery=recovery)
+            store._file, store._inode = path, inode_of(path)
+            yield store
+
+    @override
+    async def verify(self) -> None:
+        """Return if the path still leads to the opened file.
+
+        Raises StoreCorrupt if the file was deleted or replaced: further writes would be lost.
+        """
+        await checkpoint()
+        if inode_of(self._file) != self._inode:
+            raise StoreCorrupt("the database file was deleted or replaced while the bot ran")

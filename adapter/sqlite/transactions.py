@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from adapter.sqlite.sql import Statement, grouped
+from adapter.sql.values import Statement, grouped
 
 _SYNC_FULL: Final = "PRAGMA synchronous = FULL"
 _SYNC_NORMAL: Final = "PRAGMA synchronous = NORMAL"

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 from actors.bounds import Bounds
@@ -11,14 +9,13 @@ from actors.encryption import ROW as ENCRYPTION_ROW
 from actors.port_errors import CredentialsRefused, PortError, RateLimited, RefusedForNow
 from actors.ports import Homeserver
 from adapter.matrix.gateway import Gateway
-from adapter.sqlite.inline import InlineStore
-from adapter.sqlite.opening import copy_database
+from supervisor.app.databases import copied_store
 from supervisor.app.findings import ENCRYPTED_LAST, Finding, check_homeserver, check_paths
 from supervisor.app.gateway import open_gateway, proxy_of
 from supervisor.app.platform_check import check_platform
 from supervisor.app.platforms import platform_of
 from supervisor.serving.refusals import refusal_in
-from supervisor.settings import Settings
+from supervisor.settings import Settings, SettingsRefused
 
 
 def _show_nothing(seconds: int) -> None:
@@ -61,16 +58,10 @@ async def check(
 
 async def _remembered(settings: Settings) -> tuple[Finding, ...]:
     """What the bot has noted in its database: that the room it created last came out encrypted."""
-    if not settings.db_path.is_file():
-        return ()
     try:
-        with TemporaryDirectory() as folder:
-            store = InlineStore(copy_database(settings.db_path, Path(folder)))
-            try:
-                row = await store.row(ENCRYPTION_ROW) or {}
-            finally:
-                store.close()
-    except (PortError, OSError):
+        async with copied_store(settings.db_path) as store:
+            row = await store.row(ENCRYPTION_ROW) or {}
+    except (PortError, OSError, SettingsRefused):
         return ()
     times = row.get("times")
     return (ENCRYPTED_LAST,) if isinstance(times, int) and times > 0 else ()

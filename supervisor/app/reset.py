@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import structlog
@@ -19,9 +18,14 @@ from adapter.matrix import reset
 from adapter.matrix.checklist import CHECKLIST_NAME, Checklist
 from adapter.matrix.reset import Departed, Departure, Progress
 from adapter.matrix.session import SESSION_FILE_NAME
-from adapter.sqlite.inline import InlineStore
-from adapter.sqlite.journal import SqliteJournal
-from adapter.sqlite.opening import copy_database
+from supervisor.app.databases import (
+    Place,
+    copied_store,
+    empty_store,
+    has_journal,
+    has_store,
+    open_journal,
+)
 from supervisor.app.gateway import open_gateway
 from supervisor.lifecycle import MACHINE, RESET, State
 from supervisor.lock import LOCK_NAME
@@ -46,10 +50,13 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class LocalFiles:
-    """The files of a bot in the order of removal, each with a description."""
+    """The files of a bot in the order of removal, each with a description.
 
-    remove: Mapping[Path, str]
-    keep: Mapping[Path, str]
+    Among them are databases with a URL: their rows are removed, and the tables stay.
+    """
+
+    remove: Mapping[Place, str]
+    keep: Mapping[Place, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +84,9 @@ async def make_plan(settings: LocalSettings, *, set_aside: bool) -> Plan:
     Writes nothing. Raises CredentialsRefused, and what requests and the store raise.
     """
     files = local_files(settings, set_aside=set_aside)
-    with TemporaryDirectory() as folder:
-        store = InlineStore(copy_database(settings.db_path, Path(folder)))
-        try:
-            waiting, unsent = await store.waiting_counts(), await store.unsent_counts()
-            stored = read_rows(await store.rows(""))
-        finally:
-            store.close()
+    async with copied_store(settings.db_path) as store:
+        waiting, unsent = await store.waiting_counts(), await store.unsent_counts()
+        stored = read_rows(await store.rows(""))
     departure = await _departure(settings, stored) if isinstance(settings, Settings) else None
     return Plan(files, sum(waiting.values()), sum(unsent.values()), departure)
 
@@ -96,15 +99,16 @@ async def _departure(settings: Settings, stored: StoredRows) -> Departure:
 
 
 def local_files(settings: LocalSettings, *, set_aside: bool) -> LocalFiles:
-    """Find the bot's files. `set_aside`: also remove databases that were set aside as damaged."""
-    remove = {}
-    for suffix, what in _DATABASE.items():
-        path = settings.db_path.with_name(settings.db_path.name + suffix)
-        if path.is_file():
-            remove[path] = what
+    """Find the bot's files. `set_aside`: also remove databases that were set aside as damaged.
+
+    Raises StoreUnavailable.
+    """
+    remove = dict(_of_database(settings.db_path))
     aside = dict.fromkeys(_set_aside(settings.db_path), "set aside")
     store = dict(_in_store(settings.store_path))
-    keep = {settings.journal_path: "journal"} if settings.journal_path.is_file() else {}
+    keep: dict[Place, str] = {}
+    if has_journal(settings.journal_path):
+        keep[settings.journal_path] = "journal"
     lock = settings.store_path / LOCK_NAME
     if lock.is_file():
         # A process that waits for a removed lock file would not see the next holder's file.
@@ -114,13 +118,24 @@ def local_files(settings: LocalSettings, *, set_aside: bool) -> LocalFiles:
     return LocalFiles({**remove, **store}, {**keep, **aside})
 
 
-def _set_aside(database: Path) -> Iterator[Path]:
-    prefix = database.name + _SET_ASIDE
-    if database.parent.is_dir():
+def _of_database(database: Place) -> Iterator[tuple[Place, str]]:
+    if not isinstance(database, Path):
+        if has_store(database):
+            yield database, "database"
+        return
+    for suffix, what in _DATABASE.items():
+        path = database.with_name(database.name + suffix)
+        if path.is_file():
+            yield path, what
+
+
+def _set_aside(database: Place) -> Iterator[Place]:
+    if isinstance(database, Path) and database.parent.is_dir():
+        prefix = database.name + _SET_ASIDE
         yield from sorted(p for p in database.parent.iterdir() if p.name.startswith(prefix))
 
 
-def _in_store(folder: Path) -> Iterator[tuple[Path, str]]:
+def _in_store(folder: Path) -> Iterator[tuple[Place, str]]:
     """The bot's files in the store folder, including temporary files of interrupted writes."""
     if not folder.is_dir():
         return
@@ -132,11 +147,14 @@ def _in_store(folder: Path) -> Iterator[tuple[Path, str]]:
 
 def remove(files: LocalFiles) -> None:
     """Remove the files in `remove`. A missing file is no error. Raises StoreUnavailable."""
-    for path in files.remove:
+    for place in files.remove:
+        if not isinstance(place, Path):
+            empty_store(place)
+            continue
         try:
-            path.unlink(missing_ok=True)
+            place.unlink(missing_ok=True)
         except OSError as error:
-            raise StoreUnavailable(f"{path} cannot be removed ({error.strerror})") from error
+            raise StoreUnavailable(f"{place} cannot be removed ({error.strerror})") from error
 
 
 async def depart(
@@ -161,7 +179,7 @@ def _checklist(settings: Settings) -> Checklist:
 async def record(settings: LocalSettings, reason: str) -> None:
     """Write one row about the reset into the journal. A failure is logged."""
     try:
-        async with SqliteJournal.open(settings.journal_path) as journal:
+        async with open_journal(settings.journal_path) as journal:
             log = TransitionLog(journal, uuid.uuid4().hex[:12], time.time)
             await log.write(log.decided(MACHINE, State.STOPPED, RESET, State.STOPPED, reason))
     except StoreUnavailable as error:

@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from socket import gethostname
-from tempfile import TemporaryDirectory
 from typing import Final, Protocol, TypeVar
 
 import anyio
@@ -34,10 +33,14 @@ from actors.runtime.transition_log import TransitionLog
 from actors.texts import LOCALES
 from adapter.matrix.formatting import formatted_parts
 from adapter.matrix.reconcile import reconcile_matrix_state
-from adapter.sqlite.inline import InlineStore
-from adapter.sqlite.journal import SqliteJournal, read_journal
-from adapter.sqlite.opening import copy_database
-from adapter.sqlite.store import SqliteStore
+from supervisor.app.databases import (
+    OnRecovery,
+    Place,
+    copied_store,
+    open_journal,
+    open_store,
+    read_journal,
+)
 from supervisor.app.ending import StopSignals, end_process_within
 from supervisor.app.gateway import gateway_for, open_gateway, proxy_of
 from supervisor.app.platforms import platform_of
@@ -160,10 +163,9 @@ async def reconcile_once(settings: Settings, *, dry_run: bool) -> ReconcileRepor
     async with open_gateway(settings, visiting=dry_run) as gateway:
         await gateway.log_in()
         if not dry_run:
-            async with SqliteStore.open(settings.db_path, on_recovery=_log_recovery) as store:
+            async with open_store(settings.db_path, on_recovery=_log_recovery) as store:
                 return await reconcile_matrix_state(gateway, store, ChatManager(store))
-        with TemporaryDirectory() as folder:
-            copy = InlineStore(copy_database(settings.db_path, Path(folder)))
+        async with copied_store(settings.db_path) as copy:
             return await reconcile_matrix_state(gateway, copy, ChatManager(copy))
 
 
@@ -177,20 +179,17 @@ async def _bot(
         _log.info("proxy_used", proxy=proxy.address)
     try:
         async with AsyncExitStack() as stack:
-            open_journal = partial(
-                SqliteJournal.open,
-                max_rows=parts.bounds.journal_rows,
-                max_age_s=parts.bounds.journal_age_s,
-                busy_timeout_s=parts.bounds.busy_s,
+            journal = await _open(
+                stack,
+                "MATRIX_JOURNAL_PATH",
+                settings.journal_path,
+                partial(open_journal, bounds=parts.bounds),
             )
-            journal = await _open_file(
-                stack, "MATRIX_JOURNAL_PATH", settings.journal_path, open_journal
-            )
-            store = await _open_file(
+            store = await _open(
                 stack,
                 "MATRIX_DB_PATH",
                 settings.db_path,
-                partial(SqliteStore.open, busy_timeout_s=parts.bounds.busy_s),
+                partial(open_store, busy_timeout_s=parts.bounds.busy_s),
             )
             await _load_history(observer.history, settings.journal_path)
             transitions = TransitionLog(TappedJournal(journal, observer.history), boot, time.time)
@@ -226,25 +225,26 @@ async def _close(platform: Platform, bounds: Bounds) -> None:
 
 class _Opens(Protocol[OpenedT_co]):
     def __call__(
-        self, path: Path, /, *, on_recovery: Callable[[str], object] | None
+        self, place: Place, /, *, on_recovery: OnRecovery
     ) -> AbstractAsyncContextManager[OpenedT_co]: ...
 
 
-async def _open_file(
-    stack: AsyncExitStack, variable: str, path: Path, opens: _Opens[OpenedT_co]
+async def _open(
+    stack: AsyncExitStack, variable: str, place: Place, opens: _Opens[OpenedT_co]
 ) -> OpenedT_co:
-    """Open a file until the stack closes. The error of a failure names the file and the remedy."""
+    """Open it until the stack closes. The error of a failure names the place and the remedy."""
     try:
-        return await stack.enter_async_context(opens(path, on_recovery=_log_recovery))
+        return await stack.enter_async_context(opens(place, on_recovery=_log_recovery))
     except (StoreUnavailable, OSError) as error:
+        other = "another path" if isinstance(place, Path) else "another database"
         raise StoreUnavailable(
-            f"{variable}: {path} cannot be opened ({error}): fix that or name another path"
+            f"{variable}: {place} cannot be opened ({error}): fix that or name {other}"
         ) from error
 
 
-async def _load_history(history: History, journal_path: Path) -> None:
+async def _load_history(history: History, journal: Place) -> None:
     """Load the latest transitions from the journal for the status page."""
-    read = partial(read_journal, journal_path, machine=MACHINE, limit=STEPS)
+    read = partial(read_journal, journal, machine=MACHINE, limit=STEPS)
     with suppress(PortError):
         rows = await anyio.to_thread.run_sync(read)
         history.remember(row.transition for row in rows)

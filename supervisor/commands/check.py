@@ -72,7 +72,8 @@ def check() -> None:
 def _troubles_of_running_bot(settings: "Settings") -> list[str]:
     """Why a running bot is degraded, by its journal: it may know what cannot be seen from here."""
     from actors.port_errors import PortError
-    from adapter.sqlite.journal import JournalMissing, read_journal
+    from adapter.sql.journal_rows import JournalMissing
+    from supervisor.app.databases import read_journal
 
     if running_since(settings.store_path) is None:
         return []

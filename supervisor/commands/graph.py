@@ -44,7 +44,8 @@ def graph(
 
 def _now(settings: LocalSettings) -> tuple[Mapping[str, str], Mapping[str, str]]:
     """The remarks on the current states of the bot and of its rooms; none without a journal."""
-    from adapter.sqlite.journal import JournalMissing, read_journal
+    from adapter.sql.journal_rows import JournalMissing
+    from supervisor.app.databases import read_journal
 
     configure(settings)
     try:

@@ -20,7 +20,7 @@ from supervisor.settings import LocalSettings, load_local_settings
 from supervisor.text.console import console, duration, harmless
 
 if TYPE_CHECKING:
-    from adapter.sqlite.queues import InboxRow
+    from adapter.sql.inbox_rows import InboxRow
 
 
 def _event_id(text: str) -> EventId:
@@ -57,7 +57,7 @@ def inbox(
     configure(settings)
     if retry is not None:
         raise typer.Exit(_retry(settings, retry))
-    from adapter.sqlite.queues import read_inbox
+    from supervisor.app.databases import read_inbox
 
     rows = [row for row in read_inbox(settings.db_path) if row.state == "dead" or not dead]
     if as_json:
@@ -68,7 +68,7 @@ def inbox(
 
 
 def _retry(settings: LocalSettings, event_id: EventId) -> ExitCode:
-    from adapter.sqlite.queues import retry
+    from supervisor.app.databases import retry
 
     shown = harmless(event_id)
     match retry(settings.db_path, event_id):

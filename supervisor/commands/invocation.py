@@ -43,7 +43,7 @@ def configure(settings: LocalSettings, *, level: LogLevel = "WARNING") -> None:
     configure_logging(
         log_format=settings.log_format,
         level=settings.log_level if given else level,
-        secrets=settings.secrets if isinstance(settings, Settings) else (),
+        secrets=settings.secrets,
     )
     for hint in hints(chosen.variables, chosen.prefix) if chosen else hints():
         _log.warning("setting_unknown", hint=hint)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
@@ -25,7 +24,8 @@ from supervisor.text.console import console, harmless
 from supervisor.text.timeline import Timeline
 
 if TYPE_CHECKING:
-    from adapter.sqlite.journal import JournalRow
+    from adapter.sql.journal_rows import JournalRow
+    from supervisor.app.databases import Place
 
 _Show: TypeAlias = "Callable[[Sequence[JournalRow], int], None]"
 """Prints rows, oldest first. The number limits the lines: the newest ones are printed."""
@@ -108,7 +108,7 @@ def _tell(
     follow: bool,
     as_json: bool,
 ) -> None:
-    from adapter.sqlite.journal import read_journal
+    from supervisor.app.databases import read_journal
 
     whole = read_journal(settings.journal_path)
     wanted = [row for row in whole if is_wanted(row.transition)]
@@ -157,16 +157,17 @@ def _print_diagnosis(whole: Sequence[Transition], settings: LocalSettings) -> No
             out.print(harmless(line), style="bold")
 
 
-def _new_rows(path: Path, last: int) -> Iterator["JournalRow"]:
+def _new_rows(place: "Place", last: int) -> Iterator["JournalRow"]:
     """The rows after `last`, without end. A journal that was replaced is read from its start."""
-    from adapter.sqlite.journal import JournalMissing, read_journal
+    from adapter.sql.journal_rows import JournalMissing
+    from supervisor.app.databases import read_journal
 
     while True:
         time.sleep(_POLL_S)
         with suppress(JournalMissing):  # the bot is replacing it: it exists again soon
-            newest = read_journal(path, limit=1)
+            newest = read_journal(place, limit=1)
             if newest and newest[-1].seq < last:
                 last = 0
-            for row in read_journal(path, after_seq=last):
+            for row in read_journal(place, after_seq=last):
                 yield row
                 last = row.seq

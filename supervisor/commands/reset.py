@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import anyio
@@ -24,6 +23,7 @@ from supervisor.text.console import console, harmless
 
 if TYPE_CHECKING:
     from adapter.matrix.reset import Departure, Progress
+    from supervisor.app.databases import Place
     from supervisor.app.reset import Plan
 
 
@@ -208,7 +208,7 @@ def _show(plan: "Plan") -> None:
         )
 
 
-def _files(files: Mapping[Path, str]) -> Collection[tuple[object, str]]:
+def _files(files: Mapping["Place", str]) -> Collection[tuple[object, str]]:
     return [(what, str(path)) for path, what in files.items()]
 
 

@@ -22,7 +22,7 @@ from supervisor.status.summary import summary
 from supervisor.text.console import console, harmless
 
 if TYPE_CHECKING:
-    from adapter.sqlite.journal import JournalRow
+    from adapter.sql.journal_rows import JournalRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,8 @@ def _from_files(settings: LocalSettings, hint: str) -> list[str]:
 
 def _journal(settings: LocalSettings) -> list["JournalRow"]:
     from actors.port_errors import StoreCorrupt
-    from adapter.sqlite.journal import JournalMissing, read_journal
+    from adapter.sql.journal_rows import JournalMissing
+    from supervisor.app.databases import read_journal
 
     try:
         return read_journal(settings.journal_path)

@@ -19,14 +19,14 @@ from actors.model import (
     RoomSnapshot,
     UserId,
 )
-from actors.port_errors import HomeserverUnavailable
+from actors.port_errors import RequestNotSent
 from actors.ports import Gap, Homeserver, Hydration, NewRoom, RecentPage, SyncDelta
 from supervisor.serving.contents_live_only import ContentsLiveOnly
 from supervisor.serving.refusals import Refusals
 from supervisor.serving.spending import Spending
 
 
-class NotLive(HomeserverUnavailable):
+class NotLive(RequestNotSent):
     """The bot is not live, so the request was not sent. The caller repeats it in `live`."""
 
 

@@ -81,8 +81,9 @@ class Cast:
         with suppress(HomeserverRefused):
             self._talk(person)
 
-    def settle_down(self) -> None:
-        """Let all people accept their invites; those without a Space or chat ask for one."""
+    def settle_down(self) -> bool:
+        """Let all people accept their invites; whether any had to ask for a Space or chat."""
+        has_asked = False
         for room_id, user_id in self._banned:
             self._server.evict(room_id, user_id)
         self._banned.clear()
@@ -90,6 +91,8 @@ class Cast:
             person.join_all()
             if not self.has_chat(person) or not self.has_space(person):
                 self._invite_bot(person)
+                has_asked = True
+        return has_asked
 
     def write_once_more(self) -> None:
         """Let all people send a message in each of their chats."""

@@ -148,6 +148,24 @@ class EditsContract:
         read = await read_backwards(world, room_id)
         assert [said.text for said in read.messages()] == ["why?"]
 
+    async def test_a_deleted_message_still_has_its_transaction_id(self, world: World) -> None:
+        room_id = await shared_room(world)
+        anchor = anchor_for(await world.alice.say(room_id, "why?"), room_id)
+        plain = replace(anchor, txn_id=f"{anchor.txn_id[:-1]}1", kind=OutboundKind.MESSAGE)
+        sent = [await world.homeserver.send(each) for each in (anchor, plain)]
+        assert (await recent(world, room_id)).deleted == frozenset()
+        await world.alice.redact(room_id, sent[1])
+        page = await recent(world, room_id)
+        assert page.deleted == {plain.txn_id}
+        assert page.redacted == {sent[1]}
+        await world.alice.redact(room_id, sent[0])
+        successor = await world.same_device()
+        await successor.log_in()
+        page = await successor.recent(room_id, (await successor.hydrate()).position)
+        assert page.deleted == {anchor.txn_id, plain.txn_id}
+        assert page.redacted == set(sent)
+        assert page.taken_back == frozenset()
+
     async def test_a_final_of_an_unknown_anchor_is_a_message(self, world: World) -> None:
         room_id = await shared_room(world)
         question = await world.alice.say(room_id, "why?")

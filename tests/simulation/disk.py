@@ -8,11 +8,11 @@ from actors.model import RoomId
 from actors.port_errors import StoreUnavailable
 from actors.rows import USER_PREFIX
 from actors.runtime.table import Transition
+from adapter.sql.statements import WAITING_COUNTS
+from adapter.sql.store import Clock, SqlStore
+from adapter.sql.values import Query, Row, Statement
 from adapter.sqlite.inline import MEMORY, InlineJournal, InlineStore, _Database
 from adapter.sqlite.schema import STORE_SCHEMA
-from adapter.sqlite.sql import Query, Row, Statement
-from adapter.sqlite.sql_store import Clock, SqlStore
-from adapter.sqlite.statements import WAITING_COUNTS
 from tests.simulation.checkers import Checkers
 from tests.simulation.connection import Gate
 from tests.simulation.settling import is_about_growing

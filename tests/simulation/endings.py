@@ -7,8 +7,8 @@ from actors.chats import ChatManager
 from actors.model import MARKER_TYPE, EventId, RoomId, UserId
 from actors.writes import JsonObject
 from adapter.matrix.reconcile import reconcile_matrix_state
-from adapter.sqlite.pruning import PRUNINGS
-from adapter.sqlite.sql import Query
+from adapter.sql.pruning import PRUNINGS
+from adapter.sql.values import Query
 from supervisor.lifecycle import MACHINE, State
 from tests.simulation.cast import Cast
 from tests.simulation.checkers import Checkers
@@ -85,8 +85,7 @@ class Ending:
             asked = room.find(question)
             return asked is None or asked.position <= since
 
-        transcript = self._checkers.streaming.transcript
-        for wrong in wrong_answers(room, BOT, transcript, is_excused):
+        for wrong in wrong_answers(room, BOT, self._checkers.streaming, is_excused):
             self._violated(wrong)
 
     def _was_stopped(self, asked: Event) -> bool:

@@ -201,7 +201,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "what_waits_is_pruned",
-        "adapter/sqlite/pruning.py",
+        "adapter/sql/pruning.py",
         "\"SELECT seq FROM inbox WHERE state = 'done' AND accepted_at < ?\"",
         "\"SELECT seq FROM inbox WHERE state <> 'dead' AND accepted_at < ?\"",
     ),

@@ -22,7 +22,7 @@ from actors.rules.formatting import Formatter
 from actors.runtime.cells import Actor
 from actors.runtime.letters import Address, Message
 from actors.runtime.transition_log import TransitionLog
-from adapter.sqlite.sql_store import SqlStore
+from adapter.sql.store import SqlStore
 from supervisor.serving.assembly import Bot, assemble
 from supervisor.supervisor import Supervisor
 from tests.simulation.checkers import Checkers

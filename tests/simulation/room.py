@@ -20,6 +20,7 @@ DEFAULT_POWER_LEVELS: Final = {
     "invite": 0,
     "kick": STATE_POWER,
     "ban": STATE_POWER,
+    "redact": STATE_POWER,
 }
 """The power levels of a private room, unless its creator overrides them."""
 

@@ -152,7 +152,10 @@ class Simulation:
         await self._rest("the disturbances")
         self._cast.settle_down()
         await self._rest("settling down")
-        self._cast.settle_down()
+        if self._cast.settle_down():
+            # The last kill took the files, and with them the invites that were answered.
+            await self._rest("settling down again")
+            self._cast.settle_down()
         self._cast.write_once_more()
         await self._rest("the last messages")
         await self._ending.check()

@@ -406,13 +406,13 @@ class SimulatedServer:
     def redact(
         self, sender: UserId, room_id: RoomId, event_id: EventId, txn_id: str | None = None
     ) -> EventId:
-        """Take the content from a message of the sender's own."""
+        """Take the content from a message of the sender's own, or as the room's power allows."""
         room = self.room(room_id)
         room.check_message(sender, "m.room.redaction")
         event = room.find(event_id)
         if event is None:
             raise HomeserverRefused(404, "M_NOT_FOUND", f"Could not find event {event_id}")
-        if event.sender != sender:
+        if event.sender != sender and room.power(sender) < room.needed("redact"):
             forbid("You don't have permission to redact events")
         return self._empty(room, event, sender, txn_id)
 

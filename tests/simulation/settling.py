@@ -9,7 +9,7 @@ import anyio
 from actors.bounds import Bounds
 from actors.model import EventId, OutboundKind, OutboundMessage
 from actors.port_errors import HomeserverRefused, RateLimited, RefusedForNow, SessionRevoked
-from adapter.sqlite.sql import Statement
+from adapter.sql.values import Statement
 from tests.simulation.streaming import named_by
 
 _GROWING: Final = (OutboundKind.ANCHOR, OutboundKind.FINAL, OutboundKind.REDACTION)
@@ -36,8 +36,9 @@ class Settling:
         """The last live edit of a question's answer, and since when its outcome is unclear."""
         self._sent: set[str] = set()
         """The live edits that the server has answered. One may be repeated all the same."""
-        self._limited: set[str] = set()
-        """Those that it did not take at their first attempt, because of its rate limit."""
+        self._limited: set[tuple[str, str]] = set()
+        """The ids and texts of those that it refused at the first attempt, by its rate limit. The
+        id may be used again for another text."""
 
     def booted(self) -> None:
         """Note that another run of the process begins, which knows nothing of live edits."""
@@ -50,7 +51,7 @@ class Settling:
         if message.kind is not OutboundKind.LIVE or named is None or message.txn_id in self._sent:
             yield
             return
-        if message.txn_id in self._limited:
+        if (message.txn_id, message.body) in self._limited:
             self._violated(f"{message.txn_id} waits for the rate limit, and its answer with it")
         txn_id, since = self._unclear.get(named.question, ("", 0.0))
         is_first = txn_id != message.txn_id
@@ -61,7 +62,7 @@ class Settling:
             yield
         except RateLimited:
             if is_first:
-                self._limited.add(message.txn_id)
+                self._limited.add((message.txn_id, message.body))
                 self._unclear.pop(named.question, None)
             raise
         except (HomeserverRefused, RefusedForNow, SessionRevoked):

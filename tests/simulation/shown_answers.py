@@ -1,27 +1,60 @@
 """Checks at the end what people see of the answers: each is there once, whole, and has ended."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from actors.model import EventId, ReplyState, UserId
 from actors.rules.reply_mark import REPLY_TYPE
 from tests.simulation.edits import Shown, shown
+from tests.simulation.events import Content, Event
 from tests.simulation.room import SimulatedRoom
-from tests.simulation.streaming import named_by, state_of
+from tests.simulation.streaming import Streaming, named_by, state_of
 from tests.simulation.transcript import Transcript
 
 
 def wrong_answers(
-    room: SimulatedRoom, me: UserId, transcript: Transcript, is_excused: Callable[[EventId], bool]
+    room: SimulatedRoom, me: UserId, streaming: Streaming, is_excused: Callable[[EventId], bool]
 ) -> Iterator[str]:
     """What is wrong with the bot's answers in a room, in words."""
     answers: defaultdict[EventId, list[Shown]] = defaultdict(list)
-    for each in shown(room.timeline):
+    for each in (*shown(room.timeline), *_taken_down(room, me, streaming.ended)):
         named = named_by(each.original.txn_id)
         if each.original.sender == me and named is not None:
             answers[named.question].append(each)
-    for question, parts in answers.items():
-        yield from _wrong_with(question, parts, transcript, is_excused=is_excused(question))
+    for question, found in answers.items():
+        parts = sorted(_without_doubles(found), key=lambda it: it.original.position)
+        excused = is_excused(question)
+        yield from _wrong_with(question, parts, streaming.transcript, is_excused=excused)
+
+
+def _taken_down(
+    room: SimulatedRoom, me: UserId, ended: Mapping[EventId, Content]
+) -> Iterator[Shown]:
+    """The messages that had ended when others than the bot redacted them, with their last words.
+
+    The bot shows none of it again. What it takes back itself is not among them, and what is left of
+    an answer that it has taken back in part is none either.
+    """
+    redactions = [it for it in room.timeline if it.type == "m.room.redaction"]
+    own = {str(it.content["redacts"]) for it in redactions if it.sender == me}
+    gone = [it for it in room.timeline if it.redacted and it.sender == me]
+    taken_back = {_question_of(it) for it in gone if it.event_id in own}
+    for event in gone:
+        question = _question_of(event)
+        asked = room.find(question) if question is not None else None
+        if event.event_id in ended and question not in taken_back and asked and not asked.redacted:
+            yield Shown(event, ended[event.event_id])
+
+
+def _question_of(event: Event) -> EventId | None:
+    named = named_by(event.txn_id)
+    return None if named is None else named.question
+
+
+def _without_doubles(found: list[Shown]) -> list[Shown]:
+    """The parts without those that were taken down and are shown by another message."""
+    there = {_part_of(each) for each in found if not each.original.redacted}
+    return [it for it in found if not it.original.redacted or _part_of(it) not in there]
 
 
 def _wrong_with(

@@ -16,7 +16,7 @@ from tests.simulation.transcript import Transcript
 
 _TXN: Final = re.compile(
     r"(?P<question>\$[0-9a-f]+)\.(?:(?P<part>[0-9]+)"
-    r"(?:~(?P<boot>boot[0-9]+)\.[0-9]+|(?P<final>\.final(?:\.2)?))?|(?P<dead>dead))"
+    r"(?:~(?P<boot>boot[0-9]+)\.[0-9]+|(?P<final>\.final(?:\.[0-9]+)?))?|(?P<dead>dead))"
 )
 
 
@@ -61,6 +61,8 @@ class Streaming:
     ) -> None:
         self.transcript = Transcript()
         """What the platform has said."""
+        self.ended: dict[EventId, Content] = {}
+        """What each message said last when no answer grew in it, also if it was redacted since."""
         self._server = server
         self._bounds = bounds
         self._violated = violated
@@ -74,6 +76,17 @@ class Streaming:
             self._check_edit(event)
         elif state_of(event.content) == ReplyState.LIVE:
             self._check_anchor(event)
+        self._note_end(event)
+
+    def _note_end(self, event: Event) -> None:
+        content, target = new_content(event), event
+        if edited_by(event.content) is not None:
+            found = self._target(event)
+            if found is None or found.redacted:
+                return
+            target = found
+        if state_of(content) != ReplyState.LIVE:
+            self.ended[target.event_id] = content
 
     def _check_marks(self, event: Event) -> None:
         """Check that no person is mentioned, and that the mark and its copy are equal."""

@@ -137,7 +137,16 @@ def read_recent(room: SimulatedRoom, me: UserId, token: str) -> RecentPage:
     own = (it for it in read_said(reversed(shown), me) if isinstance(it, Said) and it.sender == me)
     page = timeline if earlier is None else timeline[timeline.index(shown[0]) :]
     mine = [event for event in page if event.sender == me and event.position > since]
-    return RecentPage(tuple(said), earlier, _answered(shown, me), tuple(own), _redacted(mine))
+    gone = frozenset(it.txn_id for it in mine if it.redacted and it.txn_id is not None)
+    return RecentPage(
+        tuple(said),
+        earlier,
+        _answered(shown, me),
+        tuple(own),
+        _redacted(mine),
+        gone,
+        _redacted(event for event in page if event.position > since),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from actors.runtime.transition_log import TransitionLog
 from actors.texts import ENGLISH, Texts
 from actors.writes import JsonObject, NoteWholeRead, Write
 from adapter.matrix.formatting import formatted_parts
+from adapter.sql.statements import statement_for
 from adapter.sqlite.inline import InlineStore, _Database
-from adapter.sqlite.statements import statement_for
 from supervisor.lifecycle import State, Trigger
 from supervisor.serving.assembly import Bot, assemble
 from supervisor.supervisor import Supervisor

@@ -232,6 +232,22 @@ async def test_a_cut_off_answer_is_finished_however_old_its_question_is() -> Non
     assert states(world, home.chat)[-1] == (question, "done")
 
 
+async def test_an_answer_is_finished_although_the_room_was_asked_about_later_questions() -> None:
+    world, platform = World(), storyteller()
+    home = await home_of_alice(world)
+    question = await cut_off(world, home, 8)
+    for number in range(30):
+        world.alice.say(home.chat, f"old {number}")
+    world.server.skip(2 * HOUR_S)
+    for seconds in (5, 60, 60):
+        world.lose_store()
+        async with world.live(platform=platform):
+            await quiet(seconds)
+    assert world.alice.replies(home.chat) == ("You said: first", whole(20), unanswered(30))
+    assert (question, "done") in states(world, home.chat)
+    assert len(platform.asks) == 2
+
+
 async def test_the_question_of_a_cut_off_answer_may_be_far_back() -> None:
     world = World()
     world.bounds = replace(world.bounds, unanswered_pages=2)
@@ -724,6 +740,33 @@ async def test_an_answer_whose_message_was_taken_away_is_sent_anew() -> None:
     assert states(world, home.chat)[-1] == (question, "done")
 
 
+async def test_a_question_that_was_deleted_in_a_gap_without_a_beginning_is_not_asked() -> None:
+    world = World()
+    home = await home_of_alice(world)
+    question = await cut_off(world, home, 8)
+    world.alice.redact(home.chat, question)
+    after = world.alice.say(home.chat, "after")
+    world.server.forget_positions()
+    platform = storyteller()
+    async with world.live(platform=platform):
+        await quiet(60)
+    assert [ask.key for ask in platform.asks] == [after]
+    assert world.alice.replies(home.chat) == ("You said: first", "You said: after")
+
+
+async def test_an_anchor_that_was_deleted_in_a_gap_without_a_beginning_is_not_edited() -> None:
+    world = World()
+    home = await home_of_alice(world)
+    question = await cut_off(world, home, 8)
+    anchor = list(shown(world.server.room(home.chat).timeline))[-1].original
+    world.server.take_down(home.chat, anchor.event_id)
+    world.server.forget_positions()
+    async with world.live(platform=storyteller()):
+        await quiet(60)
+    assert world.alice.replies(home.chat) == ("You said: first", whole(20))
+    assert states(world, home.chat)[-1] == (question, "done")
+
+
 async def test_an_answer_that_was_deleted_while_it_grew_is_a_new_message_after_a_loss() -> None:
     world = World()
     home = await home_of_alice(world)
@@ -735,6 +778,31 @@ async def test_an_answer_that_was_deleted_while_it_grew_is_a_new_message_after_a
         await quiet(60)
     assert world.alice.replies(home.chat) == ("You said: first", whole(20))
     assert states(world, home.chat)[-1] == (question, "done")
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+async def test_an_answer_that_was_deleted_is_not_given_again_after_a_loss(parts: int) -> None:
+    world = World()
+    home = await home_of_alice(world)
+    sentences = {1: 1, 2: 400, 3: 900}[parts]
+    told = story(sentences, every_s=0.001)
+    platform = ScriptedPlatform()
+    platform.script["story"] = told
+    async with world.live(platform=platform):
+        world.alice.say(home.chat, "before")
+        question = world.alice.say(home.chat, "story")
+        await quiet(60)
+    answer = [it.original for it in shown(world.server.room(home.chat).timeline)][-parts:]
+    assert states(world, home.chat)[-parts:] == [(question, "done")] * parts
+    world.server.take_down(home.chat, answer[-1].event_id)
+    left = world.alice.replies(home.chat)
+    after = world.alice.say(home.chat, "after")
+    world.lose_store()
+    platform = ScriptedPlatform()
+    async with world.live(platform=platform):
+        await quiet(60)
+    assert [ask.key for ask in platform.asks] == [after]
+    assert world.alice.replies(home.chat) == (*left, "You said: after")
 
 
 async def test_a_question_that_was_asked_anew_is_not_answered_twice_after_a_loss() -> None:

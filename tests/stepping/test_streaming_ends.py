@@ -10,7 +10,13 @@ from actors.anchors import Anchor
 from actors.messages import InboxWaiting
 from actors.model import EventId, OutboundKind, OutboundMessage
 from actors.platform import Ask, Attachment, Delta, Done, File, Text
-from actors.port_errors import HomeserverRefused, PlatformFailed, PlatformRefused, StoreUnavailable
+from actors.port_errors import (
+    HomeserverRefused,
+    PlatformFailed,
+    PlatformRefused,
+    RequestNotSent,
+    StoreUnavailable,
+)
 from actors.texts import ENGLISH
 from actors.writes import FinishMessage, OpenAnchor, RetryMessage, Write
 from tests.simulation.faults import Fault
@@ -473,15 +479,37 @@ async def test_an_answer_that_ends_in_an_outage_ends_in_place() -> None:
 async def test_an_answer_grows_on_after_an_outage() -> None:
     world, platform = free(), ScriptedPlatform()
     async with world.live(platform=platform) as run:
-        home, question = await growing(world, run, platform, telling(story(100)))
+        home, question = await growing(world, run, platform, telling(story(150)))
         world.go_down()
         await quiet(60)
         world.come_back()
-        await quiet(20)
+        await quiet(60)
         grown = steps(world, home.chat, question)[-1]
         assert (grown.state, grown.at_s > 70) == ("live", True)
-        await quiet(200)
-        assert_grown(steps(world, home.chat, question), story(100))
+        await quiet(300)
+        assert_grown(steps(world, home.chat, question), story(150))
+
+
+class SendsNoEdits(SimulatedHomeserver):
+    """A homeserver whose live edits stay unsent, as while the bot is not live."""
+
+    @override
+    async def send(self, message: OutboundMessage) -> EventId:
+        if message.kind is OutboundKind.LIVE:
+            await anyio.lowlevel.checkpoint()
+            raise RequestNotSent("not live")
+        return await super().send(message)
+
+
+async def test_an_answer_does_not_wait_for_an_edit_that_was_not_sent() -> None:
+    world, platform = free(), ScriptedPlatform()
+    world.client = SendsNoEdits
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, telling(story(25)))
+        await quiet(len(story(25)) / 25 - 10)
+        assert [step.txn for step in steps(world, home.chat, question)] == ["0"]
+        await quiet(15)
+        assert [step.txn for step in steps(world, home.chat, question)] == ["0", "0.final"]
 
 
 async def test_a_room_that_the_bot_may_have_left_sees_nothing_before_that_is_known() -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from actors.messages import room_address
-from adapter.sqlite.sql import Query, Row, Statement
-from adapter.sqlite.sql_store import Database
+from adapter.sql.store import Database
+from adapter.sql.values import Query, Row, Statement
 from supervisor.lifecycle import State
 from tests.stepping.harness import BOT, ScriptedPlatform, World, quiet
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from adapter.sqlite.migrations import Step
+from adapter.sql.migrations import Step
 from adapter.sqlite.schema import JOURNAL_SCHEMA, STORE_SCHEMA
 
 ONE: Final = STORE_SCHEMA.version + 1

@@ -15,6 +15,7 @@ from actors.writes import (
     DropOutbox,
     FinishMessage,
     MarkSent,
+    MarkTried,
     OpenAnchor,
     QueueMessage,
     RedactAnchors,
@@ -280,16 +281,38 @@ async def unsent_ids_of_all(store: StateStore) -> list[str]:
 # --- repeating an end
 
 
-async def test_an_end_is_repeated_once_as_it_was(opened: Stores) -> None:
+async def test_an_end_is_repeated_as_it_was_each_time_that_it_is_covered(opened: Stores) -> None:
     repeated = replace(final(), txn_id="$q.0.final.2", target=EVENT)
     async with opened() as store:
         await store.commit([*opened_anchors(), MarkSent("$q.0", EVENT), QueueMessage(final())])
         await store.commit([MarkSent("$q.0.final", EventId("$final")), FinishMessage(Q)])
         await store.commit([RepeatFinal(EVENT), RepeatFinal(EVENT)])
         assert await store.unsent(ROOM, 9) == (repeated,)
-        await store.commit([MarkSent("$q.0.final.2", EventId("$final2")), RepeatFinal(EVENT)])
-        assert await store.unsent(ROOM, 9) == ()
-        assert await store.unsent_counts() == {}
+        for number in range(2, 12):
+            assert await unsent_ids(store) == [f"$q.0.final.{number}"]
+            event_id = EventId(f"$final{number}")
+            await store.commit([MarkSent(f"$q.0.final.{number}", event_id), RepeatFinal(EVENT)])
+
+
+async def test_a_repetition_that_may_be_covered_is_repeated(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([*opened_anchors(), MarkSent("$q.0", EVENT), QueueMessage(final())])
+        await store.commit([FinishMessage(Q), RepeatFinal(EVENT)])
+        await store.commit([MarkTried("$q.0.final.2", "session"), RepeatFinal(EVENT)])
+        ends = ["$q.0.final", "$q.0.final.2", "$q.0.final.3"]
+        assert await unsent_ids(store) == ends
+        await store.commit([RepeatFinal(EVENT, only_if_tried=True)])
+        assert await unsent_ids(store) == ends
+        await store.commit([VoidAnchor(EVENT)])
+        assert await unsent_ids(store) == ends[:1]
+
+
+async def test_after_a_loss_the_end_may_be_a_repetition(opened: Stores) -> None:
+    async with opened() as store:
+        anchor = LiveAnchor(Q, 0, "$q.0", EVENT, ended_by="$q.0.final.2")
+        end = replace(final(), txn_id="$q.0.final.3")
+        await store.commit([AdoptAnchor(ROOM, anchor), QueueMessage(end), VoidAnchor(EVENT)])
+        assert await unsent_ids(store) == ["$q.0.final.3"]
 
 
 async def test_the_newest_of_several_ends_is_repeated(opened: Stores) -> None:
@@ -302,8 +325,7 @@ async def test_the_newest_of_several_ends_is_repeated(opened: Stores) -> None:
         assert await unsent_ids(store) == []  # its answer grows again
         await store.commit([FinishMessage(Q), RepeatFinal(EVENT)])
         assert await unsent_ids(store) == ["$q.dead.2"]
-        await store.commit([MarkSent("$q.dead.2", EventId("$dead2")), RepeatFinal(EVENT)])
-        assert await unsent_ids(store) == []
+        await store.commit([MarkSent("$q.dead.2", EventId("$dead2"))])
         await store.commit([QueueMessage(final()), RepeatFinal(EVENT), RepeatFinal(EVENT)])
         assert await unsent_ids(store) == ["$q.0.final", "$q.0.final.2"]
         await store.commit([VoidAnchor(EVENT)])
@@ -430,5 +452,5 @@ async def test_a_row_without_a_number_at_its_end_is_pruned(opened: Stores) -> No
     """No release writes one; another program may."""
     async with opened() as store:
         await store.commit([QueueMessage(outbound("")), QueueMessage(outbound("5"))])
-        outside(opened.path, "UPDATE outbox SET kind = 'anchor', state = 'sent'")
+        outside(opened.place, "UPDATE outbox SET kind = 'anchor', state = 'sent'")
         assert await pruned(store, opened) == 2

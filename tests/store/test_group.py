@@ -11,11 +11,12 @@ import pytest
 from actors.model import StoredGeneration
 from actors.port_errors import StoreUnavailable
 from actors.writes import KeepGeneration, PutIntent, PutRow, Write
-from adapter.sqlite.group import GroupCommit, connected
+from adapter.sql.group import GroupCommit
+from adapter.sql.statements import statement_for
+from adapter.sql.values import Statement, grouped
+from adapter.sqlite.connection import connected
 from adapter.sqlite.opening import prepare_file
 from adapter.sqlite.schema import STORE_SCHEMA
-from adapter.sqlite.sql import Statement, grouped
-from adapter.sqlite.statements import statement_for
 from tests.store.values import ALICE, intent
 
 pytestmark = pytest.mark.anyio

@@ -30,19 +30,26 @@ from actors.model import (
 from actors.port_errors import StoreUnavailable
 from actors.ports import StateStore, Waiting
 from actors.writes import OpenAnchor, OpenGap, QueueMessage, RetryMessage
+from adapter.sql.migrations import Step
+from adapter.sql.store import SqlStore
 from adapter.sqlite.inline import _Database
 from adapter.sqlite.journal import read_journal
-from adapter.sqlite.migrations import FIRST_VERSION, Step
+from adapter.sqlite.migrations import FIRST_VERSION
 from adapter.sqlite.opening import connect, copy_database, prepare_file
 from adapter.sqlite.queues import read_inbox
 from adapter.sqlite.schema import JOURNAL_SCHEMA, STORE_SCHEMA, Schema, statements_of
-from adapter.sqlite.sql_store import SqlStore
 from adapter.sqlite.upgrade import prepare_connection
-from tests.store.conftest import Journals, Stores
+from tests.store.conftest import ON_FILES, Journals, Stores
 from tests.store.later import LATER, LATER_JOURNAL, NEW_COLUMNS, ONE, TWO, with_columns
 from tests.store.values import outside, record
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=ON_FILES)
+def implementation(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
 
 RELEASES: Final = Path(__file__).parent / "fixtures"
 BEFORE_ANCHORS: Final = 3

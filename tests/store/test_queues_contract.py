@@ -32,7 +32,7 @@ from actors.writes import (
     ShortenGap,
     drop_queued,
 )
-from adapter.sqlite.sql_store import PRUNE_LIMIT
+from adapter.sql.store import PRUNE_LIMIT
 from tests.store.conftest import Stores
 from tests.store.values import (
     ALICE,
@@ -286,7 +286,7 @@ async def test_owners_are_those_with_an_open_intent(opened: Stores) -> None:
 async def test_an_intent_that_cannot_be_read_hides_no_other(opened: Stores) -> None:
     async with opened() as store:
         await store.commit([PutIntent(intent("n1")), PutIntent(intent("n2"))])
-        outside(opened.path, "UPDATE intents SET body = '{}' WHERE nonce = 'n1'")
+        outside(opened.place, "UPDATE intents SET body = '{}' WHERE nonce = 'n1'")
         assert [found.nonce for found in await store.open_intents(ALICE)] == [Nonce("n2")]
 
 

@@ -91,8 +91,8 @@ async def test_an_end_is_repeated_before_it_is_confirmed(opened: Stores) -> None
 
 async def test_an_adopted_anchor_may_have_an_end_already(opened: Stores) -> None:
     async with opened() as store:
-        ended = LiveAnchor(Q, 0, "$q.0", ANCHOR, is_ended=True)
+        ended = LiveAnchor(Q, 0, "$q.0", ANCHOR, ended_by="$q.0.final.2")
         await store.commit([AdoptAnchor(ROOM, ended)])
-        assert await store.anchors(Q) == (Anchor("$q.0", ANCHOR, is_ended=True),)
+        assert await store.anchors(Q) == (Anchor("$q.0", ANCHOR, ended_by="$q.0.final.2"),)
         await store.commit([RedactAnchors(Q)])
         assert [it.txn_id for it in await store.unsent(ROOM, 9)] == ["$q.0.redact"]

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from actors.model import EventId
 from actors.port_errors import StoreCorrupt, StoreUnavailable
 from actors.writes import PutRow, RedactAnchors, RepeatFinal, VoidAnchor, Write
-from adapter.sqlite import outbox_statements as outbox
-from adapter.sqlite import statements as sql
+from adapter.sql import outbox_statements as outbox
+from adapter.sql import statements as sql
+from adapter.sql.journal_rows import journal_query
+from adapter.sql.statements import rows_query, statement_for
+from adapter.sql.values import Query
 from adapter.sqlite.errors import translated
-from adapter.sqlite.journal_rows import journal_query
 from adapter.sqlite.schema import STORE_SCHEMA
-from adapter.sqlite.sql import Query
-from adapter.sqlite.statements import rows_query, statement_for
 from tests.store.values import ALICE, ROOM
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
@@ -33,6 +33,20 @@ def test_a_prefix_finds_just_the_keys_that_start_so(keys: set[str], prefix: str)
         query = rows_query(prefix)
         found = {key for key, _ in connection.execute(query.sql, query.params)}
     assert found == {key for key in keys if key.startswith(prefix)}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "after"),
+    [
+        ("chat:", "chat;"),
+        ("a\U0010ffff\U0010ffff", "b"),
+        ("\ud7ff", "\ue000"),
+        ("", None),
+        ("\U0010ffff", None),
+    ],
+)
+def test_the_end_of_a_prefix_is_the_next_text_after_it(prefix: str, after: str | None) -> None:
+    assert sql.after_prefix(prefix) == after
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,13 @@
 """What every StateStore does with rows, commits and trouble, whatever it is made of."""
 
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
+from dataclasses import replace
 
 import anyio
 import pytest
 
-from actors.port_errors import StoreCorrupt, StoreUnavailable
+from actors.model import EventId
+from actors.port_errors import StoreCorrupt
 from actors.ports import StateStore
 from actors.writes import (
     AcceptMessage,
@@ -68,7 +68,7 @@ async def test_a_row_that_names_another_room_is_not_deleted(opened: Stores) -> N
     async with opened() as store:
         await store.commit([PutRow(key, {"surface_ref": ROOM}) for key in "ab"])
         await store.commit([PutRow("c", {"v": 1}), PutRow("d", {"surface_ref": [ROOM]})])
-        outside(opened.path, "INSERT INTO kv VALUES ('e', 'not json')")
+        outside(opened.place, "INSERT INTO kv VALUES ('e', 'not json')")
         await store.commit([DeleteRow("a", surface_ref=OTHER_ROOM)])
         await store.commit([DeleteRow(key, surface_ref=ROOM) for key in "bcde"])
         assert set(await store.rows("")) == {"a", "c", "d", "e"}
@@ -98,7 +98,7 @@ async def test_a_prefix_is_text_and_no_pattern(opened: Stores) -> None:
 async def test_a_value_that_is_no_object_reads_as_none(opened: Stores, damage: str) -> None:
     async with opened() as store:
         await store.commit([PutRow("good", {"v": 1})])
-        outside(opened.path, f"INSERT INTO kv VALUES ('bad', CAST({damage} AS TEXT))")  # noqa: S608
+        outside(opened.place, f"INSERT INTO kv VALUES ('bad', CAST({damage} AS TEXT))")  # noqa: S608
         assert await store.row("bad") is None
         assert await store.rows("") == {"bad": None, "good": {"v": 1}}
 
@@ -106,15 +106,38 @@ async def test_a_value_that_is_no_object_reads_as_none(opened: Stores, damage: s
 async def test_endless_nesting_reads_as_none(opened: Stores) -> None:
     async with opened() as store:
         await store.commit([])
-        outside(opened.path, f"INSERT INTO kv VALUES ('bad', '{'[' * 100_000}')")  # noqa: S608
+        outside(opened.place, f"INSERT INTO kv VALUES ('bad', '{'[' * 100_000}')")  # noqa: S608
         assert await store.row("bad") is None
 
 
 async def test_a_key_that_is_not_utf8_hides_no_other(opened: Stores) -> None:
     async with opened() as store:
         await store.commit([PutRow("good", {"v": 1})])
-        outside(opened.path, "INSERT INTO kv VALUES (CAST(x'ff' AS TEXT), '{}')")
+        outside(opened.place, "INSERT INTO kv VALUES (CAST(x'ff' AS TEXT), '{}')")
         assert (await store.rows("")).get("good") == {"v": 1}
+
+
+@pytest.mark.parametrize("odd", ["\0", "\x01", "\x01\0\x02", "\U0010ffff", "\ue000"])
+async def test_every_character_is_kept_wherever_it_stands(opened: Stores, odd: str) -> None:
+    said = replace(
+        inbound(f"a{odd}"),
+        msgtype=f"m{odd}",
+        body=odd,
+        thread=EventId(odd),
+        reply_to=EventId(f"{odd}."),
+        quoted=odd,
+    )
+    answer = replace(outbound(f"t{odd}"), body=odd, thread=EventId(odd), html=f"<p>{odd}</p>")
+    async with opened() as store:
+        await store.commit([PutRow(f"k{odd}", {odd: odd}), PutRow("k", {}), PutRow("l", {})])
+        await store.commit([AcceptMessage(said), QueueMessage(answer), SavePosition(odd)])
+        assert await store.keys(f"k{odd}") == (f"k{odd}",)
+        assert await store.keys("k") == ("k", f"k{odd}")
+        assert await store.row(f"k{odd}") == {odd: odd}
+        assert [waiting.message for waiting in await store.waiting(ROOM, 9)] == [said]
+        assert await store.unsent(ROOM, 9) == (answer,)
+        assert await store.position() == odd
+        assert await store.known_of([said.event_id]) == {said.event_id}
 
 
 # --- commits
@@ -153,6 +176,24 @@ async def test_one_callers_bad_value_leaves_the_others_commits_in(opened: Stores
         assert refused == 1
         assert set(await store.rows("k")) == {f"k{number}" for number in range(10) if number != 5}
         assert len(await names_waiting(store)) == 9
+
+
+async def test_text_with_half_a_surrogate_pair_is_refused_alone(opened: Stores) -> None:
+    refused = 0
+
+    async def commit(store: StateStore, body: str, number: int) -> None:
+        nonlocal refused
+        try:
+            await store.commit([AcceptMessage(replace(inbound(str(number)), body=body))])
+        except UnicodeEncodeError:
+            refused += 1
+
+    async with opened() as store:
+        async with anyio.create_task_group() as group:
+            for number, body in enumerate(["good", "\ud800", "good"]):
+                group.start_soon(commit, store, body, number)
+        assert refused == 1
+        assert await names_waiting(store) == ["$0", "$2"]
 
 
 async def test_committing_nothing_is_no_error(opened: Stores) -> None:
@@ -225,59 +266,11 @@ async def test_a_commit_under_cancellation_writes_nothing(opened: Stores) -> Non
 # --- trouble
 
 
-async def test_a_locked_database_is_unavailable_until_it_is_unlocked(opened: Stores) -> None:
-    async with opened(busy_timeout_s=0.05) as store:
-        with closing(sqlite3.connect(opened.path, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            with pytest.raises(StoreUnavailable, match="locked"):
-                await store.commit([PutRow("k", {})])
-            assert await store.rows("") == {}
-            other.execute("ROLLBACK")
-        await store.commit([PutRow("k", {})])
-        assert await store.row("k") == {}
-
-
-async def test_a_locked_database_is_not_taken_for_a_damaged_one(opened: Stores) -> None:
-    async with opened() as store:
-        await store.commit([PutRow("k", {})])
-    with closing(sqlite3.connect(opened.path, isolation_level=None)) as other:
-        other.execute("PRAGMA locking_mode = EXCLUSIVE")
-        other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(StoreUnavailable):
-            async with opened(busy_timeout_s=0.05):
-                pass
-    async with opened() as store:
-        assert await store.row("k") == {}
-    assert opened.said == []
-
-
 async def test_a_table_lost_under_way_is_corruption(opened: Stores) -> None:
     async with opened() as store:
         await store.commit([PutRow("k", {})])
-        outside(opened.path, "DROP TABLE kv")
+        outside(opened.place, "DROP TABLE kv")
         with pytest.raises(StoreCorrupt):
             await store.row("k")
         with pytest.raises(StoreCorrupt):
             await store.commit([PutRow("k", {})])
-
-
-async def test_a_path_that_is_a_folder_is_unavailable(opened: Stores) -> None:
-    opened.path.mkdir()
-    with pytest.raises(StoreUnavailable):
-        async with opened():
-            pass
-
-
-async def test_a_path_below_a_file_is_unavailable(opened: Stores) -> None:
-    opened.path.write_text("")
-    opened.path /= "cache.db"
-    with pytest.raises(StoreUnavailable):
-        async with opened():
-            pass
-
-
-async def test_a_missing_folder_is_made_for_the_owner_alone(opened: Stores) -> None:
-    opened.path = opened.path.with_name("data") / "cache.db"
-    async with opened():
-        assert opened.path.parent.stat().st_mode & 0o777 == 0o700
-        assert opened.path.stat().st_mode & 0o777 == 0o600

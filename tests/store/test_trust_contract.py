@@ -12,7 +12,7 @@ from actors.writes import (
     SavePosition,
     Write,
 )
-from tests.store.conftest import Stores
+from tests.store.conftest import ON_FILES, Stores
 from tests.store.values import ROOM, outside
 
 pytestmark = pytest.mark.anyio
@@ -65,10 +65,10 @@ async def test_a_new_position_takes_the_whole_read_back(opened: Stores) -> None:
     "statement",
     [
         "DELETE FROM kv WHERE key = 'a'",
+        "DELETE FROM kv",
         "INSERT INTO kv VALUES ('c', '{}')",
         "INSERT INTO kv VALUES ('c', NULL)",
         "UPDATE kv SET value = '{\"v\":9}' WHERE key = 'a'",
-        "UPDATE kv SET value = CAST(x'ff' AS TEXT) WHERE key = 'a'",
         "UPDATE kv SET key = 'c' WHERE key = 'a'",
         "UPDATE kv SET value = CASE key WHEN 'a' THEN '{\"v\":2}' ELSE '{\"v\":1}' END",
     ],
@@ -78,7 +78,7 @@ async def test_a_row_that_another_program_has_changed_voids_it_for_good(
 ) -> None:
     async with opened() as store:
         await store.commit(NOTED)
-        outside(opened.path, statement)
+        outside(opened.place, statement)
         assert await store.whole_read_at() is None
         await store.commit([PutRow("d", {})])
         assert await store.whole_read_at() is None
@@ -86,16 +86,26 @@ async def test_a_row_that_another_program_has_changed_voids_it_for_good(
         assert await store.whole_read_at() == 8.0
 
 
+@pytest.mark.parametrize("lost", ["dirty", "kv"])
+async def test_rows_beside_a_lost_table_are_not_trusted(opened: Stores, lost: str) -> None:
+    async with opened() as store:
+        await store.commit([*NOTED, MarkDirty(ROOM, 1)])
+    outside(opened.place, f"DROP TABLE {lost}")
+    async with opened() as store:
+        assert await store.whole_read_at() is None
+
+
+@pytest.mark.parametrize("implementation", ON_FILES, indirect=True)
 @pytest.mark.parametrize(
     "statement",
     [
         "PRAGMA user_version = 4",
-        "DROP TABLE dirty",
-        "DROP TABLE kv",
+        "DROP TRIGGER kv_updated",
+        "ALTER TABLE meta RENAME TO other",
         "CREATE TRIGGER undo AFTER INSERT ON inbox BEGIN DELETE FROM gaps; END",
     ],
 )
-async def test_rows_in_tables_that_had_to_be_changed_are_not_trusted(
+async def test_rows_in_a_file_that_had_to_be_changed_are_not_trusted(
     opened: Stores, statement: str
 ) -> None:
     async with opened() as store:
@@ -103,3 +113,10 @@ async def test_rows_in_tables_that_had_to_be_changed_are_not_trusted(
     outside(opened.path, statement)
     async with opened() as store:
         assert await store.whole_read_at() is None
+        await store.commit(NOTED)
+        outside(opened.path, "UPDATE kv SET value = NULL")
+        assert await store.whole_read_at() is None
+    assert opened.said
+    opened.said.clear()
+    async with opened():
+        assert not opened.said

@@ -4,6 +4,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
+
 from actors.model import (
     EventId,
     InboundMessage,
@@ -55,9 +57,14 @@ def record(number: int, *, machine: str = "lifecycle", at: str | None = None) ->
     )
 
 
-def outside(path: Path, *statements: str) -> None:
-    """Another program at work on the file."""
-    with closing(sqlite3.connect(path)) as connection:
+def outside(place: Path | str, *statements: str) -> None:
+    """Another program at work on the file or the database."""
+    if isinstance(place, str):
+        with psycopg.connect(place) as other:
+            for statement in statements:
+                other.execute(statement.encode())
+        return
+    with closing(sqlite3.connect(place)) as connection:
         for statement in statements:
             connection.execute(statement)
         connection.commit()

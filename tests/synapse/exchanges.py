@@ -95,7 +95,10 @@ async def until_answered(
 
 
 def settings_of(llama: LlamaServer, **more: str) -> dict[str, str]:
-    """The environment of a bot that asks a real model, which always answers the same."""
+    """The environment of a bot that asks a real model, which always answers the same.
+
+    An answer comes in one piece, however slow the machine is.
+    """
     prompt = "You are a friendly assistant. You answer in one short sentence."
     usual = {"OPENAI_TEMPERATURE": "0", "OPENAI_MAX_TOKENS": "40", "OPENAI_SYSTEM_PROMPT": prompt}
-    return {**llama.environment, **usual, **more}
+    return {**llama.environment, "BOT_STREAM": "off", **usual, **more}

@@ -13,7 +13,7 @@
 import asyncio
 import struct
 import sys
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +29,8 @@ from actors.rules.bucket import EditLimits
 from actors.runtime.policy import RuntimeBounds
 from actors.runtime.restart import Backoff
 from adapter.platform.echo import EchoPlatform
-from adapter.sqlite.group import GroupCommit, _Batch
+from adapter.sql.values import Statement
+from adapter.sqlite.connection import Connection
 from supervisor.app.platforms import load_settings_and_platform
 from supervisor.app.run import Parts, run_bot
 from supervisor.commands.invocation import configure
@@ -112,13 +113,13 @@ class DeafPlatform(EchoPlatform):
 
 def make_read_only() -> None:
     """Let SQLite itself refuse what is written."""
-    transact = GroupCommit._transact
+    write_all = Connection.write_all
 
-    async def checked(self: GroupCommit, group: list[_Batch]) -> None:
-        await self._db.execute_fetchall(f"PRAGMA query_only = {int(READ_ONLY.exists())}")
-        await transact(self, group)
+    async def checked(self: Connection, statements: Sequence[Statement]) -> None:
+        await self.execute_fetchall(f"PRAGMA query_only = {int(READ_ONLY.exists())}")
+        await write_all(self, statements)
 
-    GroupCommit._transact = checked  # type: ignore[method-assign]
+    Connection.write_all = checked  # type: ignore[method-assign]
 
 
 def launch(words: Collection[str]) -> int:

@@ -55,6 +55,7 @@ def settings_of(llmock: Llmock) -> dict[str, str]:
         "OPENAI_MODEL": "gpt-4o-mini",
         "OPENAI_API_KEY": "sk-of-the-test",
         "BOT_PLATFORM_IDLE_S": "1",
+        "BOT_STREAM": "off",
         "STATUS_BIND": f"127.0.0.1:{free_port()}",
     }
 

@@ -33,7 +33,9 @@ async def test_whenever_the_bot_is_killed_each_answer_is_what_the_model_said(
     random = seeded(stretch)
     async with ModelRecorder(llama.url) as recorder, AsyncExitStack() as stack:
         settings = settings_of(llama, OPENAI_BASE_URL=recorder.url, OPENAI_SYSTEM_PROMPT="")
-        bot = await make_bot(command=LIVELY, **settings | {"OPENAI_MAX_TOKENS": "250"})
+        bot = await make_bot(
+            command=LIVELY, **settings | {"OPENAI_MAX_TOKENS": "250", "BOT_STREAM": "auto"}
+        )
         await bot.start_and_go_live()
         rooms = await listeners(stack, synapse, bot, 2)
         lost = random.randrange(KILLS_IN_A_STRETCH)

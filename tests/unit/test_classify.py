@@ -533,6 +533,58 @@ def test_unreadable_is_a_room_whose_predecessor_cannot_be_read() -> None:
     assert isinstance(classify(marked, relations, RoomRows(), ME), Chat)
 
 
+FIRST_ID: Final = RoomId("!first")
+"""The room that a Space without a marker was upgraded from; it can't be read."""
+HEIR_SPACE: Final = replace(SPACE, marker=None, creator=ALICE, predecessor=FIRST_ID)
+
+
+def verdict_without_first(
+    seen: RoomSnapshot, *others: RoomSnapshot, rows: RoomRows = NO_ROWS
+) -> Verdict:
+    graph = room_graph([seen, *others], {}, ME, [FIRST_ID])
+    return classify(seen, graph.relations(seen), rows, ME)
+
+
+def test_unreadable_is_a_chat_whose_space_replaces_a_room_that_cannot_be_read() -> None:
+    undecided = conflict(ConflictReason.UNREADABLE, "its Space !space", named=CHAT_MARKER)
+    assert verdict_without_first(ROOM, HEIR_SPACE) == undecided
+    # It was created by the bot, so it is a Space of the bot's, but of an unknown owner.
+    crowd = replace(HEIR_SPACE, creator=ME, others=(ALICE, BOB), member_count=3)
+    assert verdict_without_first(ROOM, crowd) == undecided
+    assert verdict_without_first(ROOM, SPACE) == CHAT
+    foreign = replace(HEIR_SPACE, predecessor=None)
+    mismatch = ConflictReason.MARKER_SPACE_MISMATCH
+    assert verdict_without_first(ROOM, foreign) == conflict(
+        mismatch, "not joined", named=CHAT_MARKER
+    )
+    faulty = replace(HEIR_SPACE, marker_fault="unknown version")
+    assert verdict_without_first(ROOM, faulty) == conflict(
+        ConflictReason.OWNER_AMBIGUOUS, "of its Space !space", named=CHAT_MARKER
+    )
+
+
+def test_unreadable_is_a_legacy_chat_whose_space_replaces_a_room_that_cannot_be_read() -> None:
+    undecided = Conflict(ConflictReason.UNREADABLE, "its Space !space")
+    assert verdict_without_first(LEGACY_ROOM, HEIR_SPACE, rows=rows()) == undecided
+    crowd = replace(HEIR_SPACE, creator=ME, others=(ALICE, BOB), member_count=3)
+    assert verdict_without_first(LEGACY_ROOM, crowd, rows=rows()) == undecided
+
+
+def test_unreadable_is_a_room_if_an_earlier_predecessor_cannot_be_read() -> None:
+    expected = Conflict(ConflictReason.UNREADABLE, "the room before it, !first")
+    for seen in (HEIR_SPACE, replace(HEIR_SPACE, is_space=False)):
+        closed = replace(seen, tombstoned=True, replacement=NEW_ID)
+        newest = replace(seen, room_id=NEW_ID, predecessor=SPACE_ID)
+        assert verdict_without_first(newest, closed) == expected
+    named = replace(CHAT_MARKER, space_id=NEW_ID)
+    closed = replace(HEIR_SPACE, tombstoned=True, replacement=NEW_ID)
+    newest = replace(HEIR_SPACE, room_id=NEW_ID, predecessor=SPACE_ID)
+    for marker in (CHAT_MARKER, named):
+        detail = f"its Space {marker.space_id}"
+        expected = conflict(ConflictReason.UNREADABLE, detail, named=marker)
+        assert verdict_without_first(replace(ROOM, marker=marker), closed, newest) == expected
+
+
 # ---------------------------------------------------------------- whose an undecided room may be
 
 

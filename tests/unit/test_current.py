@@ -75,13 +75,17 @@ def test_attempts_are_forgotten_after_a_while_in_live_and_nowhere_else() -> None
     assert memory.after(hydrate, trigger, 10 * BOUNDS.healthy_after_s, BOUNDS).attempts == 4
 
 
-def test_a_storm_ends_with_the_login_that_has_met_it() -> None:
+def test_in_a_storm_each_login_waits_for_itself() -> None:
     memory, live, login = Memory(), Working(State.LIVE, 0.0), Working(State.LOGIN, 0.0)
     for _ in range(BOUNDS.revocations.limit):
         assert not memory.is_revoked_too_often(BOUNDS)
         memory = memory.after(live, Trigger.SESSION_REVOKED, 1.0, BOUNDS)
     assert memory.is_revoked_too_often(BOUNDS)
-    assert not memory.after(login, Trigger.HOMESERVER_LOST, 1.0, BOUNDS).is_revoked_too_often(
+    assert memory.after(live, Trigger.HOMESERVER_LOST, 1.0, BOUNDS).is_revoked_too_often(BOUNDS)
+    memory = memory.after(login, Trigger.HOMESERVER_LOST, 1.0, BOUNDS)
+    assert not memory.is_revoked_too_often(BOUNDS)
+    later = 1.0 + BOUNDS.revocations.within_s
+    assert not memory.after(live, Trigger.SESSION_REVOKED, later, BOUNDS).is_revoked_too_often(
         BOUNDS
     )
-    assert memory.after(live, Trigger.HOMESERVER_LOST, 1.0, BOUNDS).is_revoked_too_often(BOUNDS)
+    assert memory.after(live, Trigger.SESSION_REVOKED, 2.0, BOUNDS).is_revoked_too_often(BOUNDS)

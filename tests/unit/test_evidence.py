@@ -42,6 +42,7 @@ ME, ALICE = UserId("@bot:x"), UserId("@alice:x")
         ("$q:1.2.3.4.5", {"to": "$q:1.2.3.4", "part": 5, "state": "done"}),
         ("$q.12.final", {"to": "$q", "part": 12, "state": "done"}),
         ("$q:x.org.0.final.2", {"to": "$q:x.org", "part": 0, "state": "done"}),
+        ("$q:x.org.0.final.13", {"to": "$q:x.org", "part": 0, "state": "done"}),
         ("$q:x.org.dead.2", {"to": "$q:x.org", "part": 0, "state": "failed"}),
         ("$q.1~0a1b.23", {"to": "$q", "part": 1, "state": "done"}),
         ("$q.busy", {}),

@@ -92,6 +92,7 @@ PROOFS: Final = {
     10: (
         "after_a_loss_of_the_store_old_messages_are_not_answered_again",
         "an_answer_that_was_cut_off_is_finished_in_its_own_message",
+        "an_answer_that_was_deleted_is_not_given_again_after_a_loss",
         "older_questions_are_asked_about_once_however_often_files_are_lost",
         "questions_of_the_last_hour_are_answered_in_order",
         "a_new_question_does_not_wait_for_what_was_missed_elsewhere",

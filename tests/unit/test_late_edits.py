@@ -9,11 +9,12 @@ from actors.writes import RepeatFinal
 ROOM, ME, Q = RoomId("!r"), UserId("@bot:x"), EventId("$q")
 
 
-def edit(name: str, ts: int, *, boot: str | None = None, part: int = 0, anchor: str = "$a") -> Said:
+def edit(
+    name: str, ts: int, *, boot: str | None = None, anchor: str = "$a", end: str = ".final"
+) -> Said:
     """A live edit by a process, or without one the end of an answer."""
     state = ReplyState.DONE if boot is None else ReplyState.LIVE
-    txn = f"{Q}.{part}" + (".final" if boot is None else f"~{boot}.7")
-    mark = ReplyMark(txn, Q, part, state)
+    mark = ReplyMark(f"{Q}.0" + (end if boot is None else f"~{boot}.7"), Q, 0, state)
     return Said(EventId(name), ME, ts, "m.text", "text", edits=EventId(anchor), mark=mark)
 
 
@@ -45,6 +46,15 @@ def test_an_end_that_is_older_than_the_live_edit_before_it_is_covered() -> None:
     assert late.repeats(delta(edit("$live", 9, boot="b2"))) == []
     assert late.repeats(delta(edit("$end", 3))) == [RepeatFinal(EventId("$a"))]
     assert late.repeats(delta(edit("$end2", 10))) == []
+
+
+def test_a_repeated_end_is_repeated_for_another_live_edit_only() -> None:
+    late = LateEdits("b2")
+    covered = delta(edit("$live", 9, boot="b1"), edit("$end", 3))
+    assert late.repeats(covered) == [RepeatFinal(EventId("$a"))]
+    assert late.repeats(delta(edit("$end2", 4, end=".final.2"))) == []
+    again = late.repeats(delta(edit("$end3", 10, end=".final.3"), edit("$late", 11, boot="b1")))
+    assert again == [RepeatFinal(EventId("$a"))]
 
 
 def test_of_more_edits_in_one_response_than_are_remembered_none_is_late() -> None:

@@ -9,12 +9,15 @@ from actors.model import EventId, InboundMessage, ReplyState, RoomId, UserId
 from actors.rules.unfinished import (
     Told,
     anchor_in,
+    asked_about,
     asked_again,
     covered,
     emptied,
     forgotten,
     left_over,
+    settled_by_asking,
     unfinished,
+    with_deleted,
     without_replaced,
 )
 from actors.said import ReplyMark, Said
@@ -103,9 +106,17 @@ def test_an_anchor_that_nothing_has_ended_is_left_over_from_an_ended_answer() ->
 def test_an_end_is_covered_by_a_newer_live_edit(edits: tuple[Said, ...], end: str | None) -> None:
     own = (*edits, said("$notice", None, edits="$a", ts=9), ANCHOR)
     found = list(covered(Told(own=own, answered=frozenset({Q}))))
-    assert [(it.first, it.anchor, it.end.event_id) for it in found] == (
-        [] if end is None else [(ANCHOR, anchor("$a"), end)]
+    assert [(it.first, it.anchor, it.end.event_id, it.txn_id) for it in found] == (
+        [] if end is None else [(ANCHOR, anchor("$a"), end, "$q.0.final.2")]
     )
+
+
+def test_the_repetition_of_an_end_has_a_number_that_none_before_it_had() -> None:
+    ends = [said(f"$d{ts}", DONE, edits="$a", ts=ts) for ts in range(3)]
+    again = (replace(it, mark=ReplyMark(f"$q.0.final.{9 + it.sent_ts}", Q)) for it in ends[1:])
+    own = (ends[0], *again, said("$l", LIVE, edits="$a", ts=3), ANCHOR)
+    (found,) = covered(Told(own=own, answered=frozenset({Q})))
+    assert (found.end.event_id, found.txn_id) == ("$d2", "$q.0.final.12")
 
 
 def test_nothing_covers_the_end_of_an_answer_that_goes_on() -> None:
@@ -124,7 +135,7 @@ def test_a_part_with_an_end_says_so_if_the_answer_is_unfinished() -> None:
         said("$b", LIVE, part=1),
         said("$live", LIVE, edits="$b", part=1),
     )
-    ended = LiveAnchor(Q, 0, "$q.0", EventId("$a"), is_ended=True)
+    ended = LiveAnchor(Q, 0, "$q.0", EventId("$a"), ended_by="$q.0.final")
     assert unfinished(Told(own=own)) == {Q: [ended, anchor("$b", 1)]}
 
 
@@ -154,6 +165,34 @@ def test_a_question_whose_answer_the_bot_took_back_is_settled() -> None:
     assert without_replaced(told).answered == {Q}
 
 
+@pytest.mark.parametrize(
+    ("deleted", "own", "is_answered"),
+    [
+        # The whole answer, its last part, a given up question; a note is no answer.
+        (["$q.0"], [], True),
+        (["$q.1", "$q.2"], [said("$a", DONE, more=True)], True),
+        (["$q.dead"], [], True),
+        (["$q.busy", "new.$q", "other"], [], False),
+        # What grows is not ended, unless a deleted edit has ended it.
+        (["$q.0"], [said("$live", LIVE, edits="$gone")], False),
+        (["$q.1"], [said("$a", LIVE)], False),
+        (["$q.0~boot.3"], [], False),
+        (["$q.0.final"], [said("$a", LIVE), said("$live", LIVE, edits="$a")], True),
+        (["$q.0.final.2"], [said("$a", LIVE), said("$b", LIVE, part=1)], False),
+        # An anchor that has its end, with another part to follow.
+        (["$q.1"], [said("$a", LIVE), said("$end", DONE, edits="$a", more=True)], True),
+        (["$q.0"], [said("$b", DONE, part=1, more=True)], False),
+        # What other messages say of other questions does not count.
+        (["$q.0"], [said("$a", LIVE, to=OTHER), said("$n", None)], True),
+    ],
+)
+def test_an_answer_that_was_deleted_after_its_end_is_an_answer(
+    deleted: list[str], own: list[Said], *, is_answered: bool
+) -> None:
+    told = with_deleted(Told(own=tuple(own), deleted=frozenset(deleted)))
+    assert (Q in told.answered) is is_answered
+
+
 def test_what_was_in_work_when_the_conversation_was_forgotten_is_not_waited_for() -> None:
     messages = (heard("$1"), heard("$2"), heard("$forget"), heard("$3"))
     notice = replace(said("$notice", DONE, to=EventId("$forget")), forgets=True)
@@ -169,3 +208,16 @@ def test_what_was_in_work_when_the_conversation_was_forgotten_is_not_waited_for(
 
 def heard(name: str) -> InboundMessage:
     return InboundMessage(EventId(name), RoomId("!r"), UserId("@a:x"), 0, "m.text", name)
+
+
+def test_what_stands_before_a_question_that_was_asked_about_is_settled() -> None:
+    notice = replace(
+        said("$n", ReplyState.FAILED), mark=ReplyMark("$2.unanswered", EventId("$2"), 0)
+    )
+    messages = (heard("$1"), heard("$2"), heard("$3"))
+    assert asked_about(Told(own=(notice, ANCHOR, said("$x", None)))) == {"$2"}
+    assert settled_by_asking(Told(messages=messages, own=(notice,))) == {"$1", "$2"}
+    deleted = Told(messages=messages, deleted=frozenset({"$2.unanswered", "$3.0"}))
+    assert settled_by_asking(deleted) == {"$1", "$2"}
+    assert settled_by_asking(Told(messages=messages, own=(ANCHOR,))) == frozenset()
+    assert settled_by_asking(Told(messages=(heard("$3"),), own=(notice,))) == frozenset()

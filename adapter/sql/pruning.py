@@ -24,12 +24,13 @@ PRUNINGS: Final = (
     Pruning(
         "outbox",
         # What ends an anchor needs its event, and so does another attempt at the answer. The
-        # transaction id of an anchor is its question's event id, a dot and a number.
+        # transaction id of an anchor is its question's event id, a dot and a number. PostgreSQL
+        # refuses a negative length, which `abs` prevents for ids of other messages.
         "SELECT seq FROM (SELECT *, rtrim(txn_id, '0123456789') AS asked FROM outbox) AS old"
         " WHERE state IN ('sent', 'refused') AND created_at < ? AND (kind <> 'anchor' OR NOT ("
         "EXISTS (SELECT 1 FROM outbox WHERE edits = old.txn_id AND state = 'unsent')"
         " OR EXISTS (SELECT 1 FROM inbox WHERE state = 'waiting'"
-        " AND event_id = substr(asked, 1, length(asked) - 1)))) LIMIT ?",
+        " AND event_id = substr(asked, 1, abs(length(asked) - 1))))) LIMIT ?",
         "DELETE FROM outbox WHERE seq = ?",
     ),
 )

@@ -3,8 +3,8 @@
 from typing import Protocol
 
 from actors.model import RoomId
-from adapter.sqlite import trust_statements as trust
-from adapter.sqlite.sql import Query, Row
+from adapter.sql import trust_statements as trust
+from adapter.sql.values import Query, Row
 
 
 class Readable(Protocol):

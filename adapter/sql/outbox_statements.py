@@ -18,8 +18,8 @@ from actors.writes import (
     RepeatFinal,
     VoidAnchor,
 )
-from adapter.sqlite.details import details_of, with_details
-from adapter.sqlite.sql import Params, Query, Row, Statement
+from adapter.sql.details import details_of, with_details
+from adapter.sql.values import Params, Query, Row, Statement
 
 _DROP_OUTBOX: Final = "UPDATE outbox SET state = 'refused' WHERE room_id = ? AND state = 'unsent'"
 _QUEUE: Final = (
@@ -39,13 +39,14 @@ _ADOPT_ANCHOR: Final = (
     " SET state = 'sent', kind = 'anchor', event_id = excluded.event_id"
     " WHERE outbox.event_id IS NULL"
 )
-# Without its anchor, the repetition of an end would be the same message once more.
+# Without its anchor, the repetition of an end would be the same message once more. The transaction
+# id of a repetition ends with a number.
 _VOID_ANCHOR: Final = (
     "UPDATE outbox SET state = 'refused' WHERE event_id = ? AND kind = 'anchor' AND state = 'sent'"
-    " OR state = 'unsent' AND kind = 'final' AND substr(txn_id, -2) = '.2' AND edits ="
-    " (SELECT txn_id FROM outbox WHERE event_id = ? AND kind = 'anchor')"
-    " AND EXISTS (SELECT 1 FROM outbox AS final"
-    " WHERE final.txn_id = substr(outbox.txn_id, 1, length(outbox.txn_id) - 2))"
+    " OR state = 'unsent' AND kind = 'final' AND txn_id <> rtrim(txn_id, '0123456789')"
+    " AND edits = (SELECT txn_id FROM outbox WHERE event_id = ? AND kind = 'anchor')"
+    " AND EXISTS (SELECT 1 FROM outbox AS earlier WHERE earlier.edits = outbox.edits"
+    " AND earlier.kind = 'final' AND earlier.seq < outbox.seq)"
 )
 _DETACH_FINAL: Final = (
     "UPDATE outbox SET kind = 'message', edits = NULL"
@@ -82,12 +83,16 @@ _REDACT_ENDED: Final = (
 )
 _REPEAT_FINAL: Final = (
     "INSERT INTO outbox(txn_id, room_id, body, notice, thread, reply_to, details, created_at, kind,"
-    " edits) SELECT final.txn_id || '.2', final.room_id, final.body, final.notice, final.thread,"
-    " final.reply_to, final.details, ?, 'final', final.edits FROM outbox AS final, outbox AS anchor"
+    " edits) SELECT CASE WHEN final.txn_id = rtrim(final.txn_id, '0123456789')"
+    " THEN final.txn_id || '.2' ELSE rtrim(final.txn_id, '0123456789') || (1 +"
+    " CAST(substr(final.txn_id, length(rtrim(final.txn_id, '0123456789')) + 1) AS INTEGER)) END,"
+    " final.room_id, final.body, final.notice, final.thread, final.reply_to, final.details, ?,"
+    " 'final', final.edits FROM outbox AS final, outbox AS anchor"
     " WHERE anchor.event_id = ? AND anchor.kind = 'anchor' AND anchor.state = 'sent'"
-    " AND final.seq = (SELECT max(seq) FROM outbox"
-    " WHERE edits = anchor.txn_id AND kind = 'final' AND substr(txn_id, -2) <> '.2')"
-    " AND (? = 0 OR final.tried_at IS NOT NULL)"
+    " AND final.seq = (SELECT max(seq) FROM outbox WHERE edits = anchor.txn_id AND kind = 'final')"
+    # A repetition that is still to be sent comes after the live edit.
+    " AND (final.tried_at IS NOT NULL OR final.state <> 'unsent'"
+    " OR ? = 0 AND final.txn_id = rtrim(final.txn_id, '0123456789'))"
     # A question that was given up may be asked again: its answer grows after that end.
     " AND NOT EXISTS (SELECT 1 FROM inbox WHERE state = 'waiting'"
     " AND event_id = rtrim(rtrim(anchor.txn_id, '0123456789'), '.'))"
@@ -158,8 +163,7 @@ def _anchors(
         case OpenAnchor(anchor, question):
             return Statement("outbox", _OPEN_ANCHOR, (*_outbound_params(anchor, now), question))
         case AdoptAnchor(room_id, anchor):
-            end = f"{anchor.txn_id}.final" if anchor.is_ended else None
-            params = (anchor.txn_id, room_id, now, anchor.event_id, end)
+            params = (anchor.txn_id, room_id, now, anchor.event_id, anchor.ended_by)
             return Statement("outbox", _ADOPT_ANCHOR, params)
         case VoidAnchor(event_id):
             return Statement("outbox", _VOID_ANCHOR, (event_id, event_id))
@@ -192,7 +196,7 @@ def anchors_query(question: EventId) -> Query:
     return Query(
         "SELECT txn_id, event_id, CASE WHEN EXISTS (SELECT 1 FROM outbox AS taken"  # noqa: S608
         " WHERE taken.edits = anchor.txn_id AND taken.kind = 'redaction')"
-        " THEN 'refused' ELSE state END, edits IS NOT NULL FROM outbox AS anchor"
+        " THEN 'refused' ELSE state END, edits FROM outbox AS anchor"
         f" WHERE {is_anchor_of('?')} ORDER BY seq",
         (question, question, question),
     )
@@ -217,5 +221,5 @@ def decode_outbound(row: Row) -> OutboundMessage:
 
 def decode_anchor(row: Row) -> Anchor:
     """Decode a row of an anchor in the outbox."""
-    txn_id, event_id, state, is_ended = row
-    return Anchor(txn_id, event_id, is_void=state == "refused", is_ended=bool(is_ended))
+    txn_id, event_id, state, ended_by = row
+    return Anchor(txn_id, event_id, is_void=state == "refused", ended_by=ended_by)

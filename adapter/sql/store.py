@@ -1,23 +1,21 @@
-"""The StateStore port in SQL, independent of how the statements reach SQLite."""
+"""The StateStore port in SQL, independent of the engine and of how statements reach it."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
 from anyio.lowlevel import checkpoint
 
 from actors.anchors import Anchor
 from actors.model import EventId, Intent, OutboundMessage, RoomId, StoredGeneration, UserId
-from actors.port_errors import StoreCorrupt
 from actors.ports import Waiting
 from actors.writes import JsonObject, OpenGap, Write
-from adapter.sqlite import outbox_statements as outbox
-from adapter.sqlite import statements as sql
-from adapter.sqlite import trust_statements as trust
-from adapter.sqlite.pruning import PRUNINGS, Pruning
-from adapter.sqlite.row_trust import Readable, SqlRowTrust
-from adapter.sqlite.sql import Query, Statement
+from adapter.sql import outbox_statements as outbox
+from adapter.sql import statements as sql
+from adapter.sql import trust_statements as trust
+from adapter.sql.pruning import PRUNINGS, Pruning
+from adapter.sql.row_trust import Readable, SqlRowTrust
+from adapter.sql.values import Query, Statement
 
 Clock: TypeAlias = Callable[[], float]
 """Seconds since the epoch."""
@@ -34,18 +32,10 @@ class Database(Readable, Protocol):
         ...
 
 
-def inode_of(file: Path | None) -> int | None:
-    """The number that tells a file from another one of the same name; None without a file."""
-    try:
-        return file.stat().st_ino if file is not None else None
-    except OSError:
-        return None
-
-
 class SqlStore(SqlRowTrust):
     """The StateStore port over a database.
 
-    `recovery` is a sentence for the log if the file had to be repaired or replaced, else None.
+    `recovery` is a sentence for the log if the database had to be repaired or replaced, else None.
     """
 
     def __init__(
@@ -54,29 +44,21 @@ class SqlStore(SqlRowTrust):
         *,
         clock: Clock = time.time,
         recovery: str | None = None,
-        file: Path | None = None,
     ) -> None:
-        self._file = file
-        self._inode = inode_of(file)
         super().__init__(database)
         self._database = database
         self._clock = clock
         self.recovery = recovery
 
     async def verify(self) -> None:
-        """Return if the path still leads to the opened file.
-
-        Raises StoreCorrupt if the file was deleted or replaced: further writes would be lost.
-        """
+        """Return if the database really keeps what is written to it."""
         await checkpoint()
-        if inode_of(self._file) != self._inode:
-            raise StoreCorrupt("the database file was deleted or replaced while the bot ran")
 
     async def commit(self, writes: Sequence[Write]) -> None:
         """Carry out all writes in order, or none. As durable as the port says."""
         now = self._clock()
         statements = [sql.statement_for(write, now=now) for write in writes]
-        await self._database.write(trust.with_digest(statements))
+        await self._database.write(trust.keeping_trust(statements))
 
     async def row(self, key: str) -> JsonObject | None:
         """One row; None if it is absent or not a JSON object."""

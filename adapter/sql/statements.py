@@ -42,10 +42,10 @@ from actors.writes import (
     VoidQueue,
     Write,
 )
-from adapter.sqlite.details import decoded_file, encoded_file
-from adapter.sqlite.outbox_statements import is_anchor_of, outbox_statement
-from adapter.sqlite.sql import Params, Query, Row, Statement
-from adapter.sqlite.trust_statements import trust_statement
+from adapter.sql.details import decoded_file, encoded_file
+from adapter.sql.outbox_statements import is_anchor_of, outbox_statement
+from adapter.sql.trust_statements import trust_statement
+from adapter.sql.values import Params, Query, Row, Statement
 
 
 def statement_for(write: Write, *, now: float) -> Statement:
@@ -87,10 +87,9 @@ _PUT_ROW: Final = (
 )
 _DELETE_ROW: Final = "DELETE FROM kv WHERE key = ?"
 # Other programs may have written the value, and json_extract fails on invalid JSON.
-_DELETE_ROW_OF: Final = (
-    "DELETE FROM kv WHERE key = ?"
-    " AND CASE WHEN json_valid(value) THEN json_extract(value, '$.surface_ref') = ? END"
-)
+NAMED_ROOM: Final = "CASE WHEN json_valid(value) THEN json_extract(value, '$.surface_ref') END"
+"""The expression of the room that a row of `kv` names, in SQLite's words."""
+_DELETE_ROW_OF: Final = f"DELETE FROM kv WHERE key = ? AND {NAMED_ROOM} = ?"  # noqa: S608
 _SAVE: Final = (
     "INSERT INTO meta(key, value) VALUES (?, ?)"
     " ON CONFLICT(key) DO UPDATE SET value = excluded.value"
@@ -213,10 +212,10 @@ GENERATION: Final = Query("SELECT value FROM meta WHERE key = 'generation'")
 NEWEST_EVENT: Final = Query(
     "SELECT room_id, event_id FROM ("
     "SELECT * FROM (SELECT room_id, event_id, accepted_at AS at FROM inbox"
-    " ORDER BY seq DESC LIMIT 1)"
+    " ORDER BY seq DESC LIMIT 1) AS accepted"
     " UNION ALL SELECT * FROM (SELECT room_id, event_id, created_at AS at FROM outbox"
-    " WHERE state = 'sent' AND event_id <> '' ORDER BY seq DESC LIMIT 1)"
-    ") ORDER BY at DESC LIMIT 1"
+    " WHERE state = 'sent' AND event_id <> '' ORDER BY seq DESC LIMIT 1) AS sent"
+    ") AS newest ORDER BY at DESC LIMIT 1"
 )
 POSITION: Final = Query("SELECT value FROM meta WHERE key = 'position'")
 WAITING_COUNTS: Final = Query(
@@ -227,24 +226,46 @@ INTENT_OWNERS: Final = Query(
 )
 
 
+_FIRST_SURROGATE: Final = 0xD800
+_AFTER_SURROGATES: Final = 0xE000
+"""UTF-8 has no character between the two."""
+RAW_VALUE: Final = "CAST(value AS BLOB)"
+"""The expression of a value of `kv`, in SQLite's words: text that is not UTF-8 comes unchanged."""
+
+
 def row_query(key: str) -> Query:
     """The query of one value of `kv`, for `decode_json`."""
-    # As a blob, so that text that is not UTF-8 arrives unchanged.
-    return Query("SELECT CAST(value AS BLOB) FROM kv WHERE key = ?", (key,))
-
-
-# SQLite compares keys as UTF-8, in which no byte is 0xff.
-_WITH_PREFIX: Final = " FROM kv WHERE key >= ? AND key < ? || CAST(x'ff' AS TEXT) ORDER BY key"
+    return Query(f"SELECT {RAW_VALUE} FROM kv WHERE key = ?", (key,))  # noqa: S608
 
 
 def rows_query(prefix: str) -> Query:
     """The query of keys with a prefix, and of their values for `decode_json`."""
-    return Query(f"SELECT key, CAST(value AS BLOB){_WITH_PREFIX}", (prefix, prefix))
+    return _with_prefix(f"key, {RAW_VALUE}", prefix)
 
 
 def keys_query(prefix: str) -> Query:
     """The query of keys with a prefix."""
-    return Query(f"SELECT key{_WITH_PREFIX}", (prefix, prefix))
+    return _with_prefix("key", prefix)
+
+
+def _with_prefix(columns: str, prefix: str) -> Query:
+    end = after_prefix(prefix)
+    if end is None:
+        return Query(f"SELECT {columns} FROM kv WHERE key >= ? ORDER BY key", (prefix,))  # noqa: S608
+    sql = f"SELECT {columns} FROM kv WHERE key >= ? AND key < ? ORDER BY key"  # noqa: S608
+    return Query(sql, (prefix, end))
+
+
+def after_prefix(prefix: str) -> str | None:
+    """The first text after all that begin with a prefix; None if no text comes after them.
+
+    Databases compare keys as UTF-8, which has the order of the code points.
+    """
+    head = prefix.rstrip("\U0010ffff")
+    if not head:
+        return None
+    following = ord(head[-1]) + 1
+    return head[:-1] + chr(_AFTER_SURROGATES if following == _FIRST_SURROGATE else following)
 
 
 def waiting_query(room_id: RoomId, limit: int) -> Query:
@@ -271,7 +292,7 @@ def open_intents_query(owner: UserId) -> Query:
     )
 
 
-def decode_json(value: bytes | None) -> JsonObject | None:
+def decode_json(value: bytes | str | None) -> JsonObject | None:
     """Decode a value of `kv`. None if it is not a JSON object: other programs may write values."""
     try:
         decoded = msgspec.json.decode(value or b"null")

@@ -1,21 +1,17 @@
-"""The journal's statements, and reading the journal while a bot writes it."""
+"""The journal's statements, and its rows as values. Pure: runs no statement."""
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from operator import attrgetter
-from pathlib import Path
 from typing import Final
 
 from actors.bounds import Bounds
 from actors.port_errors import PortError
 from actors.rules.ages import AgeLimit
 from actors.runtime.table import Outcome, Transition
-from adapter.sqlite.errors import translated_with_path
-from adapter.sqlite.opening import connect
-from adapter.sqlite.sql import Query, Row, Statement
+from adapter.sql.values import Query, Row, Statement
 
 MAX_ROWS: Final = Bounds().journal_rows
 MAX_AGE_S: Final = Bounds().journal_age_s
@@ -53,9 +49,11 @@ _TRIM_AGE: Final = (
 )
 _NEWEST: Final = (
     f"SELECT {_COLUMNS} FROM journal"  # noqa: S608 - constants
-    " WHERE (? IS NULL OR machine = ?) AND seq > ?"
+    " WHERE (CAST(? AS TEXT) IS NULL OR machine = ?) AND seq > ?"
     " ORDER BY seq DESC LIMIT ?"
 )
+_ALL: Final = 2**62
+"""A number that no journal's rows reach."""
 
 
 def append_statement(transition: Transition) -> Statement:
@@ -97,7 +95,7 @@ def journal_query(
     machine: str | None = None, limit: int | None = None, after_seq: int = 0
 ) -> Query:
     """The query for `decode_rows`: of one machine or all, the newest `limit` rows or all."""
-    rows = -1 if limit is None else max(limit, 0)
+    rows = _ALL if limit is None else max(limit, 0)
     return Query(_NEWEST, (machine, machine, after_seq, rows))
 
 
@@ -123,22 +121,3 @@ def _decoded(  # noqa: PLR0917 - the columns in their order
     return JournalRow(
         seq, Transition(at, boot, machine, src, trigger, dst, made, reason, attempt, dwell_ms)
     )
-
-
-def read_journal(
-    path: Path | str, *, machine: str | None = None, limit: int | None = None, after_seq: int = 0
-) -> list[JournalRow]:
-    """The journal, oldest first: of one machine or all, the newest `limit` rows or all.
-
-    With `after_seq`, only rows with a higher number. Opens the file read-only, so a bot may write
-    it at the same time. Blocks. Raises JournalMissing, StoreUnavailable, StoreCorrupt.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise JournalMissing(f"there is no journal at {path}")
-    query = journal_query(machine, limit, after_seq)
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    with translated_with_path(path), closing(connect(uri)) as connection:
-        if not connection.execute("SELECT 1 FROM pragma_table_info('journal')").fetchone():
-            raise JournalMissing(f"{path} holds no journal")
-        return decode_rows(connection.execute(query.sql, query.params).fetchall())

@@ -1,0 +1,61 @@
+"""The journal on PostgreSQL, for asyncio."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final, final
+
+from actors.runtime.table import Transition
+from adapter.postgres.link import Link
+from adapter.postgres.schema import JOURNAL_SCHEMA, prepare
+from adapter.postgres.store import TIMEOUT_S
+from adapter.postgres.transactions import Writer
+from adapter.sql.group import GroupCommit
+from adapter.sql.journal_rows import MAX_AGE_S, MAX_ROWS, Trim, append_statement
+from adapter.sql.store import Clock
+from adapter.sql.values import Query
+
+_IN_ORDER: Final = (Query("SELECT pg_advisory_xact_lock(?)", (0x5_B075C4E3B,)),)
+"""Several processes may write. With this lock, rows become visible in the order of their numbers,
+so that a reader that goes on after a number misses none."""
+
+
+@final
+class PostgresJournal:
+    """The Journal port on a database, for asyncio. `open` creates it."""
+
+    def __init__(self, writer: GroupCommit, recovery: str | None) -> None:
+        self._writer = writer
+        self.recovery = recovery
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        url: str,
+        *,
+        clock: Clock = time.time,
+        on_recovery: Callable[[str], object] | None = None,
+        max_rows: int = MAX_ROWS,
+        max_age_s: float = MAX_AGE_S,
+        timeout_s: float = TIMEOUT_S,
+    ) -> AsyncIterator["PostgresJournal"]:
+        """Connect to the database of a libpq URL, and create the table.
+
+        `on_recovery` receives the sentence in `recovery`. Raises StoreUnavailable.
+        """
+        trim = Trim(clock, max_rows=max_rows, max_age_s=max_age_s)
+        async with Link.open(url, timeout_s=timeout_s) as link:
+            recovery = await link.run(partial(prepare, schema=JOURNAL_SCHEMA))
+            if recovery is not None and on_recovery is not None:
+                on_recovery(recovery)
+            async with GroupCommit.over(Writer(link, lambda: _IN_ORDER), epilogue=trim) as writer:
+                yield cls(writer, recovery)
+
+    async def append(self, *transitions: Transition) -> None:
+        """Write transitions in order; a kill of the process loses none.
+
+        Raises StoreUnavailable, StoreCorrupt.
+        """
+        await self._writer.submit([append_statement(each) for each in transitions])

@@ -1,0 +1,139 @@
+"""Access to the bot's database for shell commands, while a bot may be using it. All calls block."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, TypeAlias
+
+import psycopg
+from psycopg import Connection, RawCursor, errors
+
+from actors.model import EventId
+from actors.writes import RetryMessage
+from adapter.postgres.dialect import bound, unbound, worded
+from adapter.postgres.errors import translated
+from adapter.postgres.link import parameters
+from adapter.postgres.schema import JOURNAL_SCHEMA, STORE_SCHEMA
+from adapter.sql.inbox_rows import UNSETTLED, DatabaseMissing, InboxRow, InboxState, state_query
+from adapter.sql.journal_rows import JournalMissing, JournalRow, decode_rows, journal_query
+from adapter.sql.statements import statement_for
+from adapter.sql.values import Query, Row, Statement
+
+_Connection: TypeAlias = Connection[Row]
+
+_COPIED: Final = tuple(table for table in STORE_SCHEMA.tables if table not in {"lease", "writer"})
+_AS_ONE: Final = b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+
+
+def read_journal(
+    url: str, *, machine: str | None = None, limit: int | None = None, after_seq: int = 0
+) -> list[JournalRow]:
+    """The journal, oldest first: of one machine or all, the newest `limit` rows or all.
+
+    With `after_seq`, only rows with a higher number. Raises JournalMissing, StoreUnavailable.
+    """
+    with _opened(url) as connection:
+        try:
+            return decode_rows(_fetch(connection, journal_query(machine, limit, after_seq)))
+        except errors.UndefinedTable:
+            raise JournalMissing("the database holds no journal") from None
+
+
+def read_inbox(url: str) -> list[InboxRow]:
+    """The waiting and dead messages, in the order of acceptance.
+
+    Raises DatabaseMissing, StoreUnavailable.
+    """
+    with _inbox(url) as connection:
+        return [InboxRow(*row) for row in _fetch(connection, UNSETTLED)]
+
+
+def retry(url: str, event_id: EventId) -> InboxState | None:
+    """Let a dead message wait again. Returns its previous state; None for an unknown message.
+
+    Other messages do not change. A running bot finds the message by itself. Raises as `read_inbox`
+    does.
+    """
+    statement = statement_for(RetryMessage(event_id), now=0.0)
+    with _inbox(url) as connection:
+        found = _fetch(connection, state_query(event_id))
+        if found and found[0][0] == "dead":
+            connection.execute(worded(statement.sql), bound(statement.params))
+        state: InboxState | None = found[0][0] if found else None
+        return state
+
+
+def server_version(url: str) -> str:
+    """The version of the server, after a connection that can write. Raises StoreUnavailable."""
+    with _opened(url) as connection:
+        ((version,),) = _fetch(connection, Query("SELECT current_setting('server_version')"))
+        return str(version)
+
+
+def copy_of_store(url: str) -> list[Statement]:
+    """The statements that fill an empty store with all rows of this one, as at one moment.
+
+    A database without tables gives none. Raises StoreUnavailable.
+    """
+    with _opened(url) as connection:
+        connection.execute(_AS_ONE)
+        tables = _existing(connection, _COPIED)
+        return [statement for table in tables for statement in _copy_of(connection, table)]
+
+
+def _copy_of(connection: _Connection, table: str) -> Iterator[Statement]:
+    cursor = connection.execute(f"SELECT * FROM {table}".encode())  # noqa: S608 - own tables
+    names = [column.name for column in cursor.description or ()]
+    marks = ", ".join("?" * len(names))
+    sql = f"INSERT INTO {table}({', '.join(names)}) VALUES ({marks})"  # noqa: S608
+    for row in cursor:
+        yield Statement(table, sql, unbound(row))
+
+
+def has_store(url: str) -> bool:
+    """Whether the database has tables of the store. Raises StoreUnavailable."""
+    with _opened(url) as connection:
+        return bool(_existing(connection, STORE_SCHEMA.tables))
+
+
+def has_journal(url: str) -> bool:
+    """Whether the database has the journal's table. Raises StoreUnavailable."""
+    with _opened(url) as connection:
+        return bool(_existing(connection, JOURNAL_SCHEMA.tables))
+
+
+def empty_store(url: str) -> None:
+    """Delete all rows of the store. The journal and the leases stay. Raises StoreUnavailable."""
+    with _opened(url) as connection:
+        if tables := _existing(connection, _COPIED):
+            connection.execute(f"TRUNCATE {', '.join(tables)}".encode())
+
+
+def _existing(connection: _Connection, tables: tuple[str, ...]) -> list[str]:
+    sql = b"SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL"
+    return [str(name) for (name,) in connection.execute(sql, (list(tables),))]
+
+
+def _fetch(connection: _Connection, query: Query) -> list[Row]:
+    found = connection.execute(worded(query.sql), bound(query.params))
+    return [unbound(row) for row in found]
+
+
+@contextmanager
+def _inbox(url: str) -> Iterator[_Connection]:
+    with _opened(url) as connection:
+        try:
+            yield connection
+        except errors.UndefinedTable:
+            raise DatabaseMissing("the database holds no inbox") from None
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[_Connection]:
+    given = parameters(url)
+    with (
+        translated(),
+        psycopg.connect(
+            **given, autocommit=True, prepare_threshold=None, cursor_factory=RawCursor
+        ) as connection,
+    ):
+        yield connection

@@ -1,0 +1,123 @@
+"""The bot's tables in PostgreSQL, and bringing a database to the current schema."""
+
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Final
+
+from actors.port_errors import StoreUnavailable
+from adapter.postgres.exchanges import Connection, Session
+from adapter.sql.migrations import Step, statements_from
+from adapter.sql.trust_statements import FORGET_WHOLE_READ
+
+_LOCK: Final = 0x5_B075C4E3A
+"""The key of the advisory lock that a process holds while it changes tables."""
+_VERSIONS: Final = (
+    b"CREATE TABLE IF NOT EXISTS schema_version("
+    b'part TEXT COLLATE "C" PRIMARY KEY, version INTEGER NOT NULL)'
+)
+_KEEP_VERSION: Final = (
+    b"INSERT INTO schema_version(part, version) VALUES ($1, $2)"
+    b" ON CONFLICT(part) DO UPDATE SET version = excluded.version"
+)
+_MISSING: Final = b"SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL"
+_ENCODING: Final = b"SELECT current_setting('server_encoding')"
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The tables of the store or of the journal, in the current release.
+
+    `steps` bring kept tables from an earlier version to this one. The script creates what is
+    missing, and `after_changes` are run after it. The table `schema_version` holds the version
+    under the name of the part.
+    """
+
+    part: str
+    version: int
+    tables: tuple[str, ...]
+    script: str
+    steps: tuple[Step, ...] = ()
+    after_changes: tuple[str, ...] = ()
+
+
+def _script(name: str) -> str:
+    return files("adapter.postgres").joinpath(name).read_text(encoding="utf-8")
+
+
+STORE_SCHEMA: Final = Schema(
+    "store",
+    version=5,
+    tables=("kv", "meta", "gaps", "dirty", "inbox", "outbox", "intents", "lease", "writer"),
+    script=_script("schema.sql"),
+    after_changes=(FORGET_WHOLE_READ,),
+)
+JOURNAL_SCHEMA: Final = Schema(
+    "journal", version=1, tables=("journal",), script=_script("journal.sql")
+)
+
+
+async def prepare(session: Session, schema: Schema) -> str | None:
+    """Bring a database to this schema, completely or not at all.
+
+    Returns a sentence for the log if tables of an earlier bot were changed or replaced, or None.
+    Processes that start at once wait for each other. Raises StoreUnavailable.
+    """
+    connection = session.connection
+    await _check_encoding(connection)
+    if await _is_ready(connection, schema):
+        return None
+    async with connection.transaction():
+        await connection.execute(b"SELECT pg_advisory_xact_lock($1)", (_LOCK,))
+        # Looked at again under the lock: another process may have been faster.
+        if await _is_ready(connection, schema):
+            return None
+        return await _upgrade(connection, schema)
+
+
+async def _check_encoding(connection: Connection) -> None:
+    ((encoding,),) = await (await connection.execute(_ENCODING)).fetchall()
+    if encoding != "UTF8":
+        raise StoreUnavailable(
+            f"the database has the encoding {encoding}: create one with ENCODING 'UTF8'"
+        )
+
+
+async def _is_ready(connection: Connection, schema: Schema) -> bool:
+    if await _missing(connection, ("schema_version", *schema.tables)):
+        return False
+    return await _version(connection, schema) == schema.version
+
+
+async def _missing(connection: Connection, tables: tuple[str, ...]) -> list[str]:
+    found = await (await connection.execute(_MISSING, (list(tables),))).fetchall()
+    return [str(name) for (name,) in found]
+
+
+async def _version(connection: Connection, schema: Schema) -> int | None:
+    query = b"SELECT version FROM schema_version WHERE part = $1"
+    found = await (await connection.execute(query, (schema.part,))).fetchall()
+    return int(found[0][0]) if found else None
+
+
+async def _upgrade(connection: Connection, schema: Schema) -> str | None:
+    await connection.execute(_VERSIONS)
+    version = await _version(connection, schema)
+    if version is not None and version > schema.version:
+        raise StoreUnavailable(
+            f"a later release has changed the tables: their schema version is {version}, and this "
+            f"release uses {schema.version}; go back to the later release"
+        )
+    missing = await _missing(connection, schema.tables)
+    if version is not None:
+        for table in schema.tables:
+            for statement in statements_from(schema.steps, version, table):
+                if table not in missing:
+                    await connection.execute(statement.encode())
+    await connection.execute(schema.script.encode())
+    for statement in schema.after_changes:
+        await connection.execute(statement.encode())
+    await connection.execute(_KEEP_VERSION, (schema.part, schema.version))
+    if version is None:
+        return None
+    said = f"the schema version was {version}, this release uses {schema.version}"
+    return f"{said}; created: {', '.join(missing)}" if missing else said

@@ -1,0 +1,143 @@
+-- The tables of SQLite's `schema.sql`, as PostgreSQL has them. The columns mean the same.
+-- Ids compare as bytes, whatever language the database is set to.
+
+CREATE TABLE IF NOT EXISTS kv(key TEXT COLLATE "C" PRIMARY KEY, value TEXT);
+
+CREATE TABLE IF NOT EXISTS meta(key TEXT COLLATE "C" PRIMARY KEY, value TEXT NOT NULL);
+
+CREATE OR REPLACE FUNCTION surfaces_row_changed() RETURNS TRIGGER
+LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM meta WHERE key = 'whole_read';
+    RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER kv_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON kv
+FOR EACH STATEMENT EXECUTE FUNCTION surfaces_row_changed();
+
+CREATE TABLE IF NOT EXISTS dirty(room_id TEXT COLLATE "C" PRIMARY KEY, change BIGINT NOT NULL);
+
+CREATE TABLE IF NOT EXISTS gaps(
+    room_id TEXT COLLATE "C" PRIMARY KEY,
+    since   TEXT NOT NULL,
+    upto    TEXT NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS inbox(
+    seq         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    event_id    TEXT COLLATE "C" NOT NULL UNIQUE,
+    state       TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'done', 'dead')),
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    room_id     TEXT COLLATE "C" NOT NULL,
+    sender      TEXT NOT NULL,
+    sent_ts     BIGINT NOT NULL,
+    msgtype     TEXT NOT NULL,
+    body        TEXT NOT NULL,
+    is_edit     INTEGER NOT NULL,
+    accepted_at DOUBLE PRECISION NOT NULL,
+    thread      TEXT,
+    reply_to    TEXT,
+    quoted      TEXT NOT NULL DEFAULT '',
+    mentions    INTEGER NOT NULL DEFAULT 0,
+    file        TEXT,
+    edits       TEXT
+);
+
+CREATE INDEX IF NOT EXISTS inbox_waiting ON inbox(room_id, seq) WHERE state = 'waiting';
+
+CREATE TABLE IF NOT EXISTS outbox(
+    seq        BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    txn_id     TEXT COLLATE "C" NOT NULL UNIQUE,
+    state      TEXT NOT NULL DEFAULT 'unsent' CHECK (state IN ('unsent', 'sent', 'refused')),
+    room_id    TEXT COLLATE "C" NOT NULL,
+    body       TEXT NOT NULL,
+    notice     INTEGER NOT NULL,
+    event_id   TEXT COLLATE "C",
+    created_at DOUBLE PRECISION NOT NULL,
+    thread     TEXT,
+    reply_to   TEXT,
+    tried_at   DOUBLE PRECISION,
+    tried_by   TEXT,
+    details    TEXT NOT NULL DEFAULT '{}',
+    kind       TEXT NOT NULL DEFAULT 'message',
+    edits      TEXT COLLATE "C"
+);
+
+CREATE INDEX IF NOT EXISTS outbox_unsent ON outbox(room_id, seq) WHERE state = 'unsent';
+CREATE INDEX IF NOT EXISTS outbox_edits ON outbox(edits) WHERE edits IS NOT NULL;
+CREATE INDEX IF NOT EXISTS outbox_anchors ON outbox(event_id) WHERE kind = 'anchor';
+
+CREATE TABLE IF NOT EXISTS intents(
+    seq   BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    nonce TEXT COLLATE "C" NOT NULL UNIQUE,
+    owner TEXT COLLATE "C" NOT NULL,
+    step  TEXT NOT NULL,
+    body  TEXT NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS intents_open ON intents(owner, seq) WHERE step <> 'done';
+
+-- Which process leads each account, until when. An epoch is never given twice.
+CREATE TABLE IF NOT EXISTS lease(
+    name    TEXT COLLATE "C" PRIMARY KEY, -- the bot's user id
+    epoch   BIGINT NOT NULL,
+    holder  TEXT NOT NULL,
+    expires TIMESTAMPTZ NOT NULL          -- by the clock of this database
+);
+
+-- The number of the connection that writes now. A transaction of an earlier one may still be on its way
+-- when a lost connection was replaced: it must not arrive late.
+CREATE TABLE IF NOT EXISTS writer(
+    id     INTEGER PRIMARY KEY CHECK (id = 1),
+    number BIGINT NOT NULL
+);
+
+CREATE OR REPLACE FUNCTION surfaces_claim() RETURNS BIGINT
+LANGUAGE plpgsql AS $$
+DECLARE
+    claimed BIGINT;
+BEGIN
+    PERFORM pg_advisory_xact_lock(391287512);
+    INSERT INTO writer(id, number) VALUES (1, 1)
+        ON CONFLICT(id) DO UPDATE SET number = writer.number + 1 RETURNING number INTO claimed;
+    RETURN claimed;
+END
+$$;
+
+-- Begins a transaction of the connection with this number. What waits for a lock, or is not ended,
+-- fails before its client gives up.
+CREATE OR REPLACE FUNCTION surfaces_open(own BIGINT, timeout_ms BIGINT) RETURNS VOID
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('lock_timeout', timeout_ms::text, true),
+        set_config('idle_in_transaction_session_timeout', timeout_ms::text, true);
+    PERFORM pg_advisory_xact_lock_shared(391287512);
+    IF NOT EXISTS (SELECT 1 FROM writer WHERE number = own) THEN
+        RAISE EXCEPTION 'another connection writes now' USING ERRCODE = 'SB002';
+    END IF;
+END
+$$;
+
+-- The room that a row of `kv` names; NULL if its value is no JSON object. Other programs may write
+-- values.
+CREATE OR REPLACE FUNCTION surfaces_named_room(value TEXT) RETURNS TEXT
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN value::json ->> 'surface_ref';
+EXCEPTION WHEN OTHERS THEN
+    RETURN NULL;
+END
+$$;
+
+-- Fails unless this epoch still leads. The lock keeps a takeover from committing before the caller's
+-- transaction has ended; FOR KEY SHARE would not.
+CREATE OR REPLACE FUNCTION surfaces_fence(leader TEXT, led BIGINT) RETURNS VOID
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM lease WHERE name = leader AND epoch = led FOR SHARE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'another process leads: epoch % has ended', led USING ERRCODE = 'SB001';
+    END IF;
+END
+$$;

@@ -1,0 +1,173 @@
+"""The store and the journal that the settings name: in a file, or in a PostgreSQL database.
+
+Only a URL loads the adapter for PostgreSQL.
+"""
+
+# ruff: noqa: PLC0415 - a database in a file needs none of the packages for PostgreSQL
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeAlias
+
+import anyio.to_thread
+
+from actors.bounds import Bounds
+from actors.model import EventId
+from actors.runtime.transition_log import Journal
+from adapter.sql.inbox_rows import InboxRow, InboxState
+from adapter.sql.journal_rows import JournalRow
+from adapter.sql.store import SqlStore
+from adapter.sqlite import journal_reading, queues
+from adapter.sqlite.inline import InlineStore
+from adapter.sqlite.opening import copy_database
+from supervisor.database_urls import DatabaseUrl
+from supervisor.settings import SettingsRefused
+
+Place: TypeAlias = Path | DatabaseUrl
+"""Where a store or a journal is."""
+OnRecovery: TypeAlias = Callable[[str], object] | None
+
+
+def open_store(
+    place: Place, *, on_recovery: OnRecovery = None, busy_timeout_s: float = Bounds().busy_s
+) -> AbstractAsyncContextManager[SqlStore]:
+    """Open or create the store. Raises StoreUnavailable."""
+    if isinstance(place, Path):
+        from adapter.sqlite.store import SqliteStore
+
+        return SqliteStore.open(place, on_recovery=on_recovery, busy_timeout_s=busy_timeout_s)
+    from adapter.postgres.store import PostgresStore
+
+    return PostgresStore.open(url_of(place), on_recovery=on_recovery, timeout_s=busy_timeout_s)
+
+
+def open_journal(
+    place: Place, *, on_recovery: OnRecovery = None, bounds: Bounds = Bounds()
+) -> AbstractAsyncContextManager[Journal]:
+    """Open or create the journal. Raises StoreUnavailable."""
+    rows, age_s = bounds.journal_rows, bounds.journal_age_s
+    if isinstance(place, Path):
+        from adapter.sqlite.journal import SqliteJournal
+
+        return SqliteJournal.open(
+            place,
+            on_recovery=on_recovery,
+            max_rows=rows,
+            max_age_s=age_s,
+            busy_timeout_s=bounds.busy_s,
+        )
+    from adapter.postgres.journal import PostgresJournal
+
+    return PostgresJournal.open(
+        url_of(place),
+        on_recovery=on_recovery,
+        max_rows=rows,
+        max_age_s=age_s,
+        timeout_s=bounds.busy_s,
+    )
+
+
+@asynccontextmanager
+async def copied_store(place: Place) -> AsyncIterator[InlineStore]:
+    """A copy of the store, as it is now; what is written to it is lost. Empty without a store.
+
+    Raises StoreUnavailable, StoreCorrupt.
+    """
+    with TemporaryDirectory() as folder:
+        if isinstance(place, Path):
+            store = InlineStore(copy_database(place, Path(folder)))
+        else:
+            from adapter.postgres.reading import copy_of_store
+
+            rows = await anyio.to_thread.run_sync(copy_of_store, url_of(place))
+            store = InlineStore()
+            await store.load(rows)
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def read_journal(
+    place: Place, *, machine: str | None = None, limit: int | None = None, after_seq: int = 0
+) -> list[JournalRow]:
+    """The journal, oldest first: of one machine or all, the newest `limit` rows or all.
+
+    With `after_seq`, only rows with a higher number. A bot may write it at the same time. Blocks.
+    Raises JournalMissing, StoreUnavailable, StoreCorrupt.
+    """
+    if isinstance(place, Path):
+        read = partial(journal_reading.read_journal, place)
+    else:
+        from adapter.postgres import reading
+
+        read = partial(reading.read_journal, url_of(place))
+    return read(machine=machine, limit=limit, after_seq=after_seq)
+
+
+def read_inbox(place: Place) -> list[InboxRow]:
+    """The waiting and dead messages, in the order of acceptance. Blocks.
+
+    Raises DatabaseMissing, StoreUnavailable, StoreCorrupt.
+    """
+    if isinstance(place, Path):
+        return queues.read_inbox(place)
+    from adapter.postgres import reading
+
+    return reading.read_inbox(url_of(place))
+
+
+def retry(place: Place, event_id: EventId) -> InboxState | None:
+    """Let a dead message wait again. Returns its previous state; None for an unknown message.
+
+    Raises as `read_inbox` does. Blocks.
+    """
+    if isinstance(place, Path):
+        return queues.retry(place, event_id)
+    from adapter.postgres import reading
+
+    return reading.retry(url_of(place), event_id)
+
+
+def has_store(place: DatabaseUrl) -> bool:
+    """Whether a database has tables of the store. Raises StoreUnavailable. Blocks."""
+    from adapter.postgres import reading
+
+    return reading.has_store(url_of(place))
+
+
+def has_journal(place: Place) -> bool:
+    """Whether there is a journal. Raises StoreUnavailable. Blocks."""
+    if isinstance(place, Path):
+        return place.is_file()
+    from adapter.postgres import reading
+
+    return reading.has_journal(url_of(place))
+
+
+def empty_store(place: DatabaseUrl) -> None:
+    """Delete all rows of a store in a database. Raises StoreUnavailable. Blocks."""
+    from adapter.postgres import reading
+
+    reading.empty_store(url_of(place))
+
+
+def server_version(place: DatabaseUrl) -> str:
+    """The version of the PostgreSQL server, after a connection that can write. Blocks.
+
+    Raises StoreUnavailable.
+    """
+    from adapter.postgres import reading
+
+    return reading.server_version(url_of(place))
+
+
+def url_of(place: DatabaseUrl) -> str:
+    """The URL, for the adapter. Raises SettingsRefused if the extra for PostgreSQL is missing."""
+    if find_spec("psycopg") is None:
+        raise SettingsRefused(f"{place} needs the package psycopg: install surfaces-bot[postgres]")
+    return place.secret.get_secret_value()

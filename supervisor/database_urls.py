@@ -1,0 +1,62 @@
+"""The URL of a PostgreSQL database, as a setting. Pure."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from pydantic import SecretStr
+from typing_extensions import override
+
+_SCHEMES: Final = ("postgresql://", "postgres://")
+_EXAMPLE: Final = "write it like postgresql://user:password@host/name"
+_PASSWORDS: Final = re.compile(r"[?&](?:ssl)?password=([^&]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseUrl:
+    """The libpq URL of a database. As text, it is its address alone: no user, no password."""
+
+    secret: SecretStr = field(repr=False)
+    address: str
+
+    @override
+    def __str__(self) -> str:
+        return self.address
+
+    @property
+    def name(self) -> str:
+        """The address, where a path has its last part."""
+        return self.address
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not appear in the log: the URL, and each password in it, as it is meant too."""
+        url = self.secret.get_secret_value()
+        passwords = [urlsplit(url).password or "", *_PASSWORDS.findall(url)]
+        return tuple(filter(None, (url, *passwords, *map(unquote, passwords))))
+
+
+def is_database_url(value: object) -> bool:
+    """Whether a setting names a database by its URL, rather than a file."""
+    return isinstance(value, str) and value.startswith(_SCHEMES)
+
+
+def database_url(url: str) -> DatabaseUrl:
+    """The value of a URL. The text of its ValueError continues the name of the variable."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError(f"is not a URL: {_EXAMPLE}") from None
+    if re.search(r"\s", url):
+        raise ValueError(f"has a blank in it: {_EXAMPLE}")
+    if parts.netloc.count("@") > 1 or "@" in parts.path:
+        raise ValueError(
+            "has an @ or a / in the user name or the password: write %40 for @ and %2F for /"
+        )
+    name = parts.path.lstrip("/")
+    if not name or parts.fragment:
+        raise ValueError(
+            f"names no database: {_EXAMPLE}, with %23 for # and %3F for ? in the password"
+        )
+    return DatabaseUrl(SecretStr(url), f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{name}")
