@@ -13,7 +13,6 @@ from actors.ports import Gap, Homeserver, StateStore
 from actors.rows import from_row, room_key, user_key
 from actors.rules.relations import RoomGraph, room_graph
 from actors.writes import (
-    SINCE_KNOWN,
     AcceptMessage,
     AdoptAnchor,
     FinishMessage,
@@ -22,6 +21,7 @@ from actors.writes import (
     RedactEnded,
     VoidAnchor,
     Write,
+    is_since_known,
 )
 
 _log = structlog.get_logger()
@@ -145,7 +145,7 @@ async def fetch_recent(
 ) -> Gap:
     """The messages before the end of a gap that begins at no position.
 
-    Since SINCE_KNOWN, reading goes on past the bot's own messages: while many messages wait, the
+    Since `since_known`, reading goes on past the bot's own messages: while many messages wait, the
     bot answers earlier ones. It ends there at messages from before `kept_since`, in seconds since
     the epoch, which the inbox may have known. `rejoined`: the bot's join comes before any known
     message, so what waits is from before it.
@@ -165,7 +165,7 @@ async def fetch_recent(
         known = await store.known_of([it.event_id for it in page.said if it is not None])
         for message in page.said:
             if message is None:
-                if gap.since != SINCE_KNOWN:
+                if not is_since_known(gap.since):
                     return found()
                 spoken = True
             elif message.event_id in known or (spoken and message.sent_ts / 1000 < kept_since):

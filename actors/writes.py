@@ -199,15 +199,34 @@ SINCE_OWN: Final = ""
 in any other room."""
 SINCE_LOST: Final = "?"
 """Stands for the same, after a loss of the database: old questions are asked about."""
-SINCE_KNOWN: Final = "*"
-"""Stands for the newest message of the room that the inbox knows."""
+_SINCE_KNOWN: Final = "*"
+
+
+def since_known(opened_at: float) -> str:
+    """A name for the newest message of the room that the inbox knows.
+
+    `opened_at` is when the gap opened, in seconds since the epoch: from then on the inbox forgets
+    no message of the room.
+    """
+    return f"{_SINCE_KNOWN}{opened_at:.0f}"
+
+
+def is_since_known(since: str) -> bool:
+    """Whether a gap begins at the newest message of the room that the inbox knows."""
+    return since.startswith(_SINCE_KNOWN)
+
+
+def opened_at(since: str, now: float) -> float:
+    """When such a gap opened; `now` for a gap of an earlier release, which does not say it."""
+    return float(since.removeprefix(_SINCE_KNOWN) or now)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenGap:
     """Record that the messages of a room between two positions are missing.
 
-    If the room has a gap already, only its end moves. `since` may be one of the names above.
+    If the room has a gap already, only its end moves. `since` may be one of the names above, which
+    no sync position is.
     """
 
     room_id: RoomId

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, TypeAlias
 
 import anyio
 
@@ -26,6 +26,9 @@ from actors.writes import AcceptMessage, FinishMessage, MarkSent, PutRow, QueueM
 from adapter.postgres.store import PostgresStore
 from adapter.sqlite.store import SqliteStore
 from tests.postgres import throwaway_cluster
+
+Opens: TypeAlias = Callable[[], AbstractAsyncContextManager[StateStore]]
+"""Opens an empty store."""
 
 COMMITS: Final = 300
 MESSAGES: Final = 2000
@@ -78,9 +81,7 @@ async def _converse(store: StateStore, room_id: RoomId, messages: int) -> None:
         await store.commit([MarkSent(unsent.txn_id, EventId(f"{event_id}-answer"))])
 
 
-async def measure(
-    engines: dict[str, Callable[[], AbstractAsyncContextManager[StateStore]]], rounds: int
-) -> dict[str, Measured]:
+async def measure(engines: dict[str, Opens], rounds: int) -> dict[str, Measured]:
     """Measure all engines in each round, one after the other."""
     measured = {name: Measured() for name in engines}
     for _ in range(rounds):
@@ -130,7 +131,8 @@ def main() -> int:
             async with PostgresStore.open(cluster.database()) as store:
                 yield store
 
-        measured = anyio.run(measure, {"SQLite": sqlite, "PostgreSQL": postgres}, rounds)
+        engines: dict[str, Opens] = {"SQLite": sqlite, "PostgreSQL": postgres}
+        measured = anyio.run(measure, engines, rounds)
     print("\n".join([*lines(measured), *missed(measured)]))
     return 1 if missed(measured) else 0
 

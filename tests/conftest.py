@@ -12,6 +12,7 @@ from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from demo.model_server import LlamaServer, Llmock
+from tests.postgres import Cluster, throwaway_cluster
 
 # A slow machine is no defect, and a failing example must be repeatable from the output alone.
 settings.register_profile("surfaces", deadline=None, print_blob=True)
@@ -78,3 +79,17 @@ def llmock(portal: BlockingPortal, shared_llmock: Llmock) -> Llmock:
     """A server of invented answers and scripted faults, which remembers nothing."""
     portal.call(shared_llmock.reset)
     return shared_llmock
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server that no test stops."""
+    with throwaway_cluster() as running:
+        yield running
+
+
+@pytest.fixture
+def own_cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server that no other test uses."""
+    with throwaway_cluster() as running:
+        yield running

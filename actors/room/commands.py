@@ -91,3 +91,6 @@ _BY_WORD: Final = {command.word: command for command in COMMANDS}
 
 WORDS: Final = frozenset(_BY_WORD)
 """The words of all commands."""
+
+ANSWERED_LATER: Final = frozenset({"new", "retry"})
+"""The words of those that a room or a question's answer ends: later commands may end before."""

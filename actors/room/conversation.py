@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from actors.model import ENCRYPTED_TYPE, InboundMessage, RoomId
+from actors.model import ENCRYPTED_TYPE, InboundMessage, RoomId, UserId
 from actors.port_errors import HomeserverRefused
 from actors.room.asked import Asked, Response
-from actors.room.commands import WORDS, carry_out
+from actors.room.commands import ANSWERED_LATER, WORDS, carry_out
 from actors.room.edits import about_edit
 from actors.room.unreadable import about_encryption
 from actors.rules.commands import CommandLine, parse
@@ -62,6 +62,12 @@ class Conversation:
 def is_command(message: InboundMessage) -> bool:
     """Whether a message is a command line, known or not."""
     return _command_in(message) is not None
+
+
+def is_answered_at_once(message: InboundMessage, owner: UserId) -> bool:
+    """Whether a message is a command that is answered before any later command."""
+    line = _command_in(message) if message.edits is None else None
+    return line is not None and message.sender == owner and line.word not in ANSWERED_LATER
 
 
 def _command_in(message: InboundMessage) -> CommandLine | None:

@@ -19,7 +19,6 @@ from actors.rules.classify import RoomRows
 from actors.rules.settlement import DesiredRows
 from actors.services import Services
 from actors.writes import (
-    SINCE_KNOWN,
     SINCE_LOST,
     SINCE_OWN,
     AcceptMessage,
@@ -30,6 +29,9 @@ from actors.writes import (
     OpenGap,
     ShortenGap,
     Write,
+    is_since_known,
+    opened_at,
+    since_known,
 )
 
 _MS: Final = 1000
@@ -84,7 +86,7 @@ class RoomGap:
         gap = gaps.get(self.room_id)
         if gap is None or not self.services.gate.live:
             return False
-        if gap.since in {SINCE_OWN, SINCE_LOST, SINCE_KNOWN}:
+        if gap.since in {SINCE_OWN, SINCE_LOST} or is_since_known(gap.since):
             return await self._take_turn(gap, rows)
         doubt, survey = gaps.doubt(self.room_id), gaps.survey(self.room_id)
         if doubt is None and not await self._has_space():
@@ -123,7 +125,7 @@ class RoomGap:
         """
         services, gaps = self.services, self.services.registry.gaps
         doubt = gaps.doubt(self.room_id)
-        has_space = gap.since != SINCE_KNOWN or await self._has_space()
+        has_space = not is_since_known(gap.since) or await self._has_space()
         if doubt is None and not has_space:
             return False
         found = await self._recent(gap, rows)
@@ -139,7 +141,7 @@ class RoomGap:
     async def _recent(self, gap: OpenGap, rows: RoomRows) -> _Recent:
         """What the room shows since the beginning of the gap."""
         services = self.services
-        if gap.since != SINCE_KNOWN and rows.room is not None:
+        if not is_since_known(gap.since) and rows.room is not None:
             chat = DesiredRows(rows.room, next(iter(rows.chats), None))
             waits = await Unfinished(self.room_id, services, chat).search(gap)
             accepted = tuple(AcceptMessage(message, again=True) for message in waits.messages)
@@ -151,13 +153,13 @@ class RoomGap:
                 services.store,
                 gap,
                 limit=services.bounds.gap_messages,
-                kept_since=services.wall_clock() - services.bounds.keep_s + services.bounds.skew_s,
+                kept_since=self._kept_since(gap),
             )
         messages = tuple(filter(worth_accepting, found.messages))
         if gap.since == SINCE_LOST:
             since_s = services.wall_clock() - services.bounds.unanswered_s
             messages = tuple(it for it in messages if it.sent_ts / _MS >= since_s)
-        is_void = found.rejoined and gap.since == SINCE_KNOWN
+        is_void = found.rejoined and is_since_known(gap.since)
         finished = tuple(map(FinishMessage, sorted(found.answered)))
         accepted = tuple(map(AcceptMessage, messages))
         return _Recent(accepted, finished, found.redacted, is_void=is_void)
@@ -171,7 +173,8 @@ class RoomGap:
         writes: list[Write] = [DropInbox(room_id)] if found.is_void else []
         writes += [*worth[:limit], *found.writes, *taking_back(sorted(found.redacted))]
         if len(worth) > limit:
-            since = SINCE_KNOWN
+            # The inbox keeps what it has taken as long as the gap is open, however old it is then.
+            since = since_known(0) if limit else gap.since
             await self.services.store.commit([*writes, ShortenGap(room_id, since)])
         else:
             since = gap.upto
@@ -181,6 +184,12 @@ class RoomGap:
         gaps.begin_at(room_id, since)
         for event_id in found.redacted:
             self.services.replies.redacted(room_id, event_id)
+
+    def _kept_since(self, gap: OpenGap) -> float:
+        """The time since which the inbox knows what it had: while a gap is open, nothing goes."""
+        bounds, now = self.services.bounds, self.services.wall_clock()
+        at = opened_at(gap.since, now) if is_since_known(gap.since) else now
+        return at - bounds.keep_s + bounds.skew_s
 
     @property
     def _page(self) -> int:

@@ -17,7 +17,7 @@ from actors.ports import RecentPage
 from actors.reading import note_given_up, worth_accepting
 from actors.replies.values import reply_message
 from actors.room.commands import WORDS
-from actors.room.conversation import is_command
+from actors.room.conversation import is_answered_at_once, is_command
 from actors.rules.addressing import is_addressed
 from actors.rules.files import is_question
 from actors.rules.settlement import DesiredRows
@@ -32,6 +32,7 @@ from actors.rules.unfinished import (
     forgotten,
     left_over,
     settled_by_asking,
+    settled_by_commands,
     unfinished,
     with_deleted,
     with_page,
@@ -78,7 +79,8 @@ class Unfinished:
         cut_off_questions, gone = await self._questions(cut_off, told.messages)
         known = await self.services.store.known_of([it.event_id for it in told.messages])
         is_lost = gap.since == SINCE_LOST
-        settled = told.answered | (settled_by_asking(told) - cut_off.keys())
+        settled = told.answered | settled_by_commands(told, self._answered_at_once(told))
+        settled |= settled_by_asking(told) - cut_off.keys()
         waiting = [it for it in told.messages if it.event_id not in settled and worth_accepting(it)]
         old = {
             it.event_id
@@ -140,6 +142,11 @@ class Unfinished:
             else:
                 found.append(question)
         return sorted(found, key=lambda it: it.sent_ts), gone
+
+    def _answered_at_once(self, told: Told) -> frozenset[EventId]:
+        owner = self.rows.room.matrix_user_id
+        commands = (it for it in told.messages if is_answered_at_once(it, owner))
+        return frozenset(it.event_id for it in commands)
 
     def _is_old(self, message: InboundMessage) -> bool:
         services = self.services

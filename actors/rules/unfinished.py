@@ -93,6 +93,16 @@ def settled_by_asking(told: Told) -> frozenset[EventId]:
     return frozenset(ids[: max(asked, default=-1) + 1])
 
 
+def settled_by_commands(told: Told, at_once: Collection[EventId]) -> frozenset[EventId]:
+    """The commands up to the newest one that has an answer: they are answered in their order.
+
+    `at_once` are the commands for which that is so.
+    """
+    ids = [it.event_id for it in told.messages if it.event_id in at_once]
+    answered = [place for place, it in enumerate(ids) if it in told.answered]
+    return frozenset(ids[: max(answered, default=-1) + 1])
+
+
 def asked_again(told: Told) -> frozenset[EventId]:
     """The commands and edits among the answered messages that have asked a question again.
 

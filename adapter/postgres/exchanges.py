@@ -24,6 +24,7 @@ _INT8: Final = 20
 _FLOAT8: Final = 701
 _UNKNOWN: Final = 0
 """The server takes the type from the place where the value stands."""
+_LOST: Final = "the connection to PostgreSQL is lost"
 _PREPARED_LIMIT: Final = 256
 _OF_A_POOL: Final = (errors.InvalidSqlStatementName, errors.DuplicatePreparedStatement)
 """A statement is unknown on this connection to the server, or was prepared there by another."""
@@ -124,8 +125,8 @@ class Session:
         await _flush(pgconn)
         results = [await _result(pgconn) for _ in range(sum(wanted))]
         synced = await _next(pgconn)
-        assert synced is not None
-        assert synced.status == pq.ExecStatus.PIPELINE_SYNC
+        if synced is None or synced.status != pq.ExecStatus.PIPELINE_SYNC:
+            raise psycopg.OperationalError(_LOST)
         failed = next((it for it in results if it.status == pq.ExecStatus.FATAL_ERROR), None)
         if failed is not None:
             self._prepared.clear()
@@ -165,8 +166,8 @@ async def _flush(pgconn: PGconn) -> None:
 async def _result(pgconn: PGconn) -> PGresult:
     """The result of one command, which is followed by a None."""
     result = await _next(pgconn)
-    assert result is not None
-    assert await _next(pgconn) is None
+    if result is None or await _next(pgconn) is not None:
+        raise psycopg.OperationalError(_LOST)
     return result
 
 

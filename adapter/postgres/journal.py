@@ -1,7 +1,7 @@
 """The journal on PostgreSQL, for asyncio."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final, final
@@ -16,9 +16,21 @@ from adapter.sql.journal_rows import MAX_AGE_S, MAX_ROWS, Trim, append_statement
 from adapter.sql.store import Clock
 from adapter.sql.values import Query
 
-_IN_ORDER: Final = (Query("SELECT pg_advisory_xact_lock(?)", (0x5_B075C4E3B,)),)
-"""Several processes may write. With this lock, rows become visible in the order of their numbers,
-so that a reader that goes on after a number misses none."""
+_LOCK: Final = Query("SELECT pg_advisory_xact_lock(?)", (0x5_B075C4E3B,))
+
+
+class _InOrder:
+    """Several processes may write: with a lock, rows become visible in the order of their numbers.
+
+    A reader that goes on after a number then misses none. It is an `Opening`.
+    """
+
+    def queries(self) -> Sequence[Query]:
+        """Take the lock."""
+        return (_LOCK,)
+
+    def committed(self) -> None:
+        """Nothing to note."""
 
 
 @final
@@ -50,7 +62,7 @@ class PostgresJournal:
             recovery = await link.run(partial(prepare, schema=JOURNAL_SCHEMA))
             if recovery is not None and on_recovery is not None:
                 on_recovery(recovery)
-            async with GroupCommit.over(Writer(link, lambda: _IN_ORDER), epilogue=trim) as writer:
+            async with GroupCommit.over(Writer(link, _InOrder()), epilogue=trim) as writer:
                 yield cls(writer, recovery)
 
     async def append(self, *transitions: Transition) -> None:

@@ -86,35 +86,32 @@ CREATE TABLE IF NOT EXISTS lease(
     expires TIMESTAMPTZ NOT NULL          -- by the clock of this database
 );
 
--- The number of the connection that writes now. A transaction of an earlier one may still be on its way
--- when a lost connection was replaced: it must not arrive late.
+-- The connection that writes now, and how much it has committed. A transaction of an earlier one may
+-- still be on its way when a lost connection was replaced: it must not arrive late. And behind a pool,
+-- a server can lose its newest commits without a lost connection.
 CREATE TABLE IF NOT EXISTS writer(
-    id     INTEGER PRIMARY KEY CHECK (id = 1),
-    number BIGINT NOT NULL
+    id      INTEGER PRIMARY KEY CHECK (id = 1),
+    number  BIGINT NOT NULL,
+    commits BIGINT NOT NULL
 );
 
 CREATE OR REPLACE FUNCTION surfaces_claim() RETURNS BIGINT
-LANGUAGE plpgsql AS $$
-DECLARE
-    claimed BIGINT;
-BEGIN
-    PERFORM pg_advisory_xact_lock(391287512);
-    INSERT INTO writer(id, number) VALUES (1, 1)
-        ON CONFLICT(id) DO UPDATE SET number = writer.number + 1 RETURNING number INTO claimed;
-    RETURN claimed;
-END
+LANGUAGE SQL AS $$
+    INSERT INTO writer(id, number, commits) VALUES (1, 1, 0)
+        ON CONFLICT(id) DO UPDATE SET number = writer.number + 1, commits = 0 RETURNING number
 $$;
 
--- Begins a transaction of the connection with this number. What waits for a lock, or is not ended,
--- fails before its client gives up.
-CREATE OR REPLACE FUNCTION surfaces_open(own BIGINT, timeout_ms BIGINT) RETURNS VOID
+-- Begins a transaction of the connection with this number, which has committed so often. What waits
+-- for a lock, or is not ended, fails before its client gives up.
+CREATE OR REPLACE FUNCTION surfaces_open(own BIGINT, committed BIGINT, timeout_ms BIGINT) RETURNS VOID
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('lock_timeout', timeout_ms::text, true),
         set_config('idle_in_transaction_session_timeout', timeout_ms::text, true);
-    PERFORM pg_advisory_xact_lock_shared(391287512);
-    IF NOT EXISTS (SELECT 1 FROM writer WHERE number = own) THEN
-        RAISE EXCEPTION 'another connection writes now' USING ERRCODE = 'SB002';
+    UPDATE writer SET commits = commits + 1 WHERE number = own AND commits = committed;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'another connection writes now, or the newest commits are lost'
+            USING ERRCODE = 'SB002';
     END IF;
 END
 $$;

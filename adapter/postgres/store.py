@@ -1,7 +1,7 @@
 """The store on PostgreSQL, with one connection for writes and one for reads. For asyncio."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final, final
@@ -55,14 +55,10 @@ class PostgresStore(SqlStore):
             recovery = await link.run(partial(prepare, schema=STORE_SCHEMA))
         if recovery is not None and on_recovery is not None:
             on_recovery(recovery)
-        claim = Claim(timeout_s)
-
-        def opening() -> Sequence[Query]:
-            return (*claim.opening(), *(fence.opening() if fence is not None else ()))
-
+        claim = Claim(timeout_s, fence)
         async with (
             Link.open(url, timeout_s=timeout_s, greet=claim.take) as writing,
-            GroupCommit.over(Writer(writing, opening)) as writer,
+            GroupCommit.over(Writer(writing, claim)) as writer,
             Link.open(url, timeout_s=timeout_s) as reading,
         ):
             reader = Group(partial(fetch_all, reading))

@@ -1,17 +1,28 @@
 """Transactions and queries on a connection, each in one round trip."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final, Protocol
 
 import psycopg
 
 from adapter.postgres.exchanges import Command, Session, command, query_command
+from adapter.postgres.fence import Fence
 from adapter.postgres.link import Link
 from adapter.sql.values import Query, Row, Statement, grouped
 
-Opening: TypeAlias = Callable[[], Sequence[Query]]
-"""Makes the queries that a transaction begins with."""
+
+class Opening(Protocol):
+    """What each transaction of a writer begins with."""
+
+    def queries(self) -> Sequence[Query]:
+        """The queries of the next transaction. It fails if one of them does."""
+        ...
+
+    def committed(self) -> None:
+        """Note that the transaction was committed."""
+        ...
+
 
 _OF_TIMEOUT: Final = 0.8
 """The share of its time that a transaction may wait for a lock."""
@@ -25,7 +36,7 @@ with them, so the homeserver sends their events again."""
 class Writer:
     """Runs transactions for `GroupCommit`. Each is sent as a whole, from BEGIN to COMMIT."""
 
-    def __init__(self, link: Link, opening: Opening = tuple) -> None:
+    def __init__(self, link: Link, opening: Opening) -> None:
         self._link = link
         self._opening = opening
 
@@ -37,30 +48,44 @@ class Writer:
         await self._link.run(partial(self._transact, commands))
 
     async def _transact(self, commands: Sequence[Command], session: Session) -> None:
-        opening = map(query_command, self._opening())
+        opening = map(query_command, self._opening.queries())
         try:
             await session.exchange([_BEGIN, *opening, *commands, _COMMIT])
         except psycopg.Error:
             # The server has left out all that followed the error, COMMIT included.
             await session.roll_back()
             raise
+        self._opening.committed()
 
 
 class Claim:
-    """The right to write: the number of the connection that claimed it last."""
+    """The right to write: that of the connection that claimed it last. It is an `Opening`.
 
-    def __init__(self, timeout_s: float) -> None:
+    A transaction fails if another connection has claimed the right since, or if the server has lost
+    commits of this one.
+    """
+
+    def __init__(self, timeout_s: float, fence: Fence | None = None) -> None:
         self._lock_timeout_ms = round(timeout_s * 1000 * _OF_TIMEOUT)
+        self._fence = fence
         self._number = 0
+        self._commits = 0
 
     async def take(self, session: Session) -> None:
-        """Claim the right for this connection. Transactions of earlier ones fail from now on."""
+        """Claim the right for this connection."""
         found = await session.connection.execute(b"SELECT surfaces_claim()")
         ((self._number,),) = await found.fetchall()
+        self._commits = 0
 
-    def opening(self) -> Sequence[Query]:
-        """The query that each transaction begins with."""
-        return (Query("SELECT surfaces_open(?, ?)", (self._number, self._lock_timeout_ms)),)
+    def queries(self) -> Sequence[Query]:
+        """The queries that check the fence and the claim."""
+        params = (self._number, self._commits, self._lock_timeout_ms)
+        claim = Query("SELECT surfaces_open(?, ?, ?)", params)
+        return (*(self._fence.opening() if self._fence is not None else ()), claim)
+
+    def committed(self) -> None:
+        """Count the commit."""
+        self._commits += 1
 
 
 async def fetch_all(link: Link, queries: Sequence[Query]) -> list[list[Row]]:

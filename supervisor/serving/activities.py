@@ -134,11 +134,12 @@ class BotActivities:
         is_first = not self._has_own_rooms(hydration)
         self._log_start_from_now(doubt, is_first=is_first)
         writes: list[Write] = []
+        now = self.services.wall_clock()
         if doubt is not None:
-            writes += doubt_writes(doubt, hydration, keys, await store.gaps())
+            writes += doubt_writes(doubt, hydration, keys, await store.gaps(), now)
         elif not is_first:
             writes += loss_writes(hydration)
-        writes += invite_writes(invites_at(hydration.invites, self.services.wall_clock()))
+        writes += invite_writes(invites_at(hydration.invites, now))
         agreeing = await self.generations.agreeing()
         position = SavePosition(hydration.position)
         await store.commit([*writes, NoteWholeRead(None), position, agreeing])

@@ -8,7 +8,6 @@ from actors.ports import Hydration
 from actors.rows import CHAT_PREFIX, ROOM_PREFIX, USER_PREFIX
 from actors.rules.generation import FOREIGN, STALE, Doubt
 from actors.writes import (
-    SINCE_KNOWN,
     SINCE_LOST,
     SINCE_OWN,
     VOID_QUEUES,
@@ -16,6 +15,8 @@ from actors.writes import (
     OpenGap,
     VoidQueue,
     Write,
+    is_since_known,
+    since_known,
 )
 
 
@@ -29,7 +30,11 @@ def sharpened(
 
 
 def doubt_writes(
-    doubt: Doubt, hydration: Hydration, keys: Collection[str], gaps: Iterable[OpenGap]
+    doubt: Doubt,
+    hydration: Hydration,
+    keys: Collection[str],
+    gaps: Iterable[OpenGap],
+    now: float,
 ) -> Iterator[Write]:
     """The writes before the new position is saved, in a database with these gaps.
 
@@ -37,6 +42,8 @@ def doubt_writes(
     the bot may answer gets a gap: since the newest message that the inbox knows, or, if the
     database is old, since what the bot has answered last. A foreign database is worth no more than
     none. A gap that began with a loss keeps its beginning: what came before it is not known still.
+    So does one since the newest known message: the inbox has kept what it had when it opened. `now`
+    is in seconds since the epoch.
     """
     yield from VOID_QUEUES if doubt in STALE else (VoidQueue("gaps"),)
     if doubt in FOREIGN:
@@ -44,10 +51,16 @@ def doubt_writes(
         yield from (DeleteRow(key) for key in keys if key.startswith(cache))
         yield from loss_writes(hydration)
         return
-    lost = {gap.room_id: gap.since for gap in gaps if gap.since in {SINCE_OWN, SINCE_LOST}}
-    since = SINCE_OWN if doubt in STALE else SINCE_KNOWN
+    is_stale = doubt in STALE
+    kept = {gap.room_id: gap.since for gap in gaps if _is_kept(gap, is_stale=is_stale)}
+    since = SINCE_OWN if is_stale else since_known(now)
     for gap in _gaps(hydration, since):
-        yield replace(gap, since=lost.get(gap.room_id, since))
+        yield replace(gap, since=kept.get(gap.room_id, since))
+
+
+def _is_kept(gap: OpenGap, *, is_stale: bool) -> bool:
+    """Whether a gap keeps its beginning. A stale database knows too little."""
+    return gap.since in {SINCE_OWN, SINCE_LOST} or (not is_stale and is_since_known(gap.since))
 
 
 def loss_writes(hydration: Hydration) -> Iterator[Write]:

@@ -354,6 +354,30 @@ async def test_young_commands_are_carried_out_and_old_ones_are_not() -> None:
     assert len(world.alice.replies(home.chat)) == 2
 
 
+async def test_a_command_that_a_later_one_has_passed_is_not_carried_out() -> None:
+    """It was too old after a loss of the database, whose restored copy does not know of that."""
+    world = World()
+    home = await home_of_alice(world)
+    old = world.copy_of_store()
+    world.alice.say(home.chat, "!status")
+    world.server.skip(2 * HOUR_S)
+    world.lose_store()
+    async with world.live():
+        await quiet(70)
+        world.alice.say(home.chat, "!chats")
+        await quiet(70)
+    replies = world.alice.replies(home.chat)
+    assert replies[-1].startswith("Your chats")
+    world.store = old
+    world.alice.say(home.chat, "!new Garden")
+    world.alice.say(home.chat, "!help")
+    async with world.live():
+        await quiet(60)
+    later = world.alice.replies(home.chat)[len(replies) :]
+    assert len(later) == 2
+    assert not any(text.startswith("This is") for text in later)
+
+
 def names_of_chats(world: World) -> list[object]:
     """The names of all rooms on the server."""
     return [room.content("m.room.name").get("name") for room in world.server.rooms.values()]

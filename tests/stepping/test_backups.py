@@ -340,6 +340,27 @@ async def test_what_the_inbox_had_no_room_for_is_answered_after_the_loss_of_the_
     assert sorted(world.alice.replies(home.chat)[1:]) == [f"You said: {text}" for text in texts]
 
 
+async def test_what_waits_in_a_room_for_days_is_answered_after_the_loss_of_the_position() -> None:
+    """The bot answered an earlier message meanwhile, and the rest is older than what it keeps."""
+    world, platform = World(), ScriptedPlatform()
+    world.bounds = replace(world.bounds, inbox_room_limit=2)
+    async with world.live(platform=platform) as run:
+        home = await talked(world, run)
+        platform.takes_s = 30
+        for number in range(4):
+            world.alice.say(home.chat, str(number))
+            await quiet(1)
+        await quiet(30)
+    assert world.alice.replies(home.chat) == ("You said: first", "You said: 0")
+    world.server.forget_positions()
+    async with world.live(platform=platform):
+        await quiet(1)
+    world.server.skip(world.bounds.keep_s + 2 * world.bounds.skew_s)
+    async with world.live():
+        await quiet(60)
+    assert world.alice.replies(home.chat)[1:] == answers(4)
+
+
 async def test_messages_that_the_inbox_has_forgotten_are_not_answered_again() -> None:
     world = World()
     async with world.live() as run:

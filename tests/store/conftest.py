@@ -1,6 +1,6 @@
 """Every implementation of the store and of the journal, each on the event loops it runs on."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from adapter.sqlite.inline import InlineJournal, InlineStore
 from adapter.sqlite.journal import SqliteJournal, read_journal
 from adapter.sqlite.store import SqliteStore
 from tests.loops import SECOND_LOOP
-from tests.postgres import Cluster, throwaway_cluster
+from tests.postgres import Cluster
 
 
 @dataclass
@@ -207,13 +207,6 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
     if "implementation" not in request.fixturenames:
         return "asyncio"
     return str(request.getfixturevalue("implementation")).rpartition("-")[2]
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """A PostgreSQL server for all tests."""
-    with throwaway_cluster() as running:
-        yield running
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from anyio.lowlevel import checkpoint
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
+from actors.model import EventId
 from actors.port_errors import LeaseLost, StoreUnavailable
 from actors.writes import PutIntent, PutRow, SavePosition
 from adapter.postgres import reading, schema
@@ -24,26 +25,19 @@ from adapter.sql import outbox_statements as outbox
 from adapter.sql import statements as sql
 from adapter.sql.migrations import Step
 from adapter.sql.values import Query
-from tests.postgres import Cluster, pgbouncer, throwaway_cluster
+from tests.postgres import Cluster, pgbouncer
 from tests.store.relay import relay
 from tests.store.values import ALICE, ROOM, intent, outside
 
 pytestmark = pytest.mark.anyio
 
 REPOSITORY = Path(__file__).parents[2]
-EVENT = sql.EventId("$q")
+EVENT = EventId("$q")
 
 
 @pytest.fixture
 def url(cluster: Cluster) -> str:
     return cluster.database()
-
-
-@pytest.fixture
-def own_cluster() -> Iterator[Cluster]:
-    """A server that no other test uses."""
-    with throwaway_cluster() as running:
-        yield running
 
 
 def lead(url: str, epoch: int) -> Fence:
@@ -273,7 +267,7 @@ async def test_a_transaction_that_waits_too_long_is_given_up_by_the_server(url: 
 async def test_what_was_given_up_does_not_arrive_late(
     cluster: Cluster, url: str, tmp_path: Path
 ) -> None:
-    name = conninfo_to_dict(url)["dbname"]
+    name = str(conninfo_to_dict(url)["dbname"])
     async with relay(cluster.folder, tmp_path) as between:
         by_relay = f"postgresql://bot@/{name}?host={tmp_path}"
         async with PostgresStore.open(by_relay, timeout_s=0.5) as store:
@@ -300,8 +294,32 @@ async def _others_have_ended(url: str) -> None:
             await checkpoint()
 
 
+async def test_lost_commits_are_told_also_without_a_lost_connection(
+    url: str,
+) -> None:
+    """A pool in front of a server that was restarted hides the restart."""
+    async with PostgresStore.open(url) as store:
+        await store.commit([PutRow("k", {"v": 1})])
+        await store.commit([PutRow("k", {"v": 2})])
+        outside(url, "UPDATE writer SET commits = commits - 1")
+        with pytest.raises(StoreUnavailable, match="newest commits are lost"):
+            await store.commit([PutRow("k", {"v": 3})])
+        assert await store.row("k") == {"v": 2}
+        await store.commit([PutRow("k", {"v": 4})])
+
+
+async def test_a_second_writer_is_told_to_the_first(url: str) -> None:
+    async with PostgresStore.open(url) as one, PostgresStore.open(url) as other:
+        await one.commit([PutRow("k", {"v": 1})])
+        await other.commit([PutRow("k", {"v": 2})])
+        with pytest.raises(StoreUnavailable, match="another connection writes now"):
+            await one.commit([PutRow("k", {"v": 3})])
+        await one.commit([PutRow("k", {"v": 4})])
+        assert await other.row("k") == {"v": 4}
+
+
 async def test_a_server_that_only_reads_is_unavailable_and_left(url: str) -> None:
-    name = conninfo_to_dict(url)["dbname"]
+    name = str(conninfo_to_dict(url)["dbname"])
     async with PostgresStore.open(f"{url}&target_session_attrs=any") as store:
         await store.commit([PutRow("k", {"v": 1})])
         outside(url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
@@ -320,7 +338,7 @@ async def test_a_server_that_only_reads_is_unavailable_and_left(url: str) -> Non
 async def test_a_pool_that_exchanges_connections_after_each_transaction_will_do(
     cluster: Cluster, url: str
 ) -> None:
-    name = conninfo_to_dict(url)["dbname"]
+    name = str(conninfo_to_dict(url)["dbname"])
     with pgbouncer(cluster) as folder:
         through_pool = f"postgresql://bot@/{name}?host={folder}"
         async with PostgresStore.open(through_pool) as store:

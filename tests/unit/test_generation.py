@@ -7,13 +7,14 @@ from actors.model import Generation, RoomId, RoomSnapshot, StoredGeneration, Use
 from actors.ports import Hydration
 from actors.rules.generation import Doubt, agreed, doubt_about, prepared
 from actors.writes import (
-    SINCE_KNOWN,
     SINCE_LOST,
     SINCE_OWN,
     VOID_QUEUES,
     DeleteRow,
     OpenGap,
     VoidQueue,
+    opened_at,
+    since_known,
 )
 from adapter.matrix.evidence import generation_in
 from supervisor.serving.fresh_start import doubt_writes, loss_writes, sharpened
@@ -80,6 +81,7 @@ def test_the_account_data_hold_the_generation() -> None:
 
 
 HERE, GONE = RoomId("!here"), RoomId("!gone")
+NOW = 1_700_000_000.0
 
 
 def test_a_homeserver_without_any_known_room_was_begun_anew() -> None:
@@ -99,36 +101,42 @@ def hydration() -> Hydration:
 
 
 def test_a_right_database_gets_a_gap_for_each_room_in_which_the_bot_answers() -> None:
-    writes = list(doubt_writes(Doubt.HOMESERVER, hydration(), [], []))
-    assert writes == [VoidQueue("gaps"), OpenGap(HERE, SINCE_KNOWN, "s9")]
+    writes = list(doubt_writes(Doubt.HOMESERVER, hydration(), [], [], NOW))
+    assert writes == [VoidQueue("gaps"), OpenGap(HERE, since_known(NOW), "s9")]
 
 
 @pytest.mark.parametrize(
-    ("doubt", "since"), [(Doubt.EVENT, SINCE_KNOWN), (Doubt.DATABASE, SINCE_OWN)]
+    ("doubt", "since"), [(Doubt.EVENT, since_known(NOW)), (Doubt.DATABASE, SINCE_OWN)]
 )
 def test_a_room_that_can_t_be_read_may_be_one_in_which_the_bot_answers(
     doubt: Doubt, since: str
 ) -> None:
     seen = Hydration("s9", (), unreadable={HERE: "500"})
-    assert OpenGap(HERE, since, "s9") in list(doubt_writes(doubt, seen, [], []))
+    assert OpenGap(HERE, since, "s9") in list(doubt_writes(doubt, seen, [], [], NOW))
 
 
-@pytest.mark.parametrize("since", [SINCE_OWN, SINCE_LOST])
-def test_a_gap_that_began_with_a_loss_keeps_its_beginning(since: str) -> None:
+@pytest.mark.parametrize("since", [SINCE_OWN, SINCE_LOST, since_known(NOW - 1)])
+def test_a_gap_that_begins_at_no_position_keeps_its_beginning(since: str) -> None:
     gaps = [OpenGap(HERE, since, "s5"), OpenGap(GONE, "s1", "s5")]
-    writes = list(doubt_writes(Doubt.POSITION, hydration(), [], gaps))
+    writes = list(doubt_writes(Doubt.POSITION, hydration(), [], gaps, NOW))
     assert writes == [VoidQueue("gaps"), OpenGap(HERE, since, "s9")]
 
 
 def test_an_old_database_loses_what_waits_in_it() -> None:
-    writes = list(doubt_writes(Doubt.DATABASE, hydration(), ["chat:@a:x:C1"], []))
+    gaps = [OpenGap(HERE, since_known(NOW - 1), "s5")]
+    writes = list(doubt_writes(Doubt.DATABASE, hydration(), ["chat:@a:x:C1"], gaps, NOW))
     assert writes == [*VOID_QUEUES, OpenGap(HERE, SINCE_OWN, "s9")]
+
+
+def test_a_gap_says_when_it_opened() -> None:
+    assert opened_at(since_known(12.0), NOW) == 12.0
+    assert opened_at("*", NOW) == NOW, "of an earlier release"
 
 
 @pytest.mark.parametrize("doubt", [Doubt.ACCOUNT, Doubt.NEW_HOMESERVER])
 def test_a_foreign_database_loses_its_cache_as_well(doubt: Doubt) -> None:
     keys = ["chat:@a:x:C1", "matrix_room:!r", "matrix_user:@a:x", "of another program"]
-    writes = list(doubt_writes(doubt, hydration(), keys, []))
+    writes = list(doubt_writes(doubt, hydration(), keys, [], NOW))
     gap = OpenGap(HERE, SINCE_LOST, "s9")
     assert writes == [*VOID_QUEUES, *map(DeleteRow, keys[:3]), gap]
 

@@ -6,6 +6,7 @@ import pytest
 
 from actors.anchors import LiveAnchor
 from actors.model import EventId, InboundMessage, ReplyState, RoomId, UserId
+from actors.room.conversation import is_answered_at_once
 from actors.rules.unfinished import (
     Told,
     anchor_in,
@@ -16,6 +17,7 @@ from actors.rules.unfinished import (
     forgotten,
     left_over,
     settled_by_asking,
+    settled_by_commands,
     unfinished,
     with_deleted,
     without_replaced,
@@ -221,3 +223,21 @@ def test_what_stands_before_a_question_that_was_asked_about_is_settled() -> None
     assert settled_by_asking(deleted) == {"$1", "$2"}
     assert settled_by_asking(Told(messages=messages, own=(ANCHOR,))) == frozenset()
     assert settled_by_asking(Told(messages=(heard("$3"),), own=(notice,))) == frozenset()
+
+
+def test_commands_before_one_that_has_an_answer_are_settled() -> None:
+    told = Told(tuple(map(heard, ("$1", "$2", "$3", "$4"))), answered=frozenset({EventId("$3")}))
+    commands = [EventId("$1"), EventId("$3"), EventId("$4")]
+    assert settled_by_commands(told, commands) == {"$1", "$3"}
+    assert settled_by_commands(replace(told, answered=frozenset()), commands) == frozenset()
+    assert settled_by_commands(told, commands[2:]) == frozenset(), "a question may be in work"
+
+
+def test_commands_of_the_owner_are_answered_in_their_order() -> None:
+    owner = UserId("@a:x")
+    assert is_answered_at_once(heard("!status"), owner)
+    assert not is_answered_at_once(heard("!status"), UserId("@b:x"))
+    assert not is_answered_at_once(heard("status"), owner)
+    assert not is_answered_at_once(replace(heard("!status"), edits=EventId("$1")), owner)
+    assert not is_answered_at_once(heard("!new"), owner), "the room may take longer"
+    assert not is_answered_at_once(heard("!retry"), owner), "it waits for the question in work"

@@ -1,0 +1,142 @@
+"""The shell commands on a PostgreSQL database, and that none of them shows the password."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+
+from actors.model import EventId
+from actors.writes import AcceptMessage, FinishMessage, PutIntent, PutRow, SavePosition
+from adapter.postgres.journal import PostgresJournal
+from adapter.postgres.reading import read_inbox
+from adapter.postgres.store import PostgresStore
+from supervisor import cli
+from supervisor.app.databases import copied_store
+from supervisor.app.findings import check_paths
+from supervisor.commands import invocation
+from supervisor.settings import load_local_settings
+from tests.environment import Environment
+from tests.postgres import Cluster
+from tests.store.values import ALICE, inbound, intent, record
+
+PASSWORD = "do-not-show-me"
+
+
+@pytest.fixture
+def url(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty database, as the environment names it."""
+    url = cluster.database().replace("bot@", f"bot:{PASSWORD}@")
+    Environment(monkeypatch, tmp_path).put(MATRIX_DB_PATH=url)
+    monkeypatch.setattr(invocation, "configure_logging", lambda **_: None)
+    return url
+
+
+@pytest.fixture
+def filled(url: str) -> str:
+    """One message is done, one waits, one is dead; the journal has two rows."""
+
+    async def fill() -> None:
+        async with PostgresStore.open(url) as store, PostgresJournal.open(url) as journal:
+            await store.commit([AcceptMessage(inbound(name)) for name in ("a", "b", "c")])
+            await store.commit([FinishMessage(EventId("$a"))])
+            await store.commit([FinishMessage(EventId("$c"), dead=True), PutRow("k\0", {"v": 1})])
+            await store.commit([PutIntent(intent("n")), SavePosition("s1")])
+            await journal.append(record(1), record(2))
+
+    anyio.run(fill)
+    return url
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command that ends well; what it printed."""
+
+    def run_it(*arguments: str, code: int = 0) -> str:
+        with pytest.raises(SystemExit) as end:
+            cli.main(arguments)
+        shown = capsys.readouterr()
+        assert end.value.code == code, shown.err
+        assert PASSWORD not in shown.out + shown.err
+        return shown.out + shown.err
+
+    return run_it
+
+
+@pytest.mark.usefixtures("filled")
+def test_the_journal_is_shown(run: Callable[..., str]) -> None:
+    rows = [json.loads(line) for line in run("log", "--json").splitlines()]
+    assert [(row["seq"], row["dwell_ms"]) for row in rows] == [(1, 1), (2, 2)]
+    assert "logged_in" in run("log")
+    assert json.loads(run("status", "--json"))["last_transition"]["seq"] == 2
+    assert "no bot is running" in run("status")
+    assert "stateDiagram" in run("graph")
+
+
+@pytest.mark.usefixtures("url")
+def test_a_database_without_tables_says_so(run: Callable[..., str]) -> None:
+    assert "the database holds no journal" in run("log", code=1)
+    assert "the database holds no inbox" in run("inbox", code=1)
+    assert json.loads(run("status", "--json"))["last_transition"] is None
+    assert "stateDiagram" in run("graph")
+    assert "There is nothing to remove" in run("reset", "--yes")
+
+
+def test_a_dead_message_waits_again(filled: str, run: Callable[..., str]) -> None:
+    listed = [json.loads(line) for line in run("inbox", "--json").splitlines()]
+    assert [(row["event_id"], row["state"]) for row in listed] == [
+        ("$b", "waiting"),
+        ("$c", "dead"),
+    ]
+    assert "waits again" in run("inbox", "--retry", "$c")
+    assert "already waiting" in run("inbox", "--retry", "$b")
+    assert "already handled" in run("inbox", "--retry", "$a", code=1)
+    assert "no message" in run("inbox", "--retry", "$x", code=1)
+    assert [row.state for row in read_inbox(filled)] == ["waiting", "waiting"]
+
+
+def test_a_reset_empties_the_tables_and_keeps_the_journal(
+    filled: str, run: Callable[..., str]
+) -> None:
+    assert "1 message not answered yet" in run("reset", "--dry-run")
+    assert len(read_inbox(filled)) == 2
+    assert "database" in run("reset", "--yes")
+    assert read_inbox(filled) == []
+    reasons = [json.loads(line)["reason"] for line in run("log", "--json").splitlines()]
+    assert len(reasons) == 3
+    assert "removed postgresql:///" in reasons[-1]
+
+
+def test_what_is_written_to_a_copy_does_not_come_back(filled: str) -> None:
+    place = load_local_settings().db_path
+
+    async def look() -> None:
+        async with copied_store(place) as copy, PostgresStore.open(filled) as store:
+            assert await copy.rows("") == await store.rows("") == {"k\0": {"v": 1}}
+            assert await copy.waiting_counts() == await store.waiting_counts()
+            assert await copy.open_intents(ALICE) == (intent("n"),)
+            assert await copy.position() == "s1"
+            await copy.commit([PutRow("k", {}), AcceptMessage(inbound("d"))])
+            assert set(await store.rows("")) == {"k\0"}
+
+    anyio.run(look)
+
+
+@pytest.mark.usefixtures("url")
+def test_a_database_that_answers_is_well(environment_of: Callable[[str], None]) -> None:
+    said = [finding.what for finding in check_paths(load_local_settings())]
+    assert "answers: PostgreSQL" in said[0]
+    assert PASSWORD not in "".join(said)
+    environment_of("postgresql://bot:do-not-show-me@127.0.0.1:1/nowhere")
+    (finding, _, journal) = check_paths(load_local_settings())
+    assert not finding.ok
+    assert not journal.ok
+    assert "127.0.0.1:1/nowhere cannot be used" in finding.what
+    assert PASSWORD not in finding.what
+
+
+@pytest.fixture
+def environment_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    return partial(monkeypatch.setenv, "MATRIX_DB_PATH")
