@@ -7,7 +7,6 @@ from typing import Final
 from adapter.sql.values import Query
 
 _CHECK: Final = "SELECT surfaces_fence(?, ?)"
-_END_IDLE: Final = "SELECT set_config('idle_in_transaction_session_timeout', ?, true)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,4 @@ class Fence:
 
     def opening(self) -> Sequence[Query]:
         """The queries that each transaction begins with; they fail once the epoch has ended."""
-        return (
-            Query(_CHECK, (self.name, self.epoch)),
-            Query(_END_IDLE, (str(self.idle_ms),)),
-        )
+        return (Query(_CHECK, (self.name, self.epoch)),)

@@ -16,7 +16,10 @@ from adapter.sql.journal_rows import MAX_AGE_S, MAX_ROWS, Trim, append_statement
 from adapter.sql.store import Clock
 from adapter.sql.values import Query
 
-_LOCK: Final = Query("SELECT pg_advisory_xact_lock(?)", (0x5_B075C4E3B,))
+_OPENING: Final = Query(
+    "SELECT pg_advisory_xact_lock(?), set_config('synchronous_commit', 'off', true)",
+    (0x5_B075C4E3B,),
+)
 
 
 class _InOrder:
@@ -25,9 +28,10 @@ class _InOrder:
     A reader that goes on after a number then misses none. It is an `Opening`.
     """
 
-    def queries(self) -> Sequence[Query]:
-        """Take the lock."""
-        return (_LOCK,)
+    def queries(self, *, synced: bool) -> Sequence[Query]:
+        """Take the lock; no row of the journal is `synced`."""
+        assert not synced
+        return (_OPENING,)
 
     def committed(self) -> None:
         """Nothing to note."""

@@ -9,7 +9,7 @@ from adapter.postgres.exchanges import Connection, Session
 from adapter.sql.migrations import Step, statements_from
 from adapter.sql.trust_statements import FORGET_WHOLE_READ
 
-_LOCK: Final = 0x5_B075C4E3A
+LOCK: Final = 0x5_B075C4E3A
 """The key of the advisory lock that a process holds while it changes tables."""
 _VERSIONS: Final = (
     b"CREATE TABLE IF NOT EXISTS schema_version("
@@ -44,11 +44,12 @@ def _script(name: str) -> str:
     return files("adapter.postgres").joinpath(name).read_text(encoding="utf-8")
 
 
+CREATE_LEASE: Final = _script("lease.sql").encode()
 STORE_SCHEMA: Final = Schema(
     "store",
     version=5,
     tables=("kv", "meta", "gaps", "dirty", "inbox", "outbox", "intents", "lease", "writer"),
-    script=_script("schema.sql"),
+    script=_script("lease.sql") + _script("schema.sql"),
     after_changes=(FORGET_WHOLE_READ,),
 )
 JOURNAL_SCHEMA: Final = Schema(
@@ -67,7 +68,7 @@ async def prepare(session: Session, schema: Schema) -> str | None:
     if await _is_ready(connection, schema):
         return None
     async with connection.transaction():
-        await connection.execute(b"SELECT pg_advisory_xact_lock($1)", (_LOCK,))
+        await connection.execute(b"SELECT pg_advisory_xact_lock($1)", (LOCK,))
         # Looked at again under the lock: another process may have been faster.
         if await _is_ready(connection, schema):
             return None

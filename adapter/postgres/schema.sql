@@ -78,14 +78,6 @@ CREATE TABLE IF NOT EXISTS intents(
 
 CREATE INDEX IF NOT EXISTS intents_open ON intents(owner, seq) WHERE step <> 'done';
 
--- Which process leads each account, until when. An epoch is never given twice.
-CREATE TABLE IF NOT EXISTS lease(
-    name    TEXT COLLATE "C" PRIMARY KEY, -- the bot's user id
-    epoch   BIGINT NOT NULL,
-    holder  TEXT NOT NULL,
-    expires TIMESTAMPTZ NOT NULL          -- by the clock of this database
-);
-
 -- The connection that writes now, and how much it has committed. A transaction of an earlier one may
 -- still be on its way when a lost connection was replaced: it must not arrive late. And behind a pool,
 -- a server can lose its newest commits without a lost connection.
@@ -102,12 +94,18 @@ LANGUAGE SQL AS $$
 $$;
 
 -- Begins a transaction of the connection with this number, which has committed so often. What waits
--- for a lock, or is not ended, fails before its client gives up.
-CREATE OR REPLACE FUNCTION surfaces_open(own BIGINT, committed BIGINT, timeout_ms BIGINT) RETURNS VOID
+-- for a lock for too long, or is not gone on with, fails. Only a `synced` transaction waits for the
+-- disk.
+CREATE OR REPLACE FUNCTION surfaces_open(
+    own BIGINT, committed BIGINT, timeout_ms BIGINT, idle_ms BIGINT, synced BIGINT
+) RETURNS VOID
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('lock_timeout', timeout_ms::text, true),
-        set_config('idle_in_transaction_session_timeout', timeout_ms::text, true);
+        set_config('idle_in_transaction_session_timeout', idle_ms::text, true);
+    IF synced = 0 THEN
+        PERFORM set_config('synchronous_commit', 'off', true);
+    END IF;
     UPDATE writer SET commits = commits + 1 WHERE number = own AND commits = committed;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'another connection writes now, or the newest commits are lost'
@@ -135,6 +133,16 @@ BEGIN
     PERFORM 1 FROM lease WHERE name = leader AND epoch = led FOR SHARE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'another process leads: epoch % has ended', led USING ERRCODE = 'SB001';
+    END IF;
+END
+$$;
+
+-- Fails if a statement that has to change rows has changed none.
+CREATE OR REPLACE FUNCTION surfaces_expect(changed BIGINT) RETURNS VOID
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF changed = 0 THEN
+        RAISE EXCEPTION 'a message does not wait any more' USING ERRCODE = 'SB003';
     END IF;
 END
 $$;

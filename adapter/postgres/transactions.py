@@ -15,8 +15,12 @@ from adapter.sql.values import Query, Row, Statement, grouped
 class Opening(Protocol):
     """What each transaction of a writer begins with."""
 
-    def queries(self) -> Sequence[Query]:
-        """The queries of the next transaction. It fails if one of them does."""
+    def queries(self, *, synced: bool) -> Sequence[Query]:
+        """The queries of the next transaction. It fails if one of them does.
+
+        Without `synced`, a crash of the server may undo the latest commits, the newest first. The
+        sync position goes back with them, so the homeserver sends their events again.
+        """
         ...
 
     def committed(self) -> None:
@@ -25,12 +29,10 @@ class Opening(Protocol):
 
 
 _OF_TIMEOUT: Final = 0.8
-"""The share of its time that a transaction may wait for a lock."""
+"""The share of its time that a transaction may wait for a lock, or for what follows."""
+_HITTING: Final = "WITH changed AS ({} RETURNING 1) SELECT surfaces_expect(count(*)) FROM changed"
 _BEGIN: Final = Command(b"BEGIN")
 _COMMIT: Final = Command(b"COMMIT")
-_LAZY: Final = Command(b"SET LOCAL synchronous_commit TO off")
-"""A crash of the server may undo the latest commits, the newest first. The sync position goes back
-with them, so the homeserver sends their events again."""
 
 
 class Writer:
@@ -42,13 +44,20 @@ class Writer:
 
     async def write_all(self, statements: Sequence[Statement]) -> None:
         """Run the statements in one transaction, all or none. Raises as `Transactions` says."""
-        commands = [] if any(statement.synced for statement in statements) else [_LAZY]
-        for sql, group in grouped(statements):
-            commands += [command(sql, params) for params in group]
-        await self._link.run(partial(self._transact, commands))
+        synced = any(statement.synced for statement in statements)
+        commands = []
+        for sql, hits, group in grouped(statements):
+            worded = _HITTING.format(sql) if hits else sql
+            commands += [command(worded, params) for params in group]
+        await self._link.run(partial(self._transact, commands, synced))
 
-    async def _transact(self, commands: Sequence[Command], session: Session) -> None:
-        opening = map(query_command, self._opening.queries())
+    async def _transact(
+        self,
+        commands: Sequence[Command],
+        synced: bool,  # noqa: FBT001 - `partial` gives it
+        session: Session,
+    ) -> None:
+        opening = map(query_command, self._opening.queries(synced=synced))
         try:
             await session.exchange([_BEGIN, *opening, *commands, _COMMIT])
         except psycopg.Error:
@@ -66,7 +75,7 @@ class Claim:
     """
 
     def __init__(self, timeout_s: float, fence: Fence | None = None) -> None:
-        self._lock_timeout_ms = round(timeout_s * 1000 * _OF_TIMEOUT)
+        self._timeout_ms = round(timeout_s * 1000 * _OF_TIMEOUT)
         self._fence = fence
         self._number = 0
         self._commits = 0
@@ -77,10 +86,11 @@ class Claim:
         ((self._number,),) = await found.fetchall()
         self._commits = 0
 
-    def queries(self) -> Sequence[Query]:
+    def queries(self, *, synced: bool) -> Sequence[Query]:
         """The queries that check the fence and the claim."""
-        params = (self._number, self._commits, self._lock_timeout_ms)
-        claim = Query("SELECT surfaces_open(?, ?, ?)", params)
+        idle_ms = self._timeout_ms if self._fence is None else self._fence.idle_ms
+        params = (self._number, self._commits, self._timeout_ms, idle_ms, synced)
+        claim = Query("SELECT surfaces_open(?, ?, ?, ?, ?)", params)
         return (*(self._fence.opening() if self._fence is not None else ()), claim)
 
     def committed(self) -> None:

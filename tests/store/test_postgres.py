@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from adapter.postgres import reading, schema
 from adapter.postgres.dialect import bound, worded
 from adapter.postgres.fence import Fence
 from adapter.postgres.store import PostgresStore
+from adapter.postgres.transactions import Claim
 from adapter.sql import outbox_statements as outbox
 from adapter.sql import statements as sql
 from adapter.sql.migrations import Step
@@ -54,33 +54,45 @@ def lead(url: str, epoch: int) -> Fence:
 
 
 async def test_processes_that_start_at_once_share_an_empty_database(url: str) -> None:
-    names = ["one", "two", "three"]
-    start_at_once(url, names)
+    start_at_once(url, 3)
     async with PostgresStore.open(url) as store:
-        assert set(await store.keys("")) == set(names)
-    assert len(reading.read_journal(url)) == len(names)
+        await store.commit([PutRow("k", {})])
+    assert [row.seq for row in reading.read_journal(url)] == [1, 2, 3]
 
 
-def start_at_once(url: str, names: Sequence[str]) -> None:
-    """Let processes wait until all are ready, and open the store and the journal then."""
+def start_at_once(url: str, number: int) -> None:
+    """Let so many processes open the store and the journal while all find an empty database.
+
+    They wait for the right to change tables until each has come so far.
+    """
     with ExitStack() as stack:
+        held = stack.enter_context(psycopg.connect(url, autocommit=True))
+        held.execute(f"SELECT pg_advisory_lock({schema.LOCK})".encode())
         processes = [
             stack.enter_context(
                 subprocess.Popen(
-                    [sys.executable, "-m", "tests.store.opening_program", url, name],
+                    [sys.executable, "-m", "tests.store.opening_program", url],
                     cwd=REPOSITORY,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
                 )
             )
-            for name in names
+            for _ in range(number)
         ]
         for process in processes:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
         for process in processes:
-            process.communicate("now\n")
+            assert process.stdin is not None
+            process.stdin.write("now\n")
+            process.stdin.flush()
+        waiting = b"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        while held.execute(waiting).fetchone() != (number,):
+            assert [process.poll() for process in processes] == [None] * number
+        held.close()
+        for process in processes:
+            process.communicate()
     assert {process.returncode for process in processes} == {0}
 
 
@@ -195,10 +207,13 @@ async def test_a_process_that_pauses_in_a_transaction_does_not_hold_up_a_takeove
 ) -> None:
     async with PostgresStore.open(url):
         lead(url, 1)
-    fence = replace(lead(url, 1), idle_ms=50)
-    with psycopg.connect(url) as old, psycopg.connect(url) as new:
-        for query in fence.opening():
-            old.cursor().execute(query.sql.replace("?", "%s").encode(), query.params)
+    claim = Claim(5.0, replace(lead(url, 1), idle_ms=50))
+    claim._number = 1
+    outside(url, "SELECT surfaces_claim()")
+    raw = psycopg.RawCursor
+    with psycopg.connect(url, cursor_factory=raw) as old, psycopg.connect(url) as new:
+        for query in claim.queries(synced=False):
+            old.execute(worded(query.sql), bound(query.params))
         new.execute("UPDATE lease SET epoch = 2 WHERE name = '@bot:x'")
         new.commit()
         with pytest.raises(errors.IdleInTransactionSessionTimeout):
