@@ -5,10 +5,12 @@ CREATE TABLE IF NOT EXISTS kv(key TEXT COLLATE "C" PRIMARY KEY, value TEXT);
 
 CREATE TABLE IF NOT EXISTS meta(key TEXT COLLATE "C" PRIMARY KEY, value TEXT NOT NULL);
 
+-- A row that another program changes voids the reading of all rooms. The bot sets `whole_read` aside
+-- while it writes rows itself. The search path may be that of the other program.
 CREATE OR REPLACE FUNCTION surfaces_row_changed() RETURNS TRIGGER
 LANGUAGE plpgsql AS $$
 BEGIN
-    DELETE FROM meta WHERE key = 'whole_read';
+    EXECUTE format('DELETE FROM %I.meta WHERE key = ''whole_read''', TG_TABLE_SCHEMA);
     RETURN NULL;
 END
 $$;
