@@ -16,6 +16,7 @@ from actors.failures import FailurePolicy
 from actors.gate import Gate
 from actors.governor import Governor
 from actors.histories import Histories
+from actors.leadership import NO_LEASE
 from actors.messages import ActorKind, room_address
 from actors.meter import Meter
 from actors.model import ChatId, Nonce, PlatformChatId, RoomId, UserId
@@ -83,6 +84,7 @@ def assemble(
     governor: Governor | None = None,
     traits: Traits | None = None,
     streams: bool = True,
+    epoch: int = NO_LEASE,
     bounds: Bounds = Bounds(),
 ) -> Services:
     """Build the actors of one bot. Enter `Services.system` before telling an actor anything.
@@ -181,6 +183,7 @@ def assemble(
         ),
         traits=traits,
         streams=streams,
+        epoch=epoch,
         platform_health=health,
         encryption=EncryptionWatch(homeserver, store, transitions.wall_clock, bounds),
         wall_clock=transitions.wall_clock,

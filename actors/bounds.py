@@ -247,6 +247,12 @@ class Bounds:
     """The number of revoked sessions that means that two programs take turns."""
     stop_within_s: float = 10.0
     """The time that running handlers have when the bot stops."""
+    lease_s: float = 6.0
+    """How long a lease is good. Another process takes over after this much silence."""
+    look_at_lease_s: float = 0.1
+    """The time between two looks of a process that stands by."""
+    hand_over_within_s: float = 0.2
+    """The time that running handlers have when the bot stops and another process may take over."""
     look_at_lock_s: float = 5.0
     """The time between two checks that the instance lock is still there, and between two signs of
     life."""

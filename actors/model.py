@@ -376,7 +376,8 @@ class Intent:
 
     `reply_room` is the room in which the owner asked, and `reply_thread` the thread there; None
     means that the bot has no room to reply in. `name` is the name that the owner asked for.
-    `started_at` is the time of the latest createRoom attempt, in seconds since the epoch.
+    `started_at` is the time of the latest createRoom attempt, in seconds since the epoch, and
+    `epoch` that of the lead under which it was made.
     `told_queued` says that the owner was told that the intent has to wait. `asked_at` is when the
     owner asked, in seconds since the epoch; those that wait are served in its order.
     """
@@ -394,3 +395,4 @@ class Intent:
     started_at: float | None = None
     told_queued: bool = False
     asked_at: float | None = None
+    epoch: int = 0

@@ -93,6 +93,13 @@ class LeaseLost(StoreUnavailable):
     """Another process leads the bot now: nothing was written. Stop, and stand by."""
 
 
+class NotWaiting(PortError):
+    """A message that was to be finished does not wait any more: nothing was written.
+
+    Its handling has ended otherwise. Forget what was to be written, and read again what waits.
+    """
+
+
 class StoreCorrupt(PortError):
     """The database file is damaged. Move it aside and rebuild from the homeserver."""
 

@@ -14,7 +14,7 @@ from actors.rules.relations import RoomGraph, room_graph
 from actors.writes import (
     AcceptMessage,
     AdoptAnchor,
-    FinishMessage,
+    DropMessage,
     OpenGap,
     RedactAnchors,
     RedactEnded,
@@ -162,7 +162,7 @@ def accepting(
     was restored. It may also not know the anchors in `live`, which the answers go on in.
     """
     yield from map(AcceptMessage, filter(worth_accepting, messages))
-    yield from map(FinishMessage, sorted(answered))
+    yield from map(DropMessage, sorted(answered))
     yield from (AdoptAnchor(room_id, it) for it in live if it.question not in answered)
 
 
@@ -174,7 +174,7 @@ def taking_back(redacted: Iterable[EventId]) -> Iterator[Write]:
     taken back.
     """
     for event_id in redacted:
-        yield from (FinishMessage(event_id), VoidAnchor(event_id), RedactAnchors(event_id))
+        yield from (DropMessage(event_id), VoidAnchor(event_id), RedactAnchors(event_id))
         yield RedactEnded(event_id)
 
 

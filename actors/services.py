@@ -35,7 +35,7 @@ class Services:
     """The ports, the actor system, the shared registry, and the settings.
 
     `allows` says whether a person may use the bot, and `answers` whose messages in a chat are
-    answered. `formatted` makes the parts of an answer from its Markdown.
+    answered. `formatted` makes the parts of an answer from its Markdown. `epoch` is of the lead.
     `deliver` is called with a room that has something in the outbox. `streams`: answers may be
     shown while they grow. `wall_clock` gives seconds since the epoch.
     """
@@ -62,6 +62,7 @@ class Services:
     replies: Replies
     traits: Traits
     streams: bool
+    epoch: int
     platform_health: PlatformHealth
     wall_clock: Callable[[], float]
     homeserver_slots: anyio.CapacityLimiter

@@ -43,10 +43,20 @@ class AcceptMessage:
 
 @dataclass(frozen=True, slots=True)
 class FinishMessage:
-    """Mark an inbox message as done, or as dead when it is given up."""
+    """Mark a waiting inbox message as done, or as dead when it is given up.
+
+    If it does not wait any more, the whole transaction raises NotWaiting.
+    """
 
     event_id: EventId
     dead: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DropMessage:
+    """Mark an inbox message as done, if it waits: nothing is left to do about it."""
+
+    event_id: EventId
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +273,7 @@ Write: TypeAlias = (
     | DeleteRow
     | AcceptMessage
     | FinishMessage
+    | DropMessage
     | CountAttempt
     | RetryMessage
     | DropInbox

@@ -10,7 +10,9 @@ from typing import ClassVar, Literal, TypeAlias
 from actors.bounds import Bounds
 from supervisor.lifecycle import BEFORE_LOGIN, State, Trigger
 
-WorkingState: TypeAlias = Literal[State.LOGIN, State.HYDRATE, State.RECONCILE, State.LIVE]
+WorkingState: TypeAlias = Literal[
+    State.STANDBY, State.LOGIN, State.HYDRATE, State.RECONCILE, State.LIVE
+]
 """The states with no data except `since` and `reason`."""
 
 
@@ -23,7 +25,7 @@ class Fact:
     retry_after_s: float = 0.0
     """The homeserver asks the bot to wait at least this long."""
     start_again: bool = False
-    """The bot stops only to replace damaged files and start again."""
+    """The bot stops only for a fresh run in the same process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class Stopped:
     cause: Trigger
     """The trigger that ended the bot."""
     start_again: bool = False
-    """The files are damaged: the process replaces them and starts the bot again."""
+    """The files are damaged, or the lead is lost: a fresh run follows in the same process."""
 
 
 Current: TypeAlias = Working | Degraded | Stopped

@@ -13,6 +13,7 @@ from actors.port_errors import (
     CredentialsRefused,
     HomeserverRefused,
     HomeserverUnavailable,
+    LeaseLost,
     PositionLost,
     RateLimited,
     RefusedForNow,
@@ -77,6 +78,9 @@ ERRORS: Final = (
 
     Meaning(ReconcileFailed,       ACTIVE,       Trigger.ROOMS_FAILING),
     Meaning(RoomsFail,             ACTIVE,       Trigger.ROOMS_FAILING),
+
+    # It is a StoreUnavailable as well.
+    Meaning(LeaseLost,             ACTIVE,       Trigger.LEASE_LOST),
 )
 # fmt: on
 
@@ -106,8 +110,8 @@ def _weight(error: Exception) -> tuple[int, float]:
 
 
 def trigger_for(error: Exception, current: Current) -> Trigger:
-    """The trigger for one of the EXPECTED errors in the current state."""
-    meaning = next(
+    """The trigger for one of the EXPECTED errors in the current state: the last that fits it."""
+    *_, meaning = (
         each for each in ERRORS if isinstance(error, each.error) and current.state in each.states
     )
     if meaning.without_session is not None and not current.has_session:
@@ -120,5 +124,12 @@ def fact_of(error: Exception, current: Current) -> Fact:
     trigger, reason = trigger_for(error, current), str(error) or type(error).__name__
     if trigger is Trigger.STOP_REQUESTED:
         return Fact(trigger, f"{reason}; starting again with a new file", start_again=True)
+    if trigger is Trigger.LEASE_LOST:
+        return lease_lost(reason)
     wait_s = error.retry_after_s if isinstance(error, RateLimited | RefusedForNow) else 0.0
     return Fact(trigger, reason, wait_s)
+
+
+def lease_lost(reason: str) -> Fact:
+    """The fact that this process leads no longer."""
+    return Fact(Trigger.LEASE_LOST, reason, start_again=True)

@@ -13,6 +13,8 @@ from actors.runtime.table import Row, Table
 class State(StrEnum):
     """A state of the bot."""
 
+    STANDBY = "standby"
+    """Waiting until this process leads. With files, it leads at once."""
     LOGIN = "login"
     """Getting a session: the stored session, or else a new one under the same device id."""
     HYDRATE = "hydrate"
@@ -30,6 +32,8 @@ class State(StrEnum):
 class Trigger(StrEnum):
     """A fact that moves the bot to another state."""
 
+    ELECTED = "elected"
+    """This process leads."""
     LOGGED_IN = "logged_in"
     HYDRATED = "hydrated"
     RECONCILED = "reconciled"
@@ -42,21 +46,29 @@ class Trigger(StrEnum):
     RECOVERED = "recovered"
     LOGIN_NEEDED = "login_needed"
     """Recovered, but the bot has no session."""
+    LEASE_LOST = "lease_lost"
+    """Another process leads, or may. A fresh run in the same process follows."""
     STOP_REQUESTED = "stop_requested"
 
 
 # fmt: off
 TABLE: Final = (
     #   from              when                          to
+    Row(State.STANDBY,    Trigger.ELECTED,              State.LOGIN),
+    Row(State.STANDBY,    Trigger.STOP_REQUESTED,       State.STOPPED),
+
     Row(State.LOGIN,      Trigger.LOGGED_IN,            State.HYDRATE),
     Row(State.LOGIN,      Trigger.HOMESERVER_LOST,      State.DEGRADED),
+    Row(State.LOGIN,      Trigger.STORE_LOST,           State.DEGRADED),
     Row(State.LOGIN,      Trigger.CREDENTIALS_REFUSED,  State.STOPPED),
+    Row(State.LOGIN,      Trigger.LEASE_LOST,           State.STOPPED),
     Row(State.LOGIN,      Trigger.STOP_REQUESTED,       State.STOPPED),
 
     Row(State.HYDRATE,    Trigger.HYDRATED,             State.RECONCILE),
     Row(State.HYDRATE,    Trigger.SESSION_REVOKED,      State.LOGIN),
     Row(State.HYDRATE,    Trigger.HOMESERVER_LOST,      State.DEGRADED),
     Row(State.HYDRATE,    Trigger.STORE_LOST,           State.DEGRADED),
+    Row(State.HYDRATE,    Trigger.LEASE_LOST,           State.STOPPED),
     Row(State.HYDRATE,    Trigger.STOP_REQUESTED,       State.STOPPED),
 
     Row(State.RECONCILE,  Trigger.RECONCILED,           State.LIVE),
@@ -64,6 +76,7 @@ TABLE: Final = (
     Row(State.RECONCILE,  Trigger.HOMESERVER_LOST,      State.DEGRADED),
     Row(State.RECONCILE,  Trigger.STORE_LOST,           State.DEGRADED),
     Row(State.RECONCILE,  Trigger.ROOMS_FAILING,        State.DEGRADED),
+    Row(State.RECONCILE,  Trigger.LEASE_LOST,           State.STOPPED),
     Row(State.RECONCILE,  Trigger.STOP_REQUESTED,       State.STOPPED),
 
     Row(State.LIVE,       Trigger.SYNC_POSITION_LOST,   State.HYDRATE),
@@ -71,20 +84,22 @@ TABLE: Final = (
     Row(State.LIVE,       Trigger.HOMESERVER_LOST,      State.DEGRADED),
     Row(State.LIVE,       Trigger.STORE_LOST,           State.DEGRADED),
     Row(State.LIVE,       Trigger.ROOMS_FAILING,        State.DEGRADED),
+    Row(State.LIVE,       Trigger.LEASE_LOST,           State.STOPPED),
     Row(State.LIVE,       Trigger.STOP_REQUESTED,       State.STOPPED),
 
     Row(State.DEGRADED,   Trigger.RECOVERED,            State.HYDRATE),
     Row(State.DEGRADED,   Trigger.LOGIN_NEEDED,         State.LOGIN),
     Row(State.DEGRADED,   Trigger.SESSION_REVOKED,      State.LOGIN),
+    Row(State.DEGRADED,   Trigger.LEASE_LOST,           State.STOPPED),
     Row(State.DEGRADED,   Trigger.STOP_REQUESTED,       State.STOPPED),
 )
 # fmt: on
 
-INITIAL: Final = State.LOGIN
+INITIAL: Final = State.STANDBY
 LIFECYCLE: Final = Table(TABLE, initial=INITIAL)
 MACHINE: Final = "lifecycle"
 
-BEFORE_LOGIN: Final = (State.LOGIN,)
+BEFORE_LOGIN: Final = (State.STANDBY, State.LOGIN)
 """States in which the bot has no session yet."""
 LOSSES: Final = frozenset(row.trigger for row in TABLE if row.dst is State.DEGRADED)
 """Triggers that lead to `degraded`. In `degraded`, the bot keeps waiting after another loss."""
@@ -92,6 +107,7 @@ FAILURES: Final = LOSSES | {
     Trigger.SESSION_REVOKED,
     Trigger.SYNC_POSITION_LOST,
     Trigger.CREDENTIALS_REFUSED,
+    Trigger.LEASE_LOST,
 }
 """Triggers of failed activities. Their outcome in the journal is `error`."""
 RESET: Final = "reset"

@@ -1,16 +1,24 @@
 """One bot per store folder, by a file lock. The system releases the lock when its holder dies."""
 
 import fcntl
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from socket import gethostname
+from typing import Final, final
 
+import anyio
+import structlog
+from anyio.lowlevel import checkpoint
 from filelock import FileLock, Timeout
 
+from actors.leadership import NO_LEASE, Lead, Standing
 from supervisor.settings import SettingsRefused
+
+_log = structlog.get_logger()
 
 LOCK_NAME: Final = "instance.lock"
 HOLDER_NAME: Final = "instance.pid"
@@ -18,13 +26,24 @@ _GRACE_S: Final = 0.2
 """`is_running` in another process holds the lock for an instant. Acquiring waits longer."""
 
 
-class InstanceLocked(Exception):
-    """Another process uses this store folder. Stop with exit code 75. `pid`: None if unknown."""
+class RunningElsewhere(Exception):
+    """Another process is the bot. Stop with exit code 75."""
+
+
+class InstanceLocked(RunningElsewhere):
+    """Another process uses this store folder. `pid`: None if unknown."""
 
     def __init__(self, store_path: Path, pid: int | None) -> None:
         holder = "another process" if pid is None else f"process {pid}"
         super().__init__(f"{holder} is already running on {store_path}: stop it first")
         self.pid = pid
+
+
+class LedElsewhere(RunningElsewhere):
+    """Another process leads the bot on its database."""
+
+    def __init__(self, leader: str) -> None:
+        super().__init__(f"{leader} leads the bot: stop it first")
 
 
 class InstanceLock:
@@ -67,6 +86,54 @@ class InstanceLock:
             with suppress(OSError):
                 (self._store_path / HOLDER_NAME).unlink(missing_ok=True)
         self._lock.release()
+
+
+def this_process() -> str:
+    """This process, for people."""
+    return f"process {os.getpid()} on {gethostname()}"
+
+
+@final
+class LockLeadership:
+    """Implements `actors.leadership.Leadership`: the holder of the instance lock leads.
+
+    The lock is looked at every `every_s` seconds.
+    """
+
+    def __init__(self, lock: InstanceLock, every_s: float) -> None:
+        self._lock = lock
+        self._every_s = every_s
+
+    @property
+    def standing(self) -> Standing:
+        """This process leads."""
+        return Standing(leads=True, epoch=NO_LEASE, leader=this_process())
+
+    async def lead(self) -> Lead:
+        """Return at once."""
+        await checkpoint()
+        return Lead(NO_LEASE, f"process {os.getpid()} holds the instance lock")
+
+    def remaining_s(self) -> float:
+        """For ever: no process takes the files of one that holds the lock."""
+        return math.inf
+
+    async def keep(self) -> str:
+        """Acquire the lock again if its file is deleted, until another process has it."""
+        while self._lock.lost is None:
+            await anyio.sleep(self._every_s)
+            try:
+                if self._lock.renew():
+                    _log.warning("instance_lock_taken_anew", reason="its file had been deleted")
+            except SettingsRefused as error:
+                _log.warning("instance_lock_missing", reason=str(error))
+            except InstanceLocked as error:
+                _log.error("instance_lock_lost", reason=str(error))
+        return str(self._lock.lost)
+
+    async def resign(self) -> None:
+        """Do nothing: the lock is held until the process ends."""
+        await checkpoint()
 
 
 @contextmanager

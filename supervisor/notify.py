@@ -48,6 +48,14 @@ class ServiceManager:
             lines.insert(0, "READY=1")
         self._send(*lines)
 
+    def standing_by(self, reason: str) -> None:
+        """Report that this process stands by: for a service manager, it is ready."""
+        lines = [f"STATUS={harmless(f'standby: {reason}')[:_STATUS_LIMIT]}"]
+        if not self._ready:
+            self._ready = True
+            lines.insert(0, "READY=1")
+        self._send(*lines)
+
     def stopping(self, reason: str) -> None:
         """Report that the bot was asked to stop."""
         self._send("STOPPING=1", f"STATUS=stopping: {harmless(reason)}")

@@ -157,16 +157,67 @@ class LocalSettings(BaseSettings):
         )
 
 
-class Settings(LocalSettings):
+class PlatformSettings(LocalSettings):
+    """The settings of everything that asks the chat platform, a worker included."""
+
+    user_id: Annotated[UserId, AfterValidator(values.user_id)] = Field(
+        validation_alias="MATRIX_USER_ID"
+    )
+    """The bot's account. A worker makes the calls of this account."""
+    platform: str = Field(default="echo", validation_alias="BOT_PLATFORM")
+    """The chat platform. Only commands that ask it look whether it exists, with its settings."""
+    platform_connect_s: _Seconds = Field(
+        default=_BOUNDS.platform_connect_s, validation_alias="BOT_PLATFORM_CONNECT_S"
+    )
+    platform_first_s: _Seconds = Field(
+        default=_BOUNDS.platform_first_s, validation_alias="BOT_PLATFORM_FIRST_S"
+    )
+    platform_idle_s: _Seconds = Field(
+        default=_BOUNDS.platform_idle_s, validation_alias="BOT_PLATFORM_IDLE_S"
+    )
+    platform_total_s: _Seconds = Field(
+        default=_BOUNDS.platform_total_s, validation_alias="BOT_PLATFORM_TOTAL_S"
+    )
+    workers: Annotated[Literal["on", "off"], BeforeValidator(values.lower)] = Field(
+        default="off", validation_alias="BOT_WORKERS"
+    )
+    """Whether the bot leaves the calls of the platform to workers."""
+
+    _chosen: ChosenPlatform | None = PrivateAttr(default=None)
+
+    @property
+    @override
+    def secrets(self) -> tuple[str, ...]:
+        """The values that must not appear in the log."""
+        return (*super().secrets, *(self._chosen.secrets if self._chosen else ()))
+
+    @property
+    def by_workers(self) -> bool:
+        """Whether the bot leaves the calls of the platform to workers."""
+        return self.workers == "on"
+
+    @property
+    def chosen_platform(self) -> ChosenPlatform | None:
+        """The platform, if a command that asks it has loaded the settings."""
+        return self._chosen
+
+    def choose(self, chosen: ChosenPlatform) -> None:
+        """Keep the platform, so that its secrets stay out of the log."""
+        self._chosen = chosen
+
+    def bounded(self, bounds: Bounds) -> Bounds:
+        """The bounds, with the time limits that the environment sets."""
+        given = {name for name in self.model_fields_set if name in _LIMITS}
+        return replace(bounds, **{name: getattr(self, name) for name in given})
+
+
+class Settings(PlatformSettings):
     """All settings of the bot, checked. `load_settings` creates them."""
 
     homeserver: Annotated[str, AfterValidator(values.homeserver_url)] = Field(
         validation_alias="MATRIX_HOMESERVER"
     )
     """The homeserver's base URL, without a slash at the end."""
-    user_id: Annotated[UserId, AfterValidator(values.user_id)] = Field(
-        validation_alias="MATRIX_USER_ID"
-    )
     access_token: Annotated[SecretStr | None, AfterValidator(values.token)] = Field(
         default=None, validation_alias="MATRIX_ACCESS_TOKEN"
     )
@@ -181,20 +232,6 @@ class Settings(LocalSettings):
     """The people who get answers in a chat, besides its owner."""
     stream: Literal["auto", "off"] = Field(default="auto", validation_alias="BOT_STREAM")
     """Whether answers may be shown while they grow."""
-    platform: str = Field(default="echo", validation_alias="BOT_PLATFORM")
-    """The chat platform. Only `run` and `check` look whether it exists, and read its settings."""
-    platform_connect_s: _Seconds = Field(
-        default=_BOUNDS.platform_connect_s, validation_alias="BOT_PLATFORM_CONNECT_S"
-    )
-    platform_first_s: _Seconds = Field(
-        default=_BOUNDS.platform_first_s, validation_alias="BOT_PLATFORM_FIRST_S"
-    )
-    platform_idle_s: _Seconds = Field(
-        default=_BOUNDS.platform_idle_s, validation_alias="BOT_PLATFORM_IDLE_S"
-    )
-    platform_total_s: _Seconds = Field(
-        default=_BOUNDS.platform_total_s, validation_alias="BOT_PLATFORM_TOTAL_S"
-    )
 
     @field_validator("password")
     @classmethod
@@ -207,7 +244,6 @@ class Settings(LocalSettings):
         return password
 
     _proxy: ProxySetting | None = PrivateAttr(default=None)
-    _chosen: ChosenPlatform | None = PrivateAttr(default=None)
 
     @property
     def proxy(self) -> ProxySetting | None:
@@ -230,23 +266,8 @@ class Settings(LocalSettings):
         """The values that must not appear in the log."""
         given = (self.password, self.access_token)
         of_proxy = self._proxy.secrets if self._proxy else ()
-        of_platform = self._chosen.secrets if self._chosen else ()
         own = (secret.get_secret_value() for secret in given if secret is not None)
-        return (*super().secrets, *own, *of_proxy, *of_platform)
-
-    @property
-    def chosen_platform(self) -> ChosenPlatform | None:
-        """The platform, if a command that asks it has loaded the settings."""
-        return self._chosen
-
-    def choose(self, chosen: ChosenPlatform) -> None:
-        """Keep the platform, so that its secrets stay out of the log."""
-        self._chosen = chosen
-
-    def bounded(self, bounds: Bounds) -> Bounds:
-        """The bounds, with the time limits that the environment sets."""
-        given = {name for name in self.model_fields_set if name in _LIMITS}
-        return replace(bounds, **{name: getattr(self, name) for name in given})
+        return (*super().secrets, *own, *of_proxy)
 
     def allows(self, user_id: str) -> bool:
         """Whether this person may have a Space."""
@@ -272,6 +293,11 @@ def load_settings() -> Settings:
     except ValueError as error:
         raise SettingsRefused(str(error), *hints()) from None
     return settings
+
+
+def load_worker_settings() -> PlatformSettings:
+    """Read the settings of a worker. Raises SettingsRefused with all errors at once."""
+    return _load(PlatformSettings)
 
 
 def load_local_settings() -> LocalSettings:

@@ -13,6 +13,7 @@ import anyio
 import structlog
 
 from actors.bounds import Bounds
+from actors.leadership import Lead, Leadership
 from actors.port_errors import PositionLost
 from actors.runtime.restart import CrashWindow
 from actors.runtime.table import Transition
@@ -27,7 +28,7 @@ from supervisor.current import (
     WorkingState,
     entered,
 )
-from supervisor.errors import CAUGHT, EXPECTED, expected_in, fact_of
+from supervisor.errors import CAUGHT, EXPECTED, expected_in, fact_of, lease_lost
 from supervisor.lifecycle import FAILURES, INITIAL, LIFECYCLE, LOSSES, MACHINE, State, Trigger
 
 _log = structlog.get_logger()
@@ -68,11 +69,14 @@ class TransitionDenied(Exception):
 
 
 class Supervisor:
-    """The only writer of the lifecycle's state, which begins as `initial`."""
+    """The only writer of the lifecycle's state, which begins as `initial`.
+
+    While this process stands by, it has no part of the bot open, and no activities.
+    """
 
     def __init__(
         self,
-        activities: Activities,
+        leadership: Leadership,
         transitions: TransitionLog,
         random: Random,
         *,
@@ -80,15 +84,19 @@ class Supervisor:
         initial: WorkingState = INITIAL,
         on_change: Callable[[State, str], None] = lambda _state, _reason: None,
     ) -> None:
-        self._activities = activities
+        self._leadership = leadership
         self._transitions = transitions
         self._random = random
         self._bounds = bounds
         self._on_change = on_change
         self._current: Current = Working(initial, anyio.current_time())
         self._memory = Memory()
-        self._stop_reason: str | None = None
+        self._end: Fact | None = None
         self._activity: anyio.CancelScope | None = None
+        self.lead: Lead | None = None
+        """This process's lead, once it is elected."""
+        self.activities: Activities
+        """Set by the owner before the step from `login`, once the bot's files are open."""
 
     @property
     def current(self) -> Current:
@@ -107,9 +115,21 @@ class Supervisor:
 
     def request_stop(self, reason: str) -> None:
         """End the current activity; the next transition leads to `stopped`."""
-        self._stop_reason = self._stop_reason or reason
+        self._end_with(Fact(Trigger.STOP_REQUESTED, reason))
+
+    def _end_with(self, fact: Fact) -> None:
+        self._end = self._end or fact
         if self._activity is not None:
             self._activity.cancel()
+
+    async def stand_by(self) -> Lead | None:
+        """Wait until this process leads; None if it is asked to stop before."""
+        await self.step()
+        return self.lead
+
+    async def keep_lead(self) -> None:
+        """Keep the lead, and end the current activity when it is lost. Runs beside `run`."""
+        self._end_with(lease_lost(await self._leadership.keep()))
 
     async def run(self) -> Stopped:
         """Run `step` until the bot is stopped."""
@@ -122,15 +142,15 @@ class Supervisor:
         return await self._fire(await self._fact())
 
     async def _fact(self) -> Fact:
-        """Run the activity. `request_stop` cancels it at any point."""
+        """Run the activity. A stop, or the loss of the lead, cancels it at any point."""
         with anyio.CancelScope() as self._activity:
-            if self._stop_reason is not None:
-                return Fact(Trigger.STOP_REQUESTED, self._stop_reason)
+            if self._end is not None:
+                return self._end
             try:
                 return await self._act()
             except CAUGHT as raised:
                 return self._failed(_expected(raised))
-        return Fact(Trigger.STOP_REQUESTED, self._stop_reason or "cancelled")
+        return self._end or Fact(Trigger.STOP_REQUESTED, "cancelled")
 
     async def _act(self) -> Fact:
         match self._current:
@@ -145,14 +165,17 @@ class Supervisor:
 
     async def _work(self, state: WorkingState) -> Fact:
         match state:
+            case State.STANDBY:
+                self.lead = await self._leadership.lead()
+                return Fact(Trigger.ELECTED, self.lead.reason)
             case State.LOGIN:
                 return await self._log_in()
             case State.HYDRATE:
-                return Fact(Trigger.HYDRATED, await self._activities.hydrate())
+                return Fact(Trigger.HYDRATED, await self.activities.hydrate())
             case State.RECONCILE:
-                return Fact(Trigger.RECONCILED, await self._activities.reconcile())
+                return Fact(Trigger.RECONCILED, await self.activities.reconcile())
             case State.LIVE:
-                await self._activities.serve()
+                await self.activities.serve()
                 raise RuntimeError("serve ends by raising")
             case _:
                 assert_never(state)
@@ -160,11 +183,11 @@ class Supervisor:
     async def _log_in(self) -> Fact:
         if self._memory.is_revoked_too_often(self._bounds):
             return Fact(Trigger.HOMESERVER_LOST, _two_programs(self._bounds.revocations))
-        return Fact(Trigger.LOGGED_IN, await self._activities.log_in())
+        return Fact(Trigger.LOGGED_IN, await self.activities.log_in())
 
     def _failed(self, error: Exception) -> Fact:
         if isinstance(error, PositionLost):
-            self._activities.forget_position()
+            self.activities.forget_position()
         return fact_of(error, self._current)
 
     async def _recover(self, degraded: Degraded) -> Fact:
@@ -185,7 +208,7 @@ class Supervisor:
         _log.info("degraded", attempt=self.attempts, next_attempt_in_s=round(delay_s, 1))
         try:
             await self._wait(degraded, delay_s)
-            await self._activities.probe()
+            await self.activities.probe()
         except CAUGHT as raised:
             return fact_of(_expected(raised), degraded)
         return Fact(degraded.recovered(), RECOVERED)
@@ -202,7 +225,7 @@ class Supervisor:
     async def _serve_while_degraded(self) -> float:
         """Serve until a loss ends it; return the pause in seconds that the homeserver asks for."""
         try:
-            await self._activities.serve(degraded=True)
+            await self.activities.serve(degraded=True)
         except CAUGHT as raised:
             fact = self._failed(_expected(raised))
             if fact.trigger not in LOSSES:

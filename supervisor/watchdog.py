@@ -11,6 +11,7 @@ from typing import Final
 from supervisor.lifecycle import State
 
 QUIET_LIMIT_S: Final[Mapping[State, float]] = {
+    State.STANDBY: 300.0,  # opening the files included
     State.LOGIN: 300.0,
     State.HYDRATE: 1800.0,  # ten thousand rooms one by one, from a slow server
     State.RECONCILE: 1800.0,

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -93,6 +94,12 @@ class Cluster:
                 " TEMPLATE template0".encode()
             )
         return self.url(name)
+
+    def drop(self, url: str) -> None:
+        """Drop a database, and end its sessions."""
+        name = urlsplit(url).path[1:]
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
     def url(self, name: str) -> str:
         return f"postgresql://bot@/{name}?host={self.folder}"

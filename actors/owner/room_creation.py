@@ -192,7 +192,8 @@ class RoomCreation:
         services = self.work.services
         try:
             new_room = await self.making.new_room(intent)
-            intent = replace(intent, started_at=services.wall_clock())
+            began_at, epoch = services.wall_clock(), services.epoch
+            intent = replace(intent, started_at=began_at, epoch=epoch)
             await services.store.commit([PutIntent(intent)])
             return await self._create_room(new_room, intent)
         except RateLimited as limit:
@@ -294,14 +295,16 @@ class RoomCreation:
     def _waits(self, intent: Intent) -> bool:
         """Whether an intent must wait still; the first look after a start believes the stored time.
 
-        The wait is measured by anyio's clock, because the wall clock may be set meanwhile.
+        A request of another process may still be under way, and its wall clock may differ: it is
+        waited for from the first look on. The wait is measured by anyio's clock, because the wall
+        clock may be set meanwhile.
         """
         services, now = self.work.services, anyio.current_time()
         creations, unclear_for_s = services.registry.creations, services.bounds.unclear_for_s
         until = creations.waits_until(intent.nonce)
         if until is None and intent.started_at is not None:
             left_s = remaining_s(intent.started_at, unclear_for_s, services.wall_clock())
-            until = now + left_s
+            until = now + (left_s if intent.epoch == services.epoch else unclear_for_s)
         if until is None or until <= now:
             creations.go_on(intent.nonce)
             return False

@@ -67,7 +67,7 @@ from actors.rules.settlement import DesiredRows, RoomReport, drift_of, repairs_f
 from actors.runtime.letters import Message
 from actors.services import Services
 from actors.upkeep import due_for
-from actors.writes import DeleteRow, FinishMessage, PutIntent, RedactAnchors, Write, drop_queued
+from actors.writes import DeleteRow, DropMessage, PutIntent, RedactAnchors, Write, drop_queued
 
 _log = structlog.get_logger()
 
@@ -373,7 +373,7 @@ class RoomActor:
             await self._read_again()
         if isinstance(self._verdict, Chat) or _is_undecided(self._verdict):
             return False
-        writes: list[Write] = [FinishMessage(item.message.event_id) for item in waiting]
+        writes: list[Write] = [DropMessage(item.message.event_id) for item in waiting]
         # The answers that were begun while this was a chat are taken back.
         writes += [RedactAnchors(it.message.event_id) for it in waiting if it.has_anchors]
         said = [item.message for item in waiting if item.message.edits is None]

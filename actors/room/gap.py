@@ -24,8 +24,8 @@ from actors.writes import (
     AcceptMessage,
     CloseGap,
     DropInbox,
+    DropMessage,
     DropOutbox,
-    FinishMessage,
     OpenGap,
     ShortenGap,
     Write,
@@ -145,7 +145,7 @@ class RoomGap:
             chat = DesiredRows(rows.room, next(iter(rows.chats), None))
             waits = await Unfinished(self.room_id, services, chat).search(gap)
             accepted = tuple(AcceptMessage(message, again=True) for message in waits.messages)
-            finished = tuple(map(FinishMessage, sorted(waits.answered)))
+            finished = tuple(map(DropMessage, sorted(waits.answered)))
             return _Recent(accepted, (*finished, *waits.writes), waits.redacted)
         async with services.homeserver_slots:
             found = await fetch_recent(
@@ -160,7 +160,7 @@ class RoomGap:
             since_s = services.wall_clock() - services.bounds.unanswered_s
             messages = tuple(it for it in messages if it.sent_ts / _MS >= since_s)
         is_void = found.rejoined and is_since_known(gap.since)
-        finished = tuple(map(FinishMessage, sorted(found.answered)))
+        finished = tuple(map(DropMessage, sorted(found.answered)))
         accepted = tuple(map(AcceptMessage, messages))
         return _Recent(accepted, finished, found.redacted, is_void=is_void)
 

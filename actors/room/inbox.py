@@ -15,7 +15,7 @@ from actors.model import (
     RoomMeta,
     UserId,
 )
-from actors.port_errors import PlatformFailed, PortError
+from actors.port_errors import NotWaiting, PlatformFailed, PortError
 from actors.ports import Waiting
 from actors.replies.reply import Reply
 from actors.replies.values import Answered, Failed, reply_message
@@ -119,7 +119,8 @@ class Inbox:
         writes += [FinishMessage(message.event_id), *await self._ended_with(response.writes, item)]
         if response.desired is not None:
             writes += repairs_for(self._room_id, rows, response.desired)[0]
-        await self._commit(writes)
+        if not await self._commit(writes):
+            return rows
         if stopped is not None:
             self._services.replies.finished(stopped)
         if response.writes:
@@ -163,9 +164,11 @@ class Inbox:
         if isinstance(reply.outcome, Failed):
             await self.note_failure(reply.outcome.error)
             return
-        await self._commit(await self._end_of(reply, waiting))
-        services.replies.finished(reply)
-        self._note_answer(reply.question.message, waiting)
+        if await self._commit(await self._end_of(reply, waiting)):
+            services.replies.finished(reply)
+            self._note_answer(reply.question.message, waiting)
+        else:
+            services.replies.drop(self._room_id)
 
     async def _tell_delay(self, reply: Reply) -> None:
         texts, occasions = self._services.texts.replies, tuple(reply.occasions)
@@ -250,17 +253,22 @@ class Inbox:
 
     # ------------------------------------------------------------ commits
 
-    async def _commit(self, writes: Sequence[Write]) -> None:
-        """Commit, and send what is queued."""
+    async def _commit(self, writes: Sequence[Write]) -> bool:
+        """Commit, and send what is queued. False: the message has ended otherwise meanwhile."""
         session = self._services.homeserver.session
         queued = _queued(writes)
         # The outbox sends at once: noting the attempt here saves it a commit before each reply.
         tried = (MarkTried(message.txn_id, session) for message in queued)
-        await self._services.store.commit([*writes, *tried])
+        try:
+            await self._services.store.commit([*writes, *tried])
+        except NotWaiting:
+            _log.info("ended_otherwise", room_id=self._room_id)
+            return False
         self._current = None
         for message in queued:
             self._services.histories.note_queued(message)
         self._services.deliver(self._room_id)
+        return True
 
     def _note_answer(self, message: InboundMessage, waiting: Sequence[Waiting]) -> None:
         others = [each.message.event_id for each in waiting if each.message is not message]

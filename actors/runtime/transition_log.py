@@ -27,10 +27,11 @@ class Journal(Protocol):
 class TransitionLog:
     """Logs and journals the transitions of one run, which `boot` names.
 
-    `wall_clock` gives seconds since the epoch.
+    `wall_clock` gives seconds since the epoch. Without a journal, transitions are kept until
+    `journal_to` names one.
     """
 
-    def __init__(self, journal: Journal, boot: str, wall_clock: Callable[[], float]) -> None:
+    def __init__(self, journal: Journal | None, boot: str, wall_clock: Callable[[], float]) -> None:
         self.boot = boot
         self.wall_clock = wall_clock
         self._journal = journal
@@ -69,6 +70,11 @@ class TransitionLog:
             dwell_ms=round(dwell_s * 1000),
         )
 
+    async def journal_to(self, journal: Journal) -> None:
+        """Journal all kept and further transitions here. On return the kept ones are durable."""
+        self._journal = journal
+        await self.flush()
+
     async def write(self, transition: Transition) -> None:
         """Log a transition and journal it, after the noted ones. On return it is durable.
 
@@ -104,9 +110,9 @@ class TransitionLog:
         A journal that fails loses these rows, and raises nothing.
         """
         async with self._writing:
-            noted, self._noted = self._noted, []
-            if not noted:
+            if self._journal is None or not self._noted:
                 return
+            noted, self._noted = self._noted, []
             try:
                 await self._journal.append(*noted)
             except ExpectedError as error:

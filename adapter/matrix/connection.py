@@ -1,5 +1,6 @@
 """Requests to the homeserver. Each ends in bounded time with a decoded answer or a port error."""
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,7 @@ from actors.port_errors import (
     HomeserverRefused,
     HomeserverUnavailable,
     PortError,
+    RequestNotSent,
     SessionRevoked,
 )
 from adapter.matrix.bodies import WhoAmI
@@ -91,7 +93,11 @@ class Client(Protocol):
 
 
 class Connection:
-    """Requests over a client, with its access token in a header and never in a URL."""
+    """Requests over a client, with its access token in a header and never in a URL.
+
+    Only GET requests are sent once `remaining_s` returns 0: a request may have waited for its turn
+    while this process was replaced by another one.
+    """
 
     def __init__(
         self,
@@ -99,8 +105,10 @@ class Connection:
         meter: Meter | None = None,
         bounds: Bounds = Bounds(),
         proxy: Proxy | None = None,
+        remaining_s: Callable[[], float] = lambda: math.inf,
     ) -> None:
         self._client = client
+        self._remaining_s = remaining_s
         self._proxy = proxy
         self.bounds = bounds
         self.revoked_token = ""
@@ -230,6 +238,8 @@ class Connection:
         self, method: str, path: str, body: Body, timeout_s: float
     ) -> tuple[int, Mapping[str, str], bytes]:
         data, headers = _encoded(body)
+        if method != "GET" and self._remaining_s() <= 0:
+            raise RequestNotSent("this process may lead no longer")
         try:
             with anyio.fail_after(timeout_s):
                 response = await self._client.send(

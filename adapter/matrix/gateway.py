@@ -5,7 +5,9 @@ sync loop, store and room objects stay unused, because they hide outages and los
 """
 
 import logging
+import math
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from hashlib import sha256
@@ -48,7 +50,7 @@ from adapter.matrix.provisioning import (
 from adapter.matrix.room_contents import RoomContents
 from adapter.matrix.rooms import RoomReader
 from adapter.matrix.sending import Sender
-from adapter.matrix.session import SessionFile
+from adapter.matrix.session import Sessions
 from adapter.matrix.wire import delta_of
 from adapter.matrix.words import text_of_event
 from adapter.matrix.writing import Writer
@@ -69,9 +71,10 @@ _FORBIDDEN: Final = 403
 class Gateway:
     """`actors.ports.Homeserver` over HTTP, for asyncio.
 
-    With a `session_file`, the session of a password login outlives the process. Without one, or
+    With `sessions`, the session of a password login outlives the process. Without one, or
     with `visiting`, `log_out` ends that session. A visiting gateway may use a stored session but
     never writes one, and logs in with a random device id, so a running bot keeps its session.
+    `remaining_s` is that of the lead.
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class Gateway:
         homeserver_url: str,
         user_id: UserId,
         *,
-        session_file: SessionFile | None = None,
+        sessions: Sessions | None = None,
         password: str | None = None,
         access_token: str | None = None,
         device_id: str = DEFAULT_DEVICE_ID,
@@ -87,6 +90,7 @@ class Gateway:
         proxy: Proxy | None = None,
         client: AsyncClient | None = None,
         meter: Meter | None = None,
+        remaining_s: Callable[[], float] = lambda: math.inf,
         bounds: Bounds = Bounds(),
     ) -> None:
         logging.getLogger("nio").setLevel(logging.CRITICAL)
@@ -94,14 +98,16 @@ class Gateway:
             homeserver=homeserver_url.rstrip("/"),
             user_id=user_id,
             device_id=device_id,
-            session_file=session_file,
+            sessions=sessions,
             password=password,
             access_token=access_token,
             visiting=visiting,
         )
         self._me = user_id
         self._owns_client = client is None
-        self._http = Connection(client or _new_client(credentials, proxy), meter, bounds, proxy)
+        self._http = Connection(
+            client or _new_client(credentials, proxy), meter, bounds, proxy, remaining_s
+        )
         self._login = Login(self._http, credentials)
         self._rooms = RoomReader(self._http, user_id)
         self._evidence = Evidence(self._http, user_id)

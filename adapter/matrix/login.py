@@ -18,7 +18,7 @@ from actors.port_errors import (
 )
 from adapter.matrix.bodies import Acknowledged, LoggedIn, LoginFlows, WhoAmI
 from adapter.matrix.connection import WHOAMI, Connection, path_to
-from adapter.matrix.session import Session, SessionFile
+from adapter.matrix.session import Session, Sessions
 
 _REFUSED_CODE: Final = "M_FORBIDDEN"
 """The only code of a refused login that is about the password."""
@@ -39,7 +39,7 @@ class Credentials:
     homeserver: str
     user_id: UserId
     device_id: str
-    session_file: SessionFile | None = None
+    sessions: Sessions | None = None
     password: str | None = field(default=None, repr=False)
     access_token: str | None = field(default=None, repr=False)
     visiting: bool = False
@@ -77,11 +77,11 @@ class Login:
 
     async def _with_a_token(self) -> str | None:
         """Resume the given or the stored session; None if the homeserver accepts neither."""
-        given, bounds = self._credentials, self._connection.bounds
+        given, bounds, stored = self._credentials, self._connection.bounds, await self._stored()
         is_only_way = given.password is None and not given.visiting
         for left in reversed(range(bounds.token_asks if is_only_way else 1)):
             known = False
-            for how, token, device_id in self._sessions():
+            for how, token, device_id in self._sessions(stored):
                 known = True
                 if not is_only_way and token == self._connection.revoked_token:
                     continue
@@ -91,12 +91,11 @@ class Login:
                 await anyio.sleep(bounds.token_again_s)
         return None
 
-    def _sessions(self) -> Iterator[tuple[str, str, str]]:
+    def _sessions(self, stored: Session | None) -> Iterator[tuple[str, str, str]]:
         """The source, the token and the device id of each session that may still be good."""
         given = self._credentials
         if given.access_token:
             yield "access token", given.access_token, given.device_id
-        stored = self._stored()
         if stored is not None:
             yield "stored session", stored.access_token, stored.device_id
 
@@ -108,11 +107,11 @@ class Login:
         await self._connection.request("POST", path_to("logout"), Acknowledged, {})
         self._connection.forget()
 
-    def _stored(self) -> Session | None:
-        file = self._credentials.session_file
-        if file is None:
+    async def _stored(self) -> Session | None:
+        given = self._credentials
+        if given.sessions is None:
             return None
-        return file.load(homeserver=self._credentials.homeserver, user_id=self._credentials.user_id)
+        return await given.sessions.load(homeserver=given.homeserver, user_id=given.user_id)
 
     async def _accepts(self, access_token: str, device_id: str) -> bool:
         """Resume with a token. False if the homeserver no longer accepts it."""
@@ -158,11 +157,11 @@ class Login:
             raise CredentialsRefused(
                 f"the homeserver knows this account as {answer.user_id}: correct MATRIX_USER_ID"
             )
-        self._keep(answer)
+        await self._keep(answer)
 
-    def _keep(self, answer: LoggedIn) -> None:
-        file = self._credentials.session_file
-        if file is None or self._credentials.visiting:
+    async def _keep(self, answer: LoggedIn) -> None:
+        sessions = self._credentials.sessions
+        if sessions is None or self._credentials.visiting:
             return
         session = Session(
             homeserver=self._credentials.homeserver,
@@ -170,8 +169,8 @@ class Login:
             device_id=answer.device_id or self._credentials.device_id,
             access_token=answer.access_token,
         )
-        file.save(session)
-        self._unsaved = False
+        self._unsaved = False  # from now on, another process may use it
+        await sessions.save(session)
 
     async def _password_login(self, user: str, password: str, device_id: str) -> LoggedIn:
         body = {

@@ -7,12 +7,14 @@ from typing import Final
 import psycopg
 from psycopg import errors
 
-from actors.port_errors import LeaseLost, StoreCorrupt, StoreUnavailable
+from actors.port_errors import LeaseLost, NotWaiting, StoreCorrupt, StoreUnavailable
 
 LEASE_LOST: Final = "SB001"
 """The SQLSTATE that the function `surfaces_fence` raises."""
 _REPLACED: Final = "SB002"
 """The SQLSTATE that the function `surfaces_open` raises."""
+NOT_WAITING: Final = "SB003"
+"""The SQLSTATE that the function `surfaces_expect` raises."""
 _DAMAGED: Final = (
     # A table, column or function that the bot created is missing, so the database has changed.
     errors.UndefinedTable,
@@ -35,6 +37,8 @@ def translate(error: Exception) -> Exception:
     said = str(error).strip() or type(error).__name__
     if error.sqlstate == LEASE_LOST:
         return LeaseLost(said)
+    if error.sqlstate == NOT_WAITING:
+        return NotWaiting(said)
     if isinstance(error, _DAMAGED):
         return StoreCorrupt(said)
     passing = (
@@ -49,7 +53,7 @@ def translate(error: Exception) -> Exception:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise StoreUnavailable, StoreCorrupt or LeaseLost if PostgreSQL fails in the block."""
+    """Raise the error of a port if PostgreSQL fails in the block, see `translate`."""
     try:
         yield
     except (psycopg.Error, OSError) as error:

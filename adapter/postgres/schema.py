@@ -8,7 +8,7 @@ from actors.port_errors import StoreUnavailable
 from adapter.postgres.exchanges import Connection, Session
 from adapter.sql.migrations import Step, statements_from
 
-_LOCK: Final = 0x5_B075C4E3A
+LOCK: Final = 0x5_B075C4E3A
 """The key of the advisory lock that a process holds while it changes tables."""
 _VERSIONS: Final = (
     b"CREATE TABLE IF NOT EXISTS schema_version("
@@ -41,11 +41,12 @@ def _script(name: str) -> str:
     return files("adapter.postgres").joinpath(name).read_text(encoding="utf-8")
 
 
+CREATE_LEASE: Final = _script("lease.sql").encode()
 STORE_SCHEMA: Final = Schema(
     "store",
     version=4,
     tables=("kv", "meta", "gaps", "inbox", "outbox", "intents", "lease", "writer"),
-    script=_script("schema.sql"),
+    script=_script("lease.sql") + _script("schema.sql"),
 )
 JOURNAL_SCHEMA: Final = Schema(
     "journal", version=1, tables=("journal",), script=_script("journal.sql")
@@ -63,7 +64,7 @@ async def prepare(session: Session, schema: Schema) -> str | None:
     if await _is_ready(connection, schema):
         return None
     async with connection.transaction():
-        await connection.execute(b"SELECT pg_advisory_xact_lock($1)", (_LOCK,))
+        await connection.execute(b"SELECT pg_advisory_xact_lock($1)", (LOCK,))
         # Looked at again under the lock: another process may have been faster.
         if await _is_ready(connection, schema):
             return None

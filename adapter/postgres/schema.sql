@@ -65,14 +65,6 @@ CREATE TABLE IF NOT EXISTS intents(
 
 CREATE INDEX IF NOT EXISTS intents_open ON intents(owner, seq) WHERE step <> 'done';
 
--- Which process leads each account, until when. An epoch is never given twice.
-CREATE TABLE IF NOT EXISTS lease(
-    name    TEXT COLLATE "C" PRIMARY KEY, -- the bot's user id
-    epoch   BIGINT NOT NULL,
-    holder  TEXT NOT NULL,
-    expires TIMESTAMPTZ NOT NULL          -- by the clock of this database
-);
-
 -- The connection that writes now, and how much it has committed. A transaction of an earlier one may
 -- still be on its way when a lost connection was replaced: it must not arrive late. And behind a pool,
 -- a server can lose its newest commits without a lost connection.
@@ -128,6 +120,16 @@ BEGIN
     PERFORM 1 FROM lease WHERE name = leader AND epoch = led FOR SHARE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'another process leads: epoch % has ended', led USING ERRCODE = 'SB001';
+    END IF;
+END
+$$;
+
+-- Fails if a statement that has to change rows has changed none.
+CREATE OR REPLACE FUNCTION surfaces_expect(changed BIGINT) RETURNS VOID
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF changed = 0 THEN
+        RAISE EXCEPTION 'a message does not wait any more' USING ERRCODE = 'SB003';
     END IF;
 END
 $$;

@@ -30,6 +30,7 @@ class Opening(Protocol):
 
 _OF_TIMEOUT: Final = 0.8
 """The share of its time that a transaction may wait for a lock, or for what follows."""
+_HITTING: Final = "WITH changed AS ({} RETURNING 1) SELECT surfaces_expect(count(*)) FROM changed"
 _BEGIN: Final = Command(b"BEGIN")
 _COMMIT: Final = Command(b"COMMIT")
 
@@ -44,7 +45,10 @@ class Writer:
     async def write_all(self, statements: Sequence[Statement]) -> None:
         """Run the statements in one transaction, all or none. Raises as `Transactions` says."""
         synced = any(statement.synced for statement in statements)
-        commands = [command(sql, params) for sql, group in grouped(statements) for params in group]
+        commands = []
+        for sql, hits, group in grouped(statements):
+            worded = _HITTING.format(sql) if hits else sql
+            commands += [command(worded, params) for params in group]
         await self._link.run(partial(self._transact, commands, synced))
 
     async def _transact(

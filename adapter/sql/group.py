@@ -13,7 +13,7 @@ from typing import Final, Generic, Protocol, TypeVar
 import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
 
-from actors.port_errors import PortError, StoreUnavailable
+from actors.port_errors import StoreCorrupt, StoreUnavailable
 from adapter.sql.values import Statement
 
 CLOSE_TIMEOUT_S: Final = 10.0
@@ -29,8 +29,8 @@ class Transactions(Protocol):
     async def write_all(self, statements: Sequence[Statement]) -> None:
         """Run the statements in one transaction, all or none.
 
-        Raises StoreUnavailable, StoreCorrupt; any other error is that of a value which the database
-        cannot store.
+        Raises StoreUnavailable, StoreCorrupt; any other error is that of some of the statements:
+        NotWaiting, or that of a value which the database cannot store.
         """
         ...
 
@@ -114,8 +114,9 @@ class Group(Generic[ItemT, ResultT]):
                 submitted.succeed(result)
 
     async def _fail(self, group: list[_Submitted[ItemT, ResultT]], error: Exception) -> None:
-        if len(group) > 1 and not isinstance(error, PortError):
-            # One item has a value that the database cannot store. The others are done alone.
+        if len(group) > 1 and not isinstance(error, StoreUnavailable | StoreCorrupt):
+            # One item has a value that the database cannot store, or raises NotWaiting. The others
+            # are done alone.
             for submitted in group:
                 await self._do([submitted])
             return
@@ -149,7 +150,7 @@ class GroupCommit:
     async def submit(self, statements: Sequence[Statement]) -> None:
         """Run the statements in one transaction, all or none; return after its commit.
 
-        Raises StoreUnavailable, StoreCorrupt.
+        Raises StoreUnavailable, StoreCorrupt, NotWaiting.
         """
         if statements:
             await self._group.submit(statements)

@@ -18,6 +18,7 @@ from actors.writes import (
     DeleteRow,
     DetachFinal,
     DropInbox,
+    DropMessage,
     DropOutbox,
     FinishMessage,
     JsonObject,
@@ -49,7 +50,14 @@ def statement_for(write: Write, *, now: float) -> Statement:
     match write:
         case PutRow() | DeleteRow():
             return _kv(write)
-        case AcceptMessage() | FinishMessage() | CountAttempt() | RetryMessage() | DropInbox():
+        case (
+            AcceptMessage()
+            | FinishMessage()
+            | DropMessage()
+            | CountAttempt()
+            | RetryMessage()
+            | DropInbox()
+        ):
             return _inbox(write, now)
         case QueueMessage() | DetachFinal() | MarkTried() | MarkSent() | DropOutbox():
             return outbox_statement(write, now)
@@ -78,6 +86,11 @@ def statement_for(write: Write, *, now: float) -> Statement:
             return Statement("gaps", _CLOSE_GAP, (room_id, upto))
         case _:
             assert_never(write)
+
+
+def keep_session(session: str) -> Statement:
+    """The statement that keeps the session of the bot's account."""
+    return Statement("meta", _SAVE, ("session", session), synced=True)
 
 
 _PUT_ROW: Final = (
@@ -145,14 +158,18 @@ def _kv(write: PutRow | DeleteRow) -> Statement:
 
 
 def _inbox(
-    write: AcceptMessage | FinishMessage | CountAttempt | RetryMessage | DropInbox, now: float
+    write: AcceptMessage | FinishMessage | DropMessage | CountAttempt | RetryMessage | DropInbox,
+    now: float,
 ) -> Statement:
     match write:
         case AcceptMessage(message, again):
             sql = _ACCEPT_AGAIN if again else _ACCEPT
             return Statement("inbox", sql, _inbound_params(message, now))
         case FinishMessage(event_id, dead):
-            return Statement("inbox", _FINISH, ("dead" if dead else "done", event_id))
+            params = ("dead" if dead else "done", event_id)
+            return Statement("inbox", _FINISH, params, hits=True)
+        case DropMessage(event_id):
+            return Statement("inbox", _FINISH, ("done", event_id))
         case CountAttempt(event_id):
             return Statement("inbox", _COUNT_ATTEMPT, (event_id,))
         case RetryMessage(event_id):
@@ -194,6 +211,7 @@ def _json(value: JsonObject | Intent | StoredGeneration) -> str:
 
 
 GAPS: Final = Query("SELECT room_id, since, upto FROM gaps ORDER BY room_id")
+SESSION: Final = Query("SELECT value FROM meta WHERE key = 'session'")
 GENERATION: Final = Query("SELECT value FROM meta WHERE key = 'generation'")
 NEWEST_EVENT: Final = Query(
     "SELECT room_id, event_id FROM ("

@@ -34,6 +34,22 @@ class Database(Protocol):
         ...
 
 
+class SessionRow:
+    """The session of the bot's account. A process that takes over goes on with it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self) -> str | None:
+        """The text that was kept last. Raises StoreUnavailable."""
+        found = await self._database.fetch(sql.SESSION)
+        return str(found[0][0]) if found else None
+
+    async def keep(self, session: str) -> None:
+        """Keep a text. Raises StoreUnavailable."""
+        await self._database.write([sql.keep_session(session)])
+
+
 class SqlStore:
     """The StateStore port over a database.
 
@@ -50,6 +66,7 @@ class SqlStore:
         self._database = database
         self._clock = clock
         self.recovery = recovery
+        self.session = SessionRow(database)
 
     async def verify(self) -> None:
         """Return if the database really keeps what is written to it."""

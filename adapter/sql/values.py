@@ -14,6 +14,7 @@ Row: TypeAlias = tuple[Any, ...]
 class Statement:
     """A statement that writes, and the only table that it writes to.
 
+    With `hits`, the transaction fails with NotWaiting if the statement changes no row.
     With `synced`, the transaction waits for the disk: the bot acts on the homeserver next, and
     relies on the row afterwards.
     """
@@ -22,6 +23,7 @@ class Statement:
     sql: str
     params: Params
     synced: bool = False
+    hits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +34,14 @@ class Query:
     params: Params = ()
 
 
-def grouped(statements: Iterable[Statement]) -> Iterator[tuple[str, list[Params]]]:
+def grouped(statements: Iterable[Statement]) -> Iterator[tuple[str, bool, list[Params]]]:
     """Group consecutive equal statements, so that each group can run as one `executemany`.
+
+    Yields the SQL, whether it has `hits`, and the parameters.
 
     Statements on different tables may change places, and the order within a table stays. What is
     done to the inbox comes before what is done to the outbox: an anchor looks at the inbox.
     """
     by_table = sorted(statements, key=attrgetter("table"))
-    for sql, group in groupby(by_table, key=attrgetter("sql")):
-        yield sql, [statement.params for statement in group]
+    for (sql, hits), group in groupby(by_table, key=attrgetter("sql", "hits")):
+        yield sql, hits, [statement.params for statement in group]

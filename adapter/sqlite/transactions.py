@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
+from actors.port_errors import NotWaiting
 from adapter.sql.values import Statement, grouped
 
 _SYNC_FULL: Final = "PRAGMA synchronous = FULL"
@@ -18,8 +19,10 @@ def write_all(connection: sqlite3.Connection, statements: Sequence[Statement]) -
     synced = any(statement.synced for statement in statements)
     connection.execute(_SYNC_FULL if synced else _SYNC_NORMAL)
     with transaction(connection):
-        for sql, params in grouped(statements):
-            connection.executemany(sql, params)
+        for sql, hits, params in grouped(statements):
+            changed = connection.executemany(sql, params).rowcount
+            if hits and changed != len(params):
+                raise NotWaiting("a message does not wait any more")
 
 
 @contextmanager

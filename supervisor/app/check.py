@@ -52,7 +52,8 @@ async def check(
     for finding in await _check_account(settings) if server.ok else ():
         tell(finding)
     make = partial(platform_of, settings, bounds)
-    for finding in await check_platform(settings.platform, make, progress, bounds):
+    name = f"{settings.platform}, asked by workers," if settings.by_workers else settings.platform
+    for finding in await check_platform(name, make, progress, bounds):
         tell(finding)
 
 

@@ -7,11 +7,12 @@ Only a URL loads the adapter for PostgreSQL.
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import anyio.to_thread
 
@@ -30,19 +31,37 @@ from supervisor.settings import SettingsRefused
 Place: TypeAlias = Path | DatabaseUrl
 """Where a store or a journal is."""
 OnRecovery: TypeAlias = Callable[[str], object] | None
+_MS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Led:
+    """The lease under which a process writes: the bot's user id, and the epoch."""
+
+    name: str
+    epoch: int
 
 
 def open_store(
-    place: Place, *, on_recovery: OnRecovery = None, busy_timeout_s: float = Bounds().busy_s
+    place: Place,
+    *,
+    on_recovery: OnRecovery = None,
+    led: Led | None = None,
+    bounds: Bounds = Bounds(),
 ) -> AbstractAsyncContextManager[SqlStore]:
-    """Open or create the store. Raises StoreUnavailable."""
+    """Open or create the store. `led` guards its writes in a database. Raises StoreUnavailable."""
     if isinstance(place, Path):
         from adapter.sqlite.store import SqliteStore
 
-        return SqliteStore.open(place, on_recovery=on_recovery, busy_timeout_s=busy_timeout_s)
+        return SqliteStore.open(place, on_recovery=on_recovery, busy_timeout_s=bounds.busy_s)
+    from adapter.postgres.fence import Fence
     from adapter.postgres.store import PostgresStore
 
-    return PostgresStore.open(url_of(place), on_recovery=on_recovery, timeout_s=busy_timeout_s)
+    idle_ms = round(bounds.lease_s * _MS / 2)
+    fence = Fence(led.name, led.epoch, idle_ms) if led is not None else None
+    return PostgresStore.open(
+        url_of(place), on_recovery=on_recovery, timeout_s=bounds.busy_s, fence=fence
+    )
 
 
 def open_journal(

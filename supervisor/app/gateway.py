@@ -1,6 +1,7 @@
 """Creates gateways to the configured homeserver, for the bot and for single commands."""
 
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -12,7 +13,7 @@ from actors.bounds import Bounds
 from actors.meter import Meter
 from actors.port_errors import PortError
 from adapter.matrix.gateway import Gateway
-from adapter.matrix.session import SessionFile
+from adapter.matrix.session import SessionFile, Sessions
 from adapter.proxy import Proxy
 from supervisor.settings import Settings
 
@@ -24,20 +25,26 @@ def gateway_for(
     settings: Settings,
     *,
     visiting: bool = False,
+    sessions: Sessions | None = None,
     meter: Meter | None = None,
+    remaining_s: Callable[[], float] = lambda: math.inf,
     bounds: Bounds = Bounds(),
 ) -> Gateway:
-    """A gateway that is not logged in yet. With `visiting`, it does not disturb a running bot."""
+    """A gateway that is not logged in yet. With `visiting`, it does not disturb a running bot.
+
+    `sessions` keeps its session, by default in the store folder. `remaining_s` is of the lead.
+    """
     return Gateway(
         settings.homeserver,
         settings.user_id,
-        session_file=SessionFile(settings.store_path),
+        sessions=sessions or SessionFile(settings.store_path),
         password=_revealed(settings.password),
         access_token=_revealed(settings.access_token),
         device_id=settings.device_id,
         visiting=visiting,
         proxy=proxy_of(settings),
         meter=meter,
+        remaining_s=remaining_s,
         bounds=bounds,
     )
 
@@ -48,9 +55,11 @@ def proxy_of(settings: Settings) -> Proxy | None:
 
 
 @asynccontextmanager
-async def open_gateway(settings: Settings, *, visiting: bool) -> AsyncIterator[Gateway]:
+async def open_gateway(
+    settings: Settings, *, visiting: bool, sessions: Sessions | None = None
+) -> AsyncIterator[Gateway]:
     """A gateway for one task, not logged in yet. On exit, it is logged out and closed."""
-    gateway = gateway_for(settings, visiting=visiting)
+    gateway = gateway_for(settings, visiting=visiting, sessions=sessions)
     try:
         yield gateway
     finally:

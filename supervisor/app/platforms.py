@@ -7,7 +7,7 @@ nothing that is wrong with it stops them. The modules of a platform are imported
 # ruff: noqa: PLC0415 - see above
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 from pydantic_settings import BaseSettings
 
@@ -16,25 +16,48 @@ from actors.platform import Platform
 from actors.runtime.errors import error_text
 from supervisor.app.platform_settings import prefix_of, read_settings, secrets_in, variables_of
 from supervisor.app.plugins import Plugin, find_plugin
+from supervisor.app.workers import by_workers
 from supervisor.chosen_platform import ChosenPlatform, MakePlatform
 from supervisor.logging import Redactor
 from supervisor.proxies import ProxySetting, proxy_for
-from supervisor.settings import Settings, SettingsRefused, hints, load_settings
+from supervisor.settings import (
+    PlatformSettings,
+    Settings,
+    SettingsRefused,
+    hints,
+    load_settings,
+    load_worker_settings,
+)
 from supervisor.variables import variables
 
 _DEFAULT: Final = "echo"
+_Loaded = TypeVar("_Loaded", bound=PlatformSettings)
 
 
 def load_settings_and_platform() -> Settings:
-    """The settings, with the chosen platform. Raises SettingsRefused with all errors at once."""
+    """The bot's settings, with the chosen platform. Raises SettingsRefused with all errors at once.
+
+    Where workers ask the platform, its own settings are theirs, and not read.
+    """
+    return _with_platform(load_settings, _of_bot)
+
+
+def load_worker_settings_and_platform() -> PlatformSettings:
+    """A worker's settings, with the chosen platform. Raises SettingsRefused with all errors."""
+    return _with_platform(load_worker_settings, lambda settings: choose(settings.platform))
+
+
+def _with_platform(
+    load: Callable[[], _Loaded], chooses: Callable[[_Loaded], ChosenPlatform]
+) -> _Loaded:
     lines: tuple[str, ...] = ()
-    settings: Settings | None = None
+    settings: _Loaded | None = None
     try:
-        settings = load_settings()
+        settings = load()
     except SettingsRefused as refused:
         lines = refused.lines
     try:
-        chosen = choose(settings.platform if settings else _named())
+        chosen = chooses(settings) if settings else choose(_named())
     except SettingsRefused as refused:
         lines += refused.lines
     else:
@@ -45,13 +68,17 @@ def load_settings_and_platform() -> Settings:
     raise SettingsRefused(*dict.fromkeys(lines))
 
 
+def _of_bot(settings: Settings) -> ChosenPlatform:
+    return by_workers(settings) if settings.by_workers else choose(settings.platform)
+
+
 def choose(name: str) -> ChosenPlatform:
     """The platform with this name, and its settings. Raises SettingsRefused."""
     chooses = _BUILT_IN.get(name)
     return chooses() if chooses else _plugin(name)
 
 
-def platform_of(settings: Settings, bounds: Bounds) -> Platform:
+def platform_of(settings: PlatformSettings, bounds: Bounds) -> Platform:
     """Make the platform that the settings name. Raises SettingsRefused if that fails.
 
     Its errors have neither secrets nor messages in them.

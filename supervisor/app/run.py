@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from random import Random
-from socket import gethostname
 from typing import Final, Protocol, TypeVar
 
 import anyio
@@ -25,6 +24,7 @@ import structlog
 
 from actors.bounds import Bounds
 from actors.chats import ChatManager
+from actors.leadership import NO_LEASE, Lead, Leadership
 from actors.platform import Platform
 from actors.port_errors import PortError, StoreUnavailable
 from actors.rules.report import ReconcileReport
@@ -33,10 +33,12 @@ from actors.runtime.transition_log import TransitionLog
 from actors.texts import LOCALES
 from adapter.matrix.formatting import formatted_parts
 from adapter.matrix.reconcile import reconcile_matrix_state
+from adapter.matrix.session import SessionInDatabase
 from adapter.sql.store import SqlStore
 from adapter.sqlite.clean_shutdown import record_clean_shutdown, take_clean_shutdown_record
 from adapter.sqlite.store import SqliteStore
 from supervisor.app.databases import (
+    Led,
     OnRecovery,
     Place,
     copied_store,
@@ -46,14 +48,15 @@ from supervisor.app.databases import (
 )
 from supervisor.app.ending import StopSignals, end_process_within
 from supervisor.app.gateway import gateway_for, open_gateway, proxy_of
+from supervisor.app.leading import leadership_for, refuse_while_led
 from supervisor.app.platforms import platform_of
 from supervisor.app.status import Observer
 from supervisor.current import Stopped
 from supervisor.lifecycle import MACHINE, Trigger
-from supervisor.lock import InstanceLock, InstanceLocked
+from supervisor.lock import InstanceLock, this_process
 from supervisor.notify import ServiceManager
 from supervisor.serving.assembly import Bot, assemble
-from supervisor.settings import Settings, SettingsRefused
+from supervisor.settings import Settings
 from supervisor.status.history import STEPS, History, TappedJournal
 from supervisor.supervisor import Supervisor
 
@@ -104,11 +107,25 @@ async def _run(settings: Settings, lock: InstanceLock, parts: Parts) -> int:
     observer = Observer(settings)
     manager = ServiceManager.from_environment(os.environ)
     signals = StopSignals(manager)
-    async with _status_page(settings, observer, parts.bounds), anyio.create_task_group() as tasks:
+    async with (
+        _status_page(settings, observer, parts.bounds),
+        leadership_for(
+            settings,
+            lock,
+            parts.bounds,
+            notice=manager.standing_by,
+            alive=observer.meter.beat,
+        ) as leadership,
+        anyio.create_task_group() as tasks,
+    ):
+        observer.leadership = leadership
         tasks.start_soon(signals.receive)
         tasks.start_soon(manager.keep_alive, observer.is_stuck)
         tasks.start_soon(_show_life, lock, observer, parts.bounds.look_at_lock_s)
-        while (last := await _run_once(settings, lock, parts, observer, signals)).start_again:
+        while True:
+            last = await _run_once(_Process(settings, leadership, parts, observer, signals))
+            if lock.lost is not None or not last.start_again:
+                break
             _log.warning("starting_again", reason=last.reason)
         tasks.cancel_scope.cancel()
     if lock.lost is not None:
@@ -130,66 +147,102 @@ def _status_page(
     return status_server(settings.status_bind, observer, bounds)
 
 
-async def _run_once(
-    settings: Settings,
-    lock: InstanceLock,
-    parts: Parts,
-    observer: Observer,
-    signals: StopSignals,
-) -> Stopped:
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """What all runs of one process have in common."""
+
+    settings: Settings
+    leadership: Leadership
+    parts: Parts
+    observer: Observer
+    signals: StopSignals
+
+
+async def _run_once(process: _Process) -> Stopped:
+    settings = process.settings
     boot = uuid.uuid4().hex[:12]
     structlog.contextvars.bind_contextvars(boot=boot)
     _log.info("starting", user_id=settings.user_id, homeserver=settings.homeserver)
+    transitions = TransitionLog(None, boot, time.time)
+    supervisor = Supervisor(
+        process.leadership,
+        transitions,
+        Random(),  # noqa: S311
+        bounds=process.parts.bounds,
+        on_change=process.signals.manager.changed,
+    )
+    process.signals.stops(supervisor)
+    process.observer.standing_by(boot, supervisor)
+    lead = await supervisor.stand_by()
+    if lead is not None:
+        async with anyio.create_task_group() as watchers:
+            watchers.start_soon(supervisor.keep_lead)
+            await _lead(process, lead, supervisor, transitions)
+            watchers.cancel_scope.cancel()
+    return await supervisor.run()
+
+
+async def _lead(
+    process: _Process, lead: Lead, supervisor: Supervisor, transitions: TransitionLog
+) -> None:
+    """Open the bot's files, and run the bot until it is stopped."""
+    settings = process.settings
     trusted = isinstance(settings.db_path, Path) and take_clean_shutdown_record(
         settings.db_path, settings.store_path, settings.user_id
     )
-    async with anyio.create_task_group() as watchers:
-        async with _bot(settings, boot, observer, parts) as (bot, transitions, store):
-            bot.activities.trusted = trusted
-            supervisor = Supervisor(
-                bot.activities,
-                transitions,
-                Random(),  # noqa: S311
-                bounds=parts.bounds,
-                on_change=signals.manager.changed,
-            )
-            signals.stops(supervisor)
-            watchers.start_soon(_watch_lock, lock, supervisor, parts.bounds.look_at_lock_s)
-            async with observer.watching(boot, bot, supervisor):
-                last = await supervisor.run()
-            stuck = await bot.stop(parts.bounds.stop_within_s)
-            if stuck:
-                _log.error("stuck", actors=[address.name for address in stuck])
-            await transitions.flush()
-            clean = bot.activities.has_no_open_work() and not stuck
-            clean &= isinstance(store, SqliteStore) and await store.undisturbed()
-        if clean and not bot.system.left_behind and isinstance(settings.db_path, Path):
-            record_clean_shutdown(settings.db_path, settings.store_path, settings.user_id)
-        watchers.cancel_scope.cancel()
-    return last
+    async with _bot(process, lead, transitions) as (bot, store):
+        bot.activities.trusted = trusted
+        supervisor.activities = bot.activities
+        async with process.observer.watching(transitions.boot, bot, supervisor):
+            await supervisor.run()
+        stuck = await bot.stop(_stop_within_s(process, lead))
+        if stuck:
+            # What another process begins anew is not stuck.
+            tell = _log.error if lead.epoch == NO_LEASE else _log.info
+            tell("stuck", actors=[address.name for address in stuck])
+        await transitions.flush()
+        clean = bot.activities.has_no_open_work() and not stuck
+        clean &= isinstance(store, SqliteStore) and await store.undisturbed()
+    if clean and not bot.system.left_behind and isinstance(settings.db_path, Path):
+        record_clean_shutdown(settings.db_path, settings.store_path, settings.user_id)
+
+
+def _stop_within_s(process: _Process, lead: Lead) -> float:
+    """How long running handlers may take. Another process that takes over asks their questions."""
+    bounds = process.parts.bounds
+    if lead.epoch == NO_LEASE:
+        return bounds.stop_within_s
+    return min(bounds.hand_over_within_s, process.leadership.remaining_s())
 
 
 async def reconcile_once(settings: Settings, *, dry_run: bool) -> ReconcileReport:
     """Log in, hydrate, reconcile, log out. A dry run works on a copy of the database."""
-    async with open_gateway(settings, visiting=dry_run) as gateway:
-        await gateway.log_in()
-        if not dry_run:
-            async with open_store(settings.db_path, on_recovery=_log_recovery) as store:
-                return await reconcile_matrix_state(gateway, store, ChatManager(store))
-        async with copied_store(settings.db_path) as copy:
-            return await reconcile_matrix_state(gateway, copy, ChatManager(copy))
+    if dry_run:
+        async with open_gateway(settings, visiting=True) as gateway:
+            await gateway.log_in()
+            async with copied_store(settings.db_path) as copy:
+                return await reconcile_matrix_state(gateway, copy, ChatManager(copy))
+    await refuse_while_led(settings)
+    async with open_store(settings.db_path, on_recovery=_log_recovery) as store:
+        sessions = None if isinstance(settings.db_path, Path) else SessionInDatabase(store.session)
+        async with open_gateway(settings, visiting=False, sessions=sessions) as gateway:
+            await gateway.log_in()
+            return await reconcile_matrix_state(gateway, store, ChatManager(store))
 
 
 @asynccontextmanager
 async def _bot(
-    settings: Settings, boot: str, observer: Observer, parts: Parts
-) -> AsyncIterator[tuple[Bot, TransitionLog, SqlStore]]:
-    gateway = gateway_for(settings, meter=observer.meter, bounds=parts.bounds)
+    process: _Process, lead: Lead, transitions: TransitionLog
+) -> AsyncIterator[tuple[Bot, SqlStore]]:
+    settings, parts, observer = process.settings, process.parts, process.observer
+    leadership = process.leadership
     platform = parts.platform_for(settings)
     if (proxy := proxy_of(settings)) is not None:
         _log.info("proxy_used", proxy=proxy.address)
     try:
         async with AsyncExitStack() as stack:
+            # Once the files are closed, another process may lead.
+            stack.push_async_callback(leadership.resign)
             journal = await _open(
                 stack,
                 "MATRIX_JOURNAL_PATH",
@@ -200,10 +253,19 @@ async def _bot(
                 stack,
                 "MATRIX_DB_PATH",
                 settings.db_path,
-                partial(open_store, busy_timeout_s=parts.bounds.busy_s),
+                partial(open_store, led=Led(settings.user_id, lead.epoch), bounds=parts.bounds),
             )
+            is_file = isinstance(settings.db_path, Path)
+            gateway = gateway_for(
+                settings,
+                sessions=None if is_file else SessionInDatabase(store.session),
+                meter=observer.meter,
+                remaining_s=leadership.remaining_s,
+                bounds=parts.bounds,
+            )
+            stack.push_async_callback(gateway.close)
             await _load_history(observer.history, settings.journal_path)
-            transitions = TransitionLog(TappedJournal(journal, observer.history), boot, time.time)
+            await transitions.journal_to(TappedJournal(journal, observer.history))
             bot = assemble(
                 gateway,
                 store,
@@ -214,16 +276,17 @@ async def _bot(
                 texts=LOCALES[settings.locale],
                 formatted=formatted_parts,
                 meter=observer.meter,
-                where=f"process {os.getpid()} on {gethostname()}",
+                where=this_process(),
                 clock=asyncio.get_running_loop().time,
                 streams=settings.streams,
+                epoch=lead.epoch,
+                remaining_s=leadership.remaining_s,
                 bounds=parts.bounds,
             )
             async with bot.system:
-                yield bot, transitions, store
+                yield bot, store
     finally:
         await _close(platform, parts.bounds)
-        await gateway.close()
 
 
 async def _close(platform: Platform, bounds: Bounds) -> None:
@@ -271,17 +334,3 @@ async def _show_life(lock: InstanceLock, observer: Observer, every_s: float) -> 
         if not observer.is_stuck():
             lock.touch()
         await anyio.sleep(every_s)
-
-
-async def _watch_lock(lock: InstanceLock, supervisor: Supervisor, every_s: float) -> None:
-    """Renew the lock if its file is deleted; stop if another process has taken over the folder."""
-    while lock.lost is None:
-        await anyio.sleep(every_s)
-        try:
-            if lock.renew():
-                _log.warning("instance_lock_taken_anew", reason="its file had been deleted")
-        except SettingsRefused as error:
-            _log.warning("instance_lock_missing", reason=str(error))
-        except InstanceLocked as error:
-            _log.error("instance_lock_lost", reason=str(error))
-            supervisor.request_stop(str(error))

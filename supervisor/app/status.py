@@ -11,6 +11,7 @@ from typing import Final
 
 import anyio
 
+from actors.leadership import NO_LEASE, Leadership
 from actors.meter import Meter
 from actors.model import RoomId
 from actors.rules.report import ReconcileReport
@@ -27,6 +28,7 @@ from supervisor.status.platform import platform_seen
 from supervisor.status.snapshot import (
     LISTED,
     PROGRAM,
+    Leading,
     Lifecycle,
     Note,
     PlatformSeen,
@@ -47,14 +49,22 @@ SET_S: Final = 1.0
 
 
 @dataclass(slots=True)
-class _Watched:
-    """The current bot. Its files may be closed."""
+class _Opened:
+    """A bot. Its files may be closed."""
 
-    boot: str
     bot: Bot
-    supervisor: Supervisor
     cache: CacheView
     is_open: bool = True
+
+
+@dataclass(slots=True)
+class _Watched:
+    """The current run."""
+
+    boot: str
+    supervisor: Supervisor
+    opened: _Opened | None = None
+    """The bot, once this process leads and has opened the bot's files."""
 
 
 @dataclass(slots=True)
@@ -68,6 +78,8 @@ class Observer:
     wall_clock: Callable[[], float] = time.time
     meter: Meter = field(default_factory=Meter)
     history: History = field(default_factory=History)
+    leadership: Leadership | None = None
+    """Set when this process takes part in the question of which process leads."""
     _watched: _Watched | None = field(default=None, init=False)
     _began: float = field(default_factory=anyio.current_time, init=False)
     _epoch: float = field(default=-math.inf, init=False)
@@ -76,16 +88,19 @@ class Observer:
     _seen_at: float = field(default=0.0, init=False)
     _one_at_a_time: anyio.Lock = field(default_factory=anyio.Lock, init=False)
 
+    def standing_by(self, boot: str, supervisor: Supervisor) -> None:
+        """Observe a run without a bot, until `watching` names one."""
+        self._watched, self._seen = _Watched(boot, supervisor), None
+
     @asynccontextmanager
     async def watching(self, boot: str, bot: Bot, supervisor: Supervisor) -> AsyncIterator[None]:
         """Observe this bot. After the context, its files are no longer read."""
-        cache = CacheView(bot.services.store)
-        self._watched = watched = _Watched(boot, bot, supervisor, cache)
-        self._seen = None
+        opened = _Opened(bot, CacheView(bot.services.store))
+        self._watched, self._seen = _Watched(boot, supervisor, opened), None
         try:
             yield
         finally:
-            watched.is_open = False
+            opened.is_open = False
             with anyio.move_on_after(CLOSE_WITHIN_S, shield=True):
                 async with self._one_at_a_time:  # a snapshot in progress is finished
                     self._seen_at = -math.inf
@@ -106,11 +121,12 @@ class Observer:
         A platform in trouble is in the sentence alone: people are served as far as the bot can.
         """
         seen = self._lifecycle()
-        paused = self._watched.bot.activities.backlog.paused if self._watched else ""
+        bot = self._bot
+        paused = bot.activities.backlog.paused if bot else ""
         if paused and seen.state == State.LIVE:
             return False, paused
         sentence = f"{seen.state} since {seen.since}" + (f": {seen.reason}" if seen.reason else "")
-        trouble = self._platform(self._watched.bot).trouble if self._watched else ""
+        trouble = self._platform(bot).trouble if bot else ""
         return seen.state == State.LIVE, f"{sentence}; {trouble}" if trouble else sentence
 
     async def metrics(self) -> bytes:
@@ -132,6 +148,11 @@ class Observer:
 
     # ------------------------------------------------------------ snapshots
 
+    @property
+    def _bot(self) -> Bot | None:
+        opened = self._watched.opened if self._watched else None
+        return opened.bot if opened else None
+
     async def _take_snapshot(self) -> Snapshot:
         watched = self._watched
         bare = Snapshot(
@@ -144,43 +165,44 @@ class Observer:
             taken_at=rfc3339(self.wall_clock()),
             lifecycle=self._lifecycle(),
             rooms={state.value: 0 for state in RoomState},
+            leading=self._leading(),
         )
-        if watched is None:
+        if watched is None or watched.opened is None:
             return bare
-        if watched.is_open:
-            return await self._filled(bare, watched)
+        if watched.opened.is_open:
+            return await self._filled(bare, watched.opened)
         last = self._seen or bare
-        return replace(last, lifecycle=bare.lifecycle, taken_at=bare.taken_at)
+        return replace(last, lifecycle=bare.lifecycle, leading=bare.leading, taken_at=bare.taken_at)
 
-    async def _filled(self, bare: Snapshot, watched: _Watched) -> Snapshot:
-        cache, activities = watched.cache, watched.bot.activities
+    async def _filled(self, bare: Snapshot, opened: _Opened) -> Snapshot:
+        bot, cache, activities = opened.bot, opened.cache, opened.bot.activities
         other = activities.detector.other()
         rows = await cache.rows()
         inbox, outbox = await cache.inbox_waiting(), await cache.outbox_unsent()
         known = rows.rooms if rows else frozenset()
-        counts, set_aside = _count(watched.bot, known)
-        listed = [await self._quarantined(watched, cell) for cell in set_aside[:LISTED]]
+        counts, set_aside = _count(bot, known)
+        listed = [await self._quarantined(opened, cell) for cell in set_aside[:LISTED]]
         return replace(
             bare,
             rooms=counts,
-            unchanged=_unchanged(watched.bot, known),
+            unchanged=_unchanged(bot, known),
             owners=rows.owners if rows else (),
             owners_total=rows.owners_total if rows else None,
             quarantined=tuple(listed),
             inbox_waiting=inbox,
             reading_paused=activities.backlog.paused or None,
-            rooms_behind=len(watched.bot.services.registry.gaps),
+            rooms_behind=len(bot.services.registry.gaps),
             outbox_unsent=outbox,
-            upkeep_due=watched.bot.services.upkeep.due_count,
+            upkeep_due=bot.services.upkeep.due_count,
             reconciled=self._reconciled(activities.report, partly=activities.partly),
             second_instance=other.where or other.boot if other else None,
-            creates_no_rooms=watched.bot.services.encryption.reason,
-            platform=self._platform(watched.bot),
+            creates_no_rooms=bot.services.encryption.reason,
+            platform=self._platform(bot),
             streaming=streaming_seen(
                 self.meter,
-                watched.bot.services.traits.so_far,
-                streams=watched.bot.services.streams,
-                per_s=watched.bot.governor.per_s,
+                bot.services.traits.so_far,
+                streams=bot.services.streams,
+                per_s=bot.governor.per_s,
             ),
         )
 
@@ -197,10 +219,24 @@ class Observer:
             hide=Redactor(self.settings.secrets).text,
         )
 
+    def _leading(self) -> Leading | None:
+        """Who leads, if several processes may."""
+        seen = self.leadership.standing if self.leadership is not None else None
+        if seen is None or (seen.leads and seen.epoch == NO_LEASE):
+            return None
+        return Leading(
+            role="leader" if seen.leads else "standby", epoch=seen.epoch, leader=seen.leader
+        )
+
+    def _waits_for(self) -> str:
+        """What a process that stands by waits for, as far as it knows."""
+        leading = self._leading()
+        return f"{leading.leader} leads" if leading is not None and leading.leader else ""
+
     def _lifecycle(self) -> Lifecycle:
         if self._watched is None:
             since = self._at(self._began)
-            return Lifecycle(state=INITIAL.value, since=since, reason="opening the files")
+            return Lifecycle(state=INITIAL.value, since=since, reason="starting")
         supervisor = self._watched.supervisor
         current = supervisor.current
         degraded = current if isinstance(current, Degraded) else None
@@ -208,16 +244,16 @@ class Observer:
         return Lifecycle(
             state=current.state.value,
             since=self._at(current.since),
-            reason=current.reason,
+            reason=current.reason or self._waits_for(),
             cause=degraded.cause.value if degraded else None,
             failures=supervisor.attempts,
             next_attempt_at=None if due is None else self._at(due),
             steps=tuple(self.history.steps),
         )
 
-    async def _quarantined(self, watched: _Watched, cell: Cell) -> Quarantined:
-        room_id, cache = RoomId(cell.address.name), watched.cache
-        since = watched.bot.services.states.since(room_id)
+    async def _quarantined(self, opened: _Opened, cell: Cell) -> Quarantined:
+        room_id, cache = RoomId(cell.address.name), opened.cache
+        since = opened.bot.services.states.since(room_id)
         meta = await cache.meta(room_id)
         return Quarantined(
             room_id=room_id,

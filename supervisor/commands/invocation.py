@@ -7,7 +7,7 @@ import structlog
 import typer
 
 from supervisor.logging import configure_logging
-from supervisor.settings import LocalSettings, LogLevel, Settings, hints
+from supervisor.settings import LocalSettings, LogLevel, PlatformSettings, hints
 
 PROGRAM: Final = "surfaces-bot"
 
@@ -39,7 +39,7 @@ def configure(settings: LocalSettings, *, level: LogLevel = "WARNING") -> None:
     Its default keeps log lines out of the output of a command that prints.
     """
     given = "log_level" in settings.model_fields_set
-    chosen = settings.chosen_platform if isinstance(settings, Settings) else None
+    chosen = settings.chosen_platform if isinstance(settings, PlatformSettings) else None
     configure_logging(
         log_format=settings.log_format,
         level=settings.log_level if given else level,

@@ -24,7 +24,8 @@ from supervisor.commands.reconcile import reconcile
 from supervisor.commands.reset import reset
 from supervisor.commands.run import run
 from supervisor.commands.status import status
-from supervisor.lock import InstanceLocked
+from supervisor.commands.worker import worker
+from supervisor.lock import RunningElsewhere
 from supervisor.logging import configure_logging
 from supervisor.settings import SettingsRefused
 from supervisor.text.console import harmless
@@ -81,6 +82,7 @@ app.command(short_help="Show every change of state, with its reason.")(log)
 app.command(short_help="Show waiting and dead messages.")(inbox)
 app.command(short_help="Update the database from the rooms, once.")(reconcile)
 app.command(short_help="Remove the bot's files and, on request, leave its rooms.")(reset)
+app.command(short_help="Make platform calls for a bot on PostgreSQL.")(worker)
 app.command(short_help="Print the state machines as Mermaid diagrams.")(graph)
 app.command(short_help="Watch a full loss and recovery on a temporary homeserver.")(demo)
 
@@ -106,7 +108,7 @@ def _explain(error: Exception) -> ExitCode:
         case CredentialsRefused() as refused:
             _say(str(refused))
             return ExitCode.REFUSED
-        case InstanceLocked() as locked:
+        case RunningElsewhere() as locked:
             _say(str(locked))
             return ExitCode.LOCKED
         case RefusedForNow() as refused:

@@ -116,7 +116,10 @@ def _reset(
     settings: LocalSettings, mode: Mode, *, dry_run: bool, yes: bool, set_aside: bool
 ) -> None:
     from supervisor.app import reset as app_reset
+    from supervisor.app.leading import refuse_while_led
 
+    if not dry_run:
+        anyio.run(refuse_while_led, settings)
     plan = anyio.run(partial(app_reset.make_plan, settings, set_aside=set_aside))
     _show(plan)
     if dry_run:

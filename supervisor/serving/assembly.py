@@ -1,5 +1,6 @@
 """Builds a bot from actors, outbox and activities over the ports, without nio or a database."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from actors.bounds import Bounds
 from actors.gate import Gate
 from actors.governor import Governor
 from actors.late_edits import LateEdits
+from actors.leadership import NO_LEASE
 from actors.messages import RoomChanged, room_address
 from actors.meter import Meter
 from actors.model import Instance, RoomId, UserId
@@ -82,13 +84,16 @@ def assemble(
     clock: Callable[[], float] = anyio.current_time,
     formatted: Formatter = plain_parts,
     streams: bool = True,
+    epoch: int = NO_LEASE,
+    remaining_s: Callable[[], float] = lambda: math.inf,
     bounds: Bounds = Bounds(),
 ) -> Bot:
     """Build a bot over the ports.
 
     `allows` decides which users may use it; `meter` counts its work; `where` describes this process
     for people; `clock` returns anyio's time, which a known event loop returns faster than anyio.
-    Without `streams`, answers are shown only when they are complete.
+    Without `streams`, answers are shown only when they are complete. `epoch` and `remaining_s` are
+    those of the lead.
     """
     gate, random, meter = Gate(), random or Random(), meter or Meter()  # noqa: S311  jitter
     # Replies have slots of their own: rooms that give no answer must not delay them.
@@ -96,7 +101,7 @@ def assemble(
     registry, background = Registry(), Background()
     refusals = Refusals(homeserver, gate, background, bounds.rooms_asked)
     governor = Governor(bounds, lambda: outbox.is_busy, meter=meter, clock=clock)
-    guarded = LiveOnly(homeserver, gate, refusals, governor)
+    guarded = LiveOnly(homeserver, gate, refusals, governor, remaining_s)
     traits = Traits(guarded)
     outbox = Outbox(
         guarded,
@@ -131,6 +136,7 @@ def assemble(
         governor=governor,
         traits=traits,
         streams=streams,
+        epoch=epoch,
         bounds=bounds,
     )
     outbox.on_refusal = partial(_look_again, services)

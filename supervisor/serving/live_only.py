@@ -1,9 +1,11 @@
-"""The Homeserver port that the actors get. It refuses to write unless the bot is live.
+"""The Homeserver port that the actors get. It refuses to write unless the bot is live and leads.
 
 A handler may still run when the bot leaves `live`. A request that it has sent continues. Its next
-writing request raises NotLive, so recovery writes nothing.
+writing request raises NotLive, so recovery writes nothing. A homeserver can't tell a process that
+leads from one that was replaced, so the time that is left of the lead decides.
 """
 
+from collections.abc import Callable
 from typing import final
 
 from actors.gate import Gate
@@ -34,15 +36,22 @@ class NotLive(RequestNotSent):
 class LiveOnly:
     """Implements `actors.ports.Homeserver` over another one.
 
-    Reading, typing notices and read receipts always pass. Refusals for now are noted, except those
+    Reading always passes. Typing notices, read receipts and logins pass while this process leads:
+    while `remaining_s` returns more than 0. Refusals for now are noted, except those
     of typing notices and read receipts, which may be lost. The governor learns of the requests
     that the account's rate limit counts.
     """
 
     def __init__(
-        self, homeserver: Homeserver, gate: Gate, refusals: Refusals, governor: Governor
+        self,
+        homeserver: Homeserver,
+        gate: Gate,
+        refusals: Refusals,
+        governor: Governor,
+        remaining_s: Callable[[], float],
     ) -> None:
         self._homeserver = homeserver
+        self._remaining_s = remaining_s
         self._gate = gate
         self._watch = refusals.watch
         self._spending = Spending(refusals, governor)
@@ -62,10 +71,16 @@ class LiveOnly:
         return self._contents
 
     @property
+    def _leading(self) -> Homeserver:
+        if self._remaining_s() <= 0:
+            raise NotLive("this process may lead no longer")
+        return self._homeserver
+
+    @property
     def _live(self) -> Homeserver:
         if not self._gate.live:
             raise NotLive("the bot is not live")
-        return self._homeserver
+        return self._leading
 
     @property
     def _creating(self) -> Homeserver:
@@ -77,7 +92,7 @@ class LiveOnly:
 
     async def log_in(self) -> str:
         """Get a session."""
-        return await self._watch(self._homeserver.log_in())
+        return await self._watch(self._leading.log_in())
 
     async def probe(self) -> None:
         """Send a request that needs the session."""
@@ -133,11 +148,11 @@ class LiveOnly:
 
     async def set_typing(self, room_id: RoomId, *, typing: bool) -> None:
         """Show a typing notice, or end it."""
-        await self._homeserver.set_typing(room_id, typing=typing)
+        await self._leading.set_typing(room_id, typing=typing)
 
     async def mark_read(self, room_id: RoomId, event_id: EventId) -> None:
         """Move the read receipt."""
-        await self._homeserver.mark_read(room_id, event_id)
+        await self._leading.mark_read(room_id, event_id)
 
     @property
     def session(self) -> str:

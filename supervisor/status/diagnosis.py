@@ -22,6 +22,7 @@ _ADVICE: Final = {
     Trigger.ROOMS_FAILING: "The bot serves the other rooms meanwhile.",
 }
 _DOING: Final = {
+    State.STANDBY: "standing by",
     State.LOGIN: "logging in",
     State.HYDRATE: "reading its rooms",
     State.RECONCILE: "updating its database",

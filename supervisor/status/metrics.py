@@ -64,6 +64,10 @@ class BotCollector(Collector):
             ("machine", "src", "trigger", "dst", "outcome"),
             sorted(self.history.counts.items()),
         )
+        leads = None if seen.leading is None else float(seen.leading.role == "leader")
+        yield _single("leader", "1 if this process leads the bot, 0 if it stands by.", leads)
+        epoch = None if seen.leading is None else seen.leading.epoch
+        yield _single("lease_epoch", "The epoch of the latest lead.", epoch)
         second = int(seen.second_instance is not None)
         yield _single("second_instance", "1 if another process uses the bot's account.", second)
         failures = seen.lifecycle.failures

@@ -6,7 +6,7 @@ database cannot be read. Lists are truncated to `LISTED`; the total beside a lis
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -35,6 +35,19 @@ class Lifecycle:
     failures: int = 0
     next_attempt_at: str | None = None
     steps: tuple[Transition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leading:
+    """Which of several processes leads the bot. `role` is that of this process.
+
+    `epoch` is that of the latest lead that this process knows, and `leader` names the process that
+    leads; None if no process leads, or none is known to.
+    """
+
+    role: Literal["leader", "standby"]
+    epoch: int
+    leader: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +179,8 @@ class Snapshot:
     """None until the bot has opened its files."""
     streaming: Streaming | None = None
     """None until the bot has opened its files."""
+    leading: Leading | None = None
+    """None if the bot is one process, on files."""
     program: str = PROGRAM
 
     def equals_except_time(self, other: "Snapshot") -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from supervisor.status.snapshot import Note, PlatformSeen, Quarantined, Snapshot, Streaming
+from supervisor.status.snapshot import Leading, Note, PlatformSeen, Quarantined, Snapshot, Streaming
 from supervisor.text.console import duration, until
 
 LISTED: Final = 10
@@ -20,6 +20,8 @@ def summary(seen: Snapshot, page: str, now: datetime) -> Iterator[str]:
     yield _line("bot", f"{seen.user_id} on {seen.homeserver}")
     up = _since(seen.started_at, now)
     yield _line("process", f"{seen.pid}, up {up}, version {seen.version}, boot {seen.boot or '…'}")
+    if seen.leading is not None:
+        yield _line("leading", _leading(seen.leading))
     yield _line("page", page)
     yield _line("rooms", _rooms(seen))
     yield _line("owners", _count(seen.owners_total))
@@ -160,3 +162,10 @@ def _brief(time_s: float) -> str:
 def _since(at: str, now: datetime) -> str:
     past = now - datetime.fromisoformat(at)
     return duration(max(0, round(past.total_seconds() * 1000)))
+
+
+def _leading(leading: Leading) -> str:
+    who = f"{leading.leader or 'no process'} leads"
+    if leading.role == "leader":
+        who = "this process leads"
+    return f"{leading.role}, {who}, epoch {leading.epoch}"

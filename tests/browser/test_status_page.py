@@ -424,7 +424,7 @@ async def test_a_screen_reader_finds_its_way(visit: Visit, puppet: Puppet) -> No
         '- rowheader "ready"',
         '- group "Time shown"',
         '- radio "1 hour" [checked]',
-        '- img "A start leads through login, then hydrate, then reconcile, then live.',
+        '- img "A start leads through standby, then login, then hydrate, then reconcile, then',
     ):
         assert expected in tree, tree
     sentence = visit.page.locator("#sentence")

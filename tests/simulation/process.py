@@ -30,6 +30,7 @@ from tests.simulation.connection import Gate
 from tests.simulation.disk import Disk, ReachedDatabase, ReachedJournal
 from tests.simulation.faults import Faults
 from tests.simulation.homeserver import SimulatedHomeserver
+from tests.simulation.leading import SoleLeader
 from tests.simulation.platform import PlatformLine, SimulatedPlatform
 from tests.simulation.server import SimulatedServer
 from tests.simulation.story import Story
@@ -225,7 +226,8 @@ class Process:
         async with bot.system:
             self.bot = bot
             checkers.is_well = bot.activities.backlog.is_well
-            self.supervisor = Supervisor(bot.activities, transitions, random, bounds=self._bounds)
+            self.supervisor = Supervisor(SoleLeader(), transitions, random, bounds=self._bounds)
+            self.supervisor.activities = bot.activities
             last = await self.supervisor.run()
             checkers.stopped(last, asked=life.asked_to_stop)
             stuck = await bot.stop(self._bounds.stop_within_s)

@@ -12,6 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from actors.bounds import Bounds
+from actors.leadership import NO_LEASE
 from actors.model import ChatId, EventId, Nonce, PlatformChatId, RoomId, UserId
 from actors.platform import Ask, Capabilities, Delta, Done, Platform, Text
 from actors.rows import user_key
@@ -23,11 +24,13 @@ from actors.runtime.transition_log import TransitionLog
 from actors.texts import ENGLISH, Texts
 from actors.writes import JsonObject
 from adapter.matrix.formatting import formatted_parts
+from adapter.sql.store import SqlStore
 from adapter.sqlite.inline import InlineStore, _Database
 from supervisor.lifecycle import State, Trigger
 from supervisor.serving.assembly import Bot, assemble
 from supervisor.supervisor import Supervisor
 from tests.simulation.homeserver import SimulatedHomeserver
+from tests.simulation.leading import FencedDatabase, SharedLease, SimulatedLease, SoleLeader
 from tests.simulation.people import Person
 from tests.simulation.server import SimulatedServer
 from tests.stepping.scripted import LONG_S, RecordingJournal
@@ -178,6 +181,7 @@ class World:
         self.token: str | None = None
         self.boots = 0
         self.bounds = Bounds()
+        self.lease = SharedLease(self.server.now)
         self.client: Callable[..., SimulatedHomeserver] = SimulatedHomeserver
         """Makes the bot's connection to the server."""
 
@@ -221,14 +225,26 @@ class World:
         allows: Callable[[UserId], bool] = lambda user: user != MALLORY,
         answers: Answers = Answers.MENTIONS,
         streams: bool = True,
+        process: SimulatedLease | None = None,
     ) -> AsyncIterator["Run"]:
-        """One run of the bot. Leaving it is a kill: whatever runs is cancelled where it is."""
+        """One run of the bot. Leaving it is a kill: whatever runs is cancelled where it is.
+
+        With a `process`, it begins once that leads.
+        """
         self.boots += 1
         homeserver = self.client(self.server, BOT, token=self.token)
         transitions = TransitionLog(self.journal, f"boot-{self.boots}", self.server.now)
+        leadership = SoleLeader() if process is None else self.lease.leadership(process)
+        supervisor = Supervisor(leadership, transitions, self.random, bounds=self.bounds)
+        store: SqlStore = self.store
+        epoch = NO_LEASE
+        if process is not None:
+            lead = await supervisor.stand_by()
+            assert lead is not None
+            store, epoch = self._fenced(process, lead.epoch), lead.epoch
         bot = assemble(
             homeserver,
-            self.store,
+            store,
             platform or ScriptedPlatform(),
             transitions,
             allows=allows,
@@ -238,15 +254,24 @@ class World:
             ids=SeededIds(self.random),
             random=self.random,
             streams=streams,
+            epoch=epoch,
+            remaining_s=leadership.remaining_s,
             bounds=self.bounds,
         )
-        supervisor = Supervisor(bot.activities, transitions, self.random, bounds=self.bounds)
+        supervisor.activities = bot.activities
         try:
             async with bot.system, anyio.create_task_group() as tasks:
                 yield Run(self, bot, supervisor, homeserver, tasks)
                 tasks.cancel_scope.cancel()
         finally:
             self.token = homeserver.connection.token
+
+    def _fenced(self, process: SimulatedLease, epoch: int) -> SqlStore:
+        """The database as a process sees it that leads in this epoch."""
+        database = self.store._database
+        assert isinstance(database, _Database)
+        fenced = FencedDatabase(database, self.lease, process, epoch)
+        return SqlStore(fenced, clock=self.server.now)
 
     @asynccontextmanager
     async def live(
@@ -298,8 +323,9 @@ class Run:
             await self.step()
 
     def let_run(self) -> None:
-        """Let the supervisor go on by itself."""
+        """Let the supervisor go on by itself, and keep its lead."""
         self._tasks.start_soon(self.supervisor.run)
+        self._tasks.start_soon(self.supervisor.keep_lead)
 
     def let_postponed_run(self) -> None:
         """Let the server carry out what is postponed, when it is due."""

@@ -1,5 +1,6 @@
 """A supervisor whose activities do what a test has planned, and who did what in which order."""
 
+import math
 from collections import defaultdict, deque
 from collections.abc import Callable
 from random import Random
@@ -7,6 +8,7 @@ from typing import Final
 
 import anyio
 
+from actors.leadership import Lead, Standing
 from actors.port_errors import HomeserverUnavailable, PortError
 from actors.runtime.table import Transition
 from actors.runtime.transition_log import TransitionLog
@@ -30,9 +32,10 @@ def told(step: Transition[State, Trigger]) -> tuple[State, Trigger, State, str]:
 
 
 class ScriptedActivities:
-    """Implements `supervisor.supervisor.Activities`.
+    """Implements `supervisor.supervisor.Activities` and `actors.leadership.Leadership`.
 
-    What is not planned succeeds at once, and `serve` goes on until something ends it.
+    What is not planned succeeds at once, and `serve` goes on until something ends it. The lead
+    lasts until `lose_lead`.
     """
 
     def __init__(self, happened: list[str]) -> None:
@@ -42,12 +45,30 @@ class ScriptedActivities:
         """Called when an activity begins, `forget_position` apart."""
         self.serve_ends = False
         """Let `serve` return, as it never should."""
+        self.lose_lead = anyio.Event()
         self._happened = happened
         self._planned: defaultdict[str, deque[Exception]] = defaultdict(deque)
 
     def plan(self, activity: str, *errors: Exception) -> None:
         """Let the next runs of an activity fail, one with each of the errors."""
         self._planned[activity].extend(errors)
+
+    @property
+    def standing(self) -> Standing:
+        return Standing(leads=True, epoch=7, leader="this process")
+
+    async def lead(self) -> Lead:
+        return Lead(7, await self._do("lead"))
+
+    def remaining_s(self) -> float:
+        return math.inf
+
+    async def keep(self) -> str:
+        await self.lose_lead.wait()
+        return "another process leads"
+
+    async def resign(self) -> None:
+        self._happened.append("resign")
 
     async def log_in(self) -> str:
         return await self._do("log_in")
@@ -113,6 +134,7 @@ class Drive:
             initial=initial,
             on_change=lambda state, reason: self.changes.append((state, reason)),
         )
+        self.supervisor.activities = self.activities
 
     async def step(self) -> Transition[State, Trigger]:
         """One step of the supervisor."""

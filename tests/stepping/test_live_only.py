@@ -1,5 +1,7 @@
 """What the actors may begin depends on the bot's state."""
 
+import math
+
 import pytest
 
 from actors.model import Instance, Marker, OutboundMessage, RoomKind, RoomSnapshot
@@ -18,7 +20,11 @@ async def test_nothing_is_begun_that_writes_while_the_bot_is_not_live() -> None:
         await run.step()
         services = run.bot.services
         homeserver = LiveOnly(
-            run.homeserver, services.gate, run.bot.activities.refusals, run.bot.governor
+            run.homeserver,
+            services.gate,
+            run.bot.activities.refusals,
+            run.bot.governor,
+            lambda: math.inf,
         )
         for write in (
             lambda: homeserver.create_room(NewRoom(space, "Alice")),

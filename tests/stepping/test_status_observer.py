@@ -19,10 +19,12 @@ from supervisor.lifecycle import INITIAL, State
 from supervisor.settings import Settings
 from supervisor.status import cache
 from supervisor.status.metrics import exposition
-from supervisor.status.snapshot import LISTED, Snapshot, rfc3339
+from supervisor.status.snapshot import LISTED, Leading, Snapshot, rfc3339
 from supervisor.watchdog import QUIET_LIMIT_S
+from tests.simulation.leading import SimulatedLease, SoleLeader
 from tests.simulation.people import Person
 from tests.stepping.harness import ALICE, BOT, Run, ScriptedPlatform, World, quiet
+from tests.stepping.scripted import Drive
 
 pytestmark = pytest.mark.anyio
 
@@ -45,14 +47,24 @@ async def look(observer: Observer) -> Snapshot:
     return await observer.snapshot()
 
 
-async def test_before_there_is_a_bot_it_opens_its_files() -> None:
+async def test_before_there_is_a_bot_it_starts() -> None:
     observer = observer_in(World())
     seen = await observer.snapshot()
-    assert (seen.lifecycle.state, seen.lifecycle.reason) == (INITIAL, "opening the files")
+    assert (seen.lifecycle.state, seen.lifecycle.reason) == (INITIAL, "starting")
     assert (seen.owners_total, seen.inbox_waiting) == (None, None)
     ready, why = observer.readiness()
     assert not ready
-    assert why.endswith("opening the files")
+    assert why.endswith("starting")
+
+
+async def test_a_run_that_stands_by_is_seen_without_a_bot() -> None:
+    observer, drive = observer_in(World()), Drive(State.STANDBY)
+    observer.standing_by("boot", drive.supervisor)
+    seen = await observer.snapshot()
+    assert (seen.boot, seen.lifecycle.state, seen.inbox_waiting) == ("boot", "standby", None)
+    assert not observer.readiness()[0]
+    await drive.step()
+    assert (await look(observer)).lifecycle.state == "login"
 
 
 async def test_what_it_does_its_owners_and_its_rooms_are_seen() -> None:
@@ -440,3 +452,24 @@ async def test_a_homeserver_that_does_not_bundle_edits_is_seen() -> None:
         seen = (await look(observer)).streaming
         assert seen is not None
         assert seen.off == "the homeserver does not bundle edits"
+
+
+async def test_of_several_processes_each_shows_which_one_leads() -> None:
+    world = World()
+    observer = observer_in(world)
+    tables = [SimulatedLease(world.lease, name) for name in ("one", "other")]
+    leader, standby = (world.lease.leadership(each) for each in tables)
+    lead = await leader.lead()
+    observer.leadership = leader
+    seen = await observer.snapshot()
+    assert seen.leading == Leading(role="leader", epoch=lead.epoch, leader="one")
+    with anyio.move_on_after(1):
+        await standby.lead()
+    observer.leadership = standby
+    observer.standing_by("boot", Drive(State.STANDBY).supervisor)
+    seen = await look(observer)
+    assert seen.lifecycle.reason == "one leads"
+    assert observer.readiness() == (False, f"standby since {seen.lifecycle.since}: one leads")
+    assert seen.leading == Leading(role="standby", epoch=lead.epoch, leader="one")
+    observer.leadership = SoleLeader()
+    assert (await look(observer)).leading is None

@@ -3,7 +3,9 @@
 import anyio
 import pytest
 
-from actors.port_errors import HomeserverUnavailable
+from actors.leadership import Lead
+from actors.port_errors import HomeserverUnavailable, LeaseLost
+from actors.runtime.table import Outcome
 from supervisor.current import Stopped
 from supervisor.lifecycle import INITIAL, State, Trigger
 from tests.stepping.scripted import LONG_S, Drive, told
@@ -11,12 +13,14 @@ from tests.stepping.scripted import LONG_S, Drive, told
 pytestmark = pytest.mark.anyio
 
 ACTIVITIES = {
+    State.STANDBY: "lead",
     State.LOGIN: "log_in",
     State.HYDRATE: "hydrate",
     State.RECONCILE: "reconcile",
     State.LIVE: "serve",
     State.DEGRADED: "probe",
 }
+BUT_STANDBY = [state for state in ACTIVITIES if state is not State.STANDBY]
 each_state = pytest.mark.parametrize("state", list(ACTIVITIES))
 
 
@@ -51,6 +55,57 @@ async def test_a_stop_between_two_steps_starts_nothing_more(state: State) -> Non
     step = await drive.supervisor.step()
     assert told(step) == (state, Trigger.STOP_REQUESTED, State.STOPPED, "SIGINT")
     assert drive.happened == ["journal: stop_requested"]
+
+
+@pytest.mark.parametrize("state", BUT_STANDBY)
+async def test_the_loss_of_the_lead_ends_each_activity_and_a_fresh_run_follows(
+    state: State,
+) -> None:
+    drive = Drive(INITIAL)
+    await drive.go_to(state)
+    drive.activities.takes_s[ACTIVITIES[state]] = LONG_S
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(drive.supervisor.keep_lead)
+        tasks.start_soon(drive.supervisor.run)
+        await anyio.sleep(LONG_S / 2)
+        drive.activities.lose_lead.set()
+    last = drive.supervisor.current
+    assert isinstance(last, Stopped)
+    assert (last.cause, last.start_again) == (Trigger.LEASE_LOST, True)
+    assert last.reason == "another process leads"
+    (row,) = drive.journal.records[-1:]
+    assert (row.src, row.outcome) == (state, Outcome.ERROR)
+    assert drive.happened == [ACTIVITIES[state], "journal: lease_lost"]
+
+
+@pytest.mark.parametrize("state", BUT_STANDBY)
+async def test_a_write_that_another_leader_prevents_ends_the_bot_for_a_fresh_run(
+    state: State,
+) -> None:
+    drive = Drive(INITIAL)
+    await drive.go_to(state)
+    drive.activities.plan(ACTIVITIES[state], LeaseLost("epoch 7 has ended"))
+    step = await drive.step()
+    assert told(step) == (state, Trigger.LEASE_LOST, State.STOPPED, "epoch 7 has ended")
+    assert isinstance(drive.supervisor.current, Stopped)
+    assert drive.supervisor.current.start_again
+
+
+async def test_a_process_that_stands_by_leads_only_when_it_is_elected() -> None:
+    drive = Drive(INITIAL)
+    drive.activities.takes_s["lead"] = LONG_S / 2
+    lead = await drive.supervisor.stand_by()
+    assert lead == drive.supervisor.lead == Lead(7, "lead done")
+    assert drive.supervisor.state is State.LOGIN
+    (row,) = drive.journal.records
+    assert (row.trigger, row.reason, row.dwell_ms) == ("elected", "lead done", LONG_S * 500)
+
+
+async def test_a_process_that_is_stopped_while_it_stands_by_has_no_lead() -> None:
+    drive = Drive(INITIAL)
+    drive.supervisor.request_stop("SIGTERM")
+    assert await drive.supervisor.stand_by() is None
+    assert (await drive.supervisor.run()).reason == "SIGTERM"
 
 
 async def test_a_stop_while_waiting_for_the_next_probe_does_not_wait_for_it() -> None:

@@ -37,6 +37,17 @@ async def test_rows_are_written_in_the_order_in_which_they_were_noted() -> None:
     assert journal.reasons == ["0", "1", "2", "3"]
 
 
+async def test_what_comes_before_there_is_a_journal_is_kept_for_it() -> None:
+    journal = SlowJournal()
+    log = TransitionLog(None, "boot-1", lambda: 0.0)
+    await log.write(log.decided("lifecycle", "standby", "elected", "login", "first"))
+    await log.flush()
+    await log.journal_to(journal)
+    assert journal.reasons == ["first"]
+    await log.write(log.decided("lifecycle", "login", "logged_in", "hydrate", "second"))
+    assert journal.reasons == ["first", "second"]
+
+
 async def test_a_transition_that_every_room_makes_at_a_start_is_logged_at_debug_level() -> None:
     with capture_logs() as logged:
         log = TransitionLog(SlowJournal(), "boot-1", lambda: 0.0)

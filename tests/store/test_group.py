@@ -154,8 +154,8 @@ def test_equal_statements_become_one_run_and_tables_keep_their_order() -> None:
     one, other = Statement("a", "A", ("1",)), Statement("b", "B", ("2",))
     last = Statement("a", "A2", ("3",))
     assert list(grouped([one, other, one, other, last, one])) == [
-        ("A", [("1",), ("1",)]),
-        ("A2", [("3",)]),
-        ("A", [("1",)]),
-        ("B", [("2",), ("2",)]),
+        ("A", False, [("1",), ("1",)]),
+        ("A2", False, [("3",)]),
+        ("A", False, [("1",)]),
+        ("B", False, [("2",), ("2",)]),
     ]

@@ -67,7 +67,7 @@ def start_at_once(url: str, number: int) -> None:
     """
     with ExitStack() as stack:
         held = stack.enter_context(psycopg.connect(url, autocommit=True))
-        held.execute(f"SELECT pg_advisory_lock({schema._LOCK})".encode())
+        held.execute(f"SELECT pg_advisory_lock({schema.LOCK})".encode())
         processes = [
             stack.enter_context(
                 subprocess.Popen(

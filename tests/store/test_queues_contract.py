@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import anyio
 import pytest
 
 from actors.model import (
@@ -15,12 +16,14 @@ from actors.model import (
     StoredGeneration,
     TokensUsed,
 )
+from actors.port_errors import NotWaiting
 from actors.ports import Waiting
 from actors.writes import (
     VOID_QUEUES,
     AcceptMessage,
     CloseGap,
     CountAttempt,
+    DropMessage,
     FinishMessage,
     KeepGeneration,
     MarkSent,
@@ -28,6 +31,7 @@ from actors.writes import (
     OpenGap,
     PutIntent,
     QueueMessage,
+    RetryMessage,
     SavePosition,
     ShortenGap,
     drop_queued,
@@ -123,10 +127,55 @@ async def test_what_waits_and_what_is_unsent_is_counted_in_all_rooms(opened: Sto
         assert await store.waiting_counts() == {ROOM: 2, OTHER_ROOM: 1}
 
 
-async def test_finishing_or_counting_an_unknown_message_is_no_error(opened: Stores) -> None:
+async def test_dropping_or_counting_an_unknown_message_is_no_error(opened: Stores) -> None:
     async with opened() as store:
-        await store.commit([FinishMessage(EventId("$no")), CountAttempt(EventId("$no"))])
+        await store.commit([DropMessage(EventId("$no")), CountAttempt(EventId("$no"))])
         assert list(await store.waiting_counts()) == []
+
+
+async def test_a_dropped_message_does_not_wait_and_a_dead_one_stays_dead(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([AcceptMessage(inbound("a")), AcceptMessage(inbound("b"))])
+        await store.commit([FinishMessage(EventId("$b"), dead=True)])
+        await store.commit([DropMessage(EventId("$a")), DropMessage(EventId("$b"))])
+        assert await names_waiting(store) == []
+        await store.commit([RetryMessage(EventId("$a")), RetryMessage(EventId("$b"))])
+        assert await names_waiting(store) == ["$b"]
+
+
+@pytest.mark.parametrize("name", ["$a", "$unknown"])
+async def test_a_message_that_is_finished_twice_takes_the_second_transaction_down(
+    opened: Stores, name: str
+) -> None:
+    async with opened() as store:
+        await store.commit([AcceptMessage(inbound("a")), AcceptMessage(inbound("b"))])
+        await store.commit([FinishMessage(EventId("$a"))])
+        finishing = [FinishMessage(EventId("$b")), FinishMessage(EventId(name))]
+        with pytest.raises(NotWaiting):
+            await store.commit([*finishing, QueueMessage(outbound("c"))])
+        assert await names_waiting(store) == ["$b"]
+        assert await store.unsent_counts() == {}
+
+
+async def test_of_two_that_finish_a_message_at_once_one_succeeds(opened: Stores) -> None:
+    failures: list[str] = []
+    async with opened() as store:
+
+        async def finish(name: str) -> None:
+            try:
+                await store.commit([FinishMessage(EventId("$a")), QueueMessage(outbound(name))])
+            except NotWaiting:
+                failures.append(name)
+
+        await store.commit([AcceptMessage(inbound("a"))])
+        async with anyio.create_task_group() as tasks:
+            for name in "cd":
+                tasks.start_soon(finish, name)
+            tasks.start_soon(store.commit, [AcceptMessage(inbound("b"))])
+        assert len(failures) == 1
+        assert await names_waiting(store) == ["$b"]
+        (sent,) = await store.unsent(ROOM, 10)
+        assert sent.txn_id not in {outbound(name).txn_id for name in failures}
 
 
 async def test_rooms_with_waiting_messages_come_longest_waiting_first(opened: Stores) -> None:

@@ -188,6 +188,7 @@ class TestTheJournal:
         assert await bot.wait_for_exit() == 0
         rows = (await surfaces_bot(bot, "log", "--json", "--machine", "lifecycle")).rows
         assert [(row["src"], row["trigger"], row["dst"]) for row in rows] == [
+            ("standby", "elected", "login"),
             ("login", "logged_in", "hydrate"),
             ("hydrate", "hydrated", "reconcile"),
             ("reconcile", "reconciled", "live"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
+import msgspec
 import pytest
 from nio import AsyncClient  # type: ignore[import-untyped]
 
@@ -35,7 +36,7 @@ from adapter.matrix.bodies import Created
 from adapter.matrix.connection import path_to
 from adapter.matrix.gateway import Gateway
 from adapter.matrix.provisioning import create_room_body
-from adapter.matrix.session import SessionFile
+from adapter.matrix.session import Session, SessionFile
 from demo.client import Refused
 from demo.person import Person
 from demo.synapse import ThrowawaySynapse
@@ -60,11 +61,10 @@ class Account:
 
     def stored(self, password: str | None = PASSWORD, *, visiting: bool = False) -> Gateway:
         file = SessionFile(self.folder)
-        return self.gateway(session_file=file, password=password, visiting=visiting)
+        return self.gateway(sessions=file, password=password, visiting=visiting)
 
     def token(self) -> str:
-        session = SessionFile(self.folder).load(homeserver=self.url, user_id=self.user_id)
-        assert session is not None
+        session = msgspec.json.decode(SessionFile(self.folder).path.read_bytes(), type=Session)
         return session.access_token
 
 

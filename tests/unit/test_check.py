@@ -192,7 +192,7 @@ async def test_a_password_login_takes_a_device_of_its_own(homeserver: SmallHomes
 
 async def test_the_stored_session_is_used_and_kept(homeserver: SmallHomeserver, here: Path) -> None:
     file = SessionFile(here / "matrix_store")
-    file.save(Session(homeserver.url, BOT, "SURFACESBOT", "tok-bot"))
+    await file.save(Session(homeserver.url, BOT, "SURFACESBOT", "tok-bot"))
     before = file.path.read_bytes()
     findings = await check(settings_for(homeserver.url))
     assert wrong(findings) == []
@@ -206,7 +206,7 @@ async def test_a_dead_stored_session_does_not_matter_while_the_password_is_good(
     homeserver: SmallHomeserver, here: Path
 ) -> None:
     file = SessionFile(here / "matrix_store")
-    file.save(Session(homeserver.url, BOT, "SURFACESBOT", "tok-dead"))
+    await file.save(Session(homeserver.url, BOT, "SURFACESBOT", "tok-dead"))
     assert wrong(await check(settings_for(homeserver.url))) == []
     assert "tok-dead" in file.path.read_text(encoding="utf-8")
 

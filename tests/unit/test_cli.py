@@ -31,7 +31,18 @@ from supervisor.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 Tell: TypeAlias = Callable[[Finding], None]
-COMMANDS = ("run", "check", "demo", "reconcile", "log", "status", "inbox", "reset", "graph")
+COMMANDS = (
+    "run",
+    "check",
+    "demo",
+    "reconcile",
+    "log",
+    "status",
+    "inbox",
+    "reset",
+    "graph",
+    "worker",
+)
 REPORT = {
     "joined_rooms": 3,
     "restored_room_meta": 1,
@@ -179,8 +190,8 @@ def test_refused_settings_end_with_78_and_a_line_for_each_mistake(
     told = capsys.readouterr()
     assert told.out == ""
     assert [line.split(":")[:2] for line in told.err.splitlines()] == [
-        ["surfaces-bot", " MATRIX_HOMESERVER"],
         ["surfaces-bot", " MATRIX_USER_ID"],
+        ["surfaces-bot", " MATRIX_HOMESERVER"],
         ["surfaces-bot", " MATRIX_PASSWORD"],
     ]
 

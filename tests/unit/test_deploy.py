@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from actors.bounds import Bounds
 from actors.meter import REPLY_OUTCOMES, Meter
@@ -18,6 +19,7 @@ from supervisor.commands.invocation import ExitCode
 from supervisor.lifecycle import State
 from supervisor.lock import instance_lock
 from supervisor.notify import KEEP_ALIVE_EVERY_S, STARTUP_MARGIN_S
+from supervisor.settings import Settings
 from supervisor.status.history import History
 from supervisor.status.metrics import exposition
 from tests.browser.stage import live
@@ -183,3 +185,26 @@ def test_the_container_is_made_of_files_that_exist() -> None:
     assert names
     assert all((ROOT / name).exists() for name in names)
     assert text.count("--require-hashes") == 2
+
+
+def test_the_unit_for_two_processes_differs_only_in_what_each_has_of_its_own() -> None:
+    pair = (DEPLOY / "surfaces-bot@.service").read_text()
+    ours, theirs = (text[text.index("[Unit]") :].splitlines() for text in (UNIT, pair))
+    changed = [line for line in theirs if line not in ours]
+    assert [line.partition("=")[0] for line in changed if not line.startswith("#")] == [
+        "Description",
+        "EnvironmentFile",
+        "RestartSec",
+        "StateDirectory",
+        "WorkingDirectory",
+    ]
+    assert all("%i" in line for line in changed if "RestartSec" not in line and line[0] != "#")
+    assert len(theirs) == len(ours) + 1
+
+
+def test_the_processes_in_the_compose_file_share_all_but_their_folders() -> None:
+    services = yaml.safe_load((DEPLOY / "compose.yml").read_text())["services"]
+    one, other = services["bot-a"], services["bot-b"]
+    assert {name for name in one if one[name] != other[name]} == {"volumes"}
+    known = {field.validation_alias for field in Settings.model_fields.values()}
+    assert set(one["environment"]) <= known

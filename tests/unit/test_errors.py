@@ -10,7 +10,7 @@ from supervisor.errors import ACTIVE, ERRORS, EXPECTED, fact_of, trigger_for
 from supervisor.lifecycle import BEFORE_LOGIN, LIFECYCLE, LOSSES, State, Trigger
 
 MEANT = """
-error                 | login               | hydrate reconcile live | degraded                | degraded, no session
+error                 | standby, login      | hydrate reconcile live | degraded                | degraded, no session
 HomeserverUnavailable | homeserver_lost     | homeserver_lost        | homeserver_lost         | homeserver_lost
 RateLimited           | homeserver_lost     | homeserver_lost        | homeserver_lost         | homeserver_lost
 HomeserverRefused     | homeserver_lost     | homeserver_lost        | homeserver_lost         | homeserver_lost
@@ -20,12 +20,17 @@ SessionRevoked        | homeserver_lost     | session_revoked        | session_r
 CredentialsRefused    | credentials_refused | session_revoked        | session_revoked         | login_needed
 ReconcileFailed       | rooms_failing       | rooms_failing          | rooms_failing           | rooms_failing
 RoomsFail             | rooms_failing       | rooms_failing          | rooms_failing           | rooms_failing
+LeaseLost             | lease_lost          | lease_lost             | lease_lost              | lease_lost
 """  # noqa: E501 - a table
 
 BUGS = {
-    (State.LOGIN, Trigger.STORE_LOST),
     (State.LOGIN, Trigger.ROOMS_FAILING),
     (State.HYDRATE, Trigger.ROOMS_FAILING),
+    (State.STANDBY, Trigger.HOMESERVER_LOST),
+    (State.STANDBY, Trigger.STORE_LOST),
+    (State.STANDBY, Trigger.CREDENTIALS_REFUSED),
+    (State.STANDBY, Trigger.ROOMS_FAILING),
+    (State.STANDBY, Trigger.LEASE_LOST),
 }
 """The activity of the state has no way to raise what would mean this."""
 
@@ -92,11 +97,12 @@ def test_a_fact_says_for_how_long_the_homeserver_asks_to_be_left_alone() -> None
     assert fact_of(RateLimited(7), Working(State.LIVE, 0.0)).retry_after_s == 7
 
 
-def test_only_a_damaged_database_found_by_a_probe_starts_the_bot_again() -> None:
+def test_a_damaged_database_found_by_a_probe_and_a_lost_lead_start_the_bot_again() -> None:
     again = {
         (kind.__name__, now.state)
         for now in EVERYWHERE
         for kind in EXPECTED
         if fact_of(error_of(kind), now).start_again
     }
-    assert again == {("StoreCorrupt", State.DEGRADED)}
+    leading = {("LeaseLost", state) for state in ACTIVE}
+    assert again == {("StoreCorrupt", State.DEGRADED), *leading}

@@ -273,6 +273,21 @@ PROOFS: Final = {
         "what_is_kept_in_memory_is_what_a_new_process_reads",
         "whole_exchanges_fall_out_from_the_front",
     ),
+    37: (
+        "one_of_many_that_start_at_once_takes_it",
+        "a_process_that_stands_by_leads_only_when_it_is_elected",
+        "the_one_that_stands_by_leads_when_the_other_is_silent",
+        "one_that_resigns_is_followed_at_once",
+        "an_epoch_is_not_given_again_by_a_database_that_lost_it",
+    ),
+    38: (
+        "a_write_under_an_epoch_that_has_ended_changes_nothing",
+        "a_process_that_was_paused_writes_nothing_once_it_was_replaced",
+        "the_loss_of_the_lead_ends_each_activity_and_a_fresh_run_follows",
+        "a_room_that_a_former_lead_asked_for_is_asked_for_again_a_minute_later",
+        "a_message_that_is_finished_twice_takes_the_second_transaction_down",
+        "the_session_of_the_database_is_that_of_every_process",
+    ),
 }  # fmt: skip
 
 

@@ -7,19 +7,21 @@ import pytest
 from supervisor.lifecycle import LIFECYCLE, State, Trigger
 
 DESIGN = """
+standby                          | elected                             | login
 login                            | logged_in                           | hydrate
 login                            | homeserver_lost                     | degraded
 login                            | credentials_refused                 | stopped
 hydrate                          | hydrated                            | reconcile
 hydrate reconcile live degraded  | session_revoked                     | login
 hydrate reconcile live           | homeserver_lost                     | degraded
-hydrate reconcile live           | store_lost                          | degraded
+login hydrate reconcile live     | store_lost                          | degraded
 reconcile live                   | rooms_failing                       | degraded
 reconcile                        | reconciled                          | live
 live                             | sync_position_lost                  | hydrate
 degraded                         | recovered                           | hydrate
 degraded                         | login_needed                        | login
-login hydrate reconcile live degraded | stop_requested                 | stopped
+login hydrate reconcile live degraded | lease_lost                     | stopped
+standby login hydrate reconcile live degraded | stop_requested         | stopped
 """
 
 EXPECTED = {
@@ -41,8 +43,8 @@ def test_the_design_names_nothing_that_does_not_exist() -> None:
     assert EXPECTED.keys() <= pairs
 
 
-def test_the_bot_begins_with_the_login() -> None:
-    assert LIFECYCLE.initial is State.LOGIN
+def test_the_bot_begins_by_standing_by() -> None:
+    assert LIFECYCLE.initial is State.STANDBY
 
 
 def test_the_way_back_from_degraded_never_leads_straight_to_live() -> None:

@@ -156,3 +156,15 @@ def test_the_wait_for_the_next_attempt_is_no_silence() -> None:
     assert not is_stuck(State.DEGRADED, 1e6, next_attempt_in_s=3600)
     assert not is_stuck(State.DEGRADED, 1e6, next_attempt_in_s=-patience_s)
     assert is_stuck(State.DEGRADED, 1e6, next_attempt_in_s=-patience_s - 1)
+
+
+def test_a_process_that_stands_by_is_ready_and_says_what_it_waits_for(systemd: Socket) -> None:
+    manager = ServiceManager(systemd.address)
+    manager.standing_by("process 7 leads")
+    manager.standing_by("process 8 leads")
+    manager.changed(State.LIVE, "")
+    assert systemd.heard() == [
+        ["READY=1", "STATUS=standby: process 7 leads"],
+        ["STATUS=standby: process 8 leads"],
+        ["STATUS=live"],
+    ]

@@ -1,5 +1,6 @@
 """Which requests the account's rate limit counts, and which limits are the account's."""
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from random import Random
@@ -50,7 +51,7 @@ class Stage:
         self.homeserver = SimulatedHomeserver(SimulatedServer(Random(1)), BOT)  # noqa: S311
         self.governor = Governor(Bounds(), clock=lambda: 0.0)
         refusals = Refusals(self.homeserver, gate, Background(), rooms_asked=3)
-        self.live = LiveOnly(self.homeserver, gate, refusals, self.governor)
+        self.live = LiveOnly(self.homeserver, gate, refusals, self.governor, lambda: math.inf)
 
     @property
     def spent(self) -> float:

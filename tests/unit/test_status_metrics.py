@@ -12,7 +12,7 @@ from actors.runtime.table import Outcome, Transition
 from supervisor.lifecycle import State
 from supervisor.status.history import STEPS, History, TappedJournal
 from supervisor.status.metrics import exposition
-from supervisor.status.snapshot import Snapshot
+from supervisor.status.snapshot import Leading, Snapshot
 from tests.browser.stage import degraded, live, platform_in
 from tests.stepping.scripted import RecordingJournal
 
@@ -20,6 +20,8 @@ NAMES = {
     "surfaces_bot_info",
     "surfaces_bot_state",
     "surfaces_bot_transitions",
+    "surfaces_bot_leader",
+    "surfaces_bot_lease_epoch",
     "surfaces_bot_second_instance",
     "surfaces_bot_recovery_attempts",
     "surfaces_bot_rooms",
@@ -243,3 +245,12 @@ def test_live_edits_are_counted_by_outcome() -> None:
     assert found["surfaces_bot_live_edits_per_second", ""] == 0.3
     names = {name for name, _ in measured(replace(live(), streaming=None))}
     assert "surfaces_bot_live_edits_per_second" not in names
+
+
+def test_who_leads_is_measured_where_several_processes_may() -> None:
+    assert ("surfaces_bot_leader", "") not in measured(live())
+    for role, leads in (("leader", 1), ("standby", 0)):
+        leading = Leading(role=role, epoch=7)  # type: ignore[arg-type]
+        found = measured(replace(live(), leading=leading))
+        assert found["surfaces_bot_leader", ""] == leads
+        assert found["surfaces_bot_lease_epoch", ""] == 7

@@ -8,6 +8,7 @@ import pytest
 from actors.platform_health import PlatformState
 from supervisor.status.platform import REMEDIES
 from supervisor.status.snapshot import (
+    Leading,
     Lifecycle,
     Note,
     PlatformSeen,
@@ -273,3 +274,21 @@ def test_what_was_shown_of_growing_answers_is_told_in_one_line(
     streaming: Streaming, line: str
 ) -> None:
     assert f"\nstreaming   {line}\n" in told(replace(LIVE, streaming=streaming))
+
+
+@pytest.mark.parametrize(
+    ("leading", "line"),
+    [
+        (
+            Leading(role="leader", epoch=7, leader="process 1 on a"),
+            "leader, this process leads, epoch 7",
+        ),
+        (
+            Leading(role="standby", epoch=7, leader="process 1 on a"),
+            "standby, process 1 on a leads, epoch 7",
+        ),
+        (Leading(role="standby", epoch=7), "standby, no process leads, epoch 7"),
+    ],
+)
+def test_of_several_processes_it_is_told_which_one_leads(leading: Leading, line: str) -> None:
+    assert f"leading     {line}\n" in told(replace(LIVE, leading=leading))

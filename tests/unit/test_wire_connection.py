@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from actors.model import EventId, OutboundMessage, RoomId, UserId
-from actors.port_errors import HomeserverRefused, HomeserverUnavailable
+from actors.port_errors import HomeserverRefused, HomeserverUnavailable, RequestNotSent
 from adapter.matrix.connection import path_to
 from adapter.matrix.gateway import Gateway
 
@@ -186,3 +186,21 @@ async def test_nothing_is_retried_behind_our_back() -> None:
 def test_a_path_has_its_query_encoded() -> None:
     path = path_to("sync", since="s1&x", timeout=0)
     assert path == "/_matrix/client/v3/sync?since=s1%26x&timeout=0"
+
+
+async def test_once_the_lead_is_over_only_reading_requests_are_sent() -> None:
+    seen: list[str] = []
+
+    async def note(request: web.BaseRequest) -> web.StreamResponse:
+        seen.append(request.method)
+        return web.Response(text='{"joined_rooms": []}')
+
+    async with gateway_behind(note) as gateway:
+        gateway._http._remaining_s = lambda: 0.0
+        assert await gateway.joined_rooms() == frozenset()
+        with pytest.raises(RequestNotSent):
+            await gateway.set_typing(RoomId("!r:example.org"), typing=True)
+        assert seen == ["GET"]
+        gateway._http._remaining_s = lambda: 0.1
+        await gateway.set_typing(RoomId("!r:example.org"), typing=True)
+        assert seen == ["GET", "PUT"]

@@ -91,6 +91,9 @@ function showNow() {
   const second = byId("second-instance");
   second.hidden = seen.second_instance === null;
   write(second, second.hidden ? "" : `Another process uses this account, ${seen.second_instance}. Stop one of the two.`);
+  const standby = byId("leading");
+  standby.hidden = seen.leading?.role !== "standby";
+  write(standby, standby.hidden ? "" : `This process stands by. ${seen.leading.leader ?? "No process"} leads, epoch ${seen.leading.epoch}.`);
   const blocked = byId("creates-no-rooms");
   blocked.hidden = seen.creates_no_rooms === null;
   write(blocked, blocked.hidden ? "" : `No Space and no chat is created: ${seen.creates_no_rooms}.`);
@@ -258,7 +261,8 @@ function tick() {
     const at = element.dateTime;
     write(element, element.dataset.kind === "ago" ? `${ticking(seconds(at))} ago` : until(at, now()));
   }
-  write(byId("process"), `version ${seen.version} · process ${seen.pid} · boot ${seen.boot || "…"} · up ${ticking(seconds(seen.started_at))}`);
+  const role = seen.leading?.role === "leader" ? ` · leader, epoch ${seen.leading.epoch}` : "";
+  write(byId("process"), `version ${seen.version} · process ${seen.pid} · boot ${seen.boot || "…"} · up ${ticking(seconds(seen.started_at))}${role}`);
 }
 
 function show(snapshot) {

@@ -1,0 +1,144 @@
+"""The connections to PostgreSQL, and the queue of procrastinate on it.
+
+The queue is used without its locks: a room asks one question at a time, so the order is given.
+"""
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from hashlib import sha256
+from typing import Any, Final
+
+import anyio
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import ConnectorException
+from psycopg import AsyncConnection, Error, OperationalError
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+from actors.port_errors import StoreUnavailable
+from adapter.workers.schema import prepare
+from adapter.workers.timing import Timing
+
+TASK: Final = "surfaces_bot.call"
+"""The name of the one task. Its argument `ask` is the id of a row of `asks`."""
+_CONNECTIONS: Final = 8
+_ARGUMENTS: Final[dict[str, Any]] = {"prepare_threshold": None}
+"""What each connection is opened with: PgBouncer may forbid prepared statements."""
+
+
+def queue_of(account: str) -> str:
+    """The name of an account's queue. procrastinate's channel for it has 63 bytes at most."""
+    return f"calls-{sha256(account.encode()).hexdigest()[:16]}"
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn an error of the database into StoreUnavailable."""
+    try:
+        yield
+    except (Error, ConnectorException, OSError) as error:
+        reason = str(error).strip() or type(error).__name__
+        raise StoreUnavailable(f"the database of the workers fails ({reason})") from error
+
+
+class Database:
+    """Connections to the database with the calls, opened when they are first needed."""
+
+    def __init__(self, url: str, timing: Timing = Timing()) -> None:
+        self.app = App(
+            connector=PsycopgConnector(conninfo=url, kwargs=_ARGUMENTS, configure=_by_statement)
+        )
+        """The queue. Only a worker opens it, for connections of its own."""
+        self._url = url
+        self._timing = timing
+        self._pool: AsyncConnectionPool[AsyncConnection[TupleRow]] | None = None
+        self._opening = anyio.Lock()
+        self._is_prepared = False
+        self._is_suspect = False
+
+    async def connect(self) -> AsyncConnection[TupleRow]:
+        """A new connection beside the others. Raises StoreUnavailable."""
+        with translated(), anyio.fail_after(self._timing.answer_s):
+            return await self._connect()
+
+    @asynccontextmanager
+    async def transaction(
+        self, *, durable: bool = True
+    ) -> AsyncGenerator[AsyncConnection[TupleRow], None]:
+        """A connection in a transaction of its own, which sends statements before it gets answers.
+
+        What is not `durable` may be lost in a crash of the database, and is quicker. Raises
+        StoreUnavailable.
+        """
+        async with self.reading() as connection, connection.transaction():
+            if not durable:
+                await connection.execute("SET LOCAL synchronous_commit = off")
+            yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[AsyncConnection[TupleRow], None]:
+        """A connection on which each statement is by itself. Raises StoreUnavailable."""
+        with translated():
+            try:
+                with anyio.fail_after(self._timing.answer_s):
+                    pool = await self._opened()
+                    async with pool.connection() as connection, connection.pipeline():
+                        yield connection
+            except (OperationalError, TimeoutError):
+                self._is_suspect = True
+                raise
+
+    async def open(self) -> None:
+        """Make sure that the database is there, and its tables. Raises StoreUnavailable."""
+        await (await self.connect()).close()
+        async with self.reading():
+            pass
+
+    async def defer(
+        self, connection: AsyncConnection[TupleRow], account: str, ask: int, *, first: bool = False
+    ) -> None:
+        """Put a call into an account's queue, in the transaction of this connection."""
+        task = self.app.configure_task(
+            TASK, queue=queue_of(account), priority=1 if first else 0, connection=connection
+        )
+        await task.defer_async(ask=ask)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+
+    async def _opened(self) -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
+        """The pool; another one after a failure.
+
+        A pool that has failed to connect waits longer and longer before it tries again. So it is
+        given up, and a new one is made when the database answers.
+        """
+        async with self._opening:
+            if self._pool is None or self._is_suspect:
+                async with await self._connect() as connection:
+                    if not self._is_prepared:
+                        async with connection.transaction():
+                            await prepare(connection)
+                self._is_prepared, self._is_suspect = True, False
+                await self.close()
+                self._pool = AsyncConnectionPool(
+                    self._url,
+                    kwargs=_ARGUMENTS,
+                    min_size=1,
+                    max_size=_CONNECTIONS,
+                    timeout=self._timing.answer_s,
+                    open=False,
+                    configure=_by_statement,
+                )
+                await self._pool.open()
+            return self._pool
+
+    async def _connect(self) -> AsyncConnection[TupleRow]:
+        return await AsyncConnection.connect(self._url, autocommit=True, **_ARGUMENTS)
+
+
+async def _by_statement(connection: AsyncConnection[TupleRow]) -> None:
+    """Statements outside of `transaction` are by themselves."""
+    await connection.set_autocommit(True)

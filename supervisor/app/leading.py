@@ -1,0 +1,80 @@
+"""Which process leads the bot: by the instance lock, or by a lease in the database.
+
+Only a URL loads the adapter for PostgreSQL.
+"""
+
+# ruff: noqa: PLC0415 - a database in a file needs none of the packages for PostgreSQL
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from actors.bounds import Bounds
+from actors.leadership import Leadership
+from actors.port_errors import StoreUnavailable
+from supervisor.app.databases import url_of
+from supervisor.lock import InstanceLock, LedElsewhere, LockLeadership, this_process
+from supervisor.settings import LocalSettings, Settings
+
+_SHARE: Final = 3
+"""A request about the lease takes this part of the lease's time, at most."""
+
+
+@asynccontextmanager
+async def leadership_for(
+    settings: Settings,
+    lock: InstanceLock,
+    bounds: Bounds,
+    *,
+    notice: Callable[[str], None],
+    alive: Callable[[], None],
+) -> AsyncIterator[Leadership]:
+    """The leadership of this process. Raises StoreUnavailable if the database can't be reached.
+
+    `notice` is told what this process waits for, and `alive` is called while it does.
+    """
+    if isinstance(settings.db_path, Path):
+        yield LockLeadership(lock, bounds.look_at_lock_s)
+        return
+    from adapter.postgres.lease import PostgresLease, boot_time
+    from adapter.sql.lease import LeaseLeadership
+
+    holder = f"{this_process()} ({secrets.token_hex(3)})"
+    within_s = bounds.lease_s / _SHARE
+    async with AsyncExitStack() as stack:
+        place = settings.db_path
+        try:
+            lease = await stack.enter_async_context(
+                PostgresLease.open(
+                    url_of(place), name=settings.user_id, holder=holder, within_s=within_s
+                )
+            )
+        except StoreUnavailable as error:
+            raise StoreUnavailable(
+                f"MATRIX_DB_PATH: {place} cannot be opened ({error}): "
+                "fix that or name another database"
+            ) from error
+        yield LeaseLeadership(
+            lease,
+            ttl_s=bounds.lease_s,
+            look_s=bounds.look_at_lease_s,
+            clock=boot_time,
+            notice=notice,
+            alive=alive,
+        )
+
+
+async def refuse_while_led(settings: LocalSettings, bounds: Bounds = Bounds()) -> None:
+    """Raise LedElsewhere while a process leads a bot on the database, if that has a URL.
+
+    Raises StoreUnavailable if the database can't be reached.
+    """
+    if isinstance(settings.db_path, Path):
+        return
+    from adapter.postgres.lease import leader
+
+    found = await leader(url_of(settings.db_path), within_s=bounds.lease_s / _SHARE)
+    if found is not None:
+        raise LedElsewhere(found)

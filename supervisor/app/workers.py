@@ -1,0 +1,40 @@
+"""The platform of a bot that leaves the calls to workers. Only that loads their packages."""
+
+# ruff: noqa: PLC0415 - see above
+
+from importlib.util import find_spec
+from typing import Final
+
+from actors.bounds import Bounds
+from actors.platform import Platform
+from supervisor.chosen_platform import ChosenPlatform
+from supervisor.database_urls import DatabaseUrl
+from supervisor.settings import PlatformSettings, SettingsRefused
+
+_PACKAGES: Final = ("procrastinate", "psycopg", "psycopg_pool")
+NEEDS_A_URL: Final = "set MATRIX_DB_PATH to a URL like postgresql://user:password@host/name"
+
+
+def by_workers(settings: PlatformSettings) -> ChosenPlatform:
+    """The platform, asked by workers. Raises SettingsRefused without PostgreSQL."""
+    url = workers_url(settings, f"BOT_WORKERS: is on, and workers need PostgreSQL: {NEEDS_A_URL}")
+
+    def make(_: Bounds) -> Platform:
+        from adapter.workers.asking import known_capabilities
+        from adapter.workers.platform import PlatformByWorkers
+
+        account = settings.user_id
+        return PlatformByWorkers(url, account, known=known_capabilities(url, account))
+
+    return ChosenPlatform(settings.platform, make)
+
+
+def workers_url(settings: PlatformSettings, refusal: str) -> str:
+    """The URL of the database with the calls. Raises SettingsRefused."""
+    if not isinstance(settings.db_path, DatabaseUrl):
+        raise SettingsRefused(refusal)
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
+        needed = " and ".join(missing)
+        raise SettingsRefused(f"workers need {needed}: install surfaces-bot[workers]")
+    return settings.db_path.secret.get_secret_value()
