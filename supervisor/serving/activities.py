@@ -23,7 +23,7 @@ from actors.runtime.letters import FailuresShared, Report
 from actors.services import Services
 from actors.writes import DeleteRow, NoteWholeRead, PutRow, SavePosition, Write
 from supervisor.serving.backlog import Backlog
-from supervisor.serving.fresh_start import doubt_writes, loss_writes, sharpened
+from supervisor.serving.fresh_start import beginnings, doubt_writes, loss_writes, sharpened
 from supervisor.serving.generations import Generations
 from supervisor.serving.gone_rooms import known_rooms, note_gone_rooms
 from supervisor.serving.outbox import Outbox
@@ -136,7 +136,8 @@ class BotActivities:
         writes: list[Write] = []
         now = self.services.wall_clock()
         if doubt is not None:
-            writes += doubt_writes(doubt, hydration, keys, await store.gaps(), now)
+            known = beginnings(doubt, await store.gaps(), await store.waiting_counts())
+            writes += doubt_writes(doubt, hydration, keys, known, now)
         elif not is_first:
             writes += loss_writes(hydration)
         writes += invite_writes(invites_at(hydration.invites, now))
