@@ -216,6 +216,10 @@ class Bounds:
     """The pump waits this long, at most, to fill gaps; then each room's actor fills its own."""
     changed_rooms: int = 50
     """If more rooms than this have changed, all rooms are read at once, because that is quicker."""
+    reread_s: float = 86_400.0
+    """All rooms are read again, one after the other, when this has passed since they were."""
+    reread_pause_s: float = 0.1
+    """The pause between two of these rooms."""
     prune_every_s: float = 3600.0
     """The time between two deletions of settled messages."""
     keep_s: float = 7 * 86_400.0

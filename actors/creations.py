@@ -33,11 +33,6 @@ class Creations:
         """Forget that an intent must wait."""
         self._until.pop(nonce, None)
 
-    @property
-    def is_pending(self) -> bool:
-        """Whether used numbers are recorded only here."""
-        return bool(self._taken)
-
     @contextmanager
     def under_way(self, nonce: Nonce) -> Iterator[None]:
         """Mark a creation as under way, until it is decided whether the room is kept.

@@ -52,6 +52,8 @@ class SnapshotTaken(Message):
     seen: RoomSnapshot
     relations: RoomRelations
     rows: RoomRows
+    partial: bool = False
+    """Whether the round reads only some rooms."""
 
     @property
     @override
@@ -71,12 +73,14 @@ class RowsSettled(Message):
     """The owner's actor has decided what the cache must say: write the rows that differ.
 
     With `in_round`, the writes are reported to the round, which commits those of all rooms at once.
+    Otherwise the room is in line then, up to the number `change`, see `actors.dirty`.
     """
 
     never_waits: ClassVar[bool] = True
 
     desired: DesiredRows
     in_round: bool = False
+    change: int | None = None
 
     @property
     @override
@@ -210,13 +214,17 @@ OwnerMessage: TypeAlias = RoomReported | OwnerComplete | SpaceLeft | IntentsWait
 
 @dataclass(frozen=True, slots=True)
 class RoomChecked(Report):
-    """A room has found out what it is. `founded_ts` is that of RoomRelations."""
+    """A room has found out what it is. `founded_ts` is that of RoomRelations.
+
+    `affected` are the other rooms that its change may affect, if the round does not read all rooms.
+    """
 
     is_answer: ClassVar[bool] = True
 
     room_id: RoomId
     founded_ts: int
     verdict: Verdict
+    affected: frozenset[RoomId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

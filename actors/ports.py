@@ -24,6 +24,7 @@ from actors.model import (
     UserId,
 )
 from actors.room_contents import RoomContents
+from actors.row_trust import RowTrust
 from actors.said import Said, TimelineEvent
 from actors.writes import JsonObject, OpenGap, Write
 
@@ -294,17 +295,14 @@ class Homeserver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A waiting inbox message, with the number of failed attempts at it.
-
-    `has_anchors`: an answer to it has begun to be shown.
-    """
+    """A waiting inbox message, with its failed attempts. `has_anchors`: its answer has begun."""
 
     message: InboundMessage
     attempts: int
     has_anchors: bool = False
 
 
-class StateStore(Protocol):
+class StateStore(RowTrust, Protocol):
     """The cache, and the queues beside it. Every method may raise StoreUnavailable."""
 
     async def commit(self, writes: Sequence[Write]) -> None:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 
+import anyio
 import structlog
 
 from actors.anchors import LiveAnchor
@@ -80,6 +81,34 @@ async def read_if_joined(homeserver: Homeserver, room_id: RoomId) -> RoomSnapsho
         if room_id in await homeserver.joined_rooms():
             raise HomeserverUnavailable(f"joined, but it can't be read: {refusal}") from refusal
         return None
+
+
+async def read_rooms(
+    rooms: Iterable[RoomId], homeserver: Homeserver, slots: anyio.CapacityLimiter
+) -> dict[RoomId, RoomSnapshot]:
+    """The snapshots of some rooms, read at once as far as there are slots.
+
+    Rooms that the bot is not in are left out. Raises HomeserverUnavailable if a room can't be read.
+    """
+    seen: dict[RoomId, RoomSnapshot] = {}
+    unavailable: list[HomeserverUnavailable] = []
+
+    async def read(room_id: RoomId) -> None:
+        try:
+            async with slots:
+                snapshot = await read_if_joined(homeserver, room_id)
+        except HomeserverUnavailable as error:
+            unavailable.append(error)
+            return
+        if snapshot is not None:
+            seen[room_id] = snapshot
+
+    async with anyio.create_task_group() as tasks:
+        for room_id in rooms:
+            tasks.start_soon(read, room_id)
+    if unavailable:
+        raise unavailable[0]
+    return dict(sorted(seen.items()))
 
 
 def _rooms_named_in(seen: RoomSnapshot) -> list[RoomId]:

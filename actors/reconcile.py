@@ -9,8 +9,9 @@
 The actors decide; the round only counts their reports.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from actors.messages import (
     OwnerComplete,
@@ -26,14 +27,25 @@ from actors.model import ChatContext, Intent, RoomId, UserId
 from actors.port_errors import HomeserverUnavailable, PortError
 from actors.ports import Hydration, StateStore
 from actors.rows import StoredRows, chat_key, chats_prefix, read_rows, room_key, user_key
-from actors.rules.classify import Chat, Conflict, ConflictReason, RoomRows, Skipped, Space, Verdict
+from actors.rules.classify import (
+    Chat,
+    Conflict,
+    ConflictReason,
+    RoomRows,
+    Skipped,
+    SkipReason,
+    Space,
+    Verdict,
+)
 from actors.rules.relations import RoomGraph, room_graph
 from actors.rules.report import ReconcileReport, RoomChange, Tally
 from actors.rules.room_states import RoomTrigger
 from actors.rules.settlement import RoomReport
 from actors.runtime.letters import ActorCrashed, Address, Report
 from actors.services import Services
-from actors.writes import DeleteRow, JsonObject, Write
+from actors.writes import DeleteRow, JsonObject, NoteWholeRead, Write
+
+_UNLINKED: Final = Skipped(SkipReason.UNLINKED)
 
 
 class RoomsFail(Exception):
@@ -44,8 +56,18 @@ class ReconcileFailed(Exception):
     """The round could not finish; the text says why. Hydrate and try again."""
 
 
-async def reconcile(hydration: Hydration, services: Services) -> ReconcileReport:
-    """Bring the whole cache in line with a hydration. It writes nothing to the homeserver."""
+async def reconcile(
+    hydration: Hydration,
+    services: Services,
+    changes: Mapping[RoomId, int] | None = None,
+    *,
+    at: float | None = None,
+) -> ReconcileReport:
+    """Bring the whole cache in line with a hydration. It writes nothing to the homeserver.
+
+    `changes` are the dirty rooms before the hydration; with None, the marks stay as they are. `at`
+    is the time of the hydration in seconds since the epoch, if the store is to remember it.
+    """
     store, me = services.store, services.homeserver.me
     stored = read_rows(await store.rows(""))
     unreadable = hydration.unreadable or {}
@@ -57,16 +79,22 @@ async def reconcile(hydration: Hydration, services: Services) -> ReconcileReport
         services.system.set_aside(room_address(room_id), HomeserverUnavailable(reason))
     await round_.run(graph.rooms)
     round_.sweep(unreadable)
-    await round_.commit()
+    if changes is not None:
+        round_.mark(changes)
+    await round_.commit([] if at is None else [NoteWholeRead(at)])
     return round_.tally.report()
 
 
 async def reconcile_some(
-    graph: RoomGraph, rooms: Collection[RoomId], services: Services
+    graph: RoomGraph,
+    rooms: Collection[RoomId],
+    services: Services,
+    changes: Mapping[RoomId, int] | None = None,
 ) -> ReconcileReport:
     """Bring the rows of some rooms in line. The rows of their owners' other rooms are kept.
 
-    The rooms that they replace take part as well.
+    The rooms that they replace take part as well. `changes` are those among them that were dirty
+    before they were read; with None, the marks stay as they are, and no other room is told.
     """
     replaced = (before for before, heir in graph.heirs.items() if heir in rooms)
     taking_part = sorted({*rooms, *replaced})
@@ -75,7 +103,12 @@ async def reconcile_some(
     round_ = Round(services, stored, graph, intents=intents, partial=True)
     round_.tally.joined_rooms = len(rooms)
     await round_.run(taking_part)
+    affected = sorted(round_.affected.difference(taking_part))
+    if changes is not None:
+        round_.mark(changes, affected)
     await round_.commit()
+    for room_id in affected if changes is not None else ():
+        services.tell_room(room_id, RoomChanged())
     return round_.tally.report()
 
 
@@ -113,6 +146,8 @@ class Round:
     """The reports of each owner's rooms."""
     written: set[str] = field(default_factory=set)
     """Keys of the rows that are right, or are written by this round."""
+    affected: set[RoomId] = field(default_factory=set)
+    """The rooms that the changes of rooms in a partial round may affect."""
     _writes: list[Write] = field(default_factory=list)
     _repaired: dict[RoomId, int] = field(default_factory=dict)
     _keys: set[str] = field(default_factory=set)
@@ -155,7 +190,7 @@ class Round:
         relations = self.graph.relations(seen)
         origins = (self._rows(origin.room_id) for origin in relations.origins)
         before = next((rows for rows in origins if rows.known), None)
-        return SnapshotTaken(seen, relations, self._rows(room_id, before))
+        return SnapshotTaken(seen, relations, self._rows(room_id, before), self.partial)
 
     def _rows(self, room_id: RoomId, before: RoomRows | None = None) -> RoomRows:
         return RoomRows(self.stored.rooms.get(room_id), self.stored.chats.get(room_id, ()), before)
@@ -170,19 +205,31 @@ class Round:
         ]
         self._writes += [DeleteRow(key) for key in keys]
 
-    async def commit(self) -> None:
+    def mark(self, changes: Mapping[RoomId, int], affected: Collection[RoomId] = ()) -> None:
+        """Clear the marks of dirty rooms that are in line now, and mark those that must be read."""
+        services, dirty = self.services, self.services.registry.dirty
+        unsettled = set(self.tally.conflicts)
+        unsettled |= {it for it, verdict in self._verdicts.items() if verdict == _UNLINKED}
+        unsettled |= {room_id for room_id in self.graph.rooms if services.is_open(room_id)}
+        for room_id in changes.keys() - unsettled:
+            self._writes += dirty.clear(room_id, changes[room_id])
+        again = {*affected, *(room_id for room_id in unsettled if room_id not in dirty)}
+        self._writes += dirty.mark(sorted(again))
+
+    async def commit(self, also: Sequence[Write] = ()) -> None:
         """Commit all writes in one transaction, and move every repaired room to `ready`."""
         removed = {write.key for write in self._writes if isinstance(write, DeleteRow)}
         self.tally.removed_rows = len(removed - self.written)
-        if self._writes:
-            await self.services.store.commit(self._writes)
+        if self._writes or also:
+            await self.services.store.commit([*self._writes, *also])
         for room_id, rows in self._repaired.items():
             self.services.states.fire(room_id, RoomTrigger.REPAIRED, f"rows written: {rows}")
 
     def _on_report(self, report: Report) -> bool:
         """Count a report. Returns True when no report is missing, or the round has failed."""
         match report:
-            case RoomChecked(room_id, founded_ts, verdict):
+            case RoomChecked(room_id, founded_ts, verdict, affected):
+                self.affected |= affected
                 self._checked(room_id, founded_ts, verdict)
             case OwnerSettled():
                 self._settled(report)

@@ -1,9 +1,8 @@
 """What actors share in memory: small collections with methods that say what they mean.
 
-Nothing here must outlive the process. The store has the gaps, a reconciliation of all rooms finds
-the rest again, and questions and invites may be forgotten. `is_pending` says that a
-collection holds something that reading only the changed rooms would not find: a shutdown is clean
-only if nothing is pending.
+Nothing here must outlive the process. The store has the gaps and the dirty rooms, and a reading of
+the dirty rooms finds the rest again: a room stays dirty while something about it is kept only here
+(`Services.is_open`). Questions and invites may be forgotten.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 
 from actors.creation_queue import CreationQueue
 from actors.creations import Creations, Invites, PutOff
+from actors.dirty import DirtyRooms
 from actors.gaps import Gaps
 from actors.model import EventId, Nonce, RoomId, UserId
 from actors.rules.classify import PossibleOwners
@@ -20,17 +20,16 @@ class Upgrades:
     """Replacements that room upgrades have made: expected ones, and joined ones."""
 
     def __init__(self) -> None:
-        self._expected: set[RoomId] = set()
+        self._expected: dict[RoomId, RoomId] = {}
         self._predecessors: dict[RoomId, RoomId] = {}
 
-    @property
-    def is_pending(self) -> bool:
-        """Whether the bot still expects the invite to a replacement."""
-        return bool(self._expected)
+    def expect(self, replacement: RoomId, of: RoomId) -> None:
+        """Note the replacement of a room: the bot accepts an invite to it from any person."""
+        self._expected[replacement] = of
 
-    def expect(self, replacements: Iterable[RoomId]) -> None:
-        """Note replacements of managed rooms: the bot accepts an invite to them from any person."""
-        self._expected.update(replacements)
+    def waits(self, room_id: RoomId) -> bool:
+        """Whether a room was replaced, and the bot still expects the invite to its replacement."""
+        return room_id in self._expected.values()
 
     def is_expected(self, room_id: RoomId) -> bool:
         """Whether a room is an expected replacement."""
@@ -38,7 +37,7 @@ class Upgrades:
 
     def note_joined(self, room_id: RoomId) -> None:
         """Note that the bot has joined a room: it is not expected any more."""
-        self._expected.discard(room_id)
+        self._expected.pop(room_id, None)
 
     def note_replaced(self, room_id: RoomId, by: RoomId) -> bool:
         """Note that the joined room `by` replaces a room; True if this is news."""
@@ -56,11 +55,6 @@ class UndecidedRooms:
 
     def __init__(self) -> None:
         self._possible: dict[RoomId, PossibleOwners] = {}
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether any room is undecided."""
-        return bool(self._possible)
 
     def __contains__(self, room_id: RoomId) -> bool:
         return room_id in self._possible
@@ -184,10 +178,8 @@ class UnattendedRooms:
     def __init__(self) -> None:
         self._rooms: set[RoomId] = set()
 
-    @property
-    def is_pending(self) -> bool:
-        """Whether any room waits."""
-        return bool(self._rooms)
+    def __contains__(self, room_id: RoomId) -> bool:
+        return room_id in self._rooms
 
     def add(self, room_id: RoomId) -> None:
         """Note a room."""
@@ -301,9 +293,4 @@ class Registry:
         self.unreadable_messages = SaidInRooms()
         self.queue = CreationQueue()
         self.questions = Questions()
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether any collection holds what only a reconciliation of all rooms finds again."""
-        collections = (self.upgrades, self.undecided, self.creations, self.unattended)
-        return any(each.is_pending for each in collections)
+        self.dirty = DirtyRooms()

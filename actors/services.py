@@ -1,6 +1,6 @@
 """The frozen value that every actor of one bot is given."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -13,7 +13,14 @@ from actors.encryption import EncryptionWatch
 from actors.failures import FailurePolicy
 from actors.gate import Gate
 from actors.histories import Histories
-from actors.messages import ActorKind, OwnerMessage, RoomMessage, owner_address, room_address
+from actors.messages import (
+    ActorKind,
+    OwnerMessage,
+    RoomChanged,
+    RoomMessage,
+    owner_address,
+    room_address,
+)
 from actors.model import RoomId, UserId
 from actors.platform import Platform
 from actors.platform_health import PlatformHealth
@@ -28,6 +35,7 @@ from actors.runtime.system import ActorSystem
 from actors.texts import Texts
 from actors.traits import Traits
 from actors.upkeep import Upkeep
+from actors.writes import ClearDirty
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,29 @@ class Services:
     def tell_room(self, room_id: RoomId, message: RoomMessage) -> None:
         """Tell a room's actor something."""
         self.system.tell(room_address(room_id), message)
+
+    async def recheck(self, rooms: Collection[RoomId]) -> None:
+        """Tell rooms to read themselves again, also if the process is killed before they do."""
+        if rooms:
+            await self.store.commit(self.registry.dirty.mark(rooms))
+        for room_id in rooms:
+            self.tell_room(room_id, RoomChanged())
+
+    def is_open(self, room_id: RoomId) -> bool:
+        """Whether something about a room is only in memory, so that it must be read again."""
+        registry = self.registry
+        waits = room_id in registry.unattended or registry.upgrades.waits(room_id)
+        return waits or self.upkeep.lacks(room_id)
+
+    def cleared(self, room_id: RoomId, change: int | None) -> list[ClearDirty]:
+        """The writes for a room that is in line, up to the number `change`; none if it is not."""
+        return [] if self.is_open(room_id) else self.registry.dirty.clear(room_id, change)
+
+    async def clear(self, room_id: RoomId, change: int | None) -> None:
+        """Commit that a room is in line, up to the number `change`, if it is."""
+        writes = self.cleared(room_id, change)
+        if writes:
+            await self.store.commit(writes)
 
     def tell_room_later(self, delay_s: float, room_id: RoomId, message: RoomMessage) -> None:
         """Tell a room's actor something after `delay_s` seconds."""

@@ -17,7 +17,7 @@ import structlog
 
 from actors.bounds import Bounds
 from actors.gate import Gate
-from actors.messages import IntentsWaiting, owner_address
+from actors.messages import IntentsWaiting, RoomChanged, owner_address, room_address
 from actors.model import (
     DEFAULT_CHAT_SETTINGS,
     ChatSettings,
@@ -167,10 +167,9 @@ class Upkeep:
         """The number of rooms that lack something."""
         return len(self._due)
 
-    @property
-    def busy(self) -> bool:
-        """Whether any room lacks something."""
-        return bool(self._due)
+    def lacks(self, room_id: RoomId) -> bool:
+        """Whether a room lacks something."""
+        return room_id in self._due
 
     def start(self) -> None:
         """Start the worker, if the bot is live and the worker is not running."""
@@ -254,6 +253,9 @@ class Upkeep:
                 _log.info("room_linked", room_id=due.room_id, space_id=due.link_to)
             for outdated in sorted(due.unlink & space.children):
                 await homeserver.unlink(due.link_to, outdated)
+        # The room stays dirty until it is seen to lack nothing.
+        room = room_address(due.room_id)
+        self._system.tell_later(self._bounds.look_again_s, room, RoomChanged())
 
     async def _do_in_room(self, due: Due, seen: RoomSnapshot) -> None:
         """Write the marker and the settings, if the room still lacks them."""

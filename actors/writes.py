@@ -261,6 +261,39 @@ class CloseGap:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkDirty:
+    """Record that a room has changed since its rows were brought in line with it.
+
+    `change` is the number of the change. It replaces the number of an earlier change.
+    """
+
+    room_id: RoomId
+    change: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClearDirty:
+    """Record that a room's rows are in line with it, unless it has changed again.
+
+    The mark is removed only if it still has the number that was seen before the room was read.
+    """
+
+    room_id: RoomId
+    change: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoteWholeRead:
+    """Record that all rooms were read at once, and that the rows of `kv` are in line with them.
+
+    `at` is in seconds since the epoch. None takes the record back, because the sync position is
+    replaced. The record is also void as soon as another program changes a row.
+    """
+
+    at: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class PutIntent:
     """Write an intent under its nonce. With `only_if_new`, an intent with a known nonce stays."""
 
@@ -294,6 +327,9 @@ Write: TypeAlias = (
     | OpenGap
     | ShortenGap
     | CloseGap
+    | MarkDirty
+    | ClearDirty
+    | NoteWholeRead
     | PutIntent
 )
 

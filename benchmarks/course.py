@@ -55,7 +55,8 @@ _PEOPLE: Final = 5
 _WARM_UP_MESSAGES: Final = 5
 _TURNS_BEFORE: Final = 10
 """The questions of a conversation that are answered before the first one is measured."""
-_ONCE: Final = {STOP_WHEN_READY: "1"}
+_ONCE: Final = {STOP_WHEN_READY: "SIGTERM"}
+_KILLED: Final = {STOP_WHEN_READY: "SIGKILL"}
 
 
 class RowsDiffer(Exception):
@@ -135,7 +136,7 @@ class Course:
             self._note_start(scenario, BOT, await self._start(account, folders[account]))
 
     async def _start(self, account: str, folder: Path) -> Started:
-        """Start the bot, and stop it with SIGTERM as soon as it is live."""
+        """Start the bot, and kill it as soon as it is live."""
         self.on_run(f"{account} starts")
         async with started(
             BOT,
@@ -143,7 +144,7 @@ class Course:
             account=account,
             folder=folder,
             device="WARM",
-            environment=_ONCE,
+            environment=_KILLED,
         ) as it:
             return it
 

@@ -27,7 +27,7 @@ MESSAGES: Final = 50
 _LINES: Final = 25
 _OURS: Final = ("supervisor.commands.program", "supervisor.app.run")
 _IMPORTED: Final = re.compile(r"^import time: +(\d+) \| +\d+ \| +(\w+)", re.MULTILINE)
-_ONCE: Final = {STOP_WHEN_READY: "1"}
+_ONCE: Final = {STOP_WHEN_READY: "SIGTERM"}
 
 
 async def record(rooms: int, folder: Path) -> None:

@@ -62,7 +62,10 @@ class UserActor:
         stored = known.user if known else complete.stored
         writes = _writes_for(self._owner, settlement, stored, partial=complete.partial)
         writes += _adoptions(reports, complete.intents)
-        self._announce(settlement, reports, known, writes, in_round=True)
+        others = _others_to_check(settlement, reports, known)
+        writes += self._services.registry.dirty.mark(others)
+        self._announce(settlement, reports, others, in_round=True)
+        self._services.system.report(_settled(self._owner, settlement, writes))
 
     async def _settle_one(self, report: RoomReport) -> None:
         """Settle the rows after one room's report outside of a round."""
@@ -73,9 +76,11 @@ class UserActor:
         settlement = settle_owner(self._owner, [report], self._services.texts, known)
         writes = _writes_for(self._owner, settlement, known.user, partial=True)
         writes += _adoptions([report], await store.open_intents(self._owner))
+        others = _others_to_check(settlement, [report], known)
+        writes += self._services.registry.dirty.mark(others)
         if writes:
             await store.commit(writes)
-        self._announce(settlement, [report], known, writes, in_round=False)
+        self._announce(settlement, [report], others, in_round=False)
 
     async def _with_space_age(self, report: RoomReport, known: OwnerRows) -> OwnerRows:
         """The owner rows with the age of the stored Space, if the report is about another Space.
@@ -104,7 +109,10 @@ class UserActor:
         if user is not None and user.space_id == space_id:
             _log.warning("space_lost", owner=self._owner, space_id=space_id)
             self._services.registry.creations.note_taken(self._owner, user.next_chat_index)
-            await self._services.store.commit([DeleteRow(user_key(self._owner))])
+            # What the chats say about used numbers must be known after the next start, too.
+            chats = await ChatManager(self._services.store).list_all(self._owner)
+            marks = self._services.registry.dirty.mark(chat.surface_ref for chat in chats)
+            await self._services.store.commit([DeleteRow(user_key(self._owner)), *marks])
 
     async def _owner_rows(self) -> OwnerRows:
         store = self._services.store
@@ -124,12 +132,11 @@ class UserActor:
         self,
         settlement: Settlement,
         reports: Sequence[RoomReport],
-        known: OwnerRows | None,
-        writes: list[Write],
+        others: Sequence[RoomId],
         *,
         in_round: bool,
     ) -> None:
-        """Tell the rooms what was settled, and report it to the round."""
+        """Tell the rooms what was settled, and the `others` to check themselves again."""
         creations = self._services.registry.creations
         if settlement.user is None:
             creations.note_taken(self._owner, settlement.next_chat_index)
@@ -142,31 +149,32 @@ class UserActor:
                 reason=str(conflict.reason),
                 detail=conflict.detail,
             )
-        if known is not None:
-            self._recheck_others(settlement, known)
-            if settlement.user is None:
-                self._recheck_spaces(reports)
+        for room_id in others:
+            self._services.tell_room(room_id, RoomChanged())
+        changes = {report.room_id: report.change for report in reports}
         for room_id, desired in settlement.desired.items():
-            self._services.tell_room(room_id, RowsSettled(desired, in_round))
-        if in_round:
-            self._services.system.report(_settled(self._owner, settlement, writes))
+            settled = RowsSettled(desired, in_round, changes[room_id])
+            self._services.tell_room(room_id, settled)
 
-    def _recheck_others(self, settlement: Settlement, known: OwnerRows) -> None:
-        """Tell rooms that did not report to check again, if the owner's row has changed."""
-        before, now = known.user, settlement.user
-        if before is None or now is None or before == now:
-            return
-        if before.space_id != now.space_id:
-            for room_id in (before.space_id, *(chat.surface_ref for chat in known.chats)):
-                self._services.tell_room(room_id, RoomChanged())
-        elif now.space_id not in settlement.desired:
-            self._services.tell_room(now.space_id, RoomChanged())
 
-    def _recheck_spaces(self, reports: Sequence[RoomReport]) -> None:
-        """Tell the Spaces of the reported chats to report as well."""
-        for report in reports:
-            if isinstance(report.verdict, Chat):
-                self._services.tell_room(report.verdict.space_id, RoomChanged())
+def _others_to_check(
+    settlement: Settlement, reports: Sequence[RoomReport], known: OwnerRows | None
+) -> list[RoomId]:
+    """The rooms that must check themselves again: not all of the owner's rooms have reported.
+
+    If the owner's row has changed, these are rooms that did not report. Without a Space, they are
+    the Spaces of the chats that did.
+    """
+    if known is None:
+        return []
+    before, now = known.user, settlement.user
+    if now is None:
+        return [it.verdict.space_id for it in reports if isinstance(it.verdict, Chat)]
+    if before is None or before == now:
+        return []
+    if before.space_id != now.space_id:
+        return [before.space_id, *(chat.surface_ref for chat in known.chats)]
+    return [] if now.space_id in settlement.desired else [now.space_id]
 
 
 def _writes_for(

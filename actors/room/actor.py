@@ -23,32 +23,24 @@ from actors.messages import (
     SnapshotTaken,
     SpaceLeft,
 )
-from actors.model import (
-    DEFAULT_CHAT_SETTINGS,
-    PAIR,
-    ChatContext,
-    Marker,
-    RoomId,
-    RoomKind,
-    RoomMeta,
-    RoomSnapshot,
-)
+from actors.model import DEFAULT_CHAT_SETTINGS, PAIR, Marker, RoomId, RoomKind, RoomSnapshot
 from actors.owner.onboarding import onboarding_of
 from actors.port_errors import StoreUnavailable
 from actors.ports import Waiting
 from actors.reading import read_graph, read_if_joined
+from actors.room.cached_rows import cached_rows, cached_rows_before
 from actors.room.effects import (
+    affected_by,
     note_departure,
     note_possible_owners,
     note_room,
     note_unrelated,
-    tell_others,
 )
 from actors.room.entry import mind_entry
 from actors.room.gap import RoomGap
 from actors.room.inbox import Inbox
 from actors.room.way import way_for
-from actors.rows import chat_key, from_row, room_key
+from actors.rows import chat_key, room_key
 from actors.rules.classify import (
     Chat,
     Conflict,
@@ -66,7 +58,7 @@ from actors.rules.room_states import RoomState, RoomTrigger
 from actors.rules.settlement import DesiredRows, RoomReport, drift_of, repairs_for, rows_of
 from actors.runtime.letters import Message
 from actors.services import Services
-from actors.upkeep import due_for
+from actors.upkeep import Due, due_for
 from actors.writes import DeleteRow, DropMessage, PutIntent, RedactAnchors, Write, drop_queued
 
 _log = structlog.get_logger()
@@ -92,15 +84,15 @@ class RoomActor:
     async def handle(self, message: Message) -> None:
         """Handle one of the messages to a room actor, see `actors.messages`."""
         match message:
-            case SnapshotTaken(seen, relations, rows):
+            case SnapshotTaken(seen, relations, rows, partial):
                 self._rows = rows
-                await self._check(seen, relations, in_round=True)
+                await self._check_in_round(seen, relations, partial=partial)
             case RoomChanged():
                 await self._read_again()
-            case RowsSettled(desired, in_round):
+            case RowsSettled(desired, in_round, change):
                 # Rows that were settled before the room was replaced or left come too late.
                 if in_round or not isinstance(self._verdict, Skipped):
-                    await self._write(desired, in_round=in_round)
+                    await self._write(desired, change, in_round=in_round)
             case GapOpened():
                 if not await self._fill_gap():
                     await self._drain_inbox()
@@ -123,11 +115,13 @@ class RoomActor:
     async def _read_again(self) -> None:
         services = self._services
         self._rows = None
+        change = services.registry.dirty.change_of(self._room_id)
         async with services.homeserver_slots:
             seen = await read_if_joined(services.homeserver, self._room_id)
         if seen is None:
             await services.store.commit(drop_queued(self._room_id))
             await self._leave("the bot is not in the room")
+            await services.clear(self._room_id, change)
             return
         rows = await self._cached_rows()
         unfinished = rows.room is None and services.registry.creations.is_making(seen.marker)
@@ -145,13 +139,34 @@ class RoomActor:
             spaces,
             limit=services.bounds.related_rooms,
         )
-        await self._check(seen, graph.relations(seen), in_round=False)
+        verdict, affected = await self._check(seen, graph.relations(seen), in_round=False)
+        self._tell_owner(graph.relations(seen).founded_ts, verdict, change)
+        await services.recheck(sorted(affected))
+        if isinstance(verdict, Skipped) and verdict.reason is not SkipReason.UNLINKED:
+            await services.clear(self._room_id, change)
+        if isinstance(verdict, Chat | Space):
+            await mind_entry(services, seen, verdict.owner)
 
-    async def _check(self, seen: RoomSnapshot, relations: RoomRelations, *, in_round: bool) -> None:
+    async def _check_in_round(
+        self, seen: RoomSnapshot, relations: RoomRelations, *, partial: bool
+    ) -> None:
+        verdict, affected = await self._check(seen, relations, in_round=True, whole=not partial)
+        report = RoomChecked(self._room_id, relations.founded_ts, verdict, affected)
+        self._services.system.report(report)
+        if isinstance(verdict, Chat | Space):
+            await mind_entry(self._services, seen, verdict.owner)
+
+    async def _check(
+        self, seen: RoomSnapshot, relations: RoomRelations, *, in_round: bool, whole: bool = False
+    ) -> tuple[Verdict, frozenset[RoomId]]:
+        """Decide what the room is; the verdict, and the other rooms that must check themselves.
+
+        With `whole`, all rooms are read in this round.
+        """
         services = self._services
         rows = await self._cached_rows()
         if not in_round:
-            rows = replace(rows, before=await self._rows_before(relations))
+            rows = replace(rows, before=await cached_rows_before(services.store, relations))
         unknown_before = self._room_id in services.registry.undecided or rows.room is None
         unknown_before |= services.states.of(self._room_id) is RoomState.LEFT
         verdict = self._verdict = classify(seen, relations, rows, services.homeserver.me)
@@ -179,15 +194,12 @@ class RoomActor:
                 self._fire_checked(f"skipped: {reason}")
             case _:
                 assert_never(verdict)
-        if in_round:
-            services.system.report(RoomChecked(self._room_id, relations.founded_ts, verdict))
-        else:
-            self._tell_owner(relations.founded_ts, verdict)
-            await tell_others(
-                services, seen, relations, verdict, unknown_before=unknown_before, replaced=replaced
-            )
-        if isinstance(verdict, Chat | Space):
-            await mind_entry(services, seen, verdict.owner)
+        if whole:
+            return verdict, frozenset()
+        affected = await affected_by(
+            services, seen, relations, verdict, unknown_before=unknown_before, replaced=replaced
+        )
+        return verdict, affected
 
     def _note_settings(self, seen: RoomSnapshot, verdict: Verdict) -> None:
         """Note the settings of the chat: its own, or those of the room that it replaces."""
@@ -197,47 +209,38 @@ class RoomActor:
         else:
             self._services.settings_of_chats.drop(self._room_id)
 
-    def _tell_owner(self, founded_ts: int, verdict: Verdict) -> None:
+    def _tell_owner(self, founded_ts: int, verdict: Verdict, change: int | None) -> None:
         if isinstance(verdict, Skipped) or verdict.owner is None:
             return
-        report = RoomReport(self._room_id, founded_ts, verdict)
+        report = RoomReport(self._room_id, founded_ts, verdict, change)
         self._services.tell_owner(verdict.owner, RoomReported(report))
 
     async def _cached_rows(self) -> RoomRows:
         """The rows of this room in the cache."""
         if self._rows is None:
-            self._rows = await self._rows_of(self._room_id)
+            self._rows = await cached_rows(self._services.store, self._room_id)
         return self._rows
 
-    async def _rows_before(self, relations: RoomRelations) -> RoomRows | None:
-        """The rows of the latest replaced room that has rows, if any."""
-        for origin in relations.origins:
-            before = await self._rows_of(origin.room_id)
-            if before.known:
-                return before
-        return None
-
-    async def _rows_of(self, room_id: RoomId) -> RoomRows:
-        store = self._services.store
-        room = from_row(await store.row(room_key(room_id)), RoomMeta)
-        if room is None or room.chat_id is None:
-            return RoomRows(room)
-        chat = from_row(await store.row(chat_key(room.matrix_user_id, room.chat_id)), ChatContext)
-        return RoomRows(room, (chat,) if chat is not None and chat.surface_ref == room_id else ())
-
-    async def _write(self, desired: DesiredRows, *, in_round: bool) -> None:
+    async def _write(self, desired: DesiredRows, change: int | None, *, in_round: bool) -> None:
         """Write the rows that differ: in one transaction, or in that of the round."""
         services = self._services
         rows = await self._cached_rows()
         writes, removed = repairs_for(self._room_id, rows, desired)
+        due = self._due(desired)
+        if due is None:
+            services.upkeep.settled(self._room_id)
         if writes:
             services.states.fire(self._room_id, RoomTrigger.DRIFT_FOUND, drift_of(rows))
             self._rows = rows_of(desired)
             if not in_round:
-                await self._commit_repairs(writes)
+                done = [] if due is not None else services.cleared(self._room_id, change)
+                await self._commit_repairs([*writes, *done])
         else:
             self._fire_checked("rows are in line")
-        self._note_due(desired)
+            if due is None and not in_round:
+                await services.clear(self._room_id, change)
+        if due is not None:
+            services.upkeep.want(due)
         if in_round:
             report = RoomWritten(self._room_id, desired, rows, tuple(writes), removed)
             services.system.report(report)
@@ -253,20 +256,15 @@ class RoomActor:
         reason = f"rows written: {len(writes)}"
         self._services.states.fire(self._room_id, RoomTrigger.REPAIRED, reason)
 
-    def _note_due(self, desired: DesiredRows) -> None:
-        """Tell upkeep what the room lacks on the homeserver."""
+    def _due(self, desired: DesiredRows) -> Due | None:
+        """What the room lacks on the homeserver, which upkeep is to write."""
         verdict = self._verdict
         if not isinstance(verdict, Chat | Space):
-            return
+            return None
         if self._services.registry.creations.is_unfinished(self._room_id):
-            self._services.upkeep.settled(self._room_id)
-            return
+            return None
         chat = verdict if isinstance(verdict, Chat) else None
-        due = due_for(self._room_id, desired, chat, self._marker)
-        if due is None:
-            self._services.upkeep.settled(self._room_id)
-        else:
-            self._services.upkeep.want(due)
+        return due_for(self._room_id, desired, chat, self._marker)
 
     async def _remove_rows(self, reason: SkipReason, *, in_round: bool) -> None:
         """Remove the rows of a room that the bot does not manage."""
@@ -303,7 +301,7 @@ class RoomActor:
         self._services.upkeep.settled(self._room_id)
         self._services.replies.drop(self._room_id)
         self._services.histories.drop(self._room_id)
-        note_departure(self._services, self._room_id)
+        await note_departure(self._services, self._room_id)
         room = (await self._cached_rows()).room
         if room is not None and room.room_type is RoomKind.SPACE:
             self._services.tell_owner(room.matrix_user_id, SpaceLeft(self._room_id))

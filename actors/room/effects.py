@@ -1,8 +1,9 @@
 """The effects of one room's change: which other rooms and owners are told to look again."""
 
 from actors.chats import ChatManager
-from actors.messages import IntentsWaiting, RoomChanged
-from actors.model import Marker, RoomId, RoomSnapshot, UserId
+from actors.messages import IntentsWaiting
+from actors.model import Marker, RoomId, RoomKind, RoomMeta, RoomSnapshot, UserId
+from actors.rows import from_row, room_key
 from actors.rules.classify import (
     Chat,
     Conflict,
@@ -36,7 +37,7 @@ def note_room(
     if relations.replaced_by is not None:
         replaced = services.registry.upgrades.note_replaced(seen.room_id, by=relations.replaced_by)
     elif seen.replacement is not None:
-        services.registry.upgrades.expect([seen.replacement])
+        services.registry.upgrades.expect(seen.replacement, of=seen.room_id)
     if isinstance(verdict, Chat | Space) and verdict.intent is not None:
         services.registry.creations.note_made(verdict.intent, seen.room_id)
     return replaced
@@ -88,16 +89,16 @@ def note_possible_owners(
         services.tell_owner(owner, IntentsWaiting())
 
 
-def note_departure(services: Services, room_id: RoomId) -> None:
+async def note_departure(services: Services, room_id: RoomId) -> None:
     """Note that the bot left a room. The room that it replaced is checked again."""
     note_possible_owners(services, room_id, None)
     services.registry.hearsay.forget(room_id)
     before = services.registry.upgrades.note_left(room_id)
     if before is not None:
-        services.tell_room(before, RoomChanged())
+        await services.recheck([before])
 
 
-async def tell_others(
+async def affected_by(
     services: Services,
     seen: RoomSnapshot,
     relations: RoomRelations,
@@ -105,8 +106,8 @@ async def tell_others(
     *,
     unknown_before: bool,
     replaced: bool,
-) -> None:
-    """Tell the rooms that this room's change may affect to check themselves again."""
+) -> frozenset[RoomId]:
+    """The other rooms that this room's change may affect: they must check themselves again."""
     affected: set[RoomId] = set()
     if isinstance(verdict, Chat | Space) and unknown_before:
         affected |= verdict.replaces
@@ -117,12 +118,12 @@ async def tell_others(
         for space_id in (seen.room_id, *verdict.replaces):
             affected |= services.registry.links.take_rooms_naming(space_id)
         affected |= await _affected_chats(services, seen, verdict, listed_too=unknown_before)
+    affected.discard(seen.room_id)
     if affected:
         affected &= await services.homeserver.joined_rooms()
     if isinstance(verdict, Space) and unknown_before:
         services.registry.awaited.add(affected)
-    for room_id in sorted(affected):
-        services.tell_room(room_id, RoomChanged())
+    return frozenset(affected)
 
 
 async def _affected_chats(
@@ -141,6 +142,14 @@ async def _affected_chats(
         for chat in chats
         if services.states.of(chat.surface_ref) is not RoomState.LEFT
     }
-    for room_id in seen.children - listed:
+    others = seen.children - listed
+    for room_id in others:
         services.registry.links.note_listed(seen.room_id, room_id)
-    return {*seen.children, *ours} - (set() if listed_too else listed)
+    # Nothing about a Space depends on a Space that lists it. Two may list each other.
+    spaces = {room_id for room_id in others if await _is_space(services, room_id)}
+    return {*seen.children, *ours} - spaces - (set() if listed_too else listed)
+
+
+async def _is_space(services: Services, room_id: RoomId) -> bool:
+    row = from_row(await services.store.row(room_key(room_id)), RoomMeta)
+    return row is not None and row.room_type is RoomKind.SPACE

@@ -14,11 +14,15 @@ from actors.writes import DeleteRow, PutRow, Write
 
 @dataclass(frozen=True, slots=True)
 class RoomReport:
-    """The verdict on one room of an owner. `founded_ts` is that of RoomRelations."""
+    """The verdict on one room of an owner. `founded_ts` is that of RoomRelations.
+
+    `change` is the number of the latest change that the verdict covers, see `actors.dirty`.
+    """
 
     room_id: RoomId
     founded_ts: int
     verdict: Space | Chat | Conflict
+    change: int | None = None
 
     @property
     def seniority(self) -> tuple[int, RoomId]:

@@ -7,6 +7,7 @@ from typing import Final
 from actors.port_errors import StoreUnavailable
 from adapter.postgres.exchanges import Connection, Session
 from adapter.sql.migrations import Step, statements_from
+from adapter.sql.trust_statements import FORGET_WHOLE_READ
 
 LOCK: Final = 0x5_B075C4E3A
 """The key of the advisory lock that a process holds while it changes tables."""
@@ -27,7 +28,8 @@ class Schema:
     """The tables of the store or of the journal, in the current release.
 
     `steps` bring kept tables from an earlier version to this one. The script creates what is
-    missing. The table `schema_version` holds the version under the name of the part.
+    missing, and `after_changes` are run after it. The table `schema_version` holds the version
+    under the name of the part.
     """
 
     part: str
@@ -35,6 +37,7 @@ class Schema:
     tables: tuple[str, ...]
     script: str
     steps: tuple[Step, ...] = ()
+    after_changes: tuple[str, ...] = ()
 
 
 def _script(name: str) -> str:
@@ -44,9 +47,10 @@ def _script(name: str) -> str:
 CREATE_LEASE: Final = _script("lease.sql").encode()
 STORE_SCHEMA: Final = Schema(
     "store",
-    version=4,
-    tables=("kv", "meta", "gaps", "inbox", "outbox", "intents", "lease", "writer"),
+    version=5,
+    tables=("kv", "meta", "gaps", "dirty", "inbox", "outbox", "intents", "lease", "writer"),
     script=_script("lease.sql") + _script("schema.sql"),
+    after_changes=(FORGET_WHOLE_READ,),
 )
 JOURNAL_SCHEMA: Final = Schema(
     "journal", version=1, tables=("journal",), script=_script("journal.sql")
@@ -111,6 +115,8 @@ async def _upgrade(connection: Connection, schema: Schema) -> str | None:
                 if table not in missing:
                     await connection.execute(statement.encode())
     await connection.execute(schema.script.encode())
+    for statement in schema.after_changes:
+        await connection.execute(statement.encode())
     await connection.execute(_KEEP_VERSION, (schema.part, schema.version))
     if version is None:
         return None

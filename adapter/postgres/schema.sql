@@ -5,6 +5,21 @@ CREATE TABLE IF NOT EXISTS kv(key TEXT COLLATE "C" PRIMARY KEY, value TEXT);
 
 CREATE TABLE IF NOT EXISTS meta(key TEXT COLLATE "C" PRIMARY KEY, value TEXT NOT NULL);
 
+-- A row that another program changes voids the reading of all rooms. The bot sets `whole_read` aside
+-- while it writes rows itself. The search path may be that of the other program.
+CREATE OR REPLACE FUNCTION surfaces_row_changed() RETURNS TRIGGER
+LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('DELETE FROM %I.meta WHERE key = ''whole_read''', TG_TABLE_SCHEMA);
+    RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER kv_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON kv
+FOR EACH STATEMENT EXECUTE FUNCTION surfaces_row_changed();
+
+CREATE TABLE IF NOT EXISTS dirty(room_id TEXT COLLATE "C" PRIMARY KEY, change BIGINT NOT NULL);
+
 CREATE TABLE IF NOT EXISTS gaps(
     room_id TEXT COLLATE "C" PRIMARY KEY,
     since   TEXT NOT NULL,

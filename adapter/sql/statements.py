@@ -13,6 +13,7 @@ from actors.ports import Waiting
 from actors.writes import (
     AcceptMessage,
     AdoptAnchor,
+    ClearDirty,
     CloseGap,
     CountAttempt,
     DeleteRow,
@@ -23,8 +24,10 @@ from actors.writes import (
     FinishMessage,
     JsonObject,
     KeepGeneration,
+    MarkDirty,
     MarkSent,
     MarkTried,
+    NoteWholeRead,
     OpenAnchor,
     OpenGap,
     PutIntent,
@@ -42,6 +45,7 @@ from actors.writes import (
 )
 from adapter.sql.details import decoded_file, encoded_file
 from adapter.sql.outbox_statements import is_anchor_of, outbox_statement
+from adapter.sql.trust_statements import trust_statement
 from adapter.sql.values import Params, Query, Row, Statement
 
 
@@ -78,12 +82,10 @@ def statement_for(write: Write, *, now: float) -> Statement:
             return Statement("meta", _SAVE, ("generation", _json(generation)), synced=True)
         case VoidQueue(queue):
             return Statement(queue, _VOID[queue], ())
-        case OpenGap(room_id, since, upto):
-            return Statement("gaps", _OPEN_GAP, (room_id, since, upto))
-        case ShortenGap(room_id, since):
-            return Statement("gaps", _SHORTEN_GAP, (since, room_id))
-        case CloseGap(room_id, upto):
-            return Statement("gaps", _CLOSE_GAP, (room_id, upto))
+        case OpenGap() | ShortenGap() | CloseGap():
+            return _gap(write)
+        case MarkDirty() | ClearDirty() | NoteWholeRead():
+            return trust_statement(write)
         case _:
             assert_never(write)
 
@@ -204,6 +206,18 @@ def _intent(write: PutIntent) -> Statement:
     sql = _PUT_NEW_INTENT if write.only_if_new else _PUT_INTENT
     params = (intent.nonce, intent.owner, intent.step, _json(intent))
     return Statement("intents", sql, params, synced=True)
+
+
+def _gap(write: OpenGap | ShortenGap | CloseGap) -> Statement:
+    match write:
+        case OpenGap(room_id, since, upto):
+            return Statement("gaps", _OPEN_GAP, (room_id, since, upto))
+        case ShortenGap(room_id, since):
+            return Statement("gaps", _SHORTEN_GAP, (since, room_id))
+        case CloseGap(room_id, upto):
+            return Statement("gaps", _CLOSE_GAP, (room_id, upto))
+        case _:
+            assert_never(write)
 
 
 def _json(value: JsonObject | Intent | StoredGeneration) -> str:

@@ -12,8 +12,10 @@ from actors.ports import Waiting
 from actors.writes import JsonObject, OpenGap, Write
 from adapter.sql import outbox_statements as outbox
 from adapter.sql import statements as sql
+from adapter.sql import trust_statements as trust
 from adapter.sql.pruning import PRUNINGS, Pruning
-from adapter.sql.values import Query, Row, Statement
+from adapter.sql.row_trust import Readable, SqlRowTrust
+from adapter.sql.values import Query, Statement
 
 Clock: TypeAlias = Callable[[], float]
 """Seconds since the epoch."""
@@ -22,12 +24,8 @@ PRUNE_LIMIT: Final = 500
 """Rows deleted per transaction, so that pruning a large table does not delay messages."""
 
 
-class Database(Protocol):
+class Database(Readable, Protocol):
     """An open database. Both methods raise StoreUnavailable and StoreCorrupt."""
-
-    async def fetch(self, query: Query) -> list[Row]:
-        """All rows of the result, including everything written before the call."""
-        ...
 
     async def write(self, statements: Sequence[Statement]) -> None:
         """Run all statements in one transaction, or none. As durable as the port says."""
@@ -50,7 +48,7 @@ class SessionRow:
         await self._database.write([sql.keep_session(session)])
 
 
-class SqlStore:
+class SqlStore(SqlRowTrust):
     """The StateStore port over a database.
 
     `recovery` is a sentence for the log if the database had to be repaired or replaced, else None.
@@ -63,6 +61,7 @@ class SqlStore:
         clock: Clock = time.time,
         recovery: str | None = None,
     ) -> None:
+        super().__init__(database)
         self._database = database
         self._clock = clock
         self.recovery = recovery
@@ -75,7 +74,8 @@ class SqlStore:
     async def commit(self, writes: Sequence[Write]) -> None:
         """Carry out all writes in order, or none. As durable as the port says."""
         now = self._clock()
-        await self._database.write([sql.statement_for(write, now=now) for write in writes])
+        statements = [sql.statement_for(write, now=now) for write in writes]
+        await self._database.write(trust.keeping_trust(statements))
 
     async def row(self, key: str) -> JsonObject | None:
         """One row; None if it is absent or not a JSON object."""

@@ -25,5 +25,4 @@ The files:
 - `schema`, `schema.sql`, `journal.sql`: the tables of the current release.
 - `migrations`: the steps from earlier schema versions. Pure.
 - `upgrade`: brings the tables of an open database to the current schema.
-- `clean_shutdown`: a record that shows whether the database changed since a clean shutdown.
 """

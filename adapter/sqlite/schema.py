@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Final, TypeAlias
 
 from adapter.sql.migrations import Step
+from adapter.sql.trust_statements import FORGET_WHOLE_READ
 from adapter.sqlite.migrations import JOURNAL_STEPS, STORE_STEPS
 
 Columns: TypeAlias = frozenset[tuple[str, str, int, str | None, int]]
@@ -20,7 +21,7 @@ class Schema:
 
     Tables in `caches` can be rebuilt from other data. Tables in `kept` cannot: `steps` bring them
     from any earlier version to this one. `user_version` holds the `version`. The script creates
-    missing tables and indexes.
+    missing tables, indexes and triggers; `after_changes` are run after it.
     """
 
     script: str
@@ -28,6 +29,7 @@ class Schema:
     caches: tuple[str, ...]
     kept: tuple[str, ...]
     steps: tuple[Step, ...]
+    after_changes: tuple[str, ...] = ()
 
 
 def _script(name: str) -> str:
@@ -36,10 +38,11 @@ def _script(name: str) -> str:
 
 STORE_SCHEMA: Final = Schema(
     _script("schema.sql"),
-    version=4,
+    version=5,
     caches=("kv",),
-    kept=("meta", "gaps", "inbox", "outbox", "intents"),
+    kept=("meta", "gaps", "dirty", "inbox", "outbox", "intents"),
     steps=STORE_STEPS,
+    after_changes=(FORGET_WHOLE_READ,),
 )
 JOURNAL_SCHEMA: Final = Schema(
     _script("journal.sql"), version=1, caches=(), kept=("journal",), steps=JOURNAL_STEPS
@@ -77,6 +80,21 @@ def expected(schema: Schema) -> dict[str, Columns]:
     with closing(sqlite3.connect(":memory:")) as scratch:
         scratch.executescript(schema.script)
         return existing(scratch, schema)
+
+
+def triggers_of(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
+    """All triggers of a database: their names and their statements."""
+    return frozenset(
+        connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+    )
+
+
+@cache
+def expected_triggers(schema: Schema) -> frozenset[tuple[str, str]]:
+    """All triggers of the schema."""
+    with closing(sqlite3.connect(":memory:")) as scratch:
+        scratch.executescript(schema.script)
+        return triggers_of(scratch)
 
 
 @cache

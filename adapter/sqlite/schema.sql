@@ -1,8 +1,18 @@
 -- The rebuildable cache. Other programs read it: its shape is a contract.
 CREATE TABLE IF NOT EXISTS kv(key TEXT PRIMARY KEY, value TEXT);
 
--- The bot's own data: the sync position, and the generation that the homeserver keeps as well.
+-- The bot's own data: the sync position, the generation that the homeserver keeps as well, and what
+-- says whether the rows of kv are in line with the rooms.
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL);
+
+-- A row that another program changes voids the reading of all rooms. The bot sets `whole_read` aside
+-- while it writes rows itself.
+CREATE TRIGGER IF NOT EXISTS kv_inserted AFTER INSERT ON kv
+BEGIN DELETE FROM meta WHERE key = 'whole_read'; END;
+CREATE TRIGGER IF NOT EXISTS kv_updated AFTER UPDATE ON kv
+BEGIN DELETE FROM meta WHERE key = 'whole_read'; END;
+CREATE TRIGGER IF NOT EXISTS kv_deleted AFTER DELETE ON kv
+BEGIN DELETE FROM meta WHERE key = 'whole_read'; END;
 
 -- Parts of room timelines that are not fetched yet, from one sync position to another.
 CREATE TABLE IF NOT EXISTS gaps(
@@ -10,6 +20,9 @@ CREATE TABLE IF NOT EXISTS gaps(
     since   TEXT NOT NULL,
     upto    TEXT NOT NULL
 );
+
+-- Rooms that have changed since their rows in kv were written, each with the number of the change.
+CREATE TABLE IF NOT EXISTS dirty(room_id TEXT PRIMARY KEY, change INTEGER NOT NULL);
 
 -- Messages from the homeserver, in the order of acceptance.
 CREATE TABLE IF NOT EXISTS inbox(

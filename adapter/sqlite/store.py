@@ -44,8 +44,6 @@ class SqliteStore(SqlStore):
 
     _file: Path
     _inode: int | None
-    _writer: aiosqlite.Connection
-    _version: int
 
     @classmethod
     @asynccontextmanager
@@ -75,8 +73,6 @@ class SqliteStore(SqlStore):
         ):
             store = cls(_Database(writer, reader), clock=clock, recovery=recovery)
             store._file, store._inode = path, inode_of(path)
-            store._version = await _data_version(db)
-            store._writer = db
             yield store
 
     @override
@@ -88,17 +84,3 @@ class SqliteStore(SqlStore):
         await checkpoint()
         if inode_of(self._file) != self._inode:
             raise StoreCorrupt("the database file was deleted or replaced while the bot ran")
-
-    async def undisturbed(self) -> bool:
-        """Whether only this store has written to the database, and the file is still the same."""
-        return (
-            inode_of(self._file) == self._inode
-            and await _data_version(self._writer) == self._version
-        )
-
-
-async def _data_version(db: aiosqlite.Connection) -> int:
-    """A number that changes when another connection commits (SQLite, `PRAGMA data_version`)."""
-    with translated():
-        ((version,),) = await db.execute_fetchall("PRAGMA data_version")
-    return int(version)

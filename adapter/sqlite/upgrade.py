@@ -13,8 +13,10 @@ from adapter.sqlite.schema import (
     columns_of,
     existing,
     expected,
+    expected_triggers,
     indexes,
     statements_of,
+    triggers_of,
 )
 from adapter.sqlite.transactions import transaction
 
@@ -36,7 +38,8 @@ def prepare_connection(connection: sqlite3.Connection, schema: Schema, *, now: f
 
 
 def _is_ready(connection: sqlite3.Connection, schema: Schema) -> bool:
-    return _has_current_tables(connection, schema) and not _triggers(connection)
+    has_triggers = triggers_of(connection) == expected_triggers(schema)
+    return has_triggers and _has_current_tables(connection, schema)
 
 
 def _has_current_tables(connection: sqlite3.Connection, schema: Schema) -> bool:
@@ -45,15 +48,21 @@ def _has_current_tables(connection: sqlite3.Connection, schema: Schema) -> bool:
 
 
 def _upgrade(connection: sqlite3.Connection, schema: Schema, stamp: str) -> str | None:
-    triggers = _drop_triggers(connection)
+    foreign = _drop_triggers(connection, schema)
+    making = (*statements_of(schema.script), *schema.after_changes)
     if _has_current_tables(connection, schema):
-        return f"triggers removed: {', '.join(triggers)}"
+        _execute_all(connection, making)
+        return f"triggers removed: {', '.join(foreign)}" if foreign else "triggers made again"
     found, version = existing(connection, schema), _version(connection)
     upgrade = _change_tables(connection, schema, found, version, stamp)
-    for statement in statements_of(schema.script):
-        connection.execute(statement)
+    _execute_all(connection, making)
     connection.execute(f"PRAGMA user_version = {schema.version}")
     return upgrade.sentence(version, schema) if found else None
+
+
+def _execute_all(connection: sqlite3.Connection, statements: tuple[str, ...]) -> None:
+    for statement in statements:
+        connection.execute(statement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,18 +173,16 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _triggers(connection: sqlite3.Connection) -> tuple[str, ...]:
-    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
-    return tuple(str(name) for (name,) in found)
+def _drop_triggers(connection: sqlite3.Connection, schema: Schema) -> list[str]:
+    """Drop all triggers, because a foreign one can undo the bot's writes.
 
-
-def _drop_triggers(connection: sqlite3.Connection) -> tuple[str, ...]:
-    """Drop all triggers: the bot has none, and a foreign trigger can undo its writes."""
-    found = _triggers(connection)
-    for name in found:
+    Returns the names of the foreign ones.
+    """
+    found = triggers_of(connection)
+    for name, _ in found:
         quoted = name.replace('"', '""')
         connection.execute(f'DROP TRIGGER "{quoted}"')
-    return found
+    return sorted(name for name, _ in found - expected_triggers(schema))
 
 
 def stamp(now: float) -> str:

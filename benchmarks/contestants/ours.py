@@ -1,7 +1,7 @@
 """The bot, started by its command line, with a stopwatch that reads its log events.
 
 The stopwatch starts at the event `starting` and stops when the lifecycle is `live`: the bot is
-ready. If `STOP_WHEN_READY` is set, the bot receives SIGTERM then. `PROFILE_START` and
+ready. If `STOP_WHEN_READY` names a signal, the bot receives it then. `PROFILE_START` and
 `PROFILE_LIVE` are paths: the first receives a profile up to that moment, the second a profile of
 the time afterwards.
 """
@@ -54,7 +54,7 @@ class _Listener(logging.Handler):
             self._profile.dump_stats(os.environ[PROFILE_START])
         self._stopwatch.ready()
         if STOP_WHEN_READY in os.environ:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.Signals[os.environ[STOP_WHEN_READY]])
         if PROFILE_LIVE in os.environ:
             self._profile.enable()
 

@@ -18,7 +18,6 @@ from adapter.matrix import reset
 from adapter.matrix.checklist import CHECKLIST_NAME, Checklist
 from adapter.matrix.reset import Departed, Departure, Progress
 from adapter.matrix.session import SESSION_FILE_NAME
-from adapter.sqlite import clean_shutdown
 from supervisor.app.databases import (
     Place,
     copied_store,
@@ -42,7 +41,7 @@ _DATABASE: Final = {
 _SET_ASIDE: Final = ".corrupt-"
 _STORE: Final = {
     SESSION_FILE_NAME: "session",
-    clean_shutdown.FILE_NAME: "clean shutdown record",
+    "untouched.json": "record of an earlier release",
     CHECKLIST_NAME: "unfinished reset",
 }
 

@@ -34,9 +34,6 @@ from actors.texts import LOCALES
 from adapter.matrix.formatting import formatted_parts
 from adapter.matrix.reconcile import reconcile_matrix_state
 from adapter.matrix.session import SessionInDatabase
-from adapter.sql.store import SqlStore
-from adapter.sqlite.clean_shutdown import record_clean_shutdown, take_clean_shutdown_record
-from adapter.sqlite.store import SqliteStore
 from supervisor.app.databases import (
     Led,
     OnRecovery,
@@ -186,12 +183,7 @@ async def _lead(
     process: _Process, lead: Lead, supervisor: Supervisor, transitions: TransitionLog
 ) -> None:
     """Open the bot's files, and run the bot until it is stopped."""
-    settings = process.settings
-    trusted = isinstance(settings.db_path, Path) and take_clean_shutdown_record(
-        settings.db_path, settings.store_path, settings.user_id
-    )
-    async with _bot(process, lead, transitions) as (bot, store):
-        bot.activities.trusted = trusted
+    async with _bot(process, lead, transitions) as bot:
         supervisor.activities = bot.activities
         async with process.observer.watching(transitions.boot, bot, supervisor):
             await supervisor.run()
@@ -201,10 +193,6 @@ async def _lead(
             tell = _log.error if lead.epoch == NO_LEASE else _log.info
             tell("stuck", actors=[address.name for address in stuck])
         await transitions.flush()
-        clean = bot.activities.has_no_open_work() and not stuck
-        clean &= isinstance(store, SqliteStore) and await store.undisturbed()
-    if clean and not bot.system.left_behind and isinstance(settings.db_path, Path):
-        record_clean_shutdown(settings.db_path, settings.store_path, settings.user_id)
 
 
 def _stop_within_s(process: _Process, lead: Lead) -> float:
@@ -231,9 +219,7 @@ async def reconcile_once(settings: Settings, *, dry_run: bool) -> ReconcileRepor
 
 
 @asynccontextmanager
-async def _bot(
-    process: _Process, lead: Lead, transitions: TransitionLog
-) -> AsyncIterator[tuple[Bot, SqlStore]]:
+async def _bot(process: _Process, lead: Lead, transitions: TransitionLog) -> AsyncIterator[Bot]:
     settings, parts, observer = process.settings, process.parts, process.observer
     leadership = process.leadership
     platform = parts.platform_for(settings)
@@ -284,7 +270,7 @@ async def _bot(
                 bounds=parts.bounds,
             )
             async with bot.system:
-                yield bot, store
+                yield bot
     finally:
         await _close(platform, parts.bounds)
 

@@ -14,22 +14,23 @@ from actors.meter import Meter
 from actors.model import RoomId, RoomSnapshot, UserId
 from actors.port_errors import HomeserverUnavailable, PositionLost
 from actors.ports import Hydration, SyncDelta
-from actors.reading import read_graph, read_if_joined
+from actors.reading import read_graph, read_rooms
 from actors.reconcile import RoomsFail, reconcile, reconcile_some
 from actors.rules.generation import Doubt
 from actors.rules.relations import RoomGraph
 from actors.rules.report import ReconcileReport, Tally
 from actors.runtime.letters import FailuresShared, Report
 from actors.services import Services
-from actors.writes import DeleteRow, PutRow, SavePosition, Write
+from actors.writes import DeleteRow, NoteWholeRead, PutRow, SavePosition, Write
 from supervisor.serving.backlog import Backlog
-from supervisor.serving.fresh_start import doubt_writes, loss_writes, sharpened
+from supervisor.serving.fresh_start import beginnings, doubt_writes, loss_writes, sharpened
 from supervisor.serving.generations import Generations
 from supervisor.serving.gone_rooms import known_rooms, note_gone_rooms
 from supervisor.serving.outbox import Outbox
 from supervisor.serving.pruner import Pruner
 from supervisor.serving.pump import Pump, invite_writes, invites_at
 from supervisor.serving.refusals import Refusals
+from supervisor.serving.rereading import Rereading
 from supervisor.serving.second_instance import SecondInstanceDetector
 
 _log = structlog.get_logger()
@@ -61,13 +62,19 @@ class BotActivities:
     pruner: Pruner
     meter: Meter
     late_edits: LateEdits
+    rereading: Rereading
     trusted: bool = False
-    """Whether the stored rows are known to match the homeserver at the stored position."""
+    """Whether the stored rows, except those of dirty rooms, match the homeserver at the stored
+    position."""
     report: ReconcileReport | None = None
     """The report of the last reconciliation."""
     partly: bool = False
     """Whether the last reconciliation covered only the changed rooms."""
     _hydration: Hydration | None = field(default=None, init=False)
+    _hydrated_at: float = field(default=0.0, init=False)
+    """When the latest hydrate began, in seconds since the epoch."""
+    _changes: dict[RoomId, int] = field(default_factory=dict, init=False)
+    """The dirty rooms then."""
     _joined: Collection[RoomId] = field(default=(), init=False)
     """The joined rooms at the latest hydrate."""
     _delta: Delta | None = field(default=None, init=False)
@@ -87,7 +94,7 @@ class BotActivities:
         self._doubt = await self.generations.doubt() or self._doubt
         if self._doubt is not None:
             _log.warning("position_doubted", reason=str(self._doubt))
-        self.services.registry.gaps.restore(await self.services.store.gaps())
+        await self._look_at_store()
         self._delta = await self._changed_rooms()
         if self._delta is not None:
             changed = _count(len(self._delta.rooms), "room") if self._delta.rooms else "no room"
@@ -105,6 +112,15 @@ class BotActivities:
         because = f"; started from now: {doubt}" if doubt else ""
         return _count(len(hydration.snapshots), "room") + because
 
+    async def _look_at_store(self) -> None:
+        """Take on what the store has, before anything is read."""
+        services = self.services
+        services.registry.gaps.restore(await services.store.gaps())
+        services.registry.dirty.restore(await services.store.dirty())
+        self._changes = services.registry.dirty.changes()
+        self._hydrated_at = services.wall_clock()
+        self.trusted = await services.store.whole_read_at() is not None
+
     async def _start_from(self, hydration: Hydration) -> Doubt | None:
         """Save the hydration's position if the bot has no valid one; return the doubt about it.
 
@@ -120,12 +136,14 @@ class BotActivities:
         writes: list[Write] = []
         now = self.services.wall_clock()
         if doubt is not None:
-            writes += doubt_writes(doubt, hydration, keys, await store.gaps(), now)
+            known = beginnings(doubt, await store.gaps(), await store.waiting_counts())
+            writes += doubt_writes(doubt, hydration, keys, known, now)
         elif not is_first:
             writes += loss_writes(hydration)
         writes += invite_writes(invites_at(hydration.invites, now))
         agreeing = await self.generations.agreeing()
-        await store.commit([*writes, SavePosition(hydration.position), agreeing])
+        position = SavePosition(hydration.position)
+        await store.commit([*writes, NoteWholeRead(None), position, agreeing])
         self._doubt, self.trusted = None, False
         self.services.registry.gaps.restore(await store.gaps())
         return doubt
@@ -159,12 +177,12 @@ class BotActivities:
             _log.warning("sync_position_lost", reason=str(error))
             self._doubt = Doubt.POSITION
             return None
-        rooms = [room.room_id for room in news.rooms if room.state_changed]
+        rooms = {*self._changes, *(room.room_id for room in news.rooms if room.state_changed)}
         if len(rooms) > self.services.bounds.changed_rooms:
             return None
         try:
-            read = [await read_if_joined(self.services.homeserver, room_id) for room_id in rooms]
-            seen = {each.room_id: each for each in read if each is not None}
+            slots = self.services.homeserver_slots
+            seen = await read_rooms(sorted(rooms), self.services.homeserver, slots)
             graph = await read_graph(
                 seen.values(),
                 self.services.homeserver,
@@ -190,13 +208,11 @@ class BotActivities:
     async def _reconcile_changed(self, delta: Delta) -> str:
         """Reconcile the changed rooms, and accept the news. Messages are handled only in `live`."""
         report = Tally().report()
-        if delta.rooms:
-            report = await reconcile_some(delta.graph, delta.rooms, self.services)
+        if delta.rooms or self._changes:
+            report = await reconcile_some(delta.graph, delta.rooms, self.services, self._changes)
             _log_report(report)
         self.report, self.partly = _with_earlier_conflicts(report, self.report, delta), True
-        # The actor of a changed Space still has to notify the rooms that it added or removed.
-        chats = [room_id for room_id, seen in delta.rooms.items() if not seen.is_space]
-        await self._pump().accept(delta.news, delta.since, chats)
+        await self._pump().accept(delta.news, delta.since, delta.rooms)
         if not delta.rooms:
             return "no room has changed"
         return f"{_count(len(delta.rooms), 'changed room')}: {_outcome(report)}"
@@ -208,7 +224,7 @@ class BotActivities:
         hydration, self._hydration = self._hydration, None
         self.trusted = False
         self.services.registry.undecided.clear()
-        report = await reconcile(hydration, self.services)
+        report = await reconcile(hydration, self.services, self._changes, at=self._hydrated_at)
         self.report, self.partly = report, False
         _log_report(report)
         self.trusted = True
@@ -261,14 +277,6 @@ class BotActivities:
             self._ended_by = error
             self._serving.cancel()
 
-    def has_no_open_work(self) -> bool:
-        """Whether all known changes of the rooms are in the store and on the homeserver."""
-        services = self.services
-        if services.registry.is_pending or services.upkeep.busy or services.system.has_mail():
-            return False
-        quarantined = any(cell.quarantined for cell in services.system.cells)
-        return self.trusted and not quarantined
-
     def _pump(self) -> Pump:
         return Pump(
             self.services, self.outbox, self.backlog, self.detector, self.meter, self.late_edits
@@ -310,6 +318,7 @@ class BotActivities:
         self.services.system.background.run(self.generations.replace)
         self.services.system.background.run(self.services.encryption.look)
         self.services.system.background.run(self.services.traits.read)
+        self.services.system.background.run(self.rereading.reread)
         for room_id in self.services.registry.unattended.take():
             self.services.tell_room(room_id, RoomChanged())
         for room_id in self.services.registry.gaps:

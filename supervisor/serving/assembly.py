@@ -37,6 +37,7 @@ from supervisor.serving.live_only import LiveOnly
 from supervisor.serving.outbox import Outbox
 from supervisor.serving.pruner import Pruner
 from supervisor.serving.refusals import Refusals
+from supervisor.serving.rereading import Rereading
 from supervisor.serving.second_instance import SecondInstanceDetector
 
 
@@ -154,6 +155,7 @@ def assemble(
         pruner,
         meter,
         LateEdits(transitions.boot),
+        Rereading(services),
     )
     return Bot(services, activities, governor)
 

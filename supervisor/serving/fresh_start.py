@@ -1,6 +1,6 @@
 """What is written when the stored position can't be believed, and reading starts from now. Pure."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from actors.model import PAIR, RoomId, RoomKind, RoomSnapshot
@@ -29,21 +29,41 @@ def sharpened(
     return doubt
 
 
+def beginnings(
+    doubt: Doubt, gaps: Iterable[OpenGap], waiting: Collection[RoomId]
+) -> dict[RoomId, str]:
+    """Where gaps of some rooms begin after a doubt, if that does not depend on the present time.
+
+    A gap that began with a loss keeps its beginning: what came before it is not known still. So
+    does one since the newest known message: the inbox has kept what it had when it opened. A
+    position means nothing any more. But while a gap is open, the inbox forgets nothing of the room,
+    so where messages are `waiting`, it knows one from before the gap. A stale database knows too
+    little for that.
+    """
+    found: dict[RoomId, str] = {}
+    is_stale = doubt in STALE
+    for gap in gaps:
+        is_lost = gap.since in {SINCE_OWN, SINCE_LOST}
+        if is_lost or (not is_stale and is_since_known(gap.since)):
+            found[gap.room_id] = gap.since
+        elif not is_stale and gap.room_id in waiting:
+            found[gap.room_id] = since_known(0)
+    return found
+
+
 def doubt_writes(
     doubt: Doubt,
     hydration: Hydration,
     keys: Collection[str],
-    gaps: Iterable[OpenGap],
+    known: Mapping[RoomId, str],
     now: float,
 ) -> Iterator[Write]:
-    """The writes before the new position is saved, in a database with these gaps.
+    """The writes before the new position is saved, in a database with gaps that begin as `known`.
 
     A stale database loses what waits in it, and a foreign one its cache as well. Each room in which
     the bot may answer gets a gap: since the newest message that the inbox knows, or, if the
     database is old, since what the bot has answered last. A foreign database is worth no more than
-    none. A gap that began with a loss keeps its beginning: what came before it is not known still.
-    So does one since the newest known message: the inbox has kept what it had when it opened. `now`
-    is in seconds since the epoch.
+    none. `now` is in seconds since the epoch.
     """
     yield from VOID_QUEUES if doubt in STALE else (VoidQueue("gaps"),)
     if doubt in FOREIGN:
@@ -51,16 +71,9 @@ def doubt_writes(
         yield from (DeleteRow(key) for key in keys if key.startswith(cache))
         yield from loss_writes(hydration)
         return
-    is_stale = doubt in STALE
-    kept = {gap.room_id: gap.since for gap in gaps if _is_kept(gap, is_stale=is_stale)}
-    since = SINCE_OWN if is_stale else since_known(now)
+    since = SINCE_OWN if doubt in STALE else since_known(now)
     for gap in _gaps(hydration, since):
-        yield replace(gap, since=kept.get(gap.room_id, since))
-
-
-def _is_kept(gap: OpenGap, *, is_stale: bool) -> bool:
-    """Whether a gap keeps its beginning. A stale database knows too little."""
-    return gap.since in {SINCE_OWN, SINCE_LOST} or (not is_stale and is_since_known(gap.since))
+        yield replace(gap, since=known.get(gap.room_id, since))
 
 
 def loss_writes(hydration: Hydration) -> Iterator[Write]:

@@ -139,6 +139,8 @@ class Pump:
         repeated = {room.room_id: self.late_edits.repeats(room) for room in delta.rooms}
         writes: list[Write] = [*_writes_for(delta, filled), *chain(*repeated.values())]
         writes += [*invite_writes(asked), *opened]
+        changed = self._note_changes(delta, already_read)
+        writes += self.services.registry.dirty.mark(changed)
         try:
             await self.services.store.commit([*writes, SavePosition(delta.next_batch)])
         except BaseException:
@@ -148,7 +150,7 @@ class Pump:
         if delta.instance is not None:
             self.detector.observe(delta.instance)
         self._note_said(delta, filled)
-        self._tell_rooms([each.room for each in filled], already_read)
+        self._tell_rooms([each.room for each in filled], changed)
         self._deliver_repeated(repeated)
         for each in filled:
             if each.redacted:
@@ -173,12 +175,18 @@ class Pump:
             for event_id in each.redacted:
                 replies.redacted(each.room.room_id, event_id)
 
-    def _tell_rooms(self, rooms: Sequence[RoomDelta], already_read: Collection[RoomId]) -> None:
-        """Notify the actors of joined rooms; replacements are expected before any invite to one."""
-        replacements = (room.replacement for room in rooms if room.replacement)
-        self.services.registry.upgrades.expect(replacements)
+    def _note_changes(self, delta: SyncDelta, already_read: Collection[RoomId]) -> list[RoomId]:
+        """The rooms to read again. Replacements are expected before any invite to one."""
+        for room in delta.rooms:
+            if room.replacement:
+                self.services.registry.upgrades.expect(room.replacement, of=room.room_id)
+        changed = (room.room_id for room in delta.rooms if room.state_changed)
+        return [room_id for room_id in changed if room_id not in already_read]
+
+    def _tell_rooms(self, rooms: Sequence[RoomDelta], changed: Collection[RoomId]) -> None:
+        """Notify the actors of joined rooms."""
         for room in rooms:
-            if room.state_changed and room.room_id not in already_read:
+            if room.room_id in changed:
                 self.services.tell_room(room.room_id, RoomChanged())
             if any(map(worth_accepting, room.messages)):
                 self.services.tell_room(room.room_id, InboxWaiting())

@@ -163,6 +163,7 @@ class Checkers:
     def stopped(self, last: Stopped, *, asked: bool) -> None:
         """Check the end of the supervisor: on request, or because of refused credentials."""
         self._story.tell("process", f"stops: {last.cause} ({last.reason})")
+        self.settling.stopped()
         refused = last.cause is Trigger.CREDENTIALS_REFUSED
         if not (self._credentials_refused if refused else asked):
             self.violated(f"the process ended by itself: {last.cause} ({last.reason})")

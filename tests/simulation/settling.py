@@ -44,6 +44,14 @@ class Settling:
         """Note that another run of the process begins, which knows nothing of live edits."""
         self._unclear.clear()
 
+    def stopped(self) -> None:
+        """Note that this run of the process sends nothing more, not even an edit once more.
+
+        An answer that is complete is committed. Its end is sent by the next run, to which an edit
+        of this one that comes later is that of an earlier process.
+        """
+        self._unclear.clear()
+
     @contextmanager
     def sending(self, message: OutboundMessage) -> Iterator[None]:
         """Watch a request. A refused live edit is clear, one without an answer is not."""

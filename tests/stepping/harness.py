@@ -1,7 +1,7 @@
 """The whole bot over a simulated homeserver: everything real but the server and the clock."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from random import Random
@@ -22,8 +22,9 @@ from actors.runtime.letters import Address, Message
 from actors.runtime.table import Transition
 from actors.runtime.transition_log import TransitionLog
 from actors.texts import ENGLISH, Texts
-from actors.writes import JsonObject
+from actors.writes import JsonObject, NoteWholeRead, Write
 from adapter.matrix.formatting import formatted_parts
+from adapter.sql.statements import statement_for
 from adapter.sql.store import SqlStore
 from adapter.sqlite.inline import InlineStore, _Database
 from supervisor.lifecycle import State, Trigger
@@ -203,6 +204,16 @@ class World:
         copy = InlineStore(clock=self.server.now)
         connection_of(self.store).backup(connection_of(copy))
         return copy
+
+    def write_from_outside(self, writes: Iterable[Write]) -> None:
+        """Change rows in the database as another program would."""
+        for write in writes:
+            statement = statement_for(write, now=self.server.now())
+            connection_of(self.store).execute(statement.sql, statement.params)
+
+    async def distrust(self) -> None:
+        """Let the next start read all rooms."""
+        await self.store.commit([NoteWholeRead(None)])
 
     async def rows(self) -> dict[str, JsonObject | None]:
         """The cache."""

@@ -340,7 +340,10 @@ async def test_what_the_inbox_had_no_room_for_is_answered_after_the_loss_of_the_
     assert sorted(world.alice.replies(home.chat)[1:]) == [f"You said: {text}" for text in texts]
 
 
-async def test_what_waits_in_a_room_for_days_is_answered_after_the_loss_of_the_position() -> None:
+@pytest.mark.parametrize("lost", ["before", "after"])
+async def test_what_waits_in_a_room_for_days_is_answered_after_the_loss_of_the_position(
+    lost: str,
+) -> None:
     """The bot answered an earlier message meanwhile, and the rest is older than what it keeps."""
     world, platform = World(), ScriptedPlatform()
     world.bounds = replace(world.bounds, inbox_room_limit=2)
@@ -352,10 +355,13 @@ async def test_what_waits_in_a_room_for_days_is_answered_after_the_loss_of_the_p
             await quiet(1)
         await quiet(30)
     assert world.alice.replies(home.chat) == ("You said: first", "You said: 0")
-    world.server.forget_positions()
+    if lost == "before":
+        world.server.forget_positions()
     async with world.live(platform=platform):
         await quiet(1)
     world.server.skip(world.bounds.keep_s + 2 * world.bounds.skew_s)
+    if lost == "after":
+        world.server.forget_positions()
     async with world.live():
         await quiet(60)
     assert world.alice.replies(home.chat)[1:] == answers(4)

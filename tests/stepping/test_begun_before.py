@@ -56,6 +56,7 @@ async def test_in_a_room_that_was_replaced_meanwhile_it_is_taken_back() -> None:
     replacement = world.alice.upgrade(home.chat)
     world.server.grant(replacement, BOT, 100)
     world.alice.invite(replacement, BOT)
+    await world.distrust()
     async with world.live(platform=storyteller()):
         await quiet(60)
     (taken,) = [it for it in world.server.events if it.event_id == anchor.event_id]

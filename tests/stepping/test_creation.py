@@ -344,6 +344,7 @@ async def test_what_an_older_database_promises_again_is_not_made_again() -> None
         name="Holidays",
     )
     await world.store.commit([PutIntent(intent)])
+    await world.distrust()
     async with world.live():
         await quiet(90)
         assert world.creations() == 3

@@ -173,7 +173,7 @@ async def lose_all_rows(world: World) -> tuple[Home, dict[str, JsonObject | None
     async with world.live() as run:
         home = await run.settle_in(world.alice)
         rows = await world.rows()
-        await world.store.commit([DeleteRow(key) for key in rows])
+        world.write_from_outside([DeleteRow(key) for key in rows])
     return home, rows
 
 
@@ -374,11 +374,10 @@ async def test_a_room_that_changed_and_cannot_be_read_keeps_no_start_from_going_
     async with world.live() as run:
         home = await run.settle_in(world.alice)
         second = await new_chat(world, home)
-        assert run.bot.activities.has_no_open_work()
+        assert not await world.store.dirty()
     world.alice.rename(second, "Garden")
     world.server.unreadable[second] = "500: Internal server error"
     async with world.boot() as run:
-        run.bot.activities.trusted = True
         await run.go_live()
         assert run.bot.services.states.of(second) is RoomState.QUARANTINED
         run.let_run()

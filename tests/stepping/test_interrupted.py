@@ -419,7 +419,6 @@ async def test_who_loses_the_space_before_a_chat_is_recorded_gets_no_number_twic
         )
         world.server.evict(home.space, BOT)
         await quiet()
-        assert not run.bot.activities.has_no_open_work()
         world.alice.direct_chat_with(BOT)
         await quiet(5)
         assert chat_ids(world) == ["C1", "C2"]

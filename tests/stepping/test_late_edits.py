@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.simulation.faults import Fault
 from tests.stepping.harness import World, quiet
 from tests.stepping.test_after_a_loss import (
     cover,
@@ -42,6 +43,27 @@ async def test_an_edit_of_an_earlier_process_that_comes_after_the_end_is_repaire
         await quiet(60)
     cover(world, home.chat, boot="boot-2")
     async with world.live():
+        await quiet(5)
+    assert world.alice.replies(home.chat) == ("You said: first", whole(20))
+    assert states(world, home.chat)[-1] == (question, "done")
+
+
+async def test_an_edit_that_was_on_its_way_when_the_bot_stopped_is_repaired() -> None:
+    """The end was committed without waiting for it, and the next process has sent the end."""
+    world = World()
+    home = await home_of_alice(world)
+    async with world.live(platform=storyteller()) as run:
+        question = world.alice.say(home.chat, "story")
+        await quiet(8)
+        run.homeserver.faults.next("send", Fault.HANG_BEFORE, room_id=home.chat)
+        await quiet(15)
+        assert run.bot.services.replies.running(home.chat) == question
+        assert await run.stop() == ()
+    async with world.live():
+        await quiet(5)
+        assert states(world, home.chat)[-1] == (question, "done")
+        cover(world, home.chat, boot="boot-2")
+        assert states(world, home.chat)[-1] == (question, "live")
         await quiet(5)
     assert world.alice.replies(home.chat) == ("You said: first", whole(20))
     assert states(world, home.chat)[-1] == (question, "done")

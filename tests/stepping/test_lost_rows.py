@@ -73,7 +73,7 @@ async def test_a_loss_of_the_store_under_a_running_bot_is_no_matter_at_the_next_
     async with world.live() as run:
         home = await run.settle_in(world.alice)
         rows = await world.rows()
-        await world.store.commit([DeleteRow(key) for key in rows])
+        world.write_from_outside([DeleteRow(key) for key in rows])
     async with world.live():
         await quiet()
         assert await world.rows() == rows
@@ -95,7 +95,7 @@ async def test_a_message_in_a_room_without_rows_repairs_it_and_is_then_handled(l
             "both": [key for key in rows if key.startswith("chat:")] + [room_key(home.chat)],
             "all": list(rows),
         }
-        await world.store.commit([DeleteRow(key) for key in keys[lost]])
+        world.write_from_outside([DeleteRow(key) for key in keys[lost]])
         world.alice.say(home.chat, "do you know me?")
         await quiet(30)
         assert await world.rows() == rows
@@ -118,7 +118,7 @@ async def test_rows_that_name_another_room_are_mended_at_the_start() -> None:
     first_row, second_row = rows[f"chat:{ALICE}:C1"], rows[f"chat:{ALICE}:C2"]
     assert first_row is not None
     assert second_row is not None
-    await world.store.commit([
+    world.write_from_outside([
         PutRow(f"chat:{ALICE}:C1", {**first_row, "surface_ref": second}),
         PutRow(f"chat:{ALICE}:C2", {**second_row, "surface_ref": home.chat}),
         PutRow(user_key(ALICE), {"space_id": home.space, "next_chat_index": 1}),
@@ -232,7 +232,7 @@ async def test_a_chat_that_was_upgraded_before_there_were_markers_keeps_its_numb
     world = World()
     upgraded, kept = earlier_chats(world, "Chat 5" if rows == "no rows" else "Trip", "Recipes")
     if rows == "rows":
-        await world.store.commit(rows_of_an_earlier_chat(upgraded, ChatId("C5")))
+        world.write_from_outside(rows_of_an_earlier_chat(upgraded, ChatId("C5")))
     replacement = upgraded
     for who in by:
         replacement = upgrade_by(world, who, replacement)
@@ -308,7 +308,7 @@ async def chat_refs(world: World) -> dict[str, object]:
 async def test_a_chat_that_was_left_before_there_were_markers_keeps_its_number() -> None:
     world = World()
     (kept,) = earlier_chats(world, "Recipes")
-    await world.store.commit(rows_of_an_earlier_chat(RoomId("!gone"), ChatId("C1")))
+    world.write_from_outside(rows_of_an_earlier_chat(RoomId("!gone"), ChatId("C1")))
     async with world.live():
         await quiet(5)
         row = await world.store.row(chat_key(ALICE, ChatId("C2")))
@@ -323,7 +323,7 @@ async def test_a_chat_whose_marker_cannot_be_read_keeps_its_number_and_answers()
     world = World()
     newer, other = earlier_chats(world, "Trip", "Chat 2")
     Person(world.server, BOT).write_marker(newer, {"version": 2})
-    await world.store.commit(rows_of_an_earlier_chat(newer, ChatId("C2")))
+    world.write_from_outside(rows_of_an_earlier_chat(newer, ChatId("C2")))
     async with world.live():
         await quiet(5)
         assert await chat_refs(world) == {

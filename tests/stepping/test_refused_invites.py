@@ -90,7 +90,6 @@ async def test_a_knock_while_the_bot_is_away_is_answered_afterwards() -> None:
     world.server.blocks_invites.clear()
     world.alice.knock(home.chat)
     async with world.boot() as run:
-        run.bot.activities.trusted = True
         await run.go_live()
         assert world.server.room(home.chat).membership(ALICE) == "knock"
         run.let_run()

@@ -105,6 +105,7 @@ async def test_a_known_room_that_the_bot_is_not_in_is_left_once_all_others_were_
     async with world.live() as run:
         home = await run.settle_in(world.alice)
     world.server.evict(home.chat, BOT)
+    await world.distrust()
     observer = observer_in(world)
     async with world.live() as run, observer.watching("boot", run.bot, run.supervisor):
         seen = await look(observer)

@@ -89,7 +89,7 @@ async def test_an_owner_with_a_row_waits_for_an_unreadable_space() -> None:
     world = World()
     home, _ = await home_of_alice(world)
     world.server.unreadable[home.space] = BAD
-    await world.store.commit([DeleteRow(room_key(home.space))])
+    world.write_from_outside([DeleteRow(room_key(home.space))])
     async with world.live():
         direct = world.alice.direct_chat_with(BOT)
         world.alice.say(home.chat, "!new Garden")
@@ -126,7 +126,7 @@ async def test_a_row_says_whose_an_unreadable_room_is(kept: str) -> None:
     Person(world.server, BOT).unset_child(home.space, home.chat)
     unreadable = home.space if kept == "the Space's" else home.chat
     world.server.unreadable[unreadable] = BAD
-    await world.store.commit(
+    world.write_from_outside(
         [
             DeleteRow(key)
             for name, key in {

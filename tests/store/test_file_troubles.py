@@ -2,11 +2,13 @@
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
-from actors.port_errors import StoreUnavailable
+from actors.port_errors import StoreCorrupt, StoreUnavailable
 from actors.writes import PutRow
+from adapter.sqlite.store import SqliteStore
 from tests.store.conftest import ON_FILES, Stores
 
 pytestmark = pytest.mark.anyio
@@ -63,3 +65,17 @@ async def test_a_missing_folder_is_made_for_the_owner_alone(opened: Stores) -> N
     async with opened():
         assert opened.path.parent.stat().st_mode & 0o777 == 0o700
         assert opened.path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_a_file_that_is_gone_is_noticed_while_the_store_is_open(
+    tmp_path: Path, *, replaced: bool
+) -> None:
+    path = tmp_path / "a.db"
+    async with SqliteStore.open(path) as store:
+        await store.verify()
+        path.unlink()
+        if replaced:
+            path.write_bytes(b"another one")
+        with pytest.raises(StoreCorrupt, match="deleted or replaced"):
+            await store.verify()

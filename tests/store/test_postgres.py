@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from actors.model import EventId
 from actors.port_errors import LeaseLost, StoreUnavailable
-from actors.writes import PutIntent, PutRow, SavePosition
+from actors.writes import NoteWholeRead, PutIntent, PutRow, SavePosition
 from adapter.postgres import reading, schema
 from adapter.postgres.dialect import bound, worded
 from adapter.postgres.fence import Fence
@@ -129,6 +129,17 @@ async def test_a_lost_table_is_made_again_and_the_others_stay(url: str) -> None:
         assert await store.rows("") == {}
         assert await store.position() == "s1"
     assert "created: kv" in said[0]
+
+
+async def test_rows_that_are_changed_with_another_search_path_are_not_trusted(url: str) -> None:
+    outside(url, "CREATE SCHEMA own")
+    own = f"{url}&options=-csearch_path%3Down"
+    for statement in ("UPDATE own.kv SET value = NULL", "TRUNCATE own.kv"):
+        async with PostgresStore.open(own) as store:
+            await store.commit([PutRow("k", {}), NoteWholeRead(7.5)])
+            assert await store.whole_read_at() == 7.5
+            outside(url, statement)
+            assert await store.whole_read_at() is None
 
 
 async def test_a_database_that_cannot_hold_all_text_is_refused(cluster: Cluster) -> None:

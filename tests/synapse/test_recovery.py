@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from demo.bot import BotProcess
@@ -16,6 +17,7 @@ from demo.person import Person
 from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, newcomer, unique
 from tests.synapse.home import Home, accept, eventually, hear, history, knock, move_in, words_of
+from tests.synapse.rebuilding import rebuilt
 
 pytestmark = pytest.mark.anyio
 
@@ -177,6 +179,8 @@ async def test_the_report_counts_what_was_lost_and_a_second_one_finds_nothing(to
     doors = {home.door for home in town.homes}
     assert doors <= {skipped["room_id"] for skipped in report["skipped_rooms"]}
     await town.bot.kill()
+    with closing(sqlite3.connect(town.bot.database)) as connection, connection:
+        connection.execute("UPDATE kv SET value = value")  # so that every room is read
     await town.bot.start_and_go_live()
     report = report_of(town.bot)
     assert (report["changes"], report["conflicts"]) == (0, [])
@@ -190,6 +194,28 @@ async def test_a_name_given_while_the_bot_was_away_is_the_chats_name(town: Town)
     await bob.owner.set_state(bob.chat, "m.room.name", {"name": name})
     await town.bot.start_and_go_live()
     assert (bob.row(bob.chat)["display_name"], bob.chat_row("C1")["name"]) == (name, name)
+
+
+async def test_a_kill_while_rooms_change_costs_no_row(town: Town, tmp_path: Path) -> None:
+    """The next start reads only what has changed, and has the rows of a rebuild."""
+    alice, bob = town.homes
+
+    async def rename(home: Home, name: str) -> None:
+        await home.owner.set_state(home.chat, "m.room.name", {"name": name})
+
+    for number in range(4):
+        async with anyio.create_task_group() as tasks:
+            for home in town.homes:
+                tasks.start_soon(rename, home, f"Round {number}")
+            await anyio.sleep(number * 0.02)
+            await town.bot.kill()
+        await town.bot.start_and_go_live()
+        assert {alice.row(alice.chat)["display_name"], bob.row(bob.chat)["display_name"]} == {
+            f"Round {number}"
+        }
+        hydrated = [it for it in town.bot.events() if it.get("trigger") == "hydrated"]
+        assert "changed since the stored position" in hydrated[-1]["reason"]
+        assert town.bot.kv() == await rebuilt(town.bot, tmp_path / str(number))
 
 
 async def test_after_a_recovery_new_chat_after_recovery_where_it_was(town: Town) -> None:

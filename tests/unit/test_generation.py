@@ -17,7 +17,7 @@ from actors.writes import (
     since_known,
 )
 from adapter.matrix.evidence import generation_in
-from supervisor.serving.fresh_start import doubt_writes, loss_writes, sharpened
+from supervisor.serving.fresh_start import beginnings, doubt_writes, loss_writes, sharpened
 
 ME, OTHER = UserId("@bot:x"), UserId("@other:x")
 FIRST, SECOND, THIRD = (Generation(f"g{number}", number) for number in (1, 2, 3))
@@ -101,7 +101,7 @@ def hydration() -> Hydration:
 
 
 def test_a_right_database_gets_a_gap_for_each_room_in_which_the_bot_answers() -> None:
-    writes = list(doubt_writes(Doubt.HOMESERVER, hydration(), [], [], NOW))
+    writes = list(doubt_writes(Doubt.HOMESERVER, hydration(), [], {}, NOW))
     assert writes == [VoidQueue("gaps"), OpenGap(HERE, since_known(NOW), "s9")]
 
 
@@ -112,19 +112,27 @@ def test_a_room_that_can_t_be_read_may_be_one_in_which_the_bot_answers(
     doubt: Doubt, since: str
 ) -> None:
     seen = Hydration("s9", (), unreadable={HERE: "500"})
-    assert OpenGap(HERE, since, "s9") in list(doubt_writes(doubt, seen, [], [], NOW))
+    assert OpenGap(HERE, since, "s9") in list(doubt_writes(doubt, seen, [], {}, NOW))
 
 
 @pytest.mark.parametrize("since", [SINCE_OWN, SINCE_LOST, since_known(NOW - 1)])
 def test_a_gap_that_begins_at_no_position_keeps_its_beginning(since: str) -> None:
     gaps = [OpenGap(HERE, since, "s5"), OpenGap(GONE, "s1", "s5")]
-    writes = list(doubt_writes(Doubt.POSITION, hydration(), [], gaps, NOW))
+    known = beginnings(Doubt.POSITION, gaps, [])
+    assert known == {HERE: since}
+    writes = list(doubt_writes(Doubt.POSITION, hydration(), [], known, NOW))
     assert writes == [VoidQueue("gaps"), OpenGap(HERE, since, "s9")]
 
 
+def test_the_inbox_knows_what_came_before_the_gap_of_a_room_with_messages_that_wait() -> None:
+    gaps = [OpenGap(HERE, "s1", "s5"), OpenGap(GONE, "s1", "s5")]
+    assert beginnings(Doubt.POSITION, gaps, [HERE]) == {HERE: since_known(0)}
+    assert beginnings(Doubt.DATABASE, gaps, [HERE]) == {}
+
+
 def test_an_old_database_loses_what_waits_in_it() -> None:
-    gaps = [OpenGap(HERE, since_known(NOW - 1), "s5")]
-    writes = list(doubt_writes(Doubt.DATABASE, hydration(), ["chat:@a:x:C1"], gaps, NOW))
+    known = beginnings(Doubt.DATABASE, [OpenGap(HERE, since_known(NOW - 1), "s5")], [])
+    writes = list(doubt_writes(Doubt.DATABASE, hydration(), ["chat:@a:x:C1"], known, NOW))
     assert writes == [*VOID_QUEUES, OpenGap(HERE, SINCE_OWN, "s9")]
 
 
@@ -136,7 +144,7 @@ def test_a_gap_says_when_it_opened() -> None:
 @pytest.mark.parametrize("doubt", [Doubt.ACCOUNT, Doubt.NEW_HOMESERVER])
 def test_a_foreign_database_loses_its_cache_as_well(doubt: Doubt) -> None:
     keys = ["chat:@a:x:C1", "matrix_room:!r", "matrix_user:@a:x", "of another program"]
-    writes = list(doubt_writes(doubt, hydration(), keys, [], NOW))
+    writes = list(doubt_writes(doubt, hydration(), keys, {}, NOW))
     gap = OpenGap(HERE, SINCE_LOST, "s9")
     assert writes == [*VOID_QUEUES, *map(DeleteRow, keys[:3]), gap]
 

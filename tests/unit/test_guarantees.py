@@ -124,8 +124,10 @@ PROOFS: Final = {
     ),
     14: ("a_chat_whose_space_is_gone_is_left_alone_and_keeps_its_number",),
     15: (
-        "a_database_that_nobody_touched_since_the_shutdown_is_known_again",
-        "a_database_written_since_the_shutdown_is_not_trusted",
+        "a_start_after_a_kill_reads_only_rooms_that_have_changed",
+        "a_change_that_comes_during_the_rooms_own_commit_stays_marked",
+        "a_row_that_another_program_has_changed_voids_it_for_good",
+        "once_a_day_all_rooms_are_read_again",
         "the_bot_walks_through_an_outage_and_back_to_live",
         "a_chat_purged_while_the_bot_is_down_is_not_listed",
     ),
