@@ -66,4 +66,12 @@ OF_LEADING: Final = (
         "        self.connection.token = await self.rows.session.read()\n",
         "        self.connection.token = None\n",
     ),
+    _of_several(
+        "rooms_are_in_line_before_they_are_read",
+        "actors/room/actor.py",
+        "        change = services.registry.dirty.change_of(self._room_id)\n        async with",
+        "        change = services.registry.dirty.change_of(self._room_id)\n"
+        "        await services.clear(self._room_id, change)\n"
+        "        async with",
+    ),
 )

@@ -201,7 +201,8 @@ class SharedDatabase:
         for statement in statements:
             if statement.params[0:1] == ("position",):
                 self._checkers.position_saved(str(statement.params[1]))
-            if statement.table == "kv" and str(statement.params[0]).startswith(USER_PREFIX):
+            is_row = statement.table == "kv" and statement.params
+            if is_row and str(statement.params[0]).startswith(USER_PREFIX):
                 self._checkers.owner_row_written(*map(str, statement.params))
 
 
