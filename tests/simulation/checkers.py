@@ -316,12 +316,17 @@ class Checkers:
             self._check(self._talk.answered(event.room_id, message, self._positions[message]))
 
     def _check_answered_once(self, message: EventId, event: Event) -> None:
-        """Check that no part of an answer is there already. A redacted message does not count."""
+        """Check that no part of an answer is there already. A redacted message does not count.
+
+        An end whose edit was refused comes before the redaction of its anchor. That the anchor does
+        not stay is checked at the end.
+        """
         part = part_of(event)
         room = self._server.room(event.room_id)
         earlier = [room.find(it.event_id) for it in self.answers[message] if it is not event]
         same = (it for it in earlier if it and not it.redacted and not is_note(it))
-        if any(part_of(it) == part for it in same):
+        anchor, is_end, _ = (event.txn_id or "").partition(".final")
+        if any(part_of(it) == part for it in same if not is_end or it.txn_id != anchor):
             self.violated(f"answered twice: {message}")
 
     def _marked(self, event: Event) -> None:

@@ -323,8 +323,8 @@ async def test_an_error_without_a_text_is_named() -> None:
 
 async def test_a_trigger_without_a_row_is_refused_and_changes_nothing() -> None:
     drive = Drive()
-    drive.activities.plan("log_in", StoreUnavailable("locked"))
-    with pytest.raises(TransitionDenied, match="store_lost in login: locked"):
+    drive.activities.plan("log_in", RoomsFail("many rooms fail"))
+    with pytest.raises(TransitionDenied, match="rooms_failing in login: many rooms fail"):
         await drive.step()
     assert drive.supervisor.state is LOGIN
     assert (drive.journal.records[0].outcome, drive.journal.records[0].dst) == ("denied", "login")

@@ -1,7 +1,6 @@
 """A bot on PostgreSQL whose platform is asked by workers, which are killed, as the bot is."""
 
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -24,8 +23,6 @@ from tests.synapse.streams import LIVELY, Listener
 pytestmark = pytest.mark.anyio
 
 WORKER: Final = (sys.executable, "-m", "supervisor", "worker")
-BACK_WITHIN_S: Final = 15.0
-"""A call of a dead worker is made again within this time."""
 
 
 @pytest.fixture(scope="module")
@@ -102,12 +99,9 @@ async def test_what_a_killed_worker_was_at_is_answered_by_another(
     await listener.until(grows, "an answer that grows")
     second = start_worker()
     await second.wait_for_event("worker_ready")
-    killed_at = time.monotonic()
     await first.kill()
     await eventually(lambda: len(teller.begun) == 3, "the call again", timeout_s=30)
-    took_s = time.monotonic() - killed_at
     await listener.until_told()
-    assert took_s < BACK_WITHIN_S
     assert len(teller.begun) == 3
     assert await second.terminate() == 0
 
