@@ -37,12 +37,6 @@ OF_LEADING: Final = (
         "        if self._remaining_s() < 0:\n",
     ),
     _of_several(
-        "creations_of_former_leaders_are_not_waited_for",
-        "actors/owner/room_creation.py",
-        "(left_s if intent.epoch == services.epoch else unclear_for_s)",
-        "left_s",
-    ),
-    _of_several(
         "epochs_are_given_twice",
         "tests/simulation/shared_store.py",
         "epoch = max(epoch + 1, ?)",
