@@ -361,12 +361,13 @@ class RoomActor:
     async def _unregistered(self, waiting: Sequence[Waiting]) -> bool:
         """Handle messages in a room that the cache does not know as a chat. False: they wait.
 
-        The room is checked once. If it is a chat, a repair writes its rows, and another
+        The room is checked first, unless it is known what it is: a dirty room may have become a
+        chat before the messages came. If it is a chat, a repair writes its rows, and another
         `InboxWaiting` follows; if an unreadable room decides about it, that comes when the room can
         be read. Otherwise the messages are done without a reply, but a sender in a direct chat who
         has no Space and chat yet gets them, or is invited back to them; an owner is told the way.
         """
-        if self._verdict is None:
+        if self._verdict is None or self._room_id in self._services.registry.dirty:
             _log.info("unregistered_room", room_id=self._room_id, messages=len(waiting))
             await self._read_again()
         if isinstance(self._verdict, Chat) or _is_undecided(self._verdict):

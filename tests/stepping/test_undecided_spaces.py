@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from actors.messages import RoomChanged, room_address
 from actors.model import MARKER_TYPE, RoomId, UserId
 from actors.rows import room_key
 from actors.texts import ENGLISH
@@ -12,6 +13,9 @@ from tests.simulation.people import Person
 from tests.stepping.harness import ALICE, BOT, World, quiet
 
 pytestmark = pytest.mark.anyio
+
+RESTS_S = 10.0
+"""The Space's actor looks at its room so late: the homeserver is slow about it."""
 
 
 async def only_bob_is_served(world: World) -> RoomId:
@@ -87,6 +91,45 @@ async def test_a_space_that_is_decided_in_an_outage_lets_its_chats_look_again() 
         row = await world.store.row(room_key(home.chat))
         assert row is not None
         assert row["display_name"] == "Garden"
+
+
+async def test_a_message_after_the_mending_of_the_space_is_answered() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    bot = Person(world.server, BOT)
+    marker = world.server.room(home.space).content(MARKER_TYPE, BOT)
+    bot.write_marker(home.space, {**marker, "version": 2})
+    world.lose_store()
+    async with world.boot() as run:
+        run.let_crash(room_address(home.space), RoomChanged, RESTS_S)
+        await run.go_live()
+        run.let_run()
+        world.alice.say(home.chat, "before")
+        await quiet()
+        bot.write_marker(home.space, marker)
+        await quiet()
+        world.alice.say(home.chat, "after")
+        await quiet(2 * RESTS_S)
+        assert world.alice.replies(home.chat) == ("You said: after",)
+
+
+async def test_a_message_after_the_linking_of_a_room_is_answered() -> None:
+    world = World()
+    bot = Person(world.server, BOT)
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    room = bot.direct_chat_with(ALICE)
+    world.alice.join(room)
+    async with world.boot() as run:
+        run.let_crash(room_address(home.space), RoomChanged, RESTS_S)
+        await run.go_live()
+        run.let_run()
+        bot.set_child(home.space, room)
+        await quiet()
+        world.alice.say(room, "after")
+        await quiet(2 * RESTS_S)
+        assert world.alice.replies(room) == ("You said: after",)
 
 
 @dataclass(frozen=True)
