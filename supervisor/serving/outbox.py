@@ -4,10 +4,14 @@ A message stays in the outbox until the server confirms it, or refuses it clearl
 id makes a repeated request harmless: the server sends no message twice. A server forgets the id
 after a day, or with the session, and some never heed it. Then the bot looks for the message in its
 room before it sends it again.
+
+An anchor may have been redacted before the bot knew its event, so that the news of it named an
+unknown event. If its event becomes known late, the bot looks at it.
 """
 
 from collections.abc import Callable, Sequence
 from random import Random
+from typing import Final
 
 import anyio
 import structlog
@@ -27,7 +31,10 @@ from actors.ports import Homeserver, StateStore
 from actors.runtime.background import Background
 from actors.runtime.restart import WELL, Streak
 from actors.traits import Traits
-from actors.writes import DetachFinal, MarkSent, MarkTried, QueueMessage, Write
+from actors.writes import DetachFinal, MarkSent, MarkTried, QueueMessage, VoidAnchor, Write
+
+_AT_ONCE_S: Final = 1.0
+"""An anchor whose event is known within this time of the first attempt was not redacted before."""
 
 _log = structlog.get_logger()
 
@@ -136,6 +143,7 @@ class Outbox:
         for message in batch:
             try:
                 event_id = await self._send(message)
+                is_gone = event_id is not None and await self._is_gone(message, event_id)
             except RateLimited as limit:
                 await anyio.sleep(limit.retry_after_s)
                 return
@@ -157,7 +165,8 @@ class Outbox:
                 await self._store.commit([MarkSent(message.txn_id, None)])
                 self.on_refusal(message.room_id)
             else:
-                await self._store.commit([MarkSent(message.txn_id, event_id)])
+                gone = [VoidAnchor(event_id)] if event_id is not None and is_gone else []
+                await self._store.commit([MarkSent(message.txn_id, event_id), *gone])
                 if event_id is not None:
                     self._succeeded(message)
                     self.end_pauses()
@@ -213,6 +222,22 @@ class Outbox:
             return None  # in a room that the bot is not in, the sending is refused as well
         _log.info("looked_for_message", room_id=message.room_id, found=found is not None)
         return found
+
+    async def _is_gone(self, message: OutboundMessage, event_id: EventId) -> bool:
+        """Whether a message is an anchor that was redacted before its event was known."""
+        tried = message.tried
+        if message.kind is not OutboundKind.ANCHOR or tried is None:
+            return False
+        if self._is_harmless(tried) and self._wall_clock() - tried.at < _AT_ONCE_S:
+            return False
+        try:
+            async with self._slots:
+                found = await self._homeserver.contents.edited(message.room_id, event_id)
+        except RefusedUnclearly:
+            raise
+        except HomeserverRefused:
+            return False  # only a redaction that is seen voids an anchor
+        return found.original is None
 
     def _is_harmless(self, tried: Attempt) -> bool:
         """Whether the server still knows what was tried, and sends it no second time."""

@@ -8,15 +8,16 @@ import anyio
 import pytest
 from typing_extensions import override
 
-from actors.model import EventId
-from actors.port_errors import PlatformFailed
+from actors.model import EventId, OutboundKind, OutboundMessage
+from actors.port_errors import HomeserverUnavailable, PlatformFailed
+from actors.ports import SyncDelta
 from actors.texts import ENGLISH
 from actors.writes import RetryMessage, Write
 from tests.simulation.connection import Gate
 from tests.simulation.faults import Fault
 from tests.simulation.homeserver import SimulatedHomeserver
 from tests.stepping.growing import answer, assert_grown, free, steps, story, telling
-from tests.stepping.harness import Home, ScriptedPlatform, World, quiet
+from tests.stepping.harness import Home, Run, ScriptedPlatform, World, quiet
 
 pytestmark = pytest.mark.anyio
 
@@ -219,3 +220,105 @@ async def test_what_an_earlier_run_has_begun_is_ended_although_nothing_is_stream
         assert answer(world, home.chat, question) == [("done", story(12))]
         assert [step.txn for step in steps(world, home.chat, question)][-1] == "0.final"
         assert not [it for it in steps(world, home.chat, question) if "boot-2" in it.txn]
+
+
+class AnchorIsGone(SimulatedHomeserver):
+    """A homeserver that gives no answer to the first anchor, which is redacted before it is shown.
+
+    Nothing is shown while something is sent.
+    """
+
+    sending: anyio.Lock | None = None
+    is_done = False
+
+    @override
+    async def send(self, message: OutboundMessage) -> EventId:
+        async with self._lock():
+            event_id = await super().send(message)
+            if message.kind is OutboundKind.ANCHOR and not self.is_done:
+                self.is_done = True
+                self.server.take_down(message.room_id, event_id)
+                raise HomeserverUnavailable("no answer")
+            return event_id
+
+    @override
+    async def sync(self, since: str, timeout_s: float) -> SyncDelta:
+        await super().sync(since, timeout_s)
+        async with self._lock():
+            return await super().sync(since, 0)
+
+    def _lock(self) -> anyio.Lock:
+        self.sending = self.sending or anyio.Lock()
+        return self.sending
+
+
+async def asked(world: World, run: Run, platform: ScriptedPlatform) -> tuple[Home, EventId]:
+    """A question, just after the attempt to send the anchor of its answer."""
+    home = await run.settle_in(world.alice)
+    platform.script["go"] = telling(story(25))
+    question = world.alice.say(home.chat, "go")
+    while not await world.store.anchors(question):
+        await quiet(0.1)
+    await quiet(0.1)
+    return home, question
+
+
+async def test_an_anchor_that_was_redacted_before_its_event_was_known_is_void() -> None:
+    world, platform = free(), ScriptedPlatform()
+    world.client = AnchorIsGone
+    async with world.live(platform=platform) as run:
+        home, question = await asked(world, run, platform)
+        await quiet(100)
+    assert answer(world, home.chat, question) == [("done", story(25))]
+    assert [step.txn for step in steps(world, home.chat, question)] == ["0.final"]
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True])
+@pytest.mark.parametrize("fault", [None, Fault.SERVER_ERROR, Fault.REFUSED_UNCLEARLY])
+async def test_an_anchor_that_was_redacted_before_a_restart_is_void(
+    fault: Fault | None, *, is_forgotten: bool
+) -> None:
+    """The homeserver answers a repetition with the redacted event, or the bot finds that."""
+    world, platform = free(), ScriptedPlatform()
+    world.client = AnchorIsGone
+    async with world.live(platform=platform) as run:
+        home, question = await asked(world, run, platform)
+    world.client = SimulatedHomeserver
+    world.server.skip(world.bounds.resend_s + 1 if is_forgotten else 2)
+    if is_forgotten:
+        world.server.forget_transactions()
+    async with world.boot(platform=platform) as run:
+        if fault is not None:
+            run.homeserver.faults.next("edited", fault)
+        await run.go_live()
+        run.let_run()
+        await quiet(100)
+        assert run.homeserver.faults.planned == 0
+    assert answer(world, home.chat, question) == [("done", story(25))]
+    assert [step.txn for step in steps(world, home.chat, question)] == ["0.final"]
+
+
+async def test_an_anchor_that_can_not_be_looked_at_is_edited() -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        run.homeserver.faults.next("edited", Fault.REFUSED)
+        home = await run.settle_in(world.alice)
+        platform.script["go"] = telling(story(25))
+        run.homeserver.faults.next("send", Fault.SERVER_ERROR, room_id=home.chat, times=2)
+        question = world.alice.say(home.chat, "go")
+        await quiet(100)
+        assert run.homeserver.faults.planned == 0
+    assert answer(world, home.chat, question) == [("done", story(25))]
+    assert_grown(steps(world, home.chat, question), story(25))
+
+
+async def test_an_anchor_whose_event_is_known_at_once_is_not_looked_at() -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        run.homeserver.faults.next("edited", Fault.REFUSED)
+        home = await run.settle_in(world.alice)
+        platform.script["go"] = telling(story(25))
+        question = world.alice.say(home.chat, "go")
+        await quiet(100)
+        assert answer(world, home.chat, question) == [("done", story(25))]
+        assert run.homeserver.faults.planned == 1

@@ -24,7 +24,8 @@ class WatchedDatabase:
         return await self._database.fetch(query)
 
     async def write(self, statements: Sequence[Statement]) -> None:
-        self._on_write({statement.table for statement in statements})
+        # Some statements on another table are run in one order with those on `kv`.
+        self._on_write({it.table for it in statements if f" {it.table}" in it.sql})
         await self._database.write(statements)
 
 
