@@ -16,6 +16,7 @@ class Creations:
     def __init__(self) -> None:
         self._under_way: set[Nonce] = set()
         self._made: dict[Nonce, RoomId] = {}
+        self._read: set[RoomId] = set()
         self._told: dict[Nonce, str] = {}
         self._unfinished: set[RoomId] = set()
         self._taken: dict[UserId, int] = {}
@@ -64,16 +65,22 @@ class Creations:
         """Whether the creation of a room goes on: upkeep leaves the room alone."""
         return room_id in self._unfinished
 
-    def note_made(self, nonce: Nonce, room_id: RoomId) -> None:
-        """Note that a room's marker carries the nonce of an intent."""
-        self._made[nonce] = room_id
+    def note_read(self, room_id: RoomId, nonce: Nonce | None) -> None:
+        """Note that a room was read, and that its marker carries the nonce of an intent, if any."""
+        self._read.add(room_id)
+        if nonce is not None:
+            self._made[nonce] = room_id
+
+    def was_read(self, room_id: RoomId) -> bool:
+        """Whether a room was read since the start, so that `made` knows it."""
+        return room_id in self._read
 
     def forget_made(self, nonce: Nonce) -> None:
         """Forget the room that an intent made: the bot has given it up."""
         self._made.pop(nonce, None)
 
     def made(self, nonce: Nonce) -> RoomId | None:
-        """The room that an intent made, if the bot has checked that room since its start."""
+        """The room that an intent made, if the bot has read that room since its start."""
         return self._made.get(nonce)
 
     def note_told(self, nonce: Nonce, occasion: str) -> None:

@@ -114,7 +114,9 @@ class RoomCreation:
         """Whether a room carries this intent's nonce. If so, the intent adopts the room.
 
         This happens after the loss of commits: the database has an older step of the intent.
+        Raises HomeserverUnavailable if a chat of the owner can't be read.
         """
+        await self.making.read_chats()
         room_id = self.work.services.registry.creations.made(intent.nonce)
         if room_id is None:
             return False

@@ -20,7 +20,7 @@ from actors.owner.unread import UnreadRooms
 from actors.owner.work import OwnerWork, required
 from actors.port_errors import HomeserverRefused, HomeserverUnavailable
 from actors.ports import NewRoom
-from actors.reading import read_if_joined
+from actors.reading import read_if_joined, read_rooms
 from actors.rows import PLATFORM_NAME, chat_key, room_key, to_row, user_key
 from actors.rules.numbering import MAX_CHAT_NUMBER, chat_id_of, chat_number, next_index
 from actors.writes import PutIntent, PutRow, Write
@@ -62,6 +62,20 @@ class RoomMaking:
         chat_id = chat_id_of(index)
         platform_chat_id = self.work.services.ids.platform_chat_id(self.work.owner, chat_id)
         return replace(intent, chat_id=chat_id, platform_chat_id=platform_chat_id)
+
+    async def read_chats(self) -> None:
+        """Find out which intents made the owner's chats that were not read since the start.
+
+        A start reads only the rooms that have changed. Raises HomeserverUnavailable.
+        """
+        services = self.work.services
+        creations = services.registry.creations
+        rooms = [chat.surface_ref for chat in await self.work.chats()]
+        unread = [room_id for room_id in rooms if not creations.was_read(room_id)]
+        seen = await read_rooms(unread, services.homeserver, services.homeserver_slots)
+        for room_id in unread:
+            marker = seen[room_id].marker if room_id in seen else None
+            creations.note_read(room_id, marker.intent if marker else None)
 
     async def find(self, nonce: Nonce) -> RoomId | None:
         """The joined room with the nonce in its marker. Rooms with a row are not searched.

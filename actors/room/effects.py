@@ -38,8 +38,8 @@ def note_room(
         replaced = services.registry.upgrades.note_replaced(seen.room_id, by=relations.replaced_by)
     elif seen.replacement is not None:
         services.registry.upgrades.expect(seen.replacement, of=seen.room_id)
-    if isinstance(verdict, Chat | Space) and verdict.intent is not None:
-        services.registry.creations.note_made(verdict.intent, seen.room_id)
+    nonce = verdict.intent if isinstance(verdict, Chat | Space) else None
+    services.registry.creations.note_read(seen.room_id, nonce)
     return replaced
 
 

@@ -7,9 +7,9 @@ import anyio
 import pytest
 
 from actors.messages import RoomChanged, RoomReported, owner_address, room_address
-from actors.model import RoomId
+from actors.model import InboundMessage, RoomId
 from actors.rows import room_key, user_key
-from actors.writes import ClearDirty, PutRow, Write
+from actors.writes import AcceptMessage, ClearDirty, PutRow, Write
 from supervisor.lifecycle import State
 from tests.simulation.faults import Fault
 from tests.stepping.harness import ALICE, BOT, Home, Run, World, quiet
@@ -51,6 +51,25 @@ async def test_a_start_after_a_kill_reads_only_rooms_that_have_changed() -> None
         assert report["joined_rooms"] == 1
         assert await name_of(world, second) == "Garden"
         assert await world.store.dirty() == {}
+
+
+async def test_a_command_that_waits_again_makes_no_second_chat() -> None:
+    """As after a loss of the database, and a kill before the command was carried out once more."""
+    world = World()
+    home, _ = await settled(world)
+    rooms = world.server.room(home.chat).timeline
+    (command,) = [it for it in rooms if it.content.get("body") == "!new 0"]
+    world.lose_store()
+    async with world.live():
+        await quiet(10)
+    waiting = InboundMessage(command.event_id, home.chat, ALICE, 0, "m.text", "!new 0")
+    await world.store.commit([AcceptMessage(waiting, again=True)])
+    before = list(world.server.rooms_of(BOT, "join"))
+    async with world.live() as run:
+        assert not has_read_all(run)
+        await quiet(10)
+        assert not await world.store.open_intents(ALICE)
+    assert list(world.server.rooms_of(BOT, "join")) == before
 
 
 @pytest.mark.parametrize("rests", ["the room", "the owner"])
