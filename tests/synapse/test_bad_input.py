@@ -14,7 +14,7 @@ from tests.synapse.proxy import Answer, FaultProxy, Forward, Request
 
 pytestmark = pytest.mark.anyio
 
-NOTHING_SET = dict.fromkeys(("MATRIX_HOMESERVER", "MATRIX_USER_ID", "MATRIX_PASSWORD"))
+NOTHING_SET = dict.fromkeys(("MATRIX_USER_ID", "MATRIX_HOMESERVER", "MATRIX_PASSWORD"))
 NOT_TEXT = "I can't read messages of this kind. Please write to me instead."
 
 
@@ -50,7 +50,7 @@ class TestSettings:
         bot = await make_bot(MATRIX_PASSWORD="not the password")
         bot.start()
         assert await bot.wait_for_exit() == 78
-        assert [step.trigger for step in bot.transitions()] == ["credentials_refused"]
+        assert [step.trigger for step in bot.transitions()] == ["elected", "credentials_refused"]
         said = [event for event in bot.events() if event["event"] == "credentials_refused"]
         assert len(said) == 1
         assert bot.user_id in said[0]["reason"]
@@ -83,6 +83,7 @@ async def test_a_homeserver_that_is_away_is_waited_for(
     await bot.wait_for_state("live")
     steps = [(step.src, step.dst) for step in bot.transitions()]
     assert steps == [
+        ("standby", "login"),
         ("login", "degraded"),
         ("degraded", "login"),
         ("login", "hydrate"),

@@ -245,6 +245,7 @@ class TestTheJournal:
         assert await bot.terminate() == 0
         rows = (await surfaces_bot(bot, "log", "--json")).rows
         assert [(row["dst"], row["outcome"]) for row in rows] == [
+            ("login", "ok"),
             ("degraded", "error"),
             ("stopped", "ok"),
         ]

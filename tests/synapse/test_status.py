@@ -110,6 +110,7 @@ async def test_a_live_bot_says_so_everywhere(
     seen = await page.wait_for(lambda seen: seen["rooms"]["ready"] >= 2)
     assert seen["lifecycle"]["state"] == "live"
     assert [step["trigger"] for step in seen["lifecycle"]["steps"]] == [
+        "elected",
         "logged_in",
         "hydrated",
         "reconciled",
@@ -279,6 +280,7 @@ async def test_a_service_manager_hears_of_the_whole_life(make_bot: MakeBot, tmp_
         await systemd.wait_for("READY=1")
         before = systemd.heard[: systemd.heard.index("READY=1")]
         assert [line for line in before if line.startswith("STATUS=")] == [
+            f"STATUS=login: process {bot.pid} holds the instance lock",
             "STATUS=hydrate: logged in by password",
             "STATUS=reconcile: 0 rooms",
         ]
