@@ -8,6 +8,7 @@ from typing import Final, final
 
 from psycopg.conninfo import make_conninfo
 
+from actors.port_errors import StoreCorrupt
 from adapter.postgres.exchanges import Session
 from adapter.postgres.link import Link
 from adapter.postgres.schema import CREATE_LEASE, LOCK
@@ -97,6 +98,13 @@ class PostgresLease:
         await self._run(Query(_FREE, (self._name, epoch)))
 
     async def _run(self, query: Query) -> Sequence[Row]:
+        try:
+            return await self._result(query)
+        except StoreCorrupt:
+            # The table was dropped, and the new connection makes it again. All epochs have ended.
+            return await self._result(query)
+
+    async def _result(self, query: Query) -> Sequence[Row]:
         return (await fetch_all(self._link, [self._within, query]))[-1]
 
 

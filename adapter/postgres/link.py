@@ -12,7 +12,7 @@ import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.conninfo import conninfo_to_dict
 
-from actors.port_errors import StoreUnavailable
+from actors.port_errors import StoreCorrupt, StoreUnavailable
 from adapter.postgres.errors import translated
 from adapter.postgres.exchanges import Session
 
@@ -90,7 +90,7 @@ class Link:
         try:
             return await self._done_in_time(session, work)
         except Exception as error:
-            if session.connection.closed or isinstance(error, StoreUnavailable):
+            if session.connection.closed or isinstance(error, StoreUnavailable | StoreCorrupt):
                 await self._close()
             raise
 

@@ -131,6 +131,19 @@ async def test_a_write_under_an_epoch_that_has_ended_changes_nothing(url: str) -
             assert await store.row("k") == {"by": "a still"}
 
 
+async def test_a_table_that_is_dropped_is_made_again_and_ends_the_epochs_before(url: str) -> None:
+    async with table(url, "a") as a, table(url, "b") as b:
+        epoch = await a.take(60)
+        assert epoch is not None
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as outside:
+            await outside.execute("DROP TABLE lease")
+        assert not await a.renew(epoch, 60)
+        await a.free(epoch)
+        following = await b.take(60)
+        assert following is not None
+        assert following > epoch
+
+
 async def test_a_takeover_waits_for_a_transaction_of_the_old_leader_and_ends_it(url: str) -> None:
     async with table(url, "a") as a, table(url, "b") as b:
         epoch = await a.take(0.01)
