@@ -155,12 +155,12 @@ class Histories:
         said = await self._read(room_id, lambda talk: last_question(talk, thread))
         return _inbound(room_id, said)
 
-    async def texts_of(self, room_id: RoomId, messages: Collection[EventId]) -> tuple[str, ...]:
-        """The texts of some messages as they are now; nothing of a redacted one.
+    async def texts_of(self, room_id: RoomId, parts: Collection[EventId]) -> tuple[str, ...]:
+        """The texts of an answer's parts, in order, as its newest attempt has shown them.
 
-        Raises as `drafts` does.
+        Nothing of a redacted one. Raises as `drafts` does.
         """
-        return await self._read(room_id, lambda talk: texts_in(talk.timeline, messages))
+        return await self._read(room_id, lambda talk: texts_in(talk.timeline, parts))
 
     async def usage(self, room_id: RoomId) -> tuple[TokensUsed, ...]:
         """The tokens of each answer in a room, as far back as histories are read, oldest first.

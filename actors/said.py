@@ -27,7 +27,7 @@ class Said:
 
     `edits` is set if the message itself is an edit: the message that it changes. `mark`, `forgets`
     and `tokens` come only from messages of the bot itself. `sent_ts` is in milliseconds since the
-    epoch.
+    epoch, and `edited_ts` the same of the edit that it was changed by; 0 without one.
     """
 
     event_id: EventId
@@ -43,6 +43,12 @@ class Said:
     mark: ReplyMark | None = None
     forgets: bool = False
     tokens: TokensUsed | None = None
+    edited_ts: int = 0
+
+    @property
+    def shown_ts(self) -> int:
+        """When it began to say what it says."""
+        return max(self.sent_ts, self.edited_ts)
 
     @property
     def is_live(self) -> bool:

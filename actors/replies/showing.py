@@ -171,7 +171,8 @@ class Showing:
         if not self._may_go_on(anchor, len(anchors)):
             self._is_off = True
             return False
-        is_unsent = anchor is not None and anchor.event_id is None
+        # An anchor that is sent after a later attempt's edit would seem to be of that attempt.
+        is_unsent = any(each.event_id is None and not each.is_void for each in anchors)
         in_doubt = self._tools.gaps.doubt(self._question.room_id) is not None
         if is_unsent or in_doubt or scope.cancel_called or not self._tools.governor.allows():
             return False

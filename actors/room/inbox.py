@@ -288,7 +288,7 @@ def _waiting_for(reply: Reply, waiting: Iterable[Waiting]) -> Waiting | None:
 async def _shown_by(
     anchors: Iterable[Anchor], room_id: RoomId, services: Services
 ) -> Sequence[str]:
-    """What a room shows of an answer that was growing; nothing if it can't be read now."""
+    """What a room shows of an answer's newest attempt; nothing if it can't be read now."""
     sent = events_of(anchors)
     if not sent:
         return ()

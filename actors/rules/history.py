@@ -132,11 +132,21 @@ def last_question(talk: Talk, thread: EventId | None) -> tuple[Said | None, bool
     return said, read.is_certain and (said is not None or read.is_whole)
 
 
-def texts_in(timeline: Timeline, messages: Collection[EventId]) -> tuple[tuple[str, ...], bool]:
-    """The texts of some messages as they are now, and whether all of them were read."""
-    found = map(timeline.message, messages)
-    texts = tuple(said.text for said in found if said is not None)
-    return texts, all(map(timeline.knows, messages))
+def texts_in(timeline: Timeline, parts: Collection[EventId]) -> tuple[tuple[str, ...], bool]:
+    """The texts of an answer's parts as its newest attempt has shown them; whether that is sure.
+
+    Each attempt shows its text from the first part on, so a part that says what it says for longer
+    than a growing part before it is of an earlier attempt, and so are those behind it.
+    """
+    texts: list[str] = []
+    begun_ts = 0
+    for said in filter(None, map(timeline.message, parts)):
+        if said.shown_ts < begun_ts:
+            break
+        texts.append(said.text)
+        if said.is_live:
+            begun_ts = said.shown_ts
+    return tuple(texts), all(map(timeline.knows, parts))
 
 
 def tokens_in(timeline: Timeline) -> tuple[TokensUsed, ...]:

@@ -208,6 +208,7 @@ class Timeline:
             mark=edit.mark or said.mark,
             forgets=edit.forgets,
             tokens=edit.tokens or said.tokens,
+            edited_ts=edit.sent_ts,
         )
 
     def _final_of(self, said: Said) -> Said | None:

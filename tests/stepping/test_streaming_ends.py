@@ -12,6 +12,7 @@ from actors.model import EventId, OutboundKind, OutboundMessage
 from actors.platform import Ask, Attachment, Delta, Done, File, Text
 from actors.port_errors import (
     HomeserverRefused,
+    HomeserverUnavailable,
     PlatformFailed,
     PlatformRefused,
     RequestNotSent,
@@ -49,6 +50,17 @@ async def growing(
     await quiet(10)
     assert answer(world, home.chat, question)[0][0] == "live"
     return home, question
+
+
+class HoldsSecondParts(SimulatedHomeserver):
+    """A homeserver that does not take the anchor of a second part."""
+
+    @override
+    async def send(self, message: OutboundMessage) -> EventId:
+        if message.kind is OutboundKind.ANCHOR and message.txn_id.endswith(".1"):
+            await anyio.lowlevel.checkpoint()
+            raise HomeserverUnavailable("no second parts here")
+        return await super().send(message)
 
 
 class RefusesEdits(SimulatedHomeserver):
@@ -110,6 +122,41 @@ async def test_an_answer_that_is_stopped_before_its_next_attempt_keeps_what_was_
         world.alice.say(home.chat, "!stop")
         await quiet(100)
         assert answer(world, home.chat, question) == [("stopped", shown)]
+
+
+async def test_an_answer_that_is_stopped_does_not_mix_the_words_of_two_attempts() -> None:
+    world, platform = free(), ScriptedPlatform()
+    failing = telling(story(800), chars_per_s=5000, error=PlatformFailed("gone"))
+    second = story(850).replace("the sea", "the sky")
+    again = telling(second, chars_per_s=5000, error=PlatformFailed("gone"))
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, failing, again, telling(story(25)))
+        while not platform.asks[2:]:
+            await quiet(0.1)
+        (_, first), (_, old) = answer(world, home.chat, question)
+        assert second.startswith(first)
+        assert "the sky" not in old
+        world.alice.say(home.chat, "!stop")
+        await quiet(100)
+        ((state, said),) = answer(world, home.chat, question)
+        assert (state, said.strip()) == ("stopped", first.strip())
+
+
+async def test_nothing_more_is_shown_while_an_anchor_is_not_sent() -> None:
+    world, platform = free(), ScriptedPlatform()
+    world.client = HoldsSecondParts
+    failing = telling(story(800), chars_per_s=5000, error=PlatformFailed("gone"))
+    async with world.live(platform=platform) as run:
+        going_on = telling(story(2000), chars_per_s=5000)
+        home, question = await growing(world, run, platform, failing, going_on)
+        before = steps(world, home.chat, question)
+        assert [each.event_id is None for each in await world.store.anchors(question)] == [
+            False,
+            True,
+        ]
+        await quiet(15)
+        assert len(platform.asks) == 2
+        assert steps(world, home.chat, question) == before
 
 
 @pytest.mark.parametrize("lost", [False, True])

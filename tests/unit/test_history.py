@@ -26,6 +26,7 @@ from actors.rules.history import (
     asked_by,
     drafts_for,
     last_question,
+    texts_in,
     tokens_in,
     tokens_of,
 )
@@ -627,3 +628,46 @@ def test_a_retried_question_quotes_what_it_quoted_itself(room: Room) -> None:
     assert is_certain
     room.timeline.begins = False
     assert not drafts_for(room.talk, retry, PLENTY)[1]
+
+
+def grown(*parts: tuple[str, int]) -> tuple[Room, list[EventId]]:
+    """An answer whose parts have grown: the state of each, and when it was edited; 0 for never."""
+    room = Room()
+    question = room.say("why?")
+    told = [room.reply(question, f"old {number}", number, "live") for number in range(len(parts))]
+    for number, (state, at) in enumerate(parts):
+        if at:
+            mark = ReplyMark(f"{question}.{number}", question, number, ReplyState(state))
+            edit = Said(
+                *(EventId(f"$edit{number}"), BOT, at, "m.text", f"new {number}"),
+                edits=told[number],
+                mark=mark,
+            )
+            room.timeline.apply(edit)
+    return room, told
+
+
+@pytest.mark.parametrize(
+    ("parts", "shown"),
+    [
+        ([("live", 0), ("live", 0)], ["old 0", "old 1"]),
+        ([("live", 10), ("live", 20), ("live", 0)], ["new 0", "new 1"]),
+        ([("live", 10), ("live", 0), ("live", 20)], ["new 0"]),
+        ([("live", 20), ("live", 10)], ["new 0"]),
+        ([("live", 20), ("done", 10)], ["new 0"]),
+        ([("done", 20), ("live", 10)], ["new 0", "new 1"]),
+        ([("live", 10), ("live", 10)], ["new 0", "new 1"]),
+    ],
+)
+def test_the_texts_of_an_answer_are_those_of_its_newest_attempt(
+    parts: list[tuple[str, int]], shown: list[str]
+) -> None:
+    room, told = grown(*parts)
+    assert texts_in(room.timeline, told) == (tuple(shown), True)
+
+
+def test_a_redacted_part_has_no_text_and_a_part_that_was_not_read_is_not_certain() -> None:
+    room, told = grown(("live", 0), ("live", 0))
+    room.timeline.apply(Redacted(told[0]))
+    assert texts_in(room.timeline, told) == (("old 1",), True)
+    assert texts_in(room.timeline, [*told, EventId("$unread")]) == (("old 1",), False)
