@@ -77,10 +77,14 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncConnection[TupleRow], None]:
-        """A connection on which each statement is by itself. Raises StoreUnavailable."""
+        """A connection on which each statement is by itself. Raises StoreUnavailable.
+
+        What a cancelled caller does with it is finished first: psycopg can't leave a pipeline in
+        the middle of an exchange.
+        """
         with translated():
             try:
-                with anyio.fail_after(self._timing.answer_s):
+                with anyio.fail_after(self._timing.answer_s, shield=True):
                     pool = await self._opened()
                     async with pool.connection() as connection, connection.pipeline():
                         yield connection
