@@ -6,12 +6,14 @@ import pytest
 
 from actors.anchors import LiveAnchor
 from actors.model import EventId, InboundMessage, ReplyState, RoomId, UserId
+from actors.ports import RecentPage
 from actors.room.conversation import is_answered_at_once
 from actors.rules.unfinished import (
     Told,
     anchor_in,
     asked_about,
     asked_again,
+    asking_id,
     covered,
     emptied,
     forgotten,
@@ -20,6 +22,7 @@ from actors.rules.unfinished import (
     settled_by_commands,
     unfinished,
     with_deleted,
+    with_page,
     without_replaced,
 )
 from actors.said import ReplyMark, Said
@@ -223,6 +226,15 @@ def test_what_stands_before_a_question_that_was_asked_about_is_settled() -> None
     assert settled_by_asking(deleted) == {"$1", "$2"}
     assert settled_by_asking(Told(messages=messages, own=(ANCHOR,))) == frozenset()
     assert settled_by_asking(Told(messages=(heard("$3"),), own=(notice,))) == frozenset()
+    assert asked_about(Told(deleted=frozenset({asking_id(OTHER)}))) == {OTHER}
+
+
+def test_an_earlier_page_adds_to_what_the_bot_has_said() -> None:
+    one, two = frozenset({EventId("$1")}), frozenset({EventId("$2")})
+    page = RecentPage(answered=two, own=(ANCHOR,), taken_back=two, deleted=frozenset({"b"}))
+    told = with_page(Told(answered=one, taken_back=one, deleted=frozenset({"a"})), page)
+    assert (told.own, told.answered, told.taken_back) == ((ANCHOR,), one | two, one | two)
+    assert told.deleted == {"a", "b"}
 
 
 def test_commands_before_one_that_has_an_answer_are_settled() -> None:
