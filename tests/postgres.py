@@ -80,7 +80,7 @@ class Cluster:
                 os.kill(pid, signal.SIGKILL)
         while any(map(_is_alive, pids)):
             time.sleep(0.01)
-        # A killed process that nobody waits for would count as a running server.
+        # A killed process counts as a running server until its parent has waited for it.
         for lock in (pid_file, self.folder / ".s.PGSQL.5432.lock"):
             lock.unlink(missing_ok=True)
 
@@ -119,7 +119,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether a process runs. A killed one that nobody has waited for does not."""
+    """Whether a process runs. A killed one does not, also before its parent has waited for it."""
     with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False

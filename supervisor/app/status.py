@@ -220,7 +220,7 @@ class Observer:
         )
 
     def _leading(self) -> Leading | None:
-        """Who leads, if several processes may."""
+        """The process that leads, if several processes may lead."""
         seen = self.leadership.standing if self.leadership is not None else None
         if seen is None or (seen.leads and seen.epoch == NO_LEASE):
             return None

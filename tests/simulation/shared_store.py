@@ -47,7 +47,7 @@ _SESSION: Final = "SELECT value FROM meta WHERE key = 'session'"
 class SharedStore(Disk):
     """The database of several processes. Only its clock counts for the lease.
 
-    While it is `down`, it answers nobody.
+    While it is `down`, it answers no request.
     """
 
     def __init__(self, rng: Random, clock: Clock) -> None:
@@ -77,7 +77,7 @@ class SharedStore(Disk):
         return self.clock() - self._copied_at <= within_s and self.restore_backup()
 
     def stop(self) -> None:
-        """Answer nobody, until `start`."""
+        """Answer no request until `start`."""
         self.down = True
         self.restarts += 1
 

@@ -124,7 +124,7 @@ async def moments(person: Person, room_id: str, speaker: str) -> list[float]:
 
 
 async def silence_since(pair: Pair, began: float) -> float:
-    """The longest time for which nobody has heard from the bot, in any room, since a moment."""
+    """The longest time without a message of the bot in any room, since a moment."""
     company = pair.company
     speaker = company.bot.user_id
     by_room = [await moments(room.owner, room.room_id, speaker) for room in company.rooms]
@@ -144,7 +144,7 @@ async def server_time(pair: Pair) -> float:
 async def measured(pair: Pair, within_s: float) -> AsyncIterator[None]:
     """People talk, and something happens to the leader: each message has one answer, in order.
 
-    Within, the standby becomes live. It has the session that there was, and nobody waits for long.
+    Within, the standby becomes live. It has the session that there was, and answers soon.
     """
     company, standby = pair.company, pair.standby
     logins, rooms = standby.logins, created(pair)
