@@ -10,6 +10,7 @@ from hypothesis import settings
 from typing_extensions import override
 from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
 
 from demo.model_server import LlamaServer, Llmock
 from tests.postgres import Cluster, throwaway_cluster
@@ -40,11 +41,42 @@ class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]
     """Gives the tests of some files to one worker, and every other test to the next free one.
 
     The files with the most tests come first, and single tests last: they fill the gaps.
+
+    A worker that dies costs the one test that it was playing. xdist 3.8 would hand out again all
+    that the worker had ever played, and then wait for reports that nobody writes
+    (pytest-dev/pytest-xdist#1378, #1327, #1371).
     """
 
     @override
     def _split_scope(self, nodeid: str) -> str:
         return nodeid.partition("::")[0] if is_played_as_a_whole(nodeid) else nodeid
+
+    @override
+    def remove_node(self, node: WorkerController) -> str | None:
+        """Hand the rest of a worker's tests to the others; return the test that ended it."""
+        rest = {
+            scope: tests
+            for scope, tests in self.assigned_work.pop(node).items()
+            if not all(tests.values())
+        }
+        lethal = next(
+            (test for tests in rest.values() for test, done in tests.items() if not done), None
+        )
+        if lethal is not None:
+            rest[self._split_scope(lethal)][lethal] = True
+        self.workqueue.update(
+            {scope: tests for scope, tests in rest.items() if not all(tests.values())}
+        )
+        for other in self.assigned_work:
+            self._reschedule(other)
+        return lethal
+
+    @override
+    def _reschedule(self, node: WorkerController) -> None:
+        """Let a worker have two tests, or know that there are no more: else it plays neither."""
+        super()._reschedule(node)
+        while not node.shutting_down and self._pending_of(self.assigned_work[node]) < 2:
+            super()._reschedule(node)
 
 
 def is_played_as_a_whole(nodeid: str) -> bool:
