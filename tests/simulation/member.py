@@ -66,6 +66,7 @@ class Surroundings:
     bounds: Bounds
     formatted: Formatter
     slow_lease_s: float
+    slow_store_s: float
 
 
 class MemberCheckers(Checkers):
@@ -320,7 +321,9 @@ class Member:
         self, life: Life, leadership: LeaseLeadership, lead: Lead, transitions: TransitionLog
     ) -> Bot:
         around, checkers = self.around, self.checkers
-        database = SharedDatabase(around.store, self.wire, lead.epoch, life, checkers)
+        database = SharedDatabase(
+            around.store, self.wire, lead.epoch, life, checkers, around.slow_store_s
+        )
         store = SqlStore(database, clock=self._wall_clock)
         homeserver = SharedSession(
             around.server,

@@ -21,7 +21,7 @@ OF_LEADING: Final = (
         "the_fence_comes_last",
         "tests/simulation/shared_store.py",
         "        if self._store.lease().epoch != self._epoch:\n            raise LeaseLost",
-        "        await self._store.database.write(statements)\n"
+        "        write_all(connection, statements)\n"
         "        if self._store.lease().epoch != self._epoch:\n            raise LeaseLost",
     ),
     _of_several(

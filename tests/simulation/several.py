@@ -32,6 +32,12 @@ from tests.simulation.story import Story
 
 LAST_STOPS: Final = 2
 """So many times the leader is asked to stop at the end, as in a rolling update."""
+CHANGES: Final = 0.5
+"""The probability that a message is redacted soon after it was written, at each action."""
+HASTE_S: Final = 1.0
+"""How soon, at least."""
+LAST_CHANGES: Final = 6
+"""So many messages are redacted soon when all disturbances are over."""
 
 
 class WatchedServer(SimulatedServer):
@@ -101,6 +107,7 @@ class SeveralProcesses:
             plan.bounds,
             formatter_for(plan.plan.part_chars),
             plan.slow_lease_s,
+            plan.slow_store_s,
         )
         self._world = Machine(self.clock)
         self._cluster = Cluster(
@@ -156,11 +163,15 @@ class SeveralProcesses:
         for _ in range(plan.acts):
             await anyio.sleep(self._rng.expovariate(1 / plan.gap_s))
             self._cast.act()
+            if self._rng.random() < CHANGES:
+                self._change_a_mind()
             self._disturbances.change()
         for _ in range(plan.waits):
             await anyio.sleep(self._rng.expovariate(1 / WAIT_S))
             if self._rng.random() < ASKS:
                 self._cast.ask()
+            if self._rng.random() < CHANGES:
+                self._change_a_mind()
             self._disturbances.change()
         self._disturbances.end()
         await self._rest("the disturbances")
@@ -169,6 +180,9 @@ class SeveralProcesses:
         if self._cast.settle_down():
             await self._rest("settling down again")
             self._cast.settle_down()
+        for _ in range(LAST_CHANGES):
+            self._change_a_mind()
+            await anyio.sleep(self._rng.expovariate(1 / HASTE_S))
         self._cast.write_once_more()
         await self._rest("the last messages")
         await self._check()
@@ -179,6 +193,10 @@ class SeveralProcesses:
         await self._check()
         await self._ending.check_pruned()
         scope.cancel()
+
+    def _change_a_mind(self) -> None:
+        """Let a person redact a message while it is handled, if the database is slow."""
+        self._cast.change_ones_mind(max(2 * self.plan.slow_store_s, HASTE_S))
 
     async def _check(self) -> None:
         leader = self._cluster.leader
