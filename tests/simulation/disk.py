@@ -48,8 +48,13 @@ class Disk:
 
     def make_backup(self) -> None:
         """Copy the database; the copy replaces an earlier one."""
-        self._backup = self._new_database()
-        self.database._connection.backup(self._backup._connection)
+        self._backup = self.copied()
+
+    def copied(self) -> _Database:
+        """A copy of the database."""
+        copy = self._new_database()
+        self.database._connection.backup(copy._connection)
+        return copy
 
     def restore_backup(self) -> bool:
         """Put the copy in the place of the database. Returns False without one."""

@@ -258,6 +258,7 @@ class Member:
             except Exception as error:  # noqa: BLE001  every error is a bug here
                 self.checkers.violated(f"the process ended with {flat(error)}")
             self._tell("died" if life.dead else "ended")
+            self.around.store.on_end()
             self.life = self.supervisor = self.bot = self.leadership = None
             await anyio.sleep(self._rng.uniform(0, self.away_s))
 

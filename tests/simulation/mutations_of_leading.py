@@ -68,4 +68,18 @@ OF_LEADING: Final = (
         "        await services.clear(self._room_id, change)\n"
         "        async with",
     ),
+    _of_several(
+        "rooms_are_in_line_before_their_rows_are_written",
+        "actors/room/actor.py",
+        "                await self._commit_repairs([*writes, *done])\n",
+        "                if done:\n"
+        "                    await services.store.commit(done)\n"
+        "                await self._commit_repairs(writes)\n",
+    ),
+    _of_several(
+        "a_message_that_has_ended_ends_again",
+        "adapter/sql/statements.py",
+        'Statement("inbox", _FINISH, params, hits=True)',
+        'Statement("inbox", _FINISH, params)',
+    ),
 )

@@ -21,6 +21,7 @@ from tests.simulation.endings import Ending
 from tests.simulation.faults import Faults
 from tests.simulation.machines import Clock, Machine, run_machines
 from tests.simulation.member import Member, Surroundings, WatchedSessions
+from tests.simulation.next_start import NextStart
 from tests.simulation.outcome import ASKS, WAIT_S, Outcome, until_calm
 from tests.simulation.parts import formatter_for
 from tests.simulation.past import Past
@@ -91,6 +92,8 @@ class SeveralProcesses:
         self.checkers = checkers = Checkers(server, BOT, self.story, plan.bounds)
         server.checkers = checkers
         store.on_violation = checkers.violated
+        self._next_start = NextStart(server, store, checkers, rng("next start"))
+        store.on_commit, store.on_end = self._next_start.committed, self._next_start.note
         server.sessions = WatchedSessions(rng("sessions"), store, checkers)
         server.on_event = checkers.seen
         platform.on_asked = checkers.asked
@@ -138,7 +141,7 @@ class SeveralProcesses:
         members = self._cluster.members
         machines = [self._world, *(member.machine for member in members)]
         mains = [self._main, *(member.main for member in members)]
-        run_machines(machines, mains, self.clock, self._turns)
+        run_machines(machines, mains, self.clock, self._turns, self._next_start.check)
 
     async def _main(self) -> None:
         self.story.tell("plan", repr(self.plan))
@@ -146,6 +149,7 @@ class SeveralProcesses:
         self._cast.inherited = await self._past.happen(
             self._cast.people[0], legacy.legacy, rows=legacy.legacy_rows
         )
+        self._next_start.inherited = self._cast.inherited
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._server.run_postponed)
             tasks.start_soon(watch_leads, self._cluster, self.checkers, self._vacant_s)

@@ -60,6 +60,9 @@ class SharedStore(Disk):
         self.restarts = 0
         """After each, the connections of all processes are lost."""
         self.on_violation: Callable[[str], None] = lambda _: None
+        self.on_commit: Callable[[Sequence[Statement]], None] = lambda _: None
+        self.on_end: Callable[[], None] = lambda: None
+        """Called when a process has ended, or commits were lost."""
         self._copied_at = -math.inf
         self._given: set[int] = set()
         """The epochs of all time, also of what the database has lost."""
@@ -78,7 +81,10 @@ class SharedStore(Disk):
 
     def lose_newest(self, within_s: float) -> bool:
         """Go back to the copy if it is no older than this. Returns whether the database did."""
-        return self.clock() - self._copied_at <= within_s and self.restore_backup()
+        has_lost = self.clock() - self._copied_at <= within_s and self.restore_backup()
+        if has_lost:
+            self.on_end()
+        return has_lost
 
     def stop(self) -> None:
         """Answer no request until `start`."""
@@ -209,6 +215,7 @@ class SharedDatabase:
             write_all(connection, statements)
 
     def _note(self, statements: Sequence[Statement]) -> None:
+        self._store.on_commit(statements)
         self._checkers.settling.committed(statements)
         for statement in statements:
             if statement.params[0:1] == ("position",):
