@@ -15,9 +15,9 @@ from tests.simulation.checkers import Checkers
 from tests.simulation.disk import Disk
 from tests.simulation.events import MALFORMED, Event
 from tests.simulation.process import BOT
+from tests.simulation.rebuilding import wrong_rows
 from tests.simulation.room import SimulatedRoom
 from tests.simulation.server import SimulatedServer
-from tests.simulation.rebuilding import wrong_rows
 from tests.simulation.shown_answers import wrong_answers
 
 ENDING_COMMANDS = ("!stop", "!retry", "!forget")

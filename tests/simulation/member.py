@@ -182,7 +182,7 @@ class Member:
         self.machine = machine
         self.around = around
         self.checkers = MemberCheckers(around)
-        self.wire = Wire(rng)
+        self.wire = Wire(rng, around.slow_store_s)
         self.skew_s = 0.0
         """How much the wall clock of the machine is ahead."""
         self.leadership: LeaseLeadership | None = None
@@ -322,9 +322,7 @@ class Member:
         self, life: Life, leadership: LeaseLeadership, lead: Lead, transitions: TransitionLog
     ) -> Bot:
         around, checkers = self.around, self.checkers
-        database = SharedDatabase(
-            around.store, self.wire, lead.epoch, life, checkers, around.slow_store_s
-        )
+        database = SharedDatabase(around.store, self.wire, lead.epoch, life, checkers)
         store = SqlStore(database, clock=self._wall_clock)
         homeserver = SharedSession(
             around.server,

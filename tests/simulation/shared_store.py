@@ -126,8 +126,10 @@ class SharedStore(Disk):
 class Wire:
     """The network of one process. While a way is cut, nothing passes it in either direction."""
 
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Random, slow_store_s: float) -> None:
         self.rng = rng
+        self.slow_store_s = slow_store_s
+        """The longest way of a request to the database, there and back."""
         self.cut_from_store = False
         self.cut_from_homeserver = False
 
@@ -166,19 +168,14 @@ class SharedDatabase:
     """The database of one lead of a process. Nothing is written once its epoch has ended."""
 
     def __init__(
-        self,
-        store: SharedStore,
-        wire: Wire,
-        epoch: int,
-        gate: Gate,
-        checkers: Checkers,
-        slow_s: float,
+        self, store: SharedStore, wire: Wire, epoch: int, gate: Gate, checkers: Checkers
     ) -> None:
         self._store = store
         self._epoch = epoch
         self._gate = gate
         self._checkers = checkers
-        self._reading, self._writing = Link(store, wire, slow_s), Link(store, wire, slow_s)
+        self._reading = Link(store, wire, wire.slow_store_s)
+        self._writing = Link(store, wire, wire.slow_store_s)
         self._one_at_a_time = anyio.Lock()
 
     async def fetch(self, query: Query) -> list[Row]:
