@@ -1,10 +1,10 @@
 """Compares rows of the cache with a rebuild from an empty database."""
 
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Container, Mapping
 
 from actors.chats import ChatManager
 from actors.model import MARKER_TYPE, RoomId
-from actors.rows import USER_PREFIX, room_key
+from actors.rows import ROOM_PREFIX, USER_PREFIX
 from actors.writes import JsonObject
 from adapter.matrix.reconcile import reconcile_matrix_state
 from tests.simulation.disk import empty_store
@@ -18,7 +18,7 @@ async def wrong_rows(
     server: SimulatedServer,
     token: str | None,
     inherited: Container[RoomId],
-    dirty: Collection[RoomId] = (),
+    dirty: Container[RoomId] = (),
 ) -> list[str]:
     """The rows that differ from those of a rebuild, for all joined rooms, in words.
 
@@ -35,9 +35,9 @@ async def wrong_rows(
     wrong = []
     for key in sorted(stored.keys() | expected.keys()):
         row, wanted = stored.get(key), expected.get(key)
-        if _is_of_any(dirty, key, row, wanted):
+        about = _room_of(key, row or wanted or {})
+        if about in dirty or _room_of(key, wanted or row or {}) in dirty:
             continue
-        about = RoomId(str((row or wanted or {}).get("surface_ref", key[len("matrix_room:") :])))
         is_unmarked = about in inherited and not _is_marked(server, about)
         if is_unmarked or (wanted is None and about[:1] == "!" and about not in decided):
             continue
@@ -46,11 +46,11 @@ async def wrong_rows(
     return wrong
 
 
-def _is_of_any(rooms: Collection[RoomId], key: str, *rows: JsonObject | None) -> bool:
-    """Whether a row is about one of these rooms: an owner's row is about the Space."""
-    name = "space_id" if key.startswith(USER_PREFIX) else "surface_ref"
-    named = {row.get(name) for row in rows if row is not None}
-    return any(room_id in named or key == room_key(room_id) for room_id in rooms)
+def _room_of(key: str, row: JsonObject) -> RoomId:
+    """The room that a row is about. An owner's row is about the Space."""
+    if key.startswith(USER_PREFIX):
+        return RoomId(str(row.get("space_id")))
+    return RoomId(str(row.get("surface_ref", key.removeprefix(ROOM_PREFIX))))
 
 
 def _is_marked(server: SimulatedServer, room_id: RoomId) -> bool:
