@@ -12,6 +12,7 @@ import pytest
 
 from demo.bot import BotProcess
 from demo.person import Person
+from supervisor.status.workers import NO_WORKER, START_ONE
 from tests.postgres import throwaway_cluster
 from tests.storyteller import Storyteller
 from tests.streamed import Timeline
@@ -148,10 +149,16 @@ async def test_without_a_worker_a_question_waits(
     checked = await surfaces_bot(bot, "check")
     assert checked.code == 1
     assert "no worker is running: start `surfaces-bot worker`" in checked.out
+    seen = (await surfaces_bot(bot, "status")).out.splitlines()
+    assert seen[1:3] == [NO_WORKER, f"  {START_ONE}"]
+    assert "workers     0 running; questions: 0 in work, 0 waiting" in seen
     await listener.ask(2, 0.3)
     await anyio.sleep(1)
     await start_worker().wait_for_event("worker_ready")
     await listener.until_told()
+    seen = (await surfaces_bot(bot, "status")).out.splitlines()
+    assert "workers     1 running; questions: 0 in work, 0 waiting" in seen
+    assert NO_WORKER not in seen
     checked = await surfaces_bot(bot, "check")
     assert checked.code == 0, checked.out
     assert "openai, asked by workers, answers with the model storyteller" in checked.out
