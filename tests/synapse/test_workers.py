@@ -12,6 +12,7 @@ import pytest
 
 from demo.bot import BotProcess
 from demo.person import Person
+from demo.synapse import free_port
 from supervisor.status.workers import NO_WORKER, START_ONE
 from tests.postgres import throwaway_cluster
 from tests.storyteller import Storyteller
@@ -49,6 +50,7 @@ async def bot(make_bot: MakeBot, teller: Storyteller, database: str) -> BotProce
         MATRIX_DB_PATH=database,
         MATRIX_JOURNAL_PATH=database,
         BOT_WORKERS="on",
+        STATUS_BIND=f"127.0.0.1:{free_port()}",
         **teller.environment,
     )
     await made.start_and_go_live()

@@ -48,11 +48,14 @@ async def test_questions_are_counted_until_they_are_answered(stage: Stage) -> No
             assert (seen.alive, seen.in_work, seen.waiting) == (1, 1, 1)
             assert seen.oldest_waiting_s is not None
             assert 0 <= seen.oldest_waiting_s < IN_TIME_S
+            tasks.start_soon(bot.check)
+            with anyio.fail_after(IN_TIME_S):
+                while stage.rows("asks") < 3:
+                    await anyio.sleep(0.01)
+            assert (await load_of(stage)).waiting == 1, "a check is no question"
             stage.platform.go.set()
             async for _ in first:
                 pass
-        assert await load_of(stage) == Load(1, 0, 0, None)
-        await bot.check()  # a call without a question is not counted
         assert await load_of(stage) == Load(1, 0, 0, None)
     assert await load_of(stage) == Load(0, 0, 0, None)
 
@@ -73,6 +76,17 @@ async def test_what_a_dead_worker_took_waits_again(
         load = await load_of(stage)
         assert (load.alive, load.in_work, load.waiting) == seen
         tasks.cancel_scope.cancel()
+
+
+async def test_a_question_that_the_bot_has_given_up_does_not_wait(stage: Stage) -> None:
+    async with stage.bots() as (bot,):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(answered, bot, ask("x"))
+            with anyio.fail_after(IN_TIME_S):
+                while (await load_of(stage)).waiting == 0:
+                    await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+        assert await load_of(stage) == Load(0, 0, 0, None)
 
 
 async def test_questions_of_another_account_are_not_counted(stage: Stage) -> None:
