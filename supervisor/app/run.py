@@ -48,6 +48,7 @@ from supervisor.app.gateway import gateway_for, open_gateway, proxy_of
 from supervisor.app.leading import leadership_for, refuse_while_led
 from supervisor.app.platforms import platform_of
 from supervisor.app.status import Observer
+from supervisor.app.workers import load_reader
 from supervisor.current import Stopped
 from supervisor.lifecycle import MACHINE, Trigger
 from supervisor.lock import InstanceLock, this_process
@@ -105,6 +106,7 @@ async def _run(settings: Settings, lock: InstanceLock, parts: Parts) -> int:
     manager = ServiceManager.from_environment(os.environ)
     signals = StopSignals(manager)
     async with (
+        load_reader(settings) as observer.load_reader,
         _status_page(settings, observer, parts.bounds),
         leadership_for(
             settings,

@@ -14,6 +14,7 @@ import anyio
 from actors.leadership import NO_LEASE, Leadership
 from actors.meter import Meter
 from actors.model import RoomId
+from actors.port_errors import StoreUnavailable
 from actors.rules.report import ReconcileReport
 from actors.rules.room_states import RoomState
 from actors.runtime.cells import Cell
@@ -35,9 +36,11 @@ from supervisor.status.snapshot import (
     Quarantined,
     Reconciled,
     Snapshot,
+    WorkersSeen,
     rfc3339,
 )
 from supervisor.status.streaming import streaming_seen
+from supervisor.status.workers import LoadReader, workers_seen
 from supervisor.supervisor import Supervisor
 from supervisor.watchdog import is_stuck
 
@@ -80,6 +83,8 @@ class Observer:
     history: History = field(default_factory=History)
     leadership: Leadership | None = None
     """Set when this process takes part in the question of which process leads."""
+    load_reader: LoadReader | None = None
+    """Set if workers ask the platform."""
     _watched: _Watched | None = field(default=None, init=False)
     _began: float = field(default_factory=anyio.current_time, init=False)
     _epoch: float = field(default=-math.inf, init=False)
@@ -198,6 +203,7 @@ class Observer:
             second_instance=other.where or other.boot if other else None,
             creates_no_rooms=bot.services.encryption.reason,
             platform=self._platform(bot),
+            workers=await self._workers(),
             streaming=streaming_seen(
                 self.meter,
                 bot.services.traits.so_far,
@@ -218,6 +224,16 @@ class Observer:
             at=rfc3339,
             hide=Redactor(self.settings.secrets).text,
         )
+
+    async def _workers(self) -> WorkersSeen | None:
+        """The workers, if they ask the platform."""
+        if self.load_reader is None:
+            return None
+        try:
+            load = await self.load_reader.look()
+        except StoreUnavailable:
+            return workers_seen(None)
+        return workers_seen(load)
 
     def _leading(self) -> Leading | None:
         """The process that leads, if several processes may lead."""
