@@ -14,6 +14,7 @@ from typing import Final
 from actors.bounds import Bounds
 from actors.leadership import Leadership
 from actors.port_errors import StoreUnavailable
+from adapter.sql.lease import LeaseLeadership, Share
 from supervisor.app.databases import url_of
 from supervisor.lock import InstanceLock, LedElsewhere, LockLeadership, this_process
 from supervisor.settings import LocalSettings, Settings
@@ -30,16 +31,17 @@ async def leadership_for(
     *,
     notice: Callable[[str], None],
     alive: Callable[[], None],
+    share: Share,
 ) -> AsyncIterator[Leadership]:
     """The leadership of this process. Raises StoreUnavailable if the database can't be reached.
 
-    `notice` is told what this process waits for, and `alive` is called while it does.
+    `notice` is told what this process waits for, and `alive` is called while it does. `share` says
+    how long a free lease is left to other machines.
     """
     if isinstance(settings.db_path, Path):
         yield LockLeadership(lock, bounds.look_at_lock_s)
         return
     from adapter.postgres.lease import PostgresLease, boot_time
-    from adapter.sql.lease import LeaseLeadership
 
     holder = f"{this_process()} ({secrets.token_hex(3)})"
     within_s = bounds.lease_s / _SHARE
@@ -63,6 +65,7 @@ async def leadership_for(
             clock=boot_time,
             notice=notice,
             alive=alive,
+            share=share,
         )
 
 

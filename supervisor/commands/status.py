@@ -11,6 +11,7 @@ import msgspec
 import typer
 
 from actors.bounds import Bounds
+from supervisor.commands.accounts import in_turn
 from supervisor.commands.invocation import AsJson, ExitCode, configure
 from supervisor.lifecycle import MACHINE
 from supervisor.lock import holder, running_since, silence_s
@@ -61,6 +62,7 @@ def status(
     Example, for a program:
       surfaces-bot status --json
     """
+    in_turn(headed=not as_json)
     settings = load_local_settings()
     configure(settings)
     if healthy:
