@@ -140,6 +140,7 @@ def pgbouncer(cluster: Cluster) -> Iterator[Path]:
         f"[databases]\n* = host={cluster.folder}\n[pgbouncer]\nlisten_addr =\n"
         f"listen_port = 5432\nunix_socket_dir = {folder}\nauth_type = trust\n"
         f"auth_file = {folder / 'users'}\npool_mode = transaction\ndefault_pool_size = 3\n"
+        "ignore_startup_parameters = options\n"
     )
     user = _unprivileged()
     if user is not None:

@@ -13,7 +13,7 @@ from actors.port_errors import StoreCorrupt, StoreUnavailable
 from adapter.postgres.exchanges import Session
 from adapter.postgres.link import Link
 from adapter.postgres.schema import CREATE_LEASE, LOCK
-from adapter.postgres.search_path import CURRENT, schema_in
+from adapter.postgres.search_path import schema_in
 from adapter.postgres.transactions import fetch_all
 from adapter.sql.lease import LeaseRow
 from adapter.sql.values import Query, Row
@@ -24,6 +24,9 @@ _ADD: Final = (
     b"INSERT INTO lease(name, epoch, holder, expires) VALUES ($1, 0, '', to_timestamp(0))"
     b" ON CONFLICT(name) DO NOTHING"
 )
+# current_schema() would answer from a cache, which does not learn of another process during the wait
+# for the lock.
+_SCHEMA: Final = b"SELECT 1 FROM pg_namespace WHERE nspname = $1"
 _OTHER: Final = b"SELECT name FROM lease WHERE name <> $1 LIMIT 1"
 _WITHIN: Final = "SELECT set_config('statement_timeout', ?, true)"
 """For this transaction. A statement whose client has gone would otherwise still take the lease once
@@ -144,6 +147,6 @@ async def _greet(session: Session, *, name: str, schema: str | None) -> None:
 
 
 async def _create_schema(session: Session, schema: str) -> None:
-    ((current,),) = await (await session.connection.execute(CURRENT)).fetchall()
-    if current is None:
-        await session.connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))
+    connection = session.connection
+    if await (await connection.execute(_SCHEMA, (schema,))).fetchone() is None:
+        await connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))

@@ -59,7 +59,7 @@ def run() -> None:
         from supervisor.app.run import Parts, run_bot
 
     configure(settings, level="INFO")
-    parts = Parts() if share is None else Parts(share=share)
+    parts = () if share is None else (Parts(share=share),)
     with instance_lock(settings.store_path) as lock:
-        code = anyio.run(run_bot, settings, lock, parts)
+        code = anyio.run(run_bot, settings, lock, *parts)
     raise typer.Exit(code)
