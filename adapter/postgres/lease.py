@@ -24,8 +24,8 @@ _ADD: Final = (
     b"INSERT INTO lease(name, epoch, holder, expires) VALUES ($1, 0, '', to_timestamp(0))"
     b" ON CONFLICT(name) DO NOTHING"
 )
-# current_schema() would answer from a cache, which does not learn of another process during the wait
-# for the lock.
+# current_schema() would answer from a cache, which does not learn of another process during the
+# wait for the lock.
 _SCHEMA: Final = b"SELECT 1 FROM pg_namespace WHERE nspname = $1"
 _OTHER: Final = b"SELECT name FROM lease WHERE name <> $1 LIMIT 1"
 _WITHIN: Final = "SELECT set_config('statement_timeout', ?, true)"
