@@ -16,6 +16,7 @@ from actors.leadership import Leadership
 from actors.port_errors import StoreUnavailable
 from adapter.sql.lease import LeaseLeadership, Share
 from supervisor.app.databases import url_of
+from supervisor.database_urls import DatabaseUrl
 from supervisor.lock import InstanceLock, LedElsewhere, LockLeadership, this_process
 from supervisor.settings import LocalSettings, Settings
 
@@ -74,10 +75,14 @@ async def refuse_while_led(settings: LocalSettings, bounds: Bounds = Bounds()) -
 
     Raises StoreUnavailable if the database can't be reached.
     """
-    if isinstance(settings.db_path, Path):
-        return
+    if isinstance(settings.db_path, DatabaseUrl):
+        found = await leader_of(settings.db_path, bounds)
+        if found is not None:
+            raise LedElsewhere(found)
+
+
+async def leader_of(place: DatabaseUrl, bounds: Bounds = Bounds()) -> str | None:
+    """The process that leads the bot of a database. Raises StoreUnavailable."""
     from adapter.postgres.lease import leader
 
-    found = await leader(url_of(settings.db_path), within_s=bounds.lease_s / _SHARE)
-    if found is not None:
-        raise LedElsewhere(found)
+    return await leader(url_of(place), within_s=bounds.lease_s / _SHARE)

@@ -8,13 +8,14 @@ import signal
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import anyio
 import psycopg
 import pytest
 
-from demo.bot import BotProcess, LogEvent
+from demo.bot import RUN, BotProcess, LogEvent
 from demo.synapse import ThrowawaySynapse
 from supervisor.accounts import schema_of
 from tests.postgres import Cluster, is_alive, throwaway_cluster
@@ -226,8 +227,45 @@ async def test_the_commands_are_about_one_account_or_all(machines: Machines) -> 
     status = await surfaces_bot(bot, "status")
     assert status.code == 0
     assert [f"{name}:" in status.out.splitlines() for name in NAMES] == [True] * 3
+    assert [f"process {leader.pid(name)} on " in status.out for name in NAMES] == [True] * 3
     healthy = await surfaces_bot(bot, "status", "--healthy")
     assert (healthy.code, healthy.out.count("a bot is running")) == (0, 3)
     checked = await surfaces_bot(bot, "check")
     assert checked.code == 0, checked.out
     assert checked.out.count("ok") >= 3
+
+
+async def test_one_command_starts_the_workers_of_all_accounts(
+    synapse: ThrowawaySynapse, cluster: Cluster, tmp_path: Path
+) -> None:
+    folder = tmp_path / "accounts"
+    folder.mkdir()
+    user_ids = {name: await synapse.register(unique(name), PASSWORD) for name in ("one", "two")}
+    for name, user_id in user_ids.items():
+        (folder / f"{name}.env").write_text(f"MATRIX_USER_ID={user_id}\n")
+    environment = {
+        "MATRIX_ACCOUNTS": str(folder),
+        "MATRIX_DB_PATH": cluster.database(),
+        "MATRIX_JOURNAL_PATH": "",
+        "BOT_WORKERS": "on",
+    }
+    async with AsyncExitStack() as stack:
+        for command in ("run", "worker"):
+            program = BotProcess(
+                homeserver_url=synapse.url,
+                user_id="",
+                password=PASSWORD,
+                folder=tmp_path / command,
+                environment=environment,
+                command=(*RUN[:-1], command),
+            )
+            (await stack.enter_async_context(program)).start()
+        for name, user_id in user_ids.items():
+            person = await newcomer(stack, synapse, f"friend-of-{name}")
+            bot = BotProcess(
+                homeserver_url=synapse.url, user_id=user_id, password="", folder=tmp_path
+            )
+            home = await move_in(person, bot, timeout_s=60)
+            assert await home.ask("hello") == "hello"
+        assert await program.terminate() == 0
+        assert {it["code"] for it in program.events() if it["event"] == "account_ended"} == {0}

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import final
 
 import anyio
@@ -114,7 +115,7 @@ async def test_machines_that_start_at_once_lead_about_as_many_accounts_each() ->
     machines = [Machine(name, rows) for name in ("a", "b", "c")]
     async with anyio.create_task_group() as tasks:
         for number, machine in enumerate(machines):
-            tasks.start_soon(lambda m=machine, n=number: m.run(after_s=n * 0.01))
+            tasks.start_soon(partial(machine.run, after_s=number * 0.01))
         await anyio.sleep(2)
         assert holders(rows) == {"a": 3, "b": 3, "c": 3}
         assert [machine.led.count() for machine in machines] == [3, 3, 3]
