@@ -5,8 +5,9 @@
 # ruff: noqa: PLC0415, D301
 
 import signal
+from functools import partial
 from types import FrameType
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
 import typer
@@ -15,6 +16,10 @@ from supervisor.commands.accounts import in_parallel
 from supervisor.commands.invocation import configure
 from supervisor.loading import loading
 from supervisor.lock import instance_lock
+
+if TYPE_CHECKING:
+    from supervisor.app.run import Parts
+    from supervisor.app.spread import Spread
 
 _MODULES: Final = (
     "adapter.postgres.journal",
@@ -30,6 +35,15 @@ _MODULES: Final = (
 def _exit_while_loading(_number: int, _frame: FrameType | None) -> NoReturn:
     """Handle SIGTERM before the bot runs: no work has to be finished."""
     raise SystemExit(0)
+
+
+def _parts(share: "Spread | None") -> tuple["Parts", ...]:
+    """What differs for one of many accounts."""
+    if share is None:
+        return ()
+    from supervisor.app.run import Parts
+
+    return (Parts(share=share),)
 
 
 def run() -> None:
@@ -56,10 +70,9 @@ def run() -> None:
     share = in_parallel(load_settings_and_platform, _MODULES, leads=True)
     settings = load_settings_and_platform()
     with loading():
-        from supervisor.app.run import Parts, run_bot
+        from supervisor.app.run import run_bot
 
     configure(settings, level="INFO")
-    parts = () if share is None else (Parts(share=share),)
     with instance_lock(settings.store_path) as lock:
-        code = anyio.run(run_bot, settings, lock, *parts)
+        code = anyio.run(partial(run_bot, settings, lock, *_parts(share)))
     raise typer.Exit(code)

@@ -250,16 +250,21 @@ async def test_one_command_starts_the_workers_of_all_accounts(
         "BOT_WORKERS": "on",
     }
     async with AsyncExitStack() as stack:
-        for command in ("run", "worker"):
-            program = BotProcess(
-                homeserver_url=synapse.url,
-                user_id="",
-                password=PASSWORD,
-                folder=tmp_path / command,
-                environment=environment,
-                command=(*RUN[:-1], command),
+        bots, worker = [
+            await stack.enter_async_context(
+                BotProcess(
+                    homeserver_url=synapse.url,
+                    user_id="",
+                    password=PASSWORD,
+                    folder=tmp_path / command,
+                    environment=environment,
+                    command=(*RUN[:-1], command),
+                )
             )
-            (await stack.enter_async_context(program)).start()
+            for command in ("run", "worker")
+        ]
+        bots.start()
+        worker.start()
         for name, user_id in user_ids.items():
             person = await newcomer(stack, synapse, f"friend-of-{name}")
             bot = BotProcess(
@@ -267,5 +272,5 @@ async def test_one_command_starts_the_workers_of_all_accounts(
             )
             home = await move_in(person, bot, timeout_s=60)
             assert await home.ask("hello") == "hello"
-        assert await program.terminate() == 0
-        assert {it["code"] for it in program.events() if it["event"] == "account_ended"} == {0}
+        assert await worker.terminate() == 0
+        assert {it["code"] for it in worker.events() if it["event"] == "account_ended"} == {0}
