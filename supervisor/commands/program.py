@@ -171,5 +171,8 @@ def _report_bug(bug: Exception) -> ExitCode:
 
 
 def _say(*sentences: str) -> None:
+    """Print what is wrong, and with which account if the command was about one of many."""
+    account = structlog.contextvars.get_contextvars().get("account")
+    about = f"{PROGRAM}: {account}" if account else PROGRAM
     for sentence in sentences:
-        typer.echo(f"{PROGRAM}: {harmless(sentence)}", err=True)
+        typer.echo(f"{about}: {harmless(sentence)}", err=True)

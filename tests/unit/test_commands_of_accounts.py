@@ -96,5 +96,11 @@ def test_nothing_runs_while_the_settings_of_an_account_are_wrong(
     ]
 
 
+def test_what_is_wrong_names_the_account(surfaces_bot: SurfacesBot) -> None:
+    done = surfaces_bot("--account", "two", "log")
+    assert done.returncode == 1
+    assert done.stderr.startswith("surfaces-bot: two: ")
+
+
 def test_help_needs_no_account(surfaces_bot: SurfacesBot) -> None:
     assert surfaces_bot("log", "--help").returncode == 0
