@@ -24,6 +24,11 @@ _ADD: Final = (
     b"INSERT INTO lease(name, epoch, holder, expires) VALUES ($1, 0, '', to_timestamp(0))"
     b" ON CONFLICT(name) DO NOTHING"
 )
+# `reset` removes the row, and after that another account may come first.
+_ADD_AGAIN: Final = (
+    "INSERT INTO lease(name, epoch, holder, expires) SELECT ?, 0, '', to_timestamp(0)"
+    " WHERE NOT EXISTS (SELECT FROM lease) ON CONFLICT(name) DO NOTHING"
+)
 # current_schema() would answer from a cache, which does not learn of another process during the
 # wait for the lock.
 _SCHEMA: Final = b"SELECT 1 FROM pg_namespace WHERE nspname = $1"
@@ -88,7 +93,14 @@ class PostgresLease:
 
     async def look(self) -> LeaseRow:
         """The row."""
-        ((epoch, holder, left_s),) = await self._run(Query(_LOOK, (self._name,)))
+        look = Query(_LOOK, (self._name,))
+        found = await self._run(look)
+        if not found:
+            await self._run(Query(_ADD_AGAIN, (self._name,)))
+            found = await self._run(look)
+        if not found:
+            raise StoreUnavailable("the tables are those of another account now")
+        ((epoch, holder, left_s),) = found
         return LeaseRow(epoch, holder, left_s)
 
     async def take(self, ttl_s: float) -> int | None:

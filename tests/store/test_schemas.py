@@ -74,6 +74,19 @@ async def test_another_account_may_use_the_tables_after_a_reset(url: str) -> Non
         assert await store.row("k") == {"v": 2}
 
 
+async def test_a_process_that_stood_by_during_a_reset_goes_on_unless_another_account_came(
+    url: str,
+) -> None:
+    async with PostgresLease.open(url, name=ONE, holder="process 1", within_s=2.0) as lease:
+        reading.empty_store(url)
+        assert (await lease.look()).left_s < 0
+        assert await lease.take(60)
+        reading.empty_store(url)
+        await lead_and_write(url, TWO, 2)
+        with pytest.raises(StoreUnavailable, match="those of another account now"):
+            await lease.look()
+
+
 async def test_a_pool_that_drops_the_schema_is_refused(cluster: Cluster, url: str) -> None:
     await lead_and_write(url, ONE, 1)
     name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
