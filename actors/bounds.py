@@ -255,6 +255,10 @@ class Bounds:
     """How long a lease is good. Another process takes over after this much silence."""
     look_at_lease_s: float = 0.1
     """The time between two looks of a process that stands by."""
+    leave_to_others_s: float = 0.1
+    """A machine leaves a free lease to others for so long, for each account that it leads …"""
+    leave_to_others_up_to_s: float = 1.0
+    """… and for this long at most."""
     hand_over_within_s: float = 0.2
     """The time that running handlers have when the bot stops and another process may take over."""
     look_at_lock_s: float = 5.0

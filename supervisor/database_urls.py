@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import SecretStr
 from typing_extensions import override
@@ -60,3 +60,15 @@ def database_url(url: str) -> DatabaseUrl:
             f"names no database: {_EXAMPLE}, with %23 for # and %3F for ? in the password"
         )
     return DatabaseUrl(SecretStr(url), f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{name}")
+
+
+def in_schema(url: str, schema: str) -> str:
+    """The URL of the same database, with the tables in this schema."""
+    option = quote(f"-csearch_path={schema}", safe="")
+    base, _, query = url.partition("?")
+    given = [each for each in query.split("&") if each]
+    options = next((each for each in given if each.startswith("options=")), None)
+    if options is None:
+        return f"{base}?{'&'.join([*given, f'options={option}'])}"
+    merged = f"{options}%20{option}"  # the last one counts
+    return f"{base}?{'&'.join(merged if each is options else each for each in given)}"

@@ -137,6 +137,14 @@ def entries_that_match(given: tuple[str, ...]) -> tuple[str, ...]:
     return given
 
 
+def one_account(value: object) -> None:
+    """Nothing: the settings of many accounts are read one by one."""
+    if value is not None:
+        raise ValueError(
+            "names many accounts, and this command needs one: write `surfaces-bot --account NAME`"
+        )
+
+
 def upper(value: object) -> object:
     """A text in capitals."""
     return value.upper() if isinstance(value, str) else value

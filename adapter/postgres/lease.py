@@ -6,12 +6,14 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final, final
 
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.sql import SQL, Identifier
 
-from actors.port_errors import StoreCorrupt
+from actors.port_errors import StoreCorrupt, StoreUnavailable
 from adapter.postgres.exchanges import Session
 from adapter.postgres.link import Link
 from adapter.postgres.schema import CREATE_LEASE, LOCK
+from adapter.postgres.search_path import schema_in
 from adapter.postgres.transactions import fetch_all
 from adapter.sql.lease import LeaseRow
 from adapter.sql.values import Query, Row
@@ -22,6 +24,15 @@ _ADD: Final = (
     b"INSERT INTO lease(name, epoch, holder, expires) VALUES ($1, 0, '', to_timestamp(0))"
     b" ON CONFLICT(name) DO NOTHING"
 )
+# `reset` removes the row, and after that another account may come first.
+_ADD_AGAIN: Final = (
+    "INSERT INTO lease(name, epoch, holder, expires) SELECT ?, 0, '', to_timestamp(0)"
+    " WHERE NOT EXISTS (SELECT FROM lease) ON CONFLICT(name) DO NOTHING"
+)
+# current_schema() would answer from a cache, which does not learn of another process during the
+# wait for the lock.
+_SCHEMA: Final = b"SELECT 1 FROM pg_namespace WHERE nspname = $1"
+_OTHER: Final = b"SELECT name FROM lease WHERE name <> $1 LIMIT 1"
 _WITHIN: Final = "SELECT set_config('statement_timeout', ?, true)"
 """For this transaction. A statement whose client has gone would otherwise still take the lease once
 the lock that it waits for is free."""
@@ -69,18 +80,27 @@ class PostgresLease:
     ) -> AsyncIterator["PostgresLease"]:
         """Connect to the database of a libpq URL, and create the row if it is missing.
 
-        Each method ends within `within_s` seconds, or twice that while it connects anew. Raises
-        StoreUnavailable.
+        The schema that the URL names is created as well. One of another account is refused: its
+        rows would be mixed with this one's. Each method ends within `within_s` seconds, or twice
+        that while it connects anew. Raises StoreUnavailable.
         """
         url = make_conninfo(url, connect_timeout=_CONNECT_S)
-        async with Link.open(url, timeout_s=within_s, greet=partial(_greet, name=name)) as link:
+        greet = partial(_greet, name=name, schema=schema_in(conninfo_to_dict(url)))
+        async with Link.open(url, timeout_s=within_s, greet=greet) as link:
             lease = cls(link, name, holder, within_s)
             await lease.look()
             yield lease
 
     async def look(self) -> LeaseRow:
         """The row."""
-        ((epoch, holder, left_s),) = await self._run(Query(_LOOK, (self._name,)))
+        look = Query(_LOOK, (self._name,))
+        found = await self._run(look)
+        if not found:
+            await self._run(Query(_ADD_AGAIN, (self._name,)))
+            found = await self._run(look)
+        if not found:
+            raise StoreUnavailable("the tables are those of another account now")
+        ((epoch, holder, left_s),) = found
         return LeaseRow(epoch, holder, left_s)
 
     async def take(self, ttl_s: float) -> int | None:
@@ -121,10 +141,24 @@ async def leader(url: str, *, within_s: float) -> str | None:
     return str(found[0][0]) if found else None
 
 
-async def _greet(session: Session, *, name: str) -> None:
+async def _greet(session: Session, *, name: str, schema: str | None) -> None:
     """Create the table and the row: a process that stands by has no store open."""
     connection = session.connection
     async with connection.transaction():
         await connection.execute(b"SELECT pg_advisory_xact_lock($1)", (LOCK,))
+        if schema is not None:
+            await _create_schema(session, schema)
         await connection.execute(CREATE_LEASE)
+        other = await (await connection.execute(_OTHER, (name,))).fetchone()
+        if other is not None:
+            raise StoreUnavailable(
+                f"it has the tables of {other[0]}: give each account a database or a schema of its "
+                "own, or remove the other one's by `surfaces-bot reset --mode local-only`"
+            )
         await connection.execute(_ADD, (name,))
+
+
+async def _create_schema(session: Session, schema: str) -> None:
+    connection = session.connection
+    if await (await connection.execute(_SCHEMA, (schema,))).fetchone() is None:
+        await connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))

@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import anyio
@@ -15,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from actors.port_errors import StoreCorrupt, StoreUnavailable
 from adapter.postgres.errors import translated
 from adapter.postgres.exchanges import Session
+from adapter.postgres.search_path import CURRENT, check_schema, schema_in
 
 ResultT = TypeVar("ResultT")
 
@@ -122,20 +124,20 @@ class Link:
         return self._session
 
     async def _connect(self) -> Session:
+        given = parameters(self._url)
         with translated():
             connection = await AsyncConnection.connect(
-                **parameters(self._url),
-                autocommit=True,
-                prepare_threshold=None,
-                cursor_factory=AsyncRawCursor,
+                **given, autocommit=True, prepare_threshold=None, cursor_factory=AsyncRawCursor
             )
         session = Session(connection)
-        if self._greet is not None:
-            try:
+        try:
+            if wanted := schema_in(given):
+                await self._done_in_time(session, partial(_check_schema, wanted=wanted))
+            if self._greet is not None:
                 await self._done_in_time(session, self._greet)
-            except BaseException:
-                await connection.close()
-                raise
+        except BaseException:
+            await connection.close()
+            raise
         return session
 
     async def _close(self) -> None:
@@ -143,6 +145,11 @@ class Link:
         if session is not None:
             with anyio.move_on_after(_CLOSE_TIMEOUT_S, shield=True):
                 await session.connection.close()
+
+
+async def _check_schema(session: Session, *, wanted: str) -> None:
+    ((current,),) = await (await session.connection.execute(CURRENT)).fetchall()
+    check_schema(wanted, current)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from adapter.postgres.dialect import bound, unbound, worded
 from adapter.postgres.errors import translated
 from adapter.postgres.link import parameters
 from adapter.postgres.schema import JOURNAL_SCHEMA, STORE_SCHEMA
+from adapter.postgres.search_path import CURRENT, check_schema, schema_in
 from adapter.sql.inbox_rows import UNSETTLED, DatabaseMissing, InboxRow, InboxState, state_query
 from adapter.sql.journal_rows import JournalMissing, JournalRow, decode_rows, journal_query
 from adapter.sql.statements import statement_for
@@ -102,9 +103,12 @@ def has_journal(url: str) -> bool:
 
 
 def empty_store(url: str) -> None:
-    """Delete all rows of the store. The journal and the leases stay. Raises StoreUnavailable."""
+    """Delete all rows of the store, so that another account may use it. The journal stays.
+
+    Raises StoreUnavailable.
+    """
     with _opened(url) as connection:
-        if tables := _existing(connection, _COPIED):
+        if tables := _existing(connection, (*_COPIED, "lease")):
             connection.execute(f"TRUNCATE {', '.join(tables)}".encode())
 
 
@@ -136,4 +140,7 @@ def _opened(url: str) -> Iterator[_Connection]:
             **given, autocommit=True, prepare_threshold=None, cursor_factory=RawCursor
         ) as connection,
     ):
+        if wanted := schema_in(given):
+            ((current,),) = connection.execute(CURRENT)
+            check_schema(wanted, current)
         yield connection

@@ -14,7 +14,9 @@ from typing import Final
 from actors.bounds import Bounds
 from actors.leadership import Leadership
 from actors.port_errors import StoreUnavailable
+from adapter.sql.lease import LeaseLeadership, Share
 from supervisor.app.databases import url_of
+from supervisor.database_urls import DatabaseUrl
 from supervisor.lock import InstanceLock, LedElsewhere, LockLeadership, this_process
 from supervisor.settings import LocalSettings, Settings
 
@@ -30,16 +32,17 @@ async def leadership_for(
     *,
     notice: Callable[[str], None],
     alive: Callable[[], None],
+    share: Share,
 ) -> AsyncIterator[Leadership]:
     """The leadership of this process. Raises StoreUnavailable if the database can't be reached.
 
-    `notice` is told what this process waits for, and `alive` is called while it does.
+    `notice` is told what this process waits for, and `alive` is called while it does. `share` says
+    how long a free lease is left to other machines.
     """
     if isinstance(settings.db_path, Path):
         yield LockLeadership(lock, bounds.look_at_lock_s)
         return
     from adapter.postgres.lease import PostgresLease, boot_time
-    from adapter.sql.lease import LeaseLeadership
 
     holder = f"{this_process()} ({secrets.token_hex(3)})"
     within_s = bounds.lease_s / _SHARE
@@ -63,6 +66,7 @@ async def leadership_for(
             clock=boot_time,
             notice=notice,
             alive=alive,
+            share=share,
         )
 
 
@@ -71,10 +75,14 @@ async def refuse_while_led(settings: LocalSettings, bounds: Bounds = Bounds()) -
 
     Raises StoreUnavailable if the database can't be reached.
     """
-    if isinstance(settings.db_path, Path):
-        return
+    if isinstance(settings.db_path, DatabaseUrl):
+        found = await leader_of(settings.db_path, bounds)
+        if found is not None:
+            raise LedElsewhere(found)
+
+
+async def leader_of(place: DatabaseUrl, bounds: Bounds = Bounds()) -> str | None:
+    """The process that leads the bot of a database. Raises StoreUnavailable."""
     from adapter.postgres.lease import leader
 
-    found = await leader(url_of(settings.db_path), within_s=bounds.lease_s / _SHARE)
-    if found is not None:
-        raise LedElsewhere(found)
+    return await leader(url_of(place), within_s=bounds.lease_s / _SHARE)

@@ -34,6 +34,7 @@ from actors.texts import LOCALES
 from adapter.matrix.formatting import formatted_parts
 from adapter.matrix.reconcile import reconcile_matrix_state
 from adapter.matrix.session import SessionInDatabase
+from adapter.sql.lease import Alone, Share
 from supervisor.app.databases import (
     Led,
     OnRecovery,
@@ -77,6 +78,8 @@ class Parts:
     """Platforms by name, in place of those that BOT_PLATFORM means otherwise."""
     end_within: Callable[[float, int], None] = end_process_within
     """Called at the very end with seconds and the exit code."""
+    share: Share = field(default_factory=Alone)
+    """What this machine leads of many accounts."""
 
     def platform_for(self, settings: Settings) -> Platform:
         """Make the platform that the settings name. Raises SettingsRefused if that fails."""
@@ -114,6 +117,7 @@ async def _run(settings: Settings, lock: InstanceLock, parts: Parts) -> int:
             parts.bounds,
             notice=manager.standing_by,
             alive=observer.meter.beat,
+            share=parts.share,
         ) as leadership,
         anyio.create_task_group() as tasks,
     ):

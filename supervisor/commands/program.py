@@ -14,6 +14,7 @@ import structlog
 import typer
 
 from actors.port_errors import CredentialsRefused, HomeserverUnavailable, PortError, RefusedForNow
+from supervisor.commands.accounts import choose
 from supervisor.commands.check import check
 from supervisor.commands.demo import demo
 from supervisor.commands.graph import graph
@@ -53,6 +54,10 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with 
 @app.callback()
 def program(
     *,
+    account: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The account of MATRIX_ACCOUNTS to work on."),
+    ] = None,
     _version: Annotated[
         bool,
         typer.Option(
@@ -73,6 +78,8 @@ def program(
       surfaces-bot check   check settings, files, homeserver and login
       surfaces-bot run     start the bot
     """
+    if account is not None:
+        choose(account)
 
 
 app.command(short_help="Run the bot.")(run)
@@ -164,5 +171,8 @@ def _report_bug(bug: Exception) -> ExitCode:
 
 
 def _say(*sentences: str) -> None:
+    """Print what is wrong, and with which account if the command was about one of many."""
+    account = structlog.contextvars.get_contextvars().get("account")
+    about = f"{PROGRAM}: {account}" if account else PROGRAM
     for sentence in sentences:
-        typer.echo(f"{PROGRAM}: {harmless(sentence)}", err=True)
+        typer.echo(f"{about}: {harmless(sentence)}", err=True)

@@ -7,11 +7,14 @@ from datetime import UTC, datetime
 from time import time
 from typing import TYPE_CHECKING, Annotated
 
+import anyio
 import msgspec
 import typer
 
 from actors.bounds import Bounds
+from supervisor.commands.accounts import in_turn
 from supervisor.commands.invocation import AsJson, ExitCode, configure
+from supervisor.database_urls import DatabaseUrl
 from supervisor.lifecycle import MACHINE
 from supervisor.lock import holder, running_since, silence_s
 from supervisor.settings import LocalSettings, load_local_settings
@@ -61,6 +64,7 @@ def status(
     Example, for a program:
       surfaces-bot status --json
     """
+    in_turn(headed=not as_json)
     settings = load_local_settings()
     configure(settings)
     if healthy:
@@ -122,6 +126,11 @@ def _from_files(settings: LocalSettings, hint: str) -> list[str]:
         pid = holder(settings.store_path)
         process = f" (process {pid})" if pid else ""
         lines = [f"a bot is running on {settings.store_path}{process}, but {hint}"]
+    if isinstance(settings.db_path, DatabaseUrl):
+        from supervisor.app.leading import leader_of
+
+        leader = anyio.run(leader_of, settings.db_path)
+        lines.append(f"{leader} leads" if leader else "no process leads")
     transitions = [row.transition for row in _journal(settings)]
     found = diagnosis(transitions, datetime.now(UTC), started=started)
     return [*lines, *(found.splitlines() if found else ["The journal has no readable row."])]

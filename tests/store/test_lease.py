@@ -96,12 +96,6 @@ async def test_the_holder_may_take_it_again_without_knowing_its_epoch(url: str) 
         assert second > first
 
 
-async def test_leases_of_different_accounts_have_nothing_in_common(url: str) -> None:
-    async with table(url, "a") as a, table(url, "b", "@other:example.org") as b:
-        assert await a.take(60)
-        assert await b.take(60)
-
-
 async def test_an_epoch_is_not_given_again_by_a_database_that_lost_it(url: str) -> None:
     async with (
         table(url, "a") as a,
