@@ -117,6 +117,10 @@ class Supervisor:
         """End the current activity; the next transition leads to `stopped`."""
         self._end_with(Fact(Trigger.STOP_REQUESTED, reason))
 
+    def give_up_lead(self, reason: str) -> None:
+        """End the current activity: this process can't lead now, and stands by again."""
+        self._end_with(lease_lost(reason))
+
     def _end_with(self, fact: Fact) -> None:
         self._end = self._end or fact
         if self._activity is not None:
@@ -129,7 +133,7 @@ class Supervisor:
 
     async def keep_lead(self) -> None:
         """Keep the lead, and end the current activity when it is lost. Runs beside `run`."""
-        self._end_with(lease_lost(await self._leadership.keep()))
+        self.give_up_lead(await self._leadership.keep())
 
     async def run(self) -> Stopped:
         """Run `step` until the bot is stopped."""

@@ -6,11 +6,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final, final
 
-from psycopg.conninfo import make_conninfo
-
 from actors.port_errors import StoreCorrupt
 from adapter.postgres.exchanges import Session
-from adapter.postgres.link import Link
+from adapter.postgres.link import Link, connecting_within
 from adapter.postgres.schema import CREATE_LEASE, LOCK
 from adapter.postgres.transactions import fetch_all
 from adapter.sql.lease import LeaseRow
@@ -67,16 +65,14 @@ class PostgresLease:
     async def open(
         cls, url: str, *, name: str, holder: str, within_s: float
     ) -> AsyncIterator["PostgresLease"]:
-        """Connect to the database of a libpq URL, and create the row if it is missing.
+        """The lease in the database of a libpq URL. Its first use connects, and creates the row.
 
         Each method ends within `within_s` seconds, or twice that while it connects anew. Raises
-        StoreUnavailable.
+        StoreRefused if the URL is not one.
         """
-        url = make_conninfo(url, connect_timeout=_CONNECT_S)
+        url = connecting_within(url, _CONNECT_S)
         async with Link.open(url, timeout_s=within_s, greet=partial(_greet, name=name)) as link:
-            lease = cls(link, name, holder, within_s)
-            await lease.look()
-            yield lease
+            yield cls(link, name, holder, within_s)
 
     async def look(self) -> LeaseRow:
         """The row."""
@@ -113,9 +109,7 @@ async def leader(url: str, *, within_s: float) -> str | None:
 
     Raises StoreUnavailable.
     """
-    async with Link.open(
-        make_conninfo(url, connect_timeout=_CONNECT_S), timeout_s=within_s
-    ) as link:
+    async with Link.open(connecting_within(url, _CONNECT_S), timeout_s=within_s) as link:
         ((table,),) = (await fetch_all(link, [_TABLE]))[0]
         found = (await fetch_all(link, [_LEADER]))[0] if table is not None else []
     return str(found[0][0]) if found else None
