@@ -51,6 +51,7 @@ from supervisor.app.leading import leadership_for, refuse_while_led
 from supervisor.app.platforms import platform_of
 from supervisor.app.status import Observer
 from supervisor.current import Stopped
+from supervisor.errors import lease_lost
 from supervisor.lifecycle import MACHINE, Trigger
 from supervisor.lock import InstanceLock, this_process
 from supervisor.notify import ServiceManager
@@ -249,7 +250,7 @@ async def _bot(
                 journal, store = await _opened(stack, process, lead)
             except _DatabaseAway as error:
                 # Before it resigns, because that ends the lead as well.
-                supervisor.give_up_lead(str(error))
+                supervisor.end_with(lease_lost(str(error)))
                 raise
             is_file = isinstance(settings.db_path, Path)
             gateway = gateway_for(
