@@ -85,6 +85,12 @@ class Pair:
         """How often both have logged in or out."""
         return self.leader.logins + self.standby.logins
 
+    async def complete(self) -> None:
+        """Start again what has ended."""
+        for process in (self.leader, self.standby):
+            if not process.program.is_started:
+                await process.stand_by_again()
+
     async def wait_for_a_leader(self, timeout_s: float = 60) -> None:
         """Wait until one of them becomes live, and call it the leader."""
         found: list[Process] = []
@@ -160,7 +166,8 @@ class Talk:
             began = await self._server_time()
             yield
             self.pair.turn()
-        assert await self._silence_since(began) <= within_s + SLACK_S
+        silent_s = await self._silence_since(began)
+        assert silent_s <= within_s + SLACK_S
 
     async def _server_time(self) -> float:
         """The homeserver's clock: the bot's latest word."""

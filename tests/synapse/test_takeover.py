@@ -54,15 +54,16 @@ async def talk(
 
 
 @pytest.fixture
-def pair(talk: Talk) -> Pair:
-    return talk.pair
+async def pair(talk: Talk) -> AsyncIterator[Pair]:
+    """Both processes run again after the test, also if it fails."""
+    yield talk.pair
+    await talk.pair.complete()
 
 
 async def test_when_the_leader_is_killed(talk: Talk, pair: Pair) -> None:
     async with talk.taken_over(LEASE_S + NOT_SILENT_S):
         await pair.leader.program.kill()
         await pair.standby.program.wait_for_state("live")
-    await pair.standby.stand_by_again()
 
 
 async def test_when_the_leader_is_stopped_by_its_service_manager(talk: Talk, pair: Pair) -> None:
@@ -71,7 +72,6 @@ async def test_when_the_leader_is_stopped_by_its_service_manager(talk: Talk, pai
         assert await stopped.terminate() == 0
         since = await live.wait_for_state("live")
     (asked,) = [it for it in stopped.events() if it["event"] == "stop_requested"]
-    await pair.standby.stand_by_again()
     assert moment_of(since) - moment_of(asked) <= HANDED_OVER_S + SLACK_S
 
 

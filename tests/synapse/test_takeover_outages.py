@@ -50,8 +50,10 @@ async def talk(
 
 
 @pytest.fixture
-def pair(talk: Talk) -> Pair:
-    return talk.pair
+async def pair(talk: Talk) -> AsyncIterator[Pair]:
+    """Both processes run again after the test, also if it fails."""
+    yield talk.pair
+    await talk.pair.complete()
 
 
 @pytest.mark.parametrize("away_s", [SHORT_S, LONG_S], ids=["for_short", "for_longer_than_a_lease"])
@@ -84,7 +86,6 @@ async def test_when_the_leader_is_killed_and_then_the_server(
         server.start()
         await pair.standby.program.wait_for_state("live")
         pair.turn()
-    await pair.standby.stand_by_again()
 
 
 async def test_when_the_server_is_killed_while_the_standby_takes_over(
