@@ -14,7 +14,7 @@ from actors.meter import Meter
 from actors.model import RoomId, RoomSnapshot, UserId
 from actors.port_errors import HomeserverUnavailable, PositionLost
 from actors.ports import Hydration, SyncDelta
-from actors.reading import read_graph, read_rooms
+from actors.reading import known_rooms, read_graph, read_rooms
 from actors.reconcile import RoomsFail, reconcile, reconcile_some
 from actors.rules.generation import Doubt
 from actors.rules.relations import RoomGraph
@@ -25,7 +25,7 @@ from actors.writes import DeleteRow, NoteWholeRead, PutRow, SavePosition, Write
 from supervisor.serving.backlog import Backlog
 from supervisor.serving.fresh_start import beginnings, doubt_writes, loss_writes, sharpened
 from supervisor.serving.generations import Generations
-from supervisor.serving.gone_rooms import known_rooms, note_gone_rooms
+from supervisor.serving.gone_rooms import note_gone_rooms
 from supervisor.serving.outbox import Outbox
 from supervisor.serving.pruner import Pruner
 from supervisor.serving.pump import Pump, invite_writes, invites_at
