@@ -77,6 +77,7 @@ async def test_a_server_that_is_away_is_waited_for(make_bot: MakeBot, own_cluste
     assert await bot.terminate() == 0
 
 
+@pytest.mark.slow
 async def test_a_bot_that_waits_for_the_server_stops_when_it_is_asked_to(make_bot: MakeBot) -> None:
     bot = await make_bot(MATRIX_DB_PATH=f"postgresql://bot:{PASSWORD}@127.0.0.1:1/surfaces")
     bot.start()
@@ -88,6 +89,7 @@ async def test_a_bot_that_waits_for_the_server_stops_when_it_is_asked_to(make_bo
     assert bot.transitions()[-1].trigger == "stop_requested"
 
 
+@pytest.mark.slow
 async def test_a_database_that_is_away_once_the_bot_leads_is_waited_for(
     make_bot: MakeBot, cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -106,6 +108,7 @@ async def test_a_database_that_is_away_once_the_bot_leads_is_waited_for(
     assert await bot.terminate() == 0
 
 
+@pytest.mark.slow
 async def test_what_an_operator_has_to_mend_ends_the_bot(
     make_bot: MakeBot, own_cluster: Cluster
 ) -> None:
