@@ -12,7 +12,6 @@ import pytest
 from supervisor.app.ending import StopSignals
 from supervisor.notify import ServiceManager
 
-
 LEFT_BEHIND = {
     "a task that swallows its cancellation": """
         async def deaf():
