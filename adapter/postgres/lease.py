@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final, final
 
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
-from actors.port_errors import StoreCorrupt, StoreUnavailable
+from actors.port_errors import StoreCorrupt, StoreRefused
 from adapter.postgres.exchanges import Session
-from adapter.postgres.link import Link
+from adapter.postgres.link import Link, connecting_within
 from adapter.postgres.schema import CREATE_LEASE, LOCK
 from adapter.postgres.search_path import schema_in
 from adapter.postgres.transactions import fetch_all
@@ -78,18 +78,16 @@ class PostgresLease:
     async def open(
         cls, url: str, *, name: str, holder: str, within_s: float
     ) -> AsyncIterator["PostgresLease"]:
-        """Connect to the database of a libpq URL, and create the row if it is missing.
+        """The lease in the database of a libpq URL. Its first use connects, and creates the row.
 
         The schema that the URL names is created as well. One of another account is refused: its
         rows would be mixed with this one's. Each method ends within `within_s` seconds, or twice
-        that while it connects anew. Raises StoreUnavailable.
+        that while it connects anew. Raises StoreRefused if the URL is not one.
         """
-        url = make_conninfo(url, connect_timeout=_CONNECT_S)
+        url = connecting_within(url, _CONNECT_S)
         greet = partial(_greet, name=name, schema=schema_in(conninfo_to_dict(url)))
         async with Link.open(url, timeout_s=within_s, greet=greet) as link:
-            lease = cls(link, name, holder, within_s)
-            await lease.look()
-            yield lease
+            yield cls(link, name, holder, within_s)
 
     async def look(self) -> LeaseRow:
         """The row."""
@@ -99,7 +97,7 @@ class PostgresLease:
             await self._run(Query(_ADD_AGAIN, (self._name,)))
             found = await self._run(look)
         if not found:
-            raise StoreUnavailable("the tables are those of another account now")
+            raise StoreRefused("the tables are those of another account now")
         ((epoch, holder, left_s),) = found
         return LeaseRow(epoch, holder, left_s)
 
@@ -133,9 +131,7 @@ async def leader(url: str, *, within_s: float) -> str | None:
 
     Raises StoreUnavailable.
     """
-    async with Link.open(
-        make_conninfo(url, connect_timeout=_CONNECT_S), timeout_s=within_s
-    ) as link:
+    async with Link.open(connecting_within(url, _CONNECT_S), timeout_s=within_s) as link:
         ((table,),) = (await fetch_all(link, [_TABLE]))[0]
         found = (await fetch_all(link, [_LEADER]))[0] if table is not None else []
     return str(found[0][0]) if found else None
@@ -151,7 +147,7 @@ async def _greet(session: Session, *, name: str, schema: str | None) -> None:
         await connection.execute(CREATE_LEASE)
         other = await (await connection.execute(_OTHER, (name,))).fetchone()
         if other is not None:
-            raise StoreUnavailable(
+            raise StoreRefused(
                 f"it has the tables of {other[0]}: give each account a database or a schema of its "
                 "own, or remove the other one's by `surfaces-bot reset --mode local-only`"
             )

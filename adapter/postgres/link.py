@@ -11,9 +11,9 @@ from typing import Any, Final, TypeVar
 import anyio
 import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from actors.port_errors import StoreCorrupt, StoreUnavailable
+from actors.port_errors import StoreCorrupt, StoreRefused, StoreUnavailable
 from adapter.postgres.errors import translated
 from adapter.postgres.exchanges import Session
 from adapter.postgres.search_path import CURRENT, check_schema, schema_in
@@ -37,9 +37,26 @@ _DEFAULTS: Final = {
 
 
 def parameters(url: str) -> dict[str, Any]:
-    """The parameters of a connection to the database of a URL. Raises StoreUnavailable."""
-    with translated():
+    """The parameters of a connection to the database of a URL. Raises StoreRefused."""
+    with _parsed():
         return {**_DEFAULTS, **conninfo_to_dict(url)}
+
+
+def connecting_within(url: str, seconds: int) -> str:
+    """The same database, and a connection to each of its hosts may take so long.
+
+    Raises StoreRefused.
+    """
+    with _parsed():
+        return make_conninfo(url, connect_timeout=seconds)
+
+
+@contextmanager
+def _parsed() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.ProgrammingError as error:
+        raise StoreRefused(str(error).strip()) from error
 
 
 class Link:

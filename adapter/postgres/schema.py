@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 
-from actors.port_errors import StoreUnavailable
+from actors.port_errors import StoreRefused
 from adapter.postgres.exchanges import Connection, Session
 from adapter.sql.migrations import Step, statements_from
 from adapter.sql.trust_statements import FORGET_WHOLE_READ
@@ -61,7 +61,7 @@ async def prepare(session: Session, schema: Schema) -> str | None:
     """Bring a database to this schema, completely or not at all.
 
     Returns a sentence for the log if tables of an earlier bot were changed or replaced, or None.
-    Processes that start at once wait for each other. Raises StoreUnavailable.
+    Processes that start at once wait for each other. Raises StoreRefused.
     """
     connection = session.connection
     await _check_encoding(connection)
@@ -78,7 +78,7 @@ async def prepare(session: Session, schema: Schema) -> str | None:
 async def _check_encoding(connection: Connection) -> None:
     ((encoding,),) = await (await connection.execute(_ENCODING)).fetchall()
     if encoding != "UTF8":
-        raise StoreUnavailable(
+        raise StoreRefused(
             f"the database has the encoding {encoding}: create one with ENCODING 'UTF8'"
         )
 
@@ -104,7 +104,7 @@ async def _upgrade(connection: Connection, schema: Schema) -> str | None:
     await connection.execute(_VERSIONS)
     version = await _version(connection, schema)
     if version is not None and version > schema.version:
-        raise StoreUnavailable(
+        raise StoreRefused(
             f"a later release has changed the tables: their schema version is {version}, and this "
             f"release uses {schema.version}; go back to the later release"
         )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from actors.port_errors import StoreUnavailable
+from actors.port_errors import StoreRefused
 
 CURRENT: Final = b"SELECT current_schema()"
 """The first schema of the search path that exists; NULL if none does."""
@@ -21,12 +21,12 @@ def schema_in(parameters: Mapping[str, Any]) -> str | None:
 
 
 def check_schema(wanted: str, current: object) -> None:
-    """Raise StoreUnavailable if a connection uses another schema than its URL names.
+    """Raise StoreRefused if a connection uses another schema than its URL names.
 
     None as the current one: the schema does not exist yet.
     """
     if current not in {wanted, None}:
-        raise StoreUnavailable(
+        raise StoreRefused(
             f"the server uses the schema {current} and not {wanted}, which the URL names: a pool "
             "such as PgBouncer drops the URL's options; name a database or a database user of "
             "its own in MATRIX_DB_PATH instead"

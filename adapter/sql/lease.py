@@ -12,7 +12,7 @@ import anyio
 import structlog
 
 from actors.leadership import Lead, Standing
-from actors.port_errors import StoreUnavailable
+from actors.port_errors import StoreRefused, StoreUnavailable
 
 LOOKS: Final = 3
 """A lease is renewed so often within the time for which it is good."""
@@ -132,6 +132,14 @@ class LeaseLeadership:
     def remaining_s(self) -> float:
         """The seconds that are left of the lease for certain."""
         return max(0.0, self._until - self._clock()) if self._lead is not None else 0.0
+
+    async def check(self) -> None:
+        """Raise StoreRefused if the database refuses this program. `lead` waits for one away."""
+        try:
+            await self._table.look()
+        except StoreUnavailable as error:
+            if isinstance(error, StoreRefused):
+                raise
 
     async def lead(self) -> Lead:
         """Look at the lease until it can be taken. Not cancelled in the middle of that."""

@@ -18,6 +18,7 @@ import anyio.to_thread
 
 from actors.bounds import Bounds
 from actors.model import EventId
+from actors.port_errors import StoreRefused, StoreUnavailable
 from actors.runtime.transition_log import Journal
 from adapter.sql.inbox_rows import InboxRow, InboxState
 from adapter.sql.journal_rows import JournalRow
@@ -183,6 +184,13 @@ def server_version(place: DatabaseUrl) -> str:
     from adapter.postgres import reading
 
     return reading.server_version(url_of(place))
+
+
+def not_opened(variable: str, place: Place, error: Exception) -> StoreUnavailable:
+    """The error of a place that can't be opened: it names the setting, and what to do."""
+    other = "another path" if isinstance(place, Path) else "another database"
+    kind = StoreRefused if isinstance(error, StoreRefused) else StoreUnavailable
+    return kind(f"{variable}: {place} cannot be opened ({error}): fix that or name {other}")
 
 
 def url_of(place: DatabaseUrl) -> str:

@@ -13,9 +13,9 @@ from typing import Final
 
 from actors.bounds import Bounds
 from actors.leadership import Leadership
-from actors.port_errors import StoreUnavailable
+from actors.port_errors import StoreRefused
 from adapter.sql.lease import LeaseLeadership, Share
-from supervisor.app.databases import url_of
+from supervisor.app.databases import not_opened, url_of
 from supervisor.database_urls import DatabaseUrl
 from supervisor.lock import InstanceLock, LedElsewhere, LockLeadership, this_process
 from supervisor.settings import LocalSettings, Settings
@@ -34,10 +34,11 @@ async def leadership_for(
     alive: Callable[[], None],
     share: Share,
 ) -> AsyncIterator[Leadership]:
-    """The leadership of this process. Raises StoreUnavailable if the database can't be reached.
+    """The leadership of this process. Raises StoreRefused if the database refuses the bot.
 
-    `notice` is told what this process waits for, and `alive` is called while it does. `share` says
-    how long a free lease is left to other machines.
+    A database that is away is waited for by `lead`. `notice` is told what this process waits for,
+    and `alive` is called while it does. `share` says how long a free lease is left to other
+    machines.
     """
     if isinstance(settings.db_path, Path):
         yield LockLeadership(lock, bounds.look_at_lock_s)
@@ -48,26 +49,23 @@ async def leadership_for(
     within_s = bounds.lease_s / _SHARE
     async with AsyncExitStack() as stack:
         place = settings.db_path
-        try:
-            lease = await stack.enter_async_context(
-                PostgresLease.open(
-                    url_of(place), name=settings.user_id, holder=holder, within_s=within_s
-                )
-            )
-        except StoreUnavailable as error:
-            raise StoreUnavailable(
-                f"MATRIX_DB_PATH: {place} cannot be opened ({error}): "
-                "fix that or name another database"
-            ) from error
-        yield LeaseLeadership(
-            lease,
-            ttl_s=bounds.lease_s,
-            look_s=bounds.look_at_lease_s,
-            clock=boot_time,
-            notice=notice,
-            alive=alive,
-            share=share,
+        opening = PostgresLease.open(
+            url_of(place), name=settings.user_id, holder=holder, within_s=within_s
         )
+        try:
+            leadership = LeaseLeadership(
+                await stack.enter_async_context(opening),
+                ttl_s=bounds.lease_s,
+                look_s=bounds.look_at_lease_s,
+                clock=boot_time,
+                notice=notice,
+                alive=alive,
+                share=share,
+            )
+            await leadership.check()
+        except StoreRefused as error:
+            raise not_opened("MATRIX_DB_PATH", place, error) from error
+        yield leadership
 
 
 async def refuse_while_led(settings: LocalSettings, bounds: Bounds = Bounds()) -> None:

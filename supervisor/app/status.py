@@ -85,6 +85,8 @@ class Observer:
     """Set when this process takes part in the question of which process leads."""
     load_reader: LoadReader | None = None
     """Set if workers ask the platform."""
+    waits_for: str = ""
+    """What a process that stands by waits for, as far as it knows."""
     _watched: _Watched | None = field(default=None, init=False)
     _began: float = field(default_factory=anyio.current_time, init=False)
     _epoch: float = field(default=-math.inf, init=False)
@@ -95,7 +97,7 @@ class Observer:
 
     def standing_by(self, boot: str, supervisor: Supervisor) -> None:
         """Observe a run without a bot, until `watching` names one."""
-        self._watched, self._seen = _Watched(boot, supervisor), None
+        self._watched, self._seen, self.waits_for = _Watched(boot, supervisor), None, ""
 
     @asynccontextmanager
     async def watching(self, boot: str, bot: Bot, supervisor: Supervisor) -> AsyncIterator[None]:
@@ -244,11 +246,6 @@ class Observer:
             role="leader" if seen.leads else "standby", epoch=seen.epoch, leader=seen.leader
         )
 
-    def _waits_for(self) -> str:
-        """What a process that stands by waits for, as far as it knows."""
-        leading = self._leading()
-        return f"{leading.leader} leads" if leading is not None and leading.leader else ""
-
     def _lifecycle(self) -> Lifecycle:
         if self._watched is None:
             since = self._at(self._began)
@@ -260,7 +257,7 @@ class Observer:
         return Lifecycle(
             state=current.state.value,
             since=self._at(current.since),
-            reason=current.reason or self._waits_for(),
+            reason=current.reason or self.waits_for,
             cause=degraded.cause.value if degraded else None,
             failures=supervisor.attempts,
             next_attempt_at=None if due is None else self._at(due),

@@ -13,7 +13,13 @@ from typing import Annotated, Final, NoReturn
 import structlog
 import typer
 
-from actors.port_errors import CredentialsRefused, HomeserverUnavailable, PortError, RefusedForNow
+from actors.port_errors import (
+    CredentialsRefused,
+    HomeserverUnavailable,
+    PortError,
+    RefusedForNow,
+    StoreRefused,
+)
 from supervisor.commands.accounts import choose
 from supervisor.commands.check import check
 from supervisor.commands.demo import demo
@@ -112,7 +118,7 @@ def _explain(error: Exception) -> ExitCode:
         case SettingsRefused() as refused:
             _say(*refused.lines)
             return ExitCode.REFUSED
-        case CredentialsRefused() as refused:
+        case (CredentialsRefused() | StoreRefused()) as refused:
             _say(str(refused))
             return ExitCode.REFUSED
         case RunningElsewhere() as locked:

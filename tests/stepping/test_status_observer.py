@@ -498,19 +498,25 @@ async def test_a_homeserver_that_does_not_bundle_edits_is_seen() -> None:
 async def test_of_several_processes_each_shows_which_one_leads() -> None:
     world = World()
     observer = observer_in(world)
-    tables = [SimulatedLease(world.lease, name) for name in ("one", "other")]
-    leader, standby = (world.lease.leadership(each) for each in tables)
+
+    def notice(sentence: str) -> None:
+        observer.waits_for = sentence
+
+    leader = world.lease.leadership(SimulatedLease(world.lease, "one"))
+    standby = world.lease.leadership(SimulatedLease(world.lease, "other"), notice=notice)
     lead = await leader.lead()
     observer.leadership = leader
     seen = await observer.snapshot()
     assert seen.leading == Leading(role="leader", epoch=lead.epoch, leader="one")
-    with anyio.move_on_after(1):
-        await standby.lead()
     observer.leadership = standby
     observer.standing_by("boot", Drive(State.STANDBY).supervisor)
+    assert observer.readiness()[0] is False
+    with anyio.move_on_after(1):
+        await standby.lead()
     seen = await look(observer)
-    assert seen.lifecycle.reason == "one leads"
-    assert observer.readiness() == (False, f"standby since {seen.lifecycle.since}: one leads")
+    waits_for = f"one leads in epoch {lead.epoch}"
+    assert seen.lifecycle.reason == waits_for
+    assert observer.readiness() == (False, f"standby since {seen.lifecycle.since}: {waits_for}")
     assert seen.leading == Leading(role="standby", epoch=lead.epoch, leader="one")
     observer.leadership = SoleLeader()
     assert (await look(observer)).leading is None
