@@ -44,7 +44,7 @@ DOCUMENTS: Final = (
     "CHANGELOG.md",
     "SECURITY.md",
     ".github/pull_request_template.md",
-    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")),
+    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")),
 )
 PLATFORMS: Final[tuple[type[BaseSettings], ...]] = (OpenAISettings, WebhookSettings)
 """The settings of the platforms that come with the bot."""
