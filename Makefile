@@ -28,7 +28,7 @@ QUICK    := -m "not slow and not second_loop" --hypothesis-profile=few
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo model test test-all soak mutants coverage check site bench profile format lock clean
+.PHONY: help setup demo model test test-all soak mutants coverage check site pictures bench profile format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -71,6 +71,9 @@ site: $(READY) ## make a site of the documents, in .site/html
 	@$(BIN)/sphinx-build $(STRICT) $(SITE)
 	@echo "the site: .site/html/index.html"
 
+pictures: $(READY) $(MODELS) ## make the pictures in docs/pictures anew (ARGS=demo or ARGS=status makes some)
+	@$(BIN)/python -m pictures $(ARGS)
+
 bench: $(READY) $(ALONE) ## measure the bot and other programs on a temporary homeserver (ROOMS, ROUNDS, ONLY)
 	@$(BIN)/python -m benchmarks
 
@@ -95,7 +98,7 @@ clean: ## remove the environments and all files that the tools made
 	@rm -rf $(VENV) .tools .models .site .coverage .coverage.* htmlcov dist *.egg-info
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@rm -rf benchmarks/.cache
-	@find actors adapter demo supervisor tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	@find actors adapter demo pictures supervisor tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(TOOLS): requirements-tools.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -11,6 +11,7 @@ from typing import Final
 
 import pytest
 from playwright.async_api import Browser, ViewportSize
+from typing_extensions import override
 
 from tests.browser.conftest import Visit
 
@@ -21,6 +22,7 @@ PHONE: Final = ViewportSize(width=390, height=844)
 
 
 class Quiet(SimpleHTTPRequestHandler):
+    @override
     def log_message(self, *args: object) -> None:
         pass
 
