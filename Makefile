@@ -18,10 +18,6 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 # Modules without I/O: the tests must cover every branch of them.
 PURE := actors/rules/*.py,actors/runtime/restart.py,actors/runtime/table.py,supervisor/current.py,supervisor/errors.py,supervisor/lifecycle.py,supervisor/watchdog.py
 
-# The site of the documents. A link that leads nowhere is an error.
-SITE := -j auto -c docs/site -d .site/doctrees . .site/html
-STRICT := --quiet --fail-on-warning --keep-going --fresh-env --write-all
-
 # One worker for each core; each worker starts its own Synapse.
 PARALLEL := --numprocesses=auto
 QUICK    := -m "not slow and not second_loop" --hypothesis-profile=few
@@ -65,10 +61,10 @@ check: $(READY) ## check style, types, the direction of imports, and that the si
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .
 	@$(BIN)/lint-imports
-	@$(BIN)/sphinx-build $(STRICT) $(SITE)
+	@$(BIN)/sphinx-build -q -E -a -W -j auto -c docs/site -d .site/doctrees . .site/html
 
 site: $(READY) ## make a site of the documents, in .site/html
-	@$(BIN)/sphinx-build $(STRICT) $(SITE)
+	@$(BIN)/sphinx-build -q -E -a -W -j auto -c docs/site -d .site/doctrees . .site/html
 	@echo "the site: .site/html/index.html"
 
 pictures: $(READY) $(MODELS) ## make the pictures in docs/pictures anew (ARGS=demo or ARGS=status makes some)

@@ -1,8 +1,8 @@
 """Plays a cast on a terminal without a window: which row shows what, and from when to when."""
 
 import re
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
 from typing import Final, NamedTuple
 
 import pyte
@@ -32,6 +32,24 @@ class Shown:
     since_s: float
     until_s: float | None
     spans: tuple[Span, ...]
+
+
+def hurried(stays: tuple[Shown, ...], pause_s: float) -> tuple[Shown, ...]:
+    """The same in less time: between two changes are `pause_s` seconds at most."""
+    begun = {stay.since_s for stay in stays}
+    ended = {stay.until_s for stay in stays if stay.until_s is not None}
+    sooner, now_s = {0.0: 0.0}, 0.0
+    for before_s, after_s in pairwise(sorted({0.0} | begun | ended)):
+        now_s += min(after_s - before_s, pause_s)
+        sooner[after_s] = now_s
+    return tuple(
+        replace(
+            stay,
+            since_s=sooner[stay.since_s],
+            until_s=None if stay.until_s is None else sooner[stay.until_s],
+        )
+        for stay in stays
+    )
 
 
 def played(cast: Cast) -> tuple[Shown, ...]:

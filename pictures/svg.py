@@ -8,12 +8,14 @@ from html import escape
 from typing import Final
 
 from pictures.cast import Cast
-from pictures.screen import Shown, Span, played
+from pictures.screen import Shown, Span, hurried, played
 
 CELL: Final = (8.4, 20)
 """Width and height of a character cell, for a font of 14 pixels."""
 PADDING: Final = 16
-REST_S: Final = 6.0
+PAUSE_S: Final = 0.8
+"""The longest time between two changes: what takes longer in the recording is shortened."""
+REST_S: Final = 8.0
 """How long the end stays before the recording begins anew."""
 COLOURS: Final = {"green": "#3fb950", "cyan": "#39c5cf", "red": "#ff7b72"}
 FONT: Final = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace"
@@ -26,8 +28,8 @@ STYLE: Final = (
 
 def drawn(cast: Cast, *, visible_rows: int, title: str) -> str:
     """The picture of a cast in a window of so many rows, with a title for screen readers."""
-    stays = played(cast)
-    length_s = cast.outputs[-1].at_s + REST_S
+    stays = hurried(played(cast), PAUSE_S)
+    length_s = max(stay.since_s for stay in stays) + REST_S
     width, height = cast.columns * CELL[0] + 2 * PADDING, visible_rows * CELL[1] + 2 * PADDING
     moments = sorted({(stay.since_s, stay.until_s) for stay in stays}, key=str)
     names = {moment: f"m{number}" for number, moment in enumerate(moments)}

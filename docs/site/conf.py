@@ -5,8 +5,11 @@ is no document in a link, such as a file of the code, is a part of the site as a
 """
 
 import logging
+import shutil
 import sys
 from pathlib import Path
+
+from sphinx.application import Sphinx
 
 # It logs each step of making a table, which happens when the modules are imported.
 logging.getLogger("transitions").setLevel(logging.WARNING)
@@ -42,3 +45,14 @@ html_static_path = ["site.css"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx. The site has all pictures, for those that a document names in HTML."""
+    app.connect("build-finished", _copy_pictures)
+
+
+def _copy_pictures(app: Sphinx, error: Exception | None) -> None:
+    if error is None:
+        place = Path("docs", "pictures")
+        shutil.copytree(Path(app.srcdir) / place, Path(app.outdir) / place, dirs_exist_ok=True)

@@ -9,8 +9,8 @@ import pytest
 
 from pictures.__main__ import CAST, drawn_demo
 from pictures.cast import Cast, Output
-from pictures.screen import Shown, Span, played
-from pictures.svg import REST_S, drawn
+from pictures.screen import Shown, Span, hurried, played
+from pictures.svg import PAUSE_S, REST_S, drawn
 
 ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = ROOT / "docs" / "pictures"
@@ -101,6 +101,15 @@ def test_columns_and_colours_are_kept() -> None:
     )
 
 
+def test_long_pauses_are_cut_and_short_ones_stay() -> None:
+    shown = (plain(0, "wait", 3.0, 4.0), plain(0, "one", 4.0), plain(1, "two", 4.5))
+    assert hurried(shown, 0.8) == (
+        plain(0, "wait", 0.8, 1.6),
+        plain(0, "one", 1.6),
+        plain(1, "two", 2.1),
+    )
+
+
 # --- the drawing
 
 
@@ -113,7 +122,8 @@ def test_a_text_is_escaped() -> None:
 def test_rows_scroll_up_when_they_are_more_than_the_window_has() -> None:
     cast = cast_of((0.0, "one\r\n"), (1.0, "two\r\n"), (4.0, "three"))
     picture = drawn(cast, visible_rows=2, title="t")
-    at = f"{4.0 / (4.0 + REST_S):.2%}"
+    length_s = 2 * PAUSE_S + REST_S
+    at = f"{2 * PAUSE_S / length_s:.2%}"
     assert f"{at}{{transform:translateY(-20px)}}" in picture
     assert '<g id="rows" style="transform:translateY(-20px)">' in picture
 
