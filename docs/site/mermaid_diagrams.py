@@ -22,7 +22,7 @@ class Mermaid(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """A link to the diagram, with its image in a frame that scrolls."""
         source = "\n".join(self.content)
-        name = f"{sha256(source.encode()).hexdigest()[:16]}.svg"
+        name = f"{sha256(f'{mermaidx.__version__} {source}'.encode()).hexdigest()[:16]}.svg"
         picture = Path(self.env.app.outdir) / FOLDER / name
         if not picture.exists():
             picture.parent.mkdir(parents=True, exist_ok=True)
