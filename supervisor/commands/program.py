@@ -75,7 +75,7 @@ def program(
 
     Settings are environment variables, or lines of a file named .env in the working directory.
     MATRIX_HOMESERVER, MATRIX_USER_ID and MATRIX_PASSWORD are required, and BOT_PLATFORM chooses
-    what answers people; the README lists all settings.
+    what answers people; docs/configuration.md lists all settings.
 
     The first three commands to try:
 
