@@ -48,7 +48,10 @@ _TAKE: Final = (
     " WHERE name = ? AND (expires < clock_timestamp() OR holder = ?) RETURNING epoch"
 )
 _TABLE: Final = Query("SELECT to_regclass('lease')::text")
-_LEADER: Final = Query("SELECT holder FROM lease WHERE expires > clock_timestamp() LIMIT 1")
+_LEADER: Final = Query(
+    "SELECT epoch, holder, extract(epoch FROM expires - clock_timestamp())::float8"
+    " FROM lease WHERE expires > clock_timestamp() LIMIT 1"
+)
 _RENEW: Final = (
     "UPDATE lease SET expires = clock_timestamp() + ? * interval '1 second'"
     " WHERE name = ? AND epoch = ? RETURNING 1"
@@ -126,15 +129,15 @@ class PostgresLease:
         return (await fetch_all(self._link, [self._within, query]))[-1]
 
 
-async def leader(url: str, *, within_s: float) -> str | None:
-    """The process that leads a bot on a database; None if no process does, or ever did.
+async def leader(url: str, *, within_s: float) -> LeaseRow | None:
+    """The lease of the process that leads a bot on a database; None if no process leads.
 
     Raises StoreUnavailable.
     """
     async with Link.open(connecting_within(url, _CONNECT_S), timeout_s=within_s) as link:
         ((table,),) = (await fetch_all(link, [_TABLE]))[0]
         found = (await fetch_all(link, [_LEADER]))[0] if table is not None else []
-    return str(found[0][0]) if found else None
+    return LeaseRow(*found[0]) if found else None
 
 
 async def _greet(session: Session, *, name: str, schema: str | None) -> None:

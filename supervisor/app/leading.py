@@ -14,7 +14,7 @@ from typing import Final
 from actors.bounds import Bounds
 from actors.leadership import Leadership
 from actors.port_errors import StoreRefused
-from adapter.sql.lease import LeaseLeadership, Share
+from adapter.sql.lease import LeaseLeadership, LeaseRow, Share
 from supervisor.app.databases import not_opened, url_of
 from supervisor.database_urls import DatabaseUrl
 from supervisor.lock import InstanceLock, LedElsewhere, LockLeadership, this_process
@@ -43,15 +43,14 @@ async def leadership_for(
     if isinstance(settings.db_path, Path):
         yield LockLeadership(lock, bounds.look_at_lock_s)
         return
+    place = settings.db_path
+    url = url_of(place)
     from adapter.postgres.lease import PostgresLease, boot_time
 
     holder = f"{this_process()} ({secrets.token_hex(3)})"
     within_s = bounds.lease_s / _SHARE
     async with AsyncExitStack() as stack:
-        place = settings.db_path
-        opening = PostgresLease.open(
-            url_of(place), name=settings.user_id, holder=holder, within_s=within_s
-        )
+        opening = PostgresLease.open(url, name=settings.user_id, holder=holder, within_s=within_s)
         try:
             leadership = LeaseLeadership(
                 await stack.enter_async_context(opening),
@@ -76,11 +75,15 @@ async def refuse_while_led(settings: LocalSettings, bounds: Bounds = Bounds()) -
     if isinstance(settings.db_path, DatabaseUrl):
         found = await leader_of(settings.db_path, bounds)
         if found is not None:
-            raise LedElsewhere(found)
+            raise LedElsewhere(found.holder)
 
 
-async def leader_of(place: DatabaseUrl, bounds: Bounds = Bounds()) -> str | None:
-    """The process that leads the bot of a database. Raises StoreUnavailable."""
+async def leader_of(place: DatabaseUrl, bounds: Bounds = Bounds()) -> LeaseRow | None:
+    """The lease of the process that leads the bot of a database; None if no process leads.
+
+    Raises StoreUnavailable.
+    """
+    url = url_of(place)
     from adapter.postgres.lease import leader
 
-    return await leader(url_of(place), within_s=bounds.lease_s / _SHARE)
+    return await leader(url, within_s=bounds.lease_s / _SHARE)

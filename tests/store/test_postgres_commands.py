@@ -1,7 +1,9 @@
 """The shell commands on a PostgreSQL database, and that none of them shows the password."""
 
 import json
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,13 +13,16 @@ import pytest
 from actors.model import EventId
 from actors.writes import AcceptMessage, FinishMessage, PutIntent, PutRow, SavePosition
 from adapter.postgres.journal import PostgresJournal
+from adapter.postgres.lease import PostgresLease
 from adapter.postgres.reading import read_inbox
 from adapter.postgres.store import PostgresStore
 from supervisor import cli
 from supervisor.app.databases import copied_store
 from supervisor.app.findings import check_paths
 from supervisor.commands import invocation
+from supervisor.lock import instance_lock
 from supervisor.settings import load_local_settings
+from supervisor.status.snapshot import rfc3339
 from tests.environment import Environment
 from tests.postgres import Cluster
 from tests.store.values import ALICE, inbound, intent, record
@@ -73,6 +78,41 @@ def test_the_journal_is_shown(run: Callable[..., str]) -> None:
     assert json.loads(run("status", "--json"))["last_transition"]["seq"] == 2
     assert "no bot is running" in run("status")
     assert "stateDiagram" in run("graph")
+
+
+async def elect(url: str, name: str, holder: str, boot: str) -> None:
+    """Let a process lead for a minute, and become live."""
+    async with (
+        PostgresLease.open(url, name=name, holder=holder, within_s=2.0) as lease,
+        PostgresJournal.open(url) as journal,
+    ):
+        epoch = await lease.take(60)
+        assert epoch is not None
+        elected, live = (replace(record(1), at=rfc3339(time.time()), boot=boot) for _ in range(2))
+        reason = f"epoch {epoch}, after process 1 in epoch 5"
+        await journal.append(
+            replace(elected, src="standby", trigger="elected", dst="login", reason=reason),
+            replace(live, src="reconcile", trigger="reconciled", dst="live"),
+        )
+
+
+def test_the_state_shown_is_that_of_the_process_that_leads(
+    url: str, run: Callable[..., str]
+) -> None:
+    anyio.run(elect, url, "@bot:example.org", "process 2 on there", "new")
+    late = replace(record(2), at=rfc3339(time.time()), boot="old", src="live", dst="stopped")
+
+    async def stop_late() -> None:
+        async with PostgresJournal.open(url) as journal:
+            await journal.append(replace(late, trigger="lease_lost", reason="paused"))
+
+    anyio.run(stop_late)
+    with instance_lock(load_local_settings().store_path):
+        said = run("status")
+        assert "process 2 on there leads\nlive for" in said
+        assert "starting" not in said + run("log")
+        assert "\nlive for" in run("log")
+    assert "live for" in run("status")
 
 
 @pytest.mark.usefixtures("url")
