@@ -12,8 +12,9 @@ from psycopg.sql import SQL, Identifier
 from actors.port_errors import StoreCorrupt, StoreRefused
 from adapter.postgres.exchanges import Session
 from adapter.postgres.link import Link, connecting_within
-from adapter.postgres.schema import CREATE_LEASE, LOCK
-from adapter.postgres.search_path import schema_in
+from adapter.postgres.schema import CREATE_LEASE, LEASE_COLUMNS, LOCK, refuse_foreign
+from adapter.postgres.search_path import CURRENT, check_exists, schema_in
+from adapter.postgres.tables import OTHER_ACCOUNT, check_account
 from adapter.postgres.transactions import fetch_all
 from adapter.sql.lease import LeaseRow
 from adapter.sql.values import Query, Row
@@ -32,7 +33,6 @@ _ADD_AGAIN: Final = (
 # current_schema() would answer from a cache, which does not learn of another process during the
 # wait for the lock.
 _SCHEMA: Final = b"SELECT 1 FROM pg_namespace WHERE nspname = $1"
-_OTHER: Final = b"SELECT name FROM lease WHERE name <> $1 LIMIT 1"
 _WITHIN: Final = "SELECT set_config('statement_timeout', ?, true)"
 """For this transaction. A statement whose client has gone would otherwise still take the lease once
 the lock that it waits for is free."""
@@ -147,13 +147,11 @@ async def _greet(session: Session, *, name: str, schema: str | None) -> None:
         await connection.execute(b"SELECT pg_advisory_xact_lock($1)", (LOCK,))
         if schema is not None:
             await _create_schema(session, schema)
+        ((current,),) = await (await connection.execute(CURRENT)).fetchall()
+        check_exists(current)
+        await refuse_foreign(connection, LEASE_COLUMNS)
         await connection.execute(CREATE_LEASE)
-        other = await (await connection.execute(_OTHER, (name,))).fetchone()
-        if other is not None:
-            raise StoreRefused(
-                f"it has the tables of {other[0]}: give each account a database or a schema of its "
-                "own, or remove the other one's by `surfaces-bot reset --mode local-only`"
-            )
+        check_account(await (await connection.execute(OTHER_ACCOUNT, (name,))).fetchone())
         await connection.execute(_ADD, (name,))
 
 

@@ -6,6 +6,15 @@ from typing import Final
 
 from actors.port_errors import StoreRefused
 from adapter.postgres.exchanges import Connection, Session
+from adapter.postgres.search_path import CURRENT, check_exists
+from adapter.postgres.tables import (
+    COLUMNS,
+    ENCODING,
+    Columns,
+    check_columns,
+    check_encoding,
+    columns_in,
+)
 from adapter.sql.migrations import Step, statements_from
 from adapter.sql.trust_statements import FORGET_WHOLE_READ
 
@@ -15,12 +24,13 @@ _VERSIONS: Final = (
     b"CREATE TABLE IF NOT EXISTS schema_version("
     b'part TEXT COLLATE "C" PRIMARY KEY, version INTEGER NOT NULL)'
 )
+VERSION_COLUMNS: Final = columns_in(_VERSIONS.decode() + ";")
+VERSION: Final = b"SELECT version FROM schema_version WHERE part = $1"
 _KEEP_VERSION: Final = (
     b"INSERT INTO schema_version(part, version) VALUES ($1, $2)"
     b" ON CONFLICT(part) DO UPDATE SET version = excluded.version"
 )
 _MISSING: Final = b"SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL"
-_ENCODING: Final = b"SELECT current_setting('server_encoding')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +49,18 @@ class Schema:
     steps: tuple[Step, ...] = ()
     after_changes: tuple[str, ...] = ()
 
+    @property
+    def columns(self) -> Columns:
+        """The columns of each table."""
+        return columns_in(self.script)
+
 
 def _script(name: str) -> str:
     return files("adapter.postgres").joinpath(name).read_text(encoding="utf-8")
 
 
 CREATE_LEASE: Final = _script("lease.sql").encode()
+LEASE_COLUMNS: Final = columns_in(CREATE_LEASE.decode())
 STORE_SCHEMA: Final = Schema(
     "store",
     version=5,
@@ -57,6 +73,15 @@ JOURNAL_SCHEMA: Final = Schema(
 )
 
 
+def check_version(version: int | None, schema: Schema) -> None:
+    """Raise StoreRefused if a later release has made the tables."""
+    if version is not None and version > schema.version:
+        raise StoreRefused(
+            f"a later release has changed the tables: their schema version is {version}, and this "
+            f"release uses {schema.version}; go back to the later release"
+        )
+
+
 async def prepare(session: Session, schema: Schema) -> str | None:
     """Bring a database to this schema, completely or not at all.
 
@@ -64,7 +89,7 @@ async def prepare(session: Session, schema: Schema) -> str | None:
     Processes that start at once wait for each other. Raises StoreRefused.
     """
     connection = session.connection
-    await _check_encoding(connection)
+    await _check_place(connection)
     if await _is_ready(connection, schema):
         return None
     async with connection.transaction():
@@ -75,12 +100,18 @@ async def prepare(session: Session, schema: Schema) -> str | None:
         return await _upgrade(connection, schema)
 
 
-async def _check_encoding(connection: Connection) -> None:
-    ((encoding,),) = await (await connection.execute(_ENCODING)).fetchall()
-    if encoding != "UTF8":
-        raise StoreRefused(
-            f"the database has the encoding {encoding}: create one with ENCODING 'UTF8'"
-        )
+async def _check_place(connection: Connection) -> None:
+    ((encoding,),) = await (await connection.execute(ENCODING)).fetchall()
+    check_encoding(encoding)
+    ((current,),) = await (await connection.execute(CURRENT)).fetchall()
+    check_exists(current)
+    await refuse_foreign(connection, VERSION_COLUMNS)
+
+
+async def refuse_foreign(connection: Connection, wanted: Columns) -> None:
+    """Raise StoreRefused if there is a table of such a name without such columns."""
+    found = await (await connection.execute(COLUMNS, (list(wanted),))).fetchall()
+    check_columns(found, wanted)
 
 
 async def _is_ready(connection: Connection, schema: Schema) -> bool:
@@ -95,19 +126,16 @@ async def _missing(connection: Connection, tables: tuple[str, ...]) -> list[str]
 
 
 async def _version(connection: Connection, schema: Schema) -> int | None:
-    query = b"SELECT version FROM schema_version WHERE part = $1"
-    found = await (await connection.execute(query, (schema.part,))).fetchall()
+    found = await (await connection.execute(VERSION, (schema.part,))).fetchall()
     return int(found[0][0]) if found else None
 
 
 async def _upgrade(connection: Connection, schema: Schema) -> str | None:
     await connection.execute(_VERSIONS)
     version = await _version(connection, schema)
-    if version is not None and version > schema.version:
-        raise StoreRefused(
-            f"a later release has changed the tables: their schema version is {version}, and this "
-            f"release uses {schema.version}; go back to the later release"
-        )
+    check_version(version, schema)
+    if version is None:
+        await refuse_foreign(connection, schema.columns)
     missing = await _missing(connection, schema.tables)
     if version is not None:
         for table in schema.tables:

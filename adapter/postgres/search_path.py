@@ -11,7 +11,7 @@ from actors.port_errors import StoreRefused
 
 CURRENT: Final = b"SELECT current_schema()"
 """The first schema of the search path that exists; NULL if none does."""
-_ONE_NAME: Final = re.compile(r"-c\s*search_path=(\w+)(?=\s|$)")
+_ONE_NAME: Final = re.compile(r"(?:-c\s*|--)search[_-]path=(\w+)(?=\s|$)")
 
 
 def schema_in(parameters: Mapping[str, Any]) -> str | None:
@@ -30,4 +30,14 @@ def check_schema(wanted: str, current: object) -> None:
             f"the server uses the schema {current} and not {wanted}, which the URL names: a pool "
             "such as PgBouncer drops the URL's options; name a database or a database user of "
             "its own in MATRIX_DB_PATH instead"
+        )
+
+
+def check_exists(current: object) -> None:
+    """Raise StoreRefused if no schema of the search path exists, so `current` is NULL."""
+    if current is None:
+        raise StoreRefused(
+            "no schema of the search path exists, or the database user may not use it: name one in "
+            "the URL in small letters, digits and _, like ?options=-csearch_path%3Dname, and the "
+            "bot creates it"
         )

@@ -176,14 +176,21 @@ def empty_store(place: DatabaseUrl) -> None:
     reading.empty_store(url_of(place))
 
 
-def server_version(place: DatabaseUrl) -> str:
-    """The version of the PostgreSQL server, after a connection that can write. Blocks.
+def checked_server(
+    place: DatabaseUrl, *, account: str | None, for_store: bool, makes_schema: bool
+) -> str:
+    """The version of the PostgreSQL server, if a bot can start there. Writes nothing. Blocks.
 
-    Raises StoreUnavailable.
+    `account` is the bot's user id, if it is known. `for_store`: the place is that of the store, not
+    that of the journal. `makes_schema`: the start creates the schema that the URL names. Raises
+    StoreUnavailable, and StoreRefused as a start does.
     """
+    url = url_of(place)
     from adapter.postgres import reading
+    from adapter.postgres.schema import JOURNAL_SCHEMA, STORE_SCHEMA
 
-    return reading.server_version(url_of(place))
+    schema = STORE_SCHEMA if for_store else JOURNAL_SCHEMA
+    return reading.checked_server(url, schema, account=account, makes_schema=makes_schema)
 
 
 def not_opened(variable: str, place: Place, error: Exception) -> StoreUnavailable:
