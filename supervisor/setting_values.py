@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from actors.model import UserId
 from supervisor.allowed import allowed_users
-from supervisor.database_urls import DatabaseUrl, database_url, is_database_url
+from supervisor.database_urls import DatabaseUrl, database_url, is_database_url, names_no_file
 from supervisor.hosts import is_host
 
 HOST: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
@@ -77,6 +77,11 @@ def database_place(value: object) -> Path | DatabaseUrl:
     """A path of a database file, or the URL of a PostgreSQL database."""
     if isinstance(value, str) and is_database_url(value):
         return database_url(value)
+    if isinstance(value, str) and names_no_file(value):
+        raise ValueError(
+            "is neither a file nor a database that the bot can use: name a file, or write a URL "
+            "like postgresql://user:password@host/name"
+        )
     return no_folder(local_path(value))
 
 

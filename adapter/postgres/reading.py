@@ -150,6 +150,18 @@ def has_journal(url: str) -> bool:
         return bool(_existing(connection, JOURNAL_SCHEMA.tables))
 
 
+def account_of(url: str) -> str | None:
+    """The account whose tables the database has; None if no bot has begun to work there.
+
+    Raises StoreUnavailable.
+    """
+    with _opened(url) as connection:
+        if not _existing(connection, ("lease",)):
+            return None
+        found = connection.execute(b"SELECT name FROM lease LIMIT 1").fetchone()
+        return str(found[0]) if found else None
+
+
 def empty_store(url: str) -> None:
     """Delete all rows of the store, so that another account may use it. The journal stays.
 

@@ -11,11 +11,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+import anyio.to_thread
+
 from actors.bounds import Bounds
 from actors.leadership import Leadership
 from actors.port_errors import StoreRefused
 from adapter.sql.lease import LeaseLeadership, LeaseRow, Share
-from supervisor.app.databases import not_opened, url_of
+from supervisor.app.databases import account_of, not_opened, url_of
 from supervisor.database_urls import DatabaseUrl
 from supervisor.lock import InstanceLock, LedElsewhere, LockLeadership, this_process
 from supervisor.settings import LocalSettings, Settings
@@ -76,6 +78,20 @@ async def refuse_while_led(settings: LocalSettings, bounds: Bounds = Bounds()) -
         found = await leader_of(settings.db_path, bounds)
         if found is not None:
             raise LedElsewhere(found.holder)
+
+
+async def refuse_other_account(settings: Settings) -> None:
+    """Raise StoreRefused if the database has the tables of another account.
+
+    Raises StoreUnavailable if it can't be reached, SettingsRefused if its URL can't be used.
+    """
+    if isinstance(settings.db_path, DatabaseUrl):
+        name = await anyio.to_thread.run_sync(account_of, settings.db_path)
+        if name not in {settings.user_id, None}:
+            raise StoreRefused(
+                f"MATRIX_DB_PATH: {settings.db_path} has the tables of {name}, and MATRIX_USER_ID "
+                f"is {settings.user_id}: name this account's own database"
+            )
 
 
 async def leader_of(place: DatabaseUrl, bounds: Bounds = Bounds()) -> LeaseRow | None:

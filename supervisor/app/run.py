@@ -48,7 +48,7 @@ from supervisor.app.databases import (
 )
 from supervisor.app.ending import StopSignals, end_process_within
 from supervisor.app.gateway import gateway_for, open_gateway, proxy_of
-from supervisor.app.leading import leadership_for, refuse_while_led
+from supervisor.app.leading import leadership_for, refuse_other_account, refuse_while_led
 from supervisor.app.platforms import platform_of
 from supervisor.app.status import Observer
 from supervisor.app.workers import load_reader
@@ -230,6 +230,7 @@ def _stop_within_s(process: _Process, lead: Lead) -> float:
 
 async def reconcile_once(settings: Settings, *, dry_run: bool) -> ReconcileReport:
     """Log in, hydrate, reconcile, log out. A dry run works on a copy of the database."""
+    await refuse_other_account(settings)
     if dry_run:
         async with open_gateway(settings, visiting=True) as gateway:
             await gateway.log_in()

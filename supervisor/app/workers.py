@@ -54,5 +54,7 @@ def workers_url(settings: PlatformSettings, refusal: str) -> str:
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
         needed = " and ".join(missing)
-        raise SettingsRefused(f"workers need {needed}: install surfaces-bot[workers]")
+        raise SettingsRefused(
+            f"workers need {needed}: install surfaces-bot[workers], or '.[workers]' in a checkout"
+        )
     return settings.db_path.secret.get_secret_value()

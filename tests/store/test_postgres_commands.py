@@ -1,11 +1,14 @@
 """The shell commands on a PostgreSQL database, and that none of them shows the password."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import anyio
 import pytest
@@ -122,6 +125,72 @@ def test_a_database_without_tables_says_so(run: Callable[..., str]) -> None:
     assert json.loads(run("status", "--json"))["last_transition"] is None
     assert "stateDiagram" in run("graph")
     assert "There is nothing to remove" in run("reset", "--yes")
+
+
+def test_the_tables_of_another_account_are_not_taken_for_this_one_s(
+    filled: str, run: Callable[..., str]
+) -> None:
+    anyio.run(elect, filled, "@other:example.org", "process 2 on there", "new")
+    assert "the messages are those of @other:example.org" in run("inbox")
+    assert "database of @other:example.org" in run("reset", "--dry-run")
+    leave = ("reset", "--mode", "server-leave-forget", "--dry-run")
+    for arguments in (("reconcile", "--dry-run"), ("reconcile",), leave):
+        said = run(*arguments, code=78)
+        assert "has the tables of @other:example.org, and MATRIX_USER_ID is @bot:" in said
+
+
+_ON_THE_DATABASE: Final = (
+    ("log",),
+    ("status",),
+    ("inbox",),
+    ("reset", "--dry-run"),
+    ("reset", "--yes"),
+    ("reconcile",),
+    ("reconcile", "--dry-run"),
+)
+
+
+@pytest.mark.parametrize("arguments", _ON_THE_DATABASE, ids=" ".join)
+def test_a_url_that_libpq_can_t_read_is_refused(
+    url: str,
+    run: Callable[..., str],
+    environment_of: Callable[[str], None],
+    arguments: tuple[str, ...],
+) -> None:
+    environment_of(f"{url}&foo=bar")
+    said = run(*arguments, code=78)
+    assert 'invalid URI query parameter: "foo"): correct the URL in MATRIX_DB_PATH' in said
+
+
+@pytest.mark.usefixtures("url")
+@pytest.mark.parametrize("arguments", _ON_THE_DATABASE, ids=" ".join)
+def test_without_the_package_for_postgresql_each_command_says_what_to_install(
+    run: Callable[..., str], monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("adapter.postgres")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    assert "install surfaces-bot[postgres], or '.[postgres]' in a" in run(*arguments, code=78)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "before", "says"),
+    [
+        ("&foo=bar", "", 'parameter: "foo"): correct the URL'),
+        ("", "sys.modules['psycopg'] = None", "install surfaces-bot[postgres]"),
+    ],
+)
+def test_a_start_says_the_same(
+    url: str, environment_of: Callable[[str], None], parameter: str, before: str, says: str
+) -> None:
+    environment_of(f"{url}{parameter}")
+    program = f"import sys\n{before}\nfrom supervisor import cli\ncli.main(['run'])"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], check=False, timeout=60, capture_output=True, text=True
+    )
+    assert ended.returncode == 78
+    assert says in ended.stderr
+    assert PASSWORD not in ended.stdout + ended.stderr
 
 
 def test_a_dead_message_waits_again(filled: str, run: Callable[..., str]) -> None:
