@@ -1,7 +1,9 @@
 """The accounts of MATRIX_ACCOUNTS: a folder with a file for each, with the variables of one bot."""
 
 import hashlib
+import os
 import re
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -25,6 +27,7 @@ _OWN: Final = (
     "STATUS_BIND",
 )
 """What no two accounts may have in common."""
+_PLACES: Final = frozenset({"MATRIX_STORE_PATH", "MATRIX_DB_PATH", "MATRIX_JOURNAL_PATH"})
 _ANY_PORT: Final = ":0"
 _READABLE: Final = 40
 """So many characters of a user id are in the name of its schema. PostgreSQL allows 63 in all."""
@@ -83,6 +86,8 @@ def _account(path: Path, common: Mapping[str, str]) -> Account:
             f"{path}: use letters, digits and . _ - in the name, which is that of the account"
         )
     try:
+        if stat.S_IFMT(path.stat().st_mode) not in {stat.S_IFREG, stat.S_IFDIR}:
+            raise SettingsRefused(f"{path}: is a pipe or a device: use a regular file")
         broken = broken_lines(path)
         found = dotenv_values(path, encoding=ENCODING)
     except (OSError, UnicodeDecodeError) as error:
@@ -149,12 +154,21 @@ def schema_of(user_id: str) -> str:
     return f"surfaces_{readable}_{hashlib.sha256(user_id.encode()).hexdigest()[:8]}"
 
 
+def _meant(variables: Mapping[str, str], variable: str) -> str:
+    """The value of a variable. Names of one place, such as `/a` and `/b/../a`, give one value."""
+    value = variables.get(variable, "")
+    if not value or variable not in _PLACES or is_database_url(value):
+        return value
+    # Settings refuse the home folder of an unknown user; here it stays as it is.
+    return os.path.realpath(os.path.expanduser(value))  # noqa: PTH111
+
+
 def _shared(folder: Path, accounts: Sequence[Account]) -> Iterator[str]:
     """A sentence for each account that has something in common with an earlier one."""
     for number, account in enumerate(accounts):
         for variable, other in product(_OWN, accounts[:number]):
-            value = account.variables.get(variable)
-            if value and value == other.variables.get(variable) and not value.endswith(_ANY_PORT):
+            value, others = (_meant(each.variables, variable) for each in (account, other))
+            if value and value == others and not value.endswith(_ANY_PORT):
                 yield (
                     f"{folder / account.name}{_ENDING}: {variable}: "
                     f"is the same as in {other.name}{_ENDING}: each account needs its own"

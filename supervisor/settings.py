@@ -1,6 +1,7 @@
 """Turns the variables of the environment and of `.env` into frozen values, once."""
 
 import logging
+import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -149,7 +150,7 @@ class LocalSettings(BaseSettings):
         database = info.data.get("db_path")
         if not isinstance(place, Path) or not isinstance(database, Path):
             return place
-        if place.absolute() == database.absolute():
+        if os.path.realpath(place) == os.path.realpath(database):
             raise ValueError("is the same file as MATRIX_DB_PATH: name another file")
         return place
 

@@ -34,7 +34,7 @@ def broken_lines(path: Path = DOTENV) -> tuple[str, ...]:
 
     A name without a value stands for the variable of the environment, as in Docker's env files.
     """
-    if not path.exists():
+    if not os.path.lexists(path):  # a link to nothing is not a missing file
         return ()
     with path.open(encoding=ENCODING) as stream:
         numbers = [line.original.line for line in parse_stream(stream) if _is_broken(line)]

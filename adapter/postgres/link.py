@@ -56,7 +56,7 @@ def _parsed() -> Iterator[None]:
     try:
         yield
     except psycopg.ProgrammingError as error:
-        raise StoreRefused(str(error).strip()) from error
+        raise StoreRefused(" ".join(str(error).split())) from error
 
 
 class Link:

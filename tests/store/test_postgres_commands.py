@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Final
 
 import anyio
+import psycopg
 import pytest
 
 from actors.model import EventId
+from actors.port_errors import StoreUnavailable
 from actors.writes import AcceptMessage, FinishMessage, PutIntent, PutRow, SavePosition
 from adapter.postgres.journal import PostgresJournal
 from adapter.postgres.lease import PostgresLease
 from adapter.postgres.reading import read_inbox
 from adapter.postgres.store import PostgresStore
+from adapter.workers.database import translated as database_errors
 from supervisor import cli
 from supervisor.app.databases import copied_store
 from supervisor.app.findings import check_paths
@@ -249,3 +252,10 @@ def test_a_database_that_answers_is_well(environment_of: Callable[[str], None]) 
 @pytest.fixture
 def environment_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return partial(monkeypatch.setenv, "MATRIX_DB_PATH")
+
+
+def test_what_libpq_says_in_several_lines_is_one_sentence() -> None:
+    with pytest.raises(StoreUnavailable) as raised, database_errors():
+        psycopg.connect("host=/nowhere,/either dbname=x")
+    assert "\n" not in str(raised.value)
+    assert "Is the server running" in str(raised.value)

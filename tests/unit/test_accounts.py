@@ -216,3 +216,20 @@ def test_a_chosen_account_overrides_the_environment(
 def test_an_account_can_be_chosen_only_among_many() -> None:
     with pytest.raises(SettingsRefused, match="MATRIX_ACCOUNTS names no folder of accounts"):
         choose("one")
+
+
+def test_a_pipe_and_a_link_to_nothing_are_no_files_of_accounts(folder: Folder) -> None:
+    os.mkfifo(folder.path / "pipe.env")
+    (folder.path / "link.env").symlink_to(folder.path / "nothing")
+    assert folder.refused() == [
+        "link.env: cannot be read (No such file or directory): repair the file or remove it",
+        "pipe.env: is a pipe or a device: use a regular file",
+    ]
+
+
+def test_another_name_of_one_place_is_the_same_place(folder: Folder) -> None:
+    folder.account("one", "MATRIX_STORE_PATH=/srv/one")
+    folder.account("two", "MATRIX_STORE_PATH=/srv/x/../one/")
+    assert folder.refused() == [
+        "two.env: MATRIX_STORE_PATH: is the same as in one.env: each account needs its own"
+    ]
