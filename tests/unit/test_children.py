@@ -46,8 +46,9 @@ class Started:
         return [int(str(it["pid"])) for it in self.events("account_started", account)]
 
     def wait_for(self, *names: str) -> None:
-        """Wait until these processes run."""
+        """Wait until these processes run, and the log says so."""
         until(lambda: all((self.folder / f"{name}.running").exists() for name in names))
+        until(lambda: all(self.pids(name) for name in names))
 
     def stop(self) -> int:
         self.process.terminate()
