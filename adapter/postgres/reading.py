@@ -13,15 +13,17 @@ from adapter.postgres.dialect import bound, unbound, worded
 from adapter.postgres.errors import translated
 from adapter.postgres.link import parameters
 from adapter.postgres.schema import JOURNAL_SCHEMA, STORE_SCHEMA
-from adapter.postgres.search_path import CURRENT, check_schema, schema_in
 from adapter.sql.inbox_rows import UNSETTLED, DatabaseMissing, InboxRow, InboxState, state_query
 from adapter.sql.journal_rows import JournalMissing, JournalRow, decode_rows, journal_query
+from adapter.sql.search_path import CURRENT, check_schema, schema_in
 from adapter.sql.statements import statement_for
 from adapter.sql.values import Query, Row, Statement
 
 _Connection: TypeAlias = Connection[Row]
 
 _COPIED: Final = tuple(table for table in STORE_SCHEMA.tables if table not in {"lease", "writer"})
+_CALLS: Final = ("asks", "ask_parts")
+"""The tables with conversations that the bot and its workers have."""
 _AS_ONE: Final = b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 
@@ -105,10 +107,12 @@ def has_journal(url: str) -> bool:
 def empty_store(url: str) -> None:
     """Delete all rows of the store, so that another account may use it. The journal stays.
 
+    The questions and answers that workers keep are deleted as well.
+
     Raises StoreUnavailable.
     """
     with _opened(url) as connection:
-        if tables := _existing(connection, (*_COPIED, "lease")):
+        if tables := _existing(connection, (*_COPIED, "lease", *_CALLS)):
             connection.execute(f"TRUNCATE {', '.join(tables)}".encode())
 
 

@@ -19,6 +19,7 @@ from actors.writes import NoteWholeRead, PutIntent, PutRow, SavePosition
 from adapter.postgres import reading, schema
 from adapter.postgres.dialect import bound, worded
 from adapter.postgres.fence import Fence
+from adapter.postgres.journal import PostgresJournal
 from adapter.postgres.store import PostgresStore
 from adapter.postgres.transactions import Claim
 from adapter.sql import outbox_statements as outbox
@@ -27,7 +28,7 @@ from adapter.sql.migrations import Step
 from adapter.sql.values import Query
 from tests.postgres import Cluster, pgbouncer
 from tests.store.relay import relay
-from tests.store.values import ALICE, ROOM, intent, outside
+from tests.store.values import ALICE, ROOM, intent, outside, record
 
 pytestmark = pytest.mark.anyio
 
@@ -432,3 +433,14 @@ async def test_no_server_is_unavailable(tmp_path: Path) -> None:
             pass
     with pytest.raises(StoreUnavailable):
         reading.read_journal(f"postgresql:///db?host={tmp_path}")
+
+
+async def test_a_journal_that_is_lost_under_way_is_made_again(url: str) -> None:
+    said: list[str] = []
+    async with PostgresJournal.open(url, on_recovery=said.append) as journal:
+        await journal.append(record(1))
+        outside(url, "DROP TABLE journal")
+        await journal.append(record(2), record(3))
+        await journal.append(record(4))
+    assert [row.transition.dwell_ms for row in reading.read_journal(url)] == [2, 3, 4]
+    assert "created: journal" in said[0]
