@@ -13,10 +13,10 @@ from actors.port_errors import StoreCorrupt, StoreRefused
 from adapter.postgres.exchanges import Session
 from adapter.postgres.link import Link, connecting_within
 from adapter.postgres.schema import CREATE_LEASE, LEASE_COLUMNS, LOCK, refuse_foreign
-from adapter.postgres.search_path import CURRENT, check_exists, schema_in
 from adapter.postgres.tables import OTHER_ACCOUNT, check_account
 from adapter.postgres.transactions import fetch_all
 from adapter.sql.lease import LeaseRow
+from adapter.sql.search_path import CURRENT, check_exists, schema_in
 from adapter.sql.values import Query, Row
 
 _CONNECT_S: Final = 2

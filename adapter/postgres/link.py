@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from actors.port_errors import StoreCorrupt, StoreRefused, StoreUnavailable
 from adapter.postgres.errors import translated
 from adapter.postgres.exchanges import Session
-from adapter.postgres.search_path import CURRENT, check_schema, schema_in
+from adapter.sql.search_path import CURRENT, check_schema, schema_in
 
 ResultT = TypeVar("ResultT")
 

@@ -21,15 +21,17 @@ from adapter.postgres.schema import (
     Schema,
     check_version,
 )
-from adapter.postgres.search_path import CURRENT, check_exists, check_schema, schema_in
 from adapter.sql.inbox_rows import UNSETTLED, DatabaseMissing, InboxRow, InboxState, state_query
 from adapter.sql.journal_rows import JournalMissing, JournalRow, decode_rows, journal_query
+from adapter.sql.search_path import CURRENT, check_exists, check_schema, schema_in
 from adapter.sql.statements import statement_for
 from adapter.sql.values import Query, Row, Statement
 
 _Connection: TypeAlias = Connection[Row]
 
 _COPIED: Final = tuple(table for table in STORE_SCHEMA.tables if table not in {"lease", "writer"})
+_CALLS: Final = ("asks", "ask_parts")
+"""The tables with conversations that the bot and its workers have."""
 _AS_ONE: Final = b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 
@@ -165,10 +167,12 @@ def account_of(url: str) -> str | None:
 def empty_store(url: str) -> None:
     """Delete all rows of the store, so that another account may use it. The journal stays.
 
+    The questions and answers that workers keep are deleted as well.
+
     Raises StoreUnavailable.
     """
     with _opened(url) as connection:
-        if existing := _existing(connection, (*_COPIED, "lease")):
+        if existing := _existing(connection, (*_COPIED, "lease", *_CALLS)):
             connection.execute(f"TRUNCATE {', '.join(existing)}".encode())
 
 

@@ -1,12 +1,13 @@
 """The bot's tables in PostgreSQL, and bringing a database to the current schema."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Final
 
 from actors.port_errors import StoreRefused
+from adapter.postgres.dialect import bound, worded
 from adapter.postgres.exchanges import Connection, Session
-from adapter.postgres.search_path import CURRENT, check_exists
 from adapter.postgres.tables import (
     COLUMNS,
     ENCODING,
@@ -16,7 +17,9 @@ from adapter.postgres.tables import (
     columns_in,
 )
 from adapter.sql.migrations import Step, statements_from
+from adapter.sql.search_path import CURRENT, check_exists
 from adapter.sql.trust_statements import FORGET_WHOLE_READ
+from adapter.sql.values import Query
 
 LOCK: Final = 0x5_B075C4E3A
 """The key of the advisory lock that a process holds while it changes tables."""
@@ -30,7 +33,16 @@ _KEEP_VERSION: Final = (
     b"INSERT INTO schema_version(part, version) VALUES ($1, $2)"
     b" ON CONFLICT(part) DO UPDATE SET version = excluded.version"
 )
-_MISSING: Final = b"SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL"
+_MISSING: Final = """
+SELECT name FROM unnest(string_to_array(?, ',')) AS name WHERE to_regclass(name) IS NULL
+UNION ALL
+SELECT name FROM unnest(string_to_array(?, ',')) AS name WHERE NOT EXISTS (
+    SELECT FROM pg_proc WHERE proname = name AND pg_function_is_visible(oid))
+"""
+_FUNCTION: Final = re.compile(r"CREATE OR REPLACE FUNCTION (\w+)\(")
+_MESSAGES: Final = frozenset({"inbox", "gaps"})
+_FORGET_POSITION: Final = b"DELETE FROM meta WHERE key = 'position'"
+"""Without its messages, a position stands for messages that nothing would answer any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,11 @@ class Schema:
     def columns(self) -> Columns:
         """The columns of each table."""
         return columns_in(self.script)
+
+    def missing(self) -> Query:
+        """The names of the tables and functions that a database of this version lacks."""
+        functions = _FUNCTION.findall(self.script)
+        return Query(_MISSING, (",".join(self.tables), ",".join(functions)))
 
 
 def _script(name: str) -> str:
@@ -115,14 +132,15 @@ async def refuse_foreign(connection: Connection, wanted: Columns) -> None:
 
 
 async def _is_ready(connection: Connection, schema: Schema) -> bool:
-    if await _missing(connection, ("schema_version", *schema.tables)):
+    if await _missing(connection, replace(schema, tables=("schema_version", *schema.tables))):
         return False
     return await _version(connection, schema) == schema.version
 
 
-async def _missing(connection: Connection, tables: tuple[str, ...]) -> list[str]:
-    found = await (await connection.execute(_MISSING, (list(tables),))).fetchall()
-    return [str(name) for (name,) in found]
+async def _missing(connection: Connection, schema: Schema) -> list[str]:
+    query = schema.missing()
+    found = await connection.execute(worded(query.sql), bound(query.params))
+    return [str(name) for (name,) in await found.fetchall()]
 
 
 async def _version(connection: Connection, schema: Schema) -> int | None:
@@ -136,7 +154,7 @@ async def _upgrade(connection: Connection, schema: Schema) -> str | None:
     check_version(version, schema)
     if version is None:
         await refuse_foreign(connection, schema.columns)
-    missing = await _missing(connection, schema.tables)
+    missing = await _missing(connection, schema)
     if version is not None:
         for table in schema.tables:
             for statement in statements_from(schema.steps, version, table):
@@ -145,6 +163,8 @@ async def _upgrade(connection: Connection, schema: Schema) -> str | None:
     await connection.execute(schema.script.encode())
     for statement in schema.after_changes:
         await connection.execute(statement.encode())
+    if not _MESSAGES.isdisjoint(missing):
+        await connection.execute(_FORGET_POSITION)
     await connection.execute(_KEEP_VERSION, (schema.part, schema.version))
     if version is None:
         return None

@@ -12,14 +12,14 @@ from actors.late_edits import LateEdits
 from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomChanged
 from actors.meter import Meter
 from actors.model import RoomId, RoomSnapshot, UserId
-from actors.port_errors import HomeserverUnavailable, PositionLost
+from actors.port_errors import HomeserverUnavailable, PositionLost, StoreCorrupt
 from actors.ports import Hydration, SyncDelta
 from actors.reading import known_rooms, read_graph, read_rooms
 from actors.reconcile import RoomsFail, reconcile, reconcile_some
 from actors.rules.generation import Doubt
 from actors.rules.relations import RoomGraph
 from actors.rules.report import ReconcileReport, Tally
-from actors.runtime.letters import FailuresShared, Report
+from actors.runtime.letters import ActorCrashed, FailuresShared, Report
 from actors.services import Services
 from actors.writes import DeleteRow, NoteWholeRead, PutRow, SavePosition, Write
 from supervisor.serving.backlog import Backlog
@@ -270,6 +270,8 @@ class BotActivities:
         if isinstance(report, FailuresShared):
             reason = f"{report.actors} rooms fail the same way: {report.reason}"
             self._end_serving(RoomsFail(reason))
+        if isinstance(report, ActorCrashed) and isinstance(report.error, StoreCorrupt):
+            self._end_serving(report.error)
 
     def _end_serving(self, error: Exception) -> None:
         """Let `serve` raise this error, if it runs and does not end already."""

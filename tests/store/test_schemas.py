@@ -9,8 +9,9 @@ from actors.writes import PutRow, SavePosition
 from adapter.postgres import reading
 from adapter.postgres.fence import Fence
 from adapter.postgres.lease import PostgresLease
-from adapter.postgres.search_path import schema_in
 from adapter.postgres.store import PostgresStore
+from adapter.sql.search_path import schema_in
+from adapter.workers.database import Database
 from supervisor.database_urls import in_schema
 from tests.postgres import Cluster, pgbouncer
 
@@ -113,3 +114,18 @@ async def test_a_pool_that_drops_the_schema_is_refused(cluster: Cluster, url: st
 )
 def test_the_schema_that_a_url_names(options: str | None, schema: str | None) -> None:
     assert schema_in({"options": options}) == schema
+
+
+async def test_a_reset_deletes_the_conversations_that_workers_keep(url: str) -> None:
+    database = Database(url)
+    async with database.transaction() as connection:
+        await connection.execute(
+            "INSERT INTO asks (account, event_id, chat, question, asker)"
+            " VALUES ('a', '', '', '', '')"
+        )
+        await connection.execute("INSERT INTO ask_parts SELECT id, 1, 0, '' FROM asks")
+    await database.close()
+    reading.empty_store(url)
+    with psycopg.connect(url) as outside:
+        assert outside.execute("SELECT FROM asks").fetchall() == []
+        assert outside.execute("SELECT FROM ask_parts").fetchall() == []
