@@ -88,8 +88,9 @@ class Bounds:
     unanswered_s: float = 3600.0
     """After the loss of the database, questions that are older than this are not answered but asked
     about."""
-    unanswered_pages: int = 10
-    """How many pages of a room's timeline are then read to find them, at most."""
+    unanswered_pages: int = 50
+    """How many pages of a room's timeline are then read to find them, at most; more only while they
+    hold nothing older than `unanswered_s`."""
     homeserver_slots: int = 16
     """How many large requests the actors make to the homeserver at the same time; and how many
     messages are sent at the same time."""
