@@ -27,12 +27,13 @@ async def retry(asked: Asked) -> Response:
 
     If it is in work, it begins anew. Any other question in work is answered first.
     """
-    if asked.chat.is_archived:
+    if asked.is_for_archive:
         return asked.say(asked.texts.chat_is_archived.format(chat_id=asked.chat.chat_id))
     services = asked.services
     about = await services.histories.question_of(asked.message)
     if about is None:
-        return asked.say(asked.texts.commands.nothing_to_retry)
+        # The question of an answer that was begun is deleted or forgotten: the answer is as well.
+        return Response() if asked.is_begun else asked.say(asked.texts.commands.nothing_to_retry)
     reply = services.replies.of(asked.room_id)
     if reply is not None and reply.question.asked.event_id == about.event_id:
         services.replies.stop(asked.room_id, silently=True)
