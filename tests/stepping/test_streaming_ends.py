@@ -313,7 +313,34 @@ async def test_an_answer_that_was_asked_for_again_goes_on_after_a_restart_too(ho
     assert answer(world, home.chat, again) == [("done", story(25))]
 
 
+async def test_no_message_of_an_answer_begins_with_blanks() -> None:
+    world, platform = free(), ScriptedPlatform()
+    platform.script["short"] = saying(Text("\n\n  "), Text(" Briefly."), Done())
+    async with world.live(platform=platform) as run:
+        blank = telling("\n" * 60 + " " * 60 + story(25))
+        home, question = await growing(world, run, platform, blank)
+        await quiet(100)
+        assert_grown(steps(world, home.chat, question), story(25))
+        short = world.alice.say(home.chat, "short")
+        await quiet()
+        assert answer(world, home.chat, short) == [("done", "Briefly.")]
+
+
 # ------------------------------------------------------------ taken back
+
+
+async def test_an_answer_that_is_forgotten_while_it_grows_is_said_to_be_taken_back() -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform)
+        world.alice.say(home.chat, "!forget")
+        await quiet(2)
+        assert answer(world, home.chat, question) == []
+        texts = ENGLISH.commands
+        assert world.alice.replies(home.chat)[-1] == f"{texts.forgotten} {texts.forgotten_in_work}"
+        world.alice.say(home.chat, "!forget")
+        await quiet(2)
+        assert world.alice.replies(home.chat)[-1] == texts.forgotten
 
 
 async def test_the_message_of_a_deleted_question_is_taken_back() -> None:
