@@ -41,7 +41,10 @@ class Growing:
 
     @property
     def pieces(self) -> tuple[str | File | Lost, ...]:
-        """The texts and the files, in order; texts without a word are left out."""
+        """The texts and the files, in order; texts without a word are left out.
+
+        No text begins with white space.
+        """
         whole = [*self._pieces, "".join(self._texts)]
         return tuple(each for each in whole if not isinstance(each, str) or each.strip())
 
@@ -76,9 +79,11 @@ class Growing:
                 pass
 
     def _add(self, text: str) -> None:
-        if text:
-            self._texts.append(text[: self._left])
-            self._count(self._texts[-1])
+        # A message that began with blanks would notify people of nothing.
+        said = text[: self._left] if self._texts else text[: self._left].lstrip()
+        if said:
+            self._texts.append(said)
+            self._count(said)
         self._left -= len(text)
         if self._left < 0:
             self.reason, self.is_cut = Reason.LENGTH, True

@@ -34,7 +34,7 @@ class Asked:
     """One message in a chat, with what its handler needs.
 
     `desired` are the room's present rows. `argument` is the command's argument, read as the
-    command's row in `COMMANDS` says.
+    command's row in `COMMANDS` says. `is_begun`: the room shows a part of the answer already.
     """
 
     room_id: RoomId
@@ -42,6 +42,7 @@ class Asked:
     message: InboundMessage
     desired: DesiredRows
     argument: str | None = None
+    is_begun: bool = False
 
     @property
     def texts(self) -> Texts:
@@ -54,6 +55,11 @@ class Asked:
         if self.desired.chat is None:
             raise ValueError(self.desired)
         return self.desired.chat
+
+    @property
+    def is_for_archive(self) -> bool:
+        """Whether the message is not answered because the chat is archived."""
+        return self.chat.is_archived and not self.is_begun
 
     def question(self, about: InboundMessage | None = None) -> Question:
         """The message as a question to the platform, or `about` instead, which is asked anew."""

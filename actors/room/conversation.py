@@ -21,12 +21,15 @@ class Conversation:
     room_id: RoomId
     services: Services
 
-    async def respond(self, message: InboundMessage, desired: DesiredRows) -> Response:
+    async def respond(
+        self, message: InboundMessage, desired: DesiredRows, *, is_begun: bool = False
+    ) -> Response:
         """The response to one message. Raises the errors of the homeserver.
 
-        It may be repeated for the same message, because every step is idempotent.
+        It may be repeated for the same message, because every step is idempotent. With `is_begun`,
+        the room shows a part of the answer, so the question is asked again.
         """
-        asked = Asked(self.room_id, self.services, message, desired)
+        asked = Asked(self.room_id, self.services, message, desired, is_begun=is_begun)
         if message.edits is not None:
             return await about_edit(asked)
         if message.msgtype == ENCRYPTED_TYPE:
@@ -35,16 +38,16 @@ class Conversation:
         if line is not None:
             return await self._run_command(line, asked)
         capabilities = self.services.platform.capabilities
-        if is_question(message, capabilities):
+        if is_begun or is_question(message, capabilities):
             return self._ask_platform(asked)
         if message.msgtype in TEXT_TYPES and message.file is None:
             return Response()
         return asked.say(about_unanswered(message, capabilities, asked.texts))
 
     async def _run_command(self, line: CommandLine, asked: Asked) -> Response:
-        """Carry out a command if the chat's owner gave it."""
+        """Carry out a command if the chat's owner gave it. One that was begun goes on."""
         texts, owner = asked.texts, asked.chat.user_id
-        if asked.message.sender != owner:
+        if asked.message.sender != owner and not asked.is_begun:
             return asked.say(texts.owner_only.format(owner=owner))
         try:
             return await carry_out(line, asked)
@@ -54,7 +57,7 @@ class Conversation:
 
     def _ask_platform(self, asked: Asked) -> Response:
         """Let the platform reply, unless the chat is archived."""
-        if asked.chat.is_archived:
+        if asked.is_for_archive:
             return asked.say(asked.texts.chat_is_archived.format(chat_id=asked.chat.chat_id))
         return Response(question=asked.question())
 

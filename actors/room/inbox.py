@@ -15,14 +15,23 @@ from actors.model import (
     RoomMeta,
     UserId,
 )
-from actors.port_errors import NotWaiting, PlatformFailed, PortError
+from actors.port_errors import HomeserverRefused, NotWaiting, PlatformFailed, PortError
 from actors.ports import Waiting
 from actors.replies.reply import Reply
 from actors.replies.values import Answered, Failed, reply_message
 from actors.room.asked import Asked, Response
 from actors.room.audience import Audience
 from actors.room.conversation import Conversation, is_command
-from actors.room.endings import end_of, events_of, is_behind, longer, messages_of, notice_of
+from actors.room.endings import (
+    end_of,
+    events_of,
+    is_behind,
+    keeping,
+    longer,
+    messages_of,
+    notice_of,
+    replaces_answer,
+)
 from actors.room.receipts import Receipts
 from actors.rules.classify import RoomRows
 from actors.rules.exchange import Hearing
@@ -103,7 +112,7 @@ class Inbox:
         """
         self._current = item
         message = item.message
-        response = await self._response(message, DesiredRows(room, chat), chat)
+        response = await self._response(item, DesiredRows(room, chat), chat)
         if response.question is not None:
             self._current = None
             if self._services.replies.of(self._room_id) is None:
@@ -129,10 +138,14 @@ class Inbox:
             self._services.system.tell(*response.promised)
         return rows if response.desired is None else rows_of(response.desired)
 
-    async def _response(
-        self, message: InboundMessage, desired: DesiredRows, chat: ChatContext
-    ) -> Response:
-        """The response to a message; an empty one if the bot does not answer it."""
+    async def _response(self, item: Waiting, desired: DesiredRows, chat: ChatContext) -> Response:
+        """The response to a message; an empty one if the bot does not answer it.
+
+        An answer that was begun goes on, whatever has changed in the chat since.
+        """
+        message = item.message
+        if item.has_anchors:
+            return await self._conversation.respond(message, desired, is_begun=True)
         if message.edits is not None and not await self._answers_edits():
             return Response()
         hearing, is_first = await self._audience.hear(message, chat)
@@ -187,7 +200,24 @@ class Inbox:
         if isinstance(outcome, Answered) and is_behind(outcome, reply.showing.shown):
             outcome = longer(outcome, await _shown_by(anchors, self._room_id, services))
         said = messages_of(reply.question, outcome, services.texts.replies, services.formatted)
-        return [FinishMessage(key), *end_of(key, said, anchors)]
+        return [FinishMessage(key), *await self._ended(reply.question.message, said, anchors)]
+
+    async def _ended(
+        self, question: InboundMessage, said: Sequence[OutboundMessage], anchors: Sequence[Anchor]
+    ) -> list[Write]:
+        """The writes that end an answer. No notice replaces what the room shows of it.
+
+        Raises the errors of the homeserver, except a refusal: the room can't be read then.
+        """
+        if anchors and replaces_answer(said):
+            services, sent = self._services, events_of(anchors)
+            try:
+                shown = await services.histories.texts_of(self._room_id, sent) if sent else ()
+            except HomeserverRefused as refusal:
+                _note_unread(self._room_id, refusal)
+                shown = ()
+            said = keeping(question, said, shown, services.formatted)
+        return end_of(question.event_id, said, anchors)
 
     async def _ended_with(self, writes: Sequence[Write], item: Waiting) -> Sequence[Write]:
         """The writes of a response. An answer that was begun before ends with what they say."""
@@ -196,7 +226,7 @@ class Inbox:
         if not anchors:
             return writes
         others = [write for write in writes if not isinstance(write, QueueMessage)]
-        return [*others, *end_of(key, _queued(writes), anchors)]
+        return [*others, *await self._ended(item.message, _queued(writes), anchors)]
 
     async def _anchors_of(
         self, question: EventId, reply: Reply | None, item: Waiting | None
@@ -248,7 +278,7 @@ class Inbox:
         said = self._services.texts.gave_up
         notice = reply_message(message, f"{event_id}.dead", said, notice=True)
         anchors = await self._anchors_of(event_id, reply, waiting)
-        ended = end_of(event_id, [notice], anchors)
+        ended = await self._ended(message, [notice], anchors)
         await self._commit([FinishMessage(event_id, dead=True), *ended])
 
     # ------------------------------------------------------------ commits
@@ -295,5 +325,9 @@ async def _shown_by(
     try:
         return await services.histories.texts_of(room_id, sent)
     except PortError as error:
-        _log.info("shown_answer_not_read", room_id=room_id, reason=str(error))
+        _note_unread(room_id, error)
         return ()
+
+
+def _note_unread(room_id: RoomId, error: PortError) -> None:
+    _log.info("shown_answer_not_read", room_id=room_id, reason=str(error))

@@ -31,17 +31,21 @@ _STATES: Final = {
 """The last part of a transaction id that is not the number of a part, and what it stands for."""
 _TXN: Final = re.compile(
     r"(?:new\.)?(?P<question>\$.+?)\.(?:(?P<word>done|unanswered|dead)(?:(?<=dead)\.[0-9]+)?"
-    r"|(?P<part>[0-9]+)(?:~[^.~]+\.[0-9]+|\.final(?:\.[0-9]+)?)?)"
+    r"|(?P<part>[0-9]+)(?:~[^.~]+\.[0-9]+|(?P<end>\.(?:final|dead)(?:\.[0-9]+)?))?)"
 )
 """The transaction ids of answers."""
 
 
 class _Named(NamedTuple):
-    """What a transaction id says: the question, the number of the part, the state at its end."""
+    """What a transaction id says: the question, the number of the part, the state at its end.
+
+    `is_final`: it ends an anchor.
+    """
 
     question: str
     part: int
     state: ReplyState
+    is_final: bool
 
 
 def reply_mark(message: OutboundMessage) -> dict[str, object]:
@@ -50,8 +54,9 @@ def reply_mark(message: OutboundMessage) -> dict[str, object]:
     Transaction ids of answers are made of the question's event id. `$event.0` is its first part:
     a message, or an anchor. `$event.0~boot.3` is a live edit of that, `$event.0.final` its final,
     and `$event.0.final.2` the first repeated final. `$event.dead` is a message that is given up,
-    also as the final of an anchor, repeated as `$event.dead.2`. `$event.unanswered` asks about
-    a message after a loss, and `new.$event.done` is a finished command.
+    also as the final of an anchor, repeated as `$event.dead.2`; if the room shows something of its
+    answer, `$event.0.dead` is the final that keeps that. `$event.unanswered` asks about a message
+    after a loss, and `new.$event.done` is a finished command.
     Only the mark of a part that others follow has `more`.
     """
     mark: dict[str, object] = {"txn": message.txn_id}
@@ -69,7 +74,8 @@ def _named_by(txn_id: str) -> _Named | None:
     if found is None:
         return None
     part = int(found["part"] or 0)
-    return _Named(found["question"], part, _STATES.get(found["word"], ReplyState.DONE))
+    state = _STATES.get(found["word"], ReplyState.DONE)
+    return _Named(found["question"], part, state, found["end"] is not None)
 
 
 class EndedPart(NamedTuple):
@@ -91,7 +97,7 @@ def part_ended_by(txn_id: str) -> EndedPart | None:
     named = _named_by(txn_id)
     if named is None or "~" in txn_id.rpartition(named.question)[2]:
         return None
-    return EndedPart(EventId(named.question), named.part, ".final" in txn_id)
+    return EndedPart(EventId(named.question), named.part, named.is_final)
 
 
 def mark_in(content: Mapping[str, object]) -> ReplyMark | None:
