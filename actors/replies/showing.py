@@ -168,12 +168,13 @@ class Showing:
 
         A part that shows its text already, to its end, is not edited again.
         """
+        key = self._question.key
         parts, whole = self._tools.formatted(text), self.shown.whole
-        while whole < len(parts) - 1 and self._bodies.get(self._txn_id(whole)) == parts[whole].body:
+        while whole < len(parts) - 1 and self._bodies.get(f"{key}.{whole}") == parts[whole].body:
             whole += 1
-        self.shown, txn_id = replace(self.shown, whole=whole), self._txn_id(whole)
+        self.shown, txn_id = replace(self.shown, whole=whole), f"{key}.{whole}"
         try:
-            anchors = await self._tools.store.anchors(self._question.key)
+            anchors = await self._tools.store.anchors(key)
         except StoreUnavailable:
             return False
         anchor = next((each for each in anchors if each.txn_id == txn_id), None)
@@ -198,9 +199,6 @@ class Showing:
             await self._tools.outage.is_over()
             return False
         return True
-
-    def _txn_id(self, part: int) -> str:
-        return f"{self._question.key}.{part}"
 
     def _may_go_on(self, anchor: Anchor | None, anchors: int) -> bool:
         """Whether more may be shown of a part, given how many parts have an anchor."""
