@@ -51,9 +51,9 @@ class _Place:
 class CreationQueue:
     """The owners that want rooms, and the one that has the turn.
 
-    While its holder does nothing, the turn ends at a time that the holder renews, so one that never
-    comes back blocks no one.
-    An older owner is waited for only while it is expected: until `grace_s` after it could come.
+    While its holder rests, the turn ends at a time that the holder renews, so a holder that never
+    comes back blocks no one. An older owner is waited for only while it is expected: until
+    `grace_s` after it could come.
     """
 
     def __init__(self) -> None:

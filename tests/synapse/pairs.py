@@ -6,8 +6,8 @@ does nothing else.
 """
 
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ import anyio
 from demo.bot import RUN, BotProcess, LogEvent
 from demo.person import Person
 from demo.synapse import ThrowawaySynapse
+from tests.postgres import Cluster, pgbouncer
 from tests.relay import DatabaseRelay, HttpRelay
 from tests.synapse.conftest import PASSWORD, unique
 from tests.synapse.proxy import FaultProxy, Request
@@ -160,7 +161,7 @@ class Talk:
 
     @asynccontextmanager
     async def taken_over(self, within_s: float) -> AsyncIterator[None]:
-        """People talk, and within, the standby becomes live: nobody waits for longer than that."""
+        """People talk, and the standby becomes live within the context: it answers each in time."""
         async with self.going_on():
             await anyio.sleep(2 + self.company.random.random())
             began = await self._server_time()
@@ -182,6 +183,17 @@ class Talk:
         before = [moment for moment in heard if moment < began][-1:]
         after = [moment for moment in heard if moment >= began]
         return max(b - a for a, b in zip([*before, *after], after, strict=False))
+
+
+@contextmanager
+def reached(cluster: Cluster, way: str) -> Iterator[str]:
+    """The URL of a new database, reached `direct` or by PgBouncer in transaction mode."""
+    url = cluster.database()
+    if way == "direct":
+        yield url
+        return
+    with pgbouncer(cluster) as folder:
+        yield url.replace(str(cluster.folder), str(folder))
 
 
 async def talk_with(

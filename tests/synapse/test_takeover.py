@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from demo.synapse import ThrowawaySynapse
-from tests.postgres import Cluster, pgbouncer
+from tests.postgres import Cluster
 from tests.synapse.pairs import (
     LEASE_S,
     NOT_SILENT_S,
@@ -20,6 +20,7 @@ from tests.synapse.pairs import (
     Pair,
     Talk,
     moment_of,
+    reached,
     talk_with,
 )
 
@@ -37,12 +38,8 @@ def takeover(request: pytest.FixtureRequest) -> int:
 @pytest.fixture(scope="module", params=["direct", "pooled"])
 def database(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[str]:
     """A database, reached directly or through PgBouncer in transaction mode."""
-    url = cluster.database()
-    if request.param == "direct":
+    with reached(cluster, request.param) as url:
         yield url
-        return
-    with pgbouncer(cluster) as folder:
-        yield url.replace(str(cluster.folder), str(folder))
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import anyio
 import pytest
 
 from demo.synapse import ThrowawaySynapse
-from tests.postgres import Cluster, pgbouncer, throwaway_cluster
-from tests.synapse.pairs import LEASE_S, TAKEOVERS, Pair, Talk, talk_with
+from tests.postgres import Cluster, throwaway_cluster
+from tests.synapse.pairs import LEASE_S, TAKEOVERS, Pair, Talk, reached, talk_with
 
 pytestmark = pytest.mark.anyio
 
@@ -33,12 +33,8 @@ def server() -> Iterator[Cluster]:
 @pytest.fixture(scope="module", params=["direct", "pooled"])
 def database(request: pytest.FixtureRequest, server: Cluster) -> Iterator[str]:
     """A database, reached directly or through PgBouncer in transaction mode."""
-    url = server.database()
-    if request.param == "direct":
+    with reached(server, request.param) as url:
         yield url
-        return
-    with pgbouncer(server) as folder:
-        yield url.replace(str(server.folder), str(folder))
 
 
 @pytest.fixture(scope="module")
