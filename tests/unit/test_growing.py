@@ -12,17 +12,31 @@ from actors.replies.growing import Growing
 DRAWING = File("drawing.png", "image/png", b"png")
 
 
-def test_no_text_begins_with_white_space() -> None:
+def test_no_text_begins_with_a_blank_line() -> None:
     growing = Growing(Bounds())
-    for said in ("\n\n", " \t", "\n Once", " upon a time."):
+    for said in ("\n\n", " \t", "\r\n ", " Once", " upon a time."):
         growing.take(Text(said))
     assert growing.has_begun
-    assert growing.text == "Once upon a time."
+    assert growing.text == "  Once upon a time."
     assert growing.chars == len(growing.text)
     growing.take(Attachment(DRAWING))
     for said in ("\n", "\nThe end.\n"):
         growing.take(Text(said))
-    assert growing.pieces == ("Once upon a time.", DRAWING, "The end.\n")
+    assert growing.pieces == ("  Once upon a time.", DRAWING, "The end.\n")
+
+
+def test_the_indentation_of_the_first_line_stays() -> None:
+    growing = Growing(Bounds())
+    for said in ("  ", "  make test\n", "    make check"):
+        growing.take(Text(said))
+    assert growing.pieces == ("    make test\n    make check",)
+
+
+def test_white_space_before_a_file_says_nothing_of_the_text_behind_it() -> None:
+    growing = Growing(Bounds())
+    for said in (Text("  "), Attachment(DRAWING), Text("The end.")):
+        growing.take(said)
+    assert growing.pieces == (DRAWING, "The end.")
 
 
 def test_white_space_alone_is_no_answer() -> None:
