@@ -27,8 +27,9 @@ from tests.synapse.talk import Company, gather
 
 TAKEOVERS: Final = int(os.environ.get("TAKEOVERS", "1"))
 LEASE_S: Final = 6.0
-PAUSE_S: Final = 1.0
-"""Each person says something about as often."""
+PAUSE_S: Final = 0.5
+"""Each person says something about as often. A silence begins with the last answer: what people
+leave between their own messages counts too."""
 NOT_SILENT_S: Final = 1.0
 """A lease has ended for so long, at most, when people hear from the bot again."""
 SLACK_S: Final = 0.0 if "TAKEOVERS" in os.environ else 30.0
@@ -168,7 +169,7 @@ class Talk:
             yield
             self.pair.turn()
         silent_s = await self._silence_since(began)
-        assert silent_s <= within_s + SLACK_S
+        assert silent_s <= within_s + SLACK_S, f"silent for {silent_s:.2f} s"
 
     async def _server_time(self) -> float:
         """The homeserver's clock: the bot's latest word."""
