@@ -33,6 +33,7 @@ _OF_TIMEOUT: Final = 0.8
 _HITTING: Final = "WITH changed AS ({} RETURNING 1) SELECT surfaces_expect(count(*)) FROM changed"
 _BEGIN: Final = Command(b"BEGIN")
 _COMMIT: Final = Command(b"COMMIT")
+_CLAIM: Final = Query("SELECT surfaces_claim()")
 
 
 class Writer:
@@ -81,21 +82,27 @@ class Claim:
         self._commits = 0
 
     async def take(self, session: Session) -> None:
-        """Claim the right for this connection."""
-        found = await session.connection.execute(b"SELECT surfaces_claim()")
-        ((self._number,),) = await found.fetchall()
-        self._commits = 0
+        """Claim the right for this connection. A former leader has none, however late it connects.
+
+        The error ends the connection, and the transaction with it.
+        """
+        claim = map(query_command, [*self._fenced(), _CLAIM])
+        *_, ((number,),), _ = await session.exchange([_BEGIN, *claim, _COMMIT])
+        self._number, self._commits = int(number), 0
 
     def queries(self, *, synced: bool) -> Sequence[Query]:
         """The queries that check the fence and the claim."""
         idle_ms = self._timeout_ms if self._fence is None else self._fence.idle_ms
         params = (self._number, self._commits, self._timeout_ms, idle_ms, synced)
         claim = Query("SELECT surfaces_open(?, ?, ?, ?, ?)", params)
-        return (*(self._fence.opening() if self._fence is not None else ()), claim)
+        return (*self._fenced(), claim)
 
     def committed(self) -> None:
         """Count the commit."""
         self._commits += 1
+
+    def _fenced(self) -> Sequence[Query]:
+        return self._fence.opening() if self._fence is not None else ()
 
 
 async def fetch_all(link: Link, queries: Sequence[Query]) -> list[list[Row]]:

@@ -125,6 +125,21 @@ async def test_a_write_under_an_epoch_that_has_ended_changes_nothing(url: str) -
             assert await store.row("k") == {"by": "a still"}
 
 
+async def test_a_former_leader_that_connects_late_takes_nothing_from_the_next_one(url: str) -> None:
+    async with table(url, "a") as a, table(url, "b") as b:
+        first = await a.take(0.01)
+        assert first is not None
+        async with PostgresStore.open(url, fence=Fence(BOT, first)) as former:
+            second = await b.take(60)
+            assert second is not None
+            async with PostgresStore.open(url, fence=Fence(BOT, second)) as store:
+                await store.commit([PutRow("k", {"by": "b"})])
+                with pytest.raises(LeaseLost):
+                    await former.commit([PutRow("k", {"by": "a"})])
+                await store.commit([PutRow("k", {"by": "b still"})])
+                assert await store.row("k") == {"by": "b still"}
+
+
 async def test_a_table_that_is_dropped_is_made_again_and_ends_the_epochs_before(url: str) -> None:
     async with table(url, "a") as a, table(url, "b") as b:
         epoch = await a.take(60)
