@@ -8,7 +8,9 @@ from typing import Any
 
 import anyio
 import structlog
+from procrastinate import worker as queue_worker
 from procrastinate.jobs import Status
+from typing_extensions import override
 
 from actors.bounds import Bounds
 from actors.platform import Capabilities, Platform
@@ -16,11 +18,23 @@ from actors.port_errors import StoreUnavailable
 from actors.runtime.errors import error_text
 from adapter.workers.call import CallInWork, Stop
 from adapter.workers.database import TASK, Database, queue_of
-from adapter.workers.serving import Serving
+from adapter.workers.serving import Serving, Taken
 from adapter.workers.timing import Timing
 from adapter.workers.wire import capabilities_bytes
 
 _log = structlog.get_logger()
+
+
+class _QueueWorker(queue_worker.Worker):
+    """procrastinate's worker, which ends when its listener or its heartbeat has failed.
+
+    It looks at these tasks until the first of them ends. The one for periodic jobs, of which there
+    are none here, would do that at once.
+    """
+
+    @override
+    async def _periodic_deferrer(self) -> None:
+        await asyncio.Event().wait()
 
 
 class Worker:
@@ -74,7 +88,7 @@ class Worker:
     async def _take(self, ask: int) -> None:
         """The task of the queue: make one call. The call goes on if the queue breaks down."""
         async with self._slots:
-            taken = await self._serving.take(ask)
+            taken = await self._taken(ask)
             if taken is None:
                 return
             if (former := self._calls.get(ask)) is not None:
@@ -83,6 +97,15 @@ class Worker:
             self._calls[ask] = call
             self._start(call)
             await call.ended.wait()
+
+    async def _taken(self, ask: int) -> Taken | None:
+        """Take a call once the database answers: no other worker gets it from the queue."""
+        while True:
+            try:
+                return await self._serving.take(ask)
+            except StoreUnavailable as error:
+                _log.warning("database_unavailable", reason=str(error))
+            await anyio.sleep(self._timing.again_s)
 
     async def _carry_out(self, call: CallInWork) -> None:
         try:
@@ -109,7 +132,8 @@ class Worker:
                 await self._database.open()
                 async with self._database.app.open_async():
                     await self._drop_stalled_jobs()
-                    await self._database.app.run_worker_async(**options)
+                    await _QueueWorker(self._database.app, **options).run()  # type: ignore[no-untyped-call]
+                _log.warning("queue_lost", reason="its listener or its heartbeat has ended")
             except Exception as error:  # noqa: BLE001  whatever has ended the queue, it begins anew
                 _log.warning("queue_lost", reason=error_text(error))
             await asyncio.sleep(self._timing.again_s)

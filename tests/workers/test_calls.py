@@ -9,6 +9,7 @@ import anyio
 import anyio.to_thread
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 from typing_extensions import override
 
 from actors.model import PlatformChatId
@@ -31,13 +32,14 @@ from actors.port_errors import (
     PlatformFailed,
     PlatformMisconfigured,
     PlatformUnreachable,
+    StoreUnavailable,
 )
 from actors.replies.contract import storable
 from adapter.platform.contract import ask, text_of
 from adapter.workers.database import Database
 from adapter.workers.platform import NO_WORKER, PlatformByWorkers
 from adapter.workers.serving import Serving, Taken
-from tests.postgres import throwaway_cluster
+from tests.postgres import pgbouncer, throwaway_cluster
 from tests.workers.conftest import QUICK, Stage
 from tests.workers.scripted import CAPABILITIES, ERRORS, Scripted
 
@@ -465,3 +467,78 @@ async def test_old_answers_are_deleted(stage: Stage) -> None:
     async with stage.working(), stage.bots() as (bot,):
         await answered(bot, ask("x"))
         await until(lambda: stage.rows("asks") == 0)
+
+
+@pytest.mark.parametrize("table", ["asks", "ask_parts", "ask_workers", "ask_schema"])
+async def test_a_table_that_is_lost_is_made_again_also_after_a_restart(table: str) -> None:
+    with throwaway_cluster() as cluster:
+        stage = Stage(cluster.database())
+        await _loses(stage, table)
+
+
+async def test_a_lost_table_of_the_queue_is_made_again() -> None:
+    with throwaway_cluster() as cluster:
+        for table in ("procrastinate_jobs", "procrastinate_workers", "procrastinate_events"):
+            await _loses(Stage(cluster.database()), table)
+
+
+async def _loses(stage: Stage, table: str) -> None:
+    """A running worker and bot answer again; so do new ones after another loss."""
+    async with stage.working(), stage.bots() as (bot,):
+        assert text_of(await answered(bot, ask("x"))) == "x"
+        await anyio.to_thread.run_sync(_drop, stage.url, table)
+        await _answers_again(bot)
+    _drop(stage.url, table)
+    async with anyio.create_task_group() as tasks, stage.bots() as (bot,):
+        stop = anyio.Event()
+        tasks.start_soon(stage.worker().run, stop)
+        await _answers_again(bot)
+        stop.set()
+
+
+def _drop(url: str, table: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute(SQL("DROP TABLE IF EXISTS {} CASCADE").format(Identifier(table)))
+
+
+async def _answers_again(bot: PlatformByWorkers) -> None:
+    with anyio.fail_after(IN_TIME_S):
+        while True:
+            try:
+                deltas = await answered(bot, ask("y"))
+            except PlatformUnreachable:
+                await anyio.sleep(0.05)
+            else:
+                assert text_of(deltas) == "y"
+                return
+
+
+async def test_a_worker_is_notified_again_after_a_restart_of_the_database() -> None:
+    listening = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE query LIKE 'LISTEN \"procrastinate%' AND backend_type = 'client backend'"
+    )
+    with throwaway_cluster() as cluster:
+        # No look into the database helps out.
+        stage = Stage(cluster.database(), replace(QUICK, look_s=60.0, dead_s=200.0, queued_s=60.0))
+        async with stage.working(), stage.bots() as (bot,):
+            assert text_of(await answered(bot, ask("x"))) == "x"
+            await anyio.to_thread.run_sync(cluster.stop)
+            await anyio.sleep(1.0)
+            await anyio.to_thread.run_sync(cluster.start)
+            with psycopg.connect(stage.url, autocommit=True) as connection:
+                await until(lambda: connection.execute(listening).fetchone() != (0,), 20.0)
+            await _answers_again(bot)
+
+
+async def test_a_pool_that_drops_the_schema_is_refused() -> None:
+    with throwaway_cluster() as cluster, pgbouncer(cluster) as folder:
+        name = urlsplit(cluster.database()).path
+        options = "&options=-csearch_path%3Dsurfaces_one"
+        database = Database(f"postgresql://bot@{name}?host={folder}{options}", QUICK)
+        with pytest.raises(StoreUnavailable, match="the server uses the schema public"):
+            await database.open()
+        with pytest.raises(StoreUnavailable, match="the server uses the schema public"):
+            async with database.reading():
+                pass
+        await database.close()
