@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from actors.port_errors import StoreUnavailable
-from adapter.sql.search_path import CURRENT, check_schema, schema_in
+from adapter.sql.search_path import CURRENT, check_exists, check_schema, schema_in
 from adapter.workers.schema import prepare
 from adapter.workers.timing import Timing
 
@@ -157,7 +157,9 @@ class Database:
 
 async def _check_schema(connection: AsyncConnection[TupleRow], wanted: str) -> None:
     found = await (await connection.execute(CURRENT)).fetchone()
-    check_schema(wanted, None if found is None else found[0])
+    current = None if found is None else found[0]
+    check_schema(wanted, current)
+    check_exists(current)
 
 
 async def _prepare(connection: AsyncConnection[TupleRow]) -> None:

@@ -15,6 +15,7 @@ from actors.bounds import Bounds
 from actors.platform import Capabilities, Platform
 from actors.port_errors import StoreUnavailable
 from actors.runtime.errors import error_text
+from actors.runtime.reports import Reports
 from adapter.workers.call import CallInWork, Stop
 from adapter.workers.database import TASK, Database, queue_of
 from adapter.workers.serving import Serving, Taken
@@ -64,6 +65,7 @@ class Worker:
         self._steady_since = math.inf
         """Since when the database has answered each time."""
         self._cleaned_at = -math.inf
+        self._reports = Reports()
         self._is_odd = False
         """Whether the platform could not say what it can do."""
         self._start: Callable[[int, anyio.Event], object]
@@ -109,7 +111,7 @@ class Worker:
             try:
                 return await self._serving.take(ask)
             except StoreUnavailable as error:
-                _log.warning("database_unavailable", reason=str(error))
+                self._report(error)
             await anyio.sleep(self._timing.again_s)
 
     async def _make(self, taken: Taken) -> None:
@@ -143,6 +145,8 @@ class Worker:
                     await self._requeue_stalled_jobs()
                     await _QueueWorker(self._database.app, **options).run()  # type: ignore[no-untyped-call]
                 _log.warning("queue_lost", reason="its listener or its heartbeat has ended")
+            except StoreUnavailable as error:
+                self._report(error)
             except Exception as error:  # noqa: BLE001  whatever has ended the queue, it begins anew
                 _log.warning("queue_lost", reason=error_text(error))
             await asyncio.sleep(self._timing.again_s)
@@ -164,12 +168,17 @@ class Worker:
                 await self._look()
             except StoreUnavailable as error:
                 self._steady_since = math.inf
-                _log.warning("database_unavailable", reason=str(error))
+                self._report(error)
             else:
+                self._reports.succeeded()
                 if self._steady_since == math.inf:
                     _log.info("worker_ready")
                 self._steady_since = min(self._steady_since, began)
             await anyio.sleep(self._timing.look_s)
+
+    def _report(self, error: StoreUnavailable) -> None:
+        if times := self._reports.failed(anyio.current_time()):
+            _log.warning("database_unavailable", times=times, reason=str(error))
 
     async def _look(self) -> None:
         """Show life, stop calls that are not wanted, and take over those of dead workers."""

@@ -10,6 +10,7 @@ import anyio.to_thread
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
+from structlog.testing import capture_logs
 from typing_extensions import override
 
 from actors.model import PlatformChatId
@@ -538,6 +539,23 @@ async def test_a_worker_is_notified_again_after_a_restart_of_the_database() -> N
             with psycopg.connect(stage.url, autocommit=True) as connection:
                 await until(lambda: connection.execute(listening).fetchone() != (0,), 20.0)
             await _answers_again(bot)
+
+
+async def test_a_worker_that_waits_for_the_schema_says_it_rarely(url: str) -> None:
+    stage = Stage(f"{url}&options=-csearch_path%3Dmade_later")
+    with capture_logs() as logs:
+        async with anyio.create_task_group() as tasks:
+            stop = anyio.Event()
+            tasks.start_soon(stage.worker().run, stop)
+            await anyio.sleep(1.5)
+            waiting = list(logs)
+            with psycopg.connect(url) as connection:
+                connection.execute("CREATE SCHEMA made_later")
+            await until(lambda: "worker_ready" in [log["event"] for log in logs])
+            stop.set()
+    assert [log["event"] for log in waiting] == ["database_unavailable"] * 2
+    assert "no schema of the search path exists" in waiting[0]["reason"]
+    assert waiting[1]["times"] > 10
 
 
 async def test_a_pool_that_drops_the_schema_is_refused() -> None:

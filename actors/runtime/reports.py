@@ -1,0 +1,35 @@
+"""When a failure that repeats is reported: at once, and then after growing pauses. Pure."""
+
+from typing import Final
+
+_FIRST_PAUSE_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 60.0
+"""The pause between two reports doubles up to this."""
+
+
+class Reports:
+    """Counts the failures of one thing, and tells which of them to report."""
+
+    def __init__(self) -> None:
+        self.succeeded()
+
+    def succeeded(self) -> None:
+        """The next failure is a new one, and is reported at once."""
+        self._failures = 0
+        self._not_before = 0.0
+        self._pause_s = _FIRST_PAUSE_S
+        self._has_failed = False
+
+    def failed(self, now: float) -> int:
+        """The number of failures since the last report, with this one; 0 if it is too early.
+
+        `now` is in seconds.
+        """
+        self._failures += 1
+        if self._has_failed and now < self._not_before:
+            return 0
+        if self._has_failed:
+            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+        self._has_failed, self._not_before = True, now + self._pause_s
+        failures, self._failures = self._failures, 0
+        return failures
