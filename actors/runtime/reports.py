@@ -1,5 +1,6 @@
 """When a failure that repeats is reported: at once, and then after growing pauses. Pure."""
 
+import math
 from typing import Final
 
 _FIRST_PAUSE_S: Final = 1.0
@@ -16,9 +17,8 @@ class Reports:
     def succeeded(self) -> None:
         """The next failure is a new one, and is reported at once."""
         self._failures = 0
-        self._not_before = 0.0
+        self._not_before = -math.inf
         self._pause_s = _FIRST_PAUSE_S
-        self._has_failed = False
 
     def failed(self, now: float) -> int:
         """The number of failures since the last report, with this one; 0 if it is too early.
@@ -26,10 +26,9 @@ class Reports:
         `now` is in seconds.
         """
         self._failures += 1
-        if self._has_failed and now < self._not_before:
+        if now < self._not_before:
             return 0
-        if self._has_failed:
-            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
-        self._has_failed, self._not_before = True, now + self._pause_s
+        self._not_before = now + self._pause_s
+        self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
         failures, self._failures = self._failures, 0
         return failures

@@ -91,7 +91,7 @@ def _answer(settings: LocalSettings, snapshot: Snapshot | None) -> Answer:
     bind = settings.status_bind
     page = url_of(bind) if snapshot and bind else None
     last = newest_row(_journal(settings), settings.db_path)
-    return Answer(running, page, snapshot, last and last.fields())
+    return Answer(running, page, snapshot, None if last is None else last.fields())
 
 
 def newest_row(rows: Sequence["JournalRow"], place: Path | DatabaseUrl) -> "JournalRow | None":
