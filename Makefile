@@ -16,7 +16,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
            --no-emit-index-url --no-emit-find-links --no-header $(UPGRADE)
 
 # Modules without I/O: the tests must cover every branch of them.
-PURE := actors/rules/*.py,actors/runtime/restart.py,actors/runtime/table.py,supervisor/current.py,supervisor/errors.py,supervisor/lifecycle.py,supervisor/watchdog.py
+PURE := actors/rules/*.py,actors/runtime/reports.py,actors/runtime/restart.py,actors/runtime/table.py,supervisor/current.py,supervisor/errors.py,supervisor/lifecycle.py,supervisor/watchdog.py
 
 # One worker for each core; each worker starts its own Synapse.
 PARALLEL := --numprocesses=auto

@@ -43,6 +43,7 @@ _LIBRARY_LEVELS: Final[Mapping[str, int]] = {
     "aiosqlite": logging.WARNING,
     "asyncio": logging.WARNING,
     "psycopg": logging.ERROR,  # what fails is raised as well
+    "procrastinate": logging.WARNING,  # it reports each question
     "transitions": logging.WARNING,
 }
 _OWN: Final = ("actors", "adapter", "supervisor")

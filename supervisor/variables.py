@@ -1,6 +1,9 @@
 """The variables of the environment and of `.env`, and the broken lines of such a file."""
 
+import errno
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +20,7 @@ def variables() -> dict[str, str]:
 
     Raises OSError or UnicodeDecodeError if the file cannot be read.
     """
+    _refuse_pipe(DOTENV)
     in_file = dotenv_values(DOTENV, encoding=ENCODING)
     return {name: value or "" for name, value in in_file.items()} | dict(os.environ)
 
@@ -36,6 +40,7 @@ def broken_lines(path: Path = DOTENV) -> tuple[str, ...]:
     """
     if not os.path.lexists(path):  # a link to nothing is not a missing file
         return ()
+    _refuse_pipe(path)
     with path.open(encoding=ENCODING) as stream:
         numbers = [line.original.line for line in parse_stream(stream) if _is_broken(line)]
     return tuple(
@@ -43,6 +48,13 @@ def broken_lines(path: Path = DOTENV) -> tuple[str, ...]:
         "correct the line or remove it"
         for number in numbers
     )
+
+
+def _refuse_pipe(path: Path) -> None:
+    """Raise OSError for a pipe: it is read once, and before that it waits for a writer."""
+    with suppress(FileNotFoundError):
+        if stat.S_ISFIFO(path.stat().st_mode):
+            raise OSError(errno.EINVAL, "it is a pipe, and not a regular file", str(path))
 
 
 def _is_broken(line: Binding) -> bool:

@@ -13,6 +13,7 @@ import structlog
 
 from actors.leadership import Lead, Standing
 from actors.port_errors import StoreRefused, StoreUnavailable
+from actors.runtime.reports import Reports
 
 LOOKS: Final = 3
 """A lease is renewed so often within the time for which it is good."""
@@ -118,6 +119,7 @@ class LeaseLeadership:
         self._until = -math.inf
         self._seen = LeaseRow(0, "", 0.0)
         self._said = ""
+        self._reports = Reports()
         self._one_at_a_time = anyio.Lock()
 
     @property
@@ -216,10 +218,13 @@ class LeaseLeadership:
         began = self._clock()
         try:
             if await self._table.renew(lead.epoch, self._ttl_s):
+                self._reports.succeeded()
                 self._until = began + self._ttl_s
                 return None
         except StoreUnavailable as error:
-            _log.warning("lease_not_renewed", left_s=round(self.remaining_s(), 1), error=str(error))
+            if times := self._reports.failed(self._clock()):
+                left_s = round(self.remaining_s(), 1)
+                _log.warning("lease_not_renewed", left_s=left_s, times=times, error=str(error))
             return f"the lease could not be renewed: {error}"
         self._until = -math.inf
         return f"epoch {lead.epoch} has ended: another process has taken the lease"

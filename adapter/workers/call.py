@@ -16,6 +16,7 @@ from actors.replies.attempt import attempt
 from actors.replies.contract import PlatformError, checked_delta, checked_error
 from actors.replies.growing import Growing
 from actors.runtime.apart import call_apart
+from actors.runtime.reports import Reports
 from adapter.workers.serving import Serving, Taken
 from adapter.workers.timing import Timing
 from adapter.workers.wire import Check, Forget, call_of
@@ -148,11 +149,16 @@ class CallInWork:
 
     async def _until_written(self, write: Callable[[], Awaitable[None]]) -> None:
         """Write, again and again while the database fails: the answer was paid for."""
+        reports = Reports()
         while True:
             try:
                 await write()
             except StoreUnavailable as error:
-                _log.warning("answer_not_written", ask=self.taken.id, reason=str(error))
+                if times := reports.failed(anyio.current_time()):
+                    reason = str(error)
+                    _log.warning(
+                        "answer_not_written", ask=self.taken.id, times=times, reason=reason
+                    )
             else:
                 return
             if self._stopped is Stop.VOID:

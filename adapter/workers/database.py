@@ -11,11 +11,13 @@ from typing import Any, Final
 import anyio
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
-from psycopg import AsyncConnection, Error, OperationalError
+from psycopg import AsyncConnection, Error, ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from actors.port_errors import StoreUnavailable
+from adapter.sql.search_path import CURRENT, check_exists, check_schema, schema_in
 from adapter.workers.schema import prepare
 from adapter.workers.timing import Timing
 
@@ -46,14 +48,19 @@ class Database:
 
     def __init__(self, url: str, timing: Timing = Timing()) -> None:
         self.app = App(
-            connector=PsycopgConnector(conninfo=url, kwargs=_ARGUMENTS, configure=_by_statement)
+            connector=PsycopgConnector(
+                conninfo=url,
+                kwargs=_ARGUMENTS,
+                configure=_by_statement,
+                timeout=timing.answer_s,
+            )
         )
         """The queue. Only a worker opens it, for connections of its own."""
         self._url = url
         self._timing = timing
         self._pool: AsyncConnectionPool[AsyncConnection[TupleRow]] | None = None
         self._opening = anyio.Lock()
-        self._is_prepared = False
+        self._schema = schema_in(_parameters(url))
         self._is_suspect = False
 
     async def connect(self) -> AsyncConnection[TupleRow]:
@@ -88,15 +95,15 @@ class Database:
                     pool = await self._opened()
                     async with pool.connection() as connection, connection.pipeline():
                         yield connection
-            except (OperationalError, TimeoutError):
+            except (Error, ConnectorException, TimeoutError):
                 self._is_suspect = True
                 raise
 
     async def open(self) -> None:
         """Make sure that the database is there, and its tables. Raises StoreUnavailable."""
-        await (await self.connect()).close()
-        async with self.reading():
-            pass
+        async with await self.connect() as connection:
+            with translated():
+                await _prepare(connection)
 
     async def defer(
         self, connection: AsyncConnection[TupleRow], account: str, ask: int, *, first: bool = False
@@ -114,7 +121,7 @@ class Database:
             await pool.close()
 
     async def _opened(self) -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
-        """The pool; another one after a failure.
+        """The pool; another one after a failure, which may be that of a missing table.
 
         A pool that has failed to connect waits longer and longer before it tries again. So it is
         given up, and a new one is made when the database answers.
@@ -122,10 +129,8 @@ class Database:
         async with self._opening:
             if self._pool is None or self._is_suspect:
                 async with await self._connect() as connection:
-                    if not self._is_prepared:
-                        async with connection.transaction():
-                            await prepare(connection)
-                self._is_prepared, self._is_suspect = True, False
+                    await _prepare(connection)
+                self._is_suspect = False
                 await self.close()
                 self._pool = AsyncConnectionPool(
                     self._url,
@@ -140,7 +145,34 @@ class Database:
             return self._pool
 
     async def _connect(self) -> AsyncConnection[TupleRow]:
-        return await AsyncConnection.connect(self._url, autocommit=True, **_ARGUMENTS)
+        connection = await AsyncConnection.connect(self._url, autocommit=True, **_ARGUMENTS)
+        if self._schema is not None:
+            try:
+                await _check_schema(connection, self._schema)
+            except BaseException:
+                await connection.close()
+                raise
+        return connection
+
+
+async def _check_schema(connection: AsyncConnection[TupleRow], wanted: str) -> None:
+    found = await (await connection.execute(CURRENT)).fetchone()
+    current = None if found is None else found[0]
+    check_schema(wanted, current)
+    check_exists(current)
+
+
+async def _prepare(connection: AsyncConnection[TupleRow]) -> None:
+    async with connection.transaction():
+        await prepare(connection)
+
+
+def _parameters(url: str) -> dict[str, Any]:
+    """The parameters of a URL; none if it is not one, which the first connection says."""
+    try:
+        return conninfo_to_dict(url)
+    except ProgrammingError:
+        return {}
 
 
 async def _by_statement(connection: AsyncConnection[TupleRow]) -> None:

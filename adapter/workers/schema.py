@@ -2,8 +2,11 @@
 
 Two processes may prepare an empty database at once: the one that comes later waits, and finds
 everything there. Releases of procrastinate bring migrations with names in the order of their use.
+If a table is missing, all are made anew: what is in them may be lost, and refers to each other.
 """
 
+import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -50,10 +53,36 @@ CREATE TABLE ask_workers (
     capabilities BYTEA NOT NULL
 );
 """
+_OWN: Final = ("asks", "ask_parts", "ask_workers", "ask_schema")
 # to_regclass would answer from a cache, which does not learn of another process during the wait for
 # the lock.
-_FIND: Final = """
-SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'ask_schema' AND pg_table_is_visible(oid))
+_FIND: Final = "SELECT relname FROM pg_class WHERE relname = ANY(%s) AND pg_table_is_visible(oid)"
+_DROP_OWN: Final = "DROP TABLE IF EXISTS ask_parts, asks, ask_workers, ask_schema CASCADE"
+_DROP_QUEUE: Final = """
+DO $$
+DECLARE
+    own CONSTANT OID := current_schema()::regnamespace;
+    thing TEXT;
+BEGIN
+    FOR thing IN
+        SELECT line FROM (
+            SELECT 1 AS place, format('FUNCTION %s', oid::regprocedure) AS line FROM pg_proc
+                WHERE pronamespace = own AND starts_with(proname, 'procrastinate_')
+            UNION ALL
+            SELECT 2, format('TABLE %s', oid::regclass) FROM pg_class
+                WHERE relnamespace = own AND relkind = 'r'
+                    AND starts_with(relname, 'procrastinate_')
+            UNION ALL
+            SELECT 3, format('TYPE %s', pg_type.oid::regtype) FROM pg_type
+                LEFT JOIN pg_class ON pg_class.oid = typrelid
+                WHERE typnamespace = own AND (typtype = 'e' OR relkind = 'c')
+                    AND starts_with(typname, 'procrastinate_')
+        ) AS things ORDER BY place
+    LOOP
+        EXECUTE format('DROP %s CASCADE', thing);
+    END LOOP;
+END
+$$
 """
 _READ: Final = "SELECT version, migration FROM ask_schema"
 
@@ -63,33 +92,69 @@ async def prepare(connection: AsyncConnection[TupleRow]) -> None:
 
     Raises StoreUnavailable if a newer release has made them.
     """
-    newest = _migrations()[-1].name
-    if await _found(connection) == (VERSION, newest):
+    newest, queue = _migrations()[-1].name, _tables_of_queue()
+    found = await _existing(connection, queue)
+    if found.issuperset((*_OWN, *queue)) and await _made(connection, found) == (VERSION, newest):
         return
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-    found = await _found(connection)
-    if found is None:
-        await connection.execute(SchemaManager.get_schema())
-        await connection.execute(_TABLES)
-        await connection.execute("CREATE TABLE ask_schema (version INTEGER, migration TEXT)")
-        await connection.execute("INSERT INTO ask_schema VALUES (%s, %s)", (VERSION, newest))
-        return
-    version, migration = found
-    if version > VERSION:
-        raise StoreUnavailable("the tables of the workers are of a newer release: update this one")
+    found = await _existing(connection, queue)
+    made = await _made(connection, found)
+    if made is not None:
+        version, migration = made
+        if version > VERSION:
+            raise StoreUnavailable(
+                "the tables of the workers are of a newer release: update this one"
+            )
+        if migration < newest:
+            await _migrate(connection, migration)
+            found = await _existing(connection, queue)
+    if made is None or not found.issuperset((*_OWN, *queue)):
+        await _make(connection, found, queue, newest)
+
+
+async def _existing(connection: AsyncConnection[TupleRow], queue: Collection[str]) -> set[str]:
+    """Those of the tables that are in the database."""
+    rows = await connection.execute(_FIND, ([*_OWN, *queue],))
+    return {name async for (name,) in rows}
+
+
+async def _made(
+    connection: AsyncConnection[TupleRow], found: Collection[str]
+) -> tuple[int, str] | None:
+    """The versions of both schemas in the database; None if nothing tells them."""
+    if "ask_schema" not in found:
+        return None
+    row = await (await connection.execute(_READ)).fetchone()
+    return None if row is None else (row[0], row[1])
+
+
+async def _migrate(connection: AsyncConnection[TupleRow], migration: str) -> None:
+    """Carry out the migrations of the queue after this one."""
     for path in _migrations():
         if path.name > migration:
             await connection.execute(path.read_bytes())
             await connection.execute("UPDATE ask_schema SET migration = %s", (path.name,))
 
 
-async def _found(connection: AsyncConnection[TupleRow]) -> tuple[int, str] | None:
-    """The versions of both schemas in the database; None if they are missing."""
-    there = await (await connection.execute(_FIND)).fetchone()
-    if there is None or not there[0]:
-        return None
-    row = await (await connection.execute(_READ)).fetchone()
-    return None if row is None else (row[0], row[1])
+async def _make(
+    connection: AsyncConnection[TupleRow], found: set[str], queue: Collection[str], newest: str
+) -> None:
+    """Make the bot's own tables anew, and those of the queue unless all of them are there.
+
+    Without a table of its own, the bot has not made the queue, and deletes nothing of it.
+    """
+    if not found.issuperset(queue):
+        if not found.isdisjoint(_OWN):
+            await connection.execute(_DROP_QUEUE)
+        await connection.execute(SchemaManager.get_schema())
+    await connection.execute(_DROP_OWN)
+    await connection.execute(_TABLES)
+    await connection.execute("CREATE TABLE ask_schema (version INTEGER, migration TEXT)")
+    await connection.execute("INSERT INTO ask_schema VALUES (%s, %s)", (VERSION, newest))
+
+
+def _tables_of_queue() -> list[str]:
+    return re.findall(r"CREATE TABLE (\w+)", SchemaManager.get_schema())
 
 
 def _migrations() -> list[Path]:

@@ -135,6 +135,11 @@ class Serving:
         async with self._database.transaction() as connection:
             await connection.execute(_GONE, (self._worker,))
 
+    async def put_back(self, ask: int) -> None:
+        """Put a call that was not taken into the queue again."""
+        async with self._database.transaction() as connection:
+            await self._database.defer(connection, self._account, ask)
+
     async def give_back(self, taken: Taken) -> None:
         """Let another worker make a call from its beginning."""
         async with self._database.transaction() as connection:

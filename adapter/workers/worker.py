@@ -8,19 +8,33 @@ from typing import Any
 
 import anyio
 import structlog
-from procrastinate.jobs import Status
+from procrastinate import worker as queue_worker
+from typing_extensions import override
 
 from actors.bounds import Bounds
 from actors.platform import Capabilities, Platform
 from actors.port_errors import StoreUnavailable
 from actors.runtime.errors import error_text
+from actors.runtime.reports import Reports
 from adapter.workers.call import CallInWork, Stop
 from adapter.workers.database import TASK, Database, queue_of
-from adapter.workers.serving import Serving
+from adapter.workers.serving import Serving, Taken
 from adapter.workers.timing import Timing
 from adapter.workers.wire import capabilities_bytes
 
 _log = structlog.get_logger()
+
+
+class _QueueWorker(queue_worker.Worker):
+    """procrastinate's worker, which ends when its listener or its heartbeat has failed.
+
+    It looks at these tasks until the first of them ends. The one for periodic jobs, of which there
+    are none here, would do that at once.
+    """
+
+    @override
+    async def _periodic_deferrer(self) -> None:
+        await asyncio.Event().wait()
 
 
 class Worker:
@@ -45,19 +59,22 @@ class Worker:
         self._bounds = bounds
         self._timing = timing
         self._calls: dict[int, CallInWork] = {}
+        self._fetched: set[int] = set()
+        """What this worker has from the queue, and has not taken yet."""
         self._slots = anyio.Semaphore(at_once)
         self._steady_since = math.inf
         """Since when the database has answered each time."""
         self._cleaned_at = -math.inf
+        self._reports = Reports()
         self._is_odd = False
         """Whether the platform could not say what it can do."""
-        self._start: Callable[[CallInWork], object]
+        self._start: Callable[[int, anyio.Event], object]
         self._database.app.task(name=TASK)(self._take)
 
     async def run(self, stop: anyio.Event) -> None:
         """Work until `stop` is set; then finish the calls, or give them back."""
         async with anyio.create_task_group() as tasks:
-            self._start = lambda call: tasks.start_soon(self._carry_out, call)
+            self._start = lambda ask, ended: tasks.start_soon(self._carry_out, ask, ended)
             tasks.start_soon(self._watch)
             fetching = asyncio.create_task(self._fetch())
             try:
@@ -73,23 +90,40 @@ class Worker:
 
     async def _take(self, ask: int) -> None:
         """The task of the queue: make one call. The call goes on if the queue breaks down."""
-        async with self._slots:
-            taken = await self._serving.take(ask)
-            if taken is None:
-                return
-            if (former := self._calls.get(ask)) is not None:
-                former.stop(Stop.VOID)
-            call = CallInWork(taken, self._serving, self._platform, self._bounds, self._timing)
-            self._calls[ask] = call
-            self._start(call)
-            await call.ended.wait()
+        ended = anyio.Event()
+        self._start(ask, ended)
+        await ended.wait()
 
-    async def _carry_out(self, call: CallInWork) -> None:
+    async def _carry_out(self, ask: int, ended: anyio.Event) -> None:
+        self._fetched.add(ask)
+        try:
+            async with self._slots:
+                taken = await self._taken(ask)
+                self._fetched.discard(ask)
+                if taken is not None:
+                    await self._make(taken)
+        finally:
+            ended.set()
+
+    async def _taken(self, ask: int) -> Taken | None:
+        """Take a call once the database answers: no other worker gets it from the queue."""
+        while True:
+            try:
+                return await self._serving.take(ask)
+            except StoreUnavailable as error:
+                self._report(error)
+            await anyio.sleep(self._timing.again_s)
+
+    async def _make(self, taken: Taken) -> None:
+        if (former := self._calls.get(taken.id)) is not None:
+            former.stop(Stop.VOID)
+        call = CallInWork(taken, self._serving, self._platform, self._bounds, self._timing)
+        self._calls[taken.id] = call
         try:
             await call.run()
         finally:
-            if self._calls.get(call.taken.id) is call:
-                del self._calls[call.taken.id]
+            if self._calls.get(taken.id) is call:
+                del self._calls[taken.id]
 
     async def _fetch(self) -> None:
         """Take calls from the queue, again and again while the database fails."""
@@ -108,19 +142,22 @@ class Worker:
             try:
                 await self._database.open()
                 async with self._database.app.open_async():
-                    await self._drop_stalled_jobs()
-                    await self._database.app.run_worker_async(**options)
+                    await self._requeue_stalled_jobs()
+                    await _QueueWorker(self._database.app, **options).run()  # type: ignore[no-untyped-call]
+                _log.warning("queue_lost", reason="its listener or its heartbeat has ended")
+            except StoreUnavailable as error:
+                self._report(error)
             except Exception as error:  # noqa: BLE001  whatever has ended the queue, it begins anew
                 _log.warning("queue_lost", reason=error_text(error))
             await asyncio.sleep(self._timing.again_s)
 
-    async def _drop_stalled_jobs(self) -> None:
-        """Delete the jobs of dead workers. Their calls come back by `Serving.revive`."""
+    async def _requeue_stalled_jobs(self) -> None:
+        """Let a worker look again at the jobs of dead ones: it skips a call that was taken."""
         manager = self._database.app.job_manager
         for job in await manager.get_stalled_jobs(
             queue=self._queue, seconds_since_heartbeat=self._timing.dead_s
         ):
-            await manager.finish_job(job, Status.FAILED, delete_job=True)
+            await manager.retry_job(job)
 
     # ------------------------------------------------------------ signs of life
 
@@ -131,12 +168,17 @@ class Worker:
                 await self._look()
             except StoreUnavailable as error:
                 self._steady_since = math.inf
-                _log.warning("database_unavailable", reason=str(error))
+                self._report(error)
             else:
+                self._reports.succeeded()
                 if self._steady_since == math.inf:
                     _log.info("worker_ready")
                 self._steady_since = min(self._steady_since, began)
             await anyio.sleep(self._timing.look_s)
+
+    def _report(self, error: StoreUnavailable) -> None:
+        if times := self._reports.failed(anyio.current_time()):
+            _log.warning("database_unavailable", times=times, reason=str(error))
 
     async def _look(self) -> None:
         """Show life, stop calls that are not wanted, and take over those of dead workers."""
@@ -186,6 +228,8 @@ class Worker:
     async def _sign_off(self) -> None:
         try:
             with anyio.move_on_after(self._timing.answer_s):
+                for ask in self._fetched:
+                    await self._serving.put_back(ask)
                 await self._serving.sign_off()
         except StoreUnavailable as error:
             _log.warning("not_signed_off", reason=str(error))

@@ -9,6 +9,7 @@ import typer
 
 from supervisor.commands.accounts import in_turn
 from supervisor.commands.invocation import ExitCode, configure
+from supervisor.commands.status import newest_row
 from supervisor.lifecycle import MACHINE, State
 from supervisor.lock import running_since
 from supervisor.text.console import console, harmless, print_marked
@@ -80,7 +81,10 @@ def _troubles_of_running_bot(settings: "Settings") -> list[str]:
     if running_since(settings.store_path) is None:
         return []
     try:
-        rows = read_journal(settings.journal_path, machine=MACHINE, limit=1)
+        rows = read_journal(settings.journal_path, machine=MACHINE)
+        newest = newest_row(rows, settings.db_path)
     except (JournalMissing, PortError):
         return []
-    return [row.transition.reason for row in rows if row.transition.dst == State.DEGRADED]
+    if newest is None or newest.transition.dst != State.DEGRADED:
+        return []
+    return [newest.transition.reason]

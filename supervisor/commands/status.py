@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415, D301 - see commands/run.py
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from supervisor.lifecycle import MACHINE
 from supervisor.lock import holder, running_since, silence_s
 from supervisor.settings import LocalSettings, load_local_settings
 from supervisor.status.asking import asked, url_of
-from supervisor.status.diagnosis import diagnosis
+from supervisor.status.diagnosis import boots_in, diagnosis
 from supervisor.status.snapshot import Snapshot
 from supervisor.status.summary import summary
 from supervisor.text.console import console, harmless
@@ -35,7 +36,8 @@ class Answer:
     """The output of `status --json`.
 
     `snapshot` comes from the running bot, at the URL `page`; both are None if it does not answer.
-    `last_transition` is the newest row of the lifecycle in the journal.
+    `last_transition` is the newest row of the lifecycle in the journal, on PostgreSQL of the
+    process that leads, if one does.
     """
 
     running: bool
@@ -88,9 +90,21 @@ def _answer(settings: LocalSettings, snapshot: Snapshot | None) -> Answer:
     running = snapshot is not None or running_since(settings.store_path) is not None
     bind = settings.status_bind
     page = url_of(bind) if snapshot and bind else None
-    rows = reversed(_journal(settings))
-    last = next((row.fields() for row in rows if row.transition.machine == MACHINE), None)
-    return Answer(running, page, snapshot, last)
+    last = newest_row(_journal(settings), settings.db_path)
+    return Answer(running, page, snapshot, None if last is None else last.fields())
+
+
+def newest_row(rows: Sequence["JournalRow"], place: Path | DatabaseUrl) -> "JournalRow | None":
+    """The newest row of the lifecycle: of the process that leads, or of any if none does.
+
+    Raises StoreRefused, SettingsRefused. Blocks.
+    """
+    found = [row for row in rows if row.transition.machine == MACHINE]
+    epoch, _ = leading(place)
+    if epoch is not None:
+        boots = boots_in((row.transition for row in found), epoch)
+        found = [row for row in found if row.transition.boot in boots]
+    return found[-1] if found else None
 
 
 def _from_page(settings: LocalSettings, snapshot: Snapshot) -> list[str]:

@@ -56,7 +56,8 @@ def diagnosis(
         return None
     last = lifecycle[-1]
     if epoch is not None:
-        leading = _led_in(lifecycle, epoch)
+        boots = boots_in(lifecycle, epoch)
+        leading = [row for row in lifecycle if row.boot in boots]
         if not leading:
             return _NO_ROWS.format(epoch)
         last = leading[-1]
@@ -74,15 +75,14 @@ def diagnosis(
     return "\n".join(sentences)
 
 
-def _led_in(lifecycle: Sequence[Transition], epoch: int) -> list[Transition]:
-    """The transitions of the run that was elected in this epoch. Its first one names the epoch."""
+def boots_in(lifecycle: Iterable[Transition], epoch: int) -> set[str]:
+    """The run that was elected in this epoch, by its `boot`; empty if no transition names it."""
     named = re.compile(rf"epoch {epoch}\b")
-    boots = {
+    return {
         row.boot
         for row in lifecycle
         if row.trigger == Trigger.ELECTED and named.match(row.reason) is not None
     }
-    return [row for row in lifecycle if row.boot in boots]
 
 
 def _state(last: Transition, now: datetime, started: datetime | None, seen: Snapshot | None) -> str:

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 import anyio
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from actors.model import UserId
 from actors.port_errors import LeaseLost, StoreRefused
@@ -198,6 +199,21 @@ async def test_a_lead_that_is_kept_goes_on(url: str) -> None:
             assert waited.cancelled_caught
             assert a.remaining_s() > 0
             tasks.cancel_scope.cancel()
+
+
+async def test_an_outage_is_logged_a_few_times_with_what_is_left_of_the_lease(
+    cluster: Cluster, url: str
+) -> None:
+    async with table(url, "a") as opened:
+        leading = LeaseLeadership(opened, ttl_s=2.5, look_s=0.02, clock=boot_time)
+        await leading.lead()
+        cluster.drop(url)
+        with capture_logs() as logs:
+            assert "could not be renewed" in await leading.keep()
+    lines = [log for log in logs if log["event"] == "lease_not_renewed"]
+    assert len(lines) == 2
+    assert lines[0]["left_s"] > lines[1]["left_s"] > 0
+    assert lines[1]["times"] > 2
 
 
 async def test_one_that_resigns_is_followed_at_once(url: str) -> None:

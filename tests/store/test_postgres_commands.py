@@ -23,6 +23,7 @@ from adapter.postgres.reading import read_inbox
 from adapter.postgres.store import PostgresStore
 from adapter.workers.database import translated as database_errors
 from supervisor import cli
+from supervisor.app import check as app_check
 from supervisor.app.databases import copied_store
 from supervisor.app.findings import check_paths
 from supervisor.commands import invocation
@@ -119,6 +120,27 @@ def test_the_state_shown_is_that_of_the_process_that_leads(
         assert "starting" not in said + run("log")
         assert "\nlive for" in run("log")
     assert "live for" in run("status")
+    assert json.loads(run("status", "--json"))["last_transition"]["dst"] == "live"
+
+
+def test_check_tells_the_state_of_the_process_that_leads(
+    url: str, run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def all_is_well(*_: object) -> None:
+        pass
+
+    async def write(boot: str) -> None:
+        lost = replace(record(2), at=rfc3339(time.time()), boot=boot, src="live", dst="degraded")
+        async with PostgresJournal.open(url) as journal:
+            await journal.append(replace(lost, trigger="homeserver_lost", reason=f"{boot} is cut"))
+
+    monkeypatch.setattr(app_check, "check", all_is_well)
+    anyio.run(elect, url, "@bot:example.org", "process 2 on there", "leader")
+    with instance_lock(load_local_settings().store_path):
+        anyio.run(write, "former")
+        assert "degraded" not in run("check")
+        anyio.run(write, "leader")
+        assert "the running bot is degraded: leader is cut" in run("check", code=1)
 
 
 @pytest.mark.usefixtures("url")

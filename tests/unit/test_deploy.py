@@ -207,4 +207,11 @@ def test_the_processes_in_the_compose_file_share_all_but_their_folders() -> None
     one, other = services["bot-a"], services["bot-b"]
     assert {name for name in one if one[name] != other[name]} == {"volumes"}
     known = {field.validation_alias for field in Settings.model_fields.values()}
-    assert set(one["environment"]) <= known
+    assert set(one["environment"]) <= known | {"PGPASSWORD"}
+
+
+def test_a_password_of_any_characters_may_be_given_to_the_compose_file() -> None:
+    services = yaml.safe_load((DEPLOY / "compose.yml").read_text())["services"]
+    environment = services["bot-a"]["environment"]
+    assert environment["PGPASSWORD"] == services["postgres"]["environment"]["POSTGRES_PASSWORD"]
+    assert "$" not in environment["MATRIX_DB_PATH"]

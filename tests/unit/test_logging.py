@@ -99,7 +99,9 @@ def test_nio_is_silent_because_it_logs_what_people_write(name: str) -> None:
     assert stream.getvalue() == ""
 
 
-@pytest.mark.parametrize("name", ["aiohttp.access", "asyncio", "aiosqlite", "transitions.core"])
+@pytest.mark.parametrize(
+    "name", ["aiohttp.access", "asyncio", "aiosqlite", "procrastinate.jobs", "transitions.core"]
+)
 def test_chatty_libraries_are_heard_from_a_warning_on(name: str) -> None:
     stream = configured()
     configure_logging(log_format="json", level="DEBUG", stream=stream)

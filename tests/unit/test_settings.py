@@ -1,5 +1,6 @@
 """Settings: what is accepted, and what is said about what is not."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -370,3 +371,9 @@ def test_a_dotenv_that_links_to_nothing_cannot_be_read(environment: Environment)
     (environment.folder / ".env").symlink_to(environment.folder / "nothing")
     (line, *_) = refused()
     assert line.startswith(".env: cannot be read (No such file or directory)")
+
+
+def test_a_pipe_is_refused_before_it_is_read(environment: Environment) -> None:
+    os.mkfifo(environment.folder / ".env")
+    (line, *_) = refused()
+    assert line.startswith(".env: cannot be read (it is a pipe, and not a regular file)")

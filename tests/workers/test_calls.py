@@ -1,7 +1,7 @@
 """What the bot and its workers say to each other, on a real PostgreSQL."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, closing
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -9,6 +9,8 @@ import anyio
 import anyio.to_thread
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
+from structlog.testing import capture_logs
 from typing_extensions import override
 
 from actors.model import PlatformChatId
@@ -31,13 +33,15 @@ from actors.port_errors import (
     PlatformFailed,
     PlatformMisconfigured,
     PlatformUnreachable,
+    StoreUnavailable,
 )
 from actors.replies.contract import storable
 from adapter.platform.contract import ask, text_of
-from adapter.workers.database import Database
+from adapter.workers.asking import Asking
+from adapter.workers.database import Database, queue_of
 from adapter.workers.platform import NO_WORKER, PlatformByWorkers
 from adapter.workers.serving import Serving, Taken
-from tests.postgres import throwaway_cluster
+from tests.postgres import pgbouncer, throwaway_cluster
 from tests.workers.conftest import QUICK, Stage
 from tests.workers.scripted import CAPABILITIES, ERRORS, Scripted
 
@@ -465,3 +469,140 @@ async def test_old_answers_are_deleted(stage: Stage) -> None:
     async with stage.working(), stage.bots() as (bot,):
         await answered(bot, ask("x"))
         await until(lambda: stage.rows("asks") == 0)
+
+
+@pytest.mark.parametrize("table", ["asks", "ask_parts", "ask_workers", "ask_schema"])
+async def test_a_table_that_is_lost_is_made_again_also_after_a_restart(table: str) -> None:
+    with throwaway_cluster() as cluster:
+        stage = Stage(cluster.database())
+        await _loses(stage, table)
+
+
+async def test_a_lost_table_of_the_queue_is_made_again() -> None:
+    with throwaway_cluster() as cluster:
+        for table in ("procrastinate_jobs", "procrastinate_workers", "procrastinate_events"):
+            await _loses(Stage(cluster.database()), table)
+
+
+async def _loses(stage: Stage, table: str) -> None:
+    """A running worker and bot answer again; so do new ones after another loss."""
+    async with stage.working(), stage.bots() as (bot,):
+        assert text_of(await answered(bot, ask("x"))) == "x"
+        await anyio.to_thread.run_sync(_drop, stage.url, table)
+        await _answers_again(bot)
+        if table != "ask_schema":  # which a running bot and worker do not read
+            await until(lambda: _has(stage.url, table))
+    if _has(stage.url, table):
+        _drop(stage.url, table)
+    async with anyio.create_task_group() as tasks, stage.bots() as (bot,):
+        stop = anyio.Event()
+        tasks.start_soon(stage.worker().run, stop)
+        await _answers_again(bot)
+        stop.set()
+
+
+def _has(url: str, table: str) -> bool:
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT to_regclass(%s)", (table,)).fetchone() != (None,)
+
+
+def _drop(url: str, table: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute(SQL("DROP TABLE {} CASCADE").format(Identifier(table)))
+
+
+async def _answers_again(bot: PlatformByWorkers) -> None:
+    with anyio.fail_after(IN_TIME_S):
+        while True:
+            try:
+                deltas = await answered(bot, ask("y"))
+            except PlatformUnreachable:
+                await anyio.sleep(0.05)
+            else:
+                assert text_of(deltas) == "y"
+                return
+
+
+async def test_a_worker_is_notified_again_after_a_restart_of_the_database() -> None:
+    listening = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE query LIKE 'LISTEN \"procrastinate%' AND backend_type = 'client backend'"
+    )
+    with throwaway_cluster() as cluster:
+        # No look into the database helps out.
+        stage = Stage(cluster.database(), replace(QUICK, look_s=60.0, dead_s=200.0, queued_s=60.0))
+        async with stage.working(), stage.bots() as (bot,):
+            assert text_of(await answered(bot, ask("x"))) == "x"
+            await anyio.to_thread.run_sync(cluster.stop)
+            await anyio.sleep(1.0)
+            await anyio.to_thread.run_sync(cluster.start)
+            with psycopg.connect(stage.url, autocommit=True) as connection:
+                await until(lambda: connection.execute(listening).fetchone() != (0,), 20.0)
+            await _answers_again(bot)
+
+
+async def test_a_worker_that_waits_for_the_schema_says_it_rarely(url: str) -> None:
+    stage = Stage(f"{url}&options=-csearch_path%3Dmade_later")
+    with capture_logs() as logs:
+        async with anyio.create_task_group() as tasks:
+            stop = anyio.Event()
+            tasks.start_soon(stage.worker().run, stop)
+            await anyio.sleep(1.5)
+            waiting = list(logs)
+            with psycopg.connect(url) as connection:
+                connection.execute("CREATE SCHEMA made_later")
+            await until(lambda: "worker_ready" in [log["event"] for log in logs])
+            stop.set()
+    assert [log["event"] for log in waiting] == ["database_unavailable"] * 2
+    assert "no schema of the search path exists" in waiting[0]["reason"]
+    assert waiting[1]["times"] > 10
+
+
+async def test_a_pool_that_drops_the_schema_is_refused() -> None:
+    with throwaway_cluster() as cluster, pgbouncer(cluster) as folder:
+        name = urlsplit(cluster.database()).path
+        options = "&options=-csearch_path%3Dsurfaces_one"
+        database = Database(f"postgresql://bot@{name}?host={folder}{options}", QUICK)
+        with pytest.raises(StoreUnavailable, match="the server uses the schema public"):
+            await database.open()
+        with pytest.raises(StoreUnavailable, match="the server uses the schema public"):
+            async with database.reading():
+                pass
+        await database.close()
+
+
+async def test_a_question_that_was_fetched_in_an_outage_is_answered_after_it() -> None:
+    """The queue breaks down between the fetch and the take; the bot does not ask again."""
+    with throwaway_cluster() as cluster:
+        stage = Stage(cluster.database(), replace(QUICK, dead_s=60.0))
+        database = Database(stage.url, QUICK)
+        await Asking(database, stage.account, "bot", QUICK).ask("$1", ask("x", key="$1"))
+        await database.close()
+        with closing(psycopg.connect(stage.url)) as connection:
+            connection.execute("LOCK TABLE asks")
+            async with stage.working():
+                await until(lambda: _says(stage, "doing"))
+                await anyio.to_thread.run_sync(cluster.stop)
+                await anyio.sleep(1.0)
+                await anyio.to_thread.run_sync(cluster.start)
+                await until(lambda: stage.platform.asked == {"$1": 1})
+
+
+async def test_a_worker_that_stops_before_it_takes_a_question_puts_it_back(stage: Stage) -> None:
+    stage.timing = replace(QUICK, dead_s=60.0, answer_s=1.0)
+    database = Database(stage.url, QUICK)
+    await Asking(database, stage.account, "bot", QUICK).ask("$1", ask("x", key="$1"))
+    await database.close()
+    with psycopg.connect(stage.url) as connection:
+        connection.execute("LOCK TABLE asks")
+        async with stage.working():
+            await until(lambda: _says(stage, "doing"))
+    assert _says(stage, "todo")
+
+
+def _says(stage: Stage, status: str) -> bool:
+    """Whether the queue of the account has a job in this state."""
+    statement = "SELECT FROM procrastinate_jobs WHERE queue_name = %s AND status::text = %s"
+    with psycopg.connect(stage.url) as connection:
+        values = (queue_of(stage.account), status)
+        return connection.execute(statement, values).fetchone() is not None
