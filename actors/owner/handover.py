@@ -33,7 +33,7 @@ class Handover:
             body = self._about(intent, self.work.services.texts.welcome_here, chat)
         else:
             told, body = intent, await self._ready(intent, chat)
-        await self.work.finish(told, *self.work.notice(told, "done", body))
+        await self.work.finish(told, *self.work.told(told, "done", body))
 
     async def _ready(self, intent: Intent, chat: Entrance) -> str:
         """What the owner is told about a new chat: it says only what has happened."""

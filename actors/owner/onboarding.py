@@ -158,7 +158,7 @@ class Onboarding:
             return
         body = self._welcome_back(user.space_id, entrances)
         told = not _refused(entrances) or self._is_news(intent, body)
-        await self.work.finish(intent, *(self.work.notice(intent, "done", body) if told else ()))
+        await self.work.finish(intent, *(self.work.told(intent, "done", body) if told else ()))
 
     def _is_news(self, intent: Intent, body: str) -> bool:
         """Whether an owner who can't be invited was not told the same shortly before.

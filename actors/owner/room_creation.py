@@ -258,7 +258,7 @@ class RoomCreation:
             for other in await services.store.open_intents(self.work.owner)
             if intent.kind is IntentKind.SPACE and other.kind is IntentKind.FIRST_CHAT
         ]
-        notice = self.work.notice(intent, "done", text.format(reason=reason))
+        notice = self.work.told(intent, "done", text.format(reason=reason))
         await self.work.finish(intent, *given_up, *notice)
 
     async def _is_there(self, intent: Intent) -> bool:

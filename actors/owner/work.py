@@ -94,7 +94,7 @@ class OwnerWork:
         """
         creations = self.services.registry.creations
         knows = self.knows(intent, occasion)
-        messages = [] if knows else self.notice(intent, occasion, body)
+        messages = [] if knows else self.told(intent, occasion, body)
         waiting = [
             other
             for other in await self.services.store.open_intents(self.owner)
@@ -118,18 +118,24 @@ class OwnerWork:
 
     async def give_up(self, intent: Intent, body: str) -> None:
         """Finish an intent that can't be carried out, and tell the owner why."""
-        await self.finish(intent, *self.notice(intent, "done", body))
+        await self.finish(intent, *self.told(intent, "done", body))
 
     @staticmethod
-    def notice(intent: Intent, occasion: str, body: str) -> list[Write]:
-        """The write of a notice to the intent's reply room, at most one for each occasion."""
+    def told(intent: Intent, occasion: str, body: str) -> list[Write]:
+        """The write of a message to the intent's reply room, at most one for each occasion.
+
+        What answers a command is a notice. Anything else is a text, of which clients notify.
+        """
         if intent.reply_room is None:
             return []
-        txn_id = f"{intent.nonce}.{occasion}"
-        notice = OutboundMessage(
-            txn_id, intent.reply_room, body, notice=True, thread=intent.reply_thread
+        message = OutboundMessage(
+            f"{intent.nonce}.{occasion}",
+            intent.reply_room,
+            body,
+            notice=intent.kind is IntentKind.CHAT,
+            thread=intent.reply_thread,
         )
-        return [QueueMessage(notice)]
+        return [QueueMessage(message)]
 
     async def finish(self, intent: Intent, *writes: Write) -> None:
         """Finish an intent, together with other writes in one transaction."""
@@ -143,7 +149,7 @@ class OwnerWork:
         await self.commit([PutIntent(done), *writes], intent)
 
     async def commit(self, writes: list[Write], intent: Intent) -> None:
-        """Commit writes, and have notices to the intent's reply room delivered."""
+        """Commit writes, and have messages to the intent's reply room delivered."""
         await self.services.store.commit(writes)
         if intent.reply_room is not None:
             self.services.deliver(intent.reply_room)

@@ -51,7 +51,7 @@ def end_of(
     """The writes that end the answer to a question with these messages.
 
     A part that has an anchor is the final edit of that; if the anchor is void, it is a message
-    under the same transaction id. The notice that the question is given up edits the first part. An
+    under the same transaction id. The message that the question is given up edits the first part. An
     anchor that shows no part, or one that is a file, is taken back.
     """
     by_txn = {anchor.txn_id: anchor for anchor in anchors}
@@ -176,8 +176,9 @@ def _notes(answered: Answered, texts: ReplyTexts) -> Iterator[tuple[str, str]]:
 
 
 def _no_answer(question: Question, say: str) -> OutboundMessage:
-    notice = reply_message(question.message, f"{question.key}.0", say, notice=True)
-    return replace(notice, state=ReplyState.FAILED)
+    """What stands in the place of an answer. It is a text, so that clients notify of it."""
+    said = reply_message(question.message, f"{question.key}.0", say)
+    return replace(said, state=ReplyState.FAILED)
 
 
 def _note(question: Question, name: str, say: str) -> OutboundMessage:

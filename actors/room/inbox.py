@@ -246,9 +246,9 @@ class Inbox:
         message, event_id = waiting.message, waiting.message.event_id
         _log.error("message_dead", room_id=self._room_id, event_id=event_id)
         said = self._services.texts.gave_up
-        notice = reply_message(message, f"{event_id}.dead", said, notice=True)
+        told = reply_message(message, f"{event_id}.dead", said)
         anchors = await self._anchors_of(event_id, reply, waiting)
-        ended = end_of(event_id, [notice], anchors)
+        ended = end_of(event_id, [told], anchors)
         await self._commit([FinishMessage(event_id, dead=True), *ended])
 
     # ------------------------------------------------------------ commits

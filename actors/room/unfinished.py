@@ -12,7 +12,14 @@ from typing import Final
 import structlog
 
 from actors.anchors import LiveAnchor, redaction_of
-from actors.model import EventId, InboundMessage, OutboundKind, OutboundMessage, RoomId
+from actors.model import (
+    EventId,
+    InboundMessage,
+    OutboundKind,
+    OutboundMessage,
+    ReplyState,
+    RoomId,
+)
 from actors.ports import RecentPage
 from actors.reading import note_given_up, worth_accepting
 from actors.replies.values import reply_message
@@ -178,7 +185,8 @@ class Unfinished:
         """The end of a part once more, as the room shows it."""
         end, mark = each.end, each.end.mark
         is_notice = end.msgtype == "m.notice"
-        parts = () if is_notice else self.services.formatted(end.text)
+        is_plain = is_notice or (mark is not None and mark.state is ReplyState.FAILED)
+        parts = () if is_plain else self.services.formatted(end.text)
         return OutboundMessage(
             each.txn_id,
             self.room_id,
@@ -194,14 +202,14 @@ class Unfinished:
         )
 
     def _asking(self, old: Iterable[InboundMessage]) -> Iterator[Write]:
-        """The notice that asks about old questions. It counts as the answer to the newest one."""
+        """The message that asks about old questions. It counts as the answer to the newest one."""
         questions = [it for it in old if self._is_for_the_bot(it)]
         chat = self.rows.chat
         if not questions or chat is None or chat.is_archived:
             return
         newest = questions[-1]
         say = self.services.texts.replies.unanswered.format(count=len(questions))
-        yield QueueMessage(reply_message(newest, asking_id(newest.event_id), say, notice=True))
+        yield QueueMessage(reply_message(newest, asking_id(newest.event_id), say))
 
     def _is_for_the_bot(self, message: InboundMessage) -> bool:
         services = self.services

@@ -223,7 +223,7 @@ async def test_what_the_platform_refuses_is_said_and_finished() -> None:
         world.alice.say(home.chat, "good")
         await quiet(5)
         assert world.alice.replies(home.chat) == ("I don't talk about that.", "You said: good")
-        assert notices(world, home.chat) == ["I don't talk about that."]
+        assert not notices(world, home.chat)
         assert len(platform.asks) == 2
 
 

@@ -206,7 +206,7 @@ async def test_an_answer_that_fails_for_good_says_so_in_its_message() -> None:
         await quiet(300)
         assert answer(world, home.chat, question) == [("failed", ENGLISH.gave_up)]
         final = steps(world, home.chat, question)[-1]
-        assert (final.txn, final.content["msgtype"]) == ("dead", "m.notice")
+        assert (final.txn, final.content["msgtype"]) == ("dead", "m.text")
 
 
 async def test_a_question_that_was_given_up_is_answered_in_the_same_message_later() -> None:
