@@ -21,16 +21,18 @@ from actors.messages import (
     owner_address,
     room_address,
 )
-from actors.model import RoomId, UserId
+from actors.model import ChatContext, RoomId, RoomMeta, UserId
 from actors.platform import Platform
 from actors.platform_health import PlatformHealth
 from actors.ports import Homeserver, Ids, StateStore
 from actors.registry import Registry
 from actors.replies.runner import Replies
 from actors.room_states import RoomStates
+from actors.rows import from_row, room_key
 from actors.rules.addressing import Answers
 from actors.rules.formatting import Formatter
 from actors.rules.room_states import RoomState
+from actors.rules.wording import Link, called
 from actors.runtime.system import ActorSystem
 from actors.texts import Texts
 from actors.traits import Traits
@@ -122,6 +124,19 @@ class Services:
             is_unchecked = self.states.of(room_id) is RoomState.UNCHECKED
             if cell.address.kind == ActorKind.ROOM and (cell.probes or is_unchecked):
                 yield room_id
+
+    def link(self, room_id: RoomId, name: str) -> Link:
+        """A link to a room, under a name for people."""
+        return Link(name, self.link_to(room_id))
+
+    def chat_link(self, chat: ChatContext) -> Link:
+        """A link to a chat, under its name and, unless that says it, its number."""
+        return self.link(chat.surface_ref, called(chat.name, chat.chat_id))
+
+    async def space_link(self, space_id: RoomId) -> Link:
+        """A link to an owner's Space, under the name that the Space had when it was read last."""
+        room = from_row(await self.store.row(room_key(space_id)), RoomMeta)
+        return self.link(space_id, (room and room.display_name) or self.texts.your_space)
 
     def link_to(self, room_id: RoomId) -> str:
         """A link to a room that any Matrix client opens. Ids without a server part need `via`."""

@@ -29,6 +29,7 @@ from actors.port_errors import (
 from actors.ports import NewRoom
 from actors.rows import from_row, room_key
 from actors.rules.ages import remaining_s
+from actors.rules.wording import worded
 from actors.writes import PutIntent
 
 _log = structlog.get_logger()
@@ -228,8 +229,8 @@ class RoomCreation:
         if isinstance(refusal, RefusedForNow):
             await self.work.services.store.commit([PutIntent(intent)])
             return
-        text = self.work.services.texts.creation_put_off
-        await self.work.say_queued(intent, text.format(reason=refusal.message or refusal.errcode))
+        text, reason = self.work.services.texts.creation_put_off, refusal.message or refusal.errcode
+        await self.work.say_queued(intent, worded(text, reason=reason))
 
     async def _create_room(self, new_room: NewRoom, intent: Intent) -> RoomId:
         """Create the room. Without an answer, as after an interruption, the intent must wait."""
@@ -258,7 +259,7 @@ class RoomCreation:
             for other in await services.store.open_intents(self.work.owner)
             if intent.kind is IntentKind.SPACE and other.kind is IntentKind.FIRST_CHAT
         ]
-        notice = self.work.told(intent, "done", text.format(reason=reason))
+        notice = self.work.told(intent, "done", worded(text, reason=reason))
         await self.work.finish(intent, *given_up, *notice)
 
     async def _is_there(self, intent: Intent) -> bool:

@@ -21,6 +21,8 @@ from actors.model import (
 from actors.owner.inviting import Inviting
 from actors.rows import from_row, room_key, user_key
 from actors.rules.access import Entrance
+from actors.rules.formatting import Formatted
+from actors.rules.wording import Link, worded
 from actors.services import Services
 from actors.writes import PutIntent, QueueMessage, Write
 
@@ -76,17 +78,16 @@ class OwnerWork:
         if self.services.registry.queue.looks_again(self.owner, anyio.current_time(), delay_s):
             self.services.tell_owner_later(delay_s, self.owner, IntentsWaiting())
 
-    async def invite(self, room_id: RoomId, name: str, intent: Intent) -> Entrance:
-        """Invite the owner to a room, and say what came of it. `name` is the room's for people."""
+    async def invite(self, room_id: RoomId, link: Link, intent: Intent) -> Entrance:
+        """Invite the owner to a room, and say what came of it."""
         inviting = Inviting(self.owner, self.services, intent.reply_room)
-        outcome = await inviting.invite(room_id)
-        return Entrance(name, self.services.link_to(room_id), outcome)
+        return Entrance(link, await inviting.invite(room_id))
 
     async def invite_to_space(self, space_id: RoomId, intent: Intent) -> Entrance:
         """Invite the owner to their Space, and say what came of it."""
-        return await self.invite(space_id, self.services.texts.your_space, intent)
+        return await self.invite(space_id, await self.services.space_link(space_id), intent)
 
-    async def say_queued(self, intent: Intent, body: str, occasion: str = "queued") -> None:
+    async def say_queued(self, intent: Intent, said: Formatted, occasion: str = "queued") -> None:
         """Store the intent, and tell the owner that it waits, unless the owner knows.
 
         Other intents from the same room wait as well; the owner is not told about those again. A
@@ -94,7 +95,7 @@ class OwnerWork:
         """
         creations = self.services.registry.creations
         knows = self.knows(intent, occasion)
-        messages = [] if knows else self.told(intent, occasion, body)
+        messages = [] if knows else self.told(intent, occasion, said)
         waiting = [
             other
             for other in await self.services.store.open_intents(self.owner)
@@ -116,12 +117,12 @@ class OwnerWork:
             return intent.told_queued and not occasion.startswith("queued.")
         return told == occasion
 
-    async def give_up(self, intent: Intent, body: str) -> None:
+    async def give_up(self, intent: Intent, sentence: str) -> None:
         """Finish an intent that can't be carried out, and tell the owner why."""
-        await self.finish(intent, *self.told(intent, "done", body))
+        await self.finish(intent, *self.told(intent, "done", worded(sentence)))
 
     @staticmethod
-    def told(intent: Intent, occasion: str, body: str) -> list[Write]:
+    def told(intent: Intent, occasion: str, said: Formatted) -> list[Write]:
         """The write of a message to the intent's reply room, at most one for each occasion.
 
         What answers a command is a notice. Anything else is a text, of which clients notify.
@@ -131,9 +132,10 @@ class OwnerWork:
         message = OutboundMessage(
             f"{intent.nonce}.{occasion}",
             intent.reply_room,
-            body,
+            said.body,
             notice=intent.kind is IntentKind.CHAT,
             thread=intent.reply_thread,
+            html=said.html,
         )
         return [QueueMessage(message)]
 

@@ -16,6 +16,7 @@ from actors.model import (
 )
 from actors.platform import Reason
 from actors.rules.files import Refusal
+from actors.rules.formatting import Formatted
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,10 @@ class Occasion(StrEnum):
 
 
 def reply_message(
-    message: InboundMessage, txn_id: str, body: str, *, notice: bool = False
+    message: InboundMessage, txn_id: str, said: Formatted, *, notice: bool = False
 ) -> OutboundMessage:
     """A reply to a message, in the message's thread if it has one."""
     named = None if message.thread is None else message.event_id
-    return OutboundMessage(txn_id, message.room_id, body, notice, message.thread, named)
+    return OutboundMessage(
+        txn_id, message.room_id, said.body, notice, message.thread, named, html=said.html
+    )

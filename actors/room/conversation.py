@@ -39,23 +39,23 @@ class Conversation:
             return self._ask_platform(asked)
         if message.msgtype in TEXT_TYPES and message.file is None:
             return Response()
-        return asked.say(about_unanswered(message, capabilities, asked.texts))
+        return asked.say_lines(about_unanswered(message, capabilities, asked.texts))
 
     async def _run_command(self, line: CommandLine, asked: Asked) -> Response:
         """Carry out a command if the chat's owner gave it."""
         texts, owner = asked.texts, asked.chat.user_id
         if asked.message.sender != owner:
-            return asked.say(texts.owner_only.format(owner=owner))
+            return asked.say(texts.owner_only, owner=owner)
         try:
             return await carry_out(line, asked)
         except HomeserverRefused as refusal:
             reason = refusal.message or refusal.errcode
-            return asked.say(texts.not_allowed_by_server.format(reason=reason))
+            return asked.say(texts.not_allowed_by_server, reason=reason)
 
     def _ask_platform(self, asked: Asked) -> Response:
         """Let the platform reply, unless the chat is archived."""
         if asked.chat.is_archived:
-            return asked.say(asked.texts.chat_is_archived.format(chat_id=asked.chat.chat_id))
+            return asked.say(asked.texts.chats.is_archived, chat_id=asked.chat.chat_id)
         return Response(question=asked.question())
 
 

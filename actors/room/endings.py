@@ -19,8 +19,9 @@ from actors.replies.values import (
 )
 from actors.reply_texts import ReplyTexts
 from actors.rules.files import about_refusals, not_sent
-from actors.rules.formatting import Formatter
+from actors.rules.formatting import Formatted, Formatter
 from actors.rules.showing import Shown
+from actors.rules.wording import in_lines, worded
 from actors.writes import QueueMessage, RedactAnchors, Write
 
 
@@ -35,12 +36,12 @@ def messages_of(
         case Answered():
             return _answer(question, outcome, texts, formatted)
         case Refused(say):
-            return [_no_answer(question, say)]
+            return [_no_answer(question, Formatted(say))]
         case TooLong(by_instructions):
             too_long = texts.instructions_too_long if by_instructions else texts.question_too_long
-            return [_no_answer(question, too_long)]
+            return [_no_answer(question, worded(too_long))]
         case ModelRefused(model):
-            return [_no_answer(question, texts.model_refused.format(model=model))]
+            return [_no_answer(question, worded(texts.model_refused, model=model))]
         case Dropped():
             return []
 
@@ -51,8 +52,8 @@ def end_of(
     """The writes that end the answer to a question with these messages.
 
     A part that has an anchor is the final edit of that; if the anchor is void, it is a message
-    under the same transaction id. The message that the question is given up edits the first part. An
-    anchor that shows no part, or one that is a file, is taken back.
+    under the same transaction id. The message that the question is given up edits the first part.
+    An anchor that shows no part, or one that is a file, is taken back.
     """
     by_txn = {anchor.txn_id: anchor for anchor in anchors}
     if not by_txn:
@@ -116,11 +117,11 @@ def notice_of(question: Question, occasion: Occasion, texts: ReplyTexts) -> Outb
     """The notice that a reply takes its time. A question has at most one for each occasion."""
     match occasion:
         case Occasion.BUSY:
-            return _note(question, occasion, texts.platform_busy)
+            return _note(question, occasion, worded(texts.platform_busy))
         case Occasion.UNAVAILABLE:
-            return _note(question, occasion, texts.platform_unavailable)
+            return _note(question, occasion, worded(texts.platform_unavailable))
         case Occasion.MISCONFIGURED:
-            return _note(question, occasion, texts.platform_misconfigured)
+            return _note(question, occasion, worded(texts.platform_misconfigured))
 
 
 def _answer(
@@ -136,7 +137,7 @@ def _answer(
         parts[0] = replace(parts[0], tokens=answered.tokens)
     notes = dict(_notes(answered, texts))
     if not parts and notes:
-        said = "\n".join(notes.values())
+        said = in_lines(notes.values())
         return [replace(_no_answer(question, said), tokens=answered.tokens)]
     return [*parts, *(_note(question, name, said) for name, said in notes.items())]
 
@@ -157,29 +158,29 @@ def _parts(
 ) -> Iterator[OutboundMessage]:
     for piece in pieces:
         if isinstance(piece, SharedFile):
-            yield replace(reply_message(question.message, "", piece.name), file=piece)
+            yield replace(reply_message(question.message, "", Formatted(piece.name)), file=piece)
         else:
             for part in formatted(piece):
-                yield replace(reply_message(question.message, "", part.body), html=part.html)
+                yield reply_message(question.message, "", part)
 
 
-def _notes(answered: Answered, texts: ReplyTexts) -> Iterator[tuple[str, str]]:
+def _notes(answered: Answered, texts: ReplyTexts) -> Iterator[tuple[str, Formatted]]:
     """What the person is told about an answer, each with a name for its transaction id."""
     if answered.reason is Reason.LENGTH:
-        yield "cut", texts.answer_cut
+        yield "cut", worded(texts.answer_cut)
     if answered.reason is Reason.FILTER:
-        yield "filtered", texts.answer_filtered
+        yield "filtered", worded(texts.answer_filtered)
     if answered.left_out:
         yield "left_out", about_refusals(answered.left_out, texts)
     if answered.trimmed:
-        yield "trimmed", texts.conversation_trimmed
+        yield "trimmed", worded(texts.conversation_trimmed)
 
 
-def _no_answer(question: Question, say: str) -> OutboundMessage:
+def _no_answer(question: Question, say: Formatted) -> OutboundMessage:
     """What stands in the place of an answer. It is a text, so that clients notify of it."""
     said = reply_message(question.message, f"{question.key}.0", say)
     return replace(said, state=ReplyState.FAILED)
 
 
-def _note(question: Question, name: str, say: str) -> OutboundMessage:
+def _note(question: Question, name: str, say: Formatted) -> OutboundMessage:
     return reply_message(question.message, f"{question.key}.{name}", say, notice=True)

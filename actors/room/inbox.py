@@ -27,6 +27,7 @@ from actors.room.receipts import Receipts
 from actors.rules.classify import RoomRows
 from actors.rules.exchange import Hearing
 from actors.rules.settlement import DesiredRows, repairs_for, rows_of
+from actors.rules.wording import worded
 from actors.services import Services
 from actors.writes import CountAttempt, FinishMessage, MarkTried, QueueMessage, Write
 
@@ -140,7 +141,7 @@ class Inbox:
             return await self._conversation.respond(message, desired)
         if hearing is Hearing.PAUSE and is_first:
             asked = Asked(self._room_id, self._services, message, desired)
-            return asked.say(asked.texts.exchange_paused.format(sender=message.sender))
+            return asked.say(asked.texts.exchange_paused, sender=message.sender)
         return Response()
 
     async def _answers_edits(self) -> bool:
@@ -245,7 +246,7 @@ class Inbox:
     async def _give_up(self, waiting: Waiting, reply: Reply | None) -> None:
         message, event_id = waiting.message, waiting.message.event_id
         _log.error("message_dead", room_id=self._room_id, event_id=event_id)
-        said = self._services.texts.gave_up
+        said = worded(self._services.texts.gave_up)
         told = reply_message(message, f"{event_id}.dead", said)
         anchors = await self._anchors_of(event_id, reply, waiting)
         ended = end_of(event_id, [told], anchors)

@@ -12,14 +12,7 @@ from typing import Final
 import structlog
 
 from actors.anchors import LiveAnchor, redaction_of
-from actors.model import (
-    EventId,
-    InboundMessage,
-    OutboundKind,
-    OutboundMessage,
-    ReplyState,
-    RoomId,
-)
+from actors.model import EventId, InboundMessage, OutboundKind, OutboundMessage, ReplyState, RoomId
 from actors.ports import RecentPage
 from actors.reading import note_given_up, worth_accepting
 from actors.replies.values import reply_message
@@ -45,6 +38,7 @@ from actors.rules.unfinished import (
     with_page,
     without_replaced,
 )
+from actors.rules.wording import worded
 from actors.services import Services
 from actors.writes import SINCE_LOST, AdoptAnchor, OpenGap, QueueMessage, VoidAnchor, Write
 
@@ -208,7 +202,7 @@ class Unfinished:
         if not questions or chat is None or chat.is_archived:
             return
         newest = questions[-1]
-        say = self.services.texts.replies.unanswered.format(count=len(questions))
+        say = worded(self.services.texts.replies.unanswered, count=len(questions))
         yield QueueMessage(reply_message(newest, asking_id(newest.event_id), say))
 
     def _is_for_the_bot(self, message: InboundMessage) -> bool:

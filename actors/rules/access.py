@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from actors.rules.formatting import Formatted
+from actors.rules.wording import Link, worded
 from actors.texts import Texts
 
 INVITE_BLOCKED: Final = "M_INVITE_BLOCKED"
@@ -51,14 +53,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """A room and what came of the invite to it. `name` and `link` are for people."""
+    """A room and what came of the invite to it."""
 
-    name: str
-    link: str
+    room: Link
     outcome: Outcome
 
 
-def way_in(entrance: Entrance, texts: Texts) -> str:
+def way_in(entrance: Entrance, texts: Texts) -> Formatted:
     """The sentence that says how the owner gets into the room."""
     text = {
         Access.MEMBER: texts.access_member,
@@ -71,9 +72,12 @@ def way_in(entrance: Entrance, texts: Texts) -> str:
         Access.REFUSED: texts.access_refused,
     }[entrance.outcome.access]
     reason = entrance.outcome.reason.rstrip(".") or texts.no_invites
-    return text.format(room=entrance.name, link=entrance.link, reason=reason)
+    is_gone = entrance.outcome.access is Access.GONE
+    return worded(text, room=entrance.room.name if is_gone else entrance.room, reason=reason)
 
 
-def with_ways_in(opening: str, entrances: Iterable[Entrance], texts: Texts) -> str:
-    """A sentence, and below it a line for each room."""
-    return "\n".join([opening, *(way_in(each, texts) for each in entrances)])
+def with_ways_in(
+    opening: Formatted, entrances: Iterable[Entrance], texts: Texts
+) -> list[Formatted]:
+    """A sentence, and a line for each room."""
+    return [opening, *(way_in(each, texts) for each in entrances)]

@@ -11,6 +11,8 @@ from actors.platform import Capabilities
 from actors.port_errors import HomeserverRefused
 from actors.reply_texts import ReplyTexts
 from actors.rules.file_names import is_text_type
+from actors.rules.formatting import Formatted
+from actors.rules.wording import in_lines, worded
 from actors.texts import Texts
 
 TEXT_TYPES: Final = frozenset({"m.text", "m.emote"})
@@ -92,18 +94,19 @@ def file_note(file: SharedFile) -> str:
     return f"[{kind if kind in {'image', 'audio', 'video'} else 'file'}: {file.name}]"
 
 
-def about_refusals(refusals: Sequence[Refusal], texts: ReplyTexts) -> str:
+def about_refusals(refusals: Sequence[Refusal], texts: ReplyTexts) -> Formatted:
     """What the person is told about files that were left out."""
-    lines = (_about(refusal, texts) for refusal in refusals)
-    return "\n".join(dict.fromkeys(lines))
+    return in_lines(dict.fromkeys(_about(refusal, texts) for refusal in refusals))
 
 
-def about_unanswered(message: InboundMessage, capabilities: Capabilities, texts: Texts) -> str:
+def about_unanswered(
+    message: InboundMessage, capabilities: Capabilities, texts: Texts
+) -> Formatted:
     """What the person is told about a message that is no question."""
     file = message.file
     reason = None if file is None else why_left_out(file, capabilities)
     if file is None or reason in {None, Reason.GONE} or capabilities.ignores_files:
-        return texts.not_text
+        return worded(texts.not_text)
     return _about(Refusal(file, reason), texts.replies)
 
 
@@ -130,7 +133,7 @@ def size_text(size: int) -> str:
     return f"{size / unit:.1f}".removesuffix(".0") + f" {name}"
 
 
-def _about(refusal: Refusal, texts: ReplyTexts) -> str:
+def _about(refusal: Refusal, texts: ReplyTexts) -> Formatted:
     text = {
         Reason.TYPE: texts.file_type,
         Reason.VOICE: texts.file_voice,
@@ -140,4 +143,5 @@ def _about(refusal: Refusal, texts: ReplyTexts) -> str:
         Reason.FAILED: texts.file_failed,
     }[refusal.reason]
     file = refusal.file
-    return text.format(name=file.name, mime_type=file.mime_type, limit=size_text(refusal.limit))
+    limit = size_text(refusal.limit)
+    return worded(text, name=file.name, mime_type=file.mime_type, limit=limit)

@@ -31,8 +31,8 @@ async def test_a_person_who_accepts_no_invites_is_not_told_of_any() -> None:
         home = await home_without_invites(world, run)
         (told,) = world.alice.replies(home.direct)
         opening, space, chat = told.splitlines()
-        assert opening == "Hello! Your Space is ready, with the chat Chat 1 (C1) in it."
-        assert space.startswith(f"Your Space: {BLOCKED}. You can join without an invite")
+        assert opening == "Hello! Your Space is ready, with a first chat in it."
+        assert space.startswith(f"Chats of alice: {BLOCKED}. You can join without an invite")
         assert f"https://matrix.to/#/{home.space}?via=sim.test" in space
         assert chat.startswith(f"Chat 1: {BLOCKED}. You can join without an invite")
         assert f"https://matrix.to/#/{home.chat}?via=sim.test" in chat
@@ -66,7 +66,7 @@ async def test_a_third_person_in_the_room_of_the_invite_gets_no_way_in() -> None
         home = await run.home_of(world.alice, group)
         assert admitted(world, home.chat) == frozenset()
         told = world.alice.replies(group)[-1]
-        assert "Allow them in the settings of your client, then ask to join" in told
+        assert "Allow my invites in the settings of your client, then ask to join" in told
         assert "without an invite" not in told
 
 
@@ -105,7 +105,7 @@ async def test_each_room_is_told_of_by_itself() -> None:
         await quiet()
         home = await run.home_of(world.alice, direct)
         _, space, chat = world.alice.replies(direct)[-1].splitlines()
-        assert space.startswith("Your Space: I could not invite you (Refused by chance).")
+        assert space.startswith("Chats of alice: I could not invite you (Refused by chance).")
         assert chat == f"Chat 1: I have invited you. https://matrix.to/#/{home.chat}?via=sim.test"
 
 
@@ -119,8 +119,8 @@ async def test_a_member_of_the_space_is_not_told_of_an_invite_to_it() -> None:
         second = world.alice.direct_chat_with(BOT)
         await quiet()
         opening, space, chat = world.alice.replies(second)[-1].splitlines()
-        assert opening == "Hello! Your Space is ready, with the chat Chat 2 (C2) in it."
-        assert space.startswith("Your Space: you are in it already.")
+        assert opening == "Hello! Your Space is ready, with a first chat in it."
+        assert space.startswith("Chats of alice: you are in it already.")
         assert chat.startswith("Chat 2: I have invited you.")
 
 
@@ -132,7 +132,7 @@ async def test_an_owner_who_accepts_the_first_invite_at_once_is_told_of_both() -
         await quiet(0.5)
         world.alice.join_all()
         await quiet(60)
-        assert "I have invited you to both" in world.alice.replies(direct)[-1]
+        assert "Accept both invites" in world.alice.replies(direct)[-1]
 
 
 async def test_a_banned_owner_is_told_of_the_ban_and_not_invited() -> None:
@@ -218,5 +218,5 @@ async def test_an_owner_who_stays_out_is_told_so_once_in_an_hour_and_every_chang
         world.server.blocks_invites.clear()
         world.alice.say(home.direct, "hello")
         await quiet()
-        assert "I have invited you again" in world.alice.replies(home.direct)[-1]
+        assert "accept my new invite" in world.alice.replies(home.direct)[-1]
         assert len(world.server.invites(ALICE)) == 2

@@ -42,3 +42,58 @@ async def test_a_message_that_is_given_up_notifies_and_is_no_answer() -> None:
         world.alice.say(home.chat, "good")
         await quiet()
         assert [turn.text for turn in platform.asks[-1].turns] == ["good"]
+
+
+async def test_the_greeting_names_the_next_step_and_links_the_space_and_the_chat() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        (hello,) = contents(world, home.direct)
+        link = "https://matrix.to/#/{}?via=sim.test"
+        for room_id, name in ((home.space, "Chats of alice"), (home.chat, "Chat 1")):
+            assert f"{name}: {link.format(room_id)}" in str(hello["body"])
+            assert f'<a href="{link.format(room_id)}">{name}</a>' in str(hello["formatted_body"])
+        assert "Accept both invites" in str(hello["body"])
+        assert "<strong>!help</strong>" in str(hello["formatted_body"])
+
+
+async def test_the_list_of_chats_has_a_link_under_each_name() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        (second,) = await run.more_chats(world.alice, home, 1)
+        world.alice.rename(second, "<Plans>")
+        await quiet()
+        world.alice.say(home.chat, "!chats")
+        await quiet()
+        listed = contents(world, home.chat)[-1]
+        assert listed["body"] == "Your chats:\nC1: Chat 1\nC2: <Plans>"
+        assert listed["formatted_body"] == (
+            f'Your chats:<br>C1: <a href="https://matrix.to/#/{home.chat}?via=sim.test">Chat 1</a>'
+            f'<br>C2: <a href="https://matrix.to/#/{second}?via=sim.test">&lt;Plans&gt;</a>'
+        )
+
+
+async def test_a_name_of_several_chats_is_answered_with_their_numbers() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        for line in ("!new Plans", "!new plans", "!open PLANS"):
+            world.alice.say(home.chat, line)
+            await quiet()
+        assert world.alice.replies(home.chat)[-1] == (
+            "Several of your chats are called “PLANS”. Tell me the number of one: C2, C3."
+        )
+
+
+async def test_a_question_that_a_restart_has_lost_is_told_as_such() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        world.alice.say(home.chat, "!archive")
+        await quiet()
+    async with world.live():
+        world.alice.say(home.chat, "!yes")
+        await quiet()
+        told = world.alice.replies(home.chat)[-1]
+        assert "not after I was restarted: in that case, please give the command again" in told

@@ -119,7 +119,7 @@ async def test_a_question_in_a_thread_is_answered_there_and_a_reply_confirms(hom
             **thread,
             "m.in_reply_to": {"event_id": question},
         }
-    assert answers[-1].body.startswith("Chat 1 (C1) is archived")
+    assert answers[-1].body.startswith("Chat 1 is archived")
 
 
 @pytest.mark.parametrize("body", ["{me} !status", "Bot: !status", "\u200b！status", "!stаtus."])
