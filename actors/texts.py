@@ -12,6 +12,7 @@ class Texts:
     """The catalogue of one language. `actors.rules.wording` fills it, but no names and topics."""
 
     chat_name: str
+    chat_topic: str
     space_name: str
     space_topic: str
     your_space: str
@@ -57,8 +58,9 @@ class Texts:
 
 ENGLISH: Final = Texts(
     chat_name="Chat {number}",
+    chat_topic="Chat {chat_id}. Write here, and you get an answer. !help lists the commands.",
     space_name="Chats of {owner}",
-    space_topic="Your chats, one room each. Write !help in any of them.",
+    space_topic="Your chats, one room each. !help in any of them lists the commands.",
     your_space="your Space",
     commands=command_texts.ENGLISH,
     chats=chat_texts.ENGLISH,
@@ -159,8 +161,9 @@ ENGLISH: Final = Texts(
 
 RUSSIAN: Final = Texts(
     chat_name="Чат {number}",
+    chat_topic="Чат {chat_id}. Пишите сюда, и вы получите ответ. Список команд: !help.",
     space_name="Чаты {owner}",
-    space_topic="Ваши чаты, по комнате на каждый. Напишите !help в любом из них.",
+    space_topic="Ваши чаты, по комнате на каждый. Список команд покажет !help в любом из них.",
     your_space="ваше пространство",
     commands=command_texts.RUSSIAN,
     chats=chat_texts.RUSSIAN,

@@ -120,6 +120,7 @@ class RoomMaking:
                 intent=intent.nonce,
             ),
             self.chat_name(intent),
+            texts.chat_topic.format(chat_id=intent.chat_id),
         )
 
     async def next_index(self) -> int:

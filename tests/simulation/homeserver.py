@@ -219,6 +219,7 @@ class SimulatedHomeserver:
             return self.server.create_room(
                 self._me,
                 name=room.name,
+                topic=room.topic,
                 is_space=room.marker.kind is RoomKind.SPACE,
                 initial_state=self._initial_state(room),
                 power_levels=power_levels(room.marker, self._me, self.server.room_version),

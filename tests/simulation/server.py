@@ -322,6 +322,7 @@ class SimulatedServer:
         creator: UserId,
         *,
         name: str | None = None,
+        topic: str = "",
         is_space: bool = False,
         predecessor: RoomId | None = None,
         initial_state: Sequence[StateEntry] = (),
@@ -353,6 +354,8 @@ class SimulatedServer:
             self.encrypt(room.room_id)
         if name is not None:
             self._append(room, creator, "m.room.name", {"name": name}, "")
+        if topic:
+            self._append(room, creator, "m.room.topic", {"topic": topic}, "")
         return room.room_id
 
     def set_state(

@@ -97,3 +97,18 @@ async def test_a_question_that_a_restart_has_lost_is_told_as_such() -> None:
         await quiet()
         told = world.alice.replies(home.chat)[-1]
         assert "not after I was restarted: in that case, please give the command again" in told
+
+
+async def test_the_topic_of_a_chat_says_its_number_and_survives_a_new_name() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        for line in ("!new Plans", "!new"):
+            world.alice.say(home.chat, line)
+        await quiet()
+        (second, third) = world.alice.join_all()
+        world.alice.say(second, "!rename Holidays")
+        await quiet()
+        for room_id, chat_id in ((home.chat, "C1"), (second, "C2"), (third, "C3")):
+            topic = str(world.server.room(room_id).content("m.room.topic")["topic"])
+            assert topic.startswith(f"Chat {chat_id}. ")
