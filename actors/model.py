@@ -131,7 +131,8 @@ class RoomSnapshot:
     read at once.
 
     `invited`, `banned`, `knocking`, `admits` and `own_entry` are known only when the room was read
-    alone, so a comparison of two snapshots leaves them out.
+    alone, so a comparison of two snapshots leaves them out. `is_ordered`: each of its links says
+    its place.
     """
 
     room_id: RoomId
@@ -149,6 +150,7 @@ class RoomSnapshot:
     tombstoned: bool = False
     replacement: RoomId | None = None
     children: frozenset[RoomId] = frozenset()
+    is_ordered: bool = True
     parents: frozenset[RoomId] = frozenset()
     others: tuple[UserId, ...] = ()
     member_count: int = 1

@@ -220,8 +220,8 @@ class Homeserver(Protocol):
 
     async def set_name(self, room_id: RoomId, name: str) -> None: ...
 
-    async def link(self, space_id: RoomId, room_id: RoomId) -> None:
-        """List a room in a Space (`m.space.child`)."""
+    async def link(self, space_id: RoomId, room_id: RoomId, order: str = "") -> None:
+        """List a room in a Space (`m.space.child`), at the place that `order` says."""
         ...
 
     async def unlink(self, space_id: RoomId, room_id: RoomId) -> None:
@@ -240,11 +240,8 @@ class Homeserver(Protocol):
         """Invite a person. A person who is already in the room is no error."""
         ...
 
-    async def let_in(self, room: RoomSnapshot, members_of: RoomId | None) -> None:
-        """Let people ask to join a room (knock), and let the members of another room join it.
-
-        With None, no room's members join without an invite.
-        """
+    async def let_in(self, room: RoomSnapshot, members_of: Collection[RoomId]) -> None:
+        """Let people ask to join a room (knock), and let the members of other rooms join it."""
         ...
 
     async def send(self, message: OutboundMessage) -> EventId:

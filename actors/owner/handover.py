@@ -28,7 +28,7 @@ class Handover:
             await self.work.invite_to_space(room_id, intent)
             await self.work.finish(intent)
             return
-        await self.making.link(await self.making.space_id(), room_id)
+        await self.making.link(await self.making.space_id(), room_id, intent.chat_id)
         name = called(self.making.chat_name(intent), intent.chat_id)
         link = self.work.services.link(room_id, name)
         chat = await self.work.invite(room_id, link, intent)

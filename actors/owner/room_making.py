@@ -6,6 +6,7 @@ import structlog
 
 from actors.model import (
     ChatContext,
+    ChatId,
     Intent,
     IntentKind,
     IntentStep,
@@ -22,7 +23,7 @@ from actors.port_errors import HomeserverRefused, HomeserverUnavailable
 from actors.ports import NewRoom
 from actors.reading import read_if_joined, read_rooms
 from actors.rows import PLATFORM_NAME, chat_key, room_key, to_row, user_key
-from actors.rules.numbering import MAX_CHAT_NUMBER, chat_id_of, chat_number, next_index
+from actors.rules.numbering import MAX_CHAT_NUMBER, chat_id_of, chat_number, next_index, order_of
 from actors.writes import PutIntent, PutRow, Write
 
 _log = structlog.get_logger()
@@ -175,13 +176,17 @@ class RoomMaking:
         self.work.services.registry.creations.note_unfinished(room_id)
         await self.work.services.store.commit(writes)
 
-    async def link(self, space_id: RoomId, room_id: RoomId) -> None:
-        """List a room in a Space, unless it is listed: homeservers limit writes, not reads."""
+    async def link(self, space_id: RoomId, room_id: RoomId, chat_id: ChatId | None) -> None:
+        """List a chat in a Space, unless it is listed: homeservers limit writes, not reads.
+
+        In a Space with links that say no place, which clients show last, the new one says none.
+        """
         space = await read_if_joined(self.work.services.homeserver, space_id)
         if space is not None and room_id in space.children:
             return
+        order = "" if space is not None and not space.is_ordered else order_of(chat_id)
         try:
-            await self.work.services.homeserver.link(space_id, room_id)
+            await self.work.services.homeserver.link(space_id, room_id, order)
         except HomeserverRefused as refusal:
             _log.warning(
                 "link_refused", room_id=room_id, owner=self.work.owner, reason=str(refusal)

@@ -24,7 +24,7 @@ from actors.rules.wording import Link, called, worded
 from actors.services import Services
 from actors.writes import PutIntent
 
-REF_SHOWN: Final = 60
+REF_SHOWN: Final = 40
 """How many characters of what names no chat the reply repeats."""
 
 

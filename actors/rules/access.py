@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from actors.model import RoomId, RoomSnapshot
 from actors.rules.formatting import Formatted
 from actors.rules.wording import Link, worded
 from actors.texts import Texts
@@ -49,6 +50,18 @@ class Outcome:
     def refused(self) -> bool:
         """Whether the owner neither is in the room nor has an invite to it."""
         return self.access not in {Access.MEMBER, Access.INVITED}
+
+
+def admitted(seen: RoomSnapshot, *, joined: bool) -> frozenset[RoomId]:
+    """The rooms whose members are to get into a room without an invite.
+
+    A chat that is open to its Space stays so, also when its Space is upgraded to another room. Any
+    other room counts only until the owner has `joined`.
+    """
+    space_id = seen.marker.space_id if seen.marker is not None else None
+    spaces = seen.parents | ({space_id} if space_id else frozenset())
+    home = {space_id} if space_id and seen.admits & spaces else frozenset()
+    return frozenset(home if joined else home | (seen.admits - spaces))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ sync loop, store and room objects stay unused, because they hide outages and los
 import logging
 import math
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import asdict
 from hashlib import sha256
@@ -250,9 +250,10 @@ class Gateway:
         """Set the room's name."""
         await self._writer.put_state(room_id, "m.room.name", "", {"name": name})
 
-    async def link(self, space_id: RoomId, room_id: RoomId) -> None:
+    async def link(self, space_id: RoomId, room_id: RoomId, order: str = "") -> None:
         """Add a room to a Space (`m.space.child`)."""
-        await self._writer.put_state(space_id, "m.space.child", room_id, link_content(self._me))
+        content = link_content(self._me, order)
+        await self._writer.put_state(space_id, "m.space.child", room_id, content)
 
     async def unlink(self, space_id: RoomId, room_id: RoomId) -> None:
         """Remove a room from a Space."""
@@ -278,8 +279,8 @@ class Gateway:
             if refusal.status != _FORBIDDEN or not await self._is_in(room_id, user_id):
                 raise
 
-    async def let_in(self, room: RoomSnapshot, members_of: RoomId | None) -> None:
-        """Let people knock at a room, and let the members of another room join it."""
+    async def let_in(self, room: RoomSnapshot, members_of: Collection[RoomId]) -> None:
+        """Let people knock at a room, and let the members of other rooms join it."""
         content = join_rules_content(room.room_version, members_of)
         await self._writer.put_state(room.room_id, JOIN_RULES_TYPE, "", content)
 

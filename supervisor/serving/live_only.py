@@ -5,7 +5,7 @@ writing request raises NotLive, so recovery writes nothing. A homeserver can't t
 leads from one that was replaced, so the time that is left of the lead decides.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import final
 
 from actors.gate import Gate
@@ -189,9 +189,9 @@ class LiveOnly:
         """Name a room."""
         await self._write(self._live.set_name(room_id, name), room_id)
 
-    async def link(self, space_id: RoomId, room_id: RoomId) -> None:
+    async def link(self, space_id: RoomId, room_id: RoomId, order: str = "") -> None:
         """Add a room to a Space."""
-        await self._write(self._live.link(space_id, room_id), space_id)
+        await self._write(self._live.link(space_id, room_id, order), space_id)
 
     async def unlink(self, space_id: RoomId, room_id: RoomId) -> None:
         """Remove a room from a Space."""
@@ -213,8 +213,8 @@ class LiveOnly:
         """Invite a user."""
         await self._write(self._live.invite(room_id, user_id), room_id)
 
-    async def let_in(self, room: RoomSnapshot, members_of: RoomId | None) -> None:
-        """Let people knock, and the members of a room join."""
+    async def let_in(self, room: RoomSnapshot, members_of: Collection[RoomId]) -> None:
+        """Let people knock, and the members of rooms join."""
         await self._spending.count(self._live.let_in(room, members_of))
 
     async def send(self, message: OutboundMessage) -> EventId:

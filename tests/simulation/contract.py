@@ -88,8 +88,12 @@ class ReadingContract:
     async def test_a_linked_room_is_a_child_until_its_via_is_empty(self, world: World) -> None:
         space_id = await world.homeserver.create_room(space_for(world))
         chat_id = await world.homeserver.create_room(chat_for(world, space_id))
+        await world.homeserver.link(space_id, chat_id, "000001")
+        seen = await world.homeserver.read_room(space_id)
+        assert seen.children == {chat_id}
+        assert seen.is_ordered
         await world.homeserver.link(space_id, chat_id)
-        assert (await world.homeserver.read_room(space_id)).children == {chat_id}
+        assert not (await world.homeserver.read_room(space_id)).is_ordered
         await world.bot.write_state(space_id, "m.space.child", chat_id, {})
         assert (await world.homeserver.read_room(space_id)).children == frozenset()
 
@@ -624,17 +628,32 @@ class WritingContract:
     ) -> None:
         door = await shared_room(world)
         room_id = await world.homeserver.create_room(space_for(world))
-        await world.homeserver.let_in(await world.homeserver.read_room(room_id), door)
+        await world.homeserver.let_in(await world.homeserver.read_room(room_id), frozenset({door}))
         seen = await world.homeserver.read_room(room_id)
         assert seen.admits == {door}
         assert seen.own_entry
         await world.alice.join(room_id)
-        await world.homeserver.let_in(seen, None)
+        await world.homeserver.let_in(seen, frozenset())
         assert (await world.homeserver.read_room(room_id)).admits == frozenset()
+
+    async def test_a_member_of_the_space_joins_a_created_chat_without_an_invite(
+        self, world: World
+    ) -> None:
+        space_id = await world.homeserver.create_room(space_for(world))
+        chat_id = await world.homeserver.create_room(chat_for(world, space_id))
+        seen = await world.homeserver.read_room(chat_id)
+        assert seen.admits == {space_id}
+        assert seen.own_entry
+        with pytest.raises(Exception, match="403"):
+            await world.alice.join(chat_id)
+        await world.homeserver.invite(space_id, world.alice.user_id)
+        await world.alice.join(space_id)
+        await world.alice.join(chat_id)
+        assert world.alice.user_id in (await world.homeserver.read_room(chat_id)).others
 
     async def test_nobody_else_is_let_in(self, world: World) -> None:
         room_id = await world.homeserver.create_room(space_for(world))
-        await world.homeserver.let_in(await world.homeserver.read_room(room_id), None)
+        await world.homeserver.let_in(await world.homeserver.read_room(room_id), frozenset())
         with pytest.raises(Exception, match="403"):
             await world.alice.join(room_id)
 

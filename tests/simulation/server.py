@@ -388,10 +388,15 @@ class SimulatedServer:
             self._set_member(room, sender, target, membership)
 
     def _admits(self, room: SimulatedRoom, user_id: UserId) -> bool:
-        """Whether the join rules let a user in as a member of another room."""
-        if room.membership(user_id) == "ban":
+        """Whether the join rules let a user in as a member of another room.
+
+        As the specification says, a member who may invite vouches for the user.
+        """
+        vouches = (room.power(it) >= room.needed("invite") for it in room.members("join"))
+        if room.membership(user_id) == "ban" or not any(vouches):
             return False
-        return any(self.room(it).membership(user_id) == "join" for it in room.admitted_rooms())
+        rooms = (self.rooms.get(it) for it in room.admitted_rooms())
+        return any(it is not None and it.membership(user_id) == "join" for it in rooms)
 
     def send(
         self, sender: UserId, room_id: RoomId, content: Content, txn_id: str | None = None

@@ -36,7 +36,7 @@ async def test_nothing_is_begun_that_writes_while_the_bot_is_not_live() -> None:
             lambda: homeserver.leave(room_id),
             lambda: homeserver.forget(room_id),
             lambda: homeserver.invite(room_id, ALICE),
-            lambda: homeserver.let_in(RoomSnapshot(room_id, None, 0), None),
+            lambda: homeserver.let_in(RoomSnapshot(room_id, None, 0), ()),
             lambda: homeserver.send(OutboundMessage("t1", room_id, "hi")),
             lambda: homeserver.announce(Instance("boot-1", "here")),
         ):

@@ -138,7 +138,7 @@ async def test_one_room_that_refuses_oddly_keeps_its_reply_and_stops_nobody(faul
     async with world.live() as run:
         alices, bobs = await run.settle_in(world.alice), await run.settle_in(world.bob)
         before = len(steps(world))
-        run.homeserver.faults.next("send", fault, room_id=alices.chat, times=20)
+        run.homeserver.faults.next("send", fault, room_id=alices.chat, times=40)
         world.alice.say(alices.chat, "hello")
         await quiet(300)
         world.bob.say(bobs.chat, "hello")

@@ -42,13 +42,15 @@ async def test_the_owner_joins_by_the_link_and_the_way_in_is_closed_behind_them(
     world = World()
     async with world.live() as run:
         home = await home_without_invites(world, run)
-        assert admitted(world, home.chat) == {home.direct}
+        assert admitted(world, home.space) == {home.direct}
+        assert admitted(world, home.chat) == {home.direct, home.space}
         with pytest.raises(HomeserverRefused):
             world.bob.join(home.chat)
         world.alice.join(home.space)
         world.alice.join(home.chat)
         await quiet()
-        assert admitted(world, home.space) == admitted(world, home.chat) == frozenset()
+        assert admitted(world, home.space) == frozenset()
+        assert admitted(world, home.chat) == {home.space}
         world.alice.say(home.chat, "hello")
         await quiet()
         assert world.alice.replies(home.chat) == ("You said: hello",)
@@ -64,7 +66,8 @@ async def test_a_third_person_in_the_room_of_the_invite_gets_no_way_in() -> None
         world.alice.invite(group, BOT)
         await quiet()
         home = await run.home_of(world.alice, group)
-        assert admitted(world, home.chat) == frozenset()
+        assert admitted(world, home.space) == frozenset()
+        assert admitted(world, home.chat) == {home.space}
         told = world.alice.replies(group)[-1]
         assert "Allow my invites in the settings of your client, then ask to join" in told
         assert "without an invite" not in told

@@ -7,6 +7,7 @@ import pytest
 from actors.model import RoomId
 from actors.port_errors import PlatformFailed
 from actors.texts import ENGLISH
+from tests.simulation.people import Person
 from tests.stepping.harness import BOT, ScriptedPlatform, World, quiet
 
 pytestmark = pytest.mark.anyio
@@ -16,6 +17,11 @@ def contents(world: World, room_id: RoomId) -> Sequence[Mapping[str, object]]:
     """The contents of the bot's messages in a room."""
     events = world.server.room(room_id).timeline
     return [it.content for it in events if it.sender == BOT and it.type == "m.room.message"]
+
+
+def link_in(world: World, space_id: RoomId, room_id: RoomId) -> Mapping[str, object]:
+    """The link to a room in a Space."""
+    return world.server.room(space_id).content("m.space.child", room_id)
 
 
 async def test_a_greeting_notifies_and_what_answers_a_command_does_not() -> None:
@@ -112,3 +118,36 @@ async def test_the_topic_of_a_chat_says_its_number_and_survives_a_new_name() -> 
         for room_id, chat_id in ((home.chat, "C1"), (second, "C2"), (third, "C3")):
             topic = str(world.server.room(room_id).content("m.room.topic")["topic"])
             assert topic.startswith(f"Chat {chat_id}. ")
+
+
+async def test_links_in_a_space_are_suggested_in_the_order_of_the_chats() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        (second,) = await run.more_chats(world.alice, home, 1)
+        links = [link_in(world, home.space, room_id) for room_id in (home.chat, second)]
+        assert [link["order"] for link in links] == ["000001", "000002"]
+        assert all(link["suggested"] is True for link in links)
+
+
+async def test_a_link_that_is_written_again_keeps_its_place() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        await run.more_chats(world.alice, home, 1)
+        before = link_in(world, home.space, home.chat)
+    await world.distrust()
+    Person(world.server, BOT).unset_child(home.space, home.chat)
+    async with world.live():
+        await quiet(60)
+        assert link_in(world, home.space, home.chat) == before
+
+
+async def test_a_space_whose_links_say_no_place_keeps_the_order_of_their_making() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        Person(world.server, BOT).set_child(home.space, home.chat)
+        await quiet()
+        (second,) = await run.more_chats(world.alice, home, 1)
+        assert "order" not in link_in(world, home.space, second)

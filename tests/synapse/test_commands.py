@@ -25,7 +25,12 @@ async def test_new_makes_a_numbered_chat_in_the_space(home: Home) -> None:
     second = await home.new_chat()
     assert "Chat 2 is ready" in await hear(alice, home.bot, home.chat)
     assert await alice.name_of(second) == "Chat 2"
-    assert await alice.state_of(home.space, "m.space.child", second) == {"via": ["localhost"]}
+    assert await alice.state_of(home.space, "m.space.child", second) == {
+        "via": ["localhost"],
+        "suggested": True,
+        "order": "000002",
+    }
+    assert (await alice.state_of(second, "m.room.topic") or {})["topic"].startswith("Chat C2.")
     assert (await home.marker(second))["chat_id"] == "C2"
     assert (await home.marker(home.space))["next_chat_index"] == 3
     assert await alice.ask(second, "and here?") == "and here?"
@@ -57,7 +62,7 @@ async def test_new_works_from_every_chat_of_the_owner(home: Home) -> None:
     second = await home.new_chat()
     await home.owner.say(second, "!new")
     third = await accept(home.owner, home.bot, is_space=False)
-    assert "C3" in await hear(home.owner, home.bot, second)
+    assert "Chat 3" in await hear(home.owner, home.bot, second)
     assert home.row(third)["chat_id"] == "C3"
 
 
@@ -179,13 +184,13 @@ async def test_open_of_what_there_is_not_says_so(commons: Home, ref: str) -> Non
 
 
 async def test_open_without_a_number_says_how_to(commons: Home) -> None:
-    assert "!open C2" in await commons.ask("!open")
+    assert "!open 2" in await commons.ask("!open")
 
 
 async def test_open_does_not_reach_other_peoples_chats(commons: Home, bob: Person) -> None:
     bobs = await move_in(bob, commons.bot)
     await bobs.new_chat()
-    assert "You have no chat C2" in await commons.ask("!open C2")
+    assert "You have no chat “C2”" in await commons.ask("!open C2")
     assert await commons.owner.new_invites() == []
 
 
@@ -233,7 +238,7 @@ async def test_all_of_it_in_russian(make_bot: MakeBot, alice: Person) -> None:
         "!yes": "нечего",
         "!archive": "!yes",
         "!no": "не убрано",
-        "!open": "!open C2",
+        "!open": "!open 2",
         "!open C99": "C99",
         "!open C2": "Чат 2",
         "!status": "активных 2",

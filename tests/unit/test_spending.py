@@ -67,7 +67,7 @@ REQUESTS: dict[str, Callable[[LiveOnly, RoomId], Awaitable[object]]] = {
     "set_name": lambda live, room: live.set_name(room, "name"),
     "link": lambda live, room: live.link(room, room),
     "unlink": lambda live, room: live.unlink(room, room),
-    "let_in": lambda live, room: live.let_in(RoomSnapshot(room, BOT, 0), None),
+    "let_in": lambda live, room: live.let_in(RoomSnapshot(room, BOT, 0), ()),
     "invite": lambda live, room: live.invite(room, ALICE),
     "join": lambda live, room: live.join(room),
     "leave": lambda live, room: live.leave(room),

@@ -122,6 +122,7 @@ def test_a_room_is_what_its_state_says() -> None:
         tombstoned=True,
         replacement=RoomId("!new"),
         children=frozenset({RoomId("!chat")}),
+        is_ordered=False,
         others=(ALICE,),
         member_count=2,
     )
