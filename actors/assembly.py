@@ -16,6 +16,7 @@ from actors.failures import FailurePolicy
 from actors.gate import Gate
 from actors.governor import Governor
 from actors.histories import Histories
+from actors.languages import Languages
 from actors.leadership import NO_LEASE
 from actors.messages import ActorKind, room_address
 from actors.meter import Meter
@@ -177,6 +178,7 @@ def assemble(
         histories=histories,
         attachments=attachments,
         settings_of_chats=settings_of_chats,
+        languages=Languages(homeserver, store, texts, bounds),
         formatted=formatted,
         replies=Replies(
             tools, lambda room_id, message: system.tell(room_address(room_id), message)

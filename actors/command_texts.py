@@ -19,6 +19,7 @@ class CommandTexts:
     help_model: str
     help_system: str
     help_settings: str
+    help_language: str
     help_help: str
     stopped: str
     nothing_to_stop: str
@@ -47,6 +48,10 @@ class CommandTexts:
     system_set: str
     system_reset: str
     system_too_long: str
+    language_is: str
+    language_hint: str
+    language_unknown: str
+    language_set: str
     settings_title: str
     settings_hint: str
     settings_reset: str
@@ -74,6 +79,7 @@ ENGLISH: Final = CommandTexts(
     help_model="`!model [name]`: show or choose the model that answers here",
     help_system="`!system [text]`: show or change the instructions that the model gets here",
     help_settings="`!settings [name value]`: show or change the settings of this chat",
+    help_language="`!language [name]`: show or choose the language of this help and of all notices",
     help_help="`!help`: show this list",
     stopped="I have stopped.",
     nothing_to_stop="There is nothing to stop: no answer is in work here.",
@@ -117,6 +123,10 @@ ENGLISH: Final = CommandTexts(
     ),
     system_reset="This chat has no instructions of its own any more.",
     system_too_long="Instructions can have at most {limit} characters; these have {length}.",
+    language_is="My own sentences are in English.",
+    language_hint="`!language ru` takes Russian, `!language default` the language of this bot.",
+    language_unknown="I don't speak the language {name}.",
+    language_set="From now on, I write to you in English, in all your chats.",
     settings_title="The settings of this chat:",
     settings_hint=(
         "Change one like this: `!settings temperature 0.7`. "
@@ -147,6 +157,7 @@ RUSSIAN: Final = CommandTexts(
     help_model="`!model [название]`: показать или выбрать модель, которая здесь отвечает",
     help_system="`!system [текст]`: показать или изменить указания, которые модель получает здесь",
     help_settings="`!settings [имя значение]`: показать или изменить настройки этого чата",
+    help_language="`!language [название]`: показать или выбрать язык сообщений бота",
     help_help="`!help`: показать этот список",
     stopped="Ответ прерван.",
     nothing_to_stop="Прерывать нечего: сейчас здесь не пишется ответ.",
@@ -191,6 +202,12 @@ RUSSIAN: Final = CommandTexts(
     ),
     system_reset="Своих указаний у этого чата больше нет.",
     system_too_long="Указания могут быть не длиннее {limit} знаков; в этих {length}.",
+    language_is="Мои собственные сообщения на русском языке.",
+    language_hint=(
+        "`!language en` выбирает английский, `!language default` — основной язык этого бота."
+    ),
+    language_unknown="Я не знаю языка «{name}».",
+    language_set="Теперь во всех ваших чатах я пишу вам по-русски.",
     settings_title="Настройки этого чата:",
     settings_hint=(
         "Изменить настройку можно так: `!settings temperature 0.7`. "

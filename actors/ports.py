@@ -19,13 +19,13 @@ from actors.model import (
     OutboundMessage,
     PlatformChatId,
     RoomId,
-    RoomSnapshot,
     StoredGeneration,
     UserId,
 )
 from actors.room_contents import RoomContents
 from actors.row_trust import RowTrust
 from actors.said import Said, TimelineEvent
+from actors.snapshots import RoomSnapshot
 from actors.writes import JsonObject, OpenGap, Write
 
 

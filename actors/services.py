@@ -1,6 +1,7 @@
 """The frozen value that every actor of one bot is given."""
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from actors.encryption import EncryptionWatch
 from actors.failures import FailurePolicy
 from actors.gate import Gate
 from actors.histories import Histories
+from actors.languages import Languages
 from actors.messages import (
     ActorKind,
     OwnerMessage,
@@ -24,12 +26,14 @@ from actors.messages import (
 from actors.model import ChatContext, RoomId, RoomMeta, UserId
 from actors.platform import Platform
 from actors.platform_health import PlatformHealth
+from actors.port_errors import PortError
 from actors.ports import Homeserver, Ids, StateStore
 from actors.registry import Registry
 from actors.replies.runner import Replies
 from actors.room_states import RoomStates
 from actors.rows import from_row, room_key
 from actors.rules.addressing import Answers
+from actors.rules.commands import person_called
 from actors.rules.formatting import Formatter
 from actors.rules.room_states import RoomState
 from actors.rules.wording import Link, called
@@ -68,6 +72,7 @@ class Services:
     histories: Histories
     attachments: Attachments
     settings_of_chats: SettingsOfChats
+    languages: Languages
     formatted: Formatter
     replies: Replies
     traits: Traits
@@ -137,6 +142,13 @@ class Services:
         """A link to an owner's Space, under the name that the Space had when it was read last."""
         room = from_row(await self.store.row(room_key(space_id)), RoomMeta)
         return self.link(space_id, (room and room.display_name) or self.texts.your_space)
+
+    async def name_of(self, user_id: UserId, room_id: RoomId | None) -> str:
+        """A person's name for people, as a room shows it; by the user id if that can't be read."""
+        name = ""
+        with suppress(PortError):
+            name = await self.homeserver.contents.name_of(room_id, user_id) if room_id else ""
+        return person_called(user_id, name)
 
     def link_to(self, room_id: RoomId) -> str:
         """A link to a room that any Matrix client opens. Ids without a server part need `via`."""

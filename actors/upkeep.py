@@ -18,15 +18,7 @@ import structlog
 from actors.bounds import Bounds
 from actors.gate import Gate
 from actors.messages import IntentsWaiting, RoomChanged, owner_address, room_address
-from actors.model import (
-    DEFAULT_CHAT_SETTINGS,
-    ChatSettings,
-    Marker,
-    RoomId,
-    RoomKind,
-    RoomSnapshot,
-    UserId,
-)
+from actors.model import DEFAULT_CHAT_SETTINGS, ChatSettings, Marker, RoomId, RoomKind, UserId
 from actors.port_errors import (
     HomeserverRefused,
     HomeserverUnavailable,
@@ -39,6 +31,7 @@ from actors.rules.numbering import order_of
 from actors.rules.settlement import DesiredRows
 from actors.runtime.restart import WELL, Streak
 from actors.runtime.system import ActorSystem
+from actors.snapshots import RoomSnapshot
 
 _log = structlog.get_logger()
 

@@ -5,12 +5,13 @@ from typing import Final
 
 import structlog
 
-from actors.model import Intent, IntentKind, IntentStep, RoomId, RoomSnapshot
+from actors.model import Intent, IntentKind, IntentStep, RoomId
 from actors.owner.work import OwnerWork
 from actors.port_errors import HomeserverRefused
 from actors.reading import read_if_joined
 from actors.rows import chat_key, room_key, user_key
 from actors.rules.wording import worded
+from actors.snapshots import RoomSnapshot
 from actors.writes import DeleteRow, PutIntent, Write
 
 _log = structlog.get_logger()
@@ -39,7 +40,7 @@ class EncryptedRooms:
             if not answers_invite and not self.work.knows(waiting, OCCASION):
                 reason = services.encryption.reason
                 _log.warning("creation_waits", owner=self.work.owner, reason=reason)
-                said = worded(services.texts.creation_encrypted)
+                said = worded((await self.work.texts()).creation_encrypted)
                 await self.work.say_queued(waiting, said, OCCASION)
         return True
 

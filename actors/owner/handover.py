@@ -29,19 +29,19 @@ class Handover:
             await self.work.finish(intent)
             return
         await self.making.link(await self.making.space_id(), room_id, intent.chat_id)
-        name = called(self.making.chat_name(intent), intent.chat_id)
+        name = called(await self.making.chat_name(intent), intent.chat_id)
         link = self.work.services.link(room_id, name)
         chat = await self.work.invite(room_id, link, intent)
         if intent.reply_room is None:  # the owner asked in no chat: the bot tells in the new one
             told = replace(intent, reply_room=room_id)
-            said = worded(self.work.services.texts.welcome_here, chat=name)
+            said = worded((await self.work.texts()).welcome_here, chat=name)
         else:
             told, said = intent, await self._ready(intent, chat)
         await self.work.finish(told, *self.work.told(told, "done", said))
 
     async def _ready(self, intent: Intent, chat: Entrance) -> Formatted:
         """What the owner is told about a new chat: it says only what has happened."""
-        texts, name = self.work.services.texts, chat.room.name
+        texts, name = await self.work.texts(), chat.room.name
         if intent.kind is not IntentKind.FIRST_CHAT:
             if chat.outcome.access is Access.INVITED:
                 return worded(texts.chat_created, chat=chat.room)

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from actors.model import PAIR, RoomId, RoomSnapshot, UserId
+from actors.model import PAIR, RoomId, UserId
 from actors.port_errors import HomeserverRefused
 from actors.reading import read_if_joined
 from actors.rules.access import INVITE_BLOCKED, Access, Outcome, admitted
 from actors.services import Services
+from actors.snapshots import RoomSnapshot
 
 _log = structlog.get_logger()
 

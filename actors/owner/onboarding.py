@@ -18,7 +18,6 @@ from actors.model import (
     IntentStep,
     Nonce,
     RoomId,
-    RoomSnapshot,
     UserId,
     UserMeta,
 )
@@ -30,6 +29,7 @@ from actors.rules.access import Entrance, with_ways_in
 from actors.rules.formatting import Formatted
 from actors.rules.wording import in_lines, worded
 from actors.services import Services
+from actors.snapshots import RoomSnapshot
 from actors.writes import PutIntent
 
 _log = structlog.get_logger()
@@ -180,7 +180,7 @@ class Onboarding:
         services = self.work.services
         wanted = {user.space_id if user else None, *(chat.surface_ref for chat in chats)}
         if not wanted.isdisjoint(services.rooms_with_failed_check()):
-            await self.work.say_queued(intent, worded(services.texts.creation_waits))
+            await self.work.say_queued(intent, worded((await self.work.texts()).creation_waits))
 
     async def _invite_to(self, chats: Sequence[ChatContext], intent: Intent) -> list[Entrance]:
         """Invite the owner to their chats, newest first, until too many invites are refused."""
@@ -198,10 +198,10 @@ class Onboarding:
         """What a returning owner is told: it says only what has happened."""
         services, refused = self.work.services, _refused(entrances)
         if refused:
-            opening = worded(services.texts.welcome_back_made)
-            return in_lines(with_ways_in(opening, refused, services.texts))
+            opening = worded((await self.work.texts()).welcome_back_made)
+            return in_lines(with_ways_in(opening, refused, await self.work.texts()))
         space, chat = await services.space_link(space_id), services.chat_link(latest)
-        return worded(services.texts.welcome_back, space=space, chat=chat)
+        return worded((await self.work.texts()).welcome_back, space=space, chat=chat)
 
 
 def _refused(entrances: Sequence[Entrance]) -> list[Entrance]:

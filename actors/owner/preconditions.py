@@ -37,7 +37,7 @@ class Preconditions:
             return False
         if not intent.told_queued:
             _log.warning("creation_waits", owner=self.work.owner, unknown_room=unknown)
-        await self.work.say_queued(intent, worded(services.texts.creation_waits))
+        await self.work.say_queued(intent, worded((await self.work.texts()).creation_waits))
         self.work.look_again(services.bounds.unknown_again_s)
         return True
 

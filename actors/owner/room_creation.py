@@ -146,14 +146,14 @@ class RoomCreation:
             return
         numbered = await self.making.with_chat_id(creating)
         if numbered is None:
-            await self.work.give_up(intent, self.work.services.texts.no_more_chats)
+            await self.work.give_up(intent, (await self.work.texts()).no_more_chats)
             return
         await self.work.services.store.commit([PutIntent(numbered)])
 
     async def _without_space(self, intent: Intent) -> None:
         """Give up a chat without a Space; a first chat is replaced by a new onboarding."""
         if intent.kind is IntentKind.CHAT:
-            await self.work.give_up(intent, self.work.services.texts.no_space)
+            await self.work.give_up(intent, (await self.work.texts()).no_space)
             return
         _log.warning("space_gone_meanwhile", owner=self.work.owner, nonce=intent.nonce)
         await self.work.finish(
@@ -229,7 +229,8 @@ class RoomCreation:
         if isinstance(refusal, RefusedForNow):
             await self.work.services.store.commit([PutIntent(intent)])
             return
-        text, reason = self.work.services.texts.creation_put_off, refusal.message or refusal.errcode
+        text = (await self.work.texts()).creation_put_off
+        reason = refusal.message or refusal.errcode
         await self.work.say_queued(intent, worded(text, reason=reason))
 
     async def _create_room(self, new_room: NewRoom, intent: Intent) -> RoomId:
@@ -253,7 +254,8 @@ class RoomCreation:
             services.tell_room(user.space_id, RoomChanged())
             await self._without_space(intent)
             return
-        text = services.texts.creation_refused if sent else services.texts.number_refused
+        texts = await self.work.texts()
+        text = texts.creation_refused if sent else texts.number_refused
         given_up = [
             PutIntent(replace(other, step=IntentStep.DONE))
             for other in await services.store.open_intents(self.work.owner)

@@ -101,12 +101,12 @@ class RoomMaking:
 
     async def new_room(self, intent: Intent) -> NewRoom:
         """The room to create. A chat's number is announced first."""
-        texts = self.work.services.texts
+        texts = await self.work.texts()
         if intent.kind is IntentKind.SPACE:
             mark = await self.next_index()
             return NewRoom(
                 Marker(RoomKind.SPACE, self.work.owner, next_chat_index=mark, intent=intent.nonce),
-                self.space_name(),
+                await self.space_name(intent),
                 texts.space_topic,
             )
         space_id = await self.space_id()
@@ -120,7 +120,7 @@ class RoomMaking:
                 platform_chat_id=intent.platform_chat_id,
                 intent=intent.nonce,
             ),
-            self.chat_name(intent),
+            await self.chat_name(intent),
             texts.chat_topic.format(chat_id=intent.chat_id),
         )
 
@@ -160,13 +160,13 @@ class RoomMaking:
         created = adopted(intent, room_id)
         writes: list[Write] = [PutIntent(created)]
         if intent.kind is IntentKind.SPACE:
-            name = self.space_name()
+            name = await self.space_name(intent)
             room = RoomMeta(RoomKind.SPACE, None, name, self.work.owner, room_id, None)
             user = UserMeta(room_id, await self.next_index())
             writes.append(PutRow(user_key(self.work.owner), to_row(user)))
         else:
             space_id, chat_id = await self.space_id(), required(intent.chat_id)
-            name = self.chat_name(intent)
+            name = await self.chat_name(intent)
             room = RoomMeta(
                 RoomKind.CHAT, chat_id, name, self.work.owner, space_id, intent.platform_chat_id
             )
@@ -192,17 +192,17 @@ class RoomMaking:
                 "link_refused", room_id=room_id, owner=self.work.owner, reason=str(refusal)
             )
 
-    def chat_name(self, intent: Intent) -> str:
+    async def chat_name(self, intent: Intent) -> str:
         """The name that was asked for, or the default name of the chat's number."""
         if intent.chat_id is None:
             return ""
         number = chat_number(intent.chat_id)
-        return intent.name or self.work.services.texts.chat_name.format(number=number)
+        return intent.name or (await self.work.texts()).chat_name.format(number=number)
 
-    def space_name(self) -> str:
-        """The default name of the owner's Space."""
-        localpart = self.work.owner[1:].partition(":")[0]
-        return self.work.services.texts.space_name.format(owner=localpart)
+    async def space_name(self, intent: Intent) -> str:
+        """The default name of the owner's Space, with the owner's name where the owner asked."""
+        name = await self.work.services.name_of(self.work.owner, intent.reply_room)
+        return (await self.work.texts()).space_name.format(owner=name)
 
     async def space_id(self) -> RoomId:
         """The owner's Space. Raises ValueError where there is none."""

@@ -94,6 +94,6 @@ class Turns:
         if not intent.told_queued:
             _log.info("creation_queued", owner=owner, nonce=intent.nonce, place=number)
         queue.note_told(owner, anyio.current_time(), number)
-        said = worded(self.work.services.texts.creation_queued, place=number)
+        said = worded((await self.work.texts()).creation_queued, place=number)
         occasion = f"queued.{number}" if intent.told_queued else "queued"
         await self.work.say_queued(intent, said, occasion)

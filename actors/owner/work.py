@@ -24,6 +24,7 @@ from actors.rules.access import Entrance
 from actors.rules.formatting import Formatted
 from actors.rules.wording import Link, worded
 from actors.services import Services
+from actors.texts import Texts
 from actors.writes import PutIntent, QueueMessage, Write
 
 
@@ -77,6 +78,10 @@ class OwnerWork:
         """Tell the owner's actor to look at the intents after a delay, unless it is told anyway."""
         if self.services.registry.queue.looks_again(self.owner, anyio.current_time(), delay_s):
             self.services.tell_owner_later(delay_s, self.owner, IntentsWaiting())
+
+    async def texts(self) -> Texts:
+        """The catalogue in the owner's language."""
+        return await self.services.languages.texts_of(self.owner)
 
     async def invite(self, room_id: RoomId, link: Link, intent: Intent) -> Entrance:
         """Invite the owner to a room, and say what came of it."""

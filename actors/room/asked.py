@@ -34,7 +34,8 @@ class Response:
 class Asked:
     """One message in a chat, with what its handler needs.
 
-    `desired` are the room's present rows. `argument` is the command's argument, read as the
+    `desired` are the room's present rows. `texts` is the catalogue in the owner's language, or in
+    the bot's for a question that needs none. `argument` is the command's argument, read as the
     command's row in `COMMANDS` says.
     """
 
@@ -42,12 +43,8 @@ class Asked:
     services: Services
     message: InboundMessage
     desired: DesiredRows
+    texts: Texts
     argument: str | None = None
-
-    @property
-    def texts(self) -> Texts:
-        """The catalogue in the bot's language."""
-        return self.services.texts
 
     @property
     def chat(self) -> ChatContext:

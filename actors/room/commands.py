@@ -77,6 +77,7 @@ _CHATS: Final = (
     Command("no",       Argument.NONE,    chats.no,          lambda it: it.chats.help_no),
     Command("open",     Argument.LINE,    chats.open_chat,   lambda it: it.chats.help_open),
     Command("status",   Argument.NONE,    chats.status,      lambda it: it.chats.help_status),
+    Command("language", Argument.LINE,    settings.language, lambda it: it.commands.help_language),
     Command("help",     Argument.NONE,    show_help,         lambda it: it.commands.help_help),
 )
 # fmt: on

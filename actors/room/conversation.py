@@ -1,6 +1,6 @@
 """Replies to a message in a chat: commands are carried out, the platform replies to the rest."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from actors.model import ENCRYPTED_TYPE, InboundMessage, RoomId, UserId
 from actors.port_errors import HomeserverRefused
@@ -26,17 +26,21 @@ class Conversation:
 
         It may be repeated for the same message, because every step is idempotent.
         """
-        asked = Asked(self.room_id, self.services, message, desired)
+        asked = Asked(self.room_id, self.services, message, desired, self.services.texts)
         if message.edits is not None:
             return await about_edit(asked)
-        if message.msgtype == ENCRYPTED_TYPE:
+        line, is_encrypted = _command_in(message), message.msgtype == ENCRYPTED_TYPE
+        capabilities = self.services.platform.capabilities
+        if line is None and not asked.chat.is_archived and is_question(message, capabilities):
+            return Response(question=asked.question())
+        texts = await self.services.languages.texts_of(asked.chat.user_id)
+        asked = replace(asked, texts=texts)
+        if is_encrypted:
             return await about_encryption(asked)
-        line = _command_in(message)
         if line is not None:
             return await self._run_command(line, asked)
-        capabilities = self.services.platform.capabilities
         if is_question(message, capabilities):
-            return self._ask_platform(asked)
+            return asked.say(texts.chats.is_archived, chat_id=asked.chat.chat_id)
         if message.msgtype in TEXT_TYPES and message.file is None:
             return Response()
         return asked.say_lines(about_unanswered(message, capabilities, asked.texts))
@@ -45,18 +49,13 @@ class Conversation:
         """Carry out a command if the chat's owner gave it."""
         texts, owner = asked.texts, asked.chat.user_id
         if asked.message.sender != owner:
-            return asked.say(texts.owner_only, owner=owner)
+            name = await self.services.name_of(owner, self.room_id)
+            return asked.say(texts.owner_only, owner=name)
         try:
             return await carry_out(line, asked)
         except HomeserverRefused as refusal:
             reason = refusal.message or refusal.errcode
             return asked.say(texts.not_allowed_by_server, reason=reason)
-
-    def _ask_platform(self, asked: Asked) -> Response:
-        """Let the platform reply, unless the chat is archived."""
-        if asked.chat.is_archived:
-            return asked.say(asked.texts.chats.is_archived, chat_id=asked.chat.chat_id)
-        return Response(question=asked.question())
 
 
 def is_command(message: InboundMessage) -> bool:

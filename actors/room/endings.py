@@ -46,6 +46,16 @@ def messages_of(
             return []
 
 
+def says_something(
+    outcome: Answered | Refused | TooLong | ModelRefused | Dropped,
+) -> bool:
+    """Whether an ended reply says anything in words of the bot's own."""
+    if not isinstance(outcome, Answered):
+        return True
+    told = outcome.reason in {Reason.LENGTH, Reason.FILTER} or outcome.left_out or outcome.trimmed
+    return bool(told) or any(isinstance(piece, Lost) for piece in outcome.pieces)
+
+
 def end_of(
     question: EventId, said: Iterable[OutboundMessage], anchors: Iterable[Anchor]
 ) -> list[Write]:

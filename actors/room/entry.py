@@ -2,10 +2,11 @@
 
 import structlog
 
-from actors.model import RoomSnapshot, UserId
+from actors.model import UserId
 from actors.port_errors import HomeserverRefused
 from actors.rules.access import admitted
 from actors.services import Services
+from actors.snapshots import RoomSnapshot
 
 _log = structlog.get_logger()
 

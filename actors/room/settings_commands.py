@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 import structlog
 
+from actors.messages import RoomChanged
 from actors.model import DEFAULT_CHAT_SETTINGS, ChatSettings
 from actors.platform_health import PlatformState
 from actors.room.asked import Asked, Response
@@ -16,7 +17,13 @@ from actors.rules.commands import clean_name, shortened
 from actors.rules.formatting import Formatted
 from actors.rules.likeness import as_seen
 from actors.rules.model_names import model_meant, similar_models
-from actors.rules.setting_values import MODEL_LIMIT, SYSTEM_LIMIT, typed_switch, typed_temperature
+from actors.rules.setting_values import (
+    MODEL_LIMIT,
+    SYSTEM_LIMIT,
+    typed_language,
+    typed_switch,
+    typed_temperature,
+)
 from actors.rules.wording import worded
 from actors.runtime.apart import call_apart
 from actors.texts import Texts
@@ -84,6 +91,23 @@ async def system(asked: Asked) -> Response:
         return asked.say(texts.system_too_long, limit=SYSTEM_LIMIT, length=len(text))
     await _write(asked, replace(present, system=text))
     return asked.say(texts.system_set, length=len(text))
+
+
+async def language(asked: Asked) -> Response:
+    """`!language [name]`: choose the language of what the bot says to the owner, or show it.
+
+    It counts in all rooms of the owner. The Space keeps it.
+    """
+    name, texts = asked.argument, asked.texts.commands
+    if name is None:
+        return asked.say(f"{texts.language_is} {texts.language_hint}")
+    chosen = typed_language(name)
+    if chosen is None and not _is_default(name):
+        return asked.say(f"{texts.language_unknown} {texts.language_hint}", name=_excerpt(name))
+    owner, space_id = asked.chat.user_id, asked.desired.room.space_id
+    spoken = await asked.services.languages.choose(owner, space_id, chosen)
+    asked.services.tell_room(space_id, RoomChanged())  # its name may change
+    return replace(asked, texts=spoken).say(spoken.commands.language_set)
 
 
 async def settings(asked: Asked) -> Response:

@@ -40,6 +40,7 @@ from actors.rules.unfinished import (
 )
 from actors.rules.wording import worded
 from actors.services import Services
+from actors.texts import Texts
 from actors.writes import SINCE_LOST, AdoptAnchor, OpenGap, QueueMessage, VoidAnchor, Write
 
 _log = structlog.get_logger()
@@ -88,10 +89,13 @@ class Unfinished:
             for it in waiting
             if it.event_id not in cut_off and self._is_old(it) and (is_lost or it.event_id in known)
         }
+        texts = self.services.texts
+        if old:
+            texts = await self.services.languages.texts_of(self.rows.room.matrix_user_id)
         young = tuple(it for it in waiting if it.event_id not in old)
         writes = (
             *self._about(told, cut_off, gone),
-            *self._asking([it for it in waiting if it.event_id in old]),
+            *self._asking([it for it in waiting if it.event_id in old], texts),
         )
         _log.info(
             "unanswered_found",
@@ -195,14 +199,14 @@ class Unfinished:
             edits=each.anchor.txn_id,
         )
 
-    def _asking(self, old: Iterable[InboundMessage]) -> Iterator[Write]:
+    def _asking(self, old: Iterable[InboundMessage], texts: Texts) -> Iterator[Write]:
         """The message that asks about old questions. It counts as the answer to the newest one."""
         questions = [it for it in old if self._is_for_the_bot(it)]
         chat = self.rows.chat
         if not questions or chat is None or chat.is_archived:
             return
         newest = questions[-1]
-        say = worded(self.services.texts.replies.unanswered, count=len(questions))
+        say = worded(texts.replies.unanswered, count=len(questions))
         yield QueueMessage(reply_message(newest, asking_id(newest.event_id), say))
 
     def _is_for_the_bot(self, message: InboundMessage) -> bool:

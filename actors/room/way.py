@@ -26,7 +26,7 @@ async def way_for(message: InboundMessage, services: Services) -> list[Write]:
     if not services.registry.ways.may_answer(message.room_id, message.event_id, now, again_s):
         return []
     said = worded(
-        services.texts.way,
+        (await services.languages.texts_of(owner)).way,
         space=await services.space_link(user.space_id),
         chat=services.chat_link(chats[-1]),
     )

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from actors.model import RoomId, RoomSnapshot
+from actors.model import RoomId
 from actors.rules.formatting import Formatted
 from actors.rules.wording import Link, worded
+from actors.snapshots import RoomSnapshot
 from actors.texts import Texts
 
 INVITE_BLOCKED: Final = "M_INVITE_BLOCKED"

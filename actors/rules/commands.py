@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, assert_never
 
+from actors.model import UserId
 from actors.rules.likeness import HIDDEN, as_seen, without_hidden
 
 NAME_LIMIT: Final = 100
@@ -106,6 +107,11 @@ def clean_text(text: str) -> str:
 def shortened(text: str, limit: int) -> str:
     """A text that has at most `limit` characters, besides a mark where it is cut."""
     return text if len(text) <= limit else f"{text[:limit].rstrip()} …"
+
+
+def person_called(user_id: UserId, display_name: str) -> str:
+    """A person's name in a sentence: the display name, or else the local part of the user id."""
+    return shortened(clean_name(display_name), NAME_LIMIT) or user_id[1:].partition(":")[0]
 
 
 def display_name(text: str) -> str:

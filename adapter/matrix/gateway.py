@@ -28,12 +28,12 @@ from actors.model import (
     Marker,
     OutboundMessage,
     RoomId,
-    RoomSnapshot,
     UserId,
 )
 from actors.port_errors import HomeserverRefused, PositionLost
 from actors.ports import Gap, Hydration, NewRoom, RecentPage, SyncDelta
 from actors.rules.marker import marker_content
+from actors.snapshots import RoomSnapshot
 from adapter.matrix.bodies import Acknowledged, Capabilities, Created, Membership, SyncResponse
 from adapter.matrix.connection import Client, Connection, path_to
 from adapter.matrix.evidence import Evidence

@@ -4,9 +4,10 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
-from actors.model import MARKER_TYPE, SETTINGS_TYPE, Marker, RoomId, RoomKind, UserId
+from actors.model import MARKER_TYPE, SETTINGS_TYPE, Marker, RoomId, RoomKind, SpaceSettings, UserId
 from actors.ports import NewRoom
 from actors.rules.marker import marker_content
+from actors.rules.setting_values import space_settings_content
 
 DEFAULT_ROOM_VERSION: Final = "10"
 """The room version that the bot assumes if the homeserver names no default version."""
@@ -125,12 +126,16 @@ def initial_state(marker: Marker, me: UserId, room_version: str) -> list[StateEv
     """The state of a new room, besides what createRoom makes of other fields.
 
     The members of a chat's Space may join the chat without an invite, if the room version has that.
+    A new Space is named after its owner.
     """
     state = [StateEvent(MARKER_TYPE, me, marker_content(marker))]
     if marker.kind is RoomKind.CHAT and marker.space_id is not None:
         state.append(_parent_event(marker.space_id, me))
         if _number_of(room_version) >= _RESTRICTED_SINCE:
             state.append(_open_to(marker.space_id))
+    if marker.kind is RoomKind.SPACE:
+        settings = space_settings_content(SpaceSettings(follows_owner=True))
+        state.append(StateEvent(SETTINGS_TYPE, me, settings))
     return state
 
 

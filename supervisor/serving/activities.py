@@ -11,7 +11,7 @@ import structlog
 from actors.late_edits import LateEdits
 from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomChanged
 from actors.meter import Meter
-from actors.model import RoomId, RoomSnapshot, UserId
+from actors.model import RoomId, UserId
 from actors.port_errors import HomeserverUnavailable, PositionLost
 from actors.ports import Hydration, SyncDelta
 from actors.reading import read_graph, read_rooms
@@ -21,6 +21,7 @@ from actors.rules.relations import RoomGraph
 from actors.rules.report import ReconcileReport, Tally
 from actors.runtime.letters import FailuresShared, Report
 from actors.services import Services
+from actors.snapshots import RoomSnapshot
 from actors.writes import DeleteRow, NoteWholeRead, PutRow, SavePosition, Write
 from supervisor.serving.backlog import Backlog
 from supervisor.serving.fresh_start import beginnings, doubt_writes, loss_writes, sharpened

@@ -18,11 +18,11 @@ from actors.model import (
     Marker,
     OutboundMessage,
     RoomId,
-    RoomSnapshot,
     UserId,
 )
 from actors.port_errors import RequestNotSent
 from actors.ports import Gap, Homeserver, Hydration, NewRoom, RecentPage, SyncDelta
+from actors.snapshots import RoomSnapshot
 from supervisor.serving.contents_live_only import ContentsLiveOnly
 from supervisor.serving.refusals import Refusals
 from supervisor.serving.spending import Spending

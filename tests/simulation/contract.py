@@ -18,7 +18,10 @@ from actors.model import (
     Generation,
     Invite,
     OutboundMessage,
+    RoomId,
     SharedFile,
+    SpaceSettings,
+    UserId,
 )
 from actors.platform import File
 from actors.port_errors import HomeserverRefused, PositionLost
@@ -241,7 +244,7 @@ class SettingsContract:
         settings = ChatSettings(
             model="small", system="Be brief.\n\nПо-русски 🙂", temperature=0.7, stream=False
         )
-        room_id = await world.homeserver.create_room(space_for(world))
+        room_id = await world.homeserver.create_room(chat_for(world, RoomId("!space")))
         contents = world.homeserver.contents
         assert await contents.settings_of(room_id) == DEFAULT_CHAT_SETTINGS
         assert (await world.homeserver.read_room(room_id)).settings is None
@@ -270,6 +273,28 @@ class SettingsContract:
             world.homeserver, position, lambda delta: any(it.state_changed for it in delta.rooms)
         )
         assert of_room(delta, room_id).state_changed
+
+    async def test_the_settings_of_a_space_are_kept_in_the_space(self, world: World) -> None:
+        space_id = await world.homeserver.create_room(space_for(world))
+        contents = world.homeserver.contents
+        assert await contents.space_settings_of(space_id) == SpaceSettings(follows_owner=True)
+        settings = SpaceSettings(language="ru", follows_owner=True)
+        await contents.write_space_settings(space_id, settings)
+        assert (await world.homeserver.read_room(space_id)).space_settings == settings
+
+    async def test_a_room_says_who_has_named_it_and_what_its_members_are_called(
+        self, world: World
+    ) -> None:
+        room_id = await world.homeserver.create_room(space_for(world))
+        await world.homeserver.invite(room_id, world.alice.user_id)
+        await world.alice.join(room_id)
+        seen = await world.homeserver.read_room(room_id)
+        assert seen.own_name
+        name = await world.homeserver.contents.name_of(room_id, world.alice.user_id)
+        assert name == seen.names[world.alice.user_id]
+        assert await world.homeserver.contents.name_of(room_id, UserId("@nobody:x")) == ""
+        await world.alice.write_state(room_id, "m.room.name", "", {"name": "Mine"})
+        assert not (await world.homeserver.read_room(room_id)).own_name
 
     async def test_another_account_cannot_write_settings(self, world: World) -> None:
         room_id = await shared_room(world)  # in a room of Alice's own, she may write any state

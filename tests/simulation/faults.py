@@ -46,7 +46,8 @@ NEVER_REFUSED_BY_CHANCE: Final = frozenset({
 """Requests that a homeserver does not refuse with a 4xx in practice: only a test plans that."""
 
 NEVER_LATE_BY_CHANCE: Final = frozenset({
-    "write_marker", "write_settings", "set_name", "unlink", "leave", "forget", "let_in",
+    "write_marker", "write_settings", "write_space_settings", "set_name", "unlink", "leave",
+    "forget", "let_in",
 })  # fmt: skip
 """Requests whose late effect would undo a later request of the same kind."""
 

@@ -20,12 +20,12 @@ from actors.model import (
     OutboundMessage,
     RoomId,
     RoomKind,
-    RoomSnapshot,
     UserId,
 )
 from actors.port_errors import HomeserverRefused, HomeserverUnavailable, SessionRevoked
 from actors.ports import Gap, Hydration, NewRoom, RecentPage, SyncDelta
 from actors.rules.marker import marker_content
+from actors.snapshots import RoomSnapshot
 from adapter.matrix.contents import message_content
 from adapter.matrix.provisioning import (
     JOIN_RULES_TYPE,

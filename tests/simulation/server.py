@@ -125,8 +125,8 @@ class SimulatedServer:
         self.write_limit: RateLimit | None = None
         self.refuses_credentials = False
         self.suspended: set[UserId] = set()
-        self.encrypts_new_rooms = False
-        self.declares_encryption = True
+        self.encrypts_new_rooms, self.declares_encryption = False, True
+        self.names: dict[UserId, str] = {}
         self.blocks_invites: set[UserId] = set()
         self.slow_s = 0.0
         self.reading_s = 0.0
@@ -459,7 +459,14 @@ class SimulatedServer:
     ) -> None:
         self._rooms_of.setdefault(target, {})[room.room_id] = room
         self.forgotten.discard((room.room_id, target))
-        self._append(room, sender, "m.room.member", {"membership": membership}, target)
+        name = {"displayname": self.names[target]} if target in self.names else {}
+        self._append(room, sender, "m.room.member", {"membership": membership, **name}, target)
+
+    def name_person(self, user_id: UserId, name: str) -> None:
+        """Give a user a display name, which the server writes into all rooms of the user."""
+        self.names[user_id] = name
+        for room in list(self.rooms_of(user_id, "join")):
+            self._set_member(room, user_id, user_id, "join")
 
     def _append(
         self,

@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from actors.model import Instance, Marker, OutboundMessage, RoomKind, RoomSnapshot
+from actors.model import Instance, Marker, OutboundMessage, RoomKind
 from actors.ports import NewRoom
+from actors.snapshots import RoomSnapshot
 from supervisor.serving.live_only import LiveOnly, NotLive
 from tests.stepping.harness import ALICE, BOT, World, quiet
 

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from actors.model import ChatId, Marker, RoomId, RoomKind, RoomSnapshot
+from actors.model import ChatId, Marker, RoomId, RoomKind
 from actors.port_errors import HomeserverRefused
 from actors.rules.access import admitted
+from actors.snapshots import RoomSnapshot
 from tests.simulation.faults import Fault
 from tests.simulation.people import Person
 from tests.simulation.reading import read_snapshot

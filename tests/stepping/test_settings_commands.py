@@ -196,7 +196,7 @@ async def test_a_guest_changes_no_settings() -> None:
         world.bob.join_all()
         world.bob.say(home.chat, "!system Be rude.")
         await quiet()
-        assert world.alice.replies(home.chat)[-1].startswith("Only @alice:sim.test can use")
+        assert world.alice.replies(home.chat)[-1].startswith("Only alice can use")
         assert settings_in(world, home.chat) is None
 
 

@@ -242,3 +242,22 @@ async def test_a_member_of_the_space_joins_a_chat_without_an_invite(home: Home) 
         await home.owner.leave(room)
         await home.owner.join(room)
         assert await home.owner.ask(room, "hello") == "hello"
+
+
+async def test_the_space_follows_the_owners_name_and_language_until_it_is_renamed(
+    home: Home,
+) -> None:
+    alice = home.owner
+    await alice.call("PUT", f"profile/{alice.user_id}/displayname", {"displayname": "Алиса"})
+    await eventually_named(home, "Chats of Алиса")
+    assert "вашим чатам" not in await home.ask("!language ru")
+    await eventually_named(home, "Чаты Алиса")
+    await alice.set_state(home.space, "m.room.name", {"name": "Mine"})
+    await alice.call("PUT", f"profile/{alice.user_id}/displayname", {"displayname": "Alice"})
+    assert (await home.ask("!status")).startswith("Это «Chat 1»")
+    assert await alice.name_of(home.space) == "Mine"
+
+
+async def eventually_named(home: Home, name: str) -> None:
+    while await home.owner.name_of(home.space) != name:
+        await anyio.sleep(0.05)

@@ -57,7 +57,12 @@ def test_a_space_is_a_space() -> None:
     body = create_room_body(NewRoom(SPACE_MARKER, "Alice"), ME, "12")
     assert body["creation_content"] == {"type": "m.space"}
     assert body["initial_state"] == [
-        {"type": MARKER_TYPE, "state_key": ME, "content": marker_content(SPACE_MARKER)}
+        {"type": MARKER_TYPE, "state_key": ME, "content": marker_content(SPACE_MARKER)},
+        {
+            "type": "io.surfaces.settings",
+            "state_key": ME,
+            "content": {"version": 1, "follows_owner": True},
+        },
     ]
     assert "topic" not in body
 

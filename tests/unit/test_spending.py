@@ -19,12 +19,13 @@ from actors.model import (
     OutboundMessage,
     RoomId,
     RoomKind,
-    RoomSnapshot,
+    SpaceSettings,
     UserId,
 )
 from actors.port_errors import RateLimited
 from actors.ports import NewRoom
 from actors.runtime.background import Background
+from actors.snapshots import RoomSnapshot
 from supervisor.serving.live_only import LiveOnly
 from supervisor.serving.refusals import Refusals
 from tests.simulation.faults import Fault
@@ -72,6 +73,9 @@ REQUESTS: dict[str, Callable[[LiveOnly, RoomId], Awaitable[object]]] = {
     "join": lambda live, room: live.join(room),
     "leave": lambda live, room: live.leave(room),
     "write_settings": lambda live, room: live.contents.write_settings(room, ChatSettings()),
+    "write_space_settings": lambda live, room: live.contents.write_space_settings(
+        room, SpaceSettings()
+    ),
     "send": lambda live, room: live.send(OutboundMessage("t1", room, "hi")),
 }
 FREE: dict[str, Callable[[LiveOnly, RoomId], Awaitable[object]]] = {
