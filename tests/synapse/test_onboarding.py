@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
+import anyio
 import pytest
 
 from demo.bot import BotProcess
@@ -248,12 +249,12 @@ async def test_the_space_follows_the_owners_name_and_language_until_it_is_rename
     home: Home,
 ) -> None:
     alice = home.owner
-    await alice.call("PUT", f"profile/{alice.user_id}/displayname", {"displayname": "Алиса"})
+    await alice.request("PUT", f"/profile/{alice.user_id}/displayname", {"displayname": "Алиса"})
     await eventually_named(home, "Chats of Алиса")
-    assert "вашим чатам" not in await home.ask("!language ru")
+    assert (await home.ask("!language ru")).startswith("Теперь во всех ваших чатах")
     await eventually_named(home, "Чаты Алиса")
     await alice.set_state(home.space, "m.room.name", {"name": "Mine"})
-    await alice.call("PUT", f"profile/{alice.user_id}/displayname", {"displayname": "Alice"})
+    await alice.request("PUT", f"/profile/{alice.user_id}/displayname", {"displayname": "Alice"})
     assert (await home.ask("!status")).startswith("Это «Chat 1»")
     assert await alice.name_of(home.space) == "Mine"
 
