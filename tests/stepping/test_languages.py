@@ -31,14 +31,14 @@ async def test_a_chosen_language_counts_in_all_chats_and_for_one_person_only() -
         home = await speaking_russian(world, run)
         of_bob = await run.settle_in(world.bob)
         assert (await ask(world, home.chat, "!no")).startswith(NO_MATTER)
-        assert (await ask(world, home.chat, "!new")).startswith("Чат Чат 2 готов.")
+        assert (await ask(world, home.chat, "!new")).startswith("Готово: Чат 2.")
         (second,) = world.alice.join_all()
         await quiet()
         assert (await ask(world, second, "!no")).startswith(NO_MATTER)
         world.bob.say(of_bob.chat, "!no")
         await quiet()
         assert world.bob.replies(of_bob.chat)[-1] == ENGLISH.chats.nothing_to_confirm
-        assert world.server.room(home.space).content("m.room.name")["name"] == "Чаты alice"
+        assert world.server.room(home.space).content("m.room.name")["name"] == "Чаты: alice"
         again = world.alice.direct_chat_with(BOT)
         await quiet()
         assert world.alice.replies(again)[-1].startswith("С возвращением!")

@@ -226,7 +226,7 @@ async def test_all_of_it_in_russian(make_bot: MakeBot, alice: Person) -> None:
     await bot.start_and_go_live()
     home = await move_in(alice, bot)
     assert "Чат 1" in home.greeting
-    assert (await alice.name_of(home.space)).startswith("Чаты ")
+    assert (await alice.name_of(home.space)).startswith("Чаты: ")
     await home.new_chat()
     said = [home.greeting, await hear(alice, bot, home.chat)]
     assert "Чат 2" in said[-1]

@@ -252,7 +252,7 @@ async def test_the_space_follows_the_owners_name_and_language_until_it_is_rename
     await alice.request("PUT", f"/profile/{alice.user_id}/displayname", {"displayname": "Алиса"})
     await eventually_named(home, "Chats of Алиса")
     assert (await home.ask("!language ru")).startswith("Теперь во всех ваших чатах")
-    await eventually_named(home, "Чаты Алиса")
+    await eventually_named(home, "Чаты: Алиса")
     await alice.set_state(home.space, "m.room.name", {"name": "Mine"})
     await alice.request("PUT", f"/profile/{alice.user_id}/displayname", {"displayname": "Alice"})
     assert (await home.ask("!status")).startswith("Это «Chat 1»")
