@@ -44,6 +44,18 @@ async def test_a_chosen_language_counts_in_all_chats_and_for_one_person_only() -
         assert world.alice.replies(again)[-1].startswith("С возвращением!")
 
 
+async def test_a_chosen_language_counts_from_the_next_command_on() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        for line in ("!no", "!language ru", "!no"):
+            world.alice.say(home.chat, line)
+        await quiet()
+        first, _, second = world.alice.replies(home.chat)
+        assert first == ENGLISH.chats.nothing_to_confirm
+        assert second == RUSSIAN.chats.nothing_to_confirm
+
+
 @pytest.mark.parametrize("loss", [False, True])
 async def test_a_language_survives_a_restart_and_the_loss_of_all_files(*, loss: bool) -> None:
     world = World()

@@ -98,6 +98,9 @@ async def test_a_space_of_an_earlier_version_is_not_renamed() -> None:
         world.alice.call_oneself("Alice")
         await quiet(60)
         assert name_of(world, home) == "Chats of alice"
+        world.alice.say(home.chat, "!language ru")
+        await quiet(60)
+        assert name_of(world, home) == "Chats of alice"
 
 
 async def test_the_loss_of_all_files_renames_nothing_by_itself() -> None:
