@@ -139,7 +139,7 @@ class Bounds:
     edit_within_s: float = 3600.0
     """An edit is answered if its question is no older than this."""
     settings_rooms: int = 2_000
-    """The settings of this many chats are kept in memory."""
+    """The settings of this many chats are kept in memory, and those of as many Spaces."""
     exchange: ExchangeLimits = ExchangeLimits()
     """When an exchange with one sender is taken for one between programs."""
     exchange_senders: int = 64

@@ -131,3 +131,11 @@ async def test_only_so_many_languages_are_kept_in_memory() -> None:
         for number in range(world.bounds.settings_rooms + 5):
             languages.note(type(ALICE)(f"@{number}:x"), SpaceSettings())
         assert len(languages._known) == world.bounds.settings_rooms
+
+
+async def test_a_language_that_is_chosen_again_is_not_written_again() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await speaking_russian(world, run)
+        await ask(world, home.chat, "!language ru")
+        assert world.writes().count(("write_space_settings", home.space)) == 1

@@ -3,9 +3,11 @@
 import pytest
 
 from actors.model import SETTINGS_TYPE
+from actors.room.naming import mind_name
 from actors.rows import room_key
 from tests.simulation.faults import Fault
 from tests.simulation.people import Person
+from tests.simulation.reading import read_snapshot
 from tests.stepping.harness import BOT, Home, World, quiet
 
 pytestmark = pytest.mark.anyio
@@ -128,3 +130,15 @@ async def test_a_refused_rename_is_left_at_that() -> None:
         world.alice.say(home.chat, "hello")
         await quiet()
         assert world.alice.replies(home.chat)[-1] == "You said: hello"
+
+
+async def test_a_bot_that_is_not_live_renames_later() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+    world.alice.call_oneself("Alice")
+    async with world.boot() as run:
+        seen = read_snapshot(world.server.room(home.space), BOT)
+        await mind_name(run.bot.services, seen, world.alice.user_id)
+        assert home.space in run.bot.services.registry.unattended
+        assert name_of(world, home) == "Chats of alice"
