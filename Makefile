@@ -24,7 +24,7 @@ QUICK    := -m "not slow and not second_loop" --hypothesis-profile=few
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo model test test-all soak mutants coverage check bench profile format lock clean
+.PHONY: help setup demo model test test-all soak mutants coverage check site pictures bench profile format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -56,11 +56,19 @@ coverage: $(READY) ## check the last `make test-all`: 95 % coverage of all code,
 	@$(BIN)/coverage report
 	@$(BIN)/coverage report --include='$(PURE)' --fail-under=100
 
-check: $(READY) ## check style, types and the direction of imports
+check: $(READY) ## check style, types, the direction of imports, and that the site of the documents can be made
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .
 	@$(BIN)/lint-imports
+	@$(BIN)/sphinx-build -q -E -a -W -j auto -c docs/site -d .site/doctrees . .site/html
+
+site: $(READY) ## make a site of the documents, in .site/html
+	@$(BIN)/sphinx-build -q -E -a -W -j auto -c docs/site -d .site/doctrees . .site/html
+	@echo "the site: .site/html/index.html"
+
+pictures: $(READY) $(MODELS) ## make the pictures in docs/pictures anew (ARGS=demo or ARGS=status makes some)
+	@$(BIN)/python -m pictures $(ARGS)
 
 bench: $(READY) $(ALONE) ## measure the bot and other programs on a temporary homeserver (ROOMS, ROUNDS, ONLY)
 	@$(BIN)/python -m benchmarks
@@ -73,7 +81,8 @@ format: $(READY) ## format the code and fix what ruff can fix
 	@$(BIN)/ruff format .
 
 lock: $(TOOLS) ## write the lock files again (UPGRADE=--upgrade takes the latest versions)
-	@$(COMPILE) pyproject.toml --group dev --all-extras --output-file requirements-dev.lock
+	@$(COMPILE) pyproject.toml --group dev --group docs --all-extras \
+	  --output-file requirements-dev.lock
 	@$(COMPILE) pyproject.toml --constraint requirements-dev.lock --output-file requirements.lock
 	@$(COMPILE) pyproject.toml --all-extras --constraint requirements-dev.lock \
 	  --output-file requirements-extras.lock
@@ -82,10 +91,10 @@ lock: $(TOOLS) ## write the lock files again (UPGRADE=--upgrade takes the latest
 	@echo 'uv' | $(COMPILE) - --output-file requirements-tools.lock
 
 clean: ## remove the environments and all files that the tools made
-	@rm -rf $(VENV) .tools .models .coverage .coverage.* htmlcov dist *.egg-info
+	@rm -rf $(VENV) .tools .models .site .coverage .coverage.* htmlcov dist *.egg-info
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@rm -rf benchmarks/.cache
-	@find actors adapter demo supervisor tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	@find actors adapter demo pictures supervisor tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(TOOLS): requirements-tools.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -88,8 +88,9 @@ class Bounds:
     unanswered_s: float = 3600.0
     """After the loss of the database, questions that are older than this are not answered but asked
     about."""
-    unanswered_pages: int = 10
-    """How many pages of a room's timeline are then read to find them, at most."""
+    unanswered_pages: int = 50
+    """How many pages of a room's timeline are then read to find them, at most; more only while they
+    hold nothing older than `unanswered_s`."""
     homeserver_slots: int = 16
     """How many large requests the actors make to the homeserver at the same time; and how many
     messages are sent at the same time."""
@@ -255,6 +256,10 @@ class Bounds:
     """How long a lease is good. Another process takes over after this much silence."""
     look_at_lease_s: float = 0.1
     """The time between two looks of a process that stands by."""
+    leave_to_others_s: float = 0.1
+    """A machine leaves a free lease to others for so long, for each account that it leads …"""
+    leave_to_others_up_to_s: float = 1.0
+    """… and for this long at most."""
     hand_over_within_s: float = 0.2
     """The time that running handlers have when the bot stops and another process may take over."""
     look_at_lock_s: float = 5.0

@@ -26,6 +26,7 @@ class CommandTexts:
     nothing_to_retry: str
     forgotten: str
     forgotten_in_thread: str
+    forgotten_in_work: str
     not_forgotten: str
     usage_last: str
     usage_all: str
@@ -91,6 +92,9 @@ ENGLISH: Final = CommandTexts(
     forgotten_in_thread=(
         "I have forgotten what was said in this thread so far. The messages themselves stay in "
         "the room."
+    ),
+    forgotten_in_work=(
+        "I have ended the answer that was in work, and taken back what was shown of it."
     ),
     not_forgotten="I could not forget the conversation at the moment. Please try again later.",
     usage_last="The last answer took {read} tokens to read and {written} to write ({model}).",
@@ -169,6 +173,7 @@ RUSSIAN: Final = CommandTexts(
     forgotten_in_thread=(
         "Всё сказанное в этом обсуждении до сих пор забыто. Сами сообщения остаются в комнате."
     ),
+    forgotten_in_work="Ответ, который писался, прерван, и показанная часть его удалена.",
     not_forgotten="Сейчас забыть разговор не получилось. Пожалуйста, попробуйте позже.",
     usage_last="Последний ответ: токенов прочитано {read}, написано {written} ({model}).",
     usage_all="Все такие ответы в этом чате ({count}): прочитано {read}, написано {written}.",

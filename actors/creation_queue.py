@@ -51,8 +51,9 @@ class _Place:
 class CreationQueue:
     """The owners that want rooms, and the one that has the turn.
 
-    The turn ends at a time that its holder renews, so a holder that never comes back blocks no one.
-    An older owner is waited for only while it is expected: until `grace_s` after it could come.
+    While its holder rests, the turn ends at a time that the holder renews, so a holder that never
+    comes back blocks no one. An older owner is waited for only while it is expected: until
+    `grace_s` after it could come.
     """
 
     def __init__(self) -> None:
@@ -85,10 +86,10 @@ class CreationQueue:
 
     # ------------------------------------------------------------ the turn
 
-    def takes_turn(self, owner: UserId, now: float, *, grace_s: float, for_s: float) -> bool:
+    def takes_turn(self, owner: UserId, now: float, *, grace_s: float) -> bool:
         """Whether an owner has the turn now: it has it already, or it is free and the owner's.
 
-        The turn is the owner's for `for_s` seconds.
+        The turn is the owner's until the owner rests or gives it up.
         """
         place = self._places[owner]
         if now < place.not_before:
@@ -97,7 +98,7 @@ class CreationQueue:
         if not self._is_free_for(owner, now, grace_s):
             place.waits = True
             return False
-        self._holder, self._held_until = owner, now + for_s
+        self._holder, self._held_until = owner, math.inf
         return True
 
     def pause(self, owner: UserId, now: float, for_s: float, *, grace_s: float) -> None:
@@ -108,10 +109,10 @@ class CreationQueue:
             if self._holder == owner:
                 self._held_until = now + for_s + grace_s
 
-    def hold(self, owner: UserId, now: float, for_s: float) -> None:
-        """Let an owner that has the turn keep it for a moment."""
-        if self._holder == owner:
-            self._held_until = max(self._held_until, now + for_s)
+    def rest(self, owner: UserId, now: float, for_s: float) -> None:
+        """Let an owner that has the turn keep it so long while it does nothing."""
+        if self._holder == owner and self._held_until == math.inf:
+            self._held_until = now + for_s
 
     def step_back(self, owner: UserId, now: float, until: float = math.inf) -> None:
         """Let others go first: the owner must wait, for the homeserver if `until` is given."""

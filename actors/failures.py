@@ -12,6 +12,8 @@ from actors.port_errors import (
     RateLimited,
     RefusedForNow,
     SessionRevoked,
+    StoreCorrupt,
+    StoreUnavailable,
 )
 from actors.room_states import RoomStates
 from actors.rules.room_states import RoomTrigger
@@ -59,8 +61,8 @@ class FailurePolicy:
         return rooms or None
 
     def is_charged(self, address: Address, error: Exception) -> bool:
-        """Only rooms are charged, and not for the homeserver while not live."""
-        if address.kind != ActorKind.ROOM:
+        """Only rooms are charged: never for the store, nor for the homeserver while not live."""
+        if address.kind != ActorKind.ROOM or isinstance(error, StoreUnavailable | StoreCorrupt):
             return False
         return self._gate.live or not isinstance(error, HomeserverUnavailable)
 

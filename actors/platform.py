@@ -18,7 +18,9 @@ class Role(StrEnum):
     """The two sides of a conversation."""
 
     PERSON = "user"
+    """The people in the room."""
     ASSISTANT = "assistant"
+    """The platform."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class Reason(StrEnum):
     """The reasons for which an answer is complete."""
 
     STOP = "stop"
+    """The answer has come to its own end."""
     LENGTH = "length"
     """The answer was cut at the platform's limit."""
     FILTER = "filter"

@@ -89,6 +89,13 @@ class StoreUnavailable(PortError):
     """The database is locked or read-only, or the disk is full. Wait and retry."""
 
 
+class StoreRefused(StoreUnavailable):
+    """The database refuses this program: a password, a name, a right, or newer tables.
+
+    Only its operator can end that. A program that starts gives up; one that runs waits.
+    """
+
+
 class LeaseLost(StoreUnavailable):
     """Another process leads the bot now: nothing was written. Stop, and stand by."""
 

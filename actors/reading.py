@@ -10,7 +10,7 @@ from actors.anchors import LiveAnchor
 from actors.model import EventId, InboundMessage, RoomId, RoomMeta, UserId, UserMeta
 from actors.port_errors import HomeserverRefused, HomeserverUnavailable, RefusedUnclearly
 from actors.ports import Gap, Homeserver, StateStore
-from actors.rows import from_row, room_key, user_key
+from actors.rows import ROOM_PREFIX, from_row, room_key, user_key
 from actors.rules.relations import RoomGraph, room_graph
 from actors.snapshots import RoomSnapshot
 from actors.writes import (
@@ -110,6 +110,12 @@ async def read_rooms(
     if unavailable:
         raise unavailable[0]
     return dict(sorted(seen.items()))
+
+
+async def known_rooms(store: StateStore) -> set[RoomId]:
+    """The rooms with a row in the cache."""
+    keys = await store.keys(ROOM_PREFIX)
+    return {RoomId(key.removeprefix(ROOM_PREFIX)) for key in keys}
 
 
 def _rooms_named_in(seen: RoomSnapshot) -> list[RoomId]:

@@ -78,6 +78,7 @@ async def reconcile(
         round_.tally.conflict(room_id, ConflictReason.UNREADABLE, reason)
         services.system.set_aside(room_address(room_id), HomeserverUnavailable(reason))
     await round_.run(graph.rooms)
+    services.registry.upgrades.all_known = True
     round_.sweep(unreadable)
     if changes is not None:
         round_.mark(changes)

@@ -22,6 +22,8 @@ class Upgrades:
     def __init__(self) -> None:
         self._expected: dict[RoomId, RoomId] = {}
         self._predecessors: dict[RoomId, RoomId] = {}
+        self.all_known = False
+        """Whether all rooms that may have been replaced were read since the start, or will be."""
 
     def expect(self, replacement: RoomId, of: RoomId) -> None:
         """Note the replacement of a room: the bot accepts an invite to it from any person."""

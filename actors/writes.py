@@ -148,6 +148,17 @@ class RedactEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class RedactAbandoned:
+    """Take back the anchors in a room that nothing ends and whose questions wait no more.
+
+    The bot was taken out of the room while the answers grew, and is back in it. What was refused
+    meanwhile has ended nothing.
+    """
+
+    room_id: RoomId
+
+
+@dataclass(frozen=True, slots=True)
 class RepeatFinal:
     """Send the end of an anchor once more, because a late edit has covered it.
 
@@ -317,6 +328,7 @@ Write: TypeAlias = (
     | DetachFinal
     | RedactAnchors
     | RedactEnded
+    | RedactAbandoned
     | RepeatFinal
     | DropOutbox
     | MarkTried

@@ -134,6 +134,11 @@ class BotProcess(BotFiles):
         """The process id of the latest run."""
         return self._started().pid
 
+    @property
+    def is_started(self) -> bool:
+        """Whether it was started, and has not been ended since."""
+        return self._program is not None
+
     def start(self) -> None:
         """Start the bot; its log is read from the beginning."""
         self._runs += 1

@@ -36,8 +36,10 @@ class Narrator:
         self._console.print(f"\n{self._chapters}. {title}", style="bold")
 
     def tell(self, text: str) -> None:
-        """Print an event of the story."""
-        self._console.print(f"   {self._elapsed()}  {text}")
+        """Print an event of the story; lines after the first begin below its text."""
+        event = Table.grid(padding=(0, 2, 0, 0))
+        event.add_row(f"   {self._elapsed()}", text)
+        self._console.print(event)
 
     def confirm(self, text: str) -> None:
         """Print a check that passed."""

@@ -59,7 +59,7 @@ ERRORS: Final = (
 
     Meaning(StoreUnavailable,      ACTIVE,       Trigger.STORE_LOST),
     Meaning(StoreCorrupt,          WORKING,      Trigger.STORE_LOST),
-    # A probe found the database damaged. Only a new start replaces it.
+    # A probe found the database damaged. Only a new start makes it anew.
     Meaning(StoreCorrupt,          DEGRADED,     Trigger.STOP_REQUESTED),
 
     # The bot has no session yet, so the answer comes from a proxy in front of the homeserver.
@@ -123,7 +123,9 @@ def fact_of(error: Exception, current: Current) -> Fact:
     """The fact for one of the EXPECTED errors in the current state."""
     trigger, reason = trigger_for(error, current), str(error) or type(error).__name__
     if trigger is Trigger.STOP_REQUESTED:
-        return Fact(trigger, f"{reason}; starting again with a new file", start_again=True)
+        return Fact(
+            trigger, f"{reason}; starting again to make anew what is lost", start_again=True
+        )
     if trigger is Trigger.LEASE_LOST:
         return lease_lost(reason)
     wait_s = error.retry_after_s if isinstance(error, RateLimited | RefusedForNow) else 0.0

@@ -50,7 +50,11 @@ class ServiceManager:
 
     def standing_by(self, reason: str) -> None:
         """Report that this process stands by: for a service manager, it is ready."""
-        lines = [f"STATUS={harmless(f'standby: {reason}')[:_STATUS_LIMIT]}"]
+        self.ready(f"standby: {reason}")
+
+    def ready(self, sentence: str) -> None:
+        """Report that this process does what it was started for, and how it is."""
+        lines = [f"STATUS={harmless(sentence)[:_STATUS_LIMIT]}"]
         if not self._ready:
             self._ready = True
             lines.insert(0, "READY=1")
@@ -74,10 +78,11 @@ class ServiceManager:
                 _log.error("no_progress", watchdog_s=self.watchdog_s)
             logged = stuck
             if not stuck:
-                self._send_keep_alive()
+                self.alive()
             await anyio.sleep(min(KEEP_ALIVE_EVERY_S, (self.watchdog_s or KEEP_ALIVE_EVERY_S) / 3))
 
-    def _send_keep_alive(self) -> None:
+    def alive(self) -> None:
+        """Send one keep-alive message."""
         if self._ready:
             self._send("WATCHDOG=1")
         else:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from actors.model import UserId
 from supervisor.allowed import allowed_users
-from supervisor.database_urls import DatabaseUrl, database_url, is_database_url
+from supervisor.database_urls import DatabaseUrl, database_url, is_database_url, names_no_file
 from supervisor.hosts import is_host
 
 HOST: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
@@ -77,6 +77,11 @@ def database_place(value: object) -> Path | DatabaseUrl:
     """A path of a database file, or the URL of a PostgreSQL database."""
     if isinstance(value, str) and is_database_url(value):
         return database_url(value)
+    if isinstance(value, str) and names_no_file(value):
+        raise ValueError(
+            "is neither a file nor a database that the bot can use: name a file, or write a URL "
+            "like postgresql://user:password@host/name"
+        )
     return no_folder(local_path(value))
 
 
@@ -135,6 +140,14 @@ def entries_that_match(given: tuple[str, ...]) -> tuple[str, ...]:
                 f"has an entry that matches no user id, {shown}, which {error}: {_ENTRIES}"
             ) from None
     return given
+
+
+def one_account(value: object) -> None:
+    """Nothing: the settings of many accounts are read one by one."""
+    if value is not None:
+        raise ValueError(
+            "names many accounts, and this command needs one: write `surfaces-bot --account NAME`"
+        )
 
 
 def upper(value: object) -> object:

@@ -1,6 +1,7 @@
 """Turns the variables of the environment and of `.env` into frozen values, once."""
 
 import logging
+import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -122,6 +123,11 @@ class LocalSettings(BaseSettings):
     """The default for a database with a URL is that database."""
     status_bind: _Bind = Field(default=Bind("127.0.0.1", 8484), validation_alias="STATUS_BIND")
     """The address of the status page; None turns it off."""
+    accounts: Annotated[None, BeforeValidator(values.one_account)] = Field(
+        default=None, validation_alias="MATRIX_ACCOUNTS"
+    )
+    """The folder with the variables of each account. Settings are those of one account, for which
+    the command line empties this variable."""
     log_format: Annotated[LogFormat | None, BeforeValidator(values.lower)] = Field(
         default=None, validation_alias="LOG_FORMAT"
     )
@@ -144,7 +150,7 @@ class LocalSettings(BaseSettings):
         database = info.data.get("db_path")
         if not isinstance(place, Path) or not isinstance(database, Path):
             return place
-        if place.absolute() == database.absolute():
+        if os.path.realpath(place) == os.path.realpath(database):
             raise ValueError("is the same file as MATRIX_DB_PATH: name another file")
         return place
 
@@ -317,12 +323,14 @@ def _load(kind: type[_Loaded]) -> _Loaded:
     except ValidationError as error:
         lines = (*broken, *(_line(detail) for detail in error.errors(include_url=False)))
     except (OSError, UnicodeDecodeError) as error:
-        lines = (f"{DOTENV}: cannot be read ({_cause(error)}): repair the file or remove it",)
+        lines = (unreadable(DOTENV, error),)
     raise SettingsRefused(*lines, *hints()) from None
 
 
-def _cause(error: OSError | UnicodeDecodeError) -> str:
-    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
+def unreadable(path: Path, error: OSError | UnicodeDecodeError) -> str:
+    """The sentence about a file with variables that cannot be read."""
+    cause = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
+    return f"{path}: cannot be read ({cause}): repair the file or remove it"
 
 
 def _line(detail: ErrorDetails) -> str:

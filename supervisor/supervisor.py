@@ -115,9 +115,10 @@ class Supervisor:
 
     def request_stop(self, reason: str) -> None:
         """End the current activity; the next transition leads to `stopped`."""
-        self._end_with(Fact(Trigger.STOP_REQUESTED, reason))
+        self.end_with(Fact(Trigger.STOP_REQUESTED, reason))
 
-    def _end_with(self, fact: Fact) -> None:
+    def end_with(self, fact: Fact) -> None:
+        """End the current activity, and all that follow, with the first fact that does so."""
         self._end = self._end or fact
         if self._activity is not None:
             self._activity.cancel()
@@ -129,7 +130,7 @@ class Supervisor:
 
     async def keep_lead(self) -> None:
         """Keep the lead, and end the current activity when it is lost. Runs beside `run`."""
-        self._end_with(lease_lost(await self._leadership.keep()))
+        self.end_with(lease_lost(await self._leadership.keep()))
 
     async def run(self) -> Stopped:
         """Run `step` until the bot is stopped."""

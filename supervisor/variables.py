@@ -1,4 +1,4 @@
-"""The variables of the environment and of `.env`, and the broken lines of `.env`."""
+"""The variables of the environment and of `.env`, and the broken lines of such a file."""
 
 import os
 from pathlib import Path
@@ -29,17 +29,17 @@ def names_present() -> set[str]:
         return set(os.environ)
 
 
-def broken_lines() -> tuple[str, ...]:
-    """A sentence for each line of `.env` that is no assignment. It does not repeat the line.
+def broken_lines(path: Path = DOTENV) -> tuple[str, ...]:
+    """A sentence for each line of a file that is no assignment. It does not repeat the line.
 
     A name without a value stands for the variable of the environment, as in Docker's env files.
     """
-    if not DOTENV.exists():
+    if not os.path.lexists(path):  # a link to nothing is not a missing file
         return ()
-    with DOTENV.open(encoding=ENCODING) as stream:
+    with path.open(encoding=ENCODING) as stream:
         numbers = [line.original.line for line in parse_stream(stream) if _is_broken(line)]
     return tuple(
-        f"{DOTENV}, line {number}: is not of the form NAME=value, or a quote is not closed: "
+        f"{path}, line {number}: is not of the form NAME=value, or a quote is not closed: "
         "correct the line or remove it"
         for number in numbers
     )

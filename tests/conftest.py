@@ -42,9 +42,8 @@ class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]
 
     The files with the most tests come first, and single tests last: they fill the gaps.
 
-    A worker that dies costs the one test that it was playing. xdist 3.8 would hand out again all
-    that the worker had ever played, and then wait for reports that nobody writes
-    (pytest-dev/pytest-xdist#1378, #1327, #1371).
+    A worker that dies costs the one test that it was playing. xdist 3.8 would give all tests of
+    that worker to others again, and never end (pytest-dev/pytest-xdist#1378, #1327, #1371).
     """
 
     @override

@@ -78,7 +78,7 @@ class Cluster:
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        while any(map(_is_alive, pids)):
+        while any(map(is_alive, pids)):
             time.sleep(0.01)
         # A killed process counts as a running server until its parent has waited for it.
         for lock in (pid_file, self.folder / ".s.PGSQL.5432.lock"):
@@ -118,7 +118,7 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     """Whether a process runs. A killed one does not, also before its parent has waited for it."""
     with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -140,6 +140,7 @@ def pgbouncer(cluster: Cluster) -> Iterator[Path]:
         f"[databases]\n* = host={cluster.folder}\n[pgbouncer]\nlisten_addr =\n"
         f"listen_port = 5432\nunix_socket_dir = {folder}\nauth_type = trust\n"
         f"auth_file = {folder / 'users'}\npool_mode = transaction\ndefault_pool_size = 3\n"
+        "ignore_startup_parameters = options\n"
     )
     user = _unprivileged()
     if user is not None:

@@ -1,36 +1,50 @@
-"""A relay to a PostgreSQL server that can freeze: connections stay open, and nothing arrives."""
+"""Relays that can freeze: connections stay open, and nothing arrives."""
 
 import asyncio
+import re
 import shutil
+import time
 from contextlib import suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self, TypeAlias
 from urllib.parse import parse_qs, urlsplit
+
+from typing_extensions import override
+
+Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 _SOCKET: Final = ".s.PGSQL.5432"
 _CHUNK: Final = 65536
+_WRITE: Final = re.compile(rb"(PUT|POST|DELETE) (\S+) HTTP/")
+
+
+class Accept(Protocol):
+    """Takes a connection of a client."""
+
+    async def __call__(
+        self, client: asyncio.StreamReader, answers: asyncio.StreamWriter, /
+    ) -> None: ...
 
 
 class Relay:
-    """Passes on what a client and the server of a database say, on a socket of its own.
+    """Passes on what clients and a server say to each other. `url` leads to the server through it.
 
-    `url` leads to the database through the relay.
+    The subclasses know how to listen, and how to reach the server.
     """
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._server = Path(parse_qs(parts.query)["host"][0]) / _SOCKET
-        # The path of a socket is limited to 107 bytes.
-        self._folder = Path(mkdtemp(prefix="surfaces-relay-"))
-        self.url = f"{parts.scheme}://{parts.netloc}{parts.path}?host={self._folder}"
+    url: str
+
+    def __init__(self) -> None:
         self._flows = asyncio.Event()
         self._flows.set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.said: list[tuple[float, bytes]] = []
+        """What clients have said, and when, also while nothing arrived."""
 
     async def __aenter__(self) -> Self:
-        self._listener = await asyncio.start_unix_server(self._accept, path=self._folder / _SOCKET)
+        self._listener = await self._listen(self._accept)
         return self
 
     async def __aexit__(
@@ -43,7 +57,12 @@ class Relay:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        shutil.rmtree(self._folder)
+
+    async def _listen(self, accept: Accept) -> asyncio.Server:
+        raise NotImplementedError
+
+    async def _reach(self) -> Streams:
+        raise NotImplementedError
 
     def freeze(self) -> None:
         """From now on nothing arrives on either side."""
@@ -54,19 +73,91 @@ class Relay:
         self._flows.set()
 
     async def _accept(self, client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
-        server, questions = await asyncio.open_unix_connection(self._server)
-        for source, sink in ((client, questions), (server, answers)):
-            task = asyncio.create_task(self._pass_on(source, sink))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        try:
+            server, questions = await self._reach()
+        except OSError:  # the server is away
+            answers.close()
+            return
+        self._start(client, questions, self.said)
+        self._start(server, answers, None)
 
-    async def _pass_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    def _start(
+        self,
+        source: asyncio.StreamReader,
+        sink: asyncio.StreamWriter,
+        heard: list[tuple[float, bytes]] | None,
+    ) -> None:
+        task = asyncio.create_task(self._pass_on(source, sink, heard))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _pass_on(
+        self,
+        source: asyncio.StreamReader,
+        sink: asyncio.StreamWriter,
+        heard: list[tuple[float, bytes]] | None,
+    ) -> None:
         try:
             with suppress(OSError):
                 while data := await source.read(_CHUNK):
+                    if heard is not None:
+                        heard.append((time.monotonic(), data))
                     await self._flows.wait()
                     sink.write(data)
                     await sink.drain()
                 await self._flows.wait()
         finally:
             sink.close()
+
+
+class DatabaseRelay(Relay):
+    """A relay to a PostgreSQL server, or to its pool, on a socket of its own."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        parts = urlsplit(url)
+        self._server = Path(parse_qs(parts.query)["host"][0]) / _SOCKET
+        # The path of a socket is limited to 107 bytes.
+        self._folder = Path(mkdtemp(prefix="surfaces-relay-"))
+        self.url = f"{parts.scheme}://{parts.netloc}{parts.path}?host={self._folder}"
+
+    @override
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await super().__aexit__(kind, error, trace)
+        shutil.rmtree(self._folder)
+
+    @override
+    async def _listen(self, accept: Accept) -> asyncio.Server:
+        return await asyncio.start_unix_server(accept, path=self._folder / _SOCKET)
+
+    @override
+    async def _reach(self) -> Streams:
+        return await asyncio.open_unix_connection(self._server)
+
+
+class HttpRelay(Relay):
+    """A relay to a homeserver."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._server = urlsplit(url)
+
+    @override
+    async def _listen(self, accept: Accept) -> asyncio.Server:
+        listener = await asyncio.start_server(accept, host="127.0.0.1")
+        self.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+        return listener
+
+    @override
+    async def _reach(self) -> Streams:
+        return await asyncio.open_connection(self._server.hostname, self._server.port)
+
+    def writes_since(self, moment: float) -> list[str]:
+        """The requests that may change something and were begun after a moment of `monotonic`."""
+        found = [_WRITE.match(data) for at, data in self.said if at > moment]
+        return [it.group(0).decode() for it in found if it is not None]

@@ -43,6 +43,7 @@ class Creation:
         except BaseException:
             self.turns.step_back()
             raise
+        self.turns.rest()
 
     async def _carry_out(self) -> None:
         """Reports of rooms are handled first: they may be about the very room to create."""

@@ -30,9 +30,7 @@ class Turns:
         """Whether it is the owner's turn. If not, the owner's actor is told to look again."""
         bounds, now = self.work.services.bounds, anyio.current_time()
         self.queue.enter(self.work.owner, intent.asked_at or 0.0, now)
-        if self.queue.takes_turn(
-            self.work.owner, now, grace_s=bounds.turn_grace_s, for_s=bounds.turn_s
-        ):
+        if self.queue.takes_turn(self.work.owner, now, grace_s=bounds.turn_grace_s):
             return True
         await self._tell_place(intent)
         self.work.look_again(self.queue.limited_for_s(self.work.owner, now) or bounds.turn_again_s)
@@ -50,7 +48,11 @@ class Turns:
     def keep(self) -> None:
         """Keep the turn while the owner's actor handles other messages."""
         grace_s = self.work.services.bounds.turn_grace_s
-        self.queue.hold(self.work.owner, anyio.current_time(), grace_s)
+        self.queue.rest(self.work.owner, anyio.current_time(), grace_s)
+
+    def rest(self) -> None:
+        """Keep the turn for as long as an owner may keep it without a sign of life."""
+        self.queue.rest(self.work.owner, anyio.current_time(), self.work.services.bounds.turn_s)
 
     def step_back(self) -> None:
         """Let others go first, until this owner comes again."""

@@ -1,6 +1,8 @@
 """An answer while it grows."""
 
 import math
+import re
+from typing import Final
 
 import anyio
 
@@ -12,6 +14,8 @@ from actors.replies.values import Lost
 from actors.rules.file_names import clean_name
 from actors.rules.files import NotSent
 
+_BLANK_LINES: Final = re.compile(r"\A\s*[\r\n]")
+
 
 class Growing:
     """What the platform has said of one answer so far, within the bounds of an answer."""
@@ -22,6 +26,8 @@ class Growing:
         self._file_bytes_left = bounds.answer_file_bytes
         self._texts: list[str] = []
         """The texts since the latest file."""
+        self._blanks: list[str] = []
+        """White space that no word has followed yet."""
         self._pieces: list[str | File | Lost] = []
         self.usage: Usage | None = None
         self.reason: Reason | None = None
@@ -41,7 +47,10 @@ class Growing:
 
     @property
     def pieces(self) -> tuple[str | File | Lost, ...]:
-        """The texts and the files, in order; texts without a word are left out."""
+        """The texts and the files, in order; texts without a word are left out.
+
+        No text begins with a blank line: a message that did would notify people of nothing.
+        """
         whole = [*self._pieces, "".join(self._texts)]
         return tuple(each for each in whole if not isinstance(each, str) or each.strip())
 
@@ -68,6 +77,7 @@ class Growing:
             case Attachment(file):
                 self._pieces += ["".join(self._texts), self._within_bounds(file)]
                 self._texts.clear()
+                self._blanks.clear()
             case Usage():
                 self.usage = delta
             case Done(reason):
@@ -76,12 +86,22 @@ class Growing:
                 pass
 
     def _add(self, text: str) -> None:
-        if text:
-            self._texts.append(text[: self._left])
-            self._count(self._texts[-1])
+        said = text[: self._left]
         self._left -= len(text)
+        if not self._texts:
+            self._blanks.append(said)
+            said = self._begun() if said.strip() else ""
+        if said:
+            self._texts.append(said)
+            self._count(said)
         if self._left < 0:
             self.reason, self.is_cut = Reason.LENGTH, True
+
+    def _begun(self) -> str:
+        """The first line with a word, with its indentation."""
+        text = "".join(self._blanks)
+        self._blanks.clear()
+        return _BLANK_LINES.sub("", text)
 
     def _count(self, text: str) -> None:
         if not self._pieces:

@@ -66,6 +66,8 @@ class Showing:
         """Whether nothing more of this answer is shown before its end."""
         self._probes = False
         """Whether the next live edit finds out if the homeserver deduplicates."""
+        self._bodies: dict[str, str] = {}
+        """What the parts show, as far as that is known, by the transaction ids of their anchors."""
 
     # ------------------------------------------------------------ for the reply
 
@@ -133,8 +135,9 @@ class Showing:
             parts = await _parts_as_shown(self._question, self._tools)
         except PortError:
             return False
-        self.shown = shown_by(parts)
-        return all(part.is_live for part in parts)
+        self.shown = shown_by(parts.values())
+        self._bodies = {txn_id: part.text for txn_id, part in parts.items()}
+        return all(part.is_live for part in parts.values())
 
     async def _late_at(self, growing: Growing, began: float) -> float:
         """Wait for the first word: the time from which any words are shown, not only sentences."""
@@ -161,10 +164,17 @@ class Showing:
         return first_text(text, chars=bounds.stream_chars, is_late=is_late)
 
     async def _show(self, text: str, scope: anyio.CancelScope) -> bool:
-        """Show the next part of a text; whether that could be tried now."""
-        txn_id = f"{self._question.key}.{self.shown.whole}"
+        """Show the next part of a text; whether that could be tried now.
+
+        A part that shows its text already, to its end, is not edited again.
+        """
+        key = self._question.key
+        parts, whole = self._tools.formatted(text), self.shown.whole
+        while whole < len(parts) - 1 and self._bodies.get(f"{key}.{whole}") == parts[whole].body:
+            whole += 1
+        self.shown, txn_id = replace(self.shown, whole=whole), f"{key}.{whole}"
         try:
-            anchors = await self._tools.store.anchors(self._question.key)
+            anchors = await self._tools.store.anchors(key)
         except StoreUnavailable:
             return False
         anchor = next((each for each in anchors if each.txn_id == txn_id), None)
@@ -176,9 +186,8 @@ class Showing:
         in_doubt = self._tools.gaps.doubt(self._question.room_id) is not None
         if is_unsent or in_doubt or scope.cancel_called or not self._tools.governor.allows():
             return False
-        parts = self._tools.formatted(text)
-        part = parts[min(self.shown.whole, len(parts) - 1)]
-        if self.shown.whole >= len(parts) or not part.body.strip():
+        part = parts[min(whole, len(parts) - 1)]
+        if whole >= len(parts) or not part.body.strip():
             return False
         after = shown_with(self.shown, text, [each.body for each in parts])
         if anchor is None:
@@ -225,7 +234,7 @@ class Showing:
             except StoreUnavailable:
                 self._is_off = True
                 return
-            self.shown = after
+            self.shown, self._bodies[anchor.txn_id] = after, anchor.body
             self._tools.deliver(anchor.room_id)
 
     async def _edit(self, anchor: Anchor, part: Formatted, after: Shown) -> None:
@@ -241,6 +250,7 @@ class Showing:
             # number is not used again, also if it is refused.
             before, edits = self.shown, self.shown.edits + 1
             self.shown = replace(after, edits=edits)
+            self._bodies.pop(anchor.txn_id, None)
             try:
                 event_id = await self._sent(message)
             except RequestNotSent:
@@ -248,7 +258,9 @@ class Showing:
                 raise
             if event_id is None:
                 self.shown = replace(before, edits=edits)
-            elif self._probes:
+                return
+            self._bodies[anchor.txn_id] = part.body
+            if self._probes:
                 self._probes = False
                 await self._probe(message, event_id)
 
@@ -289,11 +301,16 @@ class Showing:
         self._tools.background.run(note)
 
 
-async def _parts_as_shown(question: Question, tools: Tools) -> list[Said]:
-    """The newest edit of each anchor, or the anchor itself. Raises the errors of both ports."""
-    found: list[Said] = []
+async def _parts_as_shown(question: Question, tools: Tools) -> dict[str, Said]:
+    """The newest edit of each anchor, or the anchor itself, by the anchors' transaction ids.
+
+    Raises the errors of both ports.
+    """
+    found: dict[str, Said] = {}
     for anchor in await tools.store.anchors(question.key):
         if anchor.event_id is not None and not anchor.is_void:
             edited = await tools.homeserver.contents.edited(question.room_id, anchor.event_id)
-            found += filter(None, [edited.newest or edited.original])
+            said = edited.newest or edited.original
+            if said is not None:
+                found[anchor.txn_id] = said
     return found

@@ -36,7 +36,7 @@ class Asked:
 
     `desired` are the room's present rows. `texts` is the catalogue in the owner's language, or in
     the bot's for a question that needs none. `argument` is the command's argument, read as the
-    command's row in `COMMANDS` says.
+    command's row in `COMMANDS` says. `is_begun`: the room shows a part of the answer already.
     """
 
     room_id: RoomId
@@ -45,6 +45,7 @@ class Asked:
     desired: DesiredRows
     texts: Texts
     argument: str | None = None
+    is_begun: bool = False
 
     @property
     def chat(self) -> ChatContext:
@@ -52,6 +53,11 @@ class Asked:
         if self.desired.chat is None:
             raise ValueError(self.desired)
         return self.desired.chat
+
+    @property
+    def is_for_archive(self) -> bool:
+        """Whether the message is not answered because the chat is archived."""
+        return self.chat.is_archived and not self.is_begun
 
     def question(self, about: InboundMessage | None = None) -> Question:
         """The message as a question to the platform, or `about` instead, which is asked anew."""

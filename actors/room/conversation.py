@@ -21,34 +21,39 @@ class Conversation:
     room_id: RoomId
     services: Services
 
-    async def respond(self, message: InboundMessage, desired: DesiredRows) -> Response:
+    async def respond(
+        self, message: InboundMessage, desired: DesiredRows, *, is_begun: bool = False
+    ) -> Response:
         """The response to one message. Raises the errors of the homeserver.
 
-        It may be repeated for the same message, because every step is idempotent.
+        It may be repeated for the same message, because every step is idempotent. With `is_begun`,
+        the room shows a part of the answer, so the question is asked again.
         """
-        asked = Asked(self.room_id, self.services, message, desired, self.services.texts)
+        services = self.services
+        asked = Asked(self.room_id, services, message, desired, services.texts, is_begun=is_begun)
         if message.edits is not None:
             return await about_edit(asked)
         line, is_encrypted = _command_in(message), message.msgtype == ENCRYPTED_TYPE
-        capabilities = self.services.platform.capabilities
-        if line is None and not asked.chat.is_archived and is_question(message, capabilities):
+        capabilities = services.platform.capabilities
+        is_asking = is_question(message, capabilities) or (is_begun and not is_encrypted)
+        if is_asking and line is None and not asked.is_for_archive:
             return Response(question=asked.question())
-        texts = await self.services.languages.texts_of(asked.chat.user_id)
+        texts = await services.languages.texts_of(asked.chat.user_id)
         asked = replace(asked, texts=texts)
         if is_encrypted:
             return await about_encryption(asked)
         if line is not None:
             return await self._run_command(line, asked)
-        if is_question(message, capabilities):
+        if is_asking:
             return asked.say(texts.chats.is_archived, chat_id=asked.chat.chat_id)
         if message.msgtype in TEXT_TYPES and message.file is None:
             return Response()
         return asked.say_lines(about_unanswered(message, capabilities, asked.texts))
 
     async def _run_command(self, line: CommandLine, asked: Asked) -> Response:
-        """Carry out a command if the chat's owner gave it."""
+        """Carry out a command if the chat's owner gave it. One that was begun goes on."""
         texts, owner = asked.texts, asked.chat.user_id
-        if asked.message.sender != owner:
+        if asked.message.sender != owner and not asked.is_begun:
             name = await self.services.name_of(owner, self.room_id)
             return asked.say(texts.owner_only, owner=name)
         try:

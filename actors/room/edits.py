@@ -15,13 +15,14 @@ async def about_edit(asked: Asked) -> Response:
     """Ask the question anew with its new text, if the edit is one of the last question.
 
     The owner wants edits to be answered. The history knows only edits by a message's author. A
-    question in work begins anew; one that waits is asked with its new text anyway.
+    question in work begins anew; one that waits is asked with its new text anyway. An answer that
+    was begun goes on.
     """
     services, edit = asked.services, asked.message
-    if asked.chat.is_archived:
+    if asked.is_for_archive:
         return Response()
     question = await services.histories.question_of(edit)
-    if question is None or not await _counts(edit, question, services):
+    if question is None or not (asked.is_begun or await _counts(edit, question, services)):
         return Response()
     reply = services.replies.of(asked.room_id)
     if reply is not None and reply.question.asked.event_id == question.event_id:

@@ -11,6 +11,7 @@ from actors.model import (
     RoomMeta,
     UserId,
 )
+from actors.reading import known_rooms
 from actors.rows import from_row, room_key
 from actors.rules.classify import (
     Chat,
@@ -111,12 +112,21 @@ def note_settings(services: Services, seen: RoomSnapshot, verdict: Verdict) -> N
 
 
 async def note_departure(services: Services, room_id: RoomId) -> None:
-    """Note that the bot left a room. The room that it replaced is checked again."""
+    """Note that the bot left a room. The room that it replaced is checked again.
+
+    After a start that read changed rooms only, that may be any joined room without rows.
+    """
     note_possible_owners(services, room_id, None)
     services.registry.hearsay.forget(room_id)
-    before = services.registry.upgrades.note_left(room_id)
+    upgrades = services.registry.upgrades
+    before = upgrades.note_left(room_id)
     if before is not None:
         await services.recheck([before])
+    elif not upgrades.all_known:
+        joined = await services.homeserver.joined_rooms()
+        without_rows = joined - await known_rooms(services.store)
+        upgrades.all_known = True
+        await services.recheck(sorted(without_rows))
 
 
 async def affected_by(

@@ -2,9 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Final
 
 from actors.anchors import Anchor, next_end
-from actors.model import EventId, OutboundKind, OutboundMessage, ReplyState, SharedFile
+from actors.model import (
+    EventId,
+    InboundMessage,
+    OutboundKind,
+    OutboundMessage,
+    ReplyState,
+    SharedFile,
+)
 from actors.platform import Reason
 from actors.replies.values import (
     Answered,
@@ -20,9 +28,13 @@ from actors.replies.values import (
 from actors.reply_texts import ReplyTexts
 from actors.rules.files import about_refusals, not_sent
 from actors.rules.formatting import Formatted, Formatter
+from actors.rules.reply_mark import GIVEN_UP, REFUSED
 from actors.rules.showing import Shown
 from actors.rules.wording import in_lines, worded
 from actors.writes import QueueMessage, RedactAnchors, Write
+
+_DEAD: Final = ".dead"
+"""The end of the transaction ids that end a question which is given up."""
 
 
 def messages_of(
@@ -62,18 +74,19 @@ def end_of(
     """The writes that end the answer to a question with these messages.
 
     A part that has an anchor is the final edit of that; if the anchor is void, it is a message
-    under the same transaction id. The message that the question is given up edits the first part.
-    An anchor that shows no part, or one that is a file, is taken back.
+    under the same transaction id. The message that the question is given up edits the first part,
+    unless `keeping` has let it be a message of its own. An anchor that shows no part, or one that
+    is a file, is taken back.
     """
     by_txn = {anchor.txn_id: anchor for anchor in anchors}
     if not by_txn:
         return list(map(QueueMessage, said))
-    dead = f"{question}.dead"
     writes: list[Write] = []
     for message in said:
-        is_dead = message.txn_id == dead
-        anchor = by_txn.get(f"{question}.0" if is_dead else message.txn_id)
+        part = message.txn_id.removesuffix(_DEAD)
+        anchor = by_txn.get(f"{question}.0" if part == question else part)
         if anchor is not None:
+            is_dead = part != message.txn_id
             writes.append(QueueMessage(_ended(anchor, message, is_dead=is_dead)))
         else:
             writes.append(QueueMessage(message))
@@ -94,6 +107,40 @@ def _ended(anchor: Anchor, message: OutboundMessage, *, is_dead: bool) -> Outbou
         edits=anchor.txn_id,
         target=anchor.event_id,
     )
+
+
+def keeping(
+    question: InboundMessage,
+    said: Sequence[OutboundMessage],
+    shown: Sequence[str],
+    formatted: Formatter,
+) -> list[OutboundMessage]:
+    """The messages of an end, with the shown texts of the answer if others would replace them.
+
+    `shown` are the texts that the room shows. They end as a failed answer, and what is said
+    instead of an answer is a message of its own, of which clients notify as of the others.
+    """
+    if not replaces_answer(said) or not any(map(str.strip, shown)):
+        return list(said)
+    key, is_dead = question.event_id, said[0].txn_id.endswith(_DEAD)
+    parts = _numbered(question, list(_parts(question, ["\n\n".join(shown)], formatted)))
+    kept = [
+        replace(it, txn_id=f"{it.txn_id}{_DEAD if is_dead else ''}", state=ReplyState.FAILED)
+        for it in parts
+    ]
+    kept[0] = replace(kept[0], tokens=said[0].tokens)
+    instead = reply_message(
+        question,
+        f"{key}.{GIVEN_UP if is_dead else REFUSED}",
+        in_lines(Formatted(it.body, it.html) for it in said),
+        notice=said[0].notice,
+    )
+    return [*kept, instead]
+
+
+def replaces_answer(said: Sequence[OutboundMessage]) -> bool:
+    """Whether the messages of an end say something instead of an answer."""
+    return bool(said) and (said[0].notice or said[0].state is ReplyState.FAILED)
 
 
 def is_behind(answered: Answered, shown: Shown) -> bool:
@@ -138,11 +185,8 @@ def _answer(
     question: Question, answered: Answered, texts: ReplyTexts, formatted: Formatter
 ) -> list[OutboundMessage]:
     state = ReplyState.STOPPED if answered.reason is None else ReplyState.DONE
-    made = list(_parts(question, _shown(answered, texts), formatted))
-    parts = [
-        replace(part, txn_id=f"{question.key}.{number}", state=state, more=part is not made[-1])
-        for number, part in enumerate(made)
-    ]
+    made = list(_parts(question.message, _shown(answered, texts), formatted))
+    parts = [replace(part, state=state) for part in _numbered(question.message, made)]
     if parts:
         parts[0] = replace(parts[0], tokens=answered.tokens)
     notes = dict(_notes(answered, texts))
@@ -163,15 +207,23 @@ def _shown(answered: Answered, texts: ReplyTexts) -> list[str | SharedFile]:
     return shown
 
 
+def _numbered(question: InboundMessage, parts: Sequence[OutboundMessage]) -> list[OutboundMessage]:
+    """The parts of an answer under their transaction ids. All but the last say: more follows."""
+    return [
+        replace(part, txn_id=f"{question.event_id}.{number}", more=part is not parts[-1])
+        for number, part in enumerate(parts)
+    ]
+
+
 def _parts(
-    question: Question, pieces: Iterable[str | SharedFile], formatted: Formatter
+    question: InboundMessage, pieces: Iterable[str | SharedFile], formatted: Formatter
 ) -> Iterator[OutboundMessage]:
     for piece in pieces:
         if isinstance(piece, SharedFile):
-            yield replace(reply_message(question.message, "", Formatted(piece.name)), file=piece)
+            yield replace(reply_message(question, "", Formatted(piece.name)), file=piece)
         else:
             for part in formatted(piece):
-                yield reply_message(question.message, "", part)
+                yield reply_message(question, "", part)
 
 
 def _notes(answered: Answered, texts: ReplyTexts) -> Iterator[tuple[str, Formatted]]:

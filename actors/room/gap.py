@@ -27,6 +27,7 @@ from actors.writes import (
     DropMessage,
     DropOutbox,
     OpenGap,
+    RedactAbandoned,
     ShortenGap,
     Write,
     is_since_known,
@@ -172,6 +173,7 @@ class RoomGap:
         gaps, room_id, worth = self.services.registry.gaps, self.room_id, found.accepted
         writes: list[Write] = [DropInbox(room_id)] if found.is_void else []
         writes += [*worth[:limit], *found.writes, *taking_back(sorted(found.redacted))]
+        writes += [RedactAbandoned(room_id)] if found.is_void else []
         if len(worth) > limit:
             # The inbox keeps what it has taken as long as the gap is open, however old it is then.
             since = since_known(0) if limit else gap.since
@@ -206,9 +208,8 @@ class RoomGap:
         gaps = self.services.registry.gaps
         found = await self._find(gap.upto, known.upto if known else gap.since)
         since, writes = _settled(self.room_id, found, known)
-        writes = (*writes, *taking_back(sorted(found.redacted)))
-        if writes:
-            await self.services.store.commit(writes)
+        writes = (*writes, *taking_back(sorted(found.redacted)), RedactAbandoned(self.room_id))
+        await self.services.store.commit(writes)
         for event_id in found.redacted:
             self.services.replies.redacted(self.room_id, event_id)
         pieces = found.pieces if found.begins or known is None else found.pieces + known.pieces

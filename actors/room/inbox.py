@@ -11,11 +11,12 @@ from actors.model import (
     EventId,
     InboundMessage,
     OutboundMessage,
+    ReplyState,
     RoomId,
     RoomMeta,
     UserId,
 )
-from actors.port_errors import NotWaiting, PlatformFailed, PortError
+from actors.port_errors import HomeserverRefused, NotWaiting, PlatformFailed, PortError
 from actors.ports import Waiting
 from actors.replies.reply import Reply
 from actors.replies.values import Answered, Failed, reply_message
@@ -26,9 +27,11 @@ from actors.room.endings import (
     end_of,
     events_of,
     is_behind,
+    keeping,
     longer,
     messages_of,
     notice_of,
+    replaces_answer,
     says_something,
 )
 from actors.room.receipts import Receipts
@@ -113,7 +116,7 @@ class Inbox:
         """
         self._current = item
         message = item.message
-        response = await self._response(message, DesiredRows(room, chat), chat)
+        response = await self._response(item, DesiredRows(room, chat), chat)
         if response.question is not None:
             self._current = None
             if self._services.replies.of(self._room_id) is None:
@@ -139,10 +142,14 @@ class Inbox:
             self._services.system.tell(*response.promised)
         return rows if response.desired is None else rows_of(response.desired)
 
-    async def _response(
-        self, message: InboundMessage, desired: DesiredRows, chat: ChatContext
-    ) -> Response:
-        """The response to a message; an empty one if the bot does not answer it."""
+    async def _response(self, item: Waiting, desired: DesiredRows, chat: ChatContext) -> Response:
+        """The response to a message; an empty one if the bot does not answer it.
+
+        An answer that was begun goes on, whatever has changed in the chat since.
+        """
+        message = item.message
+        if item.has_anchors:
+            return await self._conversation.respond(message, desired, is_begun=True)
         if message.edits is not None and not await self._answers_edits():
             return Response()
         hearing, is_first = await self._audience.hear(message, chat)
@@ -203,7 +210,24 @@ class Inbox:
         if says_something(outcome):
             texts = await services.languages.texts_of(reply.question.owner)
         said = messages_of(reply.question, outcome, texts.replies, services.formatted)
-        return [FinishMessage(key), *end_of(key, said, anchors)]
+        return [FinishMessage(key), *await self._ended(reply.question.message, said, anchors)]
+
+    async def _ended(
+        self, question: InboundMessage, said: Sequence[OutboundMessage], anchors: Sequence[Anchor]
+    ) -> list[Write]:
+        """The writes that end an answer. What has failed replaces nothing that the room shows.
+
+        Raises the errors of the homeserver, except a refusal: the room can't be read then.
+        """
+        if anchors and replaces_answer(said):
+            services, sent = self._services, events_of(anchors)
+            try:
+                shown = await services.histories.texts_of(self._room_id, sent) if sent else ()
+            except HomeserverRefused as refusal:
+                _note_unread(self._room_id, refusal)
+                shown = ()
+            said = keeping(question, said, shown, services.formatted)
+        return end_of(question.event_id, said, anchors)
 
     async def _ended_with(self, writes: Sequence[Write], item: Waiting) -> Sequence[Write]:
         """The writes of a response. An answer that was begun before ends with what they say."""
@@ -212,7 +236,7 @@ class Inbox:
         if not anchors:
             return writes
         others = [write for write in writes if not isinstance(write, QueueMessage)]
-        return [*others, *end_of(key, _queued(writes), anchors)]
+        return [*others, *await self._ended(item.message, _queued(writes), anchors)]
 
     async def _anchors_of(
         self, question: EventId, reply: Reply | None, item: Waiting | None
@@ -263,9 +287,9 @@ class Inbox:
         _log.error("message_dead", room_id=self._room_id, event_id=event_id)
         texts = await self._services.languages.texts_of(await self._owner())
         said = worded(texts.gave_up)
-        told = reply_message(message, f"{event_id}.dead", said)
+        told = replace(reply_message(message, f"{event_id}.dead", said), state=ReplyState.FAILED)
         anchors = await self._anchors_of(event_id, reply, waiting)
-        ended = end_of(event_id, [told], anchors)
+        ended = await self._ended(message, [told], anchors)
         await self._commit([FinishMessage(event_id, dead=True), *ended])
 
     async def _owner(self) -> UserId:
@@ -317,5 +341,9 @@ async def _shown_by(
     try:
         return await services.histories.texts_of(room_id, sent)
     except PortError as error:
-        _log.info("shown_answer_not_read", room_id=room_id, reason=str(error))
+        _note_unread(room_id, error)
         return ()
+
+
+def _note_unread(room_id: RoomId, error: PortError) -> None:
+    _log.info("shown_answer_not_read", room_id=room_id, reason=str(error))

@@ -8,6 +8,7 @@ from dataclasses import replace
 import structlog
 
 from actors.replies.preparing import conversation_of
+from actors.replies.values import Dropped
 from actors.room.asked import Asked, Response
 from actors.rules.wording import worded
 from actors.runtime.apart import call_apart
@@ -28,12 +29,13 @@ async def retry(asked: Asked) -> Response:
 
     If it is in work, it begins anew. Any other question in work is answered first.
     """
-    if asked.chat.is_archived:
+    if asked.is_for_archive:
         return asked.say(asked.texts.chats.is_archived, chat_id=asked.chat.chat_id)
     services = asked.services
     about = await services.histories.question_of(asked.message)
     if about is None:
-        return asked.say(asked.texts.commands.nothing_to_retry)
+        # The question of an answer that was begun is deleted or forgotten: the answer is as well.
+        return Response() if asked.is_begun else asked.say(asked.texts.commands.nothing_to_retry)
     reply = services.replies.of(asked.room_id)
     if reply is not None and reply.question.asked.event_id == about.event_id:
         services.replies.stop(asked.room_id, silently=True)
@@ -52,11 +54,13 @@ async def forget(asked: Asked) -> Response:
     if failure is not None:
         _log.warning("forget_failed", room_id=asked.room_id, error=repr(failure))
         return asked.say(texts.not_forgotten)
+    said = [texts.forgotten if thread is None else texts.forgotten_in_thread]
     reply = services.replies.of(asked.room_id)
     if reply is not None and reply.question.asked.thread == thread:
         services.replies.stop(asked.room_id, silently=True)
-    said = asked.say(texts.forgotten if thread is None else texts.forgotten_in_thread)
-    return replace(said, writes=[_forgetting(write) for write in said.writes])
+        said += [texts.forgotten_in_work] * isinstance(reply.stopped_with, Dropped)
+    response = asked.say(" ".join(said))
+    return replace(response, writes=[_forgetting(write) for write in response.writes])
 
 
 def _forgetting(write: Write) -> Write:

@@ -107,12 +107,15 @@ class Unfinished:
         return Waits((*cut_off_questions, *young), told.answered, writes, told.redacted)
 
     async def _read(self, gap: OpenGap) -> Told:
-        """What was said since the question that was answered last, within bounds."""
-        bounds, token = self.services.bounds, gap.upto
+        """What was said since the question that was answered last, within bounds.
+
+        Only messages that may be for the bot count. After a loss of the database, messages that
+        are old enough to be asked about are read up to `Bounds.unanswered_pages`.
+        """
+        bounds, token, count = self.services.bounds, gap.upto, 0
         newest_first: list[InboundMessage] = []
         told = read = Told()
-        pages = bounds.unanswered_pages if gap.since == SINCE_LOST else bounds.gap_messages
-        for _ in range(pages):
+        for pages in range(1, bounds.gap_messages + 1):
             page = await self._page(token)
             read = with_page(read, page)
             # Every part of an answer is read before its question.
@@ -120,11 +123,14 @@ class Unfinished:
             messages = [it for it in page.said if it is not None]
             again, done = asked_again(told), told.answered - asked_about(told)
             last = next((it for it in messages if _is_answered(it, done, again)), None)
-            newest_first += messages if last is None else messages[: messages.index(last)]
+            newer = messages if last is None else messages[: messages.index(last)]
+            newest_first += newer
+            count += sum(map(self._may_be_for_the_bot, newer))
             told = replace(told, messages=tuple(reversed(newest_first)))
             if last is not None or page.earlier is None:
                 return told
-            if len(newest_first) >= bounds.gap_messages:
+            is_far = gap.since == SINCE_LOST and pages >= bounds.unanswered_pages
+            if count >= bounds.gap_messages or (is_far and any(map(self._is_old, messages))):
                 break
             token = page.earlier
         note_given_up(self.room_id, len(newest_first))
@@ -208,6 +214,16 @@ class Unfinished:
         newest = questions[-1]
         say = worded(texts.replies.unanswered, count=len(questions))
         yield QueueMessage(reply_message(newest, asking_id(newest.event_id), say))
+
+    def _may_be_for_the_bot(self, message: InboundMessage) -> bool:
+        """Whether the bot may have to answer a message. It may be the bot that it replies to."""
+        return is_addressed(
+            message,
+            self.rows.room.matrix_user_id,
+            self.services.answers,
+            commands=WORDS,
+            replies_to_bot=message.reply_to is not None,
+        )
 
     def _is_for_the_bot(self, message: InboundMessage) -> bool:
         services = self.services

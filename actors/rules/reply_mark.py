@@ -20,6 +20,10 @@ MENTIONS_TYPE: Final = "m.mentions"
 _EARLIER_PART_CHARS: Final = 10_000
 """The characters in each part but the last of an answer by an earlier version."""
 
+GIVEN_UP: Final = "given_up"
+REFUSED: Final = "refused"
+"""The last parts of the transaction ids of what follows an answer that failed and is kept."""
+
 GROWING: Final = (OutboundKind.ANCHOR, OutboundKind.LIVE)
 """The kinds of messages that show an answer while it grows."""
 
@@ -31,17 +35,21 @@ _STATES: Final = {
 """The last part of a transaction id that is not the number of a part, and what it stands for."""
 _TXN: Final = re.compile(
     r"(?:new\.)?(?P<question>\$.+?)\.(?:(?P<word>done|unanswered|dead)(?:(?<=dead)\.[0-9]+)?"
-    r"|(?P<part>[0-9]+)(?:~[^.~]+\.[0-9]+|\.final(?:\.[0-9]+)?)?)"
+    r"|(?P<part>[0-9]+)(?:~[^.~]+\.[0-9]+|(?P<end>\.(?:final|dead)(?:\.[0-9]+)?))?)"
 )
 """The transaction ids of answers."""
 
 
 class _Named(NamedTuple):
-    """What a transaction id says: the question, the number of the part, the state at its end."""
+    """What a transaction id says: the question, the number of the part, the state at its end.
+
+    `is_final`: it ends an anchor.
+    """
 
     question: str
     part: int
     state: ReplyState
+    is_final: bool
 
 
 def reply_mark(message: OutboundMessage) -> dict[str, object]:
@@ -50,8 +58,10 @@ def reply_mark(message: OutboundMessage) -> dict[str, object]:
     Transaction ids of answers are made of the question's event id. `$event.0` is its first part:
     a message, or an anchor. `$event.0~boot.3` is a live edit of that, `$event.0.final` its final,
     and `$event.0.final.2` the first repeated final. `$event.dead` is a message that is given up,
-    also as the final of an anchor, repeated as `$event.dead.2`. `$event.unanswered` asks about
-    a message after a loss, and `new.$event.done` is a finished command.
+    also as the final of an anchor, repeated as `$event.dead.2`; if the room shows something of its
+    answer, `$event.0.dead` is the final that keeps that, and `$event.given_up` says the rest, as
+    `$event.refused` does after `$event.0.final`. `$event.unanswered` asks about a message after a
+    loss, and `new.$event.done` is a finished command.
     Only the mark of a part that others follow has `more`.
     """
     mark: dict[str, object] = {"txn": message.txn_id}
@@ -69,7 +79,13 @@ def _named_by(txn_id: str) -> _Named | None:
     if found is None:
         return None
     part = int(found["part"] or 0)
-    return _Named(found["question"], part, _STATES.get(found["word"], ReplyState.DONE))
+    state = _STATES.get(found["word"], ReplyState.DONE)
+    return _Named(found["question"], part, state, found["end"] is not None)
+
+
+def says_why_it_failed(mark: ReplyMark) -> bool:
+    """Whether a message says of an answer that was kept why it failed. It is no part of one."""
+    return mark.to is None and mark.txn.endswith((f".{GIVEN_UP}", f".{REFUSED}"))
 
 
 class EndedPart(NamedTuple):
@@ -91,7 +107,7 @@ def part_ended_by(txn_id: str) -> EndedPart | None:
     named = _named_by(txn_id)
     if named is None or "~" in txn_id.rpartition(named.question)[2]:
         return None
-    return EndedPart(EventId(named.question), named.part, ".final" in txn_id)
+    return EndedPart(EventId(named.question), named.part, named.is_final)
 
 
 def mark_in(content: Mapping[str, object]) -> ReplyMark | None:

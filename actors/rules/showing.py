@@ -1,7 +1,7 @@
 """Decides what to show of an answer while it grows, and when. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,7 +32,7 @@ class Shown:
 NOTHING_SHOWN: Final = Shown()
 
 
-def shown_by(parts: Sequence[Said]) -> Shown:
+def shown_by(parts: Collection[Said]) -> Shown:
     """What an earlier reply has shown, by the newest edit or the anchor of each part.
 
     A live edit says in its transaction id how many edits were made before it.

@@ -74,7 +74,7 @@ class Recovery:
             await self._background.guarded(self._crashed, actor, error)
         if cell.quarantined:
             return
-        if not shared and self._is_too_much(cell, error):
+        if not shared and self._is_too_much(cell, errors):
             self._set_aside(cell, error)
         else:
             attempt = cell.streak.failures
@@ -180,12 +180,14 @@ class Recovery:
             self._policy_says(None, self._report, shared)
         return actors is not None
 
-    def _is_too_much(self, cell: Cell, error: Exception) -> bool:
+    def _is_too_much(self, cell: Cell, errors: Sequence[Exception]) -> bool:
         """Whether this crash quarantines the actor.
 
-        Too many crashes do, and after a quarantine any crash before it was well for a while.
+        Too many crashes do, and after a quarantine any crash before it was well for a while. A
+        crash is charged if each of its errors is: one that is not may have caused the others.
         """
-        if not self._policy_says(True, self._policy.is_charged, cell.address, error):  # noqa: FBT003
+        is_charged = self._policy.is_charged
+        if not all(self._policy_says(True, is_charged, cell.address, error) for error in errors):  # noqa: FBT003
             return False
         return cell.quarantines > 0 or self._bounds.crashes.exceeded(cell.crashes)
 

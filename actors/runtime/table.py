@@ -34,6 +34,7 @@ class Outcome(StrEnum):
     """The outcome of a trigger."""
 
     OK = "ok"
+    """The state changed."""
     DENIED = "denied"
     """The table has no row for the trigger; the state is unchanged."""
     ERROR = "error"

@@ -1,5 +1,6 @@
 """Translates psycopg's errors into the errors of the ports. No other module does."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -7,7 +8,7 @@ from typing import Final
 import psycopg
 from psycopg import errors
 
-from actors.port_errors import LeaseLost, NotWaiting, StoreCorrupt, StoreUnavailable
+from actors.port_errors import LeaseLost, NotWaiting, StoreCorrupt, StoreRefused, StoreUnavailable
 
 LEASE_LOST: Final = "SB001"
 """The SQLSTATE that the function `surfaces_fence` raises."""
@@ -26,6 +27,15 @@ _PASSING: Final = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
 """The classes of SQLSTATE that are no bug of the caller: the connection, a server that only reads,
 conflicts, resources, locks, the operator, the system, and internal errors."""
 _REFUSED: Final = (errors.InsufficientPrivilege, errors.InvalidCatalogName)
+_NOT_ADMITTED: Final = re.compile(
+    r"""password\ authentication\ failed | SASL\ authentication\ failed | no\ password\ supplied
+    | (peer|ident|trust|LDAP|PAM|certificate)\ authentication\ failed | no\ pg_hba\.conf\ entry
+    | (role|user|database)\ "[^"]*"\ does\ not\ exist | is\ not\ permitted\ to\ log\ in
+    | permission\ denied\ for\ database | no\ such\ (user|database)\b""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""What PostgreSQL and PgBouncer say of a refused connection, for which libpq gives no SQLSTATE. In
+another language it is not recognized, and counts as passing."""
 
 
 def translate(error: Exception) -> Exception:
@@ -34,18 +44,19 @@ def translate(error: Exception) -> Exception:
         return StoreUnavailable(str(error))
     if not isinstance(error, psycopg.Error):
         return error
-    said = str(error).strip() or type(error).__name__
+    said = " ".join(str(error).split()) or type(error).__name__
     if error.sqlstate == LEASE_LOST:
         return LeaseLost(said)
     if error.sqlstate == NOT_WAITING:
         return NotWaiting(said)
     if isinstance(error, _DAMAGED):
         return StoreCorrupt(said)
+    if isinstance(error, _REFUSED) or (error.sqlstate is None and _NOT_ADMITTED.search(said)):
+        return StoreRefused(said)
     passing = (
         # Without a code, the client noticed the failure: the connection is lost.
         isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
         or (error.sqlstate or "")[:2] in _PASSING
-        or isinstance(error, _REFUSED)
         or error.sqlstate == _REPLACED
     )
     return StoreUnavailable(said) if passing else error

@@ -1,11 +1,12 @@
 """The journal on PostgreSQL, for asyncio."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final, final
 
+from actors.port_errors import StoreCorrupt
 from actors.runtime.table import Transition
 from adapter.postgres.link import Link
 from adapter.postgres.schema import JOURNAL_SCHEMA, prepare
@@ -41,9 +42,15 @@ class _InOrder:
 class PostgresJournal:
     """The Journal port on a database, for asyncio. `open` creates it."""
 
-    def __init__(self, writer: GroupCommit, recovery: str | None) -> None:
+    def __init__(
+        self,
+        writer: GroupCommit,
+        recovery: str | None,
+        prepare_again: Callable[[], Awaitable[object]],
+    ) -> None:
         self._writer = writer
         self.recovery = recovery
+        self._prepare_again = prepare_again
 
     @classmethod
     @asynccontextmanager
@@ -62,16 +69,29 @@ class PostgresJournal:
         `on_recovery` receives the sentence in `recovery`. Raises StoreUnavailable.
         """
         trim = Trim(clock, max_rows=max_rows, max_age_s=max_age_s)
-        async with Link.open(url, timeout_s=timeout_s) as link:
-            recovery = await link.run(partial(prepare, schema=JOURNAL_SCHEMA))
+
+        async def prepare_it() -> str | None:
+            async with Link.open(url, timeout_s=timeout_s) as link:
+                recovery = await link.run(partial(prepare, schema=JOURNAL_SCHEMA))
             if recovery is not None and on_recovery is not None:
                 on_recovery(recovery)
-            async with GroupCommit.over(Writer(link, _InOrder()), epilogue=trim) as writer:
-                yield cls(writer, recovery)
+            return recovery
+
+        recovery = await prepare_it()
+        async with (
+            Link.open(url, timeout_s=timeout_s) as link,
+            GroupCommit.over(Writer(link, _InOrder()), epilogue=trim) as writer,
+        ):
+            yield cls(writer, recovery, prepare_it)
 
     async def append(self, *transitions: Transition) -> None:
         """Write transitions in order; a kill of the process loses none.
 
-        Raises StoreUnavailable, StoreCorrupt.
+        A table that was dropped is made again. Raises StoreUnavailable, StoreCorrupt.
         """
-        await self._writer.submit([append_statement(each) for each in transitions])
+        statements = [append_statement(each) for each in transitions]
+        try:
+            await self._writer.submit(statements)
+        except StoreCorrupt:
+            await self._prepare_again()
+            await self._writer.submit(statements)

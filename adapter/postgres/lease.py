@@ -6,14 +6,17 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final, final
 
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL, Identifier
 
-from actors.port_errors import StoreCorrupt
+from actors.port_errors import StoreCorrupt, StoreRefused
 from adapter.postgres.exchanges import Session
-from adapter.postgres.link import Link
-from adapter.postgres.schema import CREATE_LEASE, LOCK
+from adapter.postgres.link import Link, connecting_within
+from adapter.postgres.schema import CREATE_LEASE, LEASE_COLUMNS, LOCK, refuse_foreign
+from adapter.postgres.tables import OTHER_ACCOUNT, check_account
 from adapter.postgres.transactions import fetch_all
 from adapter.sql.lease import LeaseRow
+from adapter.sql.search_path import CURRENT, check_exists, schema_in
 from adapter.sql.values import Query, Row
 
 _CONNECT_S: Final = 2
@@ -22,6 +25,14 @@ _ADD: Final = (
     b"INSERT INTO lease(name, epoch, holder, expires) VALUES ($1, 0, '', to_timestamp(0))"
     b" ON CONFLICT(name) DO NOTHING"
 )
+# `reset` removes the row, and after that another account may come first.
+_ADD_AGAIN: Final = (
+    "INSERT INTO lease(name, epoch, holder, expires) SELECT ?, 0, '', to_timestamp(0)"
+    " WHERE NOT EXISTS (SELECT FROM lease) ON CONFLICT(name) DO NOTHING"
+)
+# current_schema() would answer from a cache, which does not learn of another process during the
+# wait for the lock.
+_SCHEMA: Final = b"SELECT 1 FROM pg_namespace WHERE nspname = $1"
 _WITHIN: Final = "SELECT set_config('statement_timeout', ?, true)"
 """For this transaction. A statement whose client has gone would otherwise still take the lease once
 the lock that it waits for is free."""
@@ -37,7 +48,10 @@ _TAKE: Final = (
     " WHERE name = ? AND (expires < clock_timestamp() OR holder = ?) RETURNING epoch"
 )
 _TABLE: Final = Query("SELECT to_regclass('lease')::text")
-_LEADER: Final = Query("SELECT holder FROM lease WHERE expires > clock_timestamp() LIMIT 1")
+_LEADER: Final = Query(
+    "SELECT epoch, holder, extract(epoch FROM expires - clock_timestamp())::float8"
+    " FROM lease WHERE expires > clock_timestamp() LIMIT 1"
+)
 _RENEW: Final = (
     "UPDATE lease SET expires = clock_timestamp() + ? * interval '1 second'"
     " WHERE name = ? AND epoch = ? RETURNING 1"
@@ -67,20 +81,27 @@ class PostgresLease:
     async def open(
         cls, url: str, *, name: str, holder: str, within_s: float
     ) -> AsyncIterator["PostgresLease"]:
-        """Connect to the database of a libpq URL, and create the row if it is missing.
+        """The lease in the database of a libpq URL. Its first use connects, and creates the row.
 
-        Each method ends within `within_s` seconds, or twice that while it connects anew. Raises
-        StoreUnavailable.
+        The schema that the URL names is created as well. One of another account is refused: its
+        rows would be mixed with this one's. Each method ends within `within_s` seconds, or twice
+        that while it connects anew. Raises StoreRefused if the URL is not one.
         """
-        url = make_conninfo(url, connect_timeout=_CONNECT_S)
-        async with Link.open(url, timeout_s=within_s, greet=partial(_greet, name=name)) as link:
-            lease = cls(link, name, holder, within_s)
-            await lease.look()
-            yield lease
+        url = connecting_within(url, _CONNECT_S)
+        greet = partial(_greet, name=name, schema=schema_in(conninfo_to_dict(url)))
+        async with Link.open(url, timeout_s=within_s, greet=greet) as link:
+            yield cls(link, name, holder, within_s)
 
     async def look(self) -> LeaseRow:
         """The row."""
-        ((epoch, holder, left_s),) = await self._run(Query(_LOOK, (self._name,)))
+        look = Query(_LOOK, (self._name,))
+        found = await self._run(look)
+        if not found:
+            await self._run(Query(_ADD_AGAIN, (self._name,)))
+            found = await self._run(look)
+        if not found:
+            raise StoreRefused("the tables are those of another account now")
+        ((epoch, holder, left_s),) = found
         return LeaseRow(epoch, holder, left_s)
 
     async def take(self, ttl_s: float) -> int | None:
@@ -108,23 +129,33 @@ class PostgresLease:
         return (await fetch_all(self._link, [self._within, query]))[-1]
 
 
-async def leader(url: str, *, within_s: float) -> str | None:
-    """The process that leads a bot on a database; None if no process does, or ever did.
+async def leader(url: str, *, within_s: float) -> LeaseRow | None:
+    """The lease of the process that leads a bot on a database; None if no process leads.
 
     Raises StoreUnavailable.
     """
-    async with Link.open(
-        make_conninfo(url, connect_timeout=_CONNECT_S), timeout_s=within_s
-    ) as link:
+    async with Link.open(connecting_within(url, _CONNECT_S), timeout_s=within_s) as link:
         ((table,),) = (await fetch_all(link, [_TABLE]))[0]
         found = (await fetch_all(link, [_LEADER]))[0] if table is not None else []
-    return str(found[0][0]) if found else None
+    return LeaseRow(*found[0]) if found else None
 
 
-async def _greet(session: Session, *, name: str) -> None:
+async def _greet(session: Session, *, name: str, schema: str | None) -> None:
     """Create the table and the row: a process that stands by has no store open."""
     connection = session.connection
     async with connection.transaction():
         await connection.execute(b"SELECT pg_advisory_xact_lock($1)", (LOCK,))
+        if schema is not None:
+            await _create_schema(session, schema)
+        ((current,),) = await (await connection.execute(CURRENT)).fetchall()
+        check_exists(current)
+        await refuse_foreign(connection, LEASE_COLUMNS)
         await connection.execute(CREATE_LEASE)
+        check_account(await (await connection.execute(OTHER_ACCOUNT, (name,))).fetchone())
         await connection.execute(_ADD, (name,))
+
+
+async def _create_schema(session: Session, schema: str) -> None:
+    connection = session.connection
+    if await (await connection.execute(_SCHEMA, (schema,))).fetchone() is None:
+        await connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))

@@ -5,16 +5,18 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import anyio
 import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from actors.port_errors import StoreCorrupt, StoreUnavailable
+from actors.port_errors import StoreCorrupt, StoreRefused, StoreUnavailable
 from adapter.postgres.errors import translated
 from adapter.postgres.exchanges import Session
+from adapter.sql.search_path import CURRENT, check_schema, schema_in
 
 ResultT = TypeVar("ResultT")
 
@@ -35,9 +37,26 @@ _DEFAULTS: Final = {
 
 
 def parameters(url: str) -> dict[str, Any]:
-    """The parameters of a connection to the database of a URL. Raises StoreUnavailable."""
-    with translated():
+    """The parameters of a connection to the database of a URL. Raises StoreRefused."""
+    with _parsed():
         return {**_DEFAULTS, **conninfo_to_dict(url)}
+
+
+def connecting_within(url: str, seconds: int) -> str:
+    """The same database, and a connection to each of its hosts may take so long.
+
+    Raises StoreRefused.
+    """
+    with _parsed():
+        return make_conninfo(url, connect_timeout=seconds)
+
+
+@contextmanager
+def _parsed() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.ProgrammingError as error:
+        raise StoreRefused(" ".join(str(error).split())) from error
 
 
 class Link:
@@ -122,20 +141,20 @@ class Link:
         return self._session
 
     async def _connect(self) -> Session:
+        given = parameters(self._url)
         with translated():
             connection = await AsyncConnection.connect(
-                **parameters(self._url),
-                autocommit=True,
-                prepare_threshold=None,
-                cursor_factory=AsyncRawCursor,
+                **given, autocommit=True, prepare_threshold=None, cursor_factory=AsyncRawCursor
             )
         session = Session(connection)
-        if self._greet is not None:
-            try:
+        try:
+            if wanted := schema_in(given):
+                await self._done_in_time(session, partial(_check_schema, wanted=wanted))
+            if self._greet is not None:
                 await self._done_in_time(session, self._greet)
-            except BaseException:
-                await connection.close()
-                raise
+        except BaseException:
+            await connection.close()
+            raise
         return session
 
     async def _close(self) -> None:
@@ -143,6 +162,11 @@ class Link:
         if session is not None:
             with anyio.move_on_after(_CLOSE_TIMEOUT_S, shield=True):
                 await session.connection.close()
+
+
+async def _check_schema(session: Session, *, wanted: str) -> None:
+    ((current,),) = await (await session.connection.execute(CURRENT)).fetchall()
+    check_schema(wanted, current)
 
 
 @contextmanager

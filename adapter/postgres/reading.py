@@ -9,18 +9,29 @@ from psycopg import Connection, RawCursor, errors
 
 from actors.model import EventId
 from actors.writes import RetryMessage
+from adapter.postgres import tables
 from adapter.postgres.dialect import bound, unbound, worded
 from adapter.postgres.errors import translated
 from adapter.postgres.link import parameters
-from adapter.postgres.schema import JOURNAL_SCHEMA, STORE_SCHEMA
+from adapter.postgres.schema import (
+    JOURNAL_SCHEMA,
+    STORE_SCHEMA,
+    VERSION,
+    VERSION_COLUMNS,
+    Schema,
+    check_version,
+)
 from adapter.sql.inbox_rows import UNSETTLED, DatabaseMissing, InboxRow, InboxState, state_query
 from adapter.sql.journal_rows import JournalMissing, JournalRow, decode_rows, journal_query
+from adapter.sql.search_path import CURRENT, check_exists, check_schema, schema_in
 from adapter.sql.statements import statement_for
 from adapter.sql.values import Query, Row, Statement
 
 _Connection: TypeAlias = Connection[Row]
 
 _COPIED: Final = tuple(table for table in STORE_SCHEMA.tables if table not in {"lease", "writer"})
+_CALLS: Final = ("asks", "ask_parts")
+"""The tables with conversations that the bot and its workers have."""
 _AS_ONE: Final = b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 
@@ -62,11 +73,51 @@ def retry(url: str, event_id: EventId) -> InboxState | None:
         return state
 
 
-def server_version(url: str) -> str:
-    """The version of the server, after a connection that can write. Raises StoreUnavailable."""
+def checked_server(url: str, schema: Schema, *, account: str | None, makes_schema: bool) -> str:
+    """The version of the server, if a bot can start there. Writes nothing.
+
+    `account` is the bot's user id, if it is known. `makes_schema`: the start creates the schema
+    that the URL names. Raises StoreUnavailable, and StoreRefused as a start does.
+    """
     with _opened(url) as connection:
-        ((version,),) = _fetch(connection, Query("SELECT current_setting('server_version')"))
-        return str(version)
+        tables.check_encoding(_value(connection, tables.ENCODING))
+        current = _value(connection, CURRENT)
+        if current is None and makes_schema and schema_in(parameters(url)) is not None:
+            may_create = _value(connection, tables.CREATE_SCHEMA_RIGHT)
+            tables.check_right(may_create=may_create, schema=None)
+        else:
+            check_exists(current)
+            _check_tables(connection, schema, account, str(current))
+        return str(_value(connection, b"SELECT current_setting('server_version')"))
+
+
+def _check_tables(
+    connection: _Connection, schema: Schema, account: str | None, current: str
+) -> None:
+    names = ("schema_version", *schema.tables)
+    existing = _existing(connection, names)
+    wanted = {**schema.columns, **VERSION_COLUMNS}
+    found = list(connection.execute(tables.COLUMNS, (list(names),)))
+    own = {"schema_version", "lease"}  # a start looks at these first
+    tables.check_columns([row for row in found if row[0] in own], wanted)
+    tables.check_usable(connection.execute(tables.UNUSABLE, (existing,)))
+    version = None
+    if "schema_version" in existing:
+        version = next((row[0] for row in connection.execute(VERSION, (schema.part,))), None)
+    check_version(version, schema)
+    if version is None:
+        tables.check_columns(found, wanted)
+    if "lease" in existing and account is not None:
+        tables.check_account(connection.execute(tables.OTHER_ACCOUNT, (account,)).fetchone())
+    # PostgreSQL asks for this right although the table of the lease exists.
+    if "lease" in names or len(existing) < len(names) or version != schema.version:
+        may_create = _value(connection, tables.CREATE_RIGHT)
+        tables.check_right(may_create=may_create, schema=current)
+
+
+def _value(connection: _Connection, query: bytes) -> object:
+    ((value,),) = connection.execute(query)
+    return value
 
 
 def copy_of_store(url: str) -> list[Statement]:
@@ -76,8 +127,8 @@ def copy_of_store(url: str) -> list[Statement]:
     """
     with _opened(url) as connection:
         connection.execute(_AS_ONE)
-        tables = _existing(connection, _COPIED)
-        return [statement for table in tables for statement in _copy_of(connection, table)]
+        existing = _existing(connection, _COPIED)
+        return [statement for table in existing for statement in _copy_of(connection, table)]
 
 
 def _copy_of(connection: _Connection, table: str) -> Iterator[Statement]:
@@ -101,16 +152,33 @@ def has_journal(url: str) -> bool:
         return bool(_existing(connection, JOURNAL_SCHEMA.tables))
 
 
-def empty_store(url: str) -> None:
-    """Delete all rows of the store. The journal and the leases stay. Raises StoreUnavailable."""
+def account_of(url: str) -> str | None:
+    """The account whose tables the database has; None if no bot has begun to work there.
+
+    Raises StoreUnavailable.
+    """
     with _opened(url) as connection:
-        if tables := _existing(connection, _COPIED):
-            connection.execute(f"TRUNCATE {', '.join(tables)}".encode())
+        if not _existing(connection, ("lease",)):
+            return None
+        found = connection.execute(b"SELECT name FROM lease LIMIT 1").fetchone()
+        return str(found[0]) if found else None
 
 
-def _existing(connection: _Connection, tables: tuple[str, ...]) -> list[str]:
+def empty_store(url: str) -> None:
+    """Delete all rows of the store, so that another account may use it. The journal stays.
+
+    The questions and answers that workers keep are deleted as well.
+
+    Raises StoreUnavailable.
+    """
+    with _opened(url) as connection:
+        if existing := _existing(connection, (*_COPIED, "lease", *_CALLS)):
+            connection.execute(f"TRUNCATE {', '.join(existing)}".encode())
+
+
+def _existing(connection: _Connection, names: tuple[str, ...]) -> list[str]:
     sql = b"SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL"
-    return [str(name) for (name,) in connection.execute(sql, (list(tables),))]
+    return [str(name) for (name,) in connection.execute(sql, (list(names),))]
 
 
 def _fetch(connection: _Connection, query: Query) -> list[Row]:
@@ -136,4 +204,7 @@ def _opened(url: str) -> Iterator[_Connection]:
             **given, autocommit=True, prepare_threshold=None, cursor_factory=RawCursor
         ) as connection,
     ):
+        if wanted := schema_in(given):
+            ((current,),) = connection.execute(CURRENT)
+            check_schema(wanted, current)
         yield connection

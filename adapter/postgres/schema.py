@@ -1,13 +1,25 @@
 """The bot's tables in PostgreSQL, and bringing a database to the current schema."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Final
 
-from actors.port_errors import StoreUnavailable
+from actors.port_errors import StoreRefused
+from adapter.postgres.dialect import bound, worded
 from adapter.postgres.exchanges import Connection, Session
+from adapter.postgres.tables import (
+    COLUMNS,
+    ENCODING,
+    Columns,
+    check_columns,
+    check_encoding,
+    columns_in,
+)
 from adapter.sql.migrations import Step, statements_from
+from adapter.sql.search_path import CURRENT, check_exists
 from adapter.sql.trust_statements import FORGET_WHOLE_READ
+from adapter.sql.values import Query
 
 LOCK: Final = 0x5_B075C4E3A
 """The key of the advisory lock that a process holds while it changes tables."""
@@ -15,12 +27,22 @@ _VERSIONS: Final = (
     b"CREATE TABLE IF NOT EXISTS schema_version("
     b'part TEXT COLLATE "C" PRIMARY KEY, version INTEGER NOT NULL)'
 )
+VERSION_COLUMNS: Final = columns_in(_VERSIONS.decode() + ";")
+VERSION: Final = b"SELECT version FROM schema_version WHERE part = $1"
 _KEEP_VERSION: Final = (
     b"INSERT INTO schema_version(part, version) VALUES ($1, $2)"
     b" ON CONFLICT(part) DO UPDATE SET version = excluded.version"
 )
-_MISSING: Final = b"SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL"
-_ENCODING: Final = b"SELECT current_setting('server_encoding')"
+_MISSING: Final = """
+SELECT name FROM unnest(string_to_array(?, ',')) AS name WHERE to_regclass(name) IS NULL
+UNION ALL
+SELECT name FROM unnest(string_to_array(?, ',')) AS name WHERE NOT EXISTS (
+    SELECT FROM pg_proc WHERE proname = name AND pg_function_is_visible(oid))
+"""
+_FUNCTION: Final = re.compile(r"CREATE OR REPLACE FUNCTION (\w+)\(")
+_MESSAGES: Final = frozenset({"inbox", "gaps"})
+_FORGET_POSITION: Final = b"DELETE FROM meta WHERE key = 'position'"
+"""Without its messages, a position stands for messages that nothing would answer any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +61,23 @@ class Schema:
     steps: tuple[Step, ...] = ()
     after_changes: tuple[str, ...] = ()
 
+    @property
+    def columns(self) -> Columns:
+        """The columns of each table."""
+        return columns_in(self.script)
+
+    def missing(self) -> Query:
+        """The names of the tables and functions that a database of this version lacks."""
+        functions = _FUNCTION.findall(self.script)
+        return Query(_MISSING, (",".join(self.tables), ",".join(functions)))
+
 
 def _script(name: str) -> str:
     return files("adapter.postgres").joinpath(name).read_text(encoding="utf-8")
 
 
 CREATE_LEASE: Final = _script("lease.sql").encode()
+LEASE_COLUMNS: Final = columns_in(CREATE_LEASE.decode())
 STORE_SCHEMA: Final = Schema(
     "store",
     version=5,
@@ -57,14 +90,23 @@ JOURNAL_SCHEMA: Final = Schema(
 )
 
 
+def check_version(version: int | None, schema: Schema) -> None:
+    """Raise StoreRefused if a later release has made the tables."""
+    if version is not None and version > schema.version:
+        raise StoreRefused(
+            f"a later release has changed the tables: their schema version is {version}, and this "
+            f"release uses {schema.version}; go back to the later release"
+        )
+
+
 async def prepare(session: Session, schema: Schema) -> str | None:
     """Bring a database to this schema, completely or not at all.
 
     Returns a sentence for the log if tables of an earlier bot were changed or replaced, or None.
-    Processes that start at once wait for each other. Raises StoreUnavailable.
+    Processes that start at once wait for each other. Raises StoreRefused.
     """
     connection = session.connection
-    await _check_encoding(connection)
+    await _check_place(connection)
     if await _is_ready(connection, schema):
         return None
     async with connection.transaction():
@@ -75,40 +117,44 @@ async def prepare(session: Session, schema: Schema) -> str | None:
         return await _upgrade(connection, schema)
 
 
-async def _check_encoding(connection: Connection) -> None:
-    ((encoding,),) = await (await connection.execute(_ENCODING)).fetchall()
-    if encoding != "UTF8":
-        raise StoreUnavailable(
-            f"the database has the encoding {encoding}: create one with ENCODING 'UTF8'"
-        )
+async def _check_place(connection: Connection) -> None:
+    ((encoding,),) = await (await connection.execute(ENCODING)).fetchall()
+    check_encoding(encoding)
+    ((current,),) = await (await connection.execute(CURRENT)).fetchall()
+    check_exists(current)
+    await refuse_foreign(connection, VERSION_COLUMNS)
+
+
+async def refuse_foreign(connection: Connection, wanted: Columns) -> None:
+    """Raise StoreRefused if there is a table of such a name without such columns."""
+    found = await (await connection.execute(COLUMNS, (list(wanted),))).fetchall()
+    check_columns(found, wanted)
 
 
 async def _is_ready(connection: Connection, schema: Schema) -> bool:
-    if await _missing(connection, ("schema_version", *schema.tables)):
+    if await _missing(connection, replace(schema, tables=("schema_version", *schema.tables))):
         return False
     return await _version(connection, schema) == schema.version
 
 
-async def _missing(connection: Connection, tables: tuple[str, ...]) -> list[str]:
-    found = await (await connection.execute(_MISSING, (list(tables),))).fetchall()
-    return [str(name) for (name,) in found]
+async def _missing(connection: Connection, schema: Schema) -> list[str]:
+    query = schema.missing()
+    found = await connection.execute(worded(query.sql), bound(query.params))
+    return [str(name) for (name,) in await found.fetchall()]
 
 
 async def _version(connection: Connection, schema: Schema) -> int | None:
-    query = b"SELECT version FROM schema_version WHERE part = $1"
-    found = await (await connection.execute(query, (schema.part,))).fetchall()
+    found = await (await connection.execute(VERSION, (schema.part,))).fetchall()
     return int(found[0][0]) if found else None
 
 
 async def _upgrade(connection: Connection, schema: Schema) -> str | None:
     await connection.execute(_VERSIONS)
     version = await _version(connection, schema)
-    if version is not None and version > schema.version:
-        raise StoreUnavailable(
-            f"a later release has changed the tables: their schema version is {version}, and this "
-            f"release uses {schema.version}; go back to the later release"
-        )
-    missing = await _missing(connection, schema.tables)
+    check_version(version, schema)
+    if version is None:
+        await refuse_foreign(connection, schema.columns)
+    missing = await _missing(connection, schema)
     if version is not None:
         for table in schema.tables:
             for statement in statements_from(schema.steps, version, table):
@@ -117,6 +163,8 @@ async def _upgrade(connection: Connection, schema: Schema) -> str | None:
     await connection.execute(schema.script.encode())
     for statement in schema.after_changes:
         await connection.execute(statement.encode())
+    if not _MESSAGES.isdisjoint(missing):
+        await connection.execute(_FORGET_POSITION)
     await connection.execute(_KEEP_VERSION, (schema.part, schema.version))
     if version is None:
         return None

@@ -9,6 +9,7 @@ from typing import Final, final
 from typing_extensions import override
 
 from actors.bounds import Bounds
+from actors.port_errors import StoreCorrupt
 from adapter.postgres.fence import Fence
 from adapter.postgres.link import Link
 from adapter.postgres.schema import STORE_SCHEMA, prepare
@@ -19,7 +20,7 @@ from adapter.sql.values import Query, Row
 
 TIMEOUT_S: Final = Bounds().busy_s
 """How long a transaction or a query may take before StoreUnavailable."""
-_ALIVE: Final = Query("SELECT 1")
+_MISSING: Final = STORE_SCHEMA.missing()
 
 
 class _Database:
@@ -67,5 +68,10 @@ class PostgresStore(SqlStore):
 
     @override
     async def verify(self) -> None:
-        """Return if the database answers. The server itself keeps what is written to it."""
-        await self._database.fetch(_ALIVE)
+        """Return if the database answers, and has all tables. The server keeps what is written.
+
+        Raises StoreCorrupt if a table or a function was dropped: opening the store makes it again.
+        """
+        if missing := await self._database.fetch(_MISSING):
+            names = ", ".join(name for (name,) in missing)
+            raise StoreCorrupt(f"missing in the database: {names}")

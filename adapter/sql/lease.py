@@ -12,7 +12,7 @@ import anyio
 import structlog
 
 from actors.leadership import Lead, Standing
-from actors.port_errors import StoreUnavailable
+from actors.port_errors import StoreRefused, StoreUnavailable
 
 LOOKS: Final = 3
 """A lease is renewed so often within the time for which it is good."""
@@ -62,13 +62,37 @@ class LeaseTable(Protocol):
         ...
 
 
+class Share(Protocol):
+    """What one machine leads of many accounts, seen by the process of one of them."""
+
+    def wait_s(self) -> float:
+        """How long this process leaves a free lease to other machines."""
+        ...
+
+    def note(self, *, leads: bool) -> None:
+        """Note whether this process leads, or is about to take the lease."""
+        ...
+
+
+@final
+class Alone:
+    """Implements `Share` for a process without others beside it: it takes a free lease at once."""
+
+    def wait_s(self) -> float:
+        """Not at all."""
+        return 0.0
+
+    def note(self, *, leads: bool) -> None:
+        """Do nothing."""
+
+
 @final
 class LeaseLeadership:
     """Implements `actors.leadership.Leadership` by a lease.
 
     `clock` gives seconds and goes on while the machine sleeps. The lease counts from before its
     renewal was sent. `notice` is told who leads, or why it is not known, while this process stands
-    by; `alive` is called with each look.
+    by; `alive` is called with each look. `share` says how long a free lease is left to others.
     """
 
     def __init__(
@@ -80,8 +104,11 @@ class LeaseLeadership:
         clock: Callable[[], float],
         notice: Callable[[str], None] = lambda _: None,
         alive: Callable[[], None] = lambda: None,
+        share: Share | None = None,
     ) -> None:
         self._table = table
+        self._share = share or Alone()
+        self._free_since: float | None = None
         self._ttl_s = ttl_s
         self._look_s = look_s
         self._clock = clock
@@ -106,6 +133,14 @@ class LeaseLeadership:
         """The seconds that are left of the lease for certain."""
         return max(0.0, self._until - self._clock()) if self._lead is not None else 0.0
 
+    async def check(self) -> None:
+        """Raise StoreRefused if the database refuses this program. `lead` waits for one away."""
+        try:
+            await self._table.look()
+        except StoreUnavailable as error:
+            if isinstance(error, StoreRefused):
+                raise
+
     async def lead(self) -> Lead:
         """Look at the lease until it can be taken. Not cancelled in the middle of that."""
         self._said = ""
@@ -121,18 +156,33 @@ class LeaseLeadership:
         try:
             self._seen = seen = await self._table.look()
             if seen.left_s > 0 and seen.holder != self._table.holder:
+                self._free_since = None
                 self._say(f"{seen.holder} leads in epoch {seen.epoch}")
                 return None
+            if not self._may_take(seen):
+                return None
             began = self._clock()
+            self._share.note(leads=True)
             epoch = await self._table.take(self._ttl_s)
         except StoreUnavailable as error:
+            self._share.note(leads=False)
             self._say(f"the database does not answer: {error}")
             return None
         if epoch is None:  # another process was faster
+            self._share.note(leads=False)
             return None
+        self._free_since = None
         self._until = began + self._ttl_s
         before = f", after {seen.holder} in epoch {seen.epoch}" if seen.holder else ""
         return Lead(epoch, f"epoch {epoch}{before}")
+
+    def _may_take(self, seen: LeaseRow) -> bool:
+        """Whether a free lease was left to other machines for long enough."""
+        now = self._clock()
+        if self._free_since is None:
+            self._free_since = now
+        waited_s = now - self._free_since
+        return seen.holder == self._table.holder or waited_s >= self._share.wait_s()
 
     def _say(self, sentence: str) -> None:
         """Log and tell what this process waits for, when it changes."""
@@ -155,6 +205,7 @@ class LeaseLeadership:
             pause_s = self._ttl_s / LOOKS if failure is None else RETRY_S
             if failure is not None and self.remaining_s() <= 0:
                 self._lead = None
+                self._share.note(leads=False)
                 return failure
         return "this process has resigned"
 
@@ -178,6 +229,7 @@ class LeaseLeadership:
         lead, self._lead = self._lead, None
         if lead is None:
             return
+        self._share.note(leads=False)
         with anyio.CancelScope(shield=True):
             async with self._one_at_a_time:
                 try:

@@ -13,6 +13,7 @@ from actors.writes import (
     MarkTried,
     OpenAnchor,
     QueueMessage,
+    RedactAbandoned,
     RedactAnchors,
     RedactEnded,
     RepeatFinal,
@@ -81,6 +82,18 @@ _REDACT_ENDED: Final = (
     " AND NOT EXISTS (SELECT 1 FROM outbox AS later"
     " WHERE later.edits = final.edits AND later.seq > final.seq) ON CONFLICT(txn_id) DO NOTHING"
 )
+# The anchor of a lost database whose `edits` is set has ended already.
+_REDACT_ABANDONED: Final = (
+    "INSERT INTO outbox(txn_id, room_id, body, notice, created_at, kind, edits)"
+    " SELECT txn_id || '.redact', room_id, '', 0, ?, 'redaction', txn_id FROM outbox AS anchor"
+    " WHERE room_id = ? AND kind = 'anchor' AND state = 'sent' AND edits IS NULL"
+    " AND NOT EXISTS (SELECT 1 FROM outbox AS ending"
+    " WHERE ending.edits = anchor.txn_id AND ending.state <> 'refused')"
+    " AND NOT EXISTS (SELECT 1 FROM inbox WHERE state = 'waiting'"
+    " AND event_id = rtrim(rtrim(anchor.txn_id, '0123456789'), '.'))"
+    " ORDER BY seq ON CONFLICT(txn_id) DO UPDATE SET state = 'unsent'"
+    " WHERE outbox.state = 'refused'"
+)
 _REPEAT_FINAL: Final = (
     "INSERT INTO outbox(txn_id, room_id, body, notice, thread, reply_to, details, created_at, kind,"
     " edits) SELECT CASE WHEN final.txn_id = rtrim(final.txn_id, '0123456789')"
@@ -114,6 +127,7 @@ OutboxWrite: TypeAlias = (
     | DetachFinal
     | RedactAnchors
     | RedactEnded
+    | RedactAbandoned
     | RepeatFinal
     | MarkTried
     | MarkSent
@@ -135,6 +149,8 @@ def outbox_statement(write: OutboxWrite, now: float) -> Statement:
             return Statement("outbox", _DROP_OUTBOX, (room_id,))
         case DetachFinal(txn_id):
             return Statement("outbox", _DETACH_FINAL, (txn_id,))
+        case RedactAbandoned(room_id):
+            return Statement("outbox", _REDACT_ABANDONED, (now, room_id))
         case RedactEnded(event_id):
             return Statement("outbox", _REDACT_ENDED, (now, event_id))
         case _:

@@ -33,6 +33,7 @@ from actors.writes import (
     PutIntent,
     PutRow,
     QueueMessage,
+    RedactAbandoned,
     RedactAnchors,
     RedactEnded,
     RepeatFinal,
@@ -71,6 +72,7 @@ def statement_for(write: Write, *, now: float) -> Statement:
             | VoidAnchor()
             | RedactAnchors()
             | RedactEnded()
+            | RedactAbandoned()
             | RepeatFinal()
         ):
             return outbox_statement(write, now)

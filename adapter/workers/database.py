@@ -37,7 +37,7 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (Error, ConnectorException, OSError) as error:
-        reason = str(error).strip() or type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise StoreUnavailable(f"the database of the workers fails ({reason})") from error
 
 

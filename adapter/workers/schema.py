@@ -35,7 +35,7 @@ CREATE TABLE asks (
     failure BYTEA,
     PRIMARY KEY (account, event_id)
 );
-CREATE INDEX asks_in_work ON asks (account) WHERE worker IS NOT NULL AND ended_at IS NULL;
+CREATE INDEX asks_unfinished ON asks (account) WHERE ended_at IS NULL;
 CREATE TABLE ask_parts (
     ask BIGINT NOT NULL REFERENCES asks (id) ON DELETE CASCADE,
     round BIGINT NOT NULL,

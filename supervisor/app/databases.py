@@ -18,6 +18,7 @@ import anyio.to_thread
 
 from actors.bounds import Bounds
 from actors.model import EventId
+from actors.port_errors import StoreRefused, StoreUnavailable
 from actors.runtime.transition_log import Journal
 from adapter.sql.inbox_rows import InboxRow, InboxState
 from adapter.sql.journal_rows import JournalRow
@@ -54,14 +55,13 @@ def open_store(
         from adapter.sqlite.store import SqliteStore
 
         return SqliteStore.open(place, on_recovery=on_recovery, busy_timeout_s=bounds.busy_s)
+    url = url_of(place)
     from adapter.postgres.fence import Fence
     from adapter.postgres.store import PostgresStore
 
     idle_ms = round(bounds.lease_s * _MS / 2)
     fence = Fence(led.name, led.epoch, idle_ms) if led is not None else None
-    return PostgresStore.open(
-        url_of(place), on_recovery=on_recovery, timeout_s=bounds.busy_s, fence=fence
-    )
+    return PostgresStore.open(url, on_recovery=on_recovery, timeout_s=bounds.busy_s, fence=fence)
 
 
 def open_journal(
@@ -79,10 +79,11 @@ def open_journal(
             max_age_s=age_s,
             busy_timeout_s=bounds.busy_s,
         )
+    url = url_of(place)
     from adapter.postgres.journal import PostgresJournal
 
     return PostgresJournal.open(
-        url_of(place),
+        url,
         on_recovery=on_recovery,
         max_rows=rows,
         max_age_s=age_s,
@@ -100,9 +101,10 @@ async def copied_store(place: Place) -> AsyncIterator[InlineStore]:
         if isinstance(place, Path):
             store = InlineStore(copy_database(place, Path(folder)))
         else:
+            url = url_of(place)
             from adapter.postgres.reading import copy_of_store
 
-            rows = await anyio.to_thread.run_sync(copy_of_store, url_of(place))
+            rows = await anyio.to_thread.run_sync(copy_of_store, url)
             store = InlineStore()
             await store.load(rows)
         try:
@@ -122,9 +124,10 @@ def read_journal(
     if isinstance(place, Path):
         read = partial(journal_reading.read_journal, place)
     else:
+        url = url_of(place)
         from adapter.postgres import reading
 
-        read = partial(reading.read_journal, url_of(place))
+        read = partial(reading.read_journal, url)
     return read(machine=machine, limit=limit, after_seq=after_seq)
 
 
@@ -135,9 +138,10 @@ def read_inbox(place: Place) -> list[InboxRow]:
     """
     if isinstance(place, Path):
         return queues.read_inbox(place)
+    url = url_of(place)
     from adapter.postgres import reading
 
-    return reading.read_inbox(url_of(place))
+    return reading.read_inbox(url)
 
 
 def retry(place: Place, event_id: EventId) -> InboxState | None:
@@ -147,46 +151,91 @@ def retry(place: Place, event_id: EventId) -> InboxState | None:
     """
     if isinstance(place, Path):
         return queues.retry(place, event_id)
+    url = url_of(place)
     from adapter.postgres import reading
 
-    return reading.retry(url_of(place), event_id)
+    return reading.retry(url, event_id)
 
 
 def has_store(place: DatabaseUrl) -> bool:
     """Whether a database has tables of the store. Raises StoreUnavailable. Blocks."""
+    url = url_of(place)
     from adapter.postgres import reading
 
-    return reading.has_store(url_of(place))
+    return reading.has_store(url)
 
 
 def has_journal(place: Place) -> bool:
     """Whether there is a journal. Raises StoreUnavailable. Blocks."""
     if isinstance(place, Path):
         return place.is_file()
+    url = url_of(place)
     from adapter.postgres import reading
 
-    return reading.has_journal(url_of(place))
+    return reading.has_journal(url)
+
+
+def account_of(place: DatabaseUrl) -> str | None:
+    """The user id of the account whose tables a database has; None without such tables. Blocks.
+
+    Raises StoreUnavailable.
+    """
+    url = url_of(place)
+    from adapter.postgres import reading
+
+    return reading.account_of(url)
 
 
 def empty_store(place: DatabaseUrl) -> None:
     """Delete all rows of a store in a database. Raises StoreUnavailable. Blocks."""
+    url = url_of(place)
     from adapter.postgres import reading
 
-    reading.empty_store(url_of(place))
+    reading.empty_store(url)
 
 
-def server_version(place: DatabaseUrl) -> str:
-    """The version of the PostgreSQL server, after a connection that can write. Blocks.
+def checked_server(
+    place: DatabaseUrl, *, account: str | None, for_store: bool, makes_schema: bool
+) -> str:
+    """The version of the PostgreSQL server, if a bot can start there. Writes nothing. Blocks.
 
-    Raises StoreUnavailable.
+    `account` is the bot's user id, if it is known. `for_store`: the place is that of the store, not
+    that of the journal. `makes_schema`: the start creates the schema that the URL names. Raises
+    StoreUnavailable, and StoreRefused as a start does.
     """
+    url = url_of(place)
     from adapter.postgres import reading
+    from adapter.postgres.schema import JOURNAL_SCHEMA, STORE_SCHEMA
 
-    return reading.server_version(url_of(place))
+    schema = STORE_SCHEMA if for_store else JOURNAL_SCHEMA
+    return reading.checked_server(url, schema, account=account, makes_schema=makes_schema)
+
+
+def not_opened(variable: str, place: Place, error: Exception) -> StoreUnavailable:
+    """The error of a place that can't be opened: it names the setting, and what to do."""
+    other = "another path" if isinstance(place, Path) else "another database"
+    kind = StoreRefused if isinstance(error, StoreRefused) else StoreUnavailable
+    return kind(f"{variable}: {place} cannot be opened ({error}): fix that or name {other}")
 
 
 def url_of(place: DatabaseUrl) -> str:
-    """The URL, for the adapter. Raises SettingsRefused if the extra for PostgreSQL is missing."""
+    """The URL, for the adapter. Call it before the adapter is imported.
+
+    Raises SettingsRefused if the extra for PostgreSQL is missing, or libpq can't read the URL.
+    """
     if find_spec("psycopg") is None:
-        raise SettingsRefused(f"{place} needs the package psycopg: install surfaces-bot[postgres]")
-    return place.secret.get_secret_value()
+        raise SettingsRefused(
+            f"{place} needs the package psycopg: install surfaces-bot[postgres], or '.[postgres]' "
+            "in a checkout"
+        )
+    from adapter.postgres.link import parameters
+
+    url = place.secret.get_secret_value()
+    try:
+        parameters(url)
+    except StoreRefused as error:
+        raise SettingsRefused(
+            f"{place} cannot be used ({error}): correct the URL in MATRIX_DB_PATH, or in "
+            "MATRIX_JOURNAL_PATH"
+        ) from None
+    return url

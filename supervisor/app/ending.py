@@ -23,6 +23,7 @@ class StopSignals:
     manager: ServiceManager
     _reason: str | None = field(default=None, init=False)
     _supervisor: Supervisor | None = field(default=None, init=False)
+    _asked: anyio.Event = field(default_factory=anyio.Event, init=False)
 
     def stops(self, supervisor: Supervisor) -> None:
         """Stop this bot from now on: at once, if a signal has come already."""
@@ -38,8 +39,14 @@ class StopSignals:
                 _log.info("stop_requested", signal=reason)
                 self.manager.stopping(reason)
                 self._reason = self._reason or reason
+                self._asked.set()
                 if self._supervisor is not None:
                     self._supervisor.request_stop(reason)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait for so long, or until a signal comes."""
+        with anyio.move_on_after(seconds):
+            await self._asked.wait()
 
 
 def end_process_within(seconds: float, code: int) -> None:

@@ -10,12 +10,12 @@ from typing import Final
 
 import aiohttp
 
-from actors.port_errors import StoreUnavailable
+from actors.port_errors import StoreCorrupt, StoreRefused, StoreUnavailable
 from adapter.matrix.bodies import ENCRYPTION_FORCED_FEATURE
 from adapter.matrix.errors import PROXY_LOGIN_WANTED, TRANSPORT_ERRORS, login_wanted, unavailable
 from adapter.proxy import Proxy
-from supervisor.app.databases import Place, server_version
-from supervisor.settings import LocalSettings, SettingsRefused
+from supervisor.app.databases import Place, checked_server
+from supervisor.settings import LocalSettings, PlatformSettings, SettingsRefused
 
 _TIMEOUT_S: Final = 15
 _SERVER_ERROR: Final = 500
@@ -56,22 +56,29 @@ ENCRYPTED_LAST: Final = Finding(
 def check_paths(settings: LocalSettings) -> list[Finding]:
     """Check whether the database, the journal and the store are writable. Leaves no file behind."""
     return [
-        _check_place("MATRIX_DB_PATH", settings.db_path),
+        _check_place("MATRIX_DB_PATH", settings.db_path, settings),
         _check_path("MATRIX_STORE_PATH", settings.store_path),
-        _check_place("MATRIX_JOURNAL_PATH", settings.journal_path),
+        _check_place("MATRIX_JOURNAL_PATH", settings.journal_path, settings),
     ]
 
 
-def _check_place(variable: str, place: Place) -> Finding:
+def _check_place(variable: str, place: Place, settings: LocalSettings) -> Finding:
     if isinstance(place, Path):
         return _check_path(variable, place)
     try:
-        version = server_version(place)
+        version = checked_server(
+            place,
+            account=settings.user_id if isinstance(settings, PlatformSettings) else None,
+            for_store=variable == "MATRIX_DB_PATH",
+            makes_schema=place == settings.db_path,
+        )
     except SettingsRefused as error:
         return Finding(ok=False, what=f"{variable}: {error}", refused=True)
-    except StoreUnavailable as error:
+    except (StoreUnavailable, StoreCorrupt) as error:
         what = f"{variable}: {place} cannot be used ({error})"
-        return Finding(ok=False, what=what, advice="fix that or name another database")
+        refused = isinstance(error, StoreRefused)
+        advice = "fix that or name another database"
+        return Finding(ok=False, what=what, advice=advice, refused=refused)
     return Finding(ok=True, what=f"{variable}: {place} answers: PostgreSQL {version}")
 
 

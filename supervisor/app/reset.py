@@ -20,6 +20,7 @@ from adapter.matrix.reset import Departed, Departure, Progress
 from adapter.matrix.session import SESSION_FILE_NAME
 from supervisor.app.databases import (
     Place,
+    account_of,
     copied_store,
     empty_store,
     has_journal,
@@ -27,6 +28,7 @@ from supervisor.app.databases import (
     open_journal,
 )
 from supervisor.app.gateway import open_gateway
+from supervisor.app.leading import refuse_other_account
 from supervisor.lifecycle import MACHINE, RESET, State
 from supervisor.lock import LOCK_NAME
 from supervisor.settings import LocalSettings, Settings
@@ -83,6 +85,8 @@ async def make_plan(settings: LocalSettings, *, set_aside: bool) -> Plan:
 
     Writes nothing. Raises CredentialsRefused, and what requests and the store raise.
     """
+    if isinstance(settings, Settings):
+        await refuse_other_account(settings)
     files = local_files(settings, set_aside=set_aside)
     async with copied_store(settings.db_path) as store:
         waiting, unsent = await store.waiting_counts(), await store.unsent_counts()
@@ -121,7 +125,8 @@ def local_files(settings: LocalSettings, *, set_aside: bool) -> LocalFiles:
 def _of_database(database: Place) -> Iterator[tuple[Place, str]]:
     if not isinstance(database, Path):
         if has_store(database):
-            yield database, "database"
+            account = account_of(database)
+            yield database, f"database of {account}" if account else "database"
         return
     for suffix, what in _DATABASE.items():
         path = database.with_name(database.name + suffix)

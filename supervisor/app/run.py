@@ -26,29 +26,34 @@ from actors.bounds import Bounds
 from actors.chats import ChatManager
 from actors.leadership import NO_LEASE, Lead, Leadership
 from actors.platform import Platform
-from actors.port_errors import PortError, StoreUnavailable
+from actors.port_errors import PortError, StoreRefused, StoreUnavailable
 from actors.rules.report import ReconcileReport
 from actors.runtime.apart import call_apart
-from actors.runtime.transition_log import TransitionLog
+from actors.runtime.transition_log import Journal, TransitionLog
 from actors.texts import LOCALES
 from adapter.matrix.formatting import formatted_parts
 from adapter.matrix.reconcile import reconcile_matrix_state
 from adapter.matrix.session import SessionInDatabase
+from adapter.sql.lease import Alone, Share
+from adapter.sql.store import SqlStore
 from supervisor.app.databases import (
     Led,
     OnRecovery,
     Place,
     copied_store,
+    not_opened,
     open_journal,
     open_store,
     read_journal,
 )
 from supervisor.app.ending import StopSignals, end_process_within
 from supervisor.app.gateway import gateway_for, open_gateway, proxy_of
-from supervisor.app.leading import leadership_for, refuse_while_led
+from supervisor.app.leading import leadership_for, refuse_other_account, refuse_while_led
 from supervisor.app.platforms import platform_of
 from supervisor.app.status import Observer
+from supervisor.app.workers import load_reader
 from supervisor.current import Stopped
+from supervisor.errors import lease_lost
 from supervisor.lifecycle import MACHINE, Trigger
 from supervisor.lock import InstanceLock, this_process
 from supervisor.notify import ServiceManager
@@ -67,6 +72,14 @@ EXIT_LOCKED: Final = 75
 EXIT_REFUSED: Final = 78
 
 
+_ANOTHER_ATTEMPT_S: Final = 1.0
+"""The pause after the lead was given up because a database could not be opened."""
+
+
+class _DatabaseAway(StoreUnavailable):
+    """A database did not answer when it was to be opened, after this process was elected."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """The parts that tests may replace."""
@@ -76,6 +89,8 @@ class Parts:
     """Platforms by name, in place of those that BOT_PLATFORM means otherwise."""
     end_within: Callable[[float, int], None] = end_process_within
     """Called at the very end with seconds and the exit code."""
+    share: Share = field(default_factory=Alone)
+    """What this machine leads of many accounts."""
 
     def platform_for(self, settings: Settings) -> Platform:
         """Make the platform that the settings name. Raises SettingsRefused if that fails."""
@@ -104,26 +119,33 @@ async def _run(settings: Settings, lock: InstanceLock, parts: Parts) -> int:
     observer = Observer(settings)
     manager = ServiceManager.from_environment(os.environ)
     signals = StopSignals(manager)
+
+    def notice(sentence: str) -> None:
+        observer.waits_for = sentence
+        manager.standing_by(sentence)
+
     async with (
+        load_reader(settings) as observer.load_reader,
         _status_page(settings, observer, parts.bounds),
-        leadership_for(
-            settings,
-            lock,
-            parts.bounds,
-            notice=manager.standing_by,
-            alive=observer.meter.beat,
-        ) as leadership,
         anyio.create_task_group() as tasks,
     ):
-        observer.leadership = leadership
         tasks.start_soon(signals.receive)
         tasks.start_soon(manager.keep_alive, observer.is_stuck)
         tasks.start_soon(_show_life, lock, observer, parts.bounds.look_at_lock_s)
-        while True:
-            last = await _run_once(_Process(settings, leadership, parts, observer, signals))
-            if lock.lost is not None or not last.start_again:
-                break
-            _log.warning("starting_again", reason=last.reason)
+        async with leadership_for(
+            settings,
+            lock,
+            parts.bounds,
+            notice=notice,
+            alive=observer.meter.beat,
+            share=parts.share,
+        ) as leadership:
+            observer.leadership = leadership
+            process = _Process(settings, leadership, parts, observer, signals)
+            last = await _run_once(process)
+            while last.start_again and lock.lost is None:
+                _log.warning("starting_again", reason=last.reason)
+                last = await _run_once(process)
         tasks.cancel_scope.cancel()
     if lock.lost is not None:
         return EXIT_LOCKED
@@ -174,7 +196,10 @@ async def _run_once(process: _Process) -> Stopped:
     if lead is not None:
         async with anyio.create_task_group() as watchers:
             watchers.start_soon(supervisor.keep_lead)
-            await _lead(process, lead, supervisor, transitions)
+            try:
+                await _lead(process, lead, supervisor, transitions)
+            except _DatabaseAway:
+                await process.signals.pause(_ANOTHER_ATTEMPT_S)
             watchers.cancel_scope.cancel()
     return await supervisor.run()
 
@@ -183,7 +208,7 @@ async def _lead(
     process: _Process, lead: Lead, supervisor: Supervisor, transitions: TransitionLog
 ) -> None:
     """Open the bot's files, and run the bot until it is stopped."""
-    async with _bot(process, lead, transitions) as bot:
+    async with _bot(process, lead, supervisor, transitions) as bot:
         supervisor.activities = bot.activities
         async with process.observer.watching(transitions.boot, bot, supervisor):
             await supervisor.run()
@@ -205,6 +230,7 @@ def _stop_within_s(process: _Process, lead: Lead) -> float:
 
 async def reconcile_once(settings: Settings, *, dry_run: bool) -> ReconcileReport:
     """Log in, hydrate, reconcile, log out. A dry run works on a copy of the database."""
+    await refuse_other_account(settings)
     if dry_run:
         async with open_gateway(settings, visiting=True) as gateway:
             await gateway.log_in()
@@ -219,7 +245,9 @@ async def reconcile_once(settings: Settings, *, dry_run: bool) -> ReconcileRepor
 
 
 @asynccontextmanager
-async def _bot(process: _Process, lead: Lead, transitions: TransitionLog) -> AsyncIterator[Bot]:
+async def _bot(
+    process: _Process, lead: Lead, supervisor: Supervisor, transitions: TransitionLog
+) -> AsyncIterator[Bot]:
     settings, parts, observer = process.settings, process.parts, process.observer
     leadership = process.leadership
     platform = parts.platform_for(settings)
@@ -229,18 +257,12 @@ async def _bot(process: _Process, lead: Lead, transitions: TransitionLog) -> Asy
         async with AsyncExitStack() as stack:
             # Once the files are closed, another process may lead.
             stack.push_async_callback(leadership.resign)
-            journal = await _open(
-                stack,
-                "MATRIX_JOURNAL_PATH",
-                settings.journal_path,
-                partial(open_journal, bounds=parts.bounds),
-            )
-            store = await _open(
-                stack,
-                "MATRIX_DB_PATH",
-                settings.db_path,
-                partial(open_store, led=Led(settings.user_id, lead.epoch), bounds=parts.bounds),
-            )
+            try:
+                journal, store = await _opened(stack, process, lead)
+            except _DatabaseAway as error:
+                # Before it resigns, because that ends the lead as well.
+                supervisor.end_with(lease_lost(str(error)))
+                raise
             is_file = isinstance(settings.db_path, Path)
             gateway = gateway_for(
                 settings,
@@ -275,6 +297,24 @@ async def _bot(process: _Process, lead: Lead, transitions: TransitionLog) -> Asy
         await _close(platform, parts.bounds)
 
 
+async def _opened(stack: AsyncExitStack, process: _Process, lead: Lead) -> tuple[Journal, SqlStore]:
+    """Open the journal and the store until the stack closes. Raises StoreUnavailable."""
+    settings, bounds = process.settings, process.parts.bounds
+    journal = await _open(
+        stack,
+        "MATRIX_JOURNAL_PATH",
+        settings.journal_path,
+        partial(open_journal, bounds=bounds),
+    )
+    store = await _open(
+        stack,
+        "MATRIX_DB_PATH",
+        settings.db_path,
+        partial(open_store, led=Led(settings.user_id, lead.epoch), bounds=bounds),
+    )
+    return journal, store
+
+
 async def _close(platform: Platform, bounds: Bounds) -> None:
     """Close the platform. One that fails at that, or takes too long, is left behind."""
     within_s = bounds.platform_close_s
@@ -296,10 +336,10 @@ async def _open(
     try:
         return await stack.enter_async_context(opens(place, on_recovery=_log_recovery))
     except (StoreUnavailable, OSError) as error:
-        other = "another path" if isinstance(place, Path) else "another database"
-        raise StoreUnavailable(
-            f"{variable}: {place} cannot be opened ({error}): fix that or name {other}"
-        ) from error
+        failure = not_opened(variable, place, error)
+        if isinstance(place, Path) or isinstance(failure, StoreRefused):
+            raise failure from error
+        raise _DatabaseAway(str(failure)) from error
 
 
 async def _load_history(history: History, journal: Place) -> None:

@@ -14,6 +14,7 @@ import anyio
 from actors.leadership import NO_LEASE, Leadership
 from actors.meter import Meter
 from actors.model import RoomId
+from actors.port_errors import StoreUnavailable
 from actors.rules.report import ReconcileReport
 from actors.rules.room_states import RoomState
 from actors.runtime.cells import Cell
@@ -35,9 +36,11 @@ from supervisor.status.snapshot import (
     Quarantined,
     Reconciled,
     Snapshot,
+    WorkersSeen,
     rfc3339,
 )
 from supervisor.status.streaming import streaming_seen
+from supervisor.status.workers import LoadReader, workers_seen
 from supervisor.supervisor import Supervisor
 from supervisor.watchdog import is_stuck
 
@@ -80,6 +83,10 @@ class Observer:
     history: History = field(default_factory=History)
     leadership: Leadership | None = None
     """Set when this process takes part in the question of which process leads."""
+    load_reader: LoadReader | None = None
+    """Set if workers ask the platform."""
+    waits_for: str = ""
+    """What a process that stands by waits for, as far as it knows."""
     _watched: _Watched | None = field(default=None, init=False)
     _began: float = field(default_factory=anyio.current_time, init=False)
     _epoch: float = field(default=-math.inf, init=False)
@@ -90,7 +97,7 @@ class Observer:
 
     def standing_by(self, boot: str, supervisor: Supervisor) -> None:
         """Observe a run without a bot, until `watching` names one."""
-        self._watched, self._seen = _Watched(boot, supervisor), None
+        self._watched, self._seen, self.waits_for = _Watched(boot, supervisor), None, ""
 
     @asynccontextmanager
     async def watching(self, boot: str, bot: Bot, supervisor: Supervisor) -> AsyncIterator[None]:
@@ -198,6 +205,7 @@ class Observer:
             second_instance=other.where or other.boot if other else None,
             creates_no_rooms=bot.services.encryption.reason,
             platform=self._platform(bot),
+            workers=await self._workers(),
             streaming=streaming_seen(
                 self.meter,
                 bot.services.traits.so_far,
@@ -219,6 +227,16 @@ class Observer:
             hide=Redactor(self.settings.secrets).text,
         )
 
+    async def _workers(self) -> WorkersSeen | None:
+        """The workers, if they ask the platform."""
+        if self.load_reader is None:
+            return None
+        try:
+            load = await self.load_reader.look()
+        except StoreUnavailable:
+            return workers_seen(None)
+        return workers_seen(load)
+
     def _leading(self) -> Leading | None:
         """The process that leads, if several processes may lead."""
         seen = self.leadership.standing if self.leadership is not None else None
@@ -227,11 +245,6 @@ class Observer:
         return Leading(
             role="leader" if seen.leads else "standby", epoch=seen.epoch, leader=seen.leader
         )
-
-    def _waits_for(self) -> str:
-        """What a process that stands by waits for, as far as it knows."""
-        leading = self._leading()
-        return f"{leading.leader} leads" if leading is not None and leading.leader else ""
 
     def _lifecycle(self) -> Lifecycle:
         if self._watched is None:
@@ -244,7 +257,7 @@ class Observer:
         return Lifecycle(
             state=current.state.value,
             since=self._at(current.since),
-            reason=current.reason or self._waits_for(),
+            reason=current.reason or self.waits_for,
             cause=degraded.cause.value if degraded else None,
             failures=supervisor.attempts,
             next_attempt_at=None if due is None else self._at(due),

@@ -2,6 +2,8 @@
 
 # ruff: noqa: PLC0415 - see above
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from typing import Final
 
@@ -9,7 +11,8 @@ from actors.bounds import Bounds
 from actors.platform import Platform
 from supervisor.chosen_platform import ChosenPlatform
 from supervisor.database_urls import DatabaseUrl
-from supervisor.settings import PlatformSettings, SettingsRefused
+from supervisor.settings import PlatformSettings, Settings, SettingsRefused
+from supervisor.status.workers import LoadReader
 
 _PACKAGES: Final = ("procrastinate", "psycopg", "psycopg_pool")
 NEEDS_A_URL: Final = "set MATRIX_DB_PATH to a URL like postgresql://user:password@host/name"
@@ -29,6 +32,21 @@ def by_workers(settings: PlatformSettings) -> ChosenPlatform:
     return ChosenPlatform(settings.platform, make)
 
 
+@asynccontextmanager
+async def load_reader(settings: Settings) -> AsyncIterator[LoadReader | None]:
+    """What reads the load of the workers for the status; None if no worker asks the platform."""
+    if not settings.by_workers:
+        yield None
+        return
+    from adapter.workers.load import LoadReader as Reader
+
+    reader = Reader(workers_url(settings, NEEDS_A_URL), settings.user_id)
+    try:
+        yield reader
+    finally:
+        await reader.close()
+
+
 def workers_url(settings: PlatformSettings, refusal: str) -> str:
     """The URL of the database with the calls. Raises SettingsRefused."""
     if not isinstance(settings.db_path, DatabaseUrl):
@@ -36,5 +54,7 @@ def workers_url(settings: PlatformSettings, refusal: str) -> str:
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
         needed = " and ".join(missing)
-        raise SettingsRefused(f"workers need {needed}: install surfaces-bot[workers]")
+        raise SettingsRefused(
+            f"workers need {needed}: install surfaces-bot[workers], or '.[workers]' in a checkout"
+        )
     return settings.db_path.secret.get_secret_value()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import typer
 
+from supervisor.commands.accounts import in_turn
 from supervisor.commands.invocation import ExitCode, configure
 from supervisor.lifecycle import MACHINE, State
 from supervisor.lock import running_since
@@ -36,6 +37,7 @@ def check() -> None:
     """
     from supervisor.app.platforms import load_settings_and_platform
 
+    in_turn()
     settings = load_settings_and_platform()
     from supervisor.app.check import check as look
     from supervisor.app.findings import Finding

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -57,7 +58,7 @@ def inbox(
     configure(settings)
     if retry is not None:
         raise typer.Exit(_retry(settings, retry))
-    from supervisor.app.databases import read_inbox
+    from supervisor.app.databases import account_of, read_inbox
 
     rows = [row for row in read_inbox(settings.db_path) if row.state == "dead" or not dead]
     if as_json:
@@ -65,6 +66,8 @@ def inbox(
             typer.echo(json.dumps(asdict(row)))
         return
     _show(rows, dead=dead, running=is_running(settings.store_path))
+    if not isinstance(settings.db_path, Path) and (account := account_of(settings.db_path)):
+        console().print(f"the messages are those of {harmless(account)}", soft_wrap=True)
 
 
 def _retry(settings: LocalSettings, event_id: EventId) -> ExitCode:

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from actors.runtime.table import Transition
 from supervisor.commands.invocation import AsJson, configure
+from supervisor.commands.status import leading
 from supervisor.lock import running_since
 from supervisor.settings import LocalSettings, load_local_settings
 from supervisor.status.asking import asked
@@ -149,7 +150,8 @@ def _timeline(out: Console) -> _Show:
 def _print_diagnosis(whole: Sequence[Transition], settings: LocalSettings) -> None:
     started = running_since(settings.store_path)
     seen, _hint = asked(settings) if started else (None, "")
-    sentences = diagnosis(whole, datetime.now(UTC), started=started, seen=seen)
+    epoch, _who = leading(settings.db_path)
+    sentences = diagnosis(whole, datetime.now(UTC), started=started, seen=seen, epoch=epoch)
     if sentences is not None:
         out = console()
         out.print()

@@ -13,7 +13,14 @@ from typing import Annotated, Final, NoReturn
 import structlog
 import typer
 
-from actors.port_errors import CredentialsRefused, HomeserverUnavailable, PortError, RefusedForNow
+from actors.port_errors import (
+    CredentialsRefused,
+    HomeserverUnavailable,
+    PortError,
+    RefusedForNow,
+    StoreRefused,
+)
+from supervisor.commands.accounts import choose
 from supervisor.commands.check import check
 from supervisor.commands.demo import demo
 from supervisor.commands.graph import graph
@@ -53,6 +60,10 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with 
 @app.callback()
 def program(
     *,
+    account: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The account of MATRIX_ACCOUNTS to work on."),
+    ] = None,
     _version: Annotated[
         bool,
         typer.Option(
@@ -64,7 +75,7 @@ def program(
 
     Settings are environment variables, or lines of a file named .env in the working directory.
     MATRIX_HOMESERVER, MATRIX_USER_ID and MATRIX_PASSWORD are required, and BOT_PLATFORM chooses
-    what answers people; the README lists all settings.
+    what answers people; docs/configuration.md lists all settings.
 
     The first three commands to try:
 
@@ -73,6 +84,8 @@ def program(
       surfaces-bot check   check settings, files, homeserver and login
       surfaces-bot run     start the bot
     """
+    if account is not None:
+        choose(account)
 
 
 app.command(short_help="Run the bot.")(run)
@@ -105,7 +118,7 @@ def _explain(error: Exception) -> ExitCode:
         case SettingsRefused() as refused:
             _say(*refused.lines)
             return ExitCode.REFUSED
-        case CredentialsRefused() as refused:
+        case (CredentialsRefused() | StoreRefused()) as refused:
             _say(str(refused))
             return ExitCode.REFUSED
         case RunningElsewhere() as locked:
@@ -164,5 +177,8 @@ def _report_bug(bug: Exception) -> ExitCode:
 
 
 def _say(*sentences: str) -> None:
+    """Print what is wrong, and with which account if the command was about one of many."""
+    account = structlog.contextvars.get_contextvars().get("account")
+    about = f"{PROGRAM}: {account}" if account else PROGRAM
     for sentence in sentences:
-        typer.echo(f"{PROGRAM}: {harmless(sentence)}", err=True)
+        typer.echo(f"{about}: {harmless(sentence)}", err=True)

@@ -4,14 +4,19 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Annotated
 
+import anyio
 import msgspec
 import typer
 
 from actors.bounds import Bounds
+from actors.port_errors import StoreRefused, StoreUnavailable
+from supervisor.commands.accounts import in_turn
 from supervisor.commands.invocation import AsJson, ExitCode, configure
+from supervisor.database_urls import DatabaseUrl
 from supervisor.lifecycle import MACHINE
 from supervisor.lock import holder, running_since, silence_s
 from supervisor.settings import LocalSettings, load_local_settings
@@ -61,6 +66,7 @@ def status(
     Example, for a program:
       surfaces-bot status --json
     """
+    in_turn(headed=not as_json)
     settings = load_local_settings()
     configure(settings)
     if healthy:
@@ -122,9 +128,29 @@ def _from_files(settings: LocalSettings, hint: str) -> list[str]:
         pid = holder(settings.store_path)
         process = f" (process {pid})" if pid else ""
         lines = [f"a bot is running on {settings.store_path}{process}, but {hint}"]
+    epoch, who = leading(settings.db_path)
+    lines += [who] if who else []
     transitions = [row.transition for row in _journal(settings)]
-    found = diagnosis(transitions, datetime.now(UTC), started=started)
+    found = diagnosis(transitions, datetime.now(UTC), started=started, epoch=epoch)
     return [*lines, *(found.splitlines() if found else ["The journal has no readable row."])]
+
+
+def leading(place: Path | DatabaseUrl) -> tuple[int | None, str]:
+    """The epoch in which a process leads, if it is known, and a sentence about that process.
+
+    (None, "") for a bot on files. Raises StoreRefused, SettingsRefused. Blocks.
+    """
+    if isinstance(place, Path):
+        return None, ""
+    from supervisor.app.leading import leader_of
+
+    try:
+        lease = anyio.run(leader_of, place)
+    except StoreRefused:
+        raise
+    except StoreUnavailable as error:
+        return None, f"which process leads is not known: {error}"
+    return (lease.epoch, f"{lease.holder} leads") if lease else (None, "no process leads")
 
 
 def _journal(settings: LocalSettings) -> list["JournalRow"]:

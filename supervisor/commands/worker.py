@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import anyio
 import typer
 
+from supervisor.commands.accounts import in_parallel
 from supervisor.commands.invocation import configure
 from supervisor.loading import loading
 
@@ -33,6 +34,7 @@ def worker(*, at_once: _AtOnce = AT_ONCE) -> None:
     from supervisor.app.platforms import load_worker_settings_and_platform, platform_of
     from supervisor.app.workers import NEEDS_A_URL, workers_url
 
+    in_parallel(load_worker_settings_and_platform, ("supervisor.app.worker",), leads=False)
     settings = load_worker_settings_and_platform()
     url = workers_url(settings, f"workers need PostgreSQL: {NEEDS_A_URL}")
     configure(settings, level="INFO")

@@ -12,21 +12,21 @@ from actors.late_edits import LateEdits
 from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomChanged
 from actors.meter import Meter
 from actors.model import RoomId, UserId
-from actors.port_errors import HomeserverUnavailable, PositionLost
+from actors.port_errors import HomeserverUnavailable, PositionLost, StoreCorrupt
 from actors.ports import Hydration, SyncDelta
-from actors.reading import read_graph, read_rooms
+from actors.reading import known_rooms, read_graph, read_rooms
 from actors.reconcile import RoomsFail, reconcile, reconcile_some
 from actors.rules.generation import Doubt
 from actors.rules.relations import RoomGraph
 from actors.rules.report import ReconcileReport, Tally
-from actors.runtime.letters import FailuresShared, Report
+from actors.runtime.letters import ActorCrashed, FailuresShared, Report
 from actors.services import Services
 from actors.snapshots import RoomSnapshot
 from actors.writes import DeleteRow, NoteWholeRead, PutRow, SavePosition, Write
 from supervisor.serving.backlog import Backlog
 from supervisor.serving.fresh_start import beginnings, doubt_writes, loss_writes, sharpened
 from supervisor.serving.generations import Generations
-from supervisor.serving.gone_rooms import known_rooms, note_gone_rooms
+from supervisor.serving.gone_rooms import note_gone_rooms
 from supervisor.serving.outbox import Outbox
 from supervisor.serving.pruner import Pruner
 from supervisor.serving.pump import Pump, invite_writes, invites_at
@@ -271,6 +271,8 @@ class BotActivities:
         if isinstance(report, FailuresShared):
             reason = f"{report.actors} rooms fail the same way: {report.reason}"
             self._end_serving(RoomsFail(reason))
+        if isinstance(report, ActorCrashed) and isinstance(report.error, StoreCorrupt):
+            self._end_serving(report.error)
 
     def _end_serving(self, error: Exception) -> None:
         """Let `serve` raise this error, if it runs and does not end already."""

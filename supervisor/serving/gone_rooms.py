@@ -6,19 +6,12 @@ import structlog
 
 from actors.messages import RoomLeft
 from actors.model import RoomId
-from actors.ports import StateStore
-from actors.rows import ROOM_PREFIX
+from actors.reading import known_rooms
 from actors.rules.room_states import RoomState
 from actors.services import Services
 from actors.writes import drop_queued
 
 _log = structlog.get_logger()
-
-
-async def known_rooms(store: StateStore) -> set[RoomId]:
-    """The rooms with a row in the cache."""
-    keys = await store.keys(ROOM_PREFIX)
-    return {RoomId(key.removeprefix(ROOM_PREFIX)) for key in keys}
 
 
 async def note_gone_rooms(services: Services, joined: Collection[RoomId]) -> None:

@@ -218,7 +218,9 @@ class Outbox:
             found = await self._homeserver.find_sent(message)
         except RefusedUnclearly:
             raise
-        except HomeserverRefused:
+        except HomeserverRefused as refusal:
+            if message.room_id in await self._homeserver.joined_rooms():
+                raise HomeserverUnavailable(f"joined, but it can't be read: {refusal}") from refusal
             return None  # in a room that the bot is not in, the sending is refused as well
         _log.info("looked_for_message", room_id=message.room_id, found=found is not None)
         return found

@@ -31,7 +31,7 @@ from actors.rows import from_row, room_key
 from actors.rules.unfinished import anchor_in
 from actors.said import Redacted, Said
 from actors.services import Services
-from actors.writes import PutIntent, RepeatFinal, SavePosition, Write, drop_queued
+from actors.writes import PutIntent, RedactAbandoned, RepeatFinal, SavePosition, Write, drop_queued
 from supervisor.serving.backlog import Backlog
 from supervisor.serving.outbox import Outbox
 from supervisor.serving.second_instance import SecondInstanceDetector
@@ -47,13 +47,14 @@ class _Filled:
     """What a response says about a room, with the messages of its gap if they could be fetched.
 
     `rejoined`: the bot left the room within the gap and came back. `live` are the anchors in all of
-    it. `missed` are the events that were redacted within the gap.
+    it. `missed` are the events that were redacted within the gap. `had_gap`: it was fetched.
     """
 
     room: RoomDelta
     rejoined: bool = False
     live: tuple[LiveAnchor, ...] = ()
     missed: frozenset[EventId] = frozenset()
+    had_gap: bool = False
 
     @property
     def redacted(self) -> list[EventId]:
@@ -165,7 +166,7 @@ class Pump:
         self._tell_rooms([each.room for each in filled], changed)
         self._deliver_repeated(repeated)
         for each in filled:
-            if each.redacted:
+            if each.redacted or each.had_gap:
                 self.outbox.wake(each.room.room_id)  # an answer may be taken back
         for gap in opened:
             self.services.tell_room(gap.room_id, GapOpened())
@@ -258,7 +259,7 @@ class Pump:
             return self._left_open(room, between)
         answered = room.answered | gap.answered
         whole = replace(room, messages=messages, gap_from=None, answered=answered)
-        return _Filled(whole, gap.rejoined, gap.live + live, gap.redacted)
+        return _Filled(whole, gap.rejoined, gap.live + live, gap.redacted, had_gap=True)
 
     async def _gap_before(
         self, room_id: RoomId, token: str, stop_at: str, space: int, deadline: float
@@ -294,6 +295,8 @@ def _writes_for(delta: SyncDelta, filled: Sequence[_Filled]) -> list[Write]:
     for each in filled:
         room = each.room
         writes += accepting(room.room_id, room.messages, room.answered, each.live)
+        # The bot may be back in a room that it was taken out of while an answer grew there.
+        writes += [RedactAbandoned(room.room_id)] * each.had_gap
     writes += taking_back(event_id for each in filled for event_id in each.redacted)
     return writes
 

@@ -1,5 +1,6 @@
 """A diagnosis of the bot from its journal, in a few sentences. Pure."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -15,12 +16,18 @@ _LOSS_WINDOW: Final = timedelta(hours=1)
 _REPEAT_WINDOW: Final = timedelta(minutes=10)
 _REPEATS: Final = 3
 """So many revocations or starts within `_REPEAT_WINDOW` are reported."""
+_NO_FAULTS: Final = frozenset({Trigger.STOP_REQUESTED, Trigger.LEASE_LOST})
+"""Ends of a run that the process itself did not cause."""
 _ROOMS_NAMED: Final = 5
 _ADVICE: Final = {
     Trigger.HOMESERVER_LOST: "`surfaces-bot check` tests the same homeserver.",
     Trigger.STORE_LOST: "Check the disk and the permissions of MATRIX_DB_PATH.",
     Trigger.ROOMS_FAILING: "The bot serves the other rooms meanwhile.",
 }
+_NO_ROWS: Final = (
+    "The process that leads in epoch {} has no row in this journal: it has just begun, it uses "
+    "another journal, or its rows were too old to be kept."
+)
 _DOING: Final = {
     State.STANDBY: "standing by",
     State.LOGIN: "logging in",
@@ -35,17 +42,26 @@ def diagnosis(
     *,
     started: datetime | None,
     seen: Snapshot | None = None,
+    epoch: int | None = None,
 ) -> str | None:
     """One sentence per line, the most important one first; None without a row of the lifecycle.
 
     `rows` are the whole journal, oldest first. `started` is the start time of the running bot,
     None if no bot is running. `seen` is the snapshot of that bot, None if it did not answer: the
-    journal has past transitions, and only the bot knows its next attempts.
+    journal has past transitions, and only the bot knows its next attempts. `epoch` is that of the
+    lease under which a process leads now, on this or another machine: the state is that of its run.
     """
     lifecycle = [row for row in rows if row.machine == MACHINE and row.outcome != "denied"]
     if not lifecycle:
         return None
     last = lifecycle[-1]
+    if epoch is not None:
+        leading = _led_in(lifecycle, epoch)
+        if not leading:
+            return _NO_ROWS.format(epoch)
+        last = leading[-1]
+        has_ended = last.dst == State.STOPPED  # the lease is freed soon
+        started = None if has_ended else datetime.fromisoformat(leading[0].at)
     if seen is not None and (seen.boot, seen.lifecycle.state) != (last.boot, last.dst):
         seen = None  # the snapshot and the journal are from different moments
     sentences = [_state(last, now, started, seen)]
@@ -56,6 +72,17 @@ def diagnosis(
         sentences += _losses(lifecycle, now)
         sentences += _quarantined(rows, last.boot, now, seen)
     return "\n".join(sentences)
+
+
+def _led_in(lifecycle: Sequence[Transition], epoch: int) -> list[Transition]:
+    """The transitions of the run that was elected in this epoch. Its first one names the epoch."""
+    named = re.compile(rf"epoch {epoch}\b")
+    boots = {
+        row.boot
+        for row in lifecycle
+        if row.trigger == Trigger.ELECTED and named.match(row.reason) is not None
+    }
+    return [row for row in lifecycle if row.boot in boots]
 
 
 def _state(last: Transition, now: datetime, started: datetime | None, seen: Snapshot | None) -> str:
@@ -107,6 +134,8 @@ def _end(last: Transition, now: datetime) -> str:
         return f"reset {since} ago; the next run rebuilds the database from the homeserver."
     if last.trigger == Trigger.CREDENTIALS_REFUSED:
         return f"stopped {since} ago: {last.reason}. A restart alone does not help."
+    if last.trigger == Trigger.LEASE_LOST:
+        return f"stopped {since} ago, because the process no longer leads: {last.reason}."
     return f"stopped {since} ago on request ({last.reason})."
 
 
@@ -130,10 +159,13 @@ def _revocations(lifecycle: Iterable[Transition], now: datetime) -> Iterator[str
 
 
 def _starts(lifecycle: Iterable[Transition], now: datetime) -> Iterator[str]:
-    """Repeated starts of a bot that ends by itself. A requested stop is not counted."""
+    """Repeated starts of a bot that ends by itself.
+
+    A run that ended by a requested stop, or because another process leads, is not counted.
+    """
     recent = [row for row in _within(lifecycle, now, _REPEAT_WINDOW) if row.trigger != RESET]
-    stopped = {row.boot for row in recent if row.trigger == Trigger.STOP_REQUESTED}
-    boots = {row.boot for row in recent} - stopped
+    others = {row.boot for row in recent if row.trigger in _NO_FAULTS}
+    boots = {row.boot for row in recent} - others
     if len(boots) >= _REPEATS:
         yield (
             f"started {len(boots)} times within 10 min without a requested stop: the last lines of "

@@ -23,7 +23,7 @@ from actors.rules.room_states import RoomTrigger
 from actors.runtime.counting import Histogram
 from supervisor.lifecycle import State
 from supervisor.status.history import History
-from supervisor.status.snapshot import Snapshot
+from supervisor.status.snapshot import Snapshot, WorkersSeen
 
 _PREFIX: Final = "surfaces_bot"
 _Labelled: TypeAlias = Iterable[tuple[tuple[str, ...], float]]
@@ -45,6 +45,7 @@ class BotCollector(Collector):
         yield from self._queues()
         yield from self._work()
         yield from self._platform()
+        yield from self._workers()
         yield from self._streaming()
 
     def _lifecycle(self) -> Iterator[Metric]:
@@ -142,6 +143,16 @@ class BotCollector(Collector):
         yield _histogram("reply", "Time for the platform to give a whole reply.", meter.reply)
         tokens = (((kind,), meter.tokens[kind]) for kind in TOKEN_KINDS)
         yield _counter("tokens", "Tokens that replies took.", ("kind",), tokens)
+
+    def _workers(self) -> Iterator[Metric]:
+        seen = self.snapshot.workers or WorkersSeen()
+        yield _single("workers_alive", "Workers that live.", seen.alive)
+        yield _single("questions_running", "Questions that workers work at.", seen.in_work)
+        yield _single("questions_waiting", "Questions that no worker has taken.", seen.waiting)
+        oldest = 0.0 if seen.waiting == 0 else seen.oldest_waiting_s
+        yield _single(
+            "oldest_question_seconds", "For how long the oldest of these has waited.", oldest
+        )
 
     def _streaming(self) -> Iterator[Metric]:
         meter, seen = self.meter, self.snapshot.streaming

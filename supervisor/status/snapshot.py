@@ -129,6 +129,24 @@ class PlatformSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkersSeen:
+    """The workers that make the platform's calls.
+
+    `alive` counts those that have shown a sign of life lately, `in_work` the questions that they
+    work at, and `waiting` the questions that no worker has taken. The oldest of these has waited
+    for `oldest_waiting_s` seconds; None if none waits. The counts are None if the database can't be
+    read. `trouble` says what is wrong, and `remedy` what to do; both are empty if all is well.
+    """
+
+    alive: int | None = None
+    in_work: int | None = None
+    waiting: int | None = None
+    oldest_waiting_s: float | None = None
+    trouble: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Streaming:
     """Answers that are shown while they grow, since the start.
 
@@ -177,6 +195,8 @@ class Snapshot:
     """Why the bot creates no Space and no chat at the moment; None if it creates them."""
     platform: PlatformSeen | None = None
     """None until the bot has opened its files."""
+    workers: WorkersSeen | None = None
+    """None if the bot makes the platform's calls itself, or has not opened its files yet."""
     streaming: Streaming | None = None
     """None until the bot has opened its files."""
     leading: Leading | None = None

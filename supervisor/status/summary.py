@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from supervisor.status.snapshot import Leading, Note, PlatformSeen, Quarantined, Snapshot, Streaming
+from supervisor.status.snapshot import (
+    Leading,
+    Note,
+    PlatformSeen,
+    Quarantined,
+    Snapshot,
+    Streaming,
+    WorkersSeen,
+)
 from supervisor.text.console import duration, until
 
 LISTED: Final = 10
@@ -33,6 +41,8 @@ def summary(seen: Snapshot, page: str, now: datetime) -> Iterator[str]:
     yield _line("waiting", waiting)
     if seen.platform is not None:
         yield from _platform(seen.platform)
+    if seen.workers is not None:
+        yield _line("workers", _workers(seen.workers))
     if seen.streaming is not None:
         yield _line("streaming", _streaming(seen.streaming))
     yield _line("reconciled", _reconciled(seen, now))
@@ -58,7 +68,10 @@ def _problems(seen: Snapshot, now: datetime) -> Iterator[str]:
         yield f"another process uses this account, {seen.second_instance}: stop one of the two"
     if seen.creates_no_rooms is not None:
         yield f"no Space and no chat is created: {seen.creates_no_rooms}"
-    if seen.platform is not None and seen.platform.trouble:
+    if seen.workers is not None and seen.workers.trouble:
+        yield seen.workers.trouble
+        yield f"  {seen.workers.remedy}"
+    elif seen.platform is not None and seen.platform.trouble:
         yield f"{seen.platform.trouble} (for {_since(seen.platform.since, now)})"
         yield f"  {seen.platform.remedy}"
 
@@ -82,6 +95,15 @@ def _platform(seen: PlatformSeen) -> Iterator[str]:
     if any(seen.tokens.values()):
         tokens = ", ".join(f"{count:,} {kind}" for kind, count in seen.tokens.items())
         yield _line("tokens", tokens)
+
+
+def _workers(seen: WorkersSeen) -> str:
+    if seen.alive is None:
+        return "unknown, the database does not answer"
+    questions = f"{_count(seen.in_work)} in work, {_count(seen.waiting)} waiting"
+    oldest = seen.oldest_waiting_s
+    since = "" if oldest is None else f", the oldest for {_brief(oldest)}"
+    return f"{seen.alive:,} running; questions: {questions}{since}"
 
 
 def _streaming(seen: Streaming) -> str:

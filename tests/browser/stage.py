@@ -26,8 +26,10 @@ from supervisor.status.snapshot import (
     Reconciled,
     Snapshot,
     Streaming,
+    WorkersSeen,
     rfc3339,
 )
+from supervisor.status.workers import NO_WORKER, START_ONE
 
 HOSTILE = (
     "<img src=x onerror=alert(1)><script>alert(2)</script>\"'&lt;b&gt;{{7*7}}\u202egnp.exe\x00"
@@ -149,6 +151,22 @@ def platform_in(state: PlatformState, reason: str) -> Snapshot:
     remedy = REMEDIES[state]
     platform = replace(a_platform(now), state=state, reason=reason, remedy=remedy)
     return replace(seen, platform=replace(platform, since=rfc3339(now - 252), running=0))
+
+
+def by_workers(workers: WorkersSeen) -> Snapshot:
+    """A live bot whose platform is asked by workers."""
+    return replace(live(), workers=workers)
+
+
+def without_worker() -> Snapshot:
+    """A live bot whose questions wait for a worker."""
+    remedy = REMEDIES[PlatformState.UNAVAILABLE]
+    reason = "no worker is running: start `surfaces-bot worker`"
+    down = replace(a_platform(now_s()), state="unavailable", reason=reason, remedy=remedy)
+    workers = WorkersSeen(
+        alive=0, in_work=0, waiting=3, oldest_waiting_s=8.2, trouble=NO_WORKER, remedy=START_ONE
+    )
+    return replace(by_workers(workers), platform=down)
 
 
 def quarantined(room_id: str, name: str, now: float) -> Quarantined:

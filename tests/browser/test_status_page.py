@@ -10,18 +10,21 @@ from playwright.async_api import Browser, ViewportSize
 from actors.platform_health import PlatformState
 from supervisor.lifecycle import State
 from supervisor.status.platform import REMEDIES
-from supervisor.status.snapshot import Snapshot, rfc3339
+from supervisor.status.snapshot import Snapshot, WorkersSeen, rfc3339
+from supervisor.status.workers import START_ONE
 from tests.browser.conftest import Visit
 from tests.browser.scripts import CONTRASTS, FOCUSED, READY
 from tests.browser.stage import (
     HOSTILE,
     Puppet,
+    by_workers,
     degraded,
     live,
     now_s,
     on_stage,
     platform_in,
     warm,
+    without_worker,
     young,
 )
 
@@ -117,6 +120,35 @@ async def test_a_platform_that_does_not_answer_is_told_above_all_with_the_remedy
     assert visit.complaints == []
     puppet.says = live()
     await line.wait_for(state="hidden")
+
+
+async def test_workers_show_what_they_do(visit: Visit, puppet: Puppet) -> None:
+    await visit.open(puppet)
+    assert not await visit.page.locator("#workers").is_visible()
+    puppet.says = by_workers(WorkersSeen(alive=2, in_work=5, waiting=3, oldest_waiting_s=72.0))
+    await visit.page.locator("#workers").wait_for(state="visible")
+    assert await visit.text("#workers-figures") == (
+        "Running\n2\nQuestions in work\n5\nWaiting\n3\nOldest waiting\n1 min 12 s"
+    )
+    puppet.says = by_workers(WorkersSeen(alive=1, in_work=0, waiting=0))
+    await visit.page.locator("#workers-figures").filter(has_text="–").wait_for()
+    puppet.says = by_workers(WorkersSeen())
+    await visit.page.locator("#workers-figures .unknown").first.wait_for()
+    assert await visit.page.locator("#workers-figures .unknown").count() == 4
+    assert not await visit.page.locator("#workers-trouble").is_visible()
+    assert visit.complaints == []
+
+
+async def test_a_bot_without_a_worker_says_once_what_to_do(visit: Visit, puppet: Puppet) -> None:
+    puppet.says = without_worker()
+    await visit.open(puppet)
+    assert await visit.text("#workers-what") == "No worker is running."
+    assert await visit.text("#workers-remedy") == START_ONE
+    assert not await visit.page.locator("#platform-trouble").is_visible()
+    assert await visit.text("#workers-figures .attention dd") == "0"
+    puppet.says = live()
+    await visit.page.locator("#workers-trouble").wait_for(state="hidden")
+    assert visit.complaints == []
 
 
 async def test_a_busy_platform_is_no_alarm_but_says_why_people_wait(
@@ -452,6 +484,7 @@ def unavailable() -> Snapshot:
         pytest.param(young, marks=pytest.mark.slow),
         pytest.param(busy, marks=pytest.mark.slow),
         pytest.param(unavailable, marks=pytest.mark.slow),
+        pytest.param(without_worker, marks=pytest.mark.slow),
     ],
 )
 async def test_everything_can_be_read_in_every_light_and_on_every_width(

@@ -81,6 +81,25 @@ class Cast:
         with suppress(HomeserverRefused):
             self._talk(person)
 
+    def change_ones_mind(self, within_s: float) -> None:
+        """Let a random person write in a chat, and redact that again within this time."""
+        person = self._rng.choice(self.people)
+        person.join_all()
+        chats = self.chats_of(person)
+        if not chats:
+            return
+        room_id = self._rng.choice(chats)
+        with suppress(HomeserverRefused):
+            self._say(person, room_id, self._rng.choice(("!status", "never mind {q}")))
+            said = self._messages(room_id)[-1].event_id
+
+            def redact() -> None:
+                with suppress(HomeserverRefused):
+                    person.redact(room_id, said)
+                    self._tell(person, f"redacts {said} in {room_id}")
+
+            self._server.later(self._rng.uniform(0, within_s), redact)
+
     def settle_down(self) -> bool:
         """Let all people accept their invites; whether any had to ask for a Space or chat."""
         has_asked = False

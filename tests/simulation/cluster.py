@@ -43,6 +43,8 @@ class ClusterPlan:
     processes: int
     slow_lease_s: float
     """The longest way of a request about the lease, there and back."""
+    slow_store_s: float
+    """The longest way of any other request to the database, there and back."""
     skew_s: float
     """By how much the wall clocks of the processes differ, at most."""
 
@@ -73,6 +75,7 @@ def cluster_plan_for(rng: Random, processes: int) -> ClusterPlan:
         plan=plan,
         processes=processes,
         slow_lease_s=rng.choice((0.0, 0.0, 1.8)),
+        slow_store_s=rng.choice((0.0, 0.3, 1.2)),
         skew_s=rng.choice((0.0, 30.0, 300.0)),
     )
 

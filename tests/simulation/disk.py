@@ -15,6 +15,7 @@ from adapter.sqlite.inline import MEMORY, InlineJournal, InlineStore, _Database
 from adapter.sqlite.schema import STORE_SCHEMA
 from tests.simulation.checkers import Checkers
 from tests.simulation.connection import Gate
+from tests.simulation.ending_once import ending_once
 from tests.simulation.settling import is_about_growing
 
 GARBAGE: Final = ("", "null", "[]", "{}", '{"space_id": 7}', "\x00", '{"chat_id": "C1"')
@@ -47,8 +48,13 @@ class Disk:
 
     def make_backup(self) -> None:
         """Copy the database; the copy replaces an earlier one."""
-        self._backup = self._new_database()
-        self.database._connection.backup(self._backup._connection)
+        self._backup = self.copied()
+
+    def copied(self) -> _Database:
+        """A copy of the database."""
+        copy = self._new_database()
+        self.database._connection.backup(copy._connection)
+        return copy
 
     def restore_backup(self) -> bool:
         """Put the copy in the place of the database. Returns False without one."""
@@ -112,7 +118,8 @@ class ReachedDatabase:
         if grows:
             await self._gate.step()
         self._fail_perhaps()
-        await self._database.write(statements)
+        with ending_once(self._database._connection, statements, self._checkers):
+            await self._database.write(statements)
         self._checkers.settling.committed(statements)
         for statement in statements:
             if statement.params[0:1] == ("position",):

@@ -4,10 +4,7 @@ from collections import Counter
 from typing import Protocol
 
 from actors.bounds import Bounds
-from actors.chats import ChatManager
 from actors.model import MARKER_TYPE, EventId, RoomId, UserId
-from actors.writes import JsonObject
-from adapter.matrix.reconcile import reconcile_matrix_state
 from adapter.sql.pruning import PRUNINGS
 from adapter.sql.values import Query
 from supervisor.lifecycle import MACHINE, State
@@ -15,10 +12,10 @@ from supervisor.serving.assembly import Bot
 from supervisor.supervisor import Supervisor
 from tests.simulation.cast import Cast
 from tests.simulation.checkers import Checkers
-from tests.simulation.disk import Disk, empty_store
+from tests.simulation.disk import Disk
 from tests.simulation.events import MALFORMED, Event
-from tests.simulation.homeserver import SimulatedHomeserver
 from tests.simulation.process import BOT
+from tests.simulation.rebuilding import wrong_rows
 from tests.simulation.room import SimulatedRoom
 from tests.simulation.server import SimulatedServer
 from tests.simulation.shown_answers import wrong_answers
@@ -211,46 +208,16 @@ class Ending:
 
     async def _check_rows(self) -> None:
         """Check that the cache equals a rebuild from an empty database, for all joined rooms."""
-        rebuilt = empty_store(self._server.now)
-        visitor = SimulatedHomeserver(self._server, BOT, token=self._process.disk.token)
+        disk = self._process.disk
         before = len(self._server.writes)
-        report = await reconcile_matrix_state(visitor, rebuilt, ChatManager(rebuilt))
+        rows = await disk.store().rows("")
+        for wrong in await wrong_rows(rows, self._server, disk.token, self._cast.inherited):
+            self._violated(wrong)
         if len(self._server.writes) != before:
             self._violated("a rebuild wrote something on the server")
-        joined = {room.room_id for room in self._server.rooms_of(BOT, "join")}
-        decided = joined - {RoomId(conflict["room_id"]) for conflict in report["conflicts"]}
-        unmarked = {room for room in self._cast.inherited if not self._is_marked(room)}
-        stored = await self._process.disk.store().rows("")
-        expected = await rebuilt.rows("")
-        for key in sorted(stored.keys() | expected.keys()):
-            row, wanted = stored.get(key), expected.get(key)
-            about = RoomId(
-                str((row or wanted or {}).get("surface_ref", key[len("matrix_room:") :]))
-            )
-            if about in unmarked or (wanted is None and about[:1] == "!" and about not in decided):
-                continue
-            if row != wanted and not _ahead(row, wanted):
-                self._violated(f"{key} is {row}, a rebuild says {wanted}")
-        rebuilt.close()
-
-    def _is_marked(self, room_id: RoomId) -> bool:
-        """Whether a room has a marker. A refused write of one is repeated after the next start."""
-        return bool(self._server.rooms[room_id].content(MARKER_TYPE, BOT))
 
     def _violated(self, what: str) -> None:
         self._checkers.violated(what)
-
-
-def _ahead(row: JsonObject | None, wanted: JsonObject | None) -> bool:
-    """Whether `row` differs only by a higher number: the server refused the chat that reserved it.
-
-    A rebuild does not know such a reservation.
-    """
-    if row is None or wanted is None or "next_chat_index" not in row:
-        return False
-    ours, rebuilt = row["next_chat_index"], wanted.get("next_chat_index")
-    ahead = isinstance(ours, int) and isinstance(rebuilt, int) and ours > rebuilt
-    return ahead and {**row, "next_chat_index": rebuilt} == wanted
 
 
 def _expects_an_answer(event: Event) -> bool:

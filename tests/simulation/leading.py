@@ -56,10 +56,17 @@ class SharedLease:
         self.expires = -math.inf
 
     def leadership(
-        self, table: "SimulatedLease", *, ttl_s: float = 6.0, look_s: float = 0.1
+        self,
+        table: "SimulatedLease",
+        *,
+        ttl_s: float = 6.0,
+        look_s: float = 0.1,
+        notice: Callable[[str], None] = lambda _: None,
     ) -> LeaseLeadership:
         """What a process has that reaches the lease through a table."""
-        return LeaseLeadership(table, ttl_s=ttl_s, look_s=look_s, clock=anyio.current_time)
+        return LeaseLeadership(
+            table, ttl_s=ttl_s, look_s=look_s, clock=anyio.current_time, notice=notice
+        )
 
 
 @final

@@ -88,18 +88,22 @@ def run_machines(
     mains: Sequence[Callable[[], Coroutine[object, object, object]]],
     clock: Clock,
     rng: Random,
+    between: Callable[[], object] = lambda: None,
 ) -> None:
     """Run a main task on each machine, until that of the first machine ends.
 
     The clock moves when no machine has anything to do. Machines that have something to do at the
-    same time take turns in the order of `rng`. Raises the error of a main task.
+    same time take turns in the order of `rng`. `between` is called after their turns, while none of
+    them runs. Raises the error of a main task.
     """
     tasks = [loop.create_task(main()) for loop, main in zip(machines, mains, strict=True)]
     try:
         while not tasks[0].done():
             awake = [machine for machine in machines if not machine.paused]
             rng.shuffle(awake)
-            if any([machine.turn() for machine in awake]):  # noqa: C419 - each has its turn
+            worked = any([machine.turn() for machine in awake])  # noqa: C419 - each has its turn
+            between()
+            if worked:
                 continue
             next_at_s = min(machine.next_at_s for machine in awake)
             if next_at_s - clock.now_s >= DAY_S:

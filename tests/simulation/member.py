@@ -66,6 +66,7 @@ class Surroundings:
     bounds: Bounds
     formatted: Formatter
     slow_lease_s: float
+    slow_store_s: float
 
 
 class MemberCheckers(Checkers):
@@ -181,7 +182,7 @@ class Member:
         self.machine = machine
         self.around = around
         self.checkers = MemberCheckers(around)
-        self.wire = Wire(rng)
+        self.wire = Wire(rng, around.slow_store_s)
         self.skew_s = 0.0
         """How much the wall clock of the machine is ahead."""
         self.leadership: LeaseLeadership | None = None
@@ -257,6 +258,7 @@ class Member:
             except Exception as error:  # noqa: BLE001  every error is a bug here
                 self.checkers.violated(f"the process ended with {flat(error)}")
             self._tell("died" if life.dead else "ended")
+            self.around.store.on_end()
             self.life = self.supervisor = self.bot = self.leadership = None
             await anyio.sleep(self._rng.uniform(0, self.away_s))
 

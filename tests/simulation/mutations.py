@@ -33,8 +33,8 @@ MUTATIONS: Final = (
     Mutation(
         "a_reply_does_not_end_its_question",
         "actors/room/inbox.py",
-        "        return [FinishMessage(key), *end_of(key, said, anchors)]\n",
-        "        return [*end_of(key, said, anchors)]\n",
+        "        return [FinishMessage(key), *await self._ended(",
+        "        return [*await self._ended(",
     ),
     Mutation(
         "create_again_without_looking",
@@ -235,12 +235,13 @@ MUTATIONS: Final = (
     Mutation(
         "ends_of_each_run_have_other_ids",
         "actors/room/inbox.py",
-        "        return [FinishMessage(key), *end_of(key, said, anchors)]\n",
+        "        return [FinishMessage(key),"
+        " *await self._ended(reply.question.message, said, anchors)]\n",
         "        boot = services.replies._tools.boot\n"
         "        others = [\n"
         "            replace(it, message=replace(it.message, txn_id=it.message.txn_id + boot))\n"
         "            if isinstance(it, QueueMessage) and it.message.edits else it\n"
-        "            for it in end_of(key, said, anchors)\n"
+        "            for it in await self._ended(reply.question.message, said, anchors)\n"
         "        ]\n"
         "        return [FinishMessage(key), *others]\n",
     ),

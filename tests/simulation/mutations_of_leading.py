@@ -21,7 +21,7 @@ OF_LEADING: Final = (
         "the_fence_comes_last",
         "tests/simulation/shared_store.py",
         "        if self._store.lease().epoch != self._epoch:\n            raise LeaseLost",
-        "        await self._store.database.write(statements)\n"
+        "        write_all(connection, statements)\n"
         "        if self._store.lease().epoch != self._epoch:\n            raise LeaseLost",
     ),
     _of_several(
@@ -67,5 +67,19 @@ OF_LEADING: Final = (
         "        change = services.registry.dirty.change_of(self._room_id)\n"
         "        await services.clear(self._room_id, change)\n"
         "        async with",
+    ),
+    _of_several(
+        "rooms_are_in_line_before_their_rows_are_written",
+        "actors/room/actor.py",
+        "                await self._commit_repairs([*writes, *done])\n",
+        "                if done:\n"
+        "                    await services.store.commit(done)\n"
+        "                await self._commit_repairs(writes)\n",
+    ),
+    _of_several(
+        "a_message_that_has_ended_ends_again",
+        "adapter/sql/statements.py",
+        'Statement("inbox", _FINISH, params, hits=True)',
+        'Statement("inbox", _FINISH, params)',
     ),
 )

@@ -15,7 +15,16 @@ ONCE: Final = (
 )
 """Replies of the bot that must be unique: each follows from one message, with a unique text."""
 
-NOTES: Final = (".busy", ".unavailable", ".misconfigured", ".cut", ".trimmed", ".unanswered")
+NOTES: Final = (
+    ".busy",
+    ".unavailable",
+    ".misconfigured",
+    ".cut",
+    ".trimmed",
+    ".unanswered",
+    ".refused",
+    ".given_up",
+)
 """How the transaction ids of notices end that go with an answer."""
 
 

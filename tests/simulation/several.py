@@ -21,6 +21,7 @@ from tests.simulation.endings import Ending
 from tests.simulation.faults import Faults
 from tests.simulation.machines import Clock, Machine, run_machines
 from tests.simulation.member import Member, Surroundings, WatchedSessions
+from tests.simulation.next_start import NextStart
 from tests.simulation.outcome import ASKS, WAIT_S, Outcome, until_calm
 from tests.simulation.parts import formatter_for
 from tests.simulation.past import Past
@@ -32,6 +33,12 @@ from tests.simulation.story import Story
 
 LAST_STOPS: Final = 2
 """So many times the leader is asked to stop at the end, as in a rolling update."""
+CHANGES: Final = 0.5
+"""The probability that a message is redacted soon after it was written, at each action."""
+HASTE_S: Final = 1.0
+"""How soon, at least."""
+LAST_CHANGES: Final = 6
+"""So many messages are redacted soon when all disturbances are over."""
 
 
 class WatchedServer(SimulatedServer):
@@ -85,6 +92,8 @@ class SeveralProcesses:
         self.checkers = checkers = Checkers(server, BOT, self.story, plan.bounds)
         server.checkers = checkers
         store.on_violation = checkers.violated
+        self._next_start = NextStart(server, store, checkers, rng("next start"))
+        store.on_commit, store.on_end = self._next_start.committed, self._next_start.note
         server.sessions = WatchedSessions(rng("sessions"), store, checkers)
         server.on_event = checkers.seen
         platform.on_asked = checkers.asked
@@ -101,6 +110,7 @@ class SeveralProcesses:
             plan.bounds,
             formatter_for(plan.plan.part_chars),
             plan.slow_lease_s,
+            plan.slow_store_s,
         )
         self._world = Machine(self.clock)
         self._cluster = Cluster(
@@ -131,7 +141,7 @@ class SeveralProcesses:
         members = self._cluster.members
         machines = [self._world, *(member.machine for member in members)]
         mains = [self._main, *(member.main for member in members)]
-        run_machines(machines, mains, self.clock, self._turns)
+        run_machines(machines, mains, self.clock, self._turns, self._next_start.check)
 
     async def _main(self) -> None:
         self.story.tell("plan", repr(self.plan))
@@ -139,6 +149,7 @@ class SeveralProcesses:
         self._cast.inherited = await self._past.happen(
             self._cast.people[0], legacy.legacy, rows=legacy.legacy_rows
         )
+        self._next_start.inherited = self._cast.inherited
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._server.run_postponed)
             tasks.start_soon(watch_leads, self._cluster, self.checkers, self._vacant_s)
@@ -156,11 +167,15 @@ class SeveralProcesses:
         for _ in range(plan.acts):
             await anyio.sleep(self._rng.expovariate(1 / plan.gap_s))
             self._cast.act()
+            if self._rng.random() < CHANGES:
+                self._change_a_mind()
             self._disturbances.change()
         for _ in range(plan.waits):
             await anyio.sleep(self._rng.expovariate(1 / WAIT_S))
             if self._rng.random() < ASKS:
                 self._cast.ask()
+            if self._rng.random() < CHANGES:
+                self._change_a_mind()
             self._disturbances.change()
         self._disturbances.end()
         await self._rest("the disturbances")
@@ -169,6 +184,9 @@ class SeveralProcesses:
         if self._cast.settle_down():
             await self._rest("settling down again")
             self._cast.settle_down()
+        for _ in range(LAST_CHANGES):
+            self._change_a_mind()
+            await anyio.sleep(self._rng.expovariate(1 / HASTE_S))
         self._cast.write_once_more()
         await self._rest("the last messages")
         await self._check()
@@ -179,6 +197,10 @@ class SeveralProcesses:
         await self._check()
         await self._ending.check_pruned()
         scope.cancel()
+
+    def _change_a_mind(self) -> None:
+        """Let a person redact a message while it is handled, if the database is slow."""
+        self._cast.change_ones_mind(max(2 * self.plan.slow_store_s, HASTE_S))
 
     async def _check(self) -> None:
         leader = self._cluster.leader

@@ -1,6 +1,7 @@
 """One database that several processes share, with the lease of the bot; and the ways to it."""
 
 import math
+import sqlite3
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final, TypeVar
@@ -15,10 +16,13 @@ from actors.runtime.table import Transition
 from adapter.sql.lease import LeaseRow
 from adapter.sql.store import Clock
 from adapter.sql.values import Query, Row, Statement
+from adapter.sqlite.errors import translated
 from adapter.sqlite.inline import _Database
+from adapter.sqlite.transactions import write_all
 from tests.simulation.checkers import Checkers
 from tests.simulation.connection import Gate
 from tests.simulation.disk import Disk
+from tests.simulation.ending_once import ending_once
 from tests.simulation.settling import is_about_growing
 
 HANG_S: Final = 2.0
@@ -56,6 +60,9 @@ class SharedStore(Disk):
         self.restarts = 0
         """After each, the connections of all processes are lost."""
         self.on_violation: Callable[[str], None] = lambda _: None
+        self.on_commit: Callable[[Sequence[Statement]], None] = lambda _: None
+        self.on_end: Callable[[], None] = lambda: None
+        """Called when a process has ended, or commits were lost."""
         self._copied_at = -math.inf
         self._given: set[int] = set()
         """The epochs of all time, also of what the database has lost."""
@@ -74,7 +81,10 @@ class SharedStore(Disk):
 
     def lose_newest(self, within_s: float) -> bool:
         """Go back to the copy if it is no older than this. Returns whether the database did."""
-        return self.clock() - self._copied_at <= within_s and self.restore_backup()
+        has_lost = self.clock() - self._copied_at <= within_s and self.restore_backup()
+        if has_lost:
+            self.on_end()
+        return has_lost
 
     def stop(self) -> None:
         """Answer no request until `start`."""
@@ -87,17 +97,17 @@ class SharedStore(Disk):
 
     def session(self) -> str | None:
         """The stored session."""
-        return next((str(row[0]) for row in self._run(_SESSION)), None)
+        return next((str(row[0]) for row in self.run(_SESSION)), None)
 
     def lease(self) -> LeaseRow:
         """The lease, by the clock of the database."""
-        ((epoch, holder, expires),) = self._run(_LOOK)
+        ((epoch, holder, expires),) = self.run(_LOOK)
         return LeaseRow(epoch, holder, expires - self.clock())
 
     def take(self, holder: str, ttl_s: float) -> int | None:
         """Take the lease if it is over, or has this holder; its new epoch, or None."""
         now = self.clock()
-        found = self._run(_TAKE, holder, now + ttl_s, int(now * 1000), now, holder)
+        found = self.run(_TAKE, holder, now + ttl_s, int(now * 1000), now, holder)
         epochs = {int(row[0]) for row in found}
         if epochs & self._given:
             self.on_violation(f"{epochs} is given twice")
@@ -106,17 +116,20 @@ class SharedStore(Disk):
 
     def renew(self, epoch: int, ttl_s: float) -> bool:
         """Let the lease of this epoch end in `ttl_s` seconds."""
-        return bool(self._run(_RENEW, self.clock() + ttl_s, epoch))
+        return bool(self.run(_RENEW, self.clock() + ttl_s, epoch))
 
-    def _run(self, sql: str, *params: object) -> list[Row]:
+    def run(self, sql: str, *params: object) -> list[Row]:
+        """Run one statement, and return its rows."""
         return self.database._connection.execute(sql, params).fetchall()
 
 
 class Wire:
     """The network of one process. While a way is cut, nothing passes it in either direction."""
 
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Random, slow_store_s: float) -> None:
         self.rng = rng
+        self.slow_store_s = slow_store_s
+        """The longest way of a request to the database, there and back."""
         self.cut_from_store = False
         self.cut_from_homeserver = False
 
@@ -161,12 +174,13 @@ class SharedDatabase:
         self._epoch = epoch
         self._gate = gate
         self._checkers = checkers
-        self._reading, self._writing = Link(store, wire), Link(store, wire)
+        self._reading = Link(store, wire, wire.slow_store_s)
+        self._writing = Link(store, wire, wire.slow_store_s)
+        self._one_at_a_time = anyio.Lock()
 
     async def fetch(self, query: Query) -> list[Row]:
         """Read rows."""
-        await self._reading.request(lambda: None)
-        return await self._store.database.fetch(query)
+        return await self._reading.request(lambda: self._store.run(query.sql, *query.params))
 
     async def write(self, statements: Sequence[Statement]) -> None:
         """Write all statements or none. Raises LeaseLost if another process leads."""
@@ -174,29 +188,31 @@ class SharedDatabase:
         grows = any(map(is_about_growing, statements))
         if grows:
             await self._gate.step()
-        await self._writing.request(lambda: None)
-        await self._watched(statements)
-        self._note(statements)
+        async with self._one_at_a_time:
+            await self._writing.request(lambda: self._commit(statements))
         if grows:
             await self._gate.step()
         await self._gate.after("commit")
 
-    async def _watched(self, statements: Sequence[Statement]) -> None:
+    def _commit(self, statements: Sequence[Statement]) -> None:
         """Write, and check that an epoch that has ended changes nothing."""
         connection = self._store.database._connection
         is_over, before = self._store.lease().epoch != self._epoch, connection.total_changes
         try:
-            await self._fenced(statements)
+            self._fenced(connection, statements)
         finally:
             if is_over and connection.total_changes != before:
                 self._checkers.violated(f"epoch {self._epoch} writes after its end")
+        self._note(statements)
 
-    async def _fenced(self, statements: Sequence[Statement]) -> None:
+    def _fenced(self, connection: sqlite3.Connection, statements: Sequence[Statement]) -> None:
         if self._store.lease().epoch != self._epoch:
             raise LeaseLost("another process leads")
-        await self._store.database.write(statements)
+        with translated(), ending_once(connection, statements, self._checkers):
+            write_all(connection, statements)
 
     def _note(self, statements: Sequence[Statement]) -> None:
+        self._store.on_commit(statements)
         self._checkers.settling.committed(statements)
         for statement in statements:
             if statement.params[0:1] == ("position",):

@@ -16,7 +16,7 @@ from tests.simulation.transcript import Transcript
 
 _TXN: Final = re.compile(
     r"(?P<question>\$[0-9a-f]+)\.(?:(?P<part>[0-9]+)"
-    r"(?:~(?P<boot>boot[0-9]+)\.[0-9]+|(?P<final>\.final(?:\.[0-9]+)?))?|(?P<dead>dead))"
+    r"(?:~(?P<boot>boot[0-9]+)\.[0-9]+|(?P<final>\.(?:final|dead)(?:\.[0-9]+)?))?|(?P<dead>dead))"
 )
 
 

@@ -1,6 +1,7 @@
 """Seeds with several processes on one database, and the machines that these run on."""
 
 import asyncio  # noqa: TID251  the machines are asyncio's event loops
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -11,10 +12,19 @@ from random import Random
 import anyio
 import pytest
 
+from actors.bounds import Bounds
+from actors.model import OutboundMessage, RoomId
+from actors.writes import QueueMessage
+from adapter.sql.outbox_statements import outbox_statement
+from tests.simulation.checkers import Checkers
+from tests.simulation.ending_once import ending_once
 from tests.simulation.machines import Clock, Machine, run_machines
 from tests.simulation.outcome import Outcome
-from tests.simulation.several import play_several
+from tests.simulation.process import BOT
+from tests.simulation.server import SimulatedServer
+from tests.simulation.several import SeveralProcesses, play_several
 from tests.simulation.soak import described, processes_of
+from tests.simulation.story import Story
 
 ROOT = Path(__file__).parents[2]
 QUICK = range(4)
@@ -47,6 +57,48 @@ def test_seeds_are_played_with_one_process_or_with_two_and_three() -> None:
     assert {processes_of(seed, 1) for seed in range(10)} == {1}
     assert {processes_of(seed, 3) for seed in range(10)} == {2, 3}
     assert Outcome(7, (), "", 0.0, "asyncio", 3).name == "3:7"
+
+
+def test_bots_start_beside_a_seed_and_leave_no_trace_in_it() -> None:
+    simulation = SeveralProcesses(3, 3)
+    simulation.run()
+    assert simulation._next_start.starts > 3
+    without = SeveralProcesses(3, 3)
+    without._next_start.check = lambda: None  # type: ignore[method-assign]
+    without.run()
+    assert simulation.story.text() == without.story.text()
+
+
+@pytest.mark.parametrize(
+    ("state", "says"), [("waiting", []), ("done", ["$a.0 is queued, but its message is done"])]
+)
+def test_an_answer_to_a_message_that_has_ended_is_noticed(state: str, says: list[str]) -> None:
+    server, story = SimulatedServer(Random(1)), Story(lambda: 0.0)  # noqa: S311 - no secret
+    checkers = Checkers(server, BOT, story, Bounds())
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE inbox(event_id, state)")
+    connection.execute("INSERT INTO inbox VALUES ('$a', ?)", (state,))
+    answer = OutboundMessage("$a.0", RoomId("!a:sim.test"), "text")
+    with ending_once(connection, [outbox_statement(QueueMessage(answer), 0.0)], checkers):
+        pass
+    connection.close()
+    assert checkers.violations == says
+
+
+def test_between_the_turns_of_machines_no_loop_runs() -> None:
+    clock, ran = Clock(), []
+
+    async def sleeps() -> None:
+        await anyio.sleep(2)
+
+    def between() -> None:
+        inner = Clock()
+        run_machines([Machine(inner)], [sleeps], inner, Random(1))  # noqa: S311 - no secret
+        ran.append((clock.now_s, inner.now_s))
+
+    run_machines([Machine(clock)], [sleeps], clock, Random(1), between)  # noqa: S311 - no secret
+    assert ran[0] == (0.0, 2.0)
+    assert ran[-1] == (2.0, 2.0)
 
 
 def on_machines(*mains: Callable[[list[Machine]], Awaitable[None]]) -> list[float]:

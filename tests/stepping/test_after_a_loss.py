@@ -267,6 +267,26 @@ async def test_the_question_of_a_cut_off_answer_may_be_far_back() -> None:
     assert states(world, home.chat)[1:] == [(question, "done")]
 
 
+@pytest.mark.parametrize(("pages", "messages"), [(2, 5_000), (10, 30)])
+async def test_a_cut_off_answer_is_finished_however_much_others_have_said(
+    pages: int, messages: int
+) -> None:
+    world, platform = World(), storyteller()
+    world.bounds = replace(world.bounds, unanswered_pages=pages, gap_messages=messages)
+    home = await home_of_alice(world)
+    world.alice.invite(home.chat, world.bob.user_id)
+    world.bob.join(home.chat)
+    question = await cut_off(world, home, 8)
+    waiting = world.alice.say(home.chat, "and then")
+    for number in range(100):
+        world.bob.say(home.chat, f"to alice {number}")
+    world.lose_store()
+    async with world.live(platform=platform):
+        await quiet(90)
+    assert whole(20) in world.alice.replies(home.chat)
+    assert states(world, home.chat)[1:] == [(question, "done"), (waiting, "done")]
+
+
 async def test_questions_of_the_last_hour_are_answered_in_order() -> None:
     world = World()
     home = await home_of_alice(world)

@@ -14,7 +14,14 @@ from actors.messages import (
     room_address,
 )
 from actors.model import RoomId, UserId
-from actors.port_errors import HomeserverUnavailable, RateLimited, SessionRevoked, StoreUnavailable
+from actors.port_errors import (
+    HomeserverUnavailable,
+    PlatformFailed,
+    RateLimited,
+    SessionRevoked,
+    StoreCorrupt,
+    StoreUnavailable,
+)
 from actors.rules.room_states import RoomState, RoomTrigger
 from actors.runtime.cells import Actor
 from actors.runtime.letters import ActorCrashed, Address
@@ -174,6 +181,24 @@ async def test_the_homeservers_absence_is_charged_to_no_room_before_the_bot_is_l
     async with actor_stage() as stage:
         stage.gate.live = False
         stage.fail(ROOM, *[HomeserverUnavailable("gone")] * 6)
+        stage.system.tell(ROOM, RoomChanged())
+        await pass_time(600)
+        assert stage.transitions(ROOM) == []
+        assert stage.finished == [(ROOM, RoomChanged())]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        StoreUnavailable("gone"),
+        StoreCorrupt("missing in the database: outbox"),
+        ExceptionGroup("several", [PlatformFailed("so"), StoreUnavailable("gone")]),
+        ExceptionGroup("nested", [ExceptionGroup("", [StoreCorrupt("lost")]), KeyError("then")]),
+    ],
+)
+async def test_a_failure_of_the_store_is_charged_to_no_room(error: Exception) -> None:
+    async with actor_stage() as stage:
+        stage.fail(ROOM, *[error] * 6)
         stage.system.tell(ROOM, RoomChanged())
         await pass_time(600)
         assert stage.transitions(ROOM) == []

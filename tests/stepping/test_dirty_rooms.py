@@ -233,3 +233,25 @@ async def test_a_row_that_another_program_has_changed_lets_the_next_start_read_a
     async with world.live() as run:
         assert has_read_all(run)
         assert await world.rows() == rows
+
+
+@pytest.mark.parametrize("left", ["while down", "while up"])
+async def test_a_replacement_that_is_left_leaves_the_chat_to_the_room_before_it(left: str) -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        world.server.grant(home.chat, ALICE, 100)
+        replacement = world.alice.upgrade(home.chat)
+        world.server.grant(replacement, BOT, 100)
+        world.alice.invite(replacement, BOT)
+        await quiet(30)
+        assert await name_of(world, home.chat) is None
+        assert await world.store.dirty() == {}
+    if left == "while down":
+        world.server.evict(replacement, BOT)
+    async with world.live() as run:
+        assert not has_read_all(run)
+        if left == "while up":
+            world.server.evict(replacement, BOT)
+        await quiet(5)
+        assert await name_of(world, home.chat) == "Chat 1"

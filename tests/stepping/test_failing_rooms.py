@@ -17,7 +17,7 @@ from actors.messages import (
     room_address,
 )
 from actors.model import RoomId
-from actors.port_errors import HomeserverUnavailable, PlatformFailed, StoreUnavailable
+from actors.port_errors import HomeserverUnavailable, PlatformFailed
 from actors.rules.room_states import RoomState
 from actors.runtime.letters import Address, FailuresShared, Message
 from actors.runtime.table import Transition
@@ -48,7 +48,7 @@ def failing_together(stage: ActorStage) -> list[FailuresShared]:
 
 async def test_many_rooms_that_fail_the_same_way_are_reported_and_none_is_charged() -> None:
     async with actor_stage() as stage:
-        await let_fail(stage, rooms(8), StoreUnavailable("locked"), times=3)
+        await let_fail(stage, rooms(8), HomeserverUnavailable("locked"), times=3)
         report, *_ = failing_together(stage)
         assert report == FailuresShared(5, "locked")
         assert all(stage.state_of(room_id) is RoomState.UNCHECKED for room_id in rooms(8))
@@ -58,7 +58,7 @@ async def test_many_rooms_that_fail_the_same_way_are_reported_and_none_is_charge
 
 async def test_four_rooms_are_not_many() -> None:
     async with actor_stage() as stage:
-        await let_fail(stage, rooms(4), StoreUnavailable("locked"), times=3)
+        await let_fail(stage, rooms(4), HomeserverUnavailable("locked"), times=3)
         assert failing_together(stage) == []
         assert all(stage.state_of(room_id) is RoomState.QUARANTINED for room_id in rooms(4))
 
@@ -68,7 +68,7 @@ async def test_five_of_twenty_active_rooms_are_not_many() -> None:
         for room_id in rooms(20):
             stage.system.tell(room_id, RoomChanged())
         await pass_time()
-        await let_fail(stage, rooms(5), StoreUnavailable("locked"), times=3)
+        await let_fail(stage, rooms(5), HomeserverUnavailable("locked"), times=3)
         assert failing_together(stage) == []
 
 
@@ -78,7 +78,7 @@ async def test_rooms_that_fail_in_different_ways_are_each_their_own_matter() -> 
         for room_id in second:
             stage.fail(room_id, *[ValueError("a bug")] * 3)
             stage.system.tell(room_id, RoomChanged())
-        await let_fail(stage, first, StoreUnavailable("locked"), times=3)
+        await let_fail(stage, first, HomeserverUnavailable("locked"), times=3)
         assert failing_together(stage) == []
         assert all(stage.state_of(room_id) is RoomState.QUARANTINED for room_id in rooms(8))
 

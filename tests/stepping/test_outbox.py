@@ -135,7 +135,10 @@ async def test_with_another_session_a_reply_is_looked_for_before_it_is_sent_agai
     assert world.alice.replies(room_id) == ("You said: hello",)
 
 
-@pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.RATE_LIMITED, Fault.REFUSED_UNCLEARLY])
+CANT_LOOK = [Fault.SERVER_ERROR, Fault.RATE_LIMITED, Fault.REFUSED_UNCLEARLY, Fault.REFUSED]
+
+
+@pytest.mark.parametrize("fault", CANT_LOOK)
 async def test_a_reply_that_can_t_be_looked_for_waits(fault: Fault) -> None:
     world = World()
     room_id, _ = await cut_off(world, Fault.AFTER_EFFECT)

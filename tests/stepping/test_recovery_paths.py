@@ -303,8 +303,11 @@ async def test_a_database_that_is_still_damaged_is_begun_anew_by_starting_again(
     await drive.walk(DEGRADED)
     step = await drive.step()
     assert told(step) == (
-        DEGRADED, Trigger.STOP_REQUESTED, STOPPED, "malformed; starting again with a new file"
-    )  # fmt: skip
+        DEGRADED,
+        Trigger.STOP_REQUESTED,
+        STOPPED,
+        "malformed; starting again to make anew what is lost",
+    )
     assert (await drive.supervisor.run()).start_again
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from actors.model import RoomId
 from tests.simulation.faults import Fault
+from tests.stepping.growing import answer, free, story, telling
 from tests.stepping.harness import BOT, Home, Run, ScriptedPlatform, World, quiet
 
 pytestmark = pytest.mark.anyio
@@ -68,6 +69,54 @@ async def test_while_the_bot_is_down(comes_back: Callable[[World, RoomId], None]
         assert world.alice.replies(home.chat)[-1] == "You said: and now"
         replies = world.alice.replies(home.chat)
         assert not [reply for reply in replies if "never" in reply]
+
+
+@pytest.mark.parametrize("is_down", [False, True])
+async def test_an_answer_that_grew_is_taken_back(
+    comes_back: Callable[[World, RoomId], None], *, is_down: bool
+) -> None:
+    world, platform = free(), ScriptedPlatform()
+    platform.script["go"] = telling(story(25))
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        question = world.alice.say(home.chat, "go")
+        await quiet(10)
+        if not is_down:
+            comes_back(world, home.chat)
+            await quiet(60)
+    if is_down:
+        assert answer(world, home.chat, question)[0][0] == "live"
+        comes_back(world, home.chat)
+        for number in range(3 * world.server.timeline_limit):
+            world.alice.say(home.chat, f"after {number}")
+        async with world.live(platform=platform):
+            await quiet(60)
+    assert answer(world, home.chat, question) == []
+    assert [text for _, text, _ in platform.asked if text == "go"] == ["go"]
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+async def test_an_answer_that_grew_is_taken_back_however_late_the_bot_returns(
+    *, is_killed: bool
+) -> None:
+    world, platform = free(), ScriptedPlatform()
+    platform.script["go"] = telling(story(25))
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        question = world.alice.say(home.chat, "go")
+        await quiet(10)
+        world.server.evict(home.chat, BOT)
+        await quiet(60)
+        if not is_killed:
+            world.alice.invite(home.chat, BOT)
+            await quiet(60)
+    if is_killed:
+        async with world.live(platform=platform):
+            await quiet()
+            world.alice.invite(home.chat, BOT)
+            await quiet(60)
+    assert answer(world, home.chat, question) == []
+    assert not await world.store.unsent_counts()
 
 
 async def test_what_was_promised_on_the_way_back_is_kept() -> None:

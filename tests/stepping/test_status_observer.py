@@ -1,6 +1,7 @@
 """The running bot, looked at from outside: the whole bot over a simulated homeserver."""
 
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import anyio
@@ -19,7 +20,8 @@ from supervisor.lifecycle import INITIAL, State
 from supervisor.settings import Settings
 from supervisor.status import cache
 from supervisor.status.metrics import exposition
-from supervisor.status.snapshot import LISTED, Leading, Snapshot, rfc3339
+from supervisor.status.snapshot import LISTED, Leading, Snapshot, WorkersSeen, rfc3339
+from supervisor.status.workers import NO_WORKER, START_ONE
 from supervisor.watchdog import QUIET_LIMIT_S
 from tests.simulation.leading import SimulatedLease, SoleLeader
 from tests.simulation.people import Person
@@ -87,6 +89,44 @@ async def test_what_it_does_its_owners_and_its_rooms_are_seen() -> None:
         assert seen.reconciled.at == seen.lifecycle.steps[-1].at
         assert seen.reconciled.counts["joined_rooms"] == 0
         assert observer.readiness()[0]
+
+
+@dataclass
+class Load:
+    """The load of workers."""
+
+    alive: int = 0
+    in_work: int = 0
+    waiting: int = 0
+    oldest_waiting_s: float | None = None
+
+
+@dataclass
+class ScriptedReader:
+    """Reads this load, unless the database fails."""
+
+    load: Load = field(default_factory=Load)
+    fails: bool = False
+
+    async def look(self) -> Load:
+        if self.fails:
+            raise StoreUnavailable("no connection")
+        return self.load
+
+
+async def test_workers_are_seen_where_they_ask_the_platform() -> None:
+    world, reader = World(), ScriptedReader()
+    observer = observer_in(world)
+    async with world.live() as run, observer.watching("boot", run.bot, run.supervisor):
+        assert (await look(observer)).workers is None
+        observer.load_reader = reader
+        seen = (await look(observer)).workers
+        assert seen is not None
+        assert (seen.alive, seen.trouble, seen.remedy) == (0, NO_WORKER, START_ONE)
+        reader.load = Load(alive=2, in_work=1)
+        assert (await look(observer)).workers == WorkersSeen(alive=2, in_work=1, waiting=0)
+        reader.fails = True
+        assert (await look(observer)).workers == WorkersSeen()
 
 
 async def test_a_known_room_that_nobody_has_looked_at_yet_is_unchecked() -> None:
@@ -458,19 +498,25 @@ async def test_a_homeserver_that_does_not_bundle_edits_is_seen() -> None:
 async def test_of_several_processes_each_shows_which_one_leads() -> None:
     world = World()
     observer = observer_in(world)
-    tables = [SimulatedLease(world.lease, name) for name in ("one", "other")]
-    leader, standby = (world.lease.leadership(each) for each in tables)
+
+    def notice(sentence: str) -> None:
+        observer.waits_for = sentence
+
+    leader = world.lease.leadership(SimulatedLease(world.lease, "one"))
+    standby = world.lease.leadership(SimulatedLease(world.lease, "other"), notice=notice)
     lead = await leader.lead()
     observer.leadership = leader
     seen = await observer.snapshot()
     assert seen.leading == Leading(role="leader", epoch=lead.epoch, leader="one")
-    with anyio.move_on_after(1):
-        await standby.lead()
     observer.leadership = standby
     observer.standing_by("boot", Drive(State.STANDBY).supervisor)
+    assert observer.readiness()[0] is False
+    with anyio.move_on_after(1):
+        await standby.lead()
     seen = await look(observer)
-    assert seen.lifecycle.reason == "one leads"
-    assert observer.readiness() == (False, f"standby since {seen.lifecycle.since}: one leads")
+    waits_for = f"one leads in epoch {lead.epoch}"
+    assert seen.lifecycle.reason == waits_for
+    assert observer.readiness() == (False, f"standby since {seen.lifecycle.since}: {waits_for}")
     assert seen.leading == Leading(role="standby", epoch=lead.epoch, leader="one")
     observer.leadership = SoleLeader()
     assert (await look(observer)).leading is None

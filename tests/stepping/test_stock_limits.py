@@ -168,7 +168,8 @@ async def test_a_look_for_the_turn_does_not_replace_the_look_at_what_was_put_off
         await quiet(1)
         services = run.bot.services
         services.registry.queue.enter(BOB, 0.0, anyio.current_time())
-        assert services.registry.queue.takes_turn(BOB, anyio.current_time(), grace_s=0.0, for_s=3.0)
+        assert services.registry.queue.takes_turn(BOB, anyio.current_time(), grace_s=0.0)
+        services.registry.queue.rest(BOB, anyio.current_time(), 3.0)
         services.tell_owner(ALICE, IntentsWaiting())
         await quiet(13)
         assert any(text.startswith("Garden") for text in world.alice.replies(home.chat))

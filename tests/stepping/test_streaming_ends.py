@@ -198,15 +198,34 @@ async def test_a_second_attempt_shows_its_own_text_from_the_first_part_on() -> N
         assert edited[0] == "0~"
 
 
-async def test_an_answer_that_fails_for_good_says_so_in_its_message() -> None:
+async def test_an_answer_that_fails_for_good_keeps_what_was_shown_and_says_so() -> None:
     world, platform = free(), ScriptedPlatform()
     failing = [telling(story(8), error=PlatformFailed("gone"))] * 5
     async with world.live(platform=platform) as run:
         home, question = await growing(world, run, platform, *failing)
         await quiet(300)
-        assert answer(world, home.chat, question) == [("failed", ENGLISH.gave_up)]
-        final = steps(world, home.chat, question)[-1]
-        assert (final.txn, final.content["msgtype"]) == ("dead", "m.text")
+        ((state, text),) = answer(world, home.chat, question)
+        assert state == "failed"
+        assert story(8).startswith(text)
+        assert len(text) > 300
+        final, notice = steps(world, home.chat, question)[-2:]
+        assert (final.txn, final.content["msgtype"]) == ("0.dead", "m.text")
+        assert (notice.text, notice.content["msgtype"]) == (ENGLISH.gave_up, "m.text")
+
+
+async def test_an_answer_that_fails_for_good_waits_until_the_room_can_be_read() -> None:
+    world, platform = free(), ScriptedPlatform()
+    failing = telling(story(8), error=PlatformRefused("Not about gardens."))
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, failing)
+        ((_, before),) = answer(world, home.chat, question)
+        run.bot.services.histories.drop(home.chat)
+        run.homeserver.faults.next("history", Fault.SERVER_ERROR, times=3, room_id=home.chat)
+        await quiet(300)
+        ((state, text),) = answer(world, home.chat, question)
+        assert state == "failed"
+        assert text.startswith(before)
+        assert world.alice.replies(home.chat)[-1] == "Not about gardens."
 
 
 async def test_a_question_that_was_given_up_is_answered_in_the_same_message_later() -> None:
@@ -229,7 +248,7 @@ async def test_a_part_that_was_taken_back_is_a_new_message_later() -> None:
         home, question = await growing(world, run, platform, *failing, whole)
         assert len(answer(world, home.chat, question)) == 2
         await quiet(300)
-        assert answer(world, home.chat, question) == [("failed", ENGLISH.gave_up)]
+        assert {state for state, _ in answer(world, home.chat, question)} == {"failed"}
         await world.store.commit([RetryMessage(question)])
         run.bot.services.tell_room(home.chat, InboxWaiting())
         await quiet(100)
@@ -244,10 +263,84 @@ async def test_an_answer_that_is_refused_says_so_in_its_message() -> None:
     async with world.live(platform=platform) as run:
         home, question = await growing(world, run, platform, refusing)
         await quiet(100)
-        assert answer(world, home.chat, question) == [("failed", "Not about gardens.")]
+        ((state, text),) = answer(world, home.chat, question)
+        assert state == "failed"
+        assert story(8).startswith(text)
+        assert len(text) > 300
+        assert world.alice.replies(home.chat)[-1] == "Not about gardens."
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_an_answer_goes_on_after_a_restart_in_a_chat_that_was_archived_meanwhile(
+    lost: bool,  # noqa: FBT001
+) -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform, *[telling(story(25))] * 2)
+        world.alice.say(home.chat, "!archive")
+        await quiet(1)
+        world.alice.say(home.chat, "!yes")
+        await quiet(1)
+        assert world.alice.replies(home.chat)[-1].startswith("Chat 1 is archived")
+    if lost:
+        world.lose_store()
+    async with world.live(platform=platform):
+        await quiet(100)
+    assert answer(world, home.chat, question) == [("done", story(25))]
+
+
+@pytest.mark.parametrize("how", ["a retry", "an edit"])
+async def test_an_answer_that_was_asked_for_again_goes_on_after_a_restart_too(how: str) -> None:
+    world, platform = free(), ScriptedPlatform()
+    brief, long = saying(Text("Briefly."), Done()), telling(story(25))
+    platform.script["go"] = platform.script["go on"] = in_turn(brief, long, long)
+    async with world.live(platform=platform) as run:
+        home = await run.settle_in(world.alice)
+        world.alice.say(home.chat, "!settings edits on")
+        question = world.alice.say(home.chat, "go")
+        await quiet()
+        if how == "an edit":
+            again = world.alice.edit(home.chat, question, "go on")
+        else:
+            again = world.alice.say(home.chat, "!retry")
+        await quiet(10)
+        for line in ("!settings edits off", "!archive", "!yes"):
+            world.alice.say(home.chat, line)
+            await quiet(1)
+        assert answer(world, home.chat, again)[0][0] == "live"
+    async with world.live(platform=platform):
+        await quiet(100)
+    assert answer(world, home.chat, again) == [("done", story(25))]
+
+
+async def test_no_message_of_an_answer_begins_with_blank_lines() -> None:
+    world, platform = free(), ScriptedPlatform()
+    platform.script["short"] = saying(Text("\n\n  "), Text("  pass"), Done())
+    async with world.live(platform=platform) as run:
+        blank = telling("\n" * 60 + " \n" * 60 + story(25))
+        home, question = await growing(world, run, platform, blank)
+        await quiet(100)
+        assert_grown(steps(world, home.chat, question), story(25))
+        short = world.alice.say(home.chat, "short")
+        await quiet()
+        assert answer(world, home.chat, short) == [("done", "    pass")]
 
 
 # ------------------------------------------------------------ taken back
+
+
+async def test_an_answer_that_is_forgotten_while_it_grows_is_said_to_be_taken_back() -> None:
+    world, platform = free(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home, question = await growing(world, run, platform)
+        world.alice.say(home.chat, "!forget")
+        await quiet(2)
+        assert answer(world, home.chat, question) == []
+        texts = ENGLISH.commands
+        assert world.alice.replies(home.chat)[-1] == f"{texts.forgotten} {texts.forgotten_in_work}"
+        world.alice.say(home.chat, "!forget")
+        await quiet(2)
+        assert world.alice.replies(home.chat)[-1] == texts.forgotten
 
 
 async def test_the_message_of_a_deleted_question_is_taken_back() -> None:
@@ -573,7 +666,7 @@ async def test_a_room_that_the_bot_may_have_left_sees_nothing_before_that_is_kno
         assert_grown(steps(world, home.chat, question), story(25))
 
 
-async def test_a_room_that_was_left_sees_nothing_more_although_the_bot_comes_back() -> None:
+async def test_a_room_that_was_left_sees_its_answer_taken_back_when_the_bot_comes_back() -> None:
     world, platform = free(), ScriptedPlatform()
     async with world.live(platform=platform) as run:
         home, question = await growing(world, run, platform)
@@ -585,5 +678,5 @@ async def test_a_room_that_was_left_sees_nothing_more_although_the_bot_comes_bac
         world.alice.invite(home.chat, BOT)
         await quiet(100)
         assert world.server.room(home.chat).membership(BOT) == "join"
-        assert steps(world, home.chat, question) == before
+        assert steps(world, home.chat, question) == before[1:]
         assert run.bot.services.replies.of(home.chat) is None

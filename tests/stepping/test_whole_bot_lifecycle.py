@@ -10,10 +10,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from actors.messages import OwnerComplete, owner_address, room_address
-from actors.port_errors import StoreUnavailable
+from actors.port_errors import StoreCorrupt, StoreUnavailable
 from actors.ports import SyncDelta
 from actors.rows import room_key
 from actors.rules.room_states import RoomState
+from actors.runtime.letters import ActorCrashed
 from adapter.sqlite.inline import InlineStore
 from supervisor.lifecycle import LIFECYCLE, MACHINE, State, Trigger
 from tests.simulation.faults import Fault
@@ -85,6 +86,18 @@ async def test_a_homeserver_that_is_not_there_at_the_start_is_waited_for() -> No
         step = await run.step_while(world.come_back)
         assert (step.trigger, step.dst) == (Trigger.LOGIN_NEEDED, State.LOGIN)
         await run.go_live()
+
+
+async def test_a_table_that_only_a_room_misses_ends_the_work_at_once() -> None:
+    world = World()
+    async with world.boot() as run:
+        await run.go_live()
+        run.let_run()
+        home = await run.settle_in(world.alice)
+        error = StoreCorrupt("missing: outbox")
+        run.bot.system.report(ActorCrashed(room_address(home.chat), error))
+        await quiet(0.1)
+        assert Trigger.STORE_LOST in triggers(world)
 
 
 async def test_a_revoked_session_is_logged_in_again_under_the_same_device() -> None:

@@ -18,6 +18,7 @@ from actors.writes import (
     MarkTried,
     OpenAnchor,
     QueueMessage,
+    RedactAbandoned,
     RedactAnchors,
     RedactEnded,
     RepeatFinal,
@@ -383,6 +384,34 @@ async def test_what_is_queued_for_a_room_is_given_up_with_its_anchors(opened: St
         )
         assert await store.unsent(ROOM, 9) == ()
         assert await names_waiting(store) == []
+
+
+async def test_what_nothing_ends_is_taken_back_when_the_bot_is_back(opened: Stores) -> None:
+    def sent(question: str) -> list[Write]:
+        event_id = EventId(f"{question}.event")
+        return [*opened_anchors(question), MarkSent(f"{question}.0", event_id)]
+
+    ended = replace(final(), txn_id="$ended.0.final", edits="$ended.0")
+    async with opened() as store:
+        await store.commit([*sent("$ended"), QueueMessage(ended), *sent("$refused")])
+        refused = replace(final(), txn_id="$refused.0.final", edits="$refused.0")
+        await store.commit([MarkSent("$ended.0.final", EventId("$end")), QueueMessage(refused)])
+        await store.commit(sent("$grows"))
+        await store.commit(drop_queued(ROOM))
+        await store.commit(sent("$waits"))
+        await store.commit([RedactAbandoned(RoomId("!other"))])
+        assert await unsent_ids(store) == []
+        for _ in range(2):
+            await store.commit([RedactAbandoned(ROOM), RedactAbandoned(ROOM)])
+            assert await unsent_ids(store) == ["$refused.0.redact", "$grows.0.redact"]
+            await store.commit([DropOutbox(ROOM)])  # it is out again
+        await store.commit([RedactAbandoned(ROOM)])
+        taken_back = (
+            MarkSent("$grows.0.redact", EventId("$r1")),
+            MarkSent("$refused.0.redact", EVENT),
+        )
+        await store.commit([*taken_back, RedactAbandoned(ROOM)])
+        assert await unsent_ids(store) == []
 
 
 async def test_a_void_end_can_be_queued_anew(opened: Stores) -> None:

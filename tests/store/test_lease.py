@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from actors.model import UserId
-from actors.port_errors import LeaseLost, StoreUnavailable
+from actors.port_errors import LeaseLost, StoreRefused
 from actors.writes import PutRow
 from adapter.matrix.session import Session, SessionInDatabase
 from adapter.postgres import exchanges
@@ -94,12 +94,6 @@ async def test_the_holder_may_take_it_again_without_knowing_its_epoch(url: str) 
         assert first is not None
         assert second is not None
         assert second > first
-
-
-async def test_leases_of_different_accounts_have_nothing_in_common(url: str) -> None:
-    async with table(url, "a") as a, table(url, "b", "@other:example.org") as b:
-        assert await a.take(60)
-        assert await b.take(60)
 
 
 async def test_an_epoch_is_not_given_again_by_a_database_that_lost_it(url: str) -> None:
@@ -222,15 +216,28 @@ async def test_a_database_that_is_not_there_is_waited_for_by_a_process_that_stan
 ) -> None:
     notes: list[str] = []
     url = cluster.database()
-    with pytest.raises(StoreUnavailable):
-        async with table(f"{url}&dbname=missing", "a"):
-            pass
     async with process(url, "a", notes) as a, anyio.create_task_group() as tasks:
+        await a.check()
         cluster.drop(url)
         tasks.start_soon(a.lead)
         await anyio.sleep(0.3)
         assert notes[-1].startswith("the database does not answer: ")
         tasks.cancel_scope.cancel()
+
+
+async def test_a_process_that_starts_gives_up_only_if_the_database_refuses_it(
+    cluster: Cluster,
+) -> None:
+    url = cluster.database()
+    for refused in (f"{url}&dbname=missing", url.replace("bot@", "stranger@")):
+        async with process(refused, "a", []) as a:
+            with pytest.raises(StoreRefused, match="does not exist"):
+                await a.check()
+    with pytest.raises(StoreRefused, match="nonsense"):
+        async with process(f"{url}&nonsense=1", "a", []):
+            pass
+    async with process(f"{url}&host=/nowhere", "a", []) as a:
+        await a.check()
 
 
 async def test_the_session_of_the_database_is_that_of_every_process(url: str) -> None:

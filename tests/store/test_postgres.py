@@ -14,11 +14,12 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
 from actors.model import EventId
-from actors.port_errors import LeaseLost, StoreUnavailable
+from actors.port_errors import LeaseLost, StoreCorrupt, StoreUnavailable
 from actors.writes import NoteWholeRead, PutIntent, PutRow, SavePosition
 from adapter.postgres import reading, schema
 from adapter.postgres.dialect import bound, worded
 from adapter.postgres.fence import Fence
+from adapter.postgres.journal import PostgresJournal
 from adapter.postgres.store import PostgresStore
 from adapter.postgres.transactions import Claim
 from adapter.sql import outbox_statements as outbox
@@ -27,7 +28,7 @@ from adapter.sql.migrations import Step
 from adapter.sql.values import Query
 from tests.postgres import Cluster, pgbouncer
 from tests.store.relay import relay
-from tests.store.values import ALICE, ROOM, intent, outside
+from tests.store.values import ALICE, ROOM, intent, outside, record
 
 pytestmark = pytest.mark.anyio
 
@@ -129,6 +130,42 @@ async def test_a_lost_table_is_made_again_and_the_others_stay(url: str) -> None:
         assert await store.rows("") == {}
         assert await store.position() == "s1"
     assert "created: kv" in said[0]
+
+
+@pytest.mark.parametrize("table", schema.STORE_SCHEMA.tables)
+async def test_a_table_that_is_lost_under_way_is_noticed_and_made_again(
+    url: str, table: str
+) -> None:
+    async with PostgresStore.open(url) as store:
+        await store.verify()
+        await store.commit([PutRow("k", {}), NoteWholeRead(7.5)])
+        outside(url, f"DROP TABLE {table} CASCADE")
+        with pytest.raises(StoreCorrupt, match=f"missing in the database: {table}$"):
+            await store.verify()
+    async with PostgresStore.open(url) as store:
+        await store.verify()
+        assert await store.whole_read_at() is None
+
+
+async def test_a_function_that_is_lost_under_way_is_noticed_and_made_again(url: str) -> None:
+    async with PostgresStore.open(url) as store:
+        outside(url, "DROP FUNCTION surfaces_row_changed CASCADE")
+        with pytest.raises(StoreCorrupt, match="surfaces_row_changed"):
+            await store.verify()
+    async with PostgresStore.open(url) as store:
+        await store.verify()
+        await store.commit([PutRow("k", {}), NoteWholeRead(7.5)])
+        outside(url, "UPDATE kv SET value = NULL")
+        assert await store.whole_read_at() is None
+
+
+@pytest.mark.parametrize("table", ["inbox", "gaps"])
+async def test_a_position_is_forgotten_with_the_messages_before_it(url: str, table: str) -> None:
+    async with PostgresStore.open(url) as store:
+        await store.commit([SavePosition("s1")])
+    outside(url, f"DROP TABLE {table}")
+    async with PostgresStore.open(url) as store:
+        assert await store.position() is None
 
 
 async def test_rows_that_are_changed_with_another_search_path_are_not_trusted(url: str) -> None:
@@ -396,3 +433,14 @@ async def test_no_server_is_unavailable(tmp_path: Path) -> None:
             pass
     with pytest.raises(StoreUnavailable):
         reading.read_journal(f"postgresql:///db?host={tmp_path}")
+
+
+async def test_a_journal_that_is_lost_under_way_is_made_again(url: str) -> None:
+    said: list[str] = []
+    async with PostgresJournal.open(url, on_recovery=said.append) as journal:
+        await journal.append(record(1))
+        outside(url, "DROP TABLE journal")
+        await journal.append(record(2), record(3))
+        await journal.append(record(4))
+    assert [row.transition.dwell_ms for row in reading.read_journal(url)] == [2, 3, 4]
+    assert "created: journal" in said[0]

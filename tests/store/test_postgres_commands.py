@@ -1,23 +1,34 @@
 """The shell commands on a PostgreSQL database, and that none of them shows the password."""
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import anyio
+import psycopg
 import pytest
 
 from actors.model import EventId
+from actors.port_errors import StoreUnavailable
 from actors.writes import AcceptMessage, FinishMessage, PutIntent, PutRow, SavePosition
 from adapter.postgres.journal import PostgresJournal
+from adapter.postgres.lease import PostgresLease
 from adapter.postgres.reading import read_inbox
 from adapter.postgres.store import PostgresStore
+from adapter.workers.database import translated as database_errors
 from supervisor import cli
 from supervisor.app.databases import copied_store
 from supervisor.app.findings import check_paths
 from supervisor.commands import invocation
+from supervisor.lock import instance_lock
 from supervisor.settings import load_local_settings
+from supervisor.status.snapshot import rfc3339
 from tests.environment import Environment
 from tests.postgres import Cluster
 from tests.store.values import ALICE, inbound, intent, record
@@ -75,6 +86,41 @@ def test_the_journal_is_shown(run: Callable[..., str]) -> None:
     assert "stateDiagram" in run("graph")
 
 
+async def elect(url: str, name: str, holder: str, boot: str) -> None:
+    """Let a process lead for a minute, and become live."""
+    async with (
+        PostgresLease.open(url, name=name, holder=holder, within_s=2.0) as lease,
+        PostgresJournal.open(url) as journal,
+    ):
+        epoch = await lease.take(60)
+        assert epoch is not None
+        elected, live = (replace(record(1), at=rfc3339(time.time()), boot=boot) for _ in range(2))
+        reason = f"epoch {epoch}, after process 1 in epoch 5"
+        await journal.append(
+            replace(elected, src="standby", trigger="elected", dst="login", reason=reason),
+            replace(live, src="reconcile", trigger="reconciled", dst="live"),
+        )
+
+
+def test_the_state_shown_is_that_of_the_process_that_leads(
+    url: str, run: Callable[..., str]
+) -> None:
+    anyio.run(elect, url, "@bot:example.org", "process 2 on there", "new")
+    late = replace(record(2), at=rfc3339(time.time()), boot="old", src="live", dst="stopped")
+
+    async def stop_late() -> None:
+        async with PostgresJournal.open(url) as journal:
+            await journal.append(replace(late, trigger="lease_lost", reason="paused"))
+
+    anyio.run(stop_late)
+    with instance_lock(load_local_settings().store_path):
+        said = run("status")
+        assert "process 2 on there leads\nlive for" in said
+        assert "starting" not in said + run("log")
+        assert "\nlive for" in run("log")
+    assert "live for" in run("status")
+
+
 @pytest.mark.usefixtures("url")
 def test_a_database_without_tables_says_so(run: Callable[..., str]) -> None:
     assert "the database holds no journal" in run("log", code=1)
@@ -82,6 +128,72 @@ def test_a_database_without_tables_says_so(run: Callable[..., str]) -> None:
     assert json.loads(run("status", "--json"))["last_transition"] is None
     assert "stateDiagram" in run("graph")
     assert "There is nothing to remove" in run("reset", "--yes")
+
+
+def test_the_tables_of_another_account_are_not_taken_for_this_one_s(
+    filled: str, run: Callable[..., str]
+) -> None:
+    anyio.run(elect, filled, "@other:example.org", "process 2 on there", "new")
+    assert "the messages are those of @other:example.org" in run("inbox")
+    assert "database of @other:example.org" in run("reset", "--dry-run")
+    leave = ("reset", "--mode", "server-leave-forget", "--dry-run")
+    for arguments in (("reconcile", "--dry-run"), ("reconcile",), leave):
+        said = run(*arguments, code=78)
+        assert "has the tables of @other:example.org, and MATRIX_USER_ID is @bot:" in said
+
+
+_ON_THE_DATABASE: Final = (
+    ("log",),
+    ("status",),
+    ("inbox",),
+    ("reset", "--dry-run"),
+    ("reset", "--yes"),
+    ("reconcile",),
+    ("reconcile", "--dry-run"),
+)
+
+
+@pytest.mark.parametrize("arguments", _ON_THE_DATABASE, ids=" ".join)
+def test_a_url_that_libpq_can_t_read_is_refused(
+    url: str,
+    run: Callable[..., str],
+    environment_of: Callable[[str], None],
+    arguments: tuple[str, ...],
+) -> None:
+    environment_of(f"{url}&foo=bar")
+    said = run(*arguments, code=78)
+    assert 'invalid URI query parameter: "foo"): correct the URL in MATRIX_DB_PATH' in said
+
+
+@pytest.mark.usefixtures("url")
+@pytest.mark.parametrize("arguments", _ON_THE_DATABASE, ids=" ".join)
+def test_without_the_package_for_postgresql_each_command_says_what_to_install(
+    run: Callable[..., str], monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("adapter.postgres")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    assert "install surfaces-bot[postgres], or '.[postgres]' in a" in run(*arguments, code=78)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "before", "says"),
+    [
+        ("&foo=bar", "", 'parameter: "foo"): correct the URL'),
+        ("", "sys.modules['psycopg'] = None", "install surfaces-bot[postgres]"),
+    ],
+)
+def test_a_start_says_the_same(
+    url: str, environment_of: Callable[[str], None], parameter: str, before: str, says: str
+) -> None:
+    environment_of(f"{url}{parameter}")
+    program = f"import sys\n{before}\nfrom supervisor import cli\ncli.main(['run'])"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], check=False, timeout=60, capture_output=True, text=True
+    )
+    assert ended.returncode == 78
+    assert says in ended.stderr
+    assert PASSWORD not in ended.stdout + ended.stderr
 
 
 def test_a_dead_message_waits_again(filled: str, run: Callable[..., str]) -> None:
@@ -140,3 +252,10 @@ def test_a_database_that_answers_is_well(environment_of: Callable[[str], None]) 
 @pytest.fixture
 def environment_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return partial(monkeypatch.setenv, "MATRIX_DB_PATH")
+
+
+def test_what_libpq_says_in_several_lines_is_one_sentence() -> None:
+    with pytest.raises(StoreUnavailable) as raised, database_errors():
+        psycopg.connect("host=/nowhere,/either dbname=x")
+    assert "\n" not in str(raised.value)
+    assert "Is the server running" in str(raised.value)

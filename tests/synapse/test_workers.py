@@ -12,6 +12,8 @@ import pytest
 
 from demo.bot import BotProcess
 from demo.person import Person
+from demo.synapse import free_port
+from supervisor.status.workers import NO_WORKER, START_ONE
 from tests.postgres import throwaway_cluster
 from tests.storyteller import Storyteller
 from tests.streamed import Timeline
@@ -48,6 +50,7 @@ async def bot(make_bot: MakeBot, teller: Storyteller, database: str) -> BotProce
         MATRIX_DB_PATH=database,
         MATRIX_JOURNAL_PATH=database,
         BOT_WORKERS="on",
+        STATUS_BIND=f"127.0.0.1:{free_port()}",
         **teller.environment,
     )
     await made.start_and_go_live()
@@ -148,10 +151,16 @@ async def test_without_a_worker_a_question_waits(
     checked = await surfaces_bot(bot, "check")
     assert checked.code == 1
     assert "no worker is running: start `surfaces-bot worker`" in checked.out
+    seen = (await surfaces_bot(bot, "status")).out.splitlines()
+    assert seen[1:3] == [NO_WORKER, f"  {START_ONE}"]
+    assert "workers     0 running; questions: 0 in work, 0 waiting" in seen
     await listener.ask(2, 0.3)
     await anyio.sleep(1)
     await start_worker().wait_for_event("worker_ready")
     await listener.until_told()
+    seen = (await surfaces_bot(bot, "status")).out.splitlines()
+    assert "workers     1 running; questions: 0 in work, 0 waiting" in seen
+    assert NO_WORKER not in seen
     checked = await surfaces_bot(bot, "check")
     assert checked.code == 0, checked.out
     assert "openai, asked by workers, answers with the model storyteller" in checked.out

@@ -2,11 +2,24 @@
 
 from dataclasses import replace
 
+import pytest
+
 from actors.anchors import Anchor
-from actors.model import EventId, OutboundKind, OutboundMessage, RoomId, SharedFile
+from actors.model import (
+    EventId,
+    InboundMessage,
+    OutboundKind,
+    OutboundMessage,
+    ReplyState,
+    RoomId,
+    SharedFile,
+    TokensUsed,
+    UserId,
+)
 from actors.platform import Reason
 from actors.replies.values import Answered, Lost
-from actors.room.endings import end_of, events_of, is_behind, longer
+from actors.room.endings import end_of, events_of, is_behind, keeping, longer
+from actors.rules.formatting import Formatted
 from actors.rules.showing import Shown
 from actors.writes import QueueMessage, RedactAnchors
 
@@ -82,6 +95,52 @@ def test_a_question_that_is_given_up_ends_its_first_part_under_an_id_of_its_own(
     final = edit_of(SHOWN, dead, "$question.dead")
     assert end_of(QUESTION, [dead], [SHOWN])[0] == QueueMessage(final)
     assert end_of(QUESTION, [dead], [replace(SHOWN, is_void=True)])[0] == QueueMessage(dead)
+
+
+ASKED = InboundMessage(QUESTION, RoomId("!room"), UserId("@alice:x"), 0, "m.text", "Why?")
+
+
+def whole(text: str) -> list[Formatted]:
+    return [Formatted(body) for body in text.split("|")]
+
+
+@pytest.mark.parametrize(
+    ("failed", "notice", "ends", "apart"),
+    [
+        ("0", False, ["$question.0.final", "$question.1.final"], "$question.refused"),
+        ("0", True, ["$question.0.final", "$question.1.final"], "$question.refused"),
+        ("dead", False, ["$question.0.dead", "$question.1.dead"], "$question.given_up"),
+    ],
+)
+def test_what_failed_replaces_nothing_that_the_room_shows(
+    failed: str, ends: list[str], apart: str, *, notice: bool
+) -> None:
+    tokens = TokensUsed("model", 1, 2)
+    state = None if notice else ReplyState.FAILED
+    said = replace(part(failed), notice=notice, state=state, html="<b>No.</b>", tokens=tokens)
+    kept = keeping(ASKED, [said], ["half a", "story|that"], whole)
+    assert [(it.body, it.more, it.tokens) for it in kept] == [
+        ("half a\n\nstory", True, tokens),
+        ("that", False, None),
+        ("The answer.", False, None),
+    ]
+    assert (kept[2].html, kept[2].notice) == ("<b>No.</b>", notice)
+    assert [it.state for it in kept] == [ReplyState.FAILED, ReplyState.FAILED, None]
+    second = Anchor("$question.1", EventId("$second"))
+    assert end_of(QUESTION, kept, [SHOWN, second]) == [
+        QueueMessage(edit_of(SHOWN, kept[0], ends[0])),
+        QueueMessage(edit_of(second, kept[1], ends[1])),
+        QueueMessage(replace(kept[2], txn_id=apart)),
+        RedactAnchors(QUESTION),
+    ]
+
+
+def test_an_end_with_an_answer_or_with_nothing_to_keep_is_as_it_is() -> None:
+    notice = replace(part(0), notice=True)
+    assert keeping(ASKED, [part(0)], ["half"], whole) == [part(0)]
+    assert keeping(ASKED, [notice], [], whole) == [notice]
+    assert keeping(ASKED, [notice], ["", " "], whole) == [notice]
+    assert keeping(ASKED, [], ["half"], whole) == []
 
 
 def test_without_an_answer_all_anchors_are_taken_back() -> None:

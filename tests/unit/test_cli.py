@@ -138,7 +138,7 @@ def test_the_help_lists_exactly_the_commands_and_what_to_type_first(
     assert sorted(listed) == sorted(COMMANDS)
     for expected in ("demo ", "check ", "run "):
         assert f"    surfaces-bot {expected}" in text
-    assert "README" in text
+    assert "docs/configuration.md" in text
     assert ".env" in text
 
 

@@ -19,7 +19,10 @@ class Queue:
             self.queue.enter(owner, float(number), 0.0)
 
     def take(self, owner: UserId, now: float) -> bool:
-        return self.queue.takes_turn(owner, now, grace_s=5.0, for_s=90.0)
+        """Take the turn, and do nothing from then on."""
+        is_taken = self.queue.takes_turn(owner, now, grace_s=5.0)
+        self.queue.rest(owner, now, 90.0)
+        return is_taken
 
     def pause(self, owner: UserId, now: float, for_s: float) -> None:
         self.queue.pause(owner, now, for_s, grace_s=5.0)
@@ -168,6 +171,16 @@ def test_a_new_place_is_told_later_and_an_old_one_never_again() -> None:
     assert queue.to_tell(CAROL, 1000) == 2
 
 
+def test_the_turn_of_an_owner_that_is_at_work_never_ends() -> None:
+    queue = Queue(ALICE, BOB)
+    assert queue.queue.takes_turn(ALICE, 0, grace_s=5.0)
+    assert not queue.take(BOB, 1000)
+    queue.queue.rest(ALICE, 1000, 5.0)
+    queue.queue.rest(ALICE, 1000, 90.0)
+    assert not queue.take(BOB, 1004)
+    assert queue.take(BOB, 1011)
+
+
 def test_an_owner_that_need_not_be_told_takes_no_time_from_the_others() -> None:
     queue = Queue(ALICE, BOB, CAROL)
     assert queue.take(ALICE, 0)
@@ -183,7 +196,7 @@ def test_a_stranger_to_the_queue_changes_nothing(until: float) -> None:
     queue.queue.step_back(BOB, 0, until)
     queue.queue.finish_round(BOB, 0)
     queue.pause(BOB, 0, 5)
-    queue.queue.hold(BOB, 0, 5)
+    queue.queue.rest(BOB, 0, 5)
     queue.queue.note_told(BOB, 0)
     queue.queue.leave(BOB, 0)
     assert queue.take(ALICE, 0)

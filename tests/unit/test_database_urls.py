@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from supervisor.database_urls import DatabaseUrl, database_url
+from supervisor.setting_values import database_place
 from supervisor.settings import SettingsRefused, load_local_settings, load_settings
 from tests.environment import Environment
 
@@ -27,6 +28,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
         ),
         ("postgresql://bot@/surfaces?host=/run/postgresql", "postgresql:///surfaces"),
         ("postgresql://[::1]:5432/surfaces", "postgresql://[::1]:5432/surfaces"),
+        ("postgresql://bot:50%25@db/surfaces", "postgresql://db/surfaces"),
     ],
 )
 def test_only_the_address_is_shown(url: str, address: str) -> None:
@@ -47,6 +49,12 @@ def test_only_the_address_is_shown(url: str, address: str) -> None:
         ("postgresql://bot:s3/cret@db/surfaces", "%2F for /"),
         ("postgresql://bot:s3 cret@db/surfaces", "has a blank"),
         ("postgresql://[::1/surfaces", "is not a URL"),
+        ("postgresql://bot:s3cret50%@db/surfaces", "write %25 for %"),
+        ("postgresql://bot:s3cret%00@db/surfaces", "write %25 for %"),
+        ("postgresql+psycopg://bot:s3cret@db/surfaces", "is neither a file nor a database"),
+        ("mysql://bot:s3cret@db/surfaces", "is neither a file nor a database"),
+        ("host=db password=s3cret dbname=surfaces", "is neither a file nor a database"),
+        ("dbname = surfaces", "is neither a file nor a database"),
     ],
 )
 def test_a_url_that_cannot_be_meant_is_refused_without_showing_it(
@@ -102,3 +110,14 @@ def test_a_url_without_the_package_for_it_says_what_to_install(
     monkeypatch.setattr(databases, "find_spec", lambda _name: None)
     with pytest.raises(SettingsRefused, match=r"install surfaces-bot\[postgres\]"):
         databases.read_journal(load_local_settings().journal_path)
+
+
+def test_the_scheme_may_have_capitals_as_in_any_url() -> None:
+    place = database_place("PostgreSQL://bot:s3cret@db/Surfaces")
+    assert isinstance(place, DatabaseUrl)
+    assert place.secret.get_secret_value() == "postgresql://bot:s3cret@db/Surfaces"
+
+
+@pytest.mark.parametrize("path", ["a=b.db", "data/host=.db", "postgresql.db"])
+def test_a_file_may_have_any_other_name(path: str) -> None:
+    assert database_place(path) == Path(path)

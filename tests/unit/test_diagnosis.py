@@ -145,6 +145,11 @@ def test_what_the_run_before_did_is_not_taken_for_the_state_of_this_one() -> Non
             "check MATRIX_PASSWORD",
             "stopped 5 min ago: check MATRIX_PASSWORD. A restart alone does not help.",
         ),
+        (
+            "lease_lost",
+            "epoch 7 has ended",
+            "stopped 5 min ago, because the process no longer leads: epoch 7 has ended.",
+        ),
         (RESET, "x", "reset 5 min ago; the next run rebuilds the database from the homeserver."),
     ],
 )
@@ -237,3 +242,48 @@ def test_a_clock_that_was_set_back_since_the_start_makes_no_running_bot_a_starti
 def test_the_bot_itself_knows_best_for_how_long_it_has_been_in_its_state() -> None:
     stepped = step(timedelta(days=1), "live", "homeserver_lost", "degraded", "502")
     assert told(stepped, seen=SEEN)[0].startswith("degraded for 3 min")
+
+
+def led(boot: str, epoch: int, ago: timedelta, end: str = "live") -> tuple[Transition, ...]:
+    """A run that was elected in this epoch, a second before it came to its latest state."""
+    reason = f"epoch {epoch}, after process 1 on a host in epoch {epoch - 7}"
+    return (
+        step(ago + timedelta(seconds=1), "standby", "elected", "login", reason, boot=boot),
+        step(ago, "reconcile", "reconciled", end, boot=boot),
+    )
+
+
+def test_the_state_is_that_of_the_process_that_leads_and_not_of_this_one() -> None:
+    late = step(minutes(0.5), "live", "lease_lost", "stopped", "epoch 70 has ended", boot="old")
+    bug = step(minutes(0.4), "x", "y", "x", machine=ROOM, outcome=Outcome.DENIED, boot="old")
+    rows = (*led("old", 70, minutes(9)), *led("new", 77, minutes(2)), late, bug)
+    started = NOW - timedelta(seconds=20)
+    for of_this_process in (started, A_DAY, None):
+        text = diagnosis(rows, NOW, started=of_this_process, epoch=77)
+        assert text == "live for 2 min, since 2026-11-20 11:58:00 UTC."
+
+
+def test_a_standby_that_is_asked_says_nothing_about_the_process_that_leads() -> None:
+    standing_by = replace(SEEN, lifecycle=Lifecycle(state="standby", since=LOST.at, reason=""))
+    text = diagnosis(led("new", 77, minutes(2)), NOW, started=NOW, seen=standing_by, epoch=77)
+    assert text is not None
+    assert text.startswith("live for 2 min")
+
+
+def test_a_leader_without_rows_is_not_taken_for_another_run() -> None:
+    text = diagnosis(led("old", 770, minutes(9)), NOW, started=A_DAY, epoch=77)
+    assert text is not None
+    assert text.startswith("The process that leads in epoch 77 has no row in this journal: ")
+
+
+def test_a_leader_that_has_stopped_and_not_yet_freed_its_lease_is_not_a_starting_one() -> None:
+    end = step(minutes(0), "live", "stop_requested", "stopped", "SIGTERM", boot="new")
+    text = diagnosis((*led("new", 77, minutes(2)), end), NOW, started=A_DAY, epoch=77)
+    assert text == "stopped 0.0 s ago on request (SIGTERM)."
+
+
+def test_a_lost_lease_is_no_start_of_a_bot_that_ends_by_itself() -> None:
+    lost = [
+        step(minutes(ago), "live", "lease_lost", "stopped", boot=f"boot-{ago}") for ago in (4, 3, 2)
+    ]
+    assert len(told(*lost, *led("new", 77, minutes(1)))) == 1

@@ -44,7 +44,7 @@ DOCUMENTS: Final = (
     "CHANGELOG.md",
     "SECURITY.md",
     ".github/pull_request_template.md",
-    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")),
+    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")),
 )
 PLATFORMS: Final[tuple[type[BaseSettings], ...]] = (OpenAISettings, WebhookSettings)
 """The settings of the platforms that come with the bot."""
@@ -62,6 +62,7 @@ OPTIONS: Final = {
 }
 DECISION_LINES: Final = 8
 GLOSSARY: Final = "docs/glossary.md"
+COMMANDS_LISTED: Final = "docs/commands.md"
 PACKAGES: Final = ("actors", "adapter", "supervisor")
 LOGGED_AS: Final = {"lifecycle_transition", "room_transition"}
 """Log events whose names are put together."""
@@ -124,8 +125,8 @@ def test_every_trigger_is_explained() -> None:
     assert explained == [*Trigger, *RoomTrigger]
 
 
-def test_the_readme_lists_the_variables_that_are_read() -> None:
-    listed = first_codes(section("README.md", "## Configuration"))
+def test_the_configuration_lists_the_variables_that_are_read() -> None:
+    listed = first_codes(text("docs/configuration.md"))
     assert sorted(listed) == sorted(VARIABLES)
 
 
@@ -149,11 +150,8 @@ def shown(default: object) -> str:
             return "" if default is PydanticUndefined else str(default)
 
 
-def test_the_readme_has_the_defaults() -> None:
-    listed = {
-        row[0].strip("`"): row[1].strip("`")
-        for row in rows(section("README.md", "## Configuration"))
-    }
+def test_the_configuration_has_the_defaults() -> None:
+    listed = {row[0].strip("`"): row[1].strip("`") for row in rows(text("docs/configuration.md"))}
     assert listed == {name: shown(default) for name, default in VARIABLES.items()}
 
 
@@ -162,10 +160,10 @@ def test_the_example_environment_shows_the_defaults() -> None:
     assert dict(commented) == {name: shown(VARIABLES[name]) for name, _ in commented}
 
 
-def test_the_readme_lists_the_commands_of_the_shell_and_their_options() -> None:
+def test_the_commands_of_the_shell_are_listed_with_their_options() -> None:
     listed = {
         row[0].strip("`").removeprefix("surfaces-bot "): set(re.findall(r"--[a-z-]+", row[1]))
-        for row in rows(section("README.md", "## Commands in the shell"))
+        for row in rows(section(COMMANDS_LISTED, "## In the shell"))
     }
     assert listed == OPTIONS
 
@@ -177,15 +175,13 @@ def test_every_command_that_is_named_exists(document: str) -> None:
         assert set(re.findall(r" (--[a-z-]+)", rest)) <= OPTIONS[name]
 
 
-def test_the_readme_lists_the_commands_of_a_chat() -> None:
-    listed = {
-        code.split()[0] for code in first_codes(section("README.md", "## Commands in a chat"))
-    }
+def test_the_commands_of_a_chat_are_listed() -> None:
+    listed = {code.split()[0] for code in first_codes(section(COMMANDS_LISTED, "## In a chat"))}
     assert listed == {f"!{command.word}" for command in CHAT_COMMANDS}
 
 
-def test_the_readme_lists_the_exit_codes() -> None:
-    assert [row[0] for row in rows(section("README.md", "## Exit codes"))] == [
+def test_the_exit_codes_are_listed() -> None:
+    assert [row[0] for row in rows(section(COMMANDS_LISTED, "## Exit codes"))] == [
         str(int(code)) for code in ExitCode
     ]
 
@@ -290,7 +286,7 @@ def text_of_replies() -> str:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_link_leads_somewhere(document: str) -> None:
-    for target in re.findall(r"\]\(([^)\s]+)\)", text(document)):
+    for target in re.findall(r"""(?:\]\(|src="|srcset=")([^)\s"]+)[)"]""", text(document)):
         if target.startswith("https://"):
             continue
         path, _, anchor = target.partition("#")

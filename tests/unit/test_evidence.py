@@ -139,6 +139,7 @@ def test_a_long_last_part_ends_the_answer_since_parts_say_that_more_follows() ->
         OutboundMessage("$q.0", RoomId("!r"), "a"),
         OutboundMessage("$q.3", RoomId("!r"), "a", state=ReplyState.STOPPED, more=True),
         OutboundMessage("$q.dead", RoomId("!r"), "a"),
+        OutboundMessage("$q.1.dead", RoomId("!r"), "a", state=ReplyState.FAILED),
         OutboundMessage("$q.0", RoomId("!r"), "a", state=ReplyState.FAILED),
         OutboundMessage("told.!r", RoomId("!r"), "a"),
     ],

@@ -220,6 +220,7 @@ PROOFS: Final = {
         "while_many_rooms_fail_the_others_are_answered",
     ),
     29: (
+        "a_failure_of_the_store_is_charged_to_no_room",
         "waiting_for_the_server_is_no_crash",
         "no_failure_of_the_platform_makes_the_bot_degraded",
         "a_room_that_refuses_with_the_accounts_code_is_not_quarantined",

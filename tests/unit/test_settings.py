@@ -111,6 +111,7 @@ def test_every_mistake_is_told_at_once_on_a_line_that_names_the_variable(
         ("MATRIX_DB_PATH", ".", "is a folder"),
         ("MATRIX_DB_PATH", "~nobody-of-that-name/db", "of an unknown user"),
         ("MATRIX_JOURNAL_PATH", "lambda_matrix.db", "the same file as MATRIX_DB_PATH"),
+        ("MATRIX_JOURNAL_PATH", "x/../lambda_matrix.db", "the same file as MATRIX_DB_PATH"),
         ("BOT_LOCALE", "de", "use 'en' or 'ru'"),
         ("BOT_ANSWERS", "all", "use 'mentions', 'everyone' or 'owner'"),
         ("BOT_STREAM", "on", "use 'auto' or 'off'"),
@@ -363,3 +364,9 @@ def lines_of_loading() -> tuple[str, ...]:
     except SettingsRefused as refusal:
         return refusal.lines
     return ()
+
+
+def test_a_dotenv_that_links_to_nothing_cannot_be_read(environment: Environment) -> None:
+    (environment.folder / ".env").symlink_to(environment.folder / "nothing")
+    (line, *_) = refused()
+    assert line.startswith(".env: cannot be read (No such file or directory)")

@@ -12,8 +12,8 @@ from actors.runtime.table import Outcome, Transition
 from supervisor.lifecycle import State
 from supervisor.status.history import STEPS, History, TappedJournal
 from supervisor.status.metrics import exposition
-from supervisor.status.snapshot import Leading, Snapshot
-from tests.browser.stage import degraded, live, platform_in
+from supervisor.status.snapshot import Leading, Snapshot, WorkersSeen
+from tests.browser.stage import by_workers, degraded, live, platform_in
 from tests.stepping.scripted import RecordingJournal
 
 NAMES = {
@@ -48,6 +48,10 @@ NAMES = {
     "surfaces_bot_first_token_seconds",
     "surfaces_bot_reply_seconds",
     "surfaces_bot_tokens",
+    "surfaces_bot_workers_alive",
+    "surfaces_bot_questions_running",
+    "surfaces_bot_questions_waiting",
+    "surfaces_bot_oldest_question_seconds",
     "surfaces_bot_live_edits_per_second",
     "surfaces_bot_live_edits",
     "surfaces_bot_finals_repeated",
@@ -245,6 +249,20 @@ def test_live_edits_are_counted_by_outcome() -> None:
     assert found["surfaces_bot_live_edits_per_second", ""] == 0.3
     names = {name for name, _ in measured(replace(live(), streaming=None))}
     assert "surfaces_bot_live_edits_per_second" not in names
+
+
+def test_workers_are_measured_where_they_ask_the_platform() -> None:
+    names = ("workers_alive", "questions_running", "questions_waiting", "oldest_question_seconds")
+
+    def of(workers: WorkersSeen) -> list[float | None]:
+        found = measured(by_workers(workers))
+        return [found.get((f"surfaces_bot_{name}", "")) for name in names]
+
+    busy = WorkersSeen(alive=2, in_work=5, waiting=3, oldest_waiting_s=72.5)
+    assert of(busy) == [2, 5, 3, 72.5]
+    assert of(WorkersSeen(alive=1, in_work=0, waiting=0)) == [1, 0, 0, 0]
+    assert of(WorkersSeen()) == [None] * 4
+    assert ("surfaces_bot_workers_alive", "") not in measured(live())
 
 
 def test_who_leads_is_measured_where_several_processes_may() -> None:

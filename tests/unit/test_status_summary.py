@@ -16,8 +16,10 @@ from supervisor.status.snapshot import (
     Reconciled,
     Snapshot,
     Streaming,
+    WorkersSeen,
 )
 from supervisor.status.summary import LISTED, summary
+from supervisor.status.workers import NO_WORKER, START_ONE
 
 NOW = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 LIVE = Snapshot(
@@ -292,3 +294,32 @@ def test_what_was_shown_of_growing_answers_is_told_in_one_line(
 )
 def test_of_several_processes_it_is_told_which_one_leads(leading: Leading, line: str) -> None:
     assert f"leading     {line}\n" in told(replace(LIVE, leading=leading))
+
+
+BUSY = WorkersSeen(alive=2, in_work=5, waiting=3, oldest_waiting_s=12.4)
+
+
+@pytest.mark.parametrize(
+    ("workers", "line"),
+    [
+        (BUSY, "2 running; questions: 5 in work, 3 waiting, the oldest for 12 s"),
+        (
+            WorkersSeen(alive=1, in_work=0, waiting=0),
+            "1 running; questions: 0 in work, 0 waiting",
+        ),
+        (WorkersSeen(), "unknown, the database does not answer"),
+    ],
+)
+def test_the_workers_are_told_in_one_line(workers: WorkersSeen, line: str) -> None:
+    text = told(replace(LIVE, workers=workers))
+    assert f"\nworkers     {line}\n" in text
+    assert text.splitlines()[1] == ""
+
+
+def test_a_bot_without_a_worker_says_so_below_the_state_and_the_platform_does_not() -> None:
+    sick = replace(WELL, state="unavailable", reason=NO_WORKER, remedy="look at it")
+    lines = told(
+        replace(LIVE, platform=sick, workers=replace(BUSY, trouble=NO_WORKER, remedy=START_ONE))
+    ).splitlines()
+    assert lines[1:4] == [NO_WORKER, f"  {START_ONE}", ""]
+    assert "surfaces-bot worker" in START_ONE

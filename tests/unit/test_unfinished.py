@@ -189,6 +189,7 @@ def test_a_question_whose_answer_the_bot_took_back_is_settled() -> None:
         (["$q.0~boot.3"], [], False),
         (["$q.0.final"], [said("$a", LIVE), said("$live", LIVE, edits="$a")], True),
         (["$q.0.final.2"], [said("$a", LIVE), said("$b", LIVE, part=1)], False),
+        (["$q.0.dead"], [said("$a", LIVE), said("$live", LIVE, edits="$a")], True),
         # An anchor that has its end, with another part to follow.
         (["$q.1"], [said("$a", LIVE), said("$end", DONE, edits="$a", more=True)], True),
         (["$q.0"], [said("$b", DONE, part=1, more=True)], False),

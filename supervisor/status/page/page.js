@@ -137,7 +137,8 @@ function showPlatform() {
   byId("platform").hidden = platform === null;
   const troubled = platform !== null && platform.state !== "well";
   const banner = byId("platform-trouble");
-  banner.hidden = !troubled || platform.state === "busy";
+  // Without a worker the platform does not answer: this is told once.
+  banner.hidden = !troubled || platform.state === "busy" || Boolean(seen.workers?.trouble);
   if (!platform) return;
   const why = platform.reason ? `: ${platform.reason}` : "";
   write(byId("platform-what"), banner.hidden ? "" : `The platform ${platform.name} is ${platform.state}${why}`);
@@ -157,6 +158,25 @@ function showPlatform() {
   ]);
   const rest = Object.entries(others).filter(([, value]) => value).map(([name, value]) => `${count(value)} ${name}`);
   write(byId("platform-ended"), rest.length ? `Besides, ${rest.join(", ")}.` : "");
+}
+
+function showWorkers() {
+  const workers = seen.workers;
+  byId("workers").hidden = workers === null;
+  const trouble = workers?.trouble ?? "";
+  byId("workers-trouble").hidden = !trouble;
+  write(byId("workers-what"), trouble && `${trouble[0].toUpperCase()}${trouble.slice(1)}.`);
+  write(byId("workers-remedy"), workers?.remedy ?? "");
+  if (!workers) return;
+  const known = (value) => value === null ? null : count(value);
+  const oldest = workers.oldest_waiting_s;
+  fillFigures(byId("workers-figures"), [
+    ["Running", known(workers.alive)],
+    ["Questions in work", known(workers.in_work)],
+    ["Waiting", known(workers.waiting)],
+    ["Oldest waiting", oldest === null ? known(workers.waiting) && "–" : duration(oldest)],
+  ]);
+  byId("workers-figures").querySelector("[data-name=Running]").classList.toggle("attention", workers.alive === 0);
 }
 
 function showTimeline() {
@@ -271,6 +291,7 @@ function show(snapshot) {
   showNow();
   showFigures();
   showPlatform();
+  showWorkers();
   showTimeline();
   showRooms();
   showReconciled();
