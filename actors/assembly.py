@@ -8,6 +8,7 @@ from random import Random
 
 import anyio
 
+from actors.appearance import PLAIN, Appearance, Look
 from actors.attachments import Attachments
 from actors.bounds import Bounds
 from actors.chat_settings import SettingsOfChats
@@ -76,6 +77,7 @@ def assemble(
     background: Background | None = None,
     deliver: Callable[[RoomId], None] = _deliver_nothing,
     texts: Texts = ENGLISH,
+    look: Look = PLAIN,
     ids: Ids | None = None,
     random: Random | None = None,
     meter: Meter | None = None,
@@ -179,6 +181,7 @@ def assemble(
         attachments=attachments,
         settings_of_chats=settings_of_chats,
         languages=Languages(homeserver, store, texts, bounds),
+        appearance=Appearance(homeserver, look, bounds),
         formatted=formatted,
         replies=Replies(
             tools, lambda room_id, message: system.tell(room_address(room_id), message)

@@ -135,6 +135,8 @@ class Bounds:
     """How many pictures of a conversation the platform is shown: the newest."""
     history_file_bytes: int = 8 * 1024 * 1024
     """The files of a conversation that the platform is shown have no more bytes together."""
+    picture_within_s: float = 10.0
+    """A new room is created without an avatar unless that is uploaded within this time."""
     confirm_within_s: float = 60.0
     """`!yes` answers `!archive` within this time."""
     edit_within_s: float = 3600.0

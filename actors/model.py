@@ -27,6 +27,7 @@ MARKER_VERSION: Final = 1
 INSTANCE_TYPE: Final = "io.surfaces.instance"
 """The type of the account data that names the process which went live last."""
 TRAITS_TYPE: Final = "io.surfaces.homeserver"
+PROFILE_TYPE: Final = "io.surfaces.profile"
 """The type of the account data with what was found out about the homeserver."""
 GENERATION_TYPE: Final = "io.surfaces.generation"
 """The type of the account data with the generation of the bot's database."""

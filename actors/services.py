@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import anyio
 
+from actors.appearance import Appearance
 from actors.attachments import Attachments
 from actors.bounds import Bounds
 from actors.chat_settings import SettingsOfChats
@@ -73,6 +74,7 @@ class Services:
     attachments: Attachments
     settings_of_chats: SettingsOfChats
     languages: Languages
+    appearance: Appearance
     formatted: Formatter
     replies: Replies
     traits: Traits

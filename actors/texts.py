@@ -11,6 +11,7 @@ from actors import chat_texts, command_texts, reply_texts
 class Texts:
     """The catalogue of one language. `actors.rules.wording` fills it, but no names and topics."""
 
+    bot_name: str
     chat_name: str
     chat_topic: str
     space_name: str
@@ -57,6 +58,7 @@ class Texts:
 
 
 ENGLISH: Final = Texts(
+    bot_name="Assistant",
     chat_name="Chat {number}",
     chat_topic="Chat {chat_id}. Write here, and you get an answer. !help lists the commands.",
     space_name="Chats of {owner}",
@@ -160,6 +162,7 @@ ENGLISH: Final = Texts(
 )
 
 RUSSIAN: Final = Texts(
+    bot_name="Ассистент",
     chat_name="Чат {number}",
     chat_topic="Чат {chat_id}. Пишите сюда, и вы получите ответ. Список команд: !help.",
     space_name="Чаты: {owner}",

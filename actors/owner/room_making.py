@@ -108,6 +108,7 @@ class RoomMaking:
                 Marker(RoomKind.SPACE, self.work.owner, next_chat_index=mark, intent=intent.nonce),
                 await self.space_name(intent),
                 texts.space_topic,
+                await self.work.services.appearance.avatar_of(RoomKind.SPACE),
             )
         space_id = await self.space_id()
         await self.announce(space_id, 1 + (chat_number(intent.chat_id or "") or 0))
@@ -122,6 +123,7 @@ class RoomMaking:
             ),
             await self.chat_name(intent),
             texts.chat_topic.format(chat_id=intent.chat_id),
+            await self.work.services.appearance.avatar_of(RoomKind.CHAT),
         )
 
     async def next_index(self) -> int:

@@ -34,12 +34,14 @@ from actors.port_errors import HomeserverRefused, PositionLost
 from actors.ports import Gap, Hydration, NewRoom, RecentPage, SyncDelta
 from actors.rules.marker import marker_content
 from actors.snapshots import RoomSnapshot
+from adapter.matrix.account_data import AccountData
 from adapter.matrix.bodies import Acknowledged, Capabilities, Created, Membership, SyncResponse
 from adapter.matrix.connection import Client, Connection, path_to
 from adapter.matrix.evidence import Evidence
 from adapter.matrix.gap_reader import GapReader
 from adapter.matrix.hydrate import live_filter
 from adapter.matrix.login import Credentials, Login
+from adapter.matrix.own_account import OwnAccount
 from adapter.matrix.provisioning import (
     DEFAULT_ROOM_VERSION,
     JOIN_RULES_TYPE,
@@ -110,7 +112,9 @@ class Gateway:
         )
         self._login = Login(self._http, credentials)
         self._rooms = RoomReader(self._http, user_id)
-        self._evidence = Evidence(self._http, user_id)
+        account_data = AccountData(self._http, user_id)
+        self._own_account = OwnAccount(self._http, user_id, account_data)
+        self._evidence = Evidence(self._http, user_id, account_data)
         self._gaps = GapReader(self._http, user_id)
         self._room_version: str | None = None
         self._writer = Writer(self._http)
@@ -137,6 +141,11 @@ class Gateway:
     def contents(self) -> RoomContents:
         """The messages, settings and files in rooms."""
         return self._contents
+
+    @property
+    def own_account(self) -> OwnAccount:
+        """How people see the bot's account."""
+        return self._own_account
 
     async def log_in(self) -> str:
         """Get a valid session; return `access token`, `stored session` or `password`."""

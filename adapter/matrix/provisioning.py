@@ -12,6 +12,7 @@ from actors.rules.setting_values import space_settings_content
 DEFAULT_ROOM_VERSION: Final = "10"
 """The room version that the bot assumes if the homeserver names no default version."""
 
+AVATAR_TYPE: Final = "m.room.avatar"
 JOIN_RULES_TYPE: Final = "m.room.join_rules"
 
 _BOT_LEVEL: Final = 100
@@ -42,7 +43,7 @@ def create_room_body(room: NewRoom, me: UserId, room_version: str) -> dict[str, 
         "preset": "private_chat",
         "visibility": "private",
         "name": room.name,
-        "initial_state": [it._asdict() for it in initial_state(room.marker, me, room_version)],
+        "initial_state": [it._asdict() for it in initial_state(room, me, room_version)],
         "power_level_content_override": power_levels(room.marker, me, room_version),
     }
     if room.topic:
@@ -122,13 +123,16 @@ class StateEvent(NamedTuple):
     content: Mapping[str, object]
 
 
-def initial_state(marker: Marker, me: UserId, room_version: str) -> list[StateEvent]:
+def initial_state(room: NewRoom, me: UserId, room_version: str) -> list[StateEvent]:
     """The state of a new room, besides what createRoom makes of other fields.
 
     The members of a chat's Space may join the chat without an invite, if the room version has that.
     A new Space is named after its owner.
     """
+    marker = room.marker
     state = [StateEvent(MARKER_TYPE, me, marker_content(marker))]
+    if room.avatar:
+        state.append(StateEvent(AVATAR_TYPE, "", {"url": room.avatar}))
     if marker.kind is RoomKind.CHAT and marker.space_id is not None:
         state.append(_parent_event(marker.space_id, me))
         if _number_of(room_version) >= _RESTRICTED_SINCE:

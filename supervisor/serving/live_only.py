@@ -24,6 +24,7 @@ from actors.port_errors import RequestNotSent
 from actors.ports import Gap, Homeserver, Hydration, NewRoom, RecentPage, SyncDelta
 from actors.snapshots import RoomSnapshot
 from supervisor.serving.contents_live_only import ContentsLiveOnly
+from supervisor.serving.own_account_live_only import OwnAccountLiveOnly
 from supervisor.serving.refusals import Refusals
 from supervisor.serving.spending import Spending
 
@@ -59,6 +60,9 @@ class LiveOnly:
         self._contents = ContentsLiveOnly(
             homeserver.contents, lambda: self._live, refusals, self._spending
         )
+        self._own_account = OwnAccountLiveOnly(
+            homeserver.own_account, lambda: self._live, refusals, self._spending
+        )
 
     @property
     def me(self) -> UserId:
@@ -69,6 +73,11 @@ class LiveOnly:
     def contents(self) -> ContentsLiveOnly:
         """The messages, settings and files in rooms."""
         return self._contents
+
+    @property
+    def own_account(self) -> OwnAccountLiveOnly:
+        """How people see the bot's account."""
+        return self._own_account
 
     @property
     def _leading(self) -> Homeserver:

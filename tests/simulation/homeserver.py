@@ -39,6 +39,7 @@ from tests.simulation.connection import LATE_CREATION_S, LATE_EDIT_S, LATE_S, Co
 from tests.simulation.events import StateEntry
 from tests.simulation.faults import Faults
 from tests.simulation.limits import RateLimit
+from tests.simulation.own_account import SimulatedAccount
 from tests.simulation.reading import read_snapshot, read_text, told_snapshot
 from tests.simulation.room import SimulatedRoom, forbid
 from tests.simulation.room_contents import SimulatedContents
@@ -75,6 +76,7 @@ class SimulatedHomeserver:
             server, me, device_id, faults=self.faults, token=token, gate=gate or Gate()
         )
         self._contents = SimulatedContents(self.connection, me, self._joined, self._set_state)
+        self._account = SimulatedAccount(self.connection, server, me)
         self.closed = False
         self._hydrated_at = 0
         self._me = me
@@ -90,6 +92,11 @@ class SimulatedHomeserver:
     def contents(self) -> SimulatedContents:
         """The messages, settings and files in rooms."""
         return self._contents
+
+    @property
+    def own_account(self) -> SimulatedAccount:
+        """How people see the bot's account."""
+        return self._account
 
     def healed(self) -> None:
         """End all faults of the server and of this client's requests."""
@@ -479,5 +486,5 @@ class SimulatedHomeserver:
         return delta
 
     def _initial_state(self, room: NewRoom) -> list[StateEntry]:
-        entries = initial_state(room.marker, self._me, self.server.room_version)
+        entries = initial_state(room, self._me, self.server.room_version)
         return [(it.type, it.state_key, it.content) for it in entries]

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 import anyio
 
 from actors.model import EventId, Generation, HomeserverTraits, Instance, Invite, RoomId, UserId
+from actors.own_account import KeptProfile
 from actors.port_errors import (
     HomeserverRefused,
     PositionLost,
@@ -48,6 +49,9 @@ _ON_DISK: Final = (
     "_rooms_of",
     "generations",
     "traits",
+    "names",
+    "avatars",
+    "kept_profiles",
     "announced",
     "transactions",
     "receipts",
@@ -127,13 +131,13 @@ class SimulatedServer:
         self.suspended: set[UserId] = set()
         self.encrypts_new_rooms, self.declares_encryption = False, True
         self.names: dict[UserId, str] = {}
+        self.avatars: dict[UserId, str] = {}
+        self.kept_profiles: dict[UserId, KeptProfile] = {}
         self.blocks_invites: set[UserId] = set()
-        self.slow_s = 0.0
-        self.reading_s = 0.0
+        self.slow_s = self.reading_s = 0.0
         self.unreadable: dict[RoomId, str] = {}
         self.notices_rooms: set[RoomId] = set()
-        self.unnamed_inviters = False
-        self.hides_inviters = False
+        self.unnamed_inviters = self.hides_inviters = False
         self.on_event: Callable[[Event], None] = lambda _: None
         self._postponed: list[tuple[float, Callable[[], object]]] = []
         self._rooms_of: dict[UserId, dict[RoomId, SimulatedRoom]] = {}

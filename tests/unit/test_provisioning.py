@@ -49,7 +49,7 @@ def test_a_chat_is_open_to_its_space_if_the_room_version_has_that(
     version: str,
     is_open: bool,  # noqa: FBT001
 ) -> None:
-    types = [it.type for it in initial_state(CHAT_MARKER, ME, version)]
+    types = [it.type for it in initial_state(NewRoom(CHAT_MARKER, "Chat 1"), ME, version)]
     assert ("m.room.join_rules" in types) is is_open
 
 
