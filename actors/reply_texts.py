@@ -25,6 +25,7 @@ class ReplyTexts:
     file_not_sent: str
     file_not_sent_too_large: str
     file_not_sent_too_many: str
+    file_not_sent_refused: str
     conversation_trimmed: str
     unanswered: str
 
@@ -60,6 +61,7 @@ ENGLISH: Final = ReplyTexts(
     file_not_sent="[file {name}: could not be sent: {reason}]",
     file_not_sent_too_large="too large for the homeserver",
     file_not_sent_too_many="too much for one answer",
+    file_not_sent_refused="the homeserver does not take it",
     conversation_trimmed=(
         "(This conversation has become too long for me as a whole: from now on I no longer see "
         "its beginning. `!forget` makes a clean start.)"
@@ -101,6 +103,7 @@ RUSSIAN: Final = ReplyTexts(
     file_not_sent="[файл {name}: не удалось отправить: {reason}]",
     file_not_sent_too_large="слишком большой для сервера",
     file_not_sent_too_many="слишком много для одного ответа",
+    file_not_sent_refused="сервер его не принимает",
     conversation_trimmed=(
         "(Беседа стала для меня слишком длинной: теперь я больше не вижу её начала. "
         "`!forget` начнёт с чистого листа.)"

@@ -41,7 +41,6 @@ class Texts:
     access_banned: str
     access_gone: str
     access_refused: str
-    no_invites: str
     way: str
     creation_encrypted: str
     creation_queued: str
@@ -106,22 +105,22 @@ ENGLISH: Final = Texts(
     chat_made="{chat} is ready.",
     access_member="{room}: you are in it already.",
     access_invited="{room}: I have invited you.",
-    access_link=(
-        "{room}: I could not invite you ({reason}). You can join without an invite, by this link."
-    ),
+    access_link="{room}: I could not invite you. You can join without an invite, by this link.",
     access_knock=(
-        "{room}: I could not invite you ({reason}). "
+        "{room}: the homeserver did not let me invite you. "
         "Ask to join by this link, and I try to invite you again."
     ),
     access_blocked=(
-        "{room}: I could not invite you ({reason}). "
+        "{room}: I could not invite you, because your account accepts no invites from me. "
         "Allow my invites in the settings of your client, then ask to join by this link, "
         "and I invite you again."
     ),
     access_banned="{room}: I can't invite you, because you are banned from it.",
     access_gone="{room}: I can't invite you, because I am not in it any more.",
-    access_refused="{room}: I could not invite you ({reason}).",
-    no_invites="your account accepts no invites from me",
+    access_refused=(
+        "{room}: the homeserver did not let me invite you. "
+        "Its administrator can find out why ({reason})."
+    ),
     way=(
         "I answer in your chats, and commands work only there. "
         "Your Space is {space}, and your latest chat is {chat}."
@@ -139,13 +138,17 @@ ENGLISH: Final = Texts(
         "I can't read all of my rooms at the moment, and one of them may be yours. "
         "Your chat comes as soon as I can read them."
     ),
-    creation_refused="The homeserver refused to create the room: {reason}",
+    creation_refused=(
+        "The homeserver does not let me create this room, and I have stopped trying. "
+        "Its administrator can find out why ({reason})."
+    ),
     creation_put_off=(
-        "The homeserver does not let me create a room at the moment: {reason}. "
-        "I keep trying, and your chat comes as soon as it does."
+        "The homeserver does not let me create a room at the moment. "
+        "I keep trying, and your chat comes as soon as it does ({reason})."
     ),
     number_refused=(
-        "I can't create a chat, because the homeserver did not let me write to your Space: {reason}"
+        "I can't create a chat, because the homeserver did not let me write to your Space. "
+        "Its administrator can find out why ({reason})."
     ),
     no_space="I can't find your Space any more. Invite me to a room, and I create a new one.",
     no_more_chats=(
@@ -158,7 +161,7 @@ ENGLISH: Final = Texts(
         "{sender} answers me faster than people do, so I don't answer {sender} here for a while. "
         "This keeps two programs from talking to each other without end."
     ),
-    not_allowed_by_server="I could not do that: {reason}",
+    not_allowed_by_server="The homeserver did not let me do that ({reason}).",
 )
 
 RUSSIAN: Final = Texts(
@@ -210,23 +213,23 @@ RUSSIAN: Final = Texts(
     access_member="{room}: вы уже там.",
     access_invited="{room}: приглашение отправлено.",
     access_link=(
-        "{room}: пригласить вас не получилось ({reason}). "
-        "Вы можете войти без приглашения, по этой ссылке."
+        "{room}: пригласить вас не получилось. Вы можете войти без приглашения, по этой ссылке."
     ),
     access_knock=(
-        "{room}: пригласить вас не получилось ({reason}). "
+        "{room}: сервер не позволил мне пригласить вас. "
         "Попросите впустить вас по этой ссылке, и я попробую пригласить снова."
     ),
     access_blocked=(
-        "{room}: пригласить вас не получилось ({reason}). "
+        "{room}: пригласить вас не получилось, потому что вы не принимаете от меня приглашений. "
         "Разрешите мои приглашения в настройках клиента, затем попросите впустить вас по этой "
-        "ссылке, "
-        "и я приглашу вас снова."
+        "ссылке, и я приглашу вас снова."
     ),
     access_banned="{room}: пригласить вас нельзя, потому что вам запрещён вход.",
     access_gone="{room}: пригласить вас нельзя, потому что меня там больше нет.",
-    access_refused="{room}: пригласить вас не получилось ({reason}).",
-    no_invites="вы не принимаете от меня приглашений",
+    access_refused=(
+        "{room}: сервер не позволил мне пригласить вас. "
+        "Почему, может выяснить его администратор ({reason})."
+    ),
     way=(
         "Я отвечаю в ваших чатах, и команды действуют только там. "
         "Ваше пространство: {space}, ваш последний чат: {chat}."
@@ -244,14 +247,17 @@ RUSSIAN: Final = Texts(
         "Сейчас я не могу прочитать все свои комнаты, а одна из них может быть вашей. "
         "Ваш чат появится, как только я смогу их прочитать."
     ),
-    creation_refused="Сервер отказался создать комнату: {reason}",
+    creation_refused=(
+        "Сервер не позволил мне создать эту комнату, и я больше не пытаюсь. "
+        "Почему, может выяснить его администратор ({reason})."
+    ),
     creation_put_off=(
-        "Сейчас сервер не даёт мне создать комнату: {reason}. "
-        "Я продолжаю пробовать, и ваш чат появится, как только получится."
+        "Сейчас сервер не даёт мне создать комнату. "
+        "Я продолжаю пробовать, и ваш чат появится, как только получится ({reason})."
     ),
     number_refused=(
-        "Я не могу создать чат, потому что сервер не позволил мне изменить ваше пространство: "
-        "{reason}"
+        "Я не могу создать чат, потому что сервер не позволил мне изменить ваше пространство. "
+        "Почему, может выяснить его администратор ({reason})."
     ),
     no_space="Я больше не нахожу вашего пространства. Пригласите меня в комнату, и я создам новое.",
     no_more_chats=(
@@ -267,7 +273,7 @@ RUSSIAN: Final = Texts(
         "{sender} отвечает мне быстрее, чем пишут люди, поэтому некоторое время я не отвечаю здесь "
         "{sender}. Так две программы не будут переписываться без конца."
     ),
-    not_allowed_by_server="Не получилось: {reason}",
+    not_allowed_by_server="Сервер не позволил мне это сделать ({reason}).",
 )
 
 LOCALES: Final = {"en": ENGLISH, "ru": RUSSIAN}

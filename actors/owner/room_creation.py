@@ -220,7 +220,7 @@ class RoomCreation:
             _log.error(
                 "create_refused", owner=self.work.owner, nonce=intent.nonce, error=str(refusal)
             )
-            await self._refused(intent, refusal.message or refusal.errcode)
+            await self._refused(intent, (refusal.message or refusal.errcode).rstrip("."))
             return True
 
     async def _keep(self, intent: Intent, refusal: RefusedForNow | RefusedUnclearly) -> None:
@@ -229,8 +229,11 @@ class RoomCreation:
         if isinstance(refusal, RefusedForNow):
             await self.work.services.store.commit([PutIntent(intent)])
             return
+        _log.warning(
+            "create_put_off", owner=self.work.owner, nonce=intent.nonce, error=str(refusal)
+        )
         text = (await self.work.texts()).creation_put_off
-        reason = refusal.message or refusal.errcode
+        reason = (refusal.message or refusal.errcode).rstrip(".")
         await self.work.say_queued(intent, worded(text, reason=reason))
 
     async def _create_room(self, new_room: NewRoom, intent: Intent) -> RoomId:

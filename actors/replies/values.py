@@ -15,7 +15,7 @@ from actors.model import (
     UserId,
 )
 from actors.platform import Reason
-from actors.rules.files import Refusal
+from actors.rules.files import NotSent, Refusal
 from actors.rules.formatting import Formatted
 
 
@@ -52,10 +52,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A file of the answer that can't be shown. `reason` is one of NotSent, or a text."""
+    """A file of the answer that can't be shown."""
 
     name: str
-    reason: str
+    reason: NotSent
 
 
 Piece: TypeAlias = str | SharedFile | Lost

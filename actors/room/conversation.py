@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+import structlog
+
 from actors.model import ENCRYPTED_TYPE, InboundMessage, RoomId, UserId
 from actors.port_errors import HomeserverRefused
 from actors.room.asked import Asked, Response
@@ -12,6 +14,8 @@ from actors.rules.commands import CommandLine, parse
 from actors.rules.files import TEXT_TYPES, about_unanswered, is_question
 from actors.rules.settlement import DesiredRows
 from actors.services import Services
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,8 @@ class Conversation:
         try:
             return await carry_out(line, asked)
         except HomeserverRefused as refusal:
-            reason = refusal.message or refusal.errcode
+            _log.warning("command_refused", room_id=self.room_id, reason=str(refusal))
+            reason = (refusal.message or refusal.errcode).rstrip(".")
             return asked.say(texts.not_allowed_by_server, reason=reason)
 
 

@@ -40,8 +40,8 @@ class Access(StrEnum):
 class Outcome:
     """What came of inviting an owner to one room.
 
-    `reason` is the homeserver's reason for a refusal; it is empty if the owner's account accepts
-    no invites from the bot.
+    `reason` is the homeserver's reason for a refusal, in its own words; it is empty if the owner's
+    account accepts no invites from the bot.
     """
 
     access: Access
@@ -85,7 +85,7 @@ def way_in(entrance: Entrance, texts: Texts) -> Formatted:
         Access.GONE: texts.access_gone,
         Access.REFUSED: texts.access_refused,
     }[entrance.outcome.access]
-    reason = entrance.outcome.reason.rstrip(".") or texts.no_invites
+    reason = entrance.outcome.reason.rstrip(".")
     is_gone = entrance.outcome.access is Access.GONE
     return worded(text, room=entrance.room.name if is_gone else entrance.room, reason=reason)
 

@@ -21,7 +21,6 @@ TEXT_TYPES: Final = frozenset({"m.text", "m.emote"})
 
 TOO_LARGE: Final = "M_TOO_LARGE"
 """The error code about a file that has too many bytes."""
-_REASON_CHARS: Final = 200
 
 
 class Reason(StrEnum):
@@ -40,10 +39,12 @@ class Reason(StrEnum):
 
 
 class NotSent(StrEnum):
-    """The reasons for which a file of the platform is not shown, besides those of a homeserver."""
+    """The reasons for which a file of the platform is not shown."""
 
     TOO_LARGE = "too_large"
     TOO_MANY = "too_many"
+    REFUSED = "refused"
+    """The homeserver does not take it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +111,18 @@ def about_unanswered(
     return _about(Refusal(file, reason), texts.replies)
 
 
-def why_not_sent(refusal: HomeserverRefused) -> str:
+def why_not_sent(refusal: HomeserverRefused) -> NotSent:
     """Why the homeserver does not take a file of the platform."""
-    if refusal.errcode == TOO_LARGE:
-        return NotSent.TOO_LARGE
-    return (refusal.message or refusal.errcode)[:_REASON_CHARS]
+    return NotSent.TOO_LARGE if refusal.errcode == TOO_LARGE else NotSent.REFUSED
 
 
-def not_sent(name: str, reason: str, texts: ReplyTexts) -> str:
+def not_sent(name: str, reason: NotSent, texts: ReplyTexts) -> str:
     """The line of an answer that stands for a file of the platform that could not be sent."""
-    known = {
+    said = {
         NotSent.TOO_LARGE: texts.file_not_sent_too_large,
         NotSent.TOO_MANY: texts.file_not_sent_too_many,
-    }
-    said = known.get(NotSent(reason)) if reason in set(NotSent) else reason
+        NotSent.REFUSED: texts.file_not_sent_refused,
+    }[reason]
     return texts.file_not_sent.format(name=name, reason=said)
 
 

@@ -145,7 +145,7 @@ async def test_a_rename_that_the_server_refuses_says_so() -> None:
         home = await run.settle_in(world.alice)
         run.homeserver.faults.next("set_name", Fault.REFUSED)
         answer = await ask(world, home.chat, "!rename Garden")
-        assert answer == "I could not do that: Refused by chance."
+        assert answer == "The homeserver did not let me do that (Refused by chance)."
         assert await chat_names(world) == {"C1": "Chat 1"}
 
 

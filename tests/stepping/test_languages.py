@@ -120,7 +120,7 @@ async def test_a_refused_language_is_told_and_changes_nothing() -> None:
         home = await run.settle_in(world.alice)
         run.homeserver.faults.next("write_space_settings", Fault.REFUSED)
         answer = await ask(world, home.chat, "!language ru")
-        assert answer == "I could not do that: Refused by chance."
+        assert answer == "The homeserver did not let me do that (Refused by chance)."
         assert settings(world, home) == SpaceSettings(follows_owner=True)
 
 

@@ -24,11 +24,13 @@ def test_only_an_invite_that_was_sent_is_told_of(access: Access, texts: Texts) -
     assert "{" not in told
 
 
+@pytest.mark.parametrize("texts", LOCALES.values(), ids=LOCALES)
 @pytest.mark.parametrize("access", [Access.LINK, Access.KNOCK, Access.REFUSED])
-def test_a_refusal_is_told_with_the_reason_of_the_homeserver(access: Access) -> None:
-    assert (
-        "(Invites are disabled)." in way_in(entrance(access, "Invites are disabled."), ENGLISH).body
-    )
+def test_the_words_of_the_homeserver_are_told_where_there_is_no_way_in(
+    access: Access, texts: Texts
+) -> None:
+    told = way_in(entrance(access, "Invites are disabled."), texts).body
+    assert ("(Invites are disabled)." in told) == (access is Access.REFUSED)
 
 
 def test_an_account_that_accepts_no_invites_is_told_so() -> None:

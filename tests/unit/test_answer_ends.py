@@ -19,6 +19,7 @@ from actors.model import (
 from actors.platform import Reason
 from actors.replies.values import Answered, Lost
 from actors.room.endings import end_of, events_of, is_behind, keeping, longer
+from actors.rules.files import NotSent
 from actors.rules.formatting import Formatted
 from actors.rules.showing import Shown
 from actors.writes import QueueMessage, RedactAnchors
@@ -42,7 +43,7 @@ def edit_of(anchor: Anchor, message: OutboundMessage, txn_id: str) -> OutboundMe
 
 
 def test_a_stopped_answer_is_what_was_shown_before_only_if_that_is_more() -> None:
-    stopped = Answered(pieces=("12", Lost("a.png", "too large"), "34"))
+    stopped = Answered(pieces=("12", Lost("a.png", NotSent.TOO_LARGE), "34"))
     assert longer(stopped, ["123", "45"]) == Answered(pieces=("123", "45"))
     assert longer(stopped, ["12", "34"]) == stopped
     assert longer(stopped, ()) == stopped

@@ -6,6 +6,7 @@ from actors.model import MARKER_TYPE, ChatId, Marker, Nonce, RoomId, RoomKind, U
 from actors.ports import NewRoom
 from actors.rules.marker import marker_content
 from adapter.matrix.provisioning import (
+    StateEvent,
     create_room_body,
     creator_is_privileged,
     initial_state,
@@ -51,6 +52,14 @@ def test_a_chat_is_open_to_its_space_if_the_room_version_has_that(
 ) -> None:
     types = [it.type for it in initial_state(NewRoom(CHAT_MARKER, "Chat 1"), ME, version)]
     assert ("m.room.join_rules" in types) is is_open
+
+
+@pytest.mark.parametrize("marker", [CHAT_MARKER, SPACE_MARKER])
+def test_a_room_with_an_avatar_has_it_from_its_first_moment(marker: Marker) -> None:
+    state = initial_state(NewRoom(marker, "x", avatar="mxc://a/b"), ME, "12")
+    shown = [it for it in state if it.type == "m.room.avatar"]
+    assert shown == [StateEvent("m.room.avatar", "", {"url": "mxc://a/b"})]
+    assert len(state) == len(initial_state(NewRoom(marker, "x"), ME, "12")) + 1
 
 
 def test_a_space_is_a_space() -> None:
