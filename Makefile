@@ -67,7 +67,7 @@ site: $(READY) ## make a site of the documents, in .site/html
 	@$(BIN)/sphinx-build -q -E -a -W -j auto -c docs/site -d .site/doctrees . .site/html
 	@echo "the site: .site/html/index.html"
 
-pictures: $(READY) $(MODELS) ## make the pictures in docs/pictures anew (ARGS=demo or ARGS=status makes some)
+pictures: $(READY) $(MODELS) ## make the pictures of the documents and of the bot anew (ARGS=demo, ARGS=status, ARGS=avatars)
 	@$(BIN)/python -m pictures $(ARGS)
 
 bench: $(READY) $(ALONE) ## measure the bot and other programs on a temporary homeserver (ROOMS, ROUNDS, ONLY)

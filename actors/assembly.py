@@ -8,6 +8,7 @@ from random import Random
 
 import anyio
 
+from actors.appearance import PLAIN, Appearance, Look
 from actors.attachments import Attachments
 from actors.bounds import Bounds
 from actors.chat_settings import SettingsOfChats
@@ -16,6 +17,7 @@ from actors.failures import FailurePolicy
 from actors.gate import Gate
 from actors.governor import Governor
 from actors.histories import Histories
+from actors.languages import Languages
 from actors.leadership import NO_LEASE
 from actors.messages import ActorKind, room_address
 from actors.meter import Meter
@@ -75,6 +77,7 @@ def assemble(
     background: Background | None = None,
     deliver: Callable[[RoomId], None] = _deliver_nothing,
     texts: Texts = ENGLISH,
+    look: Look = PLAIN,
     ids: Ids | None = None,
     random: Random | None = None,
     meter: Meter | None = None,
@@ -177,6 +180,8 @@ def assemble(
         histories=histories,
         attachments=attachments,
         settings_of_chats=settings_of_chats,
+        languages=Languages(homeserver, store, texts, bounds),
+        appearance=Appearance(homeserver, look, bounds),
         formatted=formatted,
         replies=Replies(
             tools, lambda room_id, message: system.tell(room_address(room_id), message)

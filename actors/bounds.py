@@ -135,12 +135,14 @@ class Bounds:
     """How many pictures of a conversation the platform is shown: the newest."""
     history_file_bytes: int = 8 * 1024 * 1024
     """The files of a conversation that the platform is shown have no more bytes together."""
+    picture_within_s: float = 10.0
+    """A new room is created without an avatar unless that is uploaded within this time."""
     confirm_within_s: float = 60.0
     """`!yes` answers `!archive` within this time."""
     edit_within_s: float = 3600.0
     """An edit is answered if its question is no older than this."""
     settings_rooms: int = 2_000
-    """The settings of this many chats are kept in memory."""
+    """The settings of this many chats are kept in memory, and those of as many Spaces."""
     exchange: ExchangeLimits = ExchangeLimits()
     """When an exchange with one sender is taken for one between programs."""
     exchange_senders: int = 64

@@ -19,6 +19,7 @@ class CommandTexts:
     help_model: str
     help_system: str
     help_settings: str
+    help_language: str
     help_help: str
     stopped: str
     nothing_to_stop: str
@@ -48,6 +49,10 @@ class CommandTexts:
     system_set: str
     system_reset: str
     system_too_long: str
+    language_is: str
+    language_hint: str
+    language_unknown: str
+    language_set: str
     settings_title: str
     settings_hint: str
     settings_reset: str
@@ -62,18 +67,21 @@ class CommandTexts:
 
 
 ENGLISH: Final = CommandTexts(
-    help_title="Write here, and I answer.",
-    unknown_command="I don't know the command !{word}. Write !help for the list.",
-    about_conversation="This conversation:",
-    about_chats="Your chats:",
-    help_stop="!stop: end the answer that is in work",
-    help_retry="!retry: answer your last message again",
-    help_forget="!forget: forget what was said here so far",
-    help_usage="!usage: how many tokens the answers here took",
-    help_model="!model [name]: which model answers here",
-    help_system="!system [text]: instructions that the model gets here",
-    help_settings="!settings [name value]: all settings of this chat",
-    help_help="!help: this list",
+    help_title=(
+        "Write a message here, and you get an answer. A thread is a conversation of its own."
+    ),
+    unknown_command="I don't know the command `!{word}`. Write `!help` for the list.",
+    about_conversation="In this conversation you can write:",
+    about_chats="About your chats:",
+    help_stop="`!stop`: stop the answer that is being written",
+    help_retry="`!retry`: get another answer to your last message",
+    help_forget="`!forget`: start afresh; what was said here so far no longer counts",
+    help_usage="`!usage`: show how many tokens the answers here took",
+    help_model="`!model [name]`: show or choose the model that answers here",
+    help_system="`!system [text]`: show or change the instructions that the model gets here",
+    help_settings="`!settings [name value]`: show or change the settings of this chat",
+    help_language="`!language [name]`: show or choose the language of this help and of all notices",
+    help_help="`!help`: show this list",
     stopped="I have stopped.",
     nothing_to_stop="There is nothing to stop: no answer is in work here.",
     nothing_to_retry="There is nothing to answer again here.",
@@ -98,7 +106,7 @@ ENGLISH: Final = CommandTexts(
     models_title="Models to choose from:",
     models_more="… and {count} more",
     models_unknown="There is no list of models to choose from here.",
-    model_hint="!model <name> chooses one, !model default takes the default model again.",
+    model_hint="`!model <name>` chooses one, `!model default` takes the default model again.",
     model_set="From now on, the model {model} answers in this chat.",
     model_set_unchecked=(
         "From now on, I ask for the model {model} in this chat. There is no list of models here, "
@@ -106,29 +114,33 @@ ENGLISH: Final = CommandTexts(
     ),
     model_reset="From now on, the default model answers in this chat.",
     model_unknown="There is no model {model} here.",
-    model_unknown_hint="!model lists the models to choose from.",
+    model_unknown_hint="`!model` lists the models to choose from.",
     model_similar="Similar names: {models}.",
     system_is="The instructions for this chat:\n{system}",
     system_none=(
         "This chat has no instructions of its own. Give some like this: "
-        "!system Answer in one sentence."
+        "`!system Answer in one sentence`."
     ),
     system_set=(
         "This chat has instructions now ({length} characters), beginning with the next answer. "
-        "!system shows them, !system default removes them."
+        "`!system` shows them, `!system default` removes them."
     ),
     system_reset="This chat has no instructions of its own any more.",
     system_too_long="Instructions can have at most {limit} characters; these have {length}.",
+    language_is="My own sentences are in English.",
+    language_hint="`!language ru` takes Russian, `!language default` the language of this bot.",
+    language_unknown="I don't speak the language {name}.",
+    language_set="From now on, I write to you in English, in all your chats.",
     settings_title="The settings of this chat:",
     settings_hint=(
-        "Change one like this: !settings temperature 0.7. "
-        "!settings temperature default sets it back, !settings default all of them."
+        "Change one like this: `!settings temperature 0.7`. "
+        "`!settings temperature default` sets it back, `!settings default` all of them."
     ),
     settings_reset="All settings of this chat are back at their defaults.",
     setting_is="{name}: {value}",
     setting_unknown="There is no setting {name}. There are: {names}.",
-    setting_needs_number="The {name} is a number from 0 to 2, like this: !settings {name} 0.7",
-    setting_needs_switch="The setting {name} can be on or off, like this: !settings {name} on",
+    setting_needs_number="The {name} is a number from 0 to 2, like this: `!settings {name} 0.7`",
+    setting_needs_switch="The setting {name} can be on or off, like this: `!settings {name} on`",
     setting_no_streams="But this bot sends all answers only when they are complete.",
     value_default="default",
     value_on="on",
@@ -136,18 +148,21 @@ ENGLISH: Final = CommandTexts(
 )
 
 RUSSIAN: Final = CommandTexts(
-    help_title="Пишите, и я отвечу здесь.",
-    unknown_command="Я не знаю команды !{word}. Список: !help.",
-    about_conversation="Этот разговор:",
-    about_chats="Ваши чаты:",
-    help_stop="!stop: прервать ответ, который пишется сейчас",
-    help_retry="!retry: ответить на ваше последнее сообщение заново",
-    help_forget="!forget: забыть всё сказанное здесь до сих пор",
-    help_usage="!usage: сколько токенов заняли ответы",
-    help_model="!model [название]: какая модель здесь отвечает",
-    help_system="!system [текст]: указания, которые модель получает здесь",
-    help_settings="!settings [имя значение]: все настройки этого чата",
-    help_help="!help: этот список",
+    help_title=(
+        "Напишите здесь сообщение, и вы получите ответ. Обсуждение (тред) — отдельный разговор."
+    ),
+    unknown_command="Я не знаю команды `!{word}`. Список: `!help`.",
+    about_conversation="В этом разговоре вы можете написать:",
+    about_chats="О ваших чатах:",
+    help_stop="`!stop`: прервать ответ, который пишется сейчас",
+    help_retry="`!retry`: получить другой ответ на ваше последнее сообщение",
+    help_forget="`!forget`: начать с чистого листа; всё сказанное здесь больше не учитывается",
+    help_usage="`!usage`: показать, сколько токенов заняли ответы",
+    help_model="`!model [название]`: показать или выбрать модель, которая здесь отвечает",
+    help_system="`!system [текст]`: показать или изменить указания, которые модель получает здесь",
+    help_settings="`!settings [имя значение]`: показать или изменить настройки этого чата",
+    help_language="`!language [название]`: показать или выбрать язык сообщений бота",
+    help_help="`!help`: показать этот список",
     stopped="Ответ прерван.",
     nothing_to_stop="Прерывать нечего: сейчас здесь не пишется ответ.",
     nothing_to_retry="Здесь не на что отвечать заново.",
@@ -169,7 +184,9 @@ RUSSIAN: Final = CommandTexts(
     models_title="Модели на выбор:",
     models_more="… и ещё {count}",
     models_unknown="Списка моделей на выбор здесь нет.",
-    model_hint="!model <название> выбирает модель, !model default возвращает модель по умолчанию.",
+    model_hint=(
+        "`!model <название>` выбирает модель, `!model default` возвращает модель по умолчанию."
+    ),
     model_set="Теперь в этом чате отвечает модель {model}.",
     model_set_unchecked=(
         "Теперь в этом чате я буду просить ответа у модели {model}. Списка моделей здесь нет, "
@@ -177,30 +194,36 @@ RUSSIAN: Final = CommandTexts(
     ),
     model_reset="Теперь в этом чате отвечает модель по умолчанию.",
     model_unknown="Модели {model} здесь нет.",
-    model_unknown_hint="Список моделей на выбор: !model.",
+    model_unknown_hint="Список моделей на выбор: `!model`.",
     model_similar="Похожие названия: {models}.",
     system_is="Указания для этого чата:\n{system}",
     system_none=(
         "У этого чата нет своих указаний. Задайте их, например, так: "
-        "!system Отвечай одним предложением."
+        "`!system Отвечай одним предложением`."
     ),
     system_set=(
         "Теперь у этого чата есть указания (знаков: {length}), они действуют со следующего ответа. "
-        "!system показывает их, !system default удаляет."
+        "`!system` показывает их, `!system default` удаляет."
     ),
     system_reset="Своих указаний у этого чата больше нет.",
     system_too_long="Указания могут быть не длиннее {limit} знаков; в этих {length}.",
+    language_is="Мои собственные сообщения на русском языке.",
+    language_hint=(
+        "`!language en` выбирает английский, `!language default` — основной язык этого бота."
+    ),
+    language_unknown="Я не знаю языка «{name}».",
+    language_set="Теперь во всех ваших чатах я пишу вам по-русски.",
     settings_title="Настройки этого чата:",
     settings_hint=(
-        "Изменить настройку можно так: !settings temperature 0.7. "
-        "!settings temperature default вернёт её назад, !settings default — все сразу."
+        "Изменить настройку можно так: `!settings temperature 0.7`. "
+        "`!settings temperature default` вернёт её назад, `!settings default` — все сразу."
     ),
     settings_reset="Все настройки этого чата снова стандартные.",
     setting_is="{name}: {value}",
     setting_unknown="Настройки {name} нет. Есть такие: {names}.",
-    setting_needs_number="Настройка {name} — число от 0 до 2, например: !settings {name} 0.7",
+    setting_needs_number="Настройка {name} — число от 0 до 2, например: `!settings {name} 0.7`",
     setting_needs_switch=(
-        "Настройку {name} можно включить или выключить, например: !settings {name} on"
+        "Настройку {name} можно включить или выключить, например: `!settings {name} on`"
     ),
     setting_no_streams="Но этот бот отправляет все ответы только целиком.",
     value_default="по умолчанию",

@@ -11,11 +11,12 @@ from typing import ClassVar, Final, TypeAlias
 
 from typing_extensions import override
 
-from actors.model import ChatContext, Intent, RoomId, RoomSnapshot, UserId, UserMeta
+from actors.model import ChatContext, Intent, RoomId, UserId, UserMeta
 from actors.rules.classify import RoomRows, Verdict
 from actors.rules.relations import RoomRelations
 from actors.rules.settlement import DesiredRows, RoomReport
 from actors.runtime.letters import Address, Message, Report
+from actors.snapshots import RoomSnapshot
 from actors.writes import Write
 
 

@@ -1,6 +1,6 @@
 """The values that travel between the homeserver, the actors and the store. No behaviour, no I/O."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NewType
 
@@ -27,6 +27,7 @@ MARKER_VERSION: Final = 1
 INSTANCE_TYPE: Final = "io.surfaces.instance"
 """The type of the account data that names the process which went live last."""
 TRAITS_TYPE: Final = "io.surfaces.homeserver"
+PROFILE_TYPE: Final = "io.surfaces.profile"
 """The type of the account data with what was found out about the homeserver."""
 GENERATION_TYPE: Final = "io.surfaces.generation"
 """The type of the account data with the generation of the bot's database."""
@@ -117,52 +118,19 @@ class ChatSettings:
 DEFAULT_CHAT_SETTINGS: Final = ChatSettings()
 
 
-@dataclass(frozen=True, slots=True)
-class RoomSnapshot:
-    """What a joined room's state says, as far as the bot needs it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceSettings:
+    """What a Space keeps about its owner.
 
-    `marker` comes only from an event with the bot as both state key and sender. `marker_fault` says
-    why such an event could not be read, and `possible_owner` is the owner that it names all the
-    same. `settings` come only from such an event as well; None means that the room has none.
-    `children` are the room's `m.space.child` links with a non-empty `via`; `parents` are the
-    `m.space.parent` links that the bot itself sent. `member_count` counts joined and invited
-    members, the bot included. `others` are the members other than the bot, as far as the homeserver
-    listed them: up to a thousand when the room was read alone, at most five when all rooms were
-    read at once.
-
-    `invited`, `banned`, `knocking`, `admits` and `own_entry` are known only when the room was read
-    alone, so a comparison of two snapshots leaves them out.
+    `language` is the one that the owner chose; None leaves it to the bot. `follows_owner`: the bot
+    named the Space after its owner, and keeps it so until a person renames it.
     """
 
-    room_id: RoomId
-    creator: UserId | None
-    created_ts: int
-    """Milliseconds since the epoch: `origin_server_ts` of `m.room.create`."""
-    room_version: str = "1"
-    is_space: bool = False
-    predecessor: RoomId | None = None
-    name: str | None = None
-    marker: Marker | None = None
-    marker_fault: str | None = None
-    settings: ChatSettings | None = None
-    possible_owner: UserId | None = None
-    tombstoned: bool = False
-    replacement: RoomId | None = None
-    children: frozenset[RoomId] = frozenset()
-    parents: frozenset[RoomId] = frozenset()
-    others: tuple[UserId, ...] = ()
-    member_count: int = 1
-    encrypted: bool = False
-    """Messages in it are encrypted, and nothing can turn that off."""
-    invited: frozenset[UserId] = field(default=frozenset(), compare=False)
-    """The members in `others` who have not joined."""
-    banned: frozenset[UserId] = field(default=frozenset(), compare=False)
-    knocking: frozenset[UserId] = field(default=frozenset(), compare=False)
-    """People who ask to join."""
-    admits: frozenset[RoomId] = field(default=frozenset(), compare=False)
-    """The rooms whose members the bot lets join this one without an invite."""
-    own_entry: bool = field(default=True, compare=False)
-    """Whether the bot, and no person, has set who may join."""
+    language: str | None = None
+    follows_owner: bool = False
+
+
+DEFAULT_SPACE_SETTINGS: Final = SpaceSettings()
 
 
 @dataclass(frozen=True, slots=True)

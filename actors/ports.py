@@ -19,13 +19,14 @@ from actors.model import (
     OutboundMessage,
     PlatformChatId,
     RoomId,
-    RoomSnapshot,
     StoredGeneration,
     UserId,
 )
+from actors.own_account import OwnAccount
 from actors.room_contents import RoomContents
 from actors.row_trust import RowTrust
 from actors.said import Said, TimelineEvent
+from actors.snapshots import RoomSnapshot
 from actors.writes import JsonObject, OpenGap, Write
 
 
@@ -125,6 +126,7 @@ class NewRoom:
     marker: Marker
     name: str
     topic: str = ""
+    avatar: str = ""
 
 
 class Homeserver(Protocol):
@@ -144,6 +146,11 @@ class Homeserver(Protocol):
         """The messages, settings and files in rooms."""
         ...
 
+    @property
+    def own_account(self) -> OwnAccount:
+        """How people see the bot's account."""
+        ...
+
     async def log_in(self) -> str:
         """Resume the stored session, or else log in; a text for the log that says which.
 
@@ -156,10 +163,9 @@ class Homeserver(Protocol):
         ...
 
     async def try_writing(self, room_id: RoomId) -> None:
-        """Return if the account may write, without writing anything.
+        """Return if the account may write: ask for a change that the auth rules forbid to everyone.
 
-        The request asks for a change in a joined room that the auth rules forbid to everyone. A
-        homeserver that refuses the account raises RefusedForNow before it looks at the rules.
+        A homeserver that refuses the account raises RefusedForNow before it looks at the rules.
         """
         ...
 
@@ -174,10 +180,7 @@ class Homeserver(Protocol):
     async def messages_before(
         self, room_id: RoomId, token: str, *, stop_at: str, limit: int
     ) -> Gap:
-        """The messages from `token` back to `stop_at`, at most `limit` of them.
-
-        The same arguments give the same messages again.
-        """
+        """At most `limit` messages from `token` back to `stop_at`: each time the same ones."""
         ...
 
     async def recent(self, room_id: RoomId, token: str) -> RecentPage:
@@ -220,8 +223,8 @@ class Homeserver(Protocol):
 
     async def set_name(self, room_id: RoomId, name: str) -> None: ...
 
-    async def link(self, space_id: RoomId, room_id: RoomId) -> None:
-        """List a room in a Space (`m.space.child`)."""
+    async def link(self, space_id: RoomId, room_id: RoomId, order: str = "") -> None:
+        """List a room in a Space (`m.space.child`), at the place that `order` says."""
         ...
 
     async def unlink(self, space_id: RoomId, room_id: RoomId) -> None:
@@ -240,11 +243,8 @@ class Homeserver(Protocol):
         """Invite a person. A person who is already in the room is no error."""
         ...
 
-    async def let_in(self, room: RoomSnapshot, members_of: RoomId | None) -> None:
-        """Let people ask to join a room (knock), and let the members of another room join it.
-
-        With None, no room's members join without an invite.
-        """
+    async def let_in(self, room: RoomSnapshot, members_of: Collection[RoomId]) -> None:
+        """Let people ask to join a room (knock), and let the members of other rooms join it."""
         ...
 
     async def send(self, message: OutboundMessage) -> EventId:

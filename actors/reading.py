@@ -7,11 +7,12 @@ import anyio
 import structlog
 
 from actors.anchors import LiveAnchor
-from actors.model import EventId, InboundMessage, RoomId, RoomMeta, RoomSnapshot, UserId, UserMeta
+from actors.model import EventId, InboundMessage, RoomId, RoomMeta, UserId, UserMeta
 from actors.port_errors import HomeserverRefused, HomeserverUnavailable, RefusedUnclearly
 from actors.ports import Gap, Homeserver, StateStore
 from actors.rows import ROOM_PREFIX, from_row, room_key, user_key
 from actors.rules.relations import RoomGraph, room_graph
+from actors.snapshots import RoomSnapshot
 from actors.writes import (
     AcceptMessage,
     AdoptAnchor,

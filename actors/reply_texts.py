@@ -25,6 +25,7 @@ class ReplyTexts:
     file_not_sent: str
     file_not_sent_too_large: str
     file_not_sent_too_many: str
+    file_not_sent_refused: str
     conversation_trimmed: str
     unanswered: str
 
@@ -44,10 +45,11 @@ ENGLISH: Final = ReplyTexts(
     ),
     question_too_long="This message is too long for me. Please send a shorter one.",
     instructions_too_long=(
-        "The instructions for this chat are too long for me. !system shows them, !system default "
+        "The instructions for this chat are too long for me. `!system` shows them, `!system "
+        "default` "
         "removes them."
     ),
-    model_refused="There is no model {model} here. !model shows the models to choose from.",
+    model_refused="There is no model {model} here. `!model` shows the models to choose from.",
     answer_cut="(The answer was cut off here, because it reached the length limit.)",
     answer_filtered="(A content filter ended this answer.)",
     file_type="I can't read files of this type: {name} ({mime_type}).",
@@ -59,13 +61,14 @@ ENGLISH: Final = ReplyTexts(
     file_not_sent="[file {name}: could not be sent: {reason}]",
     file_not_sent_too_large="too large for the homeserver",
     file_not_sent_too_many="too much for one answer",
+    file_not_sent_refused="the homeserver does not take it",
     conversation_trimmed=(
         "(This conversation has become too long for me as a whole: from now on I no longer see "
-        "its beginning. !forget makes a clean start.)"
+        "its beginning. `!forget` makes a clean start.)"
     ),
     unanswered=(
         "Messages here without an answer: {count}. I had lost track of them, and they are too old "
-        "to be answered without asking. !retry asks the last one again."
+        "to be answered without asking. `!retry` asks the last one again."
     ),
 )
 
@@ -84,10 +87,11 @@ RUSSIAN: Final = ReplyTexts(
     ),
     question_too_long="Это сообщение слишком длинное для меня. Пожалуйста, отправьте покороче.",
     instructions_too_long=(
-        "Указания для этого чата слишком длинные для меня. !system показывает их, !system default "
+        "Указания для этого чата слишком длинные для меня. `!system` показывает их, `!system "
+        "default` "
         "удаляет."
     ),
-    model_refused="Модели {model} здесь нет. Какие модели есть, покажет !model.",
+    model_refused="Модели {model} здесь нет. Какие модели есть, покажет `!model`.",
     answer_cut="(Ответ здесь обрывается, потому что достиг предела длины.)",
     answer_filtered="(Этот ответ прервал фильтр содержимого.)",
     file_type="Я не умею читать файлы этого типа: {name} ({mime_type}).",
@@ -99,12 +103,13 @@ RUSSIAN: Final = ReplyTexts(
     file_not_sent="[файл {name}: не удалось отправить: {reason}]",
     file_not_sent_too_large="слишком большой для сервера",
     file_not_sent_too_many="слишком много для одного ответа",
+    file_not_sent_refused="сервер его не принимает",
     conversation_trimmed=(
         "(Беседа стала для меня слишком длинной: теперь я больше не вижу её начала. "
-        "!forget начнёт с чистого листа.)"
+        "`!forget` начнёт с чистого листа.)"
     ),
     unanswered=(
         "Сообщений без ответа: {count}. Мои записи о них пропали, а отвечать на такие старые "
-        "сообщения без спроса я не стану. !retry задаст последний вопрос ещё раз."
+        "сообщения без спроса я не стану. `!retry` задаст последний вопрос ещё раз."
     ),
 )

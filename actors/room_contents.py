@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from actors.model import ChatSettings, EventId, InboundMessage, RoomId, SharedFile
+from actors.model import (
+    ChatSettings,
+    EventId,
+    InboundMessage,
+    RoomId,
+    SharedFile,
+    SpaceSettings,
+    UserId,
+)
 from actors.platform import File
 from actors.said import Said, SaidPage
 
@@ -42,6 +50,16 @@ class RoomContents(Protocol):
         ...
 
     async def write_settings(self, room_id: RoomId, settings: ChatSettings) -> None: ...
+
+    async def space_settings_of(self, space_id: RoomId) -> SpaceSettings:
+        """The settings of one Space, which the bot wrote into the Space's state."""
+        ...
+
+    async def write_space_settings(self, space_id: RoomId, settings: SpaceSettings) -> None: ...
+
+    async def name_of(self, room_id: RoomId, user_id: UserId) -> str:
+        """A member's display name in a room; empty without one, and for a person who never was."""
+        ...
 
     async def download(self, file: SharedFile, *, limit: int, picture: bool = False) -> File:
         """The bytes of a file. With `picture`, a small version of it if the server makes one.

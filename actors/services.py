@@ -1,11 +1,13 @@
 """The frozen value that every actor of one bot is given."""
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import quote
 
 import anyio
 
+from actors.appearance import Appearance
 from actors.attachments import Attachments
 from actors.bounds import Bounds
 from actors.chat_settings import SettingsOfChats
@@ -13,6 +15,7 @@ from actors.encryption import EncryptionWatch
 from actors.failures import FailurePolicy
 from actors.gate import Gate
 from actors.histories import Histories
+from actors.languages import Languages
 from actors.messages import (
     ActorKind,
     OwnerMessage,
@@ -21,16 +24,20 @@ from actors.messages import (
     owner_address,
     room_address,
 )
-from actors.model import RoomId, UserId
+from actors.model import ChatContext, RoomId, RoomMeta, UserId
 from actors.platform import Platform
 from actors.platform_health import PlatformHealth
+from actors.port_errors import PortError
 from actors.ports import Homeserver, Ids, StateStore
 from actors.registry import Registry
 from actors.replies.runner import Replies
 from actors.room_states import RoomStates
+from actors.rows import from_row, room_key
 from actors.rules.addressing import Answers
+from actors.rules.commands import person_called
 from actors.rules.formatting import Formatter
 from actors.rules.room_states import RoomState
+from actors.rules.wording import Link, called
 from actors.runtime.system import ActorSystem
 from actors.texts import Texts
 from actors.traits import Traits
@@ -66,6 +73,8 @@ class Services:
     histories: Histories
     attachments: Attachments
     settings_of_chats: SettingsOfChats
+    languages: Languages
+    appearance: Appearance
     formatted: Formatter
     replies: Replies
     traits: Traits
@@ -122,6 +131,26 @@ class Services:
             is_unchecked = self.states.of(room_id) is RoomState.UNCHECKED
             if cell.address.kind == ActorKind.ROOM and (cell.probes or is_unchecked):
                 yield room_id
+
+    def link(self, room_id: RoomId, name: str) -> Link:
+        """A link to a room, under a name for people."""
+        return Link(name, self.link_to(room_id))
+
+    def chat_link(self, chat: ChatContext) -> Link:
+        """A link to a chat, under its name and, unless that says it, its number."""
+        return self.link(chat.surface_ref, called(chat.name, chat.chat_id))
+
+    async def space_link(self, space_id: RoomId) -> Link:
+        """A link to an owner's Space, under the name that the Space had when it was read last."""
+        room = from_row(await self.store.row(room_key(space_id)), RoomMeta)
+        return self.link(space_id, (room and room.display_name) or self.texts.your_space)
+
+    async def name_of(self, user_id: UserId, room_id: RoomId | None) -> str:
+        """A person's name for people, as a room shows it; by the user id if that can't be read."""
+        name = ""
+        with suppress(PortError):
+            name = await self.homeserver.contents.name_of(room_id, user_id) if room_id else ""
+        return person_called(user_id, name)
 
     def link_to(self, room_id: RoomId) -> str:
         """A link to a room that any Matrix client opens. Ids without a server part need `via`."""

@@ -18,15 +18,7 @@ import structlog
 from actors.bounds import Bounds
 from actors.gate import Gate
 from actors.messages import IntentsWaiting, RoomChanged, owner_address, room_address
-from actors.model import (
-    DEFAULT_CHAT_SETTINGS,
-    ChatSettings,
-    Marker,
-    RoomId,
-    RoomKind,
-    RoomSnapshot,
-    UserId,
-)
+from actors.model import DEFAULT_CHAT_SETTINGS, ChatSettings, Marker, RoomId, RoomKind, UserId
 from actors.port_errors import (
     HomeserverRefused,
     HomeserverUnavailable,
@@ -35,9 +27,11 @@ from actors.port_errors import (
 )
 from actors.ports import Homeserver
 from actors.rules.classify import Chat
+from actors.rules.numbering import order_of
 from actors.rules.settlement import DesiredRows
 from actors.runtime.restart import WELL, Streak
 from actors.runtime.system import ActorSystem
+from actors.snapshots import RoomSnapshot
 
 _log = structlog.get_logger()
 
@@ -50,13 +44,14 @@ class Due:
     """What one room lacks on the homeserver.
 
     `marker` and `settings` are to be written, if they are not None. The Space `link_to` is to list
-    the room, and to list the rooms in `unlink` no longer.
+    the room at the place `order`, and to list the rooms in `unlink` no longer.
     """
 
     room_id: RoomId
     owner: UserId
     marker: Marker | None
     link_to: RoomId | None = None
+    order: str = ""
     unlink: frozenset[RoomId] = _NOTHING
     settings: ChatSettings | None = None
 
@@ -74,8 +69,15 @@ def due_for(
             settings = verdict.moved_settings
     if wanted == marker and link_to is None and not unlink and settings is None:
         return None
-    owner = desired.room.matrix_user_id
-    return Due(room_id, owner, None if wanted == marker else wanted, link_to, unlink, settings)
+    return Due(
+        room_id,
+        desired.room.matrix_user_id,
+        None if wanted == marker else wanted,
+        link_to,
+        order_of(desired.room.chat_id),
+        unlink,
+        settings,
+    )
 
 
 def marker_for(desired: DesiredRows, marker: Marker | None) -> Marker:
@@ -249,7 +251,7 @@ class Upkeep:
         if due.link_to is not None:
             space = await homeserver.read_room(due.link_to)
             if due.room_id not in space.children:
-                await homeserver.link(due.link_to, due.room_id)
+                await homeserver.link(due.link_to, due.room_id, due.order * space.is_ordered)
                 _log.info("room_linked", room_id=due.room_id, space_id=due.link_to)
             for outdated in sorted(due.unlink & space.children):
                 await homeserver.unlink(due.link_to, outdated)

@@ -1,4 +1,4 @@
-"""`make pictures`: write the pictures in docs/pictures anew, all or those that are named."""
+"""`make pictures`: write the pictures of the project anew, all or those that are named."""
 
 import sys
 from dataclasses import replace
@@ -10,6 +10,8 @@ import anyio
 from demo.model_server import ModelsMissing
 from demo.narrator import Narrator, plain_console
 from demo.synapse import SynapseMissing
+from pictures.avatars import FOLDER as AVATARS
+from pictures.avatars import make_avatars
 from pictures.browser import BrowserMissing
 from pictures.cast import Cast, Output
 from pictures.recording import ProgramFailed, recorded
@@ -40,7 +42,7 @@ def make_demo(folder: Path) -> None:
 
 
 def main(*wanted: str) -> None:
-    """Make the pictures of the demo, of the status page, or both."""
+    """Make the pictures of the demo, of the status page, and of the bot and its rooms."""
     narrator = Narrator(plain_console())
     FOLDER.mkdir(exist_ok=True)
     if not wanted or "demo" in wanted:
@@ -49,6 +51,9 @@ def main(*wanted: str) -> None:
         narrator.tell(f"{CAST} and its picture")
     if not wanted or "status" in wanted:
         anyio.run(make_status_pages, FOLDER, narrator)
+    if not wanted or "avatars" in wanted:
+        make_avatars(AVATARS)
+        narrator.tell("the pictures of the bot and its rooms")
     narrator.tell(f"the pictures are in {FOLDER}")
 
 

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from actors.model import UserId
+from actors.rules.file_names import UNKNOWN_TYPE
+from actors.rules.file_types import type_of
 from supervisor.allowed import allowed_users
 from supervisor.database_urls import DatabaseUrl, database_url, is_database_url, names_no_file
 from supervisor.hosts import is_host
@@ -24,6 +26,11 @@ _USER_ID: Final = re.compile(rf"@[^:\s\x00-\x1f\x7f]+:{HOST}(?::[0-9]{{1,5}})?")
 _USER_ID_LIMIT: Final = 255
 _DEVICE_ID: Final = re.compile(r"[A-Za-z0-9._~=/+-]{1,128}")
 _SHOWN: Final = 80
+OFF: Final = "off"
+"""The value that leaves a name or a picture to people."""
+_NAME_LIMIT: Final = 100
+_PICTURE_LIMIT: Final = 1024 * 1024
+_PICTURES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _DAY_S: Final = 86_400.0
 _ENTRIES: Final = (
     "write entries like @alice:example.org, @*:example.org or *:example.org, without quotes and "
@@ -117,6 +124,28 @@ def _mode(path: Path, question: Callable[[int], bool]) -> bool:
         return question(path.stat().st_mode)
     except OSError:  # missing or inaccessible: opening it reports the error
         return False
+
+
+def display_name(name: str) -> str:
+    """A name on one line."""
+    if len(name) > _NAME_LIMIT or not name.isprintable():
+        raise ValueError(f"is not a name: use up to {_NAME_LIMIT} characters on one line")
+    return name.strip()
+
+
+def picture(name: str) -> str:
+    """The path of a picture that every client shows, the word for none, or nothing."""
+    if name in {"", OFF}:
+        return name
+    path = local_path(name)
+    try:
+        with path.open("rb") as file:
+            data = file.read(_PICTURE_LIMIT + 1)
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror}): name a picture, or off") from None
+    if type_of(data, UNKNOWN_TYPE) not in _PICTURES or len(data) > _PICTURE_LIMIT:
+        raise ValueError("is not a picture: name a PNG, JPEG, GIF or WebP file of 1 MiB at most")
+    return str(path)
 
 
 def entries(value: object) -> object:

@@ -91,6 +91,8 @@ _Entries: TypeAlias = Annotated[
     BeforeValidator(values.entries),
     AfterValidator(values.entries_that_match),
 ]
+_Name: TypeAlias = Annotated[str, AfterValidator(values.display_name)]
+_Picture: TypeAlias = Annotated[str, AfterValidator(values.picture)]
 _Seconds: TypeAlias = Annotated[float, BeforeValidator(values.seconds)]
 _Bind: TypeAlias = Annotated[Bind | None, NoDecode, BeforeValidator(_bind)]
 
@@ -234,6 +236,13 @@ class Settings(PlatformSettings):
     allowed_users: _Entries = Field(default=(), validation_alias="MATRIX_ALLOWED_USERS")
     """User ids and patterns. Empty allows every user of the bot's own homeserver."""
     locale: Literal["en", "ru"] = Field(default="en", validation_alias="BOT_LOCALE")
+    name: _Name = Field(default="", validation_alias="BOT_NAME")
+    """The display name of the account; `off` for none. Empty is that of the texts."""
+    avatar: _Picture = Field(default="", validation_alias="BOT_AVATAR")
+    """The path of the account's picture; `off` for none. Empty is the one that comes with the bot,
+    as for the two pictures below."""
+    space_avatar: _Picture = Field(default="", validation_alias="BOT_SPACE_AVATAR")
+    chat_avatar: _Picture = Field(default="", validation_alias="BOT_CHAT_AVATAR")
     answers: Answers = Field(default=Answers.MENTIONS, validation_alias="BOT_ANSWERS")
     """The people who get answers in a chat, besides its owner."""
     stream: Literal["auto", "off"] = Field(default="auto", validation_alias="BOT_STREAM")

@@ -5,11 +5,13 @@ from typing import Final
 
 import structlog
 
-from actors.model import Intent, IntentKind, IntentStep, RoomId, RoomSnapshot
+from actors.model import Intent, IntentKind, IntentStep, RoomId
 from actors.owner.work import OwnerWork
 from actors.port_errors import HomeserverRefused
 from actors.reading import read_if_joined
 from actors.rows import chat_key, room_key, user_key
+from actors.rules.wording import worded
+from actors.snapshots import RoomSnapshot
 from actors.writes import DeleteRow, PutIntent, Write
 
 _log = structlog.get_logger()
@@ -38,7 +40,8 @@ class EncryptedRooms:
             if not answers_invite and not self.work.knows(waiting, OCCASION):
                 reason = services.encryption.reason
                 _log.warning("creation_waits", owner=self.work.owner, reason=reason)
-                await self.work.say_queued(waiting, services.texts.creation_encrypted, OCCASION)
+                said = worded((await self.work.texts()).creation_encrypted)
+                await self.work.say_queued(waiting, said, OCCASION)
         return True
 
     async def gave_up(self, intent: Intent, room_id: RoomId) -> bool:

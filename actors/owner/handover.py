@@ -6,6 +6,8 @@ from actors.model import Intent, IntentKind
 from actors.owner.room_making import RoomMaking
 from actors.owner.work import OwnerWork, required
 from actors.rules.access import Access, Entrance, with_ways_in
+from actors.rules.formatting import Formatted
+from actors.rules.wording import called, in_lines, worded
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +28,25 @@ class Handover:
             await self.work.invite_to_space(room_id, intent)
             await self.work.finish(intent)
             return
-        await self.making.link(await self.making.space_id(), room_id)
-        chat = await self.work.invite(room_id, self.making.chat_name(intent), intent)
+        await self.making.link(await self.making.space_id(), room_id, intent.chat_id)
+        name = called(await self.making.chat_name(intent), intent.chat_id)
+        link = self.work.services.link(room_id, name)
+        chat = await self.work.invite(room_id, link, intent)
         if intent.reply_room is None:  # the owner asked in no chat: the bot tells in the new one
             told = replace(intent, reply_room=room_id)
-            body = self._about(intent, self.work.services.texts.welcome_here, chat)
+            said = worded((await self.work.texts()).welcome_here, chat=name)
         else:
-            told, body = intent, await self._ready(intent, chat)
-        await self.work.finish(told, *self.work.notice(told, "done", body))
+            told, said = intent, await self._ready(intent, chat)
+        await self.work.finish(told, *self.work.told(told, "done", said))
 
-    async def _ready(self, intent: Intent, chat: Entrance) -> str:
+    async def _ready(self, intent: Intent, chat: Entrance) -> Formatted:
         """What the owner is told about a new chat: it says only what has happened."""
-        texts = self.work.services.texts
+        texts, name = await self.work.texts(), chat.room.name
         if intent.kind is not IntentKind.FIRST_CHAT:
             if chat.outcome.access is Access.INVITED:
-                return self._about(intent, texts.chat_created, chat)
-            return with_ways_in(self._about(intent, texts.chat_made, chat), [chat], texts)
+                return worded(texts.chat_created, chat=chat.room)
+            return in_lines(with_ways_in(worded(texts.chat_made, chat=name), [chat], texts))
         space = await self.work.invite_to_space(await self.making.space_id(), intent)
         if {space.outcome.access, chat.outcome.access} == {Access.INVITED}:
-            return self._about(intent, texts.welcome, chat)
-        return with_ways_in(self._about(intent, texts.welcome_made, chat), [space, chat], texts)
-
-    def _about(self, intent: Intent, text: str, chat: Entrance) -> str:
-        return text.format(name=chat.name, chat_id=intent.chat_id or "", link=chat.link)
+            return worded(texts.welcome, space=space.room, chat=chat.room)
+        return in_lines(with_ways_in(worded(texts.welcome_made), [space, chat], texts))

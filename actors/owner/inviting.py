@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from actors.model import PAIR, RoomId, RoomSnapshot, UserId
+from actors.model import PAIR, RoomId, UserId
 from actors.port_errors import HomeserverRefused
 from actors.reading import read_if_joined
-from actors.rules.access import INVITE_BLOCKED, Access, Outcome
+from actors.rules.access import INVITE_BLOCKED, Access, Outcome, admitted
 from actors.services import Services
+from actors.snapshots import RoomSnapshot
 
 _log = structlog.get_logger()
 
@@ -57,17 +58,28 @@ class Inviting:
         """Let the owner join without an invite, or else ask to join."""
         blocked = refusal.errcode == INVITE_BLOCKED
         reason = "" if blocked else refusal.message or refusal.errcode
+        if await self._is_let_in_already(seen):
+            return Outcome(Access.LINK, reason)
         if not seen.own_entry:
             return Outcome(Access.BLOCKED if blocked else Access.REFUSED, reason)
-        members_of = await self._room_of_owner()
+        door = await self._room_of_owner()
+        members_of = admitted(seen, joined=True) | ({door} if door else frozenset())
         try:
             await self.services.homeserver.let_in(seen, members_of)
         except HomeserverRefused as again:
             _log.warning("not_let_in", room_id=seen.room_id, reason=str(again))
             return Outcome(Access.BLOCKED if blocked else Access.REFUSED, reason)
-        if members_of is not None:
+        if door is not None:
             return Outcome(Access.LINK, reason)
         return Outcome(Access.BLOCKED if blocked else Access.KNOCK, reason)
+
+    async def _is_let_in_already(self, seen: RoomSnapshot) -> bool:
+        """Whether the owner is in a room whose members may join this one, such as its Space."""
+        for room_id in sorted(seen.admits):
+            other = await read_if_joined(self.services.homeserver, room_id)
+            if other is not None and _present(other, self.owner) == Outcome(Access.MEMBER):
+                return True
+        return False
 
     async def _room_of_owner(self) -> RoomId | None:
         """The room where the owner asked, if it has no members but the owner and the bot."""

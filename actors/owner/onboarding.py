@@ -18,7 +18,6 @@ from actors.model import (
     IntentStep,
     Nonce,
     RoomId,
-    RoomSnapshot,
     UserId,
     UserMeta,
 )
@@ -27,7 +26,10 @@ from actors.port_errors import HomeserverRefused, RefusedUnclearly
 from actors.reading import read_if_joined
 from actors.rows import from_row, user_key
 from actors.rules.access import Entrance, with_ways_in
+from actors.rules.formatting import Formatted
+from actors.rules.wording import in_lines, worded
 from actors.services import Services
+from actors.snapshots import RoomSnapshot
 from actors.writes import PutIntent
 
 _log = structlog.get_logger()
@@ -156,9 +158,9 @@ class Onboarding:
         if user is None or wanted:
             await self.work.finish(intent, *wanted)
             return
-        body = self._welcome_back(user.space_id, entrances)
-        told = not _refused(entrances) or self._is_news(intent, body)
-        await self.work.finish(intent, *(self.work.notice(intent, "done", body) if told else ()))
+        said = await self._welcome_back(user.space_id, chats[-1], entrances)
+        told = not _refused(entrances) or self._is_news(intent, said.body)
+        await self.work.finish(intent, *(self.work.told(intent, "done", said) if told else ()))
 
     def _is_news(self, intent: Intent, body: str) -> bool:
         """Whether an owner who can't be invited was not told the same shortly before.
@@ -178,7 +180,7 @@ class Onboarding:
         services = self.work.services
         wanted = {user.space_id if user else None, *(chat.surface_ref for chat in chats)}
         if not wanted.isdisjoint(services.rooms_with_failed_check()):
-            await self.work.say_queued(intent, services.texts.creation_waits)
+            await self.work.say_queued(intent, worded((await self.work.texts()).creation_waits))
 
     async def _invite_to(self, chats: Sequence[ChatContext], intent: Intent) -> list[Entrance]:
         """Invite the owner to their chats, newest first, until too many invites are refused."""
@@ -186,16 +188,20 @@ class Onboarding:
         for chat in reversed(chats):
             if len(_refused(entrances)) >= self.work.services.bounds.refused_invites:
                 break
-            entrances.append(await self.work.invite(chat.surface_ref, chat.name, intent))
+            link = self.work.services.chat_link(chat)
+            entrances.append(await self.work.invite(chat.surface_ref, link, intent))
         return entrances
 
-    def _welcome_back(self, space_id: RoomId, entrances: Sequence[Entrance]) -> str:
+    async def _welcome_back(
+        self, space_id: RoomId, latest: ChatContext, entrances: Sequence[Entrance]
+    ) -> Formatted:
         """What a returning owner is told: it says only what has happened."""
-        texts = self.work.services.texts
-        refused = _refused(entrances)
-        if not refused:
-            return texts.welcome_back.format(link=self.work.services.link_to(space_id))
-        return with_ways_in(texts.welcome_back_made, refused, texts)
+        services, refused = self.work.services, _refused(entrances)
+        if refused:
+            opening = worded((await self.work.texts()).welcome_back_made)
+            return in_lines(with_ways_in(opening, refused, await self.work.texts()))
+        space, chat = await services.space_link(space_id), services.chat_link(latest)
+        return worded((await self.work.texts()).welcome_back, space=space, chat=chat)
 
 
 def _refused(entrances: Sequence[Entrance]) -> list[Entrance]:

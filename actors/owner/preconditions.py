@@ -10,6 +10,7 @@ from actors.owner.unread import UnreadRooms
 from actors.owner.work import OwnerWork
 from actors.reading import read_if_joined
 from actors.rules.classify import PossibleOwners
+from actors.rules.wording import worded
 
 _log = structlog.get_logger()
 
@@ -36,7 +37,7 @@ class Preconditions:
             return False
         if not intent.told_queued:
             _log.warning("creation_waits", owner=self.work.owner, unknown_room=unknown)
-        await self.work.say_queued(intent, services.texts.creation_waits)
+        await self.work.say_queued(intent, worded((await self.work.texts()).creation_waits))
         self.work.look_again(services.bounds.unknown_again_s)
         return True
 

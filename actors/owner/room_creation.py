@@ -29,6 +29,7 @@ from actors.port_errors import (
 from actors.ports import NewRoom
 from actors.rows import from_row, room_key
 from actors.rules.ages import remaining_s
+from actors.rules.wording import worded
 from actors.writes import PutIntent
 
 _log = structlog.get_logger()
@@ -145,14 +146,14 @@ class RoomCreation:
             return
         numbered = await self.making.with_chat_id(creating)
         if numbered is None:
-            await self.work.give_up(intent, self.work.services.texts.no_more_chats)
+            await self.work.give_up(intent, (await self.work.texts()).no_more_chats)
             return
         await self.work.services.store.commit([PutIntent(numbered)])
 
     async def _without_space(self, intent: Intent) -> None:
         """Give up a chat without a Space; a first chat is replaced by a new onboarding."""
         if intent.kind is IntentKind.CHAT:
-            await self.work.give_up(intent, self.work.services.texts.no_space)
+            await self.work.give_up(intent, (await self.work.texts()).no_space)
             return
         _log.warning("space_gone_meanwhile", owner=self.work.owner, nonce=intent.nonce)
         await self.work.finish(
@@ -219,7 +220,7 @@ class RoomCreation:
             _log.error(
                 "create_refused", owner=self.work.owner, nonce=intent.nonce, error=str(refusal)
             )
-            await self._refused(intent, refusal.message or refusal.errcode)
+            await self._refused(intent, (refusal.message or refusal.errcode).rstrip("."))
             return True
 
     async def _keep(self, intent: Intent, refusal: RefusedForNow | RefusedUnclearly) -> None:
@@ -228,8 +229,12 @@ class RoomCreation:
         if isinstance(refusal, RefusedForNow):
             await self.work.services.store.commit([PutIntent(intent)])
             return
-        text = self.work.services.texts.creation_put_off
-        await self.work.say_queued(intent, text.format(reason=refusal.message or refusal.errcode))
+        _log.warning(
+            "create_put_off", owner=self.work.owner, nonce=intent.nonce, error=str(refusal)
+        )
+        text = (await self.work.texts()).creation_put_off
+        reason = (refusal.message or refusal.errcode).rstrip(".")
+        await self.work.say_queued(intent, worded(text, reason=reason))
 
     async def _create_room(self, new_room: NewRoom, intent: Intent) -> RoomId:
         """Create the room. Without an answer, as after an interruption, the intent must wait."""
@@ -252,13 +257,14 @@ class RoomCreation:
             services.tell_room(user.space_id, RoomChanged())
             await self._without_space(intent)
             return
-        text = services.texts.creation_refused if sent else services.texts.number_refused
+        texts = await self.work.texts()
+        text = texts.creation_refused if sent else texts.number_refused
         given_up = [
             PutIntent(replace(other, step=IntentStep.DONE))
             for other in await services.store.open_intents(self.work.owner)
             if intent.kind is IntentKind.SPACE and other.kind is IntentKind.FIRST_CHAT
         ]
-        notice = self.work.notice(intent, "done", text.format(reason=reason))
+        notice = self.work.told(intent, "done", worded(text, reason=reason))
         await self.work.finish(intent, *given_up, *notice)
 
     async def _is_there(self, intent: Intent) -> bool:

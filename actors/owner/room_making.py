@@ -6,6 +6,7 @@ import structlog
 
 from actors.model import (
     ChatContext,
+    ChatId,
     Intent,
     IntentKind,
     IntentStep,
@@ -22,7 +23,7 @@ from actors.port_errors import HomeserverRefused, HomeserverUnavailable
 from actors.ports import NewRoom
 from actors.reading import read_if_joined, read_rooms
 from actors.rows import PLATFORM_NAME, chat_key, room_key, to_row, user_key
-from actors.rules.numbering import MAX_CHAT_NUMBER, chat_id_of, chat_number, next_index
+from actors.rules.numbering import MAX_CHAT_NUMBER, chat_id_of, chat_number, next_index, order_of
 from actors.writes import PutIntent, PutRow, Write
 
 _log = structlog.get_logger()
@@ -100,13 +101,14 @@ class RoomMaking:
 
     async def new_room(self, intent: Intent) -> NewRoom:
         """The room to create. A chat's number is announced first."""
-        texts = self.work.services.texts
+        texts = await self.work.texts()
         if intent.kind is IntentKind.SPACE:
             mark = await self.next_index()
             return NewRoom(
                 Marker(RoomKind.SPACE, self.work.owner, next_chat_index=mark, intent=intent.nonce),
-                self.space_name(),
+                await self.space_name(intent),
                 texts.space_topic,
+                await self.work.services.appearance.avatar_of(RoomKind.SPACE),
             )
         space_id = await self.space_id()
         await self.announce(space_id, 1 + (chat_number(intent.chat_id or "") or 0))
@@ -119,7 +121,9 @@ class RoomMaking:
                 platform_chat_id=intent.platform_chat_id,
                 intent=intent.nonce,
             ),
-            self.chat_name(intent),
+            await self.chat_name(intent),
+            texts.chat_topic.format(chat_id=intent.chat_id),
+            await self.work.services.appearance.avatar_of(RoomKind.CHAT),
         )
 
     async def next_index(self) -> int:
@@ -158,13 +162,13 @@ class RoomMaking:
         created = adopted(intent, room_id)
         writes: list[Write] = [PutIntent(created)]
         if intent.kind is IntentKind.SPACE:
-            name = self.space_name()
+            name = await self.space_name(intent)
             room = RoomMeta(RoomKind.SPACE, None, name, self.work.owner, room_id, None)
             user = UserMeta(room_id, await self.next_index())
             writes.append(PutRow(user_key(self.work.owner), to_row(user)))
         else:
             space_id, chat_id = await self.space_id(), required(intent.chat_id)
-            name = self.chat_name(intent)
+            name = await self.chat_name(intent)
             room = RoomMeta(
                 RoomKind.CHAT, chat_id, name, self.work.owner, space_id, intent.platform_chat_id
             )
@@ -174,29 +178,33 @@ class RoomMaking:
         self.work.services.registry.creations.note_unfinished(room_id)
         await self.work.services.store.commit(writes)
 
-    async def link(self, space_id: RoomId, room_id: RoomId) -> None:
-        """List a room in a Space, unless it is listed: homeservers limit writes, not reads."""
+    async def link(self, space_id: RoomId, room_id: RoomId, chat_id: ChatId | None) -> None:
+        """List a chat in a Space, unless it is listed: homeservers limit writes, not reads.
+
+        In a Space with links that say no place, which clients show last, the new one says none.
+        """
         space = await read_if_joined(self.work.services.homeserver, space_id)
         if space is not None and room_id in space.children:
             return
+        order = "" if space is not None and not space.is_ordered else order_of(chat_id)
         try:
-            await self.work.services.homeserver.link(space_id, room_id)
+            await self.work.services.homeserver.link(space_id, room_id, order)
         except HomeserverRefused as refusal:
             _log.warning(
                 "link_refused", room_id=room_id, owner=self.work.owner, reason=str(refusal)
             )
 
-    def chat_name(self, intent: Intent) -> str:
+    async def chat_name(self, intent: Intent) -> str:
         """The name that was asked for, or the default name of the chat's number."""
         if intent.chat_id is None:
             return ""
         number = chat_number(intent.chat_id)
-        return intent.name or self.work.services.texts.chat_name.format(number=number)
+        return intent.name or (await self.work.texts()).chat_name.format(number=number)
 
-    def space_name(self) -> str:
-        """The default name of the owner's Space."""
-        localpart = self.work.owner[1:].partition(":")[0]
-        return self.work.services.texts.space_name.format(owner=localpart)
+    async def space_name(self, intent: Intent) -> str:
+        """The default name of the owner's Space, with the owner's name where the owner asked."""
+        name = await self.work.services.name_of(self.work.owner, intent.reply_room)
+        return (await self.work.texts()).space_name.format(owner=name)
 
     async def space_id(self) -> RoomId:
         """The owner's Space. Raises ValueError where there is none."""

@@ -10,6 +10,7 @@ from actors.messages import IntentsWaiting
 from actors.model import Intent
 from actors.owner.work import OwnerWork
 from actors.port_errors import RateLimited
+from actors.rules.wording import worded
 
 _log = structlog.get_logger()
 
@@ -95,6 +96,6 @@ class Turns:
         if not intent.told_queued:
             _log.info("creation_queued", owner=owner, nonce=intent.nonce, place=number)
         queue.note_told(owner, anyio.current_time(), number)
-        body = self.work.services.texts.creation_queued.format(place=number)
+        said = worded((await self.work.texts()).creation_queued, place=number)
         occasion = f"queued.{number}" if intent.told_queued else "queued"
-        await self.work.say_queued(intent, body, occasion)
+        await self.work.say_queued(intent, said, occasion)

@@ -21,7 +21,10 @@ from actors.model import (
 from actors.owner.inviting import Inviting
 from actors.rows import from_row, room_key, user_key
 from actors.rules.access import Entrance
+from actors.rules.formatting import Formatted
+from actors.rules.wording import Link, worded
 from actors.services import Services
+from actors.texts import Texts
 from actors.writes import PutIntent, QueueMessage, Write
 
 
@@ -76,17 +79,20 @@ class OwnerWork:
         if self.services.registry.queue.looks_again(self.owner, anyio.current_time(), delay_s):
             self.services.tell_owner_later(delay_s, self.owner, IntentsWaiting())
 
-    async def invite(self, room_id: RoomId, name: str, intent: Intent) -> Entrance:
-        """Invite the owner to a room, and say what came of it. `name` is the room's for people."""
+    async def texts(self) -> Texts:
+        """The catalogue in the owner's language."""
+        return await self.services.languages.texts_of(self.owner)
+
+    async def invite(self, room_id: RoomId, link: Link, intent: Intent) -> Entrance:
+        """Invite the owner to a room, and say what came of it."""
         inviting = Inviting(self.owner, self.services, intent.reply_room)
-        outcome = await inviting.invite(room_id)
-        return Entrance(name, self.services.link_to(room_id), outcome)
+        return Entrance(link, await inviting.invite(room_id))
 
     async def invite_to_space(self, space_id: RoomId, intent: Intent) -> Entrance:
         """Invite the owner to their Space, and say what came of it."""
-        return await self.invite(space_id, self.services.texts.your_space, intent)
+        return await self.invite(space_id, await self.services.space_link(space_id), intent)
 
-    async def say_queued(self, intent: Intent, body: str, occasion: str = "queued") -> None:
+    async def say_queued(self, intent: Intent, said: Formatted, occasion: str = "queued") -> None:
         """Store the intent, and tell the owner that it waits, unless the owner knows.
 
         Other intents from the same room wait as well; the owner is not told about those again. A
@@ -94,7 +100,7 @@ class OwnerWork:
         """
         creations = self.services.registry.creations
         knows = self.knows(intent, occasion)
-        messages = [] if knows else self.notice(intent, occasion, body)
+        messages = [] if knows else self.told(intent, occasion, said)
         waiting = [
             other
             for other in await self.services.store.open_intents(self.owner)
@@ -116,20 +122,27 @@ class OwnerWork:
             return intent.told_queued and not occasion.startswith("queued.")
         return told == occasion
 
-    async def give_up(self, intent: Intent, body: str) -> None:
+    async def give_up(self, intent: Intent, sentence: str) -> None:
         """Finish an intent that can't be carried out, and tell the owner why."""
-        await self.finish(intent, *self.notice(intent, "done", body))
+        await self.finish(intent, *self.told(intent, "done", worded(sentence)))
 
     @staticmethod
-    def notice(intent: Intent, occasion: str, body: str) -> list[Write]:
-        """The write of a notice to the intent's reply room, at most one for each occasion."""
+    def told(intent: Intent, occasion: str, said: Formatted) -> list[Write]:
+        """The write of a message to the intent's reply room, at most one for each occasion.
+
+        What answers a command is a notice. Anything else is a text, of which clients notify.
+        """
         if intent.reply_room is None:
             return []
-        txn_id = f"{intent.nonce}.{occasion}"
-        notice = OutboundMessage(
-            txn_id, intent.reply_room, body, notice=True, thread=intent.reply_thread
+        message = OutboundMessage(
+            f"{intent.nonce}.{occasion}",
+            intent.reply_room,
+            said.body,
+            notice=intent.kind is IntentKind.CHAT,
+            thread=intent.reply_thread,
+            html=said.html,
         )
-        return [QueueMessage(notice)]
+        return [QueueMessage(message)]
 
     async def finish(self, intent: Intent, *writes: Write) -> None:
         """Finish an intent, together with other writes in one transaction."""
@@ -143,7 +156,7 @@ class OwnerWork:
         await self.commit([PutIntent(done), *writes], intent)
 
     async def commit(self, writes: list[Write], intent: Intent) -> None:
-        """Commit writes, and have notices to the intent's reply room delivered."""
+        """Commit writes, and have messages to the intent's reply room delivered."""
         await self.services.store.commit(writes)
         if intent.reply_room is not None:
             self.services.deliver(intent.reply_room)

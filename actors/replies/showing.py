@@ -208,7 +208,7 @@ class Showing:
 
     def _message(self, txn_id: str, part: Formatted, kind: OutboundKind) -> OutboundMessage:
         """What grows has no HTML: its end has, and all edits are in the pages that clients read."""
-        said = reply_message(self._question.message, txn_id, part.body)
+        said = reply_message(self._question.message, txn_id, Formatted(part.body))
         return replace(said, kind=kind, state=ReplyState.LIVE)
 
     # ------------------------------------------------------------ one step

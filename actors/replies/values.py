@@ -15,7 +15,8 @@ from actors.model import (
     UserId,
 )
 from actors.platform import Reason
-from actors.rules.files import Refusal
+from actors.rules.files import NotSent, Refusal
+from actors.rules.formatting import Formatted
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A file of the answer that can't be shown. `reason` is one of NotSent, or a text."""
+    """A file of the answer that can't be shown."""
 
     name: str
-    reason: str
+    reason: NotSent
 
 
 Piece: TypeAlias = str | SharedFile | Lost
@@ -124,8 +125,10 @@ class Occasion(StrEnum):
 
 
 def reply_message(
-    message: InboundMessage, txn_id: str, body: str, *, notice: bool = False
+    message: InboundMessage, txn_id: str, said: Formatted, *, notice: bool = False
 ) -> OutboundMessage:
     """A reply to a message, in the message's thread if it has one."""
     named = None if message.thread is None else message.event_id
-    return OutboundMessage(txn_id, message.room_id, body, notice, message.thread, named)
+    return OutboundMessage(
+        txn_id, message.room_id, said.body, notice, message.thread, named, html=said.html
+    )

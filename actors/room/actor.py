@@ -23,7 +23,7 @@ from actors.messages import (
     SnapshotTaken,
     SpaceLeft,
 )
-from actors.model import DEFAULT_CHAT_SETTINGS, PAIR, Marker, RoomId, RoomKind, RoomSnapshot
+from actors.model import PAIR, Marker, RoomId, RoomKind
 from actors.owner.onboarding import onboarding_of
 from actors.port_errors import StoreUnavailable
 from actors.ports import Waiting
@@ -34,11 +34,13 @@ from actors.room.effects import (
     note_departure,
     note_possible_owners,
     note_room,
+    note_settings,
     note_unrelated,
 )
 from actors.room.entry import mind_entry
 from actors.room.gap import RoomGap
 from actors.room.inbox import Inbox
+from actors.room.naming import mind_name
 from actors.room.way import way_for
 from actors.rows import chat_key, room_key
 from actors.rules.classify import (
@@ -58,6 +60,7 @@ from actors.rules.room_states import RoomState, RoomTrigger
 from actors.rules.settlement import DesiredRows, RoomReport, drift_of, repairs_for, rows_of
 from actors.runtime.letters import Message
 from actors.services import Services
+from actors.snapshots import RoomSnapshot
 from actors.upkeep import Due, due_for
 from actors.writes import DeleteRow, DropMessage, PutIntent, RedactAnchors, Write, drop_queued
 
@@ -146,6 +149,8 @@ class RoomActor:
             await services.clear(self._room_id, change)
         if isinstance(verdict, Chat | Space):
             await mind_entry(services, seen, verdict.owner)
+        if isinstance(verdict, Space):
+            await mind_name(services, seen, verdict.owner)
 
     async def _check_in_round(
         self, seen: RoomSnapshot, relations: RoomRelations, *, partial: bool
@@ -176,7 +181,7 @@ class RoomActor:
         if services.states.of(self._room_id) is RoomState.LEFT:
             services.states.fire(self._room_id, RoomTrigger.JOINED, "the room can be read")
         self._is_pair = seen.member_count <= PAIR and not seen.is_space
-        self._note_settings(seen, verdict)
+        note_settings(services, seen, verdict)
         match verdict:
             case Chat() | Space():
                 pass
@@ -200,14 +205,6 @@ class RoomActor:
             services, seen, relations, verdict, unknown_before=unknown_before, replaced=replaced
         )
         return verdict, affected
-
-    def _note_settings(self, seen: RoomSnapshot, verdict: Verdict) -> None:
-        """Note the settings of the chat: its own, or those of the room that it replaces."""
-        if isinstance(verdict, Chat):
-            settings = seen.settings or verdict.moved_settings or DEFAULT_CHAT_SETTINGS
-            self._services.settings_of_chats.note(self._room_id, settings)
-        else:
-            self._services.settings_of_chats.drop(self._room_id)
 
     def _tell_owner(self, founded_ts: int, verdict: Verdict, change: int | None) -> None:
         if isinstance(verdict, Skipped) or verdict.owner is None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from actors.model import ChatContext, InboundMessage, OutboundMessage, RoomId
 from actors.replies.values import Question, reply_message
 from actors.rules.classify import derived_platform_chat_id
-from actors.rules.formatting import Formatted, plain_parts
+from actors.rules.formatting import Formatted
 from actors.rules.settlement import DesiredRows
+from actors.rules.wording import Value, parts_of_lines, worded
 from actors.runtime.letters import Address, Message
 from actors.services import Services
 from actors.texts import Texts
@@ -33,7 +34,8 @@ class Response:
 class Asked:
     """One message in a chat, with what its handler needs.
 
-    `desired` are the room's present rows. `argument` is the command's argument, read as the
+    `desired` are the room's present rows. `texts` is the catalogue in the owner's language, or in
+    the bot's for a question that needs none. `argument` is the command's argument, read as the
     command's row in `COMMANDS` says. `is_begun`: the room shows a part of the answer already.
     """
 
@@ -41,13 +43,9 @@ class Asked:
     services: Services
     message: InboundMessage
     desired: DesiredRows
+    texts: Texts
     argument: str | None = None
     is_begun: bool = False
-
-    @property
-    def texts(self) -> Texts:
-        """The catalogue in the bot's language."""
-        return self.services.texts
 
     @property
     def chat(self) -> ChatContext:
@@ -67,29 +65,27 @@ class Asked:
         chat = known or derived_platform_chat_id(self.room_id)
         return Question(self.message, 0, chat, self.chat.user_id, about)
 
-    def say(self, body: str, *, notice: bool = True) -> Response:
-        """Reply in this room. If the message is handled again, nothing is sent twice.
+    def say(self, sentence: str, **values: Value) -> Response:
+        """Reply in this room with a sentence of the catalogue."""
+        return self.say_lines(worded(sentence, **values))
 
-        A notice is plain text, any other reply is Markdown.
-        """
-        parts = plain_parts(body) if notice else self.services.formatted(body)
-        return Response(list(map(QueueMessage, reply_messages(self.message, parts, notice=notice))))
+    def say_lines(self, *lines: Formatted) -> Response:
+        """Reply in this room. If the message is handled again, nothing is sent twice."""
+        replies = reply_messages(self.message, parts_of_lines(lines))
+        return Response(list(map(QueueMessage, replies)))
 
-    def say_once(self, occasion: str, body: str) -> Response:
+    def say_once(self, occasion: str, sentence: str, **values: Value) -> Response:
         """Say something in this room at most once: its transaction id is always the same."""
-        txn_id = f"{occasion}.{self.room_id}"
-        return Response([QueueMessage(reply_message(self.message, txn_id, body, notice=True))])
+        txn_id, said = f"{occasion}.{self.room_id}", worded(sentence, **values)
+        return Response([QueueMessage(reply_message(self.message, txn_id, said, notice=True))])
 
 
-def reply_messages(
-    message: InboundMessage, parts: Sequence[Formatted], *, notice: bool = False
-) -> list[OutboundMessage]:
-    """The messages of a reply. All but the last one say that more follows."""
+def reply_messages(message: InboundMessage, parts: Sequence[Formatted]) -> list[OutboundMessage]:
+    """The notices of a reply. All but the last one say that more follows."""
     last = len(parts) - 1
     return [
         replace(
-            reply_message(message, f"{message.event_id}.{number}", part.body, notice=notice),
-            html=part.html,
+            reply_message(message, f"{message.event_id}.{number}", part, notice=True),
             more=number < last,
         )
         for number, part in enumerate(parts)

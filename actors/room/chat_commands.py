@@ -14,15 +14,18 @@ from actors.model import ChatContext, Intent, IntentKind, IntentStep, Nonce, Roo
 from actors.owner.inviting import Inviting
 from actors.port_errors import HomeserverRefused
 from actors.room.asked import Asked, Response
-from actors.rules.access import Entrance, with_ways_in
-from actors.rules.chat_refs import chat_meant, id_meant
+from actors.rules.access import Access, Entrance, with_ways_in
+from actors.rules.chat_refs import chat_meant, chats_named
+from actors.rules.commands import shortened
+from actors.rules.formatting import Formatted
 from actors.rules.room_states import RoomState
 from actors.rules.settlement import DesiredRows
+from actors.rules.wording import Link, called, worded
 from actors.services import Services
 from actors.writes import PutIntent
 
-REF_SHOWN: Final = 20
-"""How many characters of an unknown chat id the reply repeats."""
+REF_SHOWN: Final = 40
+"""How many characters of what names no chat the reply repeats."""
 
 
 async def new(asked: Asked) -> Response:
@@ -45,102 +48,109 @@ async def new(asked: Asked) -> Response:
 
 async def list_chats(asked: Asked) -> Response:
     """`!chats`: list the owner's chats."""
-    texts = asked.texts
+    texts, services = asked.texts.chats, asked.services
     chats, gone = await _chats_of_owner(asked)
     lines = [
-        (texts.chats_line_archived if chat.is_archived else texts.chats_line).format(
-            chat_id=chat.chat_id, name=chat.name
+        worded(
+            texts.list_line_archived if chat.is_archived else texts.list_line,
+            chat_id=chat.chat_id,
+            chat=Link(chat.name, services.link_to(chat.surface_ref), in_html=True),
         )
         for chat in chats
     ]
     if gone:
-        lines.append(texts.chats_gone.format(count=gone))
-    return asked.say("\n".join([texts.chats_title, *lines]))
+        lines.append(worded(texts.list_gone, count=gone))
+    return asked.say_lines(worded(texts.list_title), *lines)
 
 
 async def rename(asked: Asked) -> Response:
     """`!rename <name>`: name the room and the chat."""
-    name = asked.argument
+    name, texts = asked.argument, asked.texts.chats
     if name is None:
-        return asked.say(asked.texts.rename_needs_name)
+        return asked.say(texts.rename_needs_name)
     await asked.services.homeserver.set_name(asked.room_id, name)
     renamed = DesiredRows(
         replace(asked.desired.room, display_name=name), replace(asked.chat, name=name)
     )
-    return replace(asked.say(asked.texts.renamed.format(name=name)), desired=renamed)
+    return replace(asked.say(texts.renamed, name=name), desired=renamed)
 
 
 async def archive(asked: Asked) -> Response:
     """`!archive`: ask the owner to confirm."""
-    texts, chat = asked.texts, asked.chat
+    texts, chat = asked.texts.chats, asked.chat
     if chat.is_archived:
-        return asked.say(_about(chat, texts.already_archived))
+        return asked.say_lines(_about(chat, texts.already_archived))
     services = asked.services
     until = anyio.current_time() + services.bounds.confirm_within_s
     services.registry.questions.ask(asked.room_id, until)
-    return asked.say(_about(chat, texts.archive_confirm))
+    return asked.say_lines(_about(chat, texts.archive_confirm))
 
 
 async def yes(asked: Asked) -> Response:
     """`!yes`: archive the chat, if the owner was asked to confirm that."""
+    texts, chat = asked.texts.chats, asked.chat
     if not _answers_question(asked):
         # A kill after the marker was written loses the question, and the chat is archived already.
-        texts, chat = asked.texts, asked.chat
-        known = _about(chat, texts.already_archived) if chat.is_archived else None
-        return asked.say(known or texts.nothing_to_confirm)
+        said = texts.already_archived if chat.is_archived else texts.nothing_to_confirm
+        return asked.say_lines(_about(chat, said))
     await _mark_archived(asked.services, asked.room_id, archived=True)
-    return _with_archived(asked, asked.texts.archived, archived=True)
+    return _with_archived(asked, texts.archived, archived=True)
 
 
 async def no(asked: Asked) -> Response:
     """`!no`: keep the chat, if the owner was asked to confirm the archiving."""
-    texts = asked.texts
+    texts = asked.texts.chats
     return asked.say(texts.archive_kept if _answers_question(asked) else texts.nothing_to_confirm)
 
 
 async def open_chat(asked: Asked) -> Response:
-    """`!open C<n>`: invite the owner to a chat again; an archived chat becomes active."""
-    texts, ref = asked.texts, asked.argument
+    """`!open <number or name>`: invite the owner to a chat again, and take it from the archive."""
+    texts, ref = asked.texts.chats, asked.argument
     if ref is None:
-        return asked.say(texts.open_needs_id)
-    chat = chat_meant(ref, await _all_chats(asked))
+        return asked.say(texts.open_needs_name)
+    chats = await _all_chats(asked)
+    chat = chat_meant(ref, chats)
     if chat is None:
-        shown = id_meant(ref) or ref[:REF_SHOWN]
-        return asked.say(texts.no_such_chat.format(ref=shown))
+        named = ", ".join(each.chat_id for each in chats_named(ref, chats))
+        said = texts.several_meant if named else texts.unknown
+        return asked.say(said, ref=shortened(ref, REF_SHOWN), ids=named)
     if chat.surface_ref not in await asked.services.homeserver.joined_rooms():
         asked.services.tell_room(chat.surface_ref, RoomChanged())
-        return asked.say(_about(chat, texts.chat_gone))
-    return await _reopen(asked, chat)
+        return asked.say_lines(_about(chat, texts.gone))
+    return await _open(asked, chat)
 
 
-async def _reopen(asked: Asked, chat: ChatContext) -> Response:
+async def _open(asked: Asked, chat: ChatContext) -> Response:
     """Invite the owner to a chat again, and take it out of the archive."""
-    texts = asked.texts
+    texts, services = asked.texts.chats, asked.services
     if chat.is_archived:
-        await _mark_archived(asked.services, chat.surface_ref, archived=False)
+        await _mark_archived(services, chat.surface_ref, archived=False)
     if chat.surface_ref == asked.room_id:
-        return _with_archived(asked, texts.opened_here, archived=False)
-    owner, link = asked.desired.room.matrix_user_id, asked.services.link_to(chat.surface_ref)
-    outcome = await Inviting(owner, asked.services, asked.room_id).invite(chat.surface_ref)
-    asked.services.registry.invites.forget(owner)
-    if not outcome.refused:
-        text = texts.opened_again if chat.is_archived else texts.opened
-        return asked.say(text.format(name=chat.name, chat_id=chat.chat_id, link=link))
+        here = texts.opened_again_here if chat.is_archived else texts.opened_here
+        return _with_archived(asked, here, archived=False)
+    owner, link = asked.desired.room.matrix_user_id, services.chat_link(chat)
+    outcome = await Inviting(owner, services, asked.room_id).invite(chat.surface_ref)
+    services.registry.invites.forget(owner)
+    if outcome.access is Access.MEMBER:
+        return asked.say(
+            texts.opened_again_there if chat.is_archived else texts.opened_there, chat=link
+        )
+    if outcome.access is Access.INVITED:
+        return asked.say(texts.opened_again if chat.is_archived else texts.opened, chat=link)
     opening = _about(chat, texts.opened_again_made if chat.is_archived else texts.opened_made)
-    return asked.say(with_ways_in(opening, [Entrance(chat.name, link, outcome)], texts))
+    return asked.say_lines(*with_ways_in(opening, [Entrance(link, outcome)], asked.texts))
 
 
 async def status(asked: Asked) -> Response:
     """`!status`: say which chat this is, and how many chats the owner has."""
     chats, _ = await _chats_of_owner(asked)
     archived = sum(each.is_archived for each in chats)
-    text = asked.texts.status.format(
-        name=asked.chat.name,
-        chat_id=asked.chat.chat_id,
+    return asked.say(
+        asked.texts.chats.status,
+        chat=called(asked.chat.name, asked.chat.chat_id),
         active=len(chats) - archived,
         archived=archived,
     )
-    return asked.say(text)
 
 
 # ------------------------------------------------------------ what handlers share
@@ -182,8 +192,8 @@ async def _mark_archived(services: Services, room_id: RoomId, *, archived: bool)
 def _with_archived(asked: Asked, text: str, *, archived: bool) -> Response:
     """Reply about this room's chat, and set in its row whether it is archived."""
     desired = replace(asked.desired, chat=replace(asked.chat, is_archived=archived))
-    return replace(asked.say(_about(asked.chat, text)), desired=desired)
+    return replace(asked.say_lines(_about(asked.chat, text)), desired=desired)
 
 
-def _about(chat: ChatContext, text: str) -> str:
-    return text.format(name=chat.name, chat_id=chat.chat_id)
+def _about(chat: ChatContext, sentence: str) -> Formatted:
+    return worded(sentence, chat=called(chat.name, chat.chat_id), chat_id=chat.chat_id)

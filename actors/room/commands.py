@@ -13,6 +13,8 @@ from actors.room import reply_commands as replies
 from actors.room import settings_commands as settings
 from actors.room.asked import Asked, Response
 from actors.rules.commands import NAME_LIMIT, Argument, CommandLine
+from actors.rules.formatting import Formatted
+from actors.rules.wording import worded
 from actors.texts import Texts
 
 Handler: TypeAlias = Callable[[Asked], Awaitable[Response]]
@@ -21,37 +23,37 @@ HelpLine: TypeAlias = Callable[[Texts], str]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One row of `COMMANDS`. `help_line` is its line in `!help`; None leaves it out."""
+    """One row of `COMMANDS`. `help_line` is its line in `!help`."""
 
     word: str
     argument: Argument
     handler: Handler
-    help_line: HelpLine | None
+    help_line: HelpLine
 
 
 async def carry_out(line: CommandLine, asked: Asked) -> Response:
     """Call the command's handler, or say that the command is unknown or the name too long."""
     texts, command = asked.texts, _BY_WORD.get(line.word)
     if command is None:
-        return asked.say(texts.commands.unknown_command.format(word=line.word))
+        return asked.say(texts.commands.unknown_command, word=line.word)
     argument = command.argument.read(line.rest)
     if command.argument is Argument.NAME and argument and len(argument) > NAME_LIMIT:
-        return asked.say(texts.name_too_long.format(limit=NAME_LIMIT, length=len(argument)))
+        return asked.say(texts.chats.name_too_long, limit=NAME_LIMIT, length=len(argument))
     return await command.handler(replace(asked, argument=argument))
 
 
-def help_text(texts: Texts) -> str:
+def help_lines(texts: Texts) -> list[Formatted]:
     """The answer to `!help`."""
     lines = [texts.commands.help_title]
     for title, commands in THEMES:
         lines += ["", title(texts)]
-        lines += [command.help_line(texts) for command in commands if command.help_line]
-    return "\n".join(lines)
+        lines += [command.help_line(texts) for command in commands]
+    return list(map(worded, lines))
 
 
 async def show_help(asked: Asked) -> Response:
     """`!help`: list the commands."""
-    return asked.say(help_text(asked.texts))
+    return asked.say_lines(*help_lines(asked.texts))
 
 
 # fmt: off
@@ -67,14 +69,15 @@ _CONVERSATION: Final = (
 )
 _CHATS: Final = (
     #       word        argument          handler            its line in `!help`
-    Command("new",      Argument.NAME,    chats.new,         lambda it: it.help_new),
-    Command("chats",    Argument.NONE,    chats.list_chats,  lambda it: it.help_chats),
-    Command("rename",   Argument.NAME,    chats.rename,      lambda it: it.help_rename),
-    Command("archive",  Argument.NONE,    chats.archive,     lambda it: it.help_archive),
-    Command("yes",      Argument.NONE,    chats.yes,         None),
-    Command("no",       Argument.NONE,    chats.no,          None),
-    Command("open",     Argument.CHAT_ID, chats.open_chat,   lambda it: it.help_open),
-    Command("status",   Argument.NONE,    chats.status,      lambda it: it.help_status),
+    Command("new",      Argument.NAME,    chats.new,         lambda it: it.chats.help_new),
+    Command("chats",    Argument.NONE,    chats.list_chats,  lambda it: it.chats.help_list),
+    Command("rename",   Argument.NAME,    chats.rename,      lambda it: it.chats.help_rename),
+    Command("archive",  Argument.NONE,    chats.archive,     lambda it: it.chats.help_archive),
+    Command("yes",      Argument.NONE,    chats.yes,         lambda it: it.chats.help_yes),
+    Command("no",       Argument.NONE,    chats.no,          lambda it: it.chats.help_no),
+    Command("open",     Argument.LINE,    chats.open_chat,   lambda it: it.chats.help_open),
+    Command("status",   Argument.NONE,    chats.status,      lambda it: it.chats.help_status),
+    Command("language", Argument.LINE,    settings.language, lambda it: it.commands.help_language),
     Command("help",     Argument.NONE,    show_help,         lambda it: it.commands.help_help),
 )
 # fmt: on

@@ -2,7 +2,15 @@
 
 from actors.chats import ChatManager
 from actors.messages import IntentsWaiting
-from actors.model import Marker, RoomId, RoomKind, RoomMeta, RoomSnapshot, UserId
+from actors.model import (
+    DEFAULT_CHAT_SETTINGS,
+    DEFAULT_SPACE_SETTINGS,
+    Marker,
+    RoomId,
+    RoomKind,
+    RoomMeta,
+    UserId,
+)
 from actors.reading import known_rooms
 from actors.rows import from_row, room_key
 from actors.rules.classify import (
@@ -17,6 +25,7 @@ from actors.rules.classify import (
 from actors.rules.relations import RoomRelations
 from actors.rules.room_states import RoomState
 from actors.services import Services
+from actors.snapshots import RoomSnapshot
 
 
 def note_room(
@@ -88,6 +97,18 @@ def note_possible_owners(
     before = services.registry.undecided.note(room_id, possible)
     for owner in sorted(before.owners if before and possible is None else ()):
         services.tell_owner(owner, IntentsWaiting())
+
+
+def note_settings(services: Services, seen: RoomSnapshot, verdict: Verdict) -> None:
+    """Note the settings of a Space or a chat: its own, or those of the room that it replaces."""
+    if isinstance(verdict, Space):
+        of_space = seen.space_settings or DEFAULT_SPACE_SETTINGS
+        services.languages.note(verdict.owner, of_space)
+    if isinstance(verdict, Chat):
+        settings = seen.settings or verdict.moved_settings or DEFAULT_CHAT_SETTINGS
+        services.settings_of_chats.note(seen.room_id, settings)
+    else:
+        services.settings_of_chats.drop(seen.room_id)
 
 
 async def note_departure(services: Services, room_id: RoomId) -> None:

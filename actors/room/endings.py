@@ -27,8 +27,10 @@ from actors.replies.values import (
 )
 from actors.reply_texts import ReplyTexts
 from actors.rules.files import about_refusals, not_sent
-from actors.rules.formatting import Formatter
+from actors.rules.formatting import Formatted, Formatter
+from actors.rules.reply_mark import GIVEN_UP, REFUSED
 from actors.rules.showing import Shown
+from actors.rules.wording import in_lines, worded
 from actors.writes import QueueMessage, RedactAnchors, Write
 
 _DEAD: Final = ".dead"
@@ -46,14 +48,24 @@ def messages_of(
         case Answered():
             return _answer(question, outcome, texts, formatted)
         case Refused(say):
-            return [_no_answer(question, say)]
+            return [_no_answer(question, Formatted(say))]
         case TooLong(by_instructions):
             too_long = texts.instructions_too_long if by_instructions else texts.question_too_long
-            return [_no_answer(question, too_long)]
+            return [_no_answer(question, worded(too_long))]
         case ModelRefused(model):
-            return [_no_answer(question, texts.model_refused.format(model=model))]
+            return [_no_answer(question, worded(texts.model_refused, model=model))]
         case Dropped():
             return []
+
+
+def says_something(
+    outcome: Answered | Refused | TooLong | ModelRefused | Dropped,
+) -> bool:
+    """Whether an ended reply says anything in words of the bot's own."""
+    if not isinstance(outcome, Answered):
+        return True
+    told = outcome.reason in {Reason.LENGTH, Reason.FILTER} or outcome.left_out or outcome.trimmed
+    return bool(told) or any(isinstance(piece, Lost) for piece in outcome.pieces)
 
 
 def end_of(
@@ -62,7 +74,7 @@ def end_of(
     """The writes that end the answer to a question with these messages.
 
     A part that has an anchor is the final edit of that; if the anchor is void, it is a message
-    under the same transaction id. The notice that the question is given up edits the first part,
+    under the same transaction id. The message that the question is given up edits the first part,
     unless `keeping` has let it be a message of its own. An anchor that shows no part, or one that
     is a file, is taken back.
     """
@@ -103,10 +115,10 @@ def keeping(
     shown: Sequence[str],
     formatted: Formatter,
 ) -> list[OutboundMessage]:
-    """The messages of an end, with the shown texts of the answer if a notice would replace them.
+    """The messages of an end, with the shown texts of the answer if others would replace them.
 
-    `shown` are the texts that the room shows. They end as a failed answer, and the notice is a
-    message of its own.
+    `shown` are the texts that the room shows. They end as a failed answer, and what is said
+    instead of an answer is a message of its own, of which clients notify as of the others.
     """
     if not replaces_answer(said) or not any(map(str.strip, shown)):
         return list(said)
@@ -117,18 +129,18 @@ def keeping(
         for it in parts
     ]
     kept[0] = replace(kept[0], tokens=said[0].tokens)
-    notice = reply_message(
+    instead = reply_message(
         question,
-        f"{key}.{'given_up' if is_dead else 'refused'}",
-        "\n".join(it.body for it in said),
-        notice=True,
+        f"{key}.{GIVEN_UP if is_dead else REFUSED}",
+        in_lines(Formatted(it.body, it.html) for it in said),
+        notice=said[0].notice,
     )
-    return [*kept, notice]
+    return [*kept, instead]
 
 
 def replaces_answer(said: Sequence[OutboundMessage]) -> bool:
-    """Whether the messages of an end begin with a notice instead of an answer."""
-    return bool(said) and said[0].notice
+    """Whether the messages of an end say something instead of an answer."""
+    return bool(said) and (said[0].notice or said[0].state is ReplyState.FAILED)
 
 
 def is_behind(answered: Answered, shown: Shown) -> bool:
@@ -162,11 +174,11 @@ def notice_of(question: Question, occasion: Occasion, texts: ReplyTexts) -> Outb
     """The notice that a reply takes its time. A question has at most one for each occasion."""
     match occasion:
         case Occasion.BUSY:
-            return _note(question, occasion, texts.platform_busy)
+            return _note(question, occasion, worded(texts.platform_busy))
         case Occasion.UNAVAILABLE:
-            return _note(question, occasion, texts.platform_unavailable)
+            return _note(question, occasion, worded(texts.platform_unavailable))
         case Occasion.MISCONFIGURED:
-            return _note(question, occasion, texts.platform_misconfigured)
+            return _note(question, occasion, worded(texts.platform_misconfigured))
 
 
 def _answer(
@@ -179,7 +191,7 @@ def _answer(
         parts[0] = replace(parts[0], tokens=answered.tokens)
     notes = dict(_notes(answered, texts))
     if not parts and notes:
-        said = "\n".join(notes.values())
+        said = in_lines(notes.values())
         return [replace(_no_answer(question, said), tokens=answered.tokens)]
     return [*parts, *(_note(question, name, said) for name, said in notes.items())]
 
@@ -208,28 +220,29 @@ def _parts(
 ) -> Iterator[OutboundMessage]:
     for piece in pieces:
         if isinstance(piece, SharedFile):
-            yield replace(reply_message(question, "", piece.name), file=piece)
+            yield replace(reply_message(question, "", Formatted(piece.name)), file=piece)
         else:
             for part in formatted(piece):
-                yield replace(reply_message(question, "", part.body), html=part.html)
+                yield reply_message(question, "", part)
 
 
-def _notes(answered: Answered, texts: ReplyTexts) -> Iterator[tuple[str, str]]:
+def _notes(answered: Answered, texts: ReplyTexts) -> Iterator[tuple[str, Formatted]]:
     """What the person is told about an answer, each with a name for its transaction id."""
     if answered.reason is Reason.LENGTH:
-        yield "cut", texts.answer_cut
+        yield "cut", worded(texts.answer_cut)
     if answered.reason is Reason.FILTER:
-        yield "filtered", texts.answer_filtered
+        yield "filtered", worded(texts.answer_filtered)
     if answered.left_out:
         yield "left_out", about_refusals(answered.left_out, texts)
     if answered.trimmed:
-        yield "trimmed", texts.conversation_trimmed
+        yield "trimmed", worded(texts.conversation_trimmed)
 
 
-def _no_answer(question: Question, say: str) -> OutboundMessage:
-    notice = reply_message(question.message, f"{question.key}.0", say, notice=True)
-    return replace(notice, state=ReplyState.FAILED)
+def _no_answer(question: Question, say: Formatted) -> OutboundMessage:
+    """What stands in the place of an answer. It is a text, so that clients notify of it."""
+    said = reply_message(question.message, f"{question.key}.0", say)
+    return replace(said, state=ReplyState.FAILED)
 
 
-def _note(question: Question, name: str, say: str) -> OutboundMessage:
+def _note(question: Question, name: str, say: Formatted) -> OutboundMessage:
     return reply_message(question.message, f"{question.key}.{name}", say, notice=True)

@@ -11,6 +11,7 @@ from actors.model import (
     EventId,
     InboundMessage,
     OutboundMessage,
+    ReplyState,
     RoomId,
     RoomMeta,
     UserId,
@@ -31,11 +32,14 @@ from actors.room.endings import (
     messages_of,
     notice_of,
     replaces_answer,
+    says_something,
 )
 from actors.room.receipts import Receipts
+from actors.rows import from_row, room_key
 from actors.rules.classify import RoomRows
 from actors.rules.exchange import Hearing
 from actors.rules.settlement import DesiredRows, repairs_for, rows_of
+from actors.rules.wording import worded
 from actors.services import Services
 from actors.writes import CountAttempt, FinishMessage, MarkTried, QueueMessage, Write
 
@@ -152,8 +156,10 @@ class Inbox:
         if hearing is Hearing.ANSWER:
             return await self._conversation.respond(message, desired)
         if hearing is Hearing.PAUSE and is_first:
-            asked = Asked(self._room_id, self._services, message, desired)
-            return asked.say(asked.texts.exchange_paused.format(sender=message.sender))
+            texts = await self._services.languages.texts_of(chat.user_id)
+            name = await self._services.name_of(message.sender, self._room_id)
+            asked = Asked(self._room_id, self._services, message, desired, texts)
+            return asked.say(texts.exchange_paused, sender=name)
         return Response()
 
     async def _answers_edits(self) -> bool:
@@ -184,8 +190,9 @@ class Inbox:
             services.replies.drop(self._room_id)
 
     async def _tell_delay(self, reply: Reply) -> None:
-        texts, occasions = self._services.texts.replies, tuple(reply.occasions)
+        occasions = tuple(reply.occasions)
         if occasions:
+            texts = (await self._services.languages.texts_of(reply.question.owner)).replies
             notices = (notice_of(reply.question, each, texts) for each in occasions)
             await self._commit([QueueMessage(notice) for notice in notices])
             del reply.occasions[: len(occasions)]
@@ -199,13 +206,16 @@ class Inbox:
         anchors = await self._anchors_of(key, reply, item)
         if isinstance(outcome, Answered) and is_behind(outcome, reply.showing.shown):
             outcome = longer(outcome, await _shown_by(anchors, self._room_id, services))
-        said = messages_of(reply.question, outcome, services.texts.replies, services.formatted)
+        texts = services.texts
+        if says_something(outcome):
+            texts = await services.languages.texts_of(reply.question.owner)
+        said = messages_of(reply.question, outcome, texts.replies, services.formatted)
         return [FinishMessage(key), *await self._ended(reply.question.message, said, anchors)]
 
     async def _ended(
         self, question: InboundMessage, said: Sequence[OutboundMessage], anchors: Sequence[Anchor]
     ) -> list[Write]:
-        """The writes that end an answer. No notice replaces what the room shows of it.
+        """The writes that end an answer. What has failed replaces nothing that the room shows.
 
         Raises the errors of the homeserver, except a refusal: the room can't be read then.
         """
@@ -275,11 +285,17 @@ class Inbox:
     async def _give_up(self, waiting: Waiting, reply: Reply | None) -> None:
         message, event_id = waiting.message, waiting.message.event_id
         _log.error("message_dead", room_id=self._room_id, event_id=event_id)
-        said = self._services.texts.gave_up
-        notice = reply_message(message, f"{event_id}.dead", said, notice=True)
+        texts = await self._services.languages.texts_of(await self._owner())
+        said = worded(texts.gave_up)
+        told = replace(reply_message(message, f"{event_id}.dead", said), state=ReplyState.FAILED)
         anchors = await self._anchors_of(event_id, reply, waiting)
-        ended = await self._ended(message, [notice], anchors)
+        ended = await self._ended(message, [told], anchors)
         await self._commit([FinishMessage(event_id, dead=True), *ended])
+
+    async def _owner(self) -> UserId:
+        """The owner of the room's chat; the bot for a room without one."""
+        room = from_row(await self._services.store.row(room_key(self._room_id)), RoomMeta)
+        return self._services.homeserver.me if room is None else room.matrix_user_id
 
     # ------------------------------------------------------------ commits
 

@@ -10,6 +10,7 @@ import structlog
 from actors.replies.preparing import conversation_of
 from actors.replies.values import Dropped
 from actors.room.asked import Asked, Response
+from actors.rules.wording import worded
 from actors.runtime.apart import call_apart
 from actors.writes import QueueMessage, Write
 
@@ -29,7 +30,7 @@ async def retry(asked: Asked) -> Response:
     If it is in work, it begins anew. Any other question in work is answered first.
     """
     if asked.is_for_archive:
-        return asked.say(asked.texts.chat_is_archived.format(chat_id=asked.chat.chat_id))
+        return asked.say(asked.texts.chats.is_archived, chat_id=asked.chat.chat_id)
     services = asked.services
     about = await services.histories.question_of(asked.message)
     if about is None:
@@ -76,13 +77,17 @@ async def usage(asked: Asked) -> Response:
         return asked.say(texts.usage_unknown)
     last = used[-1]
     lines = [
-        texts.usage_last.format(
-            model=last.model or texts.value_default, read=last.prompt, written=last.completion
+        worded(
+            texts.usage_last,
+            model=last.model or texts.value_default,
+            read=last.prompt,
+            written=last.completion,
         ),
-        texts.usage_all.format(
+        worded(
+            texts.usage_all,
             count=len(used),
             read=sum(each.prompt for each in used),
             written=sum(each.completion for each in used),
         ),
     ]
-    return asked.say("\n".join(lines))
+    return asked.say_lines(*lines)

@@ -9,13 +9,22 @@ from typing import Final, TypeAlias
 
 import structlog
 
+from actors.messages import RoomChanged
 from actors.model import DEFAULT_CHAT_SETTINGS, ChatSettings
 from actors.platform_health import PlatformState
 from actors.room.asked import Asked, Response
-from actors.rules.commands import clean_name
+from actors.rules.commands import clean_name, shortened
+from actors.rules.formatting import Formatted
 from actors.rules.likeness import as_seen
 from actors.rules.model_names import model_meant, similar_models
-from actors.rules.setting_values import MODEL_LIMIT, SYSTEM_LIMIT, typed_switch, typed_temperature
+from actors.rules.setting_values import (
+    MODEL_LIMIT,
+    SYSTEM_LIMIT,
+    typed_language,
+    typed_switch,
+    typed_temperature,
+)
+from actors.rules.wording import worded
 from actors.runtime.apart import call_apart
 from actors.texts import Texts
 
@@ -52,20 +61,20 @@ async def model(asked: Asked) -> Response:
     name, texts = asked.argument, asked.texts.commands
     present = await asked.services.settings_of_chats.of(asked.room_id)
     if name is None:
-        return asked.say(_model_and_choice(present, await _models(asked), asked))
+        return asked.say_lines(*_model_and_choice(present, await _models(asked), asked))
     if _is_default(name):
         await _write(asked, replace(present, model=None))
         return asked.say(texts.model_reset)
     if len(name) > MODEL_LIMIT:
-        too_long = asked.texts.name_too_long
-        return asked.say(too_long.format(limit=MODEL_LIMIT, length=len(name)))
+        too_long = asked.texts.chats.name_too_long
+        return asked.say(too_long, limit=MODEL_LIMIT, length=len(name))
     models = await _models(asked)
     meant = model_meant(name, models)
     if models and meant is None:
-        return asked.say(_no_such_model(name, models, asked))
+        return asked.say_lines(_no_such_model(name, models, asked))
     await _write(asked, replace(present, model=meant or name))
     text = texts.model_set if models else texts.model_set_unchecked
-    return asked.say(text.format(model=meant or name))
+    return asked.say(text, model=meant or name)
 
 
 async def system(asked: Asked) -> Response:
@@ -74,20 +83,37 @@ async def system(asked: Asked) -> Response:
     present = await asked.services.settings_of_chats.of(asked.room_id)
     if text is None:
         known = present.system
-        return asked.say(texts.system_is.format(system=known) if known else texts.system_none)
+        return asked.say(texts.system_is if known else texts.system_none, system=known or "")
     if _is_default(text):
         await _write(asked, replace(present, system=None))
         return asked.say(texts.system_reset)
     if len(text) > SYSTEM_LIMIT:
-        return asked.say(texts.system_too_long.format(limit=SYSTEM_LIMIT, length=len(text)))
+        return asked.say(texts.system_too_long, limit=SYSTEM_LIMIT, length=len(text))
     await _write(asked, replace(present, system=text))
-    return asked.say(texts.system_set.format(length=len(text)))
+    return asked.say(texts.system_set, length=len(text))
+
+
+async def language(asked: Asked) -> Response:
+    """`!language [name]`: choose the language of what the bot says to the owner, or show it.
+
+    It counts in all rooms of the owner. The Space keeps it.
+    """
+    name, texts = asked.argument, asked.texts.commands
+    if name is None:
+        return asked.say(f"{texts.language_is} {texts.language_hint}")
+    chosen = typed_language(name)
+    if chosen is None and not _is_default(name):
+        return asked.say(f"{texts.language_unknown} {texts.language_hint}", name=_excerpt(name))
+    owner, space_id = asked.chat.user_id, asked.desired.room.space_id
+    spoken = await asked.services.languages.choose(owner, space_id, chosen)
+    asked.services.tell_room(space_id, RoomChanged())  # its name may change
+    return replace(asked, texts=spoken).say(spoken.commands.language_set)
 
 
 async def settings(asked: Asked) -> Response:
     """`!settings [name [value]]`: show all settings of this chat, or show or change one."""
     if asked.argument is None:
-        return asked.say(await _all_settings(asked))
+        return asked.say_lines(*await _all_settings(asked))
     word, *rest = asked.argument.split(maxsplit=1)
     value = rest[0] if rest else None
     name = _ALIASES.get(as_seen(word), as_seen(word))
@@ -102,7 +128,7 @@ async def settings(asked: Asked) -> Response:
     setting = SETTINGS.get(name)
     if setting is None:
         unknown = asked.texts.commands.setting_unknown
-        return asked.say(unknown.format(name=_excerpt(word), names=", ".join(_SHOWN)))
+        return asked.say(unknown, name=_excerpt(word), names=", ".join(_SHOWN))
     return await _setting(name, setting, line, asked)
 
 
@@ -112,14 +138,14 @@ async def _setting(name: str, setting: Setting, text: str | None, asked: Asked) 
     if text is not None:
         changed = setting.reset(present) if _is_default(text) else setting.changed(present, text)
         if changed is None:
-            return asked.say(setting.mistake(texts).format(name=name))
+            return asked.say(setting.mistake(texts), name=name)
         await _write(asked, changed)
         present = changed
     value = setting.shown(present, texts)
-    said = texts.commands.setting_is.format(name=name, value=value)
+    said = texts.commands.setting_is
     if name == "stream" and present.stream and not asked.services.streams:
         said = f"{said}. {texts.commands.setting_no_streams}"
-    return asked.say(said)
+    return asked.say(said, name=name, value=value)
 
 
 async def _write(asked: Asked, changed: ChatSettings) -> None:
@@ -129,14 +155,14 @@ async def _write(asked: Asked, changed: ChatSettings) -> None:
 # ------------------------------------------------------------ what is shown
 
 
-async def _all_settings(asked: Asked) -> str:
+async def _all_settings(asked: Asked) -> list[Formatted]:
     present = await asked.services.settings_of_chats.of(asked.room_id)
     texts = asked.texts.commands
     lines = [
-        texts.setting_is.format(name=name, value=shown(present, asked.texts))
+        worded(texts.setting_is, name=name, value=shown(present, asked.texts))
         for name, shown in _SHOWN.items()
     ]
-    return "\n".join([texts.settings_title, *lines, texts.settings_hint])
+    return [worded(texts.settings_title), *lines, worded(texts.settings_hint)]
 
 
 async def _models(asked: Asked) -> tuple[str, ...]:
@@ -154,30 +180,30 @@ async def _models(asked: Asked) -> tuple[str, ...]:
     return services.platform.capabilities.models
 
 
-def _model_and_choice(present: ChatSettings, models: tuple[str, ...], asked: Asked) -> str:
+def _model_and_choice(
+    present: ChatSettings, models: tuple[str, ...], asked: Asked
+) -> list[Formatted]:
     """The model of the chat, and the models to choose from."""
     texts = asked.texts.commands
     if present.model is not None:
-        lines = [texts.model_is.format(model=present.model)]
+        lines = [worded(texts.model_is, model=present.model)]
     elif models:
-        lines = [texts.model_is_default_named.format(model=models[0])]
+        lines = [worded(texts.model_is_default_named, model=models[0])]
     else:
-        lines = [texts.model_is_default]
+        lines = [worded(texts.model_is_default)]
     if not models:
-        return "\n".join([*lines, texts.models_unknown])
-    lines += [texts.models_title, *models[:MODELS_SHOWN]]
+        return [*lines, worded(texts.models_unknown)]
+    lines += [worded(texts.models_title), *map(Formatted, models[:MODELS_SHOWN])]
     if len(models) > MODELS_SHOWN:
-        lines.append(texts.models_more.format(count=len(models) - MODELS_SHOWN))
-    return "\n".join([*lines, texts.model_hint])
+        lines.append(worded(texts.models_more, count=len(models) - MODELS_SHOWN))
+    return [*lines, worded(texts.model_hint)]
 
 
-def _no_such_model(name: str, models: tuple[str, ...], asked: Asked) -> str:
-    texts = asked.texts.commands
-    said = texts.model_unknown.format(model=_excerpt(name))
-    similar = similar_models(name, models)
-    if not similar:
-        return f"{said} {texts.model_unknown_hint}"
-    return f"{said} {texts.model_similar.format(models=', '.join(similar))}"
+def _no_such_model(name: str, models: tuple[str, ...], asked: Asked) -> Formatted:
+    texts, similar = asked.texts.commands, similar_models(name, models)
+    hint = texts.model_similar if similar else texts.model_unknown_hint
+    sentences = f"{texts.model_unknown} {hint}"
+    return worded(sentences, model=_excerpt(name), models=", ".join(similar))
 
 
 def _shown_model(present: ChatSettings, texts: Texts) -> str:
@@ -198,7 +224,7 @@ def _shown_switch(texts: Texts, *, is_on: bool) -> str:
 
 
 def _excerpt(text: str) -> str:
-    return text if len(text) <= EXCERPT_CHARS else f"{text[:EXCERPT_CHARS].rstrip()} …"
+    return shortened(text, EXCERPT_CHARS)
 
 
 # ------------------------------------------------------------ what is typed

@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from actors.anchors import LiveAnchor, redaction_of
-from actors.model import EventId, InboundMessage, OutboundKind, OutboundMessage, RoomId
+from actors.model import EventId, InboundMessage, OutboundKind, OutboundMessage, ReplyState, RoomId
 from actors.ports import RecentPage
 from actors.reading import note_given_up, worth_accepting
 from actors.replies.values import reply_message
@@ -38,7 +38,9 @@ from actors.rules.unfinished import (
     with_page,
     without_replaced,
 )
+from actors.rules.wording import worded
 from actors.services import Services
+from actors.texts import Texts
 from actors.writes import SINCE_LOST, AdoptAnchor, OpenGap, QueueMessage, VoidAnchor, Write
 
 _log = structlog.get_logger()
@@ -87,10 +89,13 @@ class Unfinished:
             for it in waiting
             if it.event_id not in cut_off and self._is_old(it) and (is_lost or it.event_id in known)
         }
+        texts = self.services.texts
+        if old:
+            texts = await self.services.languages.texts_of(self.rows.room.matrix_user_id)
         young = tuple(it for it in waiting if it.event_id not in old)
         writes = (
             *self._about(told, cut_off, gone),
-            *self._asking([it for it in waiting if it.event_id in old]),
+            *self._asking([it for it in waiting if it.event_id in old], texts),
         )
         _log.info(
             "unanswered_found",
@@ -184,7 +189,8 @@ class Unfinished:
         """The end of a part once more, as the room shows it."""
         end, mark = each.end, each.end.mark
         is_notice = end.msgtype == "m.notice"
-        parts = () if is_notice else self.services.formatted(end.text)
+        is_plain = is_notice or (mark is not None and mark.state is ReplyState.FAILED)
+        parts = () if is_plain else self.services.formatted(end.text)
         return OutboundMessage(
             each.txn_id,
             self.room_id,
@@ -199,15 +205,15 @@ class Unfinished:
             edits=each.anchor.txn_id,
         )
 
-    def _asking(self, old: Iterable[InboundMessage]) -> Iterator[Write]:
-        """The notice that asks about old questions. It counts as the answer to the newest one."""
+    def _asking(self, old: Iterable[InboundMessage], texts: Texts) -> Iterator[Write]:
+        """The message that asks about old questions. It counts as the answer to the newest one."""
         questions = [it for it in old if self._is_for_the_bot(it)]
         chat = self.rows.chat
         if not questions or chat is None or chat.is_archived:
             return
         newest = questions[-1]
-        say = self.services.texts.replies.unanswered.format(count=len(questions))
-        yield QueueMessage(reply_message(newest, asking_id(newest.event_id), say, notice=True))
+        say = worded(texts.replies.unanswered, count=len(questions))
+        yield QueueMessage(reply_message(newest, asking_id(newest.event_id), say))
 
     def _may_be_for_the_bot(self, message: InboundMessage) -> bool:
         """Whether the bot may have to answer a message. It may be the bot that it replies to."""

@@ -31,9 +31,8 @@ async def about_encryption(asked: Asked) -> Response:
         return asked.say_once(OCCASION, texts.encrypted)
     other = await _readable_chat(asked)
     if other is not None:
-        link = services.link_to(other.surface_ref)
-        body = texts.encrypted_continue.format(name=other.name, chat_id=other.chat_id, link=link)
-        return asked.say_once(OCCASION, body)
+        link = services.chat_link(other)
+        return asked.say_once(OCCASION, texts.encrypted_continue, chat=link)
     await services.encryption.look()
     return _another_chat(asked, everywhere=services.encryption.reason is not None)
 

@@ -6,6 +6,7 @@ from actors.chats import ChatManager
 from actors.model import InboundMessage, UserMeta
 from actors.replies.values import reply_message
 from actors.rows import from_row, user_key
+from actors.rules.wording import worded
 from actors.services import Services
 from actors.writes import QueueMessage, Write
 
@@ -24,11 +25,9 @@ async def way_for(message: InboundMessage, services: Services) -> list[Write]:
     now, again_s = anyio.current_time(), services.bounds.way_again_s
     if not services.registry.ways.may_answer(message.room_id, message.event_id, now, again_s):
         return []
-    latest = chats[-1]
-    body = services.texts.way.format(
-        space=services.link_to(user.space_id),
-        name=latest.name,
-        chat_id=latest.chat_id,
-        link=services.link_to(latest.surface_ref),
+    said = worded(
+        (await services.languages.texts_of(owner)).way,
+        space=await services.space_link(user.space_id),
+        chat=services.chat_link(chats[-1]),
     )
-    return [QueueMessage(reply_message(message, f"{message.event_id}.way", body, notice=True))]
+    return [QueueMessage(reply_message(message, f"{message.event_id}.way", said, notice=True))]

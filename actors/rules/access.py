@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from actors.model import RoomId
+from actors.rules.formatting import Formatted
+from actors.rules.wording import Link, worded
+from actors.snapshots import RoomSnapshot
 from actors.texts import Texts
 
 INVITE_BLOCKED: Final = "M_INVITE_BLOCKED"
@@ -36,8 +40,8 @@ class Access(StrEnum):
 class Outcome:
     """What came of inviting an owner to one room.
 
-    `reason` is the homeserver's reason for a refusal; it is empty if the owner's account accepts
-    no invites from the bot.
+    `reason` is the homeserver's reason for a refusal, in its own words; it is empty if the owner's
+    account accepts no invites from the bot.
     """
 
     access: Access
@@ -49,16 +53,27 @@ class Outcome:
         return self.access not in {Access.MEMBER, Access.INVITED}
 
 
+def admitted(seen: RoomSnapshot, *, joined: bool) -> frozenset[RoomId]:
+    """The rooms whose members are to get into a room without an invite.
+
+    A chat that is open to its Space stays so, also when its Space is upgraded to another room. Any
+    other room counts only until the owner has `joined`.
+    """
+    space_id = seen.marker.space_id if seen.marker is not None else None
+    spaces = seen.parents | ({space_id} if space_id else frozenset())
+    home = {space_id} if space_id and seen.admits & spaces else frozenset()
+    return frozenset(home if joined else home | (seen.admits - spaces))
+
+
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """A room and what came of the invite to it. `name` and `link` are for people."""
+    """A room and what came of the invite to it."""
 
-    name: str
-    link: str
+    room: Link
     outcome: Outcome
 
 
-def way_in(entrance: Entrance, texts: Texts) -> str:
+def way_in(entrance: Entrance, texts: Texts) -> Formatted:
     """The sentence that says how the owner gets into the room."""
     text = {
         Access.MEMBER: texts.access_member,
@@ -70,10 +85,13 @@ def way_in(entrance: Entrance, texts: Texts) -> str:
         Access.GONE: texts.access_gone,
         Access.REFUSED: texts.access_refused,
     }[entrance.outcome.access]
-    reason = entrance.outcome.reason.rstrip(".") or texts.no_invites
-    return text.format(room=entrance.name, link=entrance.link, reason=reason)
+    reason = entrance.outcome.reason.rstrip(".")
+    is_gone = entrance.outcome.access is Access.GONE
+    return worded(text, room=entrance.room.name if is_gone else entrance.room, reason=reason)
 
 
-def with_ways_in(opening: str, entrances: Iterable[Entrance], texts: Texts) -> str:
-    """A sentence, and below it a line for each room."""
-    return "\n".join([opening, *(way_in(each, texts) for each in entrances)])
+def with_ways_in(
+    opening: Formatted, entrances: Iterable[Entrance], texts: Texts
+) -> list[Formatted]:
+    """A sentence, and a line for each room."""
+    return [opening, *(way_in(each, texts) for each in entrances)]

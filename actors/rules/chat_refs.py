@@ -30,8 +30,7 @@ def chat_meant(ref: str, chats: Sequence[ChatContext]) -> ChatContext | None:
     """
     ref = ref[:_REF_LIMIT]
     by_id = {chat.chat_id: chat for chat in chats}
-    name = _bare(ref)
-    named = [chat for chat in chats if _bare(chat.name) == name]
+    named = chats_named(ref, chats)
     if (found := by_id.get(_id_in(_ID, ref) or ChatId(""))) is not None:
         return found
     if len(named) == 1:
@@ -39,10 +38,10 @@ def chat_meant(ref: str, chats: Sequence[ChatContext]) -> ChatContext | None:
     return by_id.get(_id_in(_DEFAULT_NAME, ref) or ChatId(""))
 
 
-def id_meant(ref: str) -> ChatId | None:
-    """The chat id that `ref` stands for, whether a chat has it or not; None for another text."""
-    ref = ref[:_REF_LIMIT]
-    return _id_in(_ID, ref) or _id_in(_DEFAULT_NAME, ref)
+def chats_named(ref: str, chats: Sequence[ChatContext]) -> list[ChatContext]:
+    """All chats whose name is `ref`."""
+    name = _bare(ref[:_REF_LIMIT])
+    return [chat for chat in chats if _bare(chat.name) == name]
 
 
 def _bare(name: str) -> str:

@@ -22,12 +22,12 @@ from actors.model import (
     RoomId,
     RoomKind,
     RoomMeta,
-    RoomSnapshot,
     UserId,
 )
 from actors.rules.commands import display_name
 from actors.rules.numbering import Evidence, chat_id_of, chat_number, next_index
 from actors.rules.relations import RoomRelations
+from actors.snapshots import RoomSnapshot
 from actors.texts import number_in_default_name
 
 _PLATFORM_CHATS: Final = uuid.UUID("5b0fd1b1-7f0a-5c3e-9d0b-6f2f0b6f8a11")

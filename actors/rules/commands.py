@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, assert_never
 
+from actors.model import UserId
 from actors.rules.likeness import HIDDEN, as_seen, without_hidden
 
 NAME_LIMIT: Final = 100
@@ -23,8 +24,6 @@ class Argument(Enum):
     """No argument: the rest of the line is ignored."""
     NAME = auto()
     """A name of at most NAME_LIMIT characters. A longer name is refused."""
-    CHAT_ID = auto()
-    """Text that may be a chat id, converted to upper case."""
     LINE = auto()
     """Any text, on one line."""
     TEXT = auto()
@@ -40,8 +39,6 @@ class Argument(Enum):
                 return None
             case Argument.NAME | Argument.LINE:
                 return line
-            case Argument.CHAT_ID:
-                return line.upper()
             case Argument.TEXT:
                 return clean_text(rest)
             case _:
@@ -105,6 +102,16 @@ def clean_name(text: str) -> str:
 def clean_text(text: str) -> str:
     """A text on any number of lines, without control characters and half surrogate pairs."""
     return _CONTROLS.sub("", _LINE_END.sub("\n", text)).strip()
+
+
+def shortened(text: str, limit: int) -> str:
+    """A text that has at most `limit` characters, besides a mark where it is cut."""
+    return text if len(text) <= limit else f"{text[:limit].rstrip()} …"
+
+
+def person_called(user_id: UserId, display_name: str) -> str:
+    """A person's name in a sentence: the display name, or else the local part of the user id."""
+    return shortened(clean_name(display_name), NAME_LIMIT) or user_id[1:].partition(":")[0]
 
 
 def display_name(text: str) -> str:

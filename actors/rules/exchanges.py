@@ -8,6 +8,7 @@ from typing import Final
 from actors.model import EventId, ReplyState, UserId
 from actors.rules.commands import CommandLine, parse
 from actors.rules.files import file_note
+from actors.rules.reply_mark import says_why_it_failed
 from actors.rules.timeline import Timeline
 from actors.said import ReplyMark, Said
 
@@ -245,11 +246,17 @@ def _additions(
     asked = [(places[said.event_id], said.event_id) for said in questions]
     additions: dict[EventId, list[Said]] = {}
     for said in own:
-        is_answer = said.mark is None or said.mark.to is not None
         place = places.get(said.event_id, len(places))
-        if is_answer or said.msgtype == _NOTICE_TYPE or said.thread != thread or place <= cut:
+        if not _is_of_its_own(said) or said.thread != thread or place <= cut:
             continue
         following = bisect_left(asked, (place, ""))
         if following and words_of(said):
             additions.setdefault(asked[following - 1][1], []).append(said)
     return additions
+
+
+def _is_of_its_own(said: Said) -> bool:
+    """Whether a message of the bot is something else than an answer, or about one."""
+    if said.mark is None or said.mark.to is not None or said.msgtype == _NOTICE_TYPE:
+        return False
+    return not says_why_it_failed(said.mark)

@@ -11,6 +11,8 @@ from actors.platform import Capabilities
 from actors.port_errors import HomeserverRefused
 from actors.reply_texts import ReplyTexts
 from actors.rules.file_names import is_text_type
+from actors.rules.formatting import Formatted
+from actors.rules.wording import in_lines, worded
 from actors.texts import Texts
 
 TEXT_TYPES: Final = frozenset({"m.text", "m.emote"})
@@ -19,7 +21,6 @@ TEXT_TYPES: Final = frozenset({"m.text", "m.emote"})
 
 TOO_LARGE: Final = "M_TOO_LARGE"
 """The error code about a file that has too many bytes."""
-_REASON_CHARS: Final = 200
 
 
 class Reason(StrEnum):
@@ -38,10 +39,12 @@ class Reason(StrEnum):
 
 
 class NotSent(StrEnum):
-    """The reasons for which a file of the platform is not shown, besides those of a homeserver."""
+    """The reasons for which a file of the platform is not shown."""
 
     TOO_LARGE = "too_large"
     TOO_MANY = "too_many"
+    REFUSED = "refused"
+    """The homeserver does not take it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,35 +95,34 @@ def file_note(file: SharedFile) -> str:
     return f"[{kind if kind in {'image', 'audio', 'video'} else 'file'}: {file.name}]"
 
 
-def about_refusals(refusals: Sequence[Refusal], texts: ReplyTexts) -> str:
+def about_refusals(refusals: Sequence[Refusal], texts: ReplyTexts) -> Formatted:
     """What the person is told about files that were left out."""
-    lines = (_about(refusal, texts) for refusal in refusals)
-    return "\n".join(dict.fromkeys(lines))
+    return in_lines(dict.fromkeys(_about(refusal, texts) for refusal in refusals))
 
 
-def about_unanswered(message: InboundMessage, capabilities: Capabilities, texts: Texts) -> str:
+def about_unanswered(
+    message: InboundMessage, capabilities: Capabilities, texts: Texts
+) -> Formatted:
     """What the person is told about a message that is no question."""
     file = message.file
     reason = None if file is None else why_left_out(file, capabilities)
     if file is None or reason in {None, Reason.GONE} or capabilities.ignores_files:
-        return texts.not_text
+        return worded(texts.not_text)
     return _about(Refusal(file, reason), texts.replies)
 
 
-def why_not_sent(refusal: HomeserverRefused) -> str:
+def why_not_sent(refusal: HomeserverRefused) -> NotSent:
     """Why the homeserver does not take a file of the platform."""
-    if refusal.errcode == TOO_LARGE:
-        return NotSent.TOO_LARGE
-    return (refusal.message or refusal.errcode)[:_REASON_CHARS]
+    return NotSent.TOO_LARGE if refusal.errcode == TOO_LARGE else NotSent.REFUSED
 
 
-def not_sent(name: str, reason: str, texts: ReplyTexts) -> str:
+def not_sent(name: str, reason: NotSent, texts: ReplyTexts) -> str:
     """The line of an answer that stands for a file of the platform that could not be sent."""
-    known = {
+    said = {
         NotSent.TOO_LARGE: texts.file_not_sent_too_large,
         NotSent.TOO_MANY: texts.file_not_sent_too_many,
-    }
-    said = known.get(NotSent(reason)) if reason in set(NotSent) else reason
+        NotSent.REFUSED: texts.file_not_sent_refused,
+    }[reason]
     return texts.file_not_sent.format(name=name, reason=said)
 
 
@@ -130,7 +132,7 @@ def size_text(size: int) -> str:
     return f"{size / unit:.1f}".removesuffix(".0") + f" {name}"
 
 
-def _about(refusal: Refusal, texts: ReplyTexts) -> str:
+def _about(refusal: Refusal, texts: ReplyTexts) -> Formatted:
     text = {
         Reason.TYPE: texts.file_type,
         Reason.VOICE: texts.file_voice,
@@ -140,4 +142,5 @@ def _about(refusal: Refusal, texts: ReplyTexts) -> str:
         Reason.FAILED: texts.file_failed,
     }[refusal.reason]
     file = refusal.file
-    return text.format(name=file.name, mime_type=file.mime_type, limit=size_text(refusal.limit))
+    limit = size_text(refusal.limit)
+    return worded(text, name=file.name, mime_type=file.mime_type, limit=limit)

@@ -61,6 +61,11 @@ def cleaned(text: str) -> str:
     return _NOT_TEXT.sub("", lines).lstrip("\n").rstrip()
 
 
+def fits(part: Formatted) -> bool:
+    """Whether a part fits into one event."""
+    return _bytes(part) <= PART_BYTES
+
+
 def _first_part(
     text: str, render: Render, size: int, *, continues: bool
 ) -> tuple[Formatted, str, int]:
@@ -68,7 +73,7 @@ def _first_part(
     while True:
         head, rest = cut(text, size)
         part = Formatted(head, render(head, continues))
-        if _bytes(part) <= PART_BYTES:
+        if fits(part):
             return part, rest, size
         if size == _LEAST_BYTES:
             return Formatted(head), rest, size

@@ -24,6 +24,12 @@ def chat_id_of(number: int) -> ChatId:
     return ChatId(f"C{number}")
 
 
+def order_of(chat_id: str | None) -> str:
+    """A chat's place in its Space, which clients compare as text; empty for no chat id."""
+    number = chat_number(chat_id or "")
+    return "" if number is None else f"{number:0{len(str(MAX_CHAT_NUMBER))}d}"
+
+
 class Evidence(IntEnum):
     """The evidence for a room's claim to a chat id. A smaller value is better evidence."""
 

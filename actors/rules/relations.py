@@ -4,16 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from actors.model import (
-    PAIR,
-    ChatSettings,
-    Marker,
-    RoomId,
-    RoomKind,
-    RoomSnapshot,
-    UserId,
-    UserMeta,
-)
+from actors.model import PAIR, ChatSettings, Marker, RoomId, RoomKind, UserId, UserMeta
+from actors.snapshots import RoomSnapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,10 @@ MENTIONS_TYPE: Final = "m.mentions"
 _EARLIER_PART_CHARS: Final = 10_000
 """The characters in each part but the last of an answer by an earlier version."""
 
+GIVEN_UP: Final = "given_up"
+REFUSED: Final = "refused"
+"""The last parts of the transaction ids of what follows an answer that failed and is kept."""
+
 GROWING: Final = (OutboundKind.ANCHOR, OutboundKind.LIVE)
 """The kinds of messages that show an answer while it grows."""
 
@@ -55,8 +59,9 @@ def reply_mark(message: OutboundMessage) -> dict[str, object]:
     a message, or an anchor. `$event.0~boot.3` is a live edit of that, `$event.0.final` its final,
     and `$event.0.final.2` the first repeated final. `$event.dead` is a message that is given up,
     also as the final of an anchor, repeated as `$event.dead.2`; if the room shows something of its
-    answer, `$event.0.dead` is the final that keeps that. `$event.unanswered` asks about a message
-    after a loss, and `new.$event.done` is a finished command.
+    answer, `$event.0.dead` is the final that keeps that, and `$event.given_up` says the rest, as
+    `$event.refused` does after `$event.0.final`. `$event.unanswered` asks about a message after a
+    loss, and `new.$event.done` is a finished command.
     Only the mark of a part that others follow has `more`.
     """
     mark: dict[str, object] = {"txn": message.txn_id}
@@ -76,6 +81,11 @@ def _named_by(txn_id: str) -> _Named | None:
     part = int(found["part"] or 0)
     state = _STATES.get(found["word"], ReplyState.DONE)
     return _Named(found["question"], part, state, found["end"] is not None)
+
+
+def says_why_it_failed(mark: ReplyMark) -> bool:
+    """Whether a message says of an answer that was kept why it failed. It is no part of one."""
+    return mark.to is None and mark.txn.endswith((f".{GIVEN_UP}", f".{REFUSED}"))
 
 
 class EndedPart(NamedTuple):

@@ -1,11 +1,12 @@
-"""Reads and writes the settings of a chat: as a state event, and as people type them. Pure."""
+"""Reads and writes settings of chats and Spaces: as state events, and as people type them. Pure."""
 
 import math
 from collections.abc import Mapping
 from typing import Final
 
-from actors.model import DEFAULT_CHAT_SETTINGS, ChatSettings
+from actors.model import DEFAULT_CHAT_SETTINGS, ChatSettings, SpaceSettings
 from actors.rules.likeness import as_seen
+from actors.texts import LOCALES
 
 SYSTEM_LIMIT: Final = 8_000
 """How many characters the instructions of a chat may have."""
@@ -21,6 +22,16 @@ SETTINGS_VERSION: Final = 1
 _NUMBER_LIMIT: Final = 30
 _YES: Final = frozenset({"on", "yes", "true", "1"} | {as_seen(word) for word in ("вкл", "да")})
 _NO: Final = frozenset({"off", "no", "false", "0"} | {as_seen(word) for word in ("выкл", "нет")})
+
+
+_LANGUAGES: Final = {code: code for code in LOCALES} | {
+    as_seen(name): code
+    for code, names in {
+        "en": ("English", "английский", "по-английски", "eng"),
+        "ru": ("Russian", "русский", "по-русски", "rus"),
+    }.items()
+    for name in names
+}
 
 
 def parse_settings(content: Mapping[str, object]) -> ChatSettings:
@@ -55,6 +66,30 @@ def settings_content(settings: ChatSettings) -> dict[str, object]:
     if settings.answer_edits != DEFAULT_CHAT_SETTINGS.answer_edits:
         content["answer_edits"] = settings.answer_edits
     return content
+
+
+def parse_space_settings(content: Mapping[str, object]) -> SpaceSettings:
+    """The settings of a Space in a content. Never raises; an unknown language counts as absent."""
+    language = content.get("language")
+    return SpaceSettings(
+        language=language if isinstance(language, str) and language in LOCALES else None,
+        follows_owner=_flag(content.get("follows_owner"), default=False),
+    )
+
+
+def space_settings_content(settings: SpaceSettings) -> dict[str, object]:
+    """The content that `parse_space_settings` reads as these settings. It is never empty."""
+    content: dict[str, object] = {"version": SETTINGS_VERSION}
+    if settings.language is not None:
+        content["language"] = settings.language
+    if settings.follows_owner:
+        content["follows_owner"] = True
+    return content
+
+
+def typed_language(text: str) -> str | None:
+    """The language that a person types, by its code or its name in any language; None if none."""
+    return _LANGUAGES.get(as_seen(text.strip()))
 
 
 def typed_temperature(text: str) -> float | None:

@@ -71,14 +71,14 @@ def unfinished(told: Told) -> dict[EventId, list[LiveAnchor]]:
 
 
 def asking_id(question: EventId) -> str:
-    """The transaction id of the notice that asks about questions up to this one."""
+    """The transaction id of the message that asks about questions up to this one."""
     return f"{question}{_ASKING}"
 
 
 def asked_about(told: Told) -> frozenset[EventId]:
-    """The questions that a notice has asked about, as the newest of several.
+    """The questions that a message of the bot has asked about, as the newest of several.
 
-    That is no answer: earlier ones may have been cut off when the notice was sent. A notice that
+    That is no answer: earlier ones may have been cut off when it was sent. A message that
     was deleted has asked all the same.
     """
     shown = (it.mark.txn for it in told.own if it.mark is not None)
@@ -87,7 +87,7 @@ def asked_about(told: Told) -> frozenset[EventId]:
 
 
 def settled_by_asking(told: Told) -> frozenset[EventId]:
-    """The messages up to the newest one that a notice has asked about, cut off ones among them."""
+    """The messages up to the newest one that the bot has asked about, cut off ones among them."""
     ids = [it.event_id for it in told.messages]
     asked = [ids.index(it) for it in asked_about(told) if it in ids]
     return frozenset(ids[: max(asked, default=-1) + 1])
@@ -106,9 +106,11 @@ def settled_by_commands(told: Told, at_once: Collection[EventId]) -> frozenset[E
 def asked_again(told: Told) -> frozenset[EventId]:
     """The commands and edits among the answered messages that have asked a question again.
 
-    Their answers are no notices. They were handled after all earlier messages, as questions are.
+    Their answers are no notices, and have not failed: a command that is given up has asked nothing.
+    They were handled after all earlier messages, as questions are.
     """
-    answers = (it.mark for it in told.own if it.mark is not None and it.msgtype != _NOTICE_TYPE)
+    marks = (it.mark for it in told.own if it.mark is not None and it.msgtype != _NOTICE_TYPE)
+    answers = (mark for mark in marks if mark.state is not ReplyState.FAILED)
     return frozenset(mark.to for mark in answers if mark.to in told.answered)
 
 

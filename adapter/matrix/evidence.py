@@ -22,6 +22,7 @@ from actors.port_errors import HomeserverRefused
 from actors.ports import RecentPage
 from actors.rules.reply_mark import REPLY_TYPE, is_live
 from actors.said import Redacted, Said
+from adapter.matrix.account_data import AccountData
 from adapter.matrix.bodies import Acknowledged, Event, Page
 from adapter.matrix.connection import Connection, path_to
 from adapter.matrix.events import answered_in, changes_own_membership, decoded_events
@@ -39,40 +40,28 @@ _UNREADABLE: Final = Generation("", 0)
 class Evidence:
     """Looks for what the bot did earlier. Raises the errors of `actors.ports.Homeserver`."""
 
-    def __init__(self, connection: Connection, me: UserId) -> None:
+    def __init__(self, connection: Connection, me: UserId, account_data: AccountData) -> None:
         self._http = connection
         self._me = me
+        self._account_data = account_data
 
     async def generation(self) -> Generation | None:
         """The generation in the account data; None if there is none."""
-        content = await self._account_data(GENERATION_TYPE)
+        content = await self._account_data.read(GENERATION_TYPE)
         return None if content is None else generation_in(content)
 
     async def keep_generation(self, generation: Generation) -> None:
         """Write the generation into the account data."""
-        await self._keep(GENERATION_TYPE, asdict(generation))
+        await self._account_data.write(GENERATION_TYPE, asdict(generation))
 
     async def traits(self) -> HomeserverTraits:
         """What was found out about the homeserver, from the account data."""
-        content = await self._account_data(TRAITS_TYPE)
+        content = await self._account_data.read(TRAITS_TYPE)
         return HomeserverTraits() if content is None else traits_in(content)
 
     async def keep_traits(self, traits: HomeserverTraits) -> None:
         """Write into the account data what was found out about the homeserver."""
-        await self._keep(TRAITS_TYPE, asdict(traits))
-
-    async def _account_data(self, kind: str) -> bytes | None:
-        path = path_to("user", self._me, "account_data", kind)
-        try:
-            return await self._http.request("GET", path, msgspec.Raw)
-        except HomeserverRefused as refusal:
-            if refusal.status == _NOT_FOUND:
-                return None
-            raise
-
-    async def _keep(self, kind: str, content: dict[str, object]) -> None:
-        path = path_to("user", self._me, "account_data", kind)
-        await self._http.request("PUT", path, Acknowledged, content)
+        await self._account_data.write(TRAITS_TYPE, asdict(traits))
 
     async def has_event(self, room_id: RoomId, event_id: EventId) -> bool:
         """Whether the homeserver shows this event to the bot."""

@@ -7,7 +7,7 @@ sync loop, store and room objects stay unused, because they hide outages and los
 import logging
 import math
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import asdict
 from hashlib import sha256
@@ -28,18 +28,20 @@ from actors.model import (
     Marker,
     OutboundMessage,
     RoomId,
-    RoomSnapshot,
     UserId,
 )
 from actors.port_errors import HomeserverRefused, PositionLost
 from actors.ports import Gap, Hydration, NewRoom, RecentPage, SyncDelta
 from actors.rules.marker import marker_content
+from actors.snapshots import RoomSnapshot
+from adapter.matrix.account_data import AccountData
 from adapter.matrix.bodies import Acknowledged, Capabilities, Created, Membership, SyncResponse
 from adapter.matrix.connection import Client, Connection, path_to
 from adapter.matrix.evidence import Evidence
 from adapter.matrix.gap_reader import GapReader
 from adapter.matrix.hydrate import live_filter
 from adapter.matrix.login import Credentials, Login
+from adapter.matrix.own_account import OwnAccount
 from adapter.matrix.provisioning import (
     DEFAULT_ROOM_VERSION,
     JOIN_RULES_TYPE,
@@ -110,7 +112,9 @@ class Gateway:
         )
         self._login = Login(self._http, credentials)
         self._rooms = RoomReader(self._http, user_id)
-        self._evidence = Evidence(self._http, user_id)
+        account_data = AccountData(self._http, user_id)
+        self._own_account = OwnAccount(self._http, user_id, account_data)
+        self._evidence = Evidence(self._http, user_id, account_data)
         self._gaps = GapReader(self._http, user_id)
         self._room_version: str | None = None
         self._writer = Writer(self._http)
@@ -137,6 +141,11 @@ class Gateway:
     def contents(self) -> RoomContents:
         """The messages, settings and files in rooms."""
         return self._contents
+
+    @property
+    def own_account(self) -> OwnAccount:
+        """How people see the bot's account."""
+        return self._own_account
 
     async def log_in(self) -> str:
         """Get a valid session; return `access token`, `stored session` or `password`."""
@@ -250,9 +259,10 @@ class Gateway:
         """Set the room's name."""
         await self._writer.put_state(room_id, "m.room.name", "", {"name": name})
 
-    async def link(self, space_id: RoomId, room_id: RoomId) -> None:
+    async def link(self, space_id: RoomId, room_id: RoomId, order: str = "") -> None:
         """Add a room to a Space (`m.space.child`)."""
-        await self._writer.put_state(space_id, "m.space.child", room_id, link_content(self._me))
+        content = link_content(self._me, order)
+        await self._writer.put_state(space_id, "m.space.child", room_id, content)
 
     async def unlink(self, space_id: RoomId, room_id: RoomId) -> None:
         """Remove a room from a Space."""
@@ -278,8 +288,8 @@ class Gateway:
             if refusal.status != _FORBIDDEN or not await self._is_in(room_id, user_id):
                 raise
 
-    async def let_in(self, room: RoomSnapshot, members_of: RoomId | None) -> None:
-        """Let people knock at a room, and let the members of another room join it."""
+    async def let_in(self, room: RoomSnapshot, members_of: Collection[RoomId]) -> None:
+        """Let people knock at a room, and let the members of other rooms join it."""
         content = join_rules_content(room.room_version, members_of)
         await self._writer.put_state(room.room_id, JOIN_RULES_TYPE, "", content)
 

@@ -13,9 +13,10 @@ from typing import Final, TypeAlias, assert_never
 
 import msgspec
 
-from actors.model import INSTANCE_TYPE, Invite, RoomId, RoomSnapshot, UserId
+from actors.model import INSTANCE_TYPE, Invite, RoomId, UserId
 from actors.port_errors import HomeserverRefused, HomeserverUnavailable
 from actors.ports import Hydration
+from actors.snapshots import RoomSnapshot
 from adapter.matrix.bodies import SyncResponse, Window
 from adapter.matrix.events import MEMBER_TYPE
 from adapter.matrix.lenient import UNDECODABLE, Malformed

@@ -76,7 +76,7 @@ def html_of(markdown: str, *, continues: bool = False) -> str:
         token.children = list(_without_pictures(token.children or []))
     if len(tokens) == len(_PLAIN_BLOCKS) and tokens[0].type == "paragraph_open":
         tokens = tokens[1:2]
-    html = _sanitised(parser.renderer.render(tokens, parser.options, {}).strip())
+    html = sanitised(parser.renderer.render(tokens, parser.options, {}).strip())
     return html if _depth(html) <= DEPTH_LIMIT else ""
 
 
@@ -114,7 +114,8 @@ def _configured(*, continues: bool, nesting: int) -> MarkdownIt:
     return parser
 
 
-def _sanitised(html: str) -> str:
+def sanitised(html: str) -> str:
+    """HTML with only the tags, attributes and schemes above."""
     return nh3.clean(
         html,
         tags=set(TAGS),

@@ -1,15 +1,18 @@
 """Request bodies for new rooms: creation content, power levels and Space links. Pure."""
 
 import re
-from typing import Final
+from collections.abc import Collection, Mapping
+from typing import Final, NamedTuple
 
-from actors.model import MARKER_TYPE, SETTINGS_TYPE, Marker, RoomId, RoomKind, UserId
+from actors.model import MARKER_TYPE, SETTINGS_TYPE, Marker, RoomId, RoomKind, SpaceSettings, UserId
 from actors.ports import NewRoom
 from actors.rules.marker import marker_content
+from actors.rules.setting_values import space_settings_content
 
 DEFAULT_ROOM_VERSION: Final = "10"
 """The room version that the bot assumes if the homeserver names no default version."""
 
+AVATAR_TYPE: Final = "m.room.avatar"
 JOIN_RULES_TYPE: Final = "m.room.join_rules"
 
 _BOT_LEVEL: Final = 100
@@ -40,7 +43,7 @@ def create_room_body(room: NewRoom, me: UserId, room_version: str) -> dict[str, 
         "preset": "private_chat",
         "visibility": "private",
         "name": room.name,
-        "initial_state": _initial_state(room.marker, me),
+        "initial_state": [it._asdict() for it in initial_state(room, me, room_version)],
         "power_level_content_override": power_levels(room.marker, me, room_version),
     }
     if room.topic:
@@ -80,24 +83,31 @@ def creator_is_privileged(room_version: str) -> bool:
     return room_version.startswith("org.matrix.hydra.")
 
 
-def join_rules_content(room_version: str, members_of: RoomId | None) -> dict[str, object]:
-    """The content of `m.room.join_rules` that lets people knock and members of a room join.
+def join_rules_content(room_version: str, members_of: Collection[RoomId]) -> dict[str, object]:
+    """The content of `m.room.join_rules` that lets people knock and members of rooms join.
 
     Earlier room versions lack one of these rules, or the rule that combines both.
     """
-    known = re.fullmatch(r"[0-9]{1,6}", room_version)
-    version = int(room_version) if known else _BOTH_SINCE
-    if members_of is None or version < _RESTRICTED_SINCE:
+    version = _number_of(room_version)
+    if not members_of or version < _RESTRICTED_SINCE:
         return {"join_rule": "knock" if version >= _KNOCKING_SINCE else "invite"}
-    return {
-        "join_rule": "knock_restricted" if version >= _BOTH_SINCE else "restricted",
-        "allow": [{"type": "m.room_membership", "room_id": members_of}],
-    }
+    rule = "knock_restricted" if version >= _BOTH_SINCE else "restricted"
+    return {"join_rule": rule, "allow": _members_of(members_of)}
 
 
-def link_content(me: UserId) -> dict[str, object]:
-    """The content of an `m.space.child` that the bot sends."""
-    return {"via": [server_of(me)]}
+def _members_of(rooms: Collection[RoomId]) -> list[dict[str, object]]:
+    return [{"type": "m.room_membership", "room_id": room_id} for room_id in sorted(rooms)]
+
+
+def _number_of(room_version: str) -> int:
+    """A room version's number; that of an unknown version is assumed."""
+    return int(room_version) if re.fullmatch(r"[0-9]{1,6}", room_version) else _BOTH_SINCE
+
+
+def link_content(me: UserId, order: str = "") -> dict[str, object]:
+    """The content of an `m.space.child` that the bot sends. `order` is the place; empty: none."""
+    place = {"order": order} if order else {}
+    return {"via": [server_of(me)], "suggested": True, **place}
 
 
 def server_of(user_id: UserId) -> str:
@@ -105,20 +115,38 @@ def server_of(user_id: UserId) -> str:
     return user_id.partition(":")[2]
 
 
-def _initial_state(marker: Marker, me: UserId) -> list[dict[str, object]]:
-    state: list[dict[str, object]] = [_marker_event(marker, me)]
+class StateEvent(NamedTuple):
+    """A state event of a new room."""
+
+    type: str
+    state_key: str
+    content: Mapping[str, object]
+
+
+def initial_state(room: NewRoom, me: UserId, room_version: str) -> list[StateEvent]:
+    """The state of a new room, besides what createRoom makes of other fields.
+
+    The members of a chat's Space may join the chat without an invite, if the room version has that.
+    A new Space is named after its owner.
+    """
+    marker = room.marker
+    state = [StateEvent(MARKER_TYPE, me, marker_content(marker))]
+    if room.avatar:
+        state.append(StateEvent(AVATAR_TYPE, "", {"url": room.avatar}))
     if marker.kind is RoomKind.CHAT and marker.space_id is not None:
         state.append(_parent_event(marker.space_id, me))
+        if _number_of(room_version) >= _RESTRICTED_SINCE:
+            state.append(_open_to(marker.space_id))
+    if marker.kind is RoomKind.SPACE:
+        settings = space_settings_content(SpaceSettings(follows_owner=True))
+        state.append(StateEvent(SETTINGS_TYPE, me, settings))
     return state
 
 
-def _marker_event(marker: Marker, me: UserId) -> dict[str, object]:
-    return {"type": MARKER_TYPE, "state_key": me, "content": marker_content(marker)}
+def _open_to(space_id: RoomId) -> StateEvent:
+    rules = {"join_rule": "restricted", "allow": _members_of([space_id])}
+    return StateEvent(JOIN_RULES_TYPE, "", rules)
 
 
-def _parent_event(space_id: RoomId, me: UserId) -> dict[str, object]:
-    return {
-        "type": "m.space.parent",
-        "state_key": space_id,
-        "content": {"via": [server_of(me)], "canonical": True},
-    }
+def _parent_event(space_id: RoomId, me: UserId) -> StateEvent:
+    return StateEvent("m.space.parent", space_id, {"via": [server_of(me)], "canonical": True})

@@ -12,13 +12,14 @@ from typing import Final, TypeVar, assert_never
 
 import anyio
 
-from actors.model import RoomId, RoomSnapshot, UserId
+from actors.model import RoomId, UserId
 from actors.port_errors import HomeserverRefused, HomeserverUnavailable, RateLimited, RefusedForNow
 from actors.ports import Homeserver, Hydration
 from actors.rows import StoredRows
 from actors.rules.classify import Chat, Conflict, RoomRows, Skipped, Space, Verdict, classify
 from actors.rules.relations import room_graph
 from actors.runtime.restart import Backoff
+from actors.snapshots import RoomSnapshot
 from adapter.matrix.checklist import Checklist
 
 ATTEMPTS: Final = 5

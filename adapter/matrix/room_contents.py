@@ -5,24 +5,32 @@ from typing import Final
 
 from actors.model import (
     DEFAULT_CHAT_SETTINGS,
+    DEFAULT_SPACE_SETTINGS,
     SETTINGS_TYPE,
     ChatSettings,
     EventId,
     InboundMessage,
     RoomId,
     SharedFile,
+    SpaceSettings,
     UserId,
 )
 from actors.platform import File
 from actors.port_errors import HomeserverRefused
 from actors.room_contents import Edited
-from actors.rules.setting_values import settings_content
+from actors.rules.setting_values import settings_content, space_settings_content
 from actors.rules.timeline import age_of
 from actors.said import Said, SaidPage
 from adapter.matrix.bodies import Event, HistoryPage, Page
 from adapter.matrix.connection import NEWER_PREFIX, Connection, path_to
 from adapter.matrix.contents import EDIT_RELATION
-from adapter.matrix.events import bundled_edit, changes_own_membership, decoded_events
+from adapter.matrix.events import (
+    MEMBER_TYPE,
+    bundled_edit,
+    changes_own_membership,
+    decoded_events,
+    text_in,
+)
 from adapter.matrix.hydrate import history_filter
 from adapter.matrix.media import Media
 from adapter.matrix.rooms import RoomReader
@@ -112,6 +120,26 @@ class RoomContents:
     async def write_settings(self, room_id: RoomId, settings: ChatSettings) -> None:
         """Write the settings of one chat."""
         await self._writer.put_state(room_id, SETTINGS_TYPE, self._me, settings_content(settings))
+
+    async def space_settings_of(self, space_id: RoomId) -> SpaceSettings:
+        """The settings of one Space."""
+        return (await self._rooms.read_room(space_id)).space_settings or DEFAULT_SPACE_SETTINGS
+
+    async def write_space_settings(self, space_id: RoomId, settings: SpaceSettings) -> None:
+        """Write the settings of one Space."""
+        content = space_settings_content(settings)
+        await self._writer.put_state(space_id, SETTINGS_TYPE, self._me, content)
+
+    async def name_of(self, room_id: RoomId, user_id: UserId) -> str:
+        """A member's display name in a room; empty without one."""
+        path = path_to("rooms", room_id, "state", MEMBER_TYPE, user_id)
+        try:
+            member = await self._http.request("GET", path, dict[str, object])
+        except HomeserverRefused as refusal:
+            if refusal.status != _NOT_FOUND:
+                raise
+            return ""
+        return text_in(member, "displayname") or ""
 
     async def download(self, file: SharedFile, *, limit: int, picture: bool = False) -> File:
         """The bytes of a file, or of a small version of a picture."""

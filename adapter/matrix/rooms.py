@@ -8,9 +8,10 @@ import anyio
 import msgspec
 import structlog
 
-from actors.model import RoomId, RoomSnapshot, UserId
+from actors.model import RoomId, UserId
 from actors.port_errors import HomeserverRefused, HomeserverUnavailable, PortError
 from actors.ports import Hydration
+from actors.snapshots import RoomSnapshot
 from adapter.matrix.bodies import (
     ENCRYPTION_FORCED_FEATURE,
     DeviceKeys,

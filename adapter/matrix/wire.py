@@ -17,12 +17,13 @@ from actors.model import (
     Invite,
     Marker,
     RoomId,
-    RoomSnapshot,
+    SpaceSettings,
     UserId,
 )
 from actors.ports import RoomDelta, SyncDelta
 from actors.rules.marker import is_user_id, owner_named, parse_marker
-from actors.rules.setting_values import parse_settings
+from actors.rules.setting_values import parse_settings, parse_space_settings
+from actors.snapshots import RoomSnapshot
 from adapter.matrix.bodies import (
     Event,
     InstanceData,
@@ -275,16 +276,19 @@ def _snapshot(room_id: RoomId, state: State, people: People, me: UserId) -> Room
         creator=UserId(create.sender) if create else None,
         created_ts=create.origin_server_ts if create else 0,
         room_version=text_in(origin, "room_version") or "1",
-        is_space=origin.get("type") == "m.space",
+        is_space=(is_space := origin.get("type") == "m.space"),
         predecessor=_predecessor(origin),
         name=_name(state),
         marker=marker,
         marker_fault=fault,
         settings=_settings(state, me),
+        space_settings=_space_settings(state, me) if is_space else None,
+        own_name=(name := state.get(("m.room.name", ""))) is not None and name.sender == me,
         possible_owner=possible_owner,
         tombstoned=("m.room.tombstone", "") in state,
         replacement=_replacement(state),
-        children=_linked(state, "m.space.child", None),
+        children=(children := _linked(state, "m.space.child", None)),
+        is_ordered=all(text_in(state["m.space.child", it].content, "order") for it in children),
         parents=_linked(state, "m.space.parent", me),
         others=people.others,
         member_count=people.member_count,
@@ -305,6 +309,11 @@ def _marker(state: State, me: UserId) -> tuple[Marker | None, str | None, UserId
 def _settings(state: State, me: UserId) -> ChatSettings | None:
     content = _own_content(state, SETTINGS_TYPE, me)
     return parse_settings(content) if content else None
+
+
+def _space_settings(state: State, me: UserId) -> SpaceSettings | None:
+    content = _own_content(state, SETTINGS_TYPE, me)
+    return parse_space_settings(content) if content else None
 
 
 def _own_content(state: State, kind: str, me: UserId) -> Mapping[str, object]:

@@ -49,6 +49,7 @@ from supervisor.app.databases import (
 from supervisor.app.ending import StopSignals, end_process_within
 from supervisor.app.gateway import gateway_for, open_gateway, proxy_of
 from supervisor.app.leading import leadership_for, refuse_other_account, refuse_while_led
+from supervisor.app.look import look_of
 from supervisor.app.platforms import platform_of
 from supervisor.app.status import Observer
 from supervisor.app.workers import load_reader
@@ -282,6 +283,7 @@ async def _bot(
                 allows=settings.allows,
                 answers=settings.answers,
                 texts=LOCALES[settings.locale],
+                look=look_of(settings),
                 formatted=formatted_parts,
                 meter=observer.meter,
                 where=this_process(),

@@ -11,7 +11,7 @@ import structlog
 from actors.late_edits import LateEdits
 from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomChanged
 from actors.meter import Meter
-from actors.model import RoomId, RoomSnapshot, UserId
+from actors.model import RoomId, UserId
 from actors.port_errors import HomeserverUnavailable, PositionLost, StoreCorrupt
 from actors.ports import Hydration, SyncDelta
 from actors.reading import known_rooms, read_graph, read_rooms
@@ -21,6 +21,7 @@ from actors.rules.relations import RoomGraph
 from actors.rules.report import ReconcileReport, Tally
 from actors.runtime.letters import ActorCrashed, FailuresShared, Report
 from actors.services import Services
+from actors.snapshots import RoomSnapshot
 from actors.writes import DeleteRow, NoteWholeRead, PutRow, SavePosition, Write
 from supervisor.serving.backlog import Backlog
 from supervisor.serving.fresh_start import beginnings, doubt_writes, loss_writes, sharpened
@@ -320,6 +321,7 @@ class BotActivities:
         self.services.system.background.run(self.generations.replace)
         self.services.system.background.run(self.services.encryption.look)
         self.services.system.background.run(self.services.traits.read)
+        self.services.system.background.run(self._show_account)
         self.services.system.background.run(self.rereading.reread)
         for room_id in self.services.registry.unattended.take():
             self.services.tell_room(room_id, RoomChanged())
@@ -332,6 +334,10 @@ class BotActivities:
         for room_id in await self.services.store.unsent_counts():
             self.outbox.wake(room_id)
         self.services.upkeep.start()
+
+    async def _show_account(self) -> None:
+        """Give an account that is in no room its name and its avatar."""
+        await self.services.appearance.show(is_new=not self._joined)
 
     async def _queue_owners(self) -> tuple[UserId, ...]:
         """Bring the queue for rooms in line with the store; the owners with open intents."""

@@ -9,6 +9,7 @@ from random import Random
 import anyio
 
 from actors import assembly
+from actors.appearance import PLAIN, Look
 from actors.bounds import Bounds
 from actors.gate import Gate
 from actors.governor import Governor
@@ -78,6 +79,7 @@ def assemble(
     allows: Callable[[UserId], bool],
     answers: Answers = Answers.MENTIONS,
     texts: Texts = ENGLISH,
+    look: Look = PLAIN,
     ids: Ids | None = None,
     random: Random | None = None,
     meter: Meter | None = None,
@@ -128,6 +130,7 @@ def assemble(
         background=background,
         deliver=outbox.wake,
         texts=texts,
+        look=look,
         ids=ids,
         random=random,
         meter=meter,

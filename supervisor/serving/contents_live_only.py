@@ -3,7 +3,15 @@
 from collections.abc import Callable
 from typing import final
 
-from actors.model import ChatSettings, EventId, InboundMessage, RoomId, SharedFile
+from actors.model import (
+    ChatSettings,
+    EventId,
+    InboundMessage,
+    RoomId,
+    SharedFile,
+    SpaceSettings,
+    UserId,
+)
 from actors.platform import File
 from actors.room_contents import Edited, RoomContents
 from actors.said import SaidPage
@@ -47,6 +55,19 @@ class ContentsLiveOnly:
         """Write a chat's settings."""
         self._live()
         await self._write(self._contents.write_settings(room_id, settings), room_id)
+
+    async def space_settings_of(self, space_id: RoomId) -> SpaceSettings:
+        """Read a Space's settings."""
+        return await self._watch(self._contents.space_settings_of(space_id), space_id)
+
+    async def write_space_settings(self, space_id: RoomId, settings: SpaceSettings) -> None:
+        """Write a Space's settings."""
+        self._live()
+        await self._write(self._contents.write_space_settings(space_id, settings), space_id)
+
+    async def name_of(self, room_id: RoomId, user_id: UserId) -> str:
+        """Read a member's display name."""
+        return await self._watch(self._contents.name_of(room_id, user_id), room_id)
 
     async def download(self, file: SharedFile, *, limit: int, picture: bool = False) -> File:
         """Read a file."""

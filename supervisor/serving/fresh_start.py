@@ -3,10 +3,11 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from actors.model import PAIR, RoomId, RoomKind, RoomSnapshot
+from actors.model import PAIR, RoomId, RoomKind
 from actors.ports import Hydration
 from actors.rows import CHAT_PREFIX, ROOM_PREFIX, USER_PREFIX
 from actors.rules.generation import FOREIGN, STALE, Doubt
+from actors.snapshots import RoomSnapshot
 from actors.writes import (
     SINCE_LOST,
     SINCE_OWN,

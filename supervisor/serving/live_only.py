@@ -5,7 +5,7 @@ writing request raises NotLive, so recovery writes nothing. A homeserver can't t
 leads from one that was replaced, so the time that is left of the lead decides.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import final
 
 from actors.gate import Gate
@@ -18,12 +18,13 @@ from actors.model import (
     Marker,
     OutboundMessage,
     RoomId,
-    RoomSnapshot,
     UserId,
 )
 from actors.port_errors import RequestNotSent
 from actors.ports import Gap, Homeserver, Hydration, NewRoom, RecentPage, SyncDelta
+from actors.snapshots import RoomSnapshot
 from supervisor.serving.contents_live_only import ContentsLiveOnly
+from supervisor.serving.own_account_live_only import OwnAccountLiveOnly
 from supervisor.serving.refusals import Refusals
 from supervisor.serving.spending import Spending
 
@@ -59,6 +60,9 @@ class LiveOnly:
         self._contents = ContentsLiveOnly(
             homeserver.contents, lambda: self._live, refusals, self._spending
         )
+        self._own_account = OwnAccountLiveOnly(
+            homeserver.own_account, lambda: self._live, refusals, self._spending
+        )
 
     @property
     def me(self) -> UserId:
@@ -69,6 +73,11 @@ class LiveOnly:
     def contents(self) -> ContentsLiveOnly:
         """The messages, settings and files in rooms."""
         return self._contents
+
+    @property
+    def own_account(self) -> OwnAccountLiveOnly:
+        """How people see the bot's account."""
+        return self._own_account
 
     @property
     def _leading(self) -> Homeserver:
@@ -189,9 +198,9 @@ class LiveOnly:
         """Name a room."""
         await self._write(self._live.set_name(room_id, name), room_id)
 
-    async def link(self, space_id: RoomId, room_id: RoomId) -> None:
+    async def link(self, space_id: RoomId, room_id: RoomId, order: str = "") -> None:
         """Add a room to a Space."""
-        await self._write(self._live.link(space_id, room_id), space_id)
+        await self._write(self._live.link(space_id, room_id, order), space_id)
 
     async def unlink(self, space_id: RoomId, room_id: RoomId) -> None:
         """Remove a room from a Space."""
@@ -213,8 +222,8 @@ class LiveOnly:
         """Invite a user."""
         await self._write(self._live.invite(room_id, user_id), room_id)
 
-    async def let_in(self, room: RoomSnapshot, members_of: RoomId | None) -> None:
-        """Let people knock, and the members of a room join."""
+    async def let_in(self, room: RoomSnapshot, members_of: Collection[RoomId]) -> None:
+        """Let people knock, and the members of rooms join."""
         await self._spending.count(self._live.let_in(room, members_of))
 
     async def send(self, message: OutboundMessage) -> EventId:

@@ -13,10 +13,21 @@ from actors.anchors import LiveAnchor
 from actors.late_edits import LateEdits
 from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomChanged, RoomLeft
 from actors.meter import Meter
-from actors.model import EventId, Intent, IntentKind, IntentStep, Invite, Nonce, RoomId
+from actors.model import (
+    EventId,
+    Intent,
+    IntentKind,
+    IntentStep,
+    Invite,
+    Nonce,
+    RoomId,
+    RoomKind,
+    RoomMeta,
+)
 from actors.port_errors import HomeserverUnavailable, RateLimited
 from actors.ports import Gap, RoomDelta, SyncDelta
 from actors.reading import accepting, fetch_gap, taking_back, worth_accepting
+from actors.rows import from_row, room_key
 from actors.rules.unfinished import anchor_in
 from actors.said import Redacted, Said
 from actors.services import Services
@@ -141,6 +152,7 @@ class Pump:
         writes: list[Write] = [*_writes_for(delta, filled), *chain(*repeated.values())]
         writes += [*invite_writes(asked), *opened]
         changed = self._note_changes(delta, already_read)
+        changed += await self._spaces_to_rename(delta, [*changed, *already_read])
         writes += self.services.registry.dirty.mark(changed)
         try:
             await self.services.store.commit([*writes, SavePosition(delta.next_batch)])
@@ -183,6 +195,16 @@ class Pump:
                 self.services.registry.upgrades.expect(room.replacement, of=room.room_id)
         changed = (room.room_id for room in delta.rooms if room.state_changed)
         return [room_id for room_id in changed if room_id not in already_read]
+
+    async def _spaces_to_rename(self, delta: SyncDelta, others: Collection[RoomId]) -> list[RoomId]:
+        """The Spaces whose owner has another display name now: they are named after it."""
+        named = [room for room in delta.rooms if room.names and room.room_id not in others]
+        spaces = []
+        for room in named:
+            row = from_row(await self.services.store.row(room_key(room.room_id)), RoomMeta)
+            if row is not None and row.room_type is RoomKind.SPACE:
+                spaces += [room.room_id] if row.matrix_user_id in room.names else []
+        return spaces
 
     def _tell_rooms(self, rooms: Sequence[RoomDelta], changed: Collection[RoomId]) -> None:
         """Notify the actors of joined rooms."""

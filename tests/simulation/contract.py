@@ -18,7 +18,10 @@ from actors.model import (
     Generation,
     Invite,
     OutboundMessage,
+    RoomId,
     SharedFile,
+    SpaceSettings,
+    UserId,
 )
 from actors.platform import File
 from actors.port_errors import HomeserverRefused, PositionLost
@@ -88,8 +91,12 @@ class ReadingContract:
     async def test_a_linked_room_is_a_child_until_its_via_is_empty(self, world: World) -> None:
         space_id = await world.homeserver.create_room(space_for(world))
         chat_id = await world.homeserver.create_room(chat_for(world, space_id))
+        await world.homeserver.link(space_id, chat_id, "000001")
+        seen = await world.homeserver.read_room(space_id)
+        assert seen.children == {chat_id}
+        assert seen.is_ordered
         await world.homeserver.link(space_id, chat_id)
-        assert (await world.homeserver.read_room(space_id)).children == {chat_id}
+        assert not (await world.homeserver.read_room(space_id)).is_ordered
         await world.bot.write_state(space_id, "m.space.child", chat_id, {})
         assert (await world.homeserver.read_room(space_id)).children == frozenset()
 
@@ -237,7 +244,7 @@ class SettingsContract:
         settings = ChatSettings(
             model="small", system="Be brief.\n\nПо-русски 🙂", temperature=0.7, stream=False
         )
-        room_id = await world.homeserver.create_room(space_for(world))
+        room_id = await world.homeserver.create_room(chat_for(world, RoomId("!space")))
         contents = world.homeserver.contents
         assert await contents.settings_of(room_id) == DEFAULT_CHAT_SETTINGS
         assert (await world.homeserver.read_room(room_id)).settings is None
@@ -266,6 +273,28 @@ class SettingsContract:
             world.homeserver, position, lambda delta: any(it.state_changed for it in delta.rooms)
         )
         assert of_room(delta, room_id).state_changed
+
+    async def test_the_settings_of_a_space_are_kept_in_the_space(self, world: World) -> None:
+        space_id = await world.homeserver.create_room(space_for(world))
+        contents = world.homeserver.contents
+        assert await contents.space_settings_of(space_id) == SpaceSettings(follows_owner=True)
+        settings = SpaceSettings(language="ru", follows_owner=True)
+        await contents.write_space_settings(space_id, settings)
+        assert (await world.homeserver.read_room(space_id)).space_settings == settings
+
+    async def test_a_room_says_who_has_named_it_and_what_its_members_are_called(
+        self, world: World
+    ) -> None:
+        room_id = await world.homeserver.create_room(space_for(world))
+        await world.homeserver.invite(room_id, world.alice.user_id)
+        await world.alice.join(room_id)
+        seen = await world.homeserver.read_room(room_id)
+        assert seen.own_name
+        name = await world.homeserver.contents.name_of(room_id, world.alice.user_id)
+        assert name == seen.names[world.alice.user_id]
+        assert await world.homeserver.contents.name_of(room_id, UserId("@nobody:x")) == ""
+        await world.alice.write_state(room_id, "m.room.name", "", {"name": "Mine"})
+        assert not (await world.homeserver.read_room(room_id)).own_name
 
     async def test_another_account_cannot_write_settings(self, world: World) -> None:
         room_id = await shared_room(world)  # in a room of Alice's own, she may write any state
@@ -624,17 +653,32 @@ class WritingContract:
     ) -> None:
         door = await shared_room(world)
         room_id = await world.homeserver.create_room(space_for(world))
-        await world.homeserver.let_in(await world.homeserver.read_room(room_id), door)
+        await world.homeserver.let_in(await world.homeserver.read_room(room_id), frozenset({door}))
         seen = await world.homeserver.read_room(room_id)
         assert seen.admits == {door}
         assert seen.own_entry
         await world.alice.join(room_id)
-        await world.homeserver.let_in(seen, None)
+        await world.homeserver.let_in(seen, frozenset())
         assert (await world.homeserver.read_room(room_id)).admits == frozenset()
+
+    async def test_a_member_of_the_space_joins_a_created_chat_without_an_invite(
+        self, world: World
+    ) -> None:
+        space_id = await world.homeserver.create_room(space_for(world))
+        chat_id = await world.homeserver.create_room(chat_for(world, space_id))
+        seen = await world.homeserver.read_room(chat_id)
+        assert seen.admits == {space_id}
+        assert seen.own_entry
+        with pytest.raises(Exception, match="403"):
+            await world.alice.join(chat_id)
+        await world.homeserver.invite(space_id, world.alice.user_id)
+        await world.alice.join(space_id)
+        await world.alice.join(chat_id)
+        assert world.alice.user_id in (await world.homeserver.read_room(chat_id)).others
 
     async def test_nobody_else_is_let_in(self, world: World) -> None:
         room_id = await world.homeserver.create_room(space_for(world))
-        await world.homeserver.let_in(await world.homeserver.read_room(room_id), None)
+        await world.homeserver.let_in(await world.homeserver.read_room(room_id), frozenset())
         with pytest.raises(Exception, match="403"):
             await world.alice.join(room_id)
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from actors.model import RoomId
+from actors.own_account import OwnAccount
 from actors.ports import Homeserver
 from actors.room_contents import RoomContents
 
@@ -46,7 +47,8 @@ NEVER_REFUSED_BY_CHANCE: Final = frozenset({
 """Requests that a homeserver does not refuse with a 4xx in practice: only a test plans that."""
 
 NEVER_LATE_BY_CHANCE: Final = frozenset({
-    "write_marker", "write_settings", "set_name", "unlink", "leave", "forget", "let_in",
+    "write_marker", "write_settings", "write_space_settings", "set_name", "unlink", "leave",
+    "forget", "let_in", "set_own_name", "set_own_avatar", "keep_profile",
 })  # fmt: skip
 """Requests whose late effect would undo a later request of the same kind."""
 
@@ -103,7 +105,7 @@ class Faults:
         self, method: str, fault: Fault, *, room_id: RoomId | None = None, times: int = 1
     ) -> None:
         """Plan a fault for the next calls of a port method; with `room_id`, for that room only."""
-        if not (hasattr(Homeserver, method) or hasattr(RoomContents, method)):
+        if not any(hasattr(port, method) for port in (Homeserver, RoomContents, OwnAccount)):
             raise ValueError(f"The port has no method {method}")
         self._planned.extend(_Planned(method, fault, room_id) for _ in range(times))
 

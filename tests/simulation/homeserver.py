@@ -1,6 +1,6 @@
 """The `Homeserver` port over the simulated server, with delays and faults."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -20,19 +20,26 @@ from actors.model import (
     OutboundMessage,
     RoomId,
     RoomKind,
-    RoomSnapshot,
     UserId,
 )
 from actors.port_errors import HomeserverRefused, HomeserverUnavailable, SessionRevoked
 from actors.ports import Gap, Hydration, NewRoom, RecentPage, SyncDelta
 from actors.rules.marker import marker_content
+from actors.snapshots import RoomSnapshot
 from adapter.matrix.contents import message_content
-from adapter.matrix.provisioning import JOIN_RULES_TYPE, join_rules_content, power_levels
+from adapter.matrix.provisioning import (
+    JOIN_RULES_TYPE,
+    initial_state,
+    join_rules_content,
+    link_content,
+    power_levels,
+)
 from adapter.matrix.sending import send_somewhere, send_what_fits
 from tests.simulation.connection import LATE_CREATION_S, LATE_EDIT_S, LATE_S, Connection, Gate
 from tests.simulation.events import StateEntry
 from tests.simulation.faults import Faults
 from tests.simulation.limits import RateLimit
+from tests.simulation.own_account import SimulatedAccount
 from tests.simulation.reading import read_snapshot, read_text, told_snapshot
 from tests.simulation.room import SimulatedRoom, forbid
 from tests.simulation.room_contents import SimulatedContents
@@ -69,6 +76,7 @@ class SimulatedHomeserver:
             server, me, device_id, faults=self.faults, token=token, gate=gate or Gate()
         )
         self._contents = SimulatedContents(self.connection, me, self._joined, self._set_state)
+        self._account = SimulatedAccount(self.connection, server, me)
         self.closed = False
         self._hydrated_at = 0
         self._me = me
@@ -84,6 +92,11 @@ class SimulatedHomeserver:
     def contents(self) -> SimulatedContents:
         """The messages, settings and files in rooms."""
         return self._contents
+
+    @property
+    def own_account(self) -> SimulatedAccount:
+        """How people see the bot's account."""
+        return self._account
 
     def healed(self) -> None:
         """End all faults of the server and of this client's requests."""
@@ -219,6 +232,7 @@ class SimulatedHomeserver:
             return self.server.create_room(
                 self._me,
                 name=room.name,
+                topic=room.topic,
                 is_space=room.marker.kind is RoomKind.SPACE,
                 initial_state=self._initial_state(room),
                 power_levels=power_levels(room.marker, self._me, self.server.room_version),
@@ -236,9 +250,9 @@ class SimulatedHomeserver:
         """Write the room's name."""
         await self._set_state("set_name", room_id, ("m.room.name", "", {"name": name}))
 
-    async def link(self, space_id: RoomId, room_id: RoomId) -> None:
+    async def link(self, space_id: RoomId, room_id: RoomId, order: str = "") -> None:
         """List a room in a Space."""
-        entry = ("m.space.child", str(room_id), {"via": [self.server.name]})
+        entry = ("m.space.child", str(room_id), link_content(self._me, order))
         await self._set_state("link", space_id, entry)
 
     async def unlink(self, space_id: RoomId, room_id: RoomId) -> None:
@@ -265,7 +279,7 @@ class SimulatedHomeserver:
 
         await self._write("invite", invite, room_id)
 
-    async def let_in(self, room: RoomSnapshot, members_of: RoomId | None) -> None:
+    async def let_in(self, room: RoomSnapshot, members_of: Collection[RoomId]) -> None:
         """Let people knock, and the members of a room join."""
         rules = join_rules_content(room.room_version, members_of)
         await self._set_state("let_in", room.room_id, (JOIN_RULES_TYPE, "", rules))
@@ -471,9 +485,6 @@ class SimulatedHomeserver:
             delta = replace(delta, rooms=tuple(rng.sample(delta.rooms, len(delta.rooms))))
         return delta
 
-    def _initial_state(self, room: NewRoom) -> tuple[StateEntry, ...]:
-        marker: StateEntry = (MARKER_TYPE, self._me, marker_content(room.marker))
-        if room.marker.space_id is None:
-            return (marker,)
-        via: StateEntry = ("m.space.parent", room.marker.space_id, {"via": [self.server.name]})
-        return marker, via
+    def _initial_state(self, room: NewRoom) -> list[StateEntry]:
+        entries = initial_state(room, self._me, self.server.room_version)
+        return [(it.type, it.state_key, it.content) for it in entries]

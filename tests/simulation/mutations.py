@@ -107,8 +107,8 @@ MUTATIONS: Final = (
     Mutation(
         "answers_leave_their_thread",
         "actors/replies/values.py",
-        "body, notice, message.thread, named)",
-        "body, notice, None, named)",
+        "said.body, notice, message.thread, named,",
+        "said.body, notice, None, named,",
     ),
     Mutation(
         "replies_sent_in_any_order",

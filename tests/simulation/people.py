@@ -107,6 +107,10 @@ class Person:
         content = {"name": name} if name else {}
         self.server.set_state(self.user_id, room_id, "m.room.name", content)
 
+    def call_oneself(self, name: str) -> None:
+        """Choose a display name."""
+        self.server.name_person(self.user_id, name)
+
     def write_marker(self, room_id: RoomId, content: Content, key: str | None = None) -> None:
         """Write an event of the marker's type, by default under this person's user id."""
         state_key = self.user_id if key is None else key

@@ -10,11 +10,12 @@ from actors.model import (
     InboundMessage,
     Marker,
     RoomId,
-    RoomSnapshot,
+    SpaceSettings,
     UserId,
 )
 from actors.rules.marker import owner_named, parse_marker
-from actors.rules.setting_values import parse_settings
+from actors.rules.setting_values import parse_settings, parse_space_settings
+from actors.snapshots import RoomSnapshot
 from tests.simulation.edits import bundled
 from tests.simulation.events import MALFORMED, Content, Event
 from tests.simulation.media import read_caption, read_file
@@ -36,6 +37,7 @@ def told_snapshot(room: SimulatedRoom, me: UserId) -> RoomSnapshot:
         knocking=nobody,
         admits=frozenset(),
         own_entry=True,
+        names={},
     )
     perhaps_ours = seen.creator == me or seen.predecessor is not None
     if seen.is_space and perhaps_ours and seen.marker is None:
@@ -63,10 +65,17 @@ def read_snapshot(room: SimulatedRoom, me: UserId) -> RoomSnapshot:
         marker=marker,
         marker_fault=fault,
         settings=read_settings(room, me),
+        space_settings=read_space_settings(room, me) if room.is_space else None,
+        own_name=(named := room.state.get(("m.room.name", ""))) is not None and named.sender == me,
+        names={
+            user: _text(room.content("m.room.member", user), "displayname") or ""
+            for user in room.members("join")
+        },
         possible_owner=possible_owner,
         tombstoned=("m.room.tombstone", "") in room.state,
         replacement=_room(replacement),
-        children=_links(room, "m.space.child", sender=None),
+        children=(children := _links(room, "m.space.child", sender=None)),
+        is_ordered=all(_text(room.content("m.space.child", it), "order") for it in children),
         parents=_links(room, "m.space.parent", sender=me),
         others=tuple(user for user in present if user != me),
         member_count=len(present),
@@ -129,6 +138,14 @@ def read_settings(room: SimulatedRoom, me: UserId) -> ChatSettings | None:
     if event is None or event.sender != me or not event.content:
         return None
     return parse_settings(event.content)
+
+
+def read_space_settings(room: SimulatedRoom, me: UserId) -> SpaceSettings | None:
+    """The settings that the bot wrote into a Space."""
+    event = room.state.get((SETTINGS_TYPE, me))
+    if event is None or event.sender != me or not event.content:
+        return None
+    return parse_space_settings(event.content)
 
 
 def _read_marker(

@@ -11,6 +11,8 @@ CREATOR_POWER: Final = 100
 STATE_POWER: Final = 50
 PRIVILEGED_CREATORS_SINCE: Final = 12
 """The first room version whose creators have unlimited power."""
+RESTRICTED_SINCE: Final = {"restricted": 8, "knock_restricted": 10}
+"""The first room versions with the join rules that let members of other rooms in."""
 
 DEFAULT_POWER_LEVELS: Final = {
     "users_default": 0,
@@ -83,8 +85,10 @@ class SimulatedRoom:
         )
 
     def admitted_rooms(self) -> tuple[RoomId, ...]:
-        """The rooms whose members may join without an invite."""
-        allow = self.content("m.room.join_rules").get("allow")
+        """The rooms whose members may join without an invite. Early room versions lack that."""
+        rules = self.content("m.room.join_rules")
+        since = RESTRICTED_SINCE.get(str(rules.get("join_rule")), math.inf)
+        allow = rules.get("allow") if int(self.version) >= since else None
         return tuple(RoomId(it["room_id"]) for it in allow) if isinstance(allow, list) else ()
 
     def powers(self) -> dict[UserId, int]:

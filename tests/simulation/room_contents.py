@@ -5,24 +5,26 @@ from typing import TypeAlias
 
 from actors.model import (
     DEFAULT_CHAT_SETTINGS,
+    DEFAULT_SPACE_SETTINGS,
     SETTINGS_TYPE,
     ChatSettings,
     EventId,
     InboundMessage,
     RoomId,
     SharedFile,
+    SpaceSettings,
     UserId,
 )
 from actors.platform import File
 from actors.port_errors import HomeserverRefused
 from actors.room_contents import Edited
 from actors.rules.file_types import type_of
-from actors.rules.setting_values import settings_content
+from actors.rules.setting_values import settings_content, space_settings_content
 from actors.said import Said, SaidPage
 from tests.simulation.connection import Connection
 from tests.simulation.edits import newest_edit
 from tests.simulation.events import Event, StateEntry
-from tests.simulation.reading import read_inbound, read_settings
+from tests.simulation.reading import read_inbound, read_settings, read_space_settings
 from tests.simulation.room import SimulatedRoom
 from tests.simulation.saying import read_history, read_said
 from tests.simulation.syncing import is_message, since_join
@@ -89,6 +91,23 @@ class SimulatedContents:
     async def write_settings(self, room_id: RoomId, settings: ChatSettings) -> None:
         entry = (SETTINGS_TYPE, self._me, settings_content(settings))
         await self._set_state("write_settings", room_id, entry)
+
+    async def space_settings_of(self, space_id: RoomId) -> SpaceSettings:
+        def read() -> SpaceSettings:
+            return read_space_settings(self._joined(space_id), self._me) or DEFAULT_SPACE_SETTINGS
+
+        return await self._connection.read("space_settings_of", read, space_id)
+
+    async def write_space_settings(self, space_id: RoomId, settings: SpaceSettings) -> None:
+        entry = (SETTINGS_TYPE, self._me, space_settings_content(settings))
+        await self._set_state("write_space_settings", space_id, entry)
+
+    async def name_of(self, room_id: RoomId, user_id: UserId) -> str:
+        def read() -> str:
+            member = self._joined(room_id).content("m.room.member", user_id)
+            return str(member.get("displayname", ""))
+
+        return await self._connection.read("name_of", read, room_id)
 
     async def download(self, file: SharedFile, *, limit: int, picture: bool = False) -> File:
         def read() -> File:

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 import anyio
 
 from actors.model import EventId, Generation, HomeserverTraits, Instance, Invite, RoomId, UserId
+from actors.own_account import KeptProfile
 from actors.port_errors import (
     HomeserverRefused,
     PositionLost,
@@ -48,6 +49,9 @@ _ON_DISK: Final = (
     "_rooms_of",
     "generations",
     "traits",
+    "names",
+    "avatars",
+    "kept_profiles",
     "announced",
     "transactions",
     "receipts",
@@ -125,15 +129,15 @@ class SimulatedServer:
         self.write_limit: RateLimit | None = None
         self.refuses_credentials = False
         self.suspended: set[UserId] = set()
-        self.encrypts_new_rooms = False
-        self.declares_encryption = True
+        self.encrypts_new_rooms, self.declares_encryption = False, True
+        self.names: dict[UserId, str] = {}
+        self.avatars: dict[UserId, str] = {}
+        self.kept_profiles: dict[UserId, KeptProfile] = {}
         self.blocks_invites: set[UserId] = set()
-        self.slow_s = 0.0
-        self.reading_s = 0.0
+        self.slow_s = self.reading_s = 0.0
         self.unreadable: dict[RoomId, str] = {}
         self.notices_rooms: set[RoomId] = set()
-        self.unnamed_inviters = False
-        self.hides_inviters = False
+        self.unnamed_inviters = self.hides_inviters = False
         self.on_event: Callable[[Event], None] = lambda _: None
         self._postponed: list[tuple[float, Callable[[], object]]] = []
         self._rooms_of: dict[UserId, dict[RoomId, SimulatedRoom]] = {}
@@ -322,6 +326,7 @@ class SimulatedServer:
         creator: UserId,
         *,
         name: str | None = None,
+        topic: str = "",
         is_space: bool = False,
         predecessor: RoomId | None = None,
         initial_state: Sequence[StateEntry] = (),
@@ -353,6 +358,8 @@ class SimulatedServer:
             self.encrypt(room.room_id)
         if name is not None:
             self._append(room, creator, "m.room.name", {"name": name}, "")
+        if topic:
+            self._append(room, creator, "m.room.topic", {"topic": topic}, "")
         return room.room_id
 
     def set_state(
@@ -385,10 +392,15 @@ class SimulatedServer:
             self._set_member(room, sender, target, membership)
 
     def _admits(self, room: SimulatedRoom, user_id: UserId) -> bool:
-        """Whether the join rules let a user in as a member of another room."""
-        if room.membership(user_id) == "ban":
+        """Whether the join rules let a user in as a member of another room.
+
+        As the specification says, a member who may invite vouches for the user.
+        """
+        vouches = (room.power(it) >= room.needed("invite") for it in room.members("join"))
+        if room.membership(user_id) == "ban" or not any(vouches):
             return False
-        return any(self.room(it).membership(user_id) == "join" for it in room.admitted_rooms())
+        rooms = (self.rooms.get(it) for it in room.admitted_rooms())
+        return any(it is not None and it.membership(user_id) == "join" for it in rooms)
 
     def send(
         self, sender: UserId, room_id: RoomId, content: Content, txn_id: str | None = None
@@ -451,7 +463,14 @@ class SimulatedServer:
     ) -> None:
         self._rooms_of.setdefault(target, {})[room.room_id] = room
         self.forgotten.discard((room.room_id, target))
-        self._append(room, sender, "m.room.member", {"membership": membership}, target)
+        name = {"displayname": self.names[target]} if target in self.names else {}
+        self._append(room, sender, "m.room.member", {"membership": membership, **name}, target)
+
+    def name_person(self, user_id: UserId, name: str) -> None:
+        """Give a user a display name, which the server writes into all rooms of the user."""
+        self.names[user_id] = name
+        for room in list(self.rooms_of(user_id, "join")):
+            self._set_member(room, user_id, user_id, "join")
 
     def _append(
         self,

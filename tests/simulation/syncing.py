@@ -170,8 +170,12 @@ def _timeline(
     delta = RoomDelta(
         room_id=room.room_id,
         messages=messages,
-        state_changed=limited
-        or any(event.state_key is not None and event.type in SNAPSHOT_TYPES for event in events),
+        state_changed=limited or any(map(_changes_state, events)),
+        names={
+            UserId(str(event.state_key)): str(event.content.get("displayname", ""))
+            for event in events
+            if event.type == "m.room.member"
+        },
         gap_from=f"t_{first}" if limited else None,
         answered=_answered(shown, me),
         said=tuple(read_said(shown, me)),
@@ -186,6 +190,14 @@ def since_join(room: SimulatedRoom, me: UserId) -> list[Event]:
     """The messages and redactions of a room since the bot's last join."""
     since = max((event.position for event in room.timeline if _moves(event, me)), default=0)
     return [it for it in room.timeline if it.state_key is None and it.position > since]
+
+
+def _changes_state(event: Event) -> bool:
+    """Whether an event changes what a snapshot says; a new display name alone does not."""
+    if event.state_key is None or event.type not in SNAPSHOT_TYPES:
+        return False
+    before = (event.prev_content or {}).get("membership")
+    return event.type != "m.room.member" or event.content.get("membership") != before
 
 
 def _is_told(event: Event) -> bool:

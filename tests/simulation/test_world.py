@@ -24,7 +24,7 @@ def test_every_write_is_recorded_with_what_it_added() -> None:
             (write.action, write.room_id, write.events, write.refused)
             for write in stage.server.writes
         ] == [
-            ("create_room", room_id, 5, False),
+            ("create_room", room_id, 6, False),
             ("set_name", room_id, 0, False),
             ("send", room_id, 1, False),
             ("join", "!nowhere", 0, True),

@@ -11,6 +11,7 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup
 
+from actors.appearance import PLAIN
 from actors.bounds import Bounds
 from actors.leadership import NO_LEASE
 from actors.model import ChatId, EventId, Nonce, PlatformChatId, RoomId, UserId
@@ -182,6 +183,8 @@ class World:
         self.token: str | None = None
         self.boots = 0
         self.bounds = Bounds()
+        self.look = PLAIN
+        """What the bot gives its account and its new rooms."""
         self.lease = SharedLease(self.server.now)
         self.client: Callable[..., SimulatedHomeserver] = SimulatedHomeserver
         """Makes the bot's connection to the server."""
@@ -261,6 +264,7 @@ class World:
             allows=allows,
             answers=answers,
             texts=texts,
+            look=self.look,
             formatted=formatted_parts,
             ids=SeededIds(self.random),
             random=self.random,

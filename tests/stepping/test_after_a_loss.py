@@ -11,6 +11,7 @@ from actors.model import EventId, OutboundKind, OutboundMessage, ReplyState, Roo
 from actors.platform import Ask, Delta, Done, Text
 from actors.port_errors import PlatformUnreachable
 from actors.reply_texts import ENGLISH
+from actors.rules.wording import worded
 from adapter.matrix.contents import message_content
 from tests.simulation.edits import shown
 from tests.simulation.faults import Fault
@@ -81,7 +82,7 @@ def txns(world: World, room_id: RoomId) -> list[str]:
 
 def unanswered(count: int) -> str:
     """What a room is asked about so many old questions."""
-    return ENGLISH.unanswered.format(count=count)
+    return worded(ENGLISH.unanswered, count=count).body
 
 
 async def home_of_alice(world: World) -> Home:

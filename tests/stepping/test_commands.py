@@ -3,7 +3,8 @@
 import pytest
 
 from actors.model import RoomId
-from actors.room.commands import help_text
+from actors.room.commands import help_lines
+from actors.rules.wording import in_lines
 from actors.texts import ENGLISH, RUSSIAN
 from tests.simulation.faults import Fault
 from tests.simulation.reading import read_snapshot
@@ -39,7 +40,7 @@ async def test_help_lists_the_commands() -> None:
     world = World()
     async with world.live() as run:
         home = await run.settle_in(world.alice)
-        assert await ask(world, home.chat, "!help") == help_text(ENGLISH)
+        assert await ask(world, home.chat, "!help") == in_lines(help_lines(ENGLISH)).body
 
 
 async def test_an_unknown_command_gets_a_hint() -> None:
@@ -71,7 +72,9 @@ async def test_new_without_a_name_takes_the_default_one() -> None:
     async with world.live() as run:
         home = await run.settle_in(world.alice)
         answer = await ask(world, home.chat, "!new")
-        assert answer.startswith("Chat 2 (C2) is ready, and you are invited to it: https://")
+        assert answer.startswith(
+            "Chat 2 is ready. Accept the invite to it, then write there. https://"
+        )
 
 
 async def test_several_new_chats_are_made_in_order() -> None:
@@ -117,9 +120,9 @@ async def test_rename_renames_the_room_and_the_chat() -> None:
         ("!rename " + "x" * 10_000, "A name can have at most 100 characters; this one has 10000."),
         ("!new " + "x" * 101, "A name can have at most 100 characters; this one has 101."),
         ("!open", "Tell me which chat"),
-        ("!open C99", "You have no chat C99."),
-        ("!open sesame", "You have no chat SESAME."),
-        ("!open с99", "You have no chat C99."),
+        ("!open C99", "You have no chat “C99”."),
+        ("!open Sesame", "You have no chat “Sesame”."),
+        ("!open с99", "You have no chat “с99”."),
         ("!yes", "There is nothing to confirm right now."),
         ("!no", "There is nothing to confirm right now."),
     ],
@@ -142,7 +145,7 @@ async def test_a_rename_that_the_server_refuses_says_so() -> None:
         home = await run.settle_in(world.alice)
         run.homeserver.faults.next("set_name", Fault.REFUSED)
         answer = await ask(world, home.chat, "!rename Garden")
-        assert answer == "I could not do that: Refused by chance."
+        assert answer == "The homeserver did not let me do that (Refused by chance)."
         assert await chat_names(world) == {"C1": "Chat 1"}
 
 
@@ -162,8 +165,8 @@ async def test_archive_and_yes_put_the_chat_away() -> None:
     world = World()
     async with world.live() as run:
         home = await run.settle_in(world.alice)
-        assert (await ask(world, home.chat, "!archive")).startswith("Archive Chat 1 (C1)?")
-        assert (await ask(world, home.chat, "!yes")).startswith("Chat 1 (C1) is archived.")
+        assert (await ask(world, home.chat, "!archive")).startswith("Archive Chat 1?")
+        assert (await ask(world, home.chat, "!yes")).startswith("Chat 1 is archived.")
         marker = read_snapshot(world.server.room(home.chat), BOT).marker
         assert marker is not None
         assert marker.archived
@@ -171,9 +174,7 @@ async def test_archive_and_yes_put_the_chat_away() -> None:
         assert row is not None
         assert row["is_archived"] is True
         assert (await ask(world, home.chat, "hello")).startswith("This chat is archived.")
-        assert (await ask(world, home.chat, "!archive")).startswith(
-            "Chat 1 (C1) is already archived"
-        )
+        assert (await ask(world, home.chat, "!archive")).startswith("Chat 1 is already archived")
 
 
 async def test_a_yes_to_an_archived_chat_says_that_it_is_archived() -> None:
@@ -182,7 +183,7 @@ async def test_a_yes_to_an_archived_chat_says_that_it_is_archived() -> None:
         home = await run.settle_in(world.alice)
         await ask(world, home.chat, "!archive")
         await ask(world, home.chat, "!yes")
-        assert (await ask(world, home.chat, "!yes")).startswith("Chat 1 (C1) is already archived")
+        assert (await ask(world, home.chat, "!yes")).startswith("Chat 1 is already archived")
 
 
 async def test_archive_and_no_keep_the_chat() -> None:
@@ -210,9 +211,7 @@ async def test_open_invites_the_owner_to_a_chat_again() -> None:
         home, second = await with_a_second_chat(world, run)
         world.alice.leave(second)
         answer = await ask(world, home.chat, "!open c2")
-        assert answer.startswith(
-            f"This is Holidays (C2). If you left it, I have invited you again: https://matrix.to/#/{second}"
-        )
+        assert answer.startswith(f"You are invited to Holidays (C2). https://matrix.to/#/{second}")
         assert [invite.room_id for invite in world.server.invites(ALICE)] == [second]
 
 
@@ -221,7 +220,9 @@ async def test_open_takes_what_a_person_would_type(ref: str) -> None:
     world = World()
     async with world.live() as run:
         home, _ = await with_a_second_chat(world, run)
-        assert (await ask(world, home.chat, f"!open {ref}")).startswith("This is Holidays (C2).")
+        assert (await ask(world, home.chat, f"!open {ref}")).startswith(
+            "You are already there: Holidays (C2). https://"
+        )
 
 
 async def test_open_brings_an_archived_chat_back() -> None:
@@ -231,10 +232,12 @@ async def test_open_brings_an_archived_chat_back() -> None:
         for room_id in (home.chat, second):
             await ask(world, room_id, "!archive")
             await ask(world, room_id, "!yes")
-        assert await ask(world, home.chat, "!open C1") == "Chat 1 (C1) is open."
+        assert await ask(world, home.chat, "!open C1") == "Chat 1 is open again."
         assert await ask(world, home.chat, "hello") == "You said: hello"
         answer = await ask(world, home.chat, "!open C2")
-        assert answer.startswith(f"Holidays (C2) is open again: https://matrix.to/#/{second}")
+        assert answer.startswith(
+            f"Holidays (C2) is open again, and you are already there. https://matrix.to/#/{second}"
+        )
         await quiet()
         assert await ask(world, second, "hello") == "You said: hello"
 
@@ -246,7 +249,7 @@ async def test_status_says_where_one_is() -> None:
         await ask(world, second, "!archive")
         await ask(world, second, "!yes")
         assert await ask(world, second, "!status") == (
-            "This is Holidays (C2). Chats: 1 active, 1 archived."
+            "This is Holidays (C2). Your chats: 1 active, 1 archived."
         )
 
 
@@ -254,7 +257,7 @@ async def test_commands_are_answered_in_the_bots_language() -> None:
     world = World()
     async with world.live(texts=RUSSIAN) as run:
         home = await run.settle_in(world.alice)
-        assert await ask(world, home.chat, "!rename Сад") == "Теперь этот чат называется Сад."
+        assert await ask(world, home.chat, "!rename Сад") == "Теперь этот чат называется «Сад»."
 
 
 async def test_commands_of_the_owner_are_handled_while_a_question_is_in_work() -> None:
@@ -283,7 +286,7 @@ async def test_a_yes_that_meets_an_outage_is_carried_out_after_it(failures: int)
         world.alice.say(home.chat, "!yes")
         await quiet(200)
         assert faults.planned == 0
-        assert world.alice.replies(home.chat)[-1].startswith("Chat 1 (C1) is archived.")
+        assert world.alice.replies(home.chat)[-1].startswith("Chat 1 is archived.")
 
 
 async def test_only_the_first_answer_counts() -> None:
@@ -296,5 +299,5 @@ async def test_only_the_first_answer_counts() -> None:
         await quiet()
         assert world.alice.replies(home.chat)[1:] == (
             "All right, nothing was archived.",
-            "There is nothing to confirm right now.",
+            ENGLISH.chats.nothing_to_confirm,
         )

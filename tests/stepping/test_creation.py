@@ -164,7 +164,7 @@ async def test_a_refused_creation_is_told_and_given_up() -> None:
         world.alice.say(home.chat, "!new Garden")
         await quiet(60)
         refused, made = world.alice.replies(home.chat)
-        assert refused == "The homeserver refused to create the room: Refused by chance."
+        assert refused == ENGLISH.creation_refused.format(reason="Refused by chance")
         assert made.startswith("Garden (C3) is ready")
         assert await nothing_is_owed(world)
 
@@ -175,7 +175,7 @@ async def test_a_refused_space_is_told_once_and_asked_for_again_only_by_its_owne
         run.homeserver.faults.next("create_room", Fault.REFUSED, times=50)
         direct = world.alice.direct_chat_with(BOT)
         await quiet(60)
-        refused = ENGLISH.creation_refused.format(reason="Refused by chance.")
+        refused = ENGLISH.creation_refused.format(reason="Refused by chance")
         assert world.alice.replies(direct) == (refused,)
         assert await nothing_is_owed(world)
         run.homeserver.healed()
@@ -378,7 +378,7 @@ async def test_a_chat_whose_number_the_space_may_not_note_takes_none() -> None:
         world.alice.say(home.chat, "!new Garden")
         await quiet(60)
         assert world.alice.replies(home.chat) == (
-            ENGLISH.number_refused.format(reason="Refused by chance."),
+            ENGLISH.number_refused.format(reason="Refused by chance"),
         )
         assert await world.rows() == before
         (chat,) = await run.more_chats(world.alice, home, 1)

@@ -58,7 +58,7 @@ async def test_the_promise_is_kept_without_a_restart_once_the_setting_is_gone() 
         assert world.creations() == 2
         told, welcome = world.alice.replies(direct)
         assert told == TOLD
-        assert welcome.startswith("Hello! Your Space is ready, with the chat Chat 1 (C1) in it.")
+        assert welcome.startswith("Hello! Your Space is ready, with a first chat in it.")
         assert run.bot.services.encryption.reason is None
 
 
@@ -220,7 +220,7 @@ async def test_an_owner_whose_chats_are_all_encrypted_gets_one_that_can_be_read(
             await quiet(5)
         told, made = world.alice.replies(home.chat)
         assert told == ENGLISH.encrypted_new
-        assert made.startswith("Chat 2 (C2) is ready")
+        assert made.startswith("Chat 2 is ready")
         assert await chat_ids(world) == ["C1", "C2"]
 
 
@@ -235,7 +235,7 @@ async def test_an_encrypted_chat_points_to_no_chat_that_would_be_encrypted_as_we
         assert world.alice.replies(chat) == (ENGLISH.encrypted_everywhere,)
         world.server.encrypts_new_rooms = False
         await quiet(120)
-        assert world.alice.replies(chat)[-1].startswith("Chat 2 (C2) is ready")
+        assert world.alice.replies(chat)[-1].startswith("Chat 2 is ready")
 
 
 async def test_a_recovered_chat_that_is_encrypted_is_told_of_truthfully() -> None:

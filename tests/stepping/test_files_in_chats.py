@@ -139,7 +139,7 @@ async def test_a_picture_that_the_model_does_not_take_after_all_is_not_asked_aga
     platform = Seeing("image/*")
     platform.unsupported = ("image/png",)
     _, answers = await asked(platform, lambda world, home: world.alice.show(home.chat, CAT))
-    assert answers == [("m.notice", "I can't read files of this type: cat.png (image/png).")]
+    assert answers == [("m.text", "I can't read files of this type: cat.png (image/png).")]
     assert platform.asks == []
 
 
@@ -149,9 +149,7 @@ async def test_a_voice_message_that_is_refused_after_all_gets_the_line_about_voi
     _, answers = await asked(
         platform, lambda world, home: world.alice.show(home.chat, VOICE, more=IS_VOICE)
     )
-    assert answers == [
-        ("m.notice", "I can't understand voice messages. Please write to me instead.")
-    ]
+    assert answers == [("m.text", "I can't understand voice messages. Please write to me instead.")]
 
 
 async def test_a_refused_file_says_nothing_about_the_files_of_other_people() -> None:
@@ -180,7 +178,7 @@ async def test_a_file_that_is_gone_does_not_block_the_chat() -> None:
 
     _, answers = await asked(platform, show)
     assert answers == [
-        ("m.notice", "I can't find cat.png on the homeserver."),
+        ("m.text", "I can't find cat.png on the homeserver."),
         ("m.text", "You said: hello"),
     ]
 
@@ -323,7 +321,7 @@ async def test_an_earlier_picture_that_is_refused_does_not_spoil_the_conversatio
         await quiet()
     assert said(world, home.chat)[1:] == [
         ("m.text", "You said: hello"),
-        ("m.notice", "Not that picture."),
+        ("m.text", "Not that picture."),
     ]
     ask = platform.asks[-1]
     assert [turn.attachments for turn in ask.turns] == [(), (), ()]

@@ -41,9 +41,9 @@ async def test_a_chat_purged_while_the_bot_is_down_is_not_listed() -> None:
         await quiet()
         assert run.bot.services.states.of(second) is RoomState.LEFT
         listed = await asked(world, home, "!chats")
-        assert listed.startswith(f"{ENGLISH.chats_title}\nC1: Chat 1\n{GONE}")
-        assert "(C2) can't be opened any more" in await asked(world, home, "!open C2")
-        assert "Chats: 1 active, 0 archived." in await asked(world, home, "!status")
+        assert listed.startswith(f"{ENGLISH.chats.list_title}\nC1: Chat 1\n{GONE}")
+        assert "can't be opened any more" in await asked(world, home, "!open C2")
+        assert "Your chats: 1 active, 0 archived." in await asked(world, home, "!status")
 
 
 async def test_a_chat_purged_while_the_bot_is_live_is_noticed_by_the_first_request() -> None:
@@ -51,7 +51,7 @@ async def test_a_chat_purged_while_the_bot_is_live_is_noticed_by_the_first_reque
     async with world.live() as run:
         home, second = await with_second_chat(world, run)
         world.server.purge(second)
-        assert "(C2) can't be opened any more" in await asked(world, home, "!open C2")
+        assert "can't be opened any more" in await asked(world, home, "!open C2")
         assert run.bot.services.states.of(second) is RoomState.LEFT
         assert GONE in await asked(world, home, "!chats")
 
@@ -75,11 +75,11 @@ async def test_the_number_of_a_purged_chat_stays_taken() -> None:
         home, second = await with_second_chat(world, run)
         world.server.purge(second)
         await asked(world, home, "!chats")
-        assert "(C3) is ready" in await asked(world, home, "!new")
+        assert "Chat 3 is ready" in await asked(world, home, "!new")
     world.lose_store()
     async with world.live():
         await quiet()
-        assert "(C4) is ready" in await asked(world, home, "!new")
+        assert "Chat 4 is ready" in await asked(world, home, "!new")
 
 
 async def test_a_refusal_in_a_room_that_is_there_is_told_as_it_is() -> None:

@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from actors.model import Instance, Marker, OutboundMessage, RoomKind, RoomSnapshot
+from actors.model import Instance, Marker, OutboundMessage, RoomKind
 from actors.ports import NewRoom
+from actors.snapshots import RoomSnapshot
 from supervisor.serving.live_only import LiveOnly, NotLive
 from tests.stepping.harness import ALICE, BOT, World, quiet
 
@@ -36,7 +37,7 @@ async def test_nothing_is_begun_that_writes_while_the_bot_is_not_live() -> None:
             lambda: homeserver.leave(room_id),
             lambda: homeserver.forget(room_id),
             lambda: homeserver.invite(room_id, ALICE),
-            lambda: homeserver.let_in(RoomSnapshot(room_id, None, 0), None),
+            lambda: homeserver.let_in(RoomSnapshot(room_id, None, 0), ()),
             lambda: homeserver.send(OutboundMessage("t1", room_id, "hi")),
             lambda: homeserver.announce(Instance("boot-1", "here")),
         ):

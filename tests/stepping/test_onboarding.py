@@ -186,7 +186,7 @@ async def test_who_invites_the_bot_to_a_space_is_greeted_in_the_first_chat() -> 
         world.alice.join_all()
         home = await run.home_of(world.alice, garden)
         (hello,) = world.alice.replies(home.chat)
-        assert hello.startswith("Hello! This is Chat 1 (C1), a chat in your own Space.")
+        assert hello.startswith("Hello! This is Chat 1, a chat in your own Space.")
         world.alice.leave(home.chat)
         world.alice.invite(world.alice.create_room("Pond club", is_space=True), BOT)
         await quiet()

@@ -10,7 +10,7 @@ from tests.stepping.harness import ALICE, BOB, BOT, Home, Run, World, quiet
 
 pytestmark = pytest.mark.anyio
 
-BLOCKED = "I could not invite you (your account accepts no invites from me)"
+NOT_INVITED = "I could not invite you. You can join without an invite"
 
 
 def admitted(world: World, room_id: RoomId) -> frozenset[RoomId]:
@@ -31,10 +31,10 @@ async def test_a_person_who_accepts_no_invites_is_not_told_of_any() -> None:
         home = await home_without_invites(world, run)
         (told,) = world.alice.replies(home.direct)
         opening, space, chat = told.splitlines()
-        assert opening == "Hello! Your Space is ready, with the chat Chat 1 (C1) in it."
-        assert space.startswith(f"Your Space: {BLOCKED}. You can join without an invite")
+        assert opening == "Hello! Your Space is ready, with a first chat in it."
+        assert space.startswith(f"Chats of alice: {NOT_INVITED}")
         assert f"https://matrix.to/#/{home.space}?via=sim.test" in space
-        assert chat.startswith(f"Chat 1: {BLOCKED}. You can join without an invite")
+        assert chat.startswith(f"Chat 1: {NOT_INVITED}")
         assert f"https://matrix.to/#/{home.chat}?via=sim.test" in chat
 
 
@@ -42,13 +42,15 @@ async def test_the_owner_joins_by_the_link_and_the_way_in_is_closed_behind_them(
     world = World()
     async with world.live() as run:
         home = await home_without_invites(world, run)
-        assert admitted(world, home.chat) == {home.direct}
+        assert admitted(world, home.space) == {home.direct}
+        assert admitted(world, home.chat) == {home.direct, home.space}
         with pytest.raises(HomeserverRefused):
             world.bob.join(home.chat)
         world.alice.join(home.space)
         world.alice.join(home.chat)
         await quiet()
-        assert admitted(world, home.space) == admitted(world, home.chat) == frozenset()
+        assert admitted(world, home.space) == frozenset()
+        assert admitted(world, home.chat) == {home.space}
         world.alice.say(home.chat, "hello")
         await quiet()
         assert world.alice.replies(home.chat) == ("You said: hello",)
@@ -64,9 +66,10 @@ async def test_a_third_person_in_the_room_of_the_invite_gets_no_way_in() -> None
         world.alice.invite(group, BOT)
         await quiet()
         home = await run.home_of(world.alice, group)
-        assert admitted(world, home.chat) == frozenset()
+        assert admitted(world, home.space) == frozenset()
+        assert admitted(world, home.chat) == {home.space}
         told = world.alice.replies(group)[-1]
-        assert "Allow them in the settings of your client, then ask to join" in told
+        assert "Allow my invites in the settings of your client, then ask to join" in told
         assert "without an invite" not in told
 
 
@@ -105,7 +108,7 @@ async def test_each_room_is_told_of_by_itself() -> None:
         await quiet()
         home = await run.home_of(world.alice, direct)
         _, space, chat = world.alice.replies(direct)[-1].splitlines()
-        assert space.startswith("Your Space: I could not invite you (Refused by chance).")
+        assert space.startswith(f"Chats of alice: {NOT_INVITED}")
         assert chat == f"Chat 1: I have invited you. https://matrix.to/#/{home.chat}?via=sim.test"
 
 
@@ -119,8 +122,8 @@ async def test_a_member_of_the_space_is_not_told_of_an_invite_to_it() -> None:
         second = world.alice.direct_chat_with(BOT)
         await quiet()
         opening, space, chat = world.alice.replies(second)[-1].splitlines()
-        assert opening == "Hello! Your Space is ready, with the chat Chat 2 (C2) in it."
-        assert space.startswith("Your Space: you are in it already.")
+        assert opening == "Hello! Your Space is ready, with a first chat in it."
+        assert space.startswith("Chats of alice: you are in it already.")
         assert chat.startswith("Chat 2: I have invited you.")
 
 
@@ -132,7 +135,7 @@ async def test_an_owner_who_accepts_the_first_invite_at_once_is_told_of_both() -
         await quiet(0.5)
         world.alice.join_all()
         await quiet(60)
-        assert "I have invited you to both" in world.alice.replies(direct)[-1]
+        assert "Accept both invites" in world.alice.replies(direct)[-1]
 
 
 async def test_a_banned_owner_is_told_of_the_ban_and_not_invited() -> None:
@@ -164,7 +167,7 @@ async def test_commands_tell_of_a_refused_invite_as_it_is(command: str, opening:
         await quiet()
         told = world.alice.replies(home.chat)[-1]
         assert told.startswith(opening)
-        assert BLOCKED in told
+        assert NOT_INVITED in told
         assert "invited you" not in told.replace("could not invite", "")
         assert "you are invited" not in told
 
@@ -198,7 +201,7 @@ async def test_who_may_join_stays_as_a_person_has_set_it() -> None:
         world.alice.say(home.chat, "!open C2")
         await quiet()
         assert world.server.room(second).content("m.room.join_rules") == rules
-        assert BLOCKED in world.alice.replies(home.chat)[-1]
+        assert "your account accepts no invites from me" in world.alice.replies(home.chat)[-1]
 
 
 async def test_an_owner_who_stays_out_is_told_so_once_in_an_hour_and_every_change_at_once() -> None:
@@ -210,7 +213,7 @@ async def test_an_owner_who_stays_out_is_told_so_once_in_an_hour_and_every_chang
             await quiet(60)
         _, told = world.alice.replies(home.direct)
         assert told.startswith("Welcome back!")
-        assert told.count(BLOCKED) == 2
+        assert told.count(NOT_INVITED) == 2
         await quiet(3600)
         world.alice.say(home.direct, "hello")
         await quiet()
@@ -218,5 +221,5 @@ async def test_an_owner_who_stays_out_is_told_so_once_in_an_hour_and_every_chang
         world.server.blocks_invites.clear()
         world.alice.say(home.direct, "hello")
         await quiet()
-        assert "I have invited you again" in world.alice.replies(home.direct)[-1]
+        assert "accept my new invite" in world.alice.replies(home.direct)[-1]
         assert len(world.server.invites(ALICE)) == 2

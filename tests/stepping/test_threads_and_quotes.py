@@ -148,7 +148,7 @@ async def test_a_confirmation_that_replies_to_the_question_is_a_command() -> Non
         (question, _), to = answers(world, home.chat)[-1], last_message(world, home.chat)
         world.alice.send_raw(home.chat, replied(f"> <{BOT}> {question}\n\n!yes", to))
         await quiet()
-        assert answers(world, home.chat)[-1][0].startswith("Chat 1 (C1) is archived")
+        assert answers(world, home.chat)[-1][0].startswith("Chat 1 is archived")
 
 
 async def test_the_platform_gets_the_quote_apart_from_the_persons_text() -> None:

@@ -5,8 +5,9 @@ from itertools import pairwise
 import anyio
 import pytest
 
-from actors.model import Marker, RoomId, RoomKind, RoomSnapshot
+from actors.model import Marker, RoomId, RoomKind
 from actors.port_errors import RateLimited
+from actors.snapshots import RoomSnapshot
 from actors.upkeep import Due
 from tests.stepping.harness import ALICE, BOB, Home, Run, World, quiet
 

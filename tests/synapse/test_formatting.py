@@ -80,10 +80,18 @@ async def test_an_answer_has_valid_html_and_notifies_nobody(commons: Home) -> No
 
 async def test_plain_answers_and_notices_have_no_html(commons: Home) -> None:
     await commons.ask("two\n\nparagraphs")
-    await commons.ask("!help")
+    await commons.ask("!status")
     for event in (await answers(commons))[-2:]:
         assert "formatted_body" not in event.content
         assert event.content["m.mentions"] == {}
+
+
+async def test_the_commands_in_a_notice_are_bold(commons: Home) -> None:
+    await commons.ask("!help")
+    content = (await answers(commons))[-1].content
+    assert "\n!rename <name>: " in content["body"]
+    assert "<br><strong>!rename &lt;name&gt;</strong>: " in content["formatted_body"]
+    assert content["format"] == "org.matrix.custom.html"
 
 
 async def test_every_part_of_a_long_answer_is_formatted_and_says_whether_more_follows(

@@ -27,6 +27,7 @@ from tests.simulation.contract import (
     SyncContract,
     WritingContract,
 )
+from tests.simulation.contract_account import AccountContract
 from tests.simulation.contract_edits import EditsContract
 from tests.simulation.contract_history import HistoryContract
 from tests.simulation.events import Content
@@ -151,6 +152,10 @@ class TestWriting(WritingContract):
 
 
 class TestFiles(FilesContract):
+    pass
+
+
+class TestAccount(AccountContract):
     pass
 
 

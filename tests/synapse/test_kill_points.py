@@ -361,7 +361,7 @@ async def test_a_promise_that_a_kill_interrupted_is_announced_once(
     if point.story == "onboarding":
         assert [text.startswith("Hello!") for text in told] == [True]
     else:
-        assert [text.partition(" is ready")[0] for text in told] == ["Chat 2 (C2)", "Chat 3 (C3)"]
+        assert [text.partition(" is ready")[0] for text in told] == ["Chat 2", "Chat 3"]
 
 
 @for_each_point(*LOSSES)

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
+import anyio
 import pytest
 
 from demo.bot import BotProcess
@@ -97,14 +98,17 @@ class TestWhatAnInviteBrings:
         alice = fresh.owner
         child = await alice.state_of(fresh.space, "m.space.child", fresh.chat)
         parent = await alice.state_of(fresh.chat, "m.space.parent", fresh.space)
-        assert child == {"via": ["localhost"]}
+        assert child == {"via": ["localhost"], "suggested": True, "order": "000001"}
         assert parent == {"via": ["localhost"], "canonical": True}
 
     async def test_the_rooms_are_the_bots_private_and_named(self, fresh: Home) -> None:
-        for room, name in ((fresh.space, "Chats of "), (fresh.chat, "Chat 1")):
+        for room, name, rule in (
+            (fresh.space, "Chats of ", "invite"),
+            (fresh.chat, "Chat 1", "restricted"),
+        ):
             events = {event["type"]: event for event in await fresh.owner.state(room)}
             assert events["m.room.create"]["sender"] == fresh.bot.user_id
-            assert events["m.room.join_rules"]["content"]["join_rule"] == "invite"
+            assert events["m.room.join_rules"]["content"]["join_rule"] == rule
             assert events["m.room.name"]["content"]["name"].startswith(name)
             assert "m.room.encryption" not in events
 
@@ -125,9 +129,9 @@ class TestWhatAnInviteBrings:
         assert kinds == ["m.space", None]
 
     async def test_the_bot_says_at_the_door_where_to_go(self, fresh: Home) -> None:
-        assert "Chat 1 (C1)" in fresh.greeting
+        assert "Chat 1" in fresh.greeting
         links = re.findall(r"https://matrix\.to/#/(\S+)\?via=localhost", fresh.greeting)
-        assert links == [fresh.chat]
+        assert links == [fresh.space, fresh.chat]
 
     async def test_the_owner_can_rename_and_invite(self, fresh: Home) -> None:
         alice = fresh.owner
@@ -230,3 +234,31 @@ async def test_invites_that_came_while_the_bot_was_away_make_one_space(
         await hear(alice, bot, door)
     assert await alice.ask(chat, "here?") == "here?"
     assert await admin.rooms_on_server() == before + 4
+
+
+async def test_a_member_of_the_space_joins_a_chat_without_an_invite(home: Home) -> None:
+    """The invite to the new chat is rejected, and the chat that was joined is left."""
+    second = await home.new_chat()
+    for room in (second, home.chat):
+        await home.owner.leave(room)
+        await home.owner.join(room)
+        assert await home.owner.ask(room, "hello") == "hello"
+
+
+async def test_the_space_follows_the_owners_name_and_language_until_it_is_renamed(
+    home: Home,
+) -> None:
+    alice = home.owner
+    await alice.request("PUT", f"/profile/{alice.user_id}/displayname", {"displayname": "Алиса"})
+    await eventually_named(home, "Chats of Алиса")
+    assert (await home.ask("!language ru")).startswith("Теперь во всех ваших чатах")
+    await eventually_named(home, "Чаты: Алиса")
+    await alice.set_state(home.space, "m.room.name", {"name": "Mine"})
+    await alice.request("PUT", f"/profile/{alice.user_id}/displayname", {"displayname": "Alice"})
+    assert (await home.ask("!status")).startswith("Это «Chat 1»")
+    assert await alice.name_of(home.space) == "Mine"
+
+
+async def eventually_named(home: Home, name: str) -> None:
+    while await home.owner.name_of(home.space) != name:
+        await anyio.sleep(0.05)

@@ -112,7 +112,7 @@ async def test_a_new_chat_in_flight_when_the_leader_is_killed(story: Story, mome
     await story.owner.say(home.chat, "!new")
     await story.take_over()
     await story.accept(is_space=False)
-    assert (await story.hear(home.chat)).startswith("Chat 2 (C2) is ready")
+    assert (await story.hear(home.chat)).startswith("Chat 2 is ready")
     await story.check(chats=2)
 
 
@@ -126,6 +126,6 @@ async def test_a_new_chat_that_is_made_only_after_the_leader_was_replaced(story:
     held.released.set()
     cut_off.relay.thaw()
     await story.accept(is_space=False)
-    assert (await story.hear(home.chat)).startswith("Chat 2 (C2) is ready")
+    assert (await story.hear(home.chat)).startswith("Chat 2 is ready")
     await cut_off.program.wait_for_event("standing_by")
     await story.check(chats=2)

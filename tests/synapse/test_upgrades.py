@@ -150,7 +150,7 @@ async def test_an_upgraded_space_keeps_its_chats(house: House, how: str) -> None
     replacement = await house.upgrade(house.space)
     await back(house.bot, how)
     await house.settles(house.chat, replacement)
-    assert (await house.owner.ask(house.chat, "!new")).startswith("Chat 3 (C3) is ready")
+    assert (await house.owner.ask(house.chat, "!new")).startswith("Chat 3 is ready")
 
 
 async def test_space_and_chat_upgraded_at_once_find_each_other(house: House) -> None:

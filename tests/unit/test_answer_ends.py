@@ -19,6 +19,7 @@ from actors.model import (
 from actors.platform import Reason
 from actors.replies.values import Answered, Lost
 from actors.room.endings import end_of, events_of, is_behind, keeping, longer
+from actors.rules.files import NotSent
 from actors.rules.formatting import Formatted
 from actors.rules.showing import Shown
 from actors.writes import QueueMessage, RedactAnchors
@@ -42,7 +43,7 @@ def edit_of(anchor: Anchor, message: OutboundMessage, txn_id: str) -> OutboundMe
 
 
 def test_a_stopped_answer_is_what_was_shown_before_only_if_that_is_more() -> None:
-    stopped = Answered(pieces=("12", Lost("a.png", "too large"), "34"))
+    stopped = Answered(pieces=("12", Lost("a.png", NotSent.TOO_LARGE), "34"))
     assert longer(stopped, ["123", "45"]) == Answered(pieces=("123", "45"))
     assert longer(stopped, ["12", "34"]) == stopped
     assert longer(stopped, ()) == stopped
@@ -105,34 +106,37 @@ def whole(text: str) -> list[Formatted]:
 
 
 @pytest.mark.parametrize(
-    ("notice", "ends", "notice_id"),
+    ("failed", "notice", "ends", "apart"),
     [
-        ("0", ["$question.0.final", "$question.1.final"], "$question.refused"),
-        ("dead", ["$question.0.dead", "$question.1.dead"], "$question.given_up"),
+        ("0", False, ["$question.0.final", "$question.1.final"], "$question.refused"),
+        ("0", True, ["$question.0.final", "$question.1.final"], "$question.refused"),
+        ("dead", False, ["$question.0.dead", "$question.1.dead"], "$question.given_up"),
     ],
 )
-def test_a_notice_replaces_nothing_that_the_room_shows(
-    notice: str, ends: list[str], notice_id: str
+def test_what_failed_replaces_nothing_that_the_room_shows(
+    failed: str, ends: list[str], apart: str, *, notice: bool
 ) -> None:
     tokens = TokensUsed("model", 1, 2)
-    said = replace(part(notice), notice=True, state=ReplyState.FAILED, tokens=tokens)
+    state = None if notice else ReplyState.FAILED
+    said = replace(part(failed), notice=notice, state=state, html="<b>No.</b>", tokens=tokens)
     kept = keeping(ASKED, [said], ["half a", "story|that"], whole)
     assert [(it.body, it.more, it.tokens) for it in kept] == [
         ("half a\n\nstory", True, tokens),
         ("that", False, None),
         ("The answer.", False, None),
     ]
+    assert (kept[2].html, kept[2].notice) == ("<b>No.</b>", notice)
     assert [it.state for it in kept] == [ReplyState.FAILED, ReplyState.FAILED, None]
     second = Anchor("$question.1", EventId("$second"))
     assert end_of(QUESTION, kept, [SHOWN, second]) == [
         QueueMessage(edit_of(SHOWN, kept[0], ends[0])),
         QueueMessage(edit_of(second, kept[1], ends[1])),
-        QueueMessage(replace(kept[2], txn_id=notice_id)),
+        QueueMessage(replace(kept[2], txn_id=apart)),
         RedactAnchors(QUESTION),
     ]
 
 
-def test_an_end_without_a_notice_or_with_nothing_to_keep_is_as_it_is() -> None:
+def test_an_end_with_an_answer_or_with_nothing_to_keep_is_as_it_is() -> None:
     notice = replace(part(0), notice=True)
     assert keeping(ASKED, [part(0)], ["half"], whole) == [part(0)]
     assert keeping(ASKED, [notice], [], whole) == [notice]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.model import ChatContext, ChatId, RoomId, UserId
-from actors.rules.chat_refs import chat_meant, id_meant
+from actors.rules.chat_refs import chat_meant, chats_named
 from actors.rules.likeness import as_seen, without_hidden
 
 
@@ -70,7 +70,6 @@ CHATS = (
 )
 @pytest.mark.parametrize("typed", [str, str.upper])
 def test_an_id_is_read_as_a_person_sees_it(ref: str, typed: type[str]) -> None:
-    assert id_meant(typed(ref)) == "C1"
     assert chat_meant(typed(ref), CHATS) == CHATS[0]
 
 
@@ -78,12 +77,10 @@ def test_an_id_is_read_as_a_person_sees_it(ref: str, typed: type[str]) -> None:
     "ref", ["", "0", "C0", "C", "1.5", "C1 C2", "C1000000", "1234567890123", "D1", "one", "C1a"]
 )
 def test_other_text_is_no_id(ref: str) -> None:
-    assert id_meant(ref) is None
     assert chat_meant(ref, CHATS) is None
 
 
 def test_an_id_that_no_chat_has_means_no_chat() -> None:
-    assert id_meant("с99") == "C99"
     assert chat_meant("C99", CHATS) is None
 
 
@@ -108,6 +105,7 @@ def test_a_name_is_taken_where_no_id_is_meant(ref: str, chat_id: str) -> None:
 
 def test_a_name_of_two_chats_means_neither() -> None:
     assert chat_meant("twice", CHATS) is None
+    assert [each.chat_id for each in chats_named("TWICE", CHATS)] == ["C4", "C5"]
 
 
 @given(st.text())
@@ -122,5 +120,4 @@ def test_no_text_takes_long_to_compare(part: str) -> None:
     began = time.process_time()
     for ref in (part * (60_000 // len(part)), f"c{part * 20_000}x", f"1{part * 20_000}x"):
         chat_meant(ref, CHATS * 10)
-        id_meant(ref)
     assert time.process_time() - began < 0.5

@@ -20,7 +20,6 @@ from actors.model import (
     RoomId,
     RoomKind,
     RoomMeta,
-    RoomSnapshot,
     UserId,
     UserMeta,
 )
@@ -39,6 +38,7 @@ from actors.rules.classify import (
 )
 from actors.rules.numbering import Evidence
 from actors.rules.relations import RoomRelations, room_graph
+from actors.snapshots import RoomSnapshot
 from actors.texts import LOCALES
 
 ME = UserId("@bot:example.org")

@@ -3,9 +3,10 @@
 import msgspec
 import pytest
 
-from actors.model import Generation, RoomId, RoomSnapshot, StoredGeneration, UserId
+from actors.model import Generation, RoomId, StoredGeneration, UserId
 from actors.ports import Hydration
 from actors.rules.generation import Doubt, agreed, doubt_about, prepared
+from actors.snapshots import RoomSnapshot
 from actors.writes import (
     SINCE_LOST,
     SINCE_OWN,

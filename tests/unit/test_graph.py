@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from actors.model import ChatId, Marker, RoomId, RoomKind, RoomSnapshot, UserId, UserMeta
+from actors.model import ChatId, Marker, RoomId, RoomKind, UserId, UserMeta
 from actors.rules.relations import RoomGraph, RoomRelations, SpaceFacts, room_graph
+from actors.snapshots import RoomSnapshot
 
 ME = UserId("@bot:example.org")
 ALICE, BOB = UserId("@alice:example.org"), UserId("@bob:example.org")

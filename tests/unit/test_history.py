@@ -256,6 +256,16 @@ def test_what_the_bot_says_on_its_own_follows_what_was_said(room: Room) -> None:
     assert room.turns(room.say("two")) == ["user: one", "assistant: By the way", "user: two"]
 
 
+@pytest.mark.parametrize("word", ["refused", "given_up"])
+def test_what_says_why_an_answer_failed_is_no_part_of_another(room: Room, word: str) -> None:
+    one = room.say("one")
+    two = room.say("two")
+    room.reply(one, "half", state="failed")
+    room.reply(None, "Not about gardens.", mark=ReplyMark(f"{one}.{word}"))
+    room.reply(two, "2")
+    assert room.turns(room.say("three")) == ["user: two", "assistant: 2", "user: three"]
+
+
 def test_a_retry_asks_the_last_question_again_and_replaces_its_answer(room: Room) -> None:
     room.reply(room.say("zero"), "0")
     one = room.say("one")

@@ -11,6 +11,7 @@ from actors.rules.numbering import (
     chat_id_of,
     chat_number,
     next_index,
+    order_of,
     settle,
 )
 
@@ -144,3 +145,10 @@ def test_the_next_index_is_above_every_id_and_not_below_the_mark() -> None:
 
 def test_what_is_no_chat_id_takes_no_number() -> None:
     assert next_index([ChatId("rubbish")], 1) == 1
+
+
+def test_the_places_of_chats_are_ordered_as_their_numbers() -> None:
+    numbers = [1, 2, 9, 10, 99, 100, 999_999]
+    places = [order_of(chat_id_of(number)) for number in numbers]
+    assert sorted(places) == places
+    assert order_of(None) == order_of("") == ""

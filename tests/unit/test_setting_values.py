@@ -6,12 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.model import DEFAULT_CHAT_SETTINGS, ChatSettings
+from actors.model import DEFAULT_CHAT_SETTINGS, ChatSettings, SpaceSettings, UserId
+from actors.rules.commands import NAME_LIMIT, person_called
 from actors.rules.setting_values import (
     MODEL_LIMIT,
     SYSTEM_LIMIT,
     parse_settings,
+    parse_space_settings,
     settings_content,
+    space_settings_content,
+    typed_language,
     typed_switch,
     typed_temperature,
 )
@@ -124,3 +128,52 @@ def test_no_temperature_is_shown_with_the_sign_of_nothing() -> None:
 )
 def test_a_switch_is_typed_in_several_words(text: str, value: bool | None) -> None:  # noqa: FBT001
     assert typed_switch(text) is value
+
+
+@pytest.mark.parametrize("language", [None, "en", "ru"])
+@pytest.mark.parametrize("follows_owner", [True, False])
+def test_what_is_written_about_a_space_is_what_is_read(
+    language: str | None,
+    follows_owner: bool,  # noqa: FBT001
+) -> None:
+    settings = SpaceSettings(language=language, follows_owner=follows_owner)
+    content = space_settings_content(settings)
+    assert content["version"] == 1
+    assert parse_space_settings(content) == settings
+
+
+@given(st.dictionaries(st.sampled_from(["language", "follows_owner"]), json_values))
+def test_any_content_of_a_space_is_read(content: dict[str, object]) -> None:
+    settings = parse_space_settings(content)
+    assert settings.language in {None, "en", "ru"}
+    assert settings.follows_owner is (content.get("follows_owner") is True)
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("ru", "ru"),
+        (" RU ", "ru"),
+        ("Русский", "ru"),
+        ("russian", "ru"),
+        ("по-русски", "ru"),
+        ("en", "en"),
+        ("Английский", "en"),
+        ("English", "en"),
+        ("", None),
+        ("default", None),
+        ("de", None),
+    ],
+)
+def test_a_language_is_read_by_its_code_and_its_names(text: str, language: str | None) -> None:
+    assert typed_language(text) == language
+
+
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [("Alice", "Alice"), ("", "alice"), (" \n\u202e", "alice"), ("A\nB", "A B")],
+)
+def test_a_person_is_called_by_the_display_name_or_the_local_part(name: str, called: str) -> None:
+    alice = UserId("@alice:example.org")
+    assert person_called(alice, name) == called
+    assert len(person_called(alice, "x" * 10_000)) <= NAME_LIMIT + 2

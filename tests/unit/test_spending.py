@@ -19,12 +19,13 @@ from actors.model import (
     OutboundMessage,
     RoomId,
     RoomKind,
-    RoomSnapshot,
+    SpaceSettings,
     UserId,
 )
 from actors.port_errors import RateLimited
 from actors.ports import NewRoom
 from actors.runtime.background import Background
+from actors.snapshots import RoomSnapshot
 from supervisor.serving.live_only import LiveOnly
 from supervisor.serving.refusals import Refusals
 from tests.simulation.faults import Fault
@@ -67,11 +68,14 @@ REQUESTS: dict[str, Callable[[LiveOnly, RoomId], Awaitable[object]]] = {
     "set_name": lambda live, room: live.set_name(room, "name"),
     "link": lambda live, room: live.link(room, room),
     "unlink": lambda live, room: live.unlink(room, room),
-    "let_in": lambda live, room: live.let_in(RoomSnapshot(room, BOT, 0), None),
+    "let_in": lambda live, room: live.let_in(RoomSnapshot(room, BOT, 0), ()),
     "invite": lambda live, room: live.invite(room, ALICE),
     "join": lambda live, room: live.join(room),
     "leave": lambda live, room: live.leave(room),
     "write_settings": lambda live, room: live.contents.write_settings(room, ChatSettings()),
+    "write_space_settings": lambda live, room: live.contents.write_space_settings(
+        room, SpaceSettings()
+    ),
     "send": lambda live, room: live.send(OutboundMessage("t1", room, "hi")),
 }
 FREE: dict[str, Callable[[LiveOnly, RoomId], Awaitable[object]]] = {

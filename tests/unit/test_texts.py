@@ -13,7 +13,7 @@ def fields_in(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
 
 
-PARTS = ("commands", "replies")
+PARTS = ("commands", "chats", "replies")
 SENTENCES = [field.name for field in fields(Texts) if field.name not in PARTS]
 SENTENCES += [f"{part}.{name.name}" for part in PARTS for name in fields(getattr(ENGLISH, part))]
 

@@ -150,6 +150,11 @@ def test_a_command_has_asked_again_if_its_answer_is_no_notice() -> None:
     assert asked_again(Told(own=own, answered=frozenset({OTHER}))) == frozenset()
 
 
+def test_a_command_that_is_given_up_has_asked_nothing() -> None:
+    told = Told(own=(said("$dead", ReplyState.FAILED),), answered=frozenset({Q}))
+    assert asked_again(told) == frozenset()
+
+
 def question(event_id: EventId = Q) -> InboundMessage:
     return InboundMessage(event_id, RoomId("!room"), UserId("@alice:x"), 0, "m.text", "why?")
 

@@ -19,13 +19,14 @@ from actors.model import (
     Marker,
     RoomId,
     RoomKind,
-    RoomSnapshot,
+    SpaceSettings,
     UserId,
 )
 from actors.port_errors import HomeserverRefused, HomeserverUnavailable
 from actors.ports import SyncDelta
 from actors.rules.marker import marker_content
 from actors.rules.setting_values import settings_content
+from actors.snapshots import RoomSnapshot
 from adapter.matrix.bodies import SyncResponse, Window
 from adapter.matrix.hydrate import (
     FirstReading,
@@ -119,12 +120,44 @@ def test_a_room_is_what_its_state_says() -> None:
         is_space=True,
         predecessor=RoomId("!old:example.org"),
         name="Alice's chats",
+        own_name=True,
         tombstoned=True,
         replacement=RoomId("!new"),
         children=frozenset({RoomId("!chat")}),
+        is_ordered=False,
         others=(ALICE,),
         member_count=2,
     )
+
+
+def test_names_and_their_givers_are_read_from_the_whole_state() -> None:
+    seen = snapshot(
+        state("m.room.member", {"membership": "join", "displayname": "Alice"}, ALICE),
+        state("m.room.member", {"membership": "join"}, MALLORY),
+        state("m.room.member", {"membership": "invite", "displayname": "Carol"}, "@carol:x"),
+        state("m.room.name", {"name": "Mine"}, sender=ALICE),
+    )
+    assert seen.names == {ALICE: "Alice", MALLORY: ""}
+    assert not seen.own_name
+    assert seen.space_settings is None
+
+
+@pytest.mark.parametrize(
+    ("sender", "kind", "expected"),
+    [
+        (ME, "m.space", SpaceSettings(language="ru")),
+        (ALICE, "m.space", None),
+        (ME, None, None),
+    ],
+)
+def test_only_what_the_bot_wrote_into_a_space_are_its_settings(
+    sender: str, kind: str | None, expected: SpaceSettings | None
+) -> None:
+    seen = snapshot(
+        state("m.room.create", {"type": kind} if kind else {}),
+        state("io.surfaces.settings", {"version": 1, "language": "ru"}, ME, sender=sender),
+    )
+    assert seen.space_settings == expected
 
 
 def test_who_gets_in_is_read_from_the_whole_state() -> None:

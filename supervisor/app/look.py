@@ -1,0 +1,38 @@
+"""The name of the bot and the pictures of the bot and its rooms, from the settings."""
+
+from pathlib import Path
+from typing import Final
+
+from actors.appearance import Look
+from actors.model import RoomKind
+from actors.platform import File
+from actors.rules.file_names import UNKNOWN_TYPE
+from actors.rules.file_types import type_of
+from actors.texts import LOCALES
+from supervisor.setting_values import OFF
+from supervisor.settings import Settings
+
+AVATARS: Final = Path(__file__).parents[1] / "avatars"
+"""The folder with the pictures that come with the bot."""
+
+
+def look_of(settings: Settings) -> Look:
+    """The look that the settings say. Raises OSError for a picture that is gone meanwhile."""
+    rooms = {
+        RoomKind.SPACE: _picture(settings.space_avatar, "space"),
+        RoomKind.CHAT: _picture(settings.chat_avatar, "chat"),
+    }
+    return Look(
+        name="" if settings.name == OFF else settings.name or LOCALES[settings.locale].bot_name,
+        picture=_picture(settings.avatar, "bot"),
+        rooms={kind: picture for kind, picture in rooms.items() if picture is not None},
+        is_chosen=not {"name", "avatar"}.isdisjoint(settings.model_fields_set),
+    )
+
+
+def _picture(setting: str, default: str) -> File | None:
+    if setting == OFF:
+        return None
+    path = Path(setting) if setting else AVATARS / f"{default}.png"
+    data = path.read_bytes()
+    return File(path.name, type_of(data, UNKNOWN_TYPE), data)
