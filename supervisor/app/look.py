@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from actors.appearance import Look
 from actors.model import RoomKind
 from actors.platform import File
@@ -12,12 +14,14 @@ from actors.texts import LOCALES
 from supervisor.setting_values import OFF
 from supervisor.settings import Settings
 
+_log = structlog.get_logger()
+
 AVATARS: Final = Path(__file__).parents[1] / "avatars"
 """The folder with the pictures that come with the bot."""
 
 
 def look_of(settings: Settings) -> Look:
-    """The look that the settings say. Raises OSError for a picture that is gone meanwhile."""
+    """The look that the settings say. A picture that is gone meanwhile is left out."""
     rooms = {
         RoomKind.SPACE: _picture(settings.space_avatar, "space"),
         RoomKind.CHAT: _picture(settings.chat_avatar, "chat"),
@@ -34,5 +38,9 @@ def _picture(setting: str, default: str) -> File | None:
     if setting == OFF:
         return None
     path = Path(setting) if setting else AVATARS / f"{default}.png"
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        _log.warning("picture_unreadable", path=str(path), reason=error.strerror)
+        return None
     return File(path.name, type_of(data, UNKNOWN_TYPE), data)

@@ -11,7 +11,7 @@ from demo.synapse import ThrowawaySynapse
 from supervisor.app.look import AVATARS
 from tests.pictures import png
 from tests.synapse.conftest import MakeBot, account_of
-from tests.synapse.home import move_in
+from tests.synapse.home import Home, move_in
 
 pytestmark = pytest.mark.anyio
 
@@ -33,6 +33,12 @@ async def bytes_of(person: Person, mxc: object) -> bytes:
         return await answer.read()
 
 
+async def written_in(home: Home) -> list[set[str]]:
+    """The events that are the state of the owner's rooms."""
+    rooms = [await home.owner.state(room_id) for room_id in (home.space, home.chat)]
+    return [{event["event_id"] for event in room} for room in rooms]
+
+
 def shipped(name: str) -> bytes:
     return (AVATARS / f"{name}.png").read_bytes()
 
@@ -50,13 +56,14 @@ async def test_the_bot_and_its_rooms_have_pictures_and_a_loss_of_everything_writ
         avatar = await alice.state_of(room_id, "m.room.avatar")
         assert avatar is not None
         assert await bytes_of(alice, avatar["url"]) == shipped(name)
-    before = [await alice.state(room_id) for room_id in (home.space, home.chat)]
+    before = await written_in(home)
     await bot.kill()
     bot.wipe()
     await bot.start_and_go_live()
+    assert await home.ask("hello") == "hello"
+    assert await written_in(home) == before
     second = await home.new_chat()
     assert await profile_of(alice, bot.user_id) == shown
-    assert [await alice.state(room_id) for room_id in (home.space, home.chat)] == before
     first, later = [await alice.state_of(it, "m.room.avatar") for it in (home.chat, second)]
     assert later == first
 

@@ -145,6 +145,14 @@ async def test_an_answer_without_a_question_does_nothing(commons: Home, answer: 
     assert commons.chat_row("C1")["is_archived"] is False
 
 
+async def test_a_question_that_a_restart_forgot_is_said_to_be_gone(home: Home) -> None:
+    await home.ask("!archive")
+    await home.bot.kill()
+    await home.bot.start_and_go_live()
+    assert "not after I was restarted" in await home.ask("!yes")
+    assert home.chat_row("C1")["is_archived"] is False
+
+
 async def test_the_number_of_an_archived_chat_is_not_given_again(home: Home) -> None:
     second = await home.new_chat()
     await hear(home.owner, home.bot, home.chat)
@@ -161,6 +169,17 @@ async def test_open_invites_to_a_chat_that_was_left(home: Home) -> None:
     assert second in await home.ask("!open c2")
     assert await accept(home.owner, home.bot, is_space=False) == second
     assert await home.owner.ask(second, "back again") == "back again"
+
+
+@pytest.mark.parametrize("ref", ["2", "Holiday plans"])
+async def test_open_takes_numbers_and_names_and_says_where_one_is_already(
+    home: Home, ref: str
+) -> None:
+    second = await home.new_chat("!new Holiday plans")
+    await hear(home.owner, home.bot, home.chat)
+    answer = await home.ask(f"!open {ref}")
+    assert answer.startswith("You are already there: Holiday plans (C2).")
+    assert second in answer
 
 
 async def test_open_brings_an_archived_chat_back_from_another_one(home: Home) -> None:

@@ -12,7 +12,7 @@ from demo.client import Refused
 from demo.person import Person
 from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, MakeBot, account_of, newcomer, unique
-from tests.synapse.home import MARKER, Home, accept, hear, knock, move_in
+from tests.synapse.home import MARKER, Home, accept, hear, history, knock, move_in
 
 pytestmark = pytest.mark.anyio
 
@@ -132,6 +132,14 @@ class TestWhatAnInviteBrings:
         assert "Chat 1" in fresh.greeting
         links = re.findall(r"https://matrix\.to/#/(\S+)\?via=localhost", fresh.greeting)
         assert links == [fresh.space, fresh.chat]
+
+    async def test_clients_notify_of_the_greeting_and_show_named_links(self, fresh: Home) -> None:
+        said = [it for it in await history(fresh.owner, fresh.door) if it.body]
+        (greeting,) = [it.content for it in said if it.sender == fresh.bot.user_id]
+        assert greeting["msgtype"] == "m.text"
+        link = f'<a href="https://matrix.to/#/{fresh.chat}?via=localhost">Chat 1</a>'
+        assert link in greeting["formatted_body"]
+        assert "<strong>!help</strong>" in greeting["formatted_body"]
 
     async def test_the_owner_can_rename_and_invite(self, fresh: Home) -> None:
         alice = fresh.owner

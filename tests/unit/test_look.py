@@ -68,6 +68,15 @@ def test_pictures_of_the_operator_take_the_place_of_ours(environment: Environmen
     assert look.rooms == {RoomKind.SPACE: picture, RoomKind.CHAT: picture}
 
 
+def test_a_picture_that_is_gone_after_the_start_is_left_out(environment: Environment) -> None:
+    own(environment.folder)
+    environment.put(BOT_CHAT_AVATAR="own.picture")
+    settings = load_settings()
+    (environment.folder / "own.picture").unlink()
+    look = look_of(settings)
+    assert (look.picture is None, list(look.rooms)) == (False, [RoomKind.SPACE])
+
+
 def test_off_leaves_it_to_people(environment: Environment) -> None:
     environment.put(BOT_NAME="off", BOT_AVATAR="off", BOT_SPACE_AVATAR="off", BOT_CHAT_AVATAR="off")
     look = look_of(load_settings())
