@@ -54,7 +54,7 @@ class Appearance:
         """The digests of pictures that this process could not upload."""
         self._is_done = False
 
-    async def show(self, *, is_new: bool) -> None:
+    async def show(self, is_new: bool) -> None:  # noqa: FBT001 - work in the background has no names
         """Fill in the profile, once in each process. Raises the errors of the homeserver.
 
         `is_new`: the account is in no room. The homeserver writes a profile into each joined room,

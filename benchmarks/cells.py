@@ -38,6 +38,7 @@ class _UnusedHomeserver:
     """A homeserver that receives no request."""
 
     me = UserId("@bot:localhost")
+    own_account = None
     contents = None
 
 

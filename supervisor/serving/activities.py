@@ -321,7 +321,7 @@ class BotActivities:
         self.services.system.background.run(self.generations.replace)
         self.services.system.background.run(self.services.encryption.look)
         self.services.system.background.run(self.services.traits.read)
-        self.services.system.background.run(self._show_account)
+        self.services.system.background.run(self.services.appearance.show, not self._joined)
         self.services.system.background.run(self.rereading.reread)
         for room_id in self.services.registry.unattended.take():
             self.services.tell_room(room_id, RoomChanged())
@@ -334,10 +334,6 @@ class BotActivities:
         for room_id in await self.services.store.unsent_counts():
             self.outbox.wake(room_id)
         self.services.upkeep.start()
-
-    async def _show_account(self) -> None:
-        """Give an account that is in no room its name and its avatar."""
-        await self.services.appearance.show(is_new=not self._joined)
 
     async def _queue_owners(self) -> tuple[UserId, ...]:
         """Bring the queue for rooms in line with the store; the owners with open intents."""

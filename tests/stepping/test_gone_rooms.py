@@ -90,7 +90,7 @@ async def test_a_refusal_in_a_room_that_is_there_is_told_as_it_is() -> None:
         world.alice.leave(second)
         run.homeserver.faults.next("invite", Fault.REFUSED)
         told = await asked(world, home, "!open C2")
-        assert "Refused by chance" in told
+        assert "I could not invite you" in told
         assert "can't be opened any more" not in told
 
 
