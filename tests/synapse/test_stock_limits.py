@@ -13,10 +13,10 @@ from demo.synapse import ThrowawaySynapse
 from tests.synapse.conftest import PASSWORD, newcomer, unique
 from tests.synapse.home import accept, hear, knock
 
-pytestmark = pytest.mark.anyio
-
 WITHIN_S = 300.0
 """Far more than it takes: how long it takes is tested on a virtual clock."""
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(WITHIN_S + 60)]
 
 
 @pytest.fixture
