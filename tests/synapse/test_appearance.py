@@ -19,7 +19,7 @@ NAMED = {"displayname", "avatar_url"}
 
 
 async def profile_of(person: Person, user_id: str) -> dict[str, object]:
-    """The name and the picture that somebody sees of an account, as they are in the profile."""
+    """The name and the picture of an account, as its profile has them."""
     shown = await person.request("GET", f"/profile/{quote(user_id, safe='')}")
     return {key: value for key, value in shown.items() if key in NAMED}
 
