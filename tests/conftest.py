@@ -72,7 +72,12 @@ class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]
 
     @override
     def _reschedule(self, node: WorkerController) -> None:
-        """Let a worker have two tests, or know that there are no more: else it plays neither."""
+        """Let a worker have two tests, or know that there are no more: else it plays neither.
+
+        A worker that is still collecting gets its first ones when it is done.
+        """
+        if node not in self.registered_collections:
+            return
         super()._reschedule(node)
         while not node.shutting_down and self._pending_of(self.assigned_work[node]) < 2:
             super()._reschedule(node)
