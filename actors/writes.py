@@ -45,7 +45,7 @@ class AcceptMessage:
 class FinishMessage:
     """Mark a waiting inbox message as done, or as dead when it is given up.
 
-    If it does not wait any more, the whole transaction raises NotWaiting.
+    If it does not wait any more, the whole transaction raises OutdatedWrite.
     """
 
     event_id: EventId
@@ -193,9 +193,13 @@ class MarkSent:
 
 @dataclass(frozen=True, slots=True)
 class SavePosition:
-    """Remember the sync position."""
+    """Remember the sync position.
+
+    With `after`, the whole transaction raises OutdatedWrite if the database has another position.
+    """
 
     next_batch: str
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

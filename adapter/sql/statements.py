@@ -78,8 +78,10 @@ def statement_for(write: Write, *, now: float) -> Statement:
             return outbox_statement(write, now)
         case PutIntent():
             return _intent(write)
-        case SavePosition(next_batch):
+        case SavePosition(next_batch, None):
             return Statement("meta", _SAVE, ("position", next_batch))
+        case SavePosition(next_batch, after):
+            return Statement("meta", _MOVE_POSITION, (next_batch, after), hits=True)
         case KeepGeneration(generation):
             return Statement("meta", _SAVE, ("generation", _json(generation)), synced=True)
         case VoidQueue(queue):
@@ -109,6 +111,7 @@ _SAVE: Final = (
     "INSERT INTO meta(key, value) VALUES (?, ?)"
     " ON CONFLICT(key) DO UPDATE SET value = excluded.value"
 )
+_MOVE_POSITION: Final = "UPDATE meta SET value = ? WHERE key = 'position' AND value = ?"
 _VOID: Final = {
     "inbox": "UPDATE inbox SET state = 'done' WHERE state = 'waiting'",
     # The answer to a question that is asked again has the same transaction ids.
