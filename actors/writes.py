@@ -60,6 +60,13 @@ class DropMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgetMessage:
+    """Remove an inbox message that is done, so that it is unknown until it is accepted again."""
+
+    event_id: EventId
+
+
+@dataclass(frozen=True, slots=True)
 class CountAttempt:
     """Count one more failed attempt at an inbox message."""
 
@@ -322,6 +329,7 @@ Write: TypeAlias = (
     | AcceptMessage
     | FinishMessage
     | DropMessage
+    | ForgetMessage
     | CountAttempt
     | RetryMessage
     | DropInbox

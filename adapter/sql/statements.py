@@ -22,6 +22,7 @@ from actors.writes import (
     DropMessage,
     DropOutbox,
     FinishMessage,
+    ForgetMessage,
     JsonObject,
     KeepGeneration,
     MarkDirty,
@@ -59,6 +60,7 @@ def statement_for(write: Write, *, now: float) -> Statement:
             AcceptMessage()
             | FinishMessage()
             | DropMessage()
+            | ForgetMessage()
             | CountAttempt()
             | RetryMessage()
             | DropInbox()
@@ -135,6 +137,7 @@ _ACCEPT_AGAIN: Final = (
     + "UPDATE SET state = 'waiting', attempts = 0 WHERE inbox.state = 'done'"
 )
 _FINISH: Final = "UPDATE inbox SET state = ? WHERE event_id = ? AND state = 'waiting'"
+_FORGET: Final = "DELETE FROM inbox WHERE event_id = ? AND state = 'done'"
 _COUNT_ATTEMPT: Final = "UPDATE inbox SET attempts = attempts + 1 WHERE event_id = ?"
 _RETRY: Final = (
     "UPDATE inbox SET state = 'waiting', attempts = 0 WHERE event_id = ? AND state = 'dead'"
@@ -165,7 +168,13 @@ def _kv(write: PutRow | DeleteRow) -> Statement:
 
 
 def _inbox(
-    write: AcceptMessage | FinishMessage | DropMessage | CountAttempt | RetryMessage | DropInbox,
+    write: AcceptMessage
+    | FinishMessage
+    | DropMessage
+    | ForgetMessage
+    | CountAttempt
+    | RetryMessage
+    | DropInbox,
     now: float,
 ) -> Statement:
     match write:
@@ -177,6 +186,8 @@ def _inbox(
             return Statement("inbox", _FINISH, params, hits=True)
         case DropMessage(event_id):
             return Statement("inbox", _FINISH, ("done", event_id))
+        case ForgetMessage(event_id):
+            return Statement("inbox", _FORGET, (event_id,))
         case CountAttempt(event_id):
             return Statement("inbox", _COUNT_ATTEMPT, (event_id,))
         case RetryMessage(event_id):

@@ -91,10 +91,13 @@ class MemberCheckers(Checkers):
 
     @override
     def request_started(self, method: str) -> None:
-        """Check that only the leader writes and logs in, by the clock of the database."""
+        """Check that only the leader writes, by the clock of the database."""
         super().request_started(method)
-        if method not in {*WRITES, "log_in"}:
-            return
+        if method in WRITES:
+            self.check_lease(method)
+
+    def check_lease(self, method: str) -> None:
+        """Check that the process leads, by the clock of the database."""
         lease = self._store.lease()
         is_over = lease.epoch != self.epoch or lease.left_s <= 0
         if is_over and not self.is_lease_in_doubt:
@@ -332,6 +335,13 @@ class Member:
             gate=_WiredGate(life, self.wire),
         )
         homeserver.rows, homeserver.life, homeserver.checkers = store, life, checkers
+
+        def before_password() -> None:
+            if leadership.remaining_s() <= 0:
+                raise HomeserverUnavailable("this process may lead no longer")
+            checkers.check_lease("log_in")
+
+        homeserver.connection.before_password = before_password
         bot = assemble(
             homeserver,
             store,

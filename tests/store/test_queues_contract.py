@@ -25,6 +25,7 @@ from actors.writes import (
     CountAttempt,
     DropMessage,
     FinishMessage,
+    ForgetMessage,
     KeepGeneration,
     MarkSent,
     MarkTried,
@@ -141,6 +142,18 @@ async def test_a_dropped_message_does_not_wait_and_a_dead_one_stays_dead(opened:
         assert await names_waiting(store) == []
         await store.commit([RetryMessage(EventId("$a")), RetryMessage(EventId("$b"))])
         assert await names_waiting(store) == ["$b"]
+
+
+async def test_a_forgotten_message_is_unknown_and_one_that_waits_is_not_forgotten(
+    opened: Stores,
+) -> None:
+    async with opened() as store:
+        await store.commit([AcceptMessage(inbound("a")), AcceptMessage(inbound("b"))])
+        await store.commit([FinishMessage(EventId("$a"))])
+        await store.commit([ForgetMessage(EventId("$a")), ForgetMessage(EventId("$b"))])
+        assert await store.known_of([EventId("$a"), EventId("$b")]) == {EventId("$b")}
+        await store.commit([AcceptMessage(inbound("a"))])
+        assert await names_waiting(store) == ["$b", "$a"]
 
 
 @pytest.mark.parametrize("name", ["$a", "$unknown"])
