@@ -105,12 +105,13 @@ class RecordingJournal:
     def __init__(self, happened: list[str]) -> None:
         self.records: list[Transition] = []
         self.fault: PortError | None = None
+        self.takes_s = 0.0
         self.when_asked: Callable[[], object] = _nothing
         self._happened = happened
 
     async def append(self, *transitions: Transition) -> None:
         self.when_asked()
-        await anyio.lowlevel.checkpoint()
+        await anyio.sleep(self.takes_s)
         if self.fault is not None:
             raise self.fault
         self.records += transitions
