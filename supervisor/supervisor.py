@@ -59,6 +59,10 @@ class Activities(Protocol):
         """Return only after both the homeserver and the store have answered."""
         ...
 
+    async def wait_for_store(self) -> None:
+        """Return once the store answers, or raise what else is wrong with it."""
+        ...
+
     def forget_position(self) -> None:
         """Drop the sync position: it is no longer valid."""
         ...
@@ -236,8 +240,15 @@ class Supervisor:
         return Fact(degraded.recovered(), RECOVERED)
 
     async def _wait(self, degraded: Degraded, delay_s: float) -> None:
-        """Wait for `delay_s`. If only some rooms fail, serve the others meanwhile."""
+        """Wait for `delay_s`. If only some rooms fail, serve the others meanwhile.
+
+        A store that was lost ends the wait when it answers again: asking it burdens no other
+        server.
+        """
         with anyio.move_on_after(delay_s) as scope:
+            if degraded.lacks_store:
+                await self.activities.wait_for_store()
+                return
             if degraded.serves:
                 retry_after_s = await self._serve_while_degraded()
                 scope.deadline = max(scope.deadline, anyio.current_time() + retry_after_s)

@@ -52,7 +52,7 @@ from supervisor.app.leading import leadership_for, refuse_other_account, refuse_
 from supervisor.app.look import look_of
 from supervisor.app.platforms import platform_of
 from supervisor.app.status import Observer
-from supervisor.app.workers import load_reader
+from supervisor.app.workers import learn_of_workers, load_reader
 from supervisor.current import Stopped
 from supervisor.errors import lease_lost
 from supervisor.lifecycle import MACHINE, Trigger
@@ -268,6 +268,7 @@ async def _bot(
                 # Before it resigns, because that ends the lead as well.
                 supervisor.end_with(lease_lost(str(error)))
                 raise
+            await learn_of_workers(settings, platform)
             is_file = isinstance(settings.db_path, Path)
             gateway = gateway_for(
                 settings,

@@ -46,6 +46,7 @@ class ScriptedActivities:
         self.serve_ends = False
         """Let `serve` return, as it never should."""
         self.lose_lead = anyio.Event()
+        self.store_answers = anyio.Event()
         self._happened = happened
         self._planned: defaultdict[str, deque[Exception]] = defaultdict(deque)
 
@@ -86,6 +87,11 @@ class ScriptedActivities:
 
     async def probe(self) -> None:
         await self._do("probe")
+
+    async def wait_for_store(self) -> None:
+        await self.store_answers.wait()
+        if self._planned["wait_for_store"]:
+            raise self._planned["wait_for_store"].popleft()
 
     def forget_position(self) -> None:
         self._happened.append("forget_position")
