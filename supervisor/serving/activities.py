@@ -40,6 +40,9 @@ from supervisor.serving.refusals import Refusals
 from supervisor.serving.rereading import Rereading
 from supervisor.serving.second_instance import SecondInstanceDetector
 
+_OF_THE_STORE: Final = (StoreUnavailable, StoreCorrupt)
+"""Commits of others may be lost with the one that failed: all that is known is read again."""
+
 _log = structlog.get_logger()
 
 ROOMS_WRITTEN: Final = "changed_rooms"
@@ -269,7 +272,7 @@ class BotActivities:
         if isinstance(report, FailuresShared):
             reason = f"{report.actors} rooms fail the same way: {report.reason}"
             self._end_serving(RoomsFail(reason))
-        if isinstance(report, ActorCrashed) and isinstance(report.error, StoreCorrupt):
+        if isinstance(report, ActorCrashed) and isinstance(report.error, _OF_THE_STORE):
             self._end_serving(report.error)
 
     def _end_serving(self, error: Exception) -> None:
