@@ -19,7 +19,7 @@ from actors.port_errors import (
     StoreCorrupt,
     StoreUnavailable,
 )
-from actors.ports import Hydration, StateStore, SyncDelta
+from actors.ports import Hydration, SyncDelta
 from actors.reading import known_rooms, read_graph, read_rooms
 from actors.reconcile import RoomsFail, reconcile, reconcile_some
 from actors.rules.generation import Doubt
@@ -296,7 +296,7 @@ class BotActivities:
         After a refusal for now, also a request to read and a request to write have to succeed: an
         account that is refused can often do everything but the one thing that it needs.
         """
-        await _ask_store(self.services.store, self.services.wall_clock())
+        await _ask_store(self.services)
         await self.services.homeserver.probe()
         if self.refusals.pending:
             await self._probe_account()
@@ -306,12 +306,10 @@ class BotActivities:
         while True:
             await anyio.sleep(self.services.bounds.look_at_store_s)
             try:
-                await _ask_store(self.services.store, self.services.wall_clock())
-            except LeaseLost:
-                raise
-            except StoreUnavailable:
-                continue
-            return
+                return await _ask_store(self.services)
+            except StoreUnavailable as error:
+                if isinstance(error, LeaseLost):
+                    raise
 
     async def _probe_account(self) -> None:
         position = await self.services.store.position()
@@ -365,10 +363,11 @@ def _log_start_from_now(doubt: Doubt | None, *, is_first: bool) -> None:
         _log.warning("started_from_now", reason="the database has no position")
 
 
-async def _ask_store(store: StateStore, now: float) -> None:
+async def _ask_store(services: Services) -> None:
     """Return once the store has written and read."""
-    await store.commit([PutRow("probe", {"at": now}), DeleteRow("probe")])
-    await store.verify()
+    now = services.wall_clock()
+    await services.store.commit([PutRow("probe", {"at": now}), DeleteRow("probe")])
+    await services.store.verify()
 
 
 def _with_earlier_conflicts(
