@@ -14,7 +14,8 @@ import structlog
 import typer
 
 from supervisor.accounts import VARIABLE, Account, read_accounts
-from supervisor.commands.invocation import ExitCode, configure
+from supervisor.commands.exits import ExitCode
+from supervisor.commands.invocation import configure
 from supervisor.loading import loading
 from supervisor.notify import ServiceManager
 from supervisor.settings import LocalSettings, SettingsRefused, unreadable

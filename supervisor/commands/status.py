@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415, D301 - see commands/run.py
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,14 +10,14 @@ from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Annotated
 
-import anyio
 import msgspec
 import typer
 
 from actors.bounds import Bounds
 from actors.port_errors import StoreRefused, StoreUnavailable
 from supervisor.commands.accounts import in_turn
-from supervisor.commands.invocation import AsJson, ExitCode, configure
+from supervisor.commands.exits import ExitCode
+from supervisor.commands.invocation import AsJson, configure
 from supervisor.database_urls import DatabaseUrl
 from supervisor.lifecycle import MACHINE
 from supervisor.lock import holder, running_since, silence_s
@@ -25,7 +26,7 @@ from supervisor.status.asking import asked, url_of
 from supervisor.status.diagnosis import boots_in, diagnosis
 from supervisor.status.snapshot import Snapshot
 from supervisor.status.summary import summary
-from supervisor.text.console import console, harmless
+from supervisor.text.plain import harmless
 
 if TYPE_CHECKING:
     from adapter.sql.journal_rows import JournalRow
@@ -79,11 +80,19 @@ def status(
         typer.echo(msgspec.json.encode(_answer(settings, snapshot)))
         return
     lines = _from_page(settings, snapshot) if snapshot else _from_files(settings, hint)
+    _print([harmless(line) for line in lines])
+
+
+def _print(lines: Sequence[str]) -> None:
+    """Print the lines. A terminal shows the first one bold, and breaks lines between words."""
+    if not sys.stdout.isatty():
+        typer.echo("\n".join(lines))
+        return
+    from supervisor.text.console import console
+
     out = console()
     for number, line in enumerate(lines):
-        out.print(
-            harmless(line), style="bold" if number == 0 else None, soft_wrap=not out.is_terminal
-        )
+        out.print(line, style="bold" if number == 0 else None)
 
 
 def _answer(settings: LocalSettings, snapshot: Snapshot | None) -> Answer:
@@ -156,6 +165,8 @@ def leading(place: Path | DatabaseUrl) -> tuple[int | None, str]:
     """
     if isinstance(place, Path):
         return None, ""
+    import anyio
+
     from supervisor.app.leading import leader_of
 
     try:

@@ -10,7 +10,7 @@ from actors.rules.room_states import RoomState
 from actors.runtime.table import Transition
 from supervisor.lifecycle import LOSSES, MACHINE, RESET, State, Trigger
 from supervisor.status.snapshot import Snapshot
-from supervisor.text.console import duration, until
+from supervisor.text.plain import duration, until
 
 _LOSS_WINDOW: Final = timedelta(hours=1)
 _REPEAT_WINDOW: Final = timedelta(minutes=10)
