@@ -1,9 +1,9 @@
 """The store and the journal that the settings name: in a file, or in a PostgreSQL database.
 
-Only a URL loads the adapter for PostgreSQL.
+Only a URL loads the adapter for PostgreSQL, and reading a journal loads little of either.
 """
 
-# ruff: noqa: PLC0415 - a database in a file needs none of the packages for PostgreSQL
+# ruff: noqa: PLC0415 - see above
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -12,7 +12,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio.to_thread
 
@@ -22,12 +22,13 @@ from actors.port_errors import StoreRefused, StoreUnavailable
 from actors.runtime.transition_log import Journal
 from adapter.sql.inbox_rows import InboxRow, InboxState
 from adapter.sql.journal_rows import JournalRow
-from adapter.sql.store import SqlStore
-from adapter.sqlite import journal_reading, queues
-from adapter.sqlite.inline import InlineStore
-from adapter.sqlite.opening import copy_database
+from adapter.sqlite import journal_reading
 from supervisor.database_urls import DatabaseUrl
 from supervisor.settings import SettingsRefused
+
+if TYPE_CHECKING:
+    from adapter.sql.store import SqlStore
+    from adapter.sqlite.inline import InlineStore
 
 Place: TypeAlias = Path | DatabaseUrl
 """Where a store or a journal is."""
@@ -49,7 +50,7 @@ def open_store(
     on_recovery: OnRecovery = None,
     led: Led | None = None,
     bounds: Bounds = Bounds(),
-) -> AbstractAsyncContextManager[SqlStore]:
+) -> "AbstractAsyncContextManager[SqlStore]":
     """Open or create the store. `led` guards its writes in a database. Raises StoreUnavailable."""
     if isinstance(place, Path):
         from adapter.sqlite.store import SqliteStore
@@ -92,13 +93,17 @@ def open_journal(
 
 
 @asynccontextmanager
-async def copied_store(place: Place) -> AsyncIterator[InlineStore]:
+async def copied_store(place: Place) -> "AsyncIterator[InlineStore]":
     """A copy of the store, as it is now; what is written to it is lost. Empty without a store.
 
     Raises StoreUnavailable, StoreCorrupt.
     """
+    from adapter.sqlite.inline import InlineStore
+
     with TemporaryDirectory() as folder:
         if isinstance(place, Path):
+            from adapter.sqlite.opening import copy_database
+
             store = InlineStore(copy_database(place, Path(folder)))
         else:
             url = url_of(place)
@@ -137,6 +142,8 @@ def read_inbox(place: Place) -> list[InboxRow]:
     Raises DatabaseMissing, StoreUnavailable, StoreCorrupt.
     """
     if isinstance(place, Path):
+        from adapter.sqlite import queues
+
         return queues.read_inbox(place)
     url = url_of(place)
     from adapter.postgres import reading
@@ -150,6 +157,8 @@ def retry(place: Place, event_id: EventId) -> InboxState | None:
     Raises as `read_inbox` does. Blocks.
     """
     if isinstance(place, Path):
+        from adapter.sqlite import queues
+
         return queues.retry(place, event_id)
     url = url_of(place)
     from adapter.postgres import reading
