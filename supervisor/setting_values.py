@@ -8,17 +8,19 @@ import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
-from actors.model import UserId
-from actors.rules.addressing import Answers
+from actors.rules.answers import Answers
 from actors.rules.file_names import UNKNOWN_TYPE
 from actors.rules.file_types import type_of
 from supervisor.allowed import allowed_users
 from supervisor.database_urls import DatabaseUrl, database_url, is_database_url, names_no_file
 from supervisor.hosts import is_host
 from supervisor.secret import Secret
+
+if TYPE_CHECKING:
+    from actors.model import UserId
 
 HOST: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
 """The pattern of a host: a name, or an address."""
@@ -59,11 +61,11 @@ def homeserver_url(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
-def user_id(text: str) -> UserId:
+def user_id(text: str) -> "UserId":
     """A Matrix user id."""
     if not _USER_ID.fullmatch(text) or len(text.encode()) > _USER_ID_LIMIT:
         raise ValueError("is not a Matrix user id: write it like @bot:example.org")
-    return UserId(text)
+    return cast("UserId", text)
 
 
 def device_id(text: str) -> str:

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 
 from typing_extensions import override
 
 from actors.bounds import Bounds
-from actors.model import UserId
-from actors.rules.addressing import Answers
+from actors.rules.answers import Answers
 from supervisor import setting_values as values
 from supervisor.allowed import AllowedUsers, allowed_users, everyone_on
 from supervisor.chosen_platform import ChosenPlatform
@@ -24,6 +23,9 @@ from supervisor.proxies import ProxySetting, proxy_for
 from supervisor.secret import Secret
 from supervisor.setting_values import HOST
 from supervisor.variables import DOTENV, broken_lines, names_present, variables
+
+if TYPE_CHECKING:
+    from actors.model import UserId
 
 DEFAULT_DEVICE_ID: Final = "SURFACESBOT"
 
@@ -133,7 +135,7 @@ class LocalSettings:
 class PlatformSettings(LocalSettings):
     """The settings of everything that asks the chat platform, a worker included."""
 
-    user_id: UserId = variable(
+    user_id: "UserId" = variable(
         "MATRIX_USER_ID",
         values.user_id,
         advice="set it to the bot's user id, like @bot:example.org",

@@ -14,8 +14,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-import anyio.to_thread
-
 from actors.bounds import Bounds
 from actors.model import EventId
 from actors.port_errors import StoreRefused, StoreUnavailable
@@ -107,6 +105,8 @@ async def copied_store(place: Place) -> "AsyncIterator[InlineStore]":
             store = InlineStore(copy_database(place, Path(folder)))
         else:
             url = url_of(place)
+            import anyio.to_thread
+
             from adapter.postgres.reading import copy_of_store
 
             rows = await anyio.to_thread.run_sync(copy_of_store, url)

@@ -1,6 +1,5 @@
 """How a command asks the running bot for its status, over HTTP."""
 
-from http.client import HTTPConnection, HTTPException
 from typing import Final
 
 from supervisor.lock import holder
@@ -45,6 +44,8 @@ def ask(bind: Bind) -> Snapshot | None:
     Blocks for at most `ANSWER_WITHIN_S` for each step. Raises NotASnapshot if another program
     answers.
     """
+    from http.client import HTTPConnection, HTTPException  # noqa: PLC0415 - only to ask
+
     connection = HTTPConnection(
         _ANYWHERE.get(bind.host, bind.host), bind.port, timeout=ANSWER_WITHIN_S
     )

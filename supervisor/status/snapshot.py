@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from actors.platform_health import PlatformState
+from actors.platform_state import PlatformState
 from actors.runtime.table import Transition
 from supervisor.lifecycle import MACHINE
 

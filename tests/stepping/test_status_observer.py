@@ -10,7 +10,7 @@ import pytest
 from actors.bounds import Bounds
 from actors.messages import room_address
 from actors.model import Instance
-from actors.platform_health import PlatformState
+from actors.platform_state import PlatformState
 from actors.port_errors import PlatformUnreachable, StoreUnavailable
 from actors.writes import PutRow
 from adapter.sqlite.inline import InlineStore

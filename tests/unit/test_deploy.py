@@ -14,7 +14,7 @@ import yaml  # type: ignore[import-untyped]
 
 from actors.bounds import Bounds
 from actors.meter import REPLY_OUTCOMES, Meter
-from actors.platform_health import PlatformState
+from actors.platform_state import PlatformState
 from supervisor.commands.exits import ExitCode
 from supervisor.lifecycle import State
 from supervisor.lock import instance_lock

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from actors.bounds import Bounds
-from actors.rules.addressing import Answers
+from actors.rules.answers import Answers
 from supervisor.settings import (
     VARIABLES,
     Bind,
