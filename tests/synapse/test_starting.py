@@ -46,7 +46,7 @@ LATER: Final = {
 async def test_what_is_imported_on_the_way_to_live(make_bot: MakeBot, tmp_path: Path) -> None:
     path = tmp_path / "imports.json"
     command = (sys.executable, "-c", PROGRAM, "run")
-    bot = await make_bot(command=command, **{WRITE_TO: str(path)})
+    bot = await make_bot(command=command, STATUS_BIND="127.0.0.1:0", **{WRITE_TO: str(path)})
     await bot.start_and_go_live()
     assert await bot.terminate() == 0
     found = modules_in(path)
