@@ -297,7 +297,8 @@ class Checkers:
             return  # the place of an answer is that of its first message
         body = str(event.content.get("body"))
         if any(once.fullmatch(body) for once in ONCE):
-            if body in self._said:
+            earlier = self._server.room(event.room_id).find(self._said.get(body, EventId("")))
+            if earlier is not None and not earlier.redacted:
                 self.violated(f"said twice: {body}")
             self._said[body] = event.event_id
         message = answered_by(event)
