@@ -15,16 +15,16 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from actors.bounds import Bounds
-from actors.model import EventId
 from actors.port_errors import StoreRefused, StoreUnavailable
 from actors.runtime.transition_log import Journal
-from adapter.sql.inbox_rows import InboxRow, InboxState
 from adapter.sql.journal_rows import JournalRow
 from adapter.sqlite import journal_reading
 from supervisor.database_urls import DatabaseUrl
 from supervisor.settings import SettingsRefused
 
 if TYPE_CHECKING:
+    from actors.model import EventId
+    from adapter.sql.inbox_rows import InboxRow, InboxState
     from adapter.sql.store import SqlStore
     from adapter.sqlite.inline import InlineStore
 
@@ -136,7 +136,7 @@ def read_journal(
     return read(machine=machine, limit=limit, after_seq=after_seq)
 
 
-def read_inbox(place: Place) -> list[InboxRow]:
+def read_inbox(place: Place) -> "list[InboxRow]":
     """The waiting and dead messages, in the order of acceptance. Blocks.
 
     Raises DatabaseMissing, StoreUnavailable, StoreCorrupt.
@@ -151,7 +151,7 @@ def read_inbox(place: Place) -> list[InboxRow]:
     return reading.read_inbox(url)
 
 
-def retry(place: Place, event_id: EventId) -> InboxState | None:
+def retry(place: Place, event_id: "EventId") -> "InboxState | None":
     """Let a dead message wait again. Returns its previous state; None for an unknown message.
 
     Raises as `read_inbox` does. Blocks.

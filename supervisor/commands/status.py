@@ -24,12 +24,11 @@ from supervisor.lock import holder, running_since, silence_s
 from supervisor.settings import LocalSettings, load_local_settings
 from supervisor.status.asking import asked, url_of
 from supervisor.status.diagnosis import boots_in, diagnosis
-from supervisor.status.snapshot import Snapshot
-from supervisor.status.summary import summary
 from supervisor.text.plain import harmless
 
 if TYPE_CHECKING:
     from adapter.sql.journal_rows import JournalRow
+    from supervisor.status.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Answer:
 
     running: bool
     page: str | None
-    snapshot: Snapshot | None
+    snapshot: "Snapshot | None"
     last_transition: dict[str, object] | None
 
 
@@ -95,7 +94,7 @@ def _print(lines: Sequence[str]) -> None:
         out.print(line, style="bold" if number == 0 else None)
 
 
-def _answer(settings: LocalSettings, snapshot: Snapshot | None) -> Answer:
+def _answer(settings: LocalSettings, snapshot: "Snapshot | None") -> Answer:
     running = snapshot is not None or running_since(settings.store_path) is not None
     bind = settings.status_bind
     page = url_of(bind) if snapshot and bind else None
@@ -116,7 +115,9 @@ def newest_row(rows: Sequence["JournalRow"], place: Path | DatabaseUrl) -> "Jour
     return found[-1] if found else None
 
 
-def _from_page(settings: LocalSettings, snapshot: Snapshot) -> list[str]:
+def _from_page(settings: LocalSettings, snapshot: "Snapshot") -> list[str]:
+    from supervisor.status.summary import summary
+
     bind = settings.status_bind
     page = url_of(bind) if bind else ""
     lines = list(summary(snapshot, page, datetime.now(UTC)))
@@ -140,7 +141,7 @@ def _tell_health(settings: LocalSettings) -> None:
 
 
 def _from_files(settings: LocalSettings, hint: str) -> list[str]:
-    from adapter.matrix.checklist import CHECKLIST_NAME
+    from adapter.matrix.file_names import CHECKLIST_NAME
 
     started = running_since(settings.store_path)
     if started is None:

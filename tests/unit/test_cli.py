@@ -19,7 +19,7 @@ import structlog
 from actors.port_errors import CredentialsRefused, HomeserverUnavailable, RefusedForNow
 from actors.runtime.table import Outcome, Transition
 from actors.runtime.transition_log import TransitionLog
-from adapter.matrix.checklist import CHECKLIST_NAME
+from adapter.matrix.file_names import CHECKLIST_NAME
 from adapter.sqlite.journal import SqliteJournal
 from supervisor import cli, lifecycle
 from supervisor.app import check as app_check
