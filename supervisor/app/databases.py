@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from actors.bounds import Bounds
 from actors.port_errors import StoreRefused, StoreUnavailable
-from actors.runtime.transition_log import Journal
 from adapter.sql.journal_rows import JournalRow
 from adapter.sqlite import journal_reading
 from supervisor.database_urls import DatabaseUrl
@@ -24,6 +23,7 @@ from supervisor.settings import SettingsRefused
 
 if TYPE_CHECKING:
     from actors.model import EventId
+    from actors.runtime.transition_log import Journal
     from adapter.sql.inbox_rows import InboxRow, InboxState
     from adapter.sql.store import SqlStore
     from adapter.sqlite.inline import InlineStore
@@ -65,7 +65,7 @@ def open_store(
 
 def open_journal(
     place: Place, *, on_recovery: OnRecovery = None, bounds: Bounds = Bounds()
-) -> AbstractAsyncContextManager[Journal]:
+) -> "AbstractAsyncContextManager[Journal]":
     """Open or create the journal. Raises StoreUnavailable."""
     rows, age_s = bounds.journal_rows, bounds.journal_age_s
     if isinstance(place, Path):
