@@ -234,6 +234,7 @@ TARGETS: Final = (
         Side(START, STATUS, "process_s"),
         Side(START, PYTHON, "process_s"),
         at_most_more=0.15,
+        claimed=False,
     ),
     Target(
         "run, warm: to live beside a bare program on nio",
