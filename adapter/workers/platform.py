@@ -80,8 +80,7 @@ class PlatformByWorkers:
         """Return if a worker finds the platform well."""
         with _unreachable():
             self._news.open()
-            if not await self._has_worker():
-                raise PlatformUnreachable(NO_WORKER)
+            await self._expect_worker()
         await self._call(Check())
 
     async def forget(self, chat: PlatformChatId) -> None:
@@ -114,6 +113,14 @@ class PlatformByWorkers:
             raise PlatformUnreachable(NO_WORKER)
         self._learn(workers)
         raise PlatformBusy(0.0)
+
+    async def _expect_worker(self) -> None:
+        """Return if a worker lives. In tables that were made anew, it shows that a moment later."""
+        until = anyio.current_time() + self._timing.beat_s
+        while not await self._has_worker():
+            if _is_past(until):
+                raise PlatformUnreachable(NO_WORKER)
+            await anyio.sleep(self._timing.look_s)
 
     async def _has_worker(self) -> bool:
         """Whether a worker lives."""
