@@ -295,11 +295,15 @@ class Homeserver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A waiting inbox message, with its failed attempts. `has_anchors`: its answer has begun."""
+    """A waiting inbox message, with its failed attempts. `has_anchors`: its answer has begun.
+
+    `accepted_at` is in seconds since the epoch.
+    """
 
     message: InboundMessage
     attempts: int
     has_anchors: bool = False
+    accepted_at: float = field(default=0.0, compare=False)
 
 
 class StateStore(RowTrust, Protocol):

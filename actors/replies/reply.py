@@ -41,6 +41,7 @@ from actors.replies.values import (
     Piece,
     Question,
     Refused,
+    Stage,
     TooLong,
 )
 from actors.rules.file_names import clean_name
@@ -112,6 +113,24 @@ class Reply:
         """What the platform has said so far; the files in it are not uploaded, and left out."""
         texts = (piece for piece in self._growing.pieces if isinstance(piece, str))
         return Answered(pieces=tuple(texts))
+
+    @property
+    def said_chars(self) -> int:
+        """How many characters the platform has said so far, before the first file."""
+        return self._growing.chars
+
+    @property
+    def stage(self) -> Stage:
+        """What the reply does at present."""
+        if self.is_ending or self.outcome is not None:
+            return Stage.ENDING
+        if self.waits:
+            return Stage.WAITING
+        if not self.is_asked:
+            return Stage.QUEUED if self._growing.reason is None else Stage.ENDING
+        if not self._growing.has_begun:
+            return Stage.ASKED
+        return Stage.STREAMING if self.showing.shown.parts else Stage.ANSWERING
 
     async def run(self) -> None:
         """Ask until there is an outcome, and leave it in `ends_with`."""

@@ -23,12 +23,15 @@ from supervisor.lifecycle import INITIAL, State, Trigger
 from supervisor.logging import Redactor
 from supervisor.serving.assembly import Bot
 from supervisor.settings import Settings
-from supervisor.status.cache import CacheView
+from supervisor.status.cache import CacheView, Rows
+from supervisor.status.conversations import at_work
 from supervisor.status.history import History
 from supervisor.status.platform import platform_seen
+from supervisor.status.rooms import Stateless, room_counts, unchanged
 from supervisor.status.snapshot import (
     LISTED,
     PROGRAM,
+    Conversation,
     Leading,
     Lifecycle,
     Note,
@@ -38,6 +41,7 @@ from supervisor.status.snapshot import (
     Snapshot,
     WorkersSeen,
     rfc3339,
+    within_bounds,
 )
 from supervisor.status.streaming import streaming_seen
 from supervisor.status.workers import LoadReader, workers_seen
@@ -57,6 +61,7 @@ class _Opened:
 
     bot: Bot
     cache: CacheView
+    stateless: Stateless = field(default_factory=Stateless)
     is_open: bool = True
 
 
@@ -87,6 +92,7 @@ class Observer:
     """Set if workers ask the platform."""
     waits_for: str = ""
     """What a process that stands by waits for, as far as it knows."""
+    version: str = field(default_factory=lambda: version(PROGRAM))
     _watched: _Watched | None = field(default=None, init=False)
     _began: float = field(default_factory=anyio.current_time, init=False)
     _epoch: float = field(default=-math.inf, init=False)
@@ -119,7 +125,7 @@ class Observer:
         async with self._one_at_a_time:
             now = anyio.current_time()
             if self._seen is None or now - self._seen_at >= FRESH_S:
-                self._seen, self._seen_at = await self._take_snapshot(), now
+                self._seen, self._seen_at = within_bounds(await self._take_snapshot()), now
             return self._seen
 
     def readiness(self) -> tuple[bool, str]:
@@ -163,7 +169,7 @@ class Observer:
     async def _take_snapshot(self) -> Snapshot:
         watched = self._watched
         bare = Snapshot(
-            version=version(PROGRAM),
+            version=self.version,
             user_id=self.settings.user_id,
             homeserver=self.settings.homeserver,
             boot=watched.boot if watched else "",
@@ -186,17 +192,19 @@ class Observer:
         other = activities.detector.other()
         rows = await cache.rows()
         inbox, outbox = await cache.inbox_waiting(), await cache.outbox_unsent()
-        known = rows.rooms if rows else frozenset()
-        counts, set_aside = _count(bot, known)
+        working = at_work(bot.services.replies, inbox or {}, self._at)
+        listed_work = [await _named(each, cache) for each in working.listed]
+        counts, same = _rooms(opened, rows)
+        set_aside = [cell for cell in bot.system.cells.failed() if cell.quarantined]
         listed = [await self._quarantined(opened, cell) for cell in set_aside[:LISTED]]
         return replace(
             bare,
             rooms=counts,
-            unchanged=_unchanged(bot, known),
+            unchanged=same,
             owners=rows.owners if rows else (),
             owners_total=rows.owners_total if rows else None,
             quarantined=tuple(listed),
-            inbox_waiting=inbox,
+            inbox_waiting=None if inbox is None else sum(inbox.values()),
             reading_paused=activities.backlog.paused or None,
             rooms_behind=len(bot.services.registry.gaps),
             outbox_unsent=outbox,
@@ -205,6 +213,7 @@ class Observer:
             second_instance=other.where or other.boot if other else None,
             creates_no_rooms=bot.services.encryption.reason,
             platform=self._platform(bot),
+            at_work=replace(working, listed=tuple(listed_work)),
             workers=await self._workers(),
             streaming=streaming_seen(
                 self.meter,
@@ -305,26 +314,30 @@ class Observer:
         return rfc3339(self._epoch + time_s)
 
 
-def _count(bot: Bot, known: frozenset[RoomId]) -> tuple[dict[str, int], list[Cell]]:
-    """The number of rooms in each state, and the cells of quarantined rooms.
+async def _named(seen: Conversation, cache: CacheView) -> Conversation:
+    room_id, since = RoomId(seen.room_id), seen.since
+    if since is None and (accepted_at := await cache.waiting_since(room_id)) is not None:
+        since = rfc3339(accepted_at)
+    meta = await cache.meta(room_id)
+    if meta is None:
+        return replace(seen, since=since)
+    return replace(
+        seen,
+        since=since,
+        name=meta.display_name,
+        chat_id=meta.chat_id,
+        owner=meta.matrix_user_id,
+    )
 
-    A stored room without a state is unchecked. After a full reconciliation, it counts as left.
-    """
-    states, activities = bot.services.states, bot.activities
-    counts = {state.value: 0 for state in RoomState}
-    for room_id in states:
-        counts[states.of(room_id)] += 1
+
+def _rooms(opened: _Opened, rows: Rows | None) -> tuple[dict[str, int], int]:
+    """The number of rooms in each state, and of those that this run need not check."""
+    bot, activities = opened.bot, opened.bot.activities
+    states, stored = bot.services.states, rows.rooms if rows else frozenset()
+    stateless = opened.stateless.among(stored, states)
     all_read = activities.trusted and activities.report is not None and not activities.partly
-    stateless = known.difference(states)
-    counts[RoomState.LEFT if all_read else RoomState.UNCHECKED] += len(stateless)
-    return counts, [cell for cell in bot.system.cells if cell.quarantined]
-
-
-def _unchanged(bot: Bot, known: frozenset[RoomId]) -> int:
-    """The number of rooms that this run has not checked because they have not changed."""
-    if not (bot.activities.trusted and bot.activities.partly):
-        return 0
-    states = bot.services.states
-    checked = {room_id for room_id in states if states.of(room_id) is not RoomState.UNCHECKED}
-    probed = {RoomId(cell.address.name) for cell in bot.system.cells if cell.probes}
-    return len(known - checked - probed)
+    counts = room_counts(states, len(stateless), all_read=all_read)
+    if not (activities.trusted and activities.partly):
+        return counts, 0
+    probed = {RoomId(cell.address.name) for cell in bot.system.cells.failed() if cell.probes}
+    return counts, unchanged(states, stored, stateless, probed)

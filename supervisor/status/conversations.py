@@ -1,0 +1,55 @@
+"""The conversations at work, as the status shows them. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from actors.model import RoomId
+from actors.replies.reply import Reply
+from actors.replies.values import Stage
+from supervisor.status.snapshot import LISTED, AtWork, Conversation
+
+STAGES: Final = tuple(Stage)
+
+
+def at_work(
+    replies: Iterable[Reply], waiting: Mapping[RoomId, int], at: Callable[[float], str]
+) -> AtWork:
+    """The conversations with a reply, and those whose message waits without one.
+
+    `waiting` are the waiting messages of each room, and `at` writes anyio's time for people. All
+    are looked at once, and none are sorted.
+    """
+    counts = {stage.value: 0 for stage in STAGES}
+    first: dict[Stage, list[Conversation]] = {stage: [] for stage in STAGES}
+    with_reply = set[RoomId]()
+    for reply in replies:
+        room_id, stage = reply.question.room_id, reply.stage
+        with_reply.add(room_id)
+        counts[stage] += 1
+        if len(first[stage]) < LISTED:
+            first[stage].append(_of(reply, stage, waiting.get(room_id, 0), at))
+    queued = first[Stage.QUEUED]
+    for room_id, messages in waiting.items():
+        if room_id in with_reply:
+            continue
+        counts[Stage.QUEUED] += 1
+        if len(queued) < LISTED:
+            queued.append(
+                Conversation(room_id=room_id, state=Stage.QUEUED.value, behind=messages - 1)
+            )
+    listed = [each for stage in STAGES for each in first[stage]]
+    return AtWork(counts=counts, listed=tuple(listed[:LISTED]))
+
+
+def _of(reply: Reply, stage: Stage, messages: int, at: Callable[[float], str]) -> Conversation:
+    shown = reply.showing.shown
+    return Conversation(
+        room_id=reply.question.room_id,
+        state=stage.value,
+        since=at(reply.began_at),
+        shown_parts=shown.parts,
+        shown_chars=shown.chars,
+        said_chars=reply.said_chars,
+        behind=max(0, messages - 1),
+        owner=reply.question.owner,
+    )
