@@ -90,7 +90,7 @@ def _answer(settings: LocalSettings, snapshot: Snapshot | None) -> Answer:
     running = snapshot is not None or running_since(settings.store_path) is not None
     bind = settings.status_bind
     page = url_of(bind) if snapshot and bind else None
-    last = newest_row(_journal(settings), settings.db_path)
+    last = newest_row(_journal(settings, MACHINE), settings.db_path)
     return Answer(running, page, snapshot, None if last is None else last.fields())
 
 
@@ -167,13 +167,13 @@ def leading(place: Path | DatabaseUrl) -> tuple[int | None, str]:
     return (lease.epoch, f"{lease.holder} leads") if lease else (None, "no process leads")
 
 
-def _journal(settings: LocalSettings) -> list["JournalRow"]:
+def _journal(settings: LocalSettings, machine: str | None = None) -> list["JournalRow"]:
     from actors.port_errors import StoreCorrupt
     from adapter.sql.journal_rows import JournalMissing
     from supervisor.app.databases import read_journal
 
     try:
-        return read_journal(settings.journal_path)
+        return read_journal(settings.journal_path, machine=machine)
     except JournalMissing:
         return []
     except StoreCorrupt as error:
