@@ -399,7 +399,7 @@ async def test_a_reader_keeps_their_place_while_other_things_change(
 ) -> None:
     await visit.open(puppet)
     await visit.page.get_by_text("List of owners").click()
-    region = visit.page.get_by_role("region", name="Owners").last
+    region = visit.page.get_by_role("region", name="Table of owners")
     await region.focus()
     await visit.page.locator("#owners tr").first.evaluate("row => { row.dataset.kept = 'yes' }")
     puppet.says = replace(puppet.says, inbox_waiting=77)
@@ -517,11 +517,16 @@ async def test_it_can_be_used_with_the_keyboard_alone(visit: Visit, puppet: Pupp
         reached.append(await visit.page.evaluate(FOCUSED))
     assert reached[:4] == [
         "Skip to the state of the bot",
-        "work-title",
+        "Table of conversations",
         "3600",
         "Transitions, newest first",
     ]
-    assert reached[4:8] == ["quarantine-title", "conflicts-title", "List of owners", "status.json"]
+    assert reached[4:8] == [
+        "Table of quarantined rooms",
+        "Table of conflicts",
+        "List of owners",
+        "status.json",
+    ]
 
 
 async def test_skipping_leads_to_the_state(visit: Visit, puppet: Puppet) -> None:
@@ -582,6 +587,8 @@ def unavailable() -> Snapshot:
         pytest.param(busy, marks=pytest.mark.slow),
         pytest.param(unavailable, marks=pytest.mark.slow),
         pytest.param(without_worker, marks=pytest.mark.slow),
+        pytest.param(crowded, marks=pytest.mark.slow),
+        pytest.param(standing_by, marks=pytest.mark.slow),
     ],
 )
 async def test_everything_can_be_read_in_every_light_and_on_every_width(

@@ -220,11 +220,11 @@ def test_conversations_at_work_are_told_with_what_people_see_of_the_answers() ->
     counts = {"streaming": 1, "asked": 1, "waiting": 0, "queued": 1000}
     work = AtWork(counts=counts, listed=(streaming, asked, *[queued] * 48))
     lines = told(replace(LIVE, at_work=work)).partition("\n\nconversations at work")[2].splitlines()
+    shown = "1,204 characters in 2 messages shown"
     assert lines[:7] == [
         ": 1 streaming, 1 asked, 1,000 queued (1,002)",
         "  !a:example.org  “Taxes”, C4 of @alice:example.org",
-        "    streaming for 12 s: 1,204 characters in 2 messages shown, 1,311 said, "
-        "1 message behind it",
+        f"    streaming for 12 s: {shown}, 1,311 said, 1 message behind it",
         "  !b  a room of @bob:b",
         "    asked for 12 s",
         "  !c:example.org",

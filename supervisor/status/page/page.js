@@ -64,7 +64,9 @@ function fill(body, rows, toCells) {
   const content = JSON.stringify(rows);
   if (drawn.get(body) === content) return;
   drawn.set(body, content);
-  const labels = [...body.closest("table").tHead.rows[0].cells].map((each) => each.textContent);
+  const table = body.closest("table");
+  table.hidden = rows.length === 0; // a table without rows is none to a screen reader
+  const labels = [...table.tHead.rows[0].cells].map((each) => each.textContent);
   body.replaceChildren(...rows.map((row) => {
     const element = document.createElement("tr");
     element.setAttribute("role", "row");
