@@ -295,15 +295,13 @@ class Homeserver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A waiting inbox message, with its failed attempts. `has_anchors`: its answer has begun.
-
-    `accepted_at` is in seconds since the epoch.
-    """
+    """A waiting inbox message, with its failed attempts. `has_anchors`: its answer has begun."""
 
     message: InboundMessage
     attempts: int
     has_anchors: bool = False
     accepted_at: float = field(default=0.0, compare=False)
+    """In seconds since the epoch."""
 
 
 class StateStore(RowTrust, Protocol):

@@ -41,7 +41,6 @@ from actors.replies.values import (
     Piece,
     Question,
     Refused,
-    Stage,
     TooLong,
 )
 from actors.rules.file_names import clean_name
@@ -95,7 +94,8 @@ class Reply:
         self._tools = tools
         self._tell = tell
         self._active = active
-        self._growing = Growing(tools.bounds)
+        self.growing = Growing(tools.bounds)
+        """What the platform has said in the latest attempt."""
         # A platform that keeps the history would remember the answer that is to be replaced.
         keeps_history = tools.platform.capabilities.keeps_history
         self._fresh = question.about is not None or not keeps_history
@@ -111,26 +111,8 @@ class Reply:
     @property
     def so_far(self) -> Answered:
         """What the platform has said so far; the files in it are not uploaded, and left out."""
-        texts = (piece for piece in self._growing.pieces if isinstance(piece, str))
+        texts = (piece for piece in self.growing.pieces if isinstance(piece, str))
         return Answered(pieces=tuple(texts))
-
-    @property
-    def said_chars(self) -> int:
-        """How many characters the platform has said so far, before the first file."""
-        return self._growing.chars
-
-    @property
-    def stage(self) -> Stage:
-        """What the reply does at present."""
-        if self.is_ending or self.outcome is not None:
-            return Stage.ENDING
-        if self.waits:
-            return Stage.WAITING
-        if not self.is_asked:
-            return Stage.QUEUED if self._growing.reason is None else Stage.ENDING
-        if not self._growing.has_begun:
-            return Stage.ASKED
-        return Stage.STREAMING if self.showing.shown.parts else Stage.ANSWERING
 
     async def run(self) -> None:
         """Ask until there is an outcome, and leave it in `ends_with`."""
@@ -204,19 +186,19 @@ class Reply:
     ) -> None:
         """Let the answer grow, shown meanwhile if it `streams`, and give the slot back."""
         tools, done = self._tools, anyio.Event()
-        self._growing = Growing(tools.bounds)
+        self.growing = Growing(tools.bounds)
         async with slot:
             began, self.is_asked = anyio.current_time(), True
             tools.background.run(
                 show_typing, tools.homeserver, self.question.room_id, done, tools.bounds
             )
             if streams and tools.streams:
-                self.showing.begin(self._growing)
+                self.showing.begin(self.growing)
             try:
                 await attempt(
                     tools.platform,
                     prepared.ask,
-                    self._growing,
+                    self.growing,
                     tools.bounds,
                     close_s=tools.bounds.platform_close_s,
                     on_first=lambda: tools.meter.first_token.add(anyio.current_time() - began),
@@ -288,7 +270,7 @@ class Reply:
         return None
 
     async def _answered(self, prepared: Prepared, settings: ChatSettings) -> Answered:
-        tools, usage = self._tools, self._growing.usage
+        tools, usage = self._tools, self.growing.usage
         tokens = None
         if usage is not None:
             model = settings.model or next(iter(tools.platform.capabilities.models), "")
@@ -298,8 +280,8 @@ class Reply:
             if prepared.ask.fresh:
                 tools.learned.note_tokens(settings.model, prepared.estimated, tokens.prompt)
         return Answered(
-            pieces=tuple([await self._in_room(piece) for piece in self._growing.pieces]),
-            reason=self._growing.reason,
+            pieces=tuple([await self._in_room(piece) for piece in self.growing.pieces]),
+            reason=self.growing.reason,
             tokens=tokens,
             left_out=prepared.left_out,
             trimmed=tools.learned.begins_to_trim(self.question.room_id, trimmed=prepared.trimmed),

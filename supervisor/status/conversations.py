@@ -23,7 +23,7 @@ def at_work(
     first: dict[Stage, list[Conversation]] = {stage: [] for stage in STAGES}
     with_reply = set[RoomId]()
     for reply in replies:
-        room_id, stage = reply.question.room_id, reply.stage
+        room_id, stage = reply.question.room_id, stage_of(reply)
         with_reply.add(room_id)
         counts[stage] += 1
         if len(first[stage]) < LISTED:
@@ -41,6 +41,20 @@ def at_work(
     return AtWork(counts=counts, listed=tuple(listed[:LISTED]))
 
 
+def stage_of(reply: Reply) -> Stage:
+    """What a reply does at present."""
+    growing = reply.growing
+    if reply.is_ending or reply.outcome is not None:
+        return Stage.ENDING
+    if reply.waits:
+        return Stage.WAITING
+    if not reply.is_asked:
+        return Stage.QUEUED if growing.reason is None else Stage.ENDING
+    if not growing.has_begun:
+        return Stage.ASKED
+    return Stage.STREAMING if reply.showing.shown.parts else Stage.ANSWERING
+
+
 def _of(reply: Reply, stage: Stage, messages: int, at: Callable[[float], str]) -> Conversation:
     shown = reply.showing.shown
     return Conversation(
@@ -49,7 +63,7 @@ def _of(reply: Reply, stage: Stage, messages: int, at: Callable[[float], str]) -
         since=at(reply.began_at),
         shown_parts=shown.parts,
         shown_chars=shown.chars,
-        said_chars=reply.said_chars,
+        said_chars=reply.growing.chars,
         behind=max(0, messages - 1),
         owner=reply.question.owner,
     )
