@@ -100,10 +100,11 @@ class LeaseLost(StoreUnavailable):
     """Another process leads the bot now: nothing was written. Stop, and stand by."""
 
 
-class NotWaiting(PortError):
-    """A message that was to be finished does not wait any more: nothing was written.
+class OutdatedWrite(PortError):
+    """A write rests on what the database does not have any more: nothing was written.
 
-    Its handling has ended otherwise. Forget what was to be written, and read again what waits.
+    A message that was to be finished has ended otherwise, or the position is another: a failover
+    lost commits. Forget what was to be written, and read again what the database has.
     """
 
 

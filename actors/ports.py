@@ -308,7 +308,7 @@ class StateStore(RowTrust, Protocol):
     """The cache, and the queues beside it. Every method may raise StoreUnavailable."""
 
     async def commit(self, writes: Sequence[Write]) -> None:
-        """Carry out all writes in order, or none of them. Also raises NotWaiting.
+        """Carry out all writes in order, or none of them. Also raises OutdatedWrite.
 
         After the return, a kill of the process loses none of them. A loss of power may lose the
         newest commits, the position included; but never an intent or a generation, nor anything

@@ -45,7 +45,7 @@ class AcceptMessage:
 class FinishMessage:
     """Mark a waiting inbox message as done, or as dead when it is given up.
 
-    If it does not wait any more, the whole transaction raises NotWaiting.
+    If it does not wait any more, the whole transaction raises OutdatedWrite.
     """
 
     event_id: EventId
@@ -55,6 +55,13 @@ class FinishMessage:
 @dataclass(frozen=True, slots=True)
 class DropMessage:
     """Mark an inbox message as done, if it waits: nothing is left to do about it."""
+
+    event_id: EventId
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetMessage:
+    """Remove an inbox message that is done, so that it is unknown until it is accepted again."""
 
     event_id: EventId
 
@@ -193,9 +200,13 @@ class MarkSent:
 
 @dataclass(frozen=True, slots=True)
 class SavePosition:
-    """Remember the sync position."""
+    """Remember the sync position.
+
+    With `after`, the whole transaction raises OutdatedWrite if the database has another position.
+    """
 
     next_batch: str
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +329,7 @@ Write: TypeAlias = (
     | AcceptMessage
     | FinishMessage
     | DropMessage
+    | ForgetMessage
     | CountAttempt
     | RetryMessage
     | DropInbox

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -69,6 +70,12 @@ class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]
         for other in self.assigned_work:
             self._reschedule(other)
         return lethal
+
+    @override
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        """Give a worker its next test. One that has just died keeps it until it is removed."""
+        with suppress(OSError):
+            super()._assign_work_unit(node)
 
     @override
     def _reschedule(self, node: WorkerController) -> None:

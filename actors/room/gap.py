@@ -26,6 +26,7 @@ from actors.writes import (
     DropInbox,
     DropMessage,
     DropOutbox,
+    ForgetMessage,
     OpenGap,
     RedactAbandoned,
     ShortenGap,
@@ -177,6 +178,8 @@ class RoomGap:
         if len(worth) > limit:
             # The inbox keeps what it has taken as long as the gap is open, however old it is then.
             since = since_known(0) if limit else gap.since
+            # What is to be accepted again must not be what the inbox knows.
+            writes += [ForgetMessage(it.message.event_id) for it in worth[limit:] if it.again]
             await self.services.store.commit([*writes, ShortenGap(room_id, since)])
         else:
             since = gap.upto

@@ -16,7 +16,7 @@ from actors.model import (
     RoomMeta,
     UserId,
 )
-from actors.port_errors import HomeserverRefused, NotWaiting, PlatformFailed, PortError
+from actors.port_errors import HomeserverRefused, OutdatedWrite, PlatformFailed, PortError
 from actors.ports import Waiting
 from actors.replies.reply import Reply
 from actors.replies.values import Answered, Failed, reply_message
@@ -307,7 +307,7 @@ class Inbox:
         tried = (MarkTried(message.txn_id, session) for message in queued)
         try:
             await self._services.store.commit([*writes, *tried])
-        except NotWaiting:
+        except OutdatedWrite:
             _log.info("ended_otherwise", room_id=self._room_id)
             return False
         self._current = None

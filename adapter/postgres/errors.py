@@ -8,13 +8,19 @@ from typing import Final
 import psycopg
 from psycopg import errors
 
-from actors.port_errors import LeaseLost, NotWaiting, StoreCorrupt, StoreRefused, StoreUnavailable
+from actors.port_errors import (
+    LeaseLost,
+    OutdatedWrite,
+    StoreCorrupt,
+    StoreRefused,
+    StoreUnavailable,
+)
 
 LEASE_LOST: Final = "SB001"
 """The SQLSTATE that the function `surfaces_fence` raises."""
 _REPLACED: Final = "SB002"
 """The SQLSTATE that the function `surfaces_open` raises."""
-NOT_WAITING: Final = "SB003"
+OUTDATED: Final = "SB003"
 """The SQLSTATE that the function `surfaces_expect` raises."""
 _DAMAGED: Final = (
     # A table, column or function that the bot created is missing, so the database has changed.
@@ -47,8 +53,8 @@ def translate(error: Exception) -> Exception:
     said = " ".join(str(error).split()) or type(error).__name__
     if error.sqlstate == LEASE_LOST:
         return LeaseLost(said)
-    if error.sqlstate == NOT_WAITING:
-        return NotWaiting(said)
+    if error.sqlstate == OUTDATED:
+        return OutdatedWrite(said)
     if isinstance(error, _DAMAGED):
         return StoreCorrupt(said)
     if isinstance(error, _REFUSED) or (error.sqlstate is None and _NOT_ADMITTED.search(said)):

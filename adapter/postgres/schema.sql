@@ -144,7 +144,7 @@ CREATE OR REPLACE FUNCTION surfaces_expect(changed BIGINT) RETURNS VOID
 LANGUAGE plpgsql AS $$
 BEGIN
     IF changed = 0 THEN
-        RAISE EXCEPTION 'a message does not wait any more' USING ERRCODE = 'SB003';
+        RAISE EXCEPTION 'what a write rests on has changed' USING ERRCODE = 'SB003';
     END IF;
 END
 $$;

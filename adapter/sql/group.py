@@ -30,7 +30,7 @@ class Transactions(Protocol):
         """Run the statements in one transaction, all or none.
 
         Raises StoreUnavailable, StoreCorrupt; any other error is that of some of the statements:
-        NotWaiting, or that of a value which the database cannot store.
+        OutdatedWrite, or that of a value which the database cannot store.
         """
         ...
 
@@ -115,8 +115,8 @@ class Group(Generic[ItemT, ResultT]):
 
     async def _fail(self, group: list[_Submitted[ItemT, ResultT]], error: Exception) -> None:
         if len(group) > 1 and not isinstance(error, StoreUnavailable | StoreCorrupt):
-            # One item has a value that the database cannot store, or raises NotWaiting. The others
-            # are done alone.
+            # One item has a value that the database cannot store, or raises OutdatedWrite. The
+            # others are done alone.
             for submitted in group:
                 await self._do([submitted])
             return
@@ -150,7 +150,7 @@ class GroupCommit:
     async def submit(self, statements: Sequence[Statement]) -> None:
         """Run the statements in one transaction, all or none; return after its commit.
 
-        Raises StoreUnavailable, StoreCorrupt, NotWaiting.
+        Raises StoreUnavailable, StoreCorrupt, OutdatedWrite.
         """
         if statements:
             await self._group.submit(statements)

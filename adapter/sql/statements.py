@@ -22,6 +22,7 @@ from actors.writes import (
     DropMessage,
     DropOutbox,
     FinishMessage,
+    ForgetMessage,
     JsonObject,
     KeepGeneration,
     MarkDirty,
@@ -59,6 +60,7 @@ def statement_for(write: Write, *, now: float) -> Statement:
             AcceptMessage()
             | FinishMessage()
             | DropMessage()
+            | ForgetMessage()
             | CountAttempt()
             | RetryMessage()
             | DropInbox()
@@ -78,8 +80,10 @@ def statement_for(write: Write, *, now: float) -> Statement:
             return outbox_statement(write, now)
         case PutIntent():
             return _intent(write)
-        case SavePosition(next_batch):
+        case SavePosition(next_batch, None):
             return Statement("meta", _SAVE, ("position", next_batch))
+        case SavePosition(next_batch, after):
+            return Statement("meta", _MOVE_POSITION, (next_batch, after), hits=True)
         case KeepGeneration(generation):
             return Statement("meta", _SAVE, ("generation", _json(generation)), synced=True)
         case VoidQueue(queue):
@@ -109,6 +113,7 @@ _SAVE: Final = (
     "INSERT INTO meta(key, value) VALUES (?, ?)"
     " ON CONFLICT(key) DO UPDATE SET value = excluded.value"
 )
+_MOVE_POSITION: Final = "UPDATE meta SET value = ? WHERE key = 'position' AND value = ?"
 _VOID: Final = {
     "inbox": "UPDATE inbox SET state = 'done' WHERE state = 'waiting'",
     # The answer to a question that is asked again has the same transaction ids.
@@ -132,6 +137,7 @@ _ACCEPT_AGAIN: Final = (
     + "UPDATE SET state = 'waiting', attempts = 0 WHERE inbox.state = 'done'"
 )
 _FINISH: Final = "UPDATE inbox SET state = ? WHERE event_id = ? AND state = 'waiting'"
+_FORGET: Final = "DELETE FROM inbox WHERE event_id = ? AND state = 'done'"
 _COUNT_ATTEMPT: Final = "UPDATE inbox SET attempts = attempts + 1 WHERE event_id = ?"
 _RETRY: Final = (
     "UPDATE inbox SET state = 'waiting', attempts = 0 WHERE event_id = ? AND state = 'dead'"
@@ -162,7 +168,13 @@ def _kv(write: PutRow | DeleteRow) -> Statement:
 
 
 def _inbox(
-    write: AcceptMessage | FinishMessage | DropMessage | CountAttempt | RetryMessage | DropInbox,
+    write: AcceptMessage
+    | FinishMessage
+    | DropMessage
+    | ForgetMessage
+    | CountAttempt
+    | RetryMessage
+    | DropInbox,
     now: float,
 ) -> Statement:
     match write:
@@ -174,6 +186,8 @@ def _inbox(
             return Statement("inbox", _FINISH, params, hits=True)
         case DropMessage(event_id):
             return Statement("inbox", _FINISH, ("done", event_id))
+        case ForgetMessage(event_id):
+            return Statement("inbox", _FORGET, (event_id,))
         case CountAttempt(event_id):
             return Statement("inbox", _COUNT_ATTEMPT, (event_id,))
         case RetryMessage(event_id):

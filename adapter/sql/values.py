@@ -14,7 +14,7 @@ Row: TypeAlias = tuple[Any, ...]
 class Statement:
     """A statement that writes, and the only table that it writes to.
 
-    With `hits`, the transaction fails with NotWaiting if the statement changes no row.
+    With `hits`, the transaction fails with OutdatedWrite if the statement changes no row.
     With `synced`, the transaction waits for the disk: the bot acts on the homeserver next, and
     relies on the row afterwards.
     """

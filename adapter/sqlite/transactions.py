@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from actors.port_errors import NotWaiting
+from actors.port_errors import OutdatedWrite
 from adapter.sql.values import Statement, grouped
 
 _SYNC_FULL: Final = "PRAGMA synchronous = FULL"
@@ -22,7 +22,7 @@ def write_all(connection: sqlite3.Connection, statements: Sequence[Statement]) -
         for sql, hits, params in grouped(statements):
             changed = connection.executemany(sql, params).rowcount
             if hits and changed != len(params):
-                raise NotWaiting("a message does not wait any more")
+                raise OutdatedWrite("what a write rests on has changed")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from actors.late_edits import LateEdits
 from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomChanged
 from actors.meter import Meter
 from actors.model import RoomId, UserId
-from actors.port_errors import HomeserverUnavailable, PositionLost, StoreCorrupt
+from actors.port_errors import HomeserverUnavailable, PositionLost, StoreCorrupt, StoreUnavailable
 from actors.ports import Hydration, SyncDelta
 from actors.reading import known_rooms, read_graph, read_rooms
 from actors.reconcile import RoomsFail, reconcile, reconcile_some
@@ -33,6 +33,9 @@ from supervisor.serving.pump import Pump, invite_writes, invites_at
 from supervisor.serving.refusals import Refusals
 from supervisor.serving.rereading import Rereading
 from supervisor.serving.second_instance import SecondInstanceDetector
+
+_OF_THE_STORE: Final = (StoreUnavailable, StoreCorrupt)
+"""Commits of others may be lost with the one that failed: all that is known is read again."""
 
 _log = structlog.get_logger()
 
@@ -271,7 +274,7 @@ class BotActivities:
         if isinstance(report, FailuresShared):
             reason = f"{report.actors} rooms fail the same way: {report.reason}"
             self._end_serving(RoomsFail(reason))
-        if isinstance(report, ActorCrashed) and isinstance(report.error, StoreCorrupt):
+        if isinstance(report, ActorCrashed) and isinstance(report.error, _OF_THE_STORE):
             self._end_serving(report.error)
 
     def _end_serving(self, error: Exception) -> None:

@@ -22,8 +22,10 @@ class Backlog:
 
     async def space(self) -> "Space":
         """The space that each room has in the inbox now."""
+        # Their actors go on to fill the inbox while the database counts.
+        filling = frozenset(self.services.registry.gaps)
         waiting = await self.services.store.waiting_counts()
-        return Space(self.services.bounds.inbox_room_limit, waiting)
+        return Space(self.services.bounds.inbox_room_limit, waiting, filling)
 
     async def is_full(self) -> bool:
         """Whether more than `Bounds.inbox_limit` messages wait in rooms that are well.
@@ -57,11 +59,17 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """The space in the inbox at one moment: `limit` messages a room, less those that wait."""
+    """The space in the inbox at one moment: `limit` messages a room, less those that wait.
+
+    `filling` are the rooms whose gaps take the space.
+    """
 
     limit: int
     waiting: Mapping[RoomId, int]
+    filling: frozenset[RoomId] = frozenset()
 
     def left(self, room_id: RoomId) -> int:
         """How many more messages of a room the inbox takes."""
+        if room_id in self.filling:
+            return 0
         return max(0, self.limit - self.waiting.get(room_id, 0))

@@ -24,7 +24,7 @@ from actors.model import (
     RoomKind,
     RoomMeta,
 )
-from actors.port_errors import HomeserverUnavailable, RateLimited
+from actors.port_errors import HomeserverUnavailable, OutdatedWrite, RateLimited, StoreUnavailable
 from actors.ports import Gap, RoomDelta, SyncDelta
 from actors.reading import accepting, fetch_gap, taking_back, worth_accepting
 from actors.rows import from_row, room_key
@@ -155,7 +155,7 @@ class Pump:
         changed += await self._spaces_to_rename(delta, [*changed, *already_read])
         writes += self.services.registry.dirty.mark(changed)
         try:
-            await self.services.store.commit([*writes, SavePosition(delta.next_batch)])
+            await self._commit(writes, SavePosition(delta.next_batch, since))
         except BaseException:
             # The news may be stored all the same, and then it does not come again.
             self.services.histories.drop_all()
@@ -176,6 +176,14 @@ class Pump:
             self.services.tell_owner(invite.inviter, IntentsWaiting())
         for room_id in delta.left:
             self.services.tell_room(room_id, RoomLeft())
+
+    async def _commit(self, writes: Sequence[Write], position: SavePosition) -> None:
+        """Commit the writes that move the position; what came before is lost if it is another."""
+        try:
+            await self.services.store.commit([*writes, position])
+        except OutdatedWrite as error:
+            lost = "the database has lost its newest commits: it has another sync position"
+            raise StoreUnavailable(lost) from error
 
     def _note_said(self, delta: SyncDelta, filled: Sequence[_Filled]) -> None:
         """Bring the histories up to date; a reply to a redacted question ends."""

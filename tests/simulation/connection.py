@@ -65,6 +65,8 @@ class Connection:
     ) -> None:
         self.device_id = device_id
         self.token = token
+        self.before_password: Callable[[], object] = lambda: None
+        """Called when a password is about to be sent. What it raises keeps it from being sent."""
         self._server = server
         self._me = me
         self._faults = faults
@@ -148,6 +150,7 @@ class Connection:
         """Return `resumed` or `password`, and the token, which the client gets with the answer."""
         if self._server.sessions.is_good(self._me, self.device_id, self.token):
             return "resumed", self.token
+        self.before_password()
         if self._server.refuses_credentials:
             raise CredentialsRefused("The homeserver refuses the password.")
         token = self._server.sessions.log_in(self._me, self.device_id)

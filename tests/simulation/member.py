@@ -47,6 +47,8 @@ from tests.simulation.shared_store import (
 from tests.simulation.story import Story
 
 DEVICE: Final = "SURFACESBOT"
+PASSING_WRITES: Final = frozenset({"set_typing", "mark_read"})
+"""Requests that change something, but nothing lasting."""
 ROUNDING_S: Final = 1e-3
 """The database's clock counts from long ago, so it is less exact."""
 AWAY_S: Final = 20.0
@@ -91,10 +93,13 @@ class MemberCheckers(Checkers):
 
     @override
     def request_started(self, method: str) -> None:
-        """Check that only the leader writes and logs in, by the clock of the database."""
+        """Check that only the leader writes, by the clock of the database."""
         super().request_started(method)
-        if method not in {*WRITES, "log_in"}:
-            return
+        if method in PASSING_WRITES or method in WRITES:
+            self.check_lease(method)
+
+    def check_lease(self, method: str) -> None:
+        """Check that the process leads, by the clock of the database."""
         lease = self._store.lease()
         is_over = lease.epoch != self.epoch or lease.left_s <= 0
         if is_over and not self.is_lease_in_doubt:
@@ -332,6 +337,13 @@ class Member:
             gate=_WiredGate(life, self.wire),
         )
         homeserver.rows, homeserver.life, homeserver.checkers = store, life, checkers
+
+        def before_password() -> None:
+            if leadership.remaining_s() <= 0:
+                raise HomeserverUnavailable("this process may lead no longer")
+            checkers.check_lease("log_in")
+
+        homeserver.connection.before_password = before_password
         bot = assemble(
             homeserver,
             store,

@@ -51,9 +51,9 @@ MUTATIONS: Final = (
     Mutation(
         "position_saved_before_the_inbox",
         "supervisor/serving/pump.py",
-        "        await self.services.store.commit([*writes, SavePosition(delta.next_batch)])\n",
-        "        await self.services.store.commit([SavePosition(delta.next_batch)])\n"
-        "        await self.services.store.commit(writes)\n",
+        "            await self.services.store.commit([*writes, position])\n",
+        "            await self.services.store.commit([position])\n"
+        "            await self.services.store.commit(writes)\n",
     ),
     Mutation(
         "invites_not_remembered",

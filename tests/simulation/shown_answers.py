@@ -21,10 +21,25 @@ def wrong_answers(
         named = named_by(each.original.txn_id)
         if each.original.sender == me and named is not None:
             answers[named.question].append(each)
+    places = _first_places(room)
     for question, found in answers.items():
-        parts = sorted(_without_doubles(found), key=lambda it: it.original.position)
+        parts = sorted(_without_doubles(found), key=lambda it: places[it.original.txn_id])
         excused = is_excused(question)
         yield from _wrong_with(question, parts, streaming.transcript, is_excused=excused)
+
+
+def _first_places(room: SimulatedRoom) -> dict[str | None, int]:
+    """For each transaction id of a part, where the part was shown first.
+
+    A part that is taken down while later ones are opened is shown again after them.
+    """
+    places: dict[str | None, int] = {}
+    first: dict[tuple[EventId, int], int] = {}
+    for event in room.timeline:
+        named = named_by(event.txn_id)
+        if named is not None:
+            places[event.txn_id] = first.setdefault((named.question, named.part), event.position)
+    return places
 
 
 def _taken_down(

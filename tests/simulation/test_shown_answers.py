@@ -130,3 +130,18 @@ def test_a_part_that_was_taken_down_and_sent_anew_is_there_once() -> None:
         await answer.send(replace(answer.part(1), txn_id=f"{answer.question}.1.final"))
 
     assert judged(play) == []
+
+
+def test_a_part_that_was_taken_down_comes_again_after_the_next_one() -> None:
+    async def play(answer: Answer) -> None:
+        first = replace(answer.part(0), kind=OutboundKind.ANCHOR, state=None)
+        answer.take_down(await answer.send(first))
+        await answer.send(answer.part(1))
+        await answer.send(replace(answer.part(0), txn_id=f"{first.txn_id}.final"))
+
+    async def out_of_order(answer: Answer) -> None:
+        for number in reversed(range(len(TEXTS))):
+            await answer.send(answer.part(number))
+
+    assert judged(play) == []
+    assert judged(out_of_order) == ["the parts [1, 0] of the", "not the whole"]

@@ -1,6 +1,6 @@
 """Restored backups of the homeserver and of the database, and databases that are foreign."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -8,8 +8,22 @@ import pytest
 from structlog.testing import capture_logs
 
 from actors.model import Generation, Intent, IntentKind, IntentStep, Nonce, UserId
+from actors.port_errors import StoreUnavailable
 from actors.rules.generation import Doubt
-from actors.writes import AcceptMessage, KeepGeneration, PutIntent, PutRow, QueueMessage
+from actors.writes import (
+    AcceptMessage,
+    CloseGap,
+    DropMessage,
+    FinishMessage,
+    ForgetMessage,
+    KeepGeneration,
+    PutIntent,
+    PutRow,
+    QueueMessage,
+    SavePosition,
+    Write,
+)
+from adapter.sqlite.inline import InlineStore
 from supervisor.lifecycle import State
 from tests.simulation.faults import Fault
 from tests.stepping.harness import ALICE, BOT, Home, Run, ScriptedPlatform, World, quiet
@@ -530,3 +544,69 @@ async def test_a_room_that_can_t_be_read_raises_no_doubt_and_stops_no_start() ->
         world.alice.say(home.chat, "second")
         await quiet(60)
         assert world.alice.replies(home.chat)[-1] == "You said: second"
+
+
+async def test_questions_that_wait_in_a_copy_are_taken_again_piece_by_piece() -> None:
+    world, platform = World(), ScriptedPlatform()
+    world.bounds = replace(world.bounds, inbox_room_limit=2, gap_page=1)
+    async with world.live(platform=platform) as run:
+        home = await talked(world, run)
+        platform.takes_s = 1000
+        for text in ("second", "third"):
+            world.alice.say(home.chat, text)
+        await quiet(3)
+        old = world.copy_of_store()
+        await quiet(200)
+    world.store, platform.takes_s = old, 0
+    with started_from_now() as reasons:
+        async with world.live(platform=platform):
+            await quiet(60)
+    assert reasons == [Doubt.DATABASE]
+    answers = tuple(f"You said: {text}" for text in ("first", "second", "third"))
+    assert world.alice.replies(home.chat) == answers
+
+
+async def test_a_database_that_loses_its_newest_commits_is_read_again() -> None:
+    world, platform = World(), ScriptedPlatform()
+    async with world.live(platform=platform) as run:
+        home = await talked(world, run)
+        position = await world.store.position()
+        assert position is not None
+        platform.takes_s = 30
+        lost = world.alice.say(home.chat, "lost")
+        await quiet(3)
+        await world.store.commit([DropMessage(lost), ForgetMessage(lost), SavePosition(position)])
+        world.alice.say(home.chat, "next")
+        await quiet(120)
+        assert run.supervisor.state is State.LIVE
+    answers = tuple(f"You said: {text}" for text in ("first", "lost", "next"))
+    assert world.alice.replies(home.chat) == answers
+
+
+async def test_a_piece_of_a_gap_that_is_lost_before_the_next_position_is_fetched_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, platform = World(), ScriptedPlatform()
+    world.bounds = replace(world.bounds, inbox_room_limit=2, gap_page=1)
+    commit, lost = InlineStore.commit, list[Write]()
+
+    async def loses_what_closes_a_gap(store: InlineStore, writes: Sequence[Write]) -> None:
+        closing = [write for write in writes if isinstance(write, CloseGap)]
+        if not lost and closing:
+            lost.extend(closing)
+            await commit(store, [])
+            return
+        if lost and len(lost) == 1 and any(isinstance(it, FinishMessage) for it in writes):
+            lost.append(writes[0])
+            raise StoreUnavailable("the connection was lost, and the newest commits with it")
+        await commit(store, writes)
+
+    async with world.live(platform=platform) as run:
+        home = await talked(world, run)
+        platform.takes_s = 1
+        monkeypatch.setattr(InlineStore, "commit", loses_what_closes_a_gap)
+        for number in range(4):
+            world.alice.say(home.chat, str(number))
+        await quiet(120)
+        assert len(lost) == 2
+    assert world.alice.replies(home.chat) == ("You said: first", *answers(4))

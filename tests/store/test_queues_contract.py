@@ -16,7 +16,7 @@ from actors.model import (
     StoredGeneration,
     TokensUsed,
 )
-from actors.port_errors import NotWaiting
+from actors.port_errors import OutdatedWrite
 from actors.ports import Waiting
 from actors.writes import (
     VOID_QUEUES,
@@ -25,6 +25,7 @@ from actors.writes import (
     CountAttempt,
     DropMessage,
     FinishMessage,
+    ForgetMessage,
     KeepGeneration,
     MarkSent,
     MarkTried,
@@ -143,6 +144,18 @@ async def test_a_dropped_message_does_not_wait_and_a_dead_one_stays_dead(opened:
         assert await names_waiting(store) == ["$b"]
 
 
+async def test_a_forgotten_message_is_unknown_and_one_that_waits_is_not_forgotten(
+    opened: Stores,
+) -> None:
+    async with opened() as store:
+        await store.commit([AcceptMessage(inbound("a")), AcceptMessage(inbound("b"))])
+        await store.commit([FinishMessage(EventId("$a"))])
+        await store.commit([ForgetMessage(EventId("$a")), ForgetMessage(EventId("$b"))])
+        assert await store.known_of([EventId("$a"), EventId("$b")]) == {EventId("$b")}
+        await store.commit([AcceptMessage(inbound("a"))])
+        assert await names_waiting(store) == ["$b", "$a"]
+
+
 @pytest.mark.parametrize("name", ["$a", "$unknown"])
 async def test_a_message_that_is_finished_twice_takes_the_second_transaction_down(
     opened: Stores, name: str
@@ -151,7 +164,7 @@ async def test_a_message_that_is_finished_twice_takes_the_second_transaction_dow
         await store.commit([AcceptMessage(inbound("a")), AcceptMessage(inbound("b"))])
         await store.commit([FinishMessage(EventId("$a"))])
         finishing = [FinishMessage(EventId("$b")), FinishMessage(EventId(name))]
-        with pytest.raises(NotWaiting):
+        with pytest.raises(OutdatedWrite):
             await store.commit([*finishing, QueueMessage(outbound("c"))])
         assert await names_waiting(store) == ["$b"]
         assert await store.unsent_counts() == {}
@@ -164,7 +177,7 @@ async def test_of_two_that_finish_a_message_at_once_one_succeeds(opened: Stores)
         async def finish(name: str) -> None:
             try:
                 await store.commit([FinishMessage(EventId("$a")), QueueMessage(outbound(name))])
-            except NotWaiting:
+            except OutdatedWrite:
                 failures.append(name)
 
         await store.commit([AcceptMessage(inbound("a"))])
@@ -265,6 +278,17 @@ async def test_the_position_is_the_one_saved_last(opened: Stores) -> None:
         assert await store.position() is None
         await store.commit([SavePosition("s1"), SavePosition("s2")])
         assert await store.position() == "s2"
+
+
+async def test_a_position_replaces_only_the_one_before_it(opened: Stores) -> None:
+    async with opened() as store:
+        await store.commit([SavePosition("s1")])
+        await store.commit([AcceptMessage(inbound("a")), SavePosition("s2", after="s1")])
+        for after in ("s1", "s3"):
+            with pytest.raises(OutdatedWrite):
+                await store.commit([AcceptMessage(inbound("b")), SavePosition("s4", after=after)])
+        assert await store.position() == "s2"
+        assert len(await store.waiting(ROOM, 10)) == 1
 
 
 async def test_a_gap_grows_at_its_end_until_it_was_filled_up_to_there(opened: Stores) -> None:

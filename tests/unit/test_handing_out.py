@@ -5,7 +5,6 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
@@ -56,31 +55,54 @@ class Worker:
     """What the scheduler uses of a worker; `given` holds the places of its tests."""
 
     shutting_down: bool = False
+    is_dead: bool = False
     given: list[int] = field(default_factory=list)
+    done: list[int] = field(default_factory=list)
     gateway: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(id="gw"))
 
     def send_runtest_some(self, indices: list[int]) -> None:
+        if self.is_dead:
+            raise OSError("cannot send (already closed?)")
         self.given += indices
 
     def shutdown(self) -> None:
         self.shutting_down = True
 
 
-def test_a_worker_dies_while_the_one_after_it_collects(
-    pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
+COLLECTION = [f"tests/test_single.py::test_single[{number}]" for number in range(8)]
+
+
+@pytest.fixture
+def scheduler(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> WholeFiles:
+    """The scheduler of two workers, before the first one is there."""
     monkeypatch.setattr(pytestconfig.option, "tx", ["2*popen"])
-    collection = [f"tests/test_single.py::test_single[{number}]" for number in range(6)]
-    scheduler: Any = WholeFiles(pytestconfig, cast("Any", None))
+    return WholeFiles(pytestconfig, None)
+
+
+def test_a_worker_dies_while_the_one_after_it_collects(scheduler: WholeFiles) -> None:
     first, second, third = Worker(), Worker(), Worker()
     for worker in (first, second):
         scheduler.add_node(worker)
-        scheduler.add_node_collection(worker, collection)
+        scheduler.add_node_collection(worker, COLLECTION)
     scheduler.schedule()
     scheduler.add_node(third)
-    assert scheduler.remove_node(second) == collection[second.given[0]]
+    assert scheduler.remove_node(second) == COLLECTION[second.given[0]]
     assert third.given == []
     assert not third.shutting_down
-    scheduler.add_node_collection(third, collection)
+    scheduler.add_node_collection(third, COLLECTION)
     scheduler.schedule()
     assert len(third.given) == 2
+
+
+def test_a_worker_is_given_tests_after_its_death(scheduler: WholeFiles) -> None:
+    first, second = Worker(), Worker(is_dead=True)
+    for worker in (first, second):
+        scheduler.add_node(worker)
+        scheduler.add_node_collection(worker, COLLECTION)
+    scheduler.schedule()
+    lethal = scheduler.remove_node(second)
+    while not first.shutting_down:
+        place = next(place for place in first.given if place not in first.done)
+        first.done.append(place)
+        scheduler.mark_test_complete(first, place)
+    assert {COLLECTION[place] for place in first.given} == {*COLLECTION} - {lethal}
