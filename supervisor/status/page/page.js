@@ -227,6 +227,7 @@ function showTimeline() {
   const span = Number(document.querySelector("input[name=span]:checked").value);
   drawTimeline(byId("timeline"), seen.lifecycle, span, now());
   const steps = seen.lifecycle.steps.toReversed();
+  byId("steps").closest("details").hidden = steps.length === 0;
   fill(byId("steps"), steps.slice(0, LISTED), (step) => [
     cell(moment(step.at), { header: true, className: "time" }),
     cell(step.src),
