@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -23,15 +23,14 @@ from supervisor.lifecycle import INITIAL, State, Trigger
 from supervisor.logging import Redactor
 from supervisor.serving.assembly import Bot
 from supervisor.settings import Settings
-from supervisor.status.cache import CacheView, Rows
-from supervisor.status.conversations import at_work
+from supervisor.status.cache import CacheView, Figures, Rows
+from supervisor.status.conversations import at_work, named
 from supervisor.status.history import History
 from supervisor.status.platform import platform_seen
 from supervisor.status.rooms import Stateless, room_counts, unchanged
 from supervisor.status.snapshot import (
     LISTED,
     PROGRAM,
-    Conversation,
     Leading,
     Lifecycle,
     Note,
@@ -121,12 +120,15 @@ class Observer:
     # ------------------------------------------------------------ for the server
 
     async def snapshot(self) -> Snapshot:
-        """The bot's snapshot, at most `FRESH_S` old."""
+        """The bot's snapshot, with figures that are at most `FRESH_S` old.
+
+        One that the database delays is shared by all that wait for it.
+        """
         async with self._one_at_a_time:
-            now = anyio.current_time()
-            if self._seen is None or now - self._seen_at >= FRESH_S:
-                self._seen, self._seen_at = within_bounds(await self._take_snapshot()), now
-            return self._seen
+            if self._seen is None or anyio.current_time() - self._seen_at >= FRESH_S:
+                self._seen = within_bounds(await self._take_snapshot())
+                self._seen_at = anyio.current_time()
+            return self._current(self._seen)
 
     def readiness(self) -> tuple[bool, str]:
         """Whether the bot is live and reads on, and a sentence about its state.
@@ -184,37 +186,47 @@ class Observer:
             return bare
         if watched.opened.is_open:
             return await self._filled(bare, watched.opened)
-        last = self._seen or bare
-        return replace(last, lifecycle=bare.lifecycle, leading=bare.leading, taken_at=bare.taken_at)
+        return self._seen or bare
+
+    def _current(self, seen: Snapshot) -> Snapshot:
+        """A snapshot with the state as it is now: figures may be late, the state never is."""
+        lifecycle, leading = self._lifecycle(), self._leading()
+        if (lifecycle, leading) == (seen.lifecycle, seen.leading):
+            return seen
+        now = replace(
+            seen,
+            lifecycle=lifecycle,
+            leading=leading,
+            boot=self._watched.boot if self._watched else "",
+            taken_at=rfc3339(self.wall_clock()),
+        )
+        return within_bounds(now)
 
     async def _filled(self, bare: Snapshot, opened: _Opened) -> Snapshot:
-        bot, cache, activities = opened.bot, opened.cache, opened.bot.activities
-        other = activities.detector.other()
-        rows = await cache.rows()
-        inbox, outbox = await cache.inbox_waiting(), await cache.outbox_unsent()
-        working = at_work(bot.services.replies, inbox or {}, self._at)
-        listed_work = [await _named(each, cache) for each in working.listed]
+        bot, activities = opened.bot, opened.bot.activities
+        set_aside = [cell for cell in bot.system.cells.failed() if cell.quarantined][:LISTED]
+        found, workers = await self._read(opened, set_aside)
+        other, rows = activities.detector.other(), found.rows
         counts, same = _rooms(opened, rows)
-        set_aside = [cell for cell in bot.system.cells.failed() if cell.quarantined]
-        listed = [await self._quarantined(opened, cell) for cell in set_aside[:LISTED]]
+        working = at_work(bot.services.replies, found.waiting or {}, self._at)
         return replace(
             bare,
             rooms=counts,
             unchanged=same,
             owners=rows.owners if rows else (),
             owners_total=rows.owners_total if rows else None,
-            quarantined=tuple(listed),
-            inbox_waiting=None if inbox is None else sum(inbox.values()),
+            quarantined=tuple(self._quarantined(bot, cell, found) for cell in set_aside),
+            inbox_waiting=None if found.waiting is None else sum(found.waiting.values()),
             reading_paused=activities.backlog.paused or None,
             rooms_behind=len(bot.services.registry.gaps),
-            outbox_unsent=outbox,
+            outbox_unsent=found.outbox_unsent,
             upkeep_due=bot.services.upkeep.due_count,
             reconciled=self._reconciled(activities.report, partly=activities.partly),
             second_instance=other.where or other.boot if other else None,
             creates_no_rooms=bot.services.encryption.reason,
             platform=self._platform(bot),
-            at_work=replace(working, listed=tuple(listed_work)),
-            workers=await self._workers(),
+            at_work=named(working, found.metas, found.since),
+            workers=workers,
             streaming=streaming_seen(
                 self.meter,
                 bot.services.traits.so_far,
@@ -222,6 +234,23 @@ class Observer:
                 per_s=bot.governor.per_s,
             ),
         )
+
+    async def _read(
+        self, opened: _Opened, cells: Sequence[Cell]
+    ) -> tuple[Figures, WorkersSeen | None]:
+        """What the database says, and what it says of the workers, read side by side."""
+        workers: list[WorkersSeen | None] = []
+
+        async def look() -> None:
+            workers.append(await self._workers())
+
+        async with anyio.create_task_group() as reading:
+            reading.start_soon(look)
+            found = await opened.cache.figures(
+                [RoomId(cell.address.name) for cell in cells],
+                lambda waiting: at_work(opened.bot.services.replies, waiting, self._at),
+            )
+        return found, workers[0]
 
     def _platform(self, bot: Bot) -> PlatformSeen:
         services = bot.services
@@ -273,10 +302,10 @@ class Observer:
             steps=tuple(self.history.steps),
         )
 
-    async def _quarantined(self, opened: _Opened, cell: Cell) -> Quarantined:
-        room_id, cache = RoomId(cell.address.name), opened.cache
-        since = opened.bot.services.states.since(room_id)
-        meta = await cache.meta(room_id)
+    def _quarantined(self, bot: Bot, cell: Cell, found: Figures) -> Quarantined:
+        room_id = RoomId(cell.address.name)
+        since = bot.services.states.since(room_id)
+        meta = found.metas.get(room_id)
         return Quarantined(
             room_id=room_id,
             reason=str(cell.error) or type(cell.error).__name__,
@@ -312,22 +341,6 @@ class Observer:
         if abs(epoch - self._epoch) > SET_S:
             self._epoch = epoch
         return rfc3339(self._epoch + time_s)
-
-
-async def _named(seen: Conversation, cache: CacheView) -> Conversation:
-    room_id, since = RoomId(seen.room_id), seen.since
-    if since is None and (accepted_at := await cache.waiting_since(room_id)) is not None:
-        since = rfc3339(accepted_at)
-    meta = await cache.meta(room_id)
-    if meta is None:
-        return replace(seen, since=since)
-    return replace(
-        seen,
-        since=since,
-        name=meta.display_name,
-        chat_id=meta.chat_id,
-        owner=meta.matrix_user_id,
-    )
 
 
 def _rooms(opened: _Opened, rows: Rows | None) -> tuple[dict[str, int], int]:

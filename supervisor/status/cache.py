@@ -1,8 +1,9 @@
 """Reads what the snapshot shows from the database: rarely, and with a time limit."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final
 
 import anyio
 
@@ -10,7 +11,7 @@ from actors.model import RoomId, RoomMeta, UserId, UserMeta
 from actors.port_errors import PortError
 from actors.ports import StateStore
 from actors.rows import ROOM_PREFIX, USER_PREFIX, from_row, room_key, user_key
-from supervisor.status.snapshot import LISTED, Owner
+from supervisor.status.snapshot import LISTED, AtWork, Owner
 
 FRESH_S: Final = 1.0
 """Rows are read again no sooner than this. Waiting messages are counted every time."""
@@ -18,10 +19,8 @@ ROOM_FRESH_S: Final = 10.0
 """What is shown of single rooms is as old as this at most: names seldom change."""
 SHARE: Final = 0.01
 """Reading rows takes at most this share of the time: ten thousand rows are read rarely."""
-WITHIN_S: Final = 2.0
-"""A read that takes longer is given up."""
-
-_T = TypeVar("_T")
+WITHIN_S: Final = 1.0
+"""What takes longer is given up: no page waits longer for the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,22 @@ class Rows:
 
 
 @dataclass(slots=True)
+class Figures:
+    """What the database says. None for what could not be read."""
+
+    waiting: Mapping[RoomId, int] | None = None
+    """The number of messages that wait to be handled, by room."""
+    outbox_unsent: int | None = None
+    """The number of messages that wait to be sent."""
+    rows: Rows | None = None
+    """The owners and rooms when they could last be read, which may be long ago."""
+    metas: dict[RoomId, RoomMeta | None] = field(default_factory=dict)
+    """The rows of some rooms, at most `ROOM_FRESH_S` old."""
+    since: dict[RoomId, float] = field(default_factory=dict)
+    """When the oldest message that waits in a room was accepted, in seconds since the epoch."""
+
+
+@dataclass(slots=True)
 class CacheView:
     """The store as the status page reads it. Errors of the store become None."""
 
@@ -41,54 +56,65 @@ class CacheView:
     _rows: Rows | None = field(default=None, init=False)
     _fresh_until: float = field(default=0.0, init=False)
     _metas: dict[RoomId, RoomMeta | None] = field(default_factory=dict, init=False)
-    _waiting_since: dict[RoomId, float | None] = field(default_factory=dict, init=False)
+    _since: dict[RoomId, float] = field(default_factory=dict, init=False)
     _rooms_fresh_until: float = field(default=0.0, init=False)
 
-    async def inbox_waiting(self) -> dict[RoomId, int] | None:
-        """The number of messages that wait to be handled, by room; None if the read fails."""
-        return await _or_none(self.store.waiting_counts)
+    async def figures(
+        self, rooms: Sequence[RoomId], working: Callable[[Mapping[RoomId, int]], AtWork]
+    ) -> Figures:
+        """What the database says within `WITHIN_S`.
 
-    async def outbox_unsent(self) -> int | None:
-        """The number of messages that wait to be sent; None if the read fails."""
-        counts = await _or_none(self.store.unsent_counts)
-        return None if counts is None else sum(counts.values())
+        It has the rows of these rooms, and of the conversations that are `working` given the
+        messages that wait.
+        """
+        found = Figures(rows=self._rows)
+        with anyio.move_on_after(WITHIN_S):
+            found.waiting = await _counts(self.store.waiting_counts)
+            unsent = await _counts(self.store.unsent_counts)
+            found.outbox_unsent = None if unsent is None else sum(unsent.values())
+            await self._read_rows()
+            self._forget_old()
+            for room_id in rooms:
+                await self._read_meta(room_id)
+            for chat in working(found.waiting or {}).listed:
+                await self._read_meta(RoomId(chat.room_id))
+                if chat.since is None:
+                    await self._read_since(RoomId(chat.room_id))
+        found.rows = self._rows
+        found.metas, found.since = self._metas, self._since
+        return found
 
-    async def rows(self) -> Rows | None:
-        """The owners and rooms of the last read, which may be old; None if that read failed."""
+    async def _read_rows(self) -> None:
         began = anyio.current_time()
-        if began >= self._fresh_until:
-            self._rows = await _or_none(self._read)
+        if began < self._fresh_until:
+            return
+        try:
+            self._rows = await self._read()
+        except PortError:
+            pass
+        finally:
             now = anyio.current_time()
             self._fresh_until = now + max(FRESH_S, (now - began) / SHARE)
-        return self._rows
 
-    async def meta(self, room_id: RoomId) -> RoomMeta | None:
-        """A room's row; None if it is missing or cannot be read."""
-        self._forget_old()
-        if room_id not in self._metas:
+    async def _read_meta(self, room_id: RoomId) -> None:
+        if room_id in self._metas:
+            return
+        with suppress(PortError):
+            row = await self.store.row(room_key(room_id))
+            self._metas[room_id] = from_row(row, RoomMeta)
 
-            async def read() -> RoomMeta | None:
-                return from_row(await self.store.row(room_key(room_id)), RoomMeta)
-
-            self._metas[room_id] = await _or_none(read)
-        return self._metas[room_id]
-
-    async def waiting_since(self, room_id: RoomId) -> float | None:
-        """When the oldest waiting message of a room was accepted, in seconds since the epoch.
-
-        None if there is none, or the read fails.
-        """
-        self._forget_old()
-        if room_id not in self._waiting_since:
-            found = await _or_none(lambda: self.store.waiting(room_id, 1))
-            self._waiting_since[room_id] = found[0].accepted_at if found else None
-        return self._waiting_since[room_id]
+    async def _read_since(self, room_id: RoomId) -> None:
+        if room_id in self._since:
+            return
+        with suppress(PortError):
+            for waiting in await self.store.waiting(room_id, 1):
+                self._since[room_id] = waiting.accepted_at
 
     def _forget_old(self) -> None:
         now = anyio.current_time()
         if now >= self._rooms_fresh_until:
             self._metas.clear()
-            self._waiting_since.clear()
+            self._since.clear()
             self._rooms_fresh_until = now + ROOM_FRESH_S
 
     async def _read(self) -> Rows:
@@ -104,9 +130,10 @@ class CacheView:
         return Rows(tuple(owners), len(users), room_ids)
 
 
-async def _or_none(read: Callable[[], Awaitable[_T]]) -> _T | None:
+async def _counts(
+    read: Callable[[], Awaitable[Mapping[RoomId, int]]],
+) -> Mapping[RoomId, int] | None:
     try:
-        with anyio.fail_after(WITHIN_S):
-            return await read()
-    except (PortError, TimeoutError):
+        return await read()
+    except PortError:
         return None

@@ -1,12 +1,13 @@
 """The conversations at work, as the status shows them. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
-from actors.model import RoomId
+from actors.model import RoomId, RoomMeta
 from actors.replies.reply import Reply
 from actors.replies.values import Stage
-from supervisor.status.snapshot import LISTED, AtWork, Conversation
+from supervisor.status.snapshot import LISTED, AtWork, Conversation, rfc3339
 
 STAGES: Final = tuple(Stage)
 
@@ -39,6 +40,25 @@ def at_work(
             )
     listed = [each for stage in STAGES for each in first[stage]]
     return AtWork(counts=counts, listed=tuple(listed[:LISTED]))
+
+
+def named(
+    work: AtWork, metas: Mapping[RoomId, RoomMeta | None], since: Mapping[RoomId, float]
+) -> AtWork:
+    """The conversations with what the database knows: names, and since when messages wait."""
+    return replace(work, listed=tuple(_named(each, metas, since) for each in work.listed))
+
+
+def _named(
+    seen: Conversation, metas: Mapping[RoomId, RoomMeta | None], since: Mapping[RoomId, float]
+) -> Conversation:
+    room_id = RoomId(seen.room_id)
+    if seen.since is None and room_id in since:
+        seen = replace(seen, since=rfc3339(since[room_id]))
+    meta = metas.get(room_id)
+    if meta is None:
+        return seen
+    return replace(seen, name=meta.display_name, chat_id=meta.chat_id, owner=meta.matrix_user_id)
 
 
 def stage_of(reply: Reply) -> Stage:

@@ -315,6 +315,7 @@ class Member:
                 if supervisor is not None:
                     supervisor.activities = bot.activities
                     await supervisor.run()
+                checkers.settling.stopped()
                 within_s = min(around.bounds.hand_over_within_s, leadership.remaining_s())
                 if stuck := await bot.stop(within_s):
                     self._tell(f"stuck: {stuck}")
