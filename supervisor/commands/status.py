@@ -98,7 +98,7 @@ def _answer(settings: LocalSettings, snapshot: "Snapshot | None") -> Answer:
     running = snapshot is not None or running_since(settings.store_path) is not None
     bind = settings.status_bind
     page = url_of(bind) if snapshot and bind else None
-    last = newest_row(_journal(settings), settings.db_path)
+    last = newest_row(_journal(settings, MACHINE), settings.db_path)
     return Answer(running, page, snapshot, None if last is None else last.fields())
 
 
@@ -179,14 +179,14 @@ def leading(place: Path | DatabaseUrl) -> tuple[int | None, str]:
     return (lease.epoch, f"{lease.holder} leads") if lease else (None, "no process leads")
 
 
-def _journal(settings: LocalSettings) -> list["JournalRow"]:
-    """The journal; empty, with a line that says why, if it can't be read."""
+def _journal(settings: LocalSettings, machine: str | None = None) -> list["JournalRow"]:
+    """The journal, of one machine or all; empty, with a line that says why, if it can't be read."""
     from actors.port_errors import StoreCorrupt
     from adapter.sql.journal_rows import JournalMissing
     from supervisor.app.databases import read_journal
 
     try:
-        return read_journal(settings.journal_path)
+        return read_journal(settings.journal_path, machine=machine)
     except JournalMissing:
         return []
     except StoreRefused:
