@@ -30,7 +30,7 @@ QUICK    := -m "not slow and not second_loop" --hypothesis-profile=few
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-setup: $(READY) $(AXE) ## install everything into .venv (the other targets do this first)
+setup: $(READY) ## install everything into .venv (the other targets do this first)
 
 demo: $(READY) $(if $(findstring --model,$(ARGS)),$(MODELS)) ## show a full loss and recovery on a temporary homeserver (ARGS=--keep leaves it running, --model asks a real model)
 	@$(BIN)/surfaces-bot demo $(ARGS)

@@ -24,7 +24,7 @@ from supervisor.status.snapshot import (
 )
 from supervisor.status.summary import LISTED, summary
 from supervisor.status.workers import NO_WORKER, START_ONE
-from supervisor.text.console import harmless
+from supervisor.text.plain import harmless
 
 NOW = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 LIVE = Snapshot(
