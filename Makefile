@@ -11,6 +11,7 @@ TOOLS := .tools/.ready
 READY := $(VENV)/.ready
 ALONE := benchmarks/.cache/alone/.ready
 MODELS := .models/.ready
+NODE   := tests/browser/node_modules/.ready
 
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-emit-index-url --no-emit-find-links --no-header $(UPGRADE)
@@ -24,12 +25,12 @@ QUICK    := -m "not slow and not second_loop" --hypothesis-profile=few
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo model test test-all soak mutants coverage check site pictures bench profile format lock clean
+.PHONY: help setup demo model test test-all walk soak mutants coverage check site pictures bench profile format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-setup: $(READY) ## install everything into .venv (the other targets do this first)
+setup: $(READY) $(NODE) ## install everything into .venv (the other targets do this first)
 
 demo: $(READY) $(if $(findstring --model,$(ARGS)),$(MODELS)) ## show a full loss and recovery on a temporary homeserver (ARGS=--keep leaves it running, --model asks a real model)
 	@$(BIN)/surfaces-bot demo $(ARGS)
@@ -37,13 +38,16 @@ demo: $(READY) $(if $(findstring --model,$(ARGS)),$(MODELS)) ## show a full loss
 model: $(READY) $(MODELS) ## serve a small model on port 8080 until Ctrl-C, to try the bot with (PORT=8080)
 	@$(BIN)/python -m demo.model_server $(PORT)
 
-test: $(READY) $(MODELS) ## run the quick tests, in five minutes at most (ARGS="-k name" selects some)
+test: $(READY) $(MODELS) $(NODE) ## run the quick tests, in five minutes at most (ARGS="-k name" selects some)
 	@$(BIN)/pytest $(PARALLEL) $(QUICK) $(ARGS)
 
-test-all: $(READY) $(MODELS) ## run all tests on both event loops, then `make coverage` unless ARGS selects some
+test-all: $(READY) $(MODELS) $(NODE) ## run all tests on both event loops, then `make coverage` unless ARGS selects some
 	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
 	@$(if $(ARGS),,$(MAKE) --no-print-directory coverage)
+
+walk: $(READY) $(NODE) ## walk through the bot as its owner, in a client; the screenshots come to .walk
+	@WALK_PICTURES=$(CURDIR)/.walk $(BIN)/pytest tests/client $(ARGS)
 
 soak: $(READY) ## run thousands of seeded simulations on all cores (SEEDS=2000 PROCESSES=1)
 	@$(BIN)/python -m tests.simulation.soak --processes $(or $(PROCESSES),1)
@@ -67,7 +71,7 @@ site: $(READY) ## make a site of the documents, in .site/html
 	@$(BIN)/sphinx-build -q -E -a -W -j auto -c docs/site -d .site/doctrees . .site/html
 	@echo "the site: .site/html/index.html"
 
-pictures: $(READY) $(MODELS) ## make the pictures of the documents and of the bot anew (ARGS=demo, ARGS=status, ARGS=avatars)
+pictures: $(READY) $(MODELS) $(NODE) ## make the pictures of the documents and of the bot anew (ARGS=demo, status, conversation or avatars)
 	@$(BIN)/python -m pictures $(ARGS)
 
 bench: $(READY) $(ALONE) ## measure the bot and other programs on a temporary homeserver (ROOMS, ROUNDS, ONLY)
@@ -93,7 +97,7 @@ lock: $(TOOLS) ## write the lock files again (UPGRADE=--upgrade takes the latest
 clean: ## remove the environments and all files that the tools made
 	@rm -rf $(VENV) .tools .models .site .coverage .coverage.* htmlcov dist *.egg-info
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	@rm -rf benchmarks/.cache
+	@rm -rf benchmarks/.cache tests/browser/node_modules .walk
 	@find actors adapter demo pictures supervisor tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(TOOLS): requirements-tools.lock
@@ -115,6 +119,13 @@ $(READY): $(TOOLS) requirements-dev.lock pyproject.toml
 	@VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes --compile-bytecode requirements-dev.lock
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# What the client of the tests is made of. Without npm those tests are skipped.
+$(NODE): tests/browser/package.json tests/browser/package-lock.json
+	@if command -v npm >/dev/null; then \
+	  echo "setting up $(@D)" && cd tests/browser && \
+	  npm ci --loglevel=error --ignore-scripts --no-audit --no-fund && touch node_modules/.ready; \
+	else echo "no npm: the tests in a client will be skipped" >&2; fi
 
 # Servers of real models run in an environment of their own, as the programs of others do.
 $(MODELS): $(TOOLS) requirements-models.lock

@@ -15,7 +15,7 @@ const CHANGES = [
   MatrixEventEvent.Replaced,
 ];
 const TIMELINE_LIMIT = 200;
-const TOAST_MS = 8000;
+const TOAST_MS = 3000;
 
 const at = (id) => document.getElementById(id);
 const client = { current: null };

@@ -99,6 +99,10 @@ class Client:
         await expect(self.messages().nth(before)).to_be_visible(timeout=WAIT_MS)
         return await self.sees(expected)
 
+    async def rung(self) -> int:
+        """How often the client has notified so far."""
+        return int(await self.page.locator("body").get_attribute("data-notified") or 0)
+
     async def picture(self, step: str) -> None:
         """Keep what the client shows now."""
         self.steps += 1
