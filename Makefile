@@ -11,7 +11,7 @@ TOOLS := .tools/.ready
 READY := $(VENV)/.ready
 ALONE := benchmarks/.cache/alone/.ready
 MODELS := .models/.ready
-NODE   := tests/browser/node_modules/.ready
+AXE    := tests/browser/node_modules/.ready
 
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-emit-index-url --no-emit-find-links --no-header $(UPGRADE)
@@ -30,7 +30,7 @@ QUICK    := -m "not slow and not second_loop" --hypothesis-profile=few
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-setup: $(READY) $(NODE) ## install everything into .venv (the other targets do this first)
+setup: $(READY) $(AXE) ## install everything into .venv (the other targets do this first)
 
 demo: $(READY) $(if $(findstring --model,$(ARGS)),$(MODELS)) ## show a full loss and recovery on a temporary homeserver (ARGS=--keep leaves it running, --model asks a real model)
 	@$(BIN)/surfaces-bot demo $(ARGS)
@@ -38,15 +38,15 @@ demo: $(READY) $(if $(findstring --model,$(ARGS)),$(MODELS)) ## show a full loss
 model: $(READY) $(MODELS) ## serve a small model on port 8080 until Ctrl-C, to try the bot with (PORT=8080)
 	@$(BIN)/python -m demo.model_server $(PORT)
 
-test: $(READY) $(MODELS) $(NODE) ## run the quick tests, in five minutes at most (ARGS="-k name" selects some)
+test: $(READY) $(MODELS) $(AXE) ## run the quick tests, in five minutes at most (ARGS="-k name" selects some)
 	@$(BIN)/pytest $(PARALLEL) $(QUICK) $(ARGS)
 
-test-all: $(READY) $(MODELS) $(NODE) ## run all tests on both event loops, then `make coverage` unless ARGS selects some
+test-all: $(READY) $(MODELS) $(AXE) ## run all tests on both event loops, then `make coverage` unless ARGS selects some
 	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
 	@$(if $(ARGS),,$(MAKE) --no-print-directory coverage)
 
-walk: $(READY) $(NODE) ## walk through the bot as its owner, in a client; the screenshots come to .walk
+walk: $(READY) $(AXE) ## walk through the bot as its owner, in a client; the screenshots come to .walk
 	@WALK_PICTURES=$(CURDIR)/.walk $(BIN)/pytest tests/client $(ARGS)
 
 soak: $(READY) ## run thousands of seeded simulations on all cores (SEEDS=2000 PROCESSES=1)
@@ -71,7 +71,7 @@ site: $(READY) ## make a site of the documents, in .site/html
 	@$(BIN)/sphinx-build -q -E -a -W -j auto -c docs/site -d .site/doctrees . .site/html
 	@echo "the site: .site/html/index.html"
 
-pictures: $(READY) $(MODELS) $(NODE) ## make the pictures of the documents and of the bot anew (ARGS=demo, status, conversation or avatars)
+pictures: $(READY) $(MODELS) $(AXE) ## make the pictures of the documents and of the bot anew (ARGS=demo, status, conversation or avatars)
 	@$(BIN)/python -m pictures $(ARGS)
 
 bench: $(READY) $(ALONE) ## measure the bot and other programs on a temporary homeserver (ROOMS, ROUNDS, ONLY)
@@ -97,7 +97,8 @@ lock: $(TOOLS) ## write the lock files again (UPGRADE=--upgrade takes the latest
 clean: ## remove the environments and all files that the tools made
 	@rm -rf $(VENV) .tools .models .site .coverage .coverage.* htmlcov dist *.egg-info
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	@rm -rf benchmarks/.cache tests/browser/node_modules .walk
+	@rm -rf benchmarks/.cache tests/browser/node_modules
+	@rm -rf .walk
 	@find actors adapter demo pictures supervisor tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(TOOLS): requirements-tools.lock
@@ -120,12 +121,12 @@ $(READY): $(TOOLS) requirements-dev.lock pyproject.toml
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# What the client of the tests is made of. Without npm those tests are skipped.
-$(NODE): tests/browser/package.json tests/browser/package-lock.json
+# axe-core, which judges the status page in the tests. Without npm those tests are skipped.
+$(AXE): tests/browser/package.json tests/browser/package-lock.json
 	@if command -v npm >/dev/null; then \
 	  echo "setting up $(@D)" && cd tests/browser && \
 	  npm ci --loglevel=error --ignore-scripts --no-audit --no-fund && touch node_modules/.ready; \
-	else echo "no npm: the tests in a client will be skipped" >&2; fi
+	else echo "no npm: the tests with axe-core will be skipped" >&2; fi
 
 # Servers of real models run in an environment of their own, as the programs of others do.
 $(MODELS): $(TOOLS) requirements-models.lock
