@@ -20,6 +20,7 @@ from tests.chat_server import ChatServer
 from tests.client.bundle import ESBUILD, HOW_TO_INSTALL, served_client
 from tests.client.person import Client
 from tests.synapse.conftest import PASSWORD, MakeBot, make_bot, synapse, unique  # noqa: F401
+from tests.synapse.streams import LIVELY
 
 DESK = ViewportSize(width=1100, height=760)
 
@@ -89,6 +90,15 @@ class Household:
 async def bot(make_bot: MakeBot, model: ChatServer) -> BotProcess:  # noqa: F811
     """A live bot that asks the model."""
     made = await make_bot(BOT_PLATFORM="openai", OPENAI_BASE_URL=f"{model.url}/v1")
+    await made.start_and_go_live()
+    return made
+
+
+@pytest.fixture
+async def lively_bot(make_bot: MakeBot, model: ChatServer) -> BotProcess:  # noqa: F811
+    """The same on a homeserver without limits: its answers grow from the first one on."""
+    url = f"{model.url}/v1"
+    made = await make_bot(command=LIVELY, BOT_PLATFORM="openai", OPENAI_BASE_URL=url)
     await made.start_and_go_live()
     return made
 

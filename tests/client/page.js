@@ -152,8 +152,9 @@ async function join() {
 }
 
 async function leave() {
-  await client.current.leave(view.roomId);
+  const { roomId } = view;
   select(null);
+  await client.current.leave(roomId);
 }
 
 async function drawSpace(room) {

@@ -7,7 +7,7 @@ from playwright.async_api import ViewportSize, expect
 
 from demo.bot import BotProcess
 from tests.chat_server import DONE, ChatServer, Reply, refusal, said, stopped
-from tests.client.conftest import Household, LogIn
+from tests.client.conftest import Household, LogIn, move_in
 from tests.client.person import WAIT_MS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -59,16 +59,20 @@ async def test_from_the_first_invite_to_the_first_answer(
     assert alice.complaints == []
 
 
-async def test_an_answer_grows_in_one_message_and_rings_once(household: Household) -> None:
-    alice, household.model.usual = household.alice, answer(STORY, pause_s=0.08)
+async def test_an_answer_grows_in_one_message_and_rings_once(
+    log_in: LogIn, lively_bot: BotProcess, model: ChatServer
+) -> None:
+    alice, model.usual = await log_in(), answer(STORY, pause_s=0.08)
+    await move_in(alice, lively_bot)
     rung = await alice.rung()
     await alice.write("Tell me of the fox.")
     await expect(alice.page.get_by_label("Who types")).to_contain_text("Assistant is typing")
     await expect(alice.messages()).to_have_count(1, timeout=WAIT_MS)
+    await expect(alice.messages().get_by_text("(edited)")).to_be_visible(timeout=WAIT_MS)
+    await expect(alice.messages()).not_to_contain_text("tree 25.")
     await alice.picture("growing")
-    shown = await alice.sees("tree 25.")
+    await alice.sees("tree 25.")
     await alice.picture("whole")
-    await expect(shown.get_by_text("(edited)")).to_be_visible()
     await expect(alice.messages()).to_have_count(1)
     assert await alice.rung() == rung + 1
 
@@ -77,7 +81,7 @@ async def test_a_chat_is_made_listed_renamed_archived_and_opened(household: Hous
     alice = household.alice
     await alice.ask("!help", "!archive")
     await alice.picture("help")
-    await alice.ask("!status", "This is Chat 1 (C1). Your chats: 1 active, 0 archived.")
+    await alice.ask("!status", "This is Chat 1. Your chats: 1 active, 0 archived.")
     await alice.ask("!new Thesis", "Thesis is ready. Accept the invite to it, then write there.")
     await alice.picture("new chat")
     listed = await alice.ask("!chats", "C2: Thesis")
