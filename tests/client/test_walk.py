@@ -110,7 +110,7 @@ async def test_a_chat_is_made_listed_renamed_archived_and_opened(household: Hous
     await alice.picture("archived")
     await alice.leave()
     await alice.open("Chat 1")
-    opened = await alice.ask("!open thesis", "is open again. Accept the invite to it")
+    opened = await alice.ask("!open the thesis", "is open again. Accept the invite to it")
     await alice.picture("opened again")
     await opened.get_by_role("link", name="The thesis").click()
     await alice.page.get_by_role("button", name="Accept").click()
