@@ -98,6 +98,9 @@ async def test_a_chat_is_made_listed_renamed_archived_and_opened(household: Hous
     await alice.picture("renamed in the client")
     await alice.reply(help_shown, "!usage")
     await alice.sees("No answer in this chat says how many tokens it took.")
+    replied = alice.messages(mine=True).last
+    await expect(replied.locator(".quoted")).to_have_text(re.compile("This is The thesis"))
+    await expect(replied.locator(".body")).to_have_text("!usage")
     await alice.picture("command as a reply")
     await alice.ask("!archive", "Archive The thesis (C2)? Write !yes within 60 seconds, or !no.")
     await alice.ask("!no", "All right, nothing was archived.")

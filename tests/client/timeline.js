@@ -65,7 +65,8 @@ function body(client, event) {
   const made = element("div", { className: "body" });
   if (content.format !== "org.matrix.custom.html") {
     made.classList.add("plain");
-    made.textContent = content.body ?? "";
+    const text = content.body ?? "";
+    made.textContent = event.replyEventId ? text.replace(/^(> .*\n)+\n/, "") : text;
     return made;
   }
   made.innerHTML = DOMPurify.sanitize(content.formatted_body, {
