@@ -77,7 +77,7 @@ async def test_an_answer_grows_in_one_message_and_rings_once(
     assert await alice.rung() == rung + 1
 
 
-async def test_a_chat_is_made_listed_renamed_archived_and_opened(household: Household) -> None:
+async def test_a_chat_is_made_listed_and_renamed(household: Household) -> None:
     alice = household.alice
     await alice.ask("!help", "!archive")
     await alice.picture("help")
@@ -102,20 +102,27 @@ async def test_a_chat_is_made_listed_renamed_archived_and_opened(household: Hous
     await expect(replied.locator(".quoted")).to_have_text(re.compile("This is The thesis"))
     await expect(replied.locator(".body")).to_have_text("!usage")
     await alice.picture("command as a reply")
-    await alice.ask("!archive", "Archive The thesis (C2)? Write !yes within 60 seconds, or !no.")
+    assert alice.complaints == []
+
+
+async def test_a_chat_goes_into_the_archive_and_is_opened_again(household: Household) -> None:
+    alice = household.alice
+    await alice.ask("!new Thesis", "Thesis is ready.")
+    await alice.accept("Thesis")
+    await alice.ask("!archive", "Archive Thesis (C2)? Write !yes within 60 seconds, or !no.")
     await alice.ask("!no", "All right, nothing was archived.")
     await alice.ask("!yes", "There is nothing to confirm; if I did ask you")
     await alice.ask("!archive", "within 60 seconds")
-    await alice.ask("!yes", "is archived.")
+    await alice.ask("!yes", "Thesis (C2) is archived.")
     await alice.ask("Are you there?", "This chat is archived.")
     topic = alice.page.locator("#room > header .topic")
     await expect(topic).not_to_contain_text("Write here")
     await alice.picture("archived")
     await alice.leave()
     await alice.open("Chat 1")
-    opened = await alice.ask("!open the thesis", "is open again. Accept the invite to it")
+    opened = await alice.ask("!open thesis", "is open again. Accept the invite to it")
     await alice.picture("opened again")
-    await opened.get_by_role("link", name="The thesis").click()
+    await opened.get_by_role("link", name="Thesis").click()
     await alice.page.get_by_role("button", name="Accept").click()
     await alice.ask("And now?", "Hello")
     await alice.picture("back in the chat")
