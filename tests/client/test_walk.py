@@ -94,9 +94,9 @@ async def test_a_chat_is_made_listed_and_renamed(household: Household) -> None:
     await expect(alice.entry("Rooms", "The thesis")).to_be_visible(timeout=WAIT_MS)
     renamed = alice.page.locator("p.state").filter(has_text="changed the name to The thesis")
     await expect(renamed).to_have_count(1, timeout=WAIT_MS)
-    help_shown = await alice.ask("!status", "This is The thesis (C2). Your chats: 2 active")
+    status = await alice.ask("!status", "This is The thesis (C2). Your chats: 2 active")
     await alice.picture("renamed in the client")
-    await alice.reply(help_shown, "!usage")
+    await alice.reply(status, "!usage")
     await alice.sees("No answer in this chat says how many tokens it took.")
     replied = alice.messages(mine=True).last
     await expect(replied.locator(".quoted")).to_have_text(re.compile("This is The thesis"))
