@@ -9,7 +9,7 @@ import structlog
 
 from actors.model import ChatSettings, TokensUsed
 from actors.platform import Ask, File, Reason
-from actors.platform_health import PlatformState
+from actors.platform_state import PlatformState
 from actors.port_errors import (
     ContextTooLong,
     ConversationLost,

@@ -10,9 +10,10 @@ from typing import Final, Literal
 
 import msgspec
 
-from actors.platform_health import PlatformState
+from actors.platform_state import PlatformState
 from actors.runtime.table import Transition
 from supervisor.lifecycle import MACHINE
+from supervisor.status.not_a_snapshot import NotASnapshot
 
 PROGRAM: Final = "surfaces-bot"
 LISTED: Final = 100
@@ -206,10 +207,6 @@ class Snapshot:
     def equals_except_time(self, other: "Snapshot") -> bool:
         """Whether the two snapshots differ in `taken_at` at most."""
         return replace(self, taken_at="") == replace(other, taken_at="")
-
-
-class NotASnapshot(Exception):
-    """The content is not a snapshot of this program. The text says why."""
 
 
 def encode(snapshot: Snapshot) -> bytes:

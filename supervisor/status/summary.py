@@ -13,7 +13,7 @@ from supervisor.status.snapshot import (
     Streaming,
     WorkersSeen,
 )
-from supervisor.text.console import duration, until
+from supervisor.text.plain import duration, until
 
 LISTED: Final = 10
 """The number of rooms that are listed in a section; the page lists more."""

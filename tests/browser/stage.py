@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import anyio
 
 from actors.bounds import Bounds
-from actors.platform_health import PlatformState
+from actors.platform_state import PlatformState
 from actors.runtime.table import Outcome, Transition
 from supervisor.lifecycle import MACHINE
 from supervisor.settings import Bind

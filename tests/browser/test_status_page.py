@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 from playwright.async_api import Browser, ViewportSize
 
-from actors.platform_health import PlatformState
+from actors.platform_state import PlatformState
 from supervisor.lifecycle import State
 from supervisor.status.platform import REMEDIES
 from supervisor.status.snapshot import Snapshot, WorkersSeen, rfc3339

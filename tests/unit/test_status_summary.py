@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from actors.platform_health import PlatformState
+from actors.platform_state import PlatformState
 from supervisor.status.platform import REMEDIES
 from supervisor.status.snapshot import (
     Leading,
