@@ -245,6 +245,8 @@ async def test_open_brings_an_archived_chat_back() -> None:
         assert await ask(world, second, "hello") == "You said: hello"
         await ask(world, second, "!archive")
         await ask(world, second, "!yes")
+        told = await ask(world, second, "!help")
+        assert told.startswith("This chat is archived. !open C2 reopens it"), "no answer comes here"
         world.alice.leave(second)
         assert (await ask(world, home.chat, "!open C2")).startswith(
             "Holidays (C2) is open again. Accept the invite to it, then write there."
