@@ -11,7 +11,7 @@ TOOLS := .tools/.ready
 READY := $(VENV)/.ready
 ALONE := benchmarks/.cache/alone/.ready
 MODELS := .models/.ready
-AXE    := tests/browser/node_modules/.ready
+NPM    := tests/browser/node_modules/.ready
 
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-emit-index-url --no-emit-find-links --no-header $(UPGRADE)
@@ -25,7 +25,7 @@ QUICK    := -m "not slow and not second_loop" --hypothesis-profile=few
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo model test test-all soak mutants coverage check site pictures bench profile format lock clean
+.PHONY: help setup demo model test test-all walk soak mutants coverage check site pictures bench profile format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -38,13 +38,16 @@ demo: $(READY) $(if $(findstring --model,$(ARGS)),$(MODELS)) ## show a full loss
 model: $(READY) $(MODELS) ## serve a small model on port 8080 until Ctrl-C, to try the bot with (PORT=8080)
 	@$(BIN)/python -m demo.model_server $(PORT)
 
-test: $(READY) $(MODELS) $(AXE) ## run the quick tests, in five minutes at most (ARGS="-k name" selects some)
+test: $(READY) $(MODELS) $(NPM) ## run the quick tests, in five minutes at most (ARGS="-k name" selects some)
 	@$(BIN)/pytest $(PARALLEL) $(QUICK) $(ARGS)
 
-test-all: $(READY) $(MODELS) $(AXE) ## run all tests on both event loops, then `make coverage` unless ARGS selects some
+test-all: $(READY) $(MODELS) $(NPM) ## run all tests on both event loops, then `make coverage` unless ARGS selects some
 	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
 	@$(if $(ARGS),,$(MAKE) --no-print-directory coverage)
+
+walk: $(READY) $(NPM) ## walk through the bot as its owner, in a client; the screenshots come to .walk
+	@WALK_PICTURES=$(CURDIR)/.walk $(BIN)/pytest tests/client $(ARGS)
 
 soak: $(READY) ## run thousands of seeded simulations on all cores (SEEDS=2000 PROCESSES=1)
 	@$(BIN)/python -m tests.simulation.soak --processes $(or $(PROCESSES),1)
@@ -68,7 +71,7 @@ site: $(READY) ## make a site of the documents, in .site/html
 	@$(BIN)/sphinx-build -q -E -a -W -j auto -c docs/site -d .site/doctrees . .site/html
 	@echo "the site: .site/html/index.html"
 
-pictures: $(READY) $(MODELS) ## make the pictures of the documents and of the bot anew (ARGS=demo, ARGS=status, ARGS=avatars)
+pictures: $(READY) $(MODELS) $(NPM) ## make the pictures of the documents and of the bot anew (ARGS=demo, status, conversation or avatars)
 	@$(BIN)/python -m pictures $(ARGS)
 
 bench: $(READY) $(ALONE) ## measure the bot and other programs on a temporary homeserver (ROOMS, ROUNDS, ONLY)
@@ -95,6 +98,7 @@ clean: ## remove the environments and all files that the tools made
 	@rm -rf $(VENV) .tools .models .site .coverage .coverage.* htmlcov dist *.egg-info
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@rm -rf benchmarks/.cache tests/browser/node_modules
+	@rm -rf .walk
 	@find actors adapter demo pictures supervisor tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(TOOLS): requirements-tools.lock
@@ -117,19 +121,20 @@ $(READY): $(TOOLS) requirements-dev.lock pyproject.toml
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# axe-core, which judges the status page in the tests, and what the client of the walk is made of.
+# Without npm those tests are skipped.
+$(NPM): tests/browser/package.json tests/browser/package-lock.json
+	@if command -v npm >/dev/null; then \
+	  echo "setting up $(@D)" && cd tests/browser && \
+	  npm ci --loglevel=error --ignore-scripts --no-audit --no-fund && touch node_modules/.ready; \
+	else echo "no npm: the tests with axe-core will be skipped" >&2; fi
+
 # Servers of real models run in an environment of their own, as the programs of others do.
 $(MODELS): $(TOOLS) requirements-models.lock
 	@echo "setting up $(@D)"
 	@$(UV) venv --quiet --clear --python "$(PYTHON)" $(@D)
 	@VIRTUAL_ENV=$(@D) $(UV) pip sync --quiet --require-hashes --compile-bytecode requirements-models.lock
 	@touch $@
-
-# axe-core, which judges the status page in the tests. Without npm those tests are skipped.
-$(AXE): tests/browser/package.json tests/browser/package-lock.json
-	@if command -v npm >/dev/null; then \
-	  echo "setting up $(@D)" && cd tests/browser && \
-	  npm ci --loglevel=error --ignore-scripts --no-audit --no-fund && touch node_modules/.ready; \
-	else echo "no npm: the tests with axe-core will be skipped" >&2; fi
 
 # The measured programs run in an environment without the development tools: some libraries import
 # optional packages that they find.

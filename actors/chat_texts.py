@@ -71,8 +71,7 @@ ENGLISH: Final = ChatTexts(
     archived="{chat} is archived. `!open {chat_id}` reopens it, `!new` starts a new one.",
     already_archived="{chat} is already archived. `!open {chat_id}` reopens it.",
     nothing_to_confirm=(
-        "There is nothing to confirm right now. A question of mine counts for 60 seconds, and not "
-        "after I was restarted: in that case, please give the command again."
+        "There is nothing to confirm; if I did ask you, please give the command again."
     ),
     open_needs_name=(
         "Tell me which chat, by its number or name, like this: `!open 2`. "
@@ -84,11 +83,11 @@ ENGLISH: Final = ChatTexts(
         "{chat} can't be opened any more: its room no longer exists, or I am not in it. "
         "`!new` starts a new chat."
     ),
-    opened="You are invited to {chat}.",
+    opened="You are invited to {chat}. Accept the invite, then write there.",
     opened_there="You are already there: {chat}.",
     opened_here="You are already there: this is {chat}.",
     opened_made="This is about {chat}.",
-    opened_again="{chat} is open again, and you are invited to it.",
+    opened_again="{chat} is open again. Accept the invite to it, then write there.",
     opened_again_made="{chat} is open again.",
     opened_again_there="{chat} is open again, and you are already there.",
     opened_again_here="{chat} is open again.",
@@ -123,10 +122,7 @@ RUSSIAN: Final = ChatTexts(
     archive_kept="Хорошо, в архив ничего не убрано.",
     archived="«{chat}» теперь в архиве. `!open {chat_id}` снова откроет его, `!new` начнёт новый.",
     already_archived="«{chat}» уже в архиве. `!open {chat_id}` снова откроет его.",
-    nothing_to_confirm=(
-        "Сейчас нечего подтверждать. Мой вопрос действует 60 секунд и не переживает моего "
-        "перезапуска: если это тот случай, отправьте команду ещё раз."
-    ),
+    nothing_to_confirm="Подтверждать нечего; если я спрашивал, отправьте команду ещё раз.",
     open_needs_name=(
         "Напишите номер или название чата, например: `!open 2`. Список ваших чатов: `!chats`."
     ),
@@ -136,11 +132,11 @@ RUSSIAN: Final = ChatTexts(
         "«{chat}» больше нельзя открыть: этой комнаты больше нет, или меня в ней нет. "
         "`!new` начнёт новый чат."
     ),
-    opened="Приглашение отправлено: {chat}.",
+    opened="Приглашение отправлено: {chat}. Примите его и пишите там.",
     opened_there="Вы уже там: {chat}.",
     opened_here="Вы уже там: это «{chat}».",
     opened_made="Чат: {chat}.",
-    opened_again="Снова открыт: {chat}. Приглашение отправлено.",
+    opened_again="Снова открыт: {chat}. Примите приглашение и пишите там.",
     opened_again_made="Снова открыт: {chat}.",
     opened_again_there="Снова открыт: {chat}. Вы уже там.",
     opened_again_here="«{chat}» снова открыт.",

@@ -35,6 +35,7 @@ class CommandTexts:
     model_is_default: str
     model_is_default_named: str
     models_title: str
+    model_in_use: str
     models_more: str
     models_unknown: str
     model_hint: str
@@ -61,6 +62,10 @@ class CommandTexts:
     setting_needs_number: str
     setting_needs_switch: str
     setting_no_streams: str
+    stream_on: str
+    stream_off: str
+    edits_on: str
+    edits_off: str
     value_default: str
     value_on: str
     value_off: str
@@ -104,6 +109,7 @@ ENGLISH: Final = CommandTexts(
     model_is_default="The default model answers in this chat.",
     model_is_default_named="The default model, {model}, answers in this chat.",
     models_title="Models to choose from:",
+    model_in_use="{model} (answers here)",
     models_more="… and {count} more",
     models_unknown="There is no list of models to choose from here.",
     model_hint="`!model <name>` chooses one, `!model default` takes the default model again.",
@@ -142,6 +148,10 @@ ENGLISH: Final = CommandTexts(
     setting_needs_number="The {name} is a number from 0 to 2, like this: `!settings {name} 0.7`",
     setting_needs_switch="The setting {name} can be on or off, like this: `!settings {name} on`",
     setting_no_streams="But this bot sends all answers only when they are complete.",
+    stream_on="Answers here grow while they are written.",
+    stream_off="Answers here come only when they are complete.",
+    edits_on="If you edit your last message, I answer it again.",
+    edits_off="If you edit a message, I don't answer it again.",
     value_default="default",
     value_on="on",
     value_off="off",
@@ -182,6 +192,7 @@ RUSSIAN: Final = CommandTexts(
     model_is_default="В этом чате отвечает модель по умолчанию.",
     model_is_default_named="В этом чате отвечает модель по умолчанию, {model}.",
     models_title="Модели на выбор:",
+    model_in_use="{model} (отвечает здесь)",
     models_more="… и ещё {count}",
     models_unknown="Списка моделей на выбор здесь нет.",
     model_hint=(
@@ -226,6 +237,10 @@ RUSSIAN: Final = CommandTexts(
         "Настройку {name} можно включить или выключить, например: `!settings {name} on`"
     ),
     setting_no_streams="Но этот бот отправляет все ответы только целиком.",
+    stream_on="Ответы здесь растут, пока пишутся.",
+    stream_off="Ответы здесь приходят только целиком.",
+    edits_on="Если вы измените своё последнее сообщение, я отвечу на него заново.",
+    edits_off="Если вы измените сообщение, я не отвечу на него заново.",
     value_default="по умолчанию",
     value_on="вкл",
     value_off="выкл",

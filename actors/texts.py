@@ -30,6 +30,7 @@ class Texts:
     welcome_made: str
     welcome_here: str
     welcome_back: str
+    welcome_back_there: str
     welcome_back_made: str
     chat_created: str
     chat_made: str
@@ -59,7 +60,7 @@ class Texts:
 ENGLISH: Final = Texts(
     bot_name="Assistant",
     chat_name="Chat {number}",
-    chat_topic="Chat {chat_id}. Write here, and you get an answer. !help lists the commands.",
+    chat_topic="Chat {chat_id}. A conversation with the assistant; !help lists the commands.",
     space_name="Chats of {owner}",
     space_topic="Your chats, one room each. !help in any of them lists the commands.",
     your_space="your Space",
@@ -98,7 +99,11 @@ ENGLISH: Final = Texts(
     ),
     welcome_back=(
         "Welcome back! Your Space is {space}, and your latest chat is {chat}. "
-        "If you left one of them, accept my new invite; then write in the chat, and I answer there."
+        "Accept the invites that you see; then write in the chat, and I answer there."
+    ),
+    welcome_back_there=(
+        "Welcome back! Your Space is {space}, and your latest chat is {chat}. "
+        "You are in both: write in the chat, and I answer there, not here."
     ),
     welcome_back_made="Welcome back! Your chats are in your Space.",
     chat_created="{chat} is ready. Accept the invite to it, then write there.",
@@ -167,7 +172,7 @@ ENGLISH: Final = Texts(
 RUSSIAN: Final = Texts(
     bot_name="Ассистент",
     chat_name="Чат {number}",
-    chat_topic="Чат {chat_id}. Пишите сюда, и вы получите ответ. Список команд: !help.",
+    chat_topic="Чат {chat_id}. Разговор с ассистентом. Список команд: !help.",
     space_name="Чаты: {owner}",
     space_topic="Ваши чаты, по комнате на каждый. Список команд покажет !help в любом из них.",
     your_space="ваше пространство",
@@ -205,7 +210,11 @@ RUSSIAN: Final = Texts(
     ),
     welcome_back=(
         "С возвращением! Ваше пространство: {space}, ваш последний чат: {chat}. "
-        "Если вы вышли из них, примите новое приглашение и пишите в чате: там я отвечу."
+        "Примите приглашения, которые вы видите, и пишите в чате: там я отвечу."
+    ),
+    welcome_back_there=(
+        "С возвращением! Ваше пространство: {space}, ваш последний чат: {chat}. "
+        "Вы уже там: пишите в чате, и я отвечу там, а не здесь."
     ),
     welcome_back_made="С возвращением! Ваши чаты находятся в вашем пространстве.",
     chat_created="Готово: {chat}. Примите приглашение и пишите там.",

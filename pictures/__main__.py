@@ -14,9 +14,11 @@ from pictures.avatars import FOLDER as AVATARS
 from pictures.avatars import make_avatars
 from pictures.browser import BrowserMissing
 from pictures.cast import Cast, Output
+from pictures.conversation import make_conversation
 from pictures.recording import ProgramFailed, recorded
 from pictures.status_page import make_status_pages
 from pictures.svg import drawn
+from tests.client.bundle import ClientMissing
 
 FOLDER: Final = Path(__file__).parents[1] / "docs" / "pictures"
 CAST: Final = "demo.cast"
@@ -42,7 +44,7 @@ def make_demo(folder: Path) -> None:
 
 
 def main(*wanted: str) -> None:
-    """Make the pictures of the demo, of the status page, and of the bot and its rooms."""
+    """Make the pictures of the demo, the status page, a conversation, the bot and its rooms."""
     narrator = Narrator(plain_console())
     FOLDER.mkdir(exist_ok=True)
     if not wanted or "demo" in wanted:
@@ -51,6 +53,8 @@ def main(*wanted: str) -> None:
         narrator.tell(f"{CAST} and its picture")
     if not wanted or "status" in wanted:
         anyio.run(make_status_pages, FOLDER, narrator)
+    if not wanted or "conversation" in wanted:
+        anyio.run(make_conversation, FOLDER, narrator)
     if not wanted or "avatars" in wanted:
         make_avatars(AVATARS)
         narrator.tell("the pictures of the bot and its rooms")
@@ -60,5 +64,11 @@ def main(*wanted: str) -> None:
 if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
-    except (BrowserMissing, ModelsMissing, ProgramFailed, SynapseMissing) as error:
+    except (
+        BrowserMissing,
+        ClientMissing,
+        ModelsMissing,
+        ProgramFailed,
+        SynapseMissing,
+    ) as error:
         sys.exit(str(error))

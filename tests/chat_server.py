@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import anyio
-import anyio.lowlevel
 from aiohttp import web
 
 STREAM: Final = "text/event-stream"
@@ -39,7 +38,7 @@ class Reply:
     """What the server sends: bytes in pieces.
 
     If `breaks`, the connection breaks behind them. If `hangs`, the answer never ends; without a
-    piece, it never begins.
+    piece, it never begins. `pause_s` follows each piece.
     """
 
     pieces: Sequence[bytes] = HELLO
@@ -49,6 +48,7 @@ class Reply:
     breaks: bool = False
     hangs: bool = False
     compressed: bool = False
+    pause_s: float = 0.0
 
 
 def refusal(status: int, body: object, **headers: str) -> Reply:
@@ -137,7 +137,7 @@ class ChatServer:
         await response.prepare(request)
         for piece in reply.pieces:
             await response.write(piece)
-            await anyio.lowlevel.checkpoint()
+            await anyio.sleep(reply.pause_s)
         if reply.hangs:
             await anyio.sleep_forever()
         if reply.breaks and request.transport is not None:

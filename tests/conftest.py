@@ -92,7 +92,7 @@ class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]
 
 def is_played_as_a_whole(nodeid: str) -> bool:
     """Whether the tests of this one's file share a homeserver, bots, a model or an environment."""
-    folders = ("synapse", "browser", "packaging", "platforms")
+    folders = ("synapse", "browser", "client", "packaging", "platforms")
     return nodeid.startswith(tuple(f"tests/{folder}/" for folder in folders))
 
 

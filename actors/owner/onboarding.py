@@ -25,7 +25,7 @@ from actors.owner.work import OwnerWork, required
 from actors.port_errors import HomeserverRefused, RefusedUnclearly
 from actors.reading import read_if_joined
 from actors.rows import from_row, user_key
-from actors.rules.access import Entrance, with_ways_in
+from actors.rules.access import Access, Entrance, with_ways_in
 from actors.rules.formatting import Formatted
 from actors.rules.wording import in_lines, worded
 from actors.services import Services
@@ -200,8 +200,10 @@ class Onboarding:
         if refused:
             opening = worded((await self.work.texts()).welcome_back_made)
             return in_lines(with_ways_in(opening, refused, await self.work.texts()))
-        space, chat = await services.space_link(space_id), services.chat_link(latest)
-        return worded((await self.work.texts()).welcome_back, space=space, chat=chat)
+        texts, space = await self.work.texts(), await services.space_link(space_id)
+        is_there = all(each.outcome.access is Access.MEMBER for each in entrances)
+        said = texts.welcome_back_there if is_there else texts.welcome_back
+        return worded(said, space=space, chat=services.chat_link(latest))
 
 
 def _refused(entrances: Sequence[Entrance]) -> list[Entrance]:

@@ -53,7 +53,10 @@ def help_lines(texts: Texts) -> list[Formatted]:
 
 async def show_help(asked: Asked) -> Response:
     """`!help`: list the commands."""
-    return asked.say_lines(*help_lines(asked.texts))
+    title, *lines = help_lines(asked.texts)
+    if asked.chat.is_archived:
+        title = worded(asked.texts.chats.is_archived, chat_id=asked.chat.chat_id)
+    return asked.say_lines(title, *lines)
 
 
 # fmt: off

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 import structlog
 
+from actors.command_texts import CommandTexts
 from actors.messages import RoomChanged
 from actors.model import DEFAULT_CHAT_SETTINGS, ChatSettings
 from actors.platform_state import PlatformState
@@ -47,13 +48,14 @@ class Setting:
     """A setting with a short value.
 
     `changed` gives the settings with the value that a text stands for; None if it is no value. The
-    text `mistake` says which values there are.
+    text `mistake` says which values there are, and `meaning` what the present one does.
     """
 
     shown: Shown
     changed: Callable[[ChatSettings, str], ChatSettings | None]
     reset: Callable[[ChatSettings], ChatSettings]
     mistake: Callable[[Texts], str]
+    meaning: Callable[[ChatSettings, CommandTexts], str] = lambda _, __: ""
 
 
 async def model(asked: Asked) -> Response:
@@ -142,10 +144,11 @@ async def _setting(name: str, setting: Setting, text: str | None, asked: Asked) 
         await _write(asked, changed)
         present = changed
     value = setting.shown(present, texts)
-    said = texts.commands.setting_is
+    meaning = setting.meaning(present, texts.commands)
     if name == "stream" and present.stream and not asked.services.streams:
-        said = f"{said}. {texts.commands.setting_no_streams}"
-    return asked.say(said, name=name, value=value)
+        meaning = texts.commands.setting_no_streams
+    said = texts.commands.setting_is
+    return asked.say(f"{said}. {meaning}" if meaning else said, name=name, value=value)
 
 
 async def _write(asked: Asked, changed: ChatSettings) -> None:
@@ -193,7 +196,12 @@ def _model_and_choice(
         lines = [worded(texts.model_is_default)]
     if not models:
         return [*lines, worded(texts.models_unknown)]
-    lines += [worded(texts.models_title), *map(Formatted, models[:MODELS_SHOWN])]
+    in_use = present.model or models[0]
+    lines.append(worded(texts.models_title))
+    lines += [
+        worded(texts.model_in_use, model=name) if name == in_use else Formatted(name)
+        for name in models[:MODELS_SHOWN]
+    ]
     if len(models) > MODELS_SHOWN:
         lines.append(worded(texts.models_more, count=len(models) - MODELS_SHOWN))
     return [*lines, worded(texts.model_hint)]
@@ -261,12 +269,14 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         _with_stream,
         lambda it: replace(it, stream=DEFAULT_CHAT_SETTINGS.stream),
         lambda texts: texts.commands.setting_needs_switch,
+        lambda it, texts: texts.stream_on if it.stream else texts.stream_off,
     ),
     "edits": Setting(
         lambda it, texts: _shown_switch(texts, is_on=it.answer_edits),
         _with_edits,
         lambda it: replace(it, answer_edits=DEFAULT_CHAT_SETTINGS.answer_edits),
         lambda texts: texts.commands.setting_needs_switch,
+        lambda it, texts: texts.edits_on if it.answer_edits else texts.edits_off,
     ),
 }
 """The settings with short values. `model` and `system` have commands of their own."""

@@ -123,8 +123,8 @@ async def test_rename_renames_the_room_and_the_chat() -> None:
         ("!open C99", "You have no chat “C99”."),
         ("!open Sesame", "You have no chat “Sesame”."),
         ("!open с99", "You have no chat “с99”."),
-        ("!yes", "There is nothing to confirm right now."),
-        ("!no", "There is nothing to confirm right now."),
+        ("!yes", "There is nothing to confirm; if I did ask you, please give the command again."),
+        ("!no", "There is nothing to confirm; if I did ask you, please give the command again."),
     ],
 )
 async def test_a_command_that_cannot_run_says_why_and_changes_nothing(
@@ -211,7 +211,10 @@ async def test_open_invites_the_owner_to_a_chat_again() -> None:
         home, second = await with_a_second_chat(world, run)
         world.alice.leave(second)
         answer = await ask(world, home.chat, "!open c2")
-        assert answer.startswith(f"You are invited to Holidays (C2). https://matrix.to/#/{second}")
+        assert answer.startswith(
+            "You are invited to Holidays (C2). Accept the invite, then write there. "
+            f"https://matrix.to/#/{second}"
+        )
         assert [invite.room_id for invite in world.server.invites(ALICE)] == [second]
 
 
@@ -240,6 +243,14 @@ async def test_open_brings_an_archived_chat_back() -> None:
         )
         await quiet()
         assert await ask(world, second, "hello") == "You said: hello"
+        await ask(world, second, "!archive")
+        await ask(world, second, "!yes")
+        told = await ask(world, second, "!help")
+        assert told.startswith("This chat is archived. !open C2 reopens it"), "no answer comes here"
+        world.alice.leave(second)
+        assert (await ask(world, home.chat, "!open C2")).startswith(
+            "Holidays (C2) is open again. Accept the invite to it, then write there."
+        )
 
 
 async def test_status_says_where_one_is() -> None:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 async def with_edits(world: World, run: Run) -> Home:
     """A chat in which edits are answered."""
     home = await run.settle_in(world.alice)
-    assert await ask(world, home.chat, "!settings edits on") == "edits: on"
+    assert (await ask(world, home.chat, "!settings edits on")).startswith("edits: on.")
     return home
 
 

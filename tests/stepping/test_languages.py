@@ -11,7 +11,7 @@ from tests.stepping.test_commands import ask
 
 pytestmark = pytest.mark.anyio
 
-NO_MATTER = "Сейчас нечего подтверждать."
+NO_MATTER = "Подтверждать нечего;"
 
 
 def settings(world: World, home: Home) -> SpaceSettings | None:

@@ -102,8 +102,20 @@ async def test_a_second_invite_invites_back_and_makes_no_second_space() -> None:
         assert {invite.room_id for invite in world.server.invites(ALICE)} == {home.space, home.chat}
         (welcome,) = world.alice.replies(second)
         assert welcome.startswith("Welcome back!")
+        assert "Accept the invites that you see" in welcome
         assert home.space in welcome
         assert world.creations() == 2
+
+
+async def test_an_owner_who_never_left_is_told_that_the_second_room_is_not_needed() -> None:
+    world = World()
+    async with world.live() as run:
+        await run.settle_in(world.alice)
+        second = world.alice.direct_chat_with(BOT)
+        await quiet()
+        (welcome,) = world.alice.replies(second)
+        assert "You are in both: write in the chat, and I answer there, not here." in welcome
+        assert world.server.invites(ALICE) == ()
 
 
 async def test_two_invites_at_once_make_one_space() -> None:

@@ -221,5 +221,5 @@ async def test_an_owner_who_stays_out_is_told_so_once_in_an_hour_and_every_chang
         world.server.blocks_invites.clear()
         world.alice.say(home.direct, "hello")
         await quiet()
-        assert "accept my new invite" in world.alice.replies(home.direct)[-1]
+        assert "Accept the invites that you see" in world.alice.replies(home.direct)[-1]
         assert len(world.server.invites(ALICE)) == 2

@@ -9,7 +9,7 @@ from typing_extensions import override
 from actors.model import DEFAULT_CHAT_SETTINGS, SETTINGS_TYPE, ChatSettings, RoomId
 from actors.platform import Capabilities
 from actors.rules.setting_values import MODEL_LIMIT, SYSTEM_LIMIT
-from actors.texts import RUSSIAN
+from actors.texts import ENGLISH, RUSSIAN
 from tests.simulation.faults import Fault
 from tests.simulation.reading import read_settings
 from tests.stepping.harness import BOT, Run, ScriptedPlatform, World, quiet
@@ -17,6 +17,10 @@ from tests.stepping.test_commands import ask
 
 pytestmark = pytest.mark.anyio
 
+GROWING = ENGLISH.commands.stream_on
+WHOLE = ENGLISH.commands.stream_off
+AGAIN = ENGLISH.commands.edits_on
+ONCE = ENGLISH.commands.edits_off
 MODELS = tuple(f"model-{number}" for number in range(25))
 
 
@@ -44,10 +48,12 @@ async def test_the_model_is_shown_with_the_models_to_choose_from() -> None:
         home = await run.settle_in(world.alice)
         title, *lines = (await ask(world, home.chat, "!model")).splitlines()
         assert title == "The default model, model-0, answers in this chat."
-        assert lines[1:21] == list(MODELS[:20])
+        assert lines[1:21] == ["model-0 (answers here)", *MODELS[1:20]]
         assert lines[21] == "… and 5 more"
         await ask(world, home.chat, "!model MODEL-7")
-        assert (await ask(world, home.chat, "!model")).startswith("The model model-7 answers")
+        title, *lines = (await ask(world, home.chat, "!model")).splitlines()
+        assert title == "The model model-7 answers in this chat."
+        assert [line for line in lines if "answers here" in line] == ["model-7 (answers here)"]
         assert settings_in(world, home.chat) == ChatSettings(model="model-7")
 
 
@@ -120,9 +126,11 @@ async def test_instructions_that_are_too_long_change_nothing() -> None:
         ("!settings temperature 0.7", "temperature: 0.7", ChatSettings(temperature=0.7)),
         ("!settings Temperature 0,7", "temperature: 0.7", ChatSettings(temperature=0.7)),
         ("!settings  temp\n1", "temperature: 1", ChatSettings(temperature=1.0)),
-        ("!settings ѕtream OFF", "stream: off", ChatSettings(stream=False)),
-        ("!settings edits on", "edits: on", ChatSettings(answer_edits=True)),
-        ("!settings edits да", "edits: on", ChatSettings(answer_edits=True)),
+        ("!settings ѕtream OFF", f"stream: off. {WHOLE}", ChatSettings(stream=False)),
+        ("!settings edits on", f"edits: on. {AGAIN}", ChatSettings(answer_edits=True)),
+        ("!settings edits да", f"edits: on. {AGAIN}", ChatSettings(answer_edits=True)),
+        ("!settings stream", f"stream: on. {GROWING}", None),
+        ("!settings edits", f"edits: off. {ONCE}", None),
         ("!settings system Be\nkind", None, ChatSettings(system="Be\nkind")),
         ("!settings model phi", None, ChatSettings(model="phi")),
         ("!settings temperature", "temperature: default", None),
@@ -221,7 +229,9 @@ async def test_settings_are_talked_about_in_the_bots_language() -> None:
     world = World()
     async with world.live(texts=RUSSIAN) as run:
         home = await run.settle_in(world.alice)
-        assert await ask(world, home.chat, "!settings stream нет") == "stream: выкл"
+        assert await ask(world, home.chat, "!settings stream нет") == (
+            f"stream: выкл. {RUSSIAN.commands.stream_off}"
+        )
 
 
 async def test_settings_that_the_server_refuses_to_keep_are_not_confirmed() -> None:
@@ -288,4 +298,4 @@ async def test_a_chat_that_turns_streaming_on_is_told_that_the_whole_bot_does_no
         assert await ask(world, home.chat, "!settings stream on") == (
             "stream: on. But this bot sends all answers only when they are complete."
         )
-        assert await ask(world, home.chat, "!settings stream off") == "stream: off"
+        assert await ask(world, home.chat, "!settings stream off") == f"stream: off. {WHOLE}"

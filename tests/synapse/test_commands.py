@@ -149,7 +149,7 @@ async def test_a_question_that_a_restart_forgot_is_said_to_be_gone(home: Home) -
     await home.ask("!archive")
     await home.bot.kill()
     await home.bot.start_and_go_live()
-    assert "not after I was restarted" in await home.ask("!yes")
+    assert "give the command again" in await home.ask("!yes")
     assert home.chat_row("C1")["is_archived"] is False
 
 
