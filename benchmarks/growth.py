@@ -1,0 +1,226 @@
+"""How the bot's own cost grows with its rooms, on a homeserver that costs it nothing.
+
+`python -m benchmarks.growth --rooms 10000 100000` serves so many rooms from
+`benchmarks.synthetic_server`, a process of its own, and measures the process of the bot alone: its
+CPU seconds, user and system, and the peak of its memory.
+
+- `cold`: a start without files, until it is live.
+- `warm`: a start after that, with nothing new.
+- `one`: a start after one room has changed.
+- `many`: the bot is live, and one `/sync` says that 10,000 rooms have changed (a tenth, if there
+  are fewer rooms than 100,000): until all their rows are written.
+
+Each scenario is a process of its own, and ends with the rows that the rooms ask for; otherwise the
+run fails. The results are written as JSON, with a plot beside them, into `--out`.
+"""
+
+import argparse
+import json
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import aiohttp
+import anyio
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.growth_plot import plot
+from benchmarks.synthetic import SyntheticRooms
+from demo.bot import BotProcess
+from demo.child_program import ChildProgram
+
+MANY: Final = 10_000
+SCENARIOS: Final = ("cold", "warm", "one", "many")
+_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+_WITHIN_S: Final = 7200
+_END_WITHIN_S: Final = 60
+_LOOK_EVERY_S: Final = 0.5
+
+
+class RowsDiffer(Exception):
+    """The bot has other rows than its rooms ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one scenario took of the bot's process.
+
+    `cpu_s` and `peak_kib` include the start of Python and its imports, except in `many`, whose
+    process was live before.
+    """
+
+    scenario: str
+    rooms: int
+    cpu_s: float
+    wall_s: float
+    peak_kib: int
+
+
+@dataclass(frozen=True, slots=True)
+class Homeserver:
+    """A synthetic homeserver that runs, with the same rooms here."""
+
+    url: str
+    rooms: SyntheticRooms
+
+    async def rename(self, first: int, count: int) -> None:
+        """Let rooms change their names, there and here."""
+        self.rooms.changes.rename(range(first, first + count))
+        async with (
+            aiohttp.ClientSession(self.url) as http,
+            http.post("/synthetic/rename", json={"first": first, "rooms": count}) as answer,
+        ):
+            answer.raise_for_status()
+
+
+@asynccontextmanager
+async def homeserver(rooms: int, folder: Path) -> AsyncIterator[Homeserver]:
+    """Start a synthetic homeserver in a process of its own."""
+    log = folder / "homeserver.log"
+    command = [sys.executable, "-m", "benchmarks.synthetic_server", str(rooms)]
+    program = ChildProgram(command, folder=Path.cwd(), log=log, environment=dict(os.environ))
+    try:
+        with anyio.fail_after(60):
+            while not log.read_text().startswith("http://"):
+                await anyio.sleep(0.05)
+        yield Homeserver(log.read_text().split()[0], SyntheticRooms(rooms))
+    finally:
+        with anyio.CancelScope(shield=True):
+            await program.end()
+
+
+def _cpu_s(pid: int) -> float:
+    # The name, in parentheses, is followed by the state and eleven more fields.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+
+
+def _peak_kib(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The scenarios on one homeserver, with one bot."""
+
+    homeserver: Homeserver
+    bot: BotProcess
+    on_cost: Callable[[Cost], None]
+
+    async def run(self) -> None:
+        """Run the scenarios. Raises RowsDiffer."""
+        count = self.homeserver.rooms.count
+        await self._start("cold")
+        await self.bot.terminate(_END_WITHIN_S)
+        await self._start("warm")
+        await self.bot.terminate(_END_WITHIN_S)
+        await self.homeserver.rename(count // 2, 1)
+        await self._start("one")
+        await self._change(min(MANY, count // 10))
+        await self.bot.terminate(_END_WITHIN_S)
+
+    async def _start(self, scenario: str) -> None:
+        bot, began = self.bot, time.monotonic()
+        await bot.start_and_go_live(_WITHIN_S)
+        wall_s = time.monotonic() - began
+        rooms = self.homeserver.rooms.count
+        self.on_cost(Cost(scenario, rooms, _cpu_s(bot.pid), wall_s, _peak_kib(bot.pid)))
+        self._check()
+
+    async def _change(self, many: int) -> None:
+        began, cpu_s = time.monotonic(), _cpu_s(self.bot.pid)
+        await self.homeserver.rename(0, many)
+        with anyio.fail_after(_WITHIN_S):
+            while _renamed(self.bot.database) < many:
+                await anyio.sleep(_LOOK_EVERY_S)
+        spent_s, wall_s = _cpu_s(self.bot.pid) - cpu_s, time.monotonic() - began
+        self.on_cost(Cost("many", many, spent_s, wall_s, _peak_kib(self.bot.pid)))
+        self._check()
+
+    def _check(self) -> None:
+        rooms = self.homeserver.rooms
+        with closing(sqlite3.connect(self.bot.database)) as database:
+            rows = database.execute("SELECT key, value FROM kv WHERE key LIKE 'matrix_room:%'")
+            found = {key: json.loads(value)["display_name"] for key, value in rows}
+        for number in range(rooms.count):
+            key, name = f"matrix_room:{rooms.room_id(number)}", rooms.name_of(number)
+            if (was := found.pop(key, None)) != name:
+                raise RowsDiffer(f"{key} is not {name} but {was}: {self.bot.last_lines()}")
+        if found:
+            raise RowsDiffer(f"{len(found)} rows too many")
+
+
+def _renamed(database: Path) -> int:
+    with closing(sqlite3.connect(database)) as connection:
+        query = "SELECT count(*) FROM kv WHERE key LIKE 'matrix_room:%' AND value LIKE '%Renamed%'"
+        return int(connection.execute(query).fetchone()[0])
+
+
+async def measure(sizes: list[int], out: Path) -> None:
+    """Measure and print; write the JSON and the plot."""
+    console, costs = Console(), list[Cost]()
+
+    def on_cost(cost: Cost) -> None:
+        costs.append(cost)
+        console.print(*_cells(cost))
+
+    for size in sizes:
+        with TemporaryDirectory(prefix="growth-") as name:
+            await _measure(size, Path(name), on_cost)
+    console.print(_table(costs))
+    out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps([asdict(cost) for cost in costs], indent=1)
+    (out / "growth.json").write_text(text + "\n")
+    (out / "growth.svg").write_text(plot([(it.scenario, it.rooms, it.cpu_s, it.peak_kib) for it in costs]))
+
+
+async def _measure(size: int, folder: Path, on_cost: Callable[[Cost], None]) -> None:
+    async with homeserver(size, folder) as server:
+        bot = BotProcess(
+            homeserver_url=server.url,
+            user_id="@bot:localhost",
+            password="none",  # noqa: S106
+            folder=folder / "bot",
+        )
+        async with bot:
+            await Course(server, bot, on_cost).run()
+
+
+def _cells(cost: Cost) -> Iterator[str]:
+    """A cost as the cells of a table."""
+    yield cost.scenario
+    yield f"{cost.rooms:,}"
+    yield f"{cost.cpu_s:.2f} s"
+    yield f"{cost.cpu_s / cost.rooms * 1e6:.0f} µs"
+    yield f"{cost.peak_kib / 1024:.0f} MiB"
+    yield f"{cost.peak_kib / cost.rooms:.2f} KiB"
+    yield f"{cost.wall_s:.1f} s"
+
+
+def _table(costs: list[Cost]) -> Table:
+    table = Table("scenario", "rooms", "CPU", "a room", "peak", "a room", "wall")
+    for cost in costs:
+        table.add_row(*_cells(cost))
+    return table
+
+
+def main() -> None:
+    """Measure, as the arguments say."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.growth")
+    parser.add_argument("--rooms", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/.cache"))
+    given = parser.parse_args()
+    anyio.run(measure, given.rooms, given.out)
+
+
+if __name__ == "__main__":
+    main()
