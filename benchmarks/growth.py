@@ -5,6 +5,8 @@
 CPU seconds, user and system, and the peak of its memory.
 
 - `cold`: a start without files, until it is live.
+- `settled`: after it, until every room was looked through for what people said while the bot knew
+  no position.
 - `warm`: a start after that, with nothing new.
 - `one`: a start after one room has changed.
 - `many`: the bot is live, and one `/sync` says that 10,000 rooms have changed (a tenth, if there
@@ -38,7 +40,6 @@ from demo.bot import BotProcess
 from demo.child_program import ChildProgram
 
 MANY: Final = 10_000
-SCENARIOS: Final = ("cold", "warm", "one", "many")
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _WITHIN_S: Final = 7200
 _END_WITHIN_S: Final = 60
@@ -53,7 +54,7 @@ class RowsDiffer(Exception):
 class Cost:
     """What one scenario took of the bot's process.
 
-    `cpu_s` and `peak_kib` include the start of Python and its imports, except in `many`, whose
+    `cpu_s` includes the start of Python and its imports, except in `settled` and `many`, whose
     process was live before.
     """
 
@@ -120,13 +121,16 @@ class Course:
         """Run the scenarios. Raises RowsDiffer."""
         count = self.homeserver.rooms.count
         await self._start("cold")
-        await self.bot.terminate(_END_WITHIN_S)
+        await self._until("settled", count, lambda: not _gaps(self.bot.database))
+        await self._end()
         await self._start("warm")
-        await self.bot.terminate(_END_WITHIN_S)
+        await self._end()
         await self.homeserver.rename(count // 2, 1)
         await self._start("one")
-        await self._change(min(MANY, count // 10))
-        await self.bot.terminate(_END_WITHIN_S)
+        many = min(MANY, count // 10)
+        await self.homeserver.rename(0, many)
+        await self._until("many", many, lambda: _renamed(self.bot.database) > many)
+        await self._end()
 
     async def _start(self, scenario: str) -> None:
         bot, began = self.bot, time.monotonic()
@@ -134,17 +138,19 @@ class Course:
         wall_s = time.monotonic() - began
         rooms = self.homeserver.rooms.count
         self.on_cost(Cost(scenario, rooms, _cpu_s(bot.pid), wall_s, _peak_kib(bot.pid)))
-        self._check()
 
-    async def _change(self, many: int) -> None:
-        began, cpu_s = time.monotonic(), _cpu_s(self.bot.pid)
-        await self.homeserver.rename(0, many)
+    async def _until(self, scenario: str, rooms: int, is_done: Callable[[], bool]) -> None:
+        pid, began = self.bot.pid, time.monotonic()
+        before_s = _cpu_s(pid)
         with anyio.fail_after(_WITHIN_S):
-            while _renamed(self.bot.database) < many:
+            while not is_done():
                 await anyio.sleep(_LOOK_EVERY_S)
-        spent_s, wall_s = _cpu_s(self.bot.pid) - cpu_s, time.monotonic() - began
-        self.on_cost(Cost("many", many, spent_s, wall_s, _peak_kib(self.bot.pid)))
+        spent_s, wall_s = _cpu_s(pid) - before_s, time.monotonic() - began
+        self.on_cost(Cost(scenario, rooms, spent_s, wall_s, _peak_kib(pid)))
+
+    async def _end(self) -> None:
         self._check()
+        await self.bot.terminate(_END_WITHIN_S)
 
     def _check(self) -> None:
         rooms = self.homeserver.rooms
@@ -160,8 +166,16 @@ class Course:
 
 
 def _renamed(database: Path) -> int:
+    query = "SELECT count(*) FROM kv WHERE key LIKE 'matrix_room:%' AND value LIKE '%Renamed%'"
+    return _number(database, query)
+
+
+def _gaps(database: Path) -> int:
+    return _number(database, "SELECT count(*) FROM gaps")
+
+
+def _number(database: Path, query: str) -> int:
     with closing(sqlite3.connect(database)) as connection:
-        query = "SELECT count(*) FROM kv WHERE key LIKE 'matrix_room:%' AND value LIKE '%Renamed%'"
         return int(connection.execute(query).fetchone()[0])
 
 
@@ -180,7 +194,9 @@ async def measure(sizes: list[int], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps([asdict(cost) for cost in costs], indent=1)
     (out / "growth.json").write_text(text + "\n")
-    (out / "growth.svg").write_text(plot([(it.scenario, it.rooms, it.cpu_s, it.peak_kib) for it in costs]))
+    (out / "growth.svg").write_text(
+        plot([(it.scenario, it.rooms, it.cpu_s, it.peak_kib) for it in costs])
+    )
 
 
 async def _measure(size: int, folder: Path, on_cost: Callable[[Cost], None]) -> None:

@@ -16,7 +16,6 @@ import msgspec
 
 from actors.model import MARKER_TYPE, ChatId, Marker, PlatformChatId, RoomId, RoomKind, UserId
 from actors.ports import NewRoom
-from actors.rules.marker import marker_content
 from adapter.matrix.provisioning import (
     JOIN_RULES_TYPE,
     initial_state,
@@ -105,9 +104,7 @@ class SyntheticRooms:
     def window(self, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
         """A sliding-sync window over the rooms, room by room. The latest change comes first."""
         order = self._newest_first()
-        shown = {
-            number: None for first, last in ranges for number in order[first : last + 1]
-        }
+        shown = {number: None for first, last in ranges for number in order[first : last + 1]}
         lists = {"all": {"count": self.count, "ops": []}}
         yield _unclosed({"pos": f"1/{self.position}", "lists": lists, "extensions": {}})
         yield b',"rooms":{'
@@ -132,6 +129,12 @@ class SyntheticRooms:
     def state(self, number: int) -> list[Json]:
         """`GET /rooms/{id}/state`."""
         return [self._full(number, event) for event in self._events(number)]
+
+    def messages(self, number: int) -> Json:
+        """`GET /rooms/{id}/messages`, backwards: one page, of members only."""
+        members = [it for it in self._events(number) if it["type"] == "m.room.member"]
+        page = [self._full(number, event) for event in reversed(members)]
+        return {"chunk": page, "start": self.position}
 
     @property
     def position(self) -> str:

@@ -51,7 +51,8 @@ class SyntheticServer:
             ("GET", f"{v3}/joined_rooms", self._joined_rooms),
             ("GET", f"{v3}/sync", self._sync),
             ("POST", f"{_CLIENT}/unstable/{_MSC}/sync", self._window),
-            ("GET", f"{v3}/rooms/{{room}}/state", self._state),
+            ("GET", f"{v3}/rooms/{{room}}/state", self._of_room(self.rooms.state)),
+            ("GET", f"{v3}/rooms/{{room}}/messages", self._of_room(self.rooms.messages)),
             ("GET", data, self._read_data),
             ("PUT", data, self._write_data),
             ("POST", "/synthetic/rename", self._rename),
@@ -93,11 +94,14 @@ class SyntheticServer:
         ranges = [(first, last) for first, last in body["lists"]["all"]["ranges"]]
         return await _streamed(request, self.rooms.window(ranges))
 
-    async def _state(self, request: web.Request) -> web.StreamResponse:
-        number = self.rooms.number_of(request.match_info["room"])
-        if number is None:
-            return _error(HTTPStatus.FORBIDDEN, "M_FORBIDDEN", "the bot is not in the room")
-        return _json(self.rooms.state(number))
+    def _of_room(self, about: Callable[[int], object]) -> Handler:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            number = self.rooms.number_of(request.match_info["room"])
+            if number is None:
+                return _error(HTTPStatus.FORBIDDEN, "M_FORBIDDEN", "the bot is not in the room")
+            return _json(about(number))
+
+        return answer
 
     async def _read_data(self, request: web.Request) -> web.StreamResponse:
         content = self._account_data.get(request.match_info["type"])
