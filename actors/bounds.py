@@ -192,7 +192,8 @@ class Bounds:
 
     # Rounds and failures
     round_within_s: float = 120.0
-    """All answers of a round must come within this time. No handler in a round waits."""
+    """All answers of a round must come within this time, for each 10,000 rooms that are begun. No
+    handler in a round waits."""
     refused_pause_s: float = 60.0
     """An actor pauses for this long when the account is refused, or until the bot is live again."""
     session_pause_s: float = 5.0

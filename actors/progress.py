@@ -15,7 +15,7 @@ class Progress:
 
     def __init__(self, event: str, of: int) -> None:
         self._event = event
-        self._of = of
+        self.of = of
         self._logged_at = anyio.current_time()
 
     def note(self, done: int) -> None:
@@ -23,4 +23,4 @@ class Progress:
         now = anyio.current_time()
         if now - self._logged_at >= _EVERY_S:
             self._logged_at = now
-            _log.info(self._event, done=done, of=self._of)
+            _log.info(self._event, done=done, of=self.of)

@@ -9,11 +9,12 @@ CPU seconds, user and system, and the peak of its memory.
   no position.
 - `warm`: a start after that, with nothing new.
 - `one`: a start after one room has changed.
-- `many`: the bot is live, and one `/sync` says that 10,000 rooms have changed (a tenth, if there
-  are fewer rooms than 100,000): until all their rows are written.
+- `many`: after `one`, a `/sync` says that 10,000 rooms have changed (a tenth of the rooms, if that is
+  less): until all their rows are written.
 
-Each scenario is a process of its own, and ends with the rows that the rooms ask for; otherwise the
-run fails. The results are written as JSON, with a plot beside them, into `--out`.
+Each process of the bot ends with the rows that the rooms ask for; otherwise the run fails. With
+`--only-starts`, `settled` and `many` are left out. The results are written into `--out`, as JSON
+and as a plot.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,12 +35,13 @@ import anyio
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.growth_plot import plot
+from benchmarks.growth_plot import Line, Panel, plot
 from benchmarks.synthetic import SyntheticRooms
 from demo.bot import BotProcess
 from demo.child_program import ChildProgram
 
 MANY: Final = 10_000
+STARTS: Final = ("cold", "warm", "one")
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _WITHIN_S: Final = 7200
 _END_WITHIN_S: Final = 60
@@ -90,7 +92,7 @@ async def homeserver(rooms: int, folder: Path) -> AsyncIterator[Homeserver]:
     program = ChildProgram(command, folder=Path.cwd(), log=log, environment=dict(os.environ))
     try:
         with anyio.fail_after(60):
-            while not log.read_text().startswith("http://"):
+            while not log.read_text().startswith("http://"):  # noqa: ASYNC110
                 await anyio.sleep(0.05)
         yield Homeserver(log.read_text().split()[0], SyntheticRooms(rooms))
     finally:
@@ -116,21 +118,27 @@ class Course:
     homeserver: Homeserver
     bot: BotProcess
     on_cost: Callable[[Cost], None]
+    only_starts: bool
 
     async def run(self) -> None:
         """Run the scenarios. Raises RowsDiffer."""
         count = self.homeserver.rooms.count
         await self._start("cold")
-        await self._until("settled", count, lambda: not _gaps(self.bot.database))
+        if not self.only_starts:
+            await self._until("settled", count, lambda: not _gaps(self.bot.database))
         await self._end()
         await self._start("warm")
         await self._end()
         await self.homeserver.rename(count // 2, 1)
         await self._start("one")
+        if not self.only_starts:
+            await self._many(count)
+        await self._end()
+
+    async def _many(self, count: int) -> None:
         many = min(MANY, count // 10)
         await self.homeserver.rename(0, many)
         await self._until("many", many, lambda: _renamed(self.bot.database) > many)
-        await self._end()
 
     async def _start(self, scenario: str) -> None:
         bot, began = self.bot, time.monotonic()
@@ -143,7 +151,7 @@ class Course:
         pid, began = self.bot.pid, time.monotonic()
         before_s = _cpu_s(pid)
         with anyio.fail_after(_WITHIN_S):
-            while not is_done():
+            while not is_done():  # noqa: ASYNC110
                 await anyio.sleep(_LOOK_EVERY_S)
         spent_s, wall_s = _cpu_s(pid) - before_s, time.monotonic() - began
         self.on_cost(Cost(scenario, rooms, spent_s, wall_s, _peak_kib(pid)))
@@ -179,7 +187,7 @@ def _number(database: Path, query: str) -> int:
         return int(connection.execute(query).fetchone()[0])
 
 
-async def measure(sizes: list[int], out: Path) -> None:
+async def measure(sizes: list[int], out: Path, only_starts: bool) -> None:  # noqa: FBT001
     """Measure and print; write the JSON and the plot."""
     console, costs = Console(), list[Cost]()
 
@@ -189,26 +197,38 @@ async def measure(sizes: list[int], out: Path) -> None:
 
     for size in sizes:
         with TemporaryDirectory(prefix="growth-") as name:
-            await _measure(size, Path(name), on_cost)
+            await _measure(size, Path(name), on_cost, only_starts=only_starts)
     console.print(_table(costs))
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps([asdict(cost) for cost in costs], indent=1)
     (out / "growth.json").write_text(text + "\n")
-    (out / "growth.svg").write_text(
-        plot([(it.scenario, it.rooms, it.cpu_s, it.peak_kib) for it in costs])
-    )
+    caption = "the bot's own process, on a synthetic homeserver"
+    (out / "growth.svg").write_text(plot(_panels(costs), caption))
 
 
-async def _measure(size: int, folder: Path, on_cost: Callable[[Cost], None]) -> None:
+def _panels(costs: Sequence[Cost]) -> list[Panel]:
+    starts = [it for it in costs if it.scenario in STARTS]
+    cpu = [_line(it, starts, lambda cost: cost.cpu_s) for it in STARTS]
+    peak = [_line(it, starts, lambda cost: cost.peak_kib / 1024) for it in STARTS]
+    return [Panel("CPU until live", "s", cpu), Panel("Peak of memory until live", "MiB", peak)]
+
+
+def _line(scenario: str, costs: Sequence[Cost], value: Callable[[Cost], float]) -> Line:
+    return Line(scenario, [(it.rooms, value(it)) for it in costs if it.scenario == scenario])
+
+
+async def _measure(
+    size: int, folder: Path, on_cost: Callable[[Cost], None], *, only_starts: bool
+) -> None:
     async with homeserver(size, folder) as server:
         bot = BotProcess(
             homeserver_url=server.url,
             user_id="@bot:localhost",
-            password="none",  # noqa: S106
+            password="none",
             folder=folder / "bot",
         )
         async with bot:
-            await Course(server, bot, on_cost).run()
+            await Course(server, bot, on_cost, only_starts).run()
 
 
 def _cells(cost: Cost) -> Iterator[str]:
@@ -234,8 +254,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth")
     parser.add_argument("--rooms", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--out", type=Path, default=Path("benchmarks/.cache"))
+    parser.add_argument("--only-starts", action="store_true")
     given = parser.parse_args()
-    anyio.run(measure, given.rooms, given.out)
+    anyio.run(measure, given.rooms, given.out, given.only_starts)
 
 
 if __name__ == "__main__":

@@ -16,12 +16,7 @@ import msgspec
 
 from actors.model import MARKER_TYPE, ChatId, Marker, PlatformChatId, RoomId, RoomKind, UserId
 from actors.ports import NewRoom
-from adapter.matrix.provisioning import (
-    JOIN_RULES_TYPE,
-    initial_state,
-    link_content,
-    power_levels,
-)
+from adapter.matrix.provisioning import JOIN_RULES_TYPE, initial_state, link_content, power_levels
 from benchmarks.topology import CHATS_PER_SPACE, ROOMS_PER_OWNER, space_marker
 
 ROOM_VERSION: Final = "12"

@@ -1,11 +1,11 @@
 """Reading all joined rooms at once: the requests, and how their answers are combined. Pure.
 
-If the homeserver supports simplified sliding sync, windows over the rooms return their state and the
-invites, several times faster than any other way. The bot takes the sync position before the first
-window, so events may be read twice but none is missed. Up to 2,500 rooms are one window. More are
-read window by window, so that no answer is large. The order of the rooms changes with every event,
-so a room may be in no window, and is then read alone. An invite must not be missed like that: the
-first of several windows comes with a list of all invites.
+If the homeserver supports simplified sliding sync, windows over the rooms return their state and
+the invites, several times faster than any other way. The bot takes the sync position before the
+first window, so events may be read twice but none is missed. Up to 2,500 rooms are one window. More
+are read window by window, so that no answer is large. The order of the rooms changes with every
+event, so a room may be in no window, and is then read alone. An invite must not be missed like
+that: the first of several windows comes with a list of all invites.
 
 Other homeservers return everything in one filtered initial `/sync`. Both answers count members but
 name them only in rooms without a name, so the bot reads the few rooms that need a member list once
@@ -14,6 +14,7 @@ more, one by one.
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from sys import intern
 from typing import Final, TypeAlias, assert_never
 
 import msgspec
@@ -201,7 +202,7 @@ class Gathered:
         """
         before = len(self.rooms)
         for key, raw in reversed(window.rooms.items()):
-            self.read(RoomId(key), raw, reading_of_window)
+            self.read(RoomId(intern(key)), raw, reading_of_window)
         return len(self.rooms) > before
 
     def read(self, room_id: RoomId, raw: msgspec.Raw, decode: Decode) -> None:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Mapping
+from sys import intern
 from typing import Final
 
 import anyio
@@ -84,7 +85,7 @@ class RoomReader:
     async def joined_rooms(self) -> frozenset[RoomId]:
         """The rooms that the bot has joined."""
         answer = await self._http.request("GET", path_to("joined_rooms"), JoinedRooms)
-        return frozenset(map(RoomId, answer.joined_rooms or ()))
+        return frozenset(RoomId(intern(room_id)) for room_id in answer.joined_rooms or ())
 
     async def inviter_of(self, room_id: RoomId) -> UserId | None:
         """The user who invited the bot to a room that it has joined, if the timeline shows it."""

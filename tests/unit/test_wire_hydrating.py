@@ -270,7 +270,9 @@ class ManyRooms:
     says how many rooms there are.
     """
 
-    def __init__(self, rooms: int, *, missed: int = 0, is_whole: bool = False, counts: bool = True):
+    def __init__(
+        self, rooms: int, *, missed: int = 0, is_whole: bool = False, counts: bool = True
+    ) -> None:
         self.shown = {f"!{number}": {"required_state": WHOLE} for number in range(missed, rooms)}
         self.joined = [f"!{number}" for number in range(rooms)]
         self.is_whole = is_whole
