@@ -9,8 +9,8 @@ CPU seconds, user and system, and the peak of its memory.
   no position.
 - `warm`: a start after that, with nothing new.
 - `one`: a start after one room has changed.
-- `many`: after `one`, a `/sync` says that 10,000 rooms have changed (a tenth of the rooms, if that is
-  less): until all their rows are written.
+- `many`: after `one`, a `/sync` says that 10,000 rooms have changed (a tenth of the rooms, if that
+  is less): until all their rows are written.
 
 Each process of the bot ends with the rows that the rooms ask for; otherwise the run fails. With
 `--only-starts`, `settled` and `many` are left out. The results are written into `--out`, as JSON

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
+from itertools import chain
 from typing import Final, TypeAlias
 
 import msgspec
@@ -99,11 +100,17 @@ class SyntheticRooms:
     def window(self, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
         """A sliding-sync window over the rooms, room by room. The latest change comes first."""
         order = self._newest_first()
-        shown = {number: None for first, last in ranges for number in order[first : last + 1]}
-        lists = {"all": {"count": self.count, "ops": []}}
+        shown = {(first, last): order[first : last + 1] for first, last in ranges}
+        ops = [
+            {"op": "SYNC", "range": part, "room_ids": list(map(self.room_id, numbers))}
+            for part, numbers in shown.items()
+        ]
+        lists = {"all": {"count": self.count, "ops": ops}}
         yield _unclosed({"pos": f"1/{self.position}", "lists": lists, "extensions": {}})
         yield b',"rooms":{'
-        yield from _entries((self.room_id(it), self._window_room(it)) for it in shown)
+        yield from _entries(
+            (self.room_id(it), self._window_room(it)) for it in chain(*shown.values())
+        )
         yield b"}}"
 
     def initial_sync(self) -> Iterator[bytes]:
@@ -126,9 +133,11 @@ class SyntheticRooms:
         return [self._full(number, event) for event in self._events(number)]
 
     def messages(self, number: int) -> Json:
-        """`GET /rooms/{id}/messages`, backwards: one page, of members only."""
-        members = [it for it in self._events(number) if it["type"] == "m.room.member"]
-        page = [self._full(number, event) for event in reversed(members)]
+        """`GET /rooms/{id}/messages`, backwards: one page, the members only."""
+        mine, theirs = (it for it in self._events(number) if it["type"] == "m.room.member")
+        content = {"displayname": self.owner_of(number), "membership": "invite"}
+        invite = {**theirs, "content": content, "sender": _BOT}
+        page = [self._full(number, event) for event in (theirs, invite, mine)]
         return {"chunk": page, "start": self.position}
 
     @property
