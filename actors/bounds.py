@@ -247,6 +247,8 @@ class Bounds:
     """A refusal of the account is confirmed in this many other rooms."""
     probe: Backoff = Backoff()
     """The pause between two attempts while degraded."""
+    look_at_store_s: float = 0.25
+    """A bot that has lost its database asks it this often."""
     healthy_after_s: float = 60.0
     """What has worked for this long is well: an actor without a failure, a room's sender, the bot
     in `live`. Pauses grow with each failure, and only for what is well they start from the shortest

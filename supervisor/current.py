@@ -62,7 +62,9 @@ class Degraded:
     retry_after_s: float = 0.0
     """The minimum pause between the last attempt and the next one."""
     next_attempt_at: float | None = None
-    """When the next attempt begins, in anyio's time. In the past while an attempt runs."""
+    """When the next attempt begins at the latest, in anyio's time. In the past while one runs."""
+    lacks_store: bool = False
+    """Whether the loss, or the latest attempt, is that of the database."""
 
     @property
     def has_session(self) -> bool:
@@ -80,7 +82,12 @@ class Degraded:
 
     def lost_again(self, fact: Fact) -> "Degraded":
         """The same loss after a failed attempt."""
-        return replace(self, reason=fact.reason, retry_after_s=fact.retry_after_s)
+        return replace(
+            self,
+            reason=fact.reason,
+            retry_after_s=fact.retry_after_s,
+            lacks_store=fact.trigger is Trigger.STORE_LOST,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +111,10 @@ def entered(dst: State, fact: Fact, src: State, now: float) -> Current:
     """The value of state `dst`, which a fact led to from state `src`."""
     match dst:
         case State.DEGRADED:
-            return Degraded(now, fact.reason, fact.trigger, src, fact.retry_after_s)
+            lacks_store = fact.trigger is Trigger.STORE_LOST
+            return Degraded(
+                now, fact.reason, fact.trigger, src, fact.retry_after_s, lacks_store=lacks_store
+            )
         case State.STOPPED:
             return Stopped(now, fact.reason, fact.trigger, fact.start_again)
         case working:

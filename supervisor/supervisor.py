@@ -16,7 +16,7 @@ from actors.bounds import Bounds
 from actors.leadership import Lead, Leadership
 from actors.port_errors import PositionLost
 from actors.runtime.restart import CrashWindow
-from actors.runtime.table import Transition
+from actors.runtime.table import Outcome, Transition
 from actors.runtime.transition_log import TransitionLog
 from supervisor.current import (
     Current,
@@ -59,6 +59,10 @@ class Activities(Protocol):
         """Return only after both the homeserver and the store have answered."""
         ...
 
+    async def wait_for_store(self) -> None:
+        """Return once the store answers, or raise what else is wrong with it."""
+        ...
+
     def forget_position(self) -> None:
         """Drop the sync position: it is no longer valid."""
         ...
@@ -93,6 +97,7 @@ class Supervisor:
         self._memory = Memory()
         self._end: Fact | None = None
         self._activity: anyio.CancelScope | None = None
+        self._is_journaling = False
         self.lead: Lead | None = None
         """This process's lead, once it is elected."""
         self.activities: Activities
@@ -118,10 +123,17 @@ class Supervisor:
         self.end_with(Fact(Trigger.STOP_REQUESTED, reason))
 
     def end_with(self, fact: Fact) -> None:
-        """End the current activity, and all that follow, with the first fact that does so."""
-        self._end = self._end or fact
+        """End the current activity, and all that follow, with the first fact that does so.
+
+        Between two activities the state changes at once: the journal may take long to answer.
+        """
+        if self._end is not None:
+            return
+        self._end = fact
         if self._activity is not None:
             self._activity.cancel()
+        if self._is_journaling and not isinstance(self._current, Stopped):
+            self._fire(fact)
 
     async def stand_by(self) -> Lead | None:
         """Wait until this process leads; None if it is asked to stop before."""
@@ -139,8 +151,21 @@ class Supervisor:
         return self._current
 
     async def step(self) -> Transition[State, Trigger]:
-        """Run the current state's activity to its end, and make the transition that follows."""
-        return await self._fire(await self._fact())
+        """Run the current state's activity to its end, and make the transition that follows.
+
+        The state is changed first, then the journal is written: a database that does not answer
+        must not hide the change.
+        """
+        fact = await self._fact()
+        transition = self._fire(self._end or fact)
+        self._is_journaling = True
+        try:
+            await self._transitions.flush()
+        finally:
+            self._is_journaling = False
+        if transition.outcome is Outcome.DENIED:
+            raise TransitionDenied(f"{transition.trigger} in {transition.src}: {transition.reason}")
+        return transition
 
     async def _fact(self) -> Fact:
         """Run the activity. A stop, or the loss of the lead, cancels it at any point."""
@@ -215,8 +240,15 @@ class Supervisor:
         return Fact(degraded.recovered(), RECOVERED)
 
     async def _wait(self, degraded: Degraded, delay_s: float) -> None:
-        """Wait for `delay_s`. If only some rooms fail, serve the others meanwhile."""
+        """Wait for `delay_s`. If only some rooms fail, serve the others meanwhile.
+
+        A store that was lost ends the wait when it answers again: asking it burdens no other
+        server.
+        """
         with anyio.move_on_after(delay_s) as scope:
+            if degraded.lacks_store:
+                await self.activities.wait_for_store()
+                return
             if degraded.serves:
                 retry_after_s = await self._serve_while_degraded()
                 scope.deadline = max(scope.deadline, anyio.current_time() + retry_after_s)
@@ -235,8 +267,11 @@ class Supervisor:
             return fact.retry_after_s
         raise RuntimeError("serve ends by raising")
 
-    async def _fire(self, fact: Fact) -> Transition[State, Trigger]:
-        """Write the transition to the journal, then change the state. No other code changes it."""
+    def _fire(self, fact: Fact) -> Transition[State, Trigger]:
+        """Change the state, and note the transition for the journal. No other code changes it.
+
+        A transition that the table does not have is noted as denied, and changes nothing.
+        """
         src, left, now = self.state, self._current, anyio.current_time()
         dst = LIFECYCLE.next(src, fact.trigger)
         memory = self._memory.after(left, fact.trigger, now, self._bounds)
@@ -250,12 +285,11 @@ class Supervisor:
             attempt=max(1, memory.attempts),
             dwell_s=now - left.since,
         )
-        await self._transitions.write(transition)
-        if dst is None:
-            raise TransitionDenied(f"{fact.trigger} in {src}: {fact.reason}")
-        self._memory = memory
-        self._current = entered(dst, fact, src, anyio.current_time())
-        self._on_change(dst, fact.reason)
+        self._transitions.note(transition)
+        if dst is not None:
+            self._memory = memory
+            self._current = entered(dst, fact, src, now)
+            self._on_change(dst, fact.reason)
         return transition
 
 

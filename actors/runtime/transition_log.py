@@ -28,12 +28,20 @@ class TransitionLog:
     """Logs and journals the transitions of one run, which `boot` names.
 
     `wall_clock` gives seconds since the epoch. Without a journal, transitions are kept until
-    `journal_to` names one.
+    `journal_to` names one. `tell` gets each transition at once, also one that no journal keeps.
     """
 
-    def __init__(self, journal: Journal | None, boot: str, wall_clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        journal: Journal | None,
+        boot: str,
+        wall_clock: Callable[[], float],
+        *,
+        tell: Callable[[Transition], object] = lambda _: None,
+    ) -> None:
         self.boot = boot
         self.wall_clock = wall_clock
+        self._tell = tell
         self._journal = journal
         self._noted: list[Transition] = []
         self._writing = anyio.Lock()
@@ -101,22 +109,23 @@ class TransitionLog:
             attempt=transition.attempt,
             dwell_ms=transition.dwell_ms,
         )
+        self._tell(transition)
         self._noted.append(transition)
         return len(self._noted) == 1
 
     async def flush(self) -> None:
         """Journal the noted transitions in their order. On return they are durable.
 
-        A journal that fails loses these rows, and raises nothing.
+        So are those that were noted meanwhile. A journal that fails loses these rows, and raises
+        nothing.
         """
         async with self._writing:
-            if self._journal is None or not self._noted:
-                return
-            noted, self._noted = self._noted, []
-            try:
-                await self._journal.append(*noted)
-            except ExpectedError as error:
-                _log.error("journal_lost", rows=len(noted), error=str(error))
+            while self._journal is not None and self._noted:
+                noted, self._noted = self._noted, []
+                try:
+                    await self._journal.append(*noted)
+                except ExpectedError as error:
+                    _log.error("journal_lost", rows=len(noted), error=str(error))
 
 
 def _rfc3339(seconds: float) -> str:

@@ -5,6 +5,7 @@ wakes the server for each.
 """
 
 import asyncio
+import select
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -96,6 +97,18 @@ class Session:
         self._used: set[bytes] = set()
         self._prepared: set[bytes] = set()
         self._prepares = True
+
+    def is_closed(self) -> bool:
+        """Whether the server has closed the connection since the last exchange."""
+        pgconn = self.connection.pgconn
+        arrived = select.poll()
+        arrived.register(pgconn.socket, select.POLLIN)
+        try:
+            while arrived.poll(0):
+                pgconn.consume_input()
+        except psycopg.OperationalError:
+            return True
+        return False
 
     async def exchange(self, commands: Sequence[Command]) -> list[list[Row]]:
         """The rows of each command. After an error, the server leaves out all that follow.

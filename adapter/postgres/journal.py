@@ -79,7 +79,7 @@ class PostgresJournal:
 
         recovery = await prepare_it()
         async with (
-            Link.open(url, timeout_s=timeout_s) as link,
+            Link.open(url, timeout_s=timeout_s, renews=True) as link,
             GroupCommit.over(Writer(link, _InOrder()), epilogue=trim) as writer,
         ):
             yield cls(writer, recovery, prepare_it)

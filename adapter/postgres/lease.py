@@ -89,7 +89,7 @@ class PostgresLease:
         """
         url = connecting_within(url, _CONNECT_S)
         greet = partial(_greet, name=name, schema=schema_in(conninfo_to_dict(url)))
-        async with Link.open(url, timeout_s=within_s, greet=greet) as link:
+        async with Link.open(url, timeout_s=within_s, greet=greet, renews=True) as link:
             yield cls(link, name, holder, within_s)
 
     async def look(self) -> LeaseRow:

@@ -21,7 +21,7 @@ from adapter.sql.search_path import CURRENT, check_schema, schema_in
 ResultT = TypeVar("ResultT")
 
 _FIRST_PAUSE_S: Final = 0.1
-_LONGEST_PAUSE_S: Final = 2.0
+_LONGEST_PAUSE_S: Final = 0.5
 """The pause before another attempt to connect doubles up to this."""
 _CLOSE_TIMEOUT_S: Final = 2.0
 _DEFAULTS: Final = {
@@ -63,7 +63,8 @@ class Link:
     """One connection for one task. A lost connection fails the call, and the next one connects.
 
     A call never repeats what it did: its caller learns of each loss, because the newest commits may
-    be lost with it.
+    be lost with it. With `renews`, the caller has no commits to lose: a connection that the server
+    has closed between two calls is made anew at once.
     """
 
     def __init__(
@@ -72,10 +73,12 @@ class Link:
         *,
         timeout_s: float,
         greet: Callable[[Session], Awaitable[None]] | None = None,
+        renews: bool = False,
     ) -> None:
         self._url = url
         self._timeout_s = timeout_s
         self._greet = greet
+        self._renews = renews
         self._session: Session | None = None
         self._failure: StoreUnavailable | None = None
         self._pause_s = _FIRST_PAUSE_S
@@ -89,12 +92,13 @@ class Link:
         *,
         timeout_s: float,
         greet: Callable[[Session], Awaitable[None]] | None = None,
+        renews: bool = False,
     ) -> AsyncIterator["Link"]:
         """A link that is closed on exit. It connects at its first use.
 
         `greet` is called with each new connection.
         """
-        link = cls(url, timeout_s=timeout_s, greet=greet)
+        link = cls(url, timeout_s=timeout_s, greet=greet, renews=renews)
         try:
             yield link
         finally:
@@ -127,6 +131,8 @@ class Link:
                 raise
 
     async def _connected(self) -> Session:
+        if self._renews and self._session is not None and self._session.is_closed():
+            await self._close()
         if self._session is not None:
             return self._session
         if self._failure is not None and anyio.current_time() < self._not_before:

@@ -176,7 +176,7 @@ class Asking:
 
 
 def known_capabilities(url: str, account: str) -> Capabilities | None:
-    """What the latest worker said that the platform can do; None if that can't be read at once."""
+    """What the latest worker said that the platform can do; None if that can't be read. Blocks."""
     values = (0.0, account)
     try:
         with psycopg.connect(url, connect_timeout=_AT_ONCE_S, prepare_threshold=None) as connection:

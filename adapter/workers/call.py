@@ -19,7 +19,7 @@ from actors.runtime.apart import call_apart
 from actors.runtime.reports import Reports
 from adapter.workers.serving import Serving, Taken
 from adapter.workers.timing import Timing
-from adapter.workers.wire import Check, Forget, call_of
+from adapter.workers.wire import Check, Forget, call_of, joined, parts_bytes
 
 _log = structlog.get_logger()
 
@@ -51,8 +51,9 @@ class CallInWork:
         self._stopped: Stop | None = None
         self._failure: PlatformError | None = None
         self._parts: list[Delta] = []
-        """What was said and is not written yet."""
-        self._number = 0
+        """What was said and is in no row yet."""
+        self._rows: list[bytes] = []
+        """The whole answer but for these parts, for the database, which may lose what it has."""
         self._more = anyio.Event()
         self._has_ended = anyio.Event()
 
@@ -129,9 +130,14 @@ class CallInWork:
             self._more = anyio.Event()
             if self._has_ended.is_set():
                 return
-            parts, self._parts = self._parts, []
-            await self._until_written(partial(self._serving.write, self.taken, self._number, parts))
-            self._number, pause_s = self._number + 1, self._timing.flush_s
+            self._add_row()
+            await self._until_written(partial(self._serving.write, self.taken, self._rows))
+            pause_s = self._timing.flush_s
+
+    def _add_row(self) -> None:
+        parts, self._parts = self._parts, []
+        if parts:
+            self._rows.append(parts_bytes(joined(parts)))
 
     async def _end(self) -> None:
         match self._stopped if self._failure is None else None:
@@ -144,7 +150,8 @@ class CallInWork:
                 self._failure = PlatformFailed("the bot did not wait for the answer")
             case None:
                 pass
-        if not await self._serving.end(self.taken, self._number, self._parts, self._failure):
+        self._add_row()
+        if not await self._serving.end(self.taken, self._rows, self._failure):
             _log.info("answer_not_first", ask=self.taken.id)
 
     async def _until_written(self, write: Callable[[], Awaitable[None]]) -> None:

@@ -39,8 +39,13 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (Error, ConnectorException, OSError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise StoreUnavailable(f"the database of the workers fails ({reason})") from error
+        raise StoreUnavailable(f"the database of the workers fails ({reason_of(error)})") from error
+
+
+def reason_of(error: BaseException) -> str:
+    """Why something has failed, in one line. Of the database, procrastinate says only the cause."""
+    told = error.__cause__ if isinstance(error, ConnectorException) else error
+    return " ".join(str(told or "").split()) or type(error).__name__
 
 
 class Database:
@@ -49,10 +54,11 @@ class Database:
     def __init__(self, url: str, timing: Timing = Timing()) -> None:
         self.app = App(
             connector=PsycopgConnector(
+                pool_factory=_pool_of_queue,
                 conninfo=url,
                 kwargs=_ARGUMENTS,
                 configure=_by_statement,
-                timeout=timing.answer_s,
+                timeout=timing.beat_s,
             )
         )
         """The queue. Only a worker opens it, for connections of its own."""
@@ -153,6 +159,16 @@ class Database:
                 await connection.close()
                 raise
         return connection
+
+
+def _pool_of_queue(*, check: object, **options: Any) -> AsyncConnectionPool:  # noqa: ANN401
+    """A pool that does not check its connections first, as procrastinate wants it to.
+
+    After a crash of the database, the checks try all connections in turn, with pauses that double.
+    Without them, the first use fails at once, and the queue begins anew with another pool.
+    """
+    del check
+    return AsyncConnectionPool(**options)
 
 
 async def _check_schema(connection: AsyncConnection[TupleRow], wanted: str) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 from adapter.workers.database import Database
 from adapter.workers.timing import Timing
 
-WITHIN_S: Final = 2.0
+WITHIN_S: Final = 1.0
 """The status does not wait longer for the database."""
 
 # fmt: off

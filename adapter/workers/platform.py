@@ -6,12 +6,13 @@ from typing import Final, NoReturn
 from uuid import uuid4
 
 import anyio
+import anyio.to_thread
 import structlog
 
 from actors.model import PlatformChatId
 from actors.platform import Ask, Capabilities, Delta, Thinking
 from actors.port_errors import PlatformBusy, PlatformUnreachable, PortError, StoreUnavailable
-from adapter.workers.asking import Asked, Asking, Seen, Workers
+from adapter.workers.asking import Asked, Asking, Seen, Workers, known_capabilities
 from adapter.workers.database import Database
 from adapter.workers.news import News
 from adapter.workers.timing import Timing
@@ -21,6 +22,7 @@ _log = structlog.get_logger()
 
 NO_WORKER: Final = "no worker is running: start `surfaces-bot worker`"
 _LEAVE_WITHIN_S: Final = 2.0
+_KNOWN_WITHIN_S: Final = 3.0
 
 
 class PlatformByWorkers:
@@ -38,6 +40,8 @@ class PlatformByWorkers:
         known: Capabilities | None = None,
         timing: Timing = Timing(),
     ) -> None:
+        self._url = url
+        self._account = account
         self._database = Database(url, timing)
         self._asking = Asking(self._database, account, uuid4().hex, timing)
         self._news = News(self._database, timing)
@@ -51,6 +55,14 @@ class PlatformByWorkers:
     def capabilities(self) -> Capabilities:
         """What the platform can do, as the latest worker says."""
         return self._known or Capabilities()
+
+    async def learn(self, within_s: float = _KNOWN_WITHIN_S) -> None:
+        """Find out what the platform can do, if the database says so soon. Raises nothing."""
+        with anyio.move_on_after(within_s):
+            known = await anyio.to_thread.run_sync(
+                known_capabilities, self._url, self._account, abandon_on_cancel=True
+            )
+            self._known = known or self._known
 
     async def answer(self, ask: Ask) -> AsyncGenerator[Delta, None]:
         """The answer, while a worker writes it down.
@@ -80,8 +92,7 @@ class PlatformByWorkers:
         """Return if a worker finds the platform well."""
         with _unreachable():
             self._news.open()
-            if not await self._has_worker():
-                raise PlatformUnreachable(NO_WORKER)
+            await self._expect_worker()
         await self._call(Check())
 
     async def forget(self, chat: PlatformChatId) -> None:
@@ -114,6 +125,14 @@ class PlatformByWorkers:
             raise PlatformUnreachable(NO_WORKER)
         self._learn(workers)
         raise PlatformBusy(0.0)
+
+    async def _expect_worker(self) -> None:
+        """Return if a worker lives. In tables that were made anew, it shows that a moment later."""
+        until = anyio.current_time() + self._timing.beat_s
+        while not await self._has_worker():
+            if _is_past(until):
+                raise PlatformUnreachable(NO_WORKER)
+            await anyio.sleep(self._timing.look_s)
 
     async def _has_worker(self) -> bool:
         """Whether a worker lives."""

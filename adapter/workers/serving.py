@@ -7,13 +7,12 @@ from typing import Final
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from actors.platform import Delta
 from actors.port_errors import PlatformFailed
 from actors.replies.contract import PlatformError
 from adapter.workers.asking import CHANNEL
 from adapter.workers.database import Database
 from adapter.workers.timing import Timing
-from adapter.workers.wire import failure_bytes, joined, parts_bytes
+from adapter.workers.wire import failure_bytes
 
 # fmt: off
 _TAKE: Final = """
@@ -22,9 +21,13 @@ WHERE id = %s AND account = %s AND worker IS NULL AND ended_at IS NULL
     AND (left_at IS NULL OR left_at > clock_timestamp() - make_interval(secs => %s))
 RETURNING round, call
 """
+_WRITTEN: Final = """
+SELECT coalesce(max(number) + 1, 0) FROM ask_parts WHERE ask = %s AND round = %s
+"""
 _WRITE: Final = """
 INSERT INTO ask_parts (ask, round, number, parts)
-SELECT id, round, %s, %s FROM asks WHERE id = %s AND round = %s AND ended_at IS NULL
+SELECT id, round, number, parts FROM asks, unnest(%s::integer[], %s::bytea[]) AS new (number, parts)
+WHERE id = %s AND asks.round = %s AND ended_at IS NULL
 """
 _END: Final = """
 UPDATE asks SET ended_at = clock_timestamp(), failure = %s, call = NULL
@@ -92,24 +95,25 @@ class Serving:
     async def take(self, ask: int) -> Taken | None:
         """The call, which is this worker's from now on; None if there is nothing to do."""
         values = (self._worker, ask, self._account, self._timing.left_s)
-        async with self._database.transaction(durable=False) as connection:
+        async with self._database.transaction() as connection:
             row = await (await connection.execute(_TAKE, values)).fetchone()
         return None if row is None else Taken(ask, row[0], row[1])
 
-    async def write(self, taken: Taken, number: int, parts: Sequence[Delta]) -> None:
-        """Write down parts of an answer. Numbers count from 0, without gaps."""
+    async def write(self, taken: Taken, rows: Sequence[bytes]) -> None:
+        """Write down an answer up to here: those of its rows that the database does not have.
+
+        A crash of the database may lose the rows that were written last, so each write has all.
+        """
         async with self._database.transaction(durable=False) as connection:
-            await _write(connection, taken, number, parts)
+            await _write(connection, taken, rows)
             await _notify(connection, taken.id)
 
-    async def end(
-        self, taken: Taken, number: int, parts: Sequence[Delta], failure: PlatformError | None
-    ) -> bool:
-        """Write down the last parts and the end; whether it was the first end of this call."""
+    async def end(self, taken: Taken, rows: Sequence[bytes], failure: PlatformError | None) -> bool:
+        """Write down a whole answer and its end; whether it was the first end of this call."""
         data = None if failure is None else failure_bytes(failure)
         async with self._database.transaction() as connection:
-            if parts:
-                await _write(connection, taken, number, parts)
+            if rows:
+                await _write(connection, taken, rows)
             ended = await connection.execute(_END, (data, taken.id, taken.round))
             await _notify(connection, taken.id)
             return await ended.fetchone() is not None
@@ -175,9 +179,13 @@ class Serving:
 
 
 async def _write(
-    connection: AsyncConnection[TupleRow], taken: Taken, number: int, parts: Sequence[Delta]
+    connection: AsyncConnection[TupleRow], taken: Taken, rows: Sequence[bytes]
 ) -> None:
-    values = (number, parts_bytes(joined(parts)), taken.id, taken.round)
+    found = await (await connection.execute(_WRITTEN, (taken.id, taken.round))).fetchone()
+    assert found is not None, "an aggregate always has one row"
+    (written,) = found
+    numbers = list(range(written, len(rows)))
+    values = (numbers, list(rows[written:]), taken.id, taken.round)
     await connection.execute(_WRITE, values)
 
 

@@ -15,6 +15,8 @@ class Timing:
     """A worker writes the parts of an answer at most this often."""
     dead_s: float = 9.0
     """A worker is considered dead after this much silence, and its calls go to others."""
+    settled_s: float = 5.0
+    """After an outage of the database, the workers that live have shown it within this time."""
     deaths: int = 3
     """A call fails when so many workers have died while they made it."""
     left_s: float = 2.0
@@ -33,3 +35,8 @@ class Timing:
     """An answer is kept for this time, in case that the bot asks for it again."""
     cleaned_s: float = 60.0
     """Old answers are deleted this often."""
+
+    @property
+    def beat_s(self) -> float:
+        """A worker that lives shows it within this time, also in tables that were made anew."""
+        return self.dead_s / 3

@@ -8,16 +8,17 @@ from typing import Any
 
 import anyio
 import structlog
+from procrastinate import App
 from procrastinate import worker as queue_worker
+from procrastinate.exceptions import ProcrastinateException
 from typing_extensions import override
 
 from actors.bounds import Bounds
 from actors.platform import Capabilities, Platform
 from actors.port_errors import StoreUnavailable
-from actors.runtime.errors import error_text
 from actors.runtime.reports import Reports
 from adapter.workers.call import CallInWork, Stop
-from adapter.workers.database import TASK, Database, queue_of
+from adapter.workers.database import TASK, Database, queue_of, reason_of
 from adapter.workers.serving import Serving, Taken
 from adapter.workers.timing import Timing
 from adapter.workers.wire import capabilities_bytes
@@ -32,9 +33,24 @@ class _QueueWorker(queue_worker.Worker):
     are none here, would do that at once.
     """
 
+    def __init__(self, app: App, reports: Reports, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(app, **options)
+        self._reports = reports
+
     @override
     async def _periodic_deferrer(self) -> None:
         await asyncio.Event().wait()
+
+    @override
+    async def _persist_job_status(self, *args: Any, **kwargs: Any) -> None:
+        """Take a job whose work is done out of the queue; one that stays there finds no work."""
+        try:
+            await super()._persist_job_status(*args, **kwargs)
+        except ProcrastinateException as error:
+            if times := self._reports.failed(anyio.current_time()):
+                _log.warning("job_not_finished", times=times, reason=reason_of(error))
+        else:
+            self._reports.succeeded()
 
 
 class Worker:
@@ -76,7 +92,7 @@ class Worker:
         async with anyio.create_task_group() as tasks:
             self._start = lambda ask, ended: tasks.start_soon(self._carry_out, ask, ended)
             tasks.start_soon(self._watch)
-            fetching = asyncio.create_task(self._fetch())
+            fetching = asyncio.create_task(self._fetch(stop))
             try:
                 await stop.wait()
             finally:
@@ -125,8 +141,11 @@ class Worker:
             if self._calls.get(taken.id) is call:
                 del self._calls[taken.id]
 
-    async def _fetch(self) -> None:
-        """Take calls from the queue, again and again while the database fails."""
+    async def _fetch(self, stop: anyio.Event) -> None:
+        """Take calls from the queue, again and again while the database fails, until `stop`.
+
+        An error at the end of the queue may hide the cancellation of this.
+        """
         logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # reported here instead
         options: dict[str, Any] = {
             "queues": [self._queue],
@@ -134,21 +153,23 @@ class Worker:
             "install_signal_handlers": False,
             "shutdown_graceful_timeout": 0.0,
             "fetch_job_polling_interval": self._timing.look_s,
-            "update_heartbeat_interval": self._timing.dead_s / 3,
+            "update_heartbeat_interval": self._timing.beat_s,
             "stalled_worker_timeout": self._timing.dead_s,
             "delete_jobs": "always",
         }
-        while True:
+        reports = Reports()
+        while not stop.is_set():
             try:
                 await self._database.open()
                 async with self._database.app.open_async():
                     await self._requeue_stalled_jobs()
-                    await _QueueWorker(self._database.app, **options).run()  # type: ignore[no-untyped-call]
+                    queue = _QueueWorker(self._database.app, reports, **options)
+                    await queue.run()  # type: ignore[no-untyped-call]
                 _log.warning("queue_lost", reason="its listener or its heartbeat has ended")
             except StoreUnavailable as error:
                 self._report(error)
             except Exception as error:  # noqa: BLE001  whatever has ended the queue, it begins anew
-                _log.warning("queue_lost", reason=error_text(error))
+                _log.warning("queue_lost", reason=reason_of(error))
             await asyncio.sleep(self._timing.again_s)
 
     async def _requeue_stalled_jobs(self) -> None:
@@ -193,7 +214,7 @@ class Worker:
                     call.stop(Stop.LEFT)
         now = anyio.current_time()
         # After an outage of the database, the other workers show life before they are judged.
-        if now - self._steady_since >= self._timing.dead_s:
+        if now - self._steady_since >= self._timing.settled_s:
             for ask in await self._serving.revive():
                 _log.warning("call_taken_from_dead_worker", ask=ask)
         if now - self._cleaned_at >= self._timing.cleaned_s:

@@ -52,7 +52,7 @@ from supervisor.app.leading import leadership_for, refuse_other_account, refuse_
 from supervisor.app.look import look_of
 from supervisor.app.platforms import platform_of
 from supervisor.app.status import Observer
-from supervisor.app.workers import load_reader
+from supervisor.app.workers import learn_of_workers, load_reader
 from supervisor.current import Stopped
 from supervisor.errors import lease_lost
 from supervisor.lifecycle import MACHINE, Trigger
@@ -60,7 +60,7 @@ from supervisor.lock import InstanceLock, this_process
 from supervisor.notify import ServiceManager
 from supervisor.serving.assembly import Bot, assemble
 from supervisor.settings import Settings
-from supervisor.status.history import STEPS, History, TappedJournal
+from supervisor.status.history import STEPS, History
 from supervisor.supervisor import Supervisor
 
 _log = structlog.get_logger()
@@ -75,6 +75,10 @@ EXIT_REFUSED: Final = 78
 
 _ANOTHER_ATTEMPT_S: Final = 1.0
 """The pause after the lead was given up because a database could not be opened."""
+
+
+_HISTORY_WITHIN_S: Final = 2.0
+"""The start waits so long for the transitions of earlier runs."""
 
 
 class _DatabaseAway(StoreUnavailable):
@@ -183,7 +187,7 @@ async def _run_once(process: _Process) -> Stopped:
     boot = uuid.uuid4().hex[:12]
     structlog.contextvars.bind_contextvars(boot=boot)
     _log.info("starting", user_id=settings.user_id, homeserver=settings.homeserver)
-    transitions = TransitionLog(None, boot, time.time)
+    transitions = TransitionLog(None, boot, time.time, tell=process.observer.history.note)
     supervisor = Supervisor(
         process.leadership,
         transitions,
@@ -264,6 +268,7 @@ async def _bot(
                 # Before it resigns, because that ends the lead as well.
                 supervisor.end_with(lease_lost(str(error)))
                 raise
+            await learn_of_workers(settings, platform)
             is_file = isinstance(settings.db_path, Path)
             gateway = gateway_for(
                 settings,
@@ -273,8 +278,8 @@ async def _bot(
                 bounds=parts.bounds,
             )
             stack.push_async_callback(gateway.close)
-            await _load_history(observer.history, settings.journal_path)
-            await transitions.journal_to(TappedJournal(journal, observer.history))
+            await _load_history(observer.history, settings.journal_path, transitions.boot)
+            await transitions.journal_to(journal)
             bot = assemble(
                 gateway,
                 store,
@@ -344,12 +349,12 @@ async def _open(
         raise _DatabaseAway(str(failure)) from error
 
 
-async def _load_history(history: History, journal: Place) -> None:
-    """Load the latest transitions from the journal for the status page."""
+async def _load_history(history: History, journal: Place, boot: str) -> None:
+    """Load the latest transitions from the journal for the status page, if it answers soon."""
     read = partial(read_journal, journal, machine=MACHINE, limit=STEPS)
-    with suppress(PortError):
-        rows = await anyio.to_thread.run_sync(read)
-        history.remember(row.transition for row in rows)
+    with suppress(PortError), anyio.move_on_after(_HISTORY_WITHIN_S):
+        rows = await anyio.to_thread.run_sync(read, abandon_on_cancel=True)
+        history.remember((row.transition for row in rows), boot)
 
 
 def _log_recovery(sentence: str) -> None:

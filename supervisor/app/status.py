@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -23,7 +23,7 @@ from supervisor.lifecycle import INITIAL, State, Trigger
 from supervisor.logging import Redactor
 from supervisor.serving.assembly import Bot
 from supervisor.settings import Settings
-from supervisor.status.cache import CacheView
+from supervisor.status.cache import CacheView, Figures
 from supervisor.status.history import History
 from supervisor.status.platform import platform_seen
 from supervisor.status.snapshot import (
@@ -115,12 +115,15 @@ class Observer:
     # ------------------------------------------------------------ for the server
 
     async def snapshot(self) -> Snapshot:
-        """The bot's snapshot, at most `FRESH_S` old."""
+        """The bot's snapshot, with figures that are at most `FRESH_S` old.
+
+        One that the database delays is shared by all that wait for it.
+        """
         async with self._one_at_a_time:
-            now = anyio.current_time()
-            if self._seen is None or now - self._seen_at >= FRESH_S:
-                self._seen, self._seen_at = await self._take_snapshot(), now
-            return self._seen
+            if self._seen is None or anyio.current_time() - self._seen_at >= FRESH_S:
+                self._seen = await self._take_snapshot()
+                self._seen_at = anyio.current_time()
+            return self._current(self._seen)
 
     def readiness(self) -> tuple[bool, str]:
         """Whether the bot is live and reads on, and a sentence about its state.
@@ -178,34 +181,44 @@ class Observer:
             return bare
         if watched.opened.is_open:
             return await self._filled(bare, watched.opened)
-        last = self._seen or bare
-        return replace(last, lifecycle=bare.lifecycle, leading=bare.leading, taken_at=bare.taken_at)
+        return self._seen or bare
+
+    def _current(self, seen: Snapshot) -> Snapshot:
+        """A snapshot with the state as it is now: figures may be late, the state never is."""
+        lifecycle, leading = self._lifecycle(), self._leading()
+        if (lifecycle, leading) == (seen.lifecycle, seen.leading):
+            return seen
+        return replace(
+            seen,
+            lifecycle=lifecycle,
+            leading=leading,
+            boot=self._watched.boot if self._watched else "",
+            taken_at=rfc3339(self.wall_clock()),
+        )
 
     async def _filled(self, bare: Snapshot, opened: _Opened) -> Snapshot:
-        bot, cache, activities = opened.bot, opened.cache, opened.bot.activities
-        other = activities.detector.other()
-        rows = await cache.rows()
-        inbox, outbox = await cache.inbox_waiting(), await cache.outbox_unsent()
+        bot, activities = opened.bot, opened.bot.activities
+        set_aside = [cell for cell in bot.system.cells if cell.quarantined][:LISTED]
+        found, workers = await self._read(opened, set_aside)
+        other, rows = activities.detector.other(), found.rows
         known = rows.rooms if rows else frozenset()
-        counts, set_aside = _count(bot, known)
-        listed = [await self._quarantined(opened, cell) for cell in set_aside[:LISTED]]
         return replace(
             bare,
-            rooms=counts,
+            rooms=_count(bot, known),
             unchanged=_unchanged(bot, known),
             owners=rows.owners if rows else (),
             owners_total=rows.owners_total if rows else None,
-            quarantined=tuple(listed),
-            inbox_waiting=inbox,
+            quarantined=tuple(self._quarantined(bot, cell, found) for cell in set_aside),
+            inbox_waiting=found.inbox_waiting,
             reading_paused=activities.backlog.paused or None,
             rooms_behind=len(bot.services.registry.gaps),
-            outbox_unsent=outbox,
+            outbox_unsent=found.outbox_unsent,
             upkeep_due=bot.services.upkeep.due_count,
             reconciled=self._reconciled(activities.report, partly=activities.partly),
             second_instance=other.where or other.boot if other else None,
             creates_no_rooms=bot.services.encryption.reason,
             platform=self._platform(bot),
-            workers=await self._workers(),
+            workers=workers,
             streaming=streaming_seen(
                 self.meter,
                 bot.services.traits.so_far,
@@ -213,6 +226,20 @@ class Observer:
                 per_s=bot.governor.per_s,
             ),
         )
+
+    async def _read(
+        self, opened: _Opened, cells: Sequence[Cell]
+    ) -> tuple[Figures, WorkersSeen | None]:
+        """What the database says, and what it says of the workers, read side by side."""
+        workers: list[WorkersSeen | None] = []
+
+        async def look() -> None:
+            workers.append(await self._workers())
+
+        async with anyio.create_task_group() as reading:
+            reading.start_soon(look)
+            found = await opened.cache.figures([RoomId(cell.address.name) for cell in cells])
+        return found, workers[0]
 
     def _platform(self, bot: Bot) -> PlatformSeen:
         services = bot.services
@@ -264,10 +291,10 @@ class Observer:
             steps=tuple(self.history.steps),
         )
 
-    async def _quarantined(self, opened: _Opened, cell: Cell) -> Quarantined:
-        room_id, cache = RoomId(cell.address.name), opened.cache
-        since = opened.bot.services.states.since(room_id)
-        meta = await cache.meta(room_id)
+    def _quarantined(self, bot: Bot, cell: Cell, found: Figures) -> Quarantined:
+        room_id = RoomId(cell.address.name)
+        since = bot.services.states.since(room_id)
+        meta = found.metas.get(room_id)
         return Quarantined(
             room_id=room_id,
             reason=str(cell.error) or type(cell.error).__name__,
@@ -305,8 +332,8 @@ class Observer:
         return rfc3339(self._epoch + time_s)
 
 
-def _count(bot: Bot, known: frozenset[RoomId]) -> tuple[dict[str, int], list[Cell]]:
-    """The number of rooms in each state, and the cells of quarantined rooms.
+def _count(bot: Bot, known: frozenset[RoomId]) -> dict[str, int]:
+    """The number of rooms in each state.
 
     A stored room without a state is unchecked. After a full reconciliation, it counts as left.
     """
@@ -317,7 +344,7 @@ def _count(bot: Bot, known: frozenset[RoomId]) -> tuple[dict[str, int], list[Cel
     all_read = activities.trusted and activities.report is not None and not activities.partly
     stateless = known.difference(states)
     counts[RoomState.LEFT if all_read else RoomState.UNCHECKED] += len(stateless)
-    return counts, [cell for cell in bot.system.cells if cell.quarantined]
+    return counts
 
 
 def _unchanged(bot: Bot, known: frozenset[RoomId]) -> int:

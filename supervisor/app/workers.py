@@ -23,13 +23,21 @@ def by_workers(settings: PlatformSettings) -> ChosenPlatform:
     url = workers_url(settings, f"BOT_WORKERS: is on, and workers need PostgreSQL: {NEEDS_A_URL}")
 
     def make(_: Bounds) -> Platform:
-        from adapter.workers.asking import known_capabilities
         from adapter.workers.platform import PlatformByWorkers
 
-        account = settings.user_id
-        return PlatformByWorkers(url, account, known=known_capabilities(url, account))
+        return PlatformByWorkers(url, settings.user_id)
 
     return ChosenPlatform(settings.platform, make)
+
+
+async def learn_of_workers(settings: PlatformSettings, platform: Platform) -> None:
+    """Let a platform by workers find out what it can do, before it is asked."""
+    if not settings.by_workers:
+        return
+    from adapter.workers.platform import PlatformByWorkers
+
+    if isinstance(platform, PlatformByWorkers):
+        await platform.learn()
 
 
 @asynccontextmanager

@@ -168,6 +168,7 @@ def leading(place: Path | DatabaseUrl) -> tuple[int | None, str]:
 
 
 def _journal(settings: LocalSettings) -> list["JournalRow"]:
+    """The journal; empty, with a line that says why, if it can't be read."""
     from actors.port_errors import StoreCorrupt
     from adapter.sql.journal_rows import JournalMissing
     from supervisor.app.databases import read_journal
@@ -176,6 +177,8 @@ def _journal(settings: LocalSettings) -> list["JournalRow"]:
         return read_journal(settings.journal_path)
     except JournalMissing:
         return []
-    except StoreCorrupt as error:
+    except StoreRefused:
+        raise
+    except (StoreCorrupt, StoreUnavailable) as error:
         typer.echo(f"surfaces-bot: {harmless(str(error))}", err=True)
         return []

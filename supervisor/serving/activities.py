@@ -12,7 +12,13 @@ from actors.late_edits import LateEdits
 from actors.messages import GapOpened, InboxWaiting, IntentsWaiting, RoomChanged
 from actors.meter import Meter
 from actors.model import RoomId, UserId
-from actors.port_errors import HomeserverUnavailable, PositionLost, StoreCorrupt, StoreUnavailable
+from actors.port_errors import (
+    HomeserverUnavailable,
+    LeaseLost,
+    PositionLost,
+    StoreCorrupt,
+    StoreUnavailable,
+)
 from actors.ports import Hydration, SyncDelta
 from actors.reading import known_rooms, read_graph, read_rooms
 from actors.reconcile import RoomsFail, reconcile, reconcile_some
@@ -137,7 +143,7 @@ class BotActivities:
         keys = await store.keys("")
         doubt = sharpened(self._doubt, self._joined, await known_rooms(store))
         is_first = not self._has_own_rooms(hydration)
-        self._log_start_from_now(doubt, is_first=is_first)
+        _log_start_from_now(doubt, is_first=is_first)
         writes: list[Write] = []
         now = self.services.wall_clock()
         if doubt is not None:
@@ -161,14 +167,6 @@ class BotActivities:
         me = self.services.homeserver.me
         created = (seen.marker or seen.creator == me for seen in hydration.snapshots)
         return bool(hydration.unreadable) or any(created)
-
-    def _log_start_from_now(self, doubt: Doubt | None, *, is_first: bool) -> None:
-        if doubt is not None:
-            _log.warning("started_from_now", reason=str(doubt))
-        elif is_first:
-            _log.info("started_from_now", reason="first start")
-        else:
-            _log.warning("started_from_now", reason="the database has no position")
 
     async def _changed_rooms(self) -> Delta | None:
         """The delta since the stored position; None if all rooms must be read instead."""
@@ -300,13 +298,20 @@ class BotActivities:
         After a refusal for now, also a request to read and a request to write have to succeed: an
         account that is refused can often do everything but the one thing that it needs.
         """
-        await self.services.store.verify()
+        await _ask_store(self.services)
         await self.services.homeserver.probe()
         if self.refusals.pending:
             await self._probe_account()
-        await self.services.store.commit(
-            [PutRow("probe", {"at": self.services.wall_clock()}), DeleteRow("probe")]
-        )
+
+    async def wait_for_store(self) -> None:
+        """Return once the store answers, or raise what else is wrong with it."""
+        while True:
+            await anyio.sleep(self.services.bounds.look_at_store_s)
+            try:
+                return await _ask_store(self.services)
+            except StoreUnavailable as error:
+                if isinstance(error, LeaseLost):
+                    raise
 
     async def _probe_account(self) -> None:
         position = await self.services.store.position()
@@ -349,6 +354,22 @@ class BotActivities:
         }
         self.services.registry.queue.keep(wanting, anyio.current_time())
         return tuple(wanting)
+
+
+def _log_start_from_now(doubt: Doubt | None, *, is_first: bool) -> None:
+    if doubt is not None:
+        _log.warning("started_from_now", reason=str(doubt))
+    elif is_first:
+        _log.info("started_from_now", reason="first start")
+    else:
+        _log.warning("started_from_now", reason="the database has no position")
+
+
+async def _ask_store(services: Services) -> None:
+    """Return once the store has written and read."""
+    now = services.wall_clock()
+    await services.store.commit([PutRow("probe", {"at": now}), DeleteRow("probe")])
+    await services.store.verify()
 
 
 def _with_earlier_conflicts(

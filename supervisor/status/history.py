@@ -1,4 +1,4 @@
-"""Counts transitions on their way to the journal, and keeps the newest of the lifecycle."""
+"""Counts the transitions of this process, and keeps the newest of the lifecycle."""
 
 from collections import Counter, deque
 from collections.abc import Iterable
@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from actors.runtime.table import Outcome, Transition
-from actors.runtime.transition_log import Journal
 from supervisor.lifecycle import MACHINE
 
 STEPS: Final = 120
@@ -23,13 +22,15 @@ class History:
     counts: Counter[Kind] = field(default_factory=Counter)
     steps: deque[Transition] = field(default_factory=lambda: deque(maxlen=STEPS))
 
-    def remember(self, transitions: Iterable[Transition]) -> None:
-        """Replace the kept transitions by these, oldest first, without counting them.
+    def remember(self, transitions: Iterable[Transition], boot: str) -> None:
+        """Put these transitions, oldest first, before those of the run `boot`, without counting.
 
-        They are transitions of the lifecycle from earlier runs.
+        They are transitions of the lifecycle from earlier runs, and replace those that are kept.
         """
+        of_this_run = [step for step in self.steps if step.boot == boot]
         self.steps.clear()
         self.steps.extend(transitions)
+        self.steps.extend(of_this_run)
 
     def note(self, transition: Transition) -> None:
         """Count a transition; keep it if it is of the lifecycle."""
@@ -46,20 +47,3 @@ class History:
             for (of, _, what, _, outcome), count in self.counts.items()
             if (of, what) == (machine, trigger) and outcome != Outcome.DENIED
         )
-
-
-@dataclass(frozen=True, slots=True)
-class TappedJournal:
-    """A `Journal` for the transition log that counts in a History and writes to another Journal."""
-
-    journal: Journal
-    history: History
-
-    async def append(self, *transitions: Transition) -> None:
-        """Count and write the transitions, in their order.
-
-        Raises StoreUnavailable if they cannot be written; they are counted nevertheless.
-        """
-        for transition in transitions:
-            self.history.note(transition)
-        await self.journal.append(*transitions)

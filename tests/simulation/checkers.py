@@ -31,6 +31,9 @@ WRITES: Final = frozenset({
 })  # fmt: skip
 """Requests that change something visible and lasting on the homeserver."""
 
+ENDING_COMMANDS: Final = ("!stop", "!retry", "!forget")
+"""What ends a question that is in work."""
+
 SESSION: Final = frozenset({"log_in", "probe", "hydrate", "sync"})
 """Requests that a bot with refused credentials must not send."""
 
@@ -277,6 +280,8 @@ class Checkers:
         self._positions[event.event_id] = event.position
         if event.sender != self._me:
             self._talk.threads[event.event_id] = thread_of(event)
+            if str(event.content.get("body")).startswith(ENDING_COMMANDS):
+                self._talk.ending.add(event.event_id)
             if self._is_command(event):
                 self._talk.commands.add(event.event_id)
             return
@@ -284,6 +289,12 @@ class Checkers:
             self._sent(event)
         elif event.type == MARKER_TYPE:
             self._marked(event)
+
+    def may_have_ended(self, event: Event) -> bool:
+        """Whether an event is, or was when the bot handled it, a command that ends a question."""
+        if event.event_id not in self._talk.ending:
+            return False
+        return not event.redacted or bool(self.answers[event.event_id])
 
     def _is_command(self, event: Event) -> bool:
         """Whether a message is a command of the room's owner, which a new room may not name yet."""

@@ -20,8 +20,6 @@ from tests.simulation.room import SimulatedRoom
 from tests.simulation.server import SimulatedServer
 from tests.simulation.shown_answers import wrong_answers
 
-ENDING_COMMANDS = ("!stop", "!retry", "!forget")
-"""What ends a question that is in work."""
 FAMILIES = ("matrix_user:", "matrix_room:", "chat:")
 
 
@@ -109,12 +107,10 @@ class Ending:
 
     def _was_stopped(self, asked: Event) -> bool:
         """Whether a command after a question may have ended it before anything was said."""
-        said = (
-            str(event.content.get("body"))
+        return any(
+            event.position > asked.position and self._checkers.may_have_ended(event)
             for event in self._server.room(asked.room_id).timeline
-            if event.position > asked.position and event.sender != BOT
         )
-        return any(body.startswith(ENDING_COMMANDS) for body in said)
 
     def _was_asked_about(self, asked: Event) -> bool:
         """Whether the bot has said that it does not answer messages of this age any more."""

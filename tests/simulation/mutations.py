@@ -169,8 +169,8 @@ MUTATIONS: Final = (
     Mutation(
         "a_lost_journal_ends_the_process",
         "actors/runtime/transition_log.py",
-        '                _log.error("journal_lost", rows=len(noted), error=str(error))\n',
-        "                raise RuntimeError from error\n",
+        '                    _log.error("journal_lost", rows=len(noted), error=str(error))\n',
+        "                    raise RuntimeError from error\n",
     ),
     Mutation(
         "refused_credentials_tried_again",

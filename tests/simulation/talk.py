@@ -12,6 +12,8 @@ class Talk:
         self.threads: dict[EventId, object] = {}
         """The thread of each message of a person; None outside of threads."""
         self.commands: set[EventId] = set()
+        self.ending: set[EventId] = set()
+        """Commands that end a question, also those that were redacted since."""
         """What owners wrote that is a command."""
         self._conversations: dict[tuple[RoomId, object], PlatformChatId] = {}
         self._threads_of: dict[PlatformChatId, object] = {}

@@ -60,10 +60,10 @@ def test_seeds_are_played_with_one_process_or_with_two_and_three() -> None:
 
 
 def test_bots_start_beside_a_seed_and_leave_no_trace_in_it() -> None:
-    simulation = SeveralProcesses(3, 3)
+    simulation = SeveralProcesses(4, 3)
     simulation.run()
     assert simulation._next_start.starts > 3
-    without = SeveralProcesses(3, 3)
+    without = SeveralProcesses(4, 3)
     without._next_start.check = lambda: None  # type: ignore[method-assign]
     without.run()
     assert simulation.story.text() == without.story.text()

@@ -46,6 +46,7 @@ class ScriptedActivities:
         self.serve_ends = False
         """Let `serve` return, as it never should."""
         self.lose_lead = anyio.Event()
+        self.store_answers = anyio.Event()
         self._happened = happened
         self._planned: defaultdict[str, deque[Exception]] = defaultdict(deque)
 
@@ -87,6 +88,11 @@ class ScriptedActivities:
     async def probe(self) -> None:
         await self._do("probe")
 
+    async def wait_for_store(self) -> None:
+        await self.store_answers.wait()
+        if self._planned["wait_for_store"]:
+            raise self._planned["wait_for_store"].popleft()
+
     def forget_position(self) -> None:
         self._happened.append("forget_position")
 
@@ -105,12 +111,13 @@ class RecordingJournal:
     def __init__(self, happened: list[str]) -> None:
         self.records: list[Transition] = []
         self.fault: PortError | None = None
+        self.takes_s = 0.0
         self.when_asked: Callable[[], object] = _nothing
         self._happened = happened
 
     async def append(self, *transitions: Transition) -> None:
         self.when_asked()
-        await anyio.lowlevel.checkpoint()
+        await anyio.sleep(self.takes_s)
         if self.fault is not None:
             raise self.fault
         self.records += transitions

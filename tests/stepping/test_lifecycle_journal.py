@@ -52,12 +52,12 @@ async def test_every_transition_is_journaled_before_the_next_activity() -> None:
     ]
 
 
-async def test_the_state_changes_only_after_the_journal_has_it() -> None:
+async def test_the_state_has_changed_before_the_journal_is_written() -> None:
     drive = Drive()
-    seen: list[State] = []
-    drive.journal.when_asked = lambda: seen.append(drive.supervisor.state)
+    seen: list[tuple[State, int]] = []
+    drive.journal.when_asked = lambda: seen.append((drive.supervisor.state, len(drive.changes)))
     await drive.walk(State.HYDRATE, State.RECONCILE)
-    assert seen == [State.LOGIN, State.HYDRATE]
+    assert seen == [(State.HYDRATE, 1), (State.RECONCILE, 2)]
     assert drive.changes == [(State.HYDRATE, "log_in done"), (State.RECONCILE, "hydrate done")]
 
 

@@ -5,7 +5,14 @@ from itertools import pairwise
 import anyio
 import pytest
 
-from actors.port_errors import HomeserverUnavailable, RateLimited
+from actors.port_errors import (
+    HomeserverUnavailable,
+    LeaseLost,
+    PortError,
+    RateLimited,
+    StoreCorrupt,
+    StoreUnavailable,
+)
 from supervisor.lifecycle import State
 from supervisor.supervisor import RECOVERED
 from tests.stepping.scripted import Drive
@@ -50,6 +57,49 @@ async def test_a_rate_limited_probe_is_repeated_when_the_server_said_and_not_bef
     assert first < 3
     assert second == pytest.approx(120)
     assert third < 9
+
+
+async def lost_store(drive: Drive, failure: PortError) -> None:
+    """Let a live bot lose its database, and probe so often in vain that the next wait is long."""
+    await drive.go_to(State.LIVE)
+    drive.activities.plan("serve", StoreUnavailable("away"))
+    drive.activities.plan("probe", *[HomeserverUnavailable("gone")] * 9, failure)
+    await drive.walk(State.DEGRADED)
+
+
+async def test_a_database_that_answers_again_ends_the_wait() -> None:
+    drive = Drive()
+    await lost_store(drive, StoreUnavailable("away"))
+    drive.activities.store_answers.set()
+    asked = [anyio.current_time()]
+    drive.activities.when_asked = lambda: asked.append(anyio.current_time())
+    await drive.walk(State.HYDRATE)
+    assert (asked[1] - asked[0], asked[-1] - asked[-2]) == (0.0, 0.0)
+    assert max(later - earlier for earlier, later in pairwise(asked)) > 5
+
+
+async def test_a_database_that_stays_away_is_probed_as_ever() -> None:
+    drive = Drive()
+    await lost_store(drive, StoreUnavailable("away"))
+    began = anyio.current_time()
+    await drive.walk(State.HYDRATE)
+    assert anyio.current_time() - began > 5
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (LeaseLost("epoch 7 has ended"), State.STOPPED),
+        (StoreCorrupt("a table is missing"), State.STOPPED),
+    ],
+)
+async def test_what_else_is_wrong_with_the_database_is_told(error: PortError, state: State) -> None:
+    drive = Drive()
+    await drive.go_to(State.LIVE)
+    drive.activities.plan("serve", StoreUnavailable("away"))
+    drive.activities.plan("wait_for_store", error)
+    drive.activities.store_answers.set()
+    await drive.walk(State.DEGRADED, state)
 
 
 async def attempts_after_serving_for(seconds: float) -> list[int]:

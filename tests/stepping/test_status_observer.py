@@ -263,6 +263,53 @@ async def test_a_database_that_cannot_be_read_makes_numbers_unknown(
         monkeypatch.undo()
 
 
+async def test_a_database_that_does_not_answer_delays_no_page_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    observer = observer_in(world)
+    async with world.live() as run, observer.watching("boot", run.bot, run.supervisor):
+        await run.settle_in(world.alice)
+        before = await look(observer)
+        await quiet(app_status.FRESH_S + cache.FRESH_S)
+        for method in ("waiting_counts", "unsent_counts", "keys", "row"):
+            monkeypatch.setattr(InlineStore, method, never)
+        began, pages = anyio.current_time(), list[Snapshot]()
+
+        async def open_page() -> None:
+            pages.append(await observer.snapshot())
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(5):
+                tasks.start_soon(open_page)
+            await quiet(cache.WITHIN_S / 2)
+            run.supervisor.request_stop("SIGTERM")
+        assert anyio.current_time() - began == pytest.approx(cache.WITHIN_S)
+        monkeypatch.undo()
+    assert {page.lifecycle.state for page in pages} == {"stopped"}
+    assert {(page.inbox_waiting, page.outbox_unsent) for page in pages} == {(None, None)}
+    assert before.owners_total == 1
+    assert {page.owners for page in pages} == {before.owners}
+
+
+async def never(*_: object) -> None:
+    await anyio.sleep_forever()
+
+
+async def test_the_state_on_a_page_is_that_of_now() -> None:
+    world = World()
+    observer, drive = observer_in(world), Drive(State.STANDBY)
+    async with world.live() as run, observer.watching("boot", run.bot, run.supervisor):
+        assert (await observer.snapshot()).lifecycle.state == "live"
+        world.go_down()
+        run.supervisor.request_stop("SIGTERM")
+        await quiet(app_status.FRESH_S / 2)
+        assert (await observer.snapshot()).lifecycle.state == "stopped"
+        observer.standing_by("boot 2", drive.supervisor)
+        seen = await observer.snapshot()
+        assert (seen.boot, seen.lifecycle.state) == ("boot 2", "standby")
+
+
 async def test_it_looks_at_most_once_a_second() -> None:
     world = World()
     observer = observer_in(world)

@@ -4,7 +4,12 @@ import anyio
 import pytest
 
 from actors.leadership import Lead
-from actors.port_errors import HomeserverUnavailable, LeaseLost
+from actors.port_errors import (
+    CredentialsRefused,
+    HomeserverUnavailable,
+    LeaseLost,
+    StoreUnavailable,
+)
 from actors.runtime.table import Outcome
 from supervisor.current import Stopped
 from supervisor.lifecycle import INITIAL, State, Trigger
@@ -121,12 +126,41 @@ async def test_a_stop_while_waiting_for_the_next_probe_does_not_wait_for_it() ->
     assert anyio.current_time() - started == pytest.approx(0.5)
 
 
-async def test_a_stop_while_the_journal_is_written_ends_the_next_step() -> None:
+async def test_a_stop_while_the_journal_is_written_starts_nothing_more() -> None:
     drive = Drive()
     drive.journal.when_asked = lambda: drive.supervisor.request_stop("SIGTERM")
-    assert (await drive.step()).dst is State.HYDRATE
-    assert (await drive.step()).dst is State.STOPPED
+    assert (await drive.supervisor.run()).reason == "SIGTERM"
     assert drive.happened == ["log_in", "journal: logged_in", "journal: stop_requested"]
+
+
+async def test_the_loss_of_the_lead_shows_at_once_while_the_journal_does_not_answer() -> None:
+    drive = Drive()
+    await drive.go_to(State.LIVE)
+    drive.activities.plan("serve", StoreUnavailable("no answer"))
+    drive.journal.takes_s = LONG_S / 2
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(drive.supervisor.keep_lead)
+        tasks.start_soon(drive.supervisor.run)
+        await anyio.sleep(1)
+        shown = [drive.supervisor.state]
+        drive.activities.lose_lead.set()
+        await anyio.sleep(1)
+        shown.append(drive.supervisor.state)
+        assert drive.journal.records[-1].trigger == "reconciled"
+    assert shown == [State.DEGRADED, State.STOPPED]
+    assert drive.happened == ["serve", "journal: store_lost", "journal: lease_lost"]
+    assert drive.changes[-2:] == [
+        (State.DEGRADED, "no answer"),
+        (State.STOPPED, "another process leads"),
+    ]
+
+
+async def test_a_stop_of_a_bot_that_has_ended_changes_nothing() -> None:
+    drive = Drive()
+    drive.activities.plan("log_in", CredentialsRefused("wrong password"))
+    drive.journal.when_asked = lambda: drive.supervisor.request_stop("SIGTERM")
+    assert (await drive.supervisor.run()).reason == "wrong password"
+    assert drive.happened == ["log_in", "journal: credentials_refused"]
 
 
 async def test_the_first_reason_to_stop_is_kept() -> None:

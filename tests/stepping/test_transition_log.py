@@ -48,6 +48,18 @@ async def test_what_comes_before_there_is_a_journal_is_kept_for_it() -> None:
     assert journal.reasons == ["first", "second"]
 
 
+async def test_what_is_noted_while_rows_are_written_is_written_after_them() -> None:
+    journal, told = SlowJournal(), list[str]()
+    log = TransitionLog(journal, "boot-1", lambda: 0.0, tell=lambda it: told.append(it.reason))
+    log.note(log.decided("lifecycle", "live", "store_lost", "degraded", "first"))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(log.flush)
+        await anyio.sleep(1)
+        log.note(log.decided("lifecycle", "degraded", "lease_lost", "stopped", "second"))
+        assert (journal.reasons, told) == ([], ["first", "second"])
+    assert journal.reasons == ["first", "second"]
+
+
 async def test_a_transition_that_every_room_makes_at_a_start_is_logged_at_debug_level() -> None:
     with capture_logs() as logged:
         log = TransitionLog(SlowJournal(), "boot-1", lambda: 0.0)

@@ -248,8 +248,9 @@ async def test_a_database_that_cannot_be_written_is_waited_for(tmp_path: Path) -
             await quiet(120)
             assert run.state() is State.DEGRADED
             assert triggers(world)[-1] == "store_lost"
-        await quiet(120)
+        await quiet(1)
         assert run.state() is State.LIVE
+        await quiet()
         assert world.alice.replies(home.chat) == ("You said: are you there?",)
         world.store.close()
 

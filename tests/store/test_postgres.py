@@ -316,6 +316,16 @@ async def test_a_lost_connection_is_told_once_and_replaced(url: str) -> None:
         assert await store.row("k") == {"v": 3}
 
 
+async def test_a_journal_whose_connection_was_lost_meanwhile_loses_no_row(url: str) -> None:
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 's%'"
+    async with PostgresJournal.open(url) as journal:
+        await journal.append(record(1))
+        outside(url, f"{end} AND datname = current_database()")
+        await _others_have_ended(url, left=0)
+        await journal.append(record(2))
+    assert [row.transition.dwell_ms for row in reading.read_journal(url)] == [1, 2]
+
+
 async def test_a_transaction_that_waits_too_long_is_given_up_by_the_server(url: str) -> None:
     async with PostgresStore.open(url, timeout_s=0.5) as store:
         await store.commit([PutRow("k", {"v": 1})])
@@ -345,15 +355,15 @@ async def test_what_was_given_up_does_not_arrive_late(
             assert await store.row("k") == {"v": 3}
 
 
-async def _others_have_ended(url: str) -> None:
-    """Wait until the server is done with the connection that was given up."""
+async def _others_have_ended(url: str, *, left: int = 1) -> None:
+    """Wait until the server is done with the connections that have ended."""
     count = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
         " AND application_name = 'surfaces-bot'"
     )
     with psycopg.connect(url, autocommit=True) as connection:
-        # One connection writes now; the store has read nothing yet.
-        while connection.execute(count).fetchone() != (1,):
+        # One connection of a store writes; it has read nothing yet.
+        while connection.execute(count).fetchone() != (left,):
             await checkpoint()
 
 

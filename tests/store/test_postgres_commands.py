@@ -164,6 +164,16 @@ def test_the_tables_of_another_account_are_not_taken_for_this_one_s(
         assert "has the tables of @other:example.org, and MATRIX_USER_ID is @bot:" in said
 
 
+def test_the_status_says_what_it_knows_without_the_database(
+    run: Callable[..., str], environment_of: Callable[[str], None]
+) -> None:
+    environment_of("postgresql://bot@/db?host=/nowhere")
+    said = run("status")
+    assert "no bot is running" in said
+    assert "which process leads is not known: " in said
+    assert json.loads(run("status", "--json").splitlines()[0])["last_transition"] is None
+
+
 _ON_THE_DATABASE: Final = (
     ("log",),
     ("status",),

@@ -55,6 +55,8 @@ def test_people_are_served_meanwhile_only_where_some_rooms_of_a_live_bot_fail(
 
 def test_an_attempt_that_fails_changes_the_reason_and_not_the_cause() -> None:
     again = degraded().lost_again(Fact(Trigger.STORE_LOST, "locked"))
+    assert (degraded().lacks_store, again.lacks_store) == (False, True)
+    assert degraded(Fact(Trigger.STORE_LOST, "locked")).lacks_store
     assert (again.cause, again.reason) == (Trigger.HOMESERVER_LOST, "locked")
     assert (again.since, again.retry_after_s) == (5.0, 0.0)
 

@@ -160,7 +160,9 @@ PROOFS: Final = {
         "another_reason_to_wait_is_told_as_well",
     ),
     21: (
-        "the_state_changes_only_after_the_journal_has_it",
+        "the_state_has_changed_before_the_journal_is_written",
+        "the_loss_of_the_lead_shows_at_once_while_the_journal_does_not_answer",
+        "a_database_that_does_not_answer_delays_no_page_for_long",
         "every_transition_is_journaled_before_the_next_activity",
         "rows_are_written_in_the_order_in_which_they_were_noted",
         "a_journal_that_cannot_be_written_stops_nothing",

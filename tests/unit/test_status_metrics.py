@@ -9,8 +9,9 @@ from actors.meter import LIVE_EDIT_OUTCOMES, REPLY_OUTCOMES, Meter
 from actors.platform_health import PlatformState
 from actors.port_errors import StoreUnavailable
 from actors.runtime.table import Outcome, Transition
+from actors.runtime.transition_log import TransitionLog
 from supervisor.lifecycle import State
-from supervisor.status.history import STEPS, History, TappedJournal
+from supervisor.status.history import STEPS, History
 from supervisor.status.metrics import exposition
 from supervisor.status.snapshot import Leading, Snapshot, WorkersSeen
 from tests.browser.stage import by_workers, degraded, live, platform_in
@@ -165,36 +166,25 @@ def test_transitions_are_counted_by_kind_and_rooms_together() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_tapped_journal_writes_and_remembers_the_lifecycle_only() -> None:
-    journal, history = RecordingJournal([]), History()
-    tapped = TappedJournal(journal, history)
-    life = record("lifecycle", "login", "logged_in", "hydrate", Outcome.OK)
-    room = record("room:!a", "unchecked", "checked", "ready", Outcome.OK)
-    await tapped.append(life)
-    await tapped.append(room, life)
-    assert journal.records == [life, room, life]
-    assert [step.trigger for step in history.steps] == ["logged_in", "logged_in"]
-
-
-@pytest.mark.anyio
 async def test_what_the_journal_could_not_keep_is_counted_all_the_same() -> None:
     journal, history = RecordingJournal([]), History()
     journal.fault = StoreUnavailable("disk full")
-    with pytest.raises(StoreUnavailable):
-        await TappedJournal(journal, history).append(
-            record("lifecycle", "login", "logged_in", "hydrate", Outcome.OK)
-        )
-    assert history.counts.total() == 1
+    log = TransitionLog(journal, "boot", lambda: 0.0, tell=history.note)
+    await log.write(log.decided("lifecycle", "login", "logged_in", "hydrate", ""))
+    await log.write(log.decided("room:!a", "unchecked", "checked", "ready", ""))
+    assert history.counts.total() == 2
+    assert [step.trigger for step in history.steps] == ["logged_in"]
 
 
 def test_a_history_begins_with_the_newest_of_what_the_journal_has() -> None:
     history = History()
     many = [record("lifecycle", "a", str(n), "b", Outcome.OK) for n in range(STEPS + 3)]
-    history.remember(many)
+    history.remember(many, "this boot")
     assert [step.trigger for step in history.steps] == [str(n) for n in range(3, STEPS + 3)]
     assert history.counts.total() == 0
-    history.remember(many[:1])
-    assert len(history.steps) == 1
+    history.note(replace(many[-1], boot="this boot"))
+    history.remember(many[:1], "this boot")
+    assert [step.trigger for step in history.steps] == ["0", str(STEPS + 2)]
 
 
 def test_the_platform_has_one_series_for_each_state() -> None:

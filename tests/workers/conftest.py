@@ -24,6 +24,7 @@ QUICK = Timing(
     look_s=0.1,
     flush_s=0.02,
     dead_s=1.0,
+    settled_s=1.0,
     left_s=0.5,
     queued_s=1.0,
     busy_again_s=0.2,

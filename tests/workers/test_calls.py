@@ -41,6 +41,7 @@ from adapter.workers.asking import Asking
 from adapter.workers.database import Database, queue_of
 from adapter.workers.platform import NO_WORKER, PlatformByWorkers
 from adapter.workers.serving import Serving, Taken
+from adapter.workers.wire import parts_bytes
 from tests.postgres import pgbouncer, throwaway_cluster
 from tests.workers.conftest import QUICK, Stage
 from tests.workers.scripted import CAPABILITIES, ERRORS, Scripted
@@ -312,10 +313,11 @@ async def test_a_question_of_a_dead_worker_comes_back(stage: Stage) -> None:
         await until(lambda: stage.rows("asks") == 1)
         dead, taken = await _take(stage)
         assert taken is not None
-        await dead.write(taken, 0, [])
+        await dead.write(taken, [])
         async with stage.working():
             await until(lambda: bool(answers))
-        assert not await dead.end(taken, 1, [Text("too late")], None), "the first answer wins"
+        rows = [parts_bytes([Text("too late")])]
+        assert not await dead.end(taken, rows, None), "the first answer wins"
     assert text_of(answers[0]) == "x"
 
 
@@ -326,7 +328,7 @@ async def test_an_answer_that_a_dead_worker_began_is_asked_for_anew(stage: Stage
             await until(lambda: stage.rows("asks") == 1)
             dead, taken = await _take(stage)
             assert taken is not None
-            await dead.write(taken, 0, [Text("half")])
+            await dead.write(taken, [parts_bytes([Text("half")])])
         async with stage.working():
             with anyio.fail_after(IN_TIME_S), pytest.raises(PlatformUnreachable, match="ended"):
                 await anext(answer)

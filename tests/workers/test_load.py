@@ -9,6 +9,7 @@ import pytest
 from actors.port_errors import StoreUnavailable
 from adapter.platform.contract import ask
 from adapter.workers.load import Load, LoadReader
+from tests.relay import DatabaseRelay
 from tests.workers.conftest import QUICK, Stage
 from tests.workers.test_calls import IN_TIME_S, answered, begun
 
@@ -16,6 +17,8 @@ pytestmark = pytest.mark.anyio
 
 DEAD_S = 60.0
 """No worker is dead by chance, on a machine that is busy."""
+SOON_S = 1.8
+"""About a second, on a machine that is busy."""
 _TAKEN = """
 UPDATE asks SET worker = 'w', seen_at = clock_timestamp() - make_interval(secs => %(quiet_s)s)
 WHERE account = %(account)s
@@ -103,3 +106,18 @@ async def test_without_a_database_the_load_is_not_known(stage: Stage) -> None:
     with pytest.raises(StoreUnavailable):
         await reader.look()
     await reader.close()
+
+
+async def test_a_database_that_freezes_is_waited_for_about_a_second(stage: Stage) -> None:
+    async with DatabaseRelay(stage.url) as relay:
+        reader = LoadReader(relay.url, stage.account)
+        assert await reader.look() == Load(0, 0, 0, None)
+        relay.freeze()
+        for _ in range(2):  # on the open connection, then with a new one
+            began = anyio.current_time()
+            with pytest.raises(StoreUnavailable):
+                await reader.look()
+            assert anyio.current_time() - began < SOON_S
+        relay.thaw()
+        assert await reader.look() == Load(0, 0, 0, None)
+        await reader.close()
