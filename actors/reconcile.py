@@ -11,7 +11,6 @@ The actors decide; the round only counts their reports.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil
 from typing import Final
 
 from actors.messages import (
@@ -47,8 +46,6 @@ from actors.runtime.letters import ActorCrashed, Address, Report
 from actors.services import Services
 from actors.writes import DeleteRow, JsonObject, NoteWholeRead, Write
 
-_ROOMS_OF_BOUND: Final = 10_000
-"""`Bounds.round_within_s` is for so many rooms."""
 _LOOK_EVERY_ROOMS: Final = 1_000
 """After so many rooms, the round may log how far it has come."""
 _UNLINKED: Final = Skipped(SkipReason.UNLINKED)
@@ -185,7 +182,7 @@ class Round:
             raise ReconcileFailed(str(self._failure)) from self._failure
 
     async def _ask(self, rooms: Collection[RoomId]) -> None:
-        within_s = self.services.bounds.round_within_s * ceil(len(rooms) / _ROOMS_OF_BOUND)
+        within_s = self.services.bounds.round_within(len(rooms))
         snapshots = ((room_address(room_id), self._snapshot(room_id)) for room_id in rooms)
         try:
             await self.services.system.ask(snapshots, self._on_report, within_s)
