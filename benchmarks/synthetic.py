@@ -161,7 +161,7 @@ class SyntheticRooms:
 
     def _joined_room(self, number: int) -> Json:
         timeline = {"events": [], "prev_batch": self.position, "limited": True}
-        counts = {"m.joined_member_count": 2, "m.invited_member_count": 0}
+        counts: Json = {"m.joined_member_count": 2, "m.invited_member_count": 0}
         return _sync_room(timeline, self._shown(number), counts)
 
     def _changed_room(self, number: int, since: str) -> Json:

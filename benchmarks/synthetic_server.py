@@ -170,13 +170,12 @@ def main() -> None:
     """Serve until the process is ended."""
     port = free_port()
     server = SyntheticServer(SyntheticRooms(int(sys.argv[1])))
-    web.run_app(
-        server.app(),
-        host="127.0.0.1",
-        port=port,
-        print=lambda _: sys.stdout.write(f"http://127.0.0.1:{port}\n") and sys.stdout.flush(),
-        access_log=None,
-    )
+
+    def announce(_: str) -> None:
+        sys.stdout.write(f"http://127.0.0.1:{port}\n")
+        sys.stdout.flush()
+
+    web.run_app(server.app(), host="127.0.0.1", port=port, print=announce, access_log=None)
 
 
 if __name__ == "__main__":
