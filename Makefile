@@ -11,6 +11,7 @@ TOOLS := .tools/.ready
 READY := $(VENV)/.ready
 ALONE := benchmarks/.cache/alone/.ready
 MODELS := .models/.ready
+AXE    := tests/browser/node_modules/.ready
 
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-emit-index-url --no-emit-find-links --no-header $(UPGRADE)
@@ -29,7 +30,7 @@ QUICK    := -m "not slow and not second_loop" --hypothesis-profile=few
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-setup: $(READY) ## install everything into .venv (the other targets do this first)
+setup: $(READY) $(AXE) ## install everything into .venv (the other targets do this first)
 
 demo: $(READY) $(if $(findstring --model,$(ARGS)),$(MODELS)) ## show a full loss and recovery on a temporary homeserver (ARGS=--keep leaves it running, --model asks a real model)
 	@$(BIN)/surfaces-bot demo $(ARGS)
@@ -37,10 +38,10 @@ demo: $(READY) $(if $(findstring --model,$(ARGS)),$(MODELS)) ## show a full loss
 model: $(READY) $(MODELS) ## serve a small model on port 8080 until Ctrl-C, to try the bot with (PORT=8080)
 	@$(BIN)/python -m demo.model_server $(PORT)
 
-test: $(READY) $(MODELS) ## run the quick tests, in five minutes at most (ARGS="-k name" selects some)
+test: $(READY) $(MODELS) $(AXE) ## run the quick tests, in five minutes at most (ARGS="-k name" selects some)
 	@$(BIN)/pytest $(PARALLEL) $(QUICK) $(ARGS)
 
-test-all: $(READY) $(MODELS) ## run all tests on both event loops, then `make coverage` unless ARGS selects some
+test-all: $(READY) $(MODELS) $(AXE) ## run all tests on both event loops, then `make coverage` unless ARGS selects some
 	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
 	@$(if $(ARGS),,$(MAKE) --no-print-directory coverage)
@@ -93,7 +94,7 @@ lock: $(TOOLS) ## write the lock files again (UPGRADE=--upgrade takes the latest
 clean: ## remove the environments and all files that the tools made
 	@rm -rf $(VENV) .tools .models .site .coverage .coverage.* htmlcov dist *.egg-info
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	@rm -rf benchmarks/.cache
+	@rm -rf benchmarks/.cache tests/browser/node_modules
 	@find actors adapter demo pictures supervisor tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(TOOLS): requirements-tools.lock
@@ -122,6 +123,13 @@ $(MODELS): $(TOOLS) requirements-models.lock
 	@$(UV) venv --quiet --clear --python "$(PYTHON)" $(@D)
 	@VIRTUAL_ENV=$(@D) $(UV) pip sync --quiet --require-hashes --compile-bytecode requirements-models.lock
 	@touch $@
+
+# axe-core, which judges the status page in the tests. Without npm those tests are skipped.
+$(AXE): tests/browser/package.json tests/browser/package-lock.json
+	@if command -v npm >/dev/null; then \
+	  echo "setting up $(@D)" && cd tests/browser && \
+	  npm ci --loglevel=error --ignore-scripts --no-audit --no-fund && touch node_modules/.ready; \
+	else echo "no npm: the tests with axe-core will be skipped" >&2; fi
 
 # The measured programs run in an environment without the development tools: some libraries import
 # optional packages that they find.

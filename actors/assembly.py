@@ -35,7 +35,7 @@ from actors.replies.tools import Outage, Tools
 from actors.room.actor import RoomActor
 from actors.room.commands import WORDS
 from actors.room_states import RoomStates
-from actors.rules.addressing import Answers
+from actors.rules.answers import Answers
 from actors.rules.formatting import Formatter, plain_parts
 from actors.runtime.background import Background
 from actors.runtime.cells import Actor

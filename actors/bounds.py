@@ -193,6 +193,8 @@ class Bounds:
     """Upkeep waits this long after a failure, before it goes on to other rooms."""
     upkeep: Backoff = Backoff(base_s=5.0, cap_s=300.0, floor_s=5.0)
     """The pause before upkeep tries a room again that has failed."""
+    upkeep_refusals: int = 3
+    """Upkeep gives up what the homeserver refuses so often in a row, until the room changes."""
 
     # Rounds and failures
     round_within_s: float = 120.0

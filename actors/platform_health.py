@@ -6,7 +6,6 @@ it, and if the check fails too, all questions wait until a later check succeeds.
 
 import math
 from collections.abc import Callable
-from enum import StrEnum
 from random import Random
 
 import anyio
@@ -15,6 +14,7 @@ import structlog
 from actors.bounds import Bounds
 from actors.model import RoomId
 from actors.platform import Platform
+from actors.platform_state import PlatformState
 from actors.port_errors import (
     PlatformBusy,
     PlatformFailed,
@@ -28,18 +28,6 @@ from actors.runtime.errors import errors_in
 from actors.runtime.restart import Failures
 
 _log = structlog.get_logger()
-
-
-class PlatformState(StrEnum):
-    """The states of the platform."""
-
-    WELL = "well"
-    BUSY = "busy"
-    """It asks the bot to wait."""
-    UNAVAILABLE = "unavailable"
-    """It gives no answers: all questions wait."""
-    MISCONFIGURED = "misconfigured"
-    """It refuses the bot itself: all questions wait until an operator mends that."""
 
 
 class PlatformHealth:

@@ -300,6 +300,8 @@ class Waiting:
     message: InboundMessage
     attempts: int
     has_anchors: bool = False
+    accepted_at: float = field(default=0.0, compare=False)
+    """In seconds since the epoch."""
 
 
 class StateStore(RowTrust, Protocol):

@@ -1,5 +1,6 @@
 """The state of every room. `RoomStates.fire` is the only way to change one."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -36,14 +37,22 @@ class RoomStates:
         self._flush_later = flush_later
         self._probes_of = probes_of
         self._rooms: dict[RoomId, StateSince] = {}
+        self.counts = Counter[RoomState]()
+        """The number of known rooms in each state."""
+
+    def __len__(self) -> int:
+        """The number of known rooms."""
+        return len(self._rooms)
 
     def __iter__(self) -> Iterator[RoomId]:
-        """Every known room."""
+        """Every known room, in the order in which they became known. No room is forgotten."""
         return iter(self._rooms)
 
     def add(self, room_id: RoomId) -> None:
         """Add a room as unchecked; a known room keeps its state."""
-        self._rooms.setdefault(room_id, StateSince(RoomState.UNCHECKED, self._clock()))
+        if room_id not in self._rooms:
+            self._rooms[room_id] = StateSince(RoomState.UNCHECKED, self._clock())
+            self.counts[RoomState.UNCHECKED] += 1
 
     def of(self, room_id: RoomId) -> RoomState:
         """A room's state; an unknown room is unchecked."""
@@ -63,6 +72,8 @@ class RoomStates:
         dst = ROOM_LIFECYCLE.next(src, trigger)
         if dst is not None:
             self._rooms[room_id] = StateSince(dst, now)
+            self.counts[src] -= 1
+            self.counts[dst] += 1
         must_flush = self._transitions.note(
             self._transitions.decided(
                 f"room:{room_id}",

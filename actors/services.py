@@ -33,7 +33,7 @@ from actors.registry import Registry
 from actors.replies.runner import Replies
 from actors.room_states import RoomStates
 from actors.rows import from_row, room_key
-from actors.rules.addressing import Answers
+from actors.rules.answers import Answers
 from actors.rules.commands import person_called
 from actors.rules.formatting import Formatter
 from actors.rules.room_states import RoomState

@@ -63,8 +63,8 @@ def due_for(
     wanted = marker_for(desired, marker)
     link_to, unlink, settings = None, _NOTHING, None
     if verdict is not None:
-        link_to = None if verdict.linked else verdict.space_id
         unlink = verdict.outdated_links
+        link_to = verdict.space_id if unlink or not verdict.linked else None
         if verdict.moved_settings != DEFAULT_CHAT_SETTINGS:
             settings = verdict.moved_settings
     if wanted == marker and link_to is None and not unlink and settings is None:
@@ -230,11 +230,17 @@ class Upkeep:
                 _log.info("upkeep_waits", room_id=due.room_id, reason=str(error))
                 return
             except HomeserverRefused as refusal:
+                if self._failures(due.room_id) + 1 < self._bounds.upkeep_refusals:
+                    _log.info("upkeep_waits", room_id=due.room_id, reason=str(refusal))
+                    return
                 _log.warning("upkeep_refused", room_id=due.room_id, reason=str(refusal))
             outcome = Outcome.DONE
 
         await self._system.background.guarded(write)
         return outcome
+
+    def _failures(self, room_id: RoomId) -> int:
+        return self._streaks.get(room_id, WELL).failures
 
     def _try_later(self, room_id: RoomId) -> None:
         """Give a room its next turn after a pause, which grows with each failure."""

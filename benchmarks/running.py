@@ -2,8 +2,9 @@
 
 import json
 import os
+import subprocess
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,7 @@ NAIVE: Final = Contestant(results.NAIVE, ("benchmarks.contestants.nio_client", "
 FULL: Final = Contestant(results.FULL, ("benchmarks.contestants.nio_client", "full"))
 BARE_ECHO: Final = Contestant(results.BARE, ("benchmarks.contestants.bare", "echo"))
 BARE_TALK: Final = Contestant(results.BARE, ("benchmarks.contestants.bare", "talk"))
+NIO_START: Final = Contestant(results.NIO_START, ("benchmarks.contestants.nio_start",))
 NIO_ECHO: Final = Contestant(results.NIO, ("benchmarks.contestants.nio_client", "echo"))
 
 
@@ -74,28 +76,15 @@ async def started(
 
     Raises ContestantFailed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     ready_path, log = folder / "ready.json", folder / "contestant.log"
+    given = environment_in(folder, url=url, account=account, device=device)
     ready_path.unlink(missing_ok=True)
     began = time.time()
     program = ChildProgram(
         [str(ALONE.absolute()), "-m", *contestant.command],
         folder=Path.cwd(),
         log=log,
-        environment={
-            **_plain_environment(),
-            "MATRIX_HOMESERVER": url,
-            "MATRIX_USER_ID": f"@{account}:localhost",
-            "MATRIX_PASSWORD": PASSWORD,
-            "MATRIX_DEVICE_ID": device,
-            "MATRIX_DB_PATH": str(folder / "lambda_matrix.db"),
-            "MATRIX_STORE_PATH": str(folder / "matrix_store"),
-            "MATRIX_JOURNAL_PATH": str(folder / "lambda_journal.db"),
-            "STATUS_BIND": "",
-            "LOG_FORMAT": "json",
-            READY_PATH: str(ready_path),
-            **(environment or {}),
-        },
+        environment={**given, READY_PATH: str(ready_path), **(environment or {})},
     )
     try:
         ready = await _ready(program, ready_path, log)
@@ -103,6 +92,26 @@ async def started(
     finally:
         with anyio.CancelScope(shield=True):
             await program.end()
+
+
+def ended(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str, float]:
+    """Run Python until it has ended; its seconds in all, and those of the CPU. Blocks.
+
+    Raises ContestantFailed.
+    """
+    began = time.perf_counter()
+    program = subprocess.Popen(  # noqa: S603
+        [str(ALONE.absolute()), *arguments],
+        env=dict(environment),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _, status, used = os.wait4(program.pid, 0)
+    process_s = time.perf_counter() - began
+    program.returncode = os.waitstatus_to_exitcode(status)
+    if program.returncode:
+        raise ContestantFailed(f"{' '.join(arguments)} has ended with {program.returncode}")
+    return {"process_s": process_s, "cpu_s": used.ru_utime + used.ru_stime}
 
 
 async def _ready(program: ChildProgram, path: Path, log: Path) -> Ready:
@@ -113,6 +122,23 @@ async def _ready(program: ChildProgram, path: Path, log: Path) -> Ready:
                 raise ContestantFailed(lines)
             await anyio.sleep(0.02)
     return Ready(**json.loads(path.read_text()))
+
+
+def environment_in(folder: Path, *, url: str, account: str, device: str) -> dict[str, str]:
+    """The environment of a program of this account, whose files are in a folder. Creates it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return {
+        **_plain_environment(),
+        "MATRIX_HOMESERVER": url,
+        "MATRIX_USER_ID": f"@{account}:localhost",
+        "MATRIX_PASSWORD": PASSWORD,
+        "MATRIX_DEVICE_ID": device,
+        "MATRIX_DB_PATH": str(folder / "lambda_matrix.db"),
+        "MATRIX_STORE_PATH": str(folder / "matrix_store"),
+        "MATRIX_JOURNAL_PATH": str(folder / "lambda_journal.db"),
+        "STATUS_BIND": "",
+        "LOG_FORMAT": "json",
+    }
 
 
 def _plain_environment() -> dict[str, str]:

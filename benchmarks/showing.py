@@ -16,13 +16,14 @@ from benchmarks.results import (
     PAGE,
     QUESTION,
     RESTART,
+    START,
     STREAM,
     WARM,
     WARM_QUARTER,
-    Judgement,
     Results,
     Side,
 )
+from benchmarks.targets import Judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,13 @@ _RESTING: Final = (
     Column("a history of 20 turns, bytes", "history_bytes", digits=0),
     Column("as the bot counts it", "counted_bytes", digits=0),
 )
+_BEGINNING: Final = (
+    Column("whole process, s", "process_s", digits=3),
+    Column("fastest, s", "process_s", digits=3, share=0.0),
+    Column("CPU, s", "cpu_s", digits=3),
+)
 _SHOWN: Final = (
+    (START, _BEGINNING),
     (COLD, _STARTING),
     (FAR, _STARTING),
     (WARM_QUARTER, _STARTING),
@@ -113,10 +120,20 @@ def _cell(results: Results, scenario: str, contestant: str, column: Column) -> s
 
 
 def target_cells(judged: Sequence[Judgement]) -> Cells:
-    """A table of the targets and their measured ratios."""
+    """A table of the targets, with the card of comparison that each belongs to."""
     return [
-        ["target", "limit", "measured", ""],
-        *([it.target.sentence, it.limit, f"{it.ratio:.2f}", it.verdict] for it in judged),
+        ["card", "target", "limit", "measured", "claimed", ""],
+        *(
+            [
+                it.target.card,
+                it.target.sentence,
+                it.target.limit,
+                f"{it.measured:.2f}",
+                "yes" if it.target.claimed else "no",
+                it.verdict,
+            ]
+            for it in judged
+        ),
     ]
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from dotenv import dotenv_values
 
 from supervisor.database_urls import in_schema, is_database_url
-from supervisor.settings import LocalSettings, SettingsRefused, unreadable
+from supervisor.settings import VARIABLES, SettingsRefused, unreadable
 from supervisor.variables import ENCODING, broken_lines
 
 VARIABLE: Final = "MATRIX_ACCOUNTS"
@@ -108,8 +108,7 @@ def _completed(
     A database that its own file names is used as it is. In a common one, each account has a schema
     of its own, named after its user id: the lease and all tables of the account are there.
     """
-    default = LocalSettings.model_fields["store_path"].default
-    folder = Path(common.get("MATRIX_STORE_PATH") or default)
+    folder = Path(common.get("MATRIX_STORE_PATH") or str(VARIABLES["MATRIX_STORE_PATH"]))
     user_id = given.get("MATRIX_USER_ID") or common.get("MATRIX_USER_ID", "")
     schema = schema_of(user_id)
     database, journal = given.get("MATRIX_DB_PATH", ""), given.get("MATRIX_JOURNAL_PATH", "")

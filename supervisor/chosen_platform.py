@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from actors.bounds import Bounds
-from actors.platform import Platform
 
-MakePlatform: TypeAlias = Callable[[Bounds], Platform]
+if TYPE_CHECKING:
+    from actors.platform import Platform
+
+MakePlatform: TypeAlias = Callable[[Bounds], "Platform"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
-from pydantic import SecretStr
 from typing_extensions import override
+
+from supervisor.secret import Secret
 
 _URL: Final = re.compile(r"(postgres(?:ql)?)://", re.IGNORECASE)
 _OTHER_FORM: Final = re.compile(
@@ -22,7 +23,7 @@ _PASSWORDS: Final = re.compile(r"[?&](?:ssl)?password=([^&]*)")
 class DatabaseUrl:
     """The libpq URL of a database. As text, it is its address alone: no user, no password."""
 
-    secret: SecretStr = field(repr=False)
+    secret: Secret = field(repr=False)
     address: str
 
     @override
@@ -72,7 +73,7 @@ def database_url(url: str) -> DatabaseUrl:
         raise ValueError(
             f"names no database: {_EXAMPLE}, with %23 for # and %3F for ? in the password"
         )
-    return DatabaseUrl(SecretStr(url), f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{name}")
+    return DatabaseUrl(Secret(url), f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{name}")
 
 
 def in_schema(url: str, schema: str) -> str:

@@ -1,6 +1,7 @@
-"""Importing many modules, and reading many rooms, without garbage collection."""
+"""Importing many modules, without what libraries merely find, and making very many objects."""
 
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -33,3 +34,20 @@ def filling() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+@contextmanager
+def hidden(*packages: str) -> Iterator[None]:
+    """Let the import of these packages fail in the block, as if they were not installed.
+
+    None in `sys.modules` is Python's own way to do so. A package that was imported before the block
+    stays, and any import after the block finds the package.
+    """
+    absent = [package for package in packages if package not in sys.modules]
+    for package in absent:
+        sys.modules[package] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for package in absent:
+            del sys.modules[package]

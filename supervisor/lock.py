@@ -8,15 +8,17 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from socket import gethostname
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import anyio
 import structlog
 from anyio.lowlevel import checkpoint
-from filelock import FileLock, Timeout
 
 from actors.leadership import NO_LEASE, Lead, Standing
 from supervisor.settings import SettingsRefused
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 _log = structlog.get_logger()
 
@@ -151,7 +153,10 @@ def instance_lock(store_path: Path) -> Iterator[InstanceLock]:
         lock.release()
 
 
-def _acquired(store_path: Path) -> FileLock:
+def _acquired(store_path: Path) -> "FileLock":
+    # Commands that only look whether a bot is running do without it.
+    from filelock import FileLock, Timeout  # noqa: PLC0415
+
     lock = FileLock(store_path / LOCK_NAME, timeout=_GRACE_S, mode=0o600)
     try:
         store_path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from supervisor.settings import LogFormat, LogLevel
-from supervisor.text.console import harmless
+from supervisor.text.plain import harmless
 
 REDACTED: Final = "[redacted]"
 

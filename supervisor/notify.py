@@ -10,7 +10,7 @@ import anyio
 import structlog
 
 from supervisor.lifecycle import State
-from supervisor.text.console import harmless
+from supervisor.text.plain import harmless
 
 _log = structlog.get_logger()
 

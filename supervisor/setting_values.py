@@ -8,17 +8,19 @@ import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
-
-from actors.model import UserId
+from actors.rules.answers import Answers
 from actors.rules.file_names import UNKNOWN_TYPE
 from actors.rules.file_types import type_of
 from supervisor.allowed import allowed_users
 from supervisor.database_urls import DatabaseUrl, database_url, is_database_url, names_no_file
 from supervisor.hosts import is_host
+from supervisor.secret import Secret
+
+if TYPE_CHECKING:
+    from actors.model import UserId
 
 HOST: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
 """The pattern of a host: a name, or an address."""
@@ -59,11 +61,11 @@ def homeserver_url(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
-def user_id(text: str) -> UserId:
+def user_id(text: str) -> "UserId":
     """A Matrix user id."""
     if not _USER_ID.fullmatch(text) or len(text.encode()) > _USER_ID_LIMIT:
         raise ValueError("is not a Matrix user id: write it like @bot:example.org")
-    return UserId(text)
+    return cast("UserId", text)
 
 
 def device_id(text: str) -> str:
@@ -73,11 +75,38 @@ def device_id(text: str) -> str:
     return text
 
 
-def token(secret: SecretStr | None) -> SecretStr | None:
+def secret(text: str | None) -> Secret | None:
+    """A text that must not be shown."""
+    return None if text is None else Secret(text)
+
+
+def token(text: str | None) -> Secret | None:
     """An access token, with characters that a header can have."""
-    if secret is not None and not re.fullmatch(r"[!-~]+", secret.get_secret_value()):
+    if text is not None and not re.fullmatch(r"[!-~]+", text):
         raise ValueError("contains a blank or a character that no token has: copy it again")
-    return secret
+    return secret(text)
+
+
+def one_of(*choices: str, spelt: Callable[[str], str] = str) -> Callable[[str | None], str | None]:
+    """A check that a text, in the spelling of the choices, is one of them; None stays None."""
+    *some, last = map(repr, choices)
+
+    def check(text: str | None) -> str | None:
+        text = None if text is None else spelt(text)
+        if text is not None and text not in choices:
+            raise ValueError(f"is {text!r}: use {', '.join(some)} or {last}")
+        return text
+
+    return check
+
+
+_one_of_answers: Final = one_of(*(each.value for each in Answers))
+
+
+def answers(text: str) -> Answers:
+    """The people who get answers in a chat."""
+    _one_of_answers(text)
+    return Answers(text)
 
 
 def database_place(value: object) -> Path | DatabaseUrl:
@@ -112,8 +141,9 @@ def no_folder(path: Path) -> Path:
     return path
 
 
-def no_file(path: Path) -> Path:
+def folder_path(value: object) -> Path:
     """The path of a folder, which need not exist."""
+    path = local_path(value)
     if _mode(path, stat.S_ISREG):
         raise ValueError("is a file: name a folder")
     return path
@@ -148,19 +178,14 @@ def picture(name: str) -> str:
     return str(path)
 
 
-def entries(value: object) -> object:
-    """The entries of a list with commas."""
+def entries(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The entries of a list with commas. Each of them can match a user id."""
     if not isinstance(value, str):
         return value
     parts = tuple(entry for part in value.split(",") if (entry := part.strip()))
     if not parts and value:
         raise ValueError(f"is {value!r}, which names nobody: {_ENTRIES}")
-    return parts
-
-
-def entries_that_match(given: tuple[str, ...]) -> tuple[str, ...]:
-    """The entries, if each of them can match a user id."""
-    for entry in given:
+    for entry in parts:
         try:
             allowed_users(entry)
         except ValueError as error:
@@ -168,7 +193,7 @@ def entries_that_match(given: tuple[str, ...]) -> tuple[str, ...]:
             raise ValueError(
                 f"has an entry that matches no user id, {shown}, which {error}: {_ENTRIES}"
             ) from None
-    return given
+    return parts
 
 
 def one_account(value: object) -> None:
@@ -179,17 +204,7 @@ def one_account(value: object) -> None:
         )
 
 
-def upper(value: object) -> object:
-    """A text in capitals."""
-    return value.upper() if isinstance(value, str) else value
-
-
-def lower(value: object) -> object:
-    """A text in small letters."""
-    return value.lower() if isinstance(value, str) else value
-
-
-def seconds(value: object) -> object:
+def seconds(value: str | float) -> float:
     """A time: a number of seconds, greater than 0 and no more than a day."""
     if not isinstance(value, str):
         return value

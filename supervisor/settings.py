@@ -4,38 +4,28 @@ import logging
 import os
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    PrivateAttr,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from typing_extensions import override
 
 from actors.bounds import Bounds
-from actors.model import UserId
-from actors.rules.addressing import Answers
+from actors.rules.answers import Answers
 from supervisor import setting_values as values
 from supervisor.allowed import AllowedUsers, allowed_users, everyone_on
 from supervisor.chosen_platform import ChosenPlatform
 from supervisor.database_urls import DatabaseUrl, is_database_url
+from supervisor.declaring import declared_in, values_of, variable
 from supervisor.proxies import ProxySetting, proxy_for
-from supervisor.setting_errors import sentence_for
+from supervisor.secret import Secret
 from supervisor.setting_values import HOST
-from supervisor.variables import DOTENV, ENCODING, broken_lines, names_present, variables
+from supervisor.variables import DOTENV, broken_lines, names_present, variables
+
+if TYPE_CHECKING:
+    from actors.model import UserId
 
 DEFAULT_DEVICE_ID: Final = "SURFACESBOT"
 
@@ -65,8 +55,8 @@ class Bind:
     port: int
 
 
-def _bind(value: object) -> object:
-    if not isinstance(value, str):
+def _bind(value: Bind | str) -> Bind | None:
+    if isinstance(value, Bind):
         return value
     if not value:
         return None
@@ -77,84 +67,60 @@ def _bind(value: object) -> object:
     return Bind(host.strip("[]"), int(port))
 
 
+def _files_of_their_own(place: Path | DatabaseUrl, others: Mapping[str, object]) -> None:
+    database = others.get("db_path")
+    if not isinstance(place, Path) or not isinstance(database, Path):
+        return
+    if os.path.realpath(place) == os.path.realpath(database):
+        raise ValueError("is the same file as MATRIX_DB_PATH: name another file")
+
+
+def _some_credentials(password: Secret | None, others: Mapping[str, object]) -> None:
+    if password is None and others.get("access_token") is None:
+        raise ValueError("is not set, nor is MATRIX_ACCESS_TOKEN: set one of them")
+    if password is not None and password.get_secret_value().endswith(("\n", "\r")):
+        raise ValueError("ends with a line break: remove it")
+
+
 LogFormat: TypeAlias = Literal["console", "json"]
 LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
-_DatabasePlace: TypeAlias = Annotated[
-    Path | DatabaseUrl, NoDecode, BeforeValidator(values.database_place)
-]
-_FolderPath: TypeAlias = Annotated[
-    Path, BeforeValidator(values.local_path), AfterValidator(values.no_file)
-]
-_Entries: TypeAlias = Annotated[
-    tuple[str, ...],
-    NoDecode,
-    BeforeValidator(values.entries),
-    AfterValidator(values.entries_that_match),
-]
-_Name: TypeAlias = Annotated[str, AfterValidator(values.display_name)]
-_Picture: TypeAlias = Annotated[str, AfterValidator(values.picture)]
-_Seconds: TypeAlias = Annotated[float, BeforeValidator(values.seconds)]
-_Bind: TypeAlias = Annotated[Bind | None, NoDecode, BeforeValidator(_bind)]
 
 
-class LocalSettings(BaseSettings):
+@dataclass(frozen=True, kw_only=True)
+class LocalSettings:
     """The settings of commands that use only local files, without account or homeserver.
 
     `log_format` is None if the environment leaves the choice to `configure_logging`.
     """
 
-    model_config = SettingsConfigDict(
-        env_file=DOTENV,
-        env_file_encoding=ENCODING,
-        case_sensitive=True,
-        extra="ignore",
-        frozen=True,
-        hide_input_in_errors=True,
-        validate_default=True,
+    db_path: Path | DatabaseUrl = variable(
+        "MATRIX_DB_PATH", values.database_place, default=Path("lambda_matrix.db")
     )
-
-    db_path: _DatabasePlace = Field(
-        default=Path("lambda_matrix.db"), validation_alias="MATRIX_DB_PATH"
+    store_path: Path = variable(
+        "MATRIX_STORE_PATH", values.folder_path, default=Path("matrix_store")
     )
-    store_path: _FolderPath = Field(
-        default=Path("matrix_store"), validation_alias="MATRIX_STORE_PATH"
-    )
-    journal_path: _DatabasePlace = Field(
-        default=Path("lambda_journal.db"), validation_alias="MATRIX_JOURNAL_PATH"
+    journal_path: Path | DatabaseUrl = variable(
+        "MATRIX_JOURNAL_PATH",
+        values.database_place,
+        default=Path("lambda_journal.db"),
+        with_others=_files_of_their_own,
     )
     """The default for a database with a URL is that database."""
-    status_bind: _Bind = Field(default=Bind("127.0.0.1", 8484), validation_alias="STATUS_BIND")
+    status_bind: Bind | None = variable("STATUS_BIND", _bind, default=Bind("127.0.0.1", 8484))
     """The address of the status page; None turns it off."""
-    accounts: Annotated[None, BeforeValidator(values.one_account)] = Field(
-        default=None, validation_alias="MATRIX_ACCOUNTS"
-    )
+    accounts: None = variable("MATRIX_ACCOUNTS", values.one_account, default=None)
     """The folder with the variables of each account. Settings are those of one account, for which
     the command line empties this variable."""
-    log_format: Annotated[LogFormat | None, BeforeValidator(values.lower)] = Field(
-        default=None, validation_alias="LOG_FORMAT"
+    log_format: LogFormat | None = variable(
+        "LOG_FORMAT", values.one_of("console", "json", spelt=str.lower), default=None
     )
-    log_level: Annotated[LogLevel, BeforeValidator(values.upper)] = Field(
-        default="INFO", validation_alias="LOG_LEVEL"
+    log_level: LogLevel = variable(
+        "LOG_LEVEL",
+        values.one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", spelt=str.upper),
+        default="INFO",
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_is_unset(cls, data: dict[str, object]) -> dict[str, object]:
-        """An empty variable means its default. An empty STATUS_BIND turns the page off."""
-        given = {key: value for key, value in data.items() if value != "" or key == _MAY_BE_EMPTY}
-        if is_database_url(given.get("MATRIX_DB_PATH")):
-            given.setdefault("MATRIX_JOURNAL_PATH", given["MATRIX_DB_PATH"])
-        return given
-
-    @field_validator("journal_path")
-    @classmethod
-    def _files_of_their_own(cls, place: Path | DatabaseUrl, info: ValidationInfo) -> object:
-        database = info.data.get("db_path")
-        if not isinstance(place, Path) or not isinstance(database, Path):
-            return place
-        if os.path.realpath(place) == os.path.realpath(database):
-            raise ValueError("is the same file as MATRIX_DB_PATH: name another file")
-        return place
+    given: frozenset[str] = field(default=frozenset(), repr=False)
+    """The names of the settings that the environment sets."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -165,105 +131,87 @@ class LocalSettings(BaseSettings):
         )
 
 
+@dataclass(frozen=True, kw_only=True)
 class PlatformSettings(LocalSettings):
     """The settings of everything that asks the chat platform, a worker included."""
 
-    user_id: Annotated[UserId, AfterValidator(values.user_id)] = Field(
-        validation_alias="MATRIX_USER_ID"
+    user_id: "UserId" = variable(
+        "MATRIX_USER_ID",
+        values.user_id,
+        advice="set it to the bot's user id, like @bot:example.org",
     )
     """The bot's account. A worker makes the calls of this account."""
-    platform: str = Field(default="echo", validation_alias="BOT_PLATFORM")
+    platform: str = variable("BOT_PLATFORM", default="echo")
     """The chat platform. Only commands that ask it look whether it exists, with its settings."""
-    platform_connect_s: _Seconds = Field(
-        default=_BOUNDS.platform_connect_s, validation_alias="BOT_PLATFORM_CONNECT_S"
+    platform_connect_s: float = variable(
+        "BOT_PLATFORM_CONNECT_S", values.seconds, default=_BOUNDS.platform_connect_s
     )
-    platform_first_s: _Seconds = Field(
-        default=_BOUNDS.platform_first_s, validation_alias="BOT_PLATFORM_FIRST_S"
+    platform_first_s: float = variable(
+        "BOT_PLATFORM_FIRST_S", values.seconds, default=_BOUNDS.platform_first_s
     )
-    platform_idle_s: _Seconds = Field(
-        default=_BOUNDS.platform_idle_s, validation_alias="BOT_PLATFORM_IDLE_S"
+    platform_idle_s: float = variable(
+        "BOT_PLATFORM_IDLE_S", values.seconds, default=_BOUNDS.platform_idle_s
     )
-    platform_total_s: _Seconds = Field(
-        default=_BOUNDS.platform_total_s, validation_alias="BOT_PLATFORM_TOTAL_S"
+    platform_total_s: float = variable(
+        "BOT_PLATFORM_TOTAL_S", values.seconds, default=_BOUNDS.platform_total_s
     )
-    workers: Annotated[Literal["on", "off"], BeforeValidator(values.lower)] = Field(
-        default="off", validation_alias="BOT_WORKERS"
+    workers: Literal["on", "off"] = variable(
+        "BOT_WORKERS", values.one_of("on", "off", spelt=str.lower), default="off"
     )
     """Whether the bot leaves the calls of the platform to workers."""
-
-    _chosen: ChosenPlatform | None = PrivateAttr(default=None)
+    chosen_platform: ChosenPlatform | None = field(default=None, repr=False)
+    """The platform, if a command that asks it has loaded the settings."""
 
     @property
     @override
     def secrets(self) -> tuple[str, ...]:
         """The values that must not appear in the log."""
-        return (*super().secrets, *(self._chosen.secrets if self._chosen else ()))
+        of_platform = self.chosen_platform.secrets if self.chosen_platform else ()
+        return (*super().secrets, *of_platform)
 
     @property
     def by_workers(self) -> bool:
         """Whether the bot leaves the calls of the platform to workers."""
         return self.workers == "on"
 
-    @property
-    def chosen_platform(self) -> ChosenPlatform | None:
-        """The platform, if a command that asks it has loaded the settings."""
-        return self._chosen
-
-    def choose(self, chosen: ChosenPlatform) -> None:
-        """Keep the platform, so that its secrets stay out of the log."""
-        self._chosen = chosen
-
     def bounded(self, bounds: Bounds) -> Bounds:
         """The bounds, with the time limits that the environment sets."""
-        given = {name for name in self.model_fields_set if name in _LIMITS}
-        return replace(bounds, **{name: getattr(self, name) for name in given})
+        return replace(bounds, **{name: getattr(self, name) for name in self.given & _LIMITS})
 
 
+@dataclass(frozen=True, kw_only=True)
 class Settings(PlatformSettings):
     """All settings of the bot, checked. `load_settings` creates them."""
 
-    homeserver: Annotated[str, AfterValidator(values.homeserver_url)] = Field(
-        validation_alias="MATRIX_HOMESERVER"
+    homeserver: str = variable(
+        "MATRIX_HOMESERVER",
+        values.homeserver_url,
+        advice="set it to the homeserver's URL, like https://matrix.example.org",
     )
     """The homeserver's base URL, without a slash at the end."""
-    access_token: Annotated[SecretStr | None, AfterValidator(values.token)] = Field(
-        default=None, validation_alias="MATRIX_ACCESS_TOKEN"
+    access_token: Secret | None = variable("MATRIX_ACCESS_TOKEN", values.token, default=None)
+    password: Secret | None = variable(
+        "MATRIX_PASSWORD", values.secret, default=None, with_others=_some_credentials
     )
-    password: SecretStr | None = Field(default=None, validation_alias="MATRIX_PASSWORD")
-    device_id: Annotated[str, AfterValidator(values.device_id)] = Field(
-        default=DEFAULT_DEVICE_ID, validation_alias="MATRIX_DEVICE_ID"
-    )
-    allowed_users: _Entries = Field(default=(), validation_alias="MATRIX_ALLOWED_USERS")
+    device_id: str = variable("MATRIX_DEVICE_ID", values.device_id, default=DEFAULT_DEVICE_ID)
+    allowed_users: tuple[str, ...] = variable("MATRIX_ALLOWED_USERS", values.entries, default=())
     """User ids and patterns. Empty allows every user of the bot's own homeserver."""
-    locale: Literal["en", "ru"] = Field(default="en", validation_alias="BOT_LOCALE")
-    name: _Name = Field(default="", validation_alias="BOT_NAME")
+    locale: Literal["en", "ru"] = variable("BOT_LOCALE", values.one_of("en", "ru"), default="en")
+    name: str = variable("BOT_NAME", values.display_name, default="")
     """The display name of the account; `off` for none. Empty is that of the texts."""
-    avatar: _Picture = Field(default="", validation_alias="BOT_AVATAR")
+    avatar: str = variable("BOT_AVATAR", values.picture, default="")
     """The path of the account's picture; `off` for none. Empty is the one that comes with the bot,
     as for the two pictures below."""
-    space_avatar: _Picture = Field(default="", validation_alias="BOT_SPACE_AVATAR")
-    chat_avatar: _Picture = Field(default="", validation_alias="BOT_CHAT_AVATAR")
-    answers: Answers = Field(default=Answers.MENTIONS, validation_alias="BOT_ANSWERS")
+    space_avatar: str = variable("BOT_SPACE_AVATAR", values.picture, default="")
+    chat_avatar: str = variable("BOT_CHAT_AVATAR", values.picture, default="")
+    answers: Answers = variable("BOT_ANSWERS", values.answers, default=Answers.MENTIONS)
     """The people who get answers in a chat, besides its owner."""
-    stream: Literal["auto", "off"] = Field(default="auto", validation_alias="BOT_STREAM")
+    stream: Literal["auto", "off"] = variable(
+        "BOT_STREAM", values.one_of("auto", "off"), default="auto"
+    )
     """Whether answers may be shown while they grow."""
-
-    @field_validator("password")
-    @classmethod
-    def _some_credentials(cls, password: SecretStr | None, info: ValidationInfo) -> object:
-        # pydantic validates in the order of declaration, so access_token is already there.
-        if password is None and info.data.get("access_token") is None:
-            raise ValueError("is not set, nor is MATRIX_ACCESS_TOKEN: set one of them")
-        if password is not None and password.get_secret_value().endswith(("\n", "\r")):
-            raise ValueError("ends with a line break: remove it")
-        return password
-
-    _proxy: ProxySetting | None = PrivateAttr(default=None)
-
-    @property
-    def proxy(self) -> ProxySetting | None:
-        """The proxy between the bot and the homeserver, if the environment names one."""
-        return self._proxy
+    proxy: ProxySetting | None = None
+    """The proxy between the bot and the homeserver, if the environment names one."""
 
     @property
     def streams(self) -> bool:
@@ -280,7 +228,7 @@ class Settings(PlatformSettings):
     def secrets(self) -> tuple[str, ...]:
         """The values that must not appear in the log."""
         given = (self.password, self.access_token)
-        of_proxy = self._proxy.secrets if self._proxy else ()
+        of_proxy = self.proxy.secrets if self.proxy else ()
         own = (secret.get_secret_value() for secret in given if secret is not None)
         return (*super().secrets, *own, *of_proxy)
 
@@ -293,10 +241,10 @@ class Settings(PlatformSettings):
         return tuple(map(allowed_users, self.allowed_users)) or (everyone_on(self.server_name),)
 
 
-_ADVICE: Final[Mapping[str, str]] = {
-    "MATRIX_HOMESERVER": "set it to the homeserver's URL, like https://matrix.example.org",
-    "MATRIX_USER_ID": "set it to the bot's user id, like @bot:example.org",
+VARIABLES: Final[dict[str, object]] = {
+    declared.name: declared.default for _, declared in declared_in(Settings)
 }
+"""The variables of the bot, with their defaults; that of a variable that has to be set is none."""
 _Loaded = TypeVar("_Loaded", bound=LocalSettings)
 
 
@@ -304,10 +252,9 @@ def load_settings() -> Settings:
     """Read the environment and `.env`. Raises SettingsRefused with all errors at once."""
     settings = _load(Settings)
     try:
-        settings._proxy = proxy_for(settings.homeserver, variables())  # noqa: SLF001
+        return replace(settings, proxy=proxy_for(settings.homeserver, variables()))
     except ValueError as error:
         raise SettingsRefused(str(error), *hints()) from None
-    return settings
 
 
 def load_worker_settings() -> PlatformSettings:
@@ -325,15 +272,30 @@ def _load(kind: type[_Loaded]) -> _Loaded:
     broken: tuple[str, ...] = ()
     try:
         broken = broken_lines()
-        loaded = kind()
+        loaded = settings_from(kind, variables())
         if not broken:
             return loaded
         lines = broken
-    except ValidationError as error:
-        lines = (*broken, *(_line(detail) for detail in error.errors(include_url=False)))
+    except SettingsRefused as refused:
+        lines = (*broken, *refused.lines)
     except (OSError, UnicodeDecodeError) as error:
         lines = (unreadable(DOTENV, error),)
     raise SettingsRefused(*lines, *hints()) from None
+
+
+def settings_from(kind: type[_Loaded], environment: Mapping[str, str]) -> _Loaded:
+    """The settings that some variables mean. Raises SettingsRefused with all errors at once.
+
+    An empty variable means its default. An empty STATUS_BIND turns the page off.
+    """
+    given = {key: text for key, text in environment.items() if text or key == _MAY_BE_EMPTY}
+    if is_database_url(given.get("MATRIX_DB_PATH")):
+        given.setdefault("MATRIX_JOURNAL_PATH", given["MATRIX_DB_PATH"])
+    taken, lines = values_of(kind, given)
+    if lines:
+        raise SettingsRefused(*lines)
+    names = frozenset(name for name, declared in declared_in(kind) if declared.name in given)
+    return kind(**taken, given=names)  # type: ignore[arg-type]  # each value was checked
 
 
 def unreadable(path: Path, error: OSError | UnicodeDecodeError) -> str:
@@ -342,22 +304,13 @@ def unreadable(path: Path, error: OSError | UnicodeDecodeError) -> str:
     return f"{path}: cannot be read ({cause}): repair the file or remove it"
 
 
-def _line(detail: ErrorDetails) -> str:
-    place = str(detail["loc"][0])
-    # pydantic reports an invalid default under the name of the field.
-    field = Settings.model_fields.get(place)
-    variable = place if field is None else str(field.validation_alias)
-    return f"{variable}: {sentence_for(detail, _ADVICE.get(variable, 'set it'))}"
-
-
 def hints(of_platform: Collection[str] = (), prefix: str = "") -> tuple[str, ...]:
     """A line for each variable that looks like a misspelt one of the bot or the chosen platform.
 
     Without it, a misspelt MATRIX_ALLOWED_USERS would silently allow every user. `prefix` begins the
     names of the platform's variables.
     """
-    own = {str(field.validation_alias) for field in Settings.model_fields.values()}
-    known = own | set(of_platform)
+    known = {*VARIABLES, *of_platform}
     prefixes = (*_PREFIXES, prefix.upper()) if prefix else _PREFIXES
     present = names_present()
     lines: list[str] = []

@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from supervisor.settings import Settings
+from supervisor.settings import VARIABLES
 
 ENOUGH: Final = {
     "MATRIX_HOMESERVER": "https://matrix.example.org",
@@ -21,7 +21,7 @@ class Environment:
         self._monkeypatch = monkeypatch
         self.folder = folder
         monkeypatch.chdir(folder)
-        for name in {str(field.validation_alias) for field in Settings.model_fields.values()}:
+        for name in VARIABLES:
             monkeypatch.delenv(name, raising=False)
         for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
             monkeypatch.delenv(name, raising=False)

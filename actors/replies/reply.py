@@ -9,7 +9,7 @@ import structlog
 
 from actors.model import ChatSettings, TokensUsed
 from actors.platform import Ask, File, Reason
-from actors.platform_health import PlatformState
+from actors.platform_state import PlatformState
 from actors.port_errors import (
     ContextTooLong,
     ConversationLost,
@@ -94,7 +94,8 @@ class Reply:
         self._tools = tools
         self._tell = tell
         self._active = active
-        self._growing = Growing(tools.bounds)
+        self.growing = Growing(tools.bounds)
+        """What the platform has said in the latest attempt."""
         # A platform that keeps the history would remember the answer that is to be replaced.
         keeps_history = tools.platform.capabilities.keeps_history
         self._fresh = question.about is not None or not keeps_history
@@ -110,7 +111,7 @@ class Reply:
     @property
     def so_far(self) -> Answered:
         """What the platform has said so far; the files in it are not uploaded, and left out."""
-        texts = (piece for piece in self._growing.pieces if isinstance(piece, str))
+        texts = (piece for piece in self.growing.pieces if isinstance(piece, str))
         return Answered(pieces=tuple(texts))
 
     async def run(self) -> None:
@@ -185,19 +186,19 @@ class Reply:
     ) -> None:
         """Let the answer grow, shown meanwhile if it `streams`, and give the slot back."""
         tools, done = self._tools, anyio.Event()
-        self._growing = Growing(tools.bounds)
+        self.growing = Growing(tools.bounds)
         async with slot:
             began, self.is_asked = anyio.current_time(), True
             tools.background.run(
                 show_typing, tools.homeserver, self.question.room_id, done, tools.bounds
             )
             if streams and tools.streams:
-                self.showing.begin(self._growing)
+                self.showing.begin(self.growing)
             try:
                 await attempt(
                     tools.platform,
                     prepared.ask,
-                    self._growing,
+                    self.growing,
                     tools.bounds,
                     close_s=tools.bounds.platform_close_s,
                     on_first=lambda: tools.meter.first_token.add(anyio.current_time() - began),
@@ -269,7 +270,7 @@ class Reply:
         return None
 
     async def _answered(self, prepared: Prepared, settings: ChatSettings) -> Answered:
-        tools, usage = self._tools, self._growing.usage
+        tools, usage = self._tools, self.growing.usage
         tokens = None
         if usage is not None:
             model = settings.model or next(iter(tools.platform.capabilities.models), "")
@@ -279,8 +280,8 @@ class Reply:
             if prepared.ask.fresh:
                 tools.learned.note_tokens(settings.model, prepared.estimated, tokens.prompt)
         return Answered(
-            pieces=tuple([await self._in_room(piece) for piece in self._growing.pieces]),
-            reason=self._growing.reason,
+            pieces=tuple([await self._in_room(piece) for piece in self.growing.pieces]),
+            reason=self.growing.reason,
             tokens=tokens,
             left_out=prepared.left_out,
             trimmed=tools.learned.begins_to_trim(self.question.room_id, trimmed=prepared.trimmed),

@@ -4,7 +4,7 @@ A reply outlives the actor of its room: a crash, a restart or the passivation of
 nothing. What a reply has ended with is kept until the actor has committed it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import anyio
 import structlog
@@ -80,6 +80,10 @@ class Replies:
         self._note_end()
 
     # ------------------------------------------------------------ for everyone
+
+    def __iter__(self) -> Iterator[Reply]:
+        """The reply of each room that has one, in the order in which they began."""
+        return iter(self._replies.values())
 
     def running(self, room_id: RoomId) -> EventId | None:
         """The question of the reply in work in a room."""

@@ -116,6 +116,23 @@ class Dropped:
 Outcome: TypeAlias = Answered | Refused | TooLong | ModelRefused | Failed | Dropped
 
 
+class Stage(StrEnum):
+    """What a reply does at present; the stage that is nearest to an answer comes first."""
+
+    STREAMING = "streaming"
+    """The platform says the answer, and the room shows a part of it."""
+    ANSWERING = "answering"
+    """The platform says the answer, and the room shows nothing of it yet."""
+    ENDING = "ending"
+    """The outcome is certain, and is about to be committed."""
+    ASKED = "asked"
+    """The platform has been asked, and has said nothing yet."""
+    WAITING = "waiting"
+    """It waits until the platform or the homeserver can be asked again."""
+    QUEUED = "queued"
+    """It waits for its turn, or its question is being prepared."""
+
+
 class Occasion(StrEnum):
     """The reasons for which a person is told that the reply takes its time."""
 

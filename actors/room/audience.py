@@ -8,7 +8,8 @@ import structlog
 
 from actors.model import ChatContext, EventId, InboundMessage, RoomId, UserId
 from actors.room.commands import WORDS
-from actors.rules.addressing import Answers, is_addressed
+from actors.rules.addressing import is_addressed
+from actors.rules.answers import Answers
 from actors.rules.exchange import Exchange, Hearing, answered, hear
 from actors.services import Services
 

@@ -11,7 +11,7 @@ import structlog
 
 from actors.messages import RoomChanged
 from actors.model import DEFAULT_CHAT_SETTINGS, ChatSettings
-from actors.platform_health import PlatformState
+from actors.platform_state import PlatformState
 from actors.room.asked import Asked, Response
 from actors.rules.commands import clean_name, shortened
 from actors.rules.formatting import Formatted

@@ -1,21 +1,10 @@
 """Which messages in a chat are for the bot. Pure."""
 
 from collections.abc import Collection
-from enum import StrEnum
 
 from actors.model import InboundMessage, UserId
+from actors.rules.answers import Answers
 from actors.rules.commands import parse
-
-
-class Answers(StrEnum):
-    """The people whose messages the bot answers in a chat. It always answers the chat's owner."""
-
-    MENTIONS = "mentions"
-    """Everybody's that mention the bot, reply to it, or give one of its commands."""
-    EVERYONE = "everyone"
-    """Everybody's."""
-    OWNER = "owner"
-    """Only the owner."""
 
 
 def is_addressed(

@@ -20,13 +20,15 @@ _NUMBER: Final = re.compile(r"~[^.~]+\.(?P<number>[0-9]+)\Z")
 class Shown:
     """What was shown of one answer so far.
 
-    `chars` is the length of the text, and `whole` the number of parts that are shown to their end.
-    `edits` counts the edits that were sent, refused ones among them.
+    `chars` is the length of the text, `parts` the number of parts that are shown, and `whole` the
+    number of those that are shown to their end. `edits` counts the edits that were sent, refused
+    ones among them.
     """
 
     chars: int = 0
     whole: int = 0
     edits: int = 0
+    parts: int = 0
 
 
 NOTHING_SHOWN: Final = Shown()
@@ -39,7 +41,8 @@ def shown_by(parts: Collection[Said]) -> Shown:
     """
     marks = (_NUMBER.search(part.mark.txn) for part in parts if part.mark is not None)
     count = max((int(found["number"]) + 1 for found in marks if found), default=0)
-    return Shown(chars=sum(len(part.text) for part in parts), edits=count)
+    chars = sum(len(part.text) for part in parts)
+    return Shown(chars=chars, edits=count, parts=len(parts))
 
 
 def whole_words(text: str) -> str:
@@ -89,4 +92,9 @@ def shown_with(shown: Shown, text: str, bodies: Sequence[str]) -> Shown:
     """
     is_whole = shown.whole < len(bodies) - 1
     later = sum(map(len, bodies[shown.whole + 1 :]))
-    return Shown(max(len(text) - later, shown.chars), shown.whole + is_whole, shown.edits)
+    return Shown(
+        chars=max(len(text) - later, shown.chars),
+        whole=shown.whole + is_whole,
+        edits=shown.edits,
+        parts=max(shown.whole + 1, shown.parts),
+    )

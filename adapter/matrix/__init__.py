@@ -14,7 +14,7 @@ The `actors.ports.Homeserver` port:
 - `rooms`: reads the state of one room or of all rooms.
 - `pacing`: spaces out the requests that share a rate limit.
 - `connection`: sends one request within bounded time and decodes its answer.
-- `checklist`: the file that lets an interrupted reset continue.
+- `checklist`: the file that lets an interrupted reset continue; its name is in `file_names`.
 
 Pure modules:
 

@@ -6,16 +6,14 @@ It lets the next reset continue after an interruption.
 import contextlib
 import os
 from pathlib import Path
-from typing import Final
 
 import msgspec
 import structlog
 
 from actors.model import RoomId, UserId
 from actors.port_errors import StoreUnavailable
+from adapter.matrix.file_names import CHECKLIST_NAME
 from adapter.matrix.lenient import UNDECODABLE
-
-CHECKLIST_NAME: Final = "unfinished-reset.jsonl"
 
 _log = structlog.get_logger("adapter.matrix.checklist")
 

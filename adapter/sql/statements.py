@@ -306,7 +306,7 @@ def waiting_query(room_id: RoomId, limit: int) -> Query:
     """The query of rows for `decode_waiting`."""
     return Query(
         "SELECT event_id, room_id, sender, sent_ts, msgtype, body, is_edit,"  # noqa: S608
-        " thread, reply_to, quoted, mentions, file, edits, attempts,"
+        " thread, reply_to, quoted, mentions, file, edits, attempts, accepted_at,"
         f" EXISTS (SELECT 1 FROM outbox WHERE {is_anchor_of('inbox.event_id')}) FROM inbox"
         " WHERE state = 'waiting' AND room_id = ? ORDER BY seq LIMIT ?",
         (room_id, limit),
@@ -338,7 +338,7 @@ def decode_json(value: bytes | str | None) -> JsonObject | None:
 def decode_waiting(row: Row) -> Waiting:
     """Decode a row of the inbox."""
     event_id, room_id, sender, sent_ts, msgtype, body, is_edit, *related = row
-    thread, reply_to, quoted, mentions, file, edits, attempts, has_anchors = related
+    thread, reply_to, quoted, mentions, file, edits, attempts, accepted_at, has_anchors = related
     message = InboundMessage(
         event_id=EventId(event_id),
         room_id=RoomId(room_id),
@@ -354,7 +354,7 @@ def decode_waiting(row: Row) -> Waiting:
         file=decoded_file(file),
         edits=edits,
     )
-    return Waiting(message, attempts, bool(has_anchors))
+    return Waiting(message, attempts, bool(has_anchors), accepted_at)
 
 
 def decode_intent(row: Row) -> Intent | None:

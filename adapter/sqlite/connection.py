@@ -11,8 +11,8 @@ import anyio
 
 from adapter.sql.group import CLOSE_TIMEOUT_S
 from adapter.sql.values import Statement
+from adapter.sqlite.connecting import BUSY_TIMEOUT_S, connect
 from adapter.sqlite.errors import translated
-from adapter.sqlite.opening import BUSY_TIMEOUT_S, connect
 from adapter.sqlite.transactions import write_all
 
 _ITER_CHUNK_SIZE: Final = 64

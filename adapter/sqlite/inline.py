@@ -23,8 +23,9 @@ from adapter.sql.journal_rows import (
 )
 from adapter.sql.store import Clock, SqlStore
 from adapter.sql.values import Query, Row, Statement
+from adapter.sqlite.connecting import BUSY_TIMEOUT_S, connect
 from adapter.sqlite.errors import translated
-from adapter.sqlite.opening import BUSY_TIMEOUT_S, connect, prepare_file
+from adapter.sqlite.opening import prepare_file
 from adapter.sqlite.schema import JOURNAL_SCHEMA, STORE_SCHEMA, Schema
 from adapter.sqlite.transactions import write_all
 from adapter.sqlite.upgrade import prepare_connection

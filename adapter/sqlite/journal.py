@@ -23,9 +23,10 @@ from adapter.sql.journal_rows import (
 )
 from adapter.sql.store import Clock
 from adapter.sql.values import Statement
+from adapter.sqlite.connecting import BUSY_TIMEOUT_S
 from adapter.sqlite.connection import connected
 from adapter.sqlite.journal_reading import read_journal
-from adapter.sqlite.opening import BUSY_TIMEOUT_S, inode_of, prepare_file
+from adapter.sqlite.opening import inode_of, prepare_file
 from adapter.sqlite.schema import JOURNAL_SCHEMA
 
 __all__ = ["JournalMissing", "JournalRow", "SqliteJournal", "read_journal"]

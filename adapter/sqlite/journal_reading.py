@@ -4,8 +4,8 @@ from contextlib import closing
 from pathlib import Path
 
 from adapter.sql.journal_rows import JournalMissing, JournalRow, decode_rows, journal_query
+from adapter.sqlite.connecting import connect
 from adapter.sqlite.errors import translated_with_path
-from adapter.sqlite.opening import connect
 
 
 def read_journal(

@@ -6,19 +6,15 @@ schema version to the current one. Only data that the homeserver can restore is 
 
 import os
 import shutil
-import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
-from actors.bounds import Bounds
 from actors.port_errors import StoreCorrupt
+from adapter.sqlite.connecting import BUSY_TIMEOUT_S, connect
 from adapter.sqlite.errors import translated
 from adapter.sqlite.schema import Schema
 from adapter.sqlite.upgrade import prepare_connection, stamp
-
-BUSY_TIMEOUT_S: Final = Bounds().busy_s
-"""How long a statement waits for another process's lock before StoreUnavailable."""
 
 _COMPANIONS: Final = ("", "-wal", "-shm")
 
@@ -104,29 +100,6 @@ def copy_database(path: Path, folder: Path) -> Path:
             if source.exists():
                 shutil.copy2(source, folder)
     return folder / path.name
-
-
-def connect(
-    path: Path | str, busy_timeout_s: float = BUSY_TIMEOUT_S, *, any_thread: bool = False
-) -> sqlite3.Connection:
-    """Open a path or a `file:` URI, without implicit transactions. Bad UTF-8 is no error.
-
-    With `any_thread`, another thread may close the connection.
-    """
-    connection = sqlite3.connect(
-        path,
-        isolation_level=None,
-        timeout=busy_timeout_s,
-        uri=str(path).startswith("file:"),
-        check_same_thread=not any_thread,
-    )
-    connection.text_factory = lenient_text
-    return connection
-
-
-def lenient_text(raw: bytes) -> str:
-    """Decode SQLite's text: one damaged character does not make all rows unreadable."""
-    return raw.decode(errors="replace")
 
 
 def _move_aside(path: Path, now: float) -> Path:

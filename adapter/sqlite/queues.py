@@ -10,8 +10,8 @@ from actors.model import EventId
 from actors.writes import RetryMessage
 from adapter.sql.inbox_rows import UNSETTLED, DatabaseMissing, InboxRow, InboxState, state_query
 from adapter.sql.statements import statement_for
+from adapter.sqlite.connecting import connect
 from adapter.sqlite.errors import translated_with_path
-from adapter.sqlite.opening import connect
 
 
 def read_inbox(path: Path) -> list[InboxRow]:

@@ -16,9 +16,10 @@ from actors.port_errors import StoreCorrupt
 from adapter.sql.group import GroupCommit
 from adapter.sql.store import Clock, SqlStore
 from adapter.sql.values import Query, Row
+from adapter.sqlite.connecting import BUSY_TIMEOUT_S
 from adapter.sqlite.connection import connected
 from adapter.sqlite.errors import translated
-from adapter.sqlite.opening import BUSY_TIMEOUT_S, inode_of, prepare_file
+from adapter.sqlite.opening import inode_of, prepare_file
 from adapter.sqlite.schema import STORE_SCHEMA
 
 

@@ -6,15 +6,18 @@ ready. If `STOP_WHEN_READY` names a signal, the bot receives it then. `PROFILE_S
 the time afterwards.
 """
 
-import cProfile
 import logging
 import os
 import signal
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
 from benchmarks.stopwatch import Stopwatch
 from supervisor.cli import main
+
+if TYPE_CHECKING:
+    from cProfile import Profile
 
 STOP_WHEN_READY = "BENCHMARK_STOP_WHEN_READY"
 PROFILE_START = "BENCHMARK_PROFILE_START"
@@ -26,7 +29,7 @@ class _Listener(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._profile = cProfile.Profile()
+        self._profile = _profiler() if os.environ.keys() & {PROFILE_START, PROFILE_LIVE} else None
         self._stopwatch = Stopwatch()
 
     @override
@@ -37,26 +40,36 @@ class _Listener(logging.Handler):
                 self._starting()
             case {"event": "lifecycle_transition", "dst": "live"}:
                 self._live()
-            case {"event": "stop_requested"} if PROFILE_LIVE in os.environ:
-                self._profile.disable()
-                self._profile.dump_stats(os.environ[PROFILE_LIVE])
+            case {"event": "stop_requested"}:
+                self._end_of_profile(PROFILE_LIVE)
             case _:
                 pass
 
     def _starting(self) -> None:
         self._stopwatch = Stopwatch()
-        if PROFILE_START in os.environ:
-            self._profile.enable()
+        self._begin_of_profile(PROFILE_START)
 
     def _live(self) -> None:
-        if PROFILE_START in os.environ:
-            self._profile.disable()
-            self._profile.dump_stats(os.environ[PROFILE_START])
+        self._end_of_profile(PROFILE_START)
         self._stopwatch.ready()
         if STOP_WHEN_READY in os.environ:
             os.kill(os.getpid(), signal.Signals[os.environ[STOP_WHEN_READY]])
-        if PROFILE_LIVE in os.environ:
+        self._begin_of_profile(PROFILE_LIVE)
+
+    def _begin_of_profile(self, variable: str) -> None:
+        if self._profile is not None and variable in os.environ:
             self._profile.enable()
+
+    def _end_of_profile(self, variable: str) -> None:
+        if self._profile is not None and variable in os.environ:
+            self._profile.disable()
+            self._profile.dump_stats(os.environ[variable])
+
+
+def _profiler() -> "Profile":
+    from cProfile import Profile  # noqa: PLC0415 - a start that is measured imports no profiler
+
+    return Profile()
 
 
 def run() -> None:

@@ -1,9 +1,9 @@
 """The store and the journal that the settings name: in a file, or in a PostgreSQL database.
 
-Only a URL loads the adapter for PostgreSQL.
+Only a URL loads the adapter for PostgreSQL, and reading a journal loads little of either.
 """
 
-# ruff: noqa: PLC0415 - a database in a file needs none of the packages for PostgreSQL
+# ruff: noqa: PLC0415 - see above
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -12,22 +12,21 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, TypeAlias
-
-import anyio.to_thread
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from actors.bounds import Bounds
-from actors.model import EventId
 from actors.port_errors import StoreRefused, StoreUnavailable
-from actors.runtime.transition_log import Journal
-from adapter.sql.inbox_rows import InboxRow, InboxState
 from adapter.sql.journal_rows import JournalRow
-from adapter.sql.store import SqlStore
-from adapter.sqlite import journal_reading, queues
-from adapter.sqlite.inline import InlineStore
-from adapter.sqlite.opening import copy_database
+from adapter.sqlite import journal_reading
 from supervisor.database_urls import DatabaseUrl
 from supervisor.settings import SettingsRefused
+
+if TYPE_CHECKING:
+    from actors.model import EventId
+    from actors.runtime.transition_log import Journal
+    from adapter.sql.inbox_rows import InboxRow, InboxState
+    from adapter.sql.store import SqlStore
+    from adapter.sqlite.inline import InlineStore
 
 Place: TypeAlias = Path | DatabaseUrl
 """Where a store or a journal is."""
@@ -49,7 +48,7 @@ def open_store(
     on_recovery: OnRecovery = None,
     led: Led | None = None,
     bounds: Bounds = Bounds(),
-) -> AbstractAsyncContextManager[SqlStore]:
+) -> "AbstractAsyncContextManager[SqlStore]":
     """Open or create the store. `led` guards its writes in a database. Raises StoreUnavailable."""
     if isinstance(place, Path):
         from adapter.sqlite.store import SqliteStore
@@ -66,7 +65,7 @@ def open_store(
 
 def open_journal(
     place: Place, *, on_recovery: OnRecovery = None, bounds: Bounds = Bounds()
-) -> AbstractAsyncContextManager[Journal]:
+) -> "AbstractAsyncContextManager[Journal]":
     """Open or create the journal. Raises StoreUnavailable."""
     rows, age_s = bounds.journal_rows, bounds.journal_age_s
     if isinstance(place, Path):
@@ -92,16 +91,22 @@ def open_journal(
 
 
 @asynccontextmanager
-async def copied_store(place: Place) -> AsyncIterator[InlineStore]:
+async def copied_store(place: Place) -> "AsyncIterator[InlineStore]":
     """A copy of the store, as it is now; what is written to it is lost. Empty without a store.
 
     Raises StoreUnavailable, StoreCorrupt.
     """
+    from adapter.sqlite.inline import InlineStore
+
     with TemporaryDirectory() as folder:
         if isinstance(place, Path):
+            from adapter.sqlite.opening import copy_database
+
             store = InlineStore(copy_database(place, Path(folder)))
         else:
             url = url_of(place)
+            import anyio.to_thread
+
             from adapter.postgres.reading import copy_of_store
 
             rows = await anyio.to_thread.run_sync(copy_of_store, url)
@@ -131,12 +136,14 @@ def read_journal(
     return read(machine=machine, limit=limit, after_seq=after_seq)
 
 
-def read_inbox(place: Place) -> list[InboxRow]:
+def read_inbox(place: Place) -> "list[InboxRow]":
     """The waiting and dead messages, in the order of acceptance. Blocks.
 
     Raises DatabaseMissing, StoreUnavailable, StoreCorrupt.
     """
     if isinstance(place, Path):
+        from adapter.sqlite import queues
+
         return queues.read_inbox(place)
     url = url_of(place)
     from adapter.postgres import reading
@@ -144,12 +151,14 @@ def read_inbox(place: Place) -> list[InboxRow]:
     return reading.read_inbox(url)
 
 
-def retry(place: Place, event_id: EventId) -> InboxState | None:
+def retry(place: Place, event_id: "EventId") -> "InboxState | None":
     """Let a dead message wait again. Returns its previous state; None for an unknown message.
 
     Raises as `read_inbox` does. Blocks.
     """
     if isinstance(place, Path):
+        from adapter.sqlite import queues
+
         return queues.retry(place, event_id)
     url = url_of(place)
     from adapter.postgres import reading

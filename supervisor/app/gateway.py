@@ -7,7 +7,6 @@ from typing import Final
 
 import anyio
 import structlog
-from pydantic import SecretStr
 
 from actors.bounds import Bounds
 from actors.meter import Meter
@@ -15,6 +14,7 @@ from actors.port_errors import PortError
 from adapter.matrix.gateway import Gateway
 from adapter.matrix.session import SessionFile, Sessions
 from adapter.proxy import Proxy
+from supervisor.secret import Secret
 from supervisor.settings import Settings
 
 _LOG_OUT_WITHIN_S: Final = 10
@@ -71,5 +71,5 @@ async def open_gateway(
             await gateway.close()
 
 
-def _revealed(secret: SecretStr | None) -> str | None:
+def _revealed(secret: Secret | None) -> str | None:
     return secret.get_secret_value() if secret else None

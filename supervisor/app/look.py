@@ -30,7 +30,7 @@ def look_of(settings: Settings) -> Look:
         name="" if settings.name == OFF else settings.name or LOCALES[settings.locale].bot_name,
         picture=_picture(settings.avatar, "bot"),
         rooms={kind: picture for kind, picture in rooms.items() if picture is not None},
-        is_chosen=not {"name", "avatar"}.isdisjoint(settings.model_fields_set),
+        is_chosen=not {"name", "avatar"}.isdisjoint(settings.given),
     )
 
 

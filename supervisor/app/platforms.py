@@ -1,21 +1,19 @@
 """From BOT_PLATFORM to a chat platform: one that is built in, else a plugin.
 
 Only `run` and `check` load a platform's settings. The other commands don't ask the platform, so
-nothing that is wrong with it stops them. The modules of a platform are imported when it is chosen.
+nothing that is wrong with it stops them. The modules of a platform are imported when it is chosen,
+and pydantic-settings only for a platform that has settings.
 """
 
 # ruff: noqa: PLC0415 - see above
 
 from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
-
-from pydantic_settings import BaseSettings
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from actors.bounds import Bounds
 from actors.platform import Platform
 from actors.runtime.errors import error_text
-from supervisor.app.platform_settings import prefix_of, read_settings, secrets_in, variables_of
-from supervisor.app.plugins import Plugin, find_plugin
 from supervisor.app.workers import by_workers
 from supervisor.chosen_platform import ChosenPlatform, MakePlatform
 from supervisor.logging import Redactor
@@ -29,6 +27,11 @@ from supervisor.settings import (
     load_worker_settings,
 )
 from supervisor.variables import variables
+
+if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
+
+    from supervisor.app.plugins import Plugin
 
 _DEFAULT: Final = "echo"
 _Loaded = TypeVar("_Loaded", bound=PlatformSettings)
@@ -62,8 +65,7 @@ def _with_platform(
         lines += refused.lines
     else:
         if settings is not None:
-            settings.choose(chosen)
-            return settings
+            return replace(settings, chosen_platform=chosen)
         lines += hints(chosen.variables, chosen.prefix)
     raise SettingsRefused(*dict.fromkeys(lines))
 
@@ -113,6 +115,7 @@ def _echo() -> ChosenPlatform:
 
 def _openai() -> ChosenPlatform:
     from adapter.platform.openai.settings import OpenAISettings
+    from supervisor.app.platform_settings import read_settings
 
     settings = read_settings(OpenAISettings, "openai")
     proxy = _proxy_for(settings.base_url)
@@ -129,6 +132,7 @@ def _openai() -> ChosenPlatform:
 
 def _webhook() -> ChosenPlatform:
     from adapter.platform.webhook.settings import WebhookSettings
+    from supervisor.app.platform_settings import read_settings
 
     settings = read_settings(WebhookSettings, "webhook")
     proxy = _proxy_for(settings.url)
@@ -156,6 +160,8 @@ BUILT_IN: Final = tuple(_BUILT_IN)
 
 
 def _plugin(name: str) -> ChosenPlatform:
+    from supervisor.app.plugins import find_plugin
+
     plugin = find_plugin(name, BUILT_IN)
     if plugin.settings is None:
         return ChosenPlatform(name, lambda _: _made(plugin))
@@ -163,8 +169,10 @@ def _plugin(name: str) -> ChosenPlatform:
     return _chosen(name, settings, lambda _: _made(plugin, settings), None)
 
 
-def _read(kind: type[BaseSettings], name: str) -> BaseSettings:
+def _read(kind: "type[BaseSettings]", name: str) -> "BaseSettings":
     """The settings of a plugin, whose class may fail in any way."""
+    from supervisor.app.platform_settings import read_settings
+
     try:
         return read_settings(kind, name)
     except SettingsRefused:
@@ -174,14 +182,16 @@ def _read(kind: type[BaseSettings], name: str) -> BaseSettings:
         raise SettingsRefused(f"BOT_PLATFORM: the settings of {name} fail ({reason})") from error
 
 
-def _made(plugin: Plugin, *settings: BaseSettings) -> Platform:
+def _made(plugin: "Plugin", *settings: "BaseSettings") -> Platform:
     made: Platform = plugin.platform(*settings)
     return made
 
 
 def _chosen(
-    name: str, settings: BaseSettings, make: MakePlatform, proxy: ProxySetting | None
+    name: str, settings: "BaseSettings", make: MakePlatform, proxy: ProxySetting | None
 ) -> ChosenPlatform:
+    from supervisor.app.platform_settings import prefix_of, secrets_in, variables_of
+
     of_proxy = proxy.secrets if proxy else ()
     kind = type(settings)
     secrets = (*secrets_in(settings), *of_proxy)

@@ -15,7 +15,8 @@ from actors.port_errors import StoreUnavailable
 from actors.rows import StoredRows, read_rows
 from actors.runtime.transition_log import TransitionLog
 from adapter.matrix import reset
-from adapter.matrix.checklist import CHECKLIST_NAME, Checklist
+from adapter.matrix.checklist import Checklist
+from adapter.matrix.file_names import CHECKLIST_NAME
 from adapter.matrix.reset import Departed, Departure, Progress
 from adapter.matrix.session import SESSION_FILE_NAME
 from supervisor.app.databases import (

@@ -23,9 +23,11 @@ from supervisor.lifecycle import INITIAL, State, Trigger
 from supervisor.logging import Redactor
 from supervisor.serving.assembly import Bot
 from supervisor.settings import Settings
-from supervisor.status.cache import CacheView, Figures
+from supervisor.status.cache import CacheView, Figures, Rows
+from supervisor.status.conversations import at_work, named
 from supervisor.status.history import History
 from supervisor.status.platform import platform_seen
+from supervisor.status.rooms import Stateless, room_counts, unchanged
 from supervisor.status.snapshot import (
     LISTED,
     PROGRAM,
@@ -38,6 +40,7 @@ from supervisor.status.snapshot import (
     Snapshot,
     WorkersSeen,
     rfc3339,
+    within_bounds,
 )
 from supervisor.status.streaming import streaming_seen
 from supervisor.status.workers import LoadReader, workers_seen
@@ -57,6 +60,7 @@ class _Opened:
 
     bot: Bot
     cache: CacheView
+    stateless: Stateless = field(default_factory=Stateless)
     is_open: bool = True
 
 
@@ -87,6 +91,7 @@ class Observer:
     """Set if workers ask the platform."""
     waits_for: str = ""
     """What a process that stands by waits for, as far as it knows."""
+    version: str = field(default_factory=lambda: version(PROGRAM))
     _watched: _Watched | None = field(default=None, init=False)
     _began: float = field(default_factory=anyio.current_time, init=False)
     _epoch: float = field(default=-math.inf, init=False)
@@ -121,7 +126,7 @@ class Observer:
         """
         async with self._one_at_a_time:
             if self._seen is None or anyio.current_time() - self._seen_at >= FRESH_S:
-                self._seen = await self._take_snapshot()
+                self._seen = within_bounds(await self._take_snapshot())
                 self._seen_at = anyio.current_time()
             return self._current(self._seen)
 
@@ -166,7 +171,7 @@ class Observer:
     async def _take_snapshot(self) -> Snapshot:
         watched = self._watched
         bare = Snapshot(
-            version=version(PROGRAM),
+            version=self.version,
             user_id=self.settings.user_id,
             homeserver=self.settings.homeserver,
             boot=watched.boot if watched else "",
@@ -188,28 +193,30 @@ class Observer:
         lifecycle, leading = self._lifecycle(), self._leading()
         if (lifecycle, leading) == (seen.lifecycle, seen.leading):
             return seen
-        return replace(
+        now = replace(
             seen,
             lifecycle=lifecycle,
             leading=leading,
             boot=self._watched.boot if self._watched else "",
             taken_at=rfc3339(self.wall_clock()),
         )
+        return within_bounds(now)
 
     async def _filled(self, bare: Snapshot, opened: _Opened) -> Snapshot:
         bot, activities = opened.bot, opened.bot.activities
-        set_aside = [cell for cell in bot.system.cells if cell.quarantined][:LISTED]
+        set_aside = [cell for cell in bot.system.cells.failed() if cell.quarantined][:LISTED]
         found, workers = await self._read(opened, set_aside)
         other, rows = activities.detector.other(), found.rows
-        known = rows.rooms if rows else frozenset()
+        counts, same = _rooms(opened, rows)
+        working = at_work(bot.services.replies, found.waiting or {}, self._at)
         return replace(
             bare,
-            rooms=_count(bot, known),
-            unchanged=_unchanged(bot, known),
+            rooms=counts,
+            unchanged=same,
             owners=rows.owners if rows else (),
             owners_total=rows.owners_total if rows else None,
             quarantined=tuple(self._quarantined(bot, cell, found) for cell in set_aside),
-            inbox_waiting=found.inbox_waiting,
+            inbox_waiting=None if found.waiting is None else sum(found.waiting.values()),
             reading_paused=activities.backlog.paused or None,
             rooms_behind=len(bot.services.registry.gaps),
             outbox_unsent=found.outbox_unsent,
@@ -218,6 +225,7 @@ class Observer:
             second_instance=other.where or other.boot if other else None,
             creates_no_rooms=bot.services.encryption.reason,
             platform=self._platform(bot),
+            at_work=named(working, found.metas, found.since),
             workers=workers,
             streaming=streaming_seen(
                 self.meter,
@@ -238,7 +246,10 @@ class Observer:
 
         async with anyio.create_task_group() as reading:
             reading.start_soon(look)
-            found = await opened.cache.figures([RoomId(cell.address.name) for cell in cells])
+            found = await opened.cache.figures(
+                [RoomId(cell.address.name) for cell in cells],
+                lambda waiting: at_work(opened.bot.services.replies, waiting, self._at),
+            )
         return found, workers[0]
 
     def _platform(self, bot: Bot) -> PlatformSeen:
@@ -332,26 +343,14 @@ class Observer:
         return rfc3339(self._epoch + time_s)
 
 
-def _count(bot: Bot, known: frozenset[RoomId]) -> dict[str, int]:
-    """The number of rooms in each state.
-
-    A stored room without a state is unchecked. After a full reconciliation, it counts as left.
-    """
-    states, activities = bot.services.states, bot.activities
-    counts = {state.value: 0 for state in RoomState}
-    for room_id in states:
-        counts[states.of(room_id)] += 1
+def _rooms(opened: _Opened, rows: Rows | None) -> tuple[dict[str, int], int]:
+    """The number of rooms in each state, and of those that this run need not check."""
+    bot, activities = opened.bot, opened.bot.activities
+    states, stored = bot.services.states, rows.rooms if rows else frozenset()
+    stateless = opened.stateless.among(stored, states)
     all_read = activities.trusted and activities.report is not None and not activities.partly
-    stateless = known.difference(states)
-    counts[RoomState.LEFT if all_read else RoomState.UNCHECKED] += len(stateless)
-    return counts
-
-
-def _unchanged(bot: Bot, known: frozenset[RoomId]) -> int:
-    """The number of rooms that this run has not checked because they have not changed."""
-    if not (bot.activities.trusted and bot.activities.partly):
-        return 0
-    states = bot.services.states
-    checked = {room_id for room_id in states if states.of(room_id) is not RoomState.UNCHECKED}
-    probed = {RoomId(cell.address.name) for cell in bot.system.cells if cell.probes}
-    return len(known - checked - probed)
+    counts = room_counts(states, len(stateless), all_read=all_read)
+    if not (activities.trusted and activities.partly):
+        return counts, 0
+    probed = {RoomId(cell.address.name) for cell in bot.system.cells.failed() if cell.probes}
+    return counts, unchanged(states, stored, stateless, probed)

@@ -14,9 +14,9 @@ import structlog
 import typer
 
 from supervisor.accounts import VARIABLE, Account, read_accounts
-from supervisor.commands.invocation import ExitCode, configure
+from supervisor.commands.exits import ExitCode
+from supervisor.commands.invocation import configure
 from supervisor.loading import loading
-from supervisor.notify import ServiceManager
 from supervisor.settings import LocalSettings, SettingsRefused, unreadable
 from supervisor.variables import DOTENV, variables
 
@@ -76,6 +76,7 @@ def in_parallel(
     with loading():
         from supervisor.app.children import Child, Ended, Parent
         from supervisor.app.spread import Led, Spread
+        from supervisor.notify import ServiceManager
 
         for module in modules:
             import_module(module)

@@ -8,11 +8,13 @@ import anyio
 import typer
 
 from supervisor.commands.accounts import in_turn
-from supervisor.commands.invocation import ExitCode, configure
+from supervisor.commands.exits import ExitCode
+from supervisor.commands.invocation import configure
 from supervisor.commands.status import newest_row
 from supervisor.lifecycle import MACHINE, State
 from supervisor.lock import running_since
-from supervisor.text.console import console, harmless, print_marked
+from supervisor.text.console import console, print_marked
+from supervisor.text.plain import harmless
 
 if TYPE_CHECKING:
     from supervisor.app.findings import Finding

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import anyio
 import typer
 
-from supervisor.commands.invocation import PROGRAM, ExitCode
+from supervisor.commands.exits import PROGRAM, ExitCode
 from supervisor.logging import configure_logging
 
 _MISSING: Final = (

@@ -15,10 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from actors.model import EventId
-from supervisor.commands.invocation import PROGRAM, AsJson, ExitCode, configure
+from supervisor.commands.exits import PROGRAM, ExitCode
+from supervisor.commands.invocation import AsJson, configure
 from supervisor.lock import is_running
 from supervisor.settings import LocalSettings, load_local_settings
-from supervisor.text.console import console, duration, harmless
+from supervisor.text.console import console
+from supervisor.text.plain import duration, harmless
 
 if TYPE_CHECKING:
     from adapter.sql.inbox_rows import InboxRow

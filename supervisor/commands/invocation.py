@@ -1,7 +1,6 @@
-"""Shared by all commands: the exit codes, the `--json` option and the logging."""
+"""Shared by most commands: the `--json` option and the logging."""
 
-from enum import IntEnum
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, TypeAlias
 
 import structlog
 import typer
@@ -9,25 +8,7 @@ import typer
 from supervisor.logging import configure_logging
 from supervisor.settings import LocalSettings, LogLevel, PlatformSettings, hints
 
-PROGRAM: Final = "surfaces-bot"
-
 _log = structlog.get_logger()
-
-
-class ExitCode(IntEnum):
-    """The exit codes of all commands, for shells and service managers."""
-
-    OK = 0
-    FAILED = 1
-    """The command could not do its work now; a sentence on stderr says why."""
-    USAGE = 2
-    """The command was called with wrong arguments."""
-    BUG = 70
-    """An unexpected error; the log has its traceback."""
-    LOCKED = 75
-    """Another instance uses the same store folder."""
-    REFUSED = 78
-    """Settings or credentials are wrong: a restart does not help."""
 
 
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -38,7 +19,7 @@ def configure(settings: LocalSettings, *, level: LogLevel = "WARNING") -> None:
 
     Its default keeps log lines out of the output of a command that prints.
     """
-    given = "log_level" in settings.model_fields_set
+    given = "log_level" in settings.given
     chosen = settings.chosen_platform if isinstance(settings, PlatformSettings) else None
     configure_logging(
         log_format=settings.log_format,

@@ -21,7 +21,8 @@ from supervisor.lock import running_since
 from supervisor.settings import LocalSettings, load_local_settings
 from supervisor.status.asking import asked
 from supervisor.status.diagnosis import diagnosis
-from supervisor.text.console import console, harmless
+from supervisor.text.console import console
+from supervisor.text.plain import harmless
 from supervisor.text.timeline import Timeline
 
 if TYPE_CHECKING:

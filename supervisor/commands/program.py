@@ -1,48 +1,68 @@
-"""The list of commands, and the exit code for each error that can end one."""
+"""The list of commands. The module of a command is imported when the command is carried out."""
 
 # In help texts \b keeps the line breaks of the paragraph that follows.
-# ruff: noqa: D301
+# ruff: noqa: PLC0415, D301
 
 import sys
-from collections.abc import Sequence
-from importlib.metadata import version
-from importlib.util import find_spec
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from io import TextIOWrapper
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
-import structlog
 import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
+from typing_extensions import override
 
-from actors.port_errors import (
-    CredentialsRefused,
-    HomeserverUnavailable,
-    PortError,
-    RefusedForNow,
-    StoreRefused,
-)
-from supervisor.commands.accounts import choose
-from supervisor.commands.check import check
-from supervisor.commands.demo import demo
-from supervisor.commands.graph import graph
-from supervisor.commands.inbox import inbox
-from supervisor.commands.invocation import PROGRAM, ExitCode
-from supervisor.commands.log import log
-from supervisor.commands.reconcile import reconcile
-from supervisor.commands.reset import reset
-from supervisor.commands.run import run
-from supervisor.commands.status import status
-from supervisor.commands.worker import worker
-from supervisor.lock import RunningElsewhere
-from supervisor.logging import configure_logging
-from supervisor.settings import SettingsRefused
-from supervisor.text.console import harmless
+from supervisor.commands.exits import PROGRAM, ExitCode
+from supervisor.loading import hidden, loading
 
-_OWN_PACKAGES: Final = frozenset({"actors", "adapter", "demo", "supervisor"})
+COMMANDS: Final[Mapping[str, str]] = {
+    "run": "Run the bot.",
+    "check": "Check settings, files, homeserver and login.",
+    "status": "Show what the running bot is doing.",
+    "log": "Show every change of state, with its reason.",
+    "inbox": "Show waiting and dead messages.",
+    "reconcile": "Update the database from the rooms, once.",
+    "reset": "Remove the bot's files and, on request, leave its rooms.",
+    "worker": "Make platform calls for a bot on PostgreSQL.",
+    "graph": "Print the state machines as Mermaid diagrams.",
+    "demo": "Watch a full loss and recovery on a temporary homeserver.",
+}
+"""The commands, with their lines in `--help`. Each is a function in a module of the same name."""
 
-_log = structlog.get_logger()
+
+class _Option(TyperOption):
+    """An option that is not looked at unless it is given: typer imports pydantic to look at it."""
+
+    @override
+    def process_value(self, ctx: Any, value: Any) -> Any:
+        return super().process_value(ctx, value) if self.required or value is not None else None
+
+
+class _Command(TyperCommand):
+    """A command that imports pydantic only for the options that are given."""
+
+    @override
+    def get_params(self, ctx: Any) -> Any:
+        return _lightened(super().get_params(ctx))
+
+
+class _Commands(TyperGroup):
+    """Replaces the command that was chosen, which typer knows by name only, with the whole one."""
+
+    @override
+    def get_params(self, ctx: Any) -> Any:
+        return _lightened(super().get_params(ctx))
+
+    @override
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, command(str(name)), rest
+
 
 app = typer.Typer(
     name=PROGRAM,
+    cls=_Commands,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -51,8 +71,29 @@ app = typer.Typer(
 )
 
 
+def command(name: str) -> Any:  # noqa: ANN401 - typer has no public name for its type
+    """The command with this name, and its options. Imports what it needs."""
+    with loading():
+        # structlog imports both if they are installed. The bot does not use them by way of it.
+        with hidden("rich", "twisted"):
+            import_module("structlog")
+        module = import_module(f"supervisor.commands.{name}")
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    alone.command(name, cls=_Command)(getattr(module, name))
+    return typer.main.get_command(alone)
+
+
+def _lightened(parameters: Sequence[object]) -> Sequence[object]:
+    for parameter in parameters:
+        if type(parameter) is TyperOption:
+            parameter.__class__ = _Option
+    return parameters
+
+
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the value alone
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(f"{PROGRAM} {version(PROGRAM)}")
         raise typer.Exit
 
@@ -85,19 +126,17 @@ def program(
       surfaces-bot run     start the bot
     """
     if account is not None:
+        from supervisor.commands.accounts import choose
+
         choose(account)
 
 
-app.command(short_help="Run the bot.")(run)
-app.command(short_help="Check settings, files, homeserver and login.")(check)
-app.command(short_help="Show what the running bot is doing.")(status)
-app.command(short_help="Show every change of state, with its reason.")(log)
-app.command(short_help="Show waiting and dead messages.")(inbox)
-app.command(short_help="Update the database from the rooms, once.")(reconcile)
-app.command(short_help="Remove the bot's files and, on request, leave its rooms.")(reset)
-app.command(short_help="Make platform calls for a bot on PostgreSQL.")(worker)
-app.command(short_help="Print the state machines as Mermaid diagrams.")(graph)
-app.command(short_help="Watch a full loss and recovery on a temporary homeserver.")(demo)
+def _known_by_name() -> None:
+    """In the place of a command, whose module has not been imported."""
+
+
+for _name, _line in COMMANDS.items():
+    app.command(_name, short_help=_line)(_known_by_name)
 
 
 def carry_out(arguments: Sequence[str] | None) -> NoReturn:
@@ -109,76 +148,7 @@ def carry_out(arguments: Sequence[str] | None) -> NoReturn:
     try:
         app(arguments, prog_name=PROGRAM)
     except Exception as error:  # noqa: BLE001 - no caller is left to handle it
-        sys.exit(_explain(error))
+        from supervisor.commands.explaining import explain
+
+        sys.exit(explain(error))
     sys.exit(ExitCode.OK)
-
-
-def _explain(error: Exception) -> ExitCode:
-    match _cause(error):
-        case SettingsRefused() as refused:
-            _say(*refused.lines)
-            return ExitCode.REFUSED
-        case (CredentialsRefused() | StoreRefused()) as refused:
-            _say(str(refused))
-            return ExitCode.REFUSED
-        case RunningElsewhere() as locked:
-            _say(str(locked))
-            return ExitCode.LOCKED
-        case RefusedForNow() as refused:
-            _say(f"not now: {refused}")
-            return ExitCode.FAILED
-        case HomeserverUnavailable() as away:
-            _say(f"the homeserver is unavailable ({away}): `{PROGRAM} check` shows details")
-            return ExitCode.FAILED
-        case ImportError() as missing if not _is_own(missing):
-            _say(_about_packages(missing))
-            return ExitCode.REFUSED
-        case PortError() as failed:
-            _say(str(failed) or type(failed).__name__)
-            return ExitCode.FAILED
-        case bug:
-            return _report_bug(bug)
-
-
-def _cause(error: Exception) -> Exception:
-    """The error itself: a task group wraps even a single error in a group."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
-
-
-def _is_own(missing: ImportError) -> bool:
-    """Whether a module of the program itself is missing, which is a bug."""
-    return missing.name is None or missing.name.partition(".")[0] in _OWN_PACKAGES
-
-
-def _about_packages(missing: ImportError) -> str:
-    """What to do about Python packages that don't fit together."""
-    if find_spec("vodozemac") is not None:
-        return (
-            f"the package vodozemac is installed without matrix-nio's extra e2e ({missing}): "
-            f"uninstall vodozemac, which {PROGRAM} does not use, or install matrix-nio[e2e]"
-        )
-    return (
-        f"a Python package that {PROGRAM} needs can't be loaded ({missing}): "
-        f"install {PROGRAM} again with all its dependencies, in an environment of its own"
-    )
-
-
-def _report_bug(bug: Exception) -> ExitCode:
-    if not structlog.is_configured():
-        configure_logging()
-    _log.critical("bug", exc_info=bug)
-    _say(
-        f"this is a bug in {PROGRAM} ({type(bug).__name__}): "
-        "please report it with the traceback from the log"
-    )
-    return ExitCode.BUG
-
-
-def _say(*sentences: str) -> None:
-    """Print what is wrong, and with which account if the command was about one of many."""
-    account = structlog.contextvars.get_contextvars().get("account")
-    about = f"{PROGRAM}: {account}" if account else PROGRAM
-    for sentence in sentences:
-        typer.echo(f"{about}: {harmless(sentence)}", err=True)

@@ -16,10 +16,12 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from actors.port_errors import PortError
-from supervisor.commands.invocation import PROGRAM, ExitCode, configure
+from supervisor.commands.exits import PROGRAM, ExitCode
+from supervisor.commands.invocation import configure
 from supervisor.lock import instance_lock, is_running
 from supervisor.settings import LocalSettings, Settings, load_local_settings, load_settings
-from supervisor.text.console import console, harmless
+from supervisor.text.console import console
+from supervisor.text.plain import harmless
 
 if TYPE_CHECKING:
     from adapter.matrix.reset import Departure, Progress

@@ -26,6 +26,7 @@ _MODULES: Final = (
     "adapter.postgres.lease",
     "adapter.postgres.reading",
     "adapter.postgres.store",
+    "filelock",
     "supervisor.app.run",
     "supervisor.status.server",
 )

@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415, D301 - see commands/run.py
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,26 +10,25 @@ from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Annotated
 
-import anyio
 import msgspec
 import typer
 
 from actors.bounds import Bounds
 from actors.port_errors import StoreRefused, StoreUnavailable
 from supervisor.commands.accounts import in_turn
-from supervisor.commands.invocation import AsJson, ExitCode, configure
+from supervisor.commands.exits import ExitCode
+from supervisor.commands.invocation import AsJson, configure
 from supervisor.database_urls import DatabaseUrl
 from supervisor.lifecycle import MACHINE
 from supervisor.lock import holder, running_since, silence_s
 from supervisor.settings import LocalSettings, load_local_settings
 from supervisor.status.asking import asked, url_of
 from supervisor.status.diagnosis import boots_in, diagnosis
-from supervisor.status.snapshot import Snapshot
-from supervisor.status.summary import summary
-from supervisor.text.console import console, harmless
+from supervisor.text.plain import harmless
 
 if TYPE_CHECKING:
     from adapter.sql.journal_rows import JournalRow
+    from supervisor.status.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Answer:
 
     running: bool
     page: str | None
-    snapshot: Snapshot | None
+    snapshot: "Snapshot | None"
     last_transition: dict[str, object] | None
 
 
@@ -79,18 +79,26 @@ def status(
         typer.echo(msgspec.json.encode(_answer(settings, snapshot)))
         return
     lines = _from_page(settings, snapshot) if snapshot else _from_files(settings, hint)
+    _print([harmless(line) for line in lines])
+
+
+def _print(lines: Sequence[str]) -> None:
+    """Print the lines. A terminal shows the first one bold, and breaks lines between words."""
+    if not sys.stdout.isatty():
+        typer.echo("\n".join(lines))
+        return
+    from supervisor.text.console import console
+
     out = console()
     for number, line in enumerate(lines):
-        out.print(
-            harmless(line), style="bold" if number == 0 else None, soft_wrap=not out.is_terminal
-        )
+        out.print(line, style="bold" if number == 0 else None)
 
 
-def _answer(settings: LocalSettings, snapshot: Snapshot | None) -> Answer:
+def _answer(settings: LocalSettings, snapshot: "Snapshot | None") -> Answer:
     running = snapshot is not None or running_since(settings.store_path) is not None
     bind = settings.status_bind
     page = url_of(bind) if snapshot and bind else None
-    last = newest_row(_journal(settings), settings.db_path)
+    last = newest_row(_journal(settings, MACHINE), settings.db_path)
     return Answer(running, page, snapshot, None if last is None else last.fields())
 
 
@@ -107,7 +115,9 @@ def newest_row(rows: Sequence["JournalRow"], place: Path | DatabaseUrl) -> "Jour
     return found[-1] if found else None
 
 
-def _from_page(settings: LocalSettings, snapshot: Snapshot) -> list[str]:
+def _from_page(settings: LocalSettings, snapshot: "Snapshot") -> list[str]:
+    from supervisor.status.summary import summary
+
     bind = settings.status_bind
     page = url_of(bind) if bind else ""
     lines = list(summary(snapshot, page, datetime.now(UTC)))
@@ -131,7 +141,7 @@ def _tell_health(settings: LocalSettings) -> None:
 
 
 def _from_files(settings: LocalSettings, hint: str) -> list[str]:
-    from adapter.matrix.checklist import CHECKLIST_NAME
+    from adapter.matrix.file_names import CHECKLIST_NAME
 
     started = running_since(settings.store_path)
     if started is None:
@@ -156,6 +166,8 @@ def leading(place: Path | DatabaseUrl) -> tuple[int | None, str]:
     """
     if isinstance(place, Path):
         return None, ""
+    import anyio
+
     from supervisor.app.leading import leader_of
 
     try:
@@ -167,14 +179,14 @@ def leading(place: Path | DatabaseUrl) -> tuple[int | None, str]:
     return (lease.epoch, f"{lease.holder} leads") if lease else (None, "no process leads")
 
 
-def _journal(settings: LocalSettings) -> list["JournalRow"]:
-    """The journal; empty, with a line that says why, if it can't be read."""
+def _journal(settings: LocalSettings, machine: str | None = None) -> list["JournalRow"]:
+    """The journal, of one machine or all; empty, with a line that says why, if it can't be read."""
     from actors.port_errors import StoreCorrupt
     from adapter.sql.journal_rows import JournalMissing
     from supervisor.app.databases import read_journal
 
     try:
-        return read_journal(settings.journal_path)
+        return read_journal(settings.journal_path, machine=machine)
     except JournalMissing:
         return []
     except StoreRefused:

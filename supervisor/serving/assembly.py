@@ -21,7 +21,7 @@ from actors.model import Instance, RoomId, UserId
 from actors.platform import Platform
 from actors.ports import Homeserver, Ids, StateStore
 from actors.registry import Registry
-from actors.rules.addressing import Answers
+from actors.rules.answers import Answers
 from actors.rules.formatting import Formatter, plain_parts
 from actors.runtime.background import Background
 from actors.runtime.letters import Address

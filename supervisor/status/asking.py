@@ -1,11 +1,13 @@
 """How a command asks the running bot for its status, over HTTP."""
 
-from http.client import HTTPConnection, HTTPException
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from supervisor.lock import holder
 from supervisor.settings import Bind, LocalSettings
-from supervisor.status.snapshot import NotASnapshot, Snapshot, decode
+from supervisor.status.not_a_snapshot import NotASnapshot
+
+if TYPE_CHECKING:
+    from supervisor.status.snapshot import Snapshot
 
 ANSWER_WITHIN_S: Final = 5.0
 _OK: Final = 200
@@ -19,7 +21,7 @@ def url_of(bind: Bind) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{bind.port}/"
 
 
-def asked(settings: LocalSettings) -> tuple[Snapshot | None, str]:
+def asked(settings: LocalSettings) -> "tuple[Snapshot | None, str]":
     """The snapshot of the bot that uses this store folder, and "".
 
     None and a reason in words if that bot does not answer. Blocks like `ask`.
@@ -39,12 +41,14 @@ def asked(settings: LocalSettings) -> tuple[Snapshot | None, str]:
     return snapshot, ""
 
 
-def ask(bind: Bind) -> Snapshot | None:
+def ask(bind: Bind) -> "Snapshot | None":
     """Ask the bot at this address for a snapshot; None if the connection fails.
 
     Blocks for at most `ANSWER_WITHIN_S` for each step. Raises NotASnapshot if another program
     answers.
     """
+    from http.client import HTTPConnection, HTTPException  # noqa: PLC0415 - only to ask
+
     connection = HTTPConnection(
         _ANYWHERE.get(bind.host, bind.host), bind.port, timeout=ANSWER_WITHIN_S
     )
@@ -60,4 +64,6 @@ def ask(bind: Bind) -> Snapshot | None:
         connection.close()
     if answer.status != _OK:
         raise NotASnapshot(f"it answers with {answer.status}")
+    from supervisor.status.snapshot import decode  # noqa: PLC0415 - only if there is one
+
     return decode(content)

@@ -11,10 +11,12 @@ from actors.model import RoomId, RoomMeta, UserId, UserMeta
 from actors.port_errors import PortError
 from actors.ports import StateStore
 from actors.rows import ROOM_PREFIX, USER_PREFIX, from_row, room_key, user_key
-from supervisor.status.snapshot import LISTED, Owner
+from supervisor.status.snapshot import LISTED, AtWork, Owner
 
 FRESH_S: Final = 1.0
 """Rows are read again no sooner than this. Waiting messages are counted every time."""
+ROOM_FRESH_S: Final = 10.0
+"""What is shown of single rooms is as old as this at most: names seldom change."""
 SHARE: Final = 0.01
 """Reading rows takes at most this share of the time: ten thousand rows are read rarely."""
 WITHIN_S: Final = 1.0
@@ -34,14 +36,16 @@ class Rows:
 class Figures:
     """What the database says. None for what could not be read."""
 
-    inbox_waiting: int | None = None
-    """The number of messages that wait to be handled."""
+    waiting: Mapping[RoomId, int] | None = None
+    """The number of messages that wait to be handled, by room."""
     outbox_unsent: int | None = None
     """The number of messages that wait to be sent."""
     rows: Rows | None = None
     """The owners and rooms when they could last be read, which may be long ago."""
     metas: dict[RoomId, RoomMeta | None] = field(default_factory=dict)
-    """The rows of some rooms, as old as `rows`."""
+    """The rows of some rooms, at most `ROOM_FRESH_S` old."""
+    since: dict[RoomId, float] = field(default_factory=dict)
+    """When the oldest message that waits in a room was accepted, in seconds since the epoch."""
 
 
 @dataclass(slots=True)
@@ -52,18 +56,32 @@ class CacheView:
     _rows: Rows | None = field(default=None, init=False)
     _fresh_until: float = field(default=0.0, init=False)
     _metas: dict[RoomId, RoomMeta | None] = field(default_factory=dict, init=False)
+    _since: dict[RoomId, float] = field(default_factory=dict, init=False)
+    _rooms_fresh_until: float = field(default=0.0, init=False)
 
-    async def figures(self, rooms: Sequence[RoomId]) -> Figures:
-        """What the database says within `WITHIN_S`, with the rows of these rooms."""
+    async def figures(
+        self, rooms: Sequence[RoomId], working: Callable[[Mapping[RoomId, int]], AtWork]
+    ) -> Figures:
+        """What the database says within `WITHIN_S`.
+
+        It has the rows of these rooms, and of the conversations that are `working` given the
+        messages that wait.
+        """
         found = Figures(rows=self._rows)
         with anyio.move_on_after(WITHIN_S):
-            found.inbox_waiting = await _total(self.store.waiting_counts)
-            found.outbox_unsent = await _total(self.store.unsent_counts)
+            found.waiting = await _counts(self.store.waiting_counts)
+            unsent = await _counts(self.store.unsent_counts)
+            found.outbox_unsent = None if unsent is None else sum(unsent.values())
             await self._read_rows()
+            self._forget_old()
             for room_id in rooms:
                 await self._read_meta(room_id)
+            for chat in working(found.waiting or {}).listed:
+                await self._read_meta(RoomId(chat.room_id))
+                if chat.since is None:
+                    await self._read_since(RoomId(chat.room_id))
         found.rows = self._rows
-        found.metas = self._metas
+        found.metas, found.since = self._metas, self._since
         return found
 
     async def _read_rows(self) -> None:
@@ -72,7 +90,6 @@ class CacheView:
             return
         try:
             self._rows = await self._read()
-            self._metas.clear()
         except PortError:
             pass
         finally:
@@ -85,6 +102,20 @@ class CacheView:
         with suppress(PortError):
             row = await self.store.row(room_key(room_id))
             self._metas[room_id] = from_row(row, RoomMeta)
+
+    async def _read_since(self, room_id: RoomId) -> None:
+        if room_id in self._since:
+            return
+        with suppress(PortError):
+            for waiting in await self.store.waiting(room_id, 1):
+                self._since[room_id] = waiting.accepted_at
+
+    def _forget_old(self) -> None:
+        now = anyio.current_time()
+        if now >= self._rooms_fresh_until:
+            self._metas.clear()
+            self._since.clear()
+            self._rooms_fresh_until = now + ROOM_FRESH_S
 
     async def _read(self) -> Rows:
         users = [UserId(key[len(USER_PREFIX) :]) for key in await self.store.keys(USER_PREFIX)]
@@ -99,8 +130,10 @@ class CacheView:
         return Rows(tuple(owners), len(users), room_ids)
 
 
-async def _total(read: Callable[[], Awaitable[Mapping[RoomId, int]]]) -> int | None:
+async def _counts(
+    read: Callable[[], Awaitable[Mapping[RoomId, int]]],
+) -> Mapping[RoomId, int] | None:
     try:
-        return sum((await read()).values())
+        return await read()
     except PortError:
         return None

@@ -4,13 +4,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from actors.rules.room_states import RoomState
 from actors.runtime.table import Transition
 from supervisor.lifecycle import LOSSES, MACHINE, RESET, State, Trigger
-from supervisor.status.snapshot import Snapshot
-from supervisor.text.console import duration, until
+from supervisor.text.plain import duration, until
+
+if TYPE_CHECKING:
+    from supervisor.status.snapshot import Snapshot
 
 _LOSS_WINDOW: Final = timedelta(hours=1)
 _REPEAT_WINDOW: Final = timedelta(minutes=10)
@@ -41,7 +43,7 @@ def diagnosis(
     now: datetime,
     *,
     started: datetime | None,
-    seen: Snapshot | None = None,
+    seen: "Snapshot | None" = None,
     epoch: int | None = None,
 ) -> str | None:
     """One sentence per line, the most important one first; None without a row of the lifecycle.
@@ -85,7 +87,9 @@ def boots_in(lifecycle: Iterable[Transition], epoch: int) -> set[str]:
     }
 
 
-def _state(last: Transition, now: datetime, started: datetime | None, seen: Snapshot | None) -> str:
+def _state(
+    last: Transition, now: datetime, started: datetime | None, seen: "Snapshot | None"
+) -> str:
     if started is None:
         return _end(last, now)
     # After a clock that was set back, the order of the two times says nothing.
@@ -108,7 +112,7 @@ def _state(last: Transition, now: datetime, started: datetime | None, seen: Snap
             return f"{_DOING.get(State(doing), doing)} for {since}."
 
 
-def _next_attempt(now: datetime, seen: Snapshot | None) -> str:
+def _next_attempt(now: datetime, seen: "Snapshot | None") -> str:
     if seen is None or seen.lifecycle.next_attempt_at is None:
         return (
             "The bot retries at least once a minute, unless the homeserver asks for more time, "
@@ -181,7 +185,7 @@ def _bugs(rows: Iterable[Transition], boot: str) -> Iterator[str]:
 
 
 def _quarantined(
-    rows: Iterable[Transition], boot: str, now: datetime, seen: Snapshot | None
+    rows: Iterable[Transition], boot: str, now: datetime, seen: "Snapshot | None"
 ) -> Iterator[str]:
     latest = {row.machine: row for row in rows if row.boot == boot and row.machine != MACHINE}
     quarantined = [row for row in latest.values() if row.dst == RoomState.QUARANTINED]

@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from actors.meter import LIVE_EDIT_OUTCOMES, REPLY_OUTCOMES, TOKEN_KINDS, Meter
-from actors.platform_health import PlatformState
+from actors.platform_state import PlatformState
 from actors.rules.room_states import RoomTrigger
 from actors.runtime.counting import Histogram
 from supervisor.lifecycle import State

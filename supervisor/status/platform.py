@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from actors.meter import REPLY_OUTCOMES, TOKEN_KINDS, Meter
-from actors.platform_health import PlatformHealth, PlatformState
+from actors.platform_health import PlatformHealth
+from actors.platform_state import PlatformState
 from supervisor.status.snapshot import PlatformSeen
 
 REMEDIES: Final[Mapping[PlatformState, str]] = {

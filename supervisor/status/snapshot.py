@@ -1,7 +1,8 @@
 """The status of the bot at one moment: frozen values, the same for page, JSON and metrics.
 
 Times are RFC 3339 in UTC. None stands for a value that is not known, such as a count while the
-database cannot be read. Lists are truncated to `LISTED`; the total beside a list counts all.
+database cannot be read. Lists are truncated to `LISTED`; the total beside a list counts all. Texts
+are cut at `TEXT_CHARS`, because a room's name may have tens of thousands of characters.
 """
 
 from dataclasses import dataclass, replace
@@ -10,13 +11,16 @@ from typing import Final, Literal
 
 import msgspec
 
-from actors.platform_health import PlatformState
+from actors.platform_state import PlatformState
 from actors.runtime.table import Transition
 from supervisor.lifecycle import MACHINE
+from supervisor.status.not_a_snapshot import NotASnapshot
 
 PROGRAM: Final = "surfaces-bot"
-LISTED: Final = 100
-"""The longest list in a snapshot: ten thousand rooms must not make the page slow."""
+LISTED: Final = 50
+"""The longest list in a snapshot: a hundred thousand rooms must not make the page slow."""
+TEXT_CHARS: Final = 400
+"""The longest text in a snapshot. The ids of Matrix are shorter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,44 @@ class Quarantined:
     name: str | None = None
     chat_id: str | None = None
     owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """A chat with a question that is answered now, or waits. Fields that are not known are None.
+
+    `state` is one of `actors.replies.values.Stage`, and has lasted since `since` at most: that is
+    when the reply began, or the message was accepted. `said_chars` counts what the platform has
+    said of the answer. Of that, the room shows `shown_chars` characters in `shown_parts` messages.
+    `behind` counts the messages that wait in the room behind the question.
+    """
+
+    room_id: str
+    state: str
+    since: str | None = None
+    shown_parts: int = 0
+    shown_chars: int = 0
+    said_chars: int = 0
+    behind: int = 0
+    name: str | None = None
+    chat_id: str | None = None
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtWork:
+    """The conversations at work: all by state, with every state as a key, and the first of them.
+
+    Those that are nearest to an answer come first, and of these the oldest.
+    """
+
+    counts: dict[str, int]
+    listed: tuple[Conversation, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """The number of all conversations at work."""
+        return sum(self.counts.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +237,8 @@ class Snapshot:
     """Why the bot creates no Space and no chat at the moment; None if it creates them."""
     platform: PlatformSeen | None = None
     """None until the bot has opened its files."""
+    at_work: AtWork | None = None
+    """None until the bot has opened its files."""
     workers: WorkersSeen | None = None
     """None if the bot makes the platform's calls itself, or has not opened its files yet."""
     streaming: Streaming | None = None
@@ -208,8 +252,21 @@ class Snapshot:
         return replace(self, taken_at="") == replace(other, taken_at="")
 
 
-class NotASnapshot(Exception):
-    """The content is not a snapshot of this program. The text says why."""
+def within_bounds(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with every long text cut."""
+    return msgspec.convert(_cut(msgspec.to_builtins(snapshot)), Snapshot)
+
+
+def _cut(value: object) -> object:
+    match value:
+        case str() if len(value) > TEXT_CHARS:
+            return f"{value[: TEXT_CHARS - 1]}…"
+        case list() | tuple():
+            return [_cut(each) for each in value]
+        case dict():
+            return {key: _cut(each) for key, each in value.items()}
+        case _:
+            return value
 
 
 def encode(snapshot: Snapshot) -> bytes:

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Final
 
 from supervisor.status.snapshot import (
+    AtWork,
+    Conversation,
     Leading,
     Note,
     PlatformSeen,
@@ -13,15 +15,15 @@ from supervisor.status.snapshot import (
     Streaming,
     WorkersSeen,
 )
-from supervisor.text.console import duration, until
+from supervisor.text.plain import duration, until
 
 LISTED: Final = 10
-"""The number of rooms that are listed in a section; the page lists more."""
+"""The number of rooms that are listed in a section."""
 _LABEL: Final = 12
 
 
 def summary(seen: Snapshot, page: str, now: datetime) -> Iterator[str]:
-    """The lines: the state and its reason, the figures, the quarantined rooms and the conflicts."""
+    """The lines: the state and its reason, the figures, and a section for each list."""
     yield from _lifecycle(seen, now)
     yield from _problems(seen, now)
     yield ""
@@ -46,6 +48,8 @@ def summary(seen: Snapshot, page: str, now: datetime) -> Iterator[str]:
     if seen.streaming is not None:
         yield _line("streaming", _streaming(seen.streaming))
     yield _line("reconciled", _reconciled(seen, now))
+    if seen.at_work is not None:
+        yield from _at_work(seen.at_work, now)
     yield from _section("quarantined", seen.rooms.get("quarantined", 0), _quarantined(seen, now))
     conflicts = seen.reconciled.conflicts if seen.reconciled else ()
     total = seen.reconciled.conflicts_total if seen.reconciled else 0
@@ -120,6 +124,24 @@ def _streaming(seen: Streaming) -> str:
     return "; ".join([state, *told])
 
 
+def _at_work(work: AtWork, now: datetime) -> Iterator[str]:
+    counts = [f"{count:,} {state}" for state, count in work.counts.items() if count]
+    title = f"conversations at work: {', '.join(counts)}"
+    lines = ((_named(each), _work(each, now)) for each in work.listed)
+    yield from _section(title, work.total, lines)
+
+
+def _work(seen: Conversation, now: datetime) -> str:
+    since = f" for {_since(seen.since, now)}" if seen.since else ""
+    shown = f"{_of(seen.shown_chars, 'character')} in {_of(seen.shown_parts, 'message')} shown"
+    told = [shown] if seen.shown_parts else []
+    if seen.said_chars:
+        told.append(f"{seen.said_chars:,} said")
+    if seen.behind:
+        told.append(f"{_of(seen.behind, 'message')} behind it")
+    return f"{seen.state}{since}{': ' if told else ''}{', '.join(told)}"
+
+
 def _reconciled(seen: Snapshot, now: datetime) -> str:
     report = seen.reconciled
     if report is None:
@@ -145,20 +167,22 @@ def _section(title: str, total: int, entries: Iterator[tuple[str, str]]) -> Iter
         yield f"    {second}"
         listed += 1
     if total > listed:
-        yield f"  and {total - listed:,} more, listed on the page"
+        yield f"  and {total - listed:,} more"
 
 
 def _quarantined(seen: Snapshot, now: datetime) -> Iterator[tuple[str, str]]:
     for room in seen.quarantined:
         when = f"for {_since(room.since, now)}, next probe {until(room.next_probe_at, now)}"
-        yield f"{room.room_id}  {_description(room)}".rstrip(), f"{room.reason} ({when})"
+        yield _named(room), f"{room.reason} ({when})"
 
 
-def _description(room: Quarantined) -> str:
+def _named(room: Quarantined | Conversation) -> str:
+    """The room, with its name, its chat id and its owner as far as they are known."""
     if room.owner is None:
-        return ""
+        return room.room_id
     name = f"“{room.name}”, " if room.name else ""
-    return f"{name}{room.chat_id or 'Space'} of {room.owner}"
+    kind = room.chat_id or ("a room" if room.name is None else "Space")
+    return f"{room.room_id}  {name}{kind} of {room.owner}"
 
 
 def _conflict(note: Note) -> tuple[str, str]:
@@ -189,5 +213,5 @@ def _since(at: str, now: datetime) -> str:
 def _leading(leading: Leading) -> str:
     who = f"{leading.leader or 'no process'} leads"
     if leading.role == "leader":
-        who = "this process leads"
+        who = f"this process leads{f' as {leading.leader}' if leading.leader else ''}"
     return f"{leading.role}, {who}, epoch {leading.epoch}"

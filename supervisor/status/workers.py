@@ -3,7 +3,7 @@
 from typing import Final, Protocol
 
 from supervisor.status.snapshot import WorkersSeen
-from supervisor.text.console import duration
+from supervisor.text.plain import duration
 
 UNTAKEN_S: Final = 10.0
 """A question that no worker has taken after this time, while none works, is told of."""

@@ -1,40 +1,17 @@
-"""Tables, findings and durations on a terminal. Text from other people cannot steer it."""
+"""Tables and findings on a terminal, with rich."""
 
-import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Final, TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from supervisor.text.plain import harmless
+
 _PIPE_WIDTH: Final = 200
-# Joiners combine several characters into one in emoji and in Persian; they do not move the cursor.
-_JOINERS: Final = frozenset("\u200c\u200d")
-_SECOND_MS: Final = 1000
-_UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-_BRIEF_S: Final = 10
 _MARKS: Final = {"ok": "green", "note": "yellow", "WRONG": "bold red"}
 _SHOWN_WHEN_ZERO: Final = frozenset({"joined_rooms", "already_right", "changes"})
-
-
-def harmless(text: str) -> str:
-    """The text with control and direction characters escaped, so that it cannot steer a terminal.
-
-    A line break is escaped as well: the result is one line.
-    """
-    if text.isprintable():
-        return text
-    return "".join(char if _is_visible(char) else _escaped(char) for char in text)
-
-
-def _is_visible(char: str) -> bool:
-    return char.isprintable() or char in _JOINERS or unicodedata.category(char) == "Zs"
-
-
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
 
 
 def console(file: TextIO | None = None) -> Console:
@@ -43,25 +20,6 @@ def console(file: TextIO | None = None) -> Console:
     if not made.is_terminal:
         made.width = _PIPE_WIDTH
     return made
-
-
-def duration(ms: int) -> str:
-    """A length of time in words, in its two largest units: "2 h 5 min", or "3.2 s"."""
-    seconds = ms / _SECOND_MS
-    if seconds < _BRIEF_S:
-        return f"{seconds:.1f} s"
-    rest = round(seconds)
-    parts: list[str] = []
-    for length, unit in _UNITS:
-        count, rest = divmod(rest, length)
-        parts += [f"{count} {unit}"] if count else []
-    return " ".join(parts[:2])
-
-
-def until(at: str, now: datetime) -> str:
-    """The time left until `at` (RFC 3339): "in 20 s", or "now" if `at` is past."""
-    left_ms = round((datetime.fromisoformat(at) - now).total_seconds() * 1000)
-    return "now" if left_ms <= 0 else f"in {duration(left_ms)}"
 
 
 def report_tables(report: Mapping[str, object], title: str = "reconciled") -> tuple[Table, ...]:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from actors.runtime.table import Outcome, Transition
 from supervisor.lifecycle import MACHINE
-from supervisor.text.console import duration, harmless
+from supervisor.text.plain import duration, harmless
 
 _WIDE: Final = 120
 """A line of at least so many columns shows the date."""

@@ -11,13 +11,18 @@ from datetime import UTC, datetime
 import anyio
 
 from actors.bounds import Bounds
-from actors.platform_health import PlatformState
+from actors.platform_state import PlatformState
+from actors.replies.values import Stage
 from actors.runtime.table import Outcome, Transition
 from supervisor.lifecycle import MACHINE
 from supervisor.settings import Bind
 from supervisor.status.platform import REMEDIES
 from supervisor.status.server import status_server
 from supervisor.status.snapshot import (
+    LISTED,
+    AtWork,
+    Conversation,
+    Leading,
     Lifecycle,
     Note,
     Owner,
@@ -122,12 +127,69 @@ def live() -> Snapshot:
             conflicts_total=1,
         ),
         platform=a_platform(now),
+        at_work=at_work(now),
         streaming=Streaming(
             per_s=0.3,
             live_edits={"sent": 4210, "busy": 12, "limited": 30, "no_token": 977},
             finals_repeated=1,
         ),
     )
+
+
+def at_work(now: float) -> AtWork:
+    """A conversation in every state."""
+    streaming = Conversation(
+        room_id="!Qm3kXz8:example.org",
+        state=Stage.STREAMING,
+        since=rfc3339(now - 72),
+        shown_parts=2,
+        shown_chars=4310,
+        said_chars=4512,
+        behind=1,
+        name="Thesis",
+        chat_id="C2",
+        owner="@alice:example.org",
+    )
+    others = (
+        replace(streaming, state=state, room_id=f"!{state}:example.org", shown_parts=0, behind=0)
+        for state in Stage
+        if state is not Stage.STREAMING
+    )
+    hostile = Conversation(room_id="!x", state=Stage.QUEUED, name=HOSTILE, owner=HOSTILE)
+    listed = streaming, *others, hostile
+    counts = {state.value: 1 for state in Stage} | {"queued": 2}
+    return AtWork(counts=counts, listed=listed)
+
+
+def crowded() -> Snapshot:
+    """A leader with a hundred thousand rooms: every list is as long as it gets."""
+    seen, now = live(), now_s()
+    (queued,) = (each for each in at_work(now).listed if each.state == Stage.QUEUED and each.since)
+    work = tuple(replace(queued, room_id=f"!q{n}:example.org") for n in range(LISTED))
+    rooms = tuple(quarantined(f"!r{n}:example.org", HOSTILE, now) for n in range(LISTED))
+    report = seen.reconciled
+    assert report is not None
+    notes = tuple(replace(report.conflicts[0], room_id=f"!c{n}") for n in range(LISTED))
+    owner = seen.owners[0]
+    return replace(
+        seen,
+        lifecycle=replace(seen.lifecycle, steps=seen.lifecycle.steps * 17),
+        leading=Leading(role="leader", epoch=7, leader="process 1 on a"),
+        rooms={**seen.rooms, "ready": 95_000, "quarantined": 4_000},
+        owners=tuple(replace(owner, user_id=f"@u{n}:example.org") for n in range(LISTED)),
+        owners_total=10_000,
+        quarantined=rooms,
+        reconciled=replace(report, conflicts=notes, conflicts_total=3_000),
+        at_work=AtWork(counts={"streaming": 0, "queued": 1_200}, listed=work),
+    )
+
+
+def standing_by() -> Snapshot:
+    """A process that waits for the lead."""
+    seen = young()
+    lifecycle = replace(seen.lifecycle, state="standby", reason="process 1 on a leads in epoch 7")
+    leading = Leading(role="standby", epoch=7, leader="process 1 on a")
+    return replace(seen, lifecycle=lifecycle, leading=leading)
 
 
 def a_platform(now: float) -> PlatformSeen:
@@ -216,6 +278,8 @@ def young() -> Snapshot:
         upkeep_due=0,
         reconciled=None,
         platform=None,
+        at_work=None,
+        streaming=None,
     )
 
 

@@ -1,5 +1,6 @@
 """The status page in a real browser: what a person sees, hears and can do there."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
@@ -7,10 +8,21 @@ from typing import Literal
 import pytest
 from playwright.async_api import Browser, ViewportSize
 
-from actors.platform_health import PlatformState
+from actors.platform_state import PlatformState
+from actors.replies.values import Stage
 from supervisor.lifecycle import State
 from supervisor.status.platform import REMEDIES
-from supervisor.status.snapshot import Snapshot, WorkersSeen, rfc3339
+from supervisor.status.snapshot import (
+    LISTED,
+    AtWork,
+    Leading,
+    Snapshot,
+    Streaming,
+    WorkersSeen,
+    encode,
+    rfc3339,
+    within_bounds,
+)
 from supervisor.status.workers import START_ONE
 from tests.browser.conftest import Visit
 from tests.browser.scripts import CONTRASTS, FOCUSED, READY
@@ -18,11 +30,13 @@ from tests.browser.stage import (
     HOSTILE,
     Puppet,
     by_workers,
+    crowded,
     degraded,
     live,
     now_s,
     on_stage,
     platform_in,
+    standing_by,
     warm,
     without_worker,
     young,
@@ -282,7 +296,81 @@ async def test_of_many_rooms_some_are_listed_and_the_rest_is_counted(
 ) -> None:
     puppet.says = replace(puppet.says, rooms={**puppet.says.rooms, "quarantined": 5000})
     await visit.open(puppet)
-    assert await visit.text("#quarantine-more") == "4,998 more are not listed."
+    assert await visit.text("#quarantine-more") == "and 4,998 more, which are not listed"
+
+
+async def test_of_very_many_things_fifty_are_listed_and_the_rest_is_counted(
+    visit: Visit, puppet: Puppet
+) -> None:
+    puppet.says = within_bounds(crowded())
+    assert len(encode(puppet.says)) < 100_000
+    await visit.open(puppet)
+    listed = "#conversations", "#steps", "#quarantined", "#conflicting", "#owners"
+    counts = [await visit.page.locator(f"{each} tr").count() for each in listed]
+    assert counts == [LISTED] * len(listed)
+    await visit.page.get_by_text("Transitions, newest first").click()
+    for name, more in (
+        ("work", "1,150"),
+        ("steps", "69"),
+        ("quarantine", "3,950"),
+        ("conflicts", "2,950"),
+    ):
+        assert await visit.text(f"#{name}-more") == f"and {more} more, which are not listed"
+    assert "10,000 owners have a Space. The first 50" in await visit.text("#owners-line")
+    assert visit.complaints == []
+
+
+async def test_conversations_at_work_show_what_people_see_of_the_answers(
+    visit: Visit, puppet: Puppet
+) -> None:
+    await visit.open(puppet)
+    assert await visit.text("#work-total") == "7 conversations"
+    assert await visit.text("#work-figures") == (
+        "Streaming\n1\nAnswering\n1\nEnding\n1\nAsked\n1\nWaiting\n1\nQueued\n2"
+    )
+    first = visit.page.locator("#conversations tr").first
+    cells = await first.locator("th, td").all_inner_texts()
+    assert [cells[0], cells[1], cells[2], cells[4]] == [
+        "Thesis\nC2 · !Qm3kXz8:example.org",
+        "@alice:example.org",
+        "streaming\n1 message behind it",
+        "4,310 characters in 2 messages\n4,512 characters said",
+    ]
+    assert re.fullmatch(r"1 min 1\d s ago", cells[3])
+    last = await visit.page.locator("#conversations tr").last.locator("td").all_inner_texts()
+    assert last[2:] == ["not known", "nothing yet"]
+    assert await visit.text("#pace") == (
+        "Growing answers are shown with at most 0.3 live edits a second; 4,210 sent; "
+        "left out: 12 busy, 30 limited, 977 no token."
+    )
+    assert visit.complaints == []
+
+
+async def test_without_conversations_at_work_there_are_none(visit: Visit, puppet: Puppet) -> None:
+    work = AtWork(counts=dict.fromkeys(Stage, 0))
+    streaming = Streaming(off="BOT_STREAM=off", per_s=0.3, live_edits={"sent": 0})
+    puppet.says = replace(puppet.says, at_work=work, streaming=streaming)
+    await visit.open(puppet)
+    assert await visit.text("#work-total") == "none"
+    assert not await visit.page.locator("#working").is_visible()
+    assert await visit.text("#pace") == "Growing answers are not shown: BOT_STREAM=off; 0 sent."
+    puppet.says = replace(puppet.says, at_work=None)
+    await visit.page.locator("#work").wait_for(state="hidden")
+
+
+async def test_of_several_processes_it_is_shown_which_one_leads(
+    visit: Visit, puppet: Puppet
+) -> None:
+    await visit.open(puppet)
+    assert not await visit.page.locator("#leading").is_visible()
+    puppet.says = crowded()
+    await visit.wait_for_text("#leading", "Leader: this process leads as")
+    assert "process 1 on a\u2069, epoch 7." in await visit.text("#leading")
+    puppet.says = standing_by()
+    await visit.wait_for_text("#leading", "Standby: \u2068process 1 on a\u2069 leads, epoch 7.")
+    assert await visit.text("#state") == "standby"
+    puppet.says = replace(standing_by(), leading=Leading(role="standby", epoch=7))
+    await visit.wait_for_text("#leading", "Standby: no process leads, epoch 7.")
 
 
 # --- what happens by itself
@@ -311,7 +399,7 @@ async def test_a_reader_keeps_their_place_while_other_things_change(
 ) -> None:
     await visit.open(puppet)
     await visit.page.get_by_text("List of owners").click()
-    region = visit.page.get_by_role("region", name="Owners").last
+    region = visit.page.get_by_role("region", name="Table of owners")
     await region.focus()
     await visit.page.locator("#owners tr").first.evaluate("row => { row.dataset.kept = 'yes' }")
     puppet.says = replace(puppet.says, inbox_waiting=77)
@@ -382,8 +470,12 @@ async def test_a_hostile_name_is_only_text(visit: Visit, puppet: Puppet) -> None
         owners=tuple(replace(owner, user_id=HOSTILE) for owner in puppet.says.owners),
     )
     await visit.open(puppet)
-    for selector in ("#reason", "#state", "#user-id", "#quarantined", "#conflicting"):
-        assert "<img src=x onerror=alert(1)>" in await visit.text(selector)
+    listed = "#quarantined", "#conflicting", "#conversations"
+    for selector in ("#reason", "#state", "#user-id", *listed):
+        text = await visit.text(selector)
+        assert "<img src=x onerror=alert(1)>" in text
+        assert "\\u{202e}gnp.exe\\u{0}" in text
+        assert "\u202e" not in text
     assert await visit.page.locator("main img, main script, main b").count() == 0
     assert visit.complaints == []
 
@@ -423,8 +515,18 @@ async def test_it_can_be_used_with_the_keyboard_alone(visit: Visit, puppet: Pupp
     for _ in range(14):
         await press("Tab")
         reached.append(await visit.page.evaluate(FOCUSED))
-    assert reached[:3] == ["Skip to the state of the bot", "3600", "Transitions, newest first"]
-    assert reached[3:7] == ["quarantine-title", "conflicts-title", "List of owners", "status.json"]
+    assert reached[:4] == [
+        "Skip to the state of the bot",
+        "Table of conversations",
+        "3600",
+        "Transitions, newest first",
+    ]
+    assert reached[4:8] == [
+        "Table of quarantined rooms",
+        "Table of conflicts",
+        "List of owners",
+        "status.json",
+    ]
 
 
 async def test_skipping_leads_to_the_state(visit: Visit, puppet: Puppet) -> None:
@@ -485,6 +587,8 @@ def unavailable() -> Snapshot:
         pytest.param(busy, marks=pytest.mark.slow),
         pytest.param(unavailable, marks=pytest.mark.slow),
         pytest.param(without_worker, marks=pytest.mark.slow),
+        pytest.param(crowded, marks=pytest.mark.slow),
+        pytest.param(standing_by, marks=pytest.mark.slow),
     ],
 )
 async def test_everything_can_be_read_in_every_light_and_on_every_width(

@@ -9,7 +9,7 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 LEFT_BEHIND: Final = ignore_patterns(
     ".git", ".venv", ".tools", ".models", ".hypothesis", ".pytest_cache", ".cache", ".coverage*",
-    "__pycache__", "matrix_store", ".site",
+    "__pycache__", "matrix_store", ".site", "node_modules",
 )  # fmt: skip
 """What is no part of the tree. mypy's cache is copied: it saves most of the time."""
 

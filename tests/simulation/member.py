@@ -11,7 +11,7 @@ from actors.bounds import Bounds
 from actors.leadership import Lead
 from actors.model import UserId
 from actors.port_errors import CredentialsRefused, HomeserverUnavailable
-from actors.rules.addressing import Answers
+from actors.rules.answers import Answers
 from actors.rules.formatting import Formatter
 from actors.runtime.transition_log import TransitionLog
 from adapter.sql.lease import LeaseLeadership

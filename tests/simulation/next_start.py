@@ -13,7 +13,7 @@ from random import Random
 from typing import Final
 
 from actors.model import RoomId
-from actors.rules.addressing import Answers
+from actors.rules.answers import Answers
 from actors.runtime.transition_log import TransitionLog
 from adapter.sql.store import SqlStore
 from adapter.sql.values import Statement

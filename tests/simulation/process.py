@@ -17,7 +17,7 @@ from actors.model import (
     UserId,
 )
 from actors.port_errors import CredentialsRefused, PortError
-from actors.rules.addressing import Answers
+from actors.rules.answers import Answers
 from actors.rules.formatting import Formatter
 from actors.runtime.cells import Actor
 from actors.runtime.letters import Address, Message

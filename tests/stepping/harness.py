@@ -17,7 +17,7 @@ from actors.leadership import NO_LEASE
 from actors.model import ChatId, EventId, Nonce, PlatformChatId, RoomId, UserId
 from actors.platform import Ask, Capabilities, Delta, Done, Platform, Text
 from actors.rows import user_key
-from actors.rules.addressing import Answers
+from actors.rules.answers import Answers
 from actors.runtime.cells import Actor
 from actors.runtime.letters import Address, Message
 from actors.runtime.table import Transition

@@ -9,7 +9,7 @@ from actors.bounds import Bounds
 from actors.model import ChatContext, EventId, InboundMessage, RoomId, UserId
 from actors.room.audience import Audience
 from actors.rows import from_row
-from actors.rules.addressing import Answers
+from actors.rules.answers import Answers
 from actors.writes import AcceptMessage
 from tests.simulation.events import Event
 from tests.simulation.people import Person

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from actors.bounds import Bounds
 from actors.platform import Ask, Delta, Done, Text, Thinking
-from actors.platform_health import PlatformState
+from actors.platform_state import PlatformState
 from actors.port_errors import PlatformBusy, PlatformFailed
 from tests.stepping.harness import ScriptedPlatform, World, quiet
 

@@ -11,7 +11,7 @@ from actors.bounds import Bounds
 from actors.messages import InboxWaiting, ReplyDone, ReplyFailed, RoomChanged, room_address
 from actors.model import RoomId
 from actors.platform import Ask, Attachment, Delta, Done, File, Reason, Text, Thinking, Usage
-from actors.platform_health import PlatformState
+from actors.platform_state import PlatformState
 from actors.port_errors import (
     ContextTooLong,
     ConversationLost,

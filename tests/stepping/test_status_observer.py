@@ -10,14 +10,14 @@ import pytest
 from actors.bounds import Bounds
 from actors.messages import room_address
 from actors.model import Instance
-from actors.platform_health import PlatformState
+from actors.platform_state import PlatformState
 from actors.port_errors import PlatformUnreachable, StoreUnavailable
 from actors.writes import PutRow
 from adapter.sqlite.inline import InlineStore
 from supervisor.app import status as app_status
 from supervisor.app.status import Observer
 from supervisor.lifecycle import INITIAL, State
-from supervisor.settings import Settings
+from supervisor.settings import Settings, settings_from
 from supervisor.status import cache
 from supervisor.status.metrics import exposition
 from supervisor.status.snapshot import LISTED, Leading, Snapshot, WorkersSeen, rfc3339
@@ -33,12 +33,13 @@ pytestmark = pytest.mark.anyio
 
 def observer_in(world: World) -> Observer:
     """An observer whose clock is the world's."""
-    settings = Settings.model_validate(
+    settings = settings_from(
+        Settings,
         {
             "MATRIX_HOMESERVER": "https://sim.test",
             "MATRIX_USER_ID": BOT,
             "MATRIX_ACCESS_TOKEN": "token",
-        }
+        },
     )
     return Observer(settings, wall_clock=world.server.now)
 

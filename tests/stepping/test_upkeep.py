@@ -5,11 +5,12 @@ from itertools import pairwise
 import anyio
 import pytest
 
+from actors.messages import RoomChanged
 from actors.model import Marker, RoomId, RoomKind
-from actors.port_errors import RateLimited
+from actors.port_errors import HomeserverRefused, RateLimited
 from actors.snapshots import RoomSnapshot
 from actors.upkeep import Due
-from tests.stepping.harness import ALICE, BOB, Home, Run, World, quiet
+from tests.stepping.harness import ALICE, BOB, BOT, Home, Run, World, quiet
 
 pytestmark = pytest.mark.anyio
 
@@ -110,3 +111,33 @@ async def test_an_owner_waits_only_for_rooms_of_their_own() -> None:
         upkeep.want(due(home))
         upkeep.settled(home.space)
         assert not upkeep.pending(ALICE)
+
+
+@pytest.mark.parametrize("refusals", [1, 2, 3])
+async def test_what_is_refused_by_chance_is_written_all_the_same(refusals: int) -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        refused = HomeserverRefused(403, "M_FORBIDDEN", "by chance")
+        let_reading_fail(run, home.space, refused, times=refusals)
+        upkeep = run.bot.services.upkeep
+        upkeep.want(due(home))
+        await quiet(600)
+        assert await mark_of(run, home) == (7 if refusals < 3 else 2)
+        assert not upkeep.due_count
+
+
+async def test_a_link_to_a_replaced_chat_is_removed_also_beside_that_to_the_new_one() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        world.server.grant(home.chat, ALICE, 100)
+        new = world.alice.upgrade(home.chat)
+        world.server.grant(new, BOT, 100)
+        world.alice.invite(new, BOT)
+        await quiet(60)
+        await run.homeserver.link(home.space, home.chat)  # as a kill between the two leaves it
+        run.bot.services.tell_room(new, RoomChanged())
+        await quiet(60)
+        assert set((await run.homeserver.read_room(home.space)).children) == {new}
+        assert not run.bot.services.upkeep.due_count

@@ -22,7 +22,7 @@ from adapter.postgres.transactions import Claim
 from adapter.sql.lease import LeaseLeadership
 from supervisor.app.leading import refuse_while_led
 from supervisor.lock import LedElsewhere
-from supervisor.settings import LocalSettings
+from supervisor.settings import LocalSettings, settings_from
 from tests.postgres import Cluster
 
 pytestmark = pytest.mark.anyio
@@ -285,7 +285,7 @@ async def test_the_session_of_the_database_is_that_of_every_process(url: str) ->
 
 
 async def test_a_command_that_needs_the_database_alone_learns_who_leads(url: str) -> None:
-    settings = LocalSettings.model_validate({"MATRIX_DB_PATH": url})
+    settings = settings_from(LocalSettings, {"MATRIX_DB_PATH": url})
     await refuse_while_led(settings)
     async with table(url, "process 7 on here") as lease:
         epoch = await lease.take(60)

@@ -32,10 +32,11 @@ from actors.ports import StateStore, Waiting
 from actors.writes import OpenAnchor, OpenGap, QueueMessage, RetryMessage
 from adapter.sql.migrations import Step
 from adapter.sql.store import SqlStore
+from adapter.sqlite.connecting import connect
 from adapter.sqlite.inline import _Database
 from adapter.sqlite.journal import read_journal
 from adapter.sqlite.migrations import FIRST_VERSION
-from adapter.sqlite.opening import connect, copy_database, prepare_file
+from adapter.sqlite.opening import copy_database, prepare_file
 from adapter.sqlite.queues import read_inbox
 from adapter.sqlite.schema import JOURNAL_SCHEMA, STORE_SCHEMA, Schema, statements_of
 from adapter.sqlite.upgrade import prepare_connection

@@ -13,7 +13,7 @@ import anyio
 import pytest
 from anyio.abc import Process
 
-from adapter.matrix.checklist import CHECKLIST_NAME
+from adapter.matrix.file_names import CHECKLIST_NAME
 from demo.bot import BotProcess
 from demo.client import Json
 from demo.person import Person

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from actors.model import EventId, InboundMessage, RoomId, UserId
-from actors.rules.addressing import Answers, is_addressed
+from actors.rules.addressing import is_addressed
+from actors.rules.answers import Answers
 
 OWNER = UserId("@alice:example.org")
 GUEST = UserId("@bob:example.org")

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -35,18 +36,18 @@ from benchmarks.results import (
     PAGE,
     PLAIN,
     QUESTION,
+    START,
     STREAM,
-    TARGETS,
     WARM,
     WARM_QUARTER,
     Results,
     Side,
-    Target,
-    judgements,
 )
 from benchmarks.rows import rows_of
 from benchmarks.showing import markdown, ratio_cells, tables, target_cells
+from benchmarks.starts import CONTESTANTS as STARTERS
 from benchmarks.streaming import states_of
+from benchmarks.targets import TARGETS, Target, broken_claims, judgements
 from benchmarks.topology import owners_for
 
 WALL = Target(
@@ -68,13 +69,14 @@ def of_walls(ours: list[float], bare: list[float]) -> Results:
 def test_a_ratio_is_one_of_medians_so_that_an_outlier_decides_nothing() -> None:
     results = of_walls([1.1, 1.1, 50.0], [1.0, 1.0, 0.1])
     (judgement,) = judgements(results, 600, [WALL])
-    assert judgement.ratio == pytest.approx(1.1)
+    assert judgement.measured == pytest.approx(1.1)
     assert judgement.verdict == "met"
 
 
 def test_a_target_that_is_missed_says_so() -> None:
     (judgement,) = judgements(of_walls([1.2], [1.0]), 600, [WALL])
-    assert (judgement.limit, judgement.verdict) == ("≤ 1.15", "not met")
+    assert judgement.target.limit == "≤ 1.15"
+    assert judgement.verdict == "NOT MET, although claimed"
 
 
 def test_a_target_from_below_is_met_from_its_limit_on() -> None:
@@ -83,11 +85,33 @@ def test_a_target_from_below_is_met_from_its_limit_on() -> None:
     assert [it.met for it in judgements(of_walls([1], [1.9]), 600, [twice])] == [False]
 
 
+def test_a_target_may_limit_the_difference_instead_of_the_ratio() -> None:
+    more = Target("half a second more", WALL.over, WALL.under, at_most_more=0.5)
+    assert more.limit == "≤ 0.5 more"
+    assert [it.met for it in judgements(of_walls([10.5], [10.0]), 600, [more])] == [True]
+    assert [it.met for it in judgements(of_walls([0.6], [0.05]), 600, [more])] == [False]
+
+
+def test_only_a_target_that_is_claimed_and_applies_fails_a_run_that_misses_it() -> None:
+    hoped = replace(WALL, sentence="hoped for", claimed=False)
+    later = replace(WALL, sentence="with many rooms", from_rooms=2_500)
+    judged = list(judgements(of_walls([3.0], [1.0]), 600, [hoped, WALL, later]))
+    assert [it.verdict for it in judged] == [
+        "not met",
+        "NOT MET, although claimed",
+        "from 2500 rooms on",
+    ]
+    assert broken_claims(judged) == ["cold start: no slower than bare: 3.00, claimed ≤ 1.15"]
+    assert broken_claims(judgements(of_walls([1.0], [1.0]), 2_500, [hoped, WALL, later])) == []
+
+
 def test_a_target_for_more_rooms_than_there_are_is_neither_met_nor_missed() -> None:
     many = Target("at many rooms", WALL.over, WALL.under, at_most=0.1, from_rooms=2_500)
     results = of_walls([1.0], [1.0])
     assert [it.verdict for it in judgements(results, 600, [many])] == ["from 2500 rooms on"]
-    assert [it.verdict for it in judgements(results, 2_500, [many])] == ["not met"]
+    assert [it.verdict for it in judgements(results, 2_500, [many])] == [
+        "NOT MET, although claimed"
+    ]
 
 
 def test_what_was_not_measured_is_not_judged() -> None:
@@ -120,7 +144,7 @@ def test_the_tables_show_what_was_measured_and_leave_the_rest_empty() -> None:
     assert [row[:3] for row in cells[1:]] == [[OURS, "1.00", ""], [BARE, "2.50", ""]]
     assert ratio_cells(results)[1:] == [[OURS, "1.00"], [BARE, "2.50"]]
     shown = markdown(target_cells(list(judgements(results, 600, [WALL]))))
-    assert "| no slower than bare | ≤ 1.15 | 0.40 | met |" in shown
+    assert "| cold start | no slower than bare | ≤ 1.15 | 0.40 | yes | met |" in shown
 
 
 def test_the_plot_is_an_image_with_a_bar_for_each_contestant_and_a_dot_for_each_sample() -> None:
@@ -213,6 +237,7 @@ def test_targets_compare_those_who_take_part() -> None:
         STREAM: {GROWN, PLAIN},
         PAGE: {GROWN, PLAIN},
         CELLS: {OURS, LIMIT},
+        START: {*STARTERS},
     }
     for side in (side for target in TARGETS for side in (target.over, target.under)):
         assert side.contestant in takes_part[side.scenario]

@@ -16,7 +16,7 @@ from adapter.matrix.session import Session, SessionFile
 from adapter.sqlite.inline import InlineStore
 from supervisor.app import check as app_check
 from supervisor.app.findings import Finding, check_homeserver, check_paths
-from supervisor.settings import Settings
+from supervisor.settings import VARIABLES, Settings, settings_from
 
 BOT = UserId("@bot:example.org")
 PASSWORD = "correct horse"
@@ -116,14 +116,14 @@ async def homeserver() -> AsyncIterator[SmallHomeserver]:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for field in Settings.model_fields.values():
-        monkeypatch.delenv(str(field.validation_alias), raising=False)
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 
 def settings_for(url: str, **more: str) -> Settings:
     given = {"MATRIX_HOMESERVER": url, "MATRIX_USER_ID": BOT, **more}
-    return Settings.model_validate({"MATRIX_PASSWORD": PASSWORD} | given)
+    return settings_from(Settings, {"MATRIX_PASSWORD": PASSWORD} | given)
 
 
 async def check(settings: Settings) -> list[Finding]:

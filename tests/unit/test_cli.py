@@ -19,15 +19,15 @@ import structlog
 from actors.port_errors import CredentialsRefused, HomeserverUnavailable, RefusedForNow
 from actors.runtime.table import Outcome, Transition
 from actors.runtime.transition_log import TransitionLog
-from adapter.matrix.checklist import CHECKLIST_NAME
+from adapter.matrix.file_names import CHECKLIST_NAME
 from adapter.sqlite.journal import SqliteJournal
 from supervisor import cli, lifecycle
 from supervisor.app import check as app_check
 from supervisor.app.findings import Finding
-from supervisor.commands import demo, invocation, program
+from supervisor.commands import demo, explaining, invocation
 from supervisor.lifecycle import MACHINE, State, Trigger
 from supervisor.lock import LOCK_NAME, InstanceLock, instance_lock
-from supervisor.settings import Settings
+from supervisor.settings import VARIABLES, Settings
 
 ROOT = Path(__file__).parents[2]
 Tell: TypeAlias = Callable[[Finding], None]
@@ -54,8 +54,8 @@ REPORT = {
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for field in Settings.model_fields.values():
-        monkeypatch.delenv(str(field.validation_alias), raising=False)
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 
@@ -74,7 +74,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     """
     structlog.reset_defaults()
     wishes: list[dict[str, object]] = []
-    for module in (demo, invocation, program):
+    for module in (demo, explaining, invocation):
         monkeypatch.setattr(module, "configure_logging", lambda **wish: wishes.append(wish))
     return wishes
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from supervisor.lock import instance_lock
-from supervisor.settings import Settings
+from supervisor.settings import VARIABLES
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,8 +21,7 @@ def surfaces_bot(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[st
     folder.mkdir()
     for name in ("one", "two"):
         (folder / f"{name}.env").write_text(f"MATRIX_USER_ID=@{name}:example.org\n")
-    own = {str(field.validation_alias) for field in Settings.model_fields.values()}
-    plain = {name: value for name, value in os.environ.items() if name not in own}
+    plain = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     environment = {
         **plain,
         "MATRIX_ACCOUNTS": str(folder),

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from supervisor.text.console import console, duration, harmless, print_marked, report_tables
+from supervisor.text.console import console, print_marked, report_tables
+from supervisor.text.plain import duration, harmless
 
 
 @pytest.mark.parametrize("text", ["", "Chat 1", "Чат 1", "a\u00a0b", "👩‍💻 работа", "東京"])

@@ -14,12 +14,12 @@ import yaml  # type: ignore[import-untyped]
 
 from actors.bounds import Bounds
 from actors.meter import REPLY_OUTCOMES, Meter
-from actors.platform_health import PlatformState
-from supervisor.commands.invocation import ExitCode
+from actors.platform_state import PlatformState
+from supervisor.commands.exits import ExitCode
 from supervisor.lifecycle import State
 from supervisor.lock import instance_lock
 from supervisor.notify import KEEP_ALIVE_EVERY_S, STARTUP_MARGIN_S
-from supervisor.settings import Settings
+from supervisor.settings import VARIABLES
 from supervisor.status.history import History
 from supervisor.status.metrics import exposition
 from tests.browser.stage import live
@@ -206,8 +206,7 @@ def test_the_processes_in_the_compose_file_share_all_but_their_folders() -> None
     services = yaml.safe_load((DEPLOY / "compose.yml").read_text())["services"]
     one, other = services["bot-a"], services["bot-b"]
     assert {name for name in one if one[name] != other[name]} == {"volumes"}
-    known = {field.validation_alias for field in Settings.model_fields.values()}
-    assert set(one["environment"]) <= known | {"PGPASSWORD"}
+    assert set(one["environment"]) <= {*VARIABLES, "PGPASSWORD"}
 
 
 def test_a_password_of_any_characters_may_be_given_to_the_compose_file() -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
@@ -10,7 +10,6 @@ from pkgutil import resolve_name
 from typing import Final
 
 import pytest
-import typer
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
@@ -28,10 +27,12 @@ from adapter.platform.openai.settings import OpenAISettings
 from adapter.platform.webhook.settings import WebhookSettings
 from supervisor import lifecycle
 from supervisor.app.platform_settings import prefix_of
-from supervisor.commands.invocation import ExitCode
-from supervisor.commands.program import app
+from supervisor.commands import program
+from supervisor.commands.exits import ExitCode
+from supervisor.commands.program import command
 from supervisor.lifecycle import State, Trigger
-from supervisor.settings import Bind, Settings
+from supervisor.settings import VARIABLES as OF_THE_BOT
+from supervisor.settings import Bind
 from supervisor.status.history import History
 from supervisor.status.metrics import exposition
 from supervisor.text.mermaid import mermaid
@@ -48,14 +49,12 @@ DOCUMENTS: Final = (
 )
 PLATFORMS: Final[tuple[type[BaseSettings], ...]] = (OpenAISettings, WebhookSettings)
 """The settings of the platforms that come with the bot."""
-VARIABLES: Final = {
-    str(field.validation_alias): field.default for field in Settings.model_fields.values()
-} | {
+VARIABLES: Final = OF_THE_BOT | {
     f"{prefix_of(kind)}{name.upper()}": field.default
     for kind in PLATFORMS
     for name, field in kind.model_fields.items()
 }
-COMMANDS: Final = typer.main.get_group(app).commands
+COMMANDS: Final = {name: command(name) for name in program.COMMANDS}
 OPTIONS: Final = {
     name: {option for it in command.params for option in it.opts if option.startswith("--")}
     for name, command in COMMANDS.items()
@@ -147,7 +146,7 @@ def shown(default: object) -> str:
         case float():
             return f"{default:g}"
         case _:
-            return "" if default is PydanticUndefined else str(default)
+            return "" if default in {PydanticUndefined, MISSING} else str(default)
 
 
 def test_the_configuration_has_the_defaults() -> None:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-import typer
 
 from supervisor import cli
 from supervisor.commands import program
 
 FOLDER: Final = Path(__file__).parent / "snapshots"
-COMMANDS: Final = tuple(typer.main.get_command(program.app).commands)  # type: ignore[attr-defined]
+COMMANDS: Final = tuple(program.COMMANDS)
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

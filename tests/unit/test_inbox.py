@@ -14,7 +14,7 @@ from adapter.sqlite.inline import InlineStore
 from supervisor import cli
 from supervisor.commands import invocation
 from supervisor.lock import instance_lock
-from supervisor.settings import Settings
+from supervisor.settings import VARIABLES
 
 SECRET = "what alice wrote"
 
@@ -22,8 +22,8 @@ SECRET = "what alice wrote"
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for field in Settings.model_fields.values():
-        monkeypatch.delenv(str(field.validation_alias), raising=False)
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(invocation, "configure_logging", lambda **_: None)
     return tmp_path
 

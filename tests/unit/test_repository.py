@@ -1,5 +1,6 @@
 """The files that describe the repository agree with each other and with what they describe."""
 
+import json
 import re
 import shlex
 import tomllib
@@ -21,6 +22,7 @@ FORMS: Final = tuple(
     if "config" not in path.name
 )
 FORM_FIELDS: Final = {"checkboxes", "dropdown", "input", "markdown", "textarea"}
+BROWSER: Final = ROOT / "tests/browser"
 PYTHON: Final = "Programming Language :: Python :: "
 
 
@@ -138,3 +140,13 @@ def test_the_hooks_are_tools_of_the_environment_and_check_what_make_check_does()
     recipe = (ROOT / "Makefile").read_text().partition("\ncheck:")[2].partition("\n\n")[0]
     made = re.findall(r"\$\(BIN\)/(\S+)", recipe)
     assert [hook["entry"].split()[0] for hook in hooks] == [f".venv/bin/{tool}" for tool in made]
+
+
+def test_what_npm_installs_is_fixed_by_its_hash_and_not_by_a_place() -> None:
+    package = json.loads((BROWSER / "package.json").read_text(encoding="utf-8"))
+    locked = json.loads((BROWSER / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    wanted = package["devDependencies"]
+    assert locked.pop("")["devDependencies"] == wanted
+    assert {name.rpartition("/")[2]: it["version"] for name, it in locked.items()} == wanted
+    assert all(it["integrity"].startswith("sha512-") for it in locked.values())
+    assert not [name for name, it in locked.items() if "resolved" in it]

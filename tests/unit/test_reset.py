@@ -21,7 +21,7 @@ from supervisor import cli
 from supervisor.app import reset as app_reset
 from supervisor.commands import invocation
 from supervisor.lock import instance_lock
-from supervisor.settings import Settings
+from supervisor.settings import VARIABLES, Settings
 
 CHAT, SPACE, DOOR = RoomId("!chat:x"), RoomId("!space:x"), RoomId("!door:x")
 DEPARTURE = Departure(
@@ -35,8 +35,8 @@ SERVER = ("--mode", "server-leave-forget")
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for field in Settings.model_fields.values():
-        monkeypatch.delenv(str(field.validation_alias), raising=False)
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(invocation, "configure_logging", lambda **_: None)
     return tmp_path
 

@@ -21,7 +21,8 @@ from actors.model import (
 from actors.port_errors import HomeserverUnavailable, RefusedForNow, StoreUnavailable
 from actors.ports import NewRoom
 from actors.rows import StoredRows
-from adapter.matrix.checklist import CHECKLIST_NAME, Checklist
+from adapter.matrix.checklist import Checklist
+from adapter.matrix.file_names import CHECKLIST_NAME
 from adapter.matrix.reset import ATTEMPTS, Departed, Departure, Progress, depart, departure
 from tests.simulation.faults import Fault
 from tests.simulation.limits import stock_write_limit

@@ -81,14 +81,16 @@ def test_each_anchor_keeps_an_edit_for_its_end() -> None:
 
 
 def test_what_follows_the_part_is_not_shown_yet() -> None:
-    assert shown_with(NOTHING_SHOWN, "one two", ["one two"]) == Shown(chars=7, whole=0)
+    assert shown_with(NOTHING_SHOWN, "one two", ["one two"]) == Shown(chars=7, whole=0, parts=1)
     first = shown_with(NOTHING_SHOWN, "one two three", ["one two", " three"])
-    assert first == Shown(chars=7, whole=1)
-    assert shown_with(first, "one two three", ["one two", " three"]) == Shown(chars=13, whole=1)
+    assert first == Shown(chars=7, whole=1, parts=1)
+    assert shown_with(first, "one two three", ["one two", " three"]) == Shown(
+        chars=13, whole=1, parts=2
+    )
 
 
 def test_a_second_attempt_never_counts_as_less_than_the_first() -> None:
-    earlier = Shown(chars=100, edits=3)
+    earlier = Shown(chars=100, edits=3, parts=1)
     assert shown_with(earlier, "one two", ["one two"]) == earlier
 
 
@@ -102,11 +104,11 @@ def edit(txn: str | None, text: str = "text") -> Said:
     ("edits", "shown"),
     [
         ([], NOTHING_SHOWN),
-        ([edit("$q.0")], Shown(chars=4)),
-        ([edit("$q.0~boot.3")], Shown(chars=4, edits=4)),
-        ([edit("$q.0~b.7", "first"), edit("$q.1~c.11", "more")], Shown(chars=9, edits=12)),
-        ([edit("$q.0.final"), edit("$q.1~b.2")], Shown(chars=8, edits=3)),
-        ([edit("$q~3.0.final"), edit(None)], Shown(chars=8)),
+        ([edit("$q.0")], Shown(chars=4, parts=1)),
+        ([edit("$q.0~boot.3")], Shown(chars=4, edits=4, parts=1)),
+        ([edit("$q.0~b.7", "first"), edit("$q.1~c.11", "more")], Shown(chars=9, edits=12, parts=2)),
+        ([edit("$q.0.final"), edit("$q.1~b.2")], Shown(chars=8, edits=3, parts=2)),
+        ([edit("$q~3.0.final"), edit(None)], Shown(chars=8, parts=2)),
     ],
 )
 def test_what_was_shown_is_known_by_the_newest_edits(edits: list[Said], shown: Shown) -> None:

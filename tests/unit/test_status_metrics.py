@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from actors.meter import LIVE_EDIT_OUTCOMES, REPLY_OUTCOMES, Meter
-from actors.platform_health import PlatformState
+from actors.platform_state import PlatformState
 from actors.port_errors import StoreUnavailable
 from actors.runtime.table import Outcome, Transition
 from actors.runtime.transition_log import TransitionLog

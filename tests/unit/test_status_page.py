@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from actors.platform_health import PlatformState
+from actors.platform_state import PlatformState
 from actors.rules.room_states import RoomState
 from supervisor.lifecycle import TABLE, State
 from supervisor.status import server

@@ -16,8 +16,9 @@ from actors.bounds import Bounds
 from supervisor.settings import Bind
 from supervisor.status import server
 from supervisor.status.asking import ask, url_of
+from supervisor.status.not_a_snapshot import NotASnapshot
 from supervisor.status.server import status_server
-from supervisor.status.snapshot import NotASnapshot, Snapshot, decode, encode
+from supervisor.status.snapshot import Snapshot, decode, encode
 from tests.browser.stage import Puppet, degraded, live, on_stage
 
 pytestmark = pytest.mark.anyio

@@ -5,9 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from actors.platform_health import PlatformState
+from actors.platform_state import PlatformState
 from supervisor.status.platform import REMEDIES
 from supervisor.status.snapshot import (
+    TEXT_CHARS,
+    AtWork,
+    Conversation,
     Leading,
     Lifecycle,
     Note,
@@ -17,9 +20,11 @@ from supervisor.status.snapshot import (
     Snapshot,
     Streaming,
     WorkersSeen,
+    within_bounds,
 )
 from supervisor.status.summary import LISTED, summary
 from supervisor.status.workers import NO_WORKER, START_ONE
+from supervisor.text.console import harmless
 
 NOW = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 LIVE = Snapshot(
@@ -190,8 +195,55 @@ def test_a_long_list_is_cut_and_the_rest_is_counted() -> None:
     notes = tuple(Note(room_id=f"!{n}", reason="failed", detail="") for n in range(100))
     report = Reconciled(at=None, counts={}, skipped=0, conflicts=notes, conflicts_total=5000)
     lines = told(replace(LIVE, reconciled=report)).splitlines()
-    assert lines[-1] == f"  and {5000 - LISTED:,} more, listed on the page"
+    assert lines[-1] == f"  and {5000 - LISTED:,} more"
     assert lines[-2 * LISTED - 2] == "conflicts (5,000)"
+
+
+HOSTILE = "<b>\u202egnp.exe\x1b[2J\nlive for 1 s" + "x" * 60_000
+
+
+def test_conversations_at_work_are_told_with_what_people_see_of_the_answers() -> None:
+    streaming = Conversation(
+        room_id="!a:example.org",
+        state="streaming",
+        since="2026-01-02T11:59:48Z",
+        shown_parts=2,
+        shown_chars=1204,
+        said_chars=1311,
+        behind=1,
+        name="Taxes",
+        chat_id="C4",
+        owner="@alice:example.org",
+    )
+    asked = Conversation(room_id="!b", state="asked", since=streaming.since, owner="@bob:b")
+    queued = Conversation(room_id="!c:example.org", state="queued")
+    counts = {"streaming": 1, "asked": 1, "waiting": 0, "queued": 1000}
+    work = AtWork(counts=counts, listed=(streaming, asked, *[queued] * 48))
+    lines = told(replace(LIVE, at_work=work)).partition("\n\nconversations at work")[2].splitlines()
+    shown = "1,204 characters in 2 messages shown"
+    assert lines[:7] == [
+        ": 1 streaming, 1 asked, 1,000 queued (1,002)",
+        "  !a:example.org  “Taxes”, C4 of @alice:example.org",
+        f"    streaming for 12 s: {shown}, 1,311 said, 1 message behind it",
+        "  !b  a room of @bob:b",
+        "    asked for 12 s",
+        "  !c:example.org",
+        "    queued",
+    ]
+    assert lines[-1] == f"  and {1002 - LISTED:,} more"
+
+
+def test_without_a_conversation_at_work_none_is_listed() -> None:
+    assert told(replace(LIVE, at_work=AtWork(counts={"queued": 0}))) == told(LIVE)
+
+
+def test_a_text_of_a_stranger_is_cut_and_stays_on_its_line() -> None:
+    seen = Conversation(room_id="!a", state="asked", name=HOSTILE, owner=HOSTILE)
+    cut = within_bounds(replace(LIVE, at_work=AtWork(counts={"asked": 1}, listed=(seen,))))
+    (line,) = [harmless(line) for line in told(cut).split("!a")[1:]]
+    assert len(line) < 3 * TEXT_CHARS
+    assert "<b>\\u202egnp.exe\\x1b[2J\\nlive for 1 s" in line
+    assert line.count("…") == 2
 
 
 WELL = PlatformSeen(
@@ -283,7 +335,7 @@ def test_what_was_shown_of_growing_answers_is_told_in_one_line(
     [
         (
             Leading(role="leader", epoch=7, leader="process 1 on a"),
-            "leader, this process leads, epoch 7",
+            "leader, this process leads as process 1 on a, epoch 7",
         ),
         (
             Leading(role="standby", epoch=7, leader="process 1 on a"),

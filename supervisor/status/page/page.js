@@ -1,10 +1,11 @@
 // Keeps the page up to date. Names and reasons are inserted as text, never as markup.
 
 import { drawBar, drawTimeline, lifecycleLabel, markState } from "./pictures.js";
-import { compact, count, duration, moment, ticking, until, words } from "./words.js";
+import { compact, count, duration, harmless, isolated, moment, several, ticking, until, words } from "./words.js";
 
 const SILENCE_MS = 35_000;
 const RECONNECT_MS = 3_000;
+const LISTED = 50;
 const SHOWN_WHEN_ZERO = new Set(["joined_rooms", "already_right", "changes", "skipped_rooms", "conflicts"]);
 const byId = (id) => document.getElementById(id);
 
@@ -63,7 +64,9 @@ function fill(body, rows, toCells) {
   const content = JSON.stringify(rows);
   if (drawn.get(body) === content) return;
   drawn.set(body, content);
-  const labels = [...body.closest("table").tHead.rows[0].cells].map((each) => each.textContent);
+  const table = body.closest("table");
+  table.hidden = rows.length === 0; // a table without rows is none to a screen reader
+  const labels = [...table.tHead.rows[0].cells].map((each) => each.textContent);
   body.replaceChildren(...rows.map((row) => {
     const element = document.createElement("tr");
     element.setAttribute("role", "row");
@@ -76,7 +79,7 @@ function fill(body, rows, toCells) {
 
 function more(element, listed, total) {
   element.hidden = total <= listed;
-  write(element, `${count(total - listed)} more are not listed.`);
+  write(element, `and ${count(total - listed)} more, which are not listed`);
 }
 
 function showNow() {
@@ -90,14 +93,20 @@ function showNow() {
   write(byId("reason"), seen.reading_paused ?? why);
   const second = byId("second-instance");
   second.hidden = seen.second_instance === null;
-  write(second, second.hidden ? "" : `Another process uses this account, ${seen.second_instance}. Stop one of the two.`);
-  const standby = byId("leading");
-  standby.hidden = seen.leading?.role !== "standby";
-  write(standby, standby.hidden ? "" : `This process stands by. ${seen.leading.leader ?? "No process"} leads, epoch ${seen.leading.epoch}.`);
+  write(second, second.hidden ? "" : `Another process uses this account, ${isolated(seen.second_instance)}. Stop one of the two.`);
+  byId("leading").hidden = seen.leading === null;
+  write(byId("leading"), leadingText(seen.leading));
   const blocked = byId("creates-no-rooms");
   blocked.hidden = seen.creates_no_rooms === null;
   write(blocked, blocked.hidden ? "" : `No Space and no chat is created: ${seen.creates_no_rooms}.`);
   markState(byId("lifecycle"), lifecycle.state, lifecycleLabel(lifecycle));
+}
+
+function leadingText(leading) {
+  if (!leading) return "";
+  const name = leading.leader === null ? null : isolated(leading.leader);
+  if (leading.role === "leader") return `Leader: this process leads${name ? ` as ${name}` : ""}, epoch ${count(leading.epoch)}.`;
+  return `Standby: ${name ?? "no process"} leads, epoch ${count(leading.epoch)}.`;
 }
 
 function showFigures() {
@@ -160,6 +169,41 @@ function showPlatform() {
   write(byId("platform-ended"), rest.length ? `Besides, ${rest.join(", ")}.` : "");
 }
 
+function showWork() {
+  const work = seen.at_work;
+  byId("work").hidden = work === null;
+  if (!work) return;
+  const total = Object.values(work.counts).reduce((sum, each) => sum + each, 0);
+  write(byId("work-total"), total ? several(total, "conversation") : "none");
+  const named = Object.entries(work.counts).map(([state, number]) => [`${state[0].toUpperCase()}${state.slice(1)}`, count(number)]);
+  fillFigures(byId("work-figures"), named);
+  byId("working").hidden = work.listed.length === 0;
+  fill(byId("conversations"), work.listed, (chat) => [
+    cell(two(chat.name ?? "not known", `${chat.chat_id ? `${chat.chat_id} · ` : ""}${chat.room_id}`), { header: true }),
+    cell(chat.owner ?? "not known", { className: "id" }),
+    cell(two(chat.state, chat.behind ? `${several(chat.behind, "message")} behind it` : "")),
+    cell(chat.since === null ? "not known" : clock(chat.since, "ago")),
+    cell(two(shownOf(chat), chat.said_chars ? `${several(chat.said_chars, "character")} said` : "")),
+  ]);
+  more(byId("work-more"), work.listed.length, total);
+  write(byId("pace"), paceText(seen.streaming));
+}
+
+function shownOf(chat) {
+  if (!chat.shown_parts) return "nothing yet";
+  return `${several(chat.shown_chars, "character")} in ${several(chat.shown_parts, "message")}`;
+}
+
+/** How many live edits the account may send, and what became of them. */
+function paceText(streaming) {
+  if (!streaming) return "";
+  const { sent, ...leftOut } = streaming.live_edits;
+  const state = streaming.off ? `Growing answers are not shown: ${streaming.off}` : `Growing answers are shown with at most ${Number(streaming.per_s.toPrecision(2))} live edits a second`;
+  const rest = Object.entries(leftOut).filter(([, value]) => value).map(([name, value]) => `${count(value)} ${words(name)}`);
+  const parts = [state, `${count(sent)} sent`, ...(rest.length ? [`left out: ${rest.join(", ")}`] : [])];
+  return `${parts.join("; ")}.`;
+}
+
 function showWorkers() {
   const workers = seen.workers;
   byId("workers").hidden = workers === null;
@@ -182,13 +226,16 @@ function showWorkers() {
 function showTimeline() {
   const span = Number(document.querySelector("input[name=span]:checked").value);
   drawTimeline(byId("timeline"), seen.lifecycle, span, now());
-  fill(byId("steps"), seen.lifecycle.steps.toReversed(), (step) => [
+  const steps = seen.lifecycle.steps.toReversed();
+  byId("steps").closest("details").hidden = steps.length === 0;
+  fill(byId("steps"), steps.slice(0, LISTED), (step) => [
     cell(moment(step.at), { header: true, className: "time" }),
     cell(step.src),
     cell(step.outcome === "denied" ? "denied" : step.dst),
     cell(two(words(step.trigger), step.reason)),
     cell(duration(step.dwell_ms / 1000), { className: "number" }),
   ]);
+  more(byId("steps-more"), LISTED, steps.length);
 }
 
 /** Rooms by state. Unchecked rooms that need no check are counted as `unchanged`. */
@@ -281,8 +328,7 @@ function tick() {
     const at = element.dateTime;
     write(element, element.dataset.kind === "ago" ? `${ticking(seconds(at))} ago` : until(at, now()));
   }
-  const role = seen.leading?.role === "leader" ? ` · leader, epoch ${seen.leading.epoch}` : "";
-  write(byId("process"), `version ${seen.version} · process ${seen.pid} · boot ${seen.boot || "…"} · up ${ticking(seconds(seen.started_at))}${role}`);
+  write(byId("process"), `version ${seen.version} · process ${seen.pid} · boot ${seen.boot || "…"} · up ${ticking(seconds(seen.started_at))}`);
 }
 
 function show(snapshot) {
@@ -291,6 +337,7 @@ function show(snapshot) {
   showNow();
   showFigures();
   showPlatform();
+  showWork();
   showWorkers();
   showTimeline();
   showRooms();
@@ -320,7 +367,7 @@ function listen() {
   const alive = () => { heard = Date.now(); setLost(false); };
   stream.onopen = alive;
   stream.addEventListener("alive", alive);
-  stream.onmessage = (event) => { alive(); show(JSON.parse(event.data)); };
+  stream.onmessage = (event) => { alive(); show(JSON.parse(event.data, (_, value) => typeof value === "string" ? harmless(value) : value)); };
   stream.onerror = () => {
     setLost(true);
     if (stream.readyState === EventSource.CLOSED) setTimeout(listen, RECONNECT_MS);

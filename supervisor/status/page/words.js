@@ -4,6 +4,7 @@ const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 const TIME = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const COMPACT = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 3 });
+const ESCAPES = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 const NUMBER = new Intl.NumberFormat("en-GB");
 
 /** A length of time in its two largest units: "2 h 5 min", or "3.2 s". */
@@ -45,6 +46,24 @@ export function count(value) {
 /** A large count in short: "2.4M". */
 export function compact(value) {
   return value < 10_000 ? count(value) : COMPACT.format(value);
+}
+
+/**
+ * The text with control and direction characters escaped, as on a terminal. Without that, a name could turn
+ * the words around it. Joiners stay: they combine letters and emoji.
+ */
+export function harmless(text) {
+  return text.replace(/(?![\u200c\u200d])[\p{C}\p{Zl}\p{Zp}]/gu, (char) => ESCAPES[char] ?? `\\u{${char.codePointAt(0).toString(16)}}`);
+}
+
+/** A text from elsewhere, in a sentence whose direction it does not change. */
+export function isolated(text) {
+  return `\u2068${text}\u2069`;
+}
+
+/** A number of things: "1 message", "2 messages". */
+export function several(number, what) {
+  return `${count(number)} ${what}${number === 1 ? "" : "s"}`;
 }
 
 /** A name as words: `homeserver_lost` becomes "homeserver lost". */
