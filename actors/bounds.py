@@ -5,11 +5,15 @@ needs other bounds passes `replace(Bounds(), …)`. Numbers that a protocol fixe
 """
 
 from dataclasses import dataclass
+from math import ceil
+from typing import Final
 
 from actors.rules.bucket import EditLimits
 from actors.rules.exchange import ExchangeLimits
 from actors.runtime.policy import RuntimeBounds
 from actors.runtime.restart import Backoff, CorrelationBreaker, CrashWindow
+
+_ROOMS_OF_A_ROUND: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +198,8 @@ class Bounds:
 
     # Rounds and failures
     round_within_s: float = 120.0
-    """All answers of a round must come within this time. No handler in a round waits."""
+    """All answers of a round of up to 10,000 rooms must come within this time. No handler in a
+    round waits. `round_within` has the time for more rooms."""
     refused_pause_s: float = 60.0
     """An actor pauses for this long when the account is refused, or until the bot is live again."""
     session_pause_s: float = 5.0
@@ -310,3 +315,7 @@ class Bounds:
     """How many rows the journal keeps; older rows are deleted."""
     journal_age_s: float = 90 * 86_400.0
     """The age up to which the journal keeps rows."""
+
+    def round_within(self, rooms: int) -> float:
+        """The seconds within which all answers of a round of so many rooms must come."""
+        return self.round_within_s * ceil(rooms / _ROOMS_OF_A_ROUND)

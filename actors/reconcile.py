@@ -26,6 +26,7 @@ from actors.messages import (
 from actors.model import ChatContext, Intent, RoomId, UserId
 from actors.port_errors import HomeserverUnavailable, PortError
 from actors.ports import Hydration, StateStore
+from actors.progress import Progress
 from actors.rows import StoredRows, chat_key, chats_prefix, read_rows, room_key, user_key
 from actors.rules.classify import (
     Chat,
@@ -45,6 +46,8 @@ from actors.runtime.letters import ActorCrashed, Address, Report
 from actors.services import Services
 from actors.writes import DeleteRow, JsonObject, NoteWholeRead, Write
 
+_LOOK_EVERY_ROOMS: Final = 1_000
+"""After so many rooms, the round may log how far it has come."""
 _UNLINKED: Final = Skipped(SkipReason.UNLINKED)
 
 
@@ -154,6 +157,7 @@ class Round:
     _keys: set[str] = field(default_factory=set)
     """Keys of the chat rows and the unreadable rows that the cache held before."""
     _failure: Exception | None = None
+    _progress: Progress | None = None
     _unchecked: set[RoomId] = field(default_factory=set)
     _unsettled: set[UserId] = field(default_factory=set)
     _unwritten: set[RoomId] = field(default_factory=set)
@@ -170,6 +174,7 @@ class Round:
             self._keys.update(chat_key(chat.user_id, chat.chat_id) for chat in chats)
         self._unchecked = set(rooms)
         if rooms:
+            self._progress = Progress("checking_rooms", len(rooms))
             await self._ask(rooms)
         if isinstance(self._failure, PortError):
             raise self._failure
@@ -177,7 +182,7 @@ class Round:
             raise ReconcileFailed(str(self._failure)) from self._failure
 
     async def _ask(self, rooms: Collection[RoomId]) -> None:
-        within_s = self.services.bounds.round_within_s
+        within_s = self.services.bounds.round_within(len(rooms))
         snapshots = ((room_address(room_id), self._snapshot(room_id)) for room_id in rooms)
         try:
             await self.services.system.ask(snapshots, self._on_report, within_s)
@@ -260,8 +265,13 @@ class Round:
             report = RoomReport(room_id, founded_ts, verdict)
             self.owners.setdefault(verdict.owner, []).append(report)
         self._unchecked.discard(room_id)
+        self._note_progress()
         if not self._unchecked:
             self._ask_owners()
+
+    def _note_progress(self) -> None:
+        if self._progress is not None and not len(self._unchecked) % _LOOK_EVERY_ROOMS:
+            self._progress.note(self._progress.of - len(self._unchecked))
 
     def _ask_owners(self) -> None:
         self._unsettled = set(self.owners)

@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
 
 from actors.model import ChatSettings, Marker, RoomId, SpaceSettings, UserId
+
+_NO_NAMES: Final[Mapping[UserId, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,6 @@ class RoomSnapshot:
     """People who ask to join."""
     admits: frozenset[RoomId] = field(default=frozenset(), compare=False)
     """The rooms whose members the bot lets join this one without an invite."""
-    names: Mapping[UserId, str] = field(default_factory=dict, compare=False)
+    names: Mapping[UserId, str] = field(default_factory=lambda: _NO_NAMES, compare=False)
     own_entry: bool = field(default=True, compare=False)
     """Whether the bot, and no person, has set who may join."""

@@ -79,7 +79,7 @@ async def homeserver_with(
         if (kept / "topology.json").exists():
             topology = await _restore(synapse, kept)
         else:
-            topology = await _build(synapse, rooms, progress)
+            topology = await build(synapse, rooms, progress)
             await _keep(synapse, topology, kept)
         yield synapse, topology
 
@@ -109,7 +109,8 @@ def _copy_database(source: Path, target: Path) -> None:
         shutil.copy2(file, target)
 
 
-async def _build(synapse: ThrowawaySynapse, rooms: int, progress: Progress) -> Topology:
+async def build(synapse: ThrowawaySynapse, rooms: int, progress: Progress) -> Topology:
+    """Register the accounts of the bots and of the owners, and make the rooms."""
     owners = owners_for(rooms)
     for account in ACCOUNTS:
         await synapse.register(account, PASSWORD)
@@ -154,7 +155,7 @@ class _Builder:
         async with limiter:
             owner_id = UserId(await self._synapse.register(localpart, PASSWORD))
             async with Person.logged_in(self._synapse.url, localpart, PASSWORD) as owner:
-                space = await self._room(me, owner, _space_marker(owner_id), f"{localpart}'s chats")
+                space = await self._room(me, owner, space_marker(owner_id), f"{localpart}'s chats")
                 chats = [
                     await self._chat(me, owner, RoomId(space), number)
                     for number in range(1, CHATS_PER_SPACE + 1)
@@ -183,5 +184,6 @@ class _Builder:
         return room_id
 
 
-def _space_marker(owner: UserId) -> Marker:
+def space_marker(owner: UserId) -> Marker:
+    """The marker of an owner's Space."""
     return Marker(kind=RoomKind.SPACE, owner=owner, next_chat_index=CHATS_PER_SPACE + 1)

@@ -1,6 +1,7 @@
 """Decides which messages of a chat the bot answers, so that two programs never talk without end."""
 
 from collections.abc import Collection
+from typing import Final
 
 import anyio
 import structlog
@@ -11,6 +12,8 @@ from actors.rules.addressing import is_addressed
 from actors.rules.answers import Answers
 from actors.rules.exchange import Exchange, Hearing, answered, hear
 from actors.services import Services
+
+_NONE: Final = frozenset[EventId]()
 
 _log = structlog.get_logger()
 
@@ -23,7 +26,7 @@ class Audience:
         self._services = services
         self._exchanges: dict[UserId, Exchange] = {}
         """By sender; the sender who was silent for the longest time comes first."""
-        self._waited: frozenset[EventId] = frozenset()
+        self._waited: frozenset[EventId] = _NONE
         """Messages that waited already when the bot gave its latest answer."""
 
     async def hear(self, message: InboundMessage, chat: ChatContext) -> tuple[Hearing, bool]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Final
 
 import structlog
 
@@ -43,6 +44,8 @@ from actors.rules.wording import worded
 from actors.services import Services
 from actors.writes import CountAttempt, FinishMessage, MarkTried, QueueMessage, Write
 
+_NONE: Final = frozenset[EventId]()
+
 _log = structlog.get_logger()
 
 
@@ -56,7 +59,7 @@ class Inbox:
         self._conversation = Conversation(room_id, services)
         self._current: Waiting | None = None
         """The message in handling; after a failure, until the failure is counted."""
-        self._in_turn: set[EventId] = set()
+        self._in_turn: frozenset[EventId] = _NONE
         """Commands and edits that turned out to be questions: they wait for the one in work."""
         self._receipts = Receipts(room_id, services)
 
@@ -80,7 +83,7 @@ class Inbox:
         """
         reply = self._reply_to(waiting)
         if reply is None:
-            self._in_turn.clear()
+            self._in_turn = _NONE
             return waiting[0]
         for item in waiting:
             message = item.message
@@ -122,7 +125,7 @@ class Inbox:
             if self._services.replies.of(self._room_id) is None:
                 self._services.replies.start(replace(response.question, failed=item.attempts))
             else:
-                self._in_turn.add(message.event_id)
+                self._in_turn |= {message.event_id}
             return rows
         # A command may have stopped the question in work: both end together.
         stopped = self._services.replies.of(self._room_id)

@@ -283,8 +283,9 @@ def _is_in_doubt(space_id: RoomId | None, relations: RoomRelations) -> bool:
 
 
 def _replaced_rooms(seen: RoomSnapshot, relations: RoomRelations) -> frozenset[RoomId]:
-    unreached = {seen.replacement} if seen.tombstoned and seen.replacement else set()
-    return relations.replaces | unreached
+    if seen.tombstoned and seen.replacement:
+        return relations.replaces | {seen.replacement}
+    return relations.replaces
 
 
 def _undecided(reason: ConflictReason, detail: str, marker: Marker) -> Conflict:

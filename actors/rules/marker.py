@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from sys import intern
 from typing import Final, TypeVar, assert_never
 
 from actors.model import (
@@ -47,7 +48,7 @@ def marker_content(marker: Marker) -> dict[str, object]:
 def owner_named(content: Mapping[str, object]) -> UserId | None:
     """The owner that a content names, even if the content is no marker."""
     owner = content.get("owner")
-    return UserId(owner) if isinstance(owner, str) and is_user_id(owner) else None
+    return UserId(intern(owner)) if isinstance(owner, str) and is_user_id(owner) else None
 
 
 def is_user_id(value: object) -> bool:
@@ -89,7 +90,7 @@ def _chat(content: Mapping[str, object]) -> Marker:
         kind=RoomKind.CHAT,
         owner=_owner(content),
         chat_id=ChatId(_required(content, "chat_id", _chat_number)),
-        space_id=RoomId(_required(content, "space_id", _room_id)),
+        space_id=RoomId(intern(_required(content, "space_id", _room_id))),
         platform_chat_id=_wrapped(PlatformChatId, _optional(content, "platform_chat_id", _text)),
         archived=_optional(content, "archived", _flag) or False,
         intent=_wrapped(Nonce, _optional(content, "intent", _text)),

@@ -3,9 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import Final
 
 from actors.model import PAIR, ChatSettings, Marker, RoomId, RoomKind, UserId, UserMeta
 from actors.snapshots import RoomSnapshot
+
+_NO_ROOMS: Final = frozenset[RoomId]()
+"""An empty set takes 216 bytes, so all rooms share one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class RoomRelations:
     """Joined rooms that can't be read now; any of them may be this room's Space."""
     unread_origin: RoomId | None = None
     """The room that this one, or the first known room before it, replaces, if it can't be read."""
-    undecided_spaces: frozenset[RoomId] = frozenset()
+    undecided_spaces: AbstractSet[RoomId] = frozenset()
     """Spaces without a known marker that replace a room which can't be read."""
 
 
@@ -85,11 +89,11 @@ class RoomGraph:
             own_space=self.spaces.get(seen.room_id),
             claimed_space=self.spaces.get(self.latest(named)) if named else None,
             linked=tuple(self.spaces[space] for space in sorted(linked) if space in self.spaces),
-            replaces=frozenset(ancestor.room_id for ancestor in ancestors),
+            replaces=frozenset(it.room_id for it in ancestors) if ancestors else _NO_ROOMS,
             spaces=self.spaces.keys(),
             unreadable=self.unreadable,
             unread_origin=self.unread_origin((seen, *ancestors)),
-            undecided_spaces=frozenset(self.undecided_spaces),
+            undecided_spaces=self.undecided_spaces,
         )
 
     def latest(self, room_id: RoomId) -> RoomId:

@@ -208,10 +208,17 @@ class WindowRoom(msgspec.Struct):
     invited_count: int | None = None
 
 
+class WindowList(msgspec.Struct):
+    """A list of a sliding-sync answer: how many rooms it has, those outside of the window too."""
+
+    count: int | None = None
+
+
 class Window(msgspec.Struct):
     """`POST …/org.matrix.simplified_msc3575/sync`."""
 
     rooms: dict[str, msgspec.Raw] = {}
+    lists: dict[str, WindowList] = {}
 
 
 class Versions(msgspec.Struct):

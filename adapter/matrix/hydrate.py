@@ -1,14 +1,20 @@
 """Reading all joined rooms at once: the requests, and how their answers are combined. Pure.
 
-If the homeserver supports simplified sliding sync, one window over all rooms returns their state
-and the invites, several times faster than any other way. The bot takes the sync position before the
-window, so events may be read twice but none is missed. Other homeservers return everything in one
-filtered initial `/sync`. Both answers count members but name them only in rooms without a name, so
-the bot reads the few rooms that need a member list once more, one by one.
+If the homeserver supports simplified sliding sync, windows over the rooms return their state and
+the invites, several times faster than any other way. The bot takes the sync position before the
+first window, so events may be read twice but none is missed. Up to 2,500 rooms are one window. More
+are read window by window, so that no answer is large. The order of the rooms changes with every
+event, so a room may be in no window, and is then read alone. An invite must not be missed like
+that: the first of several windows comes with a list of all invites.
+
+Other homeservers return everything in one filtered initial `/sync`. Both answers count members but
+name them only in rooms without a name, so the bot reads the few rooms that need a member list once
+more, one by one.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from sys import intern
 from typing import Final, TypeAlias, assert_never
 
 import msgspec
@@ -42,6 +48,8 @@ _STATE_KEY: Final = {
     "m.room.encryption": "",
 }
 """The state key of each type; the bot's own user id for any other type."""
+WINDOW_ROOMS: Final = 2_500
+"""The size of a window, unless one window shows all rooms."""
 _ROOMS_LIMIT: Final = 10_000_000
 _LIVE_TIMELINE_LIMIT: Final = 50
 _NOTHING: Final[Mapping[str, object]] = {"types": []}
@@ -73,11 +81,19 @@ def position_filter(nonce: str) -> str:
     return _filter({"rooms": [], "not_rooms": [f"!{nonce}:nonce.invalid"]})
 
 
-def window_request(me: UserId) -> dict[str, object]:
-    """The body of a sliding-sync request for the state of every room, without timelines."""
-    everything = {"ranges": [[0, _ROOMS_LIMIT]], "timeline_limit": 0}
+def window_request(me: UserId, first: int = 0, rooms: int = _ROOMS_LIMIT) -> dict[str, object]:
+    """The body of a sliding-sync request for the state of `rooms` rooms, without timelines.
+
+    The rooms before the `first` one are left out. If the window may not show all rooms, the first
+    window comes with all invites.
+    """
     state = [[kind, _STATE_KEY.get(kind, me)] for kind in SNAPSHOT_TYPES]
-    return {"conn_id": "hydrate", "lists": {"all": {**everything, "required_state": state}}}
+    asked = {"timeline_limit": 0, "required_state": state}
+    lists = {"all": {"ranges": [[first, first + rooms - 1]], **asked}}
+    if first == 0 and rooms < _ROOMS_LIMIT:
+        invites = {"ranges": [[0, _ROOMS_LIMIT]], "filters": {"is_invite": True}, **asked}
+        lists["invites"] = invites
+    return {"conn_id": "hydrate", "lists": lists}
 
 
 def live_filter(nonce: str | None = None) -> str:
@@ -121,6 +137,9 @@ def members_filter() -> str:
     return msgspec.json.encode({"types": [MEMBER_TYPE]}).decode()
 
 
+Decode: TypeAlias = Callable[[RoomId, msgspec.Raw, UserId], Reading | InviteReading]
+"""Decodes a room of an answer. Raises one of UNDECODABLE."""
+
 SecondReading: TypeAlias = RoomSnapshot | HomeserverRefused | HomeserverUnavailable
 """A room that was read again, or the error of that attempt."""
 
@@ -138,31 +157,10 @@ class FirstReading:
 def first_reading(response: SyncResponse, joined: Iterable[RoomId], me: UserId) -> FirstReading:
     """Decode an initial sync. Missing and undecodable rooms go into `read_again`."""
     invites, malformed = invites_of(response, me)
-    gathered = _Gathered(invites=list(invites), malformed=malformed)
+    gathered = Gathered(me, invites=list(invites), malformed=malformed)
     for key, raw in response.rooms.join.items():
-        room_id = RoomId(key)
-        try:
-            gathered.add(reading_of_joined(room_id, raw, me))
-        except UNDECODABLE:
-            gathered.note_undecodable(room_id)
-    return gathered.outcome(response.next_batch, joined, me)
-
-
-def first_reading_of_window(
-    window: Window, position: str, joined: Iterable[RoomId], me: UserId
-) -> FirstReading:
-    """Decode a sliding-sync window; `position` was taken before it.
-
-    A window begins with the room that has the newest event, so its end has the oldest invite.
-    """
-    gathered = _Gathered()
-    for key, raw in reversed(window.rooms.items()):
-        room_id = RoomId(key)
-        try:
-            gathered.add(reading_of_window(room_id, raw, me))
-        except UNDECODABLE:
-            gathered.note_undecodable(room_id)
-    return gathered.outcome(position, joined, me)
+        gathered.read(RoomId(key), raw, reading_of_joined)
+    return gathered.outcome(response.next_batch, joined)
 
 
 def complete(
@@ -189,15 +187,31 @@ def complete(
 
 
 @dataclass(slots=True)
-class _Gathered:
+class Gathered:
     """The rooms and invites decoded so far; None for a room that must be read alone."""
 
+    me: UserId
     rooms: dict[RoomId, RoomSnapshot | None] = field(default_factory=dict)
     invites: list[Invite] = field(default_factory=list)
     malformed: Malformed = field(default_factory=Malformed)
 
-    def add(self, it: Reading | InviteReading) -> None:
-        """Keep what was decoded. Only a marker decides about a room with uncounted members."""
+    def add_window(self, window: Window) -> bool:
+        """Decode a sliding-sync window. Returns whether it has shown any new room.
+
+        A window begins with the room that has the newest event, so its end has the oldest invite.
+        """
+        before = len(self.rooms)
+        for key, raw in reversed(window.rooms.items()):
+            self.read(RoomId(intern(key)), raw, reading_of_window)
+        return len(self.rooms) > before
+
+    def read(self, room_id: RoomId, raw: msgspec.Raw, decode: Decode) -> None:
+        """Decode a room and keep it. Only a marker decides about one with uncounted members."""
+        try:
+            it = decode(room_id, raw, self.me)
+        except UNDECODABLE:
+            self._note_undecodable(room_id)
+            return
         match it:
             case Reading(snapshot, malformed, is_counted):
                 decided = is_counted or snapshot.marker is not None
@@ -209,18 +223,19 @@ class _Gathered:
             case _:
                 assert_never(it)
 
-    def note_undecodable(self, room_id: RoomId) -> None:
+    def _note_undecodable(self, room_id: RoomId) -> None:
         self.rooms[room_id] = None
         odd = Malformed()
         odd.note("room")
         self.malformed.add(odd, room_id)
 
-    def outcome(self, position: str, joined: Iterable[RoomId], me: UserId) -> FirstReading:
+    def outcome(self, position: str, joined: Iterable[RoomId]) -> FirstReading:
+        """What was read from this position on. Rooms that no answer has shown are read again."""
         doubtful = frozenset(joined) ^ self.rooms.keys()
         snapshots = tuple(
             it for it in self.rooms.values() if it is not None and it.room_id not in doubtful
         )
-        sufficient = {it.room_id for it in snapshots if not _needs_members(it, me)}
+        sufficient = {it.room_id for it in snapshots if not _needs_members(it, self.me)}
         return FirstReading(
             Hydration(
                 position,

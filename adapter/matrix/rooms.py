@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Mapping
+from sys import intern
 from typing import Final
 
 import anyio
@@ -11,6 +12,7 @@ import structlog
 from actors.model import RoomId, UserId
 from actors.port_errors import HomeserverRefused, HomeserverUnavailable, PortError
 from actors.ports import Hydration
+from actors.progress import Progress
 from actors.snapshots import RoomSnapshot
 from adapter.matrix.bodies import (
     ENCRYPTION_FORCED_FEATURE,
@@ -27,11 +29,12 @@ from adapter.matrix.connection import Connection, path_to
 from adapter.matrix.hydrate import (
     SLIDING_SYNC_FEATURE,
     SLIDING_SYNC_PATH,
+    WINDOW_ROOMS,
     FirstReading,
+    Gathered,
     SecondReading,
     complete,
     first_reading,
-    first_reading_of_window,
     hydration_filter,
     members_filter,
     position_filter,
@@ -61,7 +64,7 @@ class RoomReader:
     async def hydrate(self) -> Hydration:
         """Read the state of every joined room, and the matching sync position."""
         joined = await self.joined_rooms()
-        first = await self._first_window(joined) if await self._has_sliding_sync() else None
+        first = await self._first_windows(joined) if await self._has_sliding_sync() else None
         first = first or await self._first_sync(joined)
         readings = await self._read_again(first.read_again)
         if any(isinstance(reading, HomeserverRefused) for reading in readings.values()):
@@ -82,7 +85,7 @@ class RoomReader:
     async def joined_rooms(self) -> frozenset[RoomId]:
         """The rooms that the bot has joined."""
         answer = await self._http.request("GET", path_to("joined_rooms"), JoinedRooms)
-        return frozenset(map(RoomId, answer.joined_rooms or ()))
+        return frozenset(RoomId(intern(room_id)) for room_id in answer.joined_rooms or ())
 
     async def inviter_of(self, room_id: RoomId) -> UserId | None:
         """The user who invited the bot to a room that it has joined, if the timeline shows it."""
@@ -127,21 +130,40 @@ class RoomReader:
         versions = await self._http.request("GET", "/_matrix/client/versions", Versions)
         return versions.unstable_features
 
-    async def _first_window(self, joined: frozenset[RoomId]) -> FirstReading | None:
+    async def _first_windows(self, joined: frozenset[RoomId]) -> FirstReading | None:
         """The first reading by sliding sync; None without an answer, which `/sync` may give."""
         response = await self._initial_sync(
             position_filter(secrets.token_hex(8)), self._http.bounds.request_s
         )
-        position = response.next_batch
-        body = window_request(self._me)
         try:
-            window = await self._http.request(
-                "POST", SLIDING_SYNC_PATH, Window, body, timeout_s=self._http.bounds.hydrate_s
-            )
+            gathered = await self._windows(len(joined))
         except (HomeserverRefused, HomeserverUnavailable) as error:
             _log.warning("sliding_sync_refused", reason=str(error))
             return None
-        return first_reading_of_window(window, position, joined, self._me)
+        return gathered.outcome(response.next_batch, joined)
+
+    async def _windows(self, rooms: int) -> Gathered:
+        """Every room that windows show: one window, or so many that each is small.
+
+        A homeserver may show more than it is asked for. A window without a new room is the last.
+        """
+        gathered, progress = Gathered(self._me), Progress("reading_rooms", rooms)
+        if rooms <= WINDOW_ROOMS:
+            gathered.add_window(await self._window(window_request(self._me)))
+            return gathered
+        first, count = 0, 1
+        while first < count:
+            window = await self._window(window_request(self._me, first, WINDOW_ROOMS))
+            if not gathered.add_window(window):
+                break
+            progress.note(len(gathered.rooms))
+            first += WINDOW_ROOMS
+            count = _count_in(window) or first + 1
+        return gathered
+
+    async def _window(self, body: dict[str, object]) -> Window:
+        within_s = self._http.bounds.hydrate_s
+        return await self._http.request("POST", SLIDING_SYNC_PATH, Window, body, timeout_s=within_s)
 
     async def _initial_sync(self, sync_filter: str, timeout_s: float) -> SyncResponse:
         path = path_to("sync", timeout=0, filter=sync_filter)
@@ -179,3 +201,9 @@ class RoomReader:
         except HomeserverUnavailable as error:
             await self.probe()
             return error
+
+
+def _count_in(window: Window) -> int:
+    """How many rooms the list has that the window is a part of; 0 if the answer does not say."""
+    whole = window.lists.get("all")
+    return (whole.count or 0) if whole else 0

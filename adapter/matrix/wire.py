@@ -1,10 +1,12 @@
 """Decodes the homeserver's JSON into the core's values. Pure.
 
-Rooms and events are decoded one by one, so an odd part of one costs that part only.
+Rooms and events are decoded one by one, so an odd part of one costs that part only. Ids that stand
+in many rooms are kept once (`intern`).
 """
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from sys import intern
 from typing import Final, NamedTuple
 
 import msgspec
@@ -65,6 +67,8 @@ SNAPSHOT_TYPES: Final = (
 _NEEDED: Final = frozenset({"event", "event_id", "content"})
 """The places of odd parts with which an event may be no message any more."""
 _OTHERS_LIMIT: Final = 1000
+_NO_ROOMS: Final = frozenset[RoomId]()
+"""An empty set takes 216 bytes, so all rooms share one."""
 _PRESENT: Final = ("join", "invite")
 _SNAPSHOT_TYPES: Final = frozenset(SNAPSHOT_TYPES)
 
@@ -273,9 +277,9 @@ def _snapshot(room_id: RoomId, state: State, people: People, me: UserId) -> Room
     return RoomSnapshot(
         room_id=room_id,
         encrypted=(ENCRYPTION_TYPE, "") in state,
-        creator=UserId(create.sender) if create else None,
+        creator=UserId(intern(create.sender)) if create else None,
         created_ts=create.origin_server_ts if create else 0,
-        room_version=text_in(origin, "room_version") or "1",
+        room_version=intern(text_in(origin, "room_version") or "1"),
         is_space=(is_space := origin.get("type") == "m.space"),
         predecessor=_predecessor(origin),
         name=_name(state),
@@ -342,8 +346,8 @@ def _predecessor(origin: Mapping[str, object]) -> RoomId | None:
 
 def _linked(state: State, event_type: str, sender: UserId | None) -> frozenset[RoomId]:
     """The rooms that events of this type link with a `via`: by `sender`, or by any for None."""
-    return frozenset(
-        RoomId(state_key)
+    linked = frozenset(
+        RoomId(intern(state_key))
         for (kind, state_key), event in state.items()
         if kind == event_type
         and sender in {None, event.sender}
@@ -351,6 +355,7 @@ def _linked(state: State, event_type: str, sender: UserId | None) -> frozenset[R
         and isinstance(via := event.content.get("via"), list)
         and via
     )
+    return linked or _NO_ROOMS
 
 
 def _people_of_summary(

@@ -29,6 +29,7 @@ from actors.runtime.letters import ActorCrashed, FailuresShared, Report
 from actors.services import Services
 from actors.snapshots import RoomSnapshot
 from actors.writes import DeleteRow, NoteWholeRead, PutRow, SavePosition, Write
+from supervisor.loading import filling
 from supervisor.serving.backlog import Backlog
 from supervisor.serving.fresh_start import beginnings, doubt_writes, loss_writes, sharpened
 from supervisor.serving.generations import Generations
@@ -226,7 +227,8 @@ class BotActivities:
         hydration, self._hydration = self._hydration, None
         self.trusted = False
         self.services.registry.undecided.clear()
-        report = await reconcile(hydration, self.services, self._changes, at=self._hydrated_at)
+        with filling():
+            report = await reconcile(hydration, self.services, self._changes, at=self._hydrated_at)
         self.report, self.partly = report, False
         _log_report(report)
         self.trusted = True

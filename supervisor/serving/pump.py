@@ -152,7 +152,7 @@ class Pump:
         writes: list[Write] = [*_writes_for(delta, filled), *chain(*repeated.values())]
         writes += [*invite_writes(asked), *opened]
         changed = self._note_changes(delta, already_read)
-        changed += await self._spaces_to_rename(delta, [*changed, *already_read])
+        changed += await self._spaces_to_rename(delta, {*changed, *already_read})
         writes += self.services.registry.dirty.mark(changed)
         try:
             await self._commit(writes, SavePosition(delta.next_batch, since))
@@ -163,7 +163,7 @@ class Pump:
         if delta.instance is not None:
             self.detector.observe(delta.instance)
         self._note_said(delta, filled)
-        self._tell_rooms([each.room for each in filled], changed)
+        self._tell_rooms([each.room for each in filled], frozenset(changed))
         self._deliver_repeated(repeated)
         for each in filled:
             if each.redacted or each.had_gap:
@@ -204,7 +204,7 @@ class Pump:
         changed = (room.room_id for room in delta.rooms if room.state_changed)
         return [room_id for room_id in changed if room_id not in already_read]
 
-    async def _spaces_to_rename(self, delta: SyncDelta, others: Collection[RoomId]) -> list[RoomId]:
+    async def _spaces_to_rename(self, delta: SyncDelta, others: set[RoomId]) -> list[RoomId]:
         """The Spaces whose owner has another display name now: they are named after it."""
         named = [room for room in delta.rooms if room.names and room.room_id not in others]
         spaces = []
@@ -214,7 +214,7 @@ class Pump:
                 spaces += [room.room_id] if row.matrix_user_id in room.names else []
         return spaces
 
-    def _tell_rooms(self, rooms: Sequence[RoomDelta], changed: Collection[RoomId]) -> None:
+    def _tell_rooms(self, rooms: Sequence[RoomDelta], changed: frozenset[RoomId]) -> None:
         """Notify the actors of joined rooms."""
         for room in rooms:
             if room.room_id in changed:

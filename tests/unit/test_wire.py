@@ -30,9 +30,9 @@ from actors.snapshots import RoomSnapshot
 from adapter.matrix.bodies import SyncResponse, Window
 from adapter.matrix.hydrate import (
     FirstReading,
+    Gathered,
     complete,
     first_reading,
-    first_reading_of_window,
     hydration_filter,
     live_filter,
     messages_filter,
@@ -557,7 +557,9 @@ def first_window() -> FirstReading:
     }
     window = msgspec.json.decode(msgspec.json.encode({"rooms": rooms}), type=Window)
     joined = map(RoomId, ["!known", "!legacy", "!broken", "!untold"])
-    return first_reading_of_window(window, "s1", joined, ME)
+    gathered = Gathered(ME)
+    gathered.add_window(window)
+    return gathered.outcome("s1", joined)
 
 
 @pytest.mark.parametrize("first", [first_sync(), first_window()], ids=["sync", "window"])

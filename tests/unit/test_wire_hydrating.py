@@ -12,6 +12,7 @@ from actors.model import RoomId, UserId
 from actors.port_errors import CredentialsRefused, HomeserverUnavailable, RateLimited
 from actors.ports import Hydration
 from adapter.matrix.gateway import Gateway
+from adapter.matrix.hydrate import WINDOW_ROOMS
 
 pytestmark = pytest.mark.anyio
 
@@ -21,6 +22,8 @@ GOOD, BAD, GONE = RoomId("!good"), RoomId("!bad"), RoomId("!gone")
 Answer: TypeAlias = tuple[int, object]
 Answers: TypeAlias = Answer | Iterator[Answer]
 """The same one every time, or one after the other."""
+
+Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
 REFUSED: Answer = (403, {"errcode": "M_FORBIDDEN", "error": "not here"})
 BROKEN: Answer = (500, {"errcode": "M_UNKNOWN", "error": "Internal server error"})
@@ -51,7 +54,7 @@ HEALTHY: Final[dict[str, Answer]] = {
 }
 
 
-def serving(answers: Mapping[str, Answers]) -> Callable[[web.BaseRequest], Awaitable[web.Response]]:
+def serving(answers: Mapping[str, Answers]) -> Handler:
     async def handle(request: web.BaseRequest) -> web.Response:
         answer = next(it for ending, it in answers.items() if request.path.endswith(ending))
         status, body = next(answer) if isinstance(answer, Iterator) else answer
@@ -69,7 +72,13 @@ async def with_gateway(
     act: Callable[[Gateway], Awaitable[Hydration]],
     meter: Meter | None = None,
 ) -> Hydration:
-    runner = web.ServerRunner(web.Server(serving(answers)))
+    return await with_server(serving(answers), act, meter)
+
+
+async def with_server(
+    handle: Handler, act: Callable[[Gateway], Awaitable[Hydration]], meter: Meter | None = None
+) -> Hydration:
+    runner = web.ServerRunner(web.Server(handle))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -252,3 +261,70 @@ async def test_the_invites_of_a_window_are_answered_oldest_first() -> None:
     window: Answer = (200, {"rooms": newest_first})
     seen = await hydrate(joined_rooms=rooms(), **{"simplified_msc3575/sync": window})
     assert [invite.inviter for invite in seen.invites] == ["@first:a", "@second:a"]
+
+
+class ManyRooms:
+    """A homeserver with so many rooms that one window does not show them, and an old invite.
+
+    `missed` rooms are in no window. `is_whole`: it shows all rooms in every window. `counts`: it
+    says how many rooms there are.
+    """
+
+    def __init__(
+        self, rooms: int, *, missed: int = 0, is_whole: bool = False, counts: bool = True
+    ) -> None:
+        self.shown = {f"!{number}": {"required_state": WHOLE} for number in range(missed, rooms)}
+        self.joined = [f"!{number}" for number in range(rooms)]
+        self.is_whole = is_whole
+        self.counts = counts
+        self.asked: list[list[int]] = []
+
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        if not request.path.endswith("simplified_msc3575/sync"):
+            joined = {"joined_rooms": (200, {"joined_rooms": self.joined})}
+            return await serving({**HEALTHY, **joined, "/state": (200, WHOLE)})(request)
+        lists = (await request.json())["lists"]
+        ((first, last),) = lists["all"]["ranges"]
+        self.asked.append([first, last])
+        shown = list(self.shown.items())
+        rooms: dict[str, object] = dict(shown if self.is_whole else shown[first : last + 1])
+        if lists.get("invites", {}).get("filters") == {"is_invite": True}:
+            member = state("m.room.member", {"membership": "invite"}, ME) | {"sender": "@alice:x"}
+            rooms["!invited"] = {"invite_state": [member]}
+        answer = {"rooms": rooms, "lists": {"all": {"count": len(shown)} if self.counts else {}}}
+        return web.Response(body=msgspec.json.encode(answer))
+
+    async def hydrate(self) -> Hydration:
+        return await with_server(self.handle, Gateway.hydrate)
+
+
+@pytest.mark.parametrize("counts", [True, False], ids=["counted", "not counted"])
+async def test_many_rooms_are_read_window_by_window(*, counts: bool) -> None:
+    homeserver = ManyRooms(WINDOW_ROOMS + 1, counts=counts)
+    seen = await homeserver.hydrate()
+    assert room_ids(seen) == set(homeserver.joined)
+    windows = [[0, WINDOW_ROOMS - 1], [WINDOW_ROOMS, 2 * WINDOW_ROOMS - 1]]
+    assert homeserver.asked[:2] == windows
+    assert len(homeserver.asked) == (2 if counts else 3)
+
+
+async def test_all_invites_come_with_the_first_of_several_windows() -> None:
+    seen = await ManyRooms(WINDOW_ROOMS + 1).hydrate()
+    assert [(it.room_id, it.inviter) for it in seen.invites] == [("!invited", "@alice:x")]
+
+
+async def test_a_room_that_was_in_no_window_is_read_alone() -> None:
+    homeserver = ManyRooms(WINDOW_ROOMS + 3, missed=2)
+    assert room_ids(await homeserver.hydrate()) == set(homeserver.joined)
+
+
+async def test_a_homeserver_that_shows_all_rooms_at_once_is_asked_once_more() -> None:
+    homeserver = ManyRooms(2 * WINDOW_ROOMS + 1, is_whole=True)
+    assert room_ids(await homeserver.hydrate()) == set(homeserver.joined)
+    assert len(homeserver.asked) == 2
+
+
+async def test_one_window_shows_some_rooms_and_all_invites() -> None:
+    homeserver = ManyRooms(2)
+    await homeserver.hydrate()
+    assert homeserver.asked == [[0, 9_999_999]]

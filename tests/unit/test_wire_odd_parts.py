@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from actors.model import EventId, Instance, Invite, RoomId, UserId
 from actors.ports import SyncDelta
 from adapter.matrix.bodies import Event, JoinedRooms, Page, SyncResponse, Window
-from adapter.matrix.hydrate import FirstReading, first_reading, first_reading_of_window
+from adapter.matrix.hydrate import FirstReading, Gathered, first_reading
 from adapter.matrix.lenient import UNDECODABLE, Decoder, Malformed
 from adapter.matrix.timeline import messages_of
 from adapter.matrix.wire import delta_of, inviter_in, reading_of_state
@@ -399,7 +399,9 @@ def windowed(room: object) -> FirstReading:
     body = {"rooms": {"!one": whole, "!odd": room}}
     window = Decoder(Window).decode(json.dumps(body).encode(), Malformed())
     joined = [RoomId("!one"), RoomId("!odd")]
-    return first_reading_of_window(window, "s1", joined, ME)
+    gathered = Gathered(ME)
+    gathered.add_window(window)
+    return gathered.outcome("s1", joined)
 
 
 @pytest.mark.parametrize("odd", ODD)
