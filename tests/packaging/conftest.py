@@ -1,6 +1,6 @@
 """The wheel, and environments that have nothing of the source tree.
 
-An environment is made from the lock file, by the tool that `make setup` uses.
+An environment is made from a lock file, by the tool that `make setup` uses.
 """
 
 import os
@@ -40,12 +40,11 @@ def built_wheel(source: Path, folder: Path) -> Path:
     return built
 
 
-def new_environment(folder: Path, *wheels: Path) -> Path:
+def new_environment(folder: Path, *wheels: Path, lock: str = "requirements.lock") -> Path:
     """The folder with the programs of an environment with the wheels and what the bot requires."""
     make(UV, "venv", "--quiet", "--python", sys.executable, folder)
     here = {"VIRTUAL_ENV": str(folder)}
-    lock = ROOT / "requirements.lock"
-    make(UV, "pip", "sync", "--quiet", "--require-hashes", lock, environment=here)
+    make(UV, "pip", "sync", "--quiet", "--require-hashes", ROOT / lock, environment=here)
     make(UV, "pip", "install", "--quiet", "--no-deps", "--offline", *wheels, environment=here)
     return folder / "bin"
 

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import tomllib
 import zipfile
 from collections.abc import Callable
 from email import message_from_bytes
@@ -12,7 +13,7 @@ from typing import Final, TypeAlias
 import pytest
 
 from demo.synapse import free_port
-from tests.packaging.conftest import ROOT, new_environment
+from tests.packaging.conftest import ROOT, UV, make, new_environment
 
 pytestmark = pytest.mark.slow
 
@@ -74,6 +75,21 @@ def test_it_says_under_which_licence_it_is_and_brings_the_text(wheel: Path) -> N
     assert described["License-File"] == "LICENSE"
     assert described["Author"] == "The surfaces-bot authors"
     assert text == (ROOT / "LICENSE").read_bytes()
+
+
+def test_the_program_says_which_version_it_is(run: Run) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    done = run("surfaces-bot", "--version")
+    assert (done.returncode, done.stdout) == (0, f"surfaces-bot {project['version']}\n")
+
+
+def test_the_locked_versions_are_enough_for_every_extra(wheel: Path, tmp_path: Path) -> None:
+    programs = new_environment(tmp_path / "venv", wheel, lock="requirements-extras.lock")
+    (metadata,) = [body for name, body in files(wheel).items() if name.endswith("/METADATA")]
+    extras = ",".join(message_from_bytes(metadata).get_all("Provides-Extra", []))
+    assert extras
+    here = {"VIRTUAL_ENV": str(programs.parent)}
+    make(UV, "pip", "install", "--offline", "--no-index", f"{wheel}[{extras}]", environment=here)
 
 
 def test_the_program_lists_its_commands(run: Run) -> None:

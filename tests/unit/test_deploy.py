@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
 
@@ -185,6 +186,16 @@ def test_the_container_is_made_of_files_that_exist() -> None:
     assert names
     assert all((ROOT / name).exists() for name in names)
     assert text.count("--require-hashes") == 2
+    ignored = (ROOT / ".dockerignore").read_text()
+    let_in = re.findall(r"^!(.+)$", ignored, re.MULTILINE)
+    assert all(any(fnmatch(name, pattern) for pattern in let_in) for name in names)
+
+
+@pytest.mark.parametrize("name", ["Containerfile", "compose.yml"])
+def test_the_image_is_built_in_the_format_that_keeps_its_health_check(name: str) -> None:
+    builds = re.findall(r"podman build (.+)", (DEPLOY / name).read_text())
+    assert builds
+    assert all("--format docker" in words for words in builds)
 
 
 def test_the_unit_for_two_processes_differs_only_in_what_each_has_of_its_own() -> None:
