@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from math import ceil, log10
 from typing import Final
+
+from benchmarks.plot import text_at
 
 _WIDTH: Final = 760
 _PANEL: Final = 300
@@ -36,7 +37,7 @@ def plot(panels: Sequence[Panel], caption: str) -> str:
     """The whole plot, as the text of an SVG file."""
     parts = [part for number, panel in enumerate(panels) for part in _panel(panel, number * _PANEL)]
     height = len(panels) * _PANEL + 24
-    parts.append(_text(10, height - 8, caption, size=11, colour="#868e96"))
+    parts.append(text_at(10, height - 8, caption, size=11, colour="#868e96"))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
         f'font-family="system-ui, sans-serif">\n'
@@ -55,21 +56,21 @@ def _panel(panel: Panel, top: int) -> Iterator[str]:
         x = _LEFT + _share(rooms, across) * (right - _LEFT)
         return x, bottom - _share(cost, up) * (bottom - top - _TOP)
 
-    yield _text(10, top + 22, f"{panel.title}, {panel.unit}", size=14, weight="600")
+    yield text_at(10, top + 22, f"{panel.title}, {panel.unit}", size=14, weight="600")
     for power in range(across[0], across[1] + 1):
         x, _ = at(10.0**power, 10.0 ** up[0])
         yield _stroke([(x, top + _TOP), (x, bottom)], "#e9ecef", 1)
-        yield _text(x, bottom + 18, f"{10**power:,} rooms", anchor="middle")
+        yield text_at(x, bottom + 18, f"{10**power:,} rooms", anchor="middle")
     for power in range(up[0], up[1] + 1):
         _, y = at(10.0 ** across[0], 10.0**power)
         yield _stroke([(_LEFT, y), (right, y)], "#e9ecef", 1)
-        yield _text(_LEFT - 8, y + 4, f"{10.0**power:,g}", anchor="end")
+        yield text_at(_LEFT - 8, y + 4, f"{10.0**power:,g}", anchor="end")
     for line, colour in zip(panel.lines, _COLOURS, strict=False):
         points = [at(rooms, cost) for rooms, cost in line.points]
         yield _stroke(points, colour, 2)
         for x, y in points:
             yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>'
-        yield _text(points[-1][0] + 8, points[-1][1] + 4, line.name, colour=colour)
+        yield text_at(points[-1][0] + 8, points[-1][1] + 4, line.name, colour=colour)
 
 
 def _axis(values: Sequence[float]) -> tuple[int, int]:
@@ -85,19 +86,3 @@ def _share(value: float, axis: tuple[int, int]) -> float:
 def _stroke(points: Sequence[tuple[float, float]], colour: str, width: int) -> str:
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
-
-
-def _text(
-    x: float,
-    y: float,
-    text: str,
-    *,
-    size: int = 12,
-    weight: str = "400",
-    anchor: str = "start",
-    colour: str = "#212529",
-) -> str:
-    return (
-        f'<text x="{x:.0f}" y="{y:.0f}" font-size="{size}" font-weight="{weight}" '
-        f'text-anchor="{anchor}" fill="{colour}">{escape(text)}</text>'
-    )

@@ -57,7 +57,7 @@ def plot(results: Results, caption: str) -> str:
         if bars:
             parts += _panel(panel, bars, top)
             top += _HEAD + len(bars) * (_BAR + _GAP) + _GAP
-    parts.append(_text(10, top + 6, caption, size=11, colour="#868e96"))
+    parts.append(text_at(10, top + 6, caption, size=11, colour="#868e96"))
     height = top + 20
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
@@ -83,24 +83,24 @@ def _bars(results: Results, panel: Panel) -> Iterator[_Bar]:
 def _panel(panel: Panel, bars: list[_Bar], top: int) -> Iterator[str]:
     longest = max(max(bar.samples) for bar in bars)
     scale = (_WIDTH - _LEFT - _RIGHT) / longest
-    yield _text(10, top, panel.title, size=14, weight="600")
+    yield text_at(10, top, panel.title, size=14, weight="600")
     for number, bar in enumerate(bars):
         y = top + 10 + number * (_BAR + _GAP)
         length = bar.median * scale
         value = f"{bar.median * panel.factor:.{panel.digits}f} {panel.unit}"
         colour = _OURS_COLOUR if bar.ours else _OTHERS_COLOUR
-        yield _text(_LEFT - 8, y + 13, bar.label, anchor="end")
+        yield text_at(_LEFT - 8, y + 13, bar.label, anchor="end")
         yield f'<rect x="{_LEFT}" y="{y}" width="{length:.1f}" height="{_BAR}" fill="{colour}"/>'
         for sample in bar.samples:
             x, middle = _LEFT + sample * scale, y + _BAR / 2
             yield f'<circle cx="{x:.1f}" cy="{middle}" r="1.6" fill="#212529" opacity="0.5"/>'
         end = max(length, max(bar.samples) * scale)
-        yield _text(round(_LEFT + end + 6), y + 13, value)
+        yield text_at(round(_LEFT + end + 6), y + 13, value)
 
 
-def _text(
-    x: int,
-    y: int,
+def text_at(
+    x: float,
+    y: float,
     text: str,
     *,
     size: int = 12,
@@ -108,7 +108,8 @@ def _text(
     anchor: str = "start",
     colour: str = "#212529",
 ) -> str:
+    """A text of an SVG."""
     return (
-        f'<text x="{x}" y="{y}" font-size="{size}" font-weight="{weight}" '
+        f'<text x="{x:.0f}" y="{y:.0f}" font-size="{size}" font-weight="{weight}" '
         f'text-anchor="{anchor}" fill="{colour}">{escape(text)}</text>'
     )

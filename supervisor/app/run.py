@@ -243,7 +243,7 @@ async def reconcile_once(settings: Settings, *, dry_run: bool) -> ReconcileRepor
                 return await reconcile_matrix_state(gateway, copy, ChatManager(copy))
     await refuse_while_led(settings)
     async with open_store(settings.db_path, on_recovery=_log_recovery) as store:
-        sessions = None if isinstance(settings.db_path, Path) else SessionInDatabase(store.session)
+        sessions = _sessions(settings, store)
         async with open_gateway(settings, visiting=False, sessions=sessions) as gateway:
             await gateway.log_in()
             return await reconcile_matrix_state(gateway, store, ChatManager(store))
@@ -269,10 +269,9 @@ async def _bot(
                 supervisor.end_with(lease_lost(str(error)))
                 raise
             await learn_of_workers(settings, platform)
-            is_file = isinstance(settings.db_path, Path)
             gateway = gateway_for(
                 settings,
-                sessions=None if is_file else SessionInDatabase(store.session),
+                sessions=_sessions(settings, store),
                 meter=observer.meter,
                 remaining_s=leadership.remaining_s,
                 bounds=parts.bounds,
@@ -302,6 +301,11 @@ async def _bot(
                 yield bot
     finally:
         await _close(platform, parts.bounds)
+
+
+def _sessions(settings: Settings, store: SqlStore) -> SessionInDatabase | None:
+    """Where the session is, unless it is in the store folder."""
+    return None if isinstance(settings.db_path, Path) else SessionInDatabase(store.session)
 
 
 async def _opened(stack: AsyncExitStack, process: _Process, lead: Lead) -> tuple[Journal, SqlStore]:

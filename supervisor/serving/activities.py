@@ -357,12 +357,9 @@ class BotActivities:
 
 
 def _log_start_from_now(doubt: Doubt | None, *, is_first: bool) -> None:
-    if doubt is not None:
-        _log.warning("started_from_now", reason=str(doubt))
-    elif is_first:
-        _log.info("started_from_now", reason="first start")
-    else:
-        _log.warning("started_from_now", reason="the database has no position")
+    reason = doubt or ("first start" if is_first else "the database has no position")
+    log = _log.info if is_first and doubt is None else _log.warning
+    log("started_from_now", reason=str(reason))
 
 
 async def _ask_store(services: Services) -> None:

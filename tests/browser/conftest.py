@@ -3,14 +3,18 @@
 import os
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 
+from supervisor.status.snapshot import Snapshot
 from tests.browser.scripts import READY
 from tests.browser.stage import Puppet, on_stage
 
+Scheme: TypeAlias = Literal["light", "dark"]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 HOW_TO_INSTALL = (
     "no Chromium on this machine: install Debian's package chromium "
@@ -54,6 +58,25 @@ async def puppet() -> AsyncIterator[Puppet]:
     """A status server whose snapshot the test chooses."""
     async with on_stage() as made:
         yield made
+
+
+@asynccontextmanager
+async def unfolded(
+    browser: Browser, snapshot: Snapshot, viewport: ViewportSize, scheme: Scheme
+) -> AsyncIterator[Page]:
+    """The page of a snapshot, with everything shown that a person can unfold."""
+    async with (
+        on_stage(snapshot) as puppet,
+        await browser.new_context(
+            viewport=viewport, color_scheme=scheme, reduced_motion="reduce"
+        ) as context,
+    ):
+        page = await context.new_page()
+        await page.goto(puppet.url)
+        await page.locator(READY).wait_for()
+        for summary in await page.locator("summary:visible").all():
+            await summary.click()
+        yield page
 
 
 @dataclass(slots=True)

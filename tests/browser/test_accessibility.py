@@ -1,25 +1,14 @@
 """axe-core finds nothing on the status page, in both themes, on a desk and on a phone."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import pytest
 from playwright.async_api import Browser, ViewportSize
 
 from supervisor.status.snapshot import Snapshot
 from tests.browser.axe import faults_of
-from tests.browser.conftest import Visit
-from tests.browser.scripts import READY
-from tests.browser.stage import (
-    Puppet,
-    crowded,
-    degraded,
-    live,
-    on_stage,
-    standing_by,
-    without_worker,
-    young,
-)
+from tests.browser.conftest import Scheme, Visit, unfolded
+from tests.browser.stage import Puppet, crowded, degraded, live, standing_by, without_worker, young
 
 pytestmark = pytest.mark.anyio
 
@@ -42,21 +31,11 @@ DESK: ViewportSize = {"width": 1180, "height": 900}
 )
 async def test_axe_finds_nothing(
     says: Callable[[], Snapshot],
-    scheme: Literal["light", "dark"],
+    scheme: Scheme,
     viewport: ViewportSize,
     browser: Browser,
 ) -> None:
-    async with (
-        on_stage(says()) as puppet,
-        await browser.new_context(
-            viewport=viewport, color_scheme=scheme, reduced_motion="reduce"
-        ) as context,
-    ):
-        page = await context.new_page()
-        await page.goto(puppet.url)
-        await page.locator(READY).wait_for()
-        for summary in await page.locator("summary:visible").all():
-            await summary.click()
+    async with unfolded(browser, says(), viewport, scheme) as page:
         assert await faults_of(page) == []
 
 

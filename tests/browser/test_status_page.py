@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
 
 import pytest
 from playwright.async_api import Browser, ViewportSize
@@ -24,7 +23,7 @@ from supervisor.status.snapshot import (
     within_bounds,
 )
 from supervisor.status.workers import START_ONE
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Scheme, Visit, unfolded
 from tests.browser.scripts import CONTRASTS, FOCUSED, READY
 from tests.browser.stage import (
     HOSTILE,
@@ -593,21 +592,11 @@ def unavailable() -> Snapshot:
 )
 async def test_everything_can_be_read_in_every_light_and_on_every_width(
     says: Callable[[], Snapshot],
-    scheme: Literal["light", "dark"],
+    scheme: Scheme,
     viewport: ViewportSize,
     browser: Browser,
 ) -> None:
-    async with (
-        on_stage(says()) as puppet,
-        await browser.new_context(
-            viewport=viewport, color_scheme=scheme, reduced_motion="reduce"
-        ) as context,
-    ):
-        page = await context.new_page()
-        await page.goto(puppet.url)
-        await page.locator(READY).wait_for()
-        for summary in await page.locator("summary:visible").all():
-            await summary.click()
+    async with unfolded(browser, says(), viewport, scheme) as page:
         assert await page.evaluate(CONTRASTS) == []
         width, shown = await page.evaluate(
             "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
