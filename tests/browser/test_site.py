@@ -2,16 +2,13 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import AsyncIterator
 from pathlib import Path
-from threading import Thread
 from typing import Final
 
 import pytest
+from aiohttp import web
 from playwright.async_api import Browser, ViewportSize
-from typing_extensions import override
 
 from tests.browser.conftest import Visit
 
@@ -21,12 +18,6 @@ ROOT: Final = Path(__file__).parents[2]
 ROOT_PAGE: Final = "index.html"
 """It only leads on to the list of documents."""
 PHONE: Final = ViewportSize(width=390, height=844)
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    @override
-    def log_message(self, *args: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +30,21 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def site(pages: Path) -> Iterator[str]:
+async def site(pages: Path) -> AsyncIterator[str]:
     """The address at which the site is served."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=pages)) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+
+    async def root(_: web.Request) -> web.FileResponse:
+        return web.FileResponse(pages / ROOT_PAGE)
+
+    served = web.Application()
+    served.router.add_get("/", root)
+    served.router.add_static("/", pages)
+    runner = web.AppRunner(served)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0]
+    yield f"http://{host}:{port}/"
+    await runner.cleanup()
 
 
 async def test_no_page_asks_another_host_or_complains(visit: Visit, pages: Path, site: str) -> None:

@@ -46,14 +46,18 @@ class Client:
 
     async def accept(self, name: str | re.Pattern[str]) -> None:
         """Accept an invite."""
-        await self.entry("Invites", name).first.click(timeout=WAIT_MS)
+        await self._look_at(self.entry("Invites", name))
         await self.page.get_by_role("button", name="Accept").click()
         await expect(self.page.locator(".door")).to_have_count(0, timeout=WAIT_MS)
 
     async def open(self, name: str | re.Pattern[str], section: str = "Rooms") -> None:
         """Look at a room."""
-        await self.entry(section, name).first.click(timeout=WAIT_MS)
+        await self._look_at(self.entry(section, name))
         await self.page.locator("#room > header h1").filter(has_text=name).wait_for()
+
+    async def _look_at(self, entry: Locator) -> None:
+        """Click an entry in one step: news draw the list anew, also between press and release."""
+        await entry.first.dispatch_event("click", timeout=WAIT_MS)
 
     async def write(self, text: str) -> None:
         """Write a message in the room that is shown."""
@@ -79,8 +83,10 @@ class Client:
         await self.page.get_by_role("button", name="Rename").click()
 
     async def leave(self) -> None:
-        """Leave the room that is shown."""
+        """Leave the room that is shown, and wait until the list has it no more."""
+        name = await self.page.locator("#room > header h1").inner_text()
         await self.page.get_by_role("button", name="Leave").click()
+        await expect(self.entry("Rooms", name)).to_have_count(0, timeout=WAIT_MS)
 
     def messages(self, *, mine: bool = False) -> Locator:
         """The messages in the room that is shown: the bot's, or one's own."""

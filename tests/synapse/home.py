@@ -1,7 +1,9 @@
 """What a person has with the bot, and how they look around there: all of it over HTTP."""
 
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -44,6 +46,12 @@ class Home:
         """The bot's own row of one of the owner's chats."""
         row: dict[str, Any] = self.bot.kv()[f"chat:{self.owner.user_id}:{chat_id}"]
         return row
+
+    def dirty(self, room_id: str) -> bool:
+        """Whether the bot has to read a room again."""
+        with closing(sqlite3.connect(self.bot.database)) as connection:
+            found = connection.execute("SELECT 1 FROM dirty WHERE room_id = ?", (room_id,))
+            return found.fetchone() is not None
 
     async def marker(self, room_id: str) -> dict[str, Any]:
         """What the bot has written into a room."""

@@ -147,6 +147,7 @@ def test_what_npm_installs_is_fixed_by_its_hash_and_not_by_a_place() -> None:
     locked = json.loads((BROWSER / "package-lock.json").read_text(encoding="utf-8"))["packages"]
     wanted = package["devDependencies"]
     assert locked.pop("")["devDependencies"] == wanted
-    assert {name.rpartition("/")[2]: it["version"] for name, it in locked.items()} == wanted
+    versions = {name.removeprefix("node_modules/"): it["version"] for name, it in locked.items()}
+    assert versions.items() >= wanted.items()
     assert all(it["integrity"].startswith("sha512-") for it in locked.values())
     assert not [name for name, it in locked.items() if "resolved" in it]
