@@ -188,8 +188,11 @@ async def test_open_brings_an_archived_chat_back_from_another_one(home: Home) ->
     await home.owner.ask(second, "!archive")
     await home.owner.ask(second, "!yes")
     await home.ask("!open C2")
-    await eventually(lambda: not home.dirty(second), "C2 to be read again")
-    assert home.chat_row("C2")["is_archived"] is False
+
+    def is_open() -> bool:
+        return not home.chat_row("C2")["is_archived"] and not home.dirty(second)
+
+    await eventually(is_open, "C2 to be open, and read since")
     assert (await home.marker(second))["archived"] is False
     assert await home.owner.ask(second, "open?") == "open?"
 
