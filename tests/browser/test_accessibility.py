@@ -21,7 +21,7 @@ DESK: ViewportSize = {"width": 1180, "height": 900}
 @pytest.mark.parametrize(
     "says",
     [
-        live,
+        pytest.param(live, marks=pytest.mark.slow),
         pytest.param(degraded, marks=pytest.mark.slow),
         pytest.param(young, marks=pytest.mark.slow),
         pytest.param(without_worker, marks=pytest.mark.slow),

@@ -43,7 +43,6 @@ def shipped(name: str) -> bytes:
     return (AVATARS / f"{name}.png").read_bytes()
 
 
-@pytest.mark.quick
 async def test_the_bot_and_its_rooms_have_pictures_and_a_loss_of_everything_writes_none(
     alice: Person, bot: BotProcess
 ) -> None:

@@ -243,7 +243,6 @@ async def test_commands_are_known_in_any_case_and_with_space_around(commons: Hom
     assert "C1: Chat 1" in await commons.ask(" \n!CHATS ")
 
 
-@pytest.mark.quick
 async def test_all_of_it_in_russian(make_bot: MakeBot, alice: Person) -> None:
     bot = await make_bot(BOT_LOCALE="ru")
     await bot.start_and_go_live()
