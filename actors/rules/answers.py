@@ -1,4 +1,4 @@
-"""Whose messages in a chat the bot answers. Pure."""
+"""The people who get answers in a chat: the values of BOT_ANSWERS. Pure."""
 
 from enum import StrEnum
 
@@ -7,8 +7,8 @@ class Answers(StrEnum):
     """The people whose messages the bot answers in a chat. It always answers the chat's owner."""
 
     MENTIONS = "mentions"
-    """Everybody's that mention the bot, reply to it, or give one of its commands."""
+    """All people, if the message mentions the bot, replies to it, or is one of its commands."""
     EVERYONE = "everyone"
-    """Everybody's."""
+    """All people."""
     OWNER = "owner"
     """Only the owner."""
