@@ -1,11 +1,13 @@
 """What holds for every test."""
 
+import logging
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
+import structlog
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from hypothesis import settings
 from typing_extensions import override
@@ -94,6 +96,22 @@ def is_played_as_a_whole(nodeid: str) -> bool:
     """Whether the tests of this one's file share a homeserver, bots, a model or an environment."""
     folders = ("synapse", "browser", "client", "packaging", "platforms")
     return nodeid.startswith(tuple(f"tests/{folder}/" for folder in folders))
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Whatever a test has done to the logging of the process, the next one finds none of it."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    structlog.reset_defaults()
+    logging.captureWarnings(capture=False)
+    root.setLevel(level)
+    for name in ("actors", "adapter", "supervisor"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    for handler in root.handlers[:]:
+        if isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter):
+            root.removeHandler(handler)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import warnings
 from base64 import b64encode
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -23,21 +22,6 @@ from supervisor.logging import REDACTED, Redactor, configure_logging
 from supervisor.settings import LogFormat
 
 SECRET = "correct/horse battery"
-
-
-@pytest.fixture(autouse=True)
-def put_back() -> Iterator[None]:
-    root = logging.getLogger()
-    before = root.level
-    yield
-    structlog.reset_defaults()
-    logging.captureWarnings(capture=False)
-    root.setLevel(before)
-    for name in ("actors", "adapter", "supervisor"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    for handler in root.handlers[:]:
-        if isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter):
-            root.removeHandler(handler)
 
 
 def configured(log_format: LogFormat | None = "json", *secrets: str) -> io.StringIO:

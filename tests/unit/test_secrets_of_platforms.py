@@ -1,7 +1,6 @@
 """A key that a server repeats in every way: `check` and the log show none of it."""
 
 import json
-import logging
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -9,7 +8,6 @@ from threading import Thread
 from urllib.parse import quote
 
 import pytest
-import structlog
 from typing_extensions import override
 
 from supervisor import cli
@@ -53,22 +51,6 @@ def parrot() -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_address[1]}/v1"
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture(autouse=True)
-def put_back() -> Iterator[None]:
-    """The logging of the process is left as it was."""
-    root = logging.getLogger()
-    level = root.level
-    yield
-    structlog.reset_defaults()
-    logging.captureWarnings(capture=False)
-    root.setLevel(level)
-    for name in ("actors", "adapter", "supervisor"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    for handler in root.handlers[:]:
-        if isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter):
-            root.removeHandler(handler)
 
 
 @pytest.fixture
