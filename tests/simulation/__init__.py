@@ -1,5 +1,1 @@
 """A simulated homeserver, and simulations of the bot on it that replay exactly from a seed."""
-
-import pytest
-
-pytest.register_assert_rewrite("tests.simulation.contract")
