@@ -74,6 +74,7 @@ class Cluster:
         """Kill every process of the server, as a loss of power would."""
         pid_file = self.folder / "data/postmaster.pid"
         postmaster = int(pid_file.read_text().splitlines()[0])
+        os.kill(postmaster, signal.SIGSTOP)  # or it starts another one meanwhile, which stays alive
         pids = [postmaster, *_children(postmaster)]
         for pid in pids:
             with suppress(ProcessLookupError):

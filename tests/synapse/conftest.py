@@ -5,9 +5,10 @@ as the fixture, and runs every test meanwhile in that loop. `portal` serves them
 """
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
+from textwrap import shorten
 from typing import Protocol, TypeAlias
 
 import pytest
@@ -21,6 +22,8 @@ from tests.synapse.proxy import FaultProxy
 
 PASSWORD = "a password for one test"
 HERE = Path(__file__).parent
+LAST_LINES = 60
+LINE_WIDTH = 400
 
 MakePerson: TypeAlias = Callable[[str], Awaitable[Person]]
 """Registers somebody, whose user id begins with the given word, and logs them in."""
@@ -40,6 +43,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents and item.get_closest_marker("quick") is None:
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With a failed test, show how the logs of its bots end."""
+    report = yield
+    if report.failed and call.when == "call" and "tmp_path" in item.funcargs:
+        for log in sorted(item.funcargs["tmp_path"].rglob("run-*.log")):
+            lines = log.read_text().splitlines()[-LAST_LINES:]
+            shown = "\n".join(shorten(line, LINE_WIDTH) for line in lines)
+            report.sections.append((f"{log.parent.name}/{log.name}", shown))
+    return report
 
 
 @pytest.fixture(scope="module")
