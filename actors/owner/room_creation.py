@@ -161,14 +161,15 @@ class RoomCreation:
         )
 
     async def _create(self, intent: Intent) -> bool:
-        services = self.work.services
+        services, until = self.work.services, self._waits_until(intent)
         if intent.started_at is not None:
             found = await self.making.find(intent.nonce)
             if found is not None:
                 _log.info("room_adopted", room_id=found, owner=self.work.owner, nonce=intent.nonce)
                 await self._record(intent, found)
                 return True
-        if self._waits(intent):
+        if until is not None:
+            self._come_back_at(intent, until)
             return False
         if intent.started_at is not None and await self._must_wait(intent):
             return False  # a room that can't be read or decided may have the nonce
@@ -238,11 +239,13 @@ class RoomCreation:
 
     async def _create_room(self, new_room: NewRoom, intent: Intent) -> RoomId:
         """Create the room. Without an answer, as after an interruption, the intent must wait."""
-        services = self.work.services
-        unclear_until = anyio.current_time() + services.bounds.unclear_for_s
-        services.registry.creations.wait(intent.nonce, unclear_until)
-        room_id = await self.making.create_room(new_room)
-        services.registry.creations.go_on(intent.nonce)
+        creations = self.work.services.registry.creations
+        try:
+            room_id = await self.making.create_room(new_room)
+        finally:
+            unclear_for_s = self.work.services.bounds.unclear_for_s
+            creations.wait(intent.nonce, anyio.current_time() + unclear_for_s)
+        creations.go_on(intent.nonce)
         return room_id
 
     async def _refused(self, intent: Intent, reason: str) -> None:
@@ -273,10 +276,11 @@ class RoomCreation:
         The homeserver may list a new room late. A room that is still missing after a while was
         purged: a new intent takes the place of this one.
         """
-        services = self.work.services
+        services, until = self.work.services, self._waits_until(intent)
         if intent.room_id in await services.homeserver.joined_rooms():
             return True
-        if self._waits(intent):
+        if until is not None:
+            self._come_back_at(intent, until)
             return False
         _log.warning("created_room_gone", owner=self.work.owner, room_id=intent.room_id)
         again = self.work.promise(intent.kind, intent.reply_room, intent, intent.name)
@@ -300,12 +304,14 @@ class RoomCreation:
         services.registry.creations.wait(intent.nonce, anyio.current_time() + wait_s)
         self.work.look_again(wait_s)
 
-    def _waits(self, intent: Intent) -> bool:
-        """Whether an intent must wait still; the first look after a start believes the stored time.
+    def _waits_until(self, intent: Intent) -> float | None:
+        """Until when an intent must wait, in anyio's time; None if its wait is over.
 
-        A request of another process may still be under way, and its wall clock may differ: it is
-        waited for from the first look on. The wait is measured by anyio's clock, because the wall
-        clock may be set meanwhile.
+        This is asked before a look at the homeserver: what is missing in a look that began earlier
+        may have come meanwhile. The first look after a start believes the stored time. A request of
+        another process may still be under way, and its wall clock may differ: it is waited for from
+        the first look on. The wait is measured by anyio's clock, because the wall clock may be set
+        meanwhile.
         """
         services, now = self.work.services, anyio.current_time()
         creations, unclear_for_s = services.registry.creations, services.bounds.unclear_for_s
@@ -313,9 +319,12 @@ class RoomCreation:
         if until is None and intent.started_at is not None:
             left_s = remaining_s(intent.started_at, unclear_for_s, services.wall_clock())
             until = now + (left_s if intent.epoch == services.epoch else unclear_for_s)
-        if until is None or until <= now:
-            creations.go_on(intent.nonce)
-            return False
+        if until is None:
+            return None
+        creations.wait(intent.nonce, until)
+        return until if until > now else None
+
+    def _come_back_at(self, intent: Intent, until: float) -> None:
+        """Let others go first, and come back to an intent at a time, or now if that is over."""
         self.turns.step_back()
-        self._wait(intent, until - now)
-        return True
+        self._wait(intent, max(0.0, until - anyio.current_time()))

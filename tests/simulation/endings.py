@@ -204,10 +204,9 @@ class Ending:
 
     async def _check_rows(self) -> None:
         """Check that the cache equals a rebuild from an empty database, for all joined rooms."""
-        disk = self._process.disk
         before = len(self._server.writes)
-        rows = await disk.store().rows("")
-        for wrong in await wrong_rows(rows, self._server, disk.token, self._cast.inherited):
+        rows = await self._process.disk.store().rows("")
+        for wrong in await wrong_rows(rows, self._server, self._cast.inherited):
             self._violated(wrong)
         if len(self._server.writes) != before:
             self._violated("a rebuild wrote something on the server")

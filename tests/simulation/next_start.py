@@ -21,13 +21,11 @@ from adapter.sqlite.inline import _Database
 from supervisor.serving.assembly import assemble
 from tests.simulation.checkers import Checkers
 from tests.simulation.connection import Gate
-from tests.simulation.faults import Faults
-from tests.simulation.homeserver import SimulatedHomeserver
 from tests.simulation.machines import Clock, Machine, run_machines
 from tests.simulation.member import DEVICE
 from tests.simulation.platform import PlatformLine, SimulatedPlatform
 from tests.simulation.process import BOT, SeededIds
-from tests.simulation.rebuilding import wrong_rows
+from tests.simulation.rebuilding import visitor, wrong_rows
 from tests.simulation.server import SimulatedServer
 from tests.simulation.shared_store import SharedStore
 
@@ -72,16 +70,15 @@ class NextStart:
             copy.close()
 
     def _is_reachable(self) -> bool:
-        session = self._store.session()
-        is_good = self._server.sessions.is_good(BOT, DEVICE, session)
-        return is_good and not self._server.down
+        has_session = self._server.sessions.present(BOT, DEVICE) is not None
+        return has_session and not self._server.down
 
     async def _start(self, copy: _Database) -> None:
-        server, token = self._server, self._store.session()
+        server = self._server
         random = Random(0)  # noqa: S311 - no secret
         store = SqlStore(copy, clock=server.now)
         bot = assemble(
-            SimulatedHomeserver(server, BOT, faults=Faults(random), token=token),
+            visitor(server),
             store,
             PlatformLine(SimulatedPlatform(random), Gate()),
             TransitionLog(None, "next", server.now),
@@ -97,5 +94,5 @@ class NextStart:
             await bot.activities.reconcile()
         self.starts += 1
         rows, dirty = await store.rows(""), await store.dirty()
-        for wrong in await wrong_rows(rows, server, token, self.inherited, dirty):
+        for wrong in await wrong_rows(rows, server, self.inherited, dirty):
             self._checkers.violated(f"after a start: {wrong}")

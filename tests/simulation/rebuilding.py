@@ -1,6 +1,7 @@
 """Compares rows of the cache with a rebuild from an empty database."""
 
 from collections.abc import Container, Mapping
+from random import Random
 
 from actors.chats import ChatManager
 from actors.model import MARKER_TYPE, RoomId
@@ -8,15 +9,26 @@ from actors.rows import ROOM_PREFIX, USER_PREFIX
 from actors.writes import JsonObject
 from adapter.matrix.reconcile import reconcile_matrix_state
 from tests.simulation.disk import empty_store
+from tests.simulation.faults import Faults
 from tests.simulation.homeserver import SimulatedHomeserver
+from tests.simulation.member import DEVICE
 from tests.simulation.process import BOT
 from tests.simulation.server import SimulatedServer
+
+
+def visitor(server: SimulatedServer) -> SimulatedHomeserver:
+    """A client beside the bot, without faults: it has the session that the server knows.
+
+    The database may have lost that session with its newest commits.
+    """
+    faults = Faults(Random(0))  # noqa: S311 - no secret
+    token = server.sessions.present(BOT, DEVICE)
+    return SimulatedHomeserver(server, BOT, faults=faults, token=token)
 
 
 async def wrong_rows(
     stored: Mapping[str, JsonObject | None],
     server: SimulatedServer,
-    token: str | None,
     inherited: Container[RoomId],
     dirty: Container[RoomId] = (),
 ) -> list[str]:
@@ -26,8 +38,7 @@ async def wrong_rows(
     rows of `dirty` rooms.
     """
     rebuilt = empty_store(server.now)
-    visitor = SimulatedHomeserver(server, BOT, token=token)
-    report = await reconcile_matrix_state(visitor, rebuilt, ChatManager(rebuilt))
+    report = await reconcile_matrix_state(visitor(server), rebuilt, ChatManager(rebuilt))
     joined = {room.room_id for room in server.rooms_of(BOT, "join")}
     decided = joined - {RoomId(conflict["room_id"]) for conflict in report["conflicts"]}
     expected = await rebuilt.rows("")

@@ -18,9 +18,13 @@ class Sessions:
         self._tokens[user_id, device_id] = token
         return token
 
+    def present(self, user_id: UserId, device_id: str) -> str | None:
+        """The valid token of a device, if it has one."""
+        return self._tokens.get((user_id, device_id))
+
     def is_good(self, user_id: UserId, device_id: str, token: str | None) -> bool:
         """Whether a token is valid for this device."""
-        return token is not None and self._tokens.get((user_id, device_id)) == token
+        return token is not None and self.present(user_id, device_id) == token
 
     def revoke(self, user_id: UserId) -> None:
         """End all sessions of a user."""

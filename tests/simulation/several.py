@@ -206,7 +206,6 @@ class SeveralProcesses:
         leader = self._cluster.leader
         if leader is not None:
             self.checkers.journal = leader.checkers.journal
-        self._cluster.disk.token = self._cluster.disk.session()
         await self._ending.check()
 
     async def _rest(self, after: str) -> None:

@@ -16,13 +16,19 @@ from actors.bounds import Bounds
 from actors.model import OutboundMessage, RoomId
 from actors.writes import QueueMessage
 from adapter.sql.outbox_statements import outbox_statement
+from tests.simulation.cast import Cast
 from tests.simulation.checkers import Checkers
+from tests.simulation.cluster import Cluster
 from tests.simulation.ending_once import ending_once
+from tests.simulation.endings import Ending
 from tests.simulation.machines import Clock, Machine, run_machines
+from tests.simulation.member import DEVICE
+from tests.simulation.next_start import NextStart
 from tests.simulation.outcome import Outcome
 from tests.simulation.process import BOT
 from tests.simulation.server import SimulatedServer
 from tests.simulation.several import SeveralProcesses, play_several
+from tests.simulation.shared_store import SharedStore
 from tests.simulation.soak import described, processes_of
 from tests.simulation.story import Story
 
@@ -67,6 +73,19 @@ def test_bots_start_beside_a_seed_and_leave_no_trace_in_it() -> None:
     without._next_start.check = lambda: None  # type: ignore[method-assign]
     without.run()
     assert simulation.story.text() == without.story.text()
+
+
+@pytest.mark.anyio
+async def test_the_rows_are_checked_although_the_database_has_lost_the_session() -> None:
+    rng, story = Random(1), Story()  # noqa: S311 - no secret
+    server = SimulatedServer(rng)
+    store = SharedStore(rng, server.now)
+    checkers, cast = Checkers(server, BOT, story, Bounds()), Cast(server, rng, 1, story)
+    server.sessions.log_in(BOT, DEVICE)
+    assert store.session() is None
+    await Ending(server, Cluster([], store), cast, checkers)._check_rows()
+    assert NextStart(server, store, checkers, rng)._is_reachable()
+    assert not checkers.violations
 
 
 @pytest.mark.parametrize(

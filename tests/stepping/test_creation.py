@@ -1,5 +1,7 @@
 """Making rooms when the answer is unclear, the server wants us to wait, or we are killed."""
 
+import math
+
 import anyio
 import pytest
 
@@ -102,7 +104,7 @@ async def test_an_interrupted_creation_waits_its_time_whatever_happens_to_the_cl
         home = await run.settle_in(world.alice)
         run.homeserver.faults.next("create_room", Fault.HANG_BEFORE)
         world.alice.say(home.chat, "!new Holidays")
-        await quiet(5)
+        await quiet(25)
         run.bot.system.interrupt()
         world.server.skip(86_400.0)
         await quiet(world.bounds.unclear_for_s - 10)
@@ -141,6 +143,24 @@ async def test_a_room_that_the_homeserver_makes_long_after_its_answer_is_adopted
         assert await chat_ids(world) == ["C1", "C2"]
         assert len(world.alice.replies(home.chat)) == 1
         tasks.cancel_scope.cancel()
+
+
+async def test_a_room_that_comes_during_a_slow_look_is_adopted() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("create_room", Fault.LATE)
+        world.alice.say(home.chat, "!new Holidays")
+        await quiet(world.bounds.unclear_for_s - 20)
+        world.server.reading_s = 30.0
+        world.alice.say(home.chat, "!new Garden")  # the bot looks at once
+        await quiet(5)
+        world.server.run_postponed_until(math.inf)
+        world.server.reading_s = 0.0
+        await quiet(90)
+        assert world.creations() == 4
+        assert await chat_ids(world) == ["C1", "C2", "C3"]
+        assert await nothing_is_owed(world)
 
 
 async def test_an_unclear_answer_while_onboarding_makes_no_second_space() -> None:

@@ -138,6 +138,26 @@ async def test_a_room_that_is_purged_before_it_is_announced_is_made_again() -> N
         assert len(world.alice.join_all()) == 1
 
 
+async def test_a_new_room_that_a_slow_list_of_rooms_lacks_is_not_made_again() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        run.homeserver.faults.next("link", Fault.SERVER_ERROR)
+        known, joined_rooms = await run.homeserver.joined_rooms(), run.homeserver.joined_rooms
+
+        async def comes_late() -> frozenset[RoomId]:
+            run.homeserver.joined_rooms = joined_rooms  # type: ignore[method-assign]
+            await quiet(run.bot.services.bounds.unclear_for_s + 10)
+            return known
+
+        world.alice.say(home.chat, "!new Plans")
+        await quiet(0.5)
+        run.homeserver.joined_rooms = comes_late  # type: ignore[method-assign]
+        await quiet(120)
+        assert world.creations() == 3
+        assert world.alice.replies(home.chat)[-1].startswith("Plans (C2) is ready")
+
+
 async def test_a_purged_direct_chat_disturbs_nothing() -> None:
     world = World()
     async with world.live() as run:

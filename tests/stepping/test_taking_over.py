@@ -119,6 +119,28 @@ async def test_a_room_that_a_former_lead_asked_for_is_asked_for_again_a_minute_l
             assert world.creations() == rooms + 1
 
 
+async def test_a_room_of_a_former_lead_waits_no_second_minute_for_a_look_that_fails() -> None:
+    world = World()
+    one, other = two(world)
+    async with world.boot(process=one) as first:
+        await first.go_live()
+        first.let_run()
+        home = await first.settle_in(world.alice)
+        first.homeserver.faults.next("create_room", Fault.REFUSE_BEFORE)
+        world.alice.say(home.chat, "!new")
+        await quiet(0.5)
+        one.cut = True
+        rooms = world.creations()
+        async with world.boot(process=other) as second:
+            await second.go_live()
+            second.let_run()
+            await quiet(UNCLEAR_FOR_S - 2)
+            second.homeserver.faults.next("joined_rooms", Fault.REFUSE_BEFORE)
+            await quiet(UNCLEAR_FOR_S / 2)
+            assert second.homeserver.faults.planned == 0
+            assert world.creations() == rooms + 1
+
+
 async def test_an_answer_to_a_message_that_ended_otherwise_is_not_sent() -> None:
     world = World()
     async with world.live() as run:

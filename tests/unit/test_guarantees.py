@@ -142,6 +142,8 @@ PROOFS: Final = {
     18: (
         "a_room_that_was_created_without_an_answer_is_adopted_by_its_nonce",
         "a_room_that_was_certainly_not_created_is_created_again",
+        "a_room_that_comes_during_a_slow_look_is_adopted",
+        "a_new_room_that_a_slow_list_of_rooms_lacks_is_not_made_again",
     ),
     19: (
         "two_invites_at_once_make_one_space",
