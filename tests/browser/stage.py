@@ -90,7 +90,7 @@ def live() -> Snapshot:
     now = now_s()
     steps = a_life(now)
     return Snapshot(
-        version="0.1.0",
+        version="0.2.0",
         user_id="@surfaces:example.org",
         homeserver="https://matrix.example.org",
         boot="3f9c1a7e20bd",

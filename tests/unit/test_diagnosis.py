@@ -42,7 +42,7 @@ QUARANTINED = step(minutes(5), "ready", "failed_repeatedly", "quarantined", "boo
 
 SOON = "2026-11-20T12:00:20Z"
 SEEN = Snapshot(
-    version="0.1.0",
+    version="0.2.0",
     user_id="@bot:example.org",
     homeserver="https://example.org",
     boot=BOOT,

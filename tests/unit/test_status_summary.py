@@ -28,7 +28,7 @@ from supervisor.text.plain import harmless
 
 NOW = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 LIVE = Snapshot(
-    version="0.1.0",
+    version="0.2.0",
     user_id="@bot:example.org",
     homeserver="https://example.org",
     boot="3f9c1a7e20bd",
@@ -62,7 +62,7 @@ def test_a_bot_that_is_well_is_told_in_a_few_lines() -> None:
 live for 59 min 52 s: 3 changes
 
 bot         @bot:example.org on https://example.org
-process     4711, up 1 h, version 0.1.0, boot 3f9c1a7e20bd
+process     4711, up 1 h, version 0.2.0, boot 3f9c1a7e20bd
 page        http://127.0.0.1:8484/
 rooms       10,006: 10,002 ready, 4 left
 owners      2,001
