@@ -4,6 +4,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -150,13 +151,21 @@ def pgbouncer(cluster: Cluster) -> Iterator[Path]:
     command = [program, "--quiet", str(folder / "pgbouncer.ini")]
     with subprocess.Popen(command, user=user, cwd=folder) as running:
         try:
-            while not (folder / ".s.PGSQL.5432").exists():
+            while not _accepts(folder / ".s.PGSQL.5432"):
                 assert running.poll() is None
                 time.sleep(0.01)
             yield folder
         finally:
             running.kill()
     shutil.rmtree(folder)
+
+
+def _accepts(path: Path) -> bool:
+    """Whether a program accepts connections on a socket. The file is there a moment earlier."""
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+        probe.connect(str(path))
+        return True
+    return False
 
 
 @contextmanager

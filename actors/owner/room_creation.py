@@ -30,6 +30,7 @@ from actors.ports import NewRoom
 from actors.rows import from_row, room_key
 from actors.rules.ages import remaining_s
 from actors.rules.wording import worded
+from actors.services import Services
 from actors.writes import PutIntent
 
 _log = structlog.get_logger()
@@ -161,7 +162,8 @@ class RoomCreation:
         )
 
     async def _create(self, intent: Intent) -> bool:
-        services, until = self.work.services, self._waits_until(intent)
+        services = self.work.services
+        until = _waits_until(intent, services)
         if intent.started_at is not None:
             found = await self.making.find(intent.nonce)
             if found is not None:
@@ -276,7 +278,8 @@ class RoomCreation:
         The homeserver may list a new room late. A room that is still missing after a while was
         purged: a new intent takes the place of this one.
         """
-        services, until = self.work.services, self._waits_until(intent)
+        services = self.work.services
+        until = _waits_until(intent, services)
         if intent.room_id in await services.homeserver.joined_rooms():
             return True
         if until is not None:
@@ -304,27 +307,28 @@ class RoomCreation:
         services.registry.creations.wait(intent.nonce, anyio.current_time() + wait_s)
         self.work.look_again(wait_s)
 
-    def _waits_until(self, intent: Intent) -> float | None:
-        """Until when an intent must wait, in anyio's time; None if its wait is over.
-
-        This is asked before a look at the homeserver: what is missing in a look that began earlier
-        may have come meanwhile. The first look after a start believes the stored time. A request of
-        another process may still be under way, and its wall clock may differ: it is waited for from
-        the first look on. The wait is measured by anyio's clock, because the wall clock may be set
-        meanwhile.
-        """
-        services, now = self.work.services, anyio.current_time()
-        creations, unclear_for_s = services.registry.creations, services.bounds.unclear_for_s
-        until = creations.waits_until(intent.nonce)
-        if until is None and intent.started_at is not None:
-            left_s = remaining_s(intent.started_at, unclear_for_s, services.wall_clock())
-            until = now + (left_s if intent.epoch == services.epoch else unclear_for_s)
-        if until is None:
-            return None
-        creations.wait(intent.nonce, until)
-        return until if until > now else None
-
     def _come_back_at(self, intent: Intent, until: float) -> None:
         """Let others go first, and come back to an intent at a time, or now if that is over."""
         self.turns.step_back()
         self._wait(intent, max(0.0, until - anyio.current_time()))
+
+
+def _waits_until(intent: Intent, services: Services) -> float | None:
+    """Until when an intent must wait, in anyio's time; None if its wait is over.
+
+    This is asked before a look at the homeserver: what is missing in a look that began earlier
+    may have come meanwhile. The first look after a start believes the stored time. A request of
+    another process may still be under way, and its wall clock may differ: it is waited for from
+    the first look on. The wait is measured by anyio's clock, because the wall clock may be set
+    meanwhile.
+    """
+    now, unclear_for_s = anyio.current_time(), services.bounds.unclear_for_s
+    creations = services.registry.creations
+    until = creations.waits_until(intent.nonce)
+    if until is None and intent.started_at is not None:
+        left_s = remaining_s(intent.started_at, unclear_for_s, services.wall_clock())
+        until = now + (left_s if intent.epoch == services.epoch else unclear_for_s)
+    if until is None:
+        return None
+    creations.wait(intent.nonce, until)
+    return until if until > now else None

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 import psycopg
 
+from actors.port_errors import StoreCorrupt
 from adapter.postgres.exchanges import Command, Session, command, query_command
 from adapter.postgres.fence import Fence
 from adapter.postgres.link import Link
@@ -33,6 +34,7 @@ _OF_TIMEOUT: Final = 0.8
 _HITTING: Final = "WITH changed AS ({} RETURNING 1) SELECT surfaces_expect(count(*)) FROM changed"
 _BEGIN: Final = Command(b"BEGIN")
 _COMMIT: Final = Command(b"COMMIT")
+_LATEST: Final = Query("SELECT number, commits FROM writer")
 _CLAIM: Final = Query("SELECT surfaces_claim()")
 
 
@@ -72,7 +74,8 @@ class Claim:
     """The right to write: that of the connection that claimed it last. It is an `Opening`.
 
     A transaction fails if another connection has claimed the right since, or if the server has lost
-    commits of this one.
+    commits of this one. Once commits are lost, nothing is written any more: what the process knows
+    may follow from them, so it has to begin anew, with a claim of its own.
     """
 
     def __init__(self, timeout_s: float, fence: Fence | None = None) -> None:
@@ -80,15 +83,26 @@ class Claim:
         self._fence = fence
         self._number = 0
         self._commits = 0
+        self._has_lost = False
 
     async def take(self, session: Session) -> None:
         """Claim the right for this connection. A former leader has none, however late it connects.
 
-        The error ends the connection, and the transaction with it.
+        The error ends the connection, and the transaction with it. Raises StoreCorrupt if commits
+        of the connection before are lost.
         """
-        claim = map(query_command, [*self._fenced(), _CLAIM])
-        *_, ((number,),), _ = await session.exchange([_BEGIN, *claim, _COMMIT])
+        claim = map(query_command, [*self._fenced(), _LATEST, _CLAIM])
+        *_, latest, ((number,),), _ = await session.exchange([_BEGIN, *claim, _COMMIT])
+        self._has_lost |= self._lacks_commits(latest)
+        if self._has_lost:
+            raise StoreCorrupt("the database has lost its newest commits")
         self._number, self._commits = int(number), 0
+
+    def _lacks_commits(self, latest: Sequence[Row]) -> bool:
+        """Whether commits are missing, by the number and the commits of the latest claim."""
+        if not self._number:
+            return False
+        return not latest or tuple(map(int, latest[0])) < (self._number, self._commits)
 
     def queries(self, *, synced: bool) -> Sequence[Query]:
         """The queries that check the fence and the claim."""

@@ -107,7 +107,8 @@ class MemberCheckers(Checkers):
 
     @override
     def stopped(self, last: Stopped, *, asked: bool) -> None:
-        super().stopped(last, asked=asked or last.cause is Trigger.LEASE_LOST)
+        begins_anew = last.start_again and self._store.losses > 0
+        super().stopped(last, asked=asked or begins_anew or last.cause is Trigger.LEASE_LOST)
 
     @property
     def is_lease_in_doubt(self) -> bool:
@@ -268,7 +269,7 @@ class Member:
             await anyio.sleep(self._rng.uniform(0, self.away_s))
 
     async def _run(self, life: Life) -> None:
-        """One process: one run after the other, as long as it only loses the lead."""
+        """One process: one run after the other, while it only loses the lead, or commits."""
         holder = f"process {self.name}, run {self._runs + 1}"
         link = Link(self.around.store, self.wire, self.around.slow_lease_s)
         self.leadership = leadership = LeaseLeadership(

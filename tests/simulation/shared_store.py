@@ -10,7 +10,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 from typing_extensions import override
 
-from actors.port_errors import LeaseLost, StoreUnavailable
+from actors.port_errors import LeaseLost, StoreCorrupt, StoreUnavailable
 from actors.rows import USER_PREFIX
 from actors.runtime.table import Transition
 from adapter.sql.lease import LeaseRow
@@ -63,7 +63,9 @@ class SharedStore(Disk):
         self.on_commit: Callable[[Sequence[Statement]], None] = lambda _: None
         self.on_end: Callable[[], None] = lambda: None
         """Called when a process has ended, or commits were lost."""
-        self._copied_at = -math.inf
+        self.copied_at = -math.inf
+        self.losses = 0
+        """How often the database has gone back to its copy."""
         self._given: set[int] = set()
         """The epochs of all time, also of what the database has lost."""
 
@@ -77,12 +79,13 @@ class SharedStore(Disk):
     def copy(self) -> None:
         """Copy the database: the copy may take its place."""
         self.make_backup()
-        self._copied_at = self.clock()
+        self.copied_at = self.clock()
 
     def lose_newest(self, within_s: float) -> bool:
         """Go back to the copy if it is no older than this. Returns whether the database did."""
-        has_lost = self.clock() - self._copied_at <= within_s and self.restore_backup()
+        has_lost = self.clock() - self.copied_at <= within_s and self.restore_backup()
         if has_lost:
+            self.losses += 1
             self.on_end()
         return has_lost
 
@@ -177,25 +180,32 @@ class SharedDatabase:
         self._reading = Link(store, wire, wire.slow_store_s)
         self._writing = Link(store, wire, wire.slow_store_s)
         self._one_at_a_time = anyio.Lock()
+        self._losses = store.losses
+        self._committed_at = -math.inf
+        """When the latest commit that this lead knows of took effect."""
+        self._has_lost = False
 
     async def fetch(self, query: Query) -> list[Row]:
         """Read rows."""
         return await self._reading.request(lambda: self._store.run(query.sql, *query.params))
 
     async def write(self, statements: Sequence[Statement]) -> None:
-        """Write all statements or none. Raises LeaseLost if another process leads."""
+        """Write all statements or none. Raises LeaseLost if another process leads.
+
+        Raises StoreCorrupt once the database has lost what this lead has written, as the product's.
+        """
         await self._gate.before("commit")
         grows = any(map(is_about_growing, statements))
         if grows:
             await self._gate.step()
         async with self._one_at_a_time:
-            await self._writing.request(lambda: self._commit(statements))
+            self._committed_at = await self._writing.request(lambda: self._commit(statements))
         if grows:
             await self._gate.step()
         await self._gate.after("commit")
 
-    def _commit(self, statements: Sequence[Statement]) -> None:
-        """Write, and check that an epoch that has ended changes nothing."""
+    def _commit(self, statements: Sequence[Statement]) -> float:
+        """Write, and check that an epoch that has ended changes nothing; the time."""
         connection = self._store.database._connection
         is_over, before = self._store.lease().epoch != self._epoch, connection.total_changes
         try:
@@ -204,10 +214,16 @@ class SharedDatabase:
             if is_over and connection.total_changes != before:
                 self._checkers.violated(f"epoch {self._epoch} writes after its end")
         self._note(statements)
+        return self._store.clock()
 
     def _fenced(self, connection: sqlite3.Connection, statements: Sequence[Statement]) -> None:
         if self._store.lease().epoch != self._epoch:
             raise LeaseLost("another process leads")
+        if self._losses != self._store.losses:
+            self._losses = self._store.losses
+            self._has_lost |= self._committed_at >= self._store.copied_at
+        if self._has_lost:
+            raise StoreCorrupt("the database has lost its newest commits")
         with translated(), ending_once(connection, statements, self._checkers):
             write_all(connection, statements)
 

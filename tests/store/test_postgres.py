@@ -378,7 +378,38 @@ async def test_lost_commits_are_told_also_without_a_lost_connection(
         with pytest.raises(StoreUnavailable, match="newest commits are lost"):
             await store.commit([PutRow("k", {"v": 3})])
         assert await store.row("k") == {"v": 2}
-        await store.commit([PutRow("k", {"v": 4})])
+
+
+async def test_after_lost_commits_nothing_is_written_until_the_store_is_opened_anew(
+    own_cluster: Cluster,
+) -> None:
+    """What a process writes next may follow from what is lost."""
+    url = own_cluster.database()
+    async with PostgresStore.open(url) as store:
+        await store.commit([PutRow("k", {"v": 1}), PutIntent(intent("n"))])
+        await store.commit([PutRow("k", {"v": 2})])  # waits for no disk
+        own_cluster.kill()
+        own_cluster.start()
+        with pytest.raises(StoreUnavailable):
+            await store.commit([PutRow("k", {"v": 3})])
+        for _ in range(2):
+            with pytest.raises(StoreCorrupt, match="has lost its newest commits"):
+                await store.commit([PutRow("k", {"v": 3})])
+        assert await store.row("k") == {"v": 1}
+    async with PostgresStore.open(url) as store:
+        await store.commit([PutRow("k", {"v": 3})])
+
+
+async def test_after_a_crash_without_lost_commits_the_store_goes_on(own_cluster: Cluster) -> None:
+    url = own_cluster.database()
+    async with PostgresStore.open(url) as store:
+        await store.commit([PutRow("k", {"v": 1})])
+        await store.commit([PutIntent(intent("n"))])  # waits for the disk
+        own_cluster.kill()
+        own_cluster.start()
+        with pytest.raises(StoreUnavailable):
+            await store.commit([PutRow("k", {"v": 2})])
+        await store.commit([PutRow("k", {"v": 2})])
 
 
 async def test_a_second_writer_is_told_to_the_first(url: str) -> None:

@@ -51,8 +51,9 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """With a failed test, show how the logs of its bots end."""
     report = yield
-    if report.failed and call.when == "call" and "tmp_path" in item.funcargs:
-        for log in sorted(item.funcargs["tmp_path"].rglob("run-*.log")):
+    folder = item.funcargs.get("tmp_path")
+    if report.failed and call.when == "call" and isinstance(folder, Path):
+        for log in sorted(folder.rglob("run-*.log")):
             lines = log.read_text().splitlines()[-LAST_LINES:]
             shown = "\n".join(shorten(line, LINE_WIDTH) for line in lines)
             report.sections.append((f"{log.parent.name}/{log.name}", shown))

@@ -291,6 +291,7 @@ PROOFS: Final = {
         "a_write_under_an_epoch_that_has_ended_changes_nothing",
         "a_process_that_was_paused_writes_nothing_once_it_was_replaced",
         "the_loss_of_the_lead_ends_each_activity_and_a_fresh_run_follows",
+        "after_lost_commits_nothing_is_written_until_the_store_is_opened_anew",
         "a_room_that_a_former_lead_asked_for_is_asked_for_again_a_minute_later",
         "a_message_that_is_finished_twice_takes_the_second_transaction_down",
         "the_session_of_the_database_is_that_of_every_process",
