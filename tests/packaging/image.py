@@ -1,0 +1,119 @@
+"""The image of deploy/Containerfile, built and run by podman with storage of its own."""
+
+import resource
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Final
+
+import pytest
+
+from tests.packaging.conftest import ROOT
+from tests.packaging.debian import TRUST
+from tests.packaging.space import COMMAND_LIMIT_S, PROBE_LIMIT_S, Space, last_line, require_programs
+
+BASE: Final = "localhost/small-debian"
+IMAGE: Final = "localhost/surfaces-bot"
+NAME: Final = "bot"
+BUILD_LIMIT_S: Final = 140
+WAYS: Final = tuple(
+    (driver, runtime) for driver in ("overlay", "vfs") for runtime in ("crun", "runc")
+)
+
+
+class Podman:
+    """podman with one kind of storage and one runtime."""
+
+    def __init__(self, space: Space, driver: str, runtime: str) -> None:
+        self._space = space
+        self._own = (
+            "podman",
+            f"--root={space.folder / driver}",
+            f"--runroot={space.folder / 'run'}",
+            f"--tmpdir={space.folder / 'tmp'}",
+            f"--storage-driver={driver}",
+            f"--runtime={runtime}",
+            "--cgroup-manager=cgroupfs",
+            "--events-backend=file",
+        )
+
+    def __call__(
+        self, *arguments: str | Path, limit_s: float = COMMAND_LIMIT_S
+    ) -> CompletedProcess[str]:
+        """Run a command of podman; its output has all that it said."""
+        return self._space(*self._own, *arguments, limit_s=limit_s)
+
+    def do(self, *arguments: str | Path, limit_s: float = COMMAND_LIMIT_S) -> str:
+        """What a command of podman says that must succeed."""
+        return self._space.do(*self._own, *arguments, limit_s=limit_s)
+
+    def import_base(self, debian: Path) -> CompletedProcess[str]:
+        """Make an image of the small Debian."""
+        changes = (f"--change=ENV {name}={value}" for name, value in TRUST.items())
+        return self("import", *changes, debian, BASE)
+
+    def build(self) -> None:
+        """Build the image as deploy/Containerfile says, on the small Debian."""
+        self.do(
+            "build",
+            "--format=docker",
+            f"--file={ROOT / 'deploy/Containerfile'}",
+            f"--tag={IMAGE}",
+            f"--build-arg=BASE={BASE}",
+            "--layers=false",
+            *as_this_machine_allows(),
+            ROOT,
+            limit_s=BUILD_LIMIT_S,
+        )
+
+    def start(self, settings: Path) -> None:
+        """Start the bot in a container that may write nothing but its volume, and in memory."""
+        self.do(
+            "run",
+            "--detach",
+            f"--name={NAME}",
+            "--log-driver=k8s-file",
+            "--read-only",
+            "--read-only-tmpfs=false",
+            "--health-interval=disable",
+            f"--env-file={settings}",
+            "--volume=surfaces-bot:/data",
+            "--stop-timeout=45",
+            *as_this_machine_allows(),
+            IMAGE,
+        )
+
+    def inside(self, *command: str) -> str:
+        """What a program says that the bot's user runs in the container."""
+        return self("exec", NAME, *command).stdout.strip()
+
+    def once(self, program: str, *arguments: str) -> str:
+        """What a program says that the image's user runs in a container of its own."""
+        options = ("--rm", f"--entrypoint={program}", *as_this_machine_allows())
+        return self.do("run", *options, IMAGE, *arguments)
+
+    def said(self) -> str:
+        """The output of the bot."""
+        return self("logs", NAME).stdout
+
+
+def usable_podman(space: Space, debian: Path) -> Podman:
+    """The first kind of podman that runs a container on this machine."""
+    require_programs("podman")
+    refusals = []
+    for driver, runtime in WAYS:
+        podman = Podman(space, driver, runtime)
+        done = podman.import_base(debian)
+        if done.returncode == 0:
+            options = ("--rm", *as_this_machine_allows())
+            done = podman("run", *options, BASE, "true", limit_s=PROBE_LIMIT_S)
+        if done.returncode == 0:
+            return podman
+        refusals.append(f"{driver} with {runtime}: {last_line(done)}")
+    pytest.skip(f"podman runs no container on this machine: {'; '.join(refusals)}")
+
+
+def as_this_machine_allows() -> tuple[str, ...]:
+    """Options that need no rights: the network of this machine, and limits no higher than its."""
+    limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+    hard = {name: resource.getrlimit(limit)[1] for name, limit in limits.items()}
+    return ("--network=host", *(f"--ulimit={name}={value}" for name, value in hard.items()))
