@@ -88,7 +88,7 @@ class Podman:
 
     def once(self, program: str, *arguments: str) -> str:
         """What a program says that the image's user runs in a container of its own."""
-        options = ("--rm", f"--entrypoint={program}", *as_this_machine_allows())
+        options = ("--rm", "--no-healthcheck", f"--entrypoint={program}", *as_this_machine_allows())
         return self.do("run", *options, IMAGE, *arguments)
 
     def said(self) -> str:

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.slow
 PASSWORD: Final = "a password for one test"
 ANSWER_LIMIT_S: Final = 60
 OWN_USER: Final = "10001"
+WRITABLE: Final = ("!", "-type", "l", "-writable")
+"""What `find` is asked for. A link may be followed by all, and changed by none."""
 
 
 @pytest.fixture(scope="module")
@@ -128,15 +130,14 @@ def test_the_container_has_a_user_of_its_own_who_writes_nothing_but_the_volume(
     container: Podman,
 ) -> None:
     assert container.inside("id", "-u") == OWN_USER
-    found = container.inside("find", "/", "-xdev", "-writable").splitlines()
+    found = container.inside("find", "/", "-xdev", *WRITABLE).splitlines()
     assert [line for line in found if line.startswith("/")] == ["/data"]
     assert "lambda_matrix.db" in container.inside("ls", "/data").split()
 
 
 def test_the_program_in_the_image_is_not_its_users_to_change(image: Podman) -> None:
     """Not even where the file system is not read-only."""
-    find = ("find", PROGRAMS, "!", "-type", "l", "-writable")
-    assert image.once(*find) == ""
+    assert image.once("find", PROGRAMS, *WRITABLE) == ""
 
 
 def test_a_container_that_is_told_to_stop_ends_well(container: Podman) -> None:
