@@ -13,7 +13,7 @@ import pytest
 
 from tests.packaging.space import PROBE_LIMIT_S, Space, require_programs
 
-PACKAGES: Final = ("dbus", "python3-venv", "systemd", "systemd-sysv")
+PACKAGES: Final = ("dbus", "passwd", "python3-venv", "systemd", "systemd-sysv")
 CERTIFICATES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 TRUST: Final = {"SSL_CERT_FILE": str(CERTIFICATES)}
 """With these settings, programs in the small Debian trust what this machine trusts."""
@@ -30,7 +30,7 @@ def make_debian(space: Space) -> Path:
     folder = CERTIFICATES.parent
     done = space(
         "mmdebstrap",
-        "--variant=minbase",
+        "--variant=essential",
         f"--include={','.join(PACKAGES)}",
         "--dpkgopt=force-unsafe-io",
         *(f"--dpkgopt=path-exclude=/usr/share/{it}/*" for it in ("doc", "locale", "man")),

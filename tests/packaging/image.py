@@ -1,6 +1,8 @@
 """The image of deploy/Containerfile, built and run by podman with storage of its own."""
 
+import re
 import resource
+import shlex
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Final
@@ -12,9 +14,11 @@ from tests.packaging.debian import TRUST
 from tests.packaging.space import COMMAND_LIMIT_S, PROBE_LIMIT_S, Space, last_line, require_programs
 
 BASE: Final = "localhost/small-debian"
-IMAGE: Final = "localhost/surfaces-bot"
+IMAGE: Final = "surfaces-bot"
 NAME: Final = "bot"
 BUILD_LIMIT_S: Final = 140
+NOTHING_ELSE: Final = ("--read-only-tmpfs=false", "--health-interval=disable")
+"""No folders in memory beside /dev, and no timer of systemd that checks the health."""
 WAYS: Final = tuple(
     (driver, runtime) for driver in ("overlay", "vfs") for runtime in ("crun", "runc")
 )
@@ -53,34 +57,15 @@ class Podman:
 
     def build(self) -> None:
         """Build the image as deploy/Containerfile says, on the small Debian."""
-        self.do(
-            "build",
-            "--format=docker",
-            f"--file={ROOT / 'deploy/Containerfile'}",
-            f"--tag={IMAGE}",
-            f"--build-arg=BASE={BASE}",
-            "--layers=false",
-            *as_this_machine_allows(),
-            ROOT,
-            limit_s=BUILD_LIMIT_S,
-        )
+        build, *arguments = shown("build")
+        here = (f"--build-arg=BASE={BASE}", "--layers=false", *as_this_machine_allows())
+        self.do(build, *here, *arguments, limit_s=BUILD_LIMIT_S)
 
     def start(self, settings: Path) -> None:
         """Start the bot in a container that may write nothing but its volume, and in memory."""
-        self.do(
-            "run",
-            "--detach",
-            f"--name={NAME}",
-            "--log-driver=k8s-file",
-            "--read-only",
-            "--read-only-tmpfs=false",
-            "--health-interval=disable",
-            f"--env-file={settings}",
-            "--volume=surfaces-bot:/data",
-            "--stop-timeout=45",
-            *as_this_machine_allows(),
-            IMAGE,
-        )
+        run, *arguments = (str(settings) if word == ".env" else word for word in shown("run"))
+        here = ("--detach", f"--name={NAME}", "--log-driver=k8s-file", *as_this_machine_allows())
+        self.do(run, *here, *NOTHING_ELSE, *arguments)
 
     def inside(self, *command: str) -> str:
         """What a program says that the bot's user runs in the container."""
@@ -110,6 +95,13 @@ def usable_podman(space: Space, debian: Path) -> Podman:
             return podman
         refusals.append(f"{driver} with {runtime}: {last_line(done)}")
     pytest.skip(f"podman runs no container on this machine: {'; '.join(refusals)}")
+
+
+def shown(command: str) -> list[str]:
+    """The arguments of podman's command that deploy/Containerfile shows."""
+    text = (ROOT / "deploy/Containerfile").read_text(encoding="utf-8")
+    (line,) = re.findall(rf"^#   podman ({command} [^…\n]+)$", text, re.MULTILINE)
+    return shlex.split(line)
 
 
 def as_this_machine_allows() -> tuple[str, ...]:

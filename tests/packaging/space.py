@@ -19,6 +19,7 @@ from anyio.from_thread import BlockingPortal
 
 from demo.child_program import ChildProgram
 from demo.synapse import plain_environment
+from tests.packaging.conftest import ROOT
 
 ENOUGH_BYTES: Final = 4 * 1024**3
 HELD: Final = "held"
@@ -43,7 +44,7 @@ class Space:
 
     def __init__(self, folder: Path, first_process: int) -> None:
         self.folder = folder
-        self._there = ("nsenter", "--all", f"--target={first_process}")
+        self._there = ("nsenter", "--all", "--wd", f"--target={first_process}")
 
     def __call__(
         self,
@@ -80,7 +81,7 @@ def own_space(portal: BlockingPortal) -> Iterator[Space]:
     try:
         program = ChildProgram(
             (*NAMESPACES, "sh", "-c", HOLD, "sh", str(folder), in_memory),
-            folder=folder,
+            folder=ROOT,
             log=log,
             environment=plain_environment(),
             remove_folder=folder,

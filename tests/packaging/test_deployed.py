@@ -14,7 +14,7 @@ from anyio.from_thread import BlockingPortal
 from demo.synapse import ThrowawaySynapse, free_port
 from tests.packaging.booted import PROGRAMS, UNIT, Booted, boot, install_bot
 from tests.packaging.debian import make_debian
-from tests.packaging.image import IMAGE, NAME, Podman, usable_podman
+from tests.packaging.image import BASE, IMAGE, NAME, Podman, usable_podman
 from tests.packaging.space import Space, own_space, wait_until
 
 pytestmark = pytest.mark.slow
@@ -116,6 +116,10 @@ def container(
 def test_a_small_debian_is_made_of_what_this_machine_has(space: Space, debian: Path) -> None:
     for program in ("python3", "systemctl"):
         space.do("tar", "--list", f"--file={debian}", f"./usr/bin/{program}")
+
+
+def test_podman_runs_it(podman: Podman) -> None:
+    podman.do("image", "exists", BASE)
 
 
 def test_the_image_is_built(image: Podman) -> None:
