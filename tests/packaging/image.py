@@ -14,7 +14,8 @@ from tests.packaging.debian import TRUST
 from tests.packaging.space import COMMAND_LIMIT_S, PROBE_LIMIT_S, Space, last_line, require_programs
 
 BASE: Final = "localhost/small-debian"
-IMAGE: Final = "surfaces-bot"
+SHORT_NAME: Final = "surfaces-bot"
+IMAGE: Final = f"localhost/{SHORT_NAME}"
 NAME: Final = "bot"
 BUILD_LIMIT_S: Final = 140
 NOTHING_ELSE: Final = ("--read-only-tmpfs=false", "--health-interval=disable")
@@ -36,6 +37,7 @@ class Podman:
             f"--tmpdir={space.folder / 'tmp'}",
             f"--storage-driver={driver}",
             f"--runtime={runtime}",
+            f"--runtime-flag=root={space.folder / 'oci'}",
             "--cgroup-manager=cgroupfs",
             "--events-backend=file",
         )
@@ -55,6 +57,16 @@ class Podman:
         changes = (f"--change=ENV {name}={value}" for name, value in TRUST.items())
         return self("import", *changes, debian, BASE)
 
+    def try_out(self) -> CompletedProcess[str]:
+        """Do what the tests do, building and running, with a program that does nothing."""
+        file = self._space.folder / "Containerfile"
+        self._space.do("sh", "-c", f"printf 'FROM {BASE}\nRUN true\n' > {file}")
+        options = ("--rm", *as_this_machine_allows())
+        built = self("build", *options, "--file", file, limit_s=PROBE_LIMIT_S)
+        if built.returncode != 0:
+            return built
+        return self("run", *options, BASE, "true", limit_s=PROBE_LIMIT_S)
+
     def build(self) -> None:
         """Build the image as deploy/Containerfile says, on the small Debian."""
         build, *arguments = shown("build")
@@ -63,7 +75,8 @@ class Podman:
 
     def start(self, settings: Path) -> None:
         """Start the bot in a container that may write nothing but its volume, and in memory."""
-        run, *arguments = (str(settings) if word == ".env" else word for word in shown("run"))
+        exact = {".env": str(settings), SHORT_NAME: IMAGE}
+        run, *arguments = (exact.get(word, word) for word in shown("run"))
         here = ("--detach", f"--name={NAME}", "--log-driver=k8s-file", *as_this_machine_allows())
         self.do(run, *here, *NOTHING_ELSE, *arguments)
 
@@ -89,8 +102,7 @@ def usable_podman(space: Space, debian: Path) -> Podman:
         podman = Podman(space, driver, runtime)
         done = podman.import_base(debian)
         if done.returncode == 0:
-            options = ("--rm", *as_this_machine_allows())
-            done = podman("run", *options, BASE, "true", limit_s=PROBE_LIMIT_S)
+            done = podman.try_out()
         if done.returncode == 0:
             return podman
         refusals.append(f"{driver} with {runtime}: {last_line(done)}")

@@ -24,6 +24,7 @@ from tests.packaging.conftest import ROOT
 ENOUGH_BYTES: Final = 4 * 1024**3
 HELD: Final = "held"
 HOLD: Final = f"""
+mount -t tmpfs tmpfs /dev/shm || exit
 test -z "$2" || mount -t tmpfs tmpfs "$1" || exit
 echo {HELD}
 exec sleep infinity

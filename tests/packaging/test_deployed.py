@@ -157,6 +157,11 @@ class Service:
     port: int
     settings: Path
 
+    def start(self, *how: str) -> None:
+        """Have systemd start the bot, and wait until it has."""
+        done = self.machine("systemctl", *(how or ("start",)), UNIT.name)
+        assert done.returncode == 0, done.stdout + self.journal()
+
     def shown(self, name: str) -> str:
         """A property that systemd knows of the unit."""
         return self.machine.do("systemctl", "show", "--value", f"--property={name}", UNIT.name)
@@ -184,20 +189,20 @@ def service(
 
 
 def test_the_unit_starts_a_bot_that_serves(service: Service) -> None:
-    service.machine.do("systemctl", "enable", "--now", UNIT.name)
+    service.start("enable", "--now")
     assert service.shown("ActiveState") == "active"
     assert service.shown("StatusText").startswith("live")
     service.wait_until_it_serves()
 
 
 def test_the_command_that_the_unit_shows_finds_its_bot(service: Service) -> None:
-    service.machine.do("systemctl", "start", UNIT.name)
+    service.start()
     said = service.machine.do("sh", "-c", shown_command())
     assert "live" in said
 
 
 def test_a_bot_that_is_killed_is_started_again(service: Service) -> None:
-    service.machine.do("systemctl", "start", UNIT.name)
+    service.start()
     killed = service.shown("MainPID")
     service.machine.do("systemctl", "kill", "--kill-who=main", "--signal=KILL", UNIT.name)
     wait_until(
@@ -210,7 +215,7 @@ def test_a_bot_that_is_killed_is_started_again(service: Service) -> None:
 
 
 def test_a_bot_that_is_told_to_stop_ends_well(service: Service) -> None:
-    service.machine.do("systemctl", "start", UNIT.name)
+    service.start()
     service.machine.do("systemctl", "stop", UNIT.name)
     assert service.shown("ActiveState") == "inactive"
     assert (service.shown("Result"), service.shown("ExecMainStatus")) == ("success", "0")
