@@ -220,6 +220,13 @@ def test_the_processes_in_the_compose_file_share_all_but_their_folders() -> None
     assert set(one["environment"]) <= {*VARIABLES, "PGPASSWORD"}
 
 
+def test_no_file_system_of_the_bot_in_a_container_may_be_written_but_its_volume() -> None:
+    services = yaml.safe_load((DEPLOY / "compose.yml").read_text())["services"]
+    assert services["bot-a"]["read_only"] is True
+    (run,) = re.findall(r"^#   podman run ([^…\n]+)$", CONTAINERFILE, re.MULTILINE)
+    assert "--read-only" in run.split()
+
+
 def test_a_password_of_any_characters_may_be_given_to_the_compose_file() -> None:
     services = yaml.safe_load((DEPLOY / "compose.yml").read_text())["services"]
     environment = services["bot-a"]["environment"]
