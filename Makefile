@@ -115,7 +115,7 @@ $(TOOLS): requirements-tools.lock
 	@touch $@
 
 $(READY): $(TOOLS) requirements-dev.lock pyproject.toml
-	@echo "setting up $(VENV)"
+	@echo "setting up $(VENV), which takes a minute or two"
 	@test -x $(BIN)/python || $(UV) venv --quiet --python "$(PYTHON)" $(VENV)
 	@VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes --compile-bytecode requirements-dev.lock
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import anyio
@@ -287,14 +288,15 @@ def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - like assert
 
 def _directions(stage: Stage) -> str:
     model = f" {stage.model.pid}" if stage.model is not None else ""
+    running = "Synapse, the bot and the model" if model else "Synapse and the bot"
     return f"""
-Synapse and the bot keep running. Log in with any Matrix client:
+{running} keep running. Log in with any Matrix client:
   homeserver  {stage.synapse.url}
   people      {stage.alice.user_id}, {stage.bob.user_id} (administrator: {stage.admin.user_id})
   password    {stage.password} (of all accounts)
   the bot     {stage.bot.user_id}
   its page    http://{stage.bot.environment["STATUS_BIND"]}/
 The bot's status (all other commands work in this folder as well):
-  cd {stage.bot.folder} && {sys.executable} -m supervisor status
-To end both:
+  cd {stage.bot.folder} && {Path(sys.executable).with_name("surfaces-bot")} status
+To end them:
   kill {stage.bot.pid} {stage.synapse.pid}{model} && sleep 3 && rm -r {stage.synapse.folder}"""

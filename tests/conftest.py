@@ -151,6 +151,6 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def own_cluster() -> Iterator[Cluster]:
-    """A PostgreSQL server that no other test uses. A kill loses what has not waited for the disk."""
+    """A PostgreSQL server of one test. A kill loses what has not waited for the disk."""
     with throwaway_cluster(wal_writer_delay="10s") as running:
         yield running

@@ -30,7 +30,7 @@ def demo(
         typer.Option("--model", help="Let the bot ask a real model, which runs on this machine."),
     ] = False,
 ) -> None:
-    """Show a full loss and recovery on a temporary homeserver, in less than a minute.
+    """Show a full loss and recovery on a temporary homeserver, in a minute or two.
 
     Two people invite the bot and chat. The demo kills the bot, deletes all its files, starts it
     again, and compares the new database with the old one. It needs no settings and touches none
