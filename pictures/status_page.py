@@ -17,7 +17,7 @@ from demo.stage import Stage, set_up
 from pictures.browser import Look, headless
 from tests.browser.scripts import READY
 
-DESK: Final = ViewportSize(width=1180, height=1050)
+DESK: Final = ViewportSize(width=1180, height=1330)
 PHONE: Final = ViewportSize(width=390, height=844)
 LOOKS: Final = {
     "status-light": Look(DESK, "light"),
