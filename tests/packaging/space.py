@@ -111,6 +111,15 @@ def require_programs(*programs: str) -> None:
         pytest.skip(f"not on this machine: {', '.join(missing)}")
 
 
+@contextmanager
+def in_time(what: str) -> Iterator[None]:
+    """Skip the test where making something takes too long, as far away from all packages."""
+    try:
+        yield
+    except subprocess.TimeoutExpired as late:
+        pytest.skip(f"this machine needs more than {late.timeout:g} s for a step of {what}")
+
+
 def last_line(done: subprocess.CompletedProcess[str]) -> str:
     """The last thing that a command said."""
     return (done.stdout.strip().splitlines() or [f"exit status {done.returncode}"])[-1]

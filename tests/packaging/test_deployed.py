@@ -15,7 +15,7 @@ from demo.synapse import ThrowawaySynapse, free_port
 from tests.packaging.booted import PROGRAMS, UNIT, Booted, boot, install_bot
 from tests.packaging.debian import make_debian
 from tests.packaging.image import BASE, IMAGE, NAME, Podman, usable_podman
-from tests.packaging.space import Space, own_space, wait_until
+from tests.packaging.space import Space, in_time, own_space, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -41,26 +41,30 @@ def space(portal: BlockingPortal) -> Iterator[Space]:
 @pytest.fixture(scope="module")
 def debian(space: Space) -> Path:
     """The archive of a small Debian, on which both the image and the unit run."""
-    return make_debian(space)
+    with in_time("a small Debian"):
+        return make_debian(space)
 
 
 @pytest.fixture(scope="module")
 def podman(space: Space, debian: Path) -> Podman:
-    return usable_podman(space, debian)
+    with in_time("a first container"):
+        return usable_podman(space, debian)
 
 
 @pytest.fixture(scope="module")
 def image(podman: Podman) -> Podman:
     """The podman that has the image in its storage."""
-    podman.build()
+    with in_time("the image"):
+        podman.build()
     return podman
 
 
 @pytest.fixture(scope="module")
 def machine(space: Space, debian: Path, wheel: Path) -> Booted:
     """A booted Debian into which the bot and its unit were installed."""
-    started = boot(space, debian)
-    install_bot(started, wheel)
+    with in_time("a booted Debian"):
+        started = boot(space, debian)
+        install_bot(started, wheel)
     return started
 
 
