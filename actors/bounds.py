@@ -30,6 +30,8 @@ class Bounds:
     """How many failed attempts make a message dead."""
     read_after_s: float = 0.2
     """A message is shown as read after this time, together with later ones that wait by then."""
+    read_every_s: float = 1.0
+    """Two read receipts of a room are at least so far apart."""
     look_again_s: float = 1.0
     """A room that may still be in creation is read again after this time."""
     undecided_for_s: float = 30.0

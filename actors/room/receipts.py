@@ -1,5 +1,6 @@
 """Shows the messages of one room as read."""
 
+import math
 from collections.abc import Sequence
 
 import anyio
@@ -19,6 +20,8 @@ class Receipts:
         self._shown: EventId | None = None
         """The message of the latest read receipt, sent or pending."""
         self._pending = False
+        self._sent_at = -math.inf
+        """When the latest read receipt was sent."""
 
     def show(self, waiting: Sequence[Waiting]) -> None:
         """Show all waiting messages as read, with one receipt for the newest."""
@@ -31,14 +34,18 @@ class Receipts:
     async def _mark_read(self) -> None:
         """Send the pending receipt after a moment, so that a quick reply goes first.
 
-        A rate limit is waited out, unless a later receipt is pending by then: that one includes it.
+        In a quick exchange one receipt shows what was said in a while. A rate limit is waited out,
+        unless a later receipt is pending by then: that one includes it.
         """
-        pause_s = self._services.bounds.read_after_s
+        bounds = self._services.bounds
+        next_at = self._sent_at + bounds.read_every_s
+        pause_s = max(bounds.read_after_s, next_at - anyio.current_time())
         while self._pending:
             await anyio.sleep(pause_s)
             self._pending = False
             if self._shown is None:
                 return
+            self._sent_at = anyio.current_time()
             try:
                 await self._services.homeserver.mark_read(self._room_id, self._shown)
             except RateLimited as limit:

@@ -146,6 +146,16 @@ async def test_messages_that_come_together_are_shown_as_read_by_one_receipt() ->
         assert asked.methods.count("mark_read") == 1
 
 
+async def test_a_quick_exchange_has_one_receipt_a_second() -> None:
+    async with overheard() as (world, home, asked):
+        for number in range(12):
+            said = world.alice.say(home.chat, f"message {number}")
+            await quiet(0.25)
+        await quiet(2)
+        assert world.server.receipts[home.chat, BOT] == said
+        assert asked.methods.count("mark_read") == 4
+
+
 async def test_an_answer_that_comes_at_once_shows_no_typing() -> None:
     world = World()
     async with world.live() as run:
