@@ -97,10 +97,9 @@ def killed_before_creating(story: str) -> list[Point]:
 
 CREATED: Final = Point("new", NEW_CHAT.index(CREATE), "after")
 LOST: Final = replace(CREATED, files_lost=True)
-QUICK: Final = (pytest.mark.quick,)
 
 KILLS: Final = (
-    Group("one", (CREATED,), QUICK),
+    Group("one", (CREATED,)),
     Group("onboarding", (*killed_before_creating("onboarding"), *killed_after("onboarding"))),
     Group(
         "new",
@@ -111,7 +110,7 @@ KILLS: Final = (
     ),
 )
 LOSSES: Final = (
-    Group("one-files_lost", (LOST,), QUICK),
+    Group("one-files_lost", (LOST,), (pytest.mark.quick,)),
     Group(
         "onboarding-files_lost",
         tuple(

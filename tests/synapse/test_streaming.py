@@ -48,7 +48,6 @@ def grows(now: Timeline) -> bool:
     return bool(answers) and answers[-1].state == "live" and bool(answers[-1].edits)
 
 
-@pytest.mark.quick
 async def test_a_long_answer_grows_in_one_message_and_a_short_one_has_no_edit(
     listener: Listener,
 ) -> None:

@@ -424,6 +424,7 @@ async def test_an_answer_outlives_an_outage_of_the_database(stage: Stage) -> Non
     assert list(stage.platform.asked.values()) == [1]
 
 
+@pytest.mark.slow
 async def test_an_outage_that_is_longer_than_a_death_costs_no_second_call() -> None:
     """After it, all signs of life are old, and no worker takes the calls of another."""
     with throwaway_cluster() as cluster:
