@@ -91,18 +91,23 @@ class Claim:
         The error ends the connection, and the transaction with it. Raises StoreCorrupt if commits
         of the connection before are lost.
         """
-        claim = map(query_command, [*self._fenced(), _LATEST, _CLAIM])
-        *_, latest, ((number,),), _ = await session.exchange([_BEGIN, *claim, _COMMIT])
-        self._has_lost |= self._lacks_commits(latest)
-        if self._has_lost:
-            raise StoreCorrupt("the database has lost its newest commits")
+        if self._number:
+            await self._look_for_losses(session)
+        claim = map(query_command, [*self._fenced(), _CLAIM])
+        *_, ((number,),), _ = await session.exchange([_BEGIN, *claim, _COMMIT])
         self._number, self._commits = int(number), 0
 
-    def _lacks_commits(self, latest: Sequence[Row]) -> bool:
-        """Whether commits are missing, by the number and the commits of the latest claim."""
-        if not self._number:
-            return False
-        return not latest or tuple(map(int, latest[0])) < (self._number, self._commits)
+    async def _look_for_losses(self, session: Session) -> None:
+        """Compare the commits of the connection before with those that the database has.
+
+        The next claim begins to count anew, also if its answer is lost: it comes after that.
+        """
+        look = map(query_command, [*self._fenced(), _LATEST])
+        *_, latest, _ = await session.exchange([_BEGIN, *look, _COMMIT])
+        has_all = latest and tuple(map(int, latest[0])) >= (self._number, self._commits)
+        self._has_lost |= not has_all
+        if self._has_lost:
+            raise StoreCorrupt("the database has lost its newest commits")
 
     def queries(self, *, synced: bool) -> Sequence[Query]:
         """The queries that check the fence and the claim."""

@@ -400,6 +400,27 @@ async def test_after_lost_commits_nothing_is_written_until_the_store_is_opened_a
         await store.commit([PutRow("k", {"v": 3})])
 
 
+async def test_lost_commits_are_noticed_although_the_answer_to_the_next_claim_is_lost(
+    own_cluster: Cluster, tmp_path: Path
+) -> None:
+    url = own_cluster.database()
+    folder = own_cluster.folder
+    async with (
+        relay(folder, tmp_path) as between,
+        PostgresStore.open(url.replace(str(folder), str(tmp_path))) as store,
+    ):
+        await store.commit([PutIntent(intent("n"))])
+        await store.commit([PutRow("k", {"v": 1})])  # waits for no disk
+        own_cluster.kill()
+        own_cluster.start()
+        between.loses_answer_to = b"surfaces_claim"
+        with pytest.raises(StoreUnavailable):
+            await store.commit([PutRow("k", {"v": 2})])
+        for _ in range(2):
+            with pytest.raises(StoreCorrupt, match="has lost its newest commits"):
+                await store.commit([PutRow("k", {"v": 2})])
+
+
 async def test_after_a_crash_without_lost_commits_the_store_goes_on(own_cluster: Cluster) -> None:
     url = own_cluster.database()
     async with PostgresStore.open(url) as store:
