@@ -137,9 +137,10 @@ $(MODELS): $(TOOLS) requirements-models.lock
 	@touch $@
 
 # The measured programs run in an environment without the development tools: some libraries import
-# optional packages that they find.
-$(ALONE): $(TOOLS) requirements.lock
+# optional packages that they find. Their code is that of this folder; the installed package names its version.
+$(ALONE): $(TOOLS) requirements.lock pyproject.toml
 	@echo "setting up $(@D)"
 	@$(UV) venv --quiet --clear --python "$(PYTHON)" $(@D)
 	@VIRTUAL_ENV=$(@D) $(UV) pip sync --quiet --require-hashes --compile-bytecode requirements.lock
+	@VIRTUAL_ENV=$(@D) $(UV) pip install --quiet --no-deps .
 	@touch $@

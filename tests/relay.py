@@ -1,4 +1,4 @@
-"""Relays that can freeze: connections stay open, and nothing arrives."""
+"""Relays that can freeze, so that nothing arrives on an open connection, or lose one answer."""
 
 import asyncio
 import re
@@ -42,6 +42,9 @@ class Relay:
         self._tasks: set[asyncio.Task[None]] = set()
         self.said: list[tuple[float, bytes]] = []
         """What clients have said, and when, also while nothing arrived."""
+        self.loses_answer_to: bytes | None = None
+        """A request with this in it arrives, and its connection ends before the answer."""
+        self._loses_next_answer = False
 
     async def __aenter__(self) -> Self:
         self._listener = await self._listen(self._accept)
@@ -103,11 +106,21 @@ class Relay:
                     if heard is not None:
                         heard.append((time.monotonic(), data))
                     await self._flows.wait()
+                    if self._is_lost(data, is_answer=heard is None):
+                        return
                     sink.write(data)
                     await sink.drain()
                 await self._flows.wait()
         finally:
             sink.close()
+
+    def _is_lost(self, data: bytes, *, is_answer: bool) -> bool:
+        if is_answer:
+            loses, self._loses_next_answer = self._loses_next_answer, False
+            return loses
+        if self.loses_answer_to is not None and self.loses_answer_to in data:
+            self.loses_answer_to, self._loses_next_answer = None, True
+        return False
 
 
 class DatabaseRelay(Relay):

@@ -1,4 +1,4 @@
-"""A relay between a client and PostgreSQL's socket: it can hold back, and lose an answer."""
+"""A relay between a client and PostgreSQL's socket that can hold back what the client sends."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -18,8 +18,6 @@ class Relay:
         self._to = to
         self._open = anyio.Event()
         self._open.set()
-        self.loses_answer_to: bytes | None = None
-        """What a client says that is carried out, although the connection is lost then."""
 
     def hold_back(self) -> None:
         self._open = anyio.Event()
@@ -36,29 +34,19 @@ class Relay:
             await anyio.connect_unix(self._to / PORT) as server,
             anyio.create_task_group() as tasks,
         ):
-            is_lost = False
+            tasks.start_soon(_copy, client, server, self._passed)
+            tasks.start_soon(_copy, server, client, checkpoint)
 
-            async def ask(said: bytes) -> None:
-                nonlocal is_lost
-                await self._open.wait()
-                if self.loses_answer_to is not None and self.loses_answer_to in said:
-                    self.loses_answer_to, is_lost = None, True
-
-            async def answer(_: bytes) -> None:
-                if is_lost:
-                    tasks.cancel_scope.cancel()
-                await checkpoint()
-
-            tasks.start_soon(_copy, client, server, ask)
-            tasks.start_soon(_copy, server, client, answer)
+    async def _passed(self) -> None:
+        await self._open.wait()
 
 
 async def _copy(
-    source: SocketStream, target: SocketStream, passes: Callable[[bytes], Awaitable[None]]
+    source: SocketStream, target: SocketStream, passed: Callable[[], Awaitable[None]]
 ) -> None:
     with suppress(anyio.BrokenResourceError):
         async for said in source:
-            await passes(said)
+            await passed()
             await target.send(said)
     with suppress(anyio.BrokenResourceError, OSError):
         await target.send_eof()

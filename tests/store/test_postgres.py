@@ -27,6 +27,7 @@ from adapter.sql import statements as sql
 from adapter.sql.migrations import Step
 from adapter.sql.values import Query
 from tests.postgres import Cluster, pgbouncer
+from tests.relay import DatabaseRelay
 from tests.store.relay import relay
 from tests.store.values import ALICE, ROOM, intent, outside, record
 
@@ -401,13 +402,11 @@ async def test_after_lost_commits_nothing_is_written_until_the_store_is_opened_a
 
 
 async def test_lost_commits_are_noticed_although_the_answer_to_the_next_claim_is_lost(
-    own_cluster: Cluster, tmp_path: Path
+    own_cluster: Cluster,
 ) -> None:
-    url = own_cluster.database()
-    folder = own_cluster.folder
     async with (
-        relay(folder, tmp_path) as between,
-        PostgresStore.open(url.replace(str(folder), str(tmp_path))) as store,
+        DatabaseRelay(own_cluster.database()) as between,
+        PostgresStore.open(between.url) as store,
     ):
         await store.commit([PutIntent(intent("n"))])
         await store.commit([PutRow("k", {"v": 1})])  # waits for no disk
