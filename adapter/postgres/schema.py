@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Final
 
+from psycopg import AsyncRawCursor
+
 from actors.port_errors import StoreRefused
 from adapter.postgres.dialect import bound, worded
 from adapter.postgres.exchanges import Connection, Session
@@ -106,7 +108,7 @@ async def prepare(session: Session, schema: Schema) -> str | None:
     Processes that start at once wait for each other. Raises StoreRefused.
     """
     connection = session.connection
-    await _check_place(connection)
+    await check_place(connection, VERSION_COLUMNS)
     if await _is_ready(connection, schema):
         return None
     async with connection.transaction():
@@ -117,18 +119,22 @@ async def prepare(session: Session, schema: Schema) -> str | None:
         return await _upgrade(connection, schema)
 
 
-async def _check_place(connection: Connection) -> None:
+async def check_place(connection: Connection, versions: Columns) -> None:
+    """Raise StoreRefused if the database can have no tables of the bot, whatever they are.
+
+    `versions` has the columns of the table that says which release has made the others.
+    """
     ((encoding,),) = await (await connection.execute(ENCODING)).fetchall()
     check_encoding(encoding)
     ((current,),) = await (await connection.execute(CURRENT)).fetchall()
     check_exists(current)
-    await refuse_foreign(connection, VERSION_COLUMNS)
+    await refuse_foreign(connection, versions)
 
 
 async def refuse_foreign(connection: Connection, wanted: Columns) -> None:
     """Raise StoreRefused if there is a table of such a name without such columns."""
-    found = await (await connection.execute(COLUMNS, (list(wanted),))).fetchall()
-    check_columns(found, wanted)
+    found = await AsyncRawCursor(connection).execute(COLUMNS, (list(wanted),))
+    check_columns(await found.fetchall(), wanted)
 
 
 async def _is_ready(connection: Connection, schema: Schema) -> bool:

@@ -4,7 +4,7 @@ The conditions of a start and of `check`, which writes nothing. Pure: the caller
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from actors.port_errors import StoreRefused
@@ -29,8 +29,10 @@ UNUSABLE: Final = (
     b" AND has_table_privilege(name, 'UPDATE') AND has_table_privilege(name, 'DELETE'))"
 )
 """Those of these tables that the user may not read or not write."""
-_TABLE: Final = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)\((.*?)\);", re.DOTALL)
-_COLUMN: Final = re.compile(r'"?(\w+)"?\s+(TEXT|BIGINT|INTEGER|DOUBLE PRECISION|TIMESTAMPTZ)\b')
+_TABLE: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+) ?\((.*?)\);", re.DOTALL)
+_COLUMN: Final = re.compile(
+    r'"?(\w+)"?\s+(TEXT|BYTEA|BIGINT|INTEGER|DOUBLE PRECISION|TIMESTAMPTZ)\b'
+)
 _TYPES: Final = {"TIMESTAMPTZ": "timestamp with time zone"}
 _OWN_PLACE: Final = "give the bot a database of its own, or a schema"
 
@@ -67,9 +69,14 @@ def check_columns(found: Iterable[Row], wanted: Columns) -> None:
     existing: dict[str, dict[str, str]] = {}
     for table, column, kind in found:
         existing.setdefault(str(table), {})[str(column)] = str(kind)
-    foreign = sorted(_foreign(existing, wanted))
+    check_foreign(list(_foreign(existing, wanted)))
+
+
+def check_foreign(foreign: Collection[str]) -> None:
+    """Raise StoreRefused if there are these tables, which another program has made."""
     if foreign:
-        which = f"table {foreign[0]}" if len(foreign) == 1 else f"tables {', '.join(foreign)}"
+        names = ", ".join(sorted(foreign))
+        which = f"table {names}" if len(foreign) == 1 else f"tables {names}"
         raise StoreRefused(f"it has the {which} of another program: {_OWN_PLACE}")
 
 

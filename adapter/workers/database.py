@@ -11,21 +11,20 @@ from typing import Any, Final
 import anyio
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
-from psycopg import AsyncConnection, Error, ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
+from psycopg import AsyncConnection, Error
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
-from actors.port_errors import StoreUnavailable
-from adapter.sql.search_path import CURRENT, check_exists, check_schema, schema_in
+from actors.port_errors import StoreRefused, StoreUnavailable
+from adapter.postgres.errors import translate
+from adapter.postgres.link import parameters
+from adapter.sql.search_path import CURRENT, check_schema, schema_in
 from adapter.workers.schema import prepare
 from adapter.workers.timing import Timing
 
 TASK: Final = "surfaces_bot.call"
 """The name of the one task. Its argument `ask` is the id of a row of `asks`."""
 _CONNECTIONS: Final = 8
-_ARGUMENTS: Final[dict[str, Any]] = {"prepare_threshold": None}
-"""What each connection is opened with: PgBouncer may forbid prepared statements."""
 
 
 def queue_of(account: str) -> str:
@@ -35,38 +34,48 @@ def queue_of(account: str) -> str:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn an error of the database into StoreUnavailable."""
+    """Turn an error of the database into StoreUnavailable, or StoreRefused."""
     try:
         yield
     except (Error, ConnectorException, OSError) as error:
-        raise StoreUnavailable(f"the database of the workers fails ({reason_of(error)})") from error
+        is_refused = isinstance(translate(_cause(error)), StoreRefused)
+        kind = StoreRefused if is_refused else StoreUnavailable
+        raise kind(f"the database of the workers fails ({reason_of(error)})") from error
 
 
-def reason_of(error: BaseException) -> str:
+def reason_of(error: Exception) -> str:
     """Why something has failed, in one line. Of the database, procrastinate says only the cause."""
-    told = error.__cause__ if isinstance(error, ConnectorException) else error
-    return " ".join(str(told or "").split()) or type(error).__name__
+    return " ".join(str(_cause(error)).split()) or type(error).__name__
+
+
+def _cause(error: Exception) -> Exception:
+    cause = error.__cause__ if isinstance(error, ConnectorException) else None
+    return cause if isinstance(cause, Exception) else error
 
 
 class Database:
-    """Connections to the database with the calls, opened when they are first needed."""
+    """Connections to the database with the calls, opened when they are first needed.
+
+    Raises StoreRefused if the URL is not one.
+    """
 
     def __init__(self, url: str, timing: Timing = Timing()) -> None:
+        given = parameters(url)
+        # PgBouncer may forbid prepared statements.
+        self._arguments: dict[str, Any] = {**given, "prepare_threshold": None}
         self.app = App(
             connector=PsycopgConnector(
                 pool_factory=_pool_of_queue,
-                conninfo=url,
-                kwargs=_ARGUMENTS,
+                kwargs=self._arguments,
                 configure=_by_statement,
                 timeout=timing.beat_s,
             )
         )
         """The queue. Only a worker opens it, for connections of its own."""
-        self._url = url
         self._timing = timing
         self._pool: AsyncConnectionPool[AsyncConnection[TupleRow]] | None = None
         self._opening = anyio.Lock()
-        self._schema = schema_in(_parameters(url))
+        self._schema = schema_in(given)
         self._is_suspect = False
 
     async def connect(self) -> AsyncConnection[TupleRow]:
@@ -105,8 +114,20 @@ class Database:
                 self._is_suspect = True
                 raise
 
+    async def check(self) -> None:
+        """Raise StoreRefused if the database refuses this program. One that is away does not."""
+        try:
+            with anyio.move_on_after(self._timing.answer_s):
+                await self.open()
+        except StoreUnavailable as error:
+            if isinstance(error, StoreRefused):
+                raise
+
     async def open(self) -> None:
-        """Make sure that the database is there, and its tables. Raises StoreUnavailable."""
+        """Make sure that the database is there, and its tables.
+
+        Raises StoreUnavailable, and StoreRefused as a start of the bot does.
+        """
         async with await self.connect() as connection:
             with translated():
                 await _prepare(connection)
@@ -139,8 +160,7 @@ class Database:
                 self._is_suspect = False
                 await self.close()
                 self._pool = AsyncConnectionPool(
-                    self._url,
-                    kwargs=_ARGUMENTS,
+                    kwargs=self._arguments,
                     min_size=1,
                     max_size=_CONNECTIONS,
                     timeout=self._timing.answer_s,
@@ -151,7 +171,7 @@ class Database:
             return self._pool
 
     async def _connect(self) -> AsyncConnection[TupleRow]:
-        connection = await AsyncConnection.connect(self._url, autocommit=True, **_ARGUMENTS)
+        connection = await AsyncConnection.connect(**self._arguments, autocommit=True)
         if self._schema is not None:
             try:
                 await _check_schema(connection, self._schema)
@@ -175,20 +195,13 @@ async def _check_schema(connection: AsyncConnection[TupleRow], wanted: str) -> N
     found = await (await connection.execute(CURRENT)).fetchone()
     current = None if found is None else found[0]
     check_schema(wanted, current)
-    check_exists(current)
+    if current is None:
+        raise StoreUnavailable(f"the schema {wanted} does not exist yet: the bot creates it")
 
 
 async def _prepare(connection: AsyncConnection[TupleRow]) -> None:
     async with connection.transaction():
         await prepare(connection)
-
-
-def _parameters(url: str) -> dict[str, Any]:
-    """The parameters of a URL; none if it is not one, which the first connection says."""
-    try:
-        return conninfo_to_dict(url)
-    except ProgrammingError:
-        return {}
 
 
 async def _by_statement(connection: AsyncConnection[TupleRow]) -> None:

@@ -3,6 +3,7 @@
 Two processes may prepare an empty database at once: the one that comes later waits, and finds
 everything there. Releases of procrastinate bring migrations with names in the order of their use.
 If a table is missing, all are made anew: what is in them may be lost, and refers to each other.
+Tables of another program are refused, and stay as they are.
 """
 
 import re
@@ -14,7 +15,9 @@ from procrastinate.schema import SchemaManager
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from actors.port_errors import StoreUnavailable
+from actors.port_errors import StoreRefused
+from adapter.postgres.schema import check_place, refuse_foreign
+from adapter.postgres.tables import check_foreign, columns_in
 
 VERSION: Final = 1
 _LOCK: Final = 0x61736B73
@@ -52,8 +55,11 @@ CREATE TABLE ask_workers (
     seen_at TIMESTAMPTZ NOT NULL,
     capabilities BYTEA NOT NULL
 );
+CREATE TABLE ask_schema (version INTEGER, migration TEXT);
 """
-_OWN: Final = ("asks", "ask_parts", "ask_workers", "ask_schema")
+_OWN: Final = columns_in(_TABLES)
+"""The bot's own tables, with the columns that every release has made."""
+_VERSIONS: Final = {"ask_schema": _OWN["ask_schema"]}
 # to_regclass would answer from a cache, which does not learn of another process during the wait for
 # the lock.
 _FIND: Final = "SELECT relname FROM pg_class WHERE relname = ANY(%s) AND pg_table_is_visible(oid)"
@@ -90,8 +96,10 @@ _READ: Final = "SELECT version, migration FROM ask_schema"
 async def prepare(connection: AsyncConnection[TupleRow]) -> None:
     """Make the tables that are missing, in the transaction of this connection.
 
-    Raises StoreUnavailable if a newer release has made them.
+    Raises StoreRefused if a newer release or another program has made them, or the database can't
+    have them.
     """
+    await check_place(connection, _VERSIONS)
     newest, queue = _migrations()[-1].name, _tables_of_queue()
     found = await _existing(connection, queue)
     if found.issuperset((*_OWN, *queue)) and await _made(connection, found) == (VERSION, newest):
@@ -102,9 +110,7 @@ async def prepare(connection: AsyncConnection[TupleRow]) -> None:
     if made is not None:
         version, migration = made
         if version > VERSION:
-            raise StoreUnavailable(
-                "the tables of the workers are of a newer release: update this one"
-            )
+            raise StoreRefused("the tables of the workers are of a newer release: update this one")
         if migration < newest:
             await _migrate(connection, migration)
             found = await _existing(connection, queue)
@@ -141,15 +147,18 @@ async def _make(
 ) -> None:
     """Make the bot's own tables anew, and those of the queue unless all of them are there.
 
-    Without a table of its own, the bot has not made the queue, and deletes nothing of it.
+    Without a table of its own, the bot has not made the queue. Raises StoreRefused if another
+    program has made any of the tables.
     """
+    await refuse_foreign(connection, _OWN)
+    if found.isdisjoint(_OWN):
+        check_foreign(found)
     if not found.issuperset(queue):
-        if not found.isdisjoint(_OWN):
+        if found:
             await connection.execute(_DROP_QUEUE)
         await connection.execute(SchemaManager.get_schema())
     await connection.execute(_DROP_OWN)
     await connection.execute(_TABLES)
-    await connection.execute("CREATE TABLE ask_schema (version INTEGER, migration TEXT)")
     await connection.execute("INSERT INTO ask_schema VALUES (%s, %s)", (VERSION, newest))
 
 

@@ -9,8 +9,11 @@ import structlog
 
 from actors.bounds import Bounds
 from actors.platform import Platform
+from actors.port_errors import StoreRefused
 from actors.runtime.apart import call_apart
+from adapter.workers.database import Database
 from adapter.workers.worker import Worker
+from supervisor.app.databases import not_opened
 from supervisor.app.ending import end_process_within
 from supervisor.settings import PlatformSettings
 
@@ -27,11 +30,16 @@ async def run_worker(
 ) -> None:
     """Make platform calls until SIGTERM or SIGINT, on the platform that `make` makes.
 
-    The process ends soon after the return.
+    The process ends soon after the return. A database that is away is waited for. Raises
+    StoreRefused if it refuses the worker at the start.
     """
     name = uuid.uuid4().hex[:12]
     structlog.contextvars.bind_contextvars(worker=name)
     _log.info("worker_starting", user_id=settings.user_id, platform=settings.platform)
+    try:
+        await Database(url).check()
+    except StoreRefused as error:
+        raise not_opened("MATRIX_DB_PATH", settings.db_path, error) from error
     platform, stop = make(), anyio.Event()
     try:
         async with anyio.create_task_group() as tasks:

@@ -65,4 +65,6 @@ def workers_url(settings: PlatformSettings, refusal: str) -> str:
         raise SettingsRefused(
             f"workers need {needed}: install surfaces-bot[workers], or '.[workers]' in a checkout"
         )
-    return settings.db_path.secret.get_secret_value()
+    from supervisor.app.databases import url_of
+
+    return url_of(settings.db_path)

@@ -1,5 +1,6 @@
 """A bot on PostgreSQL whose platform is asked by workers, which are killed, as the bot is."""
 
+import re
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -175,3 +176,26 @@ async def test_a_worker_without_postgresql_says_what_it_needs(tmp_path: Path) ->
     told = await surfaces_bot(bot, "run", environment={**environment, "MATRIX_PASSWORD": "x"})
     assert told.code == 78
     assert told.err.startswith("surfaces-bot: BOT_WORKERS: is on, and workers need PostgreSQL: set")
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [
+        (
+            "theirs",
+            r"MATRIX_DB_PATH: .* \(it has the table asks of another program: give the bot a",
+        ),
+        ("theirs&sslmod=x", r"cannot be used \(.*sslmod.*\): correct the URL in MATRIX_DB_PATH"),
+    ],
+)
+async def test_a_worker_ends_if_the_database_refuses_it_at_its_start(
+    tmp_path: Path, database: str, schema: str, says: str
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA IF NOT EXISTS theirs")
+        connection.execute("CREATE TABLE IF NOT EXISTS theirs.asks (customer TEXT)")
+    bot = BotProcess(homeserver_url="", user_id="@b:localhost", password="", folder=tmp_path)
+    place = {"MATRIX_DB_PATH": f"{database}&options=-csearch_path%3D{schema}"}
+    told = await surfaces_bot(bot, "worker", environment=place)
+    assert told.code == 78
+    assert re.search(says, told.err)

@@ -557,7 +557,7 @@ async def test_a_worker_that_waits_for_the_schema_says_it_rarely(url: str) -> No
             await until(lambda: "worker_ready" in [log["event"] for log in logs])
             stop.set()
     assert [log["event"] for log in waiting] == ["database_unavailable"] * 2
-    assert "no schema of the search path exists" in waiting[0]["reason"]
+    assert "the schema made_later does not exist yet" in waiting[0]["reason"]
     assert waiting[1]["times"] > 10
 
 
