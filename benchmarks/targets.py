@@ -153,6 +153,7 @@ TARGETS: Final = (
         Side(ECHO, OURS, "latency_s", share=0.5),
         Side(ECHO, BARE, "latency_s", share=0.5),
         at_most=1.15,
+        claimed=False,
     ),
     Target(
         "echo: p50 beside nio",
@@ -173,7 +174,6 @@ TARGETS: Final = (
         Side(ECHO, OURS, "messages_per_s"),
         Side(ECHO, NIO, "messages_per_s"),
         at_least=1,
-        claimed=False,
     ),
     Target(
         "cold start: memory beside nio after its full sync",
@@ -241,7 +241,6 @@ TARGETS: Final = (
         Side(START, STATUS, "process_s"),
         Side(START, PYTHON, "process_s"),
         at_most_more=0.15,
-        claimed=False,
     ),
     Target(
         "run, warm: to live beside a bare program on nio",
