@@ -30,8 +30,13 @@ from adapter.sql.values import Query, Row, Statement
 _Connection: TypeAlias = Connection[Row]
 
 _COPIED: Final = tuple(table for table in STORE_SCHEMA.tables if table not in {"lease", "writer"})
-_CALLS: Final = ("asks", "ask_parts")
-"""The tables with conversations that the bot and its workers have."""
+_EMPTIED: Final[tables.Columns] = {
+    **{table: STORE_SCHEMA.columns[table] for table in (*_COPIED, "lease")},
+    "asks": {"account": "text", "event_id": "bytea", "question": "bytea"},
+    "ask_parts": {"ask": "bigint", "round": "bigint", "parts": "bytea"},
+}
+"""What a reset empties, with columns by which the bot's tables are known: those of the store, and
+those with the conversations that workers keep."""
 _AS_ONE: Final = b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 
@@ -169,10 +174,12 @@ def empty_store(url: str) -> None:
 
     The questions and answers that workers keep are deleted as well.
 
-    Raises StoreUnavailable.
+    Raises StoreUnavailable, and StoreRefused if one of the tables is another program's.
     """
     with _opened(url) as connection:
-        if existing := _existing(connection, (*_COPIED, "lease", *_CALLS)):
+        names = tuple(_EMPTIED)
+        tables.check_columns(connection.execute(tables.COLUMNS, (list(names),)), _EMPTIED)
+        if existing := _existing(connection, names):
             connection.execute(f"TRUNCATE {', '.join(existing)}".encode())
 
 

@@ -4,7 +4,7 @@ import anyio
 import psycopg
 import pytest
 
-from actors.port_errors import StoreUnavailable
+from actors.port_errors import StoreRefused, StoreUnavailable
 from actors.writes import PutRow, SavePosition
 from adapter.postgres import reading
 from adapter.postgres.fence import Fence
@@ -14,6 +14,7 @@ from adapter.sql.search_path import schema_in
 from adapter.workers.database import Database
 from supervisor.database_urls import in_schema
 from tests.postgres import Cluster, pgbouncer
+from tests.store.values import outside
 
 pytestmark = pytest.mark.anyio
 
@@ -114,6 +115,15 @@ async def test_a_pool_that_drops_the_schema_is_refused(cluster: Cluster, url: st
 )
 def test_the_schema_that_a_url_names(options: str | None, schema: str | None) -> None:
     assert schema_in({"options": options}) == schema
+
+
+@pytest.mark.parametrize("table", ["inbox", "lease", "asks", "ask_parts"])
+def test_a_reset_empties_no_table_of_another_program(url: str, table: str) -> None:
+    outside(url, f"CREATE TABLE {table}(id int)", f"INSERT INTO {table} VALUES (1)")  # noqa: S608
+    with pytest.raises(StoreRefused, match=f"it has the table {table} of another program"):
+        reading.empty_store(url)
+    with psycopg.connect(url) as connection:
+        assert connection.execute(f"SELECT id FROM {table}".encode()).fetchall() == [(1,)]  # noqa: S608
 
 
 async def test_a_reset_deletes_the_conversations_that_workers_keep(url: str) -> None:
