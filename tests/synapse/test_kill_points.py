@@ -77,7 +77,6 @@ class Group:
 
     name: str
     points: tuple[Point, ...]
-    marks: tuple[pytest.MarkDecorator, ...] = field(default=(), compare=False)
 
     @override
     def __str__(self) -> str:
@@ -110,7 +109,7 @@ KILLS: Final = (
     ),
 )
 LOSSES: Final = (
-    Group("one-files_lost", (LOST,), (pytest.mark.quick,)),
+    Group("one-files_lost", (LOST,)),
     Group(
         "onboarding-files_lost",
         tuple(
@@ -296,15 +295,13 @@ async def make_lane(
 
 def for_each_point(*groups: Group) -> pytest.MarkDecorator:
     cases = [
-        pytest.param(group, point, id=str(point), marks=group.marks)
-        for group in groups
-        for point in group.points
+        pytest.param(group, point, id=str(point)) for group in groups for point in group.points
     ]
     return pytest.mark.parametrize(("group", "point"), cases)
 
 
 def for_each(*groups: Group) -> pytest.MarkDecorator:
-    cases = [pytest.param(group, id=str(group), marks=group.marks) for group in groups]
+    cases = [pytest.param(group, id=str(group)) for group in groups]
     return pytest.mark.parametrize("group", cases)
 
 

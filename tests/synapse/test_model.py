@@ -24,7 +24,6 @@ PLACES = ("Paris", "Rome", "Berlin", "Madrid", "Vienna", "Athens", "Oslo", "Lond
 STRETCHES, KILLS_IN_A_STRETCH = 5, 10
 
 
-@pytest.mark.quick
 async def test_a_word_is_remembered_when_all_files_are_lost_in_the_middle(
     make_bot: MakeBot, alice: Person, llama: LlamaServer
 ) -> None:

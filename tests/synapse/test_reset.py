@@ -117,7 +117,6 @@ def files(bot: BotProcess) -> dict[str, int]:
     }
 
 
-@pytest.mark.quick
 async def test_managed_rooms_are_left_and_forgotten_and_foreign_ones_are_not(
     estate: Estate,
 ) -> None:
