@@ -1,6 +1,7 @@
 """Several processes of one bot on one database: which one may do what, and when."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import anyio
 import pytest
@@ -15,7 +16,7 @@ from supervisor.lifecycle import Trigger
 from supervisor.serving.live_only import NotLive
 from tests.simulation.faults import Fault
 from tests.simulation.leading import SimulatedLease
-from tests.stepping.harness import ScriptedPlatform, World, quiet
+from tests.stepping.harness import Run, ScriptedPlatform, World, quiet
 
 pytestmark = pytest.mark.anyio
 
@@ -98,7 +99,12 @@ async def test_one_that_resigns_is_followed_at_once() -> None:
             assert second.supervisor.lead.epoch > first.supervisor.lead.epoch
 
 
-async def test_a_room_that_a_former_lead_asked_for_is_asked_for_again_a_minute_later() -> None:
+@asynccontextmanager
+async def led_after_an_unclear_creation() -> AsyncIterator[tuple[World, Run, int]]:
+    """A second process leads; the room that the first one asked for was not made.
+
+    Yields the rooms made so far as well.
+    """
     world = World()
     one, other = two(world)
     async with world.boot(process=one) as first:
@@ -113,32 +119,24 @@ async def test_a_room_that_a_former_lead_asked_for_is_asked_for_again_a_minute_l
         async with world.boot(process=other) as second:
             await second.go_live()
             second.let_run()
-            await quiet(UNCLEAR_FOR_S - 2)
-            assert world.creations() == rooms
-            await quiet(4)
-            assert world.creations() == rooms + 1
+            yield world, second, rooms
+
+
+async def test_a_room_that_a_former_lead_asked_for_is_asked_for_again_a_minute_later() -> None:
+    async with led_after_an_unclear_creation() as (world, _, rooms):
+        await quiet(UNCLEAR_FOR_S - 2)
+        assert world.creations() == rooms
+        await quiet(4)
+        assert world.creations() == rooms + 1
 
 
 async def test_a_room_of_a_former_lead_waits_no_second_minute_for_a_look_that_fails() -> None:
-    world = World()
-    one, other = two(world)
-    async with world.boot(process=one) as first:
-        await first.go_live()
-        first.let_run()
-        home = await first.settle_in(world.alice)
-        first.homeserver.faults.next("create_room", Fault.REFUSE_BEFORE)
-        world.alice.say(home.chat, "!new")
-        await quiet(0.5)
-        one.cut = True
-        rooms = world.creations()
-        async with world.boot(process=other) as second:
-            await second.go_live()
-            second.let_run()
-            await quiet(UNCLEAR_FOR_S - 2)
-            second.homeserver.faults.next("joined_rooms", Fault.REFUSE_BEFORE)
-            await quiet(UNCLEAR_FOR_S / 2)
-            assert second.homeserver.faults.planned == 0
-            assert world.creations() == rooms + 1
+    async with led_after_an_unclear_creation() as (world, second, rooms):
+        await quiet(UNCLEAR_FOR_S - 2)
+        second.homeserver.faults.next("joined_rooms", Fault.REFUSE_BEFORE)
+        await quiet(UNCLEAR_FOR_S / 2)
+        assert second.homeserver.faults.planned == 0
+        assert world.creations() == rooms + 1
 
 
 async def test_an_answer_to_a_message_that_ended_otherwise_is_not_sent() -> None:
