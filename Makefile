@@ -38,7 +38,7 @@ demo: $(READY) $(if $(findstring --model,$(ARGS)),$(MODELS)) ## show a full loss
 model: $(READY) $(MODELS) ## serve a small model on port 8080 until Ctrl-C, to try the bot with (PORT=8080)
 	@$(BIN)/python -m demo.model_server $(PORT)
 
-test: $(READY) $(MODELS) $(NPM) ## run the quick tests, in five minutes at most (ARGS="-k name" selects some)
+test: $(READY) $(MODELS) $(NPM) ## run the quick tests, in about five minutes (ARGS="-k name" selects some)
 	@$(BIN)/pytest $(PARALLEL) $(QUICK) $(ARGS)
 
 test-all: $(READY) $(MODELS) $(NPM) ## run all tests on both event loops, then `make coverage` unless ARGS selects some
