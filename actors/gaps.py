@@ -121,18 +121,18 @@ class Gaps:
         """Whether a room's gap is in doubt, and nothing was said in the room since the start."""
         return room_id in self._doubts and room_id not in self._with_news
 
-    def extend(self, room_id: RoomId, since: str, upto: str, *, in_doubt: bool) -> None:
-        """Open a gap between two sync positions; a gap that is open already gets a later end."""
+    def extend(self, room_id: RoomId, since: str, upto: str, *, in_doubt: bool) -> OpenGap:
+        """Open a gap between two sync positions; a gap that is open already gets a later end.
+
+        Returns the gap, which is to be stored.
+        """
         known = self._gaps.get(room_id)
         gap = OpenGap(room_id, known.since if known else since, upto)
         self._gaps[room_id] = gap
         self._with_news.add(room_id)
         if in_doubt:
             self._doubts[room_id] = gap
-
-    def ending_at(self, upto: str) -> list[OpenGap]:
-        """The gaps that end at a sync position."""
-        return [gap for gap in self._gaps.values() if gap.upto == upto]
+        return gap
 
     def void(self, room_id: RoomId) -> None:
         """Forget a room's gap: the bot is not in the room any more."""

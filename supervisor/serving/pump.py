@@ -31,7 +31,15 @@ from actors.rows import from_row, room_key
 from actors.rules.unfinished import anchor_in
 from actors.said import Redacted, Said
 from actors.services import Services
-from actors.writes import PutIntent, RedactAbandoned, RepeatFinal, SavePosition, Write, drop_queued
+from actors.writes import (
+    OpenGap,
+    PutIntent,
+    RedactAbandoned,
+    RepeatFinal,
+    SavePosition,
+    Write,
+    drop_queued,
+)
 from supervisor.serving.backlog import Backlog
 from supervisor.serving.outbox import Outbox
 from supervisor.serving.second_instance import SecondInstanceDetector
@@ -47,7 +55,8 @@ class _Filled:
     """What a response says about a room, with the messages of its gap if they could be fetched.
 
     `rejoined`: the bot left the room within the gap and came back. `live` are the anchors in all of
-    it. `missed` are the events that were redacted within the gap. `had_gap`: it was fetched.
+    it. `missed` are the events that were redacted within the gap. `had_gap`: it was fetched. `opened`
+    is the gap if it was left open.
     """
 
     room: RoomDelta
@@ -55,6 +64,7 @@ class _Filled:
     live: tuple[LiveAnchor, ...] = ()
     missed: frozenset[EventId] = frozenset()
     had_gap: bool = False
+    opened: OpenGap | None = None
 
     @property
     def redacted(self) -> list[EventId]:
@@ -146,7 +156,7 @@ class Pump:
         for room_id in (*delta.left, *(invite.room_id for invite in delta.invites)):
             self.services.registry.gaps.void(room_id)
         filled = await self._without_gaps(delta, since)
-        opened = self.services.registry.gaps.ending_at(delta.next_batch)
+        opened = [each.opened for each in filled if each.opened is not None]
         asked = invites_at(delta.invites, self.services.wall_clock())
         repeated = {room.room_id: self.late_edits.repeats(room) for room in delta.rooms}
         writes: list[Write] = [*_writes_for(delta, filled), *chain(*repeated.values())]
@@ -290,8 +300,8 @@ class Pump:
 
     def _left_open(self, room: RoomDelta, between: tuple[str, str]) -> _Filled:
         in_doubt = room.gap_from is not None
-        self.services.registry.gaps.extend(room.room_id, *between, in_doubt=in_doubt)
-        return _Filled(replace(room, messages=(), gap_from=None))
+        gap = self.services.registry.gaps.extend(room.room_id, *between, in_doubt=in_doubt)
+        return _Filled(replace(room, messages=(), gap_from=None), opened=gap)
 
 
 def _writes_for(delta: SyncDelta, filled: Sequence[_Filled]) -> list[Write]:

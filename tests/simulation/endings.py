@@ -62,6 +62,7 @@ class Ending:
         left = [f"inbox of {room_id}" for room_id in await store.waiting_counts()]
         left += [f"outbox of {room_id}" for room_id in await store.unsent_counts()]
         left += [f"intents of {owner}" for owner in await store.intent_owners()]
+        left += [f"gap of {gap.room_id}" for gap in await store.gaps()]
         left += [
             f"{room_id} is {bot.services.states.of(room_id)}"
             for room_id in bot.services.states
