@@ -55,8 +55,8 @@ class _Filled:
     """What a response says about a room, with the messages of its gap if they could be fetched.
 
     `rejoined`: the bot left the room within the gap and came back. `live` are the anchors in all of
-    it. `missed` are the events that were redacted within the gap. `had_gap`: it was fetched. `opened`
-    is the gap if it was left open.
+    it. `missed` are the events that were redacted within the gap. `had_gap`: it was fetched.
+    `opened` is the gap if it was left open.
     """
 
     room: RoomDelta

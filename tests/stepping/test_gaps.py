@@ -4,13 +4,11 @@ from collections.abc import Sequence
 
 import anyio
 import pytest
-from typing_extensions import override
 
 from actors.bounds import Bounds
 from actors.messages import GapOpened
 from actors.rules.room_states import RoomState
 from actors.writes import SINCE_LOST, CloseGap, OpenGap, Write
-from adapter.sqlite.inline import InlineStore
 from supervisor.lifecycle import State
 from tests.simulation.faults import Fault
 from tests.stepping.harness import BOT, Home, ScriptedPlatform, World, quiet
@@ -142,34 +140,30 @@ async def test_a_gap_in_which_we_were_away_voids_what_was_queued_before() -> Non
         assert world.alice.replies(home.chat) == ("You said: answered",)
 
 
-class SlowToClose(InlineStore):
-    """A database that, once `is_slow`, closes gaps at once and says so after two long polls."""
+async def test_a_sync_without_news_does_not_open_a_gap_again_that_is_being_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    commit = world.store.commit
 
-    is_slow = False
-
-    @override
-    async def commit(self, writes: Sequence[Write]) -> None:
-        await super().commit(writes)
-        if self.is_slow and any(isinstance(write, CloseGap) for write in writes):
+    async def commit_slowly(writes: Sequence[Write]) -> None:
+        await commit(writes)
+        if any(isinstance(write, CloseGap) for write in writes):
             await anyio.sleep(2 * Bounds().poll_s)
 
-
-async def test_a_sync_without_news_does_not_open_a_gap_again_that_is_being_closed() -> None:
-    world = World()
-    world.store = store = SlowToClose(clock=world.server.now)
     async with world.live() as run:
         home, services = await run.settle_in(world.alice), run.bot.services
         await quiet(Bounds().poll_s)
-        position = await store.position()
+        position = await world.store.position()
         assert position is not None
         gap = OpenGap(home.chat, SINCE_LOST, position)
-        await store.commit([gap])
+        await world.store.commit([gap])
         services.registry.gaps.restore([gap])
-        store.is_slow = True
+        monkeypatch.setattr(world.store, "commit", commit_slowly)
         services.tell_room(home.chat, GapOpened())
         await quiet(1.5 * Bounds().poll_s)
         assert home.chat in services.registry.gaps
         await quiet(Bounds().poll_s)
         assert home.chat not in services.registry.gaps
-        assert await store.position() == position
-        assert await store.gaps() == ()
+        assert await world.store.position() == position
+        assert await world.store.gaps() == ()
