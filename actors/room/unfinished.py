@@ -97,13 +97,14 @@ class Unfinished:
             *self._about(told, cut_off, gone),
             *self._asking([it for it in waiting if it.event_id in old], texts),
         )
-        _log.info(
-            "unanswered_found",
-            room_id=self.room_id,
-            cut_off=len(cut_off) - len(gone),
-            waiting=len(young),
-            old=len(old),
-        )
+        if cut_off or waiting:
+            _log.info(
+                "unanswered_found",
+                room_id=self.room_id,
+                cut_off=len(cut_off) - len(gone),
+                waiting=len(young),
+                old=len(old),
+            )
         return Waits((*cut_off_questions, *young), told.answered, writes, told.redacted)
 
     async def _read(self, gap: OpenGap) -> Told:
