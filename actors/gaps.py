@@ -5,15 +5,23 @@ it may have. The store keeps both ends of a gap. The rest is only in memory: aft
 is surveyed again, and the inbox ignores the messages that it knows.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
+
+import anyio
 
 from actors.model import EventId, RoomId
 from actors.writes import OpenGap
 
 UNHURRIED_ROOMS: Final = 4
-"""This many rooms without news read at a time what they may have missed."""
+"""This many rooms without news read at a time what they may have missed, while nobody talks."""
+TALKING_S: Final = 2.0
+"""After a message, only one room without news reads at a time for so long.
+
+The homeserver may do everything in one thread, and then each of these rooms delays the answer.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +55,49 @@ class Survey:
 class Turns:
     """Limits how many rooms read at a time what they may have missed.
 
-    `needs_turn` says whether a room still has to read that, and has no news.
+    `needs_turn` says whether a room still has to read that, and has no news. `clock` gives seconds.
     """
 
-    def __init__(self, needs_turn: Callable[[RoomId], bool]) -> None:
+    def __init__(self, needs_turn: Callable[[RoomId], bool], clock: Callable[[], float]) -> None:
         self._needs_turn = needs_turn
+        self._clock = clock
+        self._talked_at = -math.inf
         self._reading: set[RoomId] = set()
         self._waiting: dict[RoomId, None] = {}
+
+    def note_talk(self) -> None:
+        """Note that a person has said something."""
+        self._talked_at = self._clock()
+
+    @property
+    def _limit(self) -> int:
+        return 1 if self._clock() - self._talked_at < TALKING_S else UNHURRIED_ROOMS
+
+    def __contains__(self, room_id: RoomId) -> bool:
+        """Whether a room waits for a turn that it needs."""
+        return room_id in self._waiting and self._needs_turn(room_id)
 
     def take(self, room_id: RoomId) -> bool:
         """Take a turn, and give it back later; False: the room has to wait for one."""
         self._waiting.pop(room_id, None)
-        if len(self._reading) >= UNHURRIED_ROOMS:
+        if len(self._reading) >= self._limit:
             self._waiting[room_id] = None
             return False
         self._reading.add(room_id)
         return True
 
     def give_back(self, room_id: RoomId) -> list[RoomId]:
-        """Give a turn back. Returns the rooms that can take the free turns.
+        """Give a turn back. Returns the rooms that can take the free turns."""
+        self._reading.discard(room_id)
+        return self.offer()
+
+    def offer(self) -> list[RoomId]:
+        """Rooms that can take the free turns. They do not wait any more.
 
         A room that has read meanwhile, or can read at once, would leave its turn unused.
         """
-        self._reading.discard(room_id)
         following: list[RoomId] = []
-        while self._waiting and len(self._reading) + len(following) < UNHURRIED_ROOMS:
+        while self._waiting and len(self._reading) + len(following) < self._limit:
             waiting = next(iter(self._waiting))
             del self._waiting[waiting]
             if self._needs_turn(waiting):
@@ -88,14 +114,14 @@ class Gaps:
     doubt, because its timelines were whole.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = anyio.current_time) -> None:
         self._gaps: dict[RoomId, OpenGap] = {}
         self._doubts: dict[RoomId, OpenGap] = {}
         """The gaps as they were when they were last in doubt."""
         self._surveys: dict[RoomId, Survey] = {}
         self._with_news: set[RoomId] = set()
         """The rooms whose gap has grown since it was restored."""
-        self.turns = Turns(self.needs_turn)
+        self.turns = Turns(self.needs_turn, clock)
 
     def __contains__(self, room_id: RoomId) -> bool:
         return room_id in self._gaps
@@ -105,6 +131,10 @@ class Gaps:
 
     def __len__(self) -> int:
         return len(self._gaps)
+
+    def to_wake(self) -> list[RoomId]:
+        """The rooms whose gaps can be read now: all but those that wait for a turn."""
+        return [*(each for each in self._gaps if each not in self.turns), *self.turns.offer()]
 
     def get(self, room_id: RoomId) -> OpenGap | None:
         """A room's gap, if it has one."""

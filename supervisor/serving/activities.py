@@ -335,7 +335,7 @@ class BotActivities:
         self.services.system.background.run(self.rereading.reread)
         for room_id in self.services.registry.unattended.take():
             self.services.tell_room(room_id, RoomChanged())
-        for room_id in self.services.registry.gaps:
+        for room_id in self.services.registry.gaps.to_wake():
             self.services.tell_room(room_id, GapOpened())
         for room_id in await self.services.store.waiting_counts():
             self.services.tell_room(room_id, InboxWaiting())

@@ -244,6 +244,7 @@ class Pump:
         """Each room with its gap filled or left open. All rooms share one time limit."""
         if not any(room.messages or room.gap_from for room in delta.rooms):
             return [_Filled(room, live=_anchors_of(room)) for room in delta.rooms]
+        self.services.registry.gaps.turns.note_talk()
         deadline = anyio.current_time() + self.services.bounds.gaps_within_s
         space = await self.backlog.space()
         between = since, delta.next_batch

@@ -1,16 +1,22 @@
 """More was said in a room than a sync shows: what is missing comes first, and in order."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import anyio
 import pytest
+from typing_extensions import override
 
 from actors.bounds import Bounds
+from actors.gaps import TALKING_S, UNHURRIED_ROOMS
 from actors.messages import GapOpened
+from actors.model import RoomId
+from actors.ports import RecentPage
 from actors.rules.room_states import RoomState
 from actors.writes import SINCE_LOST, CloseGap, OpenGap, Write
 from supervisor.lifecycle import State
 from tests.simulation.faults import Fault
+from tests.simulation.homeserver import SimulatedHomeserver
 from tests.stepping.harness import BOT, Home, ScriptedPlatform, World, quiet
 
 pytestmark = pytest.mark.anyio
@@ -167,3 +173,39 @@ async def test_a_sync_without_news_does_not_open_a_gap_again_that_is_being_close
         assert home.chat not in services.registry.gaps
         assert await world.store.position() == position
         assert await world.store.gaps() == ()
+
+
+class TakesASecond(SimulatedHomeserver):
+    """A homeserver that takes a second to read what a room has missed."""
+
+    reading: ClassVar[set[RoomId]] = set()
+
+    @override
+    async def recent(self, room_id: RoomId, token: str) -> RecentPage:
+        self.reading.add(room_id)
+        try:
+            await anyio.sleep(1)
+            return await super().recent(room_id, token)
+        finally:
+            self.reading.discard(room_id)
+
+
+async def test_rooms_that_were_missed_are_read_one_at_a_time_while_somebody_talks() -> None:
+    world = World()
+    async with world.live() as run:
+        home = await run.settle_in(world.alice)
+        chats = await run.more_chats(world.alice, home, 40)
+    world.lose_store()
+    world.client = TakesASecond
+    async with world.live() as run:
+        await quiet(1.5)
+        assert len(TakesASecond.reading) == UNHURRIED_ROOMS
+        for number in range(10):
+            world.alice.say(home.chat, str(number))
+            await quiet(TALKING_S / 2)
+            assert number < 2 or len(TakesASecond.reading - {home.chat}) == 1
+        await quiet(TALKING_S + 1)
+        assert len(TakesASecond.reading) == UNHURRIED_ROOMS
+        await quiet(len(chats))
+        assert not run.bot.services.registry.gaps
+        assert world.alice.replies(home.chat)[-10:] == answers(10)

@@ -1,6 +1,8 @@
 """Which rooms read what they may have missed, and which wait for a turn."""
 
-from actors.gaps import UNHURRIED_ROOMS, Gaps
+from collections.abc import Callable
+
+from actors.gaps import TALKING_S, UNHURRIED_ROOMS, Gaps
 from actors.model import RoomId
 from actors.writes import SINCE_LOST, OpenGap
 
@@ -9,9 +11,9 @@ FIRST = ROOMS[:UNHURRIED_ROOMS]
 WAITING = ROOMS[UNHURRIED_ROOMS:]
 
 
-def gaps_after_a_loss() -> Gaps:
+def gaps_after_a_loss(clock: Callable[[], float] = lambda: 0.0) -> Gaps:
     """Gaps in all rooms, of which the first ones have taken a turn."""
-    gaps = Gaps()
+    gaps = Gaps(clock)
     gaps.restore(OpenGap(room_id, SINCE_LOST, "s1") for room_id in ROOMS)
     assert [room_id for room_id in ROOMS if gaps.turns.take(room_id)] == FIRST
     return gaps
@@ -43,3 +45,24 @@ def test_a_room_that_finds_no_turn_free_waits_again() -> None:
     gaps = gaps_after_a_loss()
     assert not gaps.turns.take(WAITING[0])
     assert gaps.turns.give_back(FIRST[0]) == [WAITING[1]]
+
+
+def test_one_room_reads_at_a_time_while_people_talk() -> None:
+    now = 0.0
+    gaps = gaps_after_a_loss(lambda: now)
+    gaps.turns.note_talk()
+    now = 0.9 * TALKING_S
+    assert [gaps.turns.give_back(room_id) for room_id in FIRST] == [[], [], [], [WAITING[0]]]
+    assert gaps.turns.take(WAITING[0])
+    assert not gaps.turns.take(WAITING[1])
+    now = TALKING_S
+    assert gaps.turns.give_back(WAITING[0]) == WAITING[2 : UNHURRIED_ROOMS + 2]
+
+
+def test_rooms_that_wait_for_a_turn_are_woken_when_one_is_free() -> None:
+    gaps = gaps_after_a_loss()
+    assert gaps.to_wake() == FIRST
+    assert gaps.turns.give_back(FIRST[0]) == [WAITING[0]]
+    assert gaps.to_wake() == [*FIRST, WAITING[0], WAITING[1]]
+    gaps.extend(WAITING[-1], "s1", "s2", in_doubt=True)
+    assert WAITING[-1] in gaps.to_wake()
