@@ -63,6 +63,7 @@ _GROWING: Final = (
     Column("p99, s", "to_whole_s", share=0.99),
 )
 _READING: Final = (
+    Column("events of an answer", "answer_events", digits=0),
     Column("page, KiB", "page_bytes", 1 / 1024, 0),
     Column("time, ms", "page_s", 1000, 1),
 )

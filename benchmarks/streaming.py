@@ -127,36 +127,39 @@ class Streaming:
         self.results.add(STREAM, name, to_first_s=first, to_whole_s=whole)
 
     async def pages(self) -> None:
-        """Fill a room with copies of an answer that grew, and one with it as a plain one."""
+        """Fill a room with copies of the answers that grew, and one with them as plain ones."""
         await self.homeserver.restart(rc_message=_NO_LIMIT)
         async with AsyncExitStack() as stack:
             bot = await self._logged_in(stack, "bot")
             owner = await self._logged_in(stack, self.owners[0].owner)
-            answer = await _last_answer(owner, bot, self.owners[0].chats[0])
+            grown = [await _last_answer(bot, rooms.chats[0]) for rooms in self.owners[:PEOPLE]]
             rooms = {}
-            for name, events in ((GROWN, answer), (PLAIN, [_as_plain(answer)])):
+            for name, answers in ((GROWN, grown), (PLAIN, [[_as_plain(it)] for it in grown])):
                 rooms[name] = await bot.create_room(invite=[owner.user_id])
                 await owner.join(rooms[name])
-                for _ in range(ANSWERS_IN_A_ROOM):
+                for number in range(ANSWERS_IN_A_ROOM):
                     await owner.say(rooms[name], "Why is the sea salt?")
-                    await _retell(bot, rooms[name], events)
+                    await _retell(bot, rooms[name], answers[number % PEOPLE])
             for _ in range(_PAGES):
                 for name, room_id in rooms.items():
                     path = f"/rooms/{quote(room_id, safe='')}/messages?dir=b&limit={_PAGE_EVENTS}"
                     began = time.perf_counter()
                     page = await owner.request("GET", path)
                     took_s = time.perf_counter() - began
-                    self.results.add(PAGE, name, page_s=took_s, page_bytes=len(json.dumps(page)))
+                    size = len(json.dumps(page))
+                    self.results.add(PAGE, name, page_s=took_s, page_bytes=size)
+            for answer in grown:
+                self.results.add(PAGE, GROWN, answer_events=len(answer))
 
     async def _logged_in(self, stack: AsyncExitStack, localpart: str) -> Person:
         login = Person.logged_in(self.homeserver.url, localpart, PASSWORD)
         return await stack.enter_async_context(login)
 
 
-async def _last_answer(owner: Person, bot: Person, room_id: str) -> list[Json]:
+async def _last_answer(bot: Person, room_id: str) -> list[Json]:
     """The contents of the events of the latest answer that grew, in their order."""
     path = f"/rooms/{quote(room_id, safe='')}/messages?dir=b&limit=200"
-    chunk = (await owner.request("GET", path))["chunk"][::-1]
+    chunk = (await bot.request("GET", path))["chunk"][::-1]
     answers = [it for it in chunk if it["sender"] == bot.user_id and _REPLY in it["content"]]
     edits = [it for it in answers if "m.new_content" in it["content"]]
     anchor = edits[-1]["content"]["m.relates_to"]["event_id"]

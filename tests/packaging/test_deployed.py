@@ -100,18 +100,29 @@ def wait_for_answers(port: int, said: Callable[[], str]) -> None:
             time.sleep(0.1)
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account of a bot: the file with its settings, and the port at which the bot answers."""
+
+    file: Path
+    port: int
+
+
 @pytest.fixture
-def container(
-    image: Podman, synapse: ThrowawaySynapse, portal: BlockingPortal, tmp_path: Path
-) -> Iterator[Podman]:
-    """The podman in which the bot runs, and serves."""
-    port = free_port()
-    user_id = portal.call(synapse.register, f"image-{port}", PASSWORD)
-    file = tmp_path / ".env"
+def account(synapse: ThrowawaySynapse, portal: BlockingPortal, tmp_path: Path) -> Account:
+    """A new account."""
+    port, file = free_port(), tmp_path / "surfaces-bot.env"
+    user_id = portal.call(synapse.register, f"deployed-{port}", PASSWORD)
     file.write_text(settings(synapse.url, user_id, PASSWORD, port))
-    image.start(file)
+    return Account(file, port)
+
+
+@pytest.fixture
+def container(image: Podman, account: Account) -> Iterator[Podman]:
+    """The podman in which the bot runs, and serves."""
+    image.start(account.file)
     try:
-        wait_for_answers(port, image.said)
+        wait_for_answers(account.port, image.said)
         yield image
     finally:
         image.do("rm", "--force", "--volumes", NAME)
@@ -178,16 +189,10 @@ class Service:
 
 
 @pytest.fixture
-def service(
-    machine: Booted, synapse: ThrowawaySynapse, portal: BlockingPortal, tmp_path: Path
-) -> Iterator[Service]:
+def service(machine: Booted, account: Account) -> Iterator[Service]:
     """The unit, stopped, with the account of its bot in its settings."""
-    port = free_port()
-    user_id = portal.call(synapse.register, f"unit-{port}", PASSWORD)
-    file = tmp_path / "surfaces-bot.env"
-    file.write_text(settings(synapse.url, user_id, PASSWORD, port))
-    machine.put(file, "/etc", mode="0600")
-    yield Service(machine, port, file)
+    machine.put(account.file, "/etc", mode="0600")
+    yield Service(machine, account.port, account.file)
     machine.do("systemctl", "stop", UNIT.name)
     machine("systemctl", "reset-failed", UNIT.name)
 
