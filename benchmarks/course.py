@@ -40,6 +40,7 @@ from benchmarks.running import (
     NIO_ECHO,
     Contestant,
     Started,
+    settled,
     started,
 )
 from benchmarks.running import OURS as BOT
@@ -171,16 +172,19 @@ class Course:
     async def _echoes(self, number: int) -> None:
         for contestant in rotated(ECHOES, number):
             self.on_run(f"{ECHO}: {contestant.name}")
+            folder = self._new_folder()
             async with (
                 started(
                     contestant,
                     url=self.url,
                     account="bot",
-                    folder=self._new_folder(),
+                    folder=folder,
                     device=f"ECHO{self._runs}",
                 ) as it,
                 listeners(self.url, self.topology.owners_of("bot")[:_PEOPLE]) as people,
             ):
+                if contestant is BOT:
+                    await settled(folder)
                 await self._talk(contestant, it, people)
 
     async def _talk(self, contestant: Contestant, it: Started, people: Sequence[Listener]) -> None:
@@ -229,6 +233,8 @@ class Course:
             device=folder.name,
             environment=self.questions.environment,
         ):
+            if contestant is BOT:
+                await settled(folder)
             for number in range(unmeasured + count):
                 question = f"{scenario}, {time.time_ns()}: why is the sea salt?"
                 measured = await self.questions.ask(person, question)

@@ -36,6 +36,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.growth_plot import Line, Panel, plot
+from benchmarks.running import number_in, open_gaps
 from benchmarks.synthetic import SyntheticRooms
 from demo.bot import BotProcess
 from demo.child_program import ChildProgram
@@ -125,7 +126,7 @@ class Course:
         count = self.homeserver.rooms.count
         await self._start("cold")
         if not self.only_starts:
-            await self._until("settled", count, lambda: not _gaps(self.bot.database))
+            await self._until("settled", count, lambda: not open_gaps(self.bot.database))
         await self._end()
         await self._start("warm")
         await self._end()
@@ -175,16 +176,7 @@ class Course:
 
 def _renamed(database: Path) -> int:
     query = "SELECT count(*) FROM kv WHERE key LIKE 'matrix_room:%' AND value LIKE '%Renamed%'"
-    return _number(database, query)
-
-
-def _gaps(database: Path) -> int:
-    return _number(database, "SELECT count(*) FROM gaps")
-
-
-def _number(database: Path, query: str) -> int:
-    with closing(sqlite3.connect(database)) as connection:
-        return int(connection.execute(query).fetchone()[0])
+    return number_in(database, query)
 
 
 async def measure(sizes: list[int], out: Path, only_starts: bool) -> None:  # noqa: FBT001

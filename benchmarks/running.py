@@ -2,10 +2,11 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ from demo.child_program import ChildProgram
 
 ALONE: Final = Path("benchmarks/.cache/alone/bin/python")
 """A Python with the bot's dependencies only. `make bench` makes it."""
+_SETTLED_WITHIN_S: Final = 600
 _READY_WITHIN_S: Final = 900
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _LAST_LINES: Final = 15
@@ -112,6 +114,27 @@ def ended(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str,
     if program.returncode:
         raise ContestantFailed(f"{' '.join(arguments)} has ended with {program.returncode}")
     return {"process_s": process_s, "cpu_s": used.ru_utime + used.ru_stime}
+
+
+def number_in(database: Path, query: str) -> int:
+    """The number that a query finds in a bot's database."""
+    with closing(sqlite3.connect(database)) as connection:
+        return int(connection.execute(query).fetchone()[0])
+
+
+def open_gaps(database: Path) -> int:
+    """How many rooms a bot has yet to look through for what it may have missed."""
+    return number_in(database, "SELECT count(*) FROM gaps")
+
+
+async def settled(folder: Path) -> None:
+    """Wait until the bot whose files are in a folder has looked through its rooms.
+
+    Raises TimeoutError.
+    """
+    with anyio.fail_after(_SETTLED_WITHIN_S):
+        while open_gaps(folder / "lambda_matrix.db"):  # noqa: ASYNC110
+            await anyio.sleep(0.1)
 
 
 async def _ready(program: ChildProgram, path: Path, log: Path) -> Ready:

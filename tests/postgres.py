@@ -67,9 +67,9 @@ class Cluster:
             "pg_ctl", "start", "--wait", f"--log={self.folder / 'log'}", f"--options={options}"
         )
 
-    def stop(self) -> None:
-        """End all sessions and stop."""
-        self._run("pg_ctl", "stop", "--wait", "--mode=fast")
+    def stop(self, mode: str = "fast") -> None:
+        """End all sessions and stop; with the mode `immediate`, nothing is written to the disk."""
+        self._run("pg_ctl", "stop", "--wait", f"--mode={mode}")
 
     def kill(self) -> None:
         """Kill every process of the server, as a loss of power would."""
@@ -182,6 +182,6 @@ def throwaway_cluster(**settings: str) -> Iterator[Cluster]:
         cluster.start()
         yield cluster
         with suppress(subprocess.CalledProcessError):
-            cluster.stop()
+            cluster.stop("immediate")
     finally:
         shutil.rmtree(folder, ignore_errors=True)

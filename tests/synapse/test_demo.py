@@ -25,7 +25,6 @@ pytestmark = pytest.mark.anyio
 STORY_LIMIT_S = 180
 
 
-@pytest.mark.quick
 async def test_it_ends_with_0_and_leaves_nothing(here: Path, temporary: Path) -> None:
     code, told = await demo(here, temporary)
     assert code == 0, told

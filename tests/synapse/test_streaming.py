@@ -125,7 +125,6 @@ async def retell(account: Person, room_id: str, question: Question, *, streamed:
             await account.send(room_id, "m.room.message", content)
 
 
-@pytest.mark.quick
 async def test_when_all_files_are_lost_in_the_middle_the_same_message_goes_on_to_its_end(
     listener: Listener, bot: BotProcess
 ) -> None:
