@@ -123,6 +123,7 @@ class RoomActor:
             seen = await read_if_joined(services.homeserver, self._room_id)
         if seen is None:
             await services.store.commit(drop_queued(self._room_id))
+            services.registry.gaps.void(self._room_id)
             await self._leave("the bot is not in the room")
             await services.clear(self._room_id, change)
             return
@@ -289,11 +290,10 @@ class RoomActor:
     async def _leave(self, reason: str = "removed or left") -> None:
         """Handle the leaving of the room. The room's rows stay, and with them its number.
 
-        The queued messages are not dropped here but before: new ones may be queued by now, if the
-        bot is back in the room.
+        The queued messages and the gap are not dropped here but before: there may be new ones by
+        now, if the bot is back in the room.
         """
         self._verdict = Skipped(SkipReason.LEFT)
-        self._services.registry.gaps.void(self._room_id)
         self._services.settings_of_chats.drop(self._room_id)
         self._services.upkeep.settled(self._room_id)
         self._services.replies.drop(self._room_id)

@@ -85,13 +85,14 @@ class Cell:
     def keep(self, message: Message) -> None:
         """Put a message back that was not handled; a newer message of its slot replaces it.
 
-        It goes to the front. A stored message goes to the end, so that messages about what has
-        happened are handled first.
+        It goes to the front, but not before messages that it stands behind. A stored message goes
+        to the end, so that messages about what has happened are handled first.
         """
         if self.mailbox is None:
             self.mailbox = OrderedDict()
         self.mailbox.setdefault(message.slot, message)
-        self.mailbox.move_to_end(message.slot, last=message.is_stored)
+        if self.mailbox.keys().isdisjoint(message.behind):
+            self.mailbox.move_to_end(message.slot, last=message.is_stored)
 
     def drop_asked(self) -> None:
         """Drop the messages of an `ask` that has ended."""

@@ -56,7 +56,7 @@ class _Filled:
 
     `rejoined`: the bot left the room within the gap and came back. `live` are the anchors in all of
     it. `missed` are the events that were redacted within the gap. `had_gap`: it was fetched.
-    `opened` is the gap if it was left open.
+    `left_open`: what was said, or the gap, is left to the room's actor.
     """
 
     room: RoomDelta
@@ -64,7 +64,7 @@ class _Filled:
     live: tuple[LiveAnchor, ...] = ()
     missed: frozenset[EventId] = frozenset()
     had_gap: bool = False
-    opened: OpenGap | None = None
+    left_open: bool = False
 
     @property
     def redacted(self) -> list[EventId]:
@@ -156,14 +156,15 @@ class Pump:
         for room_id in (*delta.left, *(invite.room_id for invite in delta.invites)):
             self.services.registry.gaps.void(room_id)
         filled = await self._without_gaps(delta, since)
-        opened = [each.opened for each in filled if each.opened is not None]
         asked = invites_at(delta.invites, self.services.wall_clock())
         repeated = {room.room_id: self.late_edits.repeats(room) for room in delta.rooms}
         writes: list[Write] = [*_writes_for(delta, filled), *chain(*repeated.values())]
-        writes += [*invite_writes(asked), *opened]
+        writes += invite_writes(asked)
         changed = self._note_changes(delta, already_read)
         changed += await self._spaces_to_rename(delta, {*changed, *already_read})
         writes += self.services.registry.dirty.mark(changed)
+        opened = self._opened(filled, since, delta.next_batch)
+        writes += opened
         try:
             await self._commit(writes, SavePosition(delta.next_batch, since))
         except BaseException:
@@ -247,14 +248,13 @@ class Pump:
         self.services.registry.gaps.turns.note_talk()
         deadline = anyio.current_time() + self.services.bounds.gaps_within_s
         space = await self.backlog.space()
-        between = since, delta.next_batch
         return [
-            await self._without_gap(room, between, space.left(room.room_id), deadline)
+            await self._without_gap(room, since, space.left(room.room_id), deadline)
             for room in delta.rooms
         ]
 
     async def _without_gap(
-        self, room: RoomDelta, between: tuple[str, str], space: int, deadline: float
+        self, room: RoomDelta, since: str, space: int, deadline: float
     ) -> _Filled:
         """Fetch the messages of a gap.
 
@@ -263,19 +263,20 @@ class Pump:
         """
         is_known = room.room_id in self.services.registry.gaps
         live = _anchors_of(room)
+        left_open = _Filled(replace(room, messages=()), left_open=True)
         if room.gap_from is None:
             new = sum(map(worth_accepting, room.messages))
             if room.messages and (is_known or new > space):
-                return self._left_open(room, between)
+                return left_open
             return _Filled(room, live=live)
         if is_known:
-            return self._left_open(room, between)
-        gap = await self._gap_before(room.room_id, room.gap_from, between[0], space, deadline)
+            return left_open
+        gap = await self._gap_before(room.room_id, room.gap_from, since, space, deadline)
         if gap is None:
-            return self._left_open(room, between)
+            return left_open
         messages = (*gap.messages, *room.messages)
         if sum(map(worth_accepting, messages)) > space:
-            return self._left_open(room, between)
+            return left_open
         answered = room.answered | gap.answered
         whole = replace(room, messages=messages, gap_from=None, answered=answered)
         return _Filled(whole, gap.rejoined, gap.live + live, gap.redacted, had_gap=True)
@@ -299,10 +300,16 @@ class Pump:
             return None
         return gap if gap.start is None else None
 
-    def _left_open(self, room: RoomDelta, between: tuple[str, str]) -> _Filled:
-        in_doubt = room.gap_from is not None
-        gap = self.services.registry.gaps.extend(room.room_id, *between, in_doubt=in_doubt)
-        return _Filled(replace(room, messages=(), gap_from=None), opened=gap)
+    def _opened(self, filled: Sequence[_Filled], since: str, upto: str) -> list[OpenGap]:
+        """Open the gaps that are left open.
+
+        Their commit must be submitted at once: an actor that sees the end of a gap may close it.
+        """
+        gaps = self.services.registry.gaps
+        return [
+            gaps.extend(room.room_id, since, upto, in_doubt=room.gap_from is not None)
+            for room in (each.room for each in filled if each.left_open)
+        ]
 
 
 def _writes_for(delta: SyncDelta, filled: Sequence[_Filled]) -> list[Write]:

@@ -209,3 +209,54 @@ async def test_rooms_that_were_missed_are_read_one_at_a_time_while_somebody_talk
         await quiet(len(chats))
         assert not run.bot.services.registry.gaps
         assert world.alice.replies(home.chat)[-10:] == answers(10)
+
+
+async def test_a_gap_that_is_read_while_another_room_hangs_is_closed_in_the_database_too() -> None:
+    world = World()
+    async with world.live() as run:
+        of_alice, of_bob = await run.settle_in(world.alice), await run.settle_in(world.bob)
+        chats = await run.more_chats(world.alice, of_alice, 12)
+    world.lose_store()
+    world.client = TakesASecond
+    async with world.live() as run:
+        gaps = run.bot.services.registry.gaps
+        while of_bob.chat in gaps:
+            await quiet(0.1)
+        left = [room_id for room_id in chats if room_id in gaps]
+        assert left
+        run.homeserver.faults.next("messages_before", Fault.HANG_BEFORE, room_id=of_bob.chat)
+        for room_id in left:
+            world.alice.say(room_id, "hello")
+        for number in range(14):
+            world.bob.say(of_bob.chat, str(number))
+        await quiet(120)
+        assert not gaps
+        assert await world.store.gaps() == ()
+        assert all(world.alice.replies(room_id)[-1] == "You said: hello" for room_id in left)
+
+
+@pytest.mark.parametrize("is_gap_left", [False, True])
+async def test_a_room_that_was_left_and_joined_while_its_actor_was_busy_is_served(
+    *, is_gap_left: bool
+) -> None:
+    world = World()
+    async with world.live() as run:
+        home, faults = await run.settle_in(world.alice), run.homeserver.faults
+        await quiet(40)
+        faults.next("read_room", Fault.HANG_BEFORE, room_id=home.chat)
+        world.alice.rename(home.chat, "Another name")
+        await quiet(1)
+        if is_gap_left:
+            faults.next("messages_before", Fault.SERVER_ERROR, room_id=home.chat)
+        world.server.evict(home.chat, BOT)
+        await quiet(2)
+        world.alice.invite(home.chat, BOT)
+        await quiet(3)
+        world.server.set_membership(BOT, home.chat, BOT, "join")
+        for number in range(14):
+            world.alice.say(home.chat, str(number))
+        await quiet(400)
+        assert world.alice.replies(home.chat)[-14:] == answers(14)
+        assert run.bot.services.states.of(home.chat) is RoomState.READY
+        assert not run.bot.services.registry.gaps
+        assert await world.store.gaps() == ()
