@@ -58,14 +58,14 @@ MUTATIONS: Final = (
     Mutation(
         "invites_not_remembered",
         "supervisor/serving/pump.py",
-        "        writes += [*invite_writes(asked), *opened]\n",
-        "        writes += [*opened]\n",
+        "        writes += invite_writes(asked)\n",
+        "",
     ),
     Mutation(
         "gaps_not_filled",
         "supervisor/serving/pump.py",
         "        if room.gap_from is None:\n",
-        "        if room.gap_from is None or between:\n",
+        "        if room.gap_from is None or since:\n",
     ),
     Mutation(
         "quarantine_never_probes",
