@@ -16,7 +16,7 @@ from actors.model import EventId, RoomId
 from actors.writes import OpenGap
 
 UNHURRIED_ROOMS: Final = 4
-"""This many rooms without news read at a time what they may have missed, while nobody talks."""
+"""While nobody talks, so many rooms without news read at a time what they may have missed."""
 TALKING_S: Final = 2.0
 """After a message, only one room without news reads at a time for so long.
 

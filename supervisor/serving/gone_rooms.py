@@ -22,4 +22,5 @@ async def note_gone_rooms(services: Services, joined: Collection[RoomId]) -> Non
         _log.warning("rooms_gone", rooms=len(new))
         await services.store.commit([it for room_id in new for it in drop_queued(room_id)])
     for room_id in new:
+        services.registry.gaps.void(room_id)
         services.tell_room(room_id, RoomLeft())

@@ -10,6 +10,7 @@ from actors.port_errors import StoreUnavailable
 from actors.rows import chat_key, room_key, user_key
 from actors.rules.room_states import RoomState
 from actors.texts import ENGLISH
+from supervisor.serving.gone_rooms import note_gone_rooms
 from tests.simulation.faults import Fault
 from tests.stepping.harness import ALICE, BOT, Home, Run, ScriptedPlatform, World, quiet
 
@@ -44,6 +45,24 @@ async def test_a_chat_purged_while_the_bot_is_down_is_not_listed() -> None:
         assert listed.startswith(f"{ENGLISH.chats.list_title}\nC1: Chat 1\n{GONE}")
         assert "can't be opened any more" in await asked(world, home, "!open C2")
         assert "Your chats: 1 active, 0 archived." in await asked(world, home, "!status")
+
+
+async def test_what_was_missed_in_a_purged_chat_is_looked_for_no_more() -> None:
+    world = World()
+    async with world.live() as run:
+        _, second = await with_second_chat(world, run)
+    for number in range(12):
+        world.alice.say(second, str(number))
+    async with world.boot() as run:
+        run.homeserver.faults.next("messages_before", Fault.SERVER_ERROR, room_id=second, times=99)
+        await run.go_live()
+        run.let_run()
+        await quiet(5)
+        assert second in run.bot.services.registry.gaps
+        world.server.purge(second)
+        await note_gone_rooms(run.bot.services, await run.homeserver.joined_rooms())
+        assert second not in run.bot.services.registry.gaps
+        assert await world.store.gaps() == ()
 
 
 async def test_a_chat_purged_while_the_bot_is_live_is_noticed_by_the_first_request() -> None:
